@@ -1,0 +1,30 @@
+"""What computes each spec: ``RUNNERS`` maps a spec's type to ``module:function``.
+
+A runner takes the spec and a `jobs.context.JobContext` and writes the spec's artifact. Its module may
+import whatever it needs; it is imported only in the process that runs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jobs.context import JobContext
+    from jobs.specs import Spec
+
+RUNNERS = {
+    "EmbedAudio": "jobs.runners.embed:embed_audio",
+    "EmbedText": "jobs.runners.embed:embed_text",
+    "Neighbors": "jobs.runners.maps:neighbors",
+    "Project": "jobs.runners.maps:project",
+    "Synthesize": "jobs.runners.synthesize:run",
+}
+
+
+def runner(spec_type: str) -> Callable[[Spec, JobContext], None]:
+    """Import and return the function that computes specs of this type."""
+    module, _, function = RUNNERS[spec_type].partition(":")
+    found: Callable[[Spec, JobContext], None] = getattr(import_module(module), function)
+    return found
