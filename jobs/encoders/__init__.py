@@ -1,0 +1,282 @@
+"""Encoders: what turns a clip or a text into a vector.
+
+An encoder is a module in this folder, or one that another distribution names in the entry-point group
+``hearspace.encoders``. It holds plain facts and two functions:
+
+========================  ==========================================================================
+``NAME``                  what users write, such as ``"melstats"``
+``VERSION``               int; goes up whenever the same clip would get another vector
+``MODALITIES``            ``{"audio"}``, ``{"text"}`` or both
+``TAKES_ARGUMENT``        True where a model must be named: ``"transformers:laion/clap-htsat-unfused"``
+``DESCRIPTION``           one sentence for people
+``REFERENCE``             paper, source and licence of the weights
+``IMPORTS``               optional: heavy modules that a waiting child may import ahead of time
+``available()``           None where it can run, else one sentence: what is missing and what to do
+``load(argument, ...)``   ``load(argument, *, modality, device)`` -> `AudioModel` or `TextModel`
+========================  ==========================================================================
+
+This registry is light: it imports no numerics, and encoder modules import theirs inside functions.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Sequence
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+
+from jobs.encoders._folders import fingerprint, is_folder, resolve
+
+if TYPE_CHECKING:
+    import numpy as np
+
+ENTRY_POINTS = "hearspace.encoders"
+Modality = Literal["audio", "text"]
+
+
+class EncoderError(ValueError):
+    """An encoder cannot be had; the message says why and what to do."""
+
+
+class UnknownEncoder(EncoderError):
+    """No encoder has this name, or it does not do what it is asked for."""
+
+
+class EncoderUnavailable(EncoderError):
+    """The encoder is known, but its weights or libraries are not here."""
+
+
+@runtime_checkable
+class AudioModel(Protocol):
+    """A loaded audio encoder.
+
+    Attributes
+    ----------
+    sample_rate : int
+        Hz at which waveforms must come.
+    dimensions : int
+        Length d of an embedding.
+    frame_level : bool
+        Whether a clip gives a sequence of frames; if not, each clip has exactly one row.
+    min_samples : int
+        Shorter waveforms are padded by the model itself; it is stated for information.
+    """
+
+    sample_rate: int
+    dimensions: int
+    frame_level: bool
+    min_samples: int
+
+    def embed(self, waveforms: list[np.ndarray]) -> list[np.ndarray]:
+        """Embed mono float32 waveforms of any length: one (frames, d) float32 array each, frames >= 1."""
+
+
+@runtime_checkable
+class TextModel(Protocol):
+    """A loaded text encoder with embeddings of length `dimensions`."""
+
+    dimensions: int
+
+    def embed(self, texts: list[str]) -> np.ndarray:
+        """Embed n texts: (n, d) float32."""
+
+
+class Encoder(Protocol):
+    """What an encoder module holds."""
+
+    NAME: str
+    VERSION: int
+    MODALITIES: frozenset[str]
+    TAKES_ARGUMENT: bool
+    DESCRIPTION: str
+    REFERENCE: str
+
+    def available(self) -> str | None:
+        """Return None where the encoder can run, else one sentence why not and what to do."""
+
+    def load(self, argument: str | None, *, modality: Modality, device: str) -> Any:
+        """Load the model onto `device`, ``"cpu"`` or ``"cuda"``."""
+
+
+@cache
+def _builtin() -> dict[str, Encoder]:
+    found: dict[str, Encoder] = {}
+    for info in pkgutil.iter_modules(__path__):
+        if not info.name.startswith("_"):
+            module: Any = importlib.import_module(f"{__name__}.{info.name}")
+            found[module.NAME] = module
+    return found
+
+
+@cache
+def _external() -> tuple[dict[str, Encoder], dict[str, str]]:
+    """Encoders of other distributions, and what is wrong with those that cannot be used."""
+    found: dict[str, Encoder] = {}
+    problems: dict[str, str] = {}
+    for point in entry_points(group=ENTRY_POINTS):
+        try:
+            module = point.load()
+        except Exception as error:  # whatever a stranger's module raises must not take the others down
+            problems[point.name] = f"{_origin(point)} cannot be imported: {error}"
+            continue
+        missing = [a for a in (*Encoder.__annotations__, "available", "load") if not hasattr(module, a)]
+        if missing:
+            problems[point.name] = f"{_origin(point)} lacks {', '.join(missing)}."
+        elif module.NAME in _builtin() or module.NAME in found:
+            problems[point.name] = f"{_origin(point)} calls itself {module.NAME!r}, a name that is taken."
+        else:
+            found[module.NAME] = module
+    return found, problems
+
+
+def _origin(point: EntryPoint) -> str:
+    return f"Encoder {point.name!r} ({point.value})"
+
+
+def modules(modality: Modality | None = None) -> dict[str, Encoder]:
+    """Return every encoder by its name, those of this distribution first, each part in order of name."""
+    ours = dict(sorted(_builtin().items()))
+    theirs = dict(sorted(_external()[0].items()))
+    return {n: m for n, m in (ours | theirs).items() if modality is None or modality in m.MODALITIES}
+
+
+def names(modality: Modality | None = None) -> list[str]:
+    """Return the names of all encoders, or of those that embed `modality`."""
+    return list(modules(modality))
+
+
+def problems() -> dict[str, str]:
+    """Return what is wrong with encoders of other distributions that were left out, by entry point."""
+    return dict(_external()[1])
+
+
+def get(name: str, *, modality: Modality | None = None) -> tuple[Encoder, str | None]:
+    """Find an encoder by what the user wrote.
+
+    Parameters
+    ----------
+    name : str
+        ``"melstats"``, or with an argument ``"transformers:laion/clap-htsat-unfused"``. An argument that
+        begins with ``/``, ``./``, ``../`` or ``~`` is a folder; anything else is a hub id.
+    modality : {"audio", "text"}, optional
+        What it is wanted for.
+
+    Returns
+    -------
+    module, argument
+        The encoder module and its argument, None where it takes none.
+
+    Raises
+    ------
+    UnknownEncoder
+        For a name that nobody has, a missing or superfluous argument, or the wrong modality.
+    """
+    head, colon, argument = name.partition(":")
+    # Other distributions' modules are imported only when the name is not one of ours.
+    module = _builtin().get(head) or _external()[0].get(head)
+    if module is None:
+        known = ", ".join(_spelled(m) for m in modules(modality).values())
+        broken = f" {problems()[head]}" if head in problems() else ""
+        raise UnknownEncoder(f"There is no encoder {head!r}; there are {known}.{broken}")
+    if module.TAKES_ARGUMENT and not argument:
+        raise UnknownEncoder(f"{head} needs a model: write {head}:<hub id>, or {head}:./folder for your own.")
+    if colon and not module.TAKES_ARGUMENT:
+        raise UnknownEncoder(f"{head} takes no model; write {head!r} instead of {name!r}.")
+    if modality is not None and modality not in module.MODALITIES:
+        known = ", ".join(_spelled(m) for m in modules(modality).values())
+        raise UnknownEncoder(f"{head} does not embed {modality}; encoders that do are {known}.")
+    return module, argument or None
+
+
+def _spelled(module: Encoder) -> str:
+    return f"{module.NAME}:<model>" if module.TAKES_ARGUMENT else module.NAME
+
+
+def canonical(name: str, *, modality: Modality | None = None) -> str:
+    """Return `name` as it means the same from every working folder: a folder's path made absolute."""
+    module, argument = get(name, modality=modality)
+    if argument is not None and is_folder(argument):
+        return f"{module.NAME}:{resolve(argument)}"
+    return name
+
+
+def identity(name: str, *, modality: Modality) -> str:
+    """Say what a name stands for, to be part of a result's key.
+
+    Returns
+    -------
+    str
+        ``"melstats/1"``, ``"transformers/1:laion/clap-htsat-unfused"``, and for a folder its last name
+        and a fingerprint of what is in it: ``"transformers/1:my-clap#5f1c09aa63d2e1b4"``.
+
+    Raises
+    ------
+    UnknownEncoder
+        As `get`, and for a folder that is not there.
+    """
+    module, argument = get(name, modality=modality)
+    base = f"{module.NAME}/{module.VERSION}"
+    if argument is None:
+        return base
+    if not is_folder(argument):
+        return f"{base}:{argument}"
+    folder = resolve(argument)
+    if not folder.is_dir():
+        raise UnknownEncoder(
+            f"There is no folder {folder}, which {name!r} names; give one that holds a model."
+        )
+    return f"{base}:{folder.name}#{fingerprint(folder)}"
+
+
+def load(name: str, *, modality: Modality, device: str | None = None) -> Any:
+    """Load an encoder's model.
+
+    Parameters
+    ----------
+    name : str
+        As for `get`.
+    modality : {"audio", "text"}
+        What it shall embed.
+    device : str, optional
+        ``"cuda"`` where there is one, else ``"cpu"``, by default.
+
+    Returns
+    -------
+    AudioModel or TextModel
+
+    Raises
+    ------
+    UnknownEncoder, EncoderUnavailable
+        With one sentence that says what is missing.
+    """
+    module, argument = get(name, modality=modality)
+    reason = module.available()
+    if reason is not None:
+        raise EncoderUnavailable(reason)
+    return module.load(argument, modality=modality, device=device or default_device())
+
+
+def default_device() -> str:
+    """Return ``"cuda"`` where torch finds a GPU, else ``"cpu"``."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def imports(name: str) -> Sequence[str]:
+    """Return the heavy modules that `name` will need, for a child to import while it waits."""
+    return tuple(getattr(get(name)[0], "IMPORTS", ()))
+
+
+def warm_up(name: str) -> list[str]:
+    """Import what `name` will need; return what could be imported. Costs seconds, so not for pages."""
+    done = []
+    for module in imports(name):
+        try:
+            importlib.import_module(module)
+        except ImportError:  # `available` tells the user; a warm-up only saves time
+            continue
+        done.append(module)
+    return done
