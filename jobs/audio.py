@@ -1,6 +1,6 @@
-"""Sound from files: what a file holds (`probe`), its samples (`decode`), and what is odd about them (`inspect`).
+"""Sound from files: what a file holds (`probe`), its samples (`decode`), what is odd about them (`inspect`).
 
-libsndfile reads first (WAV, FLAC, OGG, Opus, MP3, AIFF, CAF, ...). What it cannot read goes to PyAV where that
+libsndfile reads first (WAV, FLAC, OGG, Opus, MP3, AIFF, CAF, ...). What it cannot read goes to PyAV where it
 is installed (M4A, AAC, WMA, ...). Samples are float32, full scale is 1. Samples that are not finite numbers
 become 0, so that one bad sample cannot spoil an embedding. Durations are in seconds.
 """
@@ -20,9 +20,13 @@ import soxr
 
 #: Name endings that are looked at as sound. PyAV is needed for those in `AV_SUFFIXES`.
 SNDFILE_SUFFIXES = frozenset(
-    ".wav .wave .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .caf .w64 .rf64 .mpga".split()
+    (".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc")
+    + (".au", ".snd", ".caf", ".w64", ".rf64")
 )
-AV_SUFFIXES = frozenset(".m4a .aac .mp4 .m4b .wma .webm .mka .ac3 .eac3 .amr .3gp .ape .wv .tta .mp2".split())
+AV_SUFFIXES = frozenset(
+    (".m4a", ".m4b", ".mp4", ".aac", ".wma", ".webm", ".mka", ".ac3", ".eac3", ".amr", ".3gp", ".ape")
+    + (".wv", ".tta", ".mp2")
+)
 SUFFIXES = SNDFILE_SUFFIXES | AV_SUFFIXES
 
 # Containers that hold their own sound. Playlists (HLS, concat, DASH, SDP) stay out: they make FFmpeg open
