@@ -1,0 +1,183 @@
+"""Reading an artifact: arrays, tables, tensors and files, by name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from cache import manifest as manifests
+from cache.errors import CacheError, CorruptArtifact, MissingArtifact
+from cache.names import check_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import pyarrow as pa
+
+T = TypeVar("T")
+
+
+class Artifact:
+    """One immutable result on disk. Made by `ArtifactStore.open`.
+
+    Attributes
+    ----------
+    key : str
+        64 hexadecimal digits.
+    path : Path
+        The artifact's folder; never write into it.
+    manifest : dict
+        Everything the manifest says, see `cache.manifest`.
+    """
+
+    def __init__(self, key: str, path: Path, manifest: dict[str, Any]) -> None:
+        self.key = key
+        self.path = path
+        self.manifest = manifest
+
+    def __repr__(self) -> str:
+        return f"Artifact({self.key[:12]}…, {self.spec.get('type', 'no type')}, {len(self.names())} files)"
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """Plain values that the writer left."""
+        return self.manifest["meta"]
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """What was asked for."""
+        return self.manifest["spec"]
+
+    def names(self) -> list[str]:
+        """Relative names of all files, sorted, the manifest left out."""
+        return sorted(self.manifest["files"])
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.manifest["files"]
+
+    def array(self, name: str, mmap: bool = True) -> np.ndarray:
+        """Return the array `name`.
+
+        Parameters
+        ----------
+        name : str
+            With or without ``.npy``.
+        mmap : bool, default True
+            Map the file, read-only, so that only what is looked at is read; else load a copy of one's own.
+            A mapped array stays valid if the artifact is deleted meanwhile.
+
+        Raises
+        ------
+        CacheError
+            If the artifact has no such array. `CorruptArtifact` if the file is damaged, `MissingArtifact`
+            if the artifact has been removed.
+        """
+        import numpy as np
+
+        return self._read(
+            check_name(name, ".npy"),
+            lambda p: np.load(p, mmap_mode="r" if mmap else None, allow_pickle=False),
+        )
+
+    def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return the table `name` (with or without ``.parquet``), all columns or some.
+
+        Raises
+        ------
+        CacheError
+            As for `array`; also for a column that is not there.
+        """
+        import pyarrow.parquet as pq
+
+        def load(path: Path) -> pa.Table:
+            with pq.ParquetFile(path) as f:
+                wanted = None if columns is None else list(columns)
+                unknown = sorted(set(wanted or ()) - set(f.schema_arrow.names))
+                if unknown:
+                    raise CacheError(
+                        f"Table {name!r} of artifact {self.key[:12]}… has no column {', '.join(unknown)}; "
+                        f"it has {', '.join(f.schema_arrow.names)}."
+                    )
+                return f.read(columns=wanted)
+
+        return self._read(check_name(name, ".parquet"), load)
+
+    def tensors(self, name: str) -> dict[str, np.ndarray]:
+        """Return the arrays of the safetensors file `name` (with or without ``.safetensors``), by name."""
+        from safetensors.numpy import load_file
+
+        return self._read(check_name(name, ".safetensors"), load_file)
+
+    def file(self, name: str) -> Path:
+        """Return the path of a file of this artifact, for example ``audio/x.flac``.
+
+        Raises
+        ------
+        CacheError
+            If the name is not one of `names`. `CorruptArtifact` if the file is missing, of another size, or
+            a link.
+        """
+        return self._read(check_name(name), lambda p: p)
+
+    def _read(self, name: str, load: Callable[[Path], T]) -> T:
+        """Find, check and load a file; tell an artifact that went away from one that is damaged."""
+        for attempt in (1, 2):
+            problem = self._problem(name)
+            if problem is None:
+                try:
+                    return load(self.path / name)
+                except CacheError:
+                    raise
+                except Exception as error:
+                    problem = str(error) or type(error).__name__
+            # The artifact may have been deleted and computed again since it was opened.
+            try:
+                now = manifests.read(self.path, self.key)
+            except FileNotFoundError:
+                if self.path.is_dir():
+                    break
+                raise MissingArtifact(
+                    f"Artifact {self.key[:12]}… was removed after it had been opened; ask for it again."
+                ) from None
+            if attempt == 2 or name not in now["files"]:
+                break
+            self.manifest = now
+        raise CorruptArtifact(
+            f"{name} in artifact {self.key[:12]}… is damaged ({problem}); remove what is damaged with "
+            "verify(remove=True) and it will be computed again."
+        )
+
+    def _problem(self, name: str) -> str | None:
+        if name not in self.manifest["files"]:
+            some = self.names()[:10]
+            more = " …" if len(self.names()) > 10 else ""
+            raise CacheError(
+                f"Artifact {self.key[:12]}… has no file {name!r}; it has {', '.join(some) or 'none'}{more}."
+            )
+        return misfit(self.path, name, self.manifest["files"][name]["size"])
+
+
+def misfit(folder: Path, name: str, size: int) -> str | None:
+    """Say why a file is not the one of `size` bytes that was written, as far as a glance can tell."""
+    path = folder / name
+    # Links are refused wherever they lead: an artifact holds its own files.
+    if os.path.realpath(path) != os.path.join(os.path.realpath(folder), *name.split("/")):
+        return "it is a link"
+    if not path.is_file():
+        return "it is missing"
+    found = path.stat().st_size
+    if found != size:
+        return f"it has {found} bytes, the manifest says {size}"
+    return None
+
+
+def whole(folder: Path, key: str) -> bool:
+    """Whether an artifact has a readable manifest and all its files in their sizes; contents are not read."""
+    try:
+        found = manifests.read(folder, key)
+    except (FileNotFoundError, CorruptArtifact):
+        return False
+    return all(misfit(folder, n, f["size"]) is None for n, f in found["files"].items())
