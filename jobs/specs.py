@@ -336,4 +336,3 @@ class Project(Spec):
 def parse(text: str) -> Spec:
     """Read a spec from JSON text."""
     return from_json(json.loads(text))
-

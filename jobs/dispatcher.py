@@ -1,0 +1,264 @@
+"""The dispatcher: watches the queue and hands each job to Dask when its inputs are there.
+
+One dispatcher serves a workspace at a time; a lock file says so, and the lock goes when its process does.
+By default Dask runs in this process (threads that only watch children, so no port is opened); with an
+address the jobs go to a cluster that exists, and with Slurm options to one that is started through
+dask-jobqueue. Every worker must see the workspace's folder.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
+
+from jobs.files import read_json, write_json
+from jobs.queue import Job, this_process
+from jobs.specs import SpecError
+from jobs.supervisor import POOL, supervise
+from jobs.workspace import Workspace, WorkspaceError
+
+if TYPE_CHECKING:
+    from dask_jobqueue import SLURMCluster
+    from distributed import Client, Future
+
+#: Seconds between two looks at the queue.
+LOOK_EVERY = 0.2
+
+log = logging.getLogger("hearspace.worker")
+
+
+class WorkerBusy(WorkspaceError):
+    """Another worker serves this workspace."""
+
+
+@dataclass(frozen=True)
+class SlurmOptions:
+    """What a Slurm cluster is started with; see dask-jobqueue's ``SLURMCluster``."""
+
+    jobs: int = 1
+    cores: int = 4
+    memory: str = "16GB"
+    partition: str | None = None
+    account: str | None = None
+    walltime: str = "08:00:00"
+    gpus: int = 0
+
+
+def default_slots() -> int:
+    """Jobs at a time on this machine: two, so that a long one does not hold up a short one; more on big ones."""
+    return max(2, (os.cpu_count() or 1) // 4)
+
+
+def serve(
+    workspace: Workspace,
+    *,
+    slots: int | None = None,
+    scheduler: str | None = None,
+    slurm: SlurmOptions | None = None,
+    gpus: tuple[str, ...] = (),
+    stop: threading.Event | None = None,
+    until_idle: bool = False,
+) -> None:
+    """Serve the queue until `stop` is set, or, with `until_idle`, until nothing waits or runs.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    slots : int, optional
+        Jobs at a time; by default what `default_slots` says, or what the cluster has.
+    scheduler : str, optional
+        Address of a Dask scheduler to use instead of this process.
+    slurm : SlurmOptions, optional
+        Start workers through Slurm instead.
+    gpus : tuple of str
+        Values of ``CUDA_VISIBLE_DEVICES``, one a slot in turn; () leaves the choice to the libraries.
+    stop : threading.Event, optional
+    until_idle : bool
+
+    Raises
+    ------
+    WorkerBusy
+        If another worker serves the workspace.
+    WorkspaceError
+        If the scheduler cannot be reached.
+    """
+    stop = stop or threading.Event()
+    home = workspace.queue.root
+    home.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(home / "worker.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        other = read_json(home / "worker.json") or {}
+        raise WorkerBusy(
+            f"A worker (process {other.get('pid', '?')} on {other.get('host', 'another machine')}) already "
+            f"serves {workspace.root}; it takes new jobs by itself."
+        ) from None
+    try:
+        write_json(home / "worker.json", this_process())
+        with _client(slots, scheduler, slurm) as client:
+            _Dispatcher(workspace, client, gpus).loop(stop, until_idle)
+    finally:
+        (home / "worker.json").unlink(missing_ok=True)
+        lock.release()
+
+
+class _Dispatcher:
+    """The loop's state: which jobs this dispatcher has given to Dask."""
+
+    def __init__(self, workspace: Workspace, client: Client, gpus: tuple[str, ...]) -> None:
+        self.workspace = workspace
+        self.queue = workspace.queue
+        self.client = client
+        self.gpus = gpus
+        self.given: dict[str, tuple[Future, str]] = {}
+        self.local = client.scheduler is not None and client.scheduler.address.startswith("inproc")
+
+    def loop(self, stop: threading.Event, until_idle: bool) -> None:
+        sign_of_life = self.queue.root / "worker.json"
+        try:
+            if self.local:
+                POOL.spare(str(self.workspace.root), f"{self._device()}/0")
+            while not stop.is_set():
+                # A full disk or a folder that is away for a moment must not end the worker.
+                try:
+                    os.utime(sign_of_life)
+                    busy = self.step()
+                except OSError as error:
+                    log.warning("the queue could not be read or written: %s", error)
+                    busy = True
+                if until_idle and not busy:
+                    return
+                stop.wait(LOOK_EVERY)
+        finally:
+            self.end()
+
+    def step(self) -> bool:
+        """Look at the queue once; True if something still waits or runs."""
+        for key, (future, _) in list(self.given.items()):
+            if future.done():
+                del self.given[key]
+                if future.status == "error":
+                    # The Dask worker itself was lost; where it was only its watcher, the job's
+                    # process ended with it.
+                    self.queue.lost(key, f"Its worker was lost ({future.exception()}).")
+        active = [job for job in reversed(self.queue.jobs()) if job.active]
+        states = {job.key: job.state for job in active}
+        for job in active:
+            if job.state == "running" and job.key not in self.given and not self.queue.is_beating(job):
+                self.queue.lost(job.key, "Its process is gone.")
+        free = self._slots() - len(self.given)
+        for job in active:
+            if job.state == "queued" and free > 0 and self._inputs_ready(job, states):
+                free -= self._give(job)
+        return bool(active)
+
+    def end(self) -> None:
+        """Stop: put the jobs that run here back, to go on from their checkpoints, and end the children.
+
+        Jobs on a cluster of its own go on there; their watchers record how they end.
+        """
+        if self.local:
+            for key in self.given:
+                with suppress(OSError):
+                    self.queue.requeue(key, uncounted=True)
+        POOL.close()
+
+    def _inputs_ready(self, job: Job, states: dict[str, str]) -> bool:
+        for needed in job.depends_on:
+            if self.workspace.cache.contains(needed) or needed in states:
+                if needed in states:
+                    return False
+                continue
+            other = self.queue.get(needed)
+            if other is not None and other.state in ("failed", "cancelled"):
+                self.queue.give_up(job.key, other)
+            else:
+                # Evicted since it was asked for, or never asked for: ask again.
+                try:
+                    self.queue.retry_inputs(job.key)
+                except SpecError as error:
+                    self.queue.finish(job.key, "failed", str(error))
+            return False
+        return True
+
+    def _give(self, job: Job) -> int:
+        device = self._device()
+        if not self.queue.claim(job.key):
+            return 0
+        future = self.client.submit(
+            supervise,
+            str(self.workspace.root),
+            job.key,
+            device=device,
+            key=f"hearspace-{job.key}-{time.time_ns()}",
+            pure=False,
+            retries=0,
+        )
+        self.given[job.key] = (future, device)
+        return 1
+
+    def _slots(self) -> int:
+        return sum(self.client.nthreads().values())
+
+    def _device(self) -> str:
+        used = [device for _, device in self.given.values()]
+        return min(self.gpus, key=used.count) if self.gpus else ""
+
+
+def _client(slots: int | None, scheduler: str | None, slurm: SlurmOptions | None) -> Client:
+    from distributed import Client, LocalCluster
+
+    logging.getLogger("distributed").setLevel(logging.ERROR)
+    if scheduler is not None:
+        try:
+            return Client(scheduler, timeout=10)
+        except OSError as error:
+            raise WorkspaceError(
+                f"No Dask scheduler answers at {scheduler} ({error}); start one with `dask scheduler`."
+            ) from None
+    if slurm is not None:
+        cluster: Any = slurm_cluster(slurm)
+        cluster.scale(jobs=slurm.jobs)
+    else:
+        cluster = LocalCluster(
+            n_workers=slots or default_slots(),
+            threads_per_worker=1,
+            processes=False,
+            dashboard_address=None,
+        )
+    return Client(cluster, set_as_default=False)
+
+
+def slurm_cluster(options: SlurmOptions) -> SLURMCluster:
+    """Return a cluster whose workers are Slurm jobs; ``cluster.job_script()`` shows what will be submitted.
+
+    Raises
+    ------
+    WorkspaceError
+        If dask-jobqueue is not installed.
+    """
+    try:
+        from dask_jobqueue import SLURMCluster
+    except ImportError:
+        raise WorkspaceError("Slurm needs dask-jobqueue: pip install 'hearspace[slurm]'.") from None
+    extra = [f"--gres=gpu:{options.gpus}"] if options.gpus else []
+    return SLURMCluster(
+        queue=options.partition,
+        account=options.account,
+        cores=options.cores,
+        # One job at a time a node: a child takes all of its cores.
+        processes=1,
+        worker_extra_args=["--nthreads", "1"],
+        memory=options.memory,
+        walltime=options.walltime,
+        job_extra_directives=extra,
+        scheduler_options={"dashboard_address": None},
+    )

@@ -1,0 +1,140 @@
+"""Run one claimed job in this process: heartbeat, progress, log, checkpoint, and how it ended.
+
+The child process and the in-process runner of the command line both go through `execute`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from cache import Artifact, ArtifactWriter
+from jobs.files import write_json
+from jobs.queue import State
+from jobs.runners import runner
+from jobs.specs import Spec
+from jobs.workspace import Workspace
+
+#: Progress is written at most this often (seconds); readers refresh once a second.
+WRITE_EVERY = 0.25
+
+OnProgress = Callable[[float, float, str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended."""
+
+    state: State
+    error: str | None = None
+
+
+class RunningJob:
+    """The `jobs.context.JobContext` of a job that runs in this process."""
+
+    def __init__(self, workspace: Workspace, spec: Spec, on_progress: OnProgress | None = None) -> None:
+        self.workspace = workspace
+        self.spec = spec
+        self._folder = workspace.queue.folder(spec.key)
+        self.checkpoint = self._folder / "checkpoint"
+        self.checkpoint.mkdir(parents=True, exist_ok=True)
+        self._on_progress = on_progress
+        self._first: tuple[float, float] | None = None
+        self._written = 0.0
+
+    def progress(self, done: float, total: float, note: str = "") -> None:
+        """Say how far the job is."""
+        if self._on_progress is not None:
+            self._on_progress(done, total, note)
+        now = time.time()
+        if self._first is None:
+            self._first = (now, done)
+        if now - self._written < WRITE_EVERY and done < total:
+            return
+        self._written = now
+        first_at, first_done = self._first
+        report = {"done": done, "total": total, "note": note, "at": now}
+        # A full disk is the job's to report when it stores its result, not the progress bar's.
+        with suppress(OSError):
+            write_json(
+                self._folder / "progress.json", report | {"first_at": first_at, "first_done": first_done}
+            )
+
+    def log(self, message: str) -> None:
+        """Add a line to the job's log."""
+        self.workspace.queue.append_log(self.spec.key, message)
+
+    def open(self, spec: Spec) -> Artifact:
+        """Open the result of an input."""
+        return self.workspace.cache.open(spec.key)
+
+    def writer(self) -> AbstractContextManager[ArtifactWriter]:
+        """Begin the job's artifact."""
+        return self.workspace.cache.writer(self.spec.key, spec=self.spec.to_json())
+
+
+def execute(workspace: Workspace, key: str, on_progress: OnProgress | None = None) -> Outcome:
+    """Run the job `key`, which the caller has claimed, and return how it ended.
+
+    Nothing is computed where the result exists. A lock a key holds off a second process that was given
+    the same job, whatever the reason.
+    """
+    queue = workspace.queue
+    started = time.perf_counter()
+    try:
+        spec = queue.spec(key)
+        with FileLock(queue.folder(key) / ".run"), _heartbeat(queue.folder(key) / "heartbeat"):
+            if not workspace.cache.contains(key):
+                queue.append_log(key, f"Started: {spec.title}.")
+                runner(type(spec).__name__)(spec, RunningJob(workspace, spec, on_progress))
+            if not workspace.cache.contains(key):
+                raise RuntimeError(f"the runner of {type(spec).__name__} stored no result")
+    except Exception as error:
+        queue.append_log(key, traceback.format_exc())
+        return Outcome("failed", explain(error))
+    queue.append_log(key, f"Done in {time.perf_counter() - started:.1f} s.")
+    return Outcome("done")
+
+
+def explain(error: BaseException) -> str:
+    """Return one sentence that says what went wrong.
+
+    Errors that this project raises on purpose (`ValueError` and below, `LookupError` with a sentence) are
+    their own explanation; others get the name of their type, since their text alone seldom says enough.
+    """
+    text = " ".join(str(error).split())
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "The disk is full; free some space (`hearspace cache evict`) and retry."
+    if isinstance(error, MemoryError):
+        return "There was not enough memory for this job; close other programs or use a smaller dataset."
+    known = type(error).__module__.split(".")[0] in ("cache", "core", "jobs") or type(error) is ValueError
+    return text if known and text else f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+@contextmanager
+def _heartbeat(path: Path) -> Iterator[None]:
+    stop = threading.Event()
+
+    def beat() -> None:
+        while not stop.wait(1.0):
+            with suppress(OSError):
+                os.utime(path)
+
+    with suppress(OSError):
+        path.touch()
+    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()

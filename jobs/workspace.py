@@ -1,0 +1,355 @@
+"""The workspace: the folder that holds datasets, jobs, results and saved views.
+
+``<root>/cache`` the artifact store · ``<root>/jobs`` the queue · ``<root>/datasets/<name>`` what was imported
+(``dataset.json``, ``clips.parquet``, ``classes.parquet``, ``report.parquet``; the sounds stay where they are).
+The folder is `--workspace`, else ``$HEARSPACE_HOME``, else the user's data folder.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cache import ArtifactStore
+from jobs.files import read_json, write_json
+from jobs.queue import Queue, State
+from jobs.specs import DatasetRef, EmbedAudio, SpecError, Synthesize, from_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from jobs.datasets.importer import Imported
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+
+class WorkspaceError(ValueError):
+    """Something asked of the workspace is not there or not allowed; the message says what to do."""
+
+
+class UnknownDataset(WorkspaceError):
+    """No dataset of that name."""
+
+
+@dataclass(frozen=True)
+class Space:
+    """An embedding of a dataset by an encoder, made or being made."""
+
+    encoder: str
+    spec: EmbedAudio
+    state: State
+
+
+class Dataset:
+    """A dataset of the workspace: its clip table, its classes and the way to its sounds.
+
+    Attributes
+    ----------
+    name, adapter, description, note : str
+        `note` is what must be said wherever the dataset is named ("" for recordings).
+    root : Path
+        The folder that holds the sounds; `audio_path` never leaves it.
+    fingerprint, labels_fingerprint : str
+        What the sounds are, and what is said about them.
+    source : Synthesize or None
+        The spec whose result holds the clips of a generated dataset.
+    """
+
+    def __init__(self, workspace: Workspace, folder: Path, about: dict[str, Any]) -> None:
+        self._workspace = workspace
+        self._folder = folder
+        self.name: str = about["name"]
+        self.adapter: str = about["adapter"]
+        self.options: dict[str, str] = about.get("options", {})
+        self.note: str = about.get("note", "")
+        self.description: str = about.get("description", "")
+        self.created: float = about.get("created", 0.0)
+        self.source: Synthesize | None = None
+        if about.get("source"):
+            source = from_json(about["source"])
+            assert isinstance(source, Synthesize)
+            self.source = source
+            self.fingerprint = source.key
+            self.root = workspace.cache.path(source.key) / "audio"
+        else:
+            self.fingerprint = about["fingerprint"]
+            self.root = Path(about["root"])
+        self.labels_fingerprint: str = about.get("labels_fingerprint", self.fingerprint)
+
+    def __repr__(self) -> str:
+        return f"Dataset({self.name!r}, adapter={self.adapter!r})"
+
+    @property
+    def ref(self) -> DatasetRef:
+        """The dataset as a field of a spec."""
+        return DatasetRef(self.name, self.fingerprint, self.source)
+
+    @property
+    def ready(self) -> bool:
+        """False until a generated dataset has been generated."""
+        return self.source is None or self._workspace.cache.contains(self.source.key)
+
+    @property
+    def n_clips(self) -> int:
+        """Number of clips."""
+        return len(self.clips)
+
+    @cached_property
+    def clips(self) -> pd.DataFrame:
+        """The clip table, in the order of every embedding's rows (before clips it had to leave out)."""
+        if self.source is None:
+            return self._read("clips")
+        if self.ready:
+            return self._workspace.cache.open(self.source.key).table("clips").to_pandas()
+        from jobs.datasets import synthetic
+
+        return synthetic.plan(self.source)
+
+    @cached_property
+    def classes(self) -> pd.DataFrame:
+        """One row a class: label, family, description (null where the dataset says nothing)."""
+        return self._read("classes")
+
+    @cached_property
+    def report(self) -> pd.DataFrame:
+        """What the import left out or remarked on: path, status, reason."""
+        return self._read("report")
+
+    def audio_path(self, clip_id: str) -> Path:
+        """Return the file of a clip.
+
+        Raises
+        ------
+        WorkspaceError
+            For an unknown clip, or one whose file is not inside the dataset's root.
+        """
+        relative = self._paths.get(clip_id)
+        if relative is None:
+            raise WorkspaceError(f"Dataset {self.name} has no clip {clip_id!r}.")
+        path = self.root / relative
+        if not path.resolve().is_relative_to(self.root.resolve()):
+            raise WorkspaceError(
+                f"Clip {clip_id!r} of {self.name} lies outside {self.root}; import it again."
+            )
+        return path
+
+    @cached_property
+    def _paths(self) -> dict[str, str]:
+        clips = self.clips
+        return dict(zip(clips["clip_id"], clips["path"], strict=True))
+
+    def _read(self, name: str) -> pd.DataFrame:
+        import pandas as pd
+
+        return pd.read_parquet(self._folder / f"{name}.parquet")
+
+
+class Workspace:
+    """Everything of one user or project, in one folder.
+
+    Parameters
+    ----------
+    root : Path
+        Made when first written to.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.expanduser().absolute()
+        self.cache = ArtifactStore(self.root / "cache")
+        self.queue = Queue(self.root / "jobs", self.cache)
+        self._known: dict[str, tuple[int, bool, Dataset]] = {}
+
+    @classmethod
+    def open(cls, root: Path | str | None = None) -> Workspace:
+        """Open the workspace at `root`, else ``$HEARSPACE_HOME``, else the user's data folder."""
+        if root is None:
+            root = os.environ.get("HEARSPACE_HOME") or None
+        if root is None:
+            import platformdirs
+
+            root = platformdirs.user_data_path("hearspace")
+        return cls(Path(root))
+
+    # -- datasets -----------------------------------------------------------------------------------
+
+    def datasets(self) -> list[Dataset]:
+        """All datasets, by name."""
+        found = []
+        for name in self._names():
+            # One removed meanwhile, or of another version, is not there; `dataset(name)` says why.
+            with suppress(WorkspaceError):
+                found.append(self.dataset(name))
+        return found
+
+    def dataset(self, name: str) -> Dataset:
+        """Return a dataset by name.
+
+        Raises
+        ------
+        UnknownDataset
+            With the names that there are, or how to add one.
+        """
+        path = self.root / "datasets" / name / "dataset.json"
+        about = None
+        if _NAME.fullmatch(name):
+            try:
+                stamp = path.stat().st_mtime_ns
+            except OSError:
+                stamp = -1
+            known = self._known.get(name)
+            # What is known of a generated dataset changes when its sounds come into being.
+            if known is not None and known[0] == stamp and known[1] == known[2].ready:
+                return known[2]
+            about = read_json(path)
+        if about is None:
+            names = self._names()
+            there = f"there are: {', '.join(names)}" if names else "there is none yet"
+            raise UnknownDataset(
+                f"No dataset {name!r} in {self.root}; {there}. `hearspace add NAME FOLDER` adds one."
+            )
+        try:
+            dataset = Dataset(self, path.parent, about)
+        except (KeyError, SpecError) as error:
+            raise WorkspaceError(
+                f"Dataset {name} was added by another version of hearspace ({error}); add it again."
+            ) from None
+        self._known[name] = (stamp, dataset.ready, dataset)
+        return dataset
+
+    def dataset_for(self, ref: DatasetRef) -> Dataset:
+        """Return the dataset that a spec means; raises `WorkspaceError` if its sounds have changed since."""
+        try:
+            named = self.dataset(ref.name)
+        except UnknownDataset:
+            named = None
+        for dataset in (named, *self.datasets()):
+            if dataset is not None and dataset.fingerprint == ref.fingerprint:
+                return dataset
+        if named is None:
+            raise UnknownDataset(f"Dataset {ref.name!r} is no longer in {self.root}; add it again.")
+        raise WorkspaceError(f"The sounds of {ref.name} have changed since this was asked for; ask again.")
+
+    def add_dataset(
+        self,
+        name: str,
+        imported: Imported,
+        *,
+        adapter: str,
+        root: Path,
+        options: dict[str, str] | None = None,
+        description: str = "",
+    ) -> Dataset:
+        """Add what an import found; an earlier dataset of that name is replaced, its results stay cached."""
+        about = {
+            "name": _checked(name),
+            "adapter": adapter,
+            "root": str(root.absolute()),
+            "options": options or {},
+            "description": description,
+            "fingerprint": imported.fingerprint,
+            "labels_fingerprint": imported.labels_fingerprint,
+            "created": time.time(),
+        }
+        tables = {"clips": imported.clips, "classes": imported.classes, "report": imported.report}
+        return self._store(name, about, tables)
+
+    def add_synthetic(self, name: str, spec: Synthesize) -> Dataset:
+        """Add the synthetic sound world; its sounds come into being by a job."""
+        import pandas as pd
+
+        from jobs.datasets import synthetic
+
+        about = {
+            "name": _checked(name),
+            "adapter": "synthetic",
+            "source": spec.to_json(),
+            "note": synthetic.NOTE,
+            "description": synthetic.DESCRIPTION,
+            "created": time.time(),
+        }
+        report = pd.DataFrame({"path": [], "status": [], "reason": []}, dtype="str")
+        return self._store(name, about, {"classes": synthetic.class_table(), "report": report})
+
+    def remove_dataset(self, name: str) -> None:
+        """Forget a dataset; its sounds and its cached results stay."""
+        self.dataset(name)
+        shutil.rmtree(self.root / "datasets" / name)
+        self._known.pop(name, None)
+
+    def _store(self, name: str, about: dict[str, Any], tables: dict[str, pd.DataFrame]) -> Dataset:
+        home = self.root / "datasets"
+        home.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=home))
+        try:
+            for table, frame in tables.items():
+                frame.to_parquet(fresh / f"{table}.parquet", index=False)
+            write_json(fresh / "dataset.json", about)
+            if (home / name).exists():
+                old = Path(tempfile.mkdtemp(prefix=".old-", dir=home))
+                os.replace(home / name, old)
+                os.replace(fresh, home / name)
+                shutil.rmtree(old)
+            else:
+                os.replace(fresh, home / name)
+        except BaseException:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise
+        return self.dataset(name)
+
+    def _names(self) -> list[str]:
+        try:
+            return sorted(e.name for e in os.scandir(self.root / "datasets") if _NAME.fullmatch(e.name))
+        except FileNotFoundError:
+            return []
+
+    # -- spaces -------------------------------------------------------------------------------------
+
+    def spaces(self, dataset: Dataset) -> list[Space]:
+        """Spaces of a dataset, by encoder: those that are made, then those that are asked for."""
+        found: dict[str, Space] = {}
+        for info in self.cache.list(type="EmbedAudio"):
+            spec = _embedding_of(info.spec, dataset)
+            if spec is not None and spec.encoder not in found:
+                found[spec.encoder] = Space(spec.encoder, spec, "done")
+        for job in self.queue.jobs():
+            if job.spec.get("type") == "EmbedAudio" and job.state != "done":
+                spec = _embedding_of(job.spec, dataset)
+                if spec is not None and spec.encoder not in found:
+                    found[spec.encoder] = Space(spec.encoder, spec, job.state)
+        return sorted(found.values(), key=lambda s: (s.state != "done", s.encoder))
+
+    def evict(self, max_bytes: int) -> list[str]:
+        """Remove least recently used results down to `max_bytes`.
+
+        What a waiting or running job needs and the sounds of generated datasets always stay.
+        """
+        keep = self.queue.needed() | {d.fingerprint for d in self.datasets() if d.source is not None}
+        return self.cache.evict(max_bytes, keep=keep)
+
+
+def _checked(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise WorkspaceError(
+            f"{name!r} cannot name a dataset; use up to 64 of a-z, 0-9, '.', '_' and '-', beginning with a "
+            "letter or digit."
+        )
+    return name
+
+
+def _embedding_of(spec: dict[str, Any], dataset: Dataset) -> EmbedAudio | None:
+    """Return the spec if it embeds this dataset and this program still computes it."""
+    try:
+        if spec["fields"]["dataset"]["dataset"]["fingerprint"] != dataset.fingerprint:
+            return None
+        parsed = from_json(spec)
+    except (KeyError, TypeError, SpecError):
+        return None
+    return parsed if isinstance(parsed, EmbedAudio) else None
