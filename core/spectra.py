@@ -1,7 +1,7 @@
 """Mel spectra of sound, in NumPy and SciPy alone.
 
 Mel frequencies and filters follow Slaney's Auditory Toolbox as librosa does by default (linear below 1 kHz,
-logarithmic above, triangles of unit area), so that an encoder trained on librosa's features sees the same numbers.
+logarithmic above, triangles of unit area), so an encoder trained on librosa's features sees the same numbers.
 Frequencies are in Hz, times in seconds, samples have full scale 1, levels are in dB (``10 log10`` of power).
 The empty signal has zero frames.
 """
@@ -118,7 +118,7 @@ def mel_power(
     fmin: float = 0.0,
     fmax: float | None = None,
 ) -> np.ndarray:
-    """Power in mel bands over time: centred Hann frames, zeros beyond the ends, as librosa's ``melspectrogram``.
+    """Power in mel bands over time, as librosa's ``melspectrogram`` with zeros beyond the ends.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def mel_power(
 def power_to_db(
     power: np.ndarray, *, ref: float = 1.0, amin: float = 1e-10, top_db: float | None = None
 ) -> np.ndarray:
-    """``10 log10(power / ref)``, never below `amin` and, with `top_db`, never further than that below the top.
+    """``10 log10(power / ref)``, not below `amin` nor, with `top_db`, further than that below the top.
 
     Parameters
     ----------

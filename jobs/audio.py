@@ -19,14 +19,16 @@ import soundfile as sf
 import soxr
 
 #: Name endings that are looked at as sound. PyAV is needed for those in `AV_SUFFIXES`.
-SNDFILE_SUFFIXES = frozenset(
-    (".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc")
-    + (".au", ".snd", ".caf", ".w64", ".rf64")
-)
-AV_SUFFIXES = frozenset(
-    (".m4a", ".m4b", ".mp4", ".aac", ".wma", ".webm", ".mka", ".ac3", ".eac3", ".amr", ".3gp", ".ape")
-    + (".wv", ".tta", ".mp2")
-)
+# fmt: off
+SNDFILE_SUFFIXES = frozenset((
+    ".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc",
+    ".au", ".snd", ".caf", ".w64", ".rf64",
+))
+AV_SUFFIXES = frozenset((
+    ".m4a", ".m4b", ".mp4", ".aac", ".wma", ".webm", ".mka", ".ac3", ".eac3", ".amr", ".3gp", ".ape",
+    ".wv", ".tta", ".mp2",
+))
+# fmt: on
 SUFFIXES = SNDFILE_SUFFIXES | AV_SUFFIXES
 
 # Containers that hold their own sound. Playlists (HLS, concat, DASH, SDP) stay out: they make FFmpeg open
