@@ -1,0 +1,19 @@
+"""The script that Streamlit runs for every view: navigation, and the page that is asked for."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import pages, ui
+
+
+def main() -> None:
+    """Draw the page."""
+    st.set_page_config(page_title="hearspace", page_icon="🔉", layout="wide")
+    ui.style()
+    page = st.navigation(pages.pages(), position="top")
+    st.set_page_config(page_title=f"{page.title} · hearspace")
+    page.run()
+
+
+main()

@@ -1,0 +1,217 @@
+"""Figures: pure functions from arrays to Plotly.
+
+A figure holds no theme: text and background are transparent or neutral, and the colour scales for both
+themes ride in ``layout.meta``, so that a page can change its theme without asking for the figure again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import plotly.graph_objects as go
+
+from dashboard import palette
+
+#: Axis names by method; t-SNE and UMAP coordinates have no unit.
+AXES = {"tsne": "t-SNE", "umap": "UMAP", "pca": "PC"}
+METHOD_NAMES = {"tsne": "t-SNE", "umap": "UMAP", "pca": "PCA"}
+
+
+@dataclass(frozen=True)
+class Map:
+    """One space on a map: coordinates (n, 2) in the order of the clips, NaN where the space lacks a clip."""
+
+    title: str
+    method: str
+    coords: np.ndarray
+
+
+@dataclass(frozen=True)
+class Colour:
+    """What the colour of each point says.
+
+    Parameters
+    ----------
+    kind : {"group", "number"}
+    title : str
+        Name, with the unit for a number.
+    values : ndarray, shape (n,)
+        Codes into `names` for groups, numbers (NaN where there is none) otherwise.
+    names, styles
+        The groups and how they look.
+    """
+
+    kind: Literal["group", "number"]
+    title: str
+    values: np.ndarray
+    names: Sequence[str] = ()
+    styles: Sequence[palette.Style] = ()
+
+
+def layout_grid(n: int) -> tuple[int, int]:
+    """Rows and columns for n maps on a wide page."""
+    return (1, n) if n <= 2 else (2, (n + 1) // 2)
+
+
+def map_figure(
+    maps: Sequence[Map],
+    *,
+    clip_ids: np.ndarray,
+    colour: Colour,
+    shown: np.ndarray | None = None,
+    theme: str = "light",
+) -> go.Figure:
+    """Draw one to four maps of the same clips as subplots of one figure.
+
+    Parameters
+    ----------
+    maps : sequence of Map
+    clip_ids : ndarray of str, shape (n,)
+        Carried in ``customdata`` of every trace of points: who reads an event reads the clip, never the
+        point's number.
+    colour : Colour
+    shown : ndarray of bool, shape (n,), optional
+        Clips that pass the filter; the others stay as faint points for orientation.
+    theme : {"light", "dark"}
+        Which colour scale the figure itself starts with.
+
+    Returns
+    -------
+    Figure
+        Traces whose ``meta`` is ``"points"`` hold the same clips in the same order in every subplot.
+    """
+    if not maps:
+        raise ValueError("There is nothing to draw: at least one map is needed.")
+    n = len(clip_ids)
+    for m in maps:
+        if m.coords.shape != (n, 2):
+            raise ValueError(f"Map {m.title!r} has shape {m.coords.shape}; needed is ({n}, 2), a row a clip.")
+    shown = np.ones(n, bool) if shown is None else np.asarray(shown, bool)
+    rows = np.flatnonzero(shown)
+    rest = np.flatnonzero(~shown)
+    ids = np.asarray(clip_ids)[rows]
+    marker = _marker(colour, rows, theme)
+    size = 9 if n <= 500 else 7 if n <= 3000 else 5 if n <= 20000 else 3
+
+    traces: list[dict[str, Any]] = []
+    layout: dict[str, Any] = {
+        "showlegend": False,
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "margin": {"l": 34, "r": 10, "t": 30, "b": 34},
+        "hovermode": "closest",
+        "dragmode": "pan",
+        "hoverdistance": 14,
+        "annotations": [],
+        "coloraxis": _coloraxis(colour, theme),
+        "meta": {
+            "scales": {t: _scale(colour, t) for t in ("light", "dark")},
+            "neutral": palette.NEUTRAL,
+            "panels": len(maps),
+        },
+    }
+    n_rows, n_cols = layout_grid(len(maps))
+    for i, m in enumerate(maps):
+        suffix = "" if i == 0 else str(i + 1)
+        row, col = divmod(i, n_cols)
+        x, y = _domain(col, n_cols), _domain(n_rows - 1 - row, n_rows)
+        axis = {"zeroline": False, "showgrid": False, "showticklabels": False, "ticks": "", "showline": False}
+        name = AXES.get(m.method, m.method)
+        layout[f"xaxis{suffix}"] = axis | {"domain": x, "anchor": f"y{suffix}", "title": {"text": f"{name} 1"}}
+        layout[f"yaxis{suffix}"] = axis | {
+            "domain": y,
+            "anchor": f"x{suffix}",
+            "title": {"text": f"{name} 2"},
+            "scaleanchor": f"x{suffix}",
+        }
+        there = int(np.isfinite(m.coords[rows]).all(axis=1).sum())
+        layout["annotations"].append(
+            {
+                "text": f"{m.title} · n = {there:,}",
+                "xref": f"x{suffix} domain",
+                "yref": f"y{suffix} domain",
+                "x": 0,
+                "y": 1,
+                "xanchor": "left",
+                "yanchor": "bottom",
+                "yshift": 4,
+                "showarrow": False,
+            }
+        )
+        common = {"type": "scattergl", "mode": "markers", "xaxis": f"x{suffix}", "yaxis": f"y{suffix}"}
+        xy = np.asarray(m.coords, dtype=np.float32)
+        if len(rest):
+            traces.append(
+                common
+                | {
+                    "x": np.ascontiguousarray(xy[rest, 0]),
+                    "y": np.ascontiguousarray(xy[rest, 1]),
+                    "hoverinfo": "skip",
+                    "marker": {"color": palette.NEUTRAL[theme], "opacity": 0.22, "size": max(2, size - 3)},
+                    "meta": "rest",
+                    "name": "filtered out",
+                }
+            )
+        traces.append(
+            common
+            | {
+                "x": np.ascontiguousarray(xy[rows, 0]),
+                "y": np.ascontiguousarray(xy[rows, 1]),
+                "customdata": ids,
+                "hoverinfo": "none",
+                "marker": marker | {"size": size},
+                "selected": {"marker": {"opacity": 1.0}},
+                "unselected": {"marker": {"opacity": 0.12}},
+                "meta": "points",
+                "name": m.title,
+            }
+        )
+    # Plotly would check every marker in turn, 50 ms a map of 10,000; the tests check such figures whole.
+    return go.Figure({"data": traces, "layout": layout}, _validate=False)
+
+
+def _domain(i: int, n: int, gap: float = 0.06) -> list[float]:
+    width = (1 - gap * (n - 1)) / n
+    start = i * (width + gap)
+    return [round(start, 4), round(min(1.0, start + width), 4)]
+
+
+def _marker(colour: Colour, rows: np.ndarray, theme: str) -> dict[str, Any]:
+    marker: dict[str, Any] = {"coloraxis": "coloraxis", "opacity": 0.85, "line": {"width": 0}}
+    if colour.kind == "number":
+        return marker | {"color": np.asarray(colour.values, np.float32)[rows]}
+    codes = np.asarray(colour.values, np.int16)[rows]
+    marker["color"] = codes.astype(np.float32)
+    symbols = [s.symbol for s in colour.styles]
+    if len(set(symbols)) > 1:
+        marker["symbol"] = np.asarray(symbols)[codes]
+    return marker
+
+
+def _coloraxis(colour: Colour, theme: str) -> dict[str, Any]:
+    axis: dict[str, Any] = {"colorscale": _scale(colour, theme), "showscale": False}
+    if colour.kind == "group":
+        return axis | {"cmin": -0.5, "cmax": len(colour.styles) - 0.5}
+    low, high = number_range(colour.values)
+    return axis | {"cmin": low, "cmax": high, "colorbar": {"title": {"text": colour.title}, "thickness": 12}}
+
+
+def number_range(values: np.ndarray) -> tuple[float, float]:
+    """Ends of the colour scale: lowest and highest number there is, (0, 1) where there is none."""
+    finite = np.asarray(values, float)[np.isfinite(values)]
+    if not len(finite):
+        return 0.0, 1.0
+    low, high = float(finite.min()), float(finite.max())
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def _scale(colour: Colour, theme: str) -> list[tuple[float, str]]:
+    if colour.kind == "group":
+        return palette.steps(colour.styles, theme)
+    import plotly.colors
+
+    names = plotly.colors.PLOTLY_SCALES[palette.SEQUENTIAL]
+    return [(float(at), plotly.colors.label_rgb(c) if isinstance(c, tuple) else c) for at, c in names]
