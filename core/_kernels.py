@@ -1,4 +1,4 @@
-"""Compiled inner loops. Importing this module imports numba, so import it inside the function that needs it."""
+"""Compiled inner loops. This module imports numba: import it inside the function that needs it."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from core import neighbors
+from core import _exact_search
 from core.neighbors import METRICS, knn
 
 
@@ -170,9 +170,9 @@ def test_equal_points_tie_by_index_across_blocks(metric):
 def test_block_size_and_path_do_not_matter(monkeypatch):
     X = np.random.default_rng(4).standard_normal((700, 64)).astype(np.float32)
     plain = knn(X, 50)
-    monkeypatch.setattr(neighbors, "_BLOCK_ELEMENTS", 7000)
+    monkeypatch.setattr(_exact_search, "_BLOCK_ELEMENTS", 7000)
     for limit in (0, 10**12):
-        monkeypatch.setattr(neighbors, "_SMALL", limit)
+        monkeypatch.setattr(_exact_search, "_SMALL", limit)
         indices, distances = knn(X, 50)
         np.testing.assert_array_equal(indices, plain[0])
         np.testing.assert_allclose(distances, plain[1], rtol=0, atol=2e-12)

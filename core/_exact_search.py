@@ -1,0 +1,220 @@
+"""The search behind `core.neighbors.knn`: a float32 product finds a superset, float64 decides."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from core._arrays import inverse_norms, norms, rescaled
+
+METRICS = ("cosine", "euclidean", "inner_product")
+
+DECIMALS = 12
+_FLOAT32 = 2.0**-24  # unit roundoff
+_FLOAT64 = 2.0**-53
+_BLOCK_ELEMENTS = 5_000_000  # scores held at once by a worker: 20 MB
+_SMALL = 20_000_000  # multiplications below which threads and compiled code cost more than they save
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What the float32 product needs (`left`, `right`) and what the exact measure needs (the rest)."""
+
+    metric: str
+    itself: bool
+    points: np.ndarray  # (m, d)
+    corpus: np.ndarray  # (n, d)
+    point_scale: np.ndarray  # (m,) 1 / norm, 0 for a zero vector; cosine only
+    corpus_scale: np.ndarray  # (n,)
+    left: np.ndarray  # (m, d) float32: centred points
+    right: np.ndarray  # (n, d) float32: centred corpus
+    bias: np.ndarray  # (n,) float32: left @ right.T + bias grows as the distance falls
+    slack: np.ndarray  # (m,) how far a score may be from the truth, rounding of the distance included
+
+
+def prepare(corpus: np.ndarray, points: np.ndarray, metric: str, itself: bool) -> Problem:
+    # Sums of squares must neither overflow nor vanish; a power of two changes no digit. The cosine is blind
+    # to the scale of a row.
+    largest = max(float(np.abs(corpus).max()), float(np.abs(points).max()))
+    if metric == "cosine":
+        corpus = rescaled(corpus)
+        points = corpus if itself else rescaled(points)
+    elif largest > 1e150:
+        raise ValueError(f"The largest value is {largest:.3g}; {metric} distances need values below 1e150.")
+    d = corpus.shape[1]
+    corpus_scale, point_scale = inverse_norms(corpus), inverse_norms(points)
+    scaled = corpus * corpus_scale[:, None] if metric == "cosine" else corpus.astype(np.float64)
+    # Spaces of untrained networks lie in a narrow cone: the error of a product is that of what is multiplied,
+    # so take out the common part first. With c the centre, x·y = (x - c)·(y - c) + c·(y - c) + (only x), and
+    # -|x - y|²/2 = (x - c)·(y - c) - |y - c|²/2 + (only x).
+    centre = scaled.mean(axis=0)
+    right = scaled - centre
+    if itself:
+        left = right
+    else:
+        left = (points * point_scale[:, None] if metric == "cosine" else points.astype(np.float64)) - centre
+    right_norm, left_norm = norms(right), norms(left)
+    bias = -0.5 * right_norm**2 if metric == "euclidean" else right @ centre
+    # float32 must not overflow; scores are only compared with each other.
+    unit = max(right_norm.max(), left_norm.max()) or 1.0
+    left, right = left / unit, right / unit
+    left_norm, right_norm, bias = left_norm / unit, right_norm / unit, bias / unit**2
+    # Worst case of a d-term sum in any order (Higham, Accuracy and Stability, 3.1), of rounding the factors
+    # to float32, of adding the bias, and the same in float64 for what was done before centring.
+    product = left_norm * right_norm.max()
+    size = 1.0 / unit if metric == "cosine" else (norms(corpus).max() + norms(points).max()) / unit
+    slack = (
+        1.01 * (d + 6) * _FLOAT32 * (product + np.abs(bias).max())
+        + 4 * (d + 6) * _FLOAT64 * size**2
+        + (d + 6) * 1e-37  # below the normal range of float32
+    )
+    # Distances that round to the same 12 decimals tie, so a neighbour may be that much further away.
+    tie = 2 * 10.0**-DECIMALS
+    slack += (tie * (left_norm + right_norm.max()) / unit if metric == "euclidean" else tie / unit**2) + (
+        (tie / unit) ** 2
+    )
+    return Problem(
+        metric=metric,
+        itself=itself,
+        points=points,
+        corpus=corpus,
+        point_scale=point_scale,
+        corpus_scale=corpus_scale,
+        left=left.astype(np.float32),
+        right=right.astype(np.float32),
+        bias=bias.astype(np.float32),
+        slack=slack,
+    )
+
+
+def search(problem: Problem, k: int, include_self: bool) -> tuple[np.ndarray, np.ndarray]:
+    m, (n, d) = len(problem.points), problem.corpus.shape
+    indices = np.empty((m, k), dtype=np.int64)
+    distances = np.empty((m, k), dtype=np.float64)
+    rows = max(1, min(512, _BLOCK_ELEMENTS // n))
+    small = m * n * d < _SMALL
+    workers = 1 if small else _cores()
+    pair_sums = _pair_sums_numpy if small else _pair_sums_compiled()
+    local = threading.local()  # fresh pages for every block would cost as much as the product
+
+    def block(start: int) -> None:
+        if not hasattr(local, "scores"):
+            local.scores = np.empty((rows, n), dtype=np.float32)
+            local.chosen = np.empty((rows, n), dtype=bool)
+        stop = min(start + rows, m)
+        scores = local.scores[: stop - start]
+        np.matmul(problem.left[start:stop], problem.right.T, out=scores)
+        scores += problem.bias
+        # One more than k, for the point itself may be among them.
+        low = _kth_best(scores, min(k + problem.itself, n)) - 2 * problem.slack[start:stop]
+        low = np.nextafter(np.maximum(low, -3e38).astype(np.float32), np.float32(-np.inf))
+        chosen = np.greater_equal(scores, low[:, None], out=local.chosen[: stop - start])
+        row, column = np.divmod(np.flatnonzero(chosen), n)
+        if problem.itself:
+            # Another point may be nearer than the point itself: with inner products, or past a zero vector.
+            other = row + start != column
+            row, column = row[other], column[other]
+        offsets = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=stop - start))])
+        exact = _exact(problem, pair_sums, start, offsets, column)
+        own = int(include_self)
+        if include_self:
+            indices[start:stop, 0] = np.arange(start, stop)
+            distances[start:stop, 0] = _own_distance(problem, start, stop)
+        for r in range(stop - start):
+            begin, end = offsets[r], offsets[r + 1]
+            # Columns ascend within a row, so a stable sort leaves ties by lower index.
+            best = begin + np.argsort(exact[begin:end], kind="stable")[: k - own]
+            indices[start + r, own:] = column[best]
+            distances[start + r, own:] = exact[best]
+
+    starts = range(0, m, rows)
+    if workers == 1:
+        for start in starts:
+            block(start)
+        return indices, distances
+    from threadpoolctl import threadpool_limits
+
+    # Blocks already keep every core busy.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
+        for _ in pool.map(block, starts):
+            pass
+    return indices, distances
+
+
+def _kth_best(scores: np.ndarray, k: int) -> np.ndarray:
+    """Return a lower bound, close to it, of the k-th largest score of each row.
+
+    The k-th largest of the maxima of disjoint groups has k scores at or above it. Groups are strided, since
+    clips of a class often stand next to each other and near each other.
+    """
+    b, n = scores.shape
+    size = min(max(n // (8 * k), 1), 16)
+    if size > 1:
+        scores = scores[:, : n // size * size].reshape(b, size, -1).max(axis=1)
+    position = scores.shape[1] - k
+    return np.partition(scores, position, axis=1)[:, position].astype(np.float64)
+
+
+def _exact(
+    problem: Problem,
+    pair_sums: Callable[..., None],
+    start: int,
+    offsets: np.ndarray,
+    column: np.ndarray,
+) -> np.ndarray:
+    sums = np.empty(len(column))
+    euclidean = problem.metric == "euclidean"
+    pair_sums(problem.points, problem.corpus, start, offsets, column, euclidean, sums)
+    if problem.metric == "cosine":
+        row = np.repeat(np.arange(start, start + len(offsets) - 1), np.diff(offsets))
+        sums *= problem.point_scale[row] * problem.corpus_scale[column]
+        sums = np.clip(1.0 - sums, 0.0, 2.0)
+    elif euclidean:
+        sums = np.sqrt(sums)
+    else:
+        sums = 0.0 - sums
+    return np.round(sums, DECIMALS, out=sums)
+
+
+def _own_distance(problem: Problem, start: int, stop: int) -> np.ndarray | float:
+    if problem.metric != "inner_product":
+        return 0.0
+    points = problem.points[start:stop]
+    return np.round(-np.einsum("ij,ij->i", points, points, dtype=np.float64), DECIMALS)
+
+
+def _pair_sums_numpy(
+    queries: np.ndarray,
+    corpus: np.ndarray,
+    first: int,
+    offsets: np.ndarray,
+    columns: np.ndarray,
+    squared_difference: bool,
+    out: np.ndarray,
+) -> None:
+    """Do what `core._kernels.pair_sums` does, with nothing to compile."""
+    for r in range(len(offsets) - 1):
+        pairs = slice(offsets[r], offsets[r + 1])
+        query = queries[first + r].astype(np.float64)
+        rows = corpus[columns[pairs]].astype(np.float64)
+        if squared_difference:
+            rows -= query
+            np.einsum("ij,ij->i", rows, rows, out=out[pairs])
+        else:
+            # Not a matrix product, whose sum may depend on where in the block a row stands.
+            np.einsum("ij,j->i", rows, query, out=out[pairs])
+
+
+def _pair_sums_compiled() -> Callable[..., None]:
+    from core._kernels import pair_sums
+
+    return pair_sums
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

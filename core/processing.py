@@ -1,0 +1,261 @@
+"""From the frames of a model to the vectors that are compared.
+
+The steps have one order, that of `Processing`: frames are aggregated to clips, clips are projected to fewer
+dimensions, and what is left is scaled to unit length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from core._arrays import matrix, unit_rows
+
+AGGREGATIONS = ("mean", "median", "max")
+_BLOCK_ROWS = 8192
+
+
+def aggregate(frames: ArrayLike, offsets: ArrayLike, how: str = "mean") -> np.ndarray:
+    """Make one vector a clip from its frames.
+
+    Parameters
+    ----------
+    frames : (m, d) array_like
+        Frame embeddings of all clips, one clip after another.
+    offsets : (n + 1,) array_like of int
+        Clip i has the frames ``frames[offsets[i]:offsets[i + 1]]``; the first is 0, the last m.
+    how : {'mean', 'median', 'max'}, default 'mean'
+        Taken over the frames, in each dimension by itself.
+
+    Returns
+    -------
+    (n, d) array
+        float32 for float32 frames (a mean is summed in float64), float64 otherwise.
+
+    Raises
+    ------
+    ValueError
+        For an unknown `how`, offsets that do not fit, a frame that is not finite, or a clip without frames.
+
+    Examples
+    --------
+    >>> aggregate([[0.0, 4.0], [2.0, 0.0], [5.0, 5.0]], [0, 2, 3])
+    array([[1., 2.],
+           [5., 5.]])
+    """
+    if how not in AGGREGATIONS:
+        raise ValueError(f"how is {how!r}; it must be one of {', '.join(AGGREGATIONS)}.")
+    frames = matrix(frames, "frames")
+    offsets = np.asarray(offsets)
+    if offsets.ndim != 1 or len(offsets) < 2 or offsets.dtype.kind not in "iu":
+        raise ValueError(
+            f"offsets are {offsets.dtype} of shape {offsets.shape}; they must be (n + 1,) whole numbers."
+        )
+    offsets = offsets.astype(np.int64)
+    counts = np.diff(offsets)
+    if offsets[0] != 0 or offsets[-1] != len(frames) or counts.min() < 0:
+        raise ValueError(
+            f"offsets run from {offsets[0]} to {offsets[-1]}; they must rise from 0 to {len(frames)}, "
+            "the number of frames."
+        )
+    if counts.min() == 0:
+        raise ValueError(f"Clip {int(np.argmin(counts))} has no frames; leave it out.")
+    if how == "max":
+        return np.maximum.reduceat(frames, offsets[:-1], axis=0)
+    if how == "mean":
+        sums = np.add.reduceat(frames, offsets[:-1], axis=0, dtype=np.float64)
+        return (sums / counts[:, None]).astype(frames.dtype)
+    medians = np.empty((len(counts), frames.shape[1]), dtype=frames.dtype)
+    for count in np.unique(counts):
+        clips = np.flatnonzero(counts == count)
+        medians[clips] = np.median(
+            frames[offsets[clips, None] + np.arange(count)], axis=1
+        )  # (clips, count, d)
+    return medians
+
+
+def normalize(X: ArrayLike) -> np.ndarray:
+    """Scale every row to unit L2 norm; a zero row stays zero.
+
+    Parameters
+    ----------
+    X : (n, d) array_like
+
+    Returns
+    -------
+    (n, d) array
+        float32 for float32, float64 otherwise.
+
+    Examples
+    --------
+    >>> normalize([[3.0, 4.0], [0.0, 0.0]])
+    array([[0.6, 0.8],
+           [0. , 0. ]])
+    """
+    X = matrix(X, "X")
+    return unit_rows(X).astype(X.dtype)
+
+
+@dataclass(frozen=True)
+class Reducer:
+    """Principal components of a corpus, by which other points can be projected.
+
+    Attributes
+    ----------
+    mean : (d,) float64 array
+    components : (p, d) float64 array
+        Orthonormal rows, the largest variance first. The sign is such that the largest entry is positive.
+    variances : (p,) float64 array
+        Sample variance (over n - 1) along each component.
+    total_variance : float
+        Along all d.
+    """
+
+    mean: np.ndarray
+    components: np.ndarray
+    variances: np.ndarray
+    total_variance: float
+
+    @property
+    def explained(self) -> np.ndarray:
+        """Share of the total variance along each component, (p,), in [0, 1]; 0 where all points are equal."""
+        return (
+            self.variances / self.total_variance if self.total_variance > 0 else np.zeros_like(self.variances)
+        )
+
+    def transform(self, X: ArrayLike) -> np.ndarray:
+        """Project (m, d) points to (m, p) float64 coordinates."""
+        X = matrix(X, "X")
+        if X.shape[1] != len(self.mean):
+            raise ValueError(f"X has {X.shape[1]} columns; the components are of {len(self.mean)}.")
+        coords = np.empty((len(X), len(self.components)))
+        for block in _blocks(len(X)):
+            coords[block] = (X[block] - self.mean) @ self.components.T
+        return coords
+
+
+def fit_reducer(X: ArrayLike, n_components: int) -> Reducer:
+    """Find the principal components of a corpus by a full singular value decomposition in float64.
+
+    The matrix is reduced by QR block by block first, which changes nothing but needs no second copy of it.
+
+    Parameters
+    ----------
+    X : (n, d) array_like
+    n_components : int
+        From 1 to min(n, d).
+
+    Returns
+    -------
+    Reducer
+        The same, signs included, each time.
+
+    Raises
+    ------
+    ValueError
+        For components out of range or values that are not finite.
+
+    Examples
+    --------
+    >>> reducer = fit_reducer([[0.0, 0.0], [2.0, 2.0], [4.0, 4.0]], 1)
+    >>> reducer.components.round(3)
+    array([[0.707, 0.707]])
+    >>> reducer.transform([[3.0, 3.0]]).round(3)
+    array([[1.414]])
+    """
+    X = matrix(X, "X")
+    n, d = X.shape
+    if isinstance(n_components, bool) or not isinstance(n_components, int | np.integer):
+        raise ValueError(f"n_components is {n_components!r}; it must be a whole number.")
+    if not 1 <= n_components <= min(n, d):
+        raise ValueError(
+            f"n_components is {n_components}; {n} points of {d} dimensions allow 1 to {min(n, d)}."
+        )
+    mean = X.mean(axis=0, dtype=np.float64)
+    triangle: np.ndarray = np.empty((0, d))
+    for block in _blocks(n):
+        triangle = np.asarray(np.linalg.qr(np.concatenate([triangle, X[block] - mean]), mode="r"))  # (≤ d, d)
+    _, singular, components = np.linalg.svd(triangle, full_matrices=False)
+    variances = singular**2 / max(n - 1, 1)
+    components = components[:n_components]
+    # The first of the entries that are largest but for rounding decides: rounding cannot turn the sign.
+    size = np.abs(components)
+    decisive = np.argmax(size >= size.max(axis=1, keepdims=True) * (1 - 1e-6), axis=1)
+    sign = np.where(components[np.arange(n_components), decisive] < 0, -1.0, 1.0)
+    return Reducer(
+        mean=mean,
+        components=components * sign[:, None],
+        variances=variances[:n_components],
+        total_variance=float(variances.sum()),
+    )
+
+
+def _blocks(n: int) -> list[slice]:
+    return [slice(start, min(start + _BLOCK_ROWS, n)) for start in range(0, n, _BLOCK_ROWS)]
+
+
+@dataclass(frozen=True)
+class Processing:
+    """What is done to the frames of a model, in this order; plain values, so that it can name a result.
+
+    Parameters
+    ----------
+    aggregation : {'mean', 'median', 'max'}, default 'mean'
+        How frames become a clip.
+    n_components : int, optional
+        Dimensions kept by PCA, fitted on the corpus; all are kept, unrotated, by default.
+    normalize : bool, default False
+        Whether vectors are scaled to unit length, after PCA.
+
+    Examples
+    --------
+    >>> Processing(n_components=100, normalize=True).steps
+    ('mean over frames', 'PCA to 100 dimensions', 'unit length')
+    """
+
+    aggregation: str = "mean"
+    n_components: int | None = None
+    normalize: bool = False
+
+    def __post_init__(self) -> None:
+        if self.aggregation not in AGGREGATIONS:
+            raise ValueError(
+                f"aggregation is {self.aggregation!r}; it must be one of {', '.join(AGGREGATIONS)}."
+            )
+        if self.n_components is not None and self.n_components < 1:
+            raise ValueError(f"n_components is {self.n_components}; it must be at least 1, or None for all.")
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The steps in words, in the order they are taken."""
+        steps = [f"{self.aggregation} over frames"]
+        if self.n_components is not None:
+            steps.append(f"PCA to {self.n_components} dimensions")
+        if self.normalize:
+            steps.append("unit length")
+        return tuple(steps)
+
+    def fit(self, frames: ArrayLike, offsets: ArrayLike) -> tuple[np.ndarray, Callable[..., np.ndarray]]:
+        """Process a corpus, and return what processes its queries the same way.
+
+        Returns
+        -------
+        corpus : (n, p) array
+        process : callable
+            ``process(frames, offsets)`` -> (m, p); its PCA is that of the corpus.
+        """
+        clips = aggregate(frames, offsets, self.aggregation)
+        reducer = None if self.n_components is None else fit_reducer(clips, self.n_components)
+
+        def finish(clips: np.ndarray) -> np.ndarray:
+            if reducer is not None:
+                clips = reducer.transform(clips)
+            return normalize(clips) if self.normalize else clips
+
+        def process(frames: ArrayLike, offsets: ArrayLike) -> np.ndarray:
+            return finish(aggregate(frames, offsets, self.aggregation))
+
+        return finish(clips), process
