@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +21,8 @@ from jobs.files import read_json, write_json
 T = TypeVar("T")
 _VIEW_ID = re.compile(r"[0-9a-f]{12}")
 MAX_CLIPS = 200_000
+#: Seconds within which the URL before the last one is taken for a late message, not for the back button.
+LATE = 1.0
 
 
 class View:
@@ -46,7 +49,7 @@ class View:
         self._values: dict[str, list[str]] = {}
         now = {name: list(query.get_all(name)) for name in query.keys()}  # noqa: SIM118
         last: dict[str, list[str]] | None = session.get(f"url:{page}")
-        moved = now != last
+        moved = now != last and not self._late(now)
         if moved and not now and last is not None:
             # Another page was shown meanwhile: the URL was emptied, the view is what it was.
             self._source: Mapping[str, list[str]] = last
@@ -119,9 +122,18 @@ class View:
 
     def write(self) -> None:
         """Put the values into the URL, if it says something else."""
-        if self._session.get(f"url:{self.page}") != self._values or self._current() != self._values:
+        name = f"url:{self.page}"
+        last = self._session.get(name)
+        if last != self._values:
+            self._session[f"{name}:before"] = (last, time.monotonic())
+        if last != self._values or self._current() != self._values:
             self._query.from_dict(self._values)
-        self._session[f"url:{self.page}"] = self._values
+        self._session[name] = self._values
+
+    def _late(self, now: dict[str, list[str]]) -> bool:
+        """True if the browser sent this URL just before it heard of the one written last."""
+        before, at = self._session.get(f"url:{self.page}:before", (None, 0.0))
+        return now == before and time.monotonic() - at < LATE
 
     def _current(self) -> dict[str, list[str]]:
         return {name: list(self._query.get_all(name)) for name in self._query.keys()}  # noqa: SIM118

@@ -1,0 +1,327 @@
+"""What the pages show, read from the workspace and kept in memory by the keys of the results.
+
+Results never change, so what is read once under a key is right for good; the caches here are shared by
+all sessions and bounded. A dataset's clips are the rows of everything: coordinates, neighbours and colours
+come aligned to them, with NaN or -1 where a space left a clip out.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dashboard import numbers, palette
+from dashboard.figures import Colour
+from jobs.specs import EmbedAudio, Neighbors, Project
+from jobs.workspace import Dataset, Workspace
+
+_root: Path | None = None
+_lock = threading.Lock()
+
+
+def use(root: Path | None) -> None:
+    """Show the workspace at `root`; None for the one that the environment names."""
+    global _root
+    _root = root
+
+
+def workspace() -> Workspace:
+    """Return the workspace that is shown."""
+    return _workspace(_root)
+
+
+@functools.lru_cache(maxsize=8)
+def _workspace(root: Path | None) -> Workspace:
+    return Workspace.open(root)
+
+
+@dataclass(frozen=True)
+class Clips:
+    """The clip table of a dataset in the form that pages use.
+
+    Attributes
+    ----------
+    ids, labels, families, files : ndarray of str, shape (n,)
+        "" where there is none.
+    row : dict
+        Clip id to row.
+    styles : dict
+        Class to `palette.Style`: the same on every page.
+    """
+
+    key: tuple[Any, ...]
+    frame: pd.DataFrame
+    ids: np.ndarray
+    labels: np.ndarray
+    families: np.ndarray
+    files: np.ndarray
+    row: dict[str, int]
+    styles: dict[str, palette.Style]
+    #: Lower-case text that the search looks through.
+    haystack: np.ndarray
+
+    @property
+    def n(self) -> int:
+        """Number of clips."""
+        return len(self.ids)
+
+
+def clips(dataset: Dataset) -> Clips:
+    """Return the clips of a dataset."""
+    key = (str(workspace().root), dataset.fingerprint, dataset.labels_fingerprint, dataset.ready)
+    return _once(("clips", *key), lambda: _clips(dataset, key))
+
+
+def _clips(dataset: Dataset, key: tuple[Any, ...]) -> Clips:
+    frame = dataset.clips.reset_index(drop=True)
+    ids = frame["clip_id"].to_numpy(dtype=str)
+    labels = _strings(frame, "label")
+    families = _strings(frame, "family")
+    files = _strings(frame, "path")
+    of: dict[str, str | None] = {}
+    for label, family in zip(labels, families, strict=True):
+        if label:
+            of[label] = of.get(label) or (family or None)
+    classes = dataset.classes
+    for label, family in zip(classes["label"], classes["family"], strict=True):
+        of[str(label)] = of.get(str(label)) or (family if isinstance(family, str) and family else None)
+    styles = palette.class_styles(of)
+    captions = _strings(frame, "caption")
+    texts = [
+        "\n".join(parts).lower() for parts in zip(labels, files, captions, families, strict=True)
+    ]
+    row = {c: i for i, c in enumerate(ids.tolist())}
+    return Clips(key, frame, ids, labels, families, files, row, styles, np.asarray(texts, dtype=object))
+
+
+def _strings(frame: pd.DataFrame, column: str) -> np.ndarray:
+    if column not in frame:
+        return np.full(len(frame), "", dtype=object)
+    values = frame[column].astype(object)
+    return values.where(values.notna(), "").astype(str).to_numpy(dtype=object)
+
+
+def matching(c: Clips, text: str, labels: list[str], families: list[str]) -> np.ndarray:
+    """Return which clips pass the filter: every word of `text` found, and one of the labels and families."""
+    shown = np.ones(c.n, bool)
+    if labels:
+        shown &= np.isin(c.labels.astype(str), labels)
+    if families:
+        shown &= np.isin(c.families.astype(str), families)
+    for word in text.lower().split():
+        shown &= np.fromiter((word in t for t in c.haystack), bool, c.n)
+    return shown
+
+
+# -- results ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A map: coordinates (n, 2) and the share of true neighbours kept (n, len(ks)), NaN rows for clips left out."""
+
+    coords: np.ndarray
+    kept: np.ndarray
+    ks: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Nearest neighbours by row of the clip table: (n, k), -1 and NaN for clips that the space left out."""
+
+    indices: np.ndarray
+    distances: np.ndarray
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How well a space tells classes apart."""
+
+    encoder: str
+    agreement: numbers.Estimate
+    silhouette: float
+    n: int
+    dimensions: int
+
+
+def rows_of(embedding: EmbedAudio, c: Clips) -> np.ndarray:
+    """Rows of the clip table in the order of an embedding's rows."""
+
+    def read() -> np.ndarray:
+        ids = workspace().cache.open(embedding.key).table("clips").column("clip_id").to_pylist()
+        return np.asarray([c.row.get(i, -1) for i in ids], dtype=np.int64)
+
+    return _once(("rows", embedding.key, c.key), read)
+
+
+def has(spec: Any) -> bool:
+    """True if the result exists."""
+    return workspace().cache.contains(spec.key)
+
+
+def layout(spec: Project, c: Clips) -> Layout:
+    """Return a map, aligned to the clips."""
+
+    def read() -> Layout:
+        artifact = workspace().cache.open(spec.key)
+        rows = rows_of(spec.embedding, c)
+        ks = tuple(int(k) for k in artifact.array("kept_ks"))
+        coords = np.full((c.n, 2), np.nan, np.float32)
+        kept = np.full((c.n, len(ks)), np.nan, np.float32)
+        ok = rows >= 0
+        coords[rows[ok]] = artifact.array("coords")[ok]
+        kept[rows[ok]] = artifact.array("kept")[ok]
+        return Layout(coords, kept, ks)
+
+    return _once(("layout", spec.key, c.key), read)
+
+
+def graph(spec: Neighbors, c: Clips) -> Graph:
+    """Return the nearest neighbours, aligned to the clips."""
+
+    def read() -> Graph:
+        artifact = workspace().cache.open(spec.key)
+        rows = rows_of(spec.embedding, c)
+        found = artifact.array("indices")
+        indices = np.full((c.n, found.shape[1]), -1, np.int64)
+        distances = np.full((c.n, found.shape[1]), np.nan, np.float32)
+        ok = rows >= 0
+        indices[rows[ok]] = rows[found[ok]]
+        distances[rows[ok]] = artifact.array("distances")[ok]
+        return Graph(indices, distances)
+
+    return _once(("graph", spec.key, c.key), read)
+
+
+def neighbours_of(spec: Neighbors, c: Clips, clip_id: str, n: int) -> list[tuple[str, float]]:
+    """Return the n nearest clips in the original space with their distances, nearest first."""
+    row = c.row.get(clip_id)
+    if row is None:
+        return []
+    g = graph(spec, c)
+    pairs = zip(g.indices[row, :n].tolist(), g.distances[row, :n].tolist(), strict=True)
+    return [(str(c.ids[i]), d) for i, d in pairs if i >= 0]
+
+
+def quality(embedding: EmbedAudio, dataset: Dataset) -> Quality | None:
+    """Nearest-neighbour class agreement and cosine silhouette; None until the neighbours are there."""
+    spec = Neighbors(embedding=embedding)
+    if not (has(embedding) and has(spec)):
+        return None
+    c = clips(dataset)
+
+    def compute() -> Quality:
+        from core.separability import silhouette_score
+
+        rows = rows_of(embedding, c)
+        X = np.asarray(workspace().cache.open(embedding.key).array("embeddings"))
+        nearest = graph(spec, c).indices
+        ok = (rows >= 0) & (c.labels[rows] != "")
+        here = rows[ok]
+        first = nearest[here, 0] if nearest.shape[1] else np.full(len(here), -1)
+        judged = here[first >= 0]
+        hits = c.labels[judged] == c.labels[first[first >= 0]]
+        names = c.labels[here].astype(str)
+        enough = len(here) > 1 and len(np.unique(names)) > 1
+        silhouette = float(silhouette_score(X[ok], names)) if enough else float("nan")
+        return Quality(embedding.encoder, numbers.share(hits.astype(bool)), silhouette, len(here), X.shape[1])
+
+    return _once(("quality", embedding.key, c.key), compute)
+
+
+# -- colours ----------------------------------------------------------------------------------------------
+
+#: Columns that are identity or text, not something to colour by.
+_NOT_NUMBERS = {"clip_id", "path", "label", "labels", "family", "fold", "caption", "sha256"}
+_UNITS = {"duration": "duration, s", "sample_rate": "sample rate, Hz"}
+KEPT = "kept"
+
+
+def colour_options(c: Clips) -> dict[str, str]:
+    """What points can be coloured by: value in the URL to name on the page."""
+    options = {"class": "class"}
+    if any(c.families):
+        options["family"] = "family"
+    if "fold" in c.frame and c.frame["fold"].notna().any():
+        options["fold"] = "fold"
+    for name in c.frame.columns:
+        if name not in _NOT_NUMBERS and pd.api.types.is_numeric_dtype(c.frame[name]):
+            options[f"column:{name}"] = _UNITS.get(name, name.replace("_", " "))
+    return options | {KEPT: "neighbourhood kept"}
+
+
+def colour(c: Clips, by: str) -> Colour:
+    """Return the colour of every clip by one of `colour_options` (all but neighbourhood kept)."""
+    return _once(("colour", by, c.key), lambda: _colour(c, by))
+
+
+def _colour(c: Clips, by: str) -> Colour:
+    if by == "family":
+        return _groups("family", c.families, palette.plain_styles)
+    if by == "fold":
+        folds = c.frame["fold"]
+        text = np.asarray([f"fold {int(f)}" if pd.notna(f) else "" for f in folds], dtype=object)
+        return _groups("fold", text, palette.plain_styles)
+    if by.startswith("column:"):
+        name = by.removeprefix("column:")
+        values = pd.to_numeric(c.frame[name], errors="coerce").to_numpy(np.float32, na_value=np.nan)
+        return Colour("number", _UNITS.get(name, name.replace("_", " ")), values)
+    return _groups("class", c.labels, lambda names: {n: c.styles[n] for n in names})
+
+
+def kept_colour(shown: Layout, k: int) -> Colour:
+    """Colour by the share of the k true neighbours that are among the k neighbours on the map."""
+    return Colour("number", f"share of the {k} true neighbours kept", shown.kept[:, shown.ks.index(k)])
+
+
+def _groups(
+    title: str, values: np.ndarray, styles: Callable[[list[str]], dict[str, palette.Style]]
+) -> Colour:
+    names = sorted({v for v in values if v}, key=_natural)
+    found = styles(names)
+    looks = [found[n] for n in names]
+    if any(v == "" for v in values):
+        names.append(f"no {title}")
+        looks.append(palette.Style(palette.NEUTRAL["light"], palette.NEUTRAL["dark"]))
+    code = {n: i for i, n in enumerate(names)}
+    codes = np.asarray([code.get(v, len(names) - 1) for v in values], np.int16)
+    return Colour("group", title, codes, names, looks)
+
+
+def _natural(name: str) -> tuple[int, str]:
+    tail = name.rpartition(" ")[2]
+    return (int(tail), name) if tail.isdigit() else (0, name)
+
+
+# -- keeping ----------------------------------------------------------------------------------------------
+
+_kept: dict[tuple[Any, ...], Any] = {}
+_MAX_KEPT = 256
+
+
+def _once(key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+    """Return what was made under this key, or make it; the least recently used goes when it is too much."""
+    with _lock:
+        if key in _kept:
+            _kept[key] = _kept.pop(key)
+            return _kept[key]
+    value = make()
+    with _lock:
+        _kept[key] = value
+        while len(_kept) > _MAX_KEPT:
+            del _kept[next(iter(_kept))]
+    return value
+
+
+def forget() -> None:
+    """Empty what is kept in memory."""
+    with _lock:
+        _kept.clear()
+    _workspace.cache_clear()

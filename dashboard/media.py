@@ -1,0 +1,264 @@
+"""Routes beside the pages: sound with Range requests, spectrograms, figures and the scripts that draw them.
+
+``/audio/<dataset>/<clip>`` the file as it is where browsers play it, else 16-bit WAV; ``?as=wav`` always
+the latter. ``/spectrogram/<dataset>/<clip>`` a PNG. ``/figures/<hash>.json`` what a page has drawn, kept in
+memory. ``/selections/<id>.json`` a saved selection. ``/assets/plotly.min.js`` Plotly as installed.
+Only clips of the workspace's datasets are served, and only from inside their dataset's folder.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import os
+import tempfile
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from core.spectra import spectrogram
+from dashboard import data, state
+from jobs.audio import AudioError, decode
+from jobs.workspace import WorkspaceError
+
+#: What current browsers play by themselves. The player asks for WAV where one does not.
+TYPES = {
+    ".wav": "audio/wav",
+    ".wave": "audio/wav",
+    ".mp3": "audio/mpeg",
+    ".ogg": "audio/ogg",
+    ".oga": "audio/ogg",
+    ".opus": "audio/ogg",
+    ".flac": "audio/flac",
+    ".m4a": "audio/mp4",
+    ".aac": "audio/aac",
+    ".webm": "audio/webm",
+}
+#: Bytes of transcoded sound and of pictures kept on disk.
+PREVIEW_BYTES = 512 * 2**20
+#: Seconds of a sound that a transcoded preview and a spectrogram show at most.
+LONGEST = 600.0
+FIGURES_KEPT = 48
+FOREVER = "public, max-age=31536000, immutable"
+
+_figures: OrderedDict[str, bytes] = OrderedDict()
+_lock = threading.Lock()
+
+
+class NotThere(LookupError):
+    """Asked for something that is not served; the message is the answer."""
+
+
+def keep_figure(payload: bytes) -> str:
+    """Keep a figure's JSON in memory for browsers to fetch; return the name it is served under."""
+    name = hashlib.sha256(payload).hexdigest()[:24]
+    with _lock:
+        _figures[name] = payload
+        _figures.move_to_end(name)
+        while len(_figures) > FIGURES_KEPT:
+            _figures.popitem(last=False)
+    return name
+
+
+def routes(base_path: str = "") -> list[Route]:
+    """Return the routes, below `base_path`."""
+    base = f"/{base_path.strip('/')}" if base_path.strip("/") else ""
+    table: dict[str, Callable[[Request], Response]] = {
+        "/audio/{dataset}/{clip:path}": _audio,
+        "/spectrogram/{dataset}/{clip:path}": _spectrogram,
+        "/figures/{name}.json": _figure,
+        "/selections/{name}.json": _selection,
+        "/assets/plotly.min.js": _plotly,
+    }
+    return [Route(base + path, _endpoint(f), methods=["GET"]) for path, f in table.items()]
+
+
+def _endpoint(answer: Callable[[Request], Response]) -> Callable[[Request], object]:
+    async def endpoint(request: Request) -> Response:
+        try:
+            return await run_in_threadpool(answer, request)
+        except (NotThere, WorkspaceError) as error:
+            return PlainTextResponse(str(error), 404)
+        except AudioError as error:
+            return PlainTextResponse(str(error), 415)
+
+    return endpoint
+
+
+# -- sound ------------------------------------------------------------------------------------------------
+
+
+def _source(request: Request) -> Path:
+    dataset = data.workspace().dataset(request.path_params["dataset"])
+    clip = request.path_params["clip"]
+    if not dataset.ready:
+        raise NotThere(f"The sounds of {dataset.name} have not been generated yet; see the Jobs page.")
+    path = dataset.audio_path(clip)
+    if not path.is_file():
+        raise NotThere(f"The file of clip {clip} is no longer at {path}; add the dataset again.")
+    return path
+
+
+def _audio(request: Request) -> Response:
+    path = _source(request)
+    kind = TYPES.get(path.suffix.lower())
+    headers = {"Cache-Control": "private, max-age=300", "X-Content-Type-Options": "nosniff"}
+    if kind is not None and request.query_params.get("as") != "wav":
+        return FileResponse(path, media_type=kind, headers=headers)
+    return FileResponse(_preview(path, ".wav", _as_wav), media_type="audio/wav", headers=headers)
+
+
+def _as_wav(path: Path, out: Path) -> None:
+    import soundfile as sf
+
+    x, rate = decode(path)
+    sf.write(out, np.clip(x[: int(LONGEST * rate)], -1, 1), rate, subtype="PCM_16", format="WAV")
+
+
+def _spectrogram(request: Request) -> Response:
+    path = _preview(_source(request), ".png", _as_png)
+    return FileResponse(path, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
+
+
+def _as_png(path: Path, out: Path) -> None:
+    x, rate = decode(path)
+    out.write_bytes(spectrogram_png(x[: int(LONGEST * rate)], rate))
+
+
+def spectrogram_png(x: np.ndarray, sample_rate: int) -> bytes:
+    """Draw a mel spectrogram, low frequencies at the bottom, as a PNG of up to 200 by 64 pixels."""
+    from PIL import Image
+
+    levels = spectrogram(x, sample_rate)  # (n_mels, frames), -80 to 0 dB
+    if levels.shape[1] == 0:
+        levels = np.full((64, 1), -80.0, np.float32)
+    # The lowest 10 of the 80 dB are mostly the recording's own noise.
+    codes = np.clip((levels[::-1] + 70) * (255 / 70), 0, 255).astype(np.uint8)
+    image = Image.fromarray(np.ascontiguousarray(codes)).convert("L")
+    image.putpalette(_ramp())
+    target = io.BytesIO()
+    image.save(target, "PNG", optimize=True)
+    return target.getvalue()
+
+
+@functools.cache
+def _ramp() -> bytes:
+    """256 colours from near black over violet to pale yellow; a dark tile that stands on either theme."""
+    stops = np.array([[12, 12, 26], [52, 28, 92], [128, 44, 116], [214, 86, 88], [250, 166, 94], [252, 246, 200]])
+    at = np.linspace(0, 1, len(stops))
+    x = np.linspace(0, 1, 256)
+    ramp = np.stack([np.interp(x, at, stops[:, i]) for i in range(3)], axis=1)
+    return ramp.round().astype(np.uint8).tobytes()
+
+
+def _preview(source: Path, suffix: str, make: Callable[[Path, Path], None]) -> Path:
+    """Return the file made from `source`, making it if the source is new or has changed."""
+    info = source.stat()
+    name = hashlib.sha256(f"{source}\0{info.st_mtime_ns}\0{info.st_size}\0v1".encode()).hexdigest()[:32]
+    folder = data.workspace().root / "previews" / name[:2]
+    target = folder / f"{name}{suffix}"
+    if target.exists():
+        os.utime(target)
+        return target
+    folder.mkdir(parents=True, exist_ok=True)
+    handle, fresh = tempfile.mkstemp(dir=folder, prefix=".new-", suffix=suffix)
+    os.close(handle)
+    try:
+        make(source, Path(fresh))
+        os.replace(fresh, target)
+    except BaseException:
+        Path(fresh).unlink(missing_ok=True)
+        raise
+    _count_and_trim(target)
+    return target
+
+
+_written = 0
+
+
+def _count_and_trim(target: Path) -> None:
+    """Keep the previews below their share of the disk; looked at every 64 MB, not at every file."""
+    global _written
+    with _lock:
+        _written += target.stat().st_size
+        if _written < PREVIEW_BYTES // 8:
+            return
+        _written = 0
+    trim(data.workspace().root / "previews", PREVIEW_BYTES)
+
+
+def trim(folder: Path, most: int) -> None:
+    """Remove the least recently used files below `folder` until they hold at most `most` bytes."""
+    files = []
+    for path in folder.glob("*/*"):
+        try:
+            info = path.stat()
+        except OSError:
+            continue
+        files.append((info.st_mtime, info.st_size, path))
+    total = sum(size for _, size, _ in files)
+    for _, size, path in sorted(files, key=lambda f: f[0]):
+        if total <= most:
+            break
+        path.unlink(missing_ok=True)
+        total -= size
+
+
+# -- figures and scripts ----------------------------------------------------------------------------------
+
+
+def _figure(request: Request) -> Response:
+    with _lock:
+        payload = _figures.get(request.path_params["name"])
+    if payload is None:
+        raise NotThere("This figure is no longer kept; reload the page.")
+    return Response(payload, media_type="application/json", headers={"Cache-Control": "private, max-age=600"})
+
+
+def _selection(request: Request) -> Response:
+    content = state.load_view(data.workspace().root, request.path_params["name"])
+    if content is None or content.get("kind") != "selection":
+        raise NotThere("There is no such selection in this workspace.")
+    import json
+
+    return Response(json.dumps(content), media_type="application/json", headers={"Cache-Control": FOREVER})
+
+
+def plotly_version() -> str:
+    """Version of Plotly, for an address that changes with it."""
+    from importlib.metadata import version
+
+    return version("plotly")
+
+
+@functools.cache
+def _plotly_gz() -> bytes:
+    import gzip
+
+    return gzip.compress(_plotly_path().read_bytes(), 6)
+
+
+def _plotly_path() -> Path:
+    import importlib.util
+
+    found = importlib.util.find_spec("plotly")
+    assert found is not None
+    assert found.submodule_search_locations
+    return Path(found.submodule_search_locations[0]) / "package_data" / "plotly.min.js"
+
+
+def _plotly(request: Request) -> Response:
+    headers = {"Cache-Control": FOREVER, "Vary": "Accept-Encoding"}
+    kind = "text/javascript; charset=utf-8"
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        # Compressed once, not at every visit.
+        return Response(_plotly_gz(), media_type=kind, headers=headers | {"Content-Encoding": "gzip"})
+    return Response(_plotly_path().read_bytes(), media_type=kind, headers=headers)
