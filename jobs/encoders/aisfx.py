@@ -1,9 +1,10 @@
 """aiSFX, a convolutional network trained on commercial sound-effects libraries (Ma & Lerch, ISMIR 2022).
 
-The weights come inside the ``aisfx`` wheel. Its code is not run: the checkpoint is read with an allow-list, and
-the network (eight 3 x 3 convolutions) is applied here with batch normalisation folded into the convolutions
-and the blocks of many clips in one batch. A frame is 100 spectrogram frames, about 2.3 s, with 50 % hop; a rest
-shorter than a frame at the end of a longer clip is left out, as the package does. 512 dimensions.
+The weights come inside the ``aisfx`` wheel. Its code is not run: the checkpoint is read with an allow-list,
+and the network (eight 3 x 3 convolutions) is applied here with batch normalisation folded into the
+convolutions and the blocks of many clips in one batch. A frame is 100 columns of a spectrogram, about 2.3 s,
+with 50 % hop; a rest shorter than that at the end of a longer clip is left out, as the package does.
+512 dimensions.
 
 The spectrogram follows the package's librosa version, with time along the axis on which its Essentia version,
 with which the network was trained, and the network's own blocks have it.
@@ -115,7 +116,7 @@ def _filters() -> np.ndarray:
 
 
 def _path() -> Path | None:
-    # The wheel's own version pins are stale, so whether it is there is asked of the folder, without importing it.
+    # The folder is looked for without importing the package, whose version pins are stale.
     found = importlib.util.find_spec("aisfx")
     for folder in (found and found.submodule_search_locations) or []:
         path = Path(folder, "models", "checkpoint.pth")
@@ -142,7 +143,7 @@ def _checkpoint() -> dict[str, Any]:
 
 
 def _layers(weights: dict[str, Any], device: str) -> list[tuple[Any, Any]]:
-    """Fold each batch normalisation into the convolution before it: y = g (Wx - m) / s + b = (g/s) Wx + b - gm/s."""
+    """Fold batch normalisation into the convolution before it: g (Wx - m) / s + b = (g/s) Wx + (b - gm/s)."""
     import torch
 
     layers = []

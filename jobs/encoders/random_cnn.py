@@ -8,6 +8,7 @@ A frame is the mean and the maximum over time and frequency of the last 128 chan
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def _weights(device: str) -> list[Any]:
     # NumPy's generator, because its stream is the same on every device and in every version of torch.
     rng = np.random.default_rng(0)
     weights = []
-    for fan_in, fan_out in zip(CHANNELS, CHANNELS[1:], strict=False):
+    for fan_in, fan_out in pairwise(CHANNELS):
         w = rng.standard_normal((fan_out, fan_in, 3, 3)) * np.sqrt(2 / (9 * fan_in))
         weights.append(torch.from_numpy(w.astype(np.float32)).to(device))
     return weights
