@@ -20,10 +20,10 @@ from cache import checks, temporary
 from cache import manifest as manifests
 from cache.artifact import Artifact
 from cache.checks import Problem
-from cache.errors import CacheError, MissingArtifact, lack_of_space
+from cache.errors import CacheError, MissingArtifact, lack_of_space, writing
 from cache.index import ArtifactInfo, Index, keys_on_disk
 from cache.names import MANIFEST, check_key
-from cache.writer import ArtifactWriter, flush, writing
+from cache.writer import ArtifactWriter, flush
 
 #: Seconds between two notes that one artifact is in use.
 TOUCH_EVERY = 60.0
@@ -74,13 +74,14 @@ class ArtifactStore:
     def __repr__(self) -> str:
         return f"ArtifactStore({str(self.root)!r})"
 
-    def _folder(self, key: str) -> Path:
+    def folder(self, key: str) -> Path:
+        """Return where the artifact of a key is or would be."""
         check_key(key)
         return self._objects / key[:2] / key
 
     def contains(self, key: str) -> bool:
         """Whether there is an artifact of this key; it is whole, since it could not be seen otherwise."""
-        return (self._folder(key) / MANIFEST).is_file()
+        return (self.folder(key) / MANIFEST).is_file()
 
     def open(self, key: str) -> Artifact:
         """Open an artifact for reading.
@@ -92,7 +93,7 @@ class ArtifactStore:
         CorruptArtifact
             If its manifest cannot be read.
         """
-        folder = self._folder(key)
+        folder = self.folder(key)
         try:
             manifest = manifests.read(folder, key)
         except FileNotFoundError:
@@ -136,7 +137,7 @@ class ArtifactStore:
         CacheError
             If something cannot be stored, or the disk is full. Whatever goes wrong, nothing is left behind.
         """
-        target = self._folder(key)
+        target = self.folder(key)
         try:
             with temporary.temporary_folder(self._tmp) as folder:
                 w = ArtifactWriter(key, folder, spec)
@@ -185,8 +186,8 @@ class ArtifactStore:
 
     def delete(self, key: str) -> bool:
         """Remove an artifact; arrays that are mapped stay valid. Returns whether there was one."""
-        folder = self._folder(key)
-        with writing(folder):
+        folder = self.folder(key)
+        with writing("What is to be deleted", self._tmp):
             return folder.is_dir() and self._discard(folder)
 
     def list(self, type: str | None = None) -> builtins.list[ArtifactInfo]:
@@ -210,7 +211,8 @@ class ArtifactStore:
         keys : iterable of str, optional
             By default all. A key without an artifact is a problem.
         remove : bool, default False
-            Remove the artifacts that have a problem, so that they are computed again when asked for.
+            Remove the artifacts that are damaged, so that they are computed again when asked for. What
+            merely cannot be read now, for want of a permission, stays.
         progress : callable, optional
             Called with the number of artifacts done and their total.
 
@@ -222,12 +224,12 @@ class ArtifactStore:
         wanted = keys_on_disk(self._objects) if keys is None else list(keys)
         found: list[Problem] = []
         for i, key in enumerate(wanted):
-            folder = self._folder(key)
+            folder = self.folder(key)
             if keys is not None and not folder.is_dir():
                 found.append(Problem(key, "", "there is no such artifact"))
             bad = checks.problems(folder, key)
             found += bad
-            if bad and remove:
+            if remove and any(p.damaged for p in bad):
                 self.delete(key)
             if progress is not None:
                 progress(i + 1, len(wanted))
@@ -253,9 +255,10 @@ class ArtifactStore:
         if max_bytes < 0:
             raise CacheError(f"max_bytes is {max_bytes}; it must be 0 or more.")
         kept = {check_key(k) for k in keep}
-        total = self.size()
+        found = self.list()
+        total = sum(info.size for info in found)
         removed = []
-        for info in sorted(self.list(), key=lambda i: (i.last_used, i.created, i.key)):
+        for info in sorted(found, key=lambda i: (i.last_used, i.created, i.key)):
             if total <= max_bytes:
                 break
             if info.key in kept or self._used_since(info):
@@ -267,7 +270,7 @@ class ArtifactStore:
 
     def _used_since(self, info: ArtifactInfo) -> bool:
         with suppress(OSError):
-            return (self._folder(info.key) / MANIFEST).stat().st_mtime > info.last_used
+            return (self.folder(info.key) / MANIFEST).stat().st_mtime > info.last_used
         return False
 
     def rebuild_index(self) -> int:

@@ -22,7 +22,7 @@ from jobs.files import read_json, write_json
 from jobs.queue import Job, this_process
 from jobs.specs import SpecError
 from jobs.supervisor import POOL, supervise
-from jobs.workspace import Workspace, WorkspaceError
+from jobs.workspace import WorkerBusy, Workspace, WorkspaceError
 
 if TYPE_CHECKING:
     from dask_jobqueue import SLURMCluster
@@ -32,10 +32,6 @@ if TYPE_CHECKING:
 LOOK_EVERY = 0.2
 
 log = logging.getLogger("hearspace.worker")
-
-
-class WorkerBusy(WorkspaceError):
-    """Another worker serves this workspace."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +48,7 @@ class SlurmOptions:
 
 
 def default_slots() -> int:
-    """Jobs at a time on this machine: two, so that a long one does not hold up a short one; more on big ones."""
+    """Return the jobs at a time here: two at least, so that a long one does not hold up a short one."""
     return max(2, (os.cpu_count() or 1) // 4)
 
 
@@ -150,13 +146,13 @@ class _Dispatcher:
                     # process ended with it.
                     self.queue.lost(key, f"Its worker was lost ({future.exception()}).")
         active = [job for job in reversed(self.queue.jobs()) if job.active]
-        states = {job.key: job.state for job in active}
+        under_way = {job.key for job in active}
         for job in active:
             if job.state == "running" and job.key not in self.given and not self.queue.is_beating(job):
                 self.queue.lost(job.key, "Its process is gone.")
         free = self._slots() - len(self.given)
         for job in active:
-            if job.state == "queued" and free > 0 and self._inputs_ready(job, states):
+            if job.state == "queued" and free > 0 and self._inputs_ready(job, under_way):
                 free -= self._give(job)
         return bool(active)
 
@@ -171,11 +167,11 @@ class _Dispatcher:
                     self.queue.requeue(key, uncounted=True)
         POOL.close()
 
-    def _inputs_ready(self, job: Job, states: dict[str, str]) -> bool:
+    def _inputs_ready(self, job: Job, under_way: set[str]) -> bool:
         for needed in job.depends_on:
-            if self.workspace.cache.contains(needed) or needed in states:
-                if needed in states:
-                    return False
+            if needed in under_way:
+                return False
+            if self.workspace.cache.contains(needed):
                 continue
             other = self.queue.get(needed)
             if other is not None and other.state in ("failed", "cancelled"):

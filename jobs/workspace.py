@@ -1,8 +1,8 @@
 """The workspace: the folder that holds datasets, jobs, results and saved views.
 
-``<root>/cache`` the artifact store · ``<root>/jobs`` the queue · ``<root>/datasets/<name>`` what was imported
-(``dataset.json``, ``clips.parquet``, ``classes.parquet``, ``report.parquet``; the sounds stay where they are).
-The folder is `--workspace`, else ``$HEARSPACE_HOME``, else the user's data folder.
+``<root>/cache`` is the artifact store, ``<root>/jobs`` the queue, ``<root>/datasets/<name>`` what was
+imported (``dataset.json``, ``clips.parquet``, ``classes.parquet``, ``report.parquet``; the sounds stay where they
+are). The folder is `--workspace`, else ``$HEARSPACE_HOME``, else the user's data folder.
 """
 
 from __future__ import annotations
@@ -37,6 +37,10 @@ class WorkspaceError(ValueError):
 
 class UnknownDataset(WorkspaceError):
     """No dataset of that name."""
+
+
+class WorkerBusy(WorkspaceError):
+    """Another worker serves this workspace."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ class Dataset:
             assert isinstance(source, Synthesize)
             self.source = source
             self.fingerprint = source.key
-            self.root = workspace.cache.path(source.key) / "audio"
+            self.root = workspace.cache.folder(source.key) / "audio"
         else:
             self.fingerprint = about["fingerprint"]
             self.root = Path(about["root"])

@@ -1,0 +1,52 @@
+"""The command line: ``hearspace``. Its help is the manual."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+import typer
+from rich.markup import escape
+
+from jobs.cli import data, service, store, work
+from jobs.cli.common import BAD_INPUT, BUSY, INTERRUPTED, err
+
+app = typer.Typer(
+    name="hearspace",
+    help="See, hear and test embedding spaces of sound.",
+    epilog=(
+        "Exit status, the same for every command: 0 done · 1 a job failed or something is damaged · "
+        "2 what was asked cannot be done as asked · 3 another worker serves the workspace · 130 interrupted."
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+service.register(app)
+data.register(app)
+work.register(app)
+store.register(app)
+
+
+def main() -> None:
+    """Run the command line; expected errors become one sentence and an exit status."""
+    from jobs.workspace import WorkerBusy
+
+    try:
+        status = app(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(BAD_INPUT)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except WorkerBusy as error:
+        err.print(escape(str(error)), soft_wrap=True)
+        sys.exit(BUSY)
+    except (ValueError, OSError) as error:
+        # Errors that are raised on purpose derive from ValueError and hold their own sentence.
+        err.print(escape(str(error)), soft_wrap=True)
+        sys.exit(BAD_INPUT)
+    sys.exit(status if isinstance(status, int) else 0)

@@ -1,0 +1,150 @@
+"""What every command shares: the workspace option, tables or JSON, progress, and how errors end a command."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from jobs.queue import Job
+from jobs.specs import Spec
+from jobs.workspace import Workspace
+
+#: Exit statuses, the same for every command.
+OK, FAILED, BAD_INPUT, BUSY, INTERRUPTED = 0, 1, 2, 3, 130
+
+WorkspaceOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--workspace",
+        "-w",
+        envvar="HEARSPACE_HOME",
+        show_default="the user's data folder",
+        help="Folder that holds datasets, jobs and results.",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def open_workspace(path: Path | None) -> Workspace:
+    """Open the workspace that the options name."""
+    return Workspace.open(path)
+
+
+def say(message: str) -> None:
+    """Print one line for people."""
+    out.print(escape(message), soft_wrap=True)
+
+
+def show(rows: Sequence[dict[str, Any]], columns: Iterable[str], *, as_json: bool, empty: str) -> None:
+    """Print rows as a table of `columns`, or all they hold as JSON; `empty` is said where there is none."""
+    if as_json:
+        print(json.dumps(list(rows), ensure_ascii=False, indent=1))
+        return
+    if not rows:
+        say(empty)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column.replace("_", " "), overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(_text(row.get(column))) for column in columns))
+    out.print(table)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return str(value)
+
+
+def size(n_bytes: float) -> str:
+    """Write a number of bytes for people."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if n_bytes < 1000:
+            return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.1f} TB"
+
+
+def compute(workspace: Workspace, specs: Sequence[Spec], *, as_json: bool = False) -> list[Job]:
+    """Run specs to their end with a progress bar each; exit with status 1 if one fails.
+
+    Where a worker serves the workspace it does the work, and this only watches.
+    """
+    from jobs.inprocess import run
+
+    jobs = []
+    with bars(quiet=as_json) as report:
+        for spec in specs:
+            job = run(workspace, spec, report)
+            jobs.append(job)
+            if not as_json:
+                say(f"{'✓' if job.state == 'done' else '✗'} {job.title}: {job.error or job.state}")
+    if as_json:
+        print(json.dumps([job_row(job) for job in jobs], ensure_ascii=False, indent=1))
+    if any(job.state != "done" for job in jobs):
+        raise typer.Exit(FAILED)
+    return jobs
+
+
+@contextmanager
+def bars(*, quiet: bool = False) -> Iterator[Any]:
+    """Yield a function (job, done, total, note) that draws a bar a job on standard error."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=err,
+        disable=quiet or not sys.stderr.isatty(),
+        transient=True,
+    )
+    tasks: dict[str, Any] = {}
+    with progress:
+
+        def report(job: Job, done: float, total: float, note: str) -> None:
+            if job.key not in tasks:
+                tasks[job.key] = progress.add_task(escape(job.title), total=total, note="")
+            progress.update(tasks[job.key], completed=done, total=total, note=escape(note))
+
+        yield report
+
+
+def job_row(job: Job) -> dict[str, Any]:
+    """Return a job as plain values."""
+    done, total, note = job.progress or (None, None, None)
+    return {
+        "key": job.key,
+        "title": job.title,
+        "state": job.state,
+        "done": done,
+        "total": total,
+        "note": note,
+        "eta_s": job.eta_s,
+        "error": job.error,
+        "attempts": job.attempts,
+        "created": job.created,
+        "started": job.started,
+        "ended": job.ended,
+        "depends_on": list(job.depends_on),
+        "spec": job.spec,
+    }

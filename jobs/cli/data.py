@@ -1,0 +1,182 @@
+"""Commands about what there is: add, datasets, encoders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from jobs.cli.common import JsonOption, WorkspaceOption, bars, open_workspace, say, show
+from jobs.specs import Synthesize
+from jobs.workspace import Workspace, WorkspaceError
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    app.command()(add)
+    app.command()(datasets)
+    app.command()(encoders)
+
+
+def add(
+    name: Annotated[str, typer.Argument(help="Name to give it: a-z, 0-9, '.', '_' and '-'.")],
+    folder: Annotated[
+        Path | None, typer.Argument(help="Folder that holds the sounds; none for --adapter synthetic.")
+    ] = None,
+    adapter: Annotated[
+        str, typer.Option(help="folder, csv, esc50, synthetic, or auto: what the folder looks like.")
+    ] = "auto",
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--option", "-o", metavar="NAME=VALUE", help="Option of the adapter; may be repeated."),
+    ] = None,
+    replace: Annotated[bool, typer.Option(help="Replace a dataset that has this name already.")] = False,
+    as_json: JsonOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Add a folder of recordings, or a synthetic sound world, to the workspace.
+
+    The sounds stay where they are. Each is opened and hashed once; what cannot be used is reported and
+    left out. Adapters: `folder` (a class a folder), `csv` (a table names the sounds), `esc50`, `synthetic`.
+
+    Example: `hearspace add birds ~/recordings/birds`
+
+    Example: `hearspace add world --adapter synthetic -o clips_per_class=40 -o difficulty=0.7`
+
+    Exit status: 0, or 2 if nothing in the folder can be used or the name is taken.
+    """
+    ws = open_workspace(workspace)
+    if not replace and name in [d.name for d in ws.datasets()]:
+        raise WorkspaceError(f"There is a dataset {name!r} already; add --replace, or use another name.")
+    options = _options(option or [])
+    if adapter == "synthetic":
+        dataset = ws.add_synthetic(name, _synthesis(options))
+        report: list[dict[str, Any]] = []
+    else:
+        if folder is None:
+            raise WorkspaceError(f"Say which folder holds the sounds: `hearspace add {name} FOLDER`.")
+        report = _import(ws, name, folder, adapter, options, quiet=as_json)
+        dataset = ws.dataset(name)
+    row = dataset_row(ws, name)
+    if as_json:
+        show([row | {"report": report}], (), as_json=True, empty="")
+        return
+    if report:
+        show(report, ("status", "path", "reason"), as_json=False, empty="")
+    counts = f"{row['clips']:,} clips, {row['classes']} classes, {row['folds']} folds"
+    say(f"Added {name}: {counts} ({row['adapter']}).")
+    if dataset.note:
+        say(dataset.note)
+    say(f"Next: hearspace embed {name} melstats aisfx")
+
+
+def _import(
+    ws: Workspace, name: str, folder: Path, adapter: str, options: dict[str, str], *, quiet: bool
+) -> list[dict[str, Any]]:
+    from jobs import datasets as registry
+    from jobs.datasets._detect import detect
+    from jobs.datasets.importer import import_dataset
+    from jobs.queue import Job
+
+    if adapter == "auto":
+        adapter = detect(folder)
+    title = Job(key="import", spec={}, title=f"import {name}", state="running", created=0)
+    with bars(quiet=quiet) as report:
+        imported = import_dataset(
+            adapter,
+            folder,
+            options=options,
+            progress=lambda done, total, note="": report(title, done, total, note),
+        )
+    module = registry.get(adapter)
+    ws.add_dataset(
+        name, imported, adapter=adapter, root=folder, options=options, description=module.DESCRIPTION
+    )
+    rows: list[dict[str, Any]] = imported.report.to_dict("records")
+    return rows
+
+
+def datasets(as_json: JsonOption = False, workspace: WorkspaceOption = None) -> None:
+    """List the datasets of the workspace and the spaces that each has.
+
+    Example: `hearspace datasets --json`
+
+    Exit status: 0.
+    """
+    ws = open_workspace(workspace)
+    rows = [dataset_row(ws, d.name) for d in ws.datasets()]
+    show(
+        rows,
+        ("name", "adapter", "clips", "classes", "folds", "spaces"),
+        as_json=as_json,
+        empty="There are no datasets yet; `hearspace add NAME FOLDER` adds one, `hearspace demo` shows one.",
+    )
+
+
+def dataset_row(ws: Workspace, name: str) -> dict[str, Any]:
+    """Return what there is to say of a dataset as plain values."""
+    d = ws.dataset(name)
+    clips = d.clips
+    return {
+        "name": d.name,
+        "adapter": d.adapter,
+        "clips": len(clips),
+        "classes": int(clips["label"].nunique()),
+        "folds": int(clips["fold"].nunique()),
+        "hours": float(clips["duration"].sum()) / 3600,
+        "ready": d.ready,
+        "spaces": ", ".join(s.encoder for s in ws.spaces(d) if s.state == "done"),
+        "fingerprint": d.fingerprint,
+        "root": str(d.root),
+        "note": d.note,
+    }
+
+
+def encoders(as_json: JsonOption = False) -> None:
+    """List the encoders, what each is, and whether it can run here.
+
+    Example: `hearspace encoders`
+
+    Exit status: 0.
+    """
+    from jobs import encoders as registry
+
+    rows = [
+        {
+            "name": f"{name}:<model>" if module.TAKES_ARGUMENT else name,
+            "embeds": " and ".join(sorted(module.MODALITIES)),
+            "here": (missing := module.available()) or "yes",
+            "what": module.DESCRIPTION,
+            "available": missing is None,
+            "reference": module.REFERENCE,
+        }
+        for name, module in registry.modules().items()
+    ]
+    show(rows, ("name", "embeds", "here", "what"), as_json=as_json, empty="There are no encoders.")
+    if not as_json:
+        for problem in registry.problems().values():
+            say(problem)
+
+
+def _options(given: list[str]) -> dict[str, str]:
+    options = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise WorkspaceError(f"Option {text!r} is not of the form NAME=VALUE.")
+        options[key.strip()] = value.strip()
+    return options
+
+
+def _synthesis(options: dict[str, str]) -> Synthesize:
+    kinds = {"clips_per_class": int, "seconds": float, "difficulty": float, "seed": int}
+    values: dict[str, Any] = {}
+    for key, text in options.items():
+        if key not in kinds:
+            raise WorkspaceError(f"The synthetic world has no option {key!r}; it has {', '.join(kinds)}.")
+        try:
+            values[key] = kinds[key](text)
+        except ValueError:
+            raise WorkspaceError(f"Option {key} is {text!r}; it must be a number.") from None
+    return Synthesize(**values)

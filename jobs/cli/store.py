@@ -1,0 +1,195 @@
+"""Commands about results: cache, export."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from jobs.cli.common import FAILED, JsonOption, WorkspaceOption, open_workspace, say, show, size
+from jobs.specs import EmbedAudio, SpecError, from_json
+
+cache_app = typer.Typer(help="List, check and trim what is cached.", no_args_is_help=True)
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    app.add_typer(cache_app, name="cache")
+    app.command()(export)
+
+
+@cache_app.command("list")
+def list_(
+    type_: Annotated[str | None, typer.Option("--type", help="Only results of this type.")] = None,
+    as_json: JsonOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """List the cached results.
+
+    Example: `hearspace cache list --type EmbedAudio`
+
+    Exit status: 0.
+    """
+    rows: list[dict[str, Any]] = []
+    for info in open_workspace(workspace).cache.list(type=type_):
+        rows.append(
+            {
+                "result": info.key[:12],
+                "what": _title(info.spec),
+                "size": size(info.size),
+                "took": f"{info.seconds:.1f} s",
+                "key": info.key,
+                "type": info.type,
+                "bytes": info.size,
+                "seconds": info.seconds,
+                "created": info.created,
+                "last_used": info.last_used,
+                "spec": info.spec,
+            }
+        )
+    show(rows, ("result", "what", "size", "took"), as_json=as_json, empty="Nothing is cached yet.")
+
+
+@cache_app.command("size")
+def size_(as_json: JsonOption = False, workspace: WorkspaceOption = None) -> None:
+    """Print how much the cached results take.
+
+    Example: `hearspace cache size`
+
+    Exit status: 0.
+    """
+    cache = open_workspace(workspace).cache
+    n, total = len(cache.list()), cache.size()
+    if as_json:
+        print(f'{{"results": {n}, "bytes": {total}}}')
+    else:
+        say(f"{n:,} results, {size(total)}.")
+
+
+@cache_app.command()
+def verify(
+    remove: Annotated[bool, typer.Option(help="Remove what is damaged, to be computed again.")] = False,
+    as_json: JsonOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Check every file of every result against its checksum.
+
+    Example: `hearspace cache verify --remove`
+
+    Exit status: 0 if all is whole, 1 if something is damaged (removed or not).
+    """
+    problems = open_workspace(workspace).cache.verify(remove=remove)
+    rows = [{"result": p.key[:12], "file": p.file, "reason": p.reason, "key": p.key} for p in problems]
+    show(rows, ("result", "file", "reason"), as_json=as_json, empty="All results are whole.")
+    if problems:
+        raise typer.Exit(FAILED)
+
+
+@cache_app.command()
+def evict(
+    to: Annotated[str, typer.Argument(help="Size to come down to, such as 5GB, 800MB or 0.")],
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Remove least recently used results down to a size.
+
+    What a waiting or running job needs stays, and so do the sounds of generated datasets.
+
+    Example: `hearspace cache evict 5GB`
+
+    Exit status: 0, or 2 for a size that cannot be read.
+    """
+    ws = open_workspace(workspace)
+    before = ws.cache.size()
+    gone = ws.evict(_bytes(to))
+    say(f"{len(gone):,} results removed, {size(before - ws.cache.size())} freed.")
+
+
+@cache_app.command()
+def rebuild(workspace: WorkspaceOption = None) -> None:
+    """Make the index of results anew from the results themselves, and clear what crashes left behind.
+
+    Example: `hearspace cache rebuild`
+
+    Exit status: 0.
+    """
+    cache = open_workspace(workspace).cache
+    cleaned = cache.clean()
+    say(f"{cache.rebuild_index():,} results indexed; {cleaned} unfinished ones cleared.")
+
+
+def export(
+    dataset: Annotated[str, typer.Argument(help="Name of a dataset.")],
+    encoder: Annotated[str, typer.Argument(help="The space: the encoder that made it.")],
+    target: Annotated[
+        Path,
+        typer.Argument(help="File to write: .npz, .csv or .parquet; or .zip or a folder for the raw result."),
+    ],
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Write a space to a file for other programs: clip ids, labels and embeddings.
+
+    `.npz` holds clip_ids, labels and embeddings (n, d); `.csv` and `.parquet` have a row a clip with
+    columns clip_id, label, e0 … e(d-1).
+
+    Example: `hearspace export esc10 aisfx esc10-aisfx.npz`
+
+    Exit status: 0, or 2 where the space is not there yet or the target exists.
+    """
+    import numpy as np
+    import pandas as pd
+
+    from jobs import encoders
+
+    ws = open_workspace(workspace)
+    ds = ws.dataset(dataset)
+    spec = EmbedAudio(dataset=ds.ref, encoder=encoders.canonical(encoder, modality="audio"))
+    if not ws.cache.contains(spec.key):
+        raise SpecError(
+            f"{dataset} is not embedded with {encoder} yet; `hearspace embed {dataset} {encoder}` does it."
+        )
+    if target.exists():
+        raise SpecError(f"{target} exists; give another name or remove it first.")
+    kind = target.suffix.lower()
+    if kind not in (".npz", ".csv", ".parquet"):
+        ws.cache.export(spec.key, target)
+        say(f"Written: {target}.")
+        return
+    artifact = ws.cache.open(spec.key)
+    X = artifact.array("embeddings")  # (n, d)
+    clips = (
+        artifact.table("clips")
+        .to_pandas()[["clip_id"]]
+        .merge(ds.clips[["clip_id", "label"]], on="clip_id", how="left", validate="one_to_one")
+    )
+    if kind == ".npz":
+        np.savez(
+            target,
+            clip_ids=clips["clip_id"].to_numpy(dtype=np.str_),
+            labels=clips["label"].fillna("").to_numpy(dtype=np.str_),
+            embeddings=X,
+        )
+    else:
+        frame = pd.concat([clips, pd.DataFrame(X, columns=[f"e{i}" for i in range(X.shape[1])])], axis=1)
+        if kind == ".csv":
+            frame.to_csv(target, index=False)
+        else:
+            frame.to_parquet(target, index=False)
+    say(f"Written: {target} ({X.shape[0]:,} clips × {X.shape[1]} dimensions).")
+
+
+def _bytes(text: str) -> int:
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)b?\s*", text.lower())
+    if match is None:
+        raise typer.BadParameter(f"{text!r} is no size; write a number and kB, MB, GB or TB.")
+    return int(float(match[1]) * _UNITS[match[2]])
+
+
+def _title(spec: dict[str, Any]) -> str:
+    try:
+        return from_json(spec).title
+    except SpecError:
+        return f"{spec.get('type')} of another version"

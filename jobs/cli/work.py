@@ -1,0 +1,250 @@
+"""Commands that compute: embed, project, run, jobs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from jobs.cli.common import (
+    FAILED,
+    JsonOption,
+    WorkspaceOption,
+    compute,
+    job_row,
+    open_workspace,
+    say,
+    show,
+)
+from jobs.specs import EmbedAudio, EmbedText, Project, Spec, parse
+from jobs.workspace import Workspace
+
+BackgroundOption = Annotated[
+    bool, typer.Option("--background", "-b", help="Only put the jobs into the queue, for a worker to run.")
+]
+PrintSpecOption = Annotated[
+    bool, typer.Option("--print-spec", help="Print the spec as JSON, for `hearspace run`, and do nothing.")
+]
+
+jobs_app = typer.Typer(help="List, watch, cancel and retry jobs.", invoke_without_command=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    app.command()(embed)
+    app.command()(project)
+    app.command()(run)
+    app.add_typer(jobs_app, name="jobs")
+
+
+def _do(
+    workspace: Workspace, specs: list[Spec], *, background: bool, print_spec: bool, as_json: bool
+) -> None:
+    if print_spec:
+        for spec in specs:
+            print(json.dumps(spec.to_json(), ensure_ascii=False))
+    elif background:
+        for spec in specs:
+            job = workspace.queue.submit(spec)
+            say(f"{job.key[:12]}  {job.state}  {job.title}")
+    else:
+        compute(workspace, specs, as_json=as_json)
+
+
+def embed(
+    dataset: Annotated[str, typer.Argument(help="Name of a dataset; `hearspace datasets` lists them.")],
+    encoders: Annotated[list[str], typer.Argument(help="Encoders; `hearspace encoders` lists them.")],
+    text: Annotated[
+        str | None,
+        typer.Option(
+            help="Embed the texts of the dataset instead of its sounds: label, description or caption."
+        ),
+    ] = None,
+    template: Annotated[
+        str, typer.Option(help="Sentence around each text, with {} where the text goes.")
+    ] = "{}",
+    background: BackgroundOption = False,
+    print_spec: PrintSpecOption = False,
+    as_json: JsonOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Embed a dataset with one or more encoders.
+
+    What has been embedded before is not computed again; an interrupted run goes on where it stopped.
+
+    Example: `hearspace embed esc10 melstats aisfx`
+
+    Exit status: 0 when every space is there, 1 if one failed, 2 for an unknown dataset or encoder.
+    """
+    from jobs import encoders as registry
+
+    ws = open_workspace(workspace)
+    ds = ws.dataset(dataset)
+    specs: list[Spec] = []
+    for name in encoders:
+        if text is None:
+            encoder = registry.canonical(name, modality="audio")
+            specs.append(EmbedAudio(dataset=ds.ref, encoder=encoder))
+        else:
+            from jobs.texts import texts_fingerprint, texts_of
+
+            encoder = registry.canonical(name, modality="text")
+            fingerprint = texts_fingerprint(texts_of(ds, text))
+            specs.append(
+                EmbedText(dataset=ds.ref, texts=fingerprint, encoder=encoder, of=text, template=template)
+            )
+    _do(ws, specs, background=background, print_spec=print_spec, as_json=as_json)
+
+
+def project(
+    dataset: Annotated[str, typer.Argument(help="Name of a dataset.")],
+    encoder: Annotated[str, typer.Argument(help="The space: the encoder that made it.")],
+    method: Annotated[str, typer.Option(help="tsne, umap or pca.")] = "tsne",
+    metric: Annotated[
+        str, typer.Option(help="Distance in the original space: cosine or euclidean.")
+    ] = "cosine",
+    perplexity: Annotated[
+        float | None, typer.Option(help="t-SNE: effective neighbours. [default: 30]")
+    ] = None,
+    n_neighbors: Annotated[int | None, typer.Option(help="UMAP: neighbours. [default: 15]")] = None,
+    min_dist: Annotated[float | None, typer.Option(help="UMAP: least distance. [default: 0.1]")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same map.")] = 0,
+    background: BackgroundOption = False,
+    print_spec: PrintSpecOption = False,
+    as_json: JsonOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Make a map of a space in two dimensions; embeds the dataset first where that is missing.
+
+    Example: `hearspace project esc10 aisfx --method umap --n-neighbors 30`
+
+    Exit status: 0 when the map is there, 1 if a job failed, 2 for unknown names or parameters.
+    """
+    from jobs import encoders as registry
+
+    ws = open_workspace(workspace)
+    embedding = EmbedAudio(
+        dataset=ws.dataset(dataset).ref, encoder=registry.canonical(encoder, modality="audio")
+    )
+    spec = Project(
+        embedding=embedding,
+        method=method,
+        metric=metric,
+        perplexity=perplexity,
+        n_neighbors=n_neighbors,
+        min_dist=min_dist,
+        seed=seed,
+    )
+    _do(ws, [spec], background=background, print_spec=print_spec, as_json=as_json)
+
+
+def run(
+    spec: Annotated[Path, typer.Argument(help="A file with a spec as JSON, or - for standard input.")],
+    as_json: JsonOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Compute one spec and all it needs, and wait for it: for scripts.
+
+    Without a worker the work is done in this process, with a progress bar.
+
+    Example: `hearspace project esc10 aisfx --print-spec | hearspace run -`
+
+    Exit status: 0 when the result is there, 1 if a job failed, 2 for a spec that cannot be read.
+    """
+    text = sys.stdin.read() if str(spec) == "-" else spec.read_text(encoding="utf-8")
+    try:
+        wanted = parse(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{spec} is not JSON ({error}); `--print-spec` writes what this reads.") from None
+    compute(open_workspace(workspace), [wanted], as_json=as_json)
+
+
+@jobs_app.callback()
+def jobs(
+    ctx: typer.Context,
+    state: Annotated[str | None, typer.Option(help="Only jobs in this state.")] = None,
+    as_json: JsonOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """List the jobs, newest first; or, with a command, look at or act on one.
+
+    Example: `hearspace jobs --state failed`
+
+    Exit status: 0, also where there is no job.
+    """
+    ctx.obj = workspace
+    if ctx.invoked_subcommand is not None:
+        return
+    found = [j for j in open_workspace(workspace).queue.jobs() if state is None or j.state == state]
+    rows: list[dict[str, Any]] = [
+        job_row(j)
+        | {
+            "job": j.key[:12],
+            "progress": f"{j.progress[0] / max(j.progress[1], 1):.0%}" if j.progress else "",
+        }
+        for j in found
+    ]
+    show(rows, ("job", "state", "progress", "title", "error"), as_json=as_json, empty="There are no jobs.")
+
+
+KeyArgument = Annotated[str, typer.Argument(help="A job's key, or as much of its beginning as is unique.")]
+
+
+@jobs_app.command()
+def log(ctx: typer.Context, key: KeyArgument, tail: int = 200) -> None:
+    """Print the end of a job's log.
+
+    Example: `hearspace jobs log 3fa9c1`
+
+    Exit status: 0, or 2 if no job's key begins so.
+    """
+    queue = open_workspace(ctx.obj).queue
+    print(queue.log(queue.find(key).key, tail=tail))
+
+
+@jobs_app.command()
+def cancel(ctx: typer.Context, key: KeyArgument) -> None:
+    """Stop a job; a running one ends within two seconds.
+
+    Example: `hearspace jobs cancel 3fa9c1`
+
+    Exit status: 0, 1 if the job had ended already, or 2 if no job's key begins so.
+    """
+    queue = open_workspace(ctx.obj).queue
+    job = queue.find(key)
+    if not job.active:
+        say(f"«{job.title}» is {job.state} already.")
+        raise typer.Exit(FAILED)
+    queue.cancel(job.key)
+    say(f"«{job.title}» is asked to stop.")
+
+
+@jobs_app.command()
+def retry(ctx: typer.Context, key: KeyArgument) -> None:
+    """Queue again a job that failed or was cancelled.
+
+    Example: `hearspace jobs retry 3fa9c1`
+
+    Exit status: 0, or 2 if no job's key begins so.
+    """
+    queue = open_workspace(ctx.obj).queue
+    job = queue.retry(queue.find(key).key)
+    say(f"«{job.title}» is {job.state}.")
+
+
+@jobs_app.command()
+def clear(ctx: typer.Context) -> None:
+    """Forget the jobs that have ended; their results stay.
+
+    Example: `hearspace jobs clear`
+
+    Exit status: 0.
+    """
+    queue = open_workspace(ctx.obj).queue
+    ended = [j for j in queue.jobs() if not j.active]
+    for job in ended:
+        queue.forget(job.key)
+    say(f"{len(ended)} jobs forgotten.")
