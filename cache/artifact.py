@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -129,9 +130,14 @@ class Artifact:
             if problem is None:
                 try:
                     return load(self.path / name)
-                except CacheError:
+                except (CacheError, MemoryError, ImportError):
                     raise
                 except Exception as error:
+                    if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT, errno.EIO):
+                        # Too many open files, no permission: nothing is wrong with the artifact.
+                        raise CacheError(
+                            f"{name} of artifact {self.key[:12]}… cannot be read now: {error.strerror}."
+                        ) from error
                     problem = str(error) or type(error).__name__
             # The artifact may have been deleted and computed again since it was opened.
             try:

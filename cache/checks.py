@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cache import manifest as manifests
 from cache.artifact import misfit
-from cache.errors import CorruptArtifact
+from cache.errors import CacheError, CorruptArtifact
 from cache.names import MANIFEST
 
 
@@ -17,32 +18,37 @@ class Problem(NamedTuple):
     key: str
     file: str
     reason: str
+    #: False for what could not be read now and may be good, for want of a permission for example.
+    damaged: bool = True
 
 
 def problems(folder: Path, key: str) -> list[Problem]:
     """Read a whole artifact and list what is wrong with it; nothing is wrong with one just removed."""
     try:
         manifest = manifests.read(folder, key)
-        found = [] if manifest.get("checksum") == manifests.checksum(manifest) else [_CHANGED]
-        listed = manifest["files"]
     except FileNotFoundError:
-        found, listed = [(MANIFEST, "it is missing")], {}
-    except CorruptArtifact as error:
-        found, listed = [(MANIFEST, str(error))], {}
+        found = [Problem(key, MANIFEST, "it is missing")]
+    except CacheError as error:
+        found = [Problem(key, MANIFEST, str(error), damaged=isinstance(error, CorruptArtifact))]
     else:
-        for name, entry in listed.items():
-            reason = misfit(folder, name, entry["size"])
-            if reason is None:
-                try:
-                    if manifests.sha256(folder / name) != entry["sha256"]:
-                        reason = "its contents are not what was written: the checksum differs"
-                except OSError as error:
-                    reason = f"it cannot be read: {error.strerror}"
-            if reason:
-                found.append((name, reason))
+        good = manifest.get("checksum") == manifests.checksum(manifest)
+        found = [] if good else [Problem(key, MANIFEST, _CHANGED)]
+        listed = manifest["files"]
+        found += [p for name, entry in listed.items() if (p := _file_problem(folder, key, name, entry))]
         extra = sorted(set(manifests.file_names(folder)) - set(listed))
-        found += [(name, "it is not in the manifest") for name in extra]
-    return [Problem(key, name, reason) for name, reason in found] if folder.is_dir() else []
+        found += [Problem(key, name, "it is not in the manifest") for name in extra]
+    return found if folder.is_dir() else []
 
 
-_CHANGED = (MANIFEST, "its contents are not what was written: the checksum differs")
+def _file_problem(folder: Path, key: str, name: str, entry: dict[str, Any]) -> Problem | None:
+    try:
+        reason = misfit(folder, name, entry["size"])
+        if reason is None and manifests.sha256(folder / name) != entry.get("sha256"):
+            reason = _CHANGED
+    except OSError as error:
+        # Only EIO says that the disk lost something.
+        return Problem(key, name, f"it cannot be read: {error.strerror}", damaged=error.errno == errno.EIO)
+    return Problem(key, name, reason) if reason else None
+
+
+_CHANGED = "its contents are not what was written: the checksum differs"

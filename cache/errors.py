@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+_REMEDY = "free some space, for example by evicting old artifacts, and try again"
 _SPACE = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the disk quota is used up",
+    errno.ENOSPC: f"the disk is full; {_REMEDY}",
+    errno.EDQUOT: f"the disk quota is used up; {_REMEDY}",
     errno.EFBIG: "the file is larger than the system allows",
 }
 
@@ -40,12 +43,12 @@ def lack_of_space(error: BaseException, folder: Path) -> str | None:
     Returns
     -------
     str or None
-        For example ``"the disk is full"``; None for any other kind of error.
+        What lacks and what to do; None for any other kind of error.
 
     Examples
     --------
-    >>> lack_of_space(OSError(errno.ENOSPC, "No space left on device"), Path("."))
-    'the disk is full'
+    >>> lack_of_space(OSError(errno.EFBIG, "File too large"), Path("."))
+    'the file is larger than the system allows'
     >>> lack_of_space(ValueError("no"), Path(".")) is None
     True
     """
@@ -58,8 +61,8 @@ def lack_of_space(error: BaseException, folder: Path) -> str | None:
         if "no space left on device" in str(cause).lower():
             return _SPACE[errno.ENOSPC]
         cause = cause.__cause__ or cause.__context__
-    # Full to the last block: whatever the library called it, this is why.
-    if isinstance(error, Exception) and _free(folder) < 4096:
+    # Full to the last block: whatever a library called it, this is why.
+    if isinstance(error, OSError | RuntimeError) and _free(folder) < 4096:
         return _SPACE[errno.ENOSPC]
     return None
 
@@ -71,3 +74,13 @@ def _free(folder: Path) -> float:
         except OSError:
             continue
     return float("inf")
+
+
+@contextmanager
+def writing(what: str, folder: Path) -> Iterator[None]:
+    """Turn what the system says about a failed write into one sentence: `CacheError`."""
+    try:
+        yield
+    except OSError as error:
+        reason = lack_of_space(error, folder) or error.strerror or str(error)
+        raise CacheError(f"{what} cannot be written to {folder}: {reason}.") from error

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from cache.artifact import Artifact
-from cache.errors import CacheError, CorruptArtifact
+from cache.errors import CacheError, CorruptArtifact, writing
 from cache.names import MANIFEST
-from cache.writer import writing
 
 #: Compressing these again would only take time.
 _COMPRESSED = {".flac", ".ogg", ".opus", ".mp3", ".m4a", ".parquet", ".png", ".jpg", ".jpeg", ".webp", ".pdf"}
@@ -44,7 +43,7 @@ def export(artifact: Artifact, target: str | os.PathLike[str]) -> Path:
     if goal.is_relative_to(artifact.path):
         raise CacheError(f"{goal} lies inside the artifact; export to somewhere else.")
     part = goal.with_name(f".{goal.name}.{os.urandom(4).hex()}")
-    with writing(goal):
+    with writing(goal.name, goal.parent):
         goal.parent.mkdir(parents=True, exist_ok=True)
         try:
             if goal.suffix.lower() == ".zip":

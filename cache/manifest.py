@@ -7,6 +7,7 @@ bytes, ``sha256``, ``kind`` and, by kind, ``dtype`` and ``shape``. ``checksum`` 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
@@ -164,15 +165,21 @@ def read(folder: Path, key: str) -> dict[str, Any]:
     FileNotFoundError
         If there is none.
     CorruptArtifact
-        If it cannot be read, belongs to another key or is of a newer format.
+        If it makes no sense, belongs to another key or is of a newer format.
     """
     path = folder / MANIFEST
     try:
         found = json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(str(path)) from None
-    except (OSError, ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, IsADirectoryError) as error:
         raise CorruptArtifact(_unreadable(key, str(error))) from error
+    except OSError as error:
+        if error.errno == errno.EIO:
+            raise CorruptArtifact(_unreadable(key, str(error.strerror))) from error
+        raise CacheError(
+            f"The manifest of artifact {key[:12]}… cannot be read now: {error.strerror}."
+        ) from error
     if not isinstance(found, dict) or found.get("key") != key:
         raise CorruptArtifact(_unreadable(key, "it does not belong to this key"))
     if not isinstance(found.get("format"), int) or found["format"] > FORMAT:

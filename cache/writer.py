@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cache import manifest as manifests
-from cache.errors import CacheError, lack_of_space
+from cache.errors import CacheError, lack_of_space, writing
 from cache.names import MANIFEST, check_name
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class ArtifactWriter:
         x = np.asanyarray(values)
         _check_dtype(name, x.dtype)
         path = self._new(name, ".npy")
-        with writing(path), open(path, "wb") as f:
+        with self._writing(path), open(path, "wb") as f:
             np.lib.format.write_array(_Plain(f), x, allow_pickle=False)
 
     def empty_array(self, name: str, shape: int | Sequence[int], dtype: DTypeLike) -> np.memmap:
@@ -87,17 +88,9 @@ class ArtifactWriter:
         if any(s < 0 for s in dims):
             raise CacheError(f"Array {name!r} cannot have the shape {dims}; lengths are 0 or more.")
         path = self._new(name, ".npy")
-        with writing(path):
-            header = {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False, "shape": dims}
-            with open(path, "wb") as f:
-                np.lib.format.write_array_header_2_0(f, header)
-                f.flush()
-                size = f.tell() + kind.itemsize * int(np.prod(dims, dtype=object))
-                if hasattr(os, "posix_fallocate") and size > f.tell():
-                    os.posix_fallocate(f.fileno(), 0, size)
-                else:
-                    f.truncate(size)
-            mapped = np.lib.format.open_memmap(path, mode="r+")
+        with self._writing(path):
+            mapped = np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=dims)
+            _reserve(path)
         self._mapped.append(mapped)
         return mapped
 
@@ -121,7 +114,7 @@ class ArtifactWriter:
         if len(set(table.column_names)) < table.num_columns:
             raise CacheError(f"Table {name!r} cannot be stored: two of its columns have one name.")
         path = self._new(name, ".parquet")
-        with writing(path):
+        with self._writing(path):
             try:
                 pq.write_table(table, path, compression="zstd")
             except pa.ArrowException as error:
@@ -141,7 +134,7 @@ class ArtifactWriter:
             if x.dtype.kind not in "biufc":
                 raise CacheError(f"Tensor {k!r} of {name!r} holds {x.dtype}; tensors hold numbers.")
         path = self._new(name, ".safetensors")
-        with writing(path):
+        with self._writing(path):
             try:
                 save_file(arrays, path)
             except (SafetensorError, KeyError, ValueError) as error:
@@ -170,9 +163,14 @@ class ArtifactWriter:
             )
         self._names.add(full)
         path = self.path / full
-        with writing(path):
+        with self._writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         return path
+
+    def _writing(self, path: Path) -> AbstractContextManager[None]:
+        what = f"{path.relative_to(self.path)} of artifact {self.key[:12]}…"
+        # The store's own folder: people know nothing of the temporary one.
+        return writing(what, self.path.parents[1])
 
     def finish(self, versions: Mapping[str, str] | None, *, durable: bool) -> dict[str, Any]:
         """Describe every file, write the manifest, and flush all of it to the disk.
@@ -247,6 +245,18 @@ def _check_dtype(name: str, dtype: np.dtype) -> None:
         )
 
 
+def _reserve(path: Path) -> None:
+    """Have the disk set aside every block of a file that is still full of holes."""
+    with open(path, "r+b") as f:
+        try:
+            os.posix_fallocate(f.fileno(), 0, path.stat().st_size)
+        except AttributeError:  # not a POSIX system
+            return
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+                raise
+
+
 def flush(path: Path, durable: bool = True) -> None:
     """Wait until a file or folder is on the disk."""
     if not durable:
@@ -256,13 +266,3 @@ def flush(path: Path, durable: bool = True) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn what the system says about a failed write into one clear sentence."""
-    try:
-        yield
-    except OSError as error:
-        reason = lack_of_space(error, path.parent) or error.strerror or str(error)
-        raise CacheError(f"{path.name} cannot be written to {path.parent}: {reason}.") from error
