@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks at the queue.
 LOOK_EVERY = 0.2
+#: Seconds to wait for a Dask scheduler that is named.
+CONNECT_LIMIT = 10
 
 log = logging.getLogger("hearspace.worker")
 
@@ -215,7 +217,7 @@ def _client(slots: int | None, scheduler: str | None, slurm: SlurmOptions | None
     logging.getLogger("distributed").setLevel(logging.ERROR)
     if scheduler is not None:
         try:
-            return Client(scheduler, timeout=10)
+            return Client(scheduler, timeout=CONNECT_LIMIT)
         except OSError as error:
             raise WorkspaceError(
                 f"No Dask scheduler answers at {scheduler} ({error}); start one with `dask scheduler`."

@@ -1,0 +1,262 @@
+"""The worker as people run it: a process of its own, with children that are killed while they work."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from jobs.dispatcher import SlurmOptions, serve, slurm_cluster
+from jobs.inprocess import run
+from jobs.queue import Job
+from jobs.specs import EmbedAudio, Neighbors, Project
+from jobs.workspace import WorkerBusy, Workspace, WorkspaceError
+
+N_CLIPS = 320
+
+
+def wait_for(true: Callable[[], object], what: str, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        time.sleep(0.05)
+
+
+def job(workspace: Workspace, key: str) -> Job:
+    found = workspace.queue.get(key)
+    assert found is not None
+    return found
+
+
+class Workers:
+    """Worker processes of one test, all ended with it."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self.started: list[subprocess.Popen[str]] = []
+
+    def start(self, *options: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "jobs.cli", "worker", "-w", str(self.workspace.root), *options]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.started.append(process)
+        return process
+
+    def end(self) -> None:
+        for process in self.started:
+            if process.poll() is None:
+                process.terminate()
+                process.wait(timeout=15)
+            process.communicate()
+
+
+@pytest.fixture
+def big(make_workspace: Callable[..., Workspace]) -> Workspace:
+    """A workspace whose embedding takes some seconds."""
+    return make_workspace(n_clips=N_CLIPS)
+
+
+@pytest.fixture
+def workers(big: Workspace) -> Iterator[Workers]:
+    found = Workers(big)
+    yield found
+    found.end()
+
+
+def slow_space(workspace: Workspace) -> EmbedAudio:
+    return EmbedAudio(dataset=workspace.dataset("tones").ref, encoder="handcrafted")
+
+
+def undisturbed(big: Workspace, tmp_path: Path) -> np.ndarray:
+    other = Workspace.open(tmp_path / "undisturbed")
+    dataset = big.dataset("tones")
+    from jobs.datasets.importer import import_dataset
+
+    imported = import_dataset("folder", dataset.root, options={})
+    other.add_dataset("tones", imported, adapter="folder", root=dataset.root)
+    spec = slow_space(other)
+    assert spec.key == slow_space(big).key
+    assert run(other, spec).state == "done"
+    return other.cache.open(spec.key).array("embeddings")
+
+
+def half_way(workspace: Workspace, key: str) -> None:
+    """Wait until the job has kept some of its work, but not all."""
+    wait_for(lambda: job(workspace, key).state == "running", "the job to run")
+    folder = workspace.queue.folder(key) / "checkpoint"
+    wait_for(lambda: sum(1 for p in folder.rglob("*") if p.is_file()) >= 2, "a checkpoint")
+    assert job(workspace, key).state == "running"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victims", ["child", "worker", "both"])
+def test_killed_processes_lose_no_work(big, workers, tmp_path, victims):
+    spec = slow_space(big)
+    big.queue.submit(spec)
+    worker = workers.start()
+    half_way(big, spec.key)
+    child = job(big, spec.key).process["pid"]
+    if victims in ("worker", "both"):
+        os.kill(worker.pid, signal.SIGKILL)
+    if victims in ("child", "both"):
+        os.kill(child, signal.SIGKILL)
+    if victims != "child":
+        worker.wait()
+        wait_for(lambda: not psutil.pid_exists(child), "the child to notice", 5)
+        workers.start()
+    wait_for(lambda: job(big, spec.key).state == "done", "the job to be done")
+    assert job(big, spec.key).attempts == 2
+    log = big.queue.log(spec.key)
+    assert log.count("Started:") == 2
+    made = big.cache.open(spec.key).array("embeddings")
+    np.testing.assert_array_equal(made, undisturbed(big, tmp_path))
+    assert big.cache.verify() == []
+
+
+@pytest.mark.slow
+def test_cancel_ends_the_whole_process_group_within_two_seconds_and_retry_goes_on(big, workers):
+    spec = slow_space(big)
+    big.queue.submit(spec)
+    workers.start()
+    half_way(big, spec.key)
+    child = job(big, spec.key).process["pid"]
+    asked = time.monotonic()
+    big.queue.cancel(spec.key)
+    wait_for(lambda: job(big, spec.key).state == "cancelled", "the cancel", 2)
+    wait_for(lambda: not psutil.pid_exists(child), "the child's end", 2)
+    assert time.monotonic() - asked < 2
+    assert not big.cache.contains(spec.key)
+    big.queue.retry(spec.key)
+    wait_for(lambda: job(big, spec.key).state == "done", "the retried job")
+
+
+@pytest.mark.slow
+def test_stopping_the_worker_puts_the_job_back_and_ends_the_children(big, workers):
+    spec = slow_space(big)
+    big.queue.submit(spec)
+    worker = workers.start()
+    half_way(big, spec.key)
+    child = job(big, spec.key).process["pid"]
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(timeout=10) == 0
+    assert not psutil.pid_exists(child)
+    assert (job(big, spec.key).state, job(big, spec.key).attempts) == ("queued", 0)
+    assert not big.queue.worker_alive()
+
+
+def test_second_worker_says_so_and_leaves(workspace):
+    stop = threading.Event()
+    first = threading.Thread(target=serve, args=(workspace,), kwargs={"stop": stop})
+    first.start()
+    try:
+        wait_for(workspace.queue.worker_alive, "the first worker")
+        with pytest.raises(WorkerBusy, match=f"process {os.getpid()} .* already serves"):
+            serve(workspace)
+        command = [sys.executable, "-m", "jobs.cli", "worker", "-w", str(workspace.root)]
+        second = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert second.returncode == 3
+        assert "already serves" in second.stderr
+        assert "Traceback" not in second.stderr
+    finally:
+        stop.set()
+        first.join()
+
+
+def test_dependencies_run_in_order_and_failures_are_passed_on(workspace):
+    good = Project(
+        embedding=EmbedAudio(dataset=workspace.dataset("tones").ref, encoder="melstats"), method="pca"
+    )
+    workspace.queue.submit(good)
+    doomed_space = EmbedAudio(
+        dataset=workspace.dataset("tones").ref, encoder="transformers:/nowhere/at/all", identity="x"
+    )
+    doomed = Neighbors(embedding=doomed_space)
+    workspace.queue.submit(doomed)
+    serve(workspace, until_idle=True)
+    assert job(workspace, good.key).state == "done"
+    ended = [job(workspace, s.key) for s in (good.embedding, good.neighbors, good)]
+    assert ended[0].ended <= ended[1].started
+    assert ended[1].ended <= ended[2].started
+    assert job(workspace, doomed_space.key).state == "failed"
+    assert "/nowhere/at/all" in job(workspace, doomed_space.key).error
+    assert "/nowhere/at/all" in job(workspace, doomed.key).error
+
+
+def test_damaged_result_is_found_and_made_again_on_demand(workspace):
+    spec = EmbedAudio(dataset=workspace.dataset("tones").ref, encoder="melstats")
+    run(workspace, spec)
+    file = workspace.cache.open(spec.key).file("embeddings.npy")
+    before = file.read_bytes()
+    flipped = bytearray(before)
+    flipped[-5] ^= 1
+    file.chmod(0o644)
+    file.write_bytes(flipped)
+    (problem,) = workspace.cache.verify(remove=True)
+    assert (problem.key, problem.file) == (spec.key, "embeddings.npy")
+    assert run(workspace, spec).state == "done"
+    assert workspace.cache.open(spec.key).file("embeddings.npy").read_bytes() == before
+
+
+def test_evicted_input_is_asked_for_again_by_the_dispatcher(workspace):
+    space = EmbedAudio(dataset=workspace.dataset("tones").ref, encoder="melstats")
+    run(workspace, space)
+    graph = Neighbors(embedding=space)
+    workspace.queue.submit(graph)
+    workspace.cache.delete(space.key)
+    serve(workspace, until_idle=True)
+    assert job(workspace, graph.key).state == "done"
+
+
+def test_eviction_spares_what_a_waiting_job_needs(workspace):
+    space = EmbedAudio(dataset=workspace.dataset("tones").ref, encoder="melstats")
+    other = EmbedAudio(dataset=workspace.dataset("tones").ref, encoder="random-cnn")
+    run(workspace, space)
+    run(workspace, other)
+    workspace.queue.submit(Neighbors(embedding=space))
+    assert workspace.evict(0) == [other.key]
+    assert workspace.cache.contains(space.key)
+
+
+@pytest.mark.slow
+def test_jobs_run_on_a_cluster_that_exists(workspace):
+    from distributed import LocalCluster
+
+    spec = EmbedAudio(dataset=workspace.dataset("tones").ref, encoder="melstats")
+    workspace.queue.submit(spec)
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+        serve(workspace, scheduler=cluster.scheduler_address, until_idle=True)
+    assert job(workspace, spec.key).state == "done"
+
+
+def test_missing_scheduler_is_one_sentence(workspace, monkeypatch):
+    monkeypatch.setattr("jobs.dispatcher.CONNECT_LIMIT", 1)
+    with pytest.raises(WorkspaceError, match="No Dask scheduler answers at tcp://127.0.0.1:9"):
+        serve(workspace, scheduler="tcp://127.0.0.1:9")
+    assert not workspace.queue.worker_alive()
+
+
+def test_slurm_script_asks_for_what_was_said():
+    pytest.importorskip("dask_jobqueue")
+    options = SlurmOptions(
+        cores=8, memory="32GB", partition="gpu", account="sound", walltime="02:00:00", gpus=1
+    )
+    with slurm_cluster(options) as cluster:
+        script = cluster.job_script()
+    for line in (
+        "#SBATCH -p gpu",
+        "#SBATCH -A sound",
+        "#SBATCH --cpus-per-task=8",
+        "#SBATCH --mem=30G",
+        "#SBATCH -t 02:00:00",
+        "#SBATCH --gres=gpu:1",
+    ):
+        assert line in script
+    assert "--nthreads 1" in script

@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import os
+import time
+
+import numpy as np
+import pytest
+
+from jobs.inprocess import run
+from jobs.queue import MAX_ATTEMPTS
+from jobs.specs import EmbedAudio, Project, SpecError
+
+
+def space(workspace, encoder="melstats"):
+    return EmbedAudio(dataset=workspace.dataset("tones").ref, encoder=encoder)
+
+
+def store_fake_embedding(workspace, spec):
+    rng = np.random.default_rng(0)
+    ids = workspace.dataset("tones").clips["clip_id"].tolist()
+    with workspace.cache.writer(spec.key, spec=spec.to_json()) as w:
+        w.array("embeddings", rng.standard_normal((len(ids), 8)).astype(np.float32))
+        w.table("clips", {"clip_id": ids})
+
+
+def test_asking_puts_missing_inputs_first_and_asking_twice_is_one_job(workspace):
+    spec = Project(embedding=space(workspace), method="pca")
+    job = workspace.queue.submit(spec)
+    again = workspace.queue.submit(spec)
+    assert (job.key, job.state) == (again.key, "queued")
+    by_age = list(reversed(workspace.queue.jobs()))
+    assert [j.spec["type"] for j in by_age] == ["EmbedAudio", "Neighbors", "Project"]
+    assert by_age[2].depends_on == (by_age[0].key, by_age[1].key)
+    assert by_age[0].created == workspace.queue.get(by_age[0].key).created
+
+
+def test_asking_for_what_exists_costs_nothing(workspace):
+    spec = space(workspace)
+    store_fake_embedding(workspace, spec)
+    assert workspace.queue.submit(spec).state == "done"
+    assert workspace.queue.jobs() == []
+
+
+def test_evicted_result_is_computed_when_asked_for_again(workspace):
+    spec = space(workspace)
+    assert run(workspace, spec).state == "done"
+    workspace.cache.delete(spec.key)
+    assert workspace.queue.submit(spec).state == "queued"
+
+
+def test_claiming_is_exclusive(workspace):
+    key = workspace.queue.submit(space(workspace)).key
+    assert workspace.queue.claim(key)
+    assert not workspace.queue.claim(key)
+    assert workspace.queue.get(key).attempts == 1
+
+
+def test_cancelling_a_waiting_job_and_asking_again(workspace):
+    spec = space(workspace)
+    key = workspace.queue.submit(spec).key
+    workspace.queue.cancel(key)
+    assert workspace.queue.get(key).state == "cancelled"
+    assert workspace.queue.retry(key).state == "queued"
+
+
+def test_cancelling_a_running_job_leaves_a_wish_for_its_watcher(workspace):
+    key = workspace.queue.submit(space(workspace)).key
+    workspace.queue.claim(key)
+    workspace.queue.cancel(key)
+    assert workspace.queue.get(key).state == "running"
+    assert workspace.queue.cancel_wanted(key)
+
+
+def test_job_that_keeps_losing_its_process_fails_in_the_end(workspace):
+    queue = workspace.queue
+    key = queue.submit(space(workspace)).key
+    for attempt in range(MAX_ATTEMPTS):
+        assert queue.claim(key), attempt
+        queue.lost(key, "killed.")
+    job = queue.get(key)
+    assert job.state == "failed"
+    assert f"{MAX_ATTEMPTS} times" in job.error
+
+
+def test_stopping_on_purpose_is_not_an_attempt(workspace):
+    queue = workspace.queue
+    key = queue.submit(space(workspace)).key
+    queue.claim(key)
+    queue.requeue(key, uncounted=True)
+    assert (queue.get(key).state, queue.get(key).attempts) == ("queued", 0)
+
+
+def test_death_of_a_process_is_seen(workspace):
+    queue = workspace.queue
+    key = queue.submit(space(workspace)).key
+    queue.claim(key)
+    assert queue.is_beating(queue.get(key))
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    queue.set_process(key, {"host": os.uname().nodename, "pid": pid, "born": time.time()})
+    assert not queue.is_beating(queue.get(key))
+
+
+def test_heart_of_a_job_elsewhere(workspace):
+    queue = workspace.queue
+    key = queue.submit(space(workspace)).key
+    queue.claim(key, process={"host": "far-away", "pid": 1, "born": None})
+    assert queue.is_beating(queue.get(key))
+    beat = queue.folder(key) / "heartbeat"
+    os.utime(beat, (time.time() - 3600,) * 2)
+    assert not queue.is_beating(queue.get(key))
+
+
+def test_eta_follows_the_pace(workspace):
+    from jobs.files import write_json
+
+    queue = workspace.queue
+    key = queue.submit(space(workspace)).key
+    queue.claim(key)
+    now = time.time()
+    write_json(
+        queue.folder(key) / "progress.json",
+        {"done": 30, "total": 100, "note": "x", "at": now, "first_at": now - 10, "first_done": 10},
+    )
+    job = queue.get(key)
+    assert job.progress == (30, 100, "x")
+    assert job.eta_s == pytest.approx(35, abs=1)  # 2 a second, 70 to go
+
+
+def test_resumed_job_does_not_count_what_was_there_before(workspace):
+    from jobs.execution import RunningJob
+    from jobs.files import read_json
+
+    spec = space(workspace)
+    workspace.queue.submit(spec)
+    context = RunningJob(workspace, spec)
+    context.progress(80, 100)
+    assert read_json(workspace.queue.folder(spec.key) / "progress.json")["first_done"] == 80
+
+
+def test_keys_cannot_name_other_folders(workspace):
+    with pytest.raises(SpecError, match="64 hexadecimal"):
+        workspace.queue.folder("../../etc")
+    with pytest.raises(SpecError, match="not a key"):
+        workspace.queue.get("x" * 64)
+
+
+def test_find_by_beginning(workspace):
+    job = workspace.queue.submit(space(workspace))
+    assert workspace.queue.find(job.key[:10]).key == job.key
+    with pytest.raises(SpecError, match="No job"):
+        workspace.queue.find("zz")
+
+
+def test_half_written_job_folder_is_not_a_job(workspace):
+    folder = workspace.queue.root / ("d" * 64)
+    folder.mkdir(parents=True)
+    (folder / "state.json").write_text("{")
+    assert workspace.queue.jobs() == []
+
+
+def test_running_in_process_reports_and_finishes(workspace):
+    seen = []
+    spec = Project(embedding=space(workspace), method="pca")
+    job = run(workspace, spec, lambda job, done, total, note: seen.append((job.title, done, total)))
+    assert job.state == "done"
+    assert workspace.cache.open(spec.key).array("coords").shape == (24, 2)
+    assert any("embed" in title for title, _, _ in seen)
+    assert all(j.state == "done" for j in workspace.queue.jobs())
+    assert not (workspace.queue.folder(spec.embedding.key) / "checkpoint").exists()
+    assert "Done in" in workspace.queue.log(spec.key)
+
+
+def test_failed_input_fails_what_needs_it_with_the_reason(workspace, monkeypatch):
+    from jobs import runners
+
+    def broken(spec, context):
+        raise ValueError("the model is not here")
+
+    monkeypatch.setattr(runners, "runner", lambda name: broken)
+    monkeypatch.setattr("jobs.execution.runner", lambda name: broken)
+    spec = Project(embedding=space(workspace), method="pca")
+    failed = run(workspace, spec)
+    assert failed.state == "failed"
+    assert failed.error == "the model is not here"
+    assert "the model is not here" in workspace.queue.get(spec.key).error
+    assert "Traceback" in workspace.queue.log(failed.key)
+
+
+def test_a_full_disk_is_a_reason_and_leaves_nothing_behind(workspace, monkeypatch):
+    import errno
+
+    spec = space(workspace)
+
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("numpy.lib.format.write_array", full)
+    monkeypatch.setattr("numpy.save", full)
+    monkeypatch.setattr("os.fsync", full)
+    job = run(workspace, spec)
+    monkeypatch.undo()
+    assert job.state == "failed"
+    assert "disk is full" in job.error.lower() or "no space" in job.error.lower()
+    assert not workspace.cache.contains(spec.key)
+    assert workspace.cache.verify() == []
+    assert run(workspace, spec).state == "done"
+
+
+def test_log_shows_the_end(workspace):
+    key = workspace.queue.submit(space(workspace)).key
+    for i in range(500):
+        workspace.queue.append_log(key, f"line {i}")
+    lines = workspace.queue.log(key, tail=3).splitlines()
+    assert [line.split("  ")[1] for line in lines] == ["line 497", "line 498", "line 499"]

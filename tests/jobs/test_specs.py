@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import pytest
+
+from jobs import specs
+from jobs.specs import (
+    DatasetRef,
+    EmbedAudio,
+    EmbedText,
+    Neighbors,
+    Project,
+    Spec,
+    Synthesize,
+    closure,
+    from_json,
+    parse,
+)
+
+REF = DatasetRef("tones", "a" * 64)
+SPACE = EmbedAudio(dataset=REF, encoder="melstats")
+EXAMPLES = [
+    Synthesize(clips_per_class=3, difficulty=0.25),
+    SPACE,
+    EmbedAudio(dataset=DatasetRef("demo", Synthesize().key, Synthesize()), encoder="random-cnn"),
+    EmbedText(dataset=REF, texts="b" * 64, encoder="minilm", template="the sound of {}"),
+    Neighbors(embedding=SPACE, metric="euclidean", k=7),
+    Project(embedding=SPACE, method="tsne", perplexity=12.5),
+    Project(embedding=SPACE, method="umap", n_neighbors=200, min_dist=0.3, seed=4),
+    Project(embedding=SPACE, method="pca"),
+]
+
+
+@pytest.mark.parametrize("spec", EXAMPLES, ids=lambda s: s.title)
+def test_json_gives_back_an_equal_spec_with_the_same_key(spec):
+    again = parse(json.dumps(spec.to_json()))
+    assert again == spec
+    assert again.key == spec.key
+    assert len(spec.key) == 64
+
+
+def test_every_spec_type_has_an_example_and_a_runner():
+    from jobs.runners import RUNNERS
+
+    ours = {name for name, cls in specs.SPECS.items() if cls.__module__ == "jobs.specs"}
+    assert ours == {type(s).__name__ for s in EXAMPLES} == set(RUNNERS)
+
+
+def test_keys_are_all_different():
+    assert len({s.key for s in EXAMPLES}) == len(EXAMPLES)
+
+
+def test_key_is_the_same_in_another_process():
+    code = (
+        "from jobs.specs import *; e = EmbedAudio(dataset=DatasetRef('tones', 'a' * 64), encoder='melstats');"
+        "print(Project(embedding=e, method='tsne', perplexity=12.5).key)"
+    )
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert other.stdout.strip() == EXAMPLES[5].key
+
+
+def test_key_follows_version_and_content_but_not_the_dataset_name(monkeypatch):
+    renamed = EmbedAudio(dataset=DatasetRef("other name", "a" * 64), encoder="melstats")
+    assert renamed.key == SPACE.key
+    assert EmbedAudio(dataset=DatasetRef("tones", "c" * 64), encoder="melstats").key != SPACE.key
+    space, its_map = SPACE.key, EXAMPLES[-1].key
+    monkeypatch.setattr(EmbedAudio, "VERSION", EmbedAudio.VERSION + 1)
+    assert SPACE.key != space
+    assert EXAMPLES[-1].key != its_map  # what is made from it is another result, too
+
+
+def test_generated_dataset_is_known_by_the_key_of_its_source():
+    source = Synthesize()
+    before = EmbedAudio(dataset=DatasetRef("demo", source.key, source), encoder="melstats")
+    after = EmbedAudio(dataset=DatasetRef("demo", source.key), encoder="melstats")
+    assert before.key == after.key
+    assert before.inputs() == (source,)
+    assert after.inputs() == ()
+
+
+def test_parameters_that_a_method_lacks_do_not_split_the_key():
+    a = Project(embedding=SPACE, method="pca", perplexity=5, n_neighbors=9, seed=3)
+    assert a == Project(embedding=SPACE, method="pca")
+    plain = Project(embedding=SPACE, method="tsne")
+    assert Project(embedding=SPACE, method="tsne", perplexity=30.0).key == plain.key
+    assert Project(embedding=SPACE, method="tsne", seed=1).key != plain.key
+
+
+def test_maps_of_a_space_share_one_graph_unless_they_need_a_wider_one():
+    tsne, umap = Project(embedding=SPACE, method="tsne"), Project(embedding=SPACE, method="umap")
+    assert tsne.neighbors == umap.neighbors == Neighbors(embedding=SPACE)
+    assert Project(embedding=SPACE, method="tsne", perplexity=100).neighbors.k == 300
+
+
+def test_closure_has_inputs_first_and_each_once():
+    source = Synthesize()
+    space = EmbedAudio(dataset=DatasetRef("demo", source.key, source), encoder="melstats")
+    spec = Project(embedding=space, method="tsne")
+    assert [type(s).__name__ for s in closure(spec)] == ["Synthesize", "EmbedAudio", "Neighbors", "Project"]
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: Project(embedding=SPACE, method="mds"), "tsne, umap, pca"),
+        (lambda: Project(embedding=SPACE, method="tsne", perplexity=1), "between 2 and 500"),
+        (lambda: Project(embedding=SPACE, method="umap", min_dist=2), "between 0 and 1"),
+        (lambda: Neighbors(embedding=SPACE, metric="manhattan"), "'cosine' or 'euclidean'"),
+        (lambda: Synthesize(clips_per_class=0), "between 1 and"),
+        (lambda: EmbedText(dataset=REF, texts="", encoder="minilm", template="no place"), "{}"),
+        (lambda: EmbedText(dataset=REF, texts="", encoder="minilm", of="mood"), "'label'"),
+        (lambda: EmbedAudio(dataset=REF, encoder="nothing"), "melstats"),
+        (lambda: EmbedAudio(dataset=REF, encoder="minilm"), "does not embed audio"),
+        (lambda: from_json({"type": "Nope"}), "not known"),
+        (lambda: from_json({"type": "EmbedAudio", "version": 0, "fields": {}}), "Ask for it again"),
+        (lambda: from_json({"type": "EmbedAudio", "version": 1, "fields": {"x": 1}}), "unknown fields"),
+    ],
+)
+def test_errors_say_what_is_allowed(make, says):
+    with pytest.raises(ValueError, match=says):
+        make()
+
+
+def test_nan_cannot_be_part_of_a_question():
+    @dataclass(frozen=True, kw_only=True)
+    class Odd(Spec):
+        x: float
+
+    try:
+        with pytest.raises(ValueError, match="JSON"):
+            _ = Odd(x=float("nan")).key
+    finally:
+        del specs.SPECS["Odd"]
