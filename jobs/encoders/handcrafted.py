@@ -5,7 +5,8 @@ the median and the half-width of the middle 68 % on ordinary recordings, rounded
 counts weigh alike in a distance. They are constants, so a vector depends on its clip alone. Values are
 kept within -10 and 10.
 
-At 22.05 kHz, frames of 93 ms every 23 ms. ``mean`` and ``std`` run over frames. Frequencies are in octaves above 1 Hz.
+At 22.05 kHz, frames of 93 ms every 23 ms. ``mean`` and ``std`` run over frames. Frequencies are in octaves
+above 1 Hz.
 """
 
 from __future__ import annotations

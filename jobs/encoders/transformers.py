@@ -9,8 +9,9 @@
 - Others that read waveforms (wav2vec 2.0, HuBERT, WavLM, ...): hidden states of the last layer.
 
 Clips longer than the model's window (10 s for CLAP and AST, 30 s for Whisper and waveforms) are cut into
-consecutive windows. A frame is one window for CLAP and AST; hidden states, up to 50 a second, are averaged
-over stretches of about one second. No clip shares its input with another, so a batch cannot change a result.
+consecutive windows, of which the last reaches back so that it is whole. A frame is one window for CLAP and
+AST; hidden states, up to 50 a second, are averaged over stretches of about one second. No clip shares its
+input with another, so a batch cannot change a result.
 
 Code that comes with a model is never run, and weights are read as safetensors, or else with ``weights_only``.
 """
@@ -134,10 +135,10 @@ class _Audio:
         for i, x in enumerate(waveforms):
             x = pad(x, self.min_samples)
             for a in range(0, len(x), self._window):
-                # A rest too short for the model is left out; it is never the only window.
-                if a == 0 or len(x) - a >= self.min_samples:
-                    windows.append(x[a : a + self._window])
-                    owners.append(i)
+                # The last window of several reaches back, so that it is whole like the others.
+                start = max(0, min(a, len(x) - self._window))
+                windows.append(x[start : start + self._window])
+                owners.append(i)
         frames: list[Any] = [None] * len(windows)
         batch = _BATCH_CPU if self._device == "cpu" else _BATCH_GPU
         with torch.inference_mode(), exact(torch):

@@ -1,0 +1,285 @@
+"""Embed the clips or the texts of a dataset.
+
+Clips stream through: while the model works on one shard, threads decode the next, and what comes out goes to
+disk. So memory does not grow with the number of clips, and a job that was killed goes on after its last
+whole shard, to the same bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jobs import encoders
+from jobs.runners import shards
+from jobs.specs import EmbedAudio, EmbedText
+
+if TYPE_CHECKING:
+    from jobs.context import JobContext
+
+#: Decoding threads. The model takes the other cores, and decoding is a fraction of its work.
+DECODERS = max(1, min(4, (os.cpu_count() or 2) // 2))
+_TEXTS = 256
+
+Decoded = np.ndarray | str  # a waveform, or why there is none
+
+
+def embed_audio(spec: EmbedAudio, context: JobContext) -> None:
+    """Compute `EmbedAudio`: an embedding of every clip that can be read.
+
+    Raises
+    ------
+    ValueError
+        With one sentence: the dataset is empty or has changed, the encoder cannot be had or has changed,
+        or not one clip could be embedded.
+    """
+    _check_identity(spec, "audio")
+    dataset = context.workspace.dataset_for(spec.dataset)
+    clips = dataset.clips
+    ids = [str(i) for i in clips["clip_id"]]
+    if not ids:
+        raise ValueError(f"Dataset {dataset.name} has no clips to embed.")
+    parts = shards.plan(list(clips["duration"]) if "duration" in clips.columns else [np.nan] * len(ids))
+    paths = [context.checkpoint / f"clips-{part.start:08d}-{part.stop:08d}.npz" for part in parts]
+    todo = [i for i, path in enumerate(paths) if shards.load(path, ("rows", "seconds")) is None]
+    done = len(ids) - sum(len(parts[i]) for i in todo)
+    context.progress(done, len(ids), f"loading {spec.encoder}" if todo else "storing")
+    if todo:
+        if done:
+            context.log(f"Going on after {done:,} of {len(ids):,} clips from the checkpoint.")
+        model = encoders.load(spec.encoder, modality="audio")
+        context.progress(done, len(ids), f"{done:,} of {len(ids):,} clips")
+        chosen = [[ids[row] for row in parts[i]] for i in todo]
+        started = time.perf_counter()
+        for i, decoded in zip(todo, _decode(dataset, chosen, model.sample_rate), strict=True):
+            excluded = _embed_shard(spec, model, parts[i], decoded, paths[i], started)
+            decoded.clear()
+            started = time.perf_counter()
+            for row, reason in excluded.items():
+                context.log(f"Left out {ids[row]}: {reason}.")
+            done += len(parts[i])
+            context.progress(done, len(ids), f"{done:,} of {len(ids):,} clips")
+    _store_audio(spec, context, dataset.name, ids, paths)
+
+
+def _decode(dataset: Any, wanted: list[list[str]], sample_rate: int) -> Iterator[list[Decoded]]:
+    """Yield the sound of every shard, the next one being decoded meanwhile: never more than two in memory."""
+    from jobs.audio import AudioError, decode
+
+    def read(clip_id: str) -> Decoded:
+        try:
+            return decode(dataset.audio_path(clip_id), sample_rate)[0]
+        except AudioError as error:
+            return error.reason
+        except MemoryError:
+            raise
+        except Exception as error:  # one odd file must not end a job of thousands
+            return str(error).strip().rstrip(".") or type(error).__name__
+
+    pool = ThreadPoolExecutor(DECODERS, thread_name_prefix="decode")
+    try:
+        ahead: list[Future[Decoded]] = []
+        for ids in [*wanted, []]:
+            ready, ahead = ahead, [pool.submit(read, i) for i in ids]
+            if ready:
+                yield [ready.pop(0).result() for _ in range(len(ready))]
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _embed_shard(
+    spec: EmbedAudio,
+    model: encoders.AudioModel,
+    rows: range,
+    decoded: list[Decoded],
+    path: Path,
+    started: float,
+) -> dict[int, str]:
+    """Embed one shard and write its checkpoint; return the reasons of rows that were left out."""
+    excluded = {row: x for row, x in zip(rows, decoded, strict=True) if isinstance(x, str)}
+    heard = [row for row, x in zip(rows, decoded, strict=True) if not isinstance(x, str)]
+    waveforms = [x for x in decoded if not isinstance(x, str)]
+    given = model.embed(waveforms) if waveforms else []
+    _check(spec, model, len(waveforms), given)
+    kept: list[int] = []
+    frames: list[np.ndarray] = []
+    for row, f in zip(heard, given, strict=True):
+        if np.isfinite(f).all():
+            kept.append(row)
+            frames.append(f)
+        else:
+            excluded[row] = "the encoder gave values that are not finite numbers"
+    d = model.dimensions
+    means = [f.mean(axis=0, dtype=np.float64) for f in frames]  # (d,) each
+    shards.save(
+        path,
+        rows=np.array(kept, np.int64),
+        embeddings=np.array(means, np.float32).reshape(-1, d),
+        counts=np.array([len(f) for f in frames], np.int64),
+        frames=np.concatenate([*frames, np.empty((0, d))]).astype(np.float32) if model.frame_level else [],
+        excluded=np.array(sorted(excluded), np.int64),
+        reasons=np.array([excluded[row] for row in sorted(excluded)], np.str_),
+        seconds=time.perf_counter() - started,
+    )
+    return dict(sorted(excluded.items()))
+
+
+def _check(spec: EmbedAudio, model: encoders.AudioModel, n: int, given: list[np.ndarray]) -> None:
+    if len(given) != n:
+        raise ValueError(f"Encoder {spec.encoder} gave {len(given)} results for {n} clips.")
+    for f in given:
+        if np.ndim(f) != 2 or f.shape[1] != model.dimensions or len(f) < 1:
+            raise ValueError(
+                f"Encoder {spec.encoder} gave an array of shape {np.shape(f)} for a clip; it must be "
+                f"(frames, {model.dimensions}) with at least one frame."
+            )
+        if not model.frame_level and len(f) != 1:
+            raise ValueError(
+                f"Encoder {spec.encoder} says it has no frames (frame_level is False) but gave {len(f)} "
+                "for a clip."
+            )
+
+
+def _store_audio(
+    spec: EmbedAudio, context: JobContext, dataset: str, ids: list[str], paths: list[Path]
+) -> None:
+    heads = [_whole(path, ("rows", "counts", "excluded", "reasons", "seconds")) for path in paths]
+    rows = np.concatenate([h["rows"] for h in heads])
+    lost = np.concatenate([h["excluded"] for h in heads])
+    reasons = [str(r) for h in heads for r in h["reasons"]]
+    if len(rows) == 0:
+        raise ValueError(
+            f"None of the {len(ids):,} clips of {dataset} could be embedded; the first, {ids[int(lost[0])]}: "
+            f"{reasons[0]}."
+        )
+    # Frames are there where the encoder has them, for no shard or for all.
+    first = next(i for i, h in enumerate(heads) if len(h["rows"]))
+    example = _whole(paths[first], ("embeddings", "frames"))
+    d, frame_level = example["embeddings"].shape[1], example["frames"].ndim == 2
+    counts = np.concatenate([h["counts"] for h in heads])
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)  # (n + 1,)
+    seconds = float(sum(h["seconds"] for h in heads))
+    with context.writer() as w:
+        embeddings = w.empty_array("embeddings", (len(rows), d), np.float32)
+        frames = w.empty_array("frames", (int(offsets[-1]), d), np.float32) if frame_level else None
+        at = 0
+        for path, head in zip(paths, heads, strict=True):
+            n = len(head["rows"])
+            if n == 0:
+                continue
+            shard = _whole(path, ("embeddings", "frames"))
+            embeddings[at : at + n] = shard["embeddings"]
+            if frames is not None:
+                frames[offsets[at] : offsets[at + n]] = shard["frames"]
+            at += n
+        if frame_level:
+            w.array("offsets", offsets)
+        w.table("clips", {"clip_id": [ids[row] for row in rows]})
+        w.table("excluded", _excluded([ids[row] for row in lost], reasons))
+        w.seconds = seconds
+        w.meta.update(
+            dataset=dataset,
+            encoder=spec.encoder,
+            identity=spec.identity,
+            n_clips=len(rows),
+            n_excluded=len(lost),
+            n_frames=int(offsets[-1]) if frame_level else None,
+            dimensions=d,
+            frame_level=frame_level,
+            seconds=seconds,
+        )
+    if len(lost):
+        context.log(f"{len(lost):,} of {len(ids):,} clips were left out; excluded.parquet says why.")
+
+
+def _excluded(ids: list[str], reasons: list[str]) -> Any:
+    import pyarrow as pa
+
+    # With types, because an empty list has none.
+    return pa.table({"clip_id": pa.array(ids, pa.string()), "reason": pa.array(reasons, pa.string())})
+
+
+def _whole(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    found = shards.load(path, names)
+    if found is None:
+        path.unlink(missing_ok=True)
+        raise ValueError(
+            f"Checkpoint {path.name} is damaged and was removed; retry the job to make it again."
+        )
+    return found
+
+
+def _check_identity(spec: EmbedAudio | EmbedText, modality: encoders.Modality) -> None:
+    now = encoders.identity(spec.encoder, modality=modality)
+    if now != spec.identity:
+        raise ValueError(
+            f"Encoder {spec.encoder} has changed since this was asked for (from {spec.identity} to {now}); "
+            "ask again."
+        )
+
+
+def embed_text(spec: EmbedText, context: JobContext) -> None:
+    """Compute `EmbedText`: an embedding of every class name, description or caption.
+
+    Raises
+    ------
+    ValueError
+        With one sentence: the texts or the encoder have changed or cannot be had, or a text has no
+        finite embedding.
+    """
+    from jobs.texts import texts_fingerprint, texts_of
+
+    _check_identity(spec, "text")
+    dataset = context.workspace.dataset_for(spec.dataset)
+    table = texts_of(dataset, spec.of)
+    if texts_fingerprint(table) != spec.texts:
+        raise ValueError(
+            f"The {spec.of}s of {dataset.name} have changed since this was asked for; ask again."
+        )
+    texts = [spec.template.replace("{}", text) for text in table["text"]]
+    n = len(texts)
+    starts = range(0, n, _TEXTS)
+    paths = [context.checkpoint / f"texts-{a:08d}.npz" for a in starts]
+    todo = [i for i, path in enumerate(paths) if shards.load(path, ("embeddings", "seconds")) is None]
+    done = n - sum(len(texts[starts[i] : starts[i] + _TEXTS]) for i in todo)
+    context.progress(done, n, f"loading {spec.encoder}" if todo else "storing")
+    model = encoders.load(spec.encoder, modality="text") if todo else None
+    for i in todo:
+        started = time.perf_counter()
+        part = texts[starts[i] : starts[i] + _TEXTS]
+        assert model is not None
+        found = np.asarray(model.embed(part), dtype=np.float32)
+        if found.shape != (len(part), model.dimensions):
+            raise ValueError(
+                f"Encoder {spec.encoder} gave an array of shape {found.shape} for {len(part)} texts; it must "
+                f"be ({len(part)}, {model.dimensions})."
+            )
+        bad = np.flatnonzero(~np.isfinite(found).all(axis=1))
+        if len(bad):
+            raise ValueError(f"Encoder {spec.encoder} gave no finite embedding for {part[bad[0]]!r}.")
+        shards.save(paths[i], embeddings=found, seconds=time.perf_counter() - started)
+        done += len(part)
+        context.progress(done, n, f"{done:,} of {n:,} texts")
+
+    heads = [_whole(path, ("embeddings", "seconds")) for path in paths]
+    with context.writer() as w:
+        seconds = float(sum(h["seconds"] for h in heads))
+        embeddings = np.concatenate([h["embeddings"] for h in heads])  # (n, d): texts are few beside sounds
+        w.array("embeddings", embeddings)
+        w.table("texts", {"id": list(table["id"]), "text": texts})
+        w.seconds = seconds
+        w.meta.update(
+            dataset=dataset.name,
+            encoder=spec.encoder,
+            identity=spec.identity,
+            of=spec.of,
+            n_texts=n,
+            dimensions=int(embeddings.shape[1]),
+            seconds=seconds,
+        )

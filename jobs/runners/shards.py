@@ -1,0 +1,66 @@
+"""Checkpoints of a long embedding: one small file a shard, whole or not there.
+
+A shard is a fixed run of clips or texts, so that a resumed job forms the same batches as an undisturbed
+one and ends in the same bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+#: Clips in a shard, and seconds of sound: what is in memory at once is twice that.
+CLIPS = 32
+SECONDS = 480.0
+
+
+def plan(seconds: Sequence[float]) -> list[range]:
+    """Cut clips into shards of at most `CLIPS` clips and, unless one clip is longer, `SECONDS` of sound.
+
+    Parameters
+    ----------
+    seconds : sequence of float
+        Duration of every clip; what is not a number counts as 10 s.
+
+    Examples
+    --------
+    >>> plan([5.0] * 33)
+    [range(0, 32), range(32, 33)]
+    >>> plan([300.0, 300.0, 3600.0, 1.0])
+    [range(0, 1), range(1, 2), range(2, 3), range(3, 4)]
+    """
+    shards, start, total = [], 0, 0.0
+    for i, value in enumerate(seconds):
+        length = float(value) if value is not None and np.isfinite(value) else 10.0
+        if i > start and (i - start == CLIPS or total + length > SECONDS):
+            shards.append(range(start, i))
+            start, total = i, 0.0
+        total += length
+    if start < len(seconds):
+        shards.append(range(start, len(seconds)))
+    return shards
+
+
+def save(path: Path, **arrays: Any) -> None:
+    """Write arrays to a temporary neighbour, then rename: a shard that is there is whole."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with open(temporary, "wb") as f:
+            np.savez(f, allow_pickle=False, **arrays)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load(path: Path, names: Sequence[str]) -> dict[str, np.ndarray] | None:
+    """Read arrays of a shard; None where it is missing or damaged (a power cut can do that), to be redone."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: stored[name] for name in names}
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
+        return None
