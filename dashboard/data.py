@@ -218,20 +218,19 @@ def quality(embedding: EmbedAudio, dataset: Dataset) -> Quality | None:
     c = clips(dataset)
 
     def compute() -> Quality:
+        from core.neighbors import class_agreement_samples
         from core.separability import silhouette_score
 
         rows = rows_of(embedding, c)
         X = np.asarray(workspace().cache.open(embedding.key).array("embeddings"))
-        nearest = graph(spec, c).indices
-        ok = (rows >= 0) & (c.labels[rows] != "")
-        here = rows[ok]
-        first = nearest[here, 0] if nearest.shape[1] else np.full(len(here), -1)
-        judged = here[first >= 0]
-        hits = c.labels[judged] == c.labels[first[first >= 0]]
-        names = c.labels[here].astype(str)
-        enough = len(here) > 1 and len(np.unique(names)) > 1
-        silhouette = float(silhouette_score(X[ok], names)) if enough else float("nan")
-        return Quality(embedding.encoder, numbers.share(hits.astype(bool)), silhouette, len(here), X.shape[1])
+        labels = c.labels[rows].astype(str)
+        labels[rows < 0] = ""
+        nearest = np.asarray(workspace().cache.open(spec.key).array("indices"))
+        named = labels != ""
+        hits = class_agreement_samples(nearest, labels, k=1)[named] if nearest.shape[1] else np.empty(0)
+        enough = len(np.unique(labels[named])) > 1
+        silhouette = float(silhouette_score(X[named], labels[named])) if enough else float("nan")
+        return Quality(embedding.encoder, numbers.share(hits == 1), silhouette, int(named.sum()), X.shape[1])
 
     return _once(("quality", embedding.key, c.key), compute)
 

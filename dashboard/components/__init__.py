@@ -1,0 +1,29 @@
+"""Components of our own: what must answer in the browser, without the server."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+_HERE = Path(__file__).parent
+
+
+def base_url() -> str:
+    """Return the path that the dashboard is served under, with a slash at its end."""
+    base = str(st.get_option("server.baseUrlPath") or "").strip("/")
+    return f"/{base}/" if base else "/"
+
+
+@cache
+def _source(name: str) -> tuple[str, str]:
+    parts = [(_HERE / "player.js").read_text("utf-8"), (_HERE / f"{name}.js").read_text("utf-8")]
+    return "\n".join(parts), (_HERE / f"{name}.css").read_text("utf-8")
+
+
+def component(name: str) -> Any:
+    """Register the component of ``<name>.js`` and ``<name>.css`` and return what mounts it."""
+    js, css = _source(name)
+    return st.components.v2.component(f"hearspace_{name}", js=js, css=css, isolate_styles=False)

@@ -1,0 +1,464 @@
+// The map: one Plotly figure of one to four spaces. Hearing, choosing and selecting happen here, without
+// the server; the server hears which clip was chosen and which were selected.
+
+const SVG_POINTS = 4000; // without WebGL, more points than this would make the page crawl
+const NARROW = 640;
+const MARKS = {
+  circle: '<circle cx="6" cy="6" r="5"/>',
+  square: '<rect x="1.5" y="1.5" width="9" height="9"/>',
+  diamond: '<path d="M6 0 12 6 6 12 0 6Z"/>',
+  "triangle-up": '<path d="M6 .5 12 11H0Z"/>',
+  "triangle-down": '<path d="M6 11.5 0 1h12Z"/>',
+  cross: '<path d="M4 0h4v4h4v4H8v4H4V8H0V4h4Z"/>',
+  x: '<path d="M3 0 6 3 9 0l3 3-3 3 3 3-3 3-3-3-3 3-3-3 3-3-3-3Z"/>',
+  star: '<path d="m6 0 1.5 4.2 4.5.1-3.6 2.8L9.7 11.5 6 9 2.3 11.5 3.6 7.1 0 4.3l4.500-.1Z"/>',
+  pentagon: '<path d="M6 0 12 4.6 9.7 11.5H2.3L0 4.6Z"/>',
+};
+const ARRAYS = { f4: Float32Array, f8: Float64Array, i1: Int8Array, u1: Uint8Array, i2: Int16Array, u2: Uint16Array, i4: Int32Array };
+
+function decode(value) {
+  if (!value || value.bdata === undefined) return value;
+  const text = atob(value.bdata);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return new ARRAYS[value.dtype](bytes.buffer);
+}
+function loadPlotly(url) {
+  if (window.Plotly) return Promise.resolve(window.Plotly);
+  window.hearspacePlotly ??= new Promise((done, failed) => {
+    const script = document.createElement("script");
+    script.src = url;
+    script.onload = () => done(window.Plotly);
+    script.onerror = () => { delete window.hearspacePlotly; failed(new Error("Plotly did not load")); };
+    document.head.appendChild(script);
+  });
+  return window.hearspacePlotly;
+}
+function hasWebGL() {
+  const canvas = document.createElement("canvas");
+  const gl = canvas.getContext("webgl2") || canvas.getContext("webgl");
+  // Given back at once: browsers allow only a few contexts at a time.
+  gl?.getExtension("WEBGL_lose_context")?.loseContext();
+  return Boolean(gl);
+}
+const webgl = new URLSearchParams(location.search).has("nowebgl") ? false : hasWebGL();
+const held = { a: false, shift: false };
+const typing = () => document.activeElement?.closest("input,textarea,select,[contenteditable=true]");
+window.addEventListener("keydown", (e) => { if (e.key.toLowerCase() === "a" && !typing() && !e.ctrlKey && !e.metaKey) held.a = true; });
+window.addEventListener("keyup", (e) => { if (e.key.toLowerCase() === "a") held.a = false; });
+window.addEventListener("blur", () => { held.a = false; });
+
+function luminance(colour) {
+  const probe = document.createElement("canvas").getContext("2d");
+  probe.fillStyle = colour || "#fff";
+  const hex = probe.fillStyle;
+  const [r, g, b] = [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16) / 255);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+}
+
+function create(parent) {
+  const player = hearspacePlayer();
+  const $ = (selector) => root.querySelector(selector);
+  const root = document.createElement("div");
+  root.className = "hsm";
+  root.innerHTML = `
+    <div class="hsm-bar" role="toolbar" aria-label="Map tools">
+      <span class="hsm-group">
+        <button type="button" data-mode="pan" title="Drag to move, wheel to zoom">Move</button>
+        <button type="button" data-mode="lasso" title="Draw around points">Lasso</button>
+        <button type="button" data-mode="select" title="Draw a box around points">Box</button>
+      </span>
+      <span class="hsm-group">
+        <button type="button" data-do="in" aria-label="Zoom in">+</button>
+        <button type="button" data-do="out" aria-label="Zoom out">−</button>
+        <button type="button" data-do="fit">Fit</button>
+      </span>
+      <button type="button" class="hsm-clear" data-do="clear" hidden></button>
+      <span class="hsm-space"></span>
+      <span class="hsm-group" role="group" aria-label="Save">
+        <button type="button" data-do="png" title="Save the map as an image">PNG</button>
+        <button type="button" data-do="svg" title="Save the map as a drawing">SVG</button>
+        <button type="button" data-do="csv" title="Save the points (the selected ones, if any) as a table">CSV</button>
+      </span>
+    </div>
+    <div class="hsm-stage"><div class="hsm-plot" role="img"></div><div class="hsm-tip" hidden></div>
+      <div class="hsm-wait">Drawing…</div></div>
+    <div class="hsm-legend"></div>
+    <p class="hsm-note" role="status" hidden></p>`;
+  parent.appendChild(root);
+  const plot = $(".hsm-plot");
+  const tip = $(".hsm-tip");
+
+  const view = { data: null, send: () => {}, payload: null, name: null, drawn: null, chosen: null, selected: new Set(),
+    selection: "", mode: matchMedia("(pointer: coarse)").matches ? false : "pan", narrow: null, busy: false, at: new Map() };
+
+  const theme = () => (luminance(getComputedStyle(root).getPropertyValue("--st-background-color").trim()) < 0.4 ? "dark" : "light");
+  const clip = (id) => {
+    const i = view.index.get(id);
+    return { id, url: hearspaceUrl(view.data.base, "audio", view.data.dataset, id), label: i === undefined ? id : caption(i) };
+  };
+  const name = (codes, names, i) => (codes[i] >= 0 ? names[codes[i]] : "");
+  const caption = (i) => [name(view.labels, view.payload.labels.names, i), view.payload.files[i].split("/").pop()].filter(Boolean).join(" · ");
+  function note(text) {
+    $(".hsm-note").hidden = !text;
+    $(".hsm-note").textContent = text || "";
+  }
+
+  // -- drawing ---------------------------------------------------------------------------------------
+  function prepare(payload) {
+    view.payload = payload;
+    view.labels = decode(payload.labels.codes);
+    view.families = decode(payload.families.codes);
+    view.groups = decode(payload.legend.codes);
+    view.values = payload.legend.values ? decode(payload.legend.values) : null;
+    view.index = new Map(payload.ids.map((id, i) => [id, i]));
+    for (const trace of payload.figure.data) {
+      trace.x = decode(trace.x);
+      trace.y = decode(trace.y);
+      trace.marker.color = decode(trace.marker.color);
+      if (trace.meta === "points") trace.customdata = payload.ids;
+    }
+    view.maps = payload.figure.data.filter((t) => t.meta === "points");
+    if (!webgl) withoutWebGL(payload);
+    view.at = new Map(view.maps[0].customdata.map((id, i) => [id, i]));
+  }
+  function withoutWebGL(payload) {
+    const n = payload.ids.length;
+    const stride = Math.ceil(n / SVG_POINTS);
+    for (const trace of payload.figure.data) {
+      trace.type = "scatter";
+      if (stride === 1) continue;
+      const thin = (a) => (a && a.length === trace.x.length && typeof a !== "string" ? Array.from(a).filter((_, i) => i % stride === 0) : a);
+      const x = thin(trace.x), y = thin(trace.y), colour = thin(trace.marker.color), symbol = thin(trace.marker.symbol), ids = thin(trace.customdata);
+      Object.assign(trace, { x, y }, ids ? { customdata: ids } : {});
+      trace.marker.color = colour;
+      if (symbol) trace.marker.symbol = symbol;
+    }
+    note(stride === 1
+      ? "This browser has no WebGL, so the map is drawn more slowly."
+      : `This browser has no WebGL, so every ${stride}th point is drawn: ${Math.ceil(n / stride).toLocaleString()} of ${n.toLocaleString()}. Lists and numbers use all of them.`);
+  }
+  function layoutFor(width) {
+    const css = getComputedStyle(root);
+    const text = css.getPropertyValue("--st-text-color").trim();
+    const mode = theme();
+    const layout = structuredClone(view.payload.figure.layout);
+    const panels = layout.meta.panels;
+    view.narrow = width < NARROW;
+    layout.width = width;
+    layout.height = view.narrow ? 350 * panels : panels === 1 ? 580 : panels === 2 ? 500 : 860;
+    layout.autosize = false;
+    layout.font = { family: css.fontFamily || "system-ui, sans-serif", size: 12, color: text };
+    layout.coloraxis.colorscale = layout.meta.scales[mode];
+    layout.dragmode = view.mode;
+    layout.uirevision = view.data.revision;
+    layout.selectionrevision = view.name;
+    layout.newselection = { line: { color: text, width: 1, dash: "dot" } };
+    if (view.narrow) layout.margin = { l: 24, r: 6, t: 28, b: 30 };
+    for (let i = 0; i < panels; i++) {
+      const suffix = i ? i + 1 : "";
+      const [x, y] = [layout["xaxis" + suffix], layout["yaxis" + suffix]];
+      if (view.narrow) {
+        const gap = 0.05, h = (1 - gap * (panels - 1)) / panels;
+        x.domain = [0, 1];
+        y.domain = [1 - (i + 1) * h - i * gap, 1 - i * (h + gap)].map((v) => Math.min(1, Math.max(0, v)));
+      }
+      for (const axis of [x, y]) Object.assign(axis, {
+        title: { ...axis.title, font: { size: 11, color: text }, standoff: 4 },
+        showline: true, linecolor: css.getPropertyValue("--st-border-color").trim(), mirror: true });
+      layout.annotations[i].font = { size: 13, color: text, weight: 600 };
+    }
+    layout.shapes = rings(text);
+    return layout;
+  }
+  function tracesFor() {
+    const selected = selectedPoints();
+    const mode = theme();
+    return view.payload.figure.data.map((t) => {
+      const trace = { ...t, marker: { ...t.marker } };
+      if (t.meta === "points") trace.selectedpoints = selected;
+      else trace.marker.color = view.payload.figure.layout.meta.neutral[mode];
+      return trace;
+    });
+  }
+  const selectedPoints = () =>
+    view.selected.size ? [...view.selected].map((id) => view.at.get(id)).filter((i) => i !== undefined) : null;
+  function rings(colour) {
+    const shapes = [];
+    const ring = (id, radius, width, dash) => {
+      const i = view.at.get(id);
+      if (i === undefined) return;
+      view.maps.forEach((trace) => {
+        if (!Number.isFinite(trace.x[i])) return;
+        shapes.push({ type: "circle", xref: trace.xaxis, yref: trace.yaxis, xsizemode: "pixel", ysizemode: "pixel",
+          xanchor: trace.x[i], yanchor: trace.y[i], x0: -radius, x1: radius, y0: -radius, y1: radius,
+          line: { color: colour, width, dash } });
+      });
+    };
+    if (view.chosen) {
+      for (const id of view.data.neighbours || []) if (id !== view.chosen) ring(id, 7, 1.2, "solid");
+      ring(view.chosen, 11, 2.6, "solid");
+    }
+    return shapes;
+  }
+  async function draw() {
+    const width = Math.floor(root.clientWidth);
+    if (!width || !view.payload) return;
+    const Plotly = await loadPlotly(view.data.base + view.data.plotly);
+    if (!root.isConnected) return;
+    view.busy = true;
+    await Plotly.react(plot, tracesFor(), layoutFor(width), { displayModeBar: false, scrollZoom: true, responsive: false, doubleClick: "reset+autosize" });
+    view.busy = false;
+    view.drawn = theme() + view.name;
+    $(".hsm-wait").hidden = true;
+    root.dataset.drawn = view.name;
+    plot.setAttribute("aria-label", `Map of ${view.payload.ids.length} clips in ${view.maps.length} space${view.maps.length > 1 ? "s" : ""}; the list below the map holds the same clips for the keyboard`);
+    if (!plot.dataset.listens) listen();
+    legend();
+  }
+  function ringChosen() {
+    if (!window.Plotly || !plot.layout) return;
+    window.Plotly.relayout(plot, { shapes: rings(getComputedStyle(root).getPropertyValue("--st-text-color").trim()) });
+  }
+  function showSelected() {
+    const button = $(".hsm-clear");
+    button.hidden = view.selected.size === 0;
+    button.textContent = `${view.selected.size.toLocaleString()} selected ×`;
+    button.setAttribute("aria-label", `Clear the selection of ${view.selected.size} clips`);
+    root.dataset.selected = view.selected.size;
+    legendPressed();
+    if (!window.Plotly || !plot.data) return;
+    view.busy = true;
+    const points = selectedPoints();
+    const which = plot.data.flatMap((t, i) => (t.meta === "points" ? [i] : []));
+    window.Plotly.update(plot, { selectedpoints: which.map(() => points) }, { selections: [] }, which).finally(() => { view.busy = false; });
+  }
+
+  // -- hearing, choosing, selecting ------------------------------------------------------------------
+  function listen() {
+    plot.dataset.listens = "1";
+    plot.on("plotly_click", (event) => {
+      const id = event.points?.find((p) => p.data.meta === "points")?.customdata;
+      if (id) choose(id);
+    });
+    plot.on("plotly_hover", (event) => {
+      const point = event.points?.find((p) => p.data.meta === "points");
+      if (!point) return;
+      showTip(point);
+      if (held.a || (event.event?.shiftKey && !event.event.buttons)) player.play(clip(point.customdata));
+    });
+    plot.on("plotly_unhover", () => { tip.hidden = true; });
+    plot.on("plotly_selected", (event) => {
+      if (view.busy || !event) return;
+      select(event.points.filter((p) => p.data.meta === "points").map((p) => p.customdata));
+    });
+    plot.on("plotly_deselect", () => { if (!view.busy && view.selected.size) select([]); });
+  }
+  function choose(id) {
+    player.play({ ...clip(id), again: true });
+    view.chosen = id;
+    root.dataset.chosen = id;
+    view.data = { ...view.data, neighbours: [] };
+    ringChosen();
+    view.send("chosen", id);
+  }
+  function select(ids) {
+    view.selected = new Set(ids);
+    view.selection = null; // named by the server when it has heard
+    showSelected();
+    view.send("selected", [...view.selected]);
+  }
+  function showTip(point) {
+    const i = view.index.get(point.customdata);
+    const lines = [];
+    const label = name(view.labels, view.payload.labels.names, i);
+    const family = name(view.families, view.payload.families.names, i);
+    tip.replaceChildren();
+    const add = (text, cls) => {
+      if (!text) return;
+      const line = document.createElement("div");
+      line.className = cls;
+      line.textContent = text;
+      lines.push(line);
+    };
+    add(label || "no class", "hsm-tip-label");
+    add(family, "hsm-tip-family");
+    add(view.payload.files[i], "hsm-tip-file");
+    if (view.values && Number.isFinite(view.values[i])) add(`${view.payload.legend.title}: ${+view.values[i].toPrecision(4)}`, "hsm-tip-file");
+    tip.append(...lines);
+    tip.hidden = false;
+    const box = plot.getBoundingClientRect();
+    const x = point.xaxis.l2p(point.x) + point.xaxis._offset;
+    const y = point.yaxis.l2p(point.y) + point.yaxis._offset;
+    const left = Math.max(4, Math.min(x + 14, box.width - tip.offsetWidth - 4));
+    tip.style.left = (x + 14 > left ? Math.max(4, x - tip.offsetWidth - 14) : left) + "px";
+    tip.style.top = Math.max(4, Math.min(y - 10, box.height - tip.offsetHeight - 4)) + "px";
+  }
+
+  // -- legend ----------------------------------------------------------------------------------------
+  function legend() {
+    const { legend } = view.payload;
+    const mode = theme();
+    const box = $(".hsm-legend");
+    box.replaceChildren();
+    if (legend.kind === "number") {
+      const scale = view.payload.figure.layout.meta.scales[mode].map(([at, c]) => `${c} ${at * 100}%`).join(",");
+      const row = document.createElement("div");
+      row.className = "hsm-scale";
+      for (const text of [legend.title, (+legend.low.toPrecision(4)).toLocaleString(), null, (+legend.high.toPrecision(4)).toLocaleString()]) {
+        const part = document.createElement("span");
+        if (text === null) { part.className = "hsm-ramp"; part.style.background = `linear-gradient(90deg,${scale})`; } else part.textContent = text;
+        row.append(part);
+      }
+      box.append(row);
+      return;
+    }
+    legend.names.forEach((text, code) => {
+      if (!legend.counts[code]) return;
+      const chip = document.createElement("button");
+      chip.type = "button";
+      chip.className = "hsm-chip";
+      chip.dataset.code = code;
+      chip.title = `Select the ${legend.counts[code]} clips of ${text}`;
+      chip.innerHTML = `<svg viewBox="0 0 12 12" width="11" height="11" aria-hidden="true" fill="${legend[mode][code]}">${MARKS[legend.symbols[code]] || MARKS.circle}</svg><span></span><small>${legend.counts[code].toLocaleString()}</small>`;
+      chip.querySelector("span").textContent = text;
+      chip.addEventListener("click", (event) => {
+        const ids = view.payload.ids.filter((_, i) => view.groups[i] === code);
+        const on = chip.getAttribute("aria-pressed") === "true";
+        const more = event.shiftKey || event.ctrlKey || event.metaKey;
+        if (more) select(on ? [...view.selected].filter((id) => !new Set(ids).has(id)) : [...view.selected, ...ids]);
+        else select(on ? [] : ids);
+      });
+      box.append(chip);
+    });
+    legendPressed();
+  }
+  function legendPressed() {
+    if (!view.payload || view.payload.legend.kind !== "group") return;
+    const held = new Map();
+    for (const id of view.selected) {
+      const code = view.groups[view.index.get(id)];
+      held.set(code, (held.get(code) || 0) + 1);
+    }
+    for (const chip of root.querySelectorAll(".hsm-chip"))
+      chip.setAttribute("aria-pressed", String(held.get(+chip.dataset.code) === view.payload.legend.counts[chip.dataset.code]));
+  }
+
+  // -- tools -----------------------------------------------------------------------------------------
+  function zoom(factor) {
+    const change = {};
+    for (const trace of view.maps) for (const which of ["xaxis", "yaxis"]) {
+      const axis = plot._fullLayout[which + trace[which].slice(1)];
+      const [a, b] = axis.range, middle = (a + b) / 2, half = ((b - a) / 2) * factor;
+      change[axis._name + ".range"] = [middle - half, middle + half];
+    }
+    window.Plotly.relayout(plot, change);
+  }
+  function fit() {
+    const change = {};
+    for (const trace of view.maps) for (const which of ["xaxis", "yaxis"]) change[which + trace[which].slice(1) + ".autorange"] = true;
+    window.Plotly.relayout(plot, change);
+  }
+  async function image(format) {
+    const css = getComputedStyle(root);
+    const layout = structuredClone(plot.layout);
+    const data = [...plot.data];
+    const { legend } = view.payload;
+    layout.paper_bgcolor = css.getPropertyValue("--st-background-color").trim();
+    if (legend.kind === "group") {
+      layout.showlegend = true;
+      layout.legend = { title: { text: legend.title }, itemsizing: "constant" };
+      data.forEach((t, i) => { data[i] = { ...t, showlegend: false }; });
+      legend.names.forEach((text, code) => legend.counts[code] && data.push({
+        type: "scatter", mode: "markers", x: [null], y: [null], name: text, showlegend: true,
+        marker: { color: legend[theme()][code], symbol: legend.symbols[code], size: 9 } }));
+      layout.width += 190;
+    } else layout.coloraxis.showscale = true;
+    layout.margin = { ...layout.margin, r: 20 };
+    const url = await window.Plotly.toImage({ data, layout }, { format, width: layout.width, height: layout.height, scale: format === "png" ? 2 : 1 });
+    hearspaceSave(`${view.data.file}.${format}`, url, "");
+  }
+  function table() {
+    const head = ["clip_id", "label", "family", "file"];
+    if (view.values) head.push(view.payload.legend.title);
+    const titles = view.payload.figure.layout.annotations.map((a) => a.text.split(" · n =")[0]);
+    titles.forEach((t) => head.push(`${t} x`, `${t} y`));
+    const rows = [head];
+    view.maps[0].customdata.forEach((id, i) => {
+      if (view.selected.size && !view.selected.has(id)) return;
+      const k = view.index.get(id);
+      const row = [id, name(view.labels, view.payload.labels.names, k), name(view.families, view.payload.families.names, k), view.payload.files[k]];
+      if (view.values) row.push(Number.isFinite(view.values[k]) ? view.values[k] : "");
+      view.maps.forEach((m) => row.push(...[m.x[i], m.y[i]].map((v) => (Number.isFinite(v) ? v : ""))));
+      rows.push(row);
+    });
+    hearspaceSave(`${view.data.file}.csv`, hearspaceCsv(rows), "text/csv");
+  }
+  function setMode(mode) {
+    view.mode = mode;
+    for (const b of root.querySelectorAll("[data-mode]")) b.setAttribute("aria-pressed", String(b.dataset.mode === mode));
+    if (plot.layout) window.Plotly.relayout(plot, { dragmode: mode });
+  }
+  root.addEventListener("click", (event) => {
+    const button = event.target.closest(".hsm-bar button");
+    if (!button) return;
+    if (button.dataset.mode) return setMode(view.mode === button.dataset.mode && view.mode !== "pan" ? "pan" : button.dataset.mode);
+    if (!plot.data) return;
+    const act = { in: () => zoom(0.7), out: () => zoom(1 / 0.7), fit, clear: () => select([]), png: () => image("png"), svg: () => image("svg"), csv: table };
+    act[button.dataset.do]();
+  });
+  setMode(view.mode);
+  const observer = new ResizeObserver(() => {
+    if (view.payload && Math.abs(Math.floor(root.clientWidth) - (plot.layout?.width || 0)) > 2) draw();
+  });
+  observer.observe(root);
+
+  async function update(data, send) {
+    view.data = data;
+    view.send = send;
+    player.theme(root);
+    const chosen = data.chosen || null;
+    const fresh = data.figure !== view.name;
+    if (fresh) {
+      view.name = data.figure;
+      const answer = await fetch(`${data.base}figures/${data.figure}.json`);
+      if (view.name !== data.figure) return; // a newer one was asked for meanwhile
+      if (!answer.ok) { view.name = null; return note(await answer.text()); }
+      note("");
+      prepare(await answer.json());
+    }
+    view.chosen = chosen;
+    root.dataset.chosen = chosen || "";
+    const asked = data.selection || "";
+    if (asked !== view.selection) {
+      view.selection = asked;
+      let ids = [];
+      if (asked) {
+        const answer = await fetch(`${data.base}selections/${asked}.json`);
+        if (answer.ok) ids = (await answer.json()).clips;
+      }
+      const same = ids.length === view.selected.size && ids.every((id) => view.selected.has(id));
+      if (!same) { view.selected = new Set(ids); if (!fresh) showSelected(); }
+    }
+    if (fresh || view.drawn !== theme() + view.name) {
+      await draw();
+      showSelected();
+    } else ringChosen();
+  }
+  const guarded = (data, send) => update(data, send).catch((error) => {
+    console.warn("map", error);
+    $(".hsm-wait").hidden = true;
+    note("The map could not be drawn in this browser. Reload the page; the list below still plays every clip.");
+  });
+  return {
+    update: guarded,
+    destroy() { observer.disconnect(); if (window.Plotly && plot.data) window.Plotly.purge(plot); root.remove(); delete parent.hearspaceMap; },
+  };
+}
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  parentElement.hearspaceMap ??= create(parentElement);
+  const view = parentElement.hearspaceMap;
+  view.update(data, setTriggerValue);
+  return () => view.destroy();
+}

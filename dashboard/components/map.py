@@ -1,0 +1,137 @@
+"""The map: draws a figure of `dashboard.figures.map_figure`, plays what is clicked, links selections."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from dashboard import media
+from dashboard.components import base_url, component
+from dashboard.figures import Colour, number_range
+
+
+def payload(
+    figure: Any,
+    *,
+    clip_ids: np.ndarray,
+    labels: np.ndarray,
+    families: np.ndarray,
+    files: np.ndarray,
+    colour: Colour,
+) -> bytes:
+    """Pack a figure and what its hover labels say as JSON for the browser.
+
+    Clip ids are said once and not in every trace, names as codes into a list.
+
+    Parameters
+    ----------
+    figure : plotly Figure
+        From `map_figure`.
+    clip_ids, labels, families, files : ndarray of str, shape (n,)
+        Of the clips that are shown, in the order of the figure's points.
+    colour : Colour
+        Of the same n clips.
+    """
+    import plotly.io
+
+    drawn = json.loads(plotly.io.to_json(_without_ids(figure), validate=False, engine="json"))
+    legend: dict[str, Any] = {"kind": colour.kind, "title": colour.title}
+    if colour.kind == "group":
+        codes = np.asarray(colour.values, np.int16)
+        legend |= {
+            "names": list(colour.names),
+            "light": [s.light for s in colour.styles],
+            "dark": [s.dark for s in colour.styles],
+            "symbols": [s.symbol for s in colour.styles],
+            "counts": np.bincount(codes, minlength=len(colour.names)).tolist(),
+            "codes": _packed(codes),
+        }
+    else:
+        low, high = number_range(colour.values)
+        legend |= {"low": low, "high": high, "values": _packed(np.asarray(colour.values, np.float32))}
+        legend["codes"] = _packed(np.zeros(len(clip_ids), np.int16))
+    content = {
+        "figure": drawn,
+        "ids": [str(i) for i in clip_ids],
+        "labels": _coded(labels),
+        "families": _coded(families),
+        "files": [str(f) for f in files],
+        "legend": legend,
+    }
+    return json.dumps(content, separators=(",", ":")).encode()
+
+
+def _without_ids(figure: Any) -> dict[str, Any]:
+    plain = figure.to_dict()
+    for trace in plain["data"]:
+        trace.pop("customdata", None)
+    return {"data": plain["data"], "layout": plain["layout"]}
+
+
+def _packed(values: np.ndarray) -> dict[str, str]:
+    import base64
+
+    kind = {"int16": "i2", "float32": "f4"}[values.dtype.name]
+    return {"dtype": kind, "bdata": base64.b64encode(np.ascontiguousarray(values).tobytes()).decode()}
+
+
+def _coded(names: np.ndarray) -> dict[str, Any]:
+    found, codes = np.unique(np.asarray(names).astype(str), return_inverse=True)
+    keep = found != ""
+    # -1 for no name
+    shift = np.cumsum(keep) - 1
+    shift[~keep] = -1
+    return {"names": found[keep].tolist(), "codes": _packed(shift[codes.ravel()].astype(np.int16))}
+
+
+def show(
+    content: bytes,
+    *,
+    key: str,
+    dataset: str,
+    file: str,
+    revision: str,
+    chosen: str,
+    neighbours: Sequence[str],
+    selection: str,
+    on_chosen: Callable[[], None],
+    on_selected: Callable[[], None],
+) -> None:
+    """Mount the map.
+
+    Parameters
+    ----------
+    content : bytes
+        From `payload`.
+    key : str
+        Of the component; ``st.session_state[key]`` holds ``chosen`` and ``selected`` in the callbacks.
+    dataset : str
+    file : str
+        Name, without ending, of what is saved from the map.
+    revision : str
+        The zoom stays while this stays.
+    chosen : str
+        Clip with the thick ring, "" for none; `neighbours` get thin ones.
+    selection : str
+        Name of a saved selection, "" for none.
+    on_chosen, on_selected : callable
+    """
+    component("map")(
+        key=key,
+        data={
+            "figure": media.keep_figure(content),
+            "base": base_url(),
+            "plotly": f"assets/plotly.min.js?v={media.plotly_version()}",
+            "dataset": dataset,
+            "file": file,
+            "revision": revision,
+            "chosen": chosen,
+            "neighbours": list(neighbours),
+            "selection": selection,
+        },
+        on_chosen_change=on_chosen,
+        on_selected_change=on_selected,
+    )

@@ -1,0 +1,143 @@
+"""Small pieces that every page uses: spacing, notes under figures, jobs in progress."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+import streamlit as st
+
+from dashboard import numbers
+from jobs.queue import Job
+from jobs.specs import Spec, closure
+from jobs.workspace import Workspace
+
+_CSS = """
+[data-testid="stMainBlockContainer"] { padding: 4.2rem 2rem 5rem; max-width: 1500px; }
+[data-testid="stSidebarUserContent"] { padding-bottom: 3rem; }
+[data-testid="stSidebarHeader"] { height: 2.6rem; min-height: 0; }
+h1 { letter-spacing: -0.015em; }
+.hs-reading { font-size: 0.87rem; line-height: 1.5; opacity: 0.82; max-width: 78ch; margin: 0.2rem 0 0.6rem; }
+.hs-reading a { color: inherit; }
+.hs-facts { display: flex; flex-wrap: wrap; gap: 0.4rem 1.8rem; margin: 0.1rem 0 0.5rem; }
+.hs-facts div { display: flex; flex-direction: column; line-height: 1.25; }
+.hs-facts small { opacity: 0.7; font-size: 0.78rem; }
+.hs-facts b { font-size: 1.12rem; font-weight: 620; font-variant-numeric: tabular-nums; }
+.hs-table { border-collapse: collapse; width: 100%; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
+.hs-table th { text-align: left; font-weight: 600; opacity: 0.75; font-size: 0.8rem; }
+.hs-table th, .hs-table td { padding: 0.38rem 0.9rem 0.38rem 0; border: 0; border-bottom: 1px solid rgb(128 128 128 / 22%); }
+.hs-scroll { overflow-x: auto; }
+.hs-state { display: inline-block; padding: 0.05rem 0.55rem; border-radius: 99px; font-size: 0.78rem; font-weight: 600;
+  border: 1px solid currentColor; opacity: 0.9; }
+@media (max-width: 640px) {
+  [data-testid="stMainBlockContainer"] { padding: 4rem 0.9rem 5rem; }
+  h1 { font-size: 1.4rem !important; }
+}
+"""
+
+
+def style() -> None:
+    """Put the page's own style sheet in place."""
+    st.html(f"<style>{_CSS}</style>")
+
+
+def reading(text: str) -> None:
+    """Say under a figure how to read it, with its paper. `text` is Markdown."""
+    st.markdown(f'<div class="hs-reading">\n\n{text}\n\n</div>', unsafe_allow_html=True)
+
+
+def facts(pairs: Sequence[tuple[str, str]]) -> None:
+    """Show a row of small facts: name and value."""
+    cells = "".join(f"<div><small>{html.escape(n)}</small><b>{html.escape(v)}</b></div>" for n, v in pairs)
+    st.html(f'<div class="hs-facts">{cells}</div>')
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Show a quiet table of texts."""
+    top = "".join(f'<th scope="col">{html.escape(h)}</th>' for h in head)
+    body = "".join("<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in row) + "</tr>" for row in rows)
+    st.html(f'<div class="hs-scroll"><table class="hs-table"><tr>{top}</tr>{body}</table></div>')
+
+
+def notes(texts: Sequence[str]) -> None:
+    """Show calm notes, such as what in a link could not be used."""
+    for text in texts:
+        st.info(text, icon=":material/link:")
+
+
+def progress_text(job: Job) -> tuple[float, str]:
+    """Return how far a job is, from 0 to 1, and the words beside its bar."""
+    if job.state == "queued":
+        return 0.0, "waiting"
+    if job.progress is None:
+        return 0.0, "starting"
+    done, total, note = job.progress
+    share = min(1.0, max(0.0, done / total)) if total else 0.0
+    parts = [note or "running", f"{share:.0%}"]
+    if job.eta_s is not None:
+        parts.append(f"about {numbers.duration(job.eta_s)} left")
+    return share, " · ".join(parts)
+
+
+def job_bar(job: Job) -> None:
+    """Show a job as a bar with words."""
+    share, text = progress_text(job)
+    st.progress(share, text=f"{_plain(job.title)} · {text}")
+
+
+def no_worker(workspace: Workspace) -> None:
+    """Say how to start the worker, if there is none."""
+    if not workspace.queue.worker_alive():
+        st.warning(
+            "No worker is running, so jobs wait. Start one in a terminal:", icon=":material/engineering:"
+        )
+        st.code(f"hearspace worker --workspace {_quoted(str(workspace.root))}", language="bash")
+
+
+def standing(workspace: Workspace, spec: Spec) -> list[Job]:
+    """Return the jobs that a missing result still waits for, inputs first."""
+    found = [workspace.queue.get(s.key) for s in closure(spec) if not workspace.cache.contains(s.key)]
+    return [job for job in found if job is not None]
+
+
+def pending(workspace: Workspace, specs: Sequence[Spec], key: str) -> None:
+    """Show what the missing results wait for, and draw the page anew when they are there."""
+
+    @st.fragment(run_every=1.0, key=key)
+    def watch() -> None:
+        missing = [s for s in specs if not workspace.cache.contains(s.key)]
+        if not missing:
+            st.rerun(scope="app")
+        no_worker(workspace)
+        seen: set[str] = set()
+        for spec in missing:
+            for job in standing(workspace, spec):
+                if job.key in seen:
+                    continue
+                seen.add(job.key)
+                if job.state in ("failed", "cancelled"):
+                    left, right = st.columns([5, 1], vertical_alignment="center")
+                    why = job.error or "It was cancelled."
+                    left.error(f"{_plain(job.title)}: {_plain(why)}", icon=":material/error:")
+                    if right.button("Try again", key=f"retry-{key}-{job.key}"):
+                        workspace.queue.retry(job.key)
+                        st.rerun(scope="fragment")
+                elif job.state != "done":
+                    job_bar(job)
+
+    watch()
+
+
+def _plain(text: str) -> str:
+    """Keep names of files and classes from being read as Markdown."""
+    return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-!|<>$~:" else c for c in text)
+
+
+def _quoted(text: str) -> str:
+    import shlex
+
+    return shlex.quote(text)
+
+
+plain = _plain
+quoted = _quoted
