@@ -8,9 +8,10 @@ come aligned to them, with NaN or -1 where a space left a clip out.
 from __future__ import annotations
 
 import functools
+import hashlib
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from dashboard import numbers, palette
-from dashboard.figures import Colour
+from dashboard.figures import Colour, Map, map_figure
 from jobs.specs import EmbedAudio, Neighbors, Project
 from jobs.workspace import Dataset, Workspace
 
@@ -94,9 +95,7 @@ def _clips(dataset: Dataset, key: tuple[Any, ...]) -> Clips:
         of[str(label)] = of.get(str(label)) or (family if isinstance(family, str) and family else None)
     styles = palette.class_styles(of)
     captions = _strings(frame, "caption")
-    texts = [
-        "\n".join(parts).lower() for parts in zip(labels, files, captions, families, strict=True)
-    ]
+    texts = ["\n".join(parts).lower() for parts in zip(labels, files, captions, families, strict=True)]
     row = {c: i for i, c in enumerate(ids.tolist())}
     return Clips(key, frame, ids, labels, families, files, row, styles, np.asarray(texts, dtype=object))
 
@@ -118,6 +117,27 @@ def matching(c: Clips, text: str, labels: list[str], families: list[str]) -> np.
     for word in text.lower().split():
         shown &= np.fromiter((word in t for t in c.haystack), bool, c.n)
     return shown
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A dataset in a few numbers."""
+
+    seconds: float
+    families: int
+    remarks: int
+
+
+def summary(dataset: Dataset) -> Summary:
+    """Return total length, families and remarks from the import."""
+    c = clips(dataset)
+    seconds = float(np.nansum(c.frame["duration"].to_numpy(float)))
+    return Summary(seconds, len({f for f in c.families if f}), len(dataset.report))
+
+
+def results(shown: Workspace) -> int:
+    """How many results there are: a page that shows them is drawn anew when this changes."""
+    return len(shown.cache.list())
 
 
 # -- results ----------------------------------------------------------------------------------------------
@@ -297,6 +317,78 @@ def _groups(
 def _natural(name: str) -> tuple[int, str]:
     tail = name.rpartition(" ")[2]
     return (int(tail), name) if tail.isdigit() else (0, name)
+
+
+# -- maps and lists ---------------------------------------------------------------------------------------
+
+
+def map_content(
+    c: Clips, maps: list[Project], layouts: list[Layout], colour: Colour, by: str, k: int, shown: np.ndarray
+) -> bytes:
+    """Return the JSON of a map figure for the browser."""
+    from dashboard.components import map as map_component
+
+    def draw() -> bytes:
+        drawn = [
+            Map(m.embedding.encoder, m.method, found.coords) for m, found in zip(maps, layouts, strict=True)
+        ]
+        rows = np.flatnonzero(shown)
+        return map_component.payload(
+            map_figure(drawn, clip_ids=c.ids, colour=colour, shown=shown),
+            clip_ids=c.ids[rows],
+            labels=c.labels[rows],
+            families=c.families[rows],
+            files=c.files[rows],
+            colour=replace(colour, values=colour.values[rows]),
+        )
+
+    which = hashlib.sha256(np.packbits(shown).tobytes()).hexdigest()
+    keys = tuple(m.key for m in maps)
+    return _once(("content", keys, by, k if by == KEPT else 0, which, c.key), draw)
+
+
+def kept_mean(spec: Project, c: Clips, k: int) -> tuple[int, numbers.Estimate]:
+    """Return the k that is judged (at most what the map was judged at) and the mean share kept."""
+    found = layout(spec, c)
+    k = max((x for x in found.ks if x <= k), default=found.ks[0])
+    return k, numbers.mean(found.kept[:, found.ks.index(k)], low=0, high=1)
+
+
+def in_order(c: Clips, ids: list[str]) -> list[str]:
+    """Sort clips by class, then file."""
+    rows = sorted((c.row[i] for i in ids), key=lambda r: (c.labels[r], c.files[r]))
+    return c.ids[rows].tolist()
+
+
+def lengths(c: Clips, ids: list[str]) -> list[str]:
+    """Durations as texts."""
+    values = c.frame["duration"].to_numpy(float)
+    return [numbers.duration(values[c.row[i]]) for i in ids]
+
+
+def composition(c: Clips, ids: list[str], most: int = 6) -> str:
+    """Say which classes a selection is of: ``Rain 12 · Dog bark 3``."""
+    names, counts = np.unique(c.labels[[c.row[i] for i in ids]].astype(str), return_counts=True)
+    order = np.lexsort((names, -counts))
+    parts = [f"{names[i] or 'no class'} {counts[i]:,}" for i in order[:most]]
+    if len(order) > most:
+        parts.append(f"{len(order) - most} more classes")
+    return " · ".join(parts)
+
+
+def same_class(c: Clips, clip: str, others: list[str]) -> str:
+    """Say how many of the others are of the clip's class."""
+    label = c.labels[c.row[clip]]
+    hits = sum(c.labels[c.row[o]] == label for o in others)
+    return f"{hits} of {len(others)} of the same class" if label else f"{len(others)} nearest"
+
+
+def csv_of(c: Clips, ids: list[str]) -> bytes:
+    """Return rows of the clip table as CSV."""
+    frame = c.frame.iloc[[c.row[i] for i in ids]].copy()
+    if "labels" in frame:
+        frame["labels"] = ["; ".join(map(str, v)) if v is not None else "" for v in frame["labels"]]
+    return frame.to_csv(index=False).encode()
 
 
 # -- keeping ----------------------------------------------------------------------------------------------

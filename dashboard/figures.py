@@ -120,7 +120,11 @@ def map_figure(
         x, y = _domain(col, n_cols), _domain(n_rows - 1 - row, n_rows)
         axis = {"zeroline": False, "showgrid": False, "showticklabels": False, "ticks": "", "showline": False}
         name = AXES.get(m.method, m.method)
-        layout[f"xaxis{suffix}"] = axis | {"domain": x, "anchor": f"y{suffix}", "title": {"text": f"{name} 1"}}
+        layout[f"xaxis{suffix}"] = axis | {
+            "domain": x,
+            "anchor": f"y{suffix}",
+            "title": {"text": f"{name} 1"},
+        }
         layout[f"yaxis{suffix}"] = axis | {
             "domain": y,
             "anchor": f"x{suffix}",

@@ -152,7 +152,9 @@ def spectrogram_png(x: np.ndarray, sample_rate: int) -> bytes:
 @functools.cache
 def _ramp() -> bytes:
     """256 colours from near black over violet to pale yellow; a dark tile that stands on either theme."""
-    stops = np.array([[12, 12, 26], [52, 28, 92], [128, 44, 116], [214, 86, 88], [250, 166, 94], [252, 246, 200]])
+    stops = np.array(
+        [[12, 12, 26], [52, 28, 92], [128, 44, 116], [214, 86, 88], [250, 166, 94], [252, 246, 200]]
+    )
     at = np.linspace(0, 1, len(stops))
     x = np.linspace(0, 1, 256)
     ramp = np.stack([np.interp(x, at, stops[:, i]) for i in range(3)], axis=1)

@@ -67,3 +67,8 @@ def duration(seconds: float) -> str:
     if s < 3600:
         return f"{s // 60} min {s % 60:02d} s" if s < 600 else f"{round(s / 60)} min"
     return f"{s // 3600} h {s % 3600 // 60:02d} min"
+
+
+def count(n: int, noun: str) -> str:
+    """Say a number of things: ``1 clip``, ``2,000 clips``."""
+    return f"{n:,} {noun}" + ("" if n == 1 else "es" if noun.endswith("s") else "s")

@@ -37,6 +37,4 @@ def _page(module: Any, *, default: bool) -> Any:
     def draw() -> None:
         module.render(data.workspace())
 
-    return st.Page(
-        errors.guarded(draw), title=module.TITLE, icon=module.ICON, url_path=name, default=default
-    )
+    return st.Page(errors.guarded(draw), title=module.TITLE, icon=module.ICON, url_path=name, default=default)

@@ -110,11 +110,25 @@ class View:
 
         return self._value(name, kind(default), parse, text, lambda v: low <= v <= high)
 
-    def text(self, name: str, default: str = "", *, longest: int = 200) -> str:
-        """Return free text."""
-        return self._value(
-            name, default, lambda g: g[0][:longest], lambda v: [v], lambda v: isinstance(v, str)
-        )
+    def text(
+        self,
+        name: str,
+        default: str = "",
+        *,
+        longest: int = 200,
+        check: Callable[[str], bool] = lambda _: True,
+    ) -> str:
+        """Return free text, or only such text as `check` allows."""
+
+        def parse(given: list[str]) -> str:
+            if given[0] and not check(given[0]):
+                raise ValueError(f"{given[0][:60]!r} is not there")
+            return given[0][:longest]
+
+        def allowed(v: Any) -> bool:
+            return isinstance(v, str) and (v == "" or check(v))
+
+        return self._value(name, default, parse, lambda v: [v], allowed)
 
     def set(self, name: str, value: Any) -> None:
         """Change a control from the page itself; takes effect on the next run, and in the URL."""
@@ -196,7 +210,9 @@ def save_selection(root: Path, dataset: str, clip_ids: Sequence[str]) -> str:
     """Keep a selection of clips; "" for an empty one."""
     if not clip_ids:
         return ""
-    return save_view(root, {"kind": "selection", "dataset": dataset, "clips": sorted(set(clip_ids))[:MAX_CLIPS]})
+    return save_view(
+        root, {"kind": "selection", "dataset": dataset, "clips": sorted(set(clip_ids))[:MAX_CLIPS]}
+    )
 
 
 def load_selection(root: Path, dataset: str, name: str) -> list[str]:

@@ -141,3 +141,11 @@ def _quoted(text: str) -> str:
 
 plain = _plain
 quoted = _quoted
+
+
+def go(page: str, query: dict[str, str]) -> None:
+    """Show another page with these values in its URL."""
+    from dashboard import pages
+
+    target = next(p for p in pages.pages() if p.url_path == page)
+    st.switch_page(target, query_params=query)

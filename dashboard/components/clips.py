@@ -10,7 +10,7 @@ from dashboard.data import Clips
 from dashboard.palette import NEUTRAL, Style
 
 #: Rows sent to the browser at most.
-MOST = 1000
+MOST = 500
 
 
 def show(

@@ -37,7 +37,7 @@ def payload(
     """
     import plotly.io
 
-    drawn = json.loads(plotly.io.to_json(_without_ids(figure), validate=False, engine="json"))
+    drawn: str = plotly.io.to_json(_without_ids(figure), validate=False)
     legend: dict[str, Any] = {"kind": colour.kind, "title": colour.title}
     if colour.kind == "group":
         codes = np.asarray(colour.values, np.int16)
@@ -54,14 +54,14 @@ def payload(
         legend |= {"low": low, "high": high, "values": _packed(np.asarray(colour.values, np.float32))}
         legend["codes"] = _packed(np.zeros(len(clip_ids), np.int16))
     content = {
-        "figure": drawn,
         "ids": [str(i) for i in clip_ids],
         "labels": _coded(labels),
         "families": _coded(families),
         "files": [str(f) for f in files],
         "legend": legend,
     }
-    return json.dumps(content, separators=(",", ":")).encode()
+    rest = json.dumps(content, separators=(",", ":"))
+    return f'{{"figure":{drawn},{rest[1:]}'.encode()
 
 
 def _without_ids(figure: Any) -> dict[str, Any]:

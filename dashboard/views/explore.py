@@ -1,0 +1,439 @@
+"""Explore: maps of spaces to look at and to hear, side by side, with what they leave out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+
+from dashboard import data, figures, numbers, state, ui
+from dashboard.components import clips as clip_list
+from dashboard.components import map as map_component
+from jobs.specs import METHODS, EmbedAudio, Project
+from jobs.workspace import Dataset, Workspace
+
+TITLE = "Explore"
+ICON = ":material/scatter_plot:"
+ORDER = 20
+
+MAP = "explore-map"
+KS = ("5", "10", "15", "30", "50", "100")
+_PAPERS = {
+    "tsne": (
+        "t-SNE draws near points near and says little about how far apart groups are or how big they look "
+        "(van der Maaten & Hinton 2008, [JMLR 9](https://jmlr.org/papers/v9/vandermaaten08a.html); computed by "
+        "openTSNE, Poličar et al. 2024)."
+    ),
+    "umap": (
+        "UMAP keeps small neighbourhoods and some of their order; gaps and densities are not to scale "
+        "(McInnes, Healy & Melville 2018, [arXiv:1802.03426](https://arxiv.org/abs/1802.03426))."
+    ),
+    "pca": (
+        "PCA shows the two directions along which the clips vary most; what differs in others falls together "
+        "(Pearson 1901; Hotelling 1933)."
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the controls say."""
+
+    dataset: Dataset
+    clips: data.Clips
+    spaces: list[EmbedAudio]
+    maps: list[Project]
+    default_map: bool
+    by: str
+    k: int
+    shown: np.ndarray
+
+
+def render(workspace: Workspace) -> None:
+    """Draw the page."""
+    datasets = workspace.datasets()
+    if not datasets:
+        st.title("Explore")
+        st.info(
+            "There is no dataset to look at yet. The home page says how to add one.", icon=":material/info:"
+        )
+        return
+    view = state.View("explore", st.session_state, st.query_params)
+    chosen = _controls(workspace, view, [d.name for d in datasets])
+    if chosen is None:
+        view.write()
+        return
+    c = chosen.clips
+    clip = view.text("clip", check=lambda v: v in c.row)
+    selection = view.text("sel", check=lambda v: bool(_selected(workspace, chosen, v)))
+    near = view.number("near", 5, 50, 10)
+    view.write()
+    ui.notes(view.notes)
+    _head(chosen)
+
+    ready = [m for m in chosen.maps if data.has(m)]
+    missing = [m for m in chosen.maps if not data.has(m)]
+    if ready:
+        _map(chosen, ready, clip, selection, near)
+    if missing:
+        _compute(workspace, chosen, missing)
+    if ready:
+        _trust(chosen)
+    left, right = st.columns([1, 1], gap="large") if clip else (None, st.container())
+    if left is not None:
+        with left:
+            _neighbours(chosen, clip, near)
+    with right:
+        _list(workspace, chosen, selection, clip)
+
+
+# -- controls ---------------------------------------------------------------------------------------------
+
+
+def _controls(workspace: Workspace, view: state.View, names: list[str]) -> Choices | None:
+    side = st.sidebar
+    view.choice("dataset", names, names[0])
+    with side:
+        name = str(st.selectbox("Dataset", names, key=view.key("dataset")))
+    dataset = workspace.dataset(name)
+    if dataset.note:
+        side.caption(ui.plain(dataset.note))
+    if not dataset.ready:
+        st.title("Explore")
+        st.write(f"The sounds of **{ui.plain(name)}** are being generated.")
+        assert dataset.source is not None
+        ui.pending(workspace, [dataset.source], "explore-generate")
+        return None
+    spaces = {s.encoder: s for s in workspace.spaces(dataset)}
+    if not spaces:
+        st.title("Explore")
+        st.write(f"**{ui.plain(name)}** has no space yet: embed it with at least one model.")
+        st.code(f"hearspace embed {name} melstats", language="bash")
+        if st.button("Embed with melstats", type="primary"):
+            workspace.queue.submit(EmbedAudio(dataset=dataset.ref, encoder="melstats"))
+            st.rerun()
+        return None
+    encoders = list(spaces)
+    done = [e for e in encoders if spaces[e].state == "done"] or encoders
+    view.many("space", encoders, [_first(done)], most=4)
+    method_names = [m for m in ("tsne", "umap", "pca") if m in METHODS]
+    method = view.choice("map", method_names, "tsne")
+    with side:
+        picked = st.multiselect(
+            "Spaces",
+            encoders,
+            key=view.key("space"),
+            max_selections=4,
+            help="Up to four, side by side. What is selected in one is selected in all.",
+        )
+        st.segmented_control(
+            "Map",
+            method_names,
+            format_func=figures.METHOD_NAMES.__getitem__,
+            key=view.key("map"),
+            required=True,
+        )
+    c = data.clips(dataset)
+    parameters, is_default = _parameters(view, method, c.n)
+    by, k = _colour_controls(view, c)
+    shown = _filter_controls(view, c)
+    if not picked:
+        st.title("Explore")
+        st.info("Choose a space at the left to see it.", icon=":material/info:")
+        return None
+    embeddings = [spaces[e].spec for e in picked]
+    maps = [Project(embedding=e, method=method, **parameters) for e in embeddings]
+    return Choices(dataset, c, embeddings, maps, is_default, by, k, shown)
+
+
+def _first(encoders: list[str]) -> str:
+    """The space to begin with: pretrained weights before measures, random weights last."""
+    order = {"aisfx": 0, "handcrafted": 2, "melstats": 3, "random-cnn": 4}
+    return min(encoders, key=lambda e: (order.get(e, 1), e))
+
+
+def _parameters(view: state.View, method: str, n: int) -> tuple[dict[str, float | int], bool]:
+    if method == "pca":
+        return {}, True
+    values: dict[str, float | int] = {}
+    with st.sidebar.expander("Parameters of the map"):
+        if method == "tsne":
+            view.number("perplexity", 2, 100, 30)
+            values["perplexity"] = st.slider(
+                "Perplexity",
+                2,
+                100,
+                key=view.key("perplexity"),
+                help="About how many neighbours each clip is drawn towards.",
+            )
+        else:
+            view.number("neighbours", 2, 200, 15)
+            view.number("mindist", 0, 1, 0.1, whole=False)
+            values["n_neighbors"] = st.slider("Neighbours", 2, 200, key=view.key("neighbours"))
+            values["min_dist"] = st.slider("Least distance", 0.0, 1.0, step=0.05, key=view.key("mindist"))
+        view.number("seed", 0, 2**31 - 1, 0)
+        seed = st.number_input(
+            "Seed",
+            0,
+            2**31 - 1,
+            key=view.key("seed"),
+            help="Another seed gives another map of the same space: what changes with it is not in the data.",
+        )
+        values["seed"] = int(seed)
+    usual: dict[str, float | int] = {"perplexity": 30, "n_neighbors": 15, "min_dist": 0.1, "seed": 0}
+    return values, all(usual[name] == value for name, value in values.items())
+
+
+def _colour_controls(view: state.View, c: data.Clips) -> tuple[str, int]:
+    options = data.colour_options(c)
+    by = view.choice("colour", list(options), "class")
+    k = view.choice("k", KS, "15")
+    with st.sidebar:
+        st.selectbox("Colour by", list(options), format_func=lambda o: options[o], key=view.key("colour"))
+        if by == data.KEPT:
+            st.select_slider(
+                "k, size of the neighbourhood",
+                KS,
+                key=view.key("k"),
+                help="Of the k clips nearest in the space, how many are among the k nearest on the map?",
+            )
+    return by, int(k)
+
+
+def _filter_controls(view: state.View, c: data.Clips) -> np.ndarray:
+    labels = sorted(c.styles)
+    families = sorted({f for f in c.families if f})
+    view.text("find")
+    view.many("class", labels)
+    view.many("family", families)
+    with st.sidebar:
+        text = st.text_input(
+            "Search",
+            key=view.key("find"),
+            placeholder="words in class, file or caption",
+            icon=":material/search:",
+        )
+        picked = st.multiselect("Classes", labels, key=view.key("class"), placeholder="all")
+        groups: list[str] = []
+        if len(families) > 1:
+            groups = st.multiselect("Families", families, key=view.key("family"), placeholder="all")
+    return data.matching(c, text or "", picked, groups)
+
+
+def _head(chosen: Choices) -> None:
+    c, n = chosen.clips, int(chosen.shown.sum())
+    st.title(chosen.dataset.name)
+    of = f"{n:,} of {c.n:,}" if n < c.n else f"{n:,}"
+    words = f"{of} clips · {len(c.styles)} classes"
+    if chosen.dataset.note:
+        words += " · synthetic"
+    st.caption(words)
+
+
+# -- the map ----------------------------------------------------------------------------------------------
+
+
+def _map(chosen: Choices, ready: list[Project], clip: str, selection: str, near: int) -> None:
+    c = chosen.clips
+    if not chosen.shown.any():
+        st.info(
+            "No clip passes the filter at the left; widen it to see points.", icon=":material/filter_alt_off:"
+        )
+        return
+    layouts = [data.layout(m, c) for m in ready]
+    if chosen.by == data.KEPT:
+        k = min(chosen.k, max(layouts[0].ks))
+        colour = data.kept_colour(layouts[0], k)
+        if len(ready) > 1:
+            st.caption(
+                f"Colour: the neighbourhoods that the map of {ui.plain(ready[0].embedding.encoder)} keeps."
+            )
+    else:
+        colour = data.colour(c, chosen.by)
+    content = data.map_content(c, ready, layouts, colour, chosen.by, chosen.k, chosen.shown)
+    graph = ready[0].neighbors
+    assert graph is not None
+    neighbours = [i for i, _ in data.neighbours_of(graph, c, clip, near)] if clip else []
+    map_component.show(
+        content,
+        key=MAP,
+        dataset=chosen.dataset.name,
+        file="-".join(["map", chosen.dataset.name, *[m.embedding.encoder for m in ready]])
+        .replace(":", "_")
+        .replace("/", "_"),
+        revision=" ".join(m.key for m in ready),
+        chosen=clip,
+        neighbours=neighbours,
+        selection=selection,
+        on_chosen=_chosen,
+        on_selected=_selected_on_map,
+    )
+    ring = (
+        f" Thin rings: its {near} nearest in the space of {ui.plain(ready[0].embedding.encoder)}."
+        if clip
+        else ""
+    )
+    ui.reading(
+        f"Each point is a clip: click it to hear it, hold **A** or **Shift** and move to hear what is under the "
+        f"pointer, draw with Lasso or Box or click a class to list clips.{ring} {_PAPERS[ready[0].method]}"
+    )
+
+
+def _chosen() -> None:
+    value = st.session_state[MAP].get("chosen")
+    if isinstance(value, str):
+        st.session_state["explore.clip"] = value
+
+
+def _chosen_in_list(key: str) -> None:
+    value = st.session_state[key].get("chosen")
+    if isinstance(value, str):
+        st.session_state["explore.clip"] = value
+
+
+def _selected_on_map() -> None:
+    value = st.session_state[MAP].get("selected")
+    if isinstance(value, list):
+        name = str(st.session_state.get("explore.dataset", ""))
+        st.session_state["explore.sel"] = state.save_selection(data.workspace().root, name, value)
+
+
+def _selected(workspace: Workspace, chosen: Choices, name: str) -> list[str]:
+    return [
+        i for i in state.load_selection(workspace.root, chosen.dataset.name, name) if i in chosen.clips.row
+    ]
+
+
+def _compute(workspace: Workspace, chosen: Choices, missing: list[Project]) -> None:
+    asked = [m for m in missing if ui.standing(workspace, m)]
+    fresh = [m for m in missing if m not in asked]
+    if fresh and not chosen.default_map:
+        names = ", ".join(m.embedding.encoder for m in fresh)
+        st.write(f"This map of **{ui.plain(names)}** has not been drawn with these parameters yet.")
+        if st.button("Draw it", type="primary", icon=":material/draw:"):
+            for m in fresh:
+                workspace.queue.submit(m)
+            st.rerun()
+    elif fresh:
+        for m in fresh:
+            workspace.queue.submit(m)
+        asked = missing
+    if asked:
+        ui.pending(workspace, asked, "explore-maps")
+
+
+# -- numbers and lists ------------------------------------------------------------------------------------
+
+
+def _trust(chosen: Choices) -> None:
+    st.subheader("How far to trust the picture", anchor=False)
+    rows = []
+    for m in chosen.maps:
+        q = data.quality(m.embedding, chosen.dataset)
+        kept = data.kept_mean(m, chosen.clips, chosen.k) if data.has(m) else None
+        rows.append(
+            [
+                m.embedding.encoder,
+                f"{q.n:,} × {q.dimensions:,}" if q else "–",
+                q.agreement.percent() if q else "–",
+                f"{q.silhouette:+.3f}" if q and np.isfinite(q.silhouette) else "–",
+                f"k = {kept[0]}: {kept[1].percent()}" if kept else "–",
+            ]
+        )
+    ui.table(
+        [
+            "space",
+            "n × d",
+            "nearest clip has the same class",
+            "cosine silhouette",
+            "true neighbours kept by the map",
+        ],
+        rows,
+    )
+    ui.reading(
+        "The first two numbers are about the **space** in all its dimensions: how often a clip's nearest clip is of "
+        "its class, and how far classes stand apart, from −1 to 1 (Rousseeuw 1987). The last is about the "
+        "**picture**: the share of each clip's k nearest in the space that are also among its k nearest on the map "
+        "(trust a map that keeps little only for its outlines; cf. Venna & Kaski 2001). In brackets: 95% intervals over clips."
+    )
+
+
+def _neighbours(chosen: Choices, clip: str, near: int) -> None:
+    c = chosen.clips
+    st.subheader("Chosen clip", anchor=False)
+    _play_list(chosen, [clip], "explore-chosen", "The chosen clip", clip)
+    for i, m in enumerate(chosen.maps):
+        graph = m.neighbors
+        assert graph is not None
+        if not data.has(graph):
+            continue
+        found = data.neighbours_of(graph, c, clip, near)
+        st.markdown(f"**Nearest in {ui.plain(m.embedding.encoder)}**")
+        if not found:
+            st.caption("This space has left the clip out.")
+            continue
+        st.caption(
+            f"{data.same_class(c, clip, [f[0] for f in found])} · {graph.metric} distance in the original space"
+        )
+        _play_list(
+            chosen,
+            [f[0] for f in found],
+            f"explore-near-{i}",
+            f"Nearest clips in {m.embedding.encoder}",
+            clip,
+            {"distance": [f"{f[1]:.3f}" for f in found]},
+        )
+
+
+def _list(workspace: Workspace, chosen: Choices, selection: str, clip: str) -> None:
+    c = chosen.clips
+    ids = _selected(workspace, chosen, selection)
+    if ids:
+        st.subheader(f"Selection · {numbers.count(len(ids), 'clip')}", anchor=False)
+        st.caption(data.composition(c, ids))
+    else:
+        ids = [str(i) for i in c.ids[chosen.shown]]
+        st.subheader(f"Clips · {len(ids):,}", anchor=False)
+        st.caption("Draw with Lasso or Box on the map, or click a class, to list only those.")
+    ordered = data.in_order(c, ids)
+    with st.container(horizontal=True):
+        st.download_button(
+            "CSV of these clips",
+            data=lambda: data.csv_of(c, ordered),
+            file_name=f"{chosen.dataset.name}-clips.csv",
+            mime="text/csv",
+            icon=":material/download:",
+            on_click="ignore",
+            key="explore-csv",
+        )
+        if selection:
+            st.button("Clear the selection", key="explore-clear", on_click=_clear)
+    columns = {"length": data.lengths(c, ordered[: clip_list.MOST])}
+    _play_list(chosen, ordered, "explore-list", "Clips of the selection", clip, columns)
+    if len(ordered) > clip_list.MOST:
+        st.caption(f"The list shows the first {clip_list.MOST:,}; the CSV holds all {len(ordered):,}.")
+
+
+def _clear() -> None:
+    st.session_state["explore.sel"] = ""
+
+
+def _play_list(
+    chosen: Choices,
+    ids: list[str],
+    key: str,
+    label: str,
+    clip: str,
+    columns: dict[str, list[str]] | None = None,
+) -> None:
+    clip_list.show(
+        chosen.clips,
+        ids,
+        key=key,
+        dataset=chosen.dataset.name,
+        label=label,
+        numbers=columns,
+        chosen=clip,
+        on_chosen=lambda: _chosen_in_list(key),
+    )

@@ -1,0 +1,160 @@
+"""Home: what is in the workspace, what is running, what to do next."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import data, numbers, ui
+from jobs import encoders
+from jobs.specs import EmbedAudio, Project, Synthesize
+from jobs.workspace import Dataset, Workspace
+
+TITLE = "Home"
+ICON = ":material/home:"
+ORDER = 10
+
+_STATES = {
+    "done": "ready",
+    "queued": "waiting",
+    "running": "running",
+    "failed": "failed",
+    "cancelled": "cancelled",
+}
+
+
+def render(workspace: Workspace) -> None:
+    """Draw the page."""
+    st.title("hearspace")
+    st.caption("See, hear and test embedding spaces of sound.")
+    datasets = workspace.datasets()
+    if not datasets:
+        _empty(workspace)
+        return
+    _running(workspace)
+    for dataset in datasets:
+        _dataset(workspace, dataset)
+    with st.expander("Add another dataset"):
+        _how_to_add(workspace)
+
+
+def _empty(workspace: Workspace) -> None:
+    st.subheader("This workspace is empty", anchor=False)
+    st.write("Begin with recordings of your own, a folder for each class of sound:")
+    st.code(
+        "hearspace add mysounds path/to/folder\nhearspace embed mysounds melstats aisfx\nhearspace worker",
+        language="bash",
+    )
+    st.write(
+        "Or begin with the synthetic sound world: sounds made by formulas, named after real classes. It is there to "
+        "learn the tool with; it says nothing about how models do on recordings."
+    )
+    _add_synthetic(workspace)
+    st.caption(f"The workspace is {ui.plain(str(workspace.root))}")
+
+
+def _add_synthetic(workspace: Workspace) -> None:
+    if st.button(
+        "Add the synthetic sound world", type="primary", icon=":material/graphic_eq:", key="home-synth"
+    ):
+        spec = Synthesize()
+        dataset = workspace.add_synthetic("synthetic", spec)
+        workspace.queue.submit(spec)
+        workspace.queue.submit(
+            Project(embedding=EmbedAudio(dataset=dataset.ref, encoder="melstats"), method="tsne")
+        )
+        st.rerun()
+
+
+def _how_to_add(workspace: Workspace) -> None:
+    st.code(
+        "hearspace add NAME path/to/folder          # a folder a class\n"
+        "hearspace add NAME path/to/table.csv --adapter csv\n"
+        "hearspace datasets --help",
+        language="bash",
+    )
+    if not any(d.name == "synthetic" for d in workspace.datasets()):
+        _add_synthetic(workspace)
+
+
+def _running(workspace: Workspace) -> None:
+    @st.fragment(run_every=2.0, key="home-running")
+    def watch() -> None:
+        jobs = [j for j in workspace.queue.jobs() if j.active]
+        finished = data.results(workspace)
+        if finished != st.session_state.setdefault("home-results", finished):
+            st.session_state["home-results"] = finished
+            st.rerun(scope="app")
+        if not jobs:
+            return
+        running = [j for j in reversed(jobs) if j.state == "running"]
+        waiting = len(jobs) - len(running)
+        with st.container(border=True):
+            st.markdown(f"**At work** · {numbers.count(len(running), 'job')} running, {waiting} waiting")
+            for job in running:
+                ui.job_bar(job)
+            ui.no_worker(workspace)
+
+    watch()
+
+
+def _dataset(workspace: Workspace, dataset: Dataset) -> None:
+    with st.container(border=True):
+        st.subheader(dataset.name, anchor=False)
+        if dataset.note:
+            st.caption(ui.plain(dataset.note))
+        c = data.clips(dataset)
+        about = data.summary(dataset)
+        ui.facts(
+            [
+                ("clips", f"{c.n:,}"),
+                ("classes", f"{len(c.styles):,}"),
+                ("families", str(about.families) if about.families else "–"),
+                ("total length", numbers.duration(about.seconds)),
+            ]
+        )
+        if about.remarks:
+            with st.expander(f"{numbers.count(about.remarks, 'remark')} from the import"):
+                st.dataframe(dataset.report, hide_index=True, height=220)
+        spaces = workspace.spaces(dataset)
+        if spaces:
+            ui.table(
+                ["space", "state", "nearest clip has the same class", "cosine silhouette"],
+                [[s.encoder, _STATES[s.state], *_scores(dataset, s.spec)] for s in spaces],
+            )
+        _next(workspace, dataset, {s.encoder for s in spaces}, any(s.state == "done" for s in spaces))
+
+
+def _scores(dataset: Dataset, spec: EmbedAudio) -> list[str]:
+    q = data.quality(spec, dataset)
+    if q is None:
+        return ["–", "–"]
+    return [q.agreement.percent(), f"{q.silhouette:+.3f}"]
+
+
+def _next(workspace: Workspace, dataset: Dataset, there: set[str], ready: bool) -> None:
+    rest = [n for n, m in encoders.modules("audio").items() if n not in there and not m.TAKES_ARGUMENT]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if ready and st.button(
+            "Explore", key=f"home-explore-{dataset.name}", type="primary", icon=":material/scatter_plot:"
+        ):
+            ui.go("explore", {"dataset": dataset.name})
+        if rest:
+            encoder = st.selectbox(
+                "Another space",
+                rest,
+                key=f"home-encoder-{dataset.name}",
+                label_visibility="collapsed",
+                width=220,
+            )
+            if st.button("Embed", key=f"home-embed-{dataset.name}", icon=":material/add:"):
+                reason = encoders.get(encoder)[0].available()
+                if reason:
+                    st.warning(ui.plain(reason))
+                else:
+                    spec = EmbedAudio(dataset=dataset.ref, encoder=encoder)
+                    workspace.queue.submit(Project(embedding=spec, method="tsne"))
+                    st.rerun()
+    st.code(
+        f"hearspace embed {dataset.name} {rest[0] if rest else 'transformers:PATH_OR_HUB_ID'}",
+        language="bash",
+    )
