@@ -1,0 +1,86 @@
+"""Walk a folder for sound files without ever leaving it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from jobs.audio import SUFFIXES
+from jobs.datasets import LeftOut
+
+
+def natural(name: str) -> list[tuple[int, int | str]]:
+    """Sort key that puts ``clip 2`` before ``clip 10``."""
+    parts = re.split(r"(\d+)", name.casefold())
+    return [(0, int(p)) if p.isdecimal() else (1, p) for p in parts if p]
+
+
+def outside(path: Path, root: Path) -> str | None:
+    """Return why `path` may not be read, or None where it really lies inside `root` (which is resolved)."""
+    try:
+        real = path.resolve(strict=True)
+    except FileNotFoundError:
+        return "links to nothing" if path.is_symlink() else "there is no such file"
+    except (OSError, RuntimeError, ValueError):  # a loop of links, a forbidden folder, a NUL in a name
+        return "cannot be followed to a file"
+    return None if real.is_relative_to(root) else f"lies outside the dataset's folder (it leads to {real})"
+
+
+def walk(root: Path) -> Iterator[str | LeftOut]:
+    """Yield the relative path of each file whose name ends like a sound's, in natural order, and what is not.
+
+    Parameters
+    ----------
+    root : Path
+        A folder, resolved.
+
+    Yields
+    ------
+    str or LeftOut
+    """
+    stack = [""]
+    while stack:
+        folder = stack.pop()
+        try:
+            with os.scandir(root / folder) as scan:
+                entries = sorted(scan, key=lambda e: (natural(e.name), e.name))
+        except OSError as error:
+            yield LeftOut(printable(folder) or ".", f"folder cannot be read ({error.strerror})")
+            continue
+        deeper = []
+        for entry in entries:
+            path = f"{folder}/{entry.name}" if folder else entry.name
+            reason = _unwanted(entry, root)
+            if reason is not None:
+                yield LeftOut(printable(path), reason)
+            elif entry.is_dir():
+                deeper.append(path)
+            else:
+                yield path
+        stack.extend(reversed(deeper))
+
+
+def _unwanted(entry: os.DirEntry[str], root: Path) -> str | None:
+    if entry.name.startswith("."):
+        return "hidden"
+    if not entry.name.isprintable() and printable(entry.name) != entry.name:
+        return "its name is not valid text"
+    if entry.is_symlink():
+        reason = outside(Path(entry.path), root)
+        if reason is not None:
+            return reason
+        if entry.is_dir():
+            return "link to a folder that is read where it is"
+    if entry.is_dir():
+        return None
+    suffix = os.path.splitext(entry.name)[1].lower()
+    if suffix not in SUFFIXES:
+        return f"not a sound by its name ({suffix})" if suffix else "not a sound by its name"
+    return None if entry.is_file() else "not a regular file"
+
+
+def printable(path: str) -> str:
+    """Return `path` so that it can be stored: bytes that are no UTF-8 become backslash escapes."""
+    return path.encode("utf-8", "backslashreplace").decode("utf-8")
