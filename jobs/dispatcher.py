@@ -1,7 +1,7 @@
 """The dispatcher: watches the queue and hands each job to Dask when its inputs are there.
 
 One dispatcher serves a workspace at a time; a lock file says so, and the lock goes when its process does.
-By default Dask runs in this process (threads that only watch children, so no port is opened); with an
+By default Dask runs in this process, as threads that only watch children; with an
 address the jobs go to a cluster that exists, and with Slurm options to one that is started through
 dask-jobqueue. Every worker must see the workspace's folder.
 """
@@ -230,7 +230,9 @@ def _client(slots: int | None, scheduler: str | None, slurm: SlurmOptions | None
             n_workers=slots or default_slots(),
             threads_per_worker=1,
             processes=False,
-            dashboard_address=None,
+            # Dask opens its status pages whether or not they are wanted; at least nobody else sees them.
+            dashboard_address="127.0.0.1:0",
+            worker_dashboard_address="127.0.0.1:0",
         )
     return Client(cluster, set_as_default=False)
 
@@ -258,5 +260,5 @@ def slurm_cluster(options: SlurmOptions) -> SLURMCluster:
         memory=options.memory,
         walltime=options.walltime,
         job_extra_directives=extra,
-        scheduler_options={"dashboard_address": None},
+        scheduler_options={"dashboard_address": "127.0.0.1:0"},
     )

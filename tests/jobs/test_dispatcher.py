@@ -170,6 +170,24 @@ def test_second_worker_says_so_and_leaves(workspace):
         first.join()
 
 
+def test_worker_listens_on_this_machine_only(workspace):
+    stop = threading.Event()
+    thread = threading.Thread(target=serve, args=(workspace,), kwargs={"stop": stop})
+    thread.start()
+    try:
+        wait_for(workspace.queue.worker_alive, "the worker")
+        wait_for(lambda: _listening() or not thread.is_alive(), "its ports", 10)
+        assert {address.ip for address in _listening()} <= {"127.0.0.1", "::1"}
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _listening():
+    connections = psutil.Process().net_connections(kind="inet")
+    return [c.laddr for c in connections if c.status == psutil.CONN_LISTEN]
+
+
 def test_dependencies_run_in_order_and_failures_are_passed_on(workspace):
     good = Project(
         embedding=EmbedAudio(dataset=workspace.dataset("tones").ref, encoder="melstats"), method="pca"
