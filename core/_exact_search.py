@@ -218,3 +218,9 @@ def _pair_sums_compiled() -> Callable[..., None]:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def warm_up(dtype: type) -> None:
+    """Compile what a large search of this type needs."""
+    X: np.ndarray = np.ones((2, 2), dtype=dtype)
+    _pair_sums_compiled()(X, X, 0, np.array([0, 1, 2]), np.array([1, 0]), False, np.empty(2))

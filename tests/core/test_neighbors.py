@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from core import _exact_search
-from core.neighbors import METRICS, knn
+from core._exact_search import METRICS
+from core.neighbors import class_agreement, class_agreement_samples, knn, shared_ranks
 
 
 def reference(X, k, metric="cosine", include_self=False, queries=None):
@@ -251,3 +252,40 @@ def test_not_finite_names_the_first_row(bad):
         knn(X, 2)
     with pytest.raises(ValueError, match="Row 4 of queries"):
         knn(np.ones((9, 3)), 2, queries=X)
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), n=st.integers(3, 12))
+def test_class_agreement_equals_counting(data, n):
+    labels = data.draw(st.lists(st.sampled_from(["dog", "rain", "sea"]), min_size=n, max_size=n))
+    k = data.draw(st.integers(1, n - 1))
+    indices, _ = knn(np.random.default_rng(n).standard_normal((n, 3)), n - 1)
+    expected = [sum(labels[j] == labels[i] for j in indices[i, :k]) / k for i in range(n)]
+    np.testing.assert_allclose(class_agreement_samples(indices, labels, k=k), expected)
+    assert class_agreement(indices, labels, k=k) == pytest.approx(np.mean(expected))
+
+
+def test_class_agreement_errors():
+    indices, _ = knn(np.eye(4), 2)
+    with pytest.raises(ValueError, match="k is 3; these neighbours allow 1 to 2"):
+        class_agreement(indices, list("abcd"), k=3)
+    with pytest.raises(ValueError, match="labels have shape"):
+        class_agreement(indices, list("abc"))
+    with pytest.raises(ValueError, match="Point 0 is among its own neighbours"):
+        class_agreement(knn(np.eye(4), 2, include_self=True)[0], list("abcd"))
+    with pytest.raises(ValueError, match="4 rows allow 0 to 3"):
+        class_agreement(indices + 4, list("abcd"))
+
+
+@given(n=st.integers(2, 9), seed=st.integers(0, 50))
+def test_shared_ranks_give_the_overlap_of_every_length(n, seed):
+    rng = np.random.default_rng(seed)
+    first, _ = knn(rng.standard_normal((n, 2)), n - 1)
+    second, _ = knn(rng.standard_normal((n, 2)), n - 1)
+    points, ranks = shared_ranks(first, second)
+    for k in range(1, n):
+        counted = np.bincount(points[ranks <= k], minlength=n)
+        expected = [
+            len(set(a[:k]) & set(b[:k])) for a, b in zip(first.tolist(), second.tolist(), strict=True)
+        ]
+        np.testing.assert_array_equal(counted, expected)

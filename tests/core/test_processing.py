@@ -1,0 +1,146 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from sklearn.decomposition import PCA
+
+from core.processing import AGGREGATIONS, Processing, aggregate, fit_reducer, normalize
+
+
+@settings(max_examples=80, deadline=None)
+@given(data=st.data(), counts=st.lists(st.integers(1, 5), min_size=1, max_size=8))
+@pytest.mark.parametrize("how", AGGREGATIONS)
+def test_aggregate_equals_a_loop_over_clips(how, data, counts):
+    frames = data.draw(
+        hnp.arrays(
+            data.draw(st.sampled_from([np.float32, np.float64])),
+            (sum(counts), 3),
+            elements=st.floats(-1000, 1000, width=32),
+        )
+    )
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    pieces = np.split(frames.astype(np.float64), offsets[1:-1])
+    expected = np.stack([getattr(np, how)(piece, axis=0) for piece in pieces])
+    result = aggregate(frames, offsets, how)
+    assert result.dtype == frames.dtype
+    np.testing.assert_allclose(result, expected, rtol=1e-6, atol=1e-30)
+
+
+def test_mean_of_many_float32_frames_is_summed_in_float64():
+    frames = np.full((200_000, 1), 0.1, dtype=np.float32)
+    assert aggregate(frames, [0, len(frames)])[0, 0] == np.float32(0.1)
+
+
+@pytest.mark.parametrize(
+    ("offsets", "how", "message"),
+    [
+        ([0, 2, 2, 4], "mean", "Clip 1 has no frames; leave it out"),
+        ([0, 2, 3], "mean", "must rise from 0 to 4"),
+        ([1, 4], "mean", "offsets run from 1"),
+        ([0, 3, 2, 4], "mean", "must rise"),
+        ([0], "mean", r"shape \(1,\)"),
+        ([0.0, 4.0], "mean", "whole numbers"),
+        ([0, 4], "sum", "how is 'sum'; it must be one of mean, median, max"),
+    ],
+)
+def test_aggregate_errors(offsets, how, message):
+    with pytest.raises(ValueError, match=message):
+        aggregate(np.ones((4, 2)), offsets, how)
+
+
+@pytest.mark.parametrize("shape", [(60, 7), (7, 60), (9000, 5), (3, 3)])
+def test_reducer_equals_scikit_learn_but_for_signs(shape):
+    X = np.random.default_rng(0).standard_normal(shape) * np.arange(1, shape[1] + 1) + 5
+    p = min(4, *shape)
+    ours, theirs = fit_reducer(X, p), PCA(p, svd_solver="full").fit(X)
+    # The last of as many components as points has no variance, and so no direction of its own.
+    q = min(p, min(shape) - 1)
+    np.testing.assert_allclose(np.abs(ours.components[:q]), np.abs(theirs.components_[:q]), atol=1e-8)
+    np.testing.assert_allclose(ours.variances, theirs.explained_variance_, rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(ours.explained, theirs.explained_variance_ratio_, rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(
+        np.abs(ours.transform(X))[:, :q], np.abs(theirs.transform(X))[:, :q], atol=1e-7
+    )
+    np.testing.assert_allclose(ours.components @ ours.components.T, np.eye(p), atol=1e-12)
+
+
+def test_reducer_projects_queries_by_the_corpus_and_keeps_distances_in_full():
+    rng = np.random.default_rng(1)
+    X, queries = rng.standard_normal((50, 6)), rng.standard_normal((4, 6))
+    reducer = fit_reducer(X, 6)
+    a, b = reducer.transform(X), reducer.transform(queries)
+    np.testing.assert_allclose(
+        np.linalg.norm(a[:, None] - b, axis=2), np.linalg.norm(X[:, None] - queries, axis=2), atol=1e-10
+    )
+    np.testing.assert_allclose(a.mean(axis=0), 0, atol=1e-12)
+    assert reducer.explained.sum() == pytest.approx(1)
+
+
+def test_signs_do_not_hang_on_rounding():
+    # Both loadings are of one size, so the larger of them is a matter of rounding.
+    X = np.random.default_rng(2).standard_normal((100, 1)) * [1.0, -1.0]
+    for noise in range(20):
+        shaken = X + 1e-12 * np.random.default_rng(noise).standard_normal(X.shape)
+        np.testing.assert_allclose(fit_reducer(shaken, 1).components, [[0.5**0.5, -(0.5**0.5)]], atol=1e-6)
+    shuffled = np.random.default_rng(0).permutation(X)
+    np.testing.assert_allclose(fit_reducer(shuffled, 1).components, fit_reducer(X, 1).components, atol=1e-12)
+
+
+def test_reducer_of_equal_points():
+    reducer = fit_reducer(np.full((5, 3), 2.0), 2)
+    np.testing.assert_array_equal(reducer.transform(np.full((2, 3), 2.0)), 0)
+    np.testing.assert_array_equal(reducer.explained, 0)
+    assert fit_reducer([[1.0, 2.0]], 1).transform([[1.0, 2.0]]).tolist() == [[0.0]]
+
+
+@pytest.mark.parametrize("p", [0, 4, 1.5, True])
+def test_reducer_errors(p):
+    with pytest.raises(ValueError, match=r"n_components is"):
+        fit_reducer(np.eye(3), p)
+
+
+def test_reducer_refuses_points_of_another_width():
+    with pytest.raises(ValueError, match="X has 2 columns; the components are of 3"):
+        fit_reducer(np.eye(3), 2).transform(np.eye(2))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_normalize(dtype):
+    X = np.random.default_rng(0).standard_normal((20, 5)).astype(dtype)
+    X[3] = 0
+    X[4] *= dtype(1e-30)
+    X[5] *= dtype(1e30)
+    before = X.copy()
+    unit = normalize(X)
+    assert unit.dtype == dtype
+    np.testing.assert_allclose(np.linalg.norm(np.delete(unit, 3, 0).astype(float), axis=1), 1, rtol=1e-6)
+    np.testing.assert_array_equal(unit[3], 0)
+    np.testing.assert_array_equal(X, before)
+
+
+def test_processing_states_and_takes_its_steps_in_order():
+    rng = np.random.default_rng(3)
+    frames, offsets = rng.standard_normal((60, 8)), np.arange(0, 61, 3)
+    processing = Processing(aggregation="max", n_components=4, normalize=True)
+    assert processing.steps == ("max over frames", "PCA to 4 dimensions", "unit length")
+    corpus, process = processing.fit(frames, offsets)
+    clips = aggregate(frames, offsets, "max")
+    expected = normalize(fit_reducer(clips, 4).transform(clips))
+    np.testing.assert_allclose(corpus, expected, atol=1e-12)
+    # Queries get the corpus's components, not their own.
+    np.testing.assert_allclose(process(frames[:9], [0, 3, 9])[0], expected[0], atol=1e-12)
+    plain, _ = Processing().fit(frames, offsets)
+    np.testing.assert_array_equal(plain, aggregate(frames, offsets))
+
+
+def test_processing_is_frozen_and_checked():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Processing().aggregation = "max"  # type: ignore[misc]
+    assert hash(Processing(n_components=3)) == hash(Processing(n_components=3))
+    with pytest.raises(ValueError, match="aggregation is 'sum'"):
+        Processing(aggregation="sum")
+    with pytest.raises(ValueError, match="n_components is 0"):
+        Processing(n_components=0)
