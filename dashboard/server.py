@@ -56,6 +56,7 @@ def serve(
     port: int = 8501,
     base_path: str = "",
     open_browser: bool = False,
+    announce: bool = True,
 ) -> None:
     """Serve the dashboard of a workspace until interrupted.
 
@@ -70,6 +71,8 @@ def serve(
     base_path : str, default=""
         Path under which a proxy shows the dashboard.
     open_browser : bool, default=False
+    announce : bool, default=True
+        Print the address.
 
     Raises
     ------
@@ -82,7 +85,8 @@ def serve(
     app = application(root, base_path=base_path)
     port = listener.getsockname()[1]
     url = f"http://{_shown(host)}:{port}/{base_path.strip('/')}"
-    print(f"hearspace is at {url}", flush=True)
+    if announce:
+        print(f"hearspace is at {url}", flush=True)
     if open_browser:
         webbrowser.open(url)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)

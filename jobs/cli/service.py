@@ -143,9 +143,7 @@ def _serve(ws: Workspace, *, host: str, port: int, browser: bool, with_worker: b
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    pages = _start(
-        "-m", "dashboard.server", "--workspace", ws.root, "--host", host, "--port", port, "--with-parent"
-    )
+    pages = _start("-m", "dashboard", "--workspace", ws.root, "--host", host, "--port", port, "--with-parent")
     running = [pages]
     if with_worker and not ws.queue.worker_alive():
         running.append(_start("-m", "jobs.cli", "worker", "--workspace", ws.root, "--with-parent"))

@@ -1,0 +1,43 @@
+"""``python -m dashboard``: the page server as a process of its own; ``hearspace serve`` starts it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+from dashboard.server import ServerError, serve
+
+
+def main() -> int:
+    """Serve until told to end; 1 where the address cannot be had."""
+    parser = argparse.ArgumentParser(prog="python -m dashboard", description=__doc__)
+    parser.add_argument("--workspace", type=Path, required=True)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8501)
+    parser.add_argument(
+        "--with-parent", action="store_true", help="end when the process that started this ends"
+    )
+    options = parser.parse_args()
+    if options.with_parent:
+        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    try:
+        serve(options.workspace, host=options.host, port=options.port, announce=not options.with_parent)
+    except ServerError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
