@@ -17,7 +17,7 @@ _SHARED: dict[str, Any] = {
     "baseRadius": "8px",
     "buttonRadius": "8px",
     "headingFontSizes": ["1.7rem", "1.25rem", "1.05rem", "1rem", "0.95rem", "0.9rem"],
-    "headingFontWeights": [650, 620, 600, 600, 600, 600],
+    "headingFontWeights": [650, 600, 600, 600, 600, 600],
     "linkUnderline": True,
     "showWidgetBorder": True,
 }
