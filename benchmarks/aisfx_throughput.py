@@ -1,9 +1,9 @@
 """Embedding with aisfx: the runner of this project against the aisfx package's own loop over files.
 
 Both read the same files from disk and end with one vector a clip, in one run, in turns. The loop is what
-``aisfx.inference.main`` does, built from the package's own functions, with two changes: the checkpoint is read
-with an allow-list (its own call fails since torch 2.6), and the librosa spectrogram is transposed, because the
-package hands it over with frequency where its network has time.
+``aisfx.inference.main`` does, built from the package's own functions, with two changes: the checkpoint is
+read with an allow-list (its own call fails since torch 2.6), and the librosa spectrogram is transposed,
+because the package hands it over with frequency where its network has time.
 
     python benchmarks/aisfx_throughput.py [FOLDER] [--clips 200] [--rounds 3]
 
