@@ -253,7 +253,7 @@ class Workspace:
     ) -> Dataset:
         """Add what an import found; an earlier dataset of that name is replaced, its results stay cached."""
         about = {
-            "name": _checked(name),
+            "name": checked_name(name),
             "adapter": adapter,
             "root": str(root.absolute()),
             "options": options or {},
@@ -272,7 +272,7 @@ class Workspace:
         from jobs.datasets import synthetic
 
         about = {
-            "name": _checked(name),
+            "name": checked_name(name),
             "adapter": "synthetic",
             "source": spec.to_json(),
             "note": synthetic.NOTE,
@@ -339,7 +339,8 @@ class Workspace:
         return self.cache.evict(max_bytes, keep=keep)
 
 
-def _checked(name: str) -> str:
+def checked_name(name: str) -> str:
+    """Return `name` if it can name a dataset; raises `WorkspaceError` with the rule."""
     if not _NAME.fullmatch(name):
         raise WorkspaceError(
             f"{name!r} cannot name a dataset; use up to 64 of a-z, 0-9, '.', '_' and '-', beginning with a "

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 
-import click
 import typer
 from rich.markup import escape
 
 from jobs.cli import data, service, store, work
 from jobs.cli.common import BAD_INPUT, BUSY, INTERRUPTED, err
+from jobs.workspace import WorkerBusy
 
 app = typer.Typer(
     name="hearspace",
@@ -31,15 +31,8 @@ store.register(app)
 
 def main() -> None:
     """Run the command line; expected errors become one sentence and an exit status."""
-    from jobs.workspace import WorkerBusy
-
     try:
-        status = app(standalone_mode=False)
-    except click.exceptions.Abort:
-        sys.exit(INTERRUPTED)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(BAD_INPUT)
+        app()
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except WorkerBusy as error:
@@ -49,4 +42,3 @@ def main() -> None:
         # Errors that are raised on purpose derive from ValueError and hold their own sentence.
         err.print(escape(str(error)), soft_wrap=True)
         sys.exit(BAD_INPUT)
-    sys.exit(status if isinstance(status, int) else 0)

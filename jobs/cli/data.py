@@ -9,7 +9,7 @@ import typer
 
 from jobs.cli.common import JsonOption, WorkspaceOption, bars, open_workspace, say, show
 from jobs.specs import Synthesize
-from jobs.workspace import Workspace, WorkspaceError
+from jobs.workspace import Workspace, WorkspaceError, checked_name
 
 
 def register(app: typer.Typer) -> None:
@@ -49,6 +49,7 @@ def add(
     ws = open_workspace(workspace)
     if not replace and name in [d.name for d in ws.datasets()]:
         raise WorkspaceError(f"There is a dataset {name!r} already; add --replace, or use another name.")
+    checked_name(name)
     options = _options(option or [])
     if adapter == "synthetic":
         dataset = ws.add_synthetic(name, _synthesis(options))
@@ -83,18 +84,16 @@ def _import(
         adapter = detect(folder)
     title = Job(key="import", spec={}, title=f"import {name}", state="running", created=0)
     with bars(quiet=quiet) as report:
-        imported = import_dataset(
-            adapter,
-            folder,
-            options=options,
-            progress=lambda done, total, note="": report(title, done, total, note),
-        )
+
+        def progress(done: float, total: float, note: str = "") -> None:
+            report(title, done, total, note)
+
+        imported = import_dataset(adapter, folder, options=options, progress=progress)
     module = registry.get(adapter)
     ws.add_dataset(
         name, imported, adapter=adapter, root=folder, options=options, description=module.DESCRIPTION
     )
-    rows: list[dict[str, Any]] = imported.report.to_dict("records")
-    return rows
+    return [{str(k): v for k, v in row.items()} for row in imported.report.to_dict("records")]
 
 
 def datasets(as_json: JsonOption = False, workspace: WorkspaceOption = None) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from jobs.cli.common import FAILED, JsonOption, WorkspaceOption, open_workspace, say, show, size
 from jobs.specs import EmbedAudio, SpecError, from_json
+from jobs.workspace import WorkspaceError
 
 cache_app = typer.Typer(help="List, check and trim what is cached.", no_args_is_help=True)
 
@@ -184,7 +185,7 @@ def export(
 def _bytes(text: str) -> int:
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)b?\s*", text.lower())
     if match is None:
-        raise typer.BadParameter(f"{text!r} is no size; write a number and kB, MB, GB or TB.")
+        raise WorkspaceError(f"{text!r} is no size; write a number and kB, MB, GB or TB.")
     return int(float(match[1]) * _UNITS[match[2]])
 
 

@@ -29,7 +29,7 @@ PrintSpecOption = Annotated[
     bool, typer.Option("--print-spec", help="Print the spec as JSON, for `hearspace run`, and do nothing.")
 ]
 
-jobs_app = typer.Typer(help="List, watch, cancel and retry jobs.", invoke_without_command=True)
+jobs_app = typer.Typer(invoke_without_command=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -194,7 +194,11 @@ KeyArgument = Annotated[str, typer.Argument(help="A job's key, or as much of its
 
 
 @jobs_app.command()
-def log(ctx: typer.Context, key: KeyArgument, tail: int = 200) -> None:
+def log(
+    ctx: typer.Context,
+    key: KeyArgument,
+    tail: Annotated[int, typer.Option(help="Number of lines.")] = 200,
+) -> None:
     """Print the end of a job's log.
 
     Example: `hearspace jobs log 3fa9c1`
