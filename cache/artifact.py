@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -125,7 +126,7 @@ class Artifact:
 
     def _read(self, name: str, load: Callable[[Path], T]) -> T:
         """Find, check and load a file; tell an artifact that went away from one that is damaged."""
-        for attempt in (1, 2):
+        for _ in range(5):
             problem = self._problem(name)
             if problem is None:
                 try:
@@ -139,16 +140,16 @@ class Artifact:
                             f"{name} of artifact {self.key[:12]}… cannot be read now: {error.strerror}."
                         ) from error
                     problem = str(error) or type(error).__name__
-            # The artifact may have been deleted and computed again since it was opened.
+            # The artifact may have been removed since it was opened, or removed and computed again.
             try:
                 now = manifests.read(self.path, self.key)
             except FileNotFoundError:
                 if self.path.is_dir():
-                    break
+                    continue
                 raise MissingArtifact(
                     f"Artifact {self.key[:12]}… was removed after it had been opened; ask for it again."
                 ) from None
-            if attempt == 2 or name not in now["files"]:
+            if now == self.manifest:
                 break
             self.manifest = now
         raise CorruptArtifact(
@@ -168,16 +169,17 @@ class Artifact:
 
 def misfit(folder: Path, name: str, size: int) -> str | None:
     """Say why a file is not the one of `size` bytes that was written, as far as a glance can tell."""
-    path = folder / name
-    # Links are refused wherever they lead: an artifact holds its own files.
-    if os.path.realpath(path) != os.path.join(os.path.realpath(folder), *name.split("/")):
-        return "it is a link"
-    if not path.is_file():
+    path = os.path.join(folder, *name.split("/"))
+    try:
+        # Links are refused wherever they lead: an artifact holds its own files.
+        if os.path.realpath(path) != os.path.join(os.path.realpath(folder), *name.split("/")):
+            return "it is a link"
+        found = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
         return "it is missing"
-    found = path.stat().st_size
-    if found != size:
-        return f"it has {found} bytes, the manifest says {size}"
-    return None
+    if not stat.S_ISREG(found.st_mode):
+        return "it is not a file"
+    return None if found.st_size == size else f"it has {found.st_size} bytes, the manifest says {size}"
 
 
 def whole(folder: Path, key: str) -> bool:

@@ -138,12 +138,21 @@ class ArtifactStore:
             If something cannot be stored, or the disk is full. Whatever goes wrong, nothing is left behind.
         """
         target = self.folder(key)
+        # Explained within the folder too: once it is gone, the disk has room again.
+        explained = self._explained
+        with explained(key), temporary.temporary_folder(self._tmp) as folder, explained(key):
+            w = ArtifactWriter(key, folder, spec)
+            yield w
+            manifest = w.finish(versions, durable=self.durable)
+            first = self._publish(folder, target)
+        if first:
+            self._index.add(target, manifest)
+
+    @contextmanager
+    def _explained(self, key: str) -> Iterator[None]:
+        """Turn errors of the disk, whoever met them, into one sentence; others pass."""
         try:
-            with temporary.temporary_folder(self._tmp) as folder:
-                w = ArtifactWriter(key, folder, spec)
-                yield w
-                manifest = w.finish(versions, durable=self.durable)
-                self._publish(folder, target)
+            yield
         except CacheError:
             raise
         except Exception as error:
@@ -155,10 +164,9 @@ class ArtifactStore:
             raise CacheError(
                 f"Artifact {key[:12]}… cannot be written to {self.root}: {reason}. Nothing of it was kept."
             ) from error
-        self._index.add(target, manifest)
 
-    def _publish(self, folder: Path, target: Path) -> None:
-        key = target.name
+    def _publish(self, folder: Path, target: Path) -> bool:
+        """Make an artifact visible, unless a whole one is there; returns whether it was."""
         if not target.parent.is_dir():
             target.parent.mkdir(parents=True, exist_ok=True)
             flush(self._objects, self.durable)
@@ -169,11 +177,12 @@ class ArtifactStore:
             except OSError:
                 if not target.is_dir():
                     raise
-            if artifacts.whole(target, key):
-                return
+            if artifacts.whole(target, target.name):
+                return False
             # What is there is damaged, so it must not keep the good one out.
             self._discard(target)
         flush(target.parent, self.durable)
+        return True
 
     def _discard(self, folder: Path) -> bool:
         """Take an artifact out of sight by one rename, then remove it; whoever maps its files keeps them."""
