@@ -2,7 +2,8 @@
 
     python benchmarks/maps.py --json maps.json
 
-All are seeded and compiled before the clock starts. openTSNE gets all cores.
+All are seeded and compiled before the clock starts. openTSNE runs on one core, its default, and on all; the
+faster one counts.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ def main() -> None:
         graph = knn(X, 150)
 
     steps: dict[str, Callable[[], np.ndarray | None]] = {
-        "openTSNE": lambda: np.asarray(TSNE(metric="cosine", random_state=0, n_jobs=-1).fit(X)),
+        "openTSNE, one core": lambda: np.asarray(TSNE(metric="cosine", random_state=0).fit(X)),
+        "openTSNE, all cores": lambda: np.asarray(TSNE(metric="cosine", random_state=0, n_jobs=-1).fit(X)),
         "umap-learn": lambda: UMAP(metric="cosine", random_state=0).fit_transform(X),
         "one graph": find_graph,
         "t-SNE from it": lambda: project(X, "tsne", neighbors=graph),
@@ -59,7 +61,7 @@ def main() -> None:
             start = time.perf_counter()
             maps[name] = step()
             seconds[name] = min(seconds[name], time.perf_counter() - start)
-    theirs = seconds["openTSNE"] + seconds["umap-learn"]
+    theirs = min(seconds["openTSNE, one core"], seconds["openTSNE, all cores"]) + seconds["umap-learn"]
     ours = seconds["one graph"] + seconds["t-SNE from it"] + seconds["UMAP from it"]
     seconds |= {"both raw": theirs, "both from one graph": ours}
     rows = []

@@ -98,7 +98,7 @@ def search(problem: Problem, k: int, include_self: bool) -> tuple[np.ndarray, np
     distances = np.empty((m, k), dtype=np.float64)
     rows = max(1, min(512, _BLOCK_ELEMENTS // n))
     small = m * n * d < _SMALL
-    workers = 1 if small else _cores()
+    workers = 1 if small else cores()
     pair_sums = _pair_sums_numpy if small else _pair_sums_compiled()
     local = threading.local()  # fresh pages for every block would cost as much as the product
 
@@ -216,7 +216,8 @@ def _pair_sums_compiled() -> Callable[..., None]:
     return pair_sums
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -45,3 +45,95 @@ def pair_sums(
                 for j in range(d):
                     total += numba.float64(q[j]) * numba.float64(x[j])
             out[p] = total
+
+
+@_compile
+def _spline(t: float, weights: np.ndarray, slopes: np.ndarray) -> None:
+    """Quintic B-spline at t in [0, 1) past a grid point: weights of the points -2 to 3, and their slopes."""
+    for i in range(6):
+        # Distance from the point, in the truncated powers of the spline.
+        x = t + 5 - i
+        value, slope, binomial = 0.0, 0.0, 1.0
+        for j in range(6):
+            y = x - j
+            if y <= 0:
+                break
+            value += binomial * y**5
+            slope += binomial * 5 * y**4
+            binomial *= -(6.0 - j) / (j + 1)
+        weights[i] = value / 120
+        slopes[i] = slope / 120
+
+
+@_compile
+def spread_points(at: np.ndarray, grid: np.ndarray) -> None:
+    """Add every point (n, 2), in cells, to the 6 × 6 grid points about it."""
+    wx, wy, slopes = np.empty(6), np.empty(6), np.empty(6)
+    for p in range(at.shape[0]):
+        x, y = int(at[p, 0]), int(at[p, 1])
+        _spline(at[p, 0] - x, wx, slopes)
+        _spline(at[p, 1] - y, wy, slopes)
+        for i in range(6):
+            for j in range(6):
+                grid[x - 2 + i, y - 2 + j] += wx[i] * wy[j]
+
+
+@_compile
+def gather_potential(at: np.ndarray, potential: np.ndarray, out: np.ndarray) -> None:
+    """Read the potential and its gradient along both axes, (n, 3), at every point (n, 2), in cells."""
+    wx, wy, sx, sy = np.empty(6), np.empty(6), np.empty(6), np.empty(6)
+    for p in range(at.shape[0]):
+        x, y = int(at[p, 0]), int(at[p, 1])
+        _spline(at[p, 0] - x, wx, sx)
+        _spline(at[p, 1] - y, wy, sy)
+        value, along_x, along_y = 0.0, 0.0, 0.0
+        for i in range(6):
+            line, slope = 0.0, 0.0
+            for j in range(6):
+                v = potential[x - 2 + i, y - 2 + j]
+                line += wy[j] * v
+                slope += sy[j] * v
+            value += wx[i] * line
+            along_x += sx[i] * line
+            along_y += wx[i] * slope
+        out[p, 0], out[p, 1], out[p, 2] = value, along_x, along_y
+
+
+@_compile
+def attract(
+    offsets: np.ndarray,
+    columns: np.ndarray,
+    weights: np.ndarray,
+    coords: np.ndarray,
+    start: int,
+    stop: int,
+    out: np.ndarray,
+) -> None:
+    """Sum p_ij (y_i - y_j) / (1 + d_ij²) over the pairs of a sparse matrix, for rows start to stop."""
+    for i in range(start, stop):
+        along_x, along_y = 0.0, 0.0
+        for p in range(offsets[i], offsets[i + 1]):
+            j = columns[p]
+            x, y = coords[i, 0] - coords[j, 0], coords[i, 1] - coords[j, 1]
+            w = weights[p] / (1.0 + x * x + y * y)
+            along_x += w * x
+            along_y += w * y
+        out[i, 0], out[i, 1] = along_x, along_y
+
+
+@_compile
+def repel(coords: np.ndarray, out: np.ndarray) -> float:
+    """Sum (y_i - y_j) / (1 + d_ij²)² over all j for every i; return the sum of 1 / (1 + d_ij²), i ≠ j."""
+    n = coords.shape[0]
+    total = 0.0
+    for i in range(n):
+        along_x, along_y = 0.0, 0.0
+        for j in range(n):
+            if j != i:
+                x, y = coords[i, 0] - coords[j, 0], coords[i, 1] - coords[j, 1]
+                w = 1.0 / (1.0 + x * x + y * y)
+                total += w
+                along_x += w * w * x
+                along_y += w * w * y
+        out[i, 0], out[i, 1] = along_x, along_y
+    return total

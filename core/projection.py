@@ -7,12 +7,14 @@ that two maps of a space differ by the method alone. Coordinates have no unit; o
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from core._arrays import matrix
+from core._exact_search import cores
 from core._exact_search import warm_up as warm_up_search
 from core.neighbors import knn, neighbor_indices, shared_ranks
 from core.processing import fit_reducer
@@ -47,8 +49,8 @@ def project(
     ----------
     X : (n, d) array_like
     method : {'pca', 'tsne', 'umap'}
-        ``pca``: the first two principal components of `X` as it is. ``tsne``: openTSNE, Barnes-Hut below
-        10,000 points and interpolated from there. ``umap``: umap-learn.
+        ``pca``: the first two principal components of `X` as it is. ``tsne``: openTSNE, with forces
+        summed on a grid (`core._tsne`). ``umap``: umap-learn.
     neighbors : (indices, distances), optional
         The graph that t-SNE and UMAP start from, (n, k) each, as `knn` gives it without `include_self`. t-SNE
         reads ``int(3 * perplexity)`` columns, UMAP ``n_neighbors - 1``, or n - 1 where that is less; more are
@@ -210,7 +212,8 @@ def _tsne(
     from openTSNE.affinity import PerplexityBasedNN
     from openTSNE.nearest_neighbors import PrecomputedNeighbors
 
-    # What is computed for a point does not depend on the thread that does it, so neither does the map.
+    from core._tsne import objective
+
     affinities = PerplexityBasedNN(
         knn_index=PrecomputedNeighbors(indices, distances.astype(np.float64)),
         perplexity=used["perplexity"],
@@ -227,15 +230,18 @@ def _tsne(
         if progress is not None:
             progress(before + iteration, total)
 
-    tsne = TSNE(
-        early_exaggeration_iter=used["early_iterations"],
-        n_iter=used["iterations"],
-        n_jobs=-1,
-        random_state=0,
-        callbacks=None if progress is None else report,
-        callbacks_every_iters=25,
-    )
-    return np.array(tsne.fit(affinities=affinities, initialization=start * 1e-4), dtype=np.float64)
+    workers = cores()
+    with ThreadPoolExecutor(workers) as pool:
+        tsne = TSNE(
+            early_exaggeration_iter=used["early_iterations"],
+            n_iter=used["iterations"],
+            random_state=0,
+            negative_gradient_method=objective(pool, workers),
+            callbacks=None if progress is None else report,
+            callbacks_every_iters=25,
+        )
+        coords = tsne.fit(affinities=affinities, initialization=start * 1e-4)
+    return np.array(coords, dtype=np.float64)
 
 
 def _umap(
