@@ -1,0 +1,129 @@
+"""Animals: voices made by a vibrating source through a throat, and insects that rub or beat."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jobs.datasets.synthesis import blocks as b
+from jobs.datasets.synthesis.blocks import SoundClass, Take
+
+FAMILY = "Animal"
+
+
+def bark(take: Take) -> np.ndarray:
+    times = b.regular(take, take.near(0.5, 0.5), 0.35)
+    loud = b.hits(take, times, 0.012, take.near(0.055, 0.4), take.rng.uniform(0.6, 1, len(times)))
+    f0 = take.near(430, 0.7) * (0.75 + 0.5 * np.clip(loud, 0, 1))
+    voice = b.tone(take, f0, b.rolloff(30, 0.8)) + take.between(0.25, 0.7) * b.white(take)
+    size = take.near(1, 0.25)
+    throat = b.peaks(take, [650 * size, 1400 * size, 2700 * size], [250, 350, 600], [1, 0.8, 0.3], 0.03)
+    return b.shaped(take, voice * loud, throat)[0]
+
+
+def meow(take: Take) -> np.ndarray:
+    length = take.near(0.85, 0.35)
+    starts = b.regular(take, length + take.near(0.6, 0.5), 0.2, start=take.between(0.05, 0.3))
+    x = np.clip((take.t - b.stepwise(take, starts, starts)) / length, 0, 1)
+    arch = np.sin(np.pi * x**0.8)
+    f0 = take.near(520, 0.35) * (0.8 + take.between(0.3, 0.7) * arch) * (1 + 0.01 * b.drift(take, 8))
+    voice = b.tone(take, f0, b.rolloff(24, 0.9)) + 0.05 * b.white(take)
+    size = take.near(1, 0.2)
+    closed = b.peaks(take, [500 * size, 1300 * size], [250, 300], [1, 0.3], 0.02)
+    opened = b.peaks(take, [1100 * size, 2300 * size, 3600], [300, 500, 700], [1, 0.8, 0.3], 0.02)
+    dark, bright = b.shaped(take, voice, closed, opened)
+    return (dark * (1 - arch) + bright * arch) * b.notes(take, starts, length, 0.08, 0.15)
+
+
+def purr(take: Take) -> np.ndarray:
+    breath = 0.6 + 0.4 * np.sin(2 * np.pi * (take.t * take.near(0.7, 0.3) + take.rng.random()))
+    rate = take.near(25, 0.3)
+    times = b.regular(take, 1 / rate, 0.15, start=0.0)
+    blows = b.hits(take, times, 0.002, 0.01, take.rng.uniform(0.5, 1, len(times)))
+    body = take.near(1, 0.4)
+    throat = b.peaks(take, [130 * body, 320 * body, 900 * body], [120, 200, 500], [1, 0.6, 0.2])
+    return b.shaped(take, blows * b.white(take) * breath, throat)[0] + 0.02 * breath * b.noise(
+        take, b.band(take, 500, 3000)
+    )
+
+
+def howl(take: Take) -> np.ndarray:
+    start, length = take.between(0.02, 0.25) * take.seconds, take.between(0.6, 0.72) * take.seconds
+    x = np.clip((take.t - start) / length, 0, 1)
+    rise = np.clip(x / take.between(0.15, 0.35), 0, 1)
+    f0 = (
+        take.near(420, 0.4)
+        * (0.62 + 0.38 * np.sin(0.5 * np.pi * rise))
+        * (1 - 0.3 * np.clip((x - 0.75) * 4, 0, 1))
+    )
+    f0 = f0 * (1 + take.between(0.004, 0.02) * np.sin(2 * np.pi * take.near(5, 0.2) * take.t))
+    voice = b.tone(take, f0, b.rolloff(14, take.between(1.4, 2.2))) + 0.03 * b.white(take)
+    throat = b.peaks(take, [take.near(600, 0.2), 1300], [300, 400], [1, 0.25], 0.05)
+    return b.shaped(take, voice, throat)[0] * b.notes(take, np.array([start]), length, 0.25, 0.4)
+
+
+def caw(take: Take) -> np.ndarray:
+    starts = b.regular(take, take.near(0.62, 0.35), 0.25)
+    length = take.near(0.24, 0.3)
+    x = np.clip((take.t - b.stepwise(take, starts, starts)) / length, 0, 1)
+    f0 = take.near(480, 0.3) * (1.1 - 0.25 * x) * (1 + 0.03 * b.drift(take, 90))
+    rough = 1 + take.between(0.3, 0.9) * np.sin(np.pi * np.cumsum(f0) / take.sample_rate)
+    voice = b.saturate(b.tone(take, f0, b.rolloff(25, 0.5)) * rough, 2.5) + 0.35 * b.white(take)
+    beak = b.peaks(
+        take, [take.near(1250, 0.25), take.near(2100, 0.2), 4000], [350, 600, 1500], [1, 0.7, 0.2], 0.02
+    )
+    return b.shaped(take, voice, beak)[0] * b.notes(take, starts, length, 0.03, 0.06)
+
+
+def chirp(take: Take) -> np.ndarray:
+    phrase = take.count(2, 5)
+    height, sweep, pace = take.near(3900, 0.4), take.between(-0.5, 0.5), take.near(0.13, 0.4)
+    starts = b.regular(take, take.near(0.75, 0.4), 0.3)
+    begin = (starts[:, None] + pace * np.arange(phrase)[None, :]).ravel()
+    begin = np.sort(begin[begin < take.seconds - 0.03]) if len(begin) else starts
+    pitch = height * 2 ** (0.25 * take.rng.standard_normal(len(begin)))
+    x = np.clip((take.t - b.stepwise(take, begin, begin)) / (0.7 * pace), 0, 1)
+    bend = 2 ** (sweep * (x - 0.5) + take.between(0, 0.25) * np.sin(np.pi * x))
+    f0 = np.minimum(b.stepwise(take, begin, pitch) * bend, 0.4 * take.sample_rate)
+    trill = 1 + 0.5 * take.between(0, 1) * np.sin(2 * np.pi * take.near(45, 0.4) * take.t)
+    return b.tone(take, f0, [1, take.between(0.02, 0.2), 0.02]) * trill * np.sin(np.pi * x) ** 1.5
+
+
+def cricket(take: Take) -> np.ndarray:
+    pulses, beat = take.count(3, 5), take.near(1 / 32, 0.25)
+    starts = b.regular(take, take.near(0.38, 0.5), 0.08)
+    times = (starts[:, None] + beat * np.arange(pulses)[None, :]).ravel()
+    wings = b.hits(take, times[times < take.seconds - 0.01], 0.006, 0.008)
+    carrier = take.near(4600, 0.2) * (1 + 0.004 * b.drift(take, 20))
+    return b.tone(take, carrier, [1, 0.15, 0.05]) * wings + 0.004 * b.noise(take, b.band(take, 2000, 9000))
+
+
+def frog(take: Take) -> np.ndarray:
+    length = take.near(0.28, 0.35)
+    starts = b.regular(take, length + take.near(0.4, 0.5), 0.2)
+    rate = take.near(60, 0.4)
+    pulses = b.impulses(take, b.regular(take, 1 / rate, 0.06, start=0.0))
+    croak = pulses * b.notes(take, starts, length, 0.05, 0.05)
+    size = take.near(1, 0.3)
+    sac = b.peaks(take, [520 * size, 1250 * size, 2300 * size], [120, 200, 400], [1, 0.9, 0.3], 0.01)
+    return b.shaped(take, croak, sac)[0]
+
+
+def bee(take: Take) -> np.ndarray:
+    near = np.exp(0.7 * b.drift(take, take.near(1.2, 0.5)))
+    f0 = take.near(215, 0.35) * (1 + 0.05 * b.drift(take, 2.5) + 0.008 * b.drift(take, 30))
+    wings = b.tone(take, f0, b.rolloff(30, take.between(0.5, 1.1)))
+    body = b.peaks(take, [take.near(450, 0.3), take.near(1500, 0.3)], [400, 1200], [1, 0.4], 0.08)
+    return b.shaped(take, wings * near + 0.08 * near * b.white(take), body)[0]
+
+
+CLASSES = (
+    SoundClass("Bark", FAMILY, "A dog barks several times, short and rough.", bark),
+    SoundClass("Meow", FAMILY, "A cat calls in a drawn-out tone that opens and closes again.", meow),
+    SoundClass("Purr", FAMILY, "A contented cat rattles softly and low, in time with its breath.", purr),
+    SoundClass("Howl", FAMILY, "A dog or wolf sings one long note that climbs and then sinks.", howl),
+    SoundClass("Caw", FAMILY, "A crow gives hoarse, harsh cries, one after another.", caw),
+    SoundClass("Chirp", FAMILY, "A small bird sings quick, high, whistled notes.", chirp),
+    SoundClass("Cricket", FAMILY, "A cricket on a warm night gives steady, high, pulsing trills.", cricket),
+    SoundClass("Frog", FAMILY, "A frog croaks again and again, a low rattling note.", frog),
+    SoundClass("Bee", FAMILY, "A bee buzzes around, nearer and then further away.", bee),
+)

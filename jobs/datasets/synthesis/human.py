@@ -1,0 +1,149 @@
+"""People: voices with formants that follow vowels, and what hands and feet do."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jobs.datasets.synthesis import blocks as b
+from jobs.datasets.synthesis.blocks import SoundClass, Take
+
+FAMILY = "Human sounds"
+
+# Typical first three formants of some vowels of an adult, Hz.
+VOWELS = ((730, 1090, 2440), (530, 1840, 2480), (270, 2290, 3010), (570, 840, 2410), (300, 870, 2240))
+
+
+def _vowel(take: Take, which: int, size: float) -> np.ndarray:
+    centers = [size * f for f in VOWELS[which]]
+    return b.peaks(take, [*centers, 3500 * size], [90, 110, 160, 300], [1, 0.6, 0.25, 0.08], 0.004)
+
+
+def _spoken(take: Take, source: np.ndarray, size: float, rate: float) -> np.ndarray:
+    """Source as it would come out of a mouth that speaks some `rate` syllables a second."""
+    starts = b.regular(take, 1 / rate, 0.5)
+    chosen = take.rng.permutation(len(VOWELS))[:3]
+    filtered = b.shaped(take, source, *(_vowel(take, int(v), size) for v in chosen))
+    turns = take.rng.integers(0, 3, len(starts))
+    soft = b.stepwise(take, starts, take.rng.uniform(0.3, 1, len(starts)))
+    spoken = np.zeros(take.n)
+    for k, part in enumerate(filtered):
+        mine = starts[turns == k]
+        if len(mine):
+            spoken += b.unit(part) * b.notes(take, mine, take.between(0.5, 0.7) / rate, 0.03, 0.06)
+    hiss = b.notes(take, starts - np.minimum(starts, 0.05), 0.035, 0.01, 0.03)
+    hiss = hiss * (take.rng.random() < 0.8) * b.stepwise(take, starts, take.rng.random(len(starts)) ** 2)
+    return spoken * soft + 0.12 * hiss * b.noise(take, b.band(take, 2500, 7500))
+
+
+def _speech(take: Take, pitch: float, size: float) -> np.ndarray:
+    melody = 1 + 0.12 * b.drift(take, 2.5) - 0.08 * take.t / take.seconds + 0.01 * b.drift(take, 40)
+    voice = b.tone(take, pitch * melody, b.rolloff(40, take.between(1.0, 1.5))) + 0.02 * b.white(take)
+    return _spoken(take, voice, size, take.near(4.2, 0.3))
+
+
+def male_speech(take: Take) -> np.ndarray:
+    return _speech(take, take.near(112, 0.25), take.near(0.95, 0.08))
+
+
+def female_speech(take: Take) -> np.ndarray:
+    return _speech(take, take.near(205, 0.22), take.near(1.15, 0.08))
+
+
+def singing(take: Take) -> np.ndarray:
+    scale = np.array([0, 2, 4, 5, 7, 9, 12])
+    starts = b.regular(take, take.near(0.7, 0.4), 0.1, start=0.03)
+    tune = take.near(260, 0.5) * 2 ** (take.rng.choice(scale, len(starts)) / 12)
+    f0 = b.stepwise(take, starts, tune)
+    smooth = take.samples(0.05)
+    f0 = np.convolve(np.pad(f0, smooth // 2, mode="edge"), np.ones(8) / 8, mode="same")[smooth // 2 :][
+        : take.n
+    ]
+    vibrato = 1 + take.between(0.006, 0.022) * np.sin(2 * np.pi * take.near(5.6, 0.12) * take.t)
+    voice = b.tone(take, f0 * vibrato, b.rolloff(30, 1.1)) + 0.015 * b.white(take)
+    mouth = _vowel(take, take.count(0, 4), take.near(1.05, 0.12))
+    mouth = mouth + b.peaks(take, [2900], [500], [take.between(0.05, 0.3)])
+    return b.shaped(take, voice, mouth)[0] * b.notes(take, starts, take.near(0.55, 0.3), 0.06, 0.1)
+
+
+def whispering(take: Take) -> np.ndarray:
+    breath = b.noise(take, b.band(take, 400, 9000, 1), b.slope(take, take.between(-0.3, 0.4)))
+    return _spoken(take, breath, take.near(1.08, 0.12), take.near(4.2, 0.3))
+
+
+def laughter(take: Take) -> np.ndarray:
+    pace = take.near(0.19, 0.25)
+    bouts = b.regular(take, take.near(1.5, 0.3), 0.2, start=take.between(0.0, 0.3))
+    count = take.count(4, 7)
+    times = (bouts[:, None] + pace * np.arange(count)[None, :]).ravel()
+    gains = np.tile(0.85 ** np.arange(count), len(bouts))
+    inside = times < take.seconds - 0.03
+    ha = b.hits(take, times[inside], 0.03, 0.05, gains[inside])
+    falling = 1 - 0.25 * np.clip((take.t - b.stepwise(take, bouts, bouts)) / (count * pace), 0, 1)
+    f0 = take.near(230, 0.5) * falling * (1 + 0.15 * np.clip(ha, 0, 1) + 0.02 * b.drift(take, 20))
+    voice = b.tone(take, f0, b.rolloff(30, 0.9)) + take.between(0.1, 0.5) * b.white(take)
+    return b.shaped(take, voice * ha, _vowel(take, int(take.rng.choice([0, 1, 3])), take.near(1.08, 0.12)))[0]
+
+
+def baby_cry(take: Take) -> np.ndarray:
+    length = take.near(0.8, 0.3)
+    starts = b.regular(take, length + take.near(0.3, 0.3), 0.1, start=take.between(0.0, 0.25))
+    x = np.clip((take.t - b.stepwise(take, starts, starts)) / length, 0, 1)
+    f0 = take.near(470, 0.2) * (0.85 + 0.25 * np.sin(np.pi * x) ** 0.6) * (1 + 0.015 * b.drift(take, 14))
+    rough = 1 + take.between(0, 0.7) * (b.drift(take, 5) > 0.8) * np.sin(
+        np.pi * np.cumsum(f0) / take.sample_rate
+    )
+    voice = b.saturate(b.tone(take, f0, b.rolloff(20, 0.7)), 1.5) * rough + 0.05 * b.white(take)
+    mouth = b.peaks(
+        take, [take.near(1050, 0.15), take.near(3300, 0.12), 5500], [300, 500, 900], [1, 0.7, 0.2], 0.03
+    )
+    return b.shaped(take, voice, mouth)[0] * b.notes(take, starts, length, 0.08, 0.1)
+
+
+def cough(take: Take) -> np.ndarray:
+    times = b.regular(take, take.near(0.55, 0.4), 0.35)
+    burst = b.hits(take, times, 0.004, take.near(0.05, 0.3), take.rng.uniform(0.6, 1, len(times)))
+    voiced = b.hits(take, times + 0.06, 0.02, take.near(0.06, 0.3))
+    f0 = take.near(170, 0.4) * (1.1 - 0.2 * np.clip(voiced, 0, 1))
+    size = take.near(1, 0.15)
+    throat = b.peaks(take, [600 * size, 1500 * size, 3000 * size], [400, 700, 1200], [1, 0.8, 0.5], 0.06)
+    voice = b.tone(take, f0, b.rolloff(25, 0.9)) * voiced * take.between(0.2, 0.8) + b.white(take) * burst
+    return b.shaped(take, voice, throat)[0]
+
+
+def applause(take: Take) -> np.ndarray:
+    rate = take.near(90, 0.8)
+    swell = 1 + 0.25 * b.drift(take, 0.8)
+    clapping = np.zeros(take.n)
+    for _ in range(2):
+        times = b.scattered(take, rate)
+        blows = b.impulses(take, times, take.rng.gamma(1.5, 1, len(times)), flip=True)
+        hands = b.peaks(take, [take.near(1100, 0.35), take.near(2300, 0.3)], [700, 1400], [1, 0.8], 0.12)
+        clapping += b.shaped(take, blows, hands)[0]
+    room = b.noise(take, b.peaks(take, [1500], [2500], [1], 0.1))
+    return (b.level(clapping) + 0.25 * room) * swell
+
+
+def footsteps(take: Take) -> np.ndarray:
+    pace = take.near(0.52, 0.25)
+    times = b.regular(take, pace, 0.1)
+    gains = take.rng.uniform(0.7, 1, len(times)) * np.where(
+        np.arange(len(times)) % 2, take.between(0.7, 1), 1
+    )
+    heel = b.ring(take, times, gains, [take.near(95, 0.4), take.near(260, 0.4)], [0.03, 0.018], [1, 0.5])
+    sole = b.hits(take, times + 0.35 * pace * take.between(0.1, 0.4), 0.01, take.near(0.03, 0.5), gains)
+    ground = b.noise(take, b.band(take, take.near(500, 0.7), take.near(4500, 0.4), 1))
+    click = b.hits(take, times, 0.0008, 0.008, gains)
+    return b.unit(heel) + ground * (0.12 * sole + take.between(0.1, 0.5) * click)
+
+
+CLASSES = (
+    SoundClass("Male speech", FAMILY, "A man talks in a low voice, syllable after syllable.", male_speech),
+    SoundClass("Female speech", FAMILY, "A woman talks, her voice moving up and down.", female_speech),
+    SoundClass("Singing", FAMILY, "One person sings a slow tune on a vowel, with vibrato.", singing),
+    SoundClass("Whispering", FAMILY, "Someone whispers: hushed words made of breath alone.", whispering),
+    SoundClass("Laughter", FAMILY, "A person laughs out loud in quick, falling bursts.", laughter),
+    SoundClass("Baby cry", FAMILY, "An infant wails in long, strained, rising and falling cries.", baby_cry),
+    SoundClass("Cough", FAMILY, "Someone coughs, sudden bursts of air from the throat.", cough),
+    SoundClass("Applause", FAMILY, "An audience claps its hands.", applause),
+    SoundClass("Footsteps", FAMILY, "A person walks by on a hard floor, step after step.", footsteps),
+)

@@ -1,0 +1,116 @@
+"""Nature: water, wind, fire and thunder, made of noise and of many small events."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jobs.datasets.synthesis import blocks as b
+from jobs.datasets.synthesis.blocks import SoundClass, Take
+
+FAMILY = "Natural sounds"
+
+
+def _bubbles(take: Take, rate: float, pitch: float, width: float, decay: float) -> np.ndarray:
+    """Many bubbles of air in water: short sines, some of which rise."""
+    y = np.zeros(take.n)
+    for start in b.scattered(take, min(rate, 400 / take.seconds)):
+        a = min(int(start * take.sample_rate), take.n - 2)
+        f = min(pitch * 2 ** (width * take.rng.standard_normal()), 0.4 * take.sample_rate)
+        tau = decay * (1000 / f) ** 0.5 * take.rng.uniform(0.5, 1.5)
+        t = np.arange(min(take.n - a, take.samples(6 * tau))) / take.sample_rate
+        rise = 1 + take.rng.uniform(0, 0.4) * t / tau / 6
+        grain = np.sin(2 * np.pi * f * t * rise) * np.exp(-t / tau) * np.clip(t / 0.0015, 0, 1)
+        y[a : a + len(t)] += grain * np.clip((t[-1] - t) / 0.001, 0, 1) * take.rng.gamma(1.2, 1)
+    return y
+
+
+def rain(take: Take) -> np.ndarray:
+    bed = b.noise(take, b.band(take, take.near(900, 0.5), take.near(9000, 0.3), 1))
+    times = b.scattered(take, take.near(260, 0.6))
+    drops = b.impulses(take, times, take.rng.gamma(0.7, 1, len(times)), flip=True)
+    leaf = b.peaks(take, [take.near(2200, 0.4), take.near(5000, 0.3)], [1500, 3000], [1, 0.7], 0.1)
+    return (bed + take.between(0.5, 1.6) * b.level(b.shaped(take, drops, leaf)[0])) * (
+        1 + 0.1 * b.drift(take, 1)
+    )
+
+
+def raindrop(take: Take) -> np.ndarray:
+    drops = _bubbles(take, take.near(5, 0.5), take.near(1300, 0.5), 0.35, 0.012)
+    times = b.scattered(take, take.near(6, 0.5))
+    surface = b.peaks(take, [take.near(700, 0.6), take.near(2600, 0.4)], [300, 900], [1, 0.7], 0.05)
+    taps = b.shaped(take, b.impulses(take, times, take.rng.gamma(1.5, 1, len(times))), surface)[0]
+    return (
+        b.unit(drops)
+        + take.between(0.3, 1.0) * b.unit(taps)
+        + 0.004 * b.noise(take, b.band(take, 1000, 7000))
+    )
+
+
+def stream(take: Take) -> np.ndarray:
+    water = _bubbles(take, take.near(75, 0.4), take.near(900, 0.4), 0.6, 0.014)
+    flow = b.noise(take, b.band(take, take.near(400, 0.4), take.near(3500, 0.4), 1))
+    return b.level(water) + take.between(0.3, 0.9) * flow * (1 + 0.2 * b.drift(take, 3))
+
+
+def waves(take: Take) -> np.ndarray:
+    phase = take.t * take.near(0.28, 0.4) + take.rng.random()
+    swell = (0.5 - 0.5 * np.cos(2 * np.pi * phase)) ** take.between(1, 2.5)
+    deep = b.noise(take, b.band(take, 60, take.near(500, 0.4), 1))
+    foam = b.noise(take, b.band(take, take.near(700, 0.4), take.near(6000, 0.3), 1))
+    return deep * (0.25 + 0.5 * swell) + foam * (0.06 + swell**2) * (1 + 0.1 * b.drift(take, 12))
+
+
+def wind(take: Take) -> np.ndarray:
+    gust = 0.8 * b.drift(take, take.near(0.9, 0.4))
+    centers = np.clip(take.near(420, 0.6) * 2 ** (0.8 * gust), 80, 4000)
+    air = b.moving(take, b.white(take), centers, take.between(0.4, 1.3))
+    low = b.noise(take, b.band(take, 30, 250, 2))
+    return (b.level(air) + take.between(0.1, 0.6) * low) * np.exp(0.7 * gust)
+
+
+def thunder(take: Take) -> np.ndarray:
+    start = take.between(0.02, 0.2) * take.seconds
+    claps = np.sort(start + take.rng.exponential(0.25, take.count(3, 7)) * min(take.seconds, 3) / 2)
+    claps = claps[claps < take.seconds - 0.05] if (claps < take.seconds - 0.05).any() else np.array([start])
+    loud = b.hits(take, claps, 0.02, take.near(0.5, 0.4), take.rng.uniform(0.3, 1, len(claps)))
+    roll = b.noise(take, b.band(take, 25, take.near(140, 0.5), 1.5)) * (1 + 0.4 * b.drift(take, 9))
+    crack = b.noise(take, b.slope(take, take.between(0.5, 1.1)), b.band(take, 100, 6000, 1))
+    first = b.hits(take, claps[:1], 0.004, take.near(0.12, 0.6))
+    return roll * (loud + 0.05) + take.between(0.1, 0.9) * crack * first
+
+
+def fire(take: Take) -> np.ndarray:
+    times = b.scattered(take, take.near(26, 0.6))
+    sparks = b.impulses(take, times, take.rng.pareto(1.8, len(times)) + 0.1, flip=True)
+    wood = b.peaks(take, [take.near(1600, 0.5), take.near(4500, 0.4)], [1200, 3000], [1, 0.8], 0.15)
+    crackle = b.shaped(take, sparks, wood)[0]
+    roar = b.noise(take, b.band(take, 40, take.near(320, 0.5), 1)) * (1 + 0.3 * b.drift(take, 6))
+    hiss = b.noise(take, b.band(take, 2500, 9000, 1)) * np.exp(0.5 * b.drift(take, 3))
+    return b.unit(crackle) + take.between(0.03, 0.12) * roar + take.between(0.005, 0.03) * hiss
+
+
+def waterfall(take: Take) -> np.ndarray:
+    fall = b.noise(take, b.slope(take, take.between(0.1, 0.6)), b.band(take, take.near(180, 0.5), 9000, 1))
+    splash = b.noise(take, b.band(take, take.near(1500, 0.4), take.near(5000, 0.3), 1))
+    return fall + 0.4 * splash * (1 + 0.15 * b.drift(take, 10))
+
+
+def leaves(take: Take) -> np.ndarray:
+    breeze = np.exp(0.9 * b.drift(take, take.near(1.6, 0.4)))
+    times = b.scattered(take, take.near(110, 0.4))
+    brushes = b.hits(take, times, 0.004, 0.012, take.rng.gamma(0.8, 1, len(times)))
+    foliage = b.noise(take, b.band(take, take.near(2600, 0.35), take.near(8500, 0.25), 1.5))
+    return foliage * (brushes + 0.08) * breeze
+
+
+CLASSES = (
+    SoundClass("Rain", FAMILY, "Rain falls steadily, a bright even hiss of many drops.", rain),
+    SoundClass("Raindrop", FAMILY, "Single drops of water drip and splash now and then.", raindrop),
+    SoundClass("Stream", FAMILY, "A small brook bubbles and babbles over stones.", stream),
+    SoundClass("Waves", FAMILY, "Sea waves swell, break on the shore and draw back.", waves),
+    SoundClass("Wind", FAMILY, "Wind blows in gusts and moans.", wind),
+    SoundClass("Thunder", FAMILY, "Thunder cracks and rolls away in a deep rumble.", thunder),
+    SoundClass("Fire", FAMILY, "A wood fire crackles and pops over a soft roar.", fire),
+    SoundClass("Waterfall", FAMILY, "A waterfall roars without a pause.", waterfall),
+    SoundClass("Rustling leaves", FAMILY, "Dry leaves rustle in a breeze.", leaves),
+)

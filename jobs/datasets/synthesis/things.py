@@ -1,0 +1,145 @@
+"""Things: engines, signals, and what people do with objects."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jobs.datasets.synthesis import blocks as b
+from jobs.datasets.synthesis.blocks import SoundClass, Take
+
+FAMILY = "Sounds of things"
+
+
+def idling(take: Take) -> np.ndarray:
+    rate = take.near(27, 0.4)
+    times = b.regular(take, 1 / rate, 0.06, start=0.0)
+    cylinders = take.rng.uniform(0.6, 1, 4)
+    gains = cylinders[np.arange(len(times)) % 4] * take.rng.uniform(0.9, 1, len(times))
+    fired = b.hits(take, times, 0.002, take.near(0.009, 0.4), gains) * (b.white(take) + 1.5)
+    block = b.peaks(
+        take, [take.near(75, 0.3), take.near(180, 0.3), take.near(700, 0.5)], [50, 120, 600], [1, 0.7, 0.2]
+    )
+    return b.level(b.shaped(take, fired, block)[0]) + 0.06 * b.noise(take, b.band(take, 300, 3500, 1))
+
+
+def helicopter(take: Take) -> np.ndarray:
+    near = np.exp(0.3 * b.drift(take, 0.5))
+    times = b.regular(take, 1 / take.near(12, 0.3), 0.03, start=0.0)
+    chop = b.hits(take, times, 0.012, take.near(0.02, 0.4))
+    blades = b.noise(take, b.band(take, 40, take.near(420, 0.5), 1.5)) * (chop + 0.15)
+    swish = b.noise(take, b.band(take, 500, take.near(2800, 0.4), 1)) * (chop + 0.1)
+    turbine = b.tone(take, take.near(850, 0.5) * (1 + 0.003 * b.drift(take, 3)), [1, 0.4, 0.2])
+    return (blades + take.between(0.15, 0.5) * swish + take.between(0.01, 0.08) * turbine) * near
+
+
+def siren(take: Take) -> np.ndarray:
+    low, span = take.near(620, 0.3), take.between(0.7, 1.3)
+    period = take.near(1.4, 0.9)
+    x = (take.t / period + take.rng.random()) % 1
+    kind = take.rng.random()
+    if kind < 0.45:  # wail
+        sweep = 0.5 - 0.5 * np.cos(2 * np.pi * x)
+    elif kind < 0.75:  # two tones
+        sweep = np.convolve((x < 0.5).astype(float), np.ones(64) / 64, mode="same") * 0.5
+    else:  # yelp
+        sweep = (4 * x) % 1
+        sweep = np.where(sweep > 0.92, (1 - sweep) / 0.08, sweep / 0.92)
+    horn = b.tone(take, low * 2 ** (span * sweep), b.rolloff(14, take.between(0.7, 1.3)))
+    return b.shaped(take, horn, b.peaks(take, [take.near(1500, 0.3)], [1800], [1], 0.25))[0]
+
+
+def car_horn(take: Take) -> np.ndarray:
+    starts = b.regular(take, take.near(0.9, 0.5), 0.3)
+    pitch = take.near(405, 0.25)
+    reeds = b.tone(take, pitch, b.rolloff(25, 0.45)) + b.tone(
+        take, pitch * take.between(1.2, 1.28), b.rolloff(25, 0.45)
+    )
+    bell = b.peaks(take, [take.near(1400, 0.2), take.near(2800, 0.2)], [900, 1500], [1, 0.7], 0.25)
+    return b.shaped(take, b.saturate(reeds, 1.5), bell)[0] * b.notes(
+        take, starts, take.near(0.5, 0.5), 0.012, 0.03
+    )
+
+
+def telephone(take: Take) -> np.ndarray:
+    starts = b.regular(take, take.near(1.7, 0.3), 0.1, start=take.between(0.0, 0.3))
+    ringing = b.notes(take, starts, take.near(1.0, 0.3), 0.01, 0.02)
+    times = b.regular(take, 1 / take.near(22, 0.15), 0.04, start=0.0)
+    gains = np.interp(times, take.t, ringing)
+    pitch = take.near(1250, 0.25)
+    ratios, decay = np.array([1, 1.31, 2.42, 3.1, 4.3]), take.near(0.14, 0.4)
+    bells = b.ring(take, times, gains, pitch * ratios, decay / np.sqrt(ratios), [1, 0.8, 0.6, 0.4, 0.3])
+    return b.unit(bells) + 0.03 * b.hits(take, times, 0.0005, 0.003, gains) * b.white(take)
+
+
+def tick_tock(take: Take) -> np.ndarray:
+    times = b.regular(take, take.near(0.5, 0.5), 0.02)
+    pitch, decay = take.near(2400, 0.45), take.near(0.006, 0.5)
+    sound = np.zeros(take.n)
+    for k, (height, loud) in enumerate([(1.0, 1.0), (take.between(0.75, 0.95), 0.8)]):
+        f = pitch * height * np.array([0.4, 1, 1.7, 2.9])
+        sound += b.ring(
+            take, times[k::2], loud, f, [2 * decay, decay, decay, 0.5 * decay], [0.5, 1, 0.6, 0.4]
+        )
+    return b.unit(sound) + 0.003 * b.noise(take, b.band(take, 300, 5000))
+
+
+def keyboard(take: Take) -> np.ndarray:
+    times = b.regular(take, 1 / take.near(7, 0.4), take.between(0.5, 1.0))
+    times = times[take.rng.random(len(times)) < 0.85] if len(times) > 4 else times
+    gains = take.rng.uniform(0.4, 1, len(times))
+    up = times + take.rng.uniform(0.06, 0.1, len(times))
+    both, loud = np.concatenate([times, up]), np.concatenate([gains, 0.4 * gains])
+    clicks = b.hits(take, both, 0.0008, take.near(0.006, 0.4), loud) * b.white(take)
+    case = b.peaks(
+        take,
+        [take.near(420, 0.3), take.near(1900, 0.3), take.near(4800, 0.25)],
+        [200, 900, 2500],
+        [0.6, 1, 0.6],
+        0.06,
+    )
+    return b.shaped(take, clicks, case)[0]
+
+
+def drill(take: Take) -> np.ndarray:
+    start, length = take.between(0.0, 0.15) * take.seconds, take.between(0.7, 0.95) * take.seconds
+    speed = np.clip((take.t - start) / 0.2, 0.15, 1) * (1 - take.between(0, 0.2) * (b.drift(take, 1.5) > 0.5))
+    f0 = take.near(190, 0.4) * speed * (1 + 0.015 * b.drift(take, 12))
+    motor = b.tone(take, f0, b.rolloff(40, take.between(0.4, 0.9)) * take.rng.uniform(0.2, 1, 40))
+    chatter = b.white(take) * (1 + 0.8 * np.sin(2 * np.pi * np.cumsum(f0) / take.sample_rate * 2))
+    case = b.peaks(take, [take.near(900, 0.3), take.near(2600, 0.3)], [700, 1800], [1, 0.8], 0.2)
+    return b.shaped(take, motor + take.between(0.15, 0.6) * chatter, case)[0] * b.notes(
+        take, np.array([start]), min(length, take.seconds - start), 0.06, 0.1
+    )
+
+
+def shatter(take: Take) -> np.ndarray:
+    start = take.between(0.03, 0.2) * min(take.seconds, 2)
+    count = max(8, int(take.near(60, 0.4)))
+    pieces = np.sort(start + take.rng.exponential(take.near(0.22, 0.4), count))
+    pieces = (
+        pieces[pieces < take.seconds - 0.02] if (pieces < take.seconds - 0.02).any() else np.array([start])
+    )
+    blow = b.hits(take, np.array([start]), 0.001, take.near(0.05, 0.4)) * b.noise(
+        take, b.band(take, 800, 11000, 1)
+    )
+    glass, groups = np.zeros(take.n), np.arange(len(pieces)) % 8
+    for g in range(8):
+        mine = pieces[groups == g]
+        if len(mine):
+            f = take.near(1, 0.15) * np.exp(take.rng.uniform(np.log(2200), np.log(9500), 2))
+            gains = take.rng.gamma(1, 1, len(mine)) * np.exp(-(mine - start) / 0.5)
+            glass += b.ring(take, mine, gains, f, take.rng.uniform(0.015, 0.06, 2), [1, 0.7])
+    return b.unit(glass) + take.between(0.15, 0.5) * blow
+
+
+CLASSES = (
+    SoundClass("Idling", FAMILY, "A car engine idles, a low uneven throb.", idling),
+    SoundClass("Helicopter", FAMILY, "A helicopter hovers with beating blades.", helicopter),
+    SoundClass("Siren", FAMILY, "The siren of an emergency vehicle wails up and down.", siren),
+    SoundClass("Car horn", FAMILY, "A driver honks the two-tone horn of a car.", car_horn),
+    SoundClass("Telephone bell", FAMILY, "An old telephone rings with rattling metal bells.", telephone),
+    SoundClass("Tick-tock", FAMILY, "A clock ticks and tocks evenly in a quiet room.", tick_tock),
+    SoundClass("Computer keyboard", FAMILY, "Someone types fast on a keyboard, dry little clicks.", keyboard),
+    SoundClass("Drill", FAMILY, "A power drill whirs and grinds into a wall.", drill),
+    SoundClass("Shatter", FAMILY, "Glass breaks and its splinters tinkle on the floor.", shatter),
+)
