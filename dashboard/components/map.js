@@ -207,7 +207,7 @@ function create(parent) {
     const Plotly = await loadPlotly(view.data.base + view.data.plotly);
     if (!root.isConnected) return;
     view.busy = true;
-    await Plotly.react(plot, tracesFor(), layoutFor(width), { displayModeBar: false, scrollZoom: true, responsive: false, doubleClick: "reset+autosize" });
+    await Plotly.react(plot, tracesFor(), layoutFor(width), { displayModeBar: false, scrollZoom: true, responsive: false, showAxisDragHandles: false, doubleClick: "reset+autosize" });
     view.busy = false;
     view.drawn = theme() + view.name;
     $(".hsm-wait").hidden = true;

@@ -80,6 +80,14 @@ def start(root: Path, tmp: Path) -> tuple[str, subprocess.Popen[bytes]]:
     raise RuntimeError(f"The server did not start: {(tmp / 'server.log').read_text()}")
 
 
+@pytest.fixture
+def empty_site(tmp_path: Path, browser: Any) -> Iterator[str]:
+    url, process = start(tmp_path / "empty", tmp_path)
+    yield url
+    process.terminate()
+    process.wait(10)
+
+
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Iterator[SimpleNamespace]:
     tmp = tmp_path_factory.mktemp("site")

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -39,18 +38,11 @@ def test_home_says_what_there_is(page: Any, site: SimpleNamespace) -> None:
     assert "/explore" in page.url
 
 
-def test_empty_workspace_says_what_to_do(browser: Any, tmp_path: Path) -> None:
-    from conftest import start
-
-    url, process = start(tmp_path / "empty", tmp_path)
-    try:
-        found = browser.new_page()
-        found.goto(url)
-        found.get_by_text("This workspace is empty").wait_for()
-        found.get_by_text("hearspace add mysounds").wait_for()
-        found.goto(f"{url}/explore")
-        found.get_by_text("There is no dataset to look at yet").wait_for()
-        found.close()
-    finally:
-        process.terminate()
-        process.wait(10)
+def test_empty_workspace_says_what_to_do(browser: Any, empty_site: str) -> None:
+    page = browser.new_page()
+    page.goto(empty_site)
+    page.get_by_text("This workspace is empty").wait_for()
+    page.get_by_text("hearspace add mysounds").wait_for()
+    page.goto(f"{empty_site}/explore")
+    page.get_by_text("There is no dataset to look at yet").wait_for()
+    page.close()

@@ -69,7 +69,11 @@ def workspace(
     clips = pd.DataFrame(rows)
     clips["fold"] = clips["fold"].astype("Int64")
     about = pd.DataFrame(
-        {"label": list(classes or CLASSES), "family": list((classes or CLASSES).values()), "description": None}
+        {
+            "label": list(classes or CLASSES),
+            "family": list((classes or CLASSES).values()),
+            "description": None,
+        }
     )
     report = pd.DataFrame(
         {"path": ["Rain/empty.wav"], "status": ["left out"], "reason": ["the file holds no samples"]}
@@ -79,7 +83,9 @@ def workspace(
     return found, found.add_dataset("small", imported, adapter="folder", root=home)
 
 
-def space(found: Workspace, dataset: Dataset, encoder: str, *, seed: int, spread: float, d: int = 32) -> EmbedAudio:
+def space(
+    found: Workspace, dataset: Dataset, encoder: str, *, seed: int, spread: float, d: int = 32
+) -> EmbedAudio:
     """Write a space of the dataset and its neighbours."""
     spec = EmbedAudio(dataset=dataset.ref, encoder=encoder, identity=f"{encoder}/test")
     rng = np.random.default_rng(seed)

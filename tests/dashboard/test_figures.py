@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+
+from dashboard import data, figures, palette
+from dashboard.components import map as map_component
+
+
+def colour(n: int, kind: str = "group") -> figures.Colour:
+    if kind == "number":
+        return figures.Colour("number", "duration, s", np.linspace(1, 5, n))
+    styles = palette.class_styles({"a": None, "b": None})
+    return figures.Colour("group", "class", np.arange(n) % 2, list(styles), list(styles.values()))
+
+
+def maps(n: int, count: int) -> list[figures.Map]:
+    rng = np.random.default_rng(0)
+    return [figures.Map(f"space {i}", "tsne", rng.normal(size=(n, 2))) for i in range(count)]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+@pytest.mark.parametrize("kind", ["group", "number"])
+def test_figure_is_valid_plotly_with_the_same_clips_in_every_subplot(count: int, kind: str) -> None:
+    ids = np.array([f"clip {i}" for i in range(30)])
+    shown = np.arange(30) % 3 > 0
+    figure = figures.map_figure(maps(30, count), clip_ids=ids, colour=colour(30, kind), shown=shown)
+    go.Figure(figure.to_dict())  # raises for what Plotly does not know
+    points = [t for t in figure.data if t.meta == "points"]
+    assert len(points) == count
+    assert {t.xaxis for t in points} == {"x", *(f"x{i}" for i in range(2, count + 1))}
+    for trace in points:
+        assert list(trace.customdata) == list(ids[shown])
+        assert trace.type == "scattergl"
+    assert sum(t.meta == "rest" for t in figure.data) == count
+    assert all("n = 20" in a.text for a in figure.layout.annotations)
+    assert set(figure.layout.meta["scales"]) == {"light", "dark"}
+
+
+def test_clips_missing_from_a_space_keep_their_place() -> None:
+    ids = np.array(["a", "b", "c"])
+    left, right = maps(3, 2)
+    right.coords[1] = np.nan
+    figure = figures.map_figure([left, right], clip_ids=ids, colour=colour(3))
+    assert np.isnan(figure.data[1].x[1])
+    assert "n = 2" in figure.layout.annotations[1].text
+
+
+def test_wrong_shape_is_one_sentence() -> None:
+    with pytest.raises(ValueError, match=r"has shape \(2, 2\); needed is \(3, 2\)"):
+        figures.map_figure(maps(2, 1), clip_ids=np.array(["a", "b", "c"]), colour=colour(3))
+    with pytest.raises(ValueError, match="at least one map"):
+        figures.map_figure([], clip_ids=np.array([]), colour=colour(0))
+
+
+@pytest.mark.parametrize("values", [[np.nan, np.nan], [3.0, 3.0], [np.nan, 1.0], []])
+def test_number_range_is_never_empty(values: list[float]) -> None:
+    low, high = figures.number_range(np.array(values))
+    assert low < high
+
+
+def test_payload_says_each_clip_once(shown: Any) -> None:
+    dataset = shown.dataset("small")
+    c = data.clips(dataset)
+    figure = figures.map_figure(maps(c.n, 4), clip_ids=c.ids, colour=data.colour(c, "class"))
+    text = map_component.payload(
+        figure,
+        clip_ids=c.ids,
+        labels=c.labels,
+        families=c.families,
+        files=c.files,
+        colour=data.colour(c, "class"),
+    )
+    assert text.count(b"crow__take-003") == 1
+    content = json.loads(text)
+    assert content["ids"] == list(c.ids)
+    assert content["legend"]["counts"] == [15] * 8
+    codes = np.frombuffer(__import__("base64").b64decode(content["labels"]["codes"]["bdata"]), np.int16)
+    assert [content["labels"]["names"][i] for i in codes] == list(c.labels)

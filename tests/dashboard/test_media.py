@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile as sf
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from dashboard import data, media, state
+
+CLIP = "/audio/small/rain__take-001"
+
+
+@pytest.fixture
+def client(shown: Any) -> TestClient:
+    return TestClient(Starlette(routes=media.routes()))
+
+
+@pytest.fixture
+def content(shown: Any) -> bytes:
+    return shown.dataset("small").audio_path("rain__take-001").read_bytes()
+
+
+def test_the_file_itself_with_its_type(client: TestClient, content: bytes) -> None:
+    answer = client.get(CLIP)
+    assert answer.status_code == 200
+    assert answer.content == content
+    assert answer.headers["content-type"] == "audio/wav"
+    assert answer.headers["accept-ranges"] == "bytes"
+
+
+@pytest.mark.parametrize(
+    ("asked", "first", "last"),
+    [
+        ("bytes=0-99", 0, 99),
+        ("bytes=100-", 100, None),
+        ("bytes=-50", -50, None),
+        ("bytes=10-99999999", 10, None),
+    ],
+)
+def test_ranges(client: TestClient, content: bytes, asked: str, first: int, last: int | None) -> None:
+    answer = client.get(CLIP, headers={"Range": asked})
+    assert answer.status_code == 206
+    assert answer.content == content[first : None if last is None else last + 1]
+    assert answer.headers["content-range"].endswith(f"/{len(content)}")
+
+
+def test_a_range_beyond_the_end(client: TestClient, content: bytes) -> None:
+    answer = client.get(CLIP, headers={"Range": f"bytes={len(content)}-"})
+    assert answer.status_code == 416
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/audio/small/none",
+        "/audio/none/rain__take-001",
+        "/audio/small/..%2f..%2fworkspace%2fdatasets%2fsmall%2fdataset.json",
+        "/audio/small/Rain/take%20001.wav",
+        "/audio/..%2fsmall/rain__take-001",
+        "/audio/small/%2fetc%2fpasswd",
+        "/spectrogram/small/none",
+        "/figures/none.json",
+        "/selections/none.json",
+        "/selections/..%2f..%2fdataset.json",
+    ],
+)
+def test_what_is_not_there_is_a_plain_sentence(client: TestClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 404
+    assert "Traceback" not in answer.text
+    assert "root:" not in answer.text
+
+
+def test_links_out_of_the_dataset_are_not_served(made: Any, tmp_path: Path) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=1)
+    secret = tmp_path / "secret.wav"
+    sf.write(secret, np.zeros(100), 8000)
+    path = dataset.audio_path("rain__take-000")
+    path.unlink()
+    path.symlink_to(secret)
+    data.forget()
+    data.use(found.root)
+    try:
+        client = TestClient(Starlette(routes=media.routes()))
+        answer = client.get("/audio/small/rain__take-000")
+        assert answer.status_code == 404
+        assert "outside" in answer.text
+        path.unlink()
+        answer = client.get("/audio/small/rain__take-000")
+        assert answer.status_code == 404
+        assert "no longer" in answer.text
+    finally:
+        data.use(None)
+        data.forget()
+
+
+def test_wav_on_request_is_the_same_sound(client: TestClient, content: bytes) -> None:
+    answer = client.get(CLIP, params={"as": "wav"})
+    assert answer.status_code == 200
+    heard, rate = sf.read(io.BytesIO(answer.content))
+    true, true_rate = sf.read(io.BytesIO(content))
+    assert rate == true_rate
+    np.testing.assert_allclose(heard, true, atol=2 / 32768)
+    assert client.get(CLIP, params={"as": "wav"}, headers={"Range": "bytes=0-3"}).content == b"RIFF"
+
+
+def test_a_file_that_is_not_sound(made: Any, tmp_path: Path) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=1)
+    dataset.audio_path("rain__take-000").write_text("not a sound")
+    data.forget()
+    data.use(found.root)
+    try:
+        client = TestClient(Starlette(routes=media.routes()))
+        for path in ("/audio/small/rain__take-000?as=wav", "/spectrogram/small/rain__take-000"):
+            answer = client.get(path)
+            assert answer.status_code == 415
+            assert "rain" in answer.text.lower()
+        assert not list((found.root / "previews").glob("*/.new-*"))
+    finally:
+        data.use(None)
+        data.forget()
+
+
+def test_spectrogram_shows_where_the_sound_is() -> None:
+    rate = 16_000
+    t = np.arange(rate) / rate
+    x = np.where(t < 0.5, np.sin(2 * np.pi * 4000 * t), 0.001 * np.sin(2 * np.pi * 200 * t)).astype(
+        np.float32
+    )
+    image = Image.open(io.BytesIO(media.spectrogram_png(x, rate)))
+    assert image.mode == "P"
+    levels = np.asarray(image)
+    assert levels.shape[0] == 64
+    left, right = levels[:, : levels.shape[1] // 2 - 8], levels[:, levels.shape[1] // 2 + 8 :]
+    assert left.mean(1).argmax() < 32 <= right.mean(1).argmax()  # high frequencies at the top
+    assert media.spectrogram_png(np.zeros(0, np.float32), rate).startswith(b"\x89PNG")
+
+
+def test_spectrogram_is_made_once(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = client.get("/spectrogram/small/crow__take-002")
+    assert first.headers["content-type"] == "image/png"
+    monkeypatch.setattr(media, "decode", None)
+    assert client.get("/spectrogram/small/crow__take-002").content == first.content
+
+
+def test_trim_removes_what_was_used_longest_ago(tmp_path: Path) -> None:
+    import os
+
+    (tmp_path / "ab").mkdir()
+    for i in range(4):
+        path = tmp_path / "ab" / f"{i}.png"
+        path.write_bytes(bytes(100))
+        os.utime(path, (1000 + i, 1000 + i))
+    media.trim(tmp_path, 250)
+    assert sorted(p.name for p in tmp_path.glob("*/*")) == ["2.png", "3.png"]
+
+
+def test_figures_and_selections(client: TestClient, shown: Any) -> None:
+    name = media.keep_figure(b'{"a":1}')
+    assert client.get(f"/figures/{name}.json").json() == {"a": 1}
+    for i in range(media.FIGURES_KEPT):
+        media.keep_figure(str(i).encode())
+    assert client.get(f"/figures/{name}.json").status_code == 404
+    saved = state.save_selection(shown.root, "small", ["rain__take-001"])
+    assert client.get(f"/selections/{saved}.json").json()["clips"] == ["rain__take-001"]
+
+
+def test_plotly_is_the_installed_one_and_small_on_the_wire(client: TestClient) -> None:
+    answer = client.get("/assets/plotly.min.js")
+    assert "plotly.js" in answer.text[:200]
+    assert answer.headers["content-encoding"] == "gzip"
+    assert "immutable" in answer.headers["cache-control"]
+
+
+def test_below_a_base_path(shown: Any) -> None:
+    client = TestClient(Starlette(routes=media.routes("/sounds/")))
+    assert client.get(f"/sounds{CLIP}").status_code == 200
+    assert client.get(CLIP).status_code == 404
