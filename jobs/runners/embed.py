@@ -23,8 +23,8 @@ from jobs.specs import EmbedAudio, EmbedText
 if TYPE_CHECKING:
     from jobs.context import JobContext
 
-#: Decoding threads. The model takes the other cores, and decoding is a fraction of its work.
-DECODERS = max(1, min(4, (os.cpu_count() or 2) // 2))
+#: Decoding threads. Beside a network they wait most of the time; beside cheap features they are the work.
+DECODERS = max(1, min(4, os.cpu_count() or 2))
 _TEXTS = 256
 
 Decoded = np.ndarray | str  # a waveform, or why there is none
