@@ -18,7 +18,8 @@ from benchmarks.harness import arguments, machine, report
 
 HEAVY = ("torch", "dask", "umap", "openTSNE", "librosa", "sklearn", "numba")
 CANDIDATES = {
-    "hearspace dashboard, all pages": "import dashboard.server, dashboard.media, dashboard.pages as p; p.modules()",
+    "hearspace dashboard, all pages": "import dashboard.server, dashboard.media, dashboard.pages; "
+    "dashboard.pages.modules()",
     "streamlit alone": "import streamlit",
     "streamlit, plotly express, umap, torch": "import streamlit, plotly.express, umap, torch",
 }

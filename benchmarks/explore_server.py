@@ -1,8 +1,8 @@
 """Server time of Explore at 10,000 clips: a whole run of the page's script after a change of colour.
 
 The workspace is made through the real cache: 10,000 clips of 50 classes, two spaces of 256 dimensions with
-neighbours and maps. "A new colour" draws and packs its figure; "seen before" finds it kept. Beside it what one
-would write without hearspace: the same points by Plotly Express in ``st.plotly_chart``, with the same labels
+neighbours and maps. "A new colour" draws and packs its figure; "seen before" finds it kept. Beside it what
+one would write without hearspace: the same points by Plotly Express in ``st.plotly_chart``, with the same labels
 on hover. It should stay under 0.3 s.
 
 python benchmarks/explore_server.py --json explore_server.json
@@ -19,11 +19,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.harness import arguments, machine, report
 
+ROOT = Path(__file__).resolve().parents[1]
 COLOURS = ("family", "fold", "column:duration", "column:loudness", "kept", "class")
 
 

@@ -145,7 +145,7 @@ def results(shown: Workspace) -> int:
 
 @dataclass(frozen=True)
 class Layout:
-    """A map: coordinates (n, 2) and the share of true neighbours kept (n, len(ks)), NaN rows for clips left out."""
+    """A map: coordinates (n, 2), share of true neighbours kept (n, len(ks)); NaN for clips left out."""
 
     coords: np.ndarray
     kept: np.ndarray
@@ -230,6 +230,11 @@ def neighbours_of(spec: Neighbors, c: Clips, clip_id: str, n: int) -> list[tuple
     return [(str(c.ids[i]), d) for i, d in pairs if i >= 0]
 
 
+def dimensions(embedding: EmbedAudio) -> int:
+    """Number of dimensions of a space."""
+    return int(workspace().cache.open(embedding.key).array("embeddings").shape[1])
+
+
 def quality(embedding: EmbedAudio, dataset: Dataset) -> Quality | None:
     """Nearest-neighbour class agreement and cosine silhouette; None until the neighbours are there."""
     spec = Neighbors(embedding=embedding)
@@ -297,7 +302,8 @@ def _colour(c: Clips, by: str) -> Colour:
 
 def kept_colour(shown: Layout, k: int) -> Colour:
     """Colour by the share of the k true neighbours that are among the k neighbours on the map."""
-    return Colour("number", f"share of the {k} true neighbours kept", shown.kept[:, shown.ks.index(k)])
+    title = f"share of the {k} true neighbours kept"
+    return Colour("number", title, shown.kept[:, shown.ks.index(k)], limits=(0.0, 1.0))
 
 
 def _groups(
@@ -323,7 +329,7 @@ def _natural(name: str) -> tuple[int, str]:
 
 
 def map_content(
-    c: Clips, maps: list[Project], layouts: list[Layout], colour: Colour, by: str, k: int, shown: np.ndarray
+    c: Clips, maps: list[Project], layouts: list[Layout], by: str, k: int, shown: np.ndarray
 ) -> bytes:
     """Return the JSON of a map figure for the browser."""
     from dashboard.components import map as map_component
@@ -333,13 +339,15 @@ def map_content(
             Map(m.embedding.encoder, m.method, found.coords) for m, found in zip(maps, layouts, strict=True)
         ]
         rows = np.flatnonzero(shown)
+        colours = [kept_colour(x, _judged(x, k)) for x in layouts] if by == KEPT else [colour(c, by)]
+        each = colours if len(colours) > 1 else colours[0]
         return map_component.payload(
-            map_figure(drawn, clip_ids=c.ids, colour=colour, shown=shown),
+            map_figure(drawn, clip_ids=c.ids, colour=each, shown=shown),
             clip_ids=c.ids[rows],
             labels=c.labels[rows],
             families=c.families[rows],
             files=c.files[rows],
-            colour=replace(colour, values=colour.values[rows]),
+            colours=[replace(x, values=x.values[rows], limits=x.limits or _ends(x)) for x in colours],
         )
 
     which = hashlib.sha256(np.packbits(shown).tobytes()).hexdigest()
@@ -350,8 +358,18 @@ def map_content(
 def kept_mean(spec: Project, c: Clips, k: int) -> tuple[int, numbers.Estimate]:
     """Return the k that is judged (at most what the map was judged at) and the mean share kept."""
     found = layout(spec, c)
-    k = max((x for x in found.ks if x <= k), default=found.ks[0])
+    k = _judged(found, k)
     return k, numbers.mean(found.kept[:, found.ks.index(k)], low=0, high=1)
+
+
+def _judged(found: Layout, k: int) -> int:
+    """Return the largest k at which the map was judged that is at most `k`."""
+    return max((x for x in found.ks if x <= k), default=found.ks[0])
+
+
+def _ends(found: Colour) -> tuple[float, float] | None:
+    """Ends over all clips: a filter must not change what a colour means."""
+    return found.ends() if found.kind == "number" else None
 
 
 def in_order(c: Clips, ids: list[str]) -> list[str]:

@@ -42,6 +42,8 @@ class Colour:
         Codes into `names` for groups, numbers (NaN where there is none) otherwise.
     names, styles
         The groups and how they look.
+    limits
+        Ends of the scale of a number, where they are known.
     """
 
     kind: Literal["group", "number"]
@@ -49,6 +51,12 @@ class Colour:
     values: np.ndarray
     names: Sequence[str] = ()
     styles: Sequence[palette.Style] = ()
+    #: Ends of the scale of a number; those of the values where None.
+    limits: tuple[float, float] | None = None
+
+    def ends(self) -> tuple[float, float]:
+        """Ends of the colour scale of a number."""
+        return number_range(self.values) if self.limits is None else self.limits
 
 
 def layout_grid(n: int) -> tuple[int, int]:
@@ -60,7 +68,7 @@ def map_figure(
     maps: Sequence[Map],
     *,
     clip_ids: np.ndarray,
-    colour: Colour,
+    colour: Colour | Sequence[Colour],
     shown: np.ndarray | None = None,
     theme: str = "light",
 ) -> go.Figure:
@@ -72,7 +80,8 @@ def map_figure(
     clip_ids : ndarray of str, shape (n,)
         Carried in ``customdata`` of every trace of points: who reads an event reads the clip, never the
         point's number.
-    colour : Colour
+    colour : Colour or sequence of Colour
+        One for all maps, or one a map where each map has numbers of its own; the scale is the first one's.
     shown : ndarray of bool, shape (n,), optional
         Clips that pass the filter; the others stay as faint points for orientation.
     theme : {"light", "dark"}
@@ -93,7 +102,9 @@ def map_figure(
     rows = np.flatnonzero(shown)
     rest = np.flatnonzero(~shown)
     ids = np.asarray(clip_ids)[rows]
-    marker = _marker(colour, rows, theme)
+    colours = [colour] * len(maps) if isinstance(colour, Colour) else list(colour)
+    first = colours[0]
+    markers = [_marker(c, rows) for c in colours]
     size = 9 if n <= 500 else 7 if n <= 3000 else 5 if n <= 20000 else 3
 
     traces: list[dict[str, Any]] = []
@@ -106,9 +117,9 @@ def map_figure(
         "dragmode": "pan",
         "hoverdistance": 14,
         "annotations": [],
-        "coloraxis": _coloraxis(colour, theme),
+        "coloraxis": _coloraxis(first, theme),
         "meta": {
-            "scales": {t: _scale(colour, t) for t in ("light", "dark")},
+            "scales": {t: _scale(first, t) for t in ("light", "dark")},
             "neutral": palette.NEUTRAL,
             "panels": len(maps),
         },
@@ -166,7 +177,7 @@ def map_figure(
                 "y": np.ascontiguousarray(xy[rows, 1]),
                 "customdata": ids,
                 "hoverinfo": "none",
-                "marker": marker | {"size": size},
+                "marker": markers[i] | {"size": size},
                 "selected": {"marker": {"opacity": 1.0}},
                 "unselected": {"marker": {"opacity": 0.12}},
                 "meta": "points",
@@ -183,7 +194,7 @@ def _domain(i: int, n: int, gap: float = 0.06) -> list[float]:
     return [round(start, 4), round(min(1.0, start + width), 4)]
 
 
-def _marker(colour: Colour, rows: np.ndarray, theme: str) -> dict[str, Any]:
+def _marker(colour: Colour, rows: np.ndarray) -> dict[str, Any]:
     marker: dict[str, Any] = {"coloraxis": "coloraxis", "opacity": 0.85, "line": {"width": 0}}
     if colour.kind == "number":
         return marker | {"color": np.asarray(colour.values, np.float32)[rows]}
@@ -199,7 +210,7 @@ def _coloraxis(colour: Colour, theme: str) -> dict[str, Any]:
     axis: dict[str, Any] = {"colorscale": _scale(colour, theme), "showscale": False}
     if colour.kind == "group":
         return axis | {"cmin": -0.5, "cmax": len(colour.styles) - 0.5}
-    low, high = number_range(colour.values)
+    low, high = colour.ends()
     return axis | {"cmin": low, "cmax": high, "colorbar": {"title": {"text": colour.title}, "thickness": 12}}
 
 

@@ -24,7 +24,6 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from core.spectra import spectrogram
 from dashboard import data, state
 from jobs.audio import AudioError, decode
 from jobs.workspace import WorkspaceError
@@ -136,6 +135,8 @@ def _as_png(path: Path, out: Path) -> None:
 def spectrogram_png(x: np.ndarray, sample_rate: int) -> bytes:
     """Draw a mel spectrogram, low frequencies at the bottom, as a PNG of up to 200 by 64 pixels."""
     from PIL import Image
+
+    from core.spectra import spectrogram
 
     levels = spectrogram(x, sample_rate)  # (n_mels, frames), -80 to 0 dB
     if levels.shape[1] == 0:

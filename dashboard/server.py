@@ -43,7 +43,7 @@ def application(root: Path, *, base_path: str = "") -> Any:
     from dashboard import data, errors, media
 
     config._main_script_path = str(SCRIPT)
-    bootstrap.load_config_options({k: v for k, v in options(base_path).items()})
+    bootstrap.load_config_options(options(base_path))
     data.use(root)
     errors.log_to(root / "dashboard.log")
     return st.App(SCRIPT, routes=media.routes(base_path), on_script_error=_failed)
@@ -124,8 +124,8 @@ def _listen(host: str, port: int) -> socket.socket:
         number = getattr(error, "errno", None)
         if number == errno.EADDRINUSE:
             raise ServerError(
-                f"Port {port} on {host} is in use, perhaps by a dashboard that runs already; stop it or choose "
-                f"another with --port."
+                f"Port {port} on {host} is in use, perhaps by a dashboard that runs already; stop it or "
+                "choose another with --port."
             ) from None
         if number == errno.EACCES:
             raise ServerError(f"Port {port} is not allowed to this user; choose one above 1023.") from None

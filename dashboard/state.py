@@ -94,7 +94,7 @@ class View:
 
     def number(self, name: str, low: float, high: float, default: float, *, whole: bool = True) -> Any:
         """Return a number from `low` to `high`."""
-        kind: Callable[[str], Any] = int if whole else float
+        kind: Callable[[Any], Any] = int if whole else float
 
         def parse(given: list[str]) -> Any:
             try:

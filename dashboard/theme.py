@@ -29,6 +29,7 @@ LIGHT: dict[str, Any] = {
     "linkColor": "#2551b8",
     "borderColor": "#dedad2",
     "codeBackgroundColor": "#f1efea",
+    "codeTextColor": "#4a4f57",
 }
 DARK: dict[str, Any] = {
     "primaryColor": "#7fa4ff",
@@ -38,6 +39,7 @@ DARK: dict[str, Any] = {
     "linkColor": "#9db8ff",
     "borderColor": "#343a44",
     "codeBackgroundColor": "#1e2229",
+    "codeTextColor": "#b9bec6",
 }
 
 

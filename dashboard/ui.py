@@ -25,10 +25,9 @@ h1 { letter-spacing: -0.015em; }
 .hs-facts b { font-size: 1.12rem; font-weight: 620; font-variant-numeric: tabular-nums; }
 .hs-table { border-collapse: collapse; width: 100%; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
 .hs-table th { text-align: left; font-weight: 600; opacity: 0.75; font-size: 0.8rem; }
-.hs-table th, .hs-table td { padding: 0.38rem 0.9rem 0.38rem 0; border: 0; border-bottom: 1px solid rgb(128 128 128 / 22%); }
+.hs-table th, .hs-table td { padding: 0.38rem 0.9rem 0.38rem 0; border: 0; white-space: nowrap;
+  border-bottom: 1px solid rgb(128 128 128 / 22%); }
 .hs-scroll { overflow-x: auto; }
-.hs-state { display: inline-block; padding: 0.05rem 0.55rem; border-radius: 99px; font-size: 0.78rem; font-weight: 600;
-  border: 1px solid currentColor; opacity: 0.9; }
 @media (max-width: 640px) {
   [data-testid="stMainBlockContainer"] { padding: 4rem 0.9rem 5rem; }
   h1 { font-size: 1.4rem !important; }

@@ -110,7 +110,7 @@ function create(parent) {
     view.labels = decode(payload.labels.codes);
     view.families = decode(payload.families.codes);
     view.groups = decode(payload.legend.codes);
-    view.values = payload.legend.values ? decode(payload.legend.values) : null;
+    view.values = payload.legend.values ? payload.legend.values.map(decode) : null;
     view.index = new Map(payload.ids.map((id, i) => [id, i]));
     for (const trace of payload.figure.data) {
       trace.x = decode(trace.x);
@@ -284,7 +284,8 @@ function create(parent) {
     add(label || "no class", "hsm-tip-label");
     add(family, "hsm-tip-family");
     add(view.payload.files[i], "hsm-tip-file");
-    if (view.values && Number.isFinite(view.values[i])) add(`${view.payload.legend.title}: ${+view.values[i].toPrecision(4)}`, "hsm-tip-file");
+    const values = view.values && (view.values[view.maps.findIndex((m) => m.xaxis === point.data.xaxis)] || view.values[0]);
+    if (values && Number.isFinite(values[i])) add(`${view.payload.legend.title}: ${+values[i].toPrecision(4)}`, "hsm-tip-file");
     tip.append(...lines);
     tip.hidden = false;
     const box = plot.getBoundingClientRect();
@@ -380,15 +381,15 @@ function create(parent) {
   }
   function table() {
     const head = ["clip_id", "label", "family", "file"];
-    if (view.values) head.push(view.payload.legend.title);
-    const titles = view.payload.figure.layout.annotations.map((a) => a.text.split(" · n =")[0]);
+    const titles = view.maps.map((m) => m.name);
+    if (view.values) view.values.forEach((_, i) => head.push(view.payload.legend.title + (view.values.length > 1 ? ` (${titles[i]})` : "")));
     titles.forEach((t) => head.push(`${t} x`, `${t} y`));
     const rows = [head];
     view.maps[0].customdata.forEach((id, i) => {
       if (view.selected.size && !view.selected.has(id)) return;
       const k = view.index.get(id);
       const row = [id, name(view.labels, view.payload.labels.names, k), name(view.families, view.payload.families.names, k), view.payload.files[k]];
-      if (view.values) row.push(Number.isFinite(view.values[k]) ? view.values[k] : "");
+      if (view.values) for (const values of view.values) row.push(Number.isFinite(values[k]) ? values[k] : "");
       view.maps.forEach((m) => row.push(...[m.x[i], m.y[i]].map((v) => (Number.isFinite(v) ? v : ""))));
       rows.push(row);
     });

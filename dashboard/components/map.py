@@ -10,7 +10,7 @@ import numpy as np
 
 from dashboard import media
 from dashboard.components import base_url, component
-from dashboard.figures import Colour, number_range
+from dashboard.figures import Colour
 
 
 def payload(
@@ -20,7 +20,7 @@ def payload(
     labels: np.ndarray,
     families: np.ndarray,
     files: np.ndarray,
-    colour: Colour,
+    colours: Sequence[Colour],
 ) -> bytes:
     """Pack a figure and what its hover labels say as JSON for the browser.
 
@@ -32,12 +32,13 @@ def payload(
         From `map_figure`.
     clip_ids, labels, families, files : ndarray of str, shape (n,)
         Of the clips that are shown, in the order of the figure's points.
-    colour : Colour
-        Of the same n clips.
+    colours : sequence of Colour
+        Of the same n clips; one, or one a map.
     """
     import plotly.io
 
     drawn: str = plotly.io.to_json(_without_ids(figure), validate=False)
+    colour = colours[0]
     legend: dict[str, Any] = {"kind": colour.kind, "title": colour.title}
     if colour.kind == "group":
         codes = np.asarray(colour.values, np.int16)
@@ -50,8 +51,9 @@ def payload(
             "codes": _packed(codes),
         }
     else:
-        low, high = number_range(colour.values)
-        legend |= {"low": low, "high": high, "values": _packed(np.asarray(colour.values, np.float32))}
+        low, high = colour.ends()
+        legend |= {"low": low, "high": high}
+        legend["values"] = [_packed(np.asarray(c.values, np.float32)) for c in colours]
         legend["codes"] = _packed(np.zeros(len(clip_ids), np.int16))
     content = {
         "ids": [str(i) for i in clip_ids],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -22,8 +23,8 @@ KS = ("5", "10", "15", "30", "50", "100")
 _PAPERS = {
     "tsne": (
         "t-SNE draws near points near and says little about how far apart groups are or how big they look "
-        "(van der Maaten & Hinton 2008, [JMLR 9](https://jmlr.org/papers/v9/vandermaaten08a.html); computed by "
-        "openTSNE, Poličar et al. 2024)."
+        "(van der Maaten & Hinton 2008, [JMLR 9](https://jmlr.org/papers/v9/vandermaaten08a.html); "
+        "computed by openTSNE, Poličar et al. 2024)."
     ),
     "umap": (
         "UMAP keeps small neighbourhoods and some of their order; gaps and densities are not to scale "
@@ -74,18 +75,22 @@ def render(workspace: Workspace) -> None:
 
     ready = [m for m in chosen.maps if data.has(m)]
     missing = [m for m in chosen.maps if not data.has(m)]
+    # One map leaves room for the chosen clip beside it. The places stay the same with and without a chosen
+    # clip, so that the map is not taken down and put up again.
+    if len(chosen.maps) == 1:
+        left, right = st.columns([2.1, 1], gap="medium")
+    else:
+        left, right = st.container(), st.container()
+    with left:
+        if ready:
+            _map(chosen, ready, clip, selection, near)
+        if missing:
+            _compute(workspace, chosen, missing)
     if ready:
-        _map(chosen, ready, clip, selection, near)
-    if missing:
-        _compute(workspace, chosen, missing)
-    if ready:
-        _trust(chosen)
-    left, right = st.columns([1, 1], gap="large") if clip else (None, st.container())
-    if left is not None:
-        with left:
+        with right:
             _neighbours(chosen, clip, near)
-    with right:
-        _list(workspace, chosen, selection, clip)
+        _trust(chosen)
+    _list(workspace, chosen, selection, clip)
 
 
 # -- controls ---------------------------------------------------------------------------------------------
@@ -135,7 +140,7 @@ def _controls(workspace: Workspace, view: state.View, names: list[str]) -> Choic
             required=True,
         )
     c = data.clips(dataset)
-    parameters, is_default = _parameters(view, method, c.n)
+    parameters, is_default = _parameters(view, method)
     by, k = _colour_controls(view, c)
     shown = _filter_controls(view, c)
     if not picked:
@@ -153,10 +158,10 @@ def _first(encoders: list[str]) -> str:
     return min(encoders, key=lambda e: (order.get(e, 1), e))
 
 
-def _parameters(view: state.View, method: str, n: int) -> tuple[dict[str, float | int], bool]:
+def _parameters(view: state.View, method: str) -> tuple[dict[str, Any], bool]:
     if method == "pca":
         return {}, True
-    values: dict[str, float | int] = {}
+    values: dict[str, Any] = {}
     with st.sidebar.expander("Parameters of the map"):
         if method == "tsne":
             view.number("perplexity", 2, 100, 30)
@@ -181,7 +186,7 @@ def _parameters(view: state.View, method: str, n: int) -> tuple[dict[str, float 
             help="Another seed gives another map of the same space: what changes with it is not in the data.",
         )
         values["seed"] = int(seed)
-    usual: dict[str, float | int] = {"perplexity": 30, "n_neighbors": 15, "min_dist": 0.1, "seed": 0}
+    usual: dict[str, Any] = {"perplexity": 30, "n_neighbors": 15, "min_dist": 0.1, "seed": 0}
     return values, all(usual[name] == value for name, value in values.items())
 
 
@@ -242,16 +247,7 @@ def _map(chosen: Choices, ready: list[Project], clip: str, selection: str, near:
         )
         return
     layouts = [data.layout(m, c) for m in ready]
-    if chosen.by == data.KEPT:
-        k = min(chosen.k, max(layouts[0].ks))
-        colour = data.kept_colour(layouts[0], k)
-        if len(ready) > 1:
-            st.caption(
-                f"Colour: the neighbourhoods that the map of {ui.plain(ready[0].embedding.encoder)} keeps."
-            )
-    else:
-        colour = data.colour(c, chosen.by)
-    content = data.map_content(c, ready, layouts, colour, chosen.by, chosen.k, chosen.shown)
+    content = data.map_content(c, ready, layouts, chosen.by, chosen.k, chosen.shown)
     graph = ready[0].neighbors
     assert graph is not None
     neighbours = [i for i, _ in data.neighbours_of(graph, c, clip, near)] if clip else []
@@ -306,7 +302,9 @@ def _selected(workspace: Workspace, chosen: Choices, name: str) -> list[str]:
 
 
 def _compute(workspace: Workspace, chosen: Choices, missing: list[Project]) -> None:
-    asked = [m for m in missing if ui.standing(workspace, m)]
+    jobs = {m: workspace.queue.get(m.key) for m in missing}
+    # A job that is done, but whose result is gone, has been cleared away: it is asked for again.
+    asked = [m for m, job in jobs.items() if job is not None and job.state != "done"]
     fresh = [m for m in missing if m not in asked]
     if fresh and not chosen.default_map:
         names = ", ".join(m.embedding.encoder for m in fresh)
@@ -352,38 +350,47 @@ def _trust(chosen: Choices) -> None:
         rows,
     )
     ui.reading(
-        "The first two numbers are about the **space** in all its dimensions: how often a clip's nearest clip is of "
-        "its class, and how far classes stand apart, from −1 to 1 (Rousseeuw 1987). The last is about the "
-        "**picture**: the share of each clip's k nearest in the space that are also among its k nearest on the map "
-        "(trust a map that keeps little only for its outlines; cf. Venna & Kaski 2001). In brackets: 95% intervals over clips."
+        "The first two numbers are about the **space** in all its dimensions: how often a clip's nearest clip "
+        "is of its class, and how far classes stand apart, from −1 to 1 (Rousseeuw 1987). The last is about the "
+        "**picture**: the share of each clip's k nearest in the space that are also among its k nearest "
+        "on the map (trust a map that keeps little only for its outlines; cf. Venna & Kaski 2001). "
+        "In brackets: 95% intervals over clips."
     )
 
 
 def _neighbours(chosen: Choices, clip: str, near: int) -> None:
-    c = chosen.clips
     st.subheader("Chosen clip", anchor=False)
-    _play_list(chosen, [clip], "explore-chosen", "The chosen clip", clip)
-    for i, m in enumerate(chosen.maps):
-        graph = m.neighbors
-        assert graph is not None
-        if not data.has(graph):
-            continue
-        found = data.neighbours_of(graph, c, clip, near)
-        st.markdown(f"**Nearest in {ui.plain(m.embedding.encoder)}**")
-        if not found:
-            st.caption("This space has left the clip out.")
-            continue
-        st.caption(
-            f"{data.same_class(c, clip, [f[0] for f in found])} · {graph.metric} distance in the original space"
-        )
-        _play_list(
-            chosen,
-            [f[0] for f in found],
-            f"explore-near-{i}",
-            f"Nearest clips in {m.embedding.encoder}",
-            clip,
-            {"distance": [f"{f[1]:.3f}" for f in found]},
-        )
+    if not clip:
+        st.caption("Click a point to hear it. Its nearest clips in the original space appear here.")
+        return
+    alone = len(chosen.maps) == 1
+    with st.container(height=690 if alone else "content", border=False):
+        _play_list(chosen, [clip], "explore-chosen", "The chosen clip", clip)
+        for first in range(0, len(chosen.maps), 2):
+            pair = chosen.maps[first : first + 2]
+            places = [st.container()] if alone else st.columns(2, gap="large")
+            for i, m in enumerate(pair, start=first):
+                with places[i - first]:
+                    _nearest(chosen, m, clip, near, f"explore-near-{i}")
+
+
+def _nearest(chosen: Choices, m: Project, clip: str, near: int, key: str) -> None:
+    graph = m.neighbors
+    assert graph is not None
+    if not data.has(graph):
+        return
+    found = data.neighbours_of(graph, chosen.clips, clip, near)
+    st.markdown(f"**Nearest in {ui.plain(m.embedding.encoder)}**")
+    if not found:
+        st.caption("This space has left the clip out.")
+        return
+    ids = [i for i, _ in found]
+    st.caption(
+        f"{data.same_class(chosen.clips, clip, ids)} · {graph.metric} distance in the original space, "
+        f"{data.dimensions(m.embedding):,} dimensions"
+    )
+    distances = {"distance": [f"{d:.3f}" for _, d in found]}
+    _play_list(chosen, ids, key, f"Nearest clips in {m.embedding.encoder}", clip, distances)
 
 
 def _list(workspace: Workspace, chosen: Choices, selection: str, clip: str) -> None:

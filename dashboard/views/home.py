@@ -45,8 +45,8 @@ def _empty(workspace: Workspace) -> None:
         language="bash",
     )
     st.write(
-        "Or begin with the synthetic sound world: sounds made by formulas, named after real classes. It is there to "
-        "learn the tool with; it says nothing about how models do on recordings."
+        "Or begin with the synthetic sound world: sounds made by formulas, named after real classes. It is there "
+        "to learn the tool with; it says nothing about how models do on recordings."
     )
     _add_synthetic(workspace)
     st.caption(f"The workspace is {ui.plain(str(workspace.root))}")

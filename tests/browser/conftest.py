@@ -18,10 +18,16 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --enable-unsafe-swiftshader --disable-background-networking "
-    "--no-first-run --disable-sync --autoplay-policy=no-user-gesture-required"
-).split()
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--enable-unsafe-swiftshader",
+    "--disable-background-networking",
+    "--no-first-run",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 # Streamlit asks for itself below the page's own address first, to find out under which path it is served.
 PROBES = ("/_stcore/health", "/_stcore/host-config")

@@ -16,10 +16,24 @@ POINT = """id => {
   const trace = plot.data.findIndex(t => t.meta === 'points');
   const i = plot.data[trace].customdata.indexOf(id);
   const x = plot._fullLayout.xaxis, y = plot._fullLayout.yaxis, box = plot.getBoundingClientRect();
-  return [box.left + x._offset + x.l2p(plot.data[trace].x[i]), box.top + y._offset + y.l2p(plot.data[trace].y[i])];
+  const at = [x.l2p(plot.data[trace].x[i]), y.l2p(plot.data[trace].y[i])];
+  return [box.left + x._offset + at[0], box.top + y._offset + at[1]];
 }"""
-AUDIO = "() => { const a = document.getElementById('hearspace-player'); return a && { paused: a.paused, at: a.currentTime, src: a.src }; }"
-SELECTED = "() => document.querySelector('.hsm-plot').data.filter(t => t.meta === 'points').map(t => (t.selectedpoints || []).map(i => t.customdata[i]).sort())"
+AUDIO = """() => {
+  const a = document.getElementById('hearspace-player');
+  return a && { paused: a.paused, at: a.currentTime, src: a.src };
+}"""
+SELECTED = """() => document.querySelector('.hsm-plot').data.filter(t => t.meta === 'points')
+  .map(t => (t.selectedpoints || []).map(i => t.customdata[i]).sort())"""
+NO_WEBGL = """const get = HTMLCanvasElement.prototype.getContext;
+HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
+  return /webgl/.test(kind) ? null : get.call(this, kind, ...rest);
+};"""
+LOOKS = [
+    {"color_scheme": s, "viewport": {"width": w, "height": 844}}
+    for s in ("light", "dark")
+    for w in (1440, 390)
+]
 
 
 def open_map(page: Any, url: str) -> None:
@@ -192,9 +206,7 @@ def test_invalid_link_is_a_calm_note(page: Any, site: SimpleNamespace) -> None:
 
 
 def test_without_webgl_points_are_drawn_all_the_same(page: Any, site: SimpleNamespace) -> None:
-    page.add_init_script(
-        "HTMLCanvasElement.prototype.getContext = new Proxy(HTMLCanvasElement.prototype.getContext, { apply: (f, c, a) => /webgl/.test(a[0]) ? null : Reflect.apply(f, c, a) });"
-    )
+    page.add_init_script(NO_WEBGL)
     open_map(page, f"{site.url}/explore")
     page.get_by_text("This browser has no WebGL").wait_for()
     assert page.locator(".hsm-plot .scatterlayer .point").count() == 120
@@ -218,10 +230,10 @@ def test_missing_map_is_computed_in_place(page: Any, site: SimpleNamespace) -> N
 
 
 def _write_map(workspace: Any, spec: Any) -> None:
+    import numpy as np
+
     from core.neighbors import knn
     from core.projection import neighborhood_kept, project
-
-    import numpy as np
 
     X = np.asarray(workspace.cache.open(spec.embedding.key).array("embeddings"))
     coords = project(X, "pca")
@@ -231,7 +243,7 @@ def _write_map(workspace: Any, spec: Any) -> None:
         w.array("kept_ks", np.array([5, 10]))
 
 
-@pytest.mark.parametrize("page", [{"color_scheme": s, "viewport": {"width": w, "height": 844}} for s in ("light", "dark") for w in (1440, 390)], indirect=True)  # fmt: skip
+@pytest.mark.parametrize("page", LOOKS, indirect=True)
 def test_themes_and_widths(page: Any, site: SimpleNamespace, request: pytest.FixtureRequest) -> None:
     dark = "dark" in request.node.callspec.params["page"]["color_scheme"]
     for path in ("/", "/explore?space=aisfx&space=melstats", "/jobs"):

@@ -73,7 +73,7 @@ def test_payload_says_each_clip_once(shown: Any) -> None:
         labels=c.labels,
         families=c.families,
         files=c.files,
-        colour=data.colour(c, "class"),
+        colours=[data.colour(c, "class")],
     )
     assert text.count(b"crow__take-003") == 1
     content = json.loads(text)
