@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -127,10 +128,15 @@ class Artifact:
     def _read(self, name: str, load: Callable[[Path], T]) -> T:
         """Find, check and load a file; tell an artifact that went away from one that is damaged."""
         for _ in range(5):
+            before = _stamp(self.path / name)
             problem = self._problem(name)
             if problem is None:
                 try:
-                    return load(self.path / name)
+                    loaded = load(self.path / name)
+                    # NumPy opens a file twice to map it, so it could have met two files.
+                    if _stamp(self.path / name) == before:
+                        return loaded
+                    problem = "it changed while it was read"
                 except (CacheError, MemoryError, ImportError):
                     raise
                 except Exception as error:
@@ -165,6 +171,13 @@ class Artifact:
                 f"Artifact {self.key[:12]}… has no file {name!r}; it has {', '.join(some) or 'none'}{more}."
             )
         return misfit(self.path, name, self.manifest["files"][name]["size"])
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    with suppress(OSError):
+        found = path.lstat()
+        return found.st_ino, found.st_size, found.st_mtime_ns
+    return None
 
 
 def misfit(folder: Path, name: str, size: int) -> str | None:
