@@ -2,8 +2,8 @@
 
 The workspace is made through the real cache: 10,000 clips of 50 classes, two spaces of 256 dimensions with
 neighbours and maps. "A new colour" draws and packs its figure; "seen before" finds it kept. Beside it what
-one would write without hearspace: the same points by Plotly Express in ``st.plotly_chart``, with the same labels
-on hover. It should stay under 0.3 s.
+one would write without hearspace: the same points by Plotly Express in ``st.plotly_chart``, with the same
+labels on hover. It should stay under 0.3 s.
 
 python benchmarks/explore_server.py --json explore_server.json
 """

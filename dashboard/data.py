@@ -297,7 +297,11 @@ def _colour(c: Clips, by: str) -> Colour:
         name = by.removeprefix("column:")
         values = pd.to_numeric(c.frame[name], errors="coerce").to_numpy(np.float32, na_value=np.nan)
         return Colour("number", _UNITS.get(name, name.replace("_", " ")), values)
-    return _groups("class", c.labels, lambda names: {n: c.styles[n] for n in names})
+    family = dict(zip(c.labels, c.families, strict=True))
+    few = len(c.styles) <= len(palette.BASE["light"])
+    # Many classes are listed by family, as they are coloured.
+    order = None if few else lambda name: (family.get(name) or "", name)
+    return _groups("class", c.labels, lambda names: {n: c.styles[n] for n in names}, order)
 
 
 def kept_colour(shown: Layout, k: int) -> Colour:
@@ -307,9 +311,12 @@ def kept_colour(shown: Layout, k: int) -> Colour:
 
 
 def _groups(
-    title: str, values: np.ndarray, styles: Callable[[list[str]], dict[str, palette.Style]]
+    title: str,
+    values: np.ndarray,
+    styles: Callable[[list[str]], dict[str, palette.Style]],
+    order: Callable[[str], Any] | None = None,
 ) -> Colour:
-    names = sorted({v for v in values if v}, key=_natural)
+    names = sorted({v for v in values if v}, key=order or _natural)
     found = styles(names)
     looks = [found[n] for n in names]
     if any(v == "" for v in values):

@@ -74,14 +74,15 @@ def progress_text(job: Job) -> tuple[float, str]:
     share = min(1.0, max(0.0, done / total)) if total else 0.0
     parts = [note or "running", f"{share:.0%}"]
     if job.eta_s is not None:
-        parts.append(f"about {numbers.duration(job.eta_s)} left")
+        left = numbers.duration(job.eta_s)
+        parts.append("nearly done" if job.eta_s < 1 else f"about {left} left")
     return share, " · ".join(parts)
 
 
 def job_bar(job: Job) -> None:
     """Show a job as a bar with words."""
     share, text = progress_text(job)
-    st.progress(share, text=f"{_plain(job.title)} · {text}")
+    st.progress(share, text=f"{plain(job.title)} · {text}")
 
 
 def no_worker(workspace: Workspace) -> None:
@@ -90,7 +91,15 @@ def no_worker(workspace: Workspace) -> None:
         st.warning(
             "No worker is running, so jobs wait. Start one in a terminal:", icon=":material/engineering:"
         )
-        st.code(f"hearspace worker --workspace {_quoted(str(workspace.root))}", language="bash")
+        st.code(command(workspace, "worker"), language="bash")
+
+
+def command(workspace: Workspace, *words: str) -> str:
+    """Write a command of the shell for this workspace, which is named where it is not the usual one."""
+    import shlex
+
+    where = [] if Workspace.open(None).root == workspace.root else ["--workspace", str(workspace.root)]
+    return shlex.join(["hearspace", *words, *where])
 
 
 def standing(workspace: Workspace, spec: Spec) -> list[Job]:
@@ -117,7 +126,7 @@ def pending(workspace: Workspace, specs: Sequence[Spec], key: str) -> None:
                 if job.state in ("failed", "cancelled"):
                     left, right = st.columns([5, 1], vertical_alignment="center")
                     why = job.error or "It was cancelled."
-                    left.error(f"{_plain(job.title)}: {_plain(why)}", icon=":material/error:")
+                    left.error(f"{plain(job.title)}: {plain(why)}", icon=":material/error:")
                     if right.button("Try again", key=f"retry-{key}-{job.key}"):
                         workspace.queue.retry(job.key)
                         st.rerun(scope="fragment")
@@ -127,19 +136,9 @@ def pending(workspace: Workspace, specs: Sequence[Spec], key: str) -> None:
     watch()
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Keep names of files and classes from being read as Markdown."""
     return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-!|<>$~:" else c for c in text)
-
-
-def _quoted(text: str) -> str:
-    import shlex
-
-    return shlex.quote(text)
-
-
-plain = _plain
-quoted = _quoted
 
 
 def go(page: str, query: dict[str, str]) -> None:

@@ -306,7 +306,10 @@ function create(parent) {
       const scale = view.payload.figure.layout.meta.scales[mode].map(([at, c]) => `${c} ${at * 100}%`).join(",");
       const row = document.createElement("div");
       row.className = "hsm-scale";
-      for (const text of [legend.title, (+legend.low.toPrecision(4)).toLocaleString(), null, (+legend.high.toPrecision(4)).toLocaleString()]) {
+      const title = document.createElement("span");
+      title.textContent = legend.title;
+      box.append(title);
+      for (const text of [(+legend.low.toPrecision(4)).toLocaleString(), null, (+legend.high.toPrecision(4)).toLocaleString()]) {
         const part = document.createElement("span");
         if (text === null) { part.className = "hsm-ramp"; part.style.background = `linear-gradient(90deg,${scale})`; } else part.textContent = text;
         row.append(part);

@@ -114,7 +114,7 @@ def _controls(workspace: Workspace, view: state.View, names: list[str]) -> Choic
     if not spaces:
         st.title("Explore")
         st.write(f"**{ui.plain(name)}** has no space yet: embed it with at least one model.")
-        st.code(f"hearspace embed {name} melstats", language="bash")
+        st.code(ui.command(workspace, "embed", name, "melstats"), language="bash")
         if st.button("Embed with melstats", type="primary"):
             workspace.queue.submit(EmbedAudio(dataset=dataset.ref, encoder="melstats"))
             st.rerun()
@@ -271,8 +271,8 @@ def _map(chosen: Choices, ready: list[Project], clip: str, selection: str, near:
         else ""
     )
     ui.reading(
-        f"Each point is a clip: click it to hear it, hold **A** or **Shift** and move to hear what is under the "
-        f"pointer, draw with Lasso or Box or click a class to list clips.{ring} {_PAPERS[ready[0].method]}"
+        f"Each point is a clip: click it to hear it, hold **A** or **Shift** and move to hear what is "
+        f"under the pointer, draw with Lasso or Box or click a class to list clips.{ring} {_PAPERS[ready[0].method]}"
     )
 
 
@@ -350,9 +350,9 @@ def _trust(chosen: Choices) -> None:
         rows,
     )
     ui.reading(
-        "The first two numbers are about the **space** in all its dimensions: how often a clip's nearest clip "
-        "is of its class, and how far classes stand apart, from −1 to 1 (Rousseeuw 1987). The last is about the "
-        "**picture**: the share of each clip's k nearest in the space that are also among its k nearest "
+        "The first two numbers are about the **space** in all its dimensions: how often a clip's nearest "
+        "clip is of its class, and how far classes stand apart, from −1 to 1 (Rousseeuw 1987). The last is "
+        "about the **picture**: the share of each clip's k nearest in the space that are also among its k nearest "
         "on the map (trust a map that keeps little only for its outlines; cf. Venna & Kaski 2001). "
         "In brackets: 95% intervals over clips."
     )

@@ -40,13 +40,15 @@ def render(workspace: Workspace) -> None:
 def _empty(workspace: Workspace) -> None:
     st.subheader("This workspace is empty", anchor=False)
     st.write("Begin with recordings of your own, a folder for each class of sound:")
-    st.code(
-        "hearspace add mysounds path/to/folder\nhearspace embed mysounds melstats aisfx\nhearspace worker",
-        language="bash",
-    )
+    commands = [
+        ("add", "mysounds", "path/to/folder"),
+        ("embed", "mysounds", "melstats", "aisfx"),
+        ("project", "mysounds", "aisfx"),
+    ]
+    st.code("\n".join(ui.command(workspace, *words) for words in commands), language="bash")
     st.write(
-        "Or begin with the synthetic sound world: sounds made by formulas, named after real classes. It is there "
-        "to learn the tool with; it says nothing about how models do on recordings."
+        "Or begin with the synthetic sound world: sounds made by formulas, named after real classes. It is "
+        "there to learn the tool with; it says nothing about how models do on recordings."
     )
     _add_synthetic(workspace)
     st.caption(f"The workspace is {ui.plain(str(workspace.root))}")
@@ -66,12 +68,8 @@ def _add_synthetic(workspace: Workspace) -> None:
 
 
 def _how_to_add(workspace: Workspace) -> None:
-    st.code(
-        "hearspace add NAME path/to/folder          # a folder a class\n"
-        "hearspace add NAME path/to/table.csv --adapter csv\n"
-        "hearspace datasets --help",
-        language="bash",
-    )
+    st.write("A folder of recordings, with a folder a class, a table or the layout of ESC-50:")
+    st.code(ui.command(workspace, "add", "NAME", "path/to/folder"), language="bash")
     if not any(d.name == "synthetic" for d in workspace.datasets()):
         _add_synthetic(workspace)
 
@@ -154,7 +152,5 @@ def _next(workspace: Workspace, dataset: Dataset, there: set[str], ready: bool) 
                     spec = EmbedAudio(dataset=dataset.ref, encoder=encoder)
                     workspace.queue.submit(Project(embedding=spec, method="tsne"))
                     st.rerun()
-    st.code(
-        f"hearspace embed {dataset.name} {rest[0] if rest else 'transformers:PATH_OR_HUB_ID'}",
-        language="bash",
-    )
+    words = ("embed", dataset.name, (rest or ["transformers:PATH_OR_HUB_ID"])[0])
+    st.code(ui.command(workspace, *words), language="bash")

@@ -70,9 +70,14 @@ def start(root: Path, tmp: Path) -> tuple[str, subprocess.Popen[bytes]]:
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
-    code = f"from pathlib import Path; from dashboard.server import serve; serve(Path({str(root)!r}), port={port})"
+    code = (
+        "import sys, pathlib; from dashboard.server import serve; "
+        "serve(pathlib.Path(sys.argv[1]), port=int(sys.argv[2]))"
+    )
     log = (tmp / "server.log").open("wb")
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(root), str(port)], cwd=ROOT, stdout=log, stderr=subprocess.STDOUT
+    )
     url = f"http://127.0.0.1:{port}"
     for _ in range(300):
         try:
