@@ -112,7 +112,7 @@ def _embed_shard(
     for row, f in zip(heard, given, strict=True):
         if np.isfinite(f).all():
             kept.append(row)
-            frames.append(f)
+            frames.append(np.asarray(f, dtype=np.float32))
         else:
             excluded[row] = "the encoder gave values that are not finite numbers"
     d = model.dimensions
@@ -122,7 +122,7 @@ def _embed_shard(
         rows=np.array(kept, np.int64),
         embeddings=np.array(means, np.float32).reshape(-1, d),
         counts=np.array([len(f) for f in frames], np.int64),
-        frames=np.concatenate([*frames, np.empty((0, d))]).astype(np.float32) if model.frame_level else [],
+        frames=np.concatenate([*frames, np.empty((0, d), np.float32)]) if model.frame_level else [],
         excluded=np.array(sorted(excluded), np.int64),
         reasons=np.array([excluded[row] for row in sorted(excluded)], np.str_),
         seconds=time.perf_counter() - started,
