@@ -13,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 import scipy.fft
+from scipy.ndimage import uniform_filter1d
 from scipy.signal import lfilter
 
 _TABLE = 2048  # samples in one period of a wave
@@ -169,6 +170,12 @@ def stepwise(take: Take, starts: np.ndarray, values: np.ndarray | Sequence[float
     """Curve that takes each value from its start on."""
     which = np.searchsorted(starts, take.t, side="right") - 1
     return np.asarray(values)[np.clip(which, 0, len(starts) - 1)]
+
+
+def glide(take: Take, values: np.ndarray, seconds: float) -> np.ndarray:
+    """Smooth the steps of a curve: a moving mean over some time."""
+    smooth: np.ndarray = uniform_filter1d(values.astype(np.float64), take.samples(seconds), mode="nearest")
+    return smooth
 
 
 # -- tones ---------------------------------------------------------------------------------------------

@@ -53,11 +53,7 @@ def singing(take: Take) -> np.ndarray:
     scale = np.array([0, 2, 4, 5, 7, 9, 12])
     starts = b.regular(take, take.near(0.7, 0.4), 0.1, start=0.03)
     tune = take.near(260, 0.5) * 2 ** (take.rng.choice(scale, len(starts)) / 12)
-    f0 = b.stepwise(take, starts, tune)
-    smooth = take.samples(0.05)
-    f0 = np.convolve(np.pad(f0, smooth // 2, mode="edge"), np.ones(8) / 8, mode="same")[smooth // 2 :][
-        : take.n
-    ]
+    f0 = b.glide(take, b.stepwise(take, starts, tune), 0.05)
     vibrato = 1 + take.between(0.006, 0.022) * np.sin(2 * np.pi * take.near(5.6, 0.12) * take.t)
     voice = b.tone(take, f0 * vibrato, b.rolloff(30, 1.1)) + 0.015 * b.white(take)
     mouth = _vowel(take, take.count(0, 4), take.near(1.05, 0.12))

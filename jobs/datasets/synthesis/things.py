@@ -40,7 +40,7 @@ def siren(take: Take) -> np.ndarray:
     if kind < 0.45:  # wail
         sweep = 0.5 - 0.5 * np.cos(2 * np.pi * x)
     elif kind < 0.75:  # two tones
-        sweep = np.convolve((x < 0.5).astype(float), np.ones(64) / 64, mode="same") * 0.5
+        sweep = 0.5 * b.glide(take, x < 0.5, 0.004)
     else:  # yelp
         sweep = (4 * x) % 1
         sweep = np.where(sweep > 0.92, (1 - sweep) / 0.08, sweep / 0.92)
