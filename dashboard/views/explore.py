@@ -271,8 +271,9 @@ def _map(chosen: Choices, ready: list[Project], clip: str, selection: str, near:
         else ""
     )
     ui.reading(
-        f"Each point is a clip: click it to hear it, hold **A** or **Shift** and move to hear what is "
-        f"under the pointer, draw with Lasso or Box or click a class to list clips.{ring} {_PAPERS[ready[0].method]}"
+        f"Each point is a clip: click it to hear it, hold **A** or **Shift** and move to hear "
+        f"what is under the pointer, draw with Lasso or Box or click a class to list clips.{ring} "
+        f"{_PAPERS[ready[0].method]}"
     )
 
 
@@ -352,8 +353,8 @@ def _trust(chosen: Choices) -> None:
     ui.reading(
         "The first two numbers are about the **space** in all its dimensions: how often a clip's nearest "
         "clip is of its class, and how far classes stand apart, from −1 to 1 (Rousseeuw 1987). The last is "
-        "about the **picture**: the share of each clip's k nearest in the space that are also among its k nearest "
-        "on the map (trust a map that keeps little only for its outlines; cf. Venna & Kaski 2001). "
+        "about the **picture**: the share of each clip's k nearest in the space that are also among its k "
+        "nearest on the map (trust a map that keeps little only for its outlines; cf. Venna & Kaski 2001). "
         "In brackets: 95% intervals over clips."
     )
 
