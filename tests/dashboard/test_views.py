@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard import data, errors
+from jobs.specs import EmbedAudio, Project
+from jobs.workspace import Workspace
+
+
+def run(name: str, **query: Any) -> AppTest:
+    """Run a page as the navigation does."""
+
+    def page(name: str) -> None:
+        import importlib
+
+        from dashboard import data, errors
+
+        module = importlib.import_module(f"dashboard.views.{name}")
+        errors.guarded(lambda: module.render(data.workspace()))()
+
+    app = AppTest.from_function(page, kwargs={"name": name}, default_timeout=60)
+    for key, value in query.items():
+        app.query_params[key] = value
+    app.run()
+    assert not app.exception
+    return app
+
+
+def words(app: AppTest) -> str:
+    parts = [e.value for kind in ("markdown", "caption", "info", "warning", "error", "title", "code") for e in app.get(kind)]  # fmt: skip
+    return "\n".join(map(str, parts))
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Workspace]:
+    data.forget()
+    data.use(tmp_path / "workspace")
+    yield data.workspace()
+    data.use(None)
+    data.forget()
+
+
+@pytest.mark.parametrize("name", ["home", "explore", "jobs"])
+def test_an_empty_workspace_says_what_to_do(fresh: Workspace, name: str) -> None:
+    app = run(name)
+    assert not app.error
+    said = words(app)
+    assert any(s in said for s in ("hearspace add", "no dataset to look at", "No jobs here"))
+
+
+def test_the_synthetic_world_is_named_as_such_before_its_sounds_exist(fresh: Workspace) -> None:
+    app = run("home")
+    next(b for b in app.button if "synthetic" in b.label).click()
+    app.run()
+    assert not app.exception
+    dataset = fresh.dataset("synthetic")
+    assert dataset.note
+    assert "recordings" in dataset.note.lower() or "formula" in dataset.note.lower()
+    assert {j.spec["type"] for j in fresh.queue.jobs()} == {
+        "Synthesize",
+        "EmbedAudio",
+        "Neighbors",
+        "Project",
+    }
+    explore = run("explore")
+    assert not explore.error
+    assert "being generated" in words(explore)
+    jobs = run("jobs")
+    assert "generate synthetic sounds" in words(jobs)
+
+
+def test_a_map_that_is_missing_is_asked_for_once(made: Any, fresh: Workspace, tmp_path: Path) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=2, sounds=False)
+    space = made.space(found, dataset, "melstats", seed=0, spread=1.0)
+    run("explore")
+    run("explore")
+    assert [j.key for j in found.queue.jobs()] == [Project(embedding=space, method="tsne").key]
+    # Other parameters cost time: they wait for a click.
+    app = run("explore", perplexity="7")
+    assert len(found.queue.jobs()) == 1
+    next(b for b in app.button if b.label == "Draw it").click()
+    app.run()
+    assert len(found.queue.jobs()) == 2
+
+
+def test_a_failed_map_says_why_and_can_be_tried_again(made: Any, fresh: Workspace, tmp_path: Path) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=2, sounds=False)
+    spec = Project(embedding=made.space(found, dataset, "melstats", seed=0, spread=1.0), method="tsne")
+    found.queue.submit(spec)
+    found.queue.claim(spec.key)
+    found.queue.finish(spec.key, "failed", "There was no room on the disk.")
+    app = run("explore")
+    assert "There was no room on the disk" in app.error[0].value.replace("\\", "")
+    next(b for b in app.button if b.label == "Try again").click()
+    app.run()
+    assert found.queue.get(spec.key).state == "queued"
+
+
+def test_what_needs_a_clip_of_no_class_or_one_class_still_shows(
+    made: Any, fresh: Workspace, tmp_path: Path
+) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=6, classes={"Only": "Things"}, sounds=False)
+    made.map_of(found, made.space(found, dataset, "melstats", seed=0, spread=1.0))
+    for name in ("home", "explore"):
+        app = run(name)
+        assert not app.error, app.error[0].value
+
+
+def test_filter_that_nothing_passes_is_calm(shown: Any) -> None:
+    app = run("explore", find="nothing like this")
+    assert "No clip passes the filter" in words(app)
+    assert not app.error
+
+
+def test_chosen_clip_lists_neighbours_of_every_space(shown: Any) -> None:
+    app = run("explore", clip="rain__take-001", space=["aisfx", "melstats"])
+    said = words(app)
+    assert "Nearest in aisfx" in said
+    assert "Nearest in melstats" in said
+    assert "32 dimensions" in said
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["perplexity", "neighbours", "mindist", "seed", "k", "near", "sel", "clip", "colour", "space", "map"],
+)
+def test_any_nonsense_in_the_url_is_no_error(shown: Any, name: str) -> None:
+    app = run("explore", **{name: "'; drop/../<b>"})
+    assert not app.error
+
+
+def test_known_errors_are_their_own_sentence_and_unknown_ones_name_the_log(tmp_path: Path) -> None:
+    errors.log_to(tmp_path / "dashboard.log")
+
+    def page(kind: str) -> None:
+        from dashboard import errors
+        from jobs.workspace import WorkspaceError
+
+        def draw() -> None:
+            raise (
+                WorkspaceError("No dataset 'x' here.")
+                if kind == "known"
+                else ZeroDivisionError("secret detail")
+            )
+
+        errors.guarded(draw)()
+
+    known = AppTest.from_function(page, kwargs={"kind": "known"}).run()
+    assert known.error[0].value == "No dataset 'x' here."
+    unknown = AppTest.from_function(page, kwargs={"kind": "unknown"}).run()
+    assert not unknown.exception
+    assert "secret detail" not in unknown.error[0].value
+    assert "dashboard.log" in unknown.error[0].value
+    assert "secret detail" in (tmp_path / "dashboard.log").read_text()
+    for handler in list(errors.log.handlers):
+        errors.log.removeHandler(handler)
+
+
+def test_embedding_is_asked_for_from_home(made: Any, fresh: Workspace, tmp_path: Path) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=2, sounds=False)
+    app = run("home")
+    app.selectbox(key="home-encoder-small").set_value("melstats").run()
+    app.button(key="home-embed-small").click().run()
+    assert EmbedAudio(dataset=dataset.ref, encoder="melstats").key in {j.key for j in found.queue.jobs()}
+
+
+def test_names_are_not_read_as_markdown() -> None:
+    from dashboard import ui
+
+    assert ui.plain("a_b*c <i> [x](y) :red[z]") == "a\\_b\\*c \\<i\\> \\[x\\]\\(y\\) \\:red\\[z\\]"
