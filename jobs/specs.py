@@ -217,6 +217,7 @@ class EmbedAudio(Spec):
 
     def __post_init__(self) -> None:
         if not self.identity:
+            object.__setattr__(self, "encoder", encoders.canonical(self.encoder, modality="audio"))
             object.__setattr__(self, "identity", encoders.identity(self.encoder, modality="audio"))
 
     @property
@@ -246,6 +247,7 @@ class EmbedText(Spec):
         if self.template.count("{}") != 1:
             raise SpecError(f"template is {self.template!r}; it must hold {{}} once, where the text goes.")
         if not self.identity:
+            object.__setattr__(self, "encoder", encoders.canonical(self.encoder, modality="text"))
             object.__setattr__(self, "identity", encoders.identity(self.encoder, modality="text"))
 
     @property

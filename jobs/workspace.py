@@ -1,8 +1,8 @@
 """The workspace: the folder that holds datasets, jobs, results and saved views.
 
 ``<root>/cache`` is the artifact store, ``<root>/jobs`` the queue, ``<root>/datasets/<name>`` what was
-imported (``dataset.json``, ``clips.parquet``, ``classes.parquet``, ``report.parquet``; the sounds stay where they
-are). The folder is `--workspace`, else ``$HEARSPACE_HOME``, else the user's data folder.
+imported: ``dataset.json``, ``clips.parquet``, ``classes.parquet``, ``report.parquet``. The sounds stay where
+they are. The folder is `--workspace`, else ``$HEARSPACE_HOME``, else the user's data folder.
 """
 
 from __future__ import annotations

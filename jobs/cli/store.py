@@ -143,11 +143,9 @@ def export(
     import numpy as np
     import pandas as pd
 
-    from jobs import encoders
-
     ws = open_workspace(workspace)
     ds = ws.dataset(dataset)
-    spec = EmbedAudio(dataset=ds.ref, encoder=encoders.canonical(encoder, modality="audio"))
+    spec = EmbedAudio(dataset=ds.ref, encoder=encoder)
     if not ws.cache.contains(spec.key):
         raise SpecError(
             f"{dataset} is not embedded with {encoder} yet; `hearspace embed {dataset} {encoder}` does it."

@@ -79,22 +79,18 @@ def embed(
 
     Exit status: 0 when every space is there, 1 if one failed, 2 for an unknown dataset or encoder.
     """
-    from jobs import encoders as registry
-
     ws = open_workspace(workspace)
     ds = ws.dataset(dataset)
     specs: list[Spec] = []
     for name in encoders:
         if text is None:
-            encoder = registry.canonical(name, modality="audio")
-            specs.append(EmbedAudio(dataset=ds.ref, encoder=encoder))
+            specs.append(EmbedAudio(dataset=ds.ref, encoder=name))
         else:
             from jobs.texts import texts_fingerprint, texts_of
 
-            encoder = registry.canonical(name, modality="text")
             fingerprint = texts_fingerprint(texts_of(ds, text))
             specs.append(
-                EmbedText(dataset=ds.ref, texts=fingerprint, encoder=encoder, of=text, template=template)
+                EmbedText(dataset=ds.ref, texts=fingerprint, encoder=name, of=text, template=template)
             )
     _do(ws, specs, background=background, print_spec=print_spec, as_json=as_json)
 
@@ -123,12 +119,8 @@ def project(
 
     Exit status: 0 when the map is there, 1 if a job failed, 2 for unknown names or parameters.
     """
-    from jobs import encoders as registry
-
     ws = open_workspace(workspace)
-    embedding = EmbedAudio(
-        dataset=ws.dataset(dataset).ref, encoder=registry.canonical(encoder, modality="audio")
-    )
+    embedding = EmbedAudio(dataset=ws.dataset(dataset).ref, encoder=encoder)
     spec = Project(
         embedding=embedding,
         method=method,

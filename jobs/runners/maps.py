@@ -35,7 +35,8 @@ def neighbors(spec: Neighbors, context: JobContext) -> None:
 
 def project(spec: Project, context: JobContext) -> None:
     """Store a map of a space, and how much of every clip's true neighbourhood it keeps."""
-    from core import projection
+    from core.projection import neighborhood_kept
+    from core.projection import project as lay_out
 
     assert spec.neighbors is not None
     X = context.open(spec.embedding).array("embeddings")  # (n, d)
@@ -51,7 +52,7 @@ def project(spec: Project, context: JobContext) -> None:
         context.progress(done, total + 1, "laying out")
 
     context.progress(0, 1, "preparing")
-    coords = projection.project(
+    coords = lay_out(
         X,
         spec.method,
         neighbors=(indices, distances),
@@ -61,7 +62,7 @@ def project(spec: Project, context: JobContext) -> None:
     )  # (n, 2)
     ks = np.array([k for k in KEPT_KS if k <= indices.shape[1]] or [indices.shape[1]], dtype=np.int64)
     context.progress(0.95, 1, "judging the map")
-    kept = projection.neighborhood_kept(indices, coords, ks)  # (n, len(ks))
+    kept = neighborhood_kept(indices, coords, ks)  # (n, len(ks))
     with context.writer() as w:
         w.array("coords", coords.astype(np.float32))
         w.array("kept", kept.astype(np.float32))
