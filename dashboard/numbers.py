@@ -72,3 +72,8 @@ def duration(seconds: float) -> str:
 def count(n: int, noun: str) -> str:
     """Say a number of things: ``1 clip``, ``2,000 clips``."""
     return f"{n:,} {noun}" + ("" if n == 1 else "es" if noun.endswith("s") else "s")
+
+
+def signed(value: float) -> str:
+    """Say a number between -1 and 1 with its sign; a dash where there is none."""
+    return f"{value:+.3f}".replace("-", "−") if np.isfinite(value) else "–"

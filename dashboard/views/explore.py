@@ -336,7 +336,7 @@ def _trust(chosen: Choices) -> None:
                 m.embedding.encoder,
                 f"{q.n:,} × {q.dimensions:,}" if q else "–",
                 q.agreement.percent() if q else "–",
-                f"{q.silhouette:+.3f}" if q and np.isfinite(q.silhouette) else "–",
+                numbers.signed(q.silhouette) if q else "–",
                 f"k = {kept[0]}: {kept[1].percent()}" if kept else "–",
             ]
         )

@@ -126,7 +126,7 @@ def _scores(dataset: Dataset, spec: EmbedAudio) -> list[str]:
     q = data.quality(spec, dataset)
     if q is None:
         return ["–", "–"]
-    return [q.agreement.percent(), f"{q.silhouette:+.3f}"]
+    return [q.agreement.percent(), numbers.signed(q.silhouette)]
 
 
 def _next(workspace: Workspace, dataset: Dataset, there: set[str], ready: bool) -> None:

@@ -53,7 +53,7 @@ def test_base_colours_stand_out_from_the_page(theme: str) -> None:
 def test_base_colours_can_be_told_apart(theme: str, vision: str) -> None:
     seen = {c: lab(VISION[vision] @ linear(c)) for c in palette.BASE[theme]}
     for a, b in itertools.combinations(seen, 2):
-        assert np.linalg.norm(seen[a] - seen[b]) >= 13, (a, b)
+        assert np.linalg.norm(seen[a] - seen[b]) >= 16, (a, b)
 
 
 def test_a_class_keeps_its_colour_whatever_the_order() -> None:

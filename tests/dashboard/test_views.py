@@ -32,7 +32,8 @@ def run(name: str, **query: Any) -> AppTest:
 
 
 def words(app: AppTest) -> str:
-    parts = [e.value for kind in ("markdown", "caption", "info", "warning", "error", "title", "code") for e in app.get(kind)]  # fmt: skip
+    kinds = ("markdown", "caption", "info", "warning", "error", "title", "code")
+    parts = [e.value for kind in kinds for e in app.get(kind)]
     return "\n".join(map(str, parts))
 
 
