@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -418,21 +419,24 @@ def csv_of(c: Clips, ids: list[str]) -> bytes:
 
 # -- keeping ----------------------------------------------------------------------------------------------
 
-_kept: dict[tuple[Any, ...], Any] = {}
-_MAX_KEPT = 256
+_kept: dict[str, OrderedDict[tuple[Any, ...], Any]] = {}
+#: How many of each kind stay in memory; figures and graphs are megabytes each.
+_MOST = {"clips": 8, "content": 32, "graph": 16, "layout": 32}
 
 
 def _once(key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
-    """Return what was made under this key, or make it; the least recently used goes when it is too much."""
+    """Return what was made under this key, or make it; of each kind the least recently used go first."""
     with _lock:
-        if key in _kept:
-            _kept[key] = _kept.pop(key)
-            return _kept[key]
+        kind = _kept.setdefault(key[0], OrderedDict())
+        if key in kind:
+            kind.move_to_end(key)
+            return kind[key]
     value = make()
     with _lock:
-        _kept[key] = value
-        while len(_kept) > _MAX_KEPT:
-            del _kept[next(iter(_kept))]
+        kind[key] = value
+        kind.move_to_end(key)
+        while len(kind) > _MOST.get(key[0], 64):
+            kind.popitem(last=False)
     return value
 
 
