@@ -29,8 +29,8 @@ def main() -> None:
     X = rng.standard_normal((n, d), dtype=np.float32) @ rng.standard_normal((d, d), dtype=np.float32)
     other = X.copy()  # NumPy halves the work of X @ X.T by its symmetry; of two matrices it cannot
 
-    def scikit_learn(metric: str) -> None:
-        NearestNeighbors(n_neighbors=k, metric=metric, algorithm="brute", n_jobs=-1).fit(X).kneighbors()
+    def scikit_learn(metric: str, n_jobs: int | None) -> None:
+        NearestNeighbors(n_neighbors=k, metric=metric, algorithm="brute", n_jobs=n_jobs).fit(X).kneighbors()
 
     def sorted_product() -> None:
         unit = X / np.linalg.norm(X, axis=1, keepdims=True)
@@ -43,8 +43,10 @@ def main() -> None:
             "matrix product, float32": lambda: X @ other.T,
             "matrix product of X by itself, float32": lambda: X @ X.T,
             "product and argpartition, unsorted": sorted_product,
-            "scikit-learn brute force, cosine": lambda: scikit_learn("cosine"),
-            "scikit-learn brute force, euclidean": lambda: scikit_learn("euclidean"),
+            "scikit-learn brute force, cosine": lambda: scikit_learn("cosine", None),
+            "scikit-learn brute force, cosine, n_jobs=-1": lambda: scikit_learn("cosine", -1),
+            "scikit-learn brute force, euclidean": lambda: scikit_learn("euclidean", None),
+            "scikit-learn brute force, euclidean, n_jobs=-1": lambda: scikit_learn("euclidean", -1),
             "knn, cosine": lambda: knn(X, k),
             "knn, euclidean": lambda: knn(X, k, metric="euclidean"),
             "knn, inner_product": lambda: knn(X, k, metric="inner_product"),

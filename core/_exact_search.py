@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from collections.abc import Callable
@@ -17,7 +18,8 @@ METRICS = ("cosine", "euclidean", "inner_product")
 DECIMALS = 12
 _FLOAT32 = 2.0**-24  # unit roundoff
 _FLOAT64 = 2.0**-53
-_BLOCK_ELEMENTS = 5_000_000  # scores held at once by a worker: 20 MB
+_BLOCK_ELEMENTS = 5_000_000  # scores held at once by a worker: 20 MB at most
+_WHOLE_ELEMENTS = 128_000_000  # scores of all pairs that may be held at once: 512 MB, half of it used
 _SMALL = 20_000_000  # multiplications below which threads and compiled code cost more than they save
 
 
@@ -47,27 +49,32 @@ def prepare(corpus: np.ndarray, points: np.ndarray, metric: str, itself: bool) -
     elif largest > 1e150:
         raise ValueError(f"The largest value is {largest:.3g}; {metric} distances need values below 1e150.")
     d = corpus.shape[1]
-    corpus_scale, point_scale = inverse_norms(corpus), inverse_norms(points)
-    scaled = corpus * corpus_scale[:, None] if metric == "cosine" else corpus.astype(np.float64)
+    corpus_scale = inverse_norms(corpus)
+    point_scale = corpus_scale if itself else inverse_norms(points)
     # Spaces of untrained networks lie in a narrow cone: the error of a product is that of what is multiplied,
     # so take out the common part first. With c the centre, x·y = (x - c)·(y - c) + c·(y - c) + (only x), and
     # -|x - y|²/2 = (x - c)·(y - c) - |y - c|²/2 + (only x).
-    centre = scaled.mean(axis=0)
-    right = scaled - centre
-    if itself:
-        left = right
-    else:
-        left = (points * point_scale[:, None] if metric == "cosine" else points.astype(np.float64)) - centre
-    right_norm, left_norm = norms(right), norms(left)
+    right = corpus * corpus_scale[:, None] if metric == "cosine" else corpus.astype(np.float64)
+    centre = right.mean(axis=0)
+    right -= centre
+    right_norm = norms(right)
     bias = -0.5 * right_norm**2 if metric == "euclidean" else right @ centre
+    left, left_norm = right, right_norm
+    if not itself:
+        left = points * point_scale[:, None] if metric == "cosine" else points.astype(np.float64)
+        left -= centre
+        left_norm = norms(left)
     # float32 must not overflow; scores are only compared with each other.
     unit = max(right_norm.max(), left_norm.max()) or 1.0
-    left, right = left / unit, right / unit
     left_norm, right_norm, bias = left_norm / unit, right_norm / unit, bias / unit**2
+    right32 = np.divide(right, unit, dtype=np.float64).astype(np.float32)
+    # One array for both where they are one, for then half of the product follows by symmetry.
+    left32 = right32 if itself else (left / unit).astype(np.float32)
     # Worst case of a d-term sum in any order (Higham, Accuracy and Stability, 3.1), of rounding the factors
     # to float32, of adding the bias, and the same in float64 for what was done before centring.
     product = left_norm * right_norm.max()
-    size = 1.0 / unit if metric == "cosine" else (norms(corpus).max() + norms(points).max()) / unit
+    longest = 1.0 if metric == "cosine" else max(float(norms(corpus).max()), float(norms(points).max()))
+    size = 2 * longest / unit
     slack = (
         1.01 * (d + 6) * _FLOAT32 * (product + np.abs(bias).max())
         + 4 * (d + 6) * _FLOAT64 * size**2
@@ -85,8 +92,8 @@ def prepare(corpus: np.ndarray, points: np.ndarray, metric: str, itself: bool) -
         corpus=corpus,
         point_scale=point_scale,
         corpus_scale=corpus_scale,
-        left=left.astype(np.float32),
-        right=right.astype(np.float32),
+        left=left32,
+        right=right32,
         bias=bias.astype(np.float32),
         slack=slack,
     )
@@ -96,11 +103,18 @@ def search(problem: Problem, k: int, include_self: bool) -> tuple[np.ndarray, np
     m, (n, d) = len(problem.points), problem.corpus.shape
     indices = np.empty((m, k), dtype=np.int64)
     distances = np.empty((m, k), dtype=np.float64)
-    rows = max(1, min(512, _BLOCK_ELEMENTS // n))
+    rows = max(1, min(256, _BLOCK_ELEMENTS // n))
     small = m * n * d < _SMALL
     workers = 1 if small else cores()
     pair_sums = _pair_sums_numpy if small else _pair_sums_compiled()
+    # The product of a matrix with itself is symmetric: half of it is enough, where it can be held.
+    half = np.empty((n, n), dtype=np.float32) if problem.itself and n * n <= _WHOLE_ELEMENTS else None
     local = threading.local()  # fresh pages for every block would cost as much as the product
+
+    def multiply(start: int) -> None:
+        assert half is not None
+        stop = min(start + rows, m)
+        np.matmul(problem.left[start:stop], problem.right[start:].T, out=half[start:stop, start:])
 
     def block(start: int) -> None:
         if not hasattr(local, "scores"):
@@ -108,7 +122,11 @@ def search(problem: Problem, k: int, include_self: bool) -> tuple[np.ndarray, np
             local.chosen = np.empty((rows, n), dtype=bool)
         stop = min(start + rows, m)
         scores = local.scores[: stop - start]
-        np.matmul(problem.left[start:stop], problem.right.T, out=scores)
+        if half is None:
+            np.matmul(problem.left[start:stop], problem.right.T, out=scores)
+        else:
+            scores[:, :start] = half[:start, start:stop].T
+            scores[:, start:] = half[start:stop, start:]
         scores += problem.bias
         # One more than k, for the point itself may be among them.
         low = _kth_best(scores, min(k + problem.itself, n)) - 2 * problem.slack[start:stop]
@@ -125,24 +143,24 @@ def search(problem: Problem, k: int, include_self: bool) -> tuple[np.ndarray, np
         if include_self:
             indices[start:stop, 0] = np.arange(start, stop)
             distances[start:stop, 0] = _own_distance(problem, start, stop)
-        for r in range(stop - start):
-            begin, end = offsets[r], offsets[r + 1]
-            # Columns ascend within a row, so a stable sort leaves ties by lower index.
-            best = begin + np.argsort(exact[begin:end], kind="stable")[: k - own]
-            indices[start + r, own:] = column[best]
-            distances[start + r, own:] = exact[best]
+        best = _smallest(exact, offsets, k - own)
+        indices[start:stop, own:] = column[best]
+        distances[start:stop, own:] = exact[best]
 
+    steps = [block] if half is None else [multiply, block]
     starts = range(0, m, rows)
     if workers == 1:
-        for start in starts:
-            block(start)
+        for step in steps:
+            for start in starts:
+                step(start)
         return indices, distances
     from threadpoolctl import threadpool_limits
 
     # Blocks already keep every core busy.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
-        for _ in pool.map(block, starts):
-            pass
+        for step in steps:
+            for _ in pool.map(step, starts):
+                pass
     return indices, distances
 
 
@@ -158,6 +176,24 @@ def _kth_best(scores: np.ndarray, k: int) -> np.ndarray:
         scores = scores[:, : n // size * size].reshape(b, size, -1).max(axis=1)
     position = scores.shape[1] - k
     return np.partition(scores, position, axis=1)[:, position].astype(np.float64)
+
+
+def _smallest(values: np.ndarray, offsets: np.ndarray, k: int) -> np.ndarray:
+    """Return where the k smallest of each ragged row are, (b, k), in order; ties keep theirs.
+
+    Columns ascend within a row, so ties go to the lower index.
+    """
+    counts = np.diff(offsets)
+    widest = int(counts.max())
+    if widest * len(counts) > 4 * len(values):  # a few rows with many ties: padding would not pay
+        rows = [
+            begin + np.argsort(values[begin:end], kind="stable")[:k]
+            for begin, end in itertools.pairwise(offsets.tolist())
+        ]
+        return np.stack(rows)
+    padded = np.full((len(counts), widest), np.inf)
+    padded[np.arange(widest) < counts[:, None]] = values
+    return offsets[:-1, None] + np.argsort(padded, axis=1, kind="stable")[:, :k]
 
 
 def _exact(

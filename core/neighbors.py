@@ -57,7 +57,8 @@ def knn(
     -----
     A float32 matrix product on centred rows finds a superset of the neighbours: every point whose score
     reaches the k-th best within the worst-case rounding error of that product. Only those are measured in
-    float64 and sorted. Memory is bounded by blocks of rows.
+    float64 and sorted. Up to 11,300 points one half of the product is held (256 MB) and the other follows by
+    symmetry; beyond, memory is bounded by blocks of rows. A large search is compiled by numba once a machine.
 
     Examples
     --------

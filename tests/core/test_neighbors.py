@@ -172,8 +172,9 @@ def test_block_size_and_path_do_not_matter(monkeypatch):
     X = np.random.default_rng(4).standard_normal((700, 64)).astype(np.float32)
     plain = knn(X, 50)
     monkeypatch.setattr(_exact_search, "_BLOCK_ELEMENTS", 7000)
-    for limit in (0, 10**12):
+    for limit, whole in ((0, 0), (10**12, 0), (0, 10**9), (10**12, 10**9)):
         monkeypatch.setattr(_exact_search, "_SMALL", limit)
+        monkeypatch.setattr(_exact_search, "_WHOLE_ELEMENTS", whole)
         indices, distances = knn(X, 50)
         np.testing.assert_array_equal(indices, plain[0])
         np.testing.assert_allclose(distances, plain[1], rtol=0, atol=2e-12)
