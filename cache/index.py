@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from cache import manifest as manifests
-from cache.errors import CorruptArtifact
+from cache.errors import CacheError
 from cache.names import MANIFEST
 from cache.temporary import locked
 
@@ -27,6 +27,8 @@ T = TypeVar("T")
 
 SCHEMA = 1
 TIMEOUT = 10.0
+#: Seconds between two notes that one artifact is in use.
+TOUCH_EVERY = 60.0
 #: A folder changed this recently (in ns) may change again at what its clock calls the same time.
 RECENT = 2_000_000_000
 
@@ -39,6 +41,8 @@ CREATE TABLE artifacts (
 CREATE INDEX by_type ON artifacts (type, created);
 CREATE TABLE shards (name TEXT PRIMARY KEY, changed INTEGER NOT NULL) WITHOUT ROWID;
 """
+_SHARD = re.compile("[0-9a-f]{2}")
+_KEY = re.compile("[0-9a-f]{64}")
 _COLUMNS = "key, type, spec, meta, created, last_used, seconds, size"
 _PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
 _PASSING |= {sqlite3.SQLITE_FULL, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_INTERRUPT}
@@ -111,7 +115,7 @@ class Index:
     def add(self, folder: Path, manifest: dict[str, Any]) -> None:
         """Note a new artifact. Failing does no harm: the next listing finds it."""
         with suppress(OSError, sqlite3.Error):
-            row = _row(manifest, os.stat(folder / MANIFEST))
+            row = _row(manifest, os.stat(folder / MANIFEST), os.stat(folder).st_ino)
             self._run(lambda db: _insert(db, [row]))
 
     def rebuild(self) -> int:
@@ -186,13 +190,20 @@ def refresh(db: sqlite3.Connection, objects: Path) -> None:
             "SELECT key, last_used, inode FROM artifacts WHERE key >= ? AND key < ?", (shard, shard + "g")
         ).fetchall()
         indexed = {key: (last_used, inode) for key, last_used, inode in rows}
-        for key, stat in _manifests(objects, shard) if shard in present else ():
-            before = indexed.pop(key, None)
-            if before is None or before[1] != stat.st_ino:
-                with suppress(OSError, CorruptArtifact):
-                    new.append(_row(manifests.read(objects / shard / key, key), stat))
-            elif before[0] != stat.st_mtime:
-                used.append((stat.st_mtime, key))
+        for key, inode in _keys(objects, shard) if shard in present else ():
+            last_used, before = indexed.pop(key, (0.0, -1))
+            # A use is noted once in a while only, so what was used just now needs no second look.
+            if before == inode and 0 <= now / 1e9 - last_used < TOUCH_EVERY:
+                continue
+            try:
+                at = os.stat(f"{objects}/{shard}/{key}/{MANIFEST}")
+                if before != inode:
+                    new.append(_row(manifests.read(objects / shard / key, key), at, inode))
+                elif at.st_mtime != last_used:
+                    used.append((at.st_mtime, key))
+            except (OSError, CacheError):
+                if before != -1:
+                    lost.append((key,))
         lost += [(key,) for key in indexed]
     settled = [(name, present[name] if now - present[name] > RECENT else 0) for name in changed]
     db.execute("BEGIN IMMEDIATE")
@@ -208,15 +219,17 @@ def walk(objects: Path) -> list[ArtifactInfo]:
     """List the artifacts by reading every manifest: slow, and right without any index."""
     found = []
     for shard in _shards(objects):
-        for key, stat in _manifests(objects, shard):
-            with suppress(OSError, CorruptArtifact):
-                found.append(ArtifactInfo._make(_row(manifests.read(objects / shard / key, key), stat)[:-1]))
+        for key, inode in _keys(objects, shard):
+            folder = objects / shard / key
+            with suppress(OSError, CacheError):
+                row = _row(manifests.read(folder, key), os.stat(folder / MANIFEST), inode)
+                found.append(ArtifactInfo._make(row[:-1]))
     return found
 
 
 def keys_on_disk(objects: Path) -> list[str]:
     """Return the keys of all artifact folders, whole or not, sorted."""
-    return sorted(key for shard in _shards(objects) for key in _keys(objects, shard))
+    return sorted(key for shard in _shards(objects) for key, _ in _keys(objects, shard))
 
 
 def _shards(objects: Path) -> dict[str, int]:
@@ -225,28 +238,24 @@ def _shards(objects: Path) -> dict[str, int]:
             return {
                 e.name: e.stat().st_mtime_ns
                 for e in entries
-                if re.fullmatch("[0-9a-f]{2}", e.name) and e.is_dir(follow_symlinks=False)
+                if _SHARD.fullmatch(e.name) and e.is_dir(follow_symlinks=False)
             }
     except FileNotFoundError:
         return {}
 
 
-def _keys(objects: Path, shard: str) -> list[str]:
-    with suppress(FileNotFoundError):
-        names = os.listdir(objects / shard)
-        return [n for n in names if len(n) == 64 and n.startswith(shard) and re.fullmatch("[0-9a-f]+", n)]
-    return []
+def _keys(objects: Path, shard: str) -> list[tuple[str, int]]:
+    """Return key and inode of every artifact folder of a shard."""
+    try:
+        with os.scandir(objects / shard) as entries:
+            return [
+                (e.name, e.inode()) for e in entries if e.name.startswith(shard) and _KEY.fullmatch(e.name)
+            ]
+    except FileNotFoundError:
+        return []
 
 
-def _manifests(objects: Path, shard: str) -> list[tuple[str, os.stat_result]]:
-    found = []
-    for key in _keys(objects, shard):
-        with suppress(OSError):
-            found.append((key, os.stat(f"{objects}/{shard}/{key}/{MANIFEST}")))
-    return found
-
-
-def _row(manifest: dict[str, Any], stat: os.stat_result) -> tuple[Any, ...]:
+def _row(manifest: dict[str, Any], stat: os.stat_result, inode: int) -> tuple[Any, ...]:
     spec = manifest["spec"]
     return (
         manifest["key"],
@@ -257,7 +266,7 @@ def _row(manifest: dict[str, Any], stat: os.stat_result) -> tuple[Any, ...]:
         stat.st_mtime,
         float(manifest.get("seconds", 0.0)),
         manifests.total_size(manifest, stat.st_size),
-        stat.st_ino,
+        inode,
     )
 
 

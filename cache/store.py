@@ -21,12 +21,9 @@ from cache import manifest as manifests
 from cache.artifact import Artifact
 from cache.checks import Problem
 from cache.errors import CacheError, MissingArtifact, lack_of_space, writing
-from cache.index import ArtifactInfo, Index, keys_on_disk
+from cache.index import TOUCH_EVERY, ArtifactInfo, Index, keys_on_disk
 from cache.names import MANIFEST, check_key
 from cache.writer import ArtifactWriter, flush
-
-#: Seconds between two notes that one artifact is in use.
-TOUCH_EVERY = 60.0
 
 
 class ArtifactStore:

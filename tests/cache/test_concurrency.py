@@ -108,7 +108,7 @@ def _busy(root: Path, seed: int, n: int) -> None:
 
 
 def test_many_processes_doing_everything_at_once(tmp_path: Path) -> None:
-    workers = [SPAWN.Process(target=_busy, args=(tmp_path, seed, 40)) for seed in range(4)]
+    workers = [SPAWN.Process(target=_busy, args=(tmp_path, seed, 20)) for seed in range(4)]
     for w in workers:
         w.start()
     for w in workers:

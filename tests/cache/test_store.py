@@ -24,7 +24,7 @@ def used(store: ArtifactStore, key: str, ago: float) -> None:
     folder = store.root / "objects" / key[:2] / key
     when = time.time() - ago
     os.utime(folder / "manifest.json", (when, when))
-    os.utime(folder.parent)
+    store.rebuild_index()
 
 
 def test_hits_and_misses_are_counted(store: ArtifactStore) -> None:
