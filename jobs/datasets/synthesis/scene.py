@@ -12,6 +12,7 @@ from jobs.datasets.synthesis import blocks as b
 from jobs.datasets.synthesis.blocks import SoundClass, Take
 
 _FADE = 0.008  # s
+_CREST = 14.0  # highest peak over the root mean square (23 dB)
 
 
 def spread(difficulty: float) -> float:
@@ -49,7 +50,9 @@ def record(
     dry_rng, room_rng, back_rng = rng.spawn(3)
     dry = sound.recipe(Take(dry_rng, sample_rate, n, spread(difficulty)))
     wet = _room(b.level(dry), room_rng, sample_rate, difficulty)
-    x = b.level(wet) + _background(others, back_rng, n, sample_rate, difficulty)
+    # A recordist's limiter: one spike must not push all the rest of a clip down to where nobody hears it.
+    limited = _CREST * np.tanh(b.level(wet) / _CREST)
+    x = limited + _background(others, back_rng, n, sample_rate, difficulty)
     peak = 0.9 * 10 ** (-12 * difficulty * room_rng.random() / 20)
     fade = min(round(_FADE * sample_rate), n // 2)
     x = b.unit(x) * peak
@@ -68,11 +71,12 @@ def _room(x: np.ndarray, rng: np.random.Generator, sample_rate: int, difficulty:
     echoes *= amount / np.sqrt(np.sum(echoes**2))
     echoes[0] += 1
     size = int(scipy.fft.next_fast_len(len(x) + m, real=True))
-    f = np.maximum(scipy.fft.rfftfreq(size, 1 / sample_rate), 40)
-    octaves = np.log2(f / 1000)
+    f = scipy.fft.rfftfreq(size, 1 / sample_rate)
+    octaves = np.log2(np.maximum(f, 40) / 1000)
     tilt = 2.5 * difficulty * rng.standard_normal()  # dB an octave
     highest = 15_000 * 2 ** (-1.5 * difficulty * rng.random())
     gain = 10 ** (np.clip(tilt, -5, 5) * octaves / 20) / np.sqrt(1 + (f / highest) ** 6)
+    gain *= f**2 / (f**2 + 20**2)  # a microphone does not hear a constant
     spectrum = scipy.fft.rfft(x.astype(np.float32), size) * scipy.fft.rfft(echoes, size)
     return scipy.fft.irfft(spectrum * gain.astype(np.float32), size)[: len(x)]
 
