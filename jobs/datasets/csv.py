@@ -10,6 +10,7 @@ from typing import Any
 
 from jobs.audio import SUFFIXES
 from jobs.datasets import DatasetError, Found, LeftOut, OptionError
+from jobs.datasets._walk import walk
 
 NAME = "csv"
 DESCRIPTION = "A CSV table in the folder names the sounds; columns give labels, fold, caption and family."
@@ -95,6 +96,14 @@ def _rows(
                     cells.get("family"),
                     cells.get("caption"),
                     extra,
+                )
+            unnamed = [
+                p for p in walk(base) if isinstance(p, str) and _relative(root, prefix, p, "") not in seen
+            ]
+            if unnamed:
+                yield LeftOut(
+                    Path(prefix).as_posix(),
+                    f"holds {len(unnamed)} sounds that no row names, the first of them {unnamed[0]}",
                 )
     except UnicodeDecodeError:
         raise DatasetError(f"{table} is not UTF-8 text; save it as CSV UTF-8.") from None

@@ -436,6 +436,18 @@ def test_csv_rows_that_cannot_be_used(tmp_path: Path) -> None:
     assert list(got.clips["path"]) == [*(f"audio/{i}.wav" for i in range(4)), "audio/new.wav"]
 
 
+def test_csv_counts_the_sounds_that_it_does_not_name(tmp_path: Path) -> None:
+    root = _csv(tmp_path / "x")
+    assert len(import_dataset("csv", root).report) == 0
+    _sound(root / "more" / "5.wav", 500)
+    _sound(root / "more" / "6.wav", 510)
+    assert _reasons(import_dataset("csv", root), ".") == [
+        (LEFT_OUT, "holds 2 sounds that no row names, the first of them more/5.wav")
+    ]
+    within = import_dataset("csv", root, options={"folder": "."})
+    assert len(within.report) == 1
+
+
 def test_csv_says_what_is_wrong(tmp_path: Path) -> None:
     root = _csv(tmp_path / "x")
     columns = "its columns are path, label, fold, caption, family"
