@@ -15,6 +15,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -79,9 +80,12 @@ class Index:
     ----------
     root : Path
         Folder of the store.
+    durable : bool
+        Whether to keep the index whole through a power cut.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, durable: bool = True) -> None:
+        self.durable = durable
         self.path = root / "index.sqlite"
         self.objects = root / "objects"
 
@@ -98,7 +102,7 @@ class Index:
             found = self._run(query)
         except sqlite3.Error:
             found = [i for i in walk(self.objects) if type is None or i.type == type]
-        return sorted(found, key=lambda i: i.created, reverse=True)
+        return sorted(found, key=attrgetter("created"), reverse=True)
 
     def size(self) -> int:
         """Bytes of all artifacts."""
@@ -147,7 +151,7 @@ class Index:
             if _version(db) != SCHEMA:
                 with _lock_errors(), locked(self._lock):
                     _create(db)
-            db.execute("PRAGMA synchronous = NORMAL")
+            db.execute(f"PRAGMA synchronous = {'NORMAL' if self.durable else 'OFF'}")
         except BaseException:
             db.close()
             raise
@@ -192,8 +196,8 @@ def refresh(db: sqlite3.Connection, objects: Path) -> None:
         indexed = {key: (last_used, inode) for key, last_used, inode in rows}
         for key, inode in _keys(objects, shard) if shard in present else ():
             last_used, before = indexed.pop(key, (0.0, -1))
-            # A use is noted once in a while only, so what was used just now needs no second look.
-            if before == inode and 0 <= now / 1e9 - last_used < TOUCH_EVERY:
+            # A use is noted at most this often, and in the folder too, so here there is none to be seen.
+            if before == inode and 0 <= present[shard] / 1e9 - last_used < TOUCH_EVERY:
                 continue
             try:
                 at = os.stat(f"{objects}/{shard}/{key}/{MANIFEST}")

@@ -65,7 +65,7 @@ class ArtifactStore:
         self.misses = 0
         self._objects = self.root / "objects"
         self._tmp = self.root / "tmp"
-        self._index = Index(self.root)
+        self._index = Index(self.root, durable=durable)
         self._count = threading.Lock()
 
     def __repr__(self) -> str:
