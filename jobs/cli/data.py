@@ -57,7 +57,7 @@ def add(
     else:
         if folder is None:
             raise WorkspaceError(f"Say which folder holds the sounds: `hearspace add {name} FOLDER`.")
-        report = _import(ws, name, folder, adapter, options, quiet=as_json)
+        report = _import(ws, name, folder.expanduser().resolve(), adapter, options, quiet=as_json)
         dataset = ws.dataset(name)
     row = dataset_row(ws, name)
     if as_json:

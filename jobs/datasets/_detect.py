@@ -8,7 +8,7 @@ from pathlib import Path
 from jobs.datasets import DatasetError
 
 # The first layout of ESC-10: "001 - Dog bark/1-17150-A.ogg".
-_OLD_ESC10 = re.compile(r"\d{3} - [^/]+/\d-\d+-[A-Z]\.ogg")
+_OLD_ESC10 = re.compile(r"\d+ - [^/]+/\d-\d+-[A-Z]\.\w+")
 
 
 def detect(root: Path) -> str:
@@ -27,7 +27,8 @@ def detect(root: Path) -> str:
     folders = [p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")]
     if folders and all(any(_OLD_ESC10.fullmatch(f"{d.name}/{p.name}") for p in d.iterdir()) for d in folders):
         return "esc50"
-    if len(list(root.glob("*.csv"))) == 1 and not any(_has_class_folders(root, d) for d in folders):
+    tables = [p for p in root.iterdir() if p.suffix.lower() in (".csv", ".tsv")]
+    if len(tables) == 1 and not any(_has_class_folders(root, d) for d in folders):
         return "csv"
     return "folder"
 
