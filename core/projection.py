@@ -69,7 +69,8 @@ def project(
     Returns
     -------
     (n, 2) float64 array
-        Finite, and the same for the same input, seed and library versions, whatever the number of cores.
+        Finite, and the same for the same input, seed and library versions, whatever the number of cores (PCA
+        but for rounding).
 
     Raises
     ------
@@ -197,7 +198,8 @@ def _spread(plane: np.ndarray, seed: int) -> np.ndarray:
     deviation = plane[:, 0].std()
     # What is left of equal points is rounding, which must not be blown up to a picture.
     flat = deviation <= 1e-12 * np.abs(plane).max(initial=0) or deviation < 1e-150
-    spread = np.zeros_like(plane) if flat else plane / deviation
+    # The last digits of PCA depend on the number of cores, and t-SNE would make them a different map.
+    spread = np.zeros_like(plane) if flat else np.round(plane / deviation, 6)
     return spread + np.random.default_rng(seed).normal(scale=1.0 if flat else 1e-6, size=plane.shape)
 
 

@@ -1,3 +1,8 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -49,6 +54,30 @@ def test_same_seed_same_map_and_the_graph_is_the_one_that_would_be_computed(meth
     )
     other = project(X, method, seed=4)
     assert np.array_equal(other, first) == (method == "pca")
+
+
+def test_the_number_of_cores_does_not_matter():
+    code = (
+        "import hashlib, numpy as np\n"
+        "from core.projection import project\n"
+        "X = np.random.default_rng(0).standard_normal((1200, 150)).astype('f4')\n"
+        "coords = project(X, 'tsne', early_iterations=60, iterations=60)\n"
+        "print(hashlib.sha256(coords.tobytes()).hexdigest())"
+    )
+    root = Path(__file__).resolve().parents[2]
+    results = set()
+    for threads in ("1", "2"):
+        environment = os.environ | {"OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads}
+        run = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=root,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        results.add(run.stdout)
+    assert len(results) == 1
 
 
 @pytest.mark.parametrize("method", METHODS)
