@@ -45,7 +45,8 @@ class ArtifactStore:
     Examples
     --------
     >>> import tempfile, numpy as np
-    >>> store = ArtifactStore(tempfile.mkdtemp())
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> store = ArtifactStore(folder.name)
     >>> key = "ab" * 32
     >>> with store.writer(key, spec={"type": "Squares"}) as w:
     ...     w.array("squares", np.arange(4) ** 2)
