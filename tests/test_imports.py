@@ -26,6 +26,7 @@ CACHE = {"cache", "numpy", "pyarrow", "safetensors"}
 DASHBOARD_JOBS = {
     "jobs.specs",
     "jobs.queue",
+    "jobs.files",
     "jobs.workspace",
     "jobs.encoders",
     "jobs.datasets",
