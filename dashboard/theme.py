@@ -32,7 +32,7 @@ LIGHT: dict[str, Any] = {
     "codeTextColor": "#4a4f57",
 }
 DARK: dict[str, Any] = {
-    "primaryColor": "#7fa4ff",
+    "primaryColor": "#3f6fe0",
     "backgroundColor": BACKGROUND["dark"],
     "secondaryBackgroundColor": "#1e2229",
     "textColor": "#e6e7e9",

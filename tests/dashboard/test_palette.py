@@ -72,6 +72,44 @@ def test_many_classes_share_the_hue_of_their_family_and_stay_distinct() -> None:
     assert not {styles[c].light for c in members} & {styles[c].light for c in others}
 
 
+@pytest.mark.parametrize("vision", VISION)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_classes_of_one_marker_can_be_told_apart(theme: str, vision: str) -> None:
+    styles = palette.class_styles({f"{f} {i}": f"family {f}" for f in range(6) for i in range(9)})
+    seen = {c: lab(VISION[vision] @ linear(getattr(s, theme))) for c, s in styles.items()}
+    for a, b in itertools.combinations(styles, 2):
+        if styles[a].symbol == styles[b].symbol:
+            assert np.linalg.norm(seen[a] - seen[b]) >= 11, (a, b)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_shade_of_a_family_stands_out_from_the_page(theme: str) -> None:
+    styles = palette.class_styles({f"{f} {i}": f"family {f}" for f in range(10) for i in range(3)})
+    for style in styles.values():
+        assert contrast(getattr(style, theme), palette.BACKGROUND[theme]) >= 2.95, style
+
+
+def test_a_family_has_the_colour_of_its_first_class() -> None:
+    classes = palette.class_styles({f"{f} {i}": f for f in ("a", "b") for i in range(8)})
+    families = palette.family_styles(["a", "b"])
+    assert [families["a"], families["b"]] == [classes["a 0"], classes["b 0"]]
+
+
+def test_oklch_against_published_colours() -> None:
+    # From the CSS Color 4 specification's samples: red, and a grey.
+    assert palette.oklch(0.62796, 0.25768, 29.234) == "#ff0000"
+    assert palette.oklch(0.59987, 0.0, 0.0) == "#808080"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_buttons_can_be_read(theme: str) -> None:
+    from dashboard import theme as options
+
+    primary = getattr(options, theme.upper())["primaryColor"]
+    assert contrast(primary, "#ffffff") >= 4.5
+    assert contrast(primary, palette.BACKGROUND[theme]) >= 3
+
+
 def test_many_classes_without_families_stay_distinct() -> None:
     styles = palette.class_styles({f"class {i:02d}": None for i in range(80)})
     assert len({(s.light, s.symbol) for s in styles.values()}) == 80
