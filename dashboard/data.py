@@ -146,11 +146,15 @@ def results(shown: Workspace) -> int:
 
 @dataclass(frozen=True)
 class Layout:
-    """A map: coordinates (n, 2), share of true neighbours kept (n, len(ks)); NaN for clips left out."""
+    """A map: coordinates (n, 2), share of true neighbours kept (n, len(ks)); NaN for clips left out.
+
+    `explained` is the share of the space's variance along each axis of a PCA map.
+    """
 
     coords: np.ndarray
     kept: np.ndarray
     ks: tuple[int, ...]
+    explained: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -167,7 +171,7 @@ class Quality:
 
     encoder: str
     agreement: numbers.Estimate
-    silhouette: float
+    silhouette: numbers.Estimate
     n: int
     dimensions: int
 
@@ -199,9 +203,19 @@ def layout(spec: Project, c: Clips) -> Layout:
         ok = rows >= 0
         coords[rows[ok]] = artifact.array("coords")[ok]
         kept[rows[ok]] = artifact.array("kept")[ok]
-        return Layout(coords, kept, ks)
+        explained = _explained(spec, artifact.array("coords")) if spec.method == "pca" else None
+        return Layout(coords, kept, ks, explained)
 
     return _once(("layout", spec.key, c.key), read)
+
+
+def _explained(spec: Project, coords: np.ndarray) -> tuple[float, float] | None:
+    X = np.asarray(workspace().cache.open(spec.embedding.key).array("embeddings"))
+    whole = float(X.var(axis=0, dtype=np.float64).sum())
+    if not whole > 0:
+        return None
+    first, second = np.asarray(coords).var(axis=0, dtype=np.float64) / whole
+    return float(first), float(second)
 
 
 def graph(spec: Neighbors, c: Clips) -> Graph:
@@ -245,7 +259,7 @@ def quality(embedding: EmbedAudio, dataset: Dataset) -> Quality | None:
 
     def compute() -> Quality:
         from core.neighbors import class_agreement_samples
-        from core.separability import silhouette_score
+        from core.separability import silhouette_samples
 
         rows = rows_of(embedding, c)
         X = np.asarray(workspace().cache.open(embedding.key).array("embeddings"))
@@ -255,8 +269,14 @@ def quality(embedding: EmbedAudio, dataset: Dataset) -> Quality | None:
         named = labels != ""
         hits = class_agreement_samples(nearest, labels, k=1)[named] if nearest.shape[1] else np.empty(0)
         enough = len(np.unique(labels[named])) > 1
-        silhouette = float(silhouette_score(X[named], labels[named])) if enough else float("nan")
-        return Quality(embedding.encoder, numbers.share(hits == 1), silhouette, int(named.sum()), X.shape[1])
+        silhouette = silhouette_samples(X[named], labels[named]) if enough else np.empty(0)
+        return Quality(
+            embedding.encoder,
+            numbers.share(hits == 1),
+            numbers.mean(silhouette, low=-1, high=1),
+            int(named.sum()),
+            X.shape[1],
+        )
 
     return _once(("quality", embedding.key, c.key), compute)
 
@@ -289,7 +309,7 @@ def colour(c: Clips, by: str) -> Colour:
 
 def _colour(c: Clips, by: str) -> Colour:
     if by == "family":
-        return _groups("family", c.families, palette.plain_styles)
+        return _groups("family", c.families, palette.family_styles)
     if by == "fold":
         folds = c.frame["fold"]
         text = np.asarray([f"fold {int(f)}" if pd.notna(f) else "" for f in folds], dtype=object)
@@ -344,7 +364,8 @@ def map_content(
 
     def draw() -> bytes:
         drawn = [
-            Map(m.embedding.encoder, m.method, found.coords) for m, found in zip(maps, layouts, strict=True)
+            Map(m.embedding.encoder, m.method, found.coords, found.explained)
+            for m, found in zip(maps, layouts, strict=True)
         ]
         rows = np.flatnonzero(shown)
         colours = [kept_colour(x, _judged(x, k)) for x in layouts] if by == KEPT else [colour(c, by)]

@@ -15,7 +15,7 @@ import plotly.graph_objects as go
 
 from dashboard import palette
 
-#: Axis names by method; t-SNE and UMAP coordinates have no unit.
+#: Axis names by method.
 AXES = {"tsne": "t-SNE", "umap": "UMAP", "pca": "PC"}
 METHOD_NAMES = {"tsne": "t-SNE", "umap": "UMAP", "pca": "PCA"}
 
@@ -27,6 +27,15 @@ class Map:
     title: str
     method: str
     coords: np.ndarray
+    #: Share of the space's variance along each axis, where the axes are directions of the space (PCA).
+    explained: tuple[float, float] | None = None
+
+    def axis(self, i: int) -> str:
+        """Name of axis i with its unit: coordinates of t-SNE and UMAP have none."""
+        name = f"{AXES.get(self.method, self.method)} {i + 1}"
+        if self.explained is None:
+            return name if self.method == "pca" else f"{name} (no unit)"
+        return f"{name} ({self.explained[i]:.1%} of the variance)"
 
 
 @dataclass(frozen=True)
@@ -130,16 +139,15 @@ def map_figure(
         row, col = divmod(i, n_cols)
         x, y = _domain(col, n_cols), _domain(n_rows - 1 - row, n_rows)
         axis = {"zeroline": False, "showgrid": False, "showticklabels": False, "ticks": "", "showline": False}
-        name = AXES.get(m.method, m.method)
         layout[f"xaxis{suffix}"] = axis | {
             "domain": x,
             "anchor": f"y{suffix}",
-            "title": {"text": f"{name} 1"},
+            "title": {"text": m.axis(0)},
         }
         layout[f"yaxis{suffix}"] = axis | {
             "domain": y,
             "anchor": f"x{suffix}",
-            "title": {"text": f"{name} 2"},
+            "title": {"text": m.axis(1)},
             "scaleanchor": f"x{suffix}",
         }
         there = int(np.isfinite(m.coords[rows]).all(axis=1).sum())
@@ -228,5 +236,7 @@ def _scale(colour: Colour, theme: str) -> list[tuple[float, str]]:
         return palette.steps(colour.styles, theme)
     import plotly.colors
 
-    names = plotly.colors.PLOTLY_SCALES[palette.SEQUENTIAL]
-    return [(float(at), plotly.colors.label_rgb(c) if isinstance(c, tuple) else c) for at, c in names]
+    low, high = palette.REACH[theme]
+    ends = np.linspace(low, high, 11)
+    colours = plotly.colors.sample_colorscale(palette.SEQUENTIAL, ends.tolist(), colortype="rgb")
+    return list(zip(np.linspace(0, 1, 11).round(3).tolist(), colours, strict=True))

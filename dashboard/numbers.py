@@ -24,6 +24,12 @@ class Estimate:
             return "no clips"
         return f"{self.value:.1%} ({100 * self.low:.1f} to {self.high:.1%}, n = {self.n:,})"
 
+    def signed(self) -> str:
+        """Say it with its sign: ``+0.336 (+0.318 to +0.354)``; a dash where there is none."""
+        if self.n == 0:
+            return "–"
+        return f"{signed(self.value)} ({signed(self.low)} to {signed(self.high)})"
+
 
 def share(hits: np.ndarray) -> Estimate:
     """Share of True with its Wilson interval.

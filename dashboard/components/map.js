@@ -3,6 +3,7 @@
 
 const SVG_POINTS = 4000; // without WebGL, more points than this would make the page crawl
 const NARROW = 640;
+const MANY = 12; // more classes than this are listed by family
 const MARKS = {
   circle: '<circle cx="6" cy="6" r="5"/>',
   square: '<rect x="1.5" y="1.5" width="9" height="9"/>',
@@ -64,7 +65,7 @@ function create(parent) {
   root.innerHTML = `
     <div class="hsm-bar" role="toolbar" aria-label="Map tools">
       <span class="hsm-group">
-        <button type="button" data-mode="pan" title="Drag to move, wheel to zoom">Move</button>
+        <button type="button" data-mode="pan" title="Drag to move; Ctrl or ⌘ with the wheel to zoom">Move</button>
         <button type="button" data-mode="lasso" title="Draw around points">Lasso</button>
         <button type="button" data-mode="select" title="Draw a box around points">Box</button>
       </span>
@@ -84,8 +85,11 @@ function create(parent) {
     <div class="hsm-stage"><div class="hsm-plot" role="img"></div><div class="hsm-tip" hidden></div>
       <div class="hsm-wait">Drawing…</div></div>
     <div class="hsm-legend"></div>
+    <button type="button" class="hsm-all" aria-expanded="false" hidden></button>
     <p class="hsm-note" role="status" hidden></p>`;
   parent.appendChild(root);
+  // The wheel alone scrolls the page: a map that took it would trap the reader.
+  $(".hsm-stage").addEventListener("wheel", (e) => { if (!e.ctrlKey && !e.metaKey) e.stopPropagation(); }, { capture: true, passive: true });
   const plot = $(".hsm-plot");
   const tip = $(".hsm-tip");
 
@@ -315,10 +319,22 @@ function create(parent) {
         row.append(part);
       }
       box.append(row);
+      $(".hsm-all").hidden = true;
       return;
     }
+    const families = legend.title === "class" && legend.names.length > MANY ? familiesOf() : null;
+    let row = box, last = null;
     legend.names.forEach((text, code) => {
       if (!legend.counts[code]) return;
+      if (families && (last === null || families[code] !== last)) {
+        last = families[code];
+        row = document.createElement("div");
+        row.className = "hsm-family";
+        const head = document.createElement("span");
+        head.textContent = last || "no family";
+        row.append(head);
+        box.append(row);
+      }
       const chip = document.createElement("button");
       chip.type = "button";
       chip.className = "hsm-chip";
@@ -333,10 +349,28 @@ function create(parent) {
         if (more) select(on ? [...view.selected].filter((id) => !new Set(ids).has(id)) : [...view.selected, ...ids]);
         else select(on ? [] : ids);
       });
-      box.append(chip);
+      row.append(chip);
     });
     legendPressed();
+    fold();
   }
+  function familiesOf() {
+    const found = [];
+    view.groups.forEach((code, i) => { found[code] ??= name(view.families, view.payload.families.names, i); });
+    return new Set(found.filter((f) => f !== undefined)).size > 1 ? found : null;
+  }
+  // A long legend shows its first rows, and the rest when asked.
+  function fold() {
+    const box = $(".hsm-legend"), all = $(".hsm-all");
+    const open = all.getAttribute("aria-expanded") === "true";
+    box.classList.toggle("hsm-open", open);
+    all.hidden = !open && box.scrollHeight <= box.clientHeight + 4;
+    all.textContent = open ? "Show fewer" : `Show all ${view.payload.legend.counts.filter(Boolean).length}`;
+  }
+  $(".hsm-all").addEventListener("click", (event) => {
+    event.target.setAttribute("aria-expanded", String(event.target.getAttribute("aria-expanded") !== "true"));
+    fold();
+  });
   function legendPressed() {
     if (!view.payload || view.payload.legend.kind !== "group") return;
     const held = new Map();
@@ -377,6 +411,7 @@ function create(parent) {
         type: "scatter", mode: "markers", x: [null], y: [null], name: text, showlegend: true,
         marker: { color: legend[theme()][code], symbol: legend.symbols[code], size: 9 } }));
       layout.width += 190;
+      layout.height = Math.max(layout.height, 60 + 19 * legend.names.length);
     } else layout.coloraxis.showscale = true;
     layout.margin = { ...layout.margin, r: 20 };
     const url = await window.Plotly.toImage({ data, layout }, { format, width: layout.width, height: layout.height, scale: format === "png" ? 2 : 1 });

@@ -68,6 +68,18 @@ def test_results_of_a_space_that_left_clips_out_are_aligned(made: Any, tmp_path:
         data.forget()
 
 
+def test_variance_along_the_axes_of_a_pca_map(made: Any, shown: Any, tmp_path: Any) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=3, sounds=False)
+    space = made.space(found, dataset, "melstats", seed=0, spread=1.0)
+    spec = made.map_of(found, space, "pca")
+    data.forget()
+    data.use(found.root)
+    X = np.asarray(found.cache.open(space.key).array("embeddings"), float)
+    values = np.linalg.eigvalsh(np.cov(X.T))
+    got = data.layout(spec, data.clips(dataset)).explained
+    np.testing.assert_allclose(got, values[[-1, -2]] / values.sum(), rtol=1e-5)
+
+
 def test_quality_is_none_before_the_neighbours(shown: Any) -> None:
     dataset = shown.dataset("small")
     assert data.quality(EmbedAudio(dataset=dataset.ref, encoder="aisfx", identity="other"), dataset) is None

@@ -50,6 +50,23 @@ def test_clips_missing_from_a_space_keep_their_place() -> None:
     assert "n = 2" in figure.layout.annotations[1].text
 
 
+def test_axes_say_their_unit_or_that_there_is_none() -> None:
+    coords = np.zeros((2, 2))
+    names = [figures.Map("a", m, coords, e).axis(1) for m, e in (("tsne", None), ("pca", (0.5, 0.125)))]
+    assert names == ["t-SNE 2 (no unit)", "PC 2 (12.5% of the variance)"]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_scale_of_numbers_gets_lighter_from_end_to_end(theme: str) -> None:
+    scale = figures.map_figure(
+        maps(3, 1), clip_ids=np.array(["a", "b", "c"]), colour=colour(3, "number")
+    ).layout.meta["scales"][theme]
+    assert (scale[0][0], scale[-1][0]) == (0, 1)
+    weights = np.array([0.2126, 0.7152, 0.0722])
+    light = [weights @ [float(v) for v in c[4:-1].split(",")] for _, c in scale]
+    assert np.all(np.diff(light) > 0)
+
+
 def test_wrong_shape_is_one_sentence() -> None:
     with pytest.raises(ValueError, match=r"has shape \(2, 2\); needed is \(3, 2\)"):
         figures.map_figure(maps(2, 1), clip_ids=np.array(["a", "b", "c"]), colour=colour(3))
