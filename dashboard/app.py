@@ -11,7 +11,11 @@ def main() -> None:
     """Draw the page."""
     st.set_page_config(page_title="hearspace", page_icon="🔉", layout="wide")
     ui.style()
-    page = st.navigation(pages.pages(), position="top")
+    shown = pages.pages()
+    page = st.navigation(shown, position="top")
+    with st.container(horizontal=True, key="hs-nav"):
+        for other in shown:
+            st.page_link(other)
     st.set_page_config(page_title=f"{page.title} · hearspace")
     page.run()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
@@ -23,14 +23,24 @@ h1 { letter-spacing: -0.015em; }
 .hs-facts div { display: flex; flex-direction: column; line-height: 1.25; }
 .hs-facts small { opacity: 0.7; font-size: 0.78rem; }
 .hs-facts b { font-size: 1.12rem; font-weight: 620; font-variant-numeric: tabular-nums; }
-.hs-table { border-collapse: collapse; width: 100%; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
+.hs-table { border-collapse: collapse; min-width: min(100%, 46rem);
+  font-size: 0.9rem; font-variant-numeric: tabular-nums; }
 .hs-table th { text-align: left; font-weight: 600; opacity: 0.75; font-size: 0.8rem; }
-.hs-table th, .hs-table td { padding: 0.38rem 0.9rem 0.38rem 0; border: 0; white-space: nowrap;
+.hs-table th, .hs-table td { padding: 0.38rem 2.4rem 0.38rem 0; border: 0; white-space: nowrap;
   border-bottom: 1px solid rgb(128 128 128 / 22%); }
 .hs-scroll { overflow-x: auto; }
+[data-testid="stLayoutWrapper"]:has(> .st-key-hs-nav) { position: absolute; }
+.st-key-hs-nav { display: none; }
+/* Where the header has no room for the pages, they stand in it all the same. */
+@media (max-width: 767px) {
+  .st-key-hs-nav { display: flex; position: fixed; top: 0.85rem; left: 3.6rem; z-index: 999991; width: auto;
+    flex-wrap: nowrap; gap: 0.1rem; }
+  .st-key-hs-nav a { min-height: 2.5rem; }
+}
 @media (max-width: 640px) {
   [data-testid="stMainBlockContainer"] { padding: 4rem 0.9rem 5rem; }
   h1 { font-size: 1.4rem !important; }
+  .hs-table th, .hs-table td { white-space: normal; padding-right: 0.8rem; vertical-align: top; }
 }
 """
 
@@ -108,13 +118,15 @@ def standing(workspace: Workspace, spec: Spec) -> list[Job]:
     return [job for job in found if job is not None]
 
 
-def pending(workspace: Workspace, specs: Sequence[Spec], key: str) -> None:
-    """Show what the missing results wait for, and draw the page anew when they are there."""
+def pending(
+    workspace: Workspace, specs: Sequence[Spec], key: str, *, until: Callable[[], bool] = lambda: False
+) -> None:
+    """Show what the missing results wait for, and draw the page anew when they are there, or `until` says."""
 
     @st.fragment(run_every=1.0, key=key)
     def watch() -> None:
         missing = [s for s in specs if not workspace.cache.contains(s.key)]
-        if not missing:
+        if not missing or until():
             st.rerun(scope="app")
         no_worker(workspace)
         seen: set[str] = set()

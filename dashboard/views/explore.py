@@ -45,6 +45,7 @@ class Choices:
     clips: data.Clips
     spaces: list[EmbedAudio]
     maps: list[Project]
+    others: list[Project]
     default_map: bool
     by: str
     k: int
@@ -88,7 +89,7 @@ def render(workspace: Workspace) -> None:
             _compute(workspace, chosen, missing)
     if ready:
         with right:
-            _neighbours(chosen, clip, near)
+            _neighbours(view, chosen, clip, near)
         _trust(chosen)
     _list(workspace, chosen, selection, clip)
 
@@ -121,9 +122,9 @@ def _controls(workspace: Workspace, view: state.View, names: list[str]) -> Choic
         return None
     encoders = list(spaces)
     done = [e for e in encoders if spaces[e].state == "done"] or encoders
-    view.many("space", encoders, [_first(done)], most=4)
     method_names = [m for m in ("tsne", "umap", "pca") if m in METHODS]
     method = view.choice("map", method_names, "tsne")
+    _begin(view, encoders, done, {e: Project(embedding=s.spec, method=method) for e, s in spaces.items()})
     with side:
         picked = st.multiselect(
             "Spaces",
@@ -149,13 +150,27 @@ def _controls(workspace: Workspace, view: state.View, names: list[str]) -> Choic
         return None
     embeddings = [spaces[e].spec for e in picked]
     maps = [Project(embedding=e, method=method, **parameters) for e in embeddings]
-    return Choices(dataset, c, embeddings, maps, is_default, by, k, shown)
+    others = [Project(embedding=s.spec, method=method) for e, s in spaces.items() if e not in picked]
+    return Choices(dataset, c, embeddings, maps, others, is_default, by, k, shown)
 
 
-def _first(encoders: list[str]) -> str:
-    """The space to begin with: pretrained weights before measures, random weights last."""
-    order = {"aisfx": 0, "handcrafted": 2, "melstats": 3, "random-cnn": 4}
-    return min(encoders, key=lambda e: (order.get(e, 1), e))
+def _begin(view: state.View, encoders: list[str], done: list[str], usual: dict[str, Project]) -> None:
+    """Begin with the first space that has a map; until the reader chooses, go to the first that gets one."""
+    ready = [e for e in encoders if data.has(usual[e])]
+    first = (ready or done)[0]
+    begun = st.session_state.get("explore-begun")
+    if begun and ready and begun not in ready and st.session_state.get(view.key("space")) == [begun]:
+        view.set("space", [first])
+    fresh = view.key("space") not in st.session_state
+    if view.many("space", encoders, [first], most=4) == [first] and fresh:
+        st.session_state["explore-begun"] = first
+
+
+def _overtaken(chosen: Choices) -> bool:
+    """True if another space has a map, while what the page began with still waits for its own."""
+    picked = [e.encoder for e in chosen.spaces]
+    others = [e for e in chosen.others if e.embedding.encoder not in picked]
+    return picked == [st.session_state.get("explore-begun")] and any(map(data.has, others))
 
 
 def _parameters(view: state.View, method: str) -> tuple[dict[str, Any], bool]:
@@ -228,7 +243,7 @@ def _filter_controls(view: state.View, c: data.Clips) -> np.ndarray:
 
 def _head(chosen: Choices) -> None:
     c, n = chosen.clips, int(chosen.shown.sum())
-    st.title(chosen.dataset.name)
+    st.title(f"Explore · {chosen.dataset.name}")
     of = f"{n:,} of {c.n:,}" if n < c.n else f"{n:,}"
     words = f"{of} clips · {len(c.styles)} classes"
     if chosen.dataset.note:
@@ -271,7 +286,8 @@ def _map(chosen: Choices, ready: list[Project], clip: str, selection: str, near:
         else ""
     )
     ui.reading(
-        f"Each point is a clip: click it to hear it, hold **A** or **Shift** and move to hear "
+        f"Each point is a clip: click it to hear it, **Ctrl** or **⌘** with the wheel zooms, "
+        f"hold **A** or **Shift** and move to hear "
         f"what is under the pointer, draw with Lasso or Box or click a class to list clips.{ring} "
         f"{_PAPERS[ready[0].method]}"
     )
@@ -319,7 +335,7 @@ def _compute(workspace: Workspace, chosen: Choices, missing: list[Project]) -> N
             workspace.queue.submit(m)
         asked = missing
     if asked:
-        ui.pending(workspace, asked, "explore-maps")
+        ui.pending(workspace, asked, "explore-maps", until=lambda: _overtaken(chosen))
 
 
 # -- numbers and lists ------------------------------------------------------------------------------------
@@ -336,7 +352,7 @@ def _trust(chosen: Choices) -> None:
                 m.embedding.encoder,
                 f"{q.n:,} × {q.dimensions:,}" if q else "–",
                 q.agreement.percent() if q else "–",
-                numbers.signed(q.silhouette) if q else "–",
+                q.silhouette.signed() if q else "–",
                 f"k = {kept[0]}: {kept[1].percent()}" if kept else "–",
             ]
         )
@@ -355,11 +371,11 @@ def _trust(chosen: Choices) -> None:
         "clip is of its class, and how far classes stand apart, from −1 to 1 (Rousseeuw 1987). The last is "
         "about the **picture**: the share of each clip's k nearest in the space that are also among its k "
         "nearest on the map (trust a map that keeps little only for its outlines; cf. Venna & Kaski 2001). "
-        "In brackets: 95% intervals over clips."
+        "In brackets: 95% intervals over clips. A dash is not computed yet: the map's job brings it."
     )
 
 
-def _neighbours(chosen: Choices, clip: str, near: int) -> None:
+def _neighbours(view: state.View, chosen: Choices, clip: str, near: int) -> None:
     st.subheader("Chosen clip", anchor=False)
     if not clip:
         st.caption("Click a point to hear it. Its nearest clips in the original space appear here.")
@@ -367,6 +383,7 @@ def _neighbours(chosen: Choices, clip: str, near: int) -> None:
     alone = len(chosen.maps) == 1
     with st.container(height=690 if alone else "content", border=False):
         _play_list(chosen, [clip], "explore-chosen", "The chosen clip", clip)
+        st.number_input("Neighbours to list", 5, 50, step=5, key=view.key("near"), width=150)
         for first in range(0, len(chosen.maps), 2):
             pair = chosen.maps[first : first + 2]
             places = [st.container()] if alone else st.columns(2, gap="large")

@@ -6,8 +6,8 @@ import streamlit as st
 
 from dashboard import data, numbers, ui
 from jobs import encoders
-from jobs.specs import EmbedAudio, Project, Synthesize
-from jobs.workspace import Dataset, Workspace
+from jobs.specs import EmbedAudio, Neighbors, Project, Synthesize
+from jobs.workspace import Dataset, Space, Workspace
 
 TITLE = "Home"
 ICON = ":material/home:"
@@ -119,6 +119,7 @@ def _dataset(workspace: Workspace, dataset: Dataset) -> None:
                 ["space", "state", "nearest clip has the same class", "cosine silhouette"],
                 [[s.encoder, _STATES[s.state], *_scores(dataset, s.spec)] for s in spaces],
             )
+            _how_to_read(workspace, dataset, spaces)
         _next(workspace, dataset, {s.encoder for s in spaces}, any(s.state == "done" for s in spaces))
 
 
@@ -126,7 +127,26 @@ def _scores(dataset: Dataset, spec: EmbedAudio) -> list[str]:
     q = data.quality(spec, dataset)
     if q is None:
         return ["–", "–"]
-    return [q.agreement.percent(), numbers.signed(q.silhouette)]
+    return [q.agreement.percent(), q.silhouette.signed()]
+
+
+def _how_to_read(workspace: Workspace, dataset: Dataset, spaces: list[Space]) -> None:
+    ui.reading(
+        "How often a clip's nearest clip, by cosine, is of its class; and how far classes stand apart, from "
+        "−1 to 1 (Rousseeuw 1987). In brackets: 95% intervals over clips."
+    )
+    unmeasured = [s for s in spaces if data.quality(s.spec, dataset) is None]
+    ready = [Neighbors(embedding=s.spec) for s in unmeasured if s.state == "done"]
+    jobs = [workspace.queue.get(spec.key) for spec in ready]
+    waiting = [job for job in jobs if job is not None and job.active]
+    if len(unmeasured) > len(ready) or waiting:
+        st.caption("–: the numbers appear when the space and its nearest neighbours are computed.")
+    if len(ready) > len(waiting):
+        st.caption("–: not measured yet; it needs the nearest neighbours of every clip.")
+        if st.button("Measure", key=f"home-measure-{dataset.name}", icon=":material/straighten:"):
+            for spec in ready:
+                workspace.queue.submit(spec)
+            st.rerun()
 
 
 def _next(workspace: Workspace, dataset: Dataset, there: set[str], ready: bool) -> None:
@@ -152,5 +172,6 @@ def _next(workspace: Workspace, dataset: Dataset, there: set[str], ready: bool) 
                     spec = EmbedAudio(dataset=dataset.ref, encoder=encoder)
                     workspace.queue.submit(Project(embedding=spec, method="tsne"))
                     st.rerun()
+    st.caption("From a terminal, with any model:")
     words = ("embed", dataset.name, (rest or ["transformers:PATH_OR_HUB_ID"])[0])
     st.code(ui.command(workspace, *words), language="bash")

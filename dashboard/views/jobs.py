@@ -22,6 +22,7 @@ _SHOWN = {
 }
 _COLOURS = {"queued": "gray", "running": "blue", "done": "green", "failed": "red", "cancelled": "orange"}
 _PAGE = 25
+_MOST = 100_000
 
 
 def render(workspace: Workspace) -> None:
@@ -29,6 +30,7 @@ def render(workspace: Workspace) -> None:
     view = state.View("jobs", st.session_state, st.query_params)
     view.choice("show", list(_SHOWN), "all")
     view.text("log", check=lambda v: workspace.queue.get(v) is not None if len(v) == 64 else False)
+    view.number("rows", _PAGE, _MOST, _PAGE)
     view.write()
     st.title("Jobs")
     ui.notes(view.notes)
@@ -55,14 +57,20 @@ def _listing(workspace: Workspace, view: state.View) -> None:
                 else "No job is in this state.",
                 icon=":material/info:",
             )
-        most = st.session_state.setdefault("jobs-most", _PAGE)
-        order = {"running": 0, "queued": 1}
-        kept.sort(key=lambda j: order.get(j.state, 2))
-        for job in kept[:most]:
+        most = st.session_state.get(view.key("rows"), _PAGE)
+        order = {"running": 0, "queued": 1, "failed": 2, "cancelled": 2}
+        kept.sort(key=lambda j: order.get(j.state, 3))
+        cards = [j for j in kept[:most] if j.state != "done"]
+        for job in cards:
             _job(workspace, view, job)
+        if len(cards) < min(len(kept), most):
+            st.subheader(f"Done · {sum(j.state == 'done' for j in kept):,}", anchor=False)
+            with st.container(border=True, gap=None):
+                for job in kept[len(cards) : most]:
+                    _done(workspace, view, job)
         if len(kept) > most and st.button(f"Show more of the {len(kept) - most:,} left", key="jobs-more"):
-            st.session_state["jobs-most"] = most + 2 * _PAGE
-            st.rerun(scope="fragment")
+            view.set("rows", most + 2 * _PAGE)
+            st.rerun(scope="app")
 
     watch()
 
@@ -96,18 +104,38 @@ def _job(workspace: Workspace, view: state.View, job: Job) -> None:
                     on_click=_retry,
                     args=(workspace, job.key),
                 )
-            st.button(
-                "Hide log" if open_log else "Log",
-                key=f"log-{job.key}",
-                icon=":material/article:",
-                on_click=_toggle_log,
-                args=(view.key("log"), "" if open_log else job.key),
-            )
+            _log_button(view, job, open_log)
         if open_log:
-            st.code(workspace.queue.log(job.key) or "Nothing has been logged yet.", language=None, height=260)
+            _log(workspace, job)
         problem = st.session_state.pop(f"jobs-problem-{job.key}", None)
         if problem:
             st.error(ui.plain(problem))
+
+
+def _done(workspace: Workspace, view: state.View, job: Job) -> None:
+    """One line: what is done needs no more."""
+    open_log = st.session_state.get(view.key("log")) == job.key
+    with st.container(key=f"job-{job.key}", gap=None):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"{ui.plain(job.title)}  :gray[:small[{_when(workspace, job)}]]", width="stretch")
+            _log_button(view, job, open_log, quiet=True)
+        if open_log:
+            _log(workspace, job)
+
+
+def _log_button(view: state.View, job: Job, open_log: bool, *, quiet: bool = False) -> None:
+    st.button(
+        "Hide log" if open_log else "Log",
+        key=f"log-{job.key}",
+        type="tertiary" if quiet else "secondary",
+        icon=":material/article:",
+        on_click=_toggle_log,
+        args=(view.key("log"), "" if open_log else job.key),
+    )
+
+
+def _log(workspace: Workspace, job: Job) -> None:
+    st.code(workspace.queue.log(job.key) or "Nothing has been logged yet.", language=None, height=260)
 
 
 def _retry(workspace: Workspace, key: str) -> None:

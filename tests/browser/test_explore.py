@@ -162,6 +162,35 @@ def test_box_is_linked_lists_clips_and_saves_them(page: Any, site: SimpleNamespa
     assert until(page, SELECTED, lambda s: len(s[0]) > 0) == [left, right]
 
 
+RANGE = "() => document.querySelector('.hsm-plot')._fullLayout.xaxis.range.slice()"
+SCROLLED = "() => document.querySelector('[data-testid=stMain]').scrollTop"
+
+
+def test_the_wheel_scrolls_the_page_and_zooms_with_ctrl(page: Any, site: SimpleNamespace) -> None:
+    open_map(page, f"{site.url}/explore")
+    before = page.evaluate(RANGE)
+    page.mouse.move(*point(page, "sea-waves__take-003"))
+    page.mouse.wheel(0, 300)
+    until(page, SCROLLED, lambda y: y > 100)
+    assert page.evaluate(RANGE) == before
+    page.mouse.move(*point(page, "sea-waves__take-003"))
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -300)
+    page.keyboard.up("Control")
+    until(page, RANGE, lambda r: r[1] - r[0] < 0.95 * (before[1] - before[0]))
+
+
+@pytest.mark.parametrize("page", [{"viewport": {"width": 390, "height": 844}}], indirect=True)
+def test_pages_are_one_tap_away_on_a_phone(page: Any, site: SimpleNamespace) -> None:
+    open_map(page, f"{site.url}/explore?colour=fold")
+    pages = page.locator(".st-key-hs-nav")
+    pages.get_by_role("link", name="Jobs").click()
+    page.get_by_role("heading", name="Jobs").wait_for()
+    pages.get_by_role("link", name="Explore").click()
+    page.wait_for_selector(".hsm[data-drawn]")
+    page.wait_for_function("location.search.includes('colour=fold')")
+
+
 def test_legend_selects_a_class(page: Any, site: SimpleNamespace) -> None:
     open_map(page, f"{site.url}/explore?space=aisfx&space=melstats")
     page.locator(".hsm-chip", has_text="Crow").click()

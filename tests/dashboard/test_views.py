@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import data, errors
-from jobs.specs import EmbedAudio, Project
+from jobs.specs import EmbedAudio, Neighbors, Project
 from jobs.workspace import Workspace
 
 
@@ -87,6 +87,42 @@ def test_a_map_that_is_missing_is_asked_for_once(made: Any, fresh: Workspace, tm
     next(b for b in app.button if b.label == "Draw it").click()
     app.run()
     assert len(found.queue.jobs()) == 2
+
+
+def test_explore_begins_with_a_space_that_has_a_map(made: Any, fresh: Workspace, tmp_path: Path) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=2, sounds=False)
+    made.space(found, dataset, "aisfx", seed=0, spread=1.0)
+    second = made.space(found, dataset, "melstats", seed=1, spread=1.0)
+    app = run("explore")
+    assert app.multiselect(key="explore.space").value == ["aisfx"]
+    made.map_of(found, second)
+    app.run()  # the first map that is there is shown, as long as nobody chose
+    assert app.multiselect(key="explore.space").value == ["melstats"]
+    assert run("explore").multiselect(key="explore.space").value == ["melstats"]
+    chosen = run("explore", space="aisfx")
+    assert chosen.multiselect(key="explore.space").value == ["aisfx"]
+    chosen.run()
+    assert chosen.multiselect(key="explore.space").value == ["aisfx"]
+
+
+def test_home_measures_a_space_that_lacks_its_neighbours(made: Any, fresh: Workspace, tmp_path: Path) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=2, sounds=False)
+    graph = Neighbors(embedding=made.space(found, dataset, "melstats", seed=0, spread=1.0))
+    found.cache.delete(graph.key)
+    app = run("home")
+    assert "not measured yet" in words(app)
+    next(b for b in app.button if b.label == "Measure").click()
+    app.run()
+    assert found.queue.get(graph.key).state == "queued"
+    assert not any(b.label == "Measure" for b in app.button)
+
+
+def test_number_of_neighbours_is_a_control(shown: Any) -> None:
+    app = run("explore", clip="rain__take-001", near="15")
+    assert app.number_input(key="explore.near").value == 15
+    app.number_input(key="explore.near").set_value(20).run()
+    assert "of 20 of the same class" in words(app)
+    assert app.query_params["near"] == "20"
 
 
 def test_a_failed_map_says_why_and_can_be_tried_again(made: Any, fresh: Workspace, tmp_path: Path) -> None:
