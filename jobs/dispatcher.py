@@ -12,8 +12,10 @@ import logging
 import os
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
@@ -101,36 +103,52 @@ def serve(
         ) from None
     try:
         write_json(home / "worker.json", this_process())
-        with _client(slots, scheduler, slurm) as client:
-            _Dispatcher(workspace, client, gpus).loop(stop, until_idle)
+        workspace.cache.clean()
+        with _client(workspace, slots, scheduler, slurm) as client:
+            _Dispatcher(workspace, client, gpus, owned=scheduler is None).loop(stop, until_idle)
     finally:
         (home / "worker.json").unlink(missing_ok=True)
         lock.release()
 
 
+@dataclass(frozen=True)
+class Given:
+    """A job's task in Dask, the device it owns, and which run of the job it is."""
+
+    future: Future
+    device: str
+    started: float | None
+
+
 class _Dispatcher:
     """The loop's state: which jobs this dispatcher has given to Dask."""
 
-    def __init__(self, workspace: Workspace, client: Client, gpus: tuple[str, ...]) -> None:
+    def __init__(self, workspace: Workspace, client: Client, gpus: tuple[str, ...], owned: bool) -> None:
         self.workspace = workspace
         self.queue = workspace.queue
         self.client = client
         self.gpus = gpus
-        self.given: dict[str, tuple[Future, str]] = {}
-        self.local = client.scheduler is not None and client.scheduler.address.startswith("inproc")
+        self.owned = owned
+        self.given: dict[str, Given] = {}
+        self.warned = ""
 
     def loop(self, stop: threading.Event, until_idle: bool) -> None:
         sign_of_life = self.queue.root / "worker.json"
         try:
-            if self.local:
-                POOL.spare(str(self.workspace.root), f"{self._device()}/0")
+            if self.owned and self.client.scheduler.address.startswith("inproc"):
+                POOL.spare(str(self.workspace.root), self._device())
             while not stop.is_set():
+                if self.client.status == "closed":
+                    raise WorkspaceError("The Dask scheduler is gone; start it and the worker again.")
                 # A full disk or a folder that is away for a moment must not end the worker.
                 try:
                     os.utime(sign_of_life)
                     busy = self.step()
+                    self.warned = ""
                 except OSError as error:
-                    log.warning("the queue could not be read or written: %s", error)
+                    if str(error) != self.warned:
+                        self.warned = str(error)
+                        log.warning("the queue could not be read or written: %s", error)
                     busy = True
                 if until_idle and not busy:
                     return
@@ -140,30 +158,40 @@ class _Dispatcher:
 
     def step(self) -> bool:
         """Look at the queue once; True if something still waits or runs."""
-        for key, (future, _) in list(self.given.items()):
-            if future.done():
+        for key, given in list(self.given.items()):
+            if given.future.done():
+                self._settle(key, given)
+                # Only now: had the disk refused to keep the outcome, it would have to be settled again.
                 del self.given[key]
-                if future.status == "error":
-                    # The Dask worker itself was lost; where it was only its watcher, the job's
-                    # process ended with it.
-                    self.queue.lost(key, f"Its worker was lost ({future.exception()}).")
         active = [job for job in reversed(self.queue.jobs()) if job.active]
-        under_way = {job.key for job in active}
         for job in active:
             if job.state == "running" and job.key not in self.given and not self.queue.is_beating(job):
-                self.queue.lost(job.key, "Its process is gone.")
-        free = self._slots() - len(self.given)
+                self.queue.lost(job.key, "Its process is gone.", started=job.started)
+        under_way = {job.key for job in active}
+        # Jobs that an earlier dispatcher gave to a cluster still hold their place there.
+        free = self._slots() - sum(job.state == "running" for job in active)
         for job in active:
             if job.state == "queued" and free > 0 and self._inputs_ready(job, under_way):
                 free -= self._give(job)
         return bool(active)
 
-    def end(self) -> None:
-        """Stop: put the jobs that run here back, to go on from their checkpoints, and end the children.
+    def _settle(self, key: str, given: Given) -> None:
+        """See to it that a job whose task has ended does not stay "running"."""
+        if given.future.status == "error":
+            why = f"Its Dask worker was lost ({given.future.exception()})."
+            self.queue.lost(key, why, started=given.started)
+        elif given.future.status == "finished" and given.future.result() == "unseen":
+            why = f"The Dask worker does not see {self.workspace.root}; mount the folder there and retry."
+            self.queue.finish(key, "failed", why, started=given.started)
+        elif given.future.cancelled():
+            self.queue.lost(key, "Its Dask task was cancelled.", started=given.started)
 
-        Jobs on a cluster of its own go on there; their watchers record how they end.
+    def end(self) -> None:
+        """Stop: put the jobs that run on workers of ours back, to go on from their checkpoints.
+
+        Jobs on a cluster that was there before go on; their watchers record how they end.
         """
-        if self.local:
+        if self.owned:
             for key in self.given:
                 with suppress(OSError):
                     self.queue.requeue(key, uncounted=True)
@@ -191,6 +219,7 @@ class _Dispatcher:
         device = self._device()
         if not self.queue.claim(job.key):
             return 0
+        claimed = self.queue.get(job.key)
         future = self.client.submit(
             supervise,
             str(self.workspace.root),
@@ -200,30 +229,36 @@ class _Dispatcher:
             pure=False,
             retries=0,
         )
-        self.given[job.key] = (future, device)
+        self.given[job.key] = Given(future, device, claimed.started if claimed is not None else None)
         return 1
 
     def _slots(self) -> int:
         return sum(self.client.nthreads().values())
 
     def _device(self) -> str:
-        used = [device for _, device in self.given.values()]
+        used = [given.device for given in self.given.values()]
         return min(self.gpus, key=used.count) if self.gpus else ""
 
 
-def _client(slots: int | None, scheduler: str | None, slurm: SlurmOptions | None) -> Client:
+@contextmanager
+def _client(
+    workspace: Workspace, slots: int | None, scheduler: str | None, slurm: SlurmOptions | None
+) -> Iterator[Client]:
     from distributed import Client, LocalCluster
 
     logging.getLogger("distributed").setLevel(logging.ERROR)
     if scheduler is not None:
         try:
-            return Client(scheduler, timeout=CONNECT_LIMIT)
+            client = Client(scheduler, timeout=CONNECT_LIMIT, set_as_default=False)
         except OSError as error:
             raise WorkspaceError(
                 f"No Dask scheduler answers at {scheduler} ({error}); start one with `dask scheduler`."
             ) from None
+        with client:
+            yield client
+        return
     if slurm is not None:
-        cluster: Any = slurm_cluster(slurm)
+        cluster: Any = slurm_cluster(slurm, workspace.root)
         cluster.scale(jobs=slurm.jobs)
     else:
         cluster = LocalCluster(
@@ -234,11 +269,15 @@ def _client(slots: int | None, scheduler: str | None, slurm: SlurmOptions | None
             dashboard_address="127.0.0.1:0",
             worker_dashboard_address="127.0.0.1:0",
         )
-    return Client(cluster, set_as_default=False)
+    with cluster, Client(cluster, set_as_default=False) as client:
+        yield client
 
 
-def slurm_cluster(options: SlurmOptions) -> SLURMCluster:
+def slurm_cluster(options: SlurmOptions, shared: Path) -> SLURMCluster:
     """Return a cluster whose workers are Slurm jobs; ``cluster.job_script()`` shows what will be submitted.
+
+    Scheduler and workers talk over the cluster's network, encrypted and only with each other: their
+    certificates are made for this run and lie in the folder `shared`, which every node must see.
 
     Raises
     ------
@@ -246,9 +285,13 @@ def slurm_cluster(options: SlurmOptions) -> SLURMCluster:
         If dask-jobqueue is not installed.
     """
     try:
+        import cryptography  # noqa: F401 - what Dask makes certificates with
         from dask_jobqueue import SLURMCluster
+        from distributed.security import Security
     except ImportError:
-        raise WorkspaceError("Slurm needs dask-jobqueue: pip install 'hearspace[slurm]'.") from None
+        raise WorkspaceError(
+            "Slurm needs two packages more: pip install dask-jobqueue cryptography."
+        ) from None
     extra = [f"--gres=gpu:{options.gpus}"] if options.gpus else []
     return SLURMCluster(
         queue=options.partition,
@@ -259,6 +302,9 @@ def slurm_cluster(options: SlurmOptions) -> SLURMCluster:
         worker_extra_args=["--nthreads", "1"],
         memory=options.memory,
         walltime=options.walltime,
+        protocol="tls://",
+        security=Security.temporary(),
+        shared_temp_directory=str(shared),
         job_extra_directives=extra,
         scheduler_options={"dashboard_address": "127.0.0.1:0"},
     )

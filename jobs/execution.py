@@ -5,21 +5,23 @@ The child process and the in-process runner of the command line both go through 
 
 from __future__ import annotations
 
-import errno
+import _thread
+import itertools
 import os
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
 
 from cache import Artifact, ArtifactWriter
+from cache.errors import lack_of_space
 from jobs.files import write_json
-from jobs.queue import State
+from jobs.queue import Queue, State
 from jobs.runners import runner
 from jobs.specs import Spec
 from jobs.workspace import Workspace
@@ -50,6 +52,7 @@ class RunningJob:
         self._on_progress = on_progress
         self._first: tuple[float, float] | None = None
         self._written = 0.0
+        self._began = time.perf_counter()
 
     def progress(self, done: float, total: float, note: str = "") -> None:
         """Say how far the job is."""
@@ -77,13 +80,22 @@ class RunningJob:
         """Open the result of an input."""
         return self.workspace.cache.open(spec.key)
 
-    def writer(self) -> AbstractContextManager[ArtifactWriter]:
-        """Begin the job's artifact."""
-        return self.workspace.cache.writer(self.spec.key, spec=self.spec.to_json())
+    @contextmanager
+    def writer(self) -> Iterator[ArtifactWriter]:
+        """Begin the job's artifact; the time it took counts from the start of the job."""
+        with self.workspace.cache.writer(self.spec.key, spec=self.spec.to_json()) as w:
+            yield w
+            if w.seconds is None:
+                w.seconds = time.perf_counter() - self._began
 
 
-def execute(workspace: Workspace, key: str, on_progress: OnProgress | None = None) -> Outcome:
+def execute(
+    workspace: Workspace, key: str, on_progress: OnProgress | None = None, *, watch_cancel: bool = False
+) -> Outcome:
     """Run the job `key`, which the caller has claimed, and return how it ended.
+
+    With `watch_cancel`, a wish to cancel the job raises `KeyboardInterrupt` here; children of the worker
+    are ended from outside instead.
 
     Nothing is computed where the result exists. A lock a key holds off a second process that was given
     the same job, whatever the reason.
@@ -92,7 +104,7 @@ def execute(workspace: Workspace, key: str, on_progress: OnProgress | None = Non
     started = time.perf_counter()
     try:
         spec = queue.spec(key)
-        with FileLock(queue.folder(key) / ".run"), _heartbeat(queue.folder(key) / "heartbeat"):
+        with FileLock(queue.folder(key) / ".run"), _heartbeat(queue, key, watch_cancel):
             if not workspace.cache.contains(key):
                 queue.append_log(key, f"Started: {spec.title}.")
                 runner(type(spec).__name__)(spec, RunningJob(workspace, spec, on_progress))
@@ -100,20 +112,22 @@ def execute(workspace: Workspace, key: str, on_progress: OnProgress | None = Non
                 raise RuntimeError(f"the runner of {type(spec).__name__} stored no result")
     except Exception as error:
         queue.append_log(key, traceback.format_exc())
-        return Outcome("failed", explain(error))
+        return Outcome("failed", explain(error, workspace.root))
     queue.append_log(key, f"Done in {time.perf_counter() - started:.1f} s.")
     return Outcome("done")
 
 
-def explain(error: BaseException) -> str:
+def explain(error: BaseException, folder: Path) -> str:
     """Return one sentence that says what went wrong.
 
-    Errors that this project raises on purpose (`ValueError` and below, `LookupError` with a sentence) are
-    their own explanation; others get the name of their type, since their text alone seldom says enough.
+    Errors that this project raises on purpose (`ValueError` and its own types) are their own explanation;
+    others get the name of their type, since their text alone seldom says enough. A lack of space below
+    `folder` is told from other failed writes.
     """
     text = " ".join(str(error).split())
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return "The disk is full; free some space (`hearspace cache evict`) and retry."
+    space = lack_of_space(error, folder)
+    if space is not None:
+        return f"{space[0].upper()}{space[1:]} (`hearspace cache evict SIZE` removes old results)."
     if isinstance(error, MemoryError):
         return "There was not enough memory for this job; close other programs or use a smaller dataset."
     known = type(error).__module__.split(".")[0] in ("cache", "core", "jobs") or type(error) is ValueError
@@ -121,13 +135,20 @@ def explain(error: BaseException) -> str:
 
 
 @contextmanager
-def _heartbeat(path: Path) -> Iterator[None]:
+def _heartbeat(queue: Queue, key: str, watch_cancel: bool) -> Iterator[None]:
     stop = threading.Event()
+    path = queue.folder(key) / "heartbeat"
 
     def beat() -> None:
-        while not stop.wait(1.0):
-            with suppress(OSError):
-                os.utime(path)
+        for turn in itertools.count():
+            if stop.wait(0.2):
+                return
+            if turn % 5 == 0:
+                with suppress(OSError):
+                    os.utime(path)
+            if watch_cancel and queue.cancel_wanted(key):
+                _thread.interrupt_main()
+                return
 
     with suppress(OSError):
         path.touch()

@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 
-def write_json(path: Path, data: Any) -> None:
-    """Write `data` to a temporary neighbour of `path`, then rename it into place."""
+def write_json(path: Path, data: Any, *, durable: bool = False) -> None:
+    """Write `data` beside `path`, then rename it into place; `durable` outlives a power cut, too."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as f:
             json.dump(data, f, ensure_ascii=False, indent=1)
+            if durable:
+                f.flush()
+                os.fsync(f.fileno())
         os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

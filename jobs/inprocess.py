@@ -5,12 +5,13 @@ The jobs go through the same queue, so that pages show them, and through the sam
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 
 from jobs.execution import execute
 from jobs.queue import Job
-from jobs.specs import Spec, closure
+from jobs.specs import Spec, missing
 from jobs.workspace import Workspace
 
 OnProgress = Callable[[Job, float, float, str], None]
@@ -34,25 +35,26 @@ def run(workspace: Workspace, spec: Spec, on_progress: OnProgress | None = None)
     """
     queue = workspace.queue
     job = queue.submit(spec)
-    for s in closure(spec):
-        if workspace.cache.contains(s.key):
-            continue
+    failed: dict[str, Job] = {}
+    for s in missing(spec, workspace.cache.contains):
+        cause = next((failed[i.key] for i in s.inputs() if i.key in failed), None)
+        if cause is not None:
+            queue.give_up(s.key, cause)
         step = queue.get(s.key)
         while step is not None and step.active:
             if not queue.worker_alive() and queue.claim(s.key):
                 _run_here(workspace, step, on_progress)
             elif step.state == "running" and not queue.is_beating(step):
-                queue.lost(s.key, "Its process is gone.")
+                queue.lost(s.key, "Its process is gone.", started=step.started)
             else:
                 if on_progress is not None and step.progress is not None:
                     on_progress(step, *step.progress)
                 time.sleep(LOOK_EVERY)
             step = queue.get(s.key)
         if step is not None and step.state in ("failed", "cancelled"):
-            if step.key != job.key:
-                queue.give_up(job.key, step)
-            return step
-    return queue.get(spec.key) or job
+            failed[s.key] = step
+    # The first failure is the cause of those after it.
+    return next(iter(failed.values()), None) or queue.get(spec.key) or job
 
 
 def _run_here(workspace: Workspace, job: Job, on_progress: OnProgress | None) -> None:
@@ -62,10 +64,14 @@ def _run_here(workspace: Workspace, job: Job, on_progress: OnProgress | None) ->
         if on_progress is not None:
             on_progress(job, done, total, note)
 
+    main = threading.current_thread() is threading.main_thread()
     try:
-        outcome = execute(workspace, job.key, report)
+        outcome = execute(workspace, job.key, report, watch_cancel=main)
     except BaseException:
-        # Ctrl-C: what was computed so far stays in the checkpoint, and the job waits to go on.
+        # Cancelled from elsewhere, or Ctrl-C: then what was computed stays in the checkpoint to go on from.
+        cancelled = queue.cancel_wanted(job.key)
         queue.requeue(job.key, uncounted=True)
+        if cancelled:
+            return
         raise
     queue.finish(job.key, outcome.state, outcome.error)

@@ -9,6 +9,7 @@ one job. States: queued, running, done, failed, cancelled. Times are seconds sin
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import time
@@ -21,18 +22,21 @@ from filelock import FileLock
 
 from cache import ArtifactStore
 from jobs.files import read_json, write_json
-from jobs.specs import Spec, SpecError, closure, from_json
+from jobs.specs import Spec, SpecError, closure, from_json, missing
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 
 #: Seconds without a heartbeat after which a running job counts as dead, where its process cannot be asked.
 HEART_STOPPED = 30.0
-#: Times that a job may lose its process (killed, out of memory) before it counts as failed.
+#: Times in a row that a job may lose its process (killed, out of memory) with nothing gained.
 MAX_ATTEMPTS = 3
 #: A worker writes a sign of life every second; older than this, there is none.
 WORKER_GONE = 5.0
 
 
+_KEY = re.compile("[0-9a-f]{64}")
+#: Bytes kept back while a job runs, so that on a full disk it can still be written that it failed.
+_RESERVE = 8192
 _ENDED = {"failed": "tried and failed", "cancelled": "cancelled"}
 
 
@@ -83,11 +87,15 @@ class Queue:
 
         Costs nothing where the result exists. A job that failed or was cancelled is queued again.
         """
-        for s in closure(spec):
-            if not self.cache.contains(s.key):
-                self._enqueue(s)
+        for s in missing(spec, self.cache.contains):
+            self._enqueue(s)
         job = self.get(spec.key)
-        if job is not None and (job.active or job.state == "done"):
+        if job is not None and not job.active and job.state != "done":
+            # It failed or was cancelled, and the result came into being otherwise.
+            with self._lock():
+                self._write_state(spec.key, {"state": "done", "error": None})
+            job = self.get(spec.key)
+        if job is not None:
             return job
         now = time.time()
         return Job(spec.key, spec.to_json(), spec.title, "done", created=now, ended=now)
@@ -105,6 +113,7 @@ class Queue:
                     "title": spec.title,
                     "depends_on": [s.key for s in spec.inputs()],
                 },
+                durable=True,
             )
             for name in ("progress.json", "heartbeat", "cancel"):
                 (folder / name).unlink(missing_ok=True)
@@ -122,8 +131,8 @@ class Queue:
 
     def retry_inputs(self, key: str) -> None:
         """Ask again for the inputs of a waiting job that are neither there nor under way."""
-        for s in closure(self.spec(key))[:-1]:
-            if not self.cache.contains(s.key):
+        for needed in self.spec(key).inputs():
+            for s in missing(needed, self.cache.contains):
                 self._enqueue(s)
 
     def cancel(self, key: str) -> None:
@@ -142,7 +151,7 @@ class Queue:
     def jobs(self) -> list[Job]:
         """All jobs, newest first."""
         try:
-            names = [e.name for e in os.scandir(self.root) if len(e.name) == 64]
+            names = [e.name for e in os.scandir(self.root) if _KEY.fullmatch(e.name)]
         except FileNotFoundError:
             return []
         found = [job for job in map(self.get, names) if job is not None]
@@ -227,6 +236,8 @@ class Queue:
             (folder / "progress.json").unlink(missing_ok=True)
             (folder / "cancel").unlink(missing_ok=True)
             (folder / "heartbeat").touch()
+            with suppress(OSError):
+                (folder / "reserve").write_bytes(b"\0" * _RESERVE)
             self._write_state(
                 key,
                 {
@@ -245,39 +256,76 @@ class Queue:
             if job is not None and job.state == "running":
                 self._write_state(key, {"process": process})
 
-    def finish(self, key: str, state: State, error: str | None = None) -> None:
-        """Record how a running job ended; the checkpoint of a job that is done goes."""
+    def finish(
+        self, key: str, state: State, error: str | None = None, *, started: float | None = None
+    ) -> None:
+        """Record how a running job ended; the checkpoint of a job that is done goes.
+
+        With `started`, only if it is still the run that began then: another may have taken the job over.
+        """
         with self._lock():
+            job = self.get(key)
+            if started is not None and (job is None or job.state != "running" or job.started != started):
+                return
+            (self.folder(key) / "reserve").unlink(missing_ok=True)
             self._write_state(key, {"state": state, "ended": time.time(), "error": error, "process": None})
             (self.folder(key) / "cancel").unlink(missing_ok=True)
             if state == "done":
                 shutil.rmtree(self.folder(key) / "checkpoint", ignore_errors=True)
 
-    def lost(self, key: str, why: str) -> None:
-        """Queue again a job whose process died; the third time it counts as failed."""
-        job = self.get(key)
-        if job is None or job.state != "running":
-            return
-        if self.cancel_wanted(key):
-            self.finish(key, "cancelled")
-        elif job.attempts >= MAX_ATTEMPTS:
-            self.finish(key, "failed", f"Its process died {job.attempts} times; the last time: {why}")
-        else:
-            self.append_log(key, f"{why} Queued again; it goes on from its checkpoint.")
-            self.requeue(key)
+    def lost(self, key: str, why: str, *, started: float | None = None) -> None:
+        """Queue again a job whose process died; the third time in a row that nothing was gained it fails.
+
+        Nothing happens where the job has ended, or, with `started`, where another run has begun since.
+        """
+        with self._lock():
+            job = self.get(key)
+            if job is None or job.state != "running" or (started is not None and job.started != started):
+                return
+            attempts = job.attempts - (1 if self._gained(job) else 0)
+            if self.cancel_wanted(key):
+                self._put_back(key, attempts)
+            elif attempts >= MAX_ATTEMPTS:
+                error = f"Its process died {attempts} times; the last time: {why}"
+                (self.folder(key) / "reserve").unlink(missing_ok=True)
+                self._write_state(
+                    key, {"state": "failed", "ended": time.time(), "error": error, "process": None}
+                )
+            else:
+                self._put_back(key, attempts)
+                self.append_log(key, f"{why} Queued again; it goes on from its checkpoint.")
 
     def give_up(self, key: str, needed: Job) -> None:
         """Fail a waiting job because one of its inputs failed or was cancelled."""
         why = f": {needed.error}" if needed.error else "."
-        self.finish(key, "failed", f"It needs «{needed.title}», which was {_ENDED[needed.state]}{why}")
+        error = f"It needs «{needed.title}», which was {_ENDED[needed.state]}{why}"
+        with self._lock():
+            job = self.get(key)
+            if job is not None and job.state == "queued":
+                self._write_state(key, {"state": "failed", "ended": time.time(), "error": error})
 
     def requeue(self, key: str, *, uncounted: bool = False) -> None:
-        """Put a running job back; `uncounted` where it was stopped on purpose."""
+        """Put a running job back, `uncounted` where it was stopped on purpose; one to be cancelled is."""
         with self._lock():
             job = self.get(key)
             if job is not None and job.state == "running":
-                attempts = job.attempts - (1 if uncounted else 0)
-                self._write_state(key, {"state": "queued", "process": None, "attempts": attempts})
+                self._put_back(key, job.attempts - (1 if uncounted else 0))
+
+    def _put_back(self, key: str, attempts: int) -> None:
+        (self.folder(key) / "reserve").unlink(missing_ok=True)
+        if self.cancel_wanted(key):
+            self._write_state(key, {"state": "cancelled", "ended": time.time(), "process": None})
+            (self.folder(key) / "cancel").unlink(missing_ok=True)
+        else:
+            self._write_state(key, {"state": "queued", "process": None, "attempts": attempts})
+
+    def _gained(self, job: Job) -> bool:
+        """True if the lost run had kept some work: a time limit is no fault of the job."""
+        checkpoint = self.folder(job.key) / "checkpoint"
+        files = (p for p in checkpoint.rglob("*") if p.is_file())
+        with suppress(OSError):
+            return any(p.stat().st_mtime > (job.started or 0) for p in files)
+        return False
 
     def cancel_wanted(self, key: str) -> bool:
         """True if somebody asked that the running job stop."""
@@ -289,6 +337,13 @@ class Queue:
         if p.get("host") == socket.gethostname() and p.get("pid"):
             return _lives(p["pid"], p.get("born"))
         return self.heartbeat_age(job.key) < HEART_STOPPED
+
+    def heartbeat(self, key: str) -> int:
+        """Return a number that changes with every sign of life of a running job."""
+        try:
+            return (self.folder(key) / "heartbeat").stat().st_mtime_ns
+        except OSError:
+            return 0
 
     def heartbeat_age(self, key: str) -> float:
         """Seconds since the job last showed a sign of life."""
@@ -318,7 +373,7 @@ class Queue:
         SpecError
             If `key` is not 64 hexadecimal digits, so that no key can name a path elsewhere.
         """
-        if len(key) != 64 or not set(key) <= set("0123456789abcdef"):
+        if not _KEY.fullmatch(key):
             raise SpecError(f"{key[:80]!r} is not a key; a key has 64 hexadecimal digits.")
         return self.root / key
 
@@ -330,10 +385,8 @@ class Queue:
 
     def _write_state(self, key: str, changes: dict[str, Any]) -> None:
         path = self.folder(key) / "state.json"
-        if changes.get("state") == "queued" and "created" in changes:
-            write_json(path, changes)
-        else:
-            write_json(path, (read_json(path) or {}) | changes)
+        new = changes if "created" in changes else (read_json(path) or {}) | changes
+        write_json(path, new, durable=True)
 
     def _cached_json(self, path: Path) -> dict[str, Any] | None:
         # Ended jobs are read again and again by pages that refresh; a stat is cheaper than a parse.

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, ClassVar
 
@@ -96,7 +97,7 @@ class Spec:
         }
 
 
-def from_json(data: dict[str, Any]) -> Spec:
+def from_json(data: Any) -> Spec:
     """Make a spec from what `Spec.to_json` gave.
 
     Raises
@@ -105,6 +106,8 @@ def from_json(data: dict[str, Any]) -> Spec:
         For a type that is not known here, a version that this program no longer computes, or fields
         that do not fit.
     """
+    if not isinstance(data, dict) or not isinstance(data.get("fields", {}), dict):
+        raise SpecError("A spec is a JSON object with type, version and fields, as `--print-spec` writes it.")
     name = data.get("type")
     if name not in SPECS:
         raise SpecError(f"Spec type {name!r} is not known; this version knows {', '.join(sorted(SPECS))}.")
@@ -120,7 +123,10 @@ def from_json(data: dict[str, Any]) -> Spec:
     unknown = sorted(set(given) - set(known))
     if missing or unknown:
         raise SpecError(f"{name}: missing fields {missing}, unknown fields {unknown}.")
-    return cls(**given)
+    try:
+        return cls(**given)
+    except (TypeError, AttributeError) as error:
+        raise SpecError(f"{name}: a field has a value of the wrong kind ({error}).") from None
 
 
 def _canonical(value: Any) -> Any:
@@ -150,8 +156,10 @@ def _plain(value: Any) -> Any:
 def _parse(value: Any) -> Any:
     if isinstance(value, dict) and "spec" in value:
         return from_json(value["spec"])
-    if isinstance(value, dict) and "dataset" in value:
+    if isinstance(value, dict) and isinstance(value.get("dataset"), dict):
         ref = value["dataset"]
+        if not isinstance(ref.get("name"), str) or not isinstance(ref.get("fingerprint"), str):
+            raise SpecError("A dataset in a spec needs a name and a fingerprint.")
         source = None if ref.get("source") is None else from_json(ref["source"])
         return DatasetRef(ref["name"], ref["fingerprint"], source)
     if isinstance(value, list):
@@ -159,17 +167,27 @@ def _parse(value: Any) -> Any:
     return value
 
 
-def closure(spec: Spec) -> list[Spec]:
-    """Return `spec` and everything it needs, inputs before what uses them, each once."""
-    seen: dict[str, Spec] = {}
+def missing(spec: Spec, exists: Callable[[str], bool]) -> list[Spec]:
+    """Return what must be computed for `spec`, inputs first, each once.
+
+    What exists (by key) is not computed again, and neither is what only it would have needed.
+    """
+    found: dict[str, Spec] = {}
 
     def visit(s: Spec) -> None:
+        if s.key in found or exists(s.key):
+            return
         for needed in s.inputs():
             visit(needed)
-        seen.setdefault(s.key, s)
+        found[s.key] = s
 
     visit(spec)
-    return list(seen.values())
+    return list(found.values())
+
+
+def closure(spec: Spec) -> list[Spec]:
+    """Return `spec` and everything it needs, inputs before what uses them, each once."""
+    return missing(spec, lambda key: False)
 
 
 def _between(name: str, value: float, low: float, high: float) -> None:
@@ -243,7 +261,9 @@ class EmbedText(Spec):
 
     def __post_init__(self) -> None:
         if self.of not in ("label", "description", "caption"):
-            raise SpecError(f"of is {self.of!r}; it must be 'label', 'description' or 'caption'.")
+            raise SpecError(
+                f"The texts to embed are {self.of!r}; they must be 'label', 'description' or 'caption'."
+            )
         if self.template.count("{}") != 1:
             raise SpecError(f"template is {self.template!r}; it must hold {{}} once, where the text goes.")
         if not self.identity:
@@ -310,6 +330,8 @@ class Project(Spec):
         if self.method not in METHODS:
             raise SpecError(f"method is {self.method!r}; it must be one of {', '.join(METHODS)}.")
         _between("seed", self.seed, 0, 2**32 - 1)
+        if not isinstance(self.embedding, EmbedAudio):
+            raise TypeError(f"embedding is {self.embedding!r}")
         defaults = _DEFAULTS[self.method]
         for name in ("perplexity", "n_neighbors", "min_dist"):
             value = getattr(self, name) if name in defaults else None
@@ -332,7 +354,13 @@ class Project(Spec):
     @property
     def title(self) -> str:
         name = {"tsne": "t-SNE", "umap": "UMAP", "pca": "PCA"}[self.method]
-        return f"{name} map of {self.embedding.dataset.name} · {self.embedding.encoder}"
+        usual = _DEFAULTS[self.method] | {"metric": "cosine", "seed": 0}
+        special = [
+            f"{k} {getattr(self, k):g}" for k, v in usual.items() if k != "metric" and getattr(self, k) != v
+        ]
+        special += [self.metric] if self.metric != "cosine" else []
+        what = f"{self.embedding.dataset.name} · {self.embedding.encoder}"
+        return f"{name} map of {what}" + (f" ({', '.join(special)})" if special else "")
 
 
 def parse(text: str) -> Spec:

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,17 +34,27 @@ class Child:
 
     process: subprocess.Popen[str]
     answers: list[dict[str, Any]] = field(default_factory=list)
+    _swept: bool = False
 
     @property
     def pid(self) -> int:
         return self.process.pid
 
     def alive(self) -> bool:
-        """True while the process runs."""
-        return self.process.poll() is None
+        """True while the process runs; once it does not, nothing that it had started does either."""
+        if self.process.poll() is None:
+            return True
+        if not self._swept:
+            self._swept = True
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+        return False
 
     def kill(self) -> None:
         """End the child's whole process group and wait until it is gone."""
+        if not self.alive():
+            return
+        self._swept = True
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
         with suppress(subprocess.TimeoutExpired):
@@ -51,16 +62,17 @@ class Child:
 
 
 class Pool:
-    """Idle children of this process, warm, by workspace and device."""
+    """The children of this process; idle ones are kept warm, by workspace and device."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._idle: dict[tuple[str, str], list[Child]] = {}
-        self._children: dict[int, Child] = {}
+        self._children: list[Child] = []
 
     def take(self, root: str, device: str) -> Child:
         """Return a living idle child, or start one."""
         with self._lock:
+            self._children = [child for child in self._children if child.alive()]
             idle = self._idle.setdefault((root, device), [])
             while idle:
                 child = idle.pop()
@@ -68,7 +80,7 @@ class Pool:
                     return child
         child = _start(root, device)
         with self._lock:
-            self._children[child.pid] = child
+            self._children.append(child)
         return child
 
     def give_back(self, root: str, device: str, child: Child) -> None:
@@ -86,7 +98,7 @@ class Pool:
     def close(self) -> None:
         """End every child."""
         with self._lock:
-            children, self._children, self._idle = list(self._children.values()), {}, {}
+            children, self._children, self._idle = self._children, [], {}
         for child in children:
             child.kill()
 
@@ -95,7 +107,7 @@ POOL = Pool()
 atexit.register(POOL.close)
 
 
-def supervise(root: str, key: str, *, device: str = "", threads: int = 0) -> str:
+def supervise(root: str, key: str, *, device: str = "") -> str:
     """Run a claimed job in a child process and record how it ended.
 
     Parameters
@@ -106,19 +118,23 @@ def supervise(root: str, key: str, *, device: str = "", threads: int = 0) -> str
         The job; its state is "running" already.
     device : str
         ``CUDA_VISIBLE_DEVICES`` of the child; "" leaves it as it is.
-    threads : int
-        Threads for the numeric libraries; 0 leaves them their own choice.
 
     Returns
     -------
     str
-        "done", "failed", "cancelled" or "lost" (the process died; the job waits again).
+        "done", "failed", "cancelled", "lost" (the process died; the job waits again), "taken" (the job is
+        no longer this one's to run) or "unseen" (this machine does not see the workspace).
     """
     workspace = Workspace(Path(root))
     queue = workspace.queue
-    slot = f"{device}/{threads}"
-    child = POOL.take(root, slot)
-    queue.set_process(key, process_identity(child.pid))
+    job = queue.get(key)
+    if job is None:
+        return "unseen"
+    if job.state != "running":
+        return "taken"
+    started = job.started
+    child = POOL.take(root, device)
+    _patiently(queue.set_process, key, process_identity(child.pid))
     child.answers.clear()
     try:
         assert child.process.stdin is not None
@@ -126,30 +142,46 @@ def supervise(root: str, key: str, *, device: str = "", threads: int = 0) -> str
         child.process.stdin.flush()
     except OSError:
         child.kill()
+    # Silence is measured by this machine's own clock, which stands still while the machine sleeps.
+    beat, heard = queue.heartbeat(key), time.monotonic()
     while True:
         answer = next((a for a in child.answers if a.get("ended") == key), None)
         if answer is not None:
-            POOL.give_back(root, slot, child)
-            queue.finish(key, answer["state"], answer["error"])
-            return str(answer["state"])
+            state, error = answer["state"], answer["error"]
+            _patiently(queue.finish, key, state, error, started=started)
+            POOL.give_back(root, device, child)
+            return str(state)
         if queue.cancel_wanted(key):
             child.kill()
             queue.append_log(key, "Cancelled.")
-            queue.finish(key, "cancelled")
-            POOL.spare(root, slot)
+            _patiently(queue.finish, key, "cancelled", started=started)
+            POOL.spare(root, device)
             return "cancelled"
         if not child.alive():
-            queue.lost(key, f"Its process ended without a word ({_how(child.process.returncode)}).")
+            why = f"Its process ended without a word ({_how(child.process.returncode)})."
+            _patiently(queue.lost, key, why, started=started)
             return "lost"
-        if queue.heartbeat_age(key) > HEART_STOPPED:
+        latest = queue.heartbeat(key)
+        if latest != beat:
+            beat, heard = latest, time.monotonic()
+        elif time.monotonic() - heard > HEART_STOPPED:
             child.kill()
-            queue.lost(key, f"Its process showed no sign of life for {HEART_STOPPED:.0f} s.")
+            why = f"Its process showed no sign of life for {HEART_STOPPED:.0f} s."
+            _patiently(queue.lost, key, why, started=started)
             return "lost"
         time.sleep(WATCH_EVERY)
 
 
-def _start(root: str, slot: str) -> Child:
-    device, _, threads = slot.partition("/")
+def _patiently(write: Callable[..., None], *arguments: Any, **options: Any) -> None:
+    """Write to the queue, again and again while the disk is full: a job whose end is not kept is stuck."""
+    while True:
+        try:
+            return write(*arguments, **options)
+        except OSError:
+            time.sleep(1.0)
+
+
+def _start(root: str, device: str) -> Child:
     environment = os.environ | {
         # Threads that wait must not spin: several children share the cores.
         "OMP_WAIT_POLICY": "PASSIVE",
@@ -158,9 +190,6 @@ def _start(root: str, slot: str) -> Child:
     }
     if device:
         environment["CUDA_VISIBLE_DEVICES"] = device
-    if threads and threads != "0":
-        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-            environment[name] = threads
     process = subprocess.Popen(
         [sys.executable, "-m", "jobs.child", root],
         stdin=subprocess.PIPE,

@@ -299,7 +299,11 @@ class Workspace:
             if (home / name).exists():
                 old = Path(tempfile.mkdtemp(prefix=".old-", dir=home))
                 os.replace(home / name, old)
-                os.replace(fresh, home / name)
+                try:
+                    os.replace(fresh, home / name)
+                except BaseException:
+                    os.replace(old, home / name)
+                    raise
                 shutil.rmtree(old)
             else:
                 os.replace(fresh, home / name)
@@ -335,6 +339,7 @@ class Workspace:
 
         What a waiting or running job needs and the sounds of generated datasets always stay.
         """
+        self.cache.clean()
         keep = self.queue.needed() | {d.fingerprint for d in self.datasets() if d.source is not None}
         return self.cache.evict(max_bytes, keep=keep)
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 
+from cache import CacheError
 from jobs.cli import data, service, store, work
 from jobs.cli.common import BAD_INPUT, BUSY, INTERRUPTED, err
 from jobs.workspace import WorkerBusy
@@ -23,6 +26,24 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(version("hearspace"))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    show_version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
+    pass
+
+
 service.register(app)
 data.register(app)
 work.register(app)
@@ -38,7 +59,10 @@ def main() -> None:
     except WorkerBusy as error:
         err.print(escape(str(error)), soft_wrap=True)
         sys.exit(BUSY)
-    except (ValueError, OSError) as error:
-        # Errors that are raised on purpose derive from ValueError and hold their own sentence.
+    except FileNotFoundError as error:
+        err.print(escape(f"{error.filename or error} does not exist."), soft_wrap=True)
+        sys.exit(BAD_INPUT)
+    except (ValueError, OSError, CacheError) as error:
+        # Errors that are raised on purpose derive from these and hold their own sentence.
         err.print(escape(str(error)), soft_wrap=True)
         sys.exit(BAD_INPUT)

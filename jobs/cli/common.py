@@ -89,6 +89,9 @@ def compute(workspace: Workspace, specs: Sequence[Spec], *, as_json: bool = Fals
     """
     from jobs.inprocess import run
 
+    # All at once, so that a worker that is there can run several at a time.
+    for spec in specs:
+        workspace.queue.submit(spec)
     jobs = []
     with bars(quiet=as_json) as report:
         for spec in specs:

@@ -46,10 +46,15 @@ def add(
 
     Exit status: 0, or 2 if nothing in the folder can be used or the name is taken.
     """
+    from jobs import datasets as registry
+
     ws = open_workspace(workspace)
     if not replace and name in [d.name for d in ws.datasets()]:
         raise WorkspaceError(f"There is a dataset {name!r} already; add --replace, or use another name.")
     checked_name(name)
+    adapters = ["auto", *registry.names(), "synthetic"]
+    if adapter not in adapters:
+        raise WorkspaceError(f"There is no adapter {adapter!r}; there are {', '.join(adapters)}.")
     options = _options(option or [])
     if adapter == "synthetic":
         dataset = ws.add_synthetic(name, _synthesis(options))

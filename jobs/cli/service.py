@@ -11,6 +11,7 @@ import threading
 import time
 import urllib.request
 import webbrowser
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -23,7 +24,7 @@ HostOption = Annotated[
     str, typer.Option(help="Address to listen on; other machines see it only if you say so.")
 ]
 PortOption = Annotated[int, typer.Option(help="Port; where it is taken, the next free one.")]
-WithParent = Annotated[bool, typer.Option("--with-parent", hidden=True)]
+WithParent = Annotated[int | None, typer.Option("--with-parent", hidden=True)]
 
 
 def register(app: typer.Typer) -> None:
@@ -78,7 +79,7 @@ def serve(
 
 def worker(
     slots: Annotated[
-        int | None, typer.Option(help="Jobs at a time. [default: 2, more on large machines]")
+        int | None, typer.Option(min=1, help="Jobs at a time. [default: 2, more on large machines]")
     ] = None,
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler to use.")] = None,
     slurm: Annotated[
@@ -93,7 +94,7 @@ def worker(
     slurm_gpus: Annotated[int, typer.Option(help="Slurm: GPUs a worker.")] = 0,
     gpu: Annotated[list[str] | None, typer.Option(help="GPU that a slot owns; repeat for more.")] = None,
     until_idle: Annotated[bool, typer.Option("--until-idle", help="End when nothing is left to do.")] = False,
-    with_parent: WithParent = False,
+    with_parent: WithParent = None,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Run the jobs of a workspace as they are asked for; Ctrl-C stops it, and the jobs wait to go on.
@@ -110,8 +111,8 @@ def worker(
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    if with_parent:
-        _end_with_parent(stop.set)
+    if with_parent is not None:
+        _end_with(with_parent, stop.set)
     options = None
     if slurm:
         options = dispatcher.SlurmOptions(
@@ -123,7 +124,7 @@ def worker(
             walltime=walltime,
             gpus=slurm_gpus,
         )
-    if not until_idle and not with_parent:
+    if not until_idle and with_parent is None:
         say(f"Working on {ws.root}. Ctrl-C stops; jobs that run go on at the next start.")
     dispatcher.serve(
         ws,
@@ -138,21 +139,24 @@ def worker(
 
 def _serve(ws: Workspace, *, host: str, port: int, browser: bool, with_worker: bool = True) -> None:
     """Run page server and worker as processes of their own until one is told to end."""
-    port = _free_port(host, port)
+    wanted, port = port, _free_port(host, port)
+    if port != wanted:
+        say(f"Port {wanted} is taken; using {port}.")
     ws.root.mkdir(parents=True, exist_ok=True)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    pages = _start("-m", "dashboard", "--workspace", ws.root, "--host", host, "--port", port, "--with-parent")
-    running = [pages]
-    if with_worker and not ws.queue.worker_alive():
-        running.append(_start("-m", "jobs.cli", "worker", "--workspace", ws.root, "--with-parent"))
+    where = ("--workspace", ws.root, "--with-parent", os.getpid())
+    pages = _start("-m", "dashboard", "--host", host, "--port", port, *where)
+    own_worker: subprocess.Popen[bytes] | None = None
     try:
         shown = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::1", "::") else host
         url = f"http://{shown}:{port}"
         if not _answers(url, pages, stop):
             say("The dashboard did not start; the lines above say why.")
             raise typer.Exit(FAILED)
+        if with_worker and not ws.queue.worker_alive():
+            own_worker = _start("-m", "jobs.cli", "worker", *where)
         say(f"hearspace is at {url} (workspace {ws.root}). Ctrl-C stops it.")
         if browser:
             with suppress(webbrowser.Error):
@@ -161,8 +165,12 @@ def _serve(ws: Workspace, *, host: str, port: int, browser: bool, with_worker: b
             if pages.poll() is not None:
                 say(f"The dashboard ended by itself (status {pages.returncode}).")
                 raise typer.Exit(FAILED)
+            # A worker that died, ours or one from elsewhere, leaves a queue that nobody serves.
+            ours_lives = own_worker is not None and own_worker.poll() is None
+            if with_worker and not ours_lives and not ws.queue.worker_alive():
+                own_worker = _start("-m", "jobs.cli", "worker", *where)
     finally:
-        _end(running)
+        _end([p for p in (pages, own_worker) if p is not None])
 
 
 def _start(*arguments: object) -> subprocess.Popen[bytes]:
@@ -210,9 +218,8 @@ def _free_port(host: str, port: int) -> int:
     )
 
 
-def _end_with_parent(end: Any) -> None:
+def _end_with(parent: int, end: Callable[[], None]) -> None:
     """Call `end` when the process that started this one is gone, however it went."""
-    parent = os.getppid()
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -153,7 +153,9 @@ def export(
     if target.exists():
         raise SpecError(f"{target} exists; give another name or remove it first.")
     kind = target.suffix.lower()
-    if kind not in (".npz", ".csv", ".parquet"):
+    if kind not in (".npz", ".csv", ".parquet", ".zip", ""):
+        raise SpecError(f"{target.suffix} files are not written; use .npz, .csv, .parquet, .zip or a folder.")
+    if kind in (".zip", ""):
         ws.cache.export(spec.key, target)
         say(f"Written: {target}.")
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,8 +20,19 @@ from jobs.cli.common import (
     say,
     show,
 )
-from jobs.specs import EmbedAudio, EmbedText, Project, Spec, parse
+from jobs.specs import EmbedAudio, EmbedText, Project, Spec, SpecError, from_json, parse
 from jobs.workspace import Workspace
+
+
+class JobState(StrEnum):
+    """The states of a job, as an option."""
+
+    queued = "queued"
+    running = "running"
+    done = "done"
+    failed = "failed"
+    cancelled = "cancelled"
+
 
 BackgroundOption = Annotated[
     bool, typer.Option("--background", "-b", help="Only put the jobs into the queue, for a worker to run.")
@@ -47,9 +59,9 @@ def _do(
         for spec in specs:
             print(json.dumps(spec.to_json(), ensure_ascii=False))
     elif background:
-        for spec in specs:
-            job = workspace.queue.submit(spec)
-            say(f"{job.key[:12]}  {job.state}  {job.title}")
+        jobs = [workspace.queue.submit(spec) for spec in specs]
+        rows = [job_row(j) | {"job": j.key[:12]} for j in jobs]
+        show(rows, ("job", "state", "title"), as_json=as_json, empty="Nothing to do.")
     else:
         compute(workspace, specs, as_json=as_json)
 
@@ -131,14 +143,20 @@ def project(
         seed=seed,
     )
     _do(ws, [spec], background=background, print_spec=print_spec, as_json=as_json)
+    if not (background or print_spec or as_json):
+        meta = ws.cache.open(spec.key).meta
+        for name, value in meta.get("lowered", {}).items():
+            say(f"{name} was lowered to {value:g}: {meta['n_clips']:,} clips allow no more.")
 
 
 def run(
-    spec: Annotated[Path, typer.Argument(help="A file with a spec as JSON, or - for standard input.")],
+    spec: Annotated[
+        Path, typer.Argument(help="A file with a spec as JSON, or one a line; - for standard input.")
+    ],
     as_json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Compute one spec and all it needs, and wait for it: for scripts.
+    """Compute a spec and all it needs, and wait for it: for scripts.
 
     Without a worker the work is done in this process, with a progress bar.
 
@@ -148,16 +166,24 @@ def run(
     """
     text = sys.stdin.read() if str(spec) == "-" else spec.read_text(encoding="utf-8")
     try:
-        wanted = parse(text)
+        wanted = _specs(text)
     except json.JSONDecodeError as error:
-        raise ValueError(f"{spec} is not JSON ({error}); `--print-spec` writes what this reads.") from None
-    compute(open_workspace(workspace), [wanted], as_json=as_json)
+        raise SpecError(f"{spec} is not JSON ({error}); `--print-spec` writes what this reads.") from None
+    compute(open_workspace(workspace), wanted, as_json=as_json)
+
+
+def _specs(text: str) -> list[Spec]:
+    """Read one spec, or one a line."""
+    try:
+        return [from_json(json.loads(text))]
+    except json.JSONDecodeError:
+        return [from_json(json.loads(line)) for line in text.splitlines() if line.strip()] or [parse(text)]
 
 
 @jobs_app.callback()
 def jobs(
     ctx: typer.Context,
-    state: Annotated[str | None, typer.Option(help="Only jobs in this state.")] = None,
+    state: Annotated[JobState | None, typer.Option(help="Only jobs in this state.")] = None,
     as_json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
@@ -190,6 +216,7 @@ def log(
     ctx: typer.Context,
     key: KeyArgument,
     tail: Annotated[int, typer.Option(help="Number of lines.")] = 200,
+    workspace: WorkspaceOption = None,
 ) -> None:
     """Print the end of a job's log.
 
@@ -197,19 +224,19 @@ def log(
 
     Exit status: 0, or 2 if no job's key begins so.
     """
-    queue = open_workspace(ctx.obj).queue
+    queue = open_workspace(ctx.obj or workspace).queue
     print(queue.log(queue.find(key).key, tail=tail))
 
 
 @jobs_app.command()
-def cancel(ctx: typer.Context, key: KeyArgument) -> None:
+def cancel(ctx: typer.Context, key: KeyArgument, workspace: WorkspaceOption = None) -> None:
     """Stop a job; a running one ends within two seconds.
 
     Example: `hearspace jobs cancel 3fa9c1`
 
     Exit status: 0, 1 if the job had ended already, or 2 if no job's key begins so.
     """
-    queue = open_workspace(ctx.obj).queue
+    queue = open_workspace(ctx.obj or workspace).queue
     job = queue.find(key)
     if not job.active:
         say(f"«{job.title}» is {job.state} already.")
@@ -219,27 +246,27 @@ def cancel(ctx: typer.Context, key: KeyArgument) -> None:
 
 
 @jobs_app.command()
-def retry(ctx: typer.Context, key: KeyArgument) -> None:
+def retry(ctx: typer.Context, key: KeyArgument, workspace: WorkspaceOption = None) -> None:
     """Queue again a job that failed or was cancelled.
 
     Example: `hearspace jobs retry 3fa9c1`
 
     Exit status: 0, or 2 if no job's key begins so.
     """
-    queue = open_workspace(ctx.obj).queue
+    queue = open_workspace(ctx.obj or workspace).queue
     job = queue.retry(queue.find(key).key)
     say(f"«{job.title}» is {job.state}.")
 
 
 @jobs_app.command()
-def clear(ctx: typer.Context) -> None:
+def clear(ctx: typer.Context, workspace: WorkspaceOption = None) -> None:
     """Forget the jobs that have ended; their results stay.
 
     Example: `hearspace jobs clear`
 
     Exit status: 0.
     """
-    queue = open_workspace(ctx.obj).queue
+    queue = open_workspace(ctx.obj or workspace).queue
     ended = [j for j in queue.jobs() if not j.active]
     for job in ended:
         queue.forget(job.key)

@@ -7,6 +7,7 @@ whole shard, to the same bytes.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Iterator
@@ -73,6 +74,11 @@ def _decode(dataset: Any, wanted: list[list[str]], sample_rate: int) -> Iterator
     from jobs.audio import AudioError, decode
 
     def read(clip_id: str) -> Decoded:
+        if _changed(dataset.audio_path(clip_id), hashes.get(clip_id)):
+            raise ValueError(
+                f"{dataset.audio_path(clip_id)} has changed since it was added; add the dataset again "
+                f"(`hearspace add {dataset.name} … --replace`)."
+            )
         try:
             return decode(dataset.audio_path(clip_id), sample_rate)[0]
         except AudioError as error:
@@ -82,6 +88,9 @@ def _decode(dataset: Any, wanted: list[list[str]], sample_rate: int) -> Iterator
         except Exception as error:  # one odd file must not end a job of thousands
             return str(error).strip().rstrip(".") or type(error).__name__
 
+    clips = dataset.clips
+    known = "sha256" in clips.columns
+    hashes = dict(zip(clips["clip_id"], clips["sha256"], strict=True)) if known else {}
     pool = ThreadPoolExecutor(DECODERS, thread_name_prefix="decode")
     try:
         ahead: list[Future[Decoded]] = []
@@ -91,6 +100,17 @@ def _decode(dataset: Any, wanted: list[list[str]], sample_rate: int) -> Iterator
                 yield [ready.pop(0).result() for _ in range(len(ready))]
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _changed(path: Path, sha256: Any) -> bool:
+    """True if a file is there but holds something else than when it was imported."""
+    if not isinstance(sha256, str):
+        return False
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() != sha256
+    except OSError:
+        return False  # decoding will say why
 
 
 def _embed_shard(

@@ -35,7 +35,7 @@ def neighbors(spec: Neighbors, context: JobContext) -> None:
 
 def project(spec: Project, context: JobContext) -> None:
     """Store a map of a space, and how much of every clip's true neighbourhood it keeps."""
-    from core.projection import neighborhood_kept
+    from core.projection import effective_parameters, neighborhood_kept
     from core.projection import project as lay_out
 
     assert spec.neighbors is not None
@@ -47,6 +47,11 @@ def project(spec: Project, context: JobContext) -> None:
         for name in ("perplexity", "n_neighbors", "min_dist")
         if (value := getattr(spec, name)) is not None
     }
+
+    used = effective_parameters(spec.method, len(X), **params)
+    lowered = {k: used[k] for k, v in params.items() if used[k] != v}
+    for name, value in lowered.items():
+        context.log(f"{name} {params[name]:g} is lowered to {value:g}: {len(X):,} clips allow no more.")
 
     def report(done: int, total: int) -> None:
         context.progress(done, total + 1, "laying out")
@@ -67,7 +72,7 @@ def project(spec: Project, context: JobContext) -> None:
         w.array("coords", coords.astype(np.float32))
         w.array("kept", kept.astype(np.float32))
         w.array("kept_ks", ks)
-        w.meta.update(n_clips=len(X), method=spec.method)
+        w.meta.update(n_clips=len(X), method=spec.method, lowered=lowered)
     context.progress(1, 1)
 
 

@@ -21,6 +21,10 @@ import typer.main
 from typer.testing import CliRunner
 
 from jobs.cli import app, main
+from jobs.demo import presets
+from jobs.files import read_json
+from jobs.inprocess import run
+from jobs.workspace import Workspace
 from tests.jobs.tones import write_tones
 
 README = Path(__file__).parents[2] / "README.md"
@@ -127,12 +131,32 @@ def test_spec_printed_is_spec_run(home, tones, tmp_path, capsys):
     assert (status, json.loads(out)[0]["state"]) == (0, "done")
 
 
+def test_several_specs_are_read_a_line_each(home, tones, tmp_path, capsys):
+    call(capsys, "add", "tones", str(tones))
+    _, out, _ = call(capsys, "embed", "tones", "melstats", "random-cnn", "--print-spec")
+    (tmp_path / "specs.json").write_text(out)
+    status, out, _ = call(capsys, "run", str(tmp_path / "specs.json"), "--json")
+    assert (status, [j["state"] for j in json.loads(out)]) == (0, ["done", "done"])
+
+
+def test_export_of_a_damaged_result_says_what_to_do(home, tones, tmp_path, capsys):
+    call(capsys, "add", "tones", str(tones))
+    call(capsys, "embed", "tones", "melstats")
+    (file,) = home.glob("cache/objects/*/*/embeddings.npy")
+    file.chmod(0o644)
+    file.write_bytes(file.read_bytes()[:100])
+    status, _, err = call(capsys, "export", "tones", "melstats", str(tmp_path / "x.npz"))
+    assert status == 2
+    assert "Traceback" not in err
+    assert "embeddings.npy" in err
+
+
 def test_background_only_queues(home, tones, capsys):
     call(capsys, "add", "tones", str(tones))
     status, out, _ = call(capsys, "embed", "tones", "melstats", "--background")
     assert (status, "queued" in out) == (0, True)
-    key = out.split()[0]
-    assert call(capsys, "jobs", "cancel", key)[0] == 0
+    key = next(word for word in out.split() if re.fullmatch("[0-9a-f]{12}", word))
+    assert call(capsys, "jobs", "cancel", key, "-w", str(home))[0] == 0
     assert call(capsys, "jobs", "cancel", key)[0] == 1
     assert call(capsys, "jobs", "retry", key)[0] == 0
     assert call(capsys, "worker", "--until-idle")[0] == 0
@@ -162,9 +186,12 @@ def test_synthetic_world_is_named_for_what_it_is(home, capsys):
         (("project", "tones", "melstats", "--method", "mds"), "tsne, umap, pca"),
         (("add", "tones", "."), "--replace"),
         (("add", "Bad Name", "."), "cannot name a dataset"),
-        (("add", "empty", "{empty}"), "no "),
+        (("add", "empty", "{empty}"), "no sound"),
         (("add", "gone", "/no/such/folder"), "does not exist"),
-        (("add", "x", ".", "--adapter", "nope"), "nope"),
+        (("add", "x", ".", "--adapter", "nope"), "synthetic"),
+        (("export", "tones", "aisfx", "x.txt"), "embed tones aisfx"),
+        (("jobs", "--state", "bogus"), "cancelled"),
+        (("worker", "--slots", "0"), "1"),
         (("add", "x", "--adapter", "synthetic", "-o", "size=3"), "no option 'size'"),
         (("add", "x", "--adapter", "synthetic", "-o", "seconds=long"), "must be a number"),
         (("add", "x", ".", "-o", "nothing"), "NAME=VALUE"),
@@ -235,6 +262,7 @@ def test_serve_answers_on_this_machine_only_and_ctrl_c_ends_everything(home, tmp
             if c.status == psutil.CONN_LISTEN
         }
         assert addresses <= {"127.0.0.1", "::1"}
+        assert addresses
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=15) == 0
         deadline = time.monotonic() + 5
@@ -243,6 +271,59 @@ def test_serve_answers_on_this_machine_only_and_ctrl_c_ends_everything(home, tmp
             time.sleep(0.1)
     finally:
         process.kill()
+
+
+@pytest.mark.slow
+def test_worker_that_dies_is_replaced(home):
+    port = _free_port()
+    command = [sys.executable, "-m", "jobs.cli", "serve", "--port", str(port), "-w", str(home)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        process.stdout.readline()
+        queue = Workspace.open(home).queue
+        _wait(lambda: read_json(queue.root / "worker.json") is not None)
+        first = read_json(queue.root / "worker.json")["pid"]
+        os.kill(first, signal.SIGKILL)
+        _wait(lambda: (read_json(queue.root / "worker.json") or {}).get("pid", first) != first)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=20)
+
+
+@pytest.mark.slow
+def test_demo_shows_a_first_map_and_a_second_start_computes_nothing(home):
+    command = [sys.executable, "-m", "jobs.cli", "demo", "--no-browser", "--clips-per-class", "1"]
+    workspace = Workspace.open(home)
+    made: list[list[float]] = []
+    for _ in range(2):
+        port = _free_port()
+        process = subprocess.Popen(
+            [*command, "--port", str(port), "-w", str(home)], stdout=subprocess.PIPE, text=True
+        )
+        try:
+            assert f"http://localhost:{port}" in process.stdout.readline()
+            _wait(lambda: any(j.state == "done" for j in _maps(workspace)) or made, 90)
+        finally:
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=20) == 0
+        if not made:
+            # The rest is computed in this process, so that the second start finds everything.
+            for spec in presets(workspace)[:1]:
+                run(workspace, spec)
+        made.append(sorted(a.created for a in workspace.cache.list(type="Synthesize")))
+    assert made[0] == made[1]
+    assert len(made[0]) == 1
+
+
+def _maps(workspace):
+    return [j for j in workspace.queue.jobs() if j.spec["type"] == "Project"]
+
+
+def _wait(true, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 @pytest.mark.slow

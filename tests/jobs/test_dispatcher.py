@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,15 +12,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
 import pytest
 
-from jobs.dispatcher import SlurmOptions, serve, slurm_cluster
+from jobs.dispatcher import Given, SlurmOptions, _Dispatcher, serve, slurm_cluster
 from jobs.inprocess import run
-from jobs.queue import Job
+from jobs.queue import Job, Queue
 from jobs.specs import EmbedAudio, Neighbors, Project
+from jobs.supervisor import Child, supervise
 from jobs.workspace import WorkerBusy, Workspace, WorkspaceError
 
 N_CLIPS = 320
@@ -113,9 +117,10 @@ def test_killed_processes_lose_no_work(big, workers, tmp_path, victims):
         wait_for(lambda: not psutil.pid_exists(child), "the child to notice", 5)
         workers.start()
     wait_for(lambda: job(big, spec.key).state == "done", "the job to be done")
-    assert job(big, spec.key).attempts == 2
+    assert job(big, spec.key).attempts == 1  # the run that was lost had kept work: not held against it
     log = big.queue.log(spec.key)
     assert log.count("Started:") == 2
+    assert log.count("Going on after") == 1
     made = big.cache.open(spec.key).array("embeddings")
     np.testing.assert_array_equal(made, undisturbed(big, tmp_path))
     assert big.cache.verify() == []
@@ -177,7 +182,9 @@ def test_worker_listens_on_this_machine_only(workspace):
     try:
         wait_for(workspace.queue.worker_alive, "the worker")
         wait_for(lambda: _listening() or not thread.is_alive(), "its ports", 10)
-        assert {address.ip for address in _listening()} <= {"127.0.0.1", "::1"}
+        found = {address.ip for address in _listening()}
+        assert found
+        assert found <= {"127.0.0.1", "::1"}
     finally:
         stop.set()
         thread.join()
@@ -261,13 +268,14 @@ def test_missing_scheduler_is_one_sentence(workspace, monkeypatch):
     assert not workspace.queue.worker_alive()
 
 
-def test_slurm_script_asks_for_what_was_said():
+def test_slurm_script_asks_for_what_was_said(tmp_path):
     pytest.importorskip("dask_jobqueue")
     options = SlurmOptions(
         cores=8, memory="32GB", partition="gpu", account="sound", walltime="02:00:00", gpus=1
     )
-    with slurm_cluster(options) as cluster:
+    with slurm_cluster(options, tmp_path) as cluster:
         script = cluster.job_script()
+        assert cluster.scheduler_address.startswith("tls://")
     for line in (
         "#SBATCH -p gpu",
         "#SBATCH -A sound",
@@ -277,4 +285,69 @@ def test_slurm_script_asks_for_what_was_said():
         "#SBATCH --gres=gpu:1",
     ):
         assert line in script
-    assert "--nthreads 1" in script
+    # One job at a time: the last of a repeated option counts.
+    assert re.findall(r"--nthreads (\d+)", script)[-1] == "1"
+    assert "--tls-ca-file" in script
+
+
+def test_nothing_that_a_child_started_outlives_it():
+    for how in ("killed", "died"):
+        process = subprocess.Popen(
+            ["bash", "-c", "sleep 1000 & echo $!; wait"],
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        grandchild = int(process.stdout.readline())
+        child = Child(process)
+        assert child.alive()
+        if how == "killed":
+            child.kill()
+        else:
+            process.kill()
+            process.wait()
+        assert not child.alive()
+        wait_for(lambda pid=grandchild: not _runs(pid), f"the grandchild of one that {how}", 5)
+
+
+def _runs(pid):
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def test_outcome_is_kept_once_the_disk_has_room_again(workspace, monkeypatch):
+    spec = EmbedAudio(dataset=workspace.dataset("tones").ref, encoder="melstats")
+    workspace.queue.submit(spec)
+    refused = []
+    finish = Queue.finish
+
+    def sometimes(self, *arguments, **options):
+        if len(refused) < 2:
+            refused.append(1)
+            raise OSError(errno.ENOSPC, "No space left on device")
+        finish(self, *arguments, **options)
+
+    monkeypatch.setattr(Queue, "finish", sometimes)
+    serve(workspace, until_idle=True)
+    assert len(refused) == 2
+    assert job(workspace, spec.key).state == "done"
+
+
+def test_worker_that_does_not_see_the_folder_is_said_to(workspace, tmp_path):
+    spec = EmbedAudio(dataset=workspace.dataset("tones").ref, encoder="melstats")
+    workspace.queue.submit(spec)
+    workspace.queue.claim(spec.key)
+    assert supervise(str(tmp_path / "elsewhere"), spec.key) == "unseen"
+    ended = SimpleNamespace(status="finished", result=lambda: "unseen", cancelled=lambda: False)
+    dispatcher = _Dispatcher(workspace, SimpleNamespace(), (), owned=False)
+    dispatcher._settle(spec.key, Given(ended, "", job(workspace, spec.key).started))
+    assert job(workspace, spec.key).state == "failed"
+    assert "does not see" in job(workspace, spec.key).error
+
+
+def test_gpus_are_dealt_out_in_turn(workspace):
+    dispatcher = _Dispatcher(workspace, SimpleNamespace(), ("0", "1"), owned=True)
+    dealt = []
+    for i in range(4):
+        dealt.append(dispatcher._device())
+        dispatcher.given[str(i)] = Given(None, dealt[-1], None)
+    assert dealt == ["0", "1", "0", "1"]

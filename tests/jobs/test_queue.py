@@ -199,7 +199,6 @@ def test_a_full_disk_is_a_reason_and_leaves_nothing_behind(workspace, monkeypatc
 
     monkeypatch.setattr("numpy.lib.format.write_array", full)
     monkeypatch.setattr("numpy.save", full)
-    monkeypatch.setattr("os.fsync", full)
     job = run(workspace, spec)
     monkeypatch.undo()
     assert job.state == "failed"
@@ -215,3 +214,98 @@ def test_log_shows_the_end(workspace):
         workspace.queue.append_log(key, f"line {i}")
     lines = workspace.queue.log(key, tail=3).splitlines()
     assert [line.split("  ")[1] for line in lines] == ["line 497", "line 498", "line 499"]
+
+
+def test_result_whose_inputs_were_evicted_still_costs_nothing(workspace):
+    spec = Project(embedding=space(workspace), method="pca")
+    assert run(workspace, spec).state == "done"
+    for needed in (spec.embedding, spec.neighbors):
+        workspace.cache.delete(needed.key)
+    assert workspace.queue.submit(spec).state == "done"
+    assert [j for j in workspace.queue.jobs() if j.active] == []
+
+
+def test_cancelled_job_whose_result_came_otherwise_is_done(workspace):
+    spec = space(workspace)
+    key = workspace.queue.submit(spec).key
+    workspace.queue.cancel(key)
+    store_fake_embedding(workspace, spec)
+    assert workspace.queue.retry(key).state == "done"
+    assert workspace.queue.get(key).state == "done"
+
+
+def test_losing_a_process_that_had_kept_work_is_no_attempt(workspace):
+    queue = workspace.queue
+    key = queue.submit(space(workspace)).key
+    for _ in range(MAX_ATTEMPTS + 2):
+        assert queue.claim(key)
+        checkpoint = queue.folder(key) / "checkpoint"
+        checkpoint.mkdir(exist_ok=True)
+        (checkpoint / "part").write_text("x")
+        later = queue.get(key).started + 1
+        os.utime(checkpoint / "part", (later, later))
+        queue.lost(key, "the time limit.")
+        assert (queue.get(key).state, queue.get(key).attempts) == ("queued", 0)
+
+
+def test_wish_to_cancel_survives_the_stop_of_the_worker(workspace):
+    queue = workspace.queue
+    key = queue.submit(space(workspace)).key
+    queue.claim(key)
+    queue.cancel(key)
+    queue.requeue(key, uncounted=True)
+    assert queue.get(key).state == "cancelled"
+
+
+def test_outcome_of_an_earlier_run_does_not_touch_a_later_one(workspace):
+    queue = workspace.queue
+    key = queue.submit(space(workspace)).key
+    queue.claim(key)
+    first = queue.get(key).started
+    queue.lost(key, "killed.", started=first)
+    queue.claim(key)
+    queue.lost(key, "killed.", started=first)
+    queue.finish(key, "failed", "late", started=first)
+    assert queue.get(key).state == "running"
+
+
+def test_failure_leaves_nothing_waiting(workspace, monkeypatch):
+    def broken(spec, context):
+        raise ValueError("no")
+
+    monkeypatch.setattr("jobs.execution.runner", lambda name: broken)
+    run(workspace, Project(embedding=space(workspace), method="pca"))
+    assert {j.state for j in workspace.queue.jobs()} == {"failed"}
+    assert len(workspace.queue.jobs()) == 3
+
+
+def test_job_in_this_process_can_be_cancelled_from_elsewhere(workspace, monkeypatch):
+    spec = space(workspace)
+
+    def endless(spec, context):
+        workspace.queue.cancel(spec.key)
+        for _ in range(500):
+            time.sleep(0.02)
+        raise AssertionError("it was not cancelled")
+
+    monkeypatch.setattr("jobs.execution.runner", lambda name: endless)
+    assert run(workspace, spec).state == "cancelled"
+    assert workspace.queue.get(spec.key).state == "cancelled"
+
+
+def test_file_that_changed_since_the_import_is_not_embedded_for_what_it_was(workspace):
+    dataset = workspace.dataset("tones")
+    path = dataset.audio_path(dataset.clips["clip_id"].iloc[3])
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    job = run(workspace, space(workspace))
+    assert job.state == "failed"
+    assert "has changed since it was added" in job.error
+    assert "--replace" in job.error
+
+
+def test_strange_folders_among_the_jobs_are_passed_over(workspace):
+    workspace.queue.submit(space(workspace))
+    (workspace.queue.root / ("z" * 64)).mkdir()
+    assert len(workspace.queue.jobs()) == 1
