@@ -9,6 +9,8 @@ from typing import Any
 import streamlit as st
 
 _HERE = Path(__file__).parent
+#: Scripts that come before a component's own, besides the player, in place of a bundler.
+_NEEDS = {"map": ("plotly", "legend")}
 
 
 def base_url() -> str:
@@ -19,8 +21,10 @@ def base_url() -> str:
 
 @cache
 def _source(name: str) -> tuple[str, str]:
-    parts = [(_HERE / "player.js").read_text("utf-8"), (_HERE / f"{name}.js").read_text("utf-8")]
-    return "\n".join(parts), (_HERE / f"{name}.css").read_text("utf-8")
+    names = ("player", *_NEEDS.get(name, ()), name)
+    return "\n".join((_HERE / f"{n}.js").read_text("utf-8") for n in names), (
+        _HERE / f"{name}.css"
+    ).read_text("utf-8")
 
 
 def component(name: str) -> Any:

@@ -3,59 +3,12 @@
 
 const SVG_POINTS = 4000; // without WebGL, more points than this would make the page crawl
 const NARROW = 640;
-const MANY = 12; // more classes than this are listed by family
-const MARKS = {
-  circle: '<circle cx="6" cy="6" r="5"/>',
-  square: '<rect x="1.5" y="1.5" width="9" height="9"/>',
-  diamond: '<path d="M6 0 12 6 6 12 0 6Z"/>',
-  "triangle-up": '<path d="M6 .5 12 11H0Z"/>',
-  "triangle-down": '<path d="M6 11.5 0 1h12Z"/>',
-  cross: '<path d="M4 0h4v4h4v4H8v4H4V8H0V4h4Z"/>',
-  x: '<path d="M3 0 6 3 9 0l3 3-3 3 3 3-3 3-3-3-3 3-3-3 3-3-3-3Z"/>',
-  star: '<path d="m6 0 1.5 4.2 4.5.1-3.6 2.8L9.7 11.5 6 9 2.3 11.5 3.6 7.1 0 4.3l4.500-.1Z"/>',
-  pentagon: '<path d="M6 0 12 4.6 9.7 11.5H2.3L0 4.6Z"/>',
-};
-const ARRAYS = { f4: Float32Array, f8: Float64Array, i1: Int8Array, u1: Uint8Array, i2: Int16Array, u2: Uint16Array, i4: Int32Array };
-
-function decode(value) {
-  if (!value || value.bdata === undefined) return value;
-  const text = atob(value.bdata);
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return new ARRAYS[value.dtype](bytes.buffer);
-}
-function loadPlotly(url) {
-  if (window.Plotly) return Promise.resolve(window.Plotly);
-  window.hearspacePlotly ??= new Promise((done, failed) => {
-    const script = document.createElement("script");
-    script.src = url;
-    script.onload = () => done(window.Plotly);
-    script.onerror = () => { delete window.hearspacePlotly; failed(new Error("Plotly did not load")); };
-    document.head.appendChild(script);
-  });
-  return window.hearspacePlotly;
-}
-function hasWebGL() {
-  const canvas = document.createElement("canvas");
-  const gl = canvas.getContext("webgl2") || canvas.getContext("webgl");
-  // Given back at once: browsers allow only a few contexts at a time.
-  gl?.getExtension("WEBGL_lose_context")?.loseContext();
-  return Boolean(gl);
-}
 const webgl = new URLSearchParams(location.search).has("nowebgl") ? false : hasWebGL();
 const held = { a: false, shift: false };
 const typing = () => document.activeElement?.closest("input,textarea,select,[contenteditable=true]");
 window.addEventListener("keydown", (e) => { if (e.key.toLowerCase() === "a" && !typing() && !e.ctrlKey && !e.metaKey) held.a = true; });
 window.addEventListener("keyup", (e) => { if (e.key.toLowerCase() === "a") held.a = false; });
 window.addEventListener("blur", () => { held.a = false; });
-
-function luminance(colour) {
-  const probe = document.createElement("canvas").getContext("2d");
-  probe.fillStyle = colour || "#fff";
-  const hex = probe.fillStyle;
-  const [r, g, b] = [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16) / 255);
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-}
 
 function create(parent) {
   const player = hearspacePlayer();
@@ -218,7 +171,7 @@ function create(parent) {
     root.dataset.drawn = view.name;
     plot.setAttribute("aria-label", `Map of ${view.payload.ids.length} clips in ${view.maps.length} space${view.maps.length > 1 ? "s" : ""}; the list below the map holds the same clips for the keyboard`);
     if (!plot.dataset.listens) listen();
-    legend();
+    legend.draw();
   }
   function ringChosen() {
     if (!window.Plotly || !plot.layout) return;
@@ -230,7 +183,7 @@ function create(parent) {
     button.textContent = `${view.selected.size.toLocaleString()} selected ×`;
     button.setAttribute("aria-label", `Clear the selection of ${view.selected.size} clips`);
     root.dataset.selected = view.selected.size;
-    legendPressed();
+    legend.pressed();
     if (!window.Plotly || !plot.data) return;
     view.busy = true;
     const points = selectedPoints();
@@ -300,87 +253,7 @@ function create(parent) {
     tip.style.top = Math.max(4, Math.min(y - 10, box.height - tip.offsetHeight - 4)) + "px";
   }
 
-  // -- legend ----------------------------------------------------------------------------------------
-  function legend() {
-    const { legend } = view.payload;
-    const mode = theme();
-    const box = $(".hsm-legend");
-    box.replaceChildren();
-    if (legend.kind === "number") {
-      const scale = view.payload.figure.layout.meta.scales[mode].map(([at, c]) => `${c} ${at * 100}%`).join(",");
-      const row = document.createElement("div");
-      row.className = "hsm-scale";
-      const title = document.createElement("span");
-      title.textContent = legend.title;
-      box.append(title);
-      for (const text of [(+legend.low.toPrecision(4)).toLocaleString(), null, (+legend.high.toPrecision(4)).toLocaleString()]) {
-        const part = document.createElement("span");
-        if (text === null) { part.className = "hsm-ramp"; part.style.background = `linear-gradient(90deg,${scale})`; } else part.textContent = text;
-        row.append(part);
-      }
-      box.append(row);
-      $(".hsm-all").hidden = true;
-      return;
-    }
-    const families = legend.title === "class" && legend.names.length > MANY ? familiesOf() : null;
-    let row = box, last = null;
-    legend.names.forEach((text, code) => {
-      if (!legend.counts[code]) return;
-      if (families && (last === null || families[code] !== last)) {
-        last = families[code];
-        row = document.createElement("div");
-        row.className = "hsm-family";
-        const head = document.createElement("span");
-        head.textContent = last || "no family";
-        row.append(head);
-        box.append(row);
-      }
-      const chip = document.createElement("button");
-      chip.type = "button";
-      chip.className = "hsm-chip";
-      chip.dataset.code = code;
-      chip.title = `Select the ${legend.counts[code]} clips of ${text}`;
-      chip.innerHTML = `<svg viewBox="0 0 12 12" width="11" height="11" aria-hidden="true" fill="${legend[mode][code]}">${MARKS[legend.symbols[code]] || MARKS.circle}</svg><span></span><small>${legend.counts[code].toLocaleString()}</small>`;
-      chip.querySelector("span").textContent = text;
-      chip.addEventListener("click", (event) => {
-        const ids = view.payload.ids.filter((_, i) => view.groups[i] === code);
-        const on = chip.getAttribute("aria-pressed") === "true";
-        const more = event.shiftKey || event.ctrlKey || event.metaKey;
-        if (more) select(on ? [...view.selected].filter((id) => !new Set(ids).has(id)) : [...view.selected, ...ids]);
-        else select(on ? [] : ids);
-      });
-      row.append(chip);
-    });
-    legendPressed();
-    fold();
-  }
-  function familiesOf() {
-    const found = [];
-    view.groups.forEach((code, i) => { found[code] ??= name(view.families, view.payload.families.names, i); });
-    return new Set(found.filter((f) => f !== undefined)).size > 1 ? found : null;
-  }
-  // A long legend shows its first rows, and the rest when asked.
-  function fold() {
-    const box = $(".hsm-legend"), all = $(".hsm-all");
-    const open = all.getAttribute("aria-expanded") === "true";
-    box.classList.toggle("hsm-open", open);
-    all.hidden = !open && box.scrollHeight <= box.clientHeight + 4;
-    all.textContent = open ? "Show fewer" : `Show all ${view.payload.legend.counts.filter(Boolean).length}`;
-  }
-  $(".hsm-all").addEventListener("click", (event) => {
-    event.target.setAttribute("aria-expanded", String(event.target.getAttribute("aria-expanded") !== "true"));
-    fold();
-  });
-  function legendPressed() {
-    if (!view.payload || view.payload.legend.kind !== "group") return;
-    const held = new Map();
-    for (const id of view.selected) {
-      const code = view.groups[view.index.get(id)];
-      held.set(code, (held.get(code) || 0) + 1);
-    }
-    for (const chip of root.querySelectorAll(".hsm-chip"))
-      chip.setAttribute("aria-pressed", String(held.get(+chip.dataset.code) === view.payload.legend.counts[chip.dataset.code]));
-  }
+  const legend = hearspaceLegend({ root, view, theme, name, select });
 
   // -- tools -----------------------------------------------------------------------------------------
   function zoom(factor) {

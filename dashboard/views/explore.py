@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
 import streamlit as st
 
-from dashboard import data, figures, numbers, state, ui
+from dashboard import colours, data, numbers, results, state, ui
 from dashboard.components import clips as clip_list
 from dashboard.components import map as map_component
-from jobs.specs import METHODS, EmbedAudio, Project
-from jobs.workspace import Dataset, Workspace
+from dashboard.views._explore_controls import Choices, controls, overtaken
+from jobs.specs import Project
+from jobs.workspace import Workspace
 
 TITLE = "Explore"
 ICON = ":material/scatter_plot:"
 ORDER = 20
 
 MAP = "explore-map"
-KS = ("5", "10", "15", "30", "50", "100")
 _PAPERS = {
     "tsne": (
         "t-SNE draws near points near and says little about how far apart groups are or how big they look "
@@ -37,21 +33,6 @@ _PAPERS = {
 }
 
 
-@dataclass(frozen=True)
-class Choices:
-    """What the controls say."""
-
-    dataset: Dataset
-    clips: data.Clips
-    spaces: list[EmbedAudio]
-    maps: list[Project]
-    others: list[Project]
-    default_map: bool
-    by: str
-    k: int
-    shown: np.ndarray
-
-
 def render(workspace: Workspace) -> None:
     """Draw the page."""
     datasets = workspace.datasets()
@@ -62,7 +43,7 @@ def render(workspace: Workspace) -> None:
         )
         return
     view = state.View("explore", st.session_state, st.query_params)
-    chosen = _controls(workspace, view, [d.name for d in datasets])
+    chosen = controls(workspace, view, [d.name for d in datasets])
     if chosen is None:
         view.write()
         return
@@ -74,8 +55,8 @@ def render(workspace: Workspace) -> None:
     ui.notes(view.notes)
     _head(chosen)
 
-    ready = [m for m in chosen.maps if data.has(m)]
-    missing = [m for m in chosen.maps if not data.has(m)]
+    ready = [m for m in chosen.maps if results.has(m)]
+    missing = [m for m in chosen.maps if not results.has(m)]
     # One map leaves room for the chosen clip beside it. The places stay the same with and without a chosen
     # clip, so that the map is not taken down and put up again.
     if len(chosen.maps) == 1:
@@ -92,153 +73,6 @@ def render(workspace: Workspace) -> None:
             _neighbours(view, chosen, clip, near)
         _trust(chosen)
     _list(workspace, chosen, selection, clip)
-
-
-# -- controls ---------------------------------------------------------------------------------------------
-
-
-def _controls(workspace: Workspace, view: state.View, names: list[str]) -> Choices | None:
-    side = st.sidebar
-    view.choice("dataset", names, names[0])
-    with side:
-        name = str(st.selectbox("Dataset", names, key=view.key("dataset")))
-    dataset = workspace.dataset(name)
-    if dataset.note:
-        side.caption(ui.plain(dataset.note))
-    if not dataset.ready:
-        st.title("Explore")
-        st.write(f"The sounds of **{ui.plain(name)}** are being generated.")
-        assert dataset.source is not None
-        ui.pending(workspace, [dataset.source], "explore-generate")
-        return None
-    spaces = {s.encoder: s for s in workspace.spaces(dataset)}
-    if not spaces:
-        st.title("Explore")
-        st.write(f"**{ui.plain(name)}** has no space yet: embed it with at least one model.")
-        st.code(ui.command(workspace, "embed", name, "melstats"), language="bash")
-        if st.button("Embed with melstats", type="primary"):
-            workspace.queue.submit(EmbedAudio(dataset=dataset.ref, encoder="melstats"))
-            st.rerun()
-        return None
-    encoders = list(spaces)
-    done = [e for e in encoders if spaces[e].state == "done"] or encoders
-    method_names = [m for m in ("tsne", "umap", "pca") if m in METHODS]
-    method = view.choice("map", method_names, "tsne")
-    _begin(view, encoders, done, {e: Project(embedding=s.spec, method=method) for e, s in spaces.items()})
-    with side:
-        picked = st.multiselect(
-            "Spaces",
-            encoders,
-            key=view.key("space"),
-            max_selections=4,
-            help="Up to four, side by side. What is selected in one is selected in all.",
-        )
-        st.segmented_control(
-            "Map",
-            method_names,
-            format_func=figures.METHOD_NAMES.__getitem__,
-            key=view.key("map"),
-            required=True,
-        )
-    c = data.clips(dataset)
-    parameters, is_default = _parameters(view, method)
-    by, k = _colour_controls(view, c)
-    shown = _filter_controls(view, c)
-    if not picked:
-        st.title("Explore")
-        st.info("Choose a space at the left to see it.", icon=":material/info:")
-        return None
-    embeddings = [spaces[e].spec for e in picked]
-    maps = [Project(embedding=e, method=method, **parameters) for e in embeddings]
-    others = [Project(embedding=s.spec, method=method) for e, s in spaces.items() if e not in picked]
-    return Choices(dataset, c, embeddings, maps, others, is_default, by, k, shown)
-
-
-def _begin(view: state.View, encoders: list[str], done: list[str], usual: dict[str, Project]) -> None:
-    """Begin with the first space that has a map; until the reader chooses, go to the first that gets one."""
-    ready = [e for e in encoders if data.has(usual[e])]
-    first = (ready or done)[0]
-    begun = st.session_state.get("explore-begun")
-    if begun and ready and begun not in ready and st.session_state.get(view.key("space")) == [begun]:
-        view.set("space", [first])
-    fresh = view.key("space") not in st.session_state
-    if view.many("space", encoders, [first], most=4) == [first] and fresh:
-        st.session_state["explore-begun"] = first
-
-
-def _overtaken(chosen: Choices) -> bool:
-    """True if another space has a map, while what the page began with still waits for its own."""
-    picked = [e.encoder for e in chosen.spaces]
-    others = [e for e in chosen.others if e.embedding.encoder not in picked]
-    return picked == [st.session_state.get("explore-begun")] and any(map(data.has, others))
-
-
-def _parameters(view: state.View, method: str) -> tuple[dict[str, Any], bool]:
-    if method == "pca":
-        return {}, True
-    values: dict[str, Any] = {}
-    with st.sidebar.expander("Parameters of the map"):
-        if method == "tsne":
-            view.number("perplexity", 2, 100, 30)
-            values["perplexity"] = st.slider(
-                "Perplexity",
-                2,
-                100,
-                key=view.key("perplexity"),
-                help="About how many neighbours each clip is drawn towards.",
-            )
-        else:
-            view.number("neighbours", 2, 200, 15)
-            view.number("mindist", 0, 1, 0.1, whole=False)
-            values["n_neighbors"] = st.slider("Neighbours", 2, 200, key=view.key("neighbours"))
-            values["min_dist"] = st.slider("Least distance", 0.0, 1.0, step=0.05, key=view.key("mindist"))
-        view.number("seed", 0, 2**31 - 1, 0)
-        seed = st.number_input(
-            "Seed",
-            0,
-            2**31 - 1,
-            key=view.key("seed"),
-            help="Another seed gives another map of the same space: what changes with it is not in the data.",
-        )
-        values["seed"] = int(seed)
-    usual: dict[str, Any] = {"perplexity": 30, "n_neighbors": 15, "min_dist": 0.1, "seed": 0}
-    return values, all(usual[name] == value for name, value in values.items())
-
-
-def _colour_controls(view: state.View, c: data.Clips) -> tuple[str, int]:
-    options = data.colour_options(c)
-    by = view.choice("colour", list(options), "class")
-    k = view.choice("k", KS, "15")
-    with st.sidebar:
-        st.selectbox("Colour by", list(options), format_func=lambda o: options[o], key=view.key("colour"))
-        if by == data.KEPT:
-            st.select_slider(
-                "k, size of the neighbourhood",
-                KS,
-                key=view.key("k"),
-                help="Of the k clips nearest in the space, how many are among the k nearest on the map?",
-            )
-    return by, int(k)
-
-
-def _filter_controls(view: state.View, c: data.Clips) -> np.ndarray:
-    labels = sorted(c.styles)
-    families = sorted({f for f in c.families if f})
-    view.text("find")
-    view.many("class", labels)
-    view.many("family", families)
-    with st.sidebar:
-        text = st.text_input(
-            "Search",
-            key=view.key("find"),
-            placeholder="words in class, file or caption",
-            icon=":material/search:",
-        )
-        picked = st.multiselect("Classes", labels, key=view.key("class"), placeholder="all")
-        groups: list[str] = []
-        if len(families) > 1:
-            groups = st.multiselect("Families", families, key=view.key("family"), placeholder="all")
-    return data.matching(c, text or "", picked, groups)
 
 
 def _head(chosen: Choices) -> None:
@@ -261,11 +95,11 @@ def _map(chosen: Choices, ready: list[Project], clip: str, selection: str, near:
             "No clip passes the filter at the left; widen it to see points.", icon=":material/filter_alt_off:"
         )
         return
-    layouts = [data.layout(m, c) for m in ready]
-    content = data.map_content(c, ready, layouts, chosen.by, chosen.k, chosen.shown)
+    layouts = [results.layout(m, c) for m in ready]
+    content = colours.map_content(c, ready, layouts, chosen.by, chosen.k, chosen.shown)
     graph = ready[0].neighbors
     assert graph is not None
-    neighbours = [i for i, _ in data.neighbours_of(graph, c, clip, near)] if clip else []
+    neighbours = [i for i, _ in results.neighbours_of(graph, c, clip, near)] if clip else []
     map_component.show(
         content,
         key=MAP,
@@ -335,7 +169,7 @@ def _compute(workspace: Workspace, chosen: Choices, missing: list[Project]) -> N
             workspace.queue.submit(m)
         asked = missing
     if asked:
-        ui.pending(workspace, asked, "explore-maps", until=lambda: _overtaken(chosen))
+        ui.pending(workspace, asked, "explore-maps", until=lambda: overtaken(chosen))
 
 
 # -- numbers and lists ------------------------------------------------------------------------------------
@@ -345,8 +179,8 @@ def _trust(chosen: Choices) -> None:
     st.subheader("How far to trust the picture", anchor=False)
     rows = []
     for m in chosen.maps:
-        q = data.quality(m.embedding, chosen.dataset)
-        kept = data.kept_mean(m, chosen.clips, chosen.k) if data.has(m) else None
+        q = results.quality(m.embedding, chosen.dataset)
+        kept = results.kept_mean(m, chosen.clips, chosen.k) if results.has(m) else None
         rows.append(
             [
                 m.embedding.encoder,
@@ -395,9 +229,9 @@ def _neighbours(view: state.View, chosen: Choices, clip: str, near: int) -> None
 def _nearest(chosen: Choices, m: Project, clip: str, near: int, key: str) -> None:
     graph = m.neighbors
     assert graph is not None
-    if not data.has(graph):
+    if not results.has(graph):
         return
-    found = data.neighbours_of(graph, chosen.clips, clip, near)
+    found = results.neighbours_of(graph, chosen.clips, clip, near)
     st.markdown(f"**Nearest in {ui.plain(m.embedding.encoder)}**")
     if not found:
         st.caption("This space has left the clip out.")
@@ -405,7 +239,7 @@ def _nearest(chosen: Choices, m: Project, clip: str, near: int, key: str) -> Non
     ids = [i for i, _ in found]
     st.caption(
         f"{data.same_class(chosen.clips, clip, ids)} · {graph.metric} distance in the original space, "
-        f"{data.dimensions(m.embedding):,} dimensions"
+        f"{results.dimensions(m.embedding):,} dimensions"
     )
     distances = {"distance": [f"{d:.3f}" for _, d in found]}
     _play_list(chosen, ids, key, f"Nearest clips in {m.embedding.encoder}", clip, distances)

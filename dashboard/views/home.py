@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import data, numbers, ui
+from dashboard import data, numbers, results, ui
 from jobs import encoders
 from jobs.specs import EmbedAudio, Neighbors, Project, Synthesize
 from jobs.workspace import Dataset, Space, Workspace
@@ -124,7 +124,7 @@ def _dataset(workspace: Workspace, dataset: Dataset) -> None:
 
 
 def _scores(dataset: Dataset, spec: EmbedAudio) -> list[str]:
-    q = data.quality(spec, dataset)
+    q = results.quality(spec, dataset)
     if q is None:
         return ["–", "–"]
     return [q.agreement.percent(), q.silhouette.signed()]
@@ -135,7 +135,7 @@ def _how_to_read(workspace: Workspace, dataset: Dataset, spaces: list[Space]) ->
         "How often a clip's nearest clip, by cosine, is of its class; and how far classes stand apart, from "
         "−1 to 1 (Rousseeuw 1987). In brackets: 95% intervals over clips."
     )
-    unmeasured = [s for s in spaces if data.quality(s.spec, dataset) is None]
+    unmeasured = [s for s in spaces if results.quality(s.spec, dataset) is None]
     ready = [Neighbors(embedding=s.spec) for s in unmeasured if s.state == "done"]
     jobs = [workspace.queue.get(spec.key) for spec in ready]
     waiting = [job for job in jobs if job is not None and job.active]

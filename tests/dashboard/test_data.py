@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard import data, numbers
+from dashboard import colours, data, numbers, results
 from jobs.specs import EmbedAudio, Neighbors, Project
 
 
@@ -28,7 +28,7 @@ def test_neighbours_are_those_of_the_original_space(shown: Any, small_map: Any) 
     distance = 1 - X @ X[7]
     distance[7] = np.inf
     expected = np.argsort(distance)[:5]
-    found = data.neighbours_of(Neighbors(embedding=space), c, str(c.ids[7]), 5)
+    found = results.neighbours_of(Neighbors(embedding=space), c, str(c.ids[7]), 5)
     assert [i for i, _ in found] == [str(c.ids[i]) for i in expected]
     np.testing.assert_allclose([d for _, d in found], distance[expected], atol=1e-5)
 
@@ -52,13 +52,15 @@ def test_results_of_a_space_that_left_clips_out_are_aligned(made: Any, tmp_path:
     data.use(found.root)
     try:
         c = data.clips(dataset)
-        layout = data.layout(map_, c)
+        layout = results.layout(map_, c)
         assert np.isnan(layout.coords[[0, 5]]).all()
         np.testing.assert_array_equal(layout.coords[kept], found.cache.open(map_.key).array("coords"))
-        assert data.neighbours_of(graph, c, ids[0], 3) == []
+        assert results.neighbours_of(graph, c, ids[0], 3) == []
         row = kept.index(7)
-        assert [i for i, _ in data.neighbours_of(graph, c, ids[7], 3)] == [ids[kept[j]] for j in indices[row]]
-        quality = data.quality(spec, dataset)
+        assert [i for i, _ in results.neighbours_of(graph, c, ids[7], 3)] == [
+            ids[kept[j]] for j in indices[row]
+        ]
+        quality = results.quality(spec, dataset)
         assert quality is not None
         labels = dataset.clips["label"].to_numpy()[kept]
         assert quality.agreement.value == pytest.approx(np.mean(labels == labels[indices[:, 0]]))
@@ -76,13 +78,15 @@ def test_variance_along_the_axes_of_a_pca_map(made: Any, shown: Any, tmp_path: A
     data.use(found.root)
     X = np.asarray(found.cache.open(space.key).array("embeddings"), float)
     values = np.linalg.eigvalsh(np.cov(X.T))
-    got = data.layout(spec, data.clips(dataset)).explained
+    got = results.layout(spec, data.clips(dataset)).explained
     np.testing.assert_allclose(got, values[[-1, -2]] / values.sum(), rtol=1e-5)
 
 
 def test_quality_is_none_before_the_neighbours(shown: Any) -> None:
     dataset = shown.dataset("small")
-    assert data.quality(EmbedAudio(dataset=dataset.ref, encoder="aisfx", identity="other"), dataset) is None
+    assert (
+        results.quality(EmbedAudio(dataset=dataset.ref, encoder="aisfx", identity="other"), dataset) is None
+    )
 
 
 def test_filter_needs_every_word_and_one_of_the_classes(small_map: Any) -> None:
@@ -96,22 +100,24 @@ def test_filter_needs_every_word_and_one_of_the_classes(small_map: Any) -> None:
 
 def test_every_colour_option_gives_a_colour(small_map: Any) -> None:
     dataset, c, _ = small_map
-    options = data.colour_options(c)
+    options = colours.colour_options(c)
     assert list(options)[:3] == ["class", "family", "fold"]
     assert {"column:duration", "column:loudness"} <= set(options)
     for by in options:
-        if by != data.KEPT:
-            colour = data.colour(c, by)
+        if by != colours.KEPT:
+            colour = colours.colour(c, by)
             assert len(colour.values) == c.n
-    assert data.colour(c, "fold").names == [f"fold {i}" for i in range(1, 6)]
-    np.testing.assert_allclose(data.colour(c, "column:loudness").values, dataset.clips["loudness"], rtol=1e-6)
+    assert colours.colour(c, "fold").names == [f"fold {i}" for i in range(1, 6)]
+    np.testing.assert_allclose(
+        colours.colour(c, "column:loudness").values, dataset.clips["loudness"], rtol=1e-6
+    )
 
 
 def test_kept_mean_uses_a_k_that_was_judged(small_map: Any) -> None:
     _, c, space = small_map
     spec = Project(embedding=space, method="tsne")
-    layout = data.layout(spec, c)
-    k, estimate = data.kept_mean(spec, c, 20)
+    layout = results.layout(spec, c)
+    k, estimate = results.kept_mean(spec, c, 20)
     assert k == 15
     assert estimate.value == pytest.approx(layout.kept[:, layout.ks.index(15)].mean(), abs=1e-6)
     assert estimate.low < estimate.value < estimate.high

@@ -7,7 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from dashboard import data, figures, palette
+from dashboard import colours, data, figures, palette
 from dashboard.components import map as map_component
 
 
@@ -83,14 +83,14 @@ def test_number_range_is_never_empty(values: list[float]) -> None:
 def test_payload_says_each_clip_once(shown: Any) -> None:
     dataset = shown.dataset("small")
     c = data.clips(dataset)
-    figure = figures.map_figure(maps(c.n, 4), clip_ids=c.ids, colour=data.colour(c, "class"))
+    figure = figures.map_figure(maps(c.n, 4), clip_ids=c.ids, colour=colours.colour(c, "class"))
     text = map_component.payload(
         figure,
         clip_ids=c.ids,
         labels=c.labels,
         families=c.families,
         files=c.files,
-        colours=[data.colour(c, "class")],
+        colours=[colours.colour(c, "class")],
     )
     assert text.count(b"crow__take-003") == 1
     content = json.loads(text)

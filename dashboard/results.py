@@ -1,0 +1,166 @@
+"""Results of jobs as the pages use them: aligned to the clips of the dataset.
+
+Coordinates, neighbours and numbers come a row a clip, with NaN or -1 where a space left a clip out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dashboard import data, numbers
+from dashboard.data import Clips, workspace
+from dashboard.memory import once
+from jobs.specs import EmbedAudio, Neighbors, Project
+from jobs.workspace import Dataset
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A map: coordinates (n, 2), share of true neighbours kept (n, len(ks)); NaN for clips left out.
+
+    `explained` is the share of the space's variance along each axis of a PCA map.
+    """
+
+    coords: np.ndarray
+    kept: np.ndarray
+    ks: tuple[int, ...]
+    explained: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Nearest neighbours by row of the clip table: (n, k), -1 and NaN for clips that the space left out."""
+
+    indices: np.ndarray
+    distances: np.ndarray
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How well a space tells classes apart."""
+
+    encoder: str
+    agreement: numbers.Estimate
+    silhouette: numbers.Estimate
+    n: int
+    dimensions: int
+
+
+def rows_of(embedding: EmbedAudio, c: Clips) -> np.ndarray:
+    """Rows of the clip table in the order of an embedding's rows."""
+
+    def read() -> np.ndarray:
+        ids = workspace().cache.open(embedding.key).table("clips").column("clip_id").to_pylist()
+        return np.asarray([c.row.get(i, -1) for i in ids], dtype=np.int64)
+
+    return once(("rows", embedding.key, c.key), read)
+
+
+def has(spec: Any) -> bool:
+    """True if the result exists."""
+    return workspace().cache.contains(spec.key)
+
+
+def layout(spec: Project, c: Clips) -> Layout:
+    """Return a map, aligned to the clips."""
+
+    def read() -> Layout:
+        artifact = workspace().cache.open(spec.key)
+        rows = rows_of(spec.embedding, c)
+        ks = tuple(int(k) for k in artifact.array("kept_ks"))
+        coords = np.full((c.n, 2), np.nan, np.float32)
+        kept = np.full((c.n, len(ks)), np.nan, np.float32)
+        ok = rows >= 0
+        coords[rows[ok]] = artifact.array("coords")[ok]
+        kept[rows[ok]] = artifact.array("kept")[ok]
+        explained = _explained(spec, artifact.array("coords")) if spec.method == "pca" else None
+        return Layout(coords, kept, ks, explained)
+
+    return once(("layout", spec.key, c.key), read)
+
+
+def _explained(spec: Project, coords: np.ndarray) -> tuple[float, float] | None:
+    X = np.asarray(workspace().cache.open(spec.embedding.key).array("embeddings"))
+    whole = float(X.var(axis=0, dtype=np.float64).sum())
+    if not whole > 0:
+        return None
+    first, second = np.asarray(coords).var(axis=0, dtype=np.float64) / whole
+    return float(first), float(second)
+
+
+def graph(spec: Neighbors, c: Clips) -> Graph:
+    """Return the nearest neighbours, aligned to the clips."""
+
+    def read() -> Graph:
+        artifact = workspace().cache.open(spec.key)
+        rows = rows_of(spec.embedding, c)
+        found = artifact.array("indices")
+        indices = np.full((c.n, found.shape[1]), -1, np.int64)
+        distances = np.full((c.n, found.shape[1]), np.nan, np.float32)
+        ok = rows >= 0
+        indices[rows[ok]] = rows[found[ok]]
+        distances[rows[ok]] = artifact.array("distances")[ok]
+        return Graph(indices, distances)
+
+    return once(("graph", spec.key, c.key), read)
+
+
+def neighbours_of(spec: Neighbors, c: Clips, clip_id: str, n: int) -> list[tuple[str, float]]:
+    """Return the n nearest clips in the original space with their distances, nearest first."""
+    row = c.row.get(clip_id)
+    if row is None:
+        return []
+    g = graph(spec, c)
+    pairs = zip(g.indices[row, :n].tolist(), g.distances[row, :n].tolist(), strict=True)
+    return [(str(c.ids[i]), d) for i, d in pairs if i >= 0]
+
+
+def dimensions(embedding: EmbedAudio) -> int:
+    """Number of dimensions of a space."""
+    return int(workspace().cache.open(embedding.key).array("embeddings").shape[1])
+
+
+def quality(embedding: EmbedAudio, dataset: Dataset) -> Quality | None:
+    """Nearest-neighbour class agreement and cosine silhouette; None until the neighbours are there."""
+    spec = Neighbors(embedding=embedding)
+    if not (has(embedding) and has(spec)):
+        return None
+    c = data.clips(dataset)
+
+    def compute() -> Quality:
+        from core.neighbors import class_agreement_samples
+        from core.separability import silhouette_samples
+
+        rows = rows_of(embedding, c)
+        X = np.asarray(workspace().cache.open(embedding.key).array("embeddings"))
+        labels = c.labels[rows].astype(str)
+        labels[rows < 0] = ""
+        nearest = np.asarray(workspace().cache.open(spec.key).array("indices"))
+        named = labels != ""
+        hits = class_agreement_samples(nearest, labels, k=1)[named] if nearest.shape[1] else np.empty(0)
+        enough = len(np.unique(labels[named])) > 1
+        silhouette = silhouette_samples(X[named], labels[named]) if enough else np.empty(0)
+        return Quality(
+            embedding.encoder,
+            numbers.share(hits == 1),
+            numbers.mean(silhouette, low=-1, high=1),
+            int(named.sum()),
+            X.shape[1],
+        )
+
+    return once(("quality", embedding.key, c.key), compute)
+
+
+def kept_mean(spec: Project, c: Clips, k: int) -> tuple[int, numbers.Estimate]:
+    """Return the k that is judged (at most what the map was judged at) and the mean share kept."""
+    found = layout(spec, c)
+    k = judged(found, k)
+    return k, numbers.mean(found.kept[:, found.ks.index(k)], low=0, high=1)
+
+
+def judged(found: Layout, k: int) -> int:
+    """Return the largest k at which the map was judged that is at most `k`."""
+    return max((x for x in found.ks if x <= k), default=found.ks[0])
