@@ -28,6 +28,7 @@ h1 { letter-spacing: -0.015em; }
 .hs-table th { text-align: left; font-weight: 600; opacity: 0.75; font-size: 0.8rem; }
 .hs-table th, .hs-table td { padding: 0.38rem 2.4rem 0.38rem 0; border: 0; white-space: nowrap;
   border-bottom: 1px solid rgb(128 128 128 / 22%); }
+[class*="st-key-done-"] { flex-wrap: nowrap; }
 .hs-scroll { overflow-x: auto; }
 [data-testid="stLayoutWrapper"]:has(> .st-key-hs-nav) { position: absolute; }
 .st-key-hs-nav { display: none; }

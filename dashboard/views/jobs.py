@@ -116,7 +116,7 @@ def _done(workspace: Workspace, view: state.View, job: Job) -> None:
     """One line: what is done needs no more."""
     open_log = st.session_state.get(view.key("log")) == job.key
     with st.container(key=f"job-{job.key}", gap=None):
-        with st.container(horizontal=True, vertical_alignment="center"):
+        with st.container(horizontal=True, vertical_alignment="center", key=f"done-{job.key}"):
             st.markdown(f"{ui.plain(job.title)}  :gray[:small[{_when(workspace, job)}]]", width="stretch")
             _log_button(view, job, open_log, quiet=True)
         if open_log:
