@@ -24,6 +24,10 @@ MAX_CLIPS = 200_000
 #: Seconds within which the URL before the last one is taken for a late message, not for the back button.
 LATE = 1.0
 
+#: Written even where they are at their default: that depends on what is in the workspace and on what is done,
+#: and a shared link must not change its meaning with it.
+ALWAYS = frozenset({"dataset", "space"})
+
 
 class View:
     """The controls of one page, between URL and widgets.
@@ -49,6 +53,7 @@ class View:
         self._values: dict[str, list[str]] = {}
         now = {name: list(query.get_all(name)) for name in query.keys()}  # noqa: SIM118
         last: dict[str, list[str]] | None = session.get(f"url:{page}")
+        self._now = now
         moved = now != last and not self._late(now)
         if moved and not now and last is not None:
             # Another page was shown meanwhile: the URL was emptied, the view is what it was.
@@ -139,7 +144,7 @@ class View:
         name = f"url:{self.page}"
         last = self._session.get(name)
         if last != self._values:
-            self._session[f"{name}:before"] = (last, time.monotonic())
+            self._session[f"{name}:before"] = (self._now, time.monotonic())
         if last != self._values or self._current() != self._values:
             self._query.from_dict(self._values)
         self._session[name] = self._values
@@ -174,7 +179,7 @@ class View:
                 except ValueError as error:
                     self.notes.append(_sentence(name, str(error)))
             self._session[key] = copy(value)
-        if value != default:
+        if value != default or name in ALWAYS:
             self._values[name] = text(value)
         return value
 

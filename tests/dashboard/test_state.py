@@ -36,10 +36,22 @@ def draw(session: dict[str, Any], query: Query) -> tuple[dict[str, Any], list[st
 DEFAULTS = {"dataset": "small", "space": ["a"], "perplexity": 30, "least": 0.1, "find": ""}
 
 
-def test_defaults_leave_the_url_empty() -> None:
+#: What a link always says, whatever the defaults are today.
+WHERE = {"dataset": ["small"], "space": ["a"]}
+
+
+def test_defaults_leave_only_dataset_and_space_in_the_url() -> None:
     query = Query()
     assert draw({}, query) == (DEFAULTS, [])
-    assert query == {}
+    assert query == WHERE
+
+
+def test_a_link_means_the_same_where_the_defaults_are_others() -> None:
+    query = Query()
+    draw({}, query)
+    linked = dict(query)
+    view = state.View("page", {}, Query(linked))
+    assert view.choice("dataset", ["aaa", "small"], "aaa") == "small"
 
 
 def test_url_is_read_and_written_back_the_same() -> None:
@@ -80,10 +92,10 @@ def test_what_a_widget_says_reaches_the_url() -> None:
     draw(session, query)
     session["page.perplexity"] = 50
     assert draw(session, query)[0]["perplexity"] == 50
-    assert query == {"perplexity": ["50"]}
+    assert query == WHERE | {"perplexity": ["50"]}
     session["page.perplexity"] = 30
     draw(session, query)
-    assert query == {}
+    assert query == WHERE
 
 
 def test_an_emptied_choice_of_many_is_kept() -> None:
@@ -102,7 +114,7 @@ def test_another_page_in_between_keeps_the_view() -> None:
     del session["page.perplexity"]  # as Streamlit drops widgets that are not shown
     back = Query()
     assert draw(session, back)[0]["perplexity"] == 7
-    assert back == {"perplexity": ["7"]}
+    assert back == WHERE | {"perplexity": ["7"]}
 
 
 def test_a_url_that_is_gone_to_wins_over_the_widgets(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,8 +130,15 @@ def test_a_url_sent_before_the_browser_heard_of_the_new_one_does_not_win() -> No
     session["page.perplexity"] = 8
     draw(session, query)
     session["page.find"] = "dog"
-    values = draw(session, Query({"perplexity": ["7"]}))[0]
+    values = draw(session, Query(WHERE | {"perplexity": ["7"]}))[0]
     assert (values["perplexity"], values["find"]) == (8, "dog")
+
+
+def test_the_first_url_sent_again_does_not_win() -> None:
+    session: dict[str, Any] = {}
+    draw(session, Query({"perplexity": ["7"]}))
+    session["page.perplexity"] = 8
+    assert draw(session, Query({"perplexity": ["7"]}))[0]["perplexity"] == 8
 
 
 def test_selections_are_kept_by_content(tmp_path: Path) -> None:
