@@ -2,8 +2,8 @@
 
 Examples
 --------
->>> zoo = write_zoo(tmp_path)          # doctest: +SKIP
->>> zoo.kept["silence"], zoo.left_out["zero bytes"]    # doctest: +SKIP
+    zoo = write_zoo(tmp_path)
+    zoo.kept["silence"], zoo.left_out["zero bytes"]
 """
 
 from __future__ import annotations

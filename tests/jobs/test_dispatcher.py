@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import psutil
@@ -251,8 +251,11 @@ def test_eviction_spares_what_a_waiting_job_needs(workspace):
 
 
 @pytest.mark.slow
-def test_jobs_run_on_a_cluster_that_exists(workspace):
+def test_jobs_run_on_a_cluster_that_exists(workspace, monkeypatch):
     from distributed import LocalCluster
+
+    # Workers that are spawned run the main module anew, and tests of Streamlit pages leave theirs behind.
+    monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))
 
     spec = EmbedAudio(dataset=workspace.dataset("tones").ref, encoder="melstats")
     workspace.queue.submit(spec)
