@@ -12,21 +12,24 @@ import re
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cache import ArtifactStore
 from jobs.files import read_json, write_json
 from jobs.queue import Queue, State
-from jobs.specs import DatasetRef, EmbedAudio, SpecError, Synthesize, from_json
+from jobs.specs import DatasetRef, EmbedAudio, EmbedText, SpecError, Synthesize, from_json
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from jobs.datasets.importer import Imported
+
+E = TypeVar("E", EmbedAudio, EmbedText)
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
@@ -49,6 +52,15 @@ class Space:
 
     encoder: str
     spec: EmbedAudio
+    state: State
+
+
+@dataclass(frozen=True)
+class TextSpace:
+    """An embedding of the texts of a dataset by a text encoder, made or being made."""
+
+    name: str
+    spec: EmbedText
     state: State
 
 
@@ -323,16 +335,39 @@ class Workspace:
     def spaces(self, dataset: Dataset) -> list[Space]:
         """Spaces of a dataset, by encoder: those that are made, then those that are asked for."""
         found: dict[str, Space] = {}
-        for info in self.cache.list(type="EmbedAudio"):
-            spec = _embedding_of(info.spec, dataset)
-            if spec is not None and spec.encoder not in found:
-                found[spec.encoder] = Space(spec.encoder, spec, "done")
-        for job in self.queue.jobs():
-            if job.spec.get("type") == "EmbedAudio" and job.state != "done":
-                spec = _embedding_of(job.spec, dataset)
-                if spec is not None and spec.encoder not in found:
-                    found[spec.encoder] = Space(spec.encoder, spec, job.state)
+        for spec, state in self._embeddings(EmbedAudio, dataset):
+            found.setdefault(spec.encoder, Space(spec.encoder, spec, state))
         return sorted(found.values(), key=lambda s: (s.state != "done", s.encoder))
+
+    def text_spaces(self, dataset: Dataset) -> list[TextSpace]:
+        """Spaces of the names and descriptions of a dataset's classes, in the order of `spaces`.
+
+        Those of texts that have changed since are left out.
+        """
+        from jobs.texts import texts_fingerprint, texts_of
+
+        now: dict[str, str] = {}
+        for of in ("label", "description"):
+            with suppress(ValueError):
+                now[of] = texts_fingerprint(texts_of(dataset, of))
+        found: dict[str, TextSpace] = {}
+        for spec, state in self._embeddings(EmbedText, dataset):
+            if now.get(spec.of) == spec.texts:
+                sentence = "" if spec.template == "{}" else f" in “{spec.template}”"
+                name = f"{spec.encoder} · {spec.of}s{sentence}"
+                found.setdefault(name, TextSpace(name, spec, state))
+        return sorted(found.values(), key=lambda s: (s.state != "done", s.name))
+
+    def _embeddings(self, kind: type[E], dataset: Dataset) -> Iterator[tuple[E, State]]:
+        """Embeddings of a dataset of one kind: those that are made, then those that are asked for."""
+        for info in self.cache.list(type=kind.__name__):
+            if (spec := _embedding_of(info.spec, kind, dataset)) is not None:
+                yield spec, "done"
+        for job in self.queue.jobs():
+            if job.spec.get("type") != kind.__name__ or job.state == "done":
+                continue
+            if (spec := _embedding_of(job.spec, kind, dataset)) is not None:
+                yield spec, job.state
 
     def evict(self, max_bytes: int) -> list[str]:
         """Remove least recently used results down to `max_bytes`.
@@ -354,7 +389,7 @@ def checked_name(name: str) -> str:
     return name
 
 
-def _embedding_of(spec: dict[str, Any], dataset: Dataset) -> EmbedAudio | None:
+def _embedding_of(spec: dict[str, Any], kind: type[E], dataset: Dataset) -> E | None:
     """Return the spec if it embeds this dataset and this program still computes it."""
     try:
         if spec["fields"]["dataset"]["dataset"]["fingerprint"] != dataset.fingerprint:
@@ -362,4 +397,4 @@ def _embedding_of(spec: dict[str, Any], dataset: Dataset) -> EmbedAudio | None:
         parsed = from_json(spec)
     except (KeyError, TypeError, SpecError):
         return None
-    return parsed if isinstance(parsed, EmbedAudio) else None
+    return parsed if isinstance(parsed, kind) else None

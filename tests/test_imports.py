@@ -25,12 +25,14 @@ CACHE = {"cache", "numpy", "pyarrow", "safetensors"}
 
 DASHBOARD_JOBS = {
     "jobs.specs",
+    "jobs.measures",
     "jobs.queue",
     "jobs.files",
     "jobs.workspace",
     "jobs.encoders",
     "jobs.datasets",
     "jobs.audio",
+    "jobs.texts",
 }
 HEAVY = {
     "dask",

@@ -15,10 +15,15 @@ if TYPE_CHECKING:
     from jobs.specs import Spec
 
 RUNNERS = {
+    "Agreement": "jobs.runners.agreement:agreement",
+    "Baselines": "jobs.runners.baselines:baselines",
     "EmbedAudio": "jobs.runners.embed:embed_audio",
     "EmbedText": "jobs.runners.embed:embed_text",
+    "KMeansCurve": "jobs.runners.separability:kmeans_curve",
+    "MapQuality": "jobs.runners.maps:map_quality",
     "Neighbors": "jobs.runners.maps:neighbors",
     "Project": "jobs.runners.maps:project",
+    "Separability": "jobs.runners.separability:separability",
     "Synthesize": "jobs.runners.synthesize:run",
 }
 

@@ -9,11 +9,16 @@ import pytest
 
 from jobs import specs
 from jobs.specs import (
+    Agreement,
+    Baselines,
     DatasetRef,
     EmbedAudio,
     EmbedText,
+    KMeansCurve,
+    MapQuality,
     Neighbors,
     Project,
+    Separability,
     Spec,
     Synthesize,
     closure,
@@ -23,6 +28,8 @@ from jobs.specs import (
 
 REF = DatasetRef("tones", "a" * 64)
 SPACE = EmbedAudio(dataset=REF, encoder="melstats")
+OTHER = EmbedAudio(dataset=REF, encoder="handcrafted")
+NAMES = EmbedText(dataset=REF, texts="b" * 64, encoder="minilm")
 EXAMPLES = [
     Synthesize(clips_per_class=3, difficulty=0.25),
     SPACE,
@@ -32,6 +39,12 @@ EXAMPLES = [
     Project(embedding=SPACE, method="tsne", perplexity=12.5),
     Project(embedding=SPACE, method="umap", n_neighbors=200, min_dist=0.3, seed=4),
     Project(embedding=SPACE, method="pca"),
+    Separability(embedding=SPACE, labels="c" * 64),
+    Baselines(embedding=SPACE, labels="c" * 64, k=3),
+    KMeansCurve(embedding=SPACE, ks=(2, 3, 5)),
+    MapQuality(map=Project(embedding=SPACE, method="pca")),
+    Agreement(a=SPACE, b=OTHER),
+    Agreement(a=SPACE, b=NAMES, of="classes", labels="c" * 64, metric_a="euclidean"),
 ]
 
 
@@ -46,7 +59,7 @@ def test_json_gives_back_an_equal_spec_with_the_same_key(spec):
 def test_every_spec_type_has_an_example_and_a_runner():
     from jobs.runners import RUNNERS
 
-    ours = {name for name, cls in specs.SPECS.items() if cls.__module__ == "jobs.specs"}
+    ours = {name for name, cls in specs.SPECS.items() if cls.__module__.startswith("jobs.specs.")}
     assert ours == {type(s).__name__ for s in EXAMPLES} == set(RUNNERS)
 
 
@@ -143,3 +156,37 @@ def test_nan_cannot_be_part_of_a_question():
             _ = Odd(x=float("nan")).key
     finally:
         del specs.SPECS["Odd"]
+
+
+def test_agreement_is_the_same_question_either_way_round():
+    there = Agreement(a=SPACE, b=OTHER, metric_a="euclidean")
+    back = Agreement(a=OTHER, b=SPACE, metric_b="euclidean")
+    assert there == back
+    assert there.key == back.key
+    assert there.key != Agreement(a=SPACE, b=OTHER, metric_b="euclidean").key
+
+
+def test_agreement_on_clips_does_not_depend_on_labels():
+    assert Agreement(a=SPACE, b=OTHER, labels="c" * 64) == Agreement(a=SPACE, b=OTHER)
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"b": NAMES}, "of='classes'"),
+        ({"b": OTHER, "of": "families"}, "'clips' or 'classes'"),
+        ({"b": OTHER, "of": "classes"}, "labels_fingerprint"),
+        ({"b": OTHER, "metric_a": "inner_product"}, "cosine, euclidean"),
+        ({"b": EmbedAudio(dataset=DatasetRef("other", "e" * 64), encoder="melstats")}, "same dataset"),
+        ({"b": OTHER, "permutations": -1}, "between 0 and 10000"),
+    ],
+)
+def test_agreement_says_what_it_cannot_compare(fields, says):
+    with pytest.raises(specs.SpecError, match=says):
+        Agreement(a=SPACE, **fields)
+
+
+@pytest.mark.parametrize("ks", [(), (0, 2), (3, 2), (2, 2)])
+def test_kmeans_needs_numbers_of_clusters_in_order(ks):
+    with pytest.raises(specs.SpecError, match="ascending"):
+        KMeansCurve(embedding=SPACE, ks=ks)

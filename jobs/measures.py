@@ -1,0 +1,48 @@
+"""What is usually measured of the spaces of a dataset: the specs that pages, CLI and demo ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+
+from jobs.specs import Agreement, Baselines, EmbedAudio, EmbedText, KMeansCurve, Separability, Spec
+from jobs.workspace import Dataset
+
+
+def cluster_numbers(n_clips: int, n_classes: int) -> tuple[int, ...]:
+    """Return numbers of clusters about the number of classes: from 2 to twice as many, at least to 12.
+
+    Every number up to 8, then ten more in equal ratios.
+
+    Examples
+    --------
+    >>> cluster_numbers(400, 10)
+    (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 15, 16, 18, 20)
+    """
+    last = min(max(2 * n_classes, 12), n_clips - 1)
+    if last < 2:
+        return ()
+    wide = np.geomspace(min(8, last), last, 10).round().astype(int)
+    return tuple(sorted({*range(2, min(8, last) + 1), *wide.tolist()}))
+
+
+def of_space(dataset: Dataset, embedding: EmbedAudio) -> list[Spec]:
+    """Return what is measured of one space."""
+    labels = dataset.labels_fingerprint
+    found: list[Spec] = [
+        Separability(embedding=embedding, labels=labels),
+        Baselines(embedding=embedding, labels=labels),
+    ]
+    ks = cluster_numbers(dataset.n_clips, len(dataset.classes))
+    return [*found, KMeansCurve(embedding=embedding, ks=ks)] if ks else found
+
+
+def of_pairs(
+    dataset: Dataset, spaces: Sequence[EmbedAudio], texts: Sequence[EmbedText] = (), *, of: str = "clips"
+) -> list[Agreement]:
+    """Return the agreement of every two spaces; those of texts take part where classes are compared."""
+    labels = dataset.labels_fingerprint if of == "classes" else ""
+    compared: list[EmbedAudio | EmbedText] = [*spaces, *(texts if of == "classes" else ())]
+    return [Agreement(a=a, b=b, of=of, labels=labels) for a, b in combinations(compared, 2)]
