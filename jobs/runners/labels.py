@@ -72,10 +72,10 @@ def _dataset(workspace: Workspace, embedding: EmbedAudio, labels: str) -> Datase
 
 def _classes(clips: pd.DataFrame) -> np.ndarray:
     label = clips["label"].astype(object)
-    named = label.notna().to_numpy()
+    named = label.notna().to_numpy(copy=True)
     if "labels" in clips:
         # A clip whose list of classes is empty stands in the table under a word for that, which is no class.
-        named &= np.array([values is None or len(values) > 0 for values in clips["labels"]], dtype=bool)
+        named &= np.array([np.ndim(values) == 0 or len(values) > 0 for values in clips["labels"]], dtype=bool)
     found = np.full(len(clips), "", dtype=object)
     found[named] = [str(value) for value in label[named]]
     return found
