@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -11,6 +13,9 @@ from dashboard import numbers
 from jobs.queue import Job
 from jobs.specs import Spec, closure
 from jobs.workspace import Workspace
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
 
 _CSS = """
 [data-testid="stMainBlockContainer"] { padding: 4.2rem 2rem 5rem; max-width: 1500px; }
@@ -67,6 +72,76 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     top = "".join(f'<th scope="col">{html.escape(h)}</th>' for h in head)
     body = "".join("<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in row) + "</tr>" for row in rows)
     st.html(f'<div class="hs-scroll"><table class="hs-table"><tr>{top}</tr>{body}</table></div>')
+
+
+def theme() -> str:
+    """Return "light" or "dark", as the page is shown."""
+    return "dark" if st.context.theme.type == "dark" else "light"
+
+
+def chart(
+    figure: Figure,
+    *,
+    key: str,
+    file: str,
+    csv: Callable[[], bytes] | None = None,
+    on_select: Callable[[], None] | None = None,
+    caption: str = "",
+    alt: str = "",
+) -> None:
+    """Show a figure with the look of all figures; its camera saves a PNG at twice the size.
+
+    Parameters
+    ----------
+    figure : Figure
+        From `dashboard.figures`, drawn for `theme()`. The look fills in what it leaves open.
+    key : str
+        Of the chart; it is the page's own as well: ``.st-key-<key>`` holds chart and download.
+    file : str
+        Name, without ending, of what is saved; it should carry dataset and space.
+    csv : callable, optional
+        Returns the numbers of the figure as bytes, when asked for.
+    on_select : callable, optional
+        Called when a point is clicked; `clicked(key)` then says which.
+    caption : str
+        Short words below the figure, Markdown.
+    alt : str
+        What the figure shows, for screen readers.
+    """
+    from dashboard.figures.look import dressed
+
+    name = re.sub(r"[^\w.-]+", "-", file).strip("-") or "figure"
+    config = {
+        "displaylogo": False,
+        "toImageButtonOptions": {"format": "png", "filename": name, "scale": 2},
+        "modeBarButtonsToRemove": ["autoScale2d"],
+    }
+    with st.container(key=key, gap="small"):
+        selecting: dict[str, Any] = (
+            {} if on_select is None else {"on_select": on_select, "selection_mode": "points"}
+        )
+        st.plotly_chart(dressed(figure), key=f"{key}-plot", config=config, alt=alt or None, **selecting)
+        if caption or csv is not None:
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                st.caption(caption or " ", width="stretch")
+                if csv is not None:
+                    st.download_button(
+                        "CSV",
+                        data=csv,
+                        file_name=f"{name}.csv",
+                        mime="text/csv",
+                        icon=":material/download:",
+                        type="tertiary",
+                        on_click="ignore",
+                        key=f"{key}-csv",
+                    )
+
+
+def clicked(key: str) -> list[Any]:
+    """Return the ``customdata`` of the points that were clicked in a chart, [] where a click undid one."""
+    state = st.session_state.get(f"{key}-plot")
+    points = state["selection"]["points"] if state else []
+    return [p["customdata"] for p in points if "customdata" in p]
 
 
 def notes(texts: Sequence[str]) -> None:
