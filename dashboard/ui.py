@@ -37,6 +37,11 @@ h1 { letter-spacing: -0.015em; }
 .hs-scroll { overflow-x: auto; }
 [data-testid="stLayoutWrapper"]:has(> .st-key-hs-nav) { position: absolute; }
 .st-key-hs-nav { display: none; }
+/* A figure's text follows the page at once when the system turns dark; its colours do with the next run. */
+[data-testid="stPlotlyChart"] :is(.xtick, .ytick, .legend, .annotation, .cbaxis, .infolayer) text {
+  fill: currentColor !important; fill-opacity: 0.82; }
+/* Where points can be clicked, a finger scrolls the page instead; a choice in words does the same. */
+@media (hover: none) { [class*="-pick"] .nsewdrag { pointer-events: none !important; } }
 /* Where the header has no room for the pages, they stand in it all the same. */
 @media (max-width: 767px) {
   .st-key-hs-nav { display: flex; position: fixed; top: 0.85rem; left: 3.6rem; z-index: 999991; width: auto;
@@ -102,7 +107,8 @@ def chart(
     csv : callable, optional
         Returns the numbers of the figure as bytes, when asked for.
     on_select : callable, optional
-        Called when a point is clicked; `clicked(key)` then says which.
+        Called when a point is clicked; `clicked(key)` then says which. Where there is no mouse nothing is
+        called, so that the page can be scrolled: offer the same choice in words.
     caption : str
         Short words below the figure, Markdown.
     alt : str
@@ -120,7 +126,9 @@ def chart(
         selecting: dict[str, Any] = (
             {} if on_select is None else {"on_select": on_select, "selection_mode": "points"}
         )
-        st.plotly_chart(dressed(figure), key=f"{key}-plot", config=config, alt=alt or None, **selecting)
+        st.plotly_chart(
+            dressed(figure, theme()), key=f"{key}-plot", config=config, alt=alt or None, **selecting
+        )
         if caption or csv is not None:
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 st.caption(caption or " ", width="stretch")
@@ -139,7 +147,7 @@ def chart(
 
 def clicked(key: str) -> list[Any]:
     """Return the ``customdata`` of the points that were clicked in a chart, [] where a click undid one."""
-    state = st.session_state.get(f"{key}-plot")
+    state = st.session_state.get(f"{key}-pick")
     points = state["selection"]["points"] if state else []
     return [p["customdata"] for p in points if "customdata" in p]
 

@@ -1,6 +1,6 @@
 """One look for all figures: margins, axes, legend and hover labels, where a figure does not say otherwise.
 
-Text, gridlines and background are not here: the page's theme gives them, in light and in dark.
+Gridlines and background are not here: the page's theme gives them, in light and in dark.
 """
 
 from __future__ import annotations
@@ -10,6 +10,10 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+#: Text of axes, legends and annotations: a contrast of at least 7 to the page.
+INK = {"light": "#4b5058", "dark": "#c3c7ce"}
+#: Lines that say something, such as intervals and zero: to be seen, but behind the data.
+RULE = {"light": "#9b9a97", "dark": "#6d727b"}
 _AXIS: dict[str, Any] = {
     "automargin": True,
     "zeroline": False,
@@ -31,17 +35,18 @@ _LAYOUT: dict[str, Any] = {
         "yanchor": "bottom",
         "title": {"text": ""},
     },
-    "modebar": {"bgcolor": "rgba(0,0,0,0)"},
+    "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": "#8b8d90", "activecolor": "#5b7fd6"},
     "uirevision": "same",
 }
 
 
-def dressed(figure: go.Figure) -> go.Figure:
+def dressed(figure: go.Figure, theme: str = "light") -> go.Figure:
     """Return the figure with the common look under what it says itself; the given one stays as it is.
 
     Parameters
     ----------
     figure : Figure
+    theme : {"light", "dark"}
 
     Returns
     -------
@@ -58,8 +63,11 @@ def dressed(figure: go.Figure) -> go.Figure:
     layout = plain.get("layout", {})
     # A default template of Plotly's would be most of a small figure's bytes.
     layout["template"] = {"layout": {}}
+    ink = {"color": INK[theme]}
+    axis = _under(_AXIS, {"title": {"font": ink}, "tickfont": ink})
     axes = {"xaxis", "yaxis"} | {name for name in layout if name.startswith(("xaxis", "yaxis"))}
-    layout = _under(layout, _LAYOUT | dict.fromkeys(axes, _AXIS))
+    usual = _under(_LAYOUT, {"font": ink, "legend": {"font": ink}})
+    layout = _under(layout, usual | dict.fromkeys(axes, axis))
     # Checking what was checked before would take 50 ms for 10,000 points.
     return go.Figure({"data": plain["data"], "layout": layout}, _validate=False)
 
