@@ -123,12 +123,10 @@ def chart(
         "modeBarButtonsToRemove": ["autoScale2d"],
     }
     with st.container(key=key, gap="small"):
-        selecting: dict[str, Any] = (
-            {} if on_select is None else {"on_select": on_select, "selection_mode": "points"}
-        )
-        st.plotly_chart(
-            dressed(figure, theme()), key=f"{key}-plot", config=config, alt=alt or None, **selecting
-        )
+        shown: dict[str, Any] = {"key": f"{key}-plot", "config": config, "alt": alt or None}
+        if on_select is not None:
+            shown |= {"key": f"{key}-pick", "on_select": on_select, "selection_mode": "points"}
+        st.plotly_chart(dressed(figure, theme()), **shown)
         if caption or csv is not None:
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 st.caption(caption or " ", width="stretch")
