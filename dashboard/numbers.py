@@ -6,17 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_Z = 1.959963984540054  # 97.5% point of the normal distribution
+from core.statistics import Interval, mean_interval, share_interval
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Estimate(Interval):
     """A mean and its 95% interval over n clips."""
-
-    value: float
-    low: float
-    high: float
-    n: int
 
     def percent(self) -> str:
         """Say it as a percentage: ``91.2% (88.0 to 93.6%, n = 400)``."""
@@ -32,35 +27,24 @@ class Estimate:
 
 
 def share(hits: np.ndarray) -> Estimate:
-    """Share of True with its Wilson interval.
+    """Share of True with its interval by Wilson (`core.statistics.share_interval`).
 
     Parameters
     ----------
     hits : ndarray of bool, shape (n,)
-
-    References
-    ----------
-    Wilson, E. B. (1927). Probable inference, the law of succession, and statistical inference. JASA 22.
     """
-    n = len(hits)
-    if n == 0:
-        return Estimate(float("nan"), float("nan"), float("nan"), 0)
-    p = float(np.mean(hits))
-    centre = (p + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
-    half = _Z / (1 + _Z**2 / n) * np.sqrt(p * (1 - p) / n + _Z**2 / (4 * n**2))
-    return Estimate(p, float(max(0.0, centre - half)), float(min(1.0, centre + half)), n)
+    found = share_interval(int(np.count_nonzero(hits)), len(hits))
+    return Estimate(found.value, found.low, found.high, found.n)
 
 
 def mean(values: np.ndarray, *, low: float = -np.inf, high: float = np.inf) -> Estimate:
-    """Mean of the finite values with a normal 95% interval over clips, kept within [low, high]."""
+    """Mean of the finite values with its t interval over clips (`core.statistics.mean_interval`).
+
+    What is above `high` or below `low` cannot be, so the interval is kept within; one value has all of it.
+    """
     x = np.asarray(values, float)
-    x = x[np.isfinite(x)]
-    n = len(x)
-    if n == 0:
-        return Estimate(float("nan"), float("nan"), float("nan"), 0)
-    m = float(x.mean())
-    half = _Z * float(x.std(ddof=1)) / np.sqrt(n) if n > 1 else 0.0
-    return Estimate(m, float(max(low, m - half)), float(min(high, m + half)), n)
+    found = mean_interval(x[np.isfinite(x)], low=low, high=high)
+    return Estimate(found.value, found.low, found.high, found.n)
 
 
 def duration(seconds: float) -> str:
