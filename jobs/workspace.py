@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 E = TypeVar("E", EmbedAudio, EmbedText)
 
+#: Seconds within which a dataset that is half replaced is somebody's work.
+_AT_WORK = 600
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
@@ -192,7 +194,26 @@ class Workspace:
             import platformdirs
 
             root = platformdirs.user_data_path("hearspace")
-        return cls(Path(root))
+        workspace = cls(Path(root))
+        workspace._mend()
+        return workspace
+
+    def _mend(self) -> None:
+        """Bring back a dataset whose replacement was cut short, and remove what such an end left."""
+        home = self.root / "datasets"
+        left = [e for e in os.scandir(home) if e.name.startswith((".new-", ".old-"))] if home.is_dir() else []
+        for entry in left:
+            # Another process may be at it.
+            with suppress(OSError):
+                if time.time() - entry.stat().st_mtime < _AT_WORK:
+                    continue
+                about = (
+                    read_json(Path(entry.path) / "dataset.json") if entry.name.startswith(".old-") else None
+                )
+                if about is not None and not (home / about["name"]).exists():
+                    os.replace(entry.path, home / about["name"])
+                else:
+                    shutil.rmtree(entry.path, ignore_errors=True)
 
     # -- datasets -----------------------------------------------------------------------------------
 
