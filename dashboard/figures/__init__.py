@@ -13,4 +13,27 @@ from dashboard.figures.maps import (
     number_range,
 )
 
-__all__ = ["AXES", "METHOD_NAMES", "Colour", "Map", "layout_grid", "map_figure", "number_range"]
+from dashboard.figures.separability import (
+    CLICKABLE,
+    ByClass,
+    by_class_figure,
+    clusters_figure,
+    distance_figure,
+    property_figure,
+)
+
+__all__ = [
+    "AXES",
+    "CLICKABLE",
+    "METHOD_NAMES",
+    "ByClass",
+    "Colour",
+    "Map",
+    "by_class_figure",
+    "clusters_figure",
+    "distance_figure",
+    "layout_grid",
+    "map_figure",
+    "number_range",
+    "property_figure",
+]

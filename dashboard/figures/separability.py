@@ -1,0 +1,562 @@
+"""Figures of how classes stand apart: silhouettes and distances by class, spaces side by side, clusters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from dashboard import palette
+from dashboard.figures.look import INK, RULE
+
+#: Points drawn one by one at most; more are drawn by WebGL.
+SVG_POINTS = 2000
+#: Classes up to which every cell of a heatmap can be clicked.
+CLICKABLE = 32
+_LABEL = 26
+_BAND = "rgba(128, 128, 128, 0.16)"
+
+
+@dataclass(frozen=True)
+class ByClass:
+    """A number of every clip, by class, with what sums it up.
+
+    Attributes
+    ----------
+    names : sequence of str, length C
+        In the order of the rows, the topmost first.
+    codes : ndarray of int, shape (n,)
+        Index into `names`.
+    values : ndarray, shape (n,)
+    ids : ndarray of str, shape (n,)
+        Clips; carried in ``customdata``.
+    means : ndarray, shape (C, 3)
+        Mean and the ends of its 95% interval.
+    quartiles : ndarray, shape (C, 3)
+        First quartile, median, third quartile.
+    """
+
+    names: Sequence[str]
+    codes: np.ndarray
+    values: np.ndarray
+    ids: np.ndarray
+    means: np.ndarray
+    quartiles: np.ndarray
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Clips a class, (C,)."""
+        return np.bincount(self.codes, minlength=len(self.names))
+
+
+def short(name: str, most: int = _LABEL) -> str:
+    """Shorten a name that would take too much of the page.
+
+    Examples
+    --------
+    >>> short("Dog bark"), short("a very long name of a class of sounds", 12)
+    ('Dog bark', 'a very long…')
+    """
+    return name if len(name) <= most else name[: most - 1].rstrip() + "…"
+
+
+def row_height(n: int) -> float:
+    """Pixels for each of n rows: roomy for few, and no more than a tall page for many."""
+    return 34.0 if n <= 12 else 26.0 if n <= 24 else 20.0 if n <= 60 else max(6.5, 1200 / n)
+
+
+def thinned(names: Sequence[str], pixels: float, *, least: float = 13.0) -> tuple[list[int], list[str]]:
+    """Choose which of the names, `pixels` apart, are written: every one that has room.
+
+    Examples
+    --------
+    >>> thinned(["a", "b", "c", "d", "e"], 7.0)
+    ([0, 2, 4], ['a', 'c', 'e'])
+    """
+    step = max(1, math.ceil(least / pixels))
+    return list(range(0, len(names), step)), [short(n) for n in names[::step]]
+
+
+def by_class_figure(
+    shown: ByClass,
+    *,
+    title: str,
+    styles: Mapping[str, palette.Style],
+    limits: tuple[float, float] = (-1.0, 1.0),
+    chosen: str = "",
+    theme: str = "light",
+) -> go.Figure:
+    """Draw every clip of every class, a row a class, with quartiles and mean.
+
+    Parameters
+    ----------
+    shown : ByClass
+    title : str
+        Of the number, with its unit or range.
+    styles : mapping
+        Class to colour.
+    limits : pair of float
+        What the number cannot leave; the axis shows what there is, and zero.
+    chosen : str
+        Class whose row is marked.
+    theme : {"light", "dark"}
+
+    Returns
+    -------
+    Figure
+        ``customdata`` of the trace with ``meta`` "points" is the clip, of that with "classes" the class.
+    """
+    classes = len(shown.names)
+    if not classes or not len(shown.values):
+        raise ValueError("There is nothing to draw: no clip has a class and a number.")
+    pixels = row_height(classes)
+    rows = np.arange(classes, dtype=float)
+    colours = [getattr(styles[n], theme) if n in styles else palette.NEUTRAL[theme] for n in shown.names]
+    many = len(shown.values) > SVG_POINTS
+    points = {
+        "type": "scattergl" if many else "scatter",
+        "mode": "markers",
+        "x": np.asarray(shown.values, np.float32),
+        "y": (shown.codes + 0.3 * _spread(shown.codes)).astype(np.float32),
+        "customdata": shown.ids,
+        "hovertemplate": "%{customdata}<br>%{x:.3f}<extra></extra>",
+        "marker": {
+            "color": shown.codes.astype(np.float32),
+            "colorscale": _flat(colours),
+            "cmin": -0.5,
+            "cmax": classes - 0.5,
+            "size": 3 if many and pixels < 12 else 4 if many else 6,
+            "opacity": 0.35 if many else 0.5,
+            "line": {"width": 0},
+        },
+        "unselected": {"marker": {"opacity": 0.35 if many else 0.5}},
+        "meta": "points",
+        "name": "clips",
+        "showlegend": False,
+    }
+    q1, median, q3 = np.asarray(shown.quartiles, float).T
+    mean, low, high = np.asarray(shown.means, float).T
+    ink = INK[theme]
+    box = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": _broken(q1, q3),
+        "y": _broken(rows, rows),
+        "line": {"color": ink, "width": max(2.0, min(9.0, 0.24 * pixels))},
+        "opacity": 0.3,
+        "hoverinfo": "skip",
+        "name": "middle half of the clips",
+    }
+    middle = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": median,
+        "y": rows,
+        "marker": {
+            "symbol": "line-ns",
+            "size": max(3.0, min(11.0, 0.34 * pixels)),
+            "line": {"width": 2, "color": ink},
+        },
+        "hoverinfo": "skip",
+        "name": "median",
+    }
+    summary = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": mean,
+        "y": rows,
+        "customdata": list(shown.names),
+        "text": [_said(*m, n) for m, n in zip(shown.means.tolist(), shown.counts.tolist(), strict=True)],
+        "hovertemplate": "<b>%{customdata}</b><br>%{text}<extra></extra>",
+        "error_x": {
+            "type": "data",
+            "symmetric": False,
+            "array": np.nan_to_num(high - mean),
+            "arrayminus": np.nan_to_num(mean - low),
+            "color": ink,
+            "thickness": 1.4,
+            "width": max(0.0, min(4.0, 0.14 * pixels)),
+        },
+        "marker": {
+            "symbol": "diamond",
+            "size": max(5.0, min(9.0, 0.3 * pixels)),
+            "color": ink,
+            "line": {"width": 1, "color": palette.BACKGROUND[theme]},
+        },
+        "unselected": {"marker": {"opacity": 1}},
+        "meta": "classes",
+        "name": "mean, 95% interval",
+    }
+    at, names = thinned(shown.names, pixels)
+    layout: dict[str, Any] = {
+        "height": round(pixels * classes + 112),
+        "xaxis": {
+            "title": {"text": f"{title} · n = {len(shown.values):,} clips"},
+            "range": _reach(np.concatenate([shown.values, low, high]), limits),
+            "showgrid": True,
+        },
+        "yaxis": {
+            "tickvals": at,
+            "ticktext": names,
+            "range": [classes - 0.4, -0.6],
+            "showgrid": False,
+        },
+        "shapes": [_line("x", 0.0, theme)],
+        "hoverdistance": 12,
+    }
+    if chosen in shown.names:
+        row = list(shown.names).index(chosen)
+        layout["shapes"].insert(0, _band(row))
+    return go.Figure({"data": [points, box, middle, summary], "layout": layout}, _validate=False)
+
+
+def distance_figure(
+    names: Sequence[str],
+    values: np.ndarray,
+    n_pairs: np.ndarray,
+    *,
+    title: str,
+    limits: tuple[float, float] | None = None,
+    chosen: tuple[str, str] = ("", ""),
+    theme: str = "light",
+) -> go.Figure:
+    """Draw a number of every pair of classes as a heatmap.
+
+    Parameters
+    ----------
+    names : sequence of str, length C
+        In the order of rows and columns.
+    values : ndarray, shape (C, C)
+        In that order; NaN where there is none.
+    n_pairs : ndarray of int, shape (C, C)
+        How many pairs of clips each number is of.
+    title : str
+        Of the number; it stands at the colour scale.
+    limits : pair of float, optional
+        Ends of the scale; those of the values where None.
+    chosen : pair of str
+        The pair whose cells are framed.
+    theme : {"light", "dark"}
+
+    Returns
+    -------
+    Figure
+        Up to `CLICKABLE` classes, ``customdata`` of a point in each cell begins with the pair.
+    """
+    classes = len(names)
+    grid = np.asarray(values, float)
+    if grid.shape != (classes, classes) or np.shape(n_pairs) != grid.shape:
+        raise ValueError(
+            f"The numbers have shape {grid.shape} and the pairs {np.shape(n_pairs)}; both must be "
+            f"({classes}, {classes}), a row and a column a class."
+        )
+    finite = grid[np.isfinite(grid)]
+    low, high = limits or ((float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0))
+    counts = np.asarray(n_pairs, np.int64)
+    heat: dict[str, Any] = {
+        "type": "heatmap",
+        "x": list(names),
+        "y": list(names),
+        "z": grid.astype(np.float32),
+        "zmin": low,
+        "zmax": high if high > low else low + 1e-9,
+        "xgap": 1 if classes <= 40 else 0,
+        "ygap": 1 if classes <= 40 else 0,
+        "colorscale": palette.SEQUENTIAL,
+        "colorbar": {
+            "orientation": "h",
+            "title": {"text": title, "side": "top", "font": {"size": 13, "color": INK[theme]}},
+            "tickfont": {"size": 12, "color": INK[theme]},
+            "nticks": 5,
+            "thickness": 9,
+            "len": 1.0,
+            "x": 0.5,
+            "xanchor": "center",
+            "y": 1.0,
+            "yanchor": "bottom",
+            "outlinewidth": 0,
+            "ypad": 6,
+            "xpad": 0,
+        },
+    }
+    traces = [heat]
+    if classes <= CLICKABLE:
+        heat["hoverinfo"] = "skip"
+        traces.append(_cells(names, grid, counts))
+    else:
+        heat["customdata"] = counts.astype(np.int32)
+        heat["hovertemplate"] = (
+            "<b>%{y}</b> · <b>%{x}</b><br>%{z:.3f}<br>n = %{customdata:,} pairs<extra></extra>"
+        )
+    # About the width of half a page, less the names at the left.
+    at, texts = thinned(names, 420 / classes)
+    texts = [short(t, 20) for t in texts]
+    ticks = {"type": "category", "tickvals": at, "ticktext": texts, "showgrid": False}
+    layout: dict[str, Any] = {
+        "height": 560,
+        "margin": {"t": 64},
+        "xaxis": ticks | {"range": [-0.5, classes - 0.5], "tickangle": -90 if classes > 8 else -45},
+        "yaxis": ticks | {"range": [classes - 0.5, -0.5]},
+        "shapes": [_frame(r, c, theme) for r, c in _cells_of(chosen, names)],
+        "hoverdistance": 40,
+    }
+    return go.Figure({"data": traces, "layout": layout}, _validate=False)
+
+
+def property_figure(
+    spaces: Sequence[str],
+    values: Sequence[float],
+    *,
+    title: str,
+    chosen: str = "",
+    theme: str = "light",
+) -> go.Figure:
+    """Draw one number of each space as a dot on a line of its own; what is missing leaves its line empty.
+
+    Parameters
+    ----------
+    spaces : sequence of str
+        Topmost first.
+    values : sequence of float
+    title : str
+        Of the number and its direction.
+    chosen : str
+        Space whose line is marked.
+    theme : {"light", "dark"}
+    """
+    if len(spaces) != len(values):
+        raise ValueError(f"There are {len(spaces)} spaces and {len(values)} numbers; one each is needed.")
+    x = np.asarray(values, float)
+    rows = np.arange(len(spaces), dtype=float)
+    there = np.isfinite(x)
+    stems = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": _broken(np.zeros(int(there.sum())), x[there]),
+        "y": _broken(rows[there], rows[there]),
+        "line": {"color": RULE[theme], "width": 1.5},
+        "hoverinfo": "skip",
+    }
+    dots = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": x[there],
+        "y": rows[there],
+        "customdata": [s for s, t in zip(spaces, there, strict=True) if t],
+        "hovertemplate": "%{customdata}<br>%{x:.4f}<extra></extra>",
+        "marker": {"size": 10, "color": palette.BASE[theme][0]},
+        "meta": "spaces",
+    }
+    top = float(x[there].max()) if there.any() else 1.0
+    layout: dict[str, Any] = {
+        "height": round(28 * len(spaces) + 96),
+        "showlegend": False,
+        "margin": {"t": 10},
+        "xaxis": {"title": {"text": title}, "range": [0, 1.08 * top or 1.0], "showgrid": True, "nticks": 6},
+        "yaxis": {
+            "tickvals": rows,
+            "ticktext": [short(s, 22) for s in spaces],
+            "range": [len(spaces) - 0.4, -0.6],
+            "showgrid": False,
+        },
+    }
+    if chosen in spaces:
+        layout["shapes"] = [_band(list(spaces).index(chosen))]
+    return go.Figure({"data": [stems, dots], "layout": layout}, _validate=False)
+
+
+def clusters_figure(
+    ks: np.ndarray,
+    inertia: np.ndarray,
+    silhouette: np.ndarray,
+    *,
+    n: int,
+    elbow: int | None = None,
+    n_classes: int = 0,
+    theme: str = "light",
+) -> go.Figure:
+    """Draw inertia and silhouette of K-means over K, one above the other.
+
+    Parameters
+    ----------
+    ks, inertia, silhouette : ndarray, shape (K,)
+        Silhouettes are NaN where there is none.
+    n : int
+        Clips.
+    elbow : int, optional
+        The K of the bend of the inertia.
+    n_classes : int
+        Marked where it is within the K shown; 0 for none.
+    theme : {"light", "dark"}
+    """
+    ks = np.asarray(ks)
+    line = {"color": palette.BASE[theme][0], "width": 2}
+    common = {"type": "scatter", "mode": "lines+markers", "x": ks, "line": line, "marker": {"size": 6}}
+    traces = [
+        common
+        | {
+            "y": np.asarray(inertia, float),
+            "yaxis": "y",
+            "hovertemplate": "K = %{x}<br>inertia %{y:,.4g}<extra></extra>",
+            "name": "inertia",
+        },
+        common
+        | {
+            "y": np.asarray(silhouette, float),
+            "yaxis": "y2",
+            "hovertemplate": "K = %{x}<br>silhouette %{y:.3f}<extra></extra>",
+            "name": "silhouette",
+        },
+    ]
+    marks = {}
+    if elbow is not None:
+        marks[int(elbow)] = f"elbow, K = {elbow}"
+    if n_classes and ks.min() <= n_classes <= ks.max():
+        both = n_classes in marks
+        marks[n_classes] = f"elbow and classes, K = {n_classes}" if both else f"{n_classes} classes"
+    room = 0.04 * float(ks.max() - ks.min())
+    layout: dict[str, Any] = {
+        "height": 460,
+        "showlegend": False,
+        "margin": {"t": 30},
+        "xaxis": {
+            "title": {"text": f"K, number of clusters · n = {n:,} clips"},
+            "anchor": "y2",
+            "range": [float(ks.min()) - room, float(ks.max()) + room],
+        },
+        "yaxis": {"domain": [0.55, 1], "title": {"text": "inertia (sum of squares)"}, "rangemode": "tozero"},
+        "yaxis2": {"domain": [0, 0.45], "title": {"text": "silhouette, −1 to 1"}, "anchor": "x"},
+        "shapes": [_line("x", k, theme, dash="dot") for k in marks],
+        "annotations": [_mark(k, text, len(marks), k == max(marks)) for k, text in marks.items()],
+    }
+    return go.Figure({"data": traces, "layout": layout}, _validate=False)
+
+
+# -- parts ------------------------------------------------------------------------------------------------
+
+
+def _spread(codes: np.ndarray) -> np.ndarray:
+    """Where in its row each point lies, -1 to 1, evenly over the points of a class and always the same."""
+    order = np.argsort(codes, kind="stable")
+    starts = np.concatenate([[0], np.cumsum(np.bincount(codes))])
+    within = np.empty(len(codes))
+    within[order] = np.arange(len(codes)) - starts[codes[order]]
+    return 2 * ((within * 0.6180339887498949) % 1.0) - 1
+
+
+def _broken(start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Put many lines into one trace: start, end and a gap for each."""
+    return np.column_stack([start, end, np.full(len(start), np.nan)]).ravel()
+
+
+def _reach(values: np.ndarray, limits: tuple[float, float]) -> list[float]:
+    finite = values[np.isfinite(values)]
+    low, high = min(0.0, float(finite.min())), max(0.0, float(finite.max()))
+    room = 0.04 * (high - low) or 0.1
+    return [max(limits[0] - 0.02, low - room), min(limits[1] + 0.02, high + room)]
+
+
+def _flat(colours: Sequence[str]) -> list[tuple[float, str]]:
+    n = len(colours)
+    return [(i / n, c) for j, c in enumerate(colours) for i in (j, j + 1)]
+
+
+def _said(mean: float, low: float, high: float, n: int) -> str:
+    def sign(v: float) -> str:
+        return f"{v:+.3f}".replace("-", "−")
+
+    return f"mean {sign(mean)} ({sign(low)} to {sign(high)})<br>n = {n:,} clips"
+
+
+def _cells(names: Sequence[str], grid: np.ndarray, counts: np.ndarray) -> dict[str, Any]:
+    """Points that nobody sees in the cells of a heatmap, which itself sends no clicks."""
+    pairs = [(r, c) for r in range(len(names)) for c in range(len(names))]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [names[c] for _, c in pairs],
+        "y": [names[r] for r, _ in pairs],
+        "customdata": [[names[r], names[c]] for r, c in pairs],
+        "text": [_cell(names[r], names[c], float(grid[r, c]), int(counts[r, c])) for r, c in pairs],
+        "hovertemplate": "%{text}<extra></extra>",
+        "marker": {"opacity": 0, "size": 8, "symbol": "square"},
+        "selected": {"marker": {"opacity": 0}},
+        "unselected": {"marker": {"opacity": 0}},
+        "meta": "cells",
+        "showlegend": False,
+    }
+
+
+def _cell(row: str, column: str, value: float, n: int) -> str:
+    row, column = short(row, 40), short(column, 40)
+    pair = f"<b>{row}</b> · within the class" if row == column else f"<b>{row}</b> · <b>{column}</b>"
+    said = f"{value:.3f}" if np.isfinite(value) else "no pair of clips"
+    return f"{pair}<br>{said}<br>n = {n:,} pairs"
+
+
+def _line(axis: str, at: float, theme: str, *, dash: str = "solid") -> dict[str, Any]:
+    return {
+        "type": "line",
+        "xref": axis,
+        "yref": "paper",
+        "x0": at,
+        "x1": at,
+        "y0": 0,
+        "y1": 1,
+        "line": {"color": RULE[theme], "width": 1.2, "dash": dash},
+        "layer": "below",
+    }
+
+
+def _band(row: int) -> dict[str, Any]:
+    return {
+        "type": "rect",
+        "xref": "paper",
+        "yref": "y",
+        "x0": 0,
+        "x1": 1,
+        "y0": row - 0.5,
+        "y1": row + 0.5,
+        "fillcolor": _BAND,
+        "line": {"width": 0},
+        "layer": "below",
+    }
+
+
+def _cells_of(chosen: tuple[str, str], names: Sequence[str]) -> list[tuple[int, int]]:
+    if not all(c in names for c in chosen):
+        return []
+    first, second = (list(names).index(c) for c in chosen)
+    return sorted({(first, second), (second, first)})
+
+
+def _frame(row: int, column: int, theme: str) -> dict[str, Any]:
+    colour = {"light": "#d4380d", "dark": "#ff9c6e"}[theme]
+    return {
+        "type": "rect",
+        "x0": column - 0.5,
+        "x1": column + 0.5,
+        "y0": row - 0.5,
+        "y1": row + 0.5,
+        "line": {"color": colour, "width": 2},
+    }
+
+
+def _mark(k: int, text: str, marks: int, last: bool) -> dict[str, Any]:
+    """Write beside a marked K: the right one of two to the right, the other to the left."""
+    right = marks == 1 or last
+    return {
+        "text": text,
+        "x": k,
+        "xref": "x",
+        "y": 1,
+        "yref": "paper",
+        "yanchor": "bottom",
+        "xanchor": "left" if right else "right",
+        "showarrow": False,
+        "font": {"size": 12},
+    }
