@@ -8,15 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from sklearn.manifold import trustworthiness
 
 from core.neighbors import knn
+from core.processing import normalize
 from core.projection import (
     FEWEST,
     PARAMETERS,
     _map_neighbors,
+    chance_trustworthiness,
     effective_parameters,
     neighborhood_kept,
     project,
+    trustworthiness_continuity,
     warm_up,
 )
 
@@ -241,6 +245,101 @@ def test_neighborhood_kept_errors(coords, ks, message):
     graph, _ = knn(np.eye(5), 3)
     with pytest.raises(ValueError, match=message):
         neighborhood_kept(graph, coords, ks)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_trustworthiness_and_continuity_equal_scikit_learn(metric, dtype):
+    X, _ = blobs(n=101, d=7)
+    X = X.astype(dtype)
+    coords = project(X, "pca").astype(dtype)
+    coords += np.random.default_rng(0).standard_normal(coords.shape).astype(dtype)
+    ks = [1, 2, 3, 7, 20, 49, 50]
+    trust, continuity = trustworthiness_continuity(X, coords, ks, metric=metric)
+    X, coords = X.astype(np.float64), coords.astype(np.float64)
+    expected = [trustworthiness(X, coords, n_neighbors=k, metric=metric) for k in ks]
+    # Among vectors of unit length, Euclidean and cosine distance have the same order.
+    space = normalize(X) if metric == "cosine" else X
+    swapped = [trustworthiness(coords, space, n_neighbors=k, metric="euclidean") for k in ks]
+    np.testing.assert_allclose(trust, expected, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(continuity, swapped, rtol=0, atol=1e-12)
+    assert 0.5 < trust.min() < trust.max() < 1
+
+
+def reference_trust(near, ranks, k):
+    n = len(near)
+    cost = sum(max(ranks[i].index(j) + 1 - k, 0) for i in range(n) for j in near[i][:k])
+    return 1 - 2 * cost / (n * k * (2 * n - 3 * k - 1))
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    X=hnp.arrays(
+        np.float64, st.tuples(st.integers(3, 13), st.integers(1, 3)), elements=st.integers(-2, 2).map(float)
+    ),
+    metric=st.sampled_from(["cosine", "euclidean"]),
+    data=st.data(),
+)
+def test_trustworthiness_and_continuity_equal_counting_with_many_ties(X, metric, data):
+    n = len(X)
+    coords = data.draw(hnp.arrays(np.float64, (n, 2), elements=st.integers(-2, 2).map(float)))
+    ks = data.draw(st.lists(st.integers(1, (n - 1) // 2), min_size=1, max_size=4))
+    space = knn(X, n - 1, metric=metric)[0].tolist()
+    drawn = knn(coords, n - 1, metric="euclidean")[0].tolist()
+    trust, continuity = trustworthiness_continuity(X, coords, ks, metric=metric)
+    np.testing.assert_allclose(trust, [reference_trust(drawn, space, k) for k in ks], atol=1e-12)
+    np.testing.assert_allclose(continuity, [reference_trust(space, drawn, k) for k in ks], atol=1e-12)
+
+
+def test_the_space_itself_is_trusted_and_what_has_nothing_to_do_with_it_is_at_chance():
+    X = np.random.default_rng(0).standard_normal((60, 2))
+    for coords in (X, 3 * X[:, ::-1] + 7):
+        found = trustworthiness_continuity(X, coords, np.arange(1, 30), metric="euclidean")
+        np.testing.assert_allclose(found, 1, atol=1e-12)
+    shuffled = [
+        trustworthiness_continuity(X, np.random.default_rng(s).permutation(X), [5, 20], metric="euclidean")
+        for s in range(20)
+    ]
+    np.testing.assert_allclose(np.mean(shuffled, axis=(0, 1)), chance_trustworthiness(60, [5, 20]), atol=0.01)
+
+
+def test_blocks_do_not_change_how_far_a_map_is_trusted(monkeypatch):
+    X, _ = blobs(n=90)
+    coords = project(X, "pca")
+    calls = []
+    whole = trustworthiness_continuity(X, coords, [1, 5, 30], progress=lambda *a: calls.append(a))
+    assert calls == [(90, 90)]
+    monkeypatch.setattr("core.projection._BLOCK_ELEMENTS", 7 * 90)
+    calls.clear()
+    parts = trustworthiness_continuity(X, coords, [1, 5, 30], progress=lambda *a: calls.append(a))
+    np.testing.assert_array_equal(whole, parts)
+    assert calls == [(min(7 * i, 90), 90) for i in range(1, 14)]
+
+
+def test_equal_points_are_ranked_by_index_in_space_and_map():
+    same = np.ones((9, 2))
+    np.testing.assert_array_equal(trustworthiness_continuity(same, same, [1, 4]), 1)
+    np.testing.assert_array_equal(trustworthiness_continuity(0 * same, same, [1, 4]), 1)
+
+
+@pytest.mark.parametrize(
+    ("X", "coords", "ks", "options", "message"),
+    [
+        (np.ones((4, 2)), np.ones((5, 2)), [1], {}, "The map has 5 points and the space 4"),
+        (np.ones((2, 2)), np.ones((2, 2)), [1], {}, "The space has 2 points"),
+        (np.ones((6, 2)), np.ones((6, 2)), [1, 3], {}, "ks run from 1 to 3; 6 points allow 1 to 2"),
+        (np.ones((6, 2)), np.ones((6, 2)), [0], {}, "ks run from 0 to 0"),
+        (np.ones((6, 2)), np.ones((6, 2)), [], {}, "whole numbers"),
+        (np.ones((6, 2)), np.ones((6, 2)), [1.0], {}, "whole numbers"),
+        (np.ones((6, 2)), np.full((6, 2), np.nan), [1], {}, "Row 0 of coords"),
+        (np.full((6, 2), np.inf), np.ones((6, 2)), [1], {}, "Row 0 of X"),
+        (np.ones((6, 2)), np.full((6, 2), 1e200), [1], {}, "The largest value is 1e\\+200"),
+        (np.ones((6, 2)), np.ones((6, 2)), [1], {"metric": "taxicab"}, "metric is 'taxicab'"),
+    ],
+)
+def test_trustworthiness_errors(X, coords, ks, options, message):
+    with pytest.raises(ValueError, match=message):
+        trustworthiness_continuity(X, coords, ks, **options)
 
 
 def test_warm_up_leaves_nothing_to_compile():
