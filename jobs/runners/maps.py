@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jobs.specs import Neighbors, Project
+from jobs.specs import MapQuality, Neighbors, Project
 
 if TYPE_CHECKING:
     from jobs.context import JobContext
 
 #: Sizes of neighbourhood at which a map is judged; those that the number of clips allows are used.
 KEPT_KS = (5, 10, 15, 30, 50, 100)
+
+#: Largest neighbourhood of the curves, and how many sizes they have at most.
+LONGEST_K, CURVE_POINTS = 500, 24
 
 
 def neighbors(spec: Neighbors, context: JobContext) -> None:
@@ -74,6 +77,44 @@ def project(spec: Project, context: JobContext) -> None:
         w.array("kept_ks", ks)
         w.meta.update(n_clips=len(X), method=spec.method, lowered=lowered)
     context.progress(1, 1)
+
+
+def map_quality(spec: MapQuality, context: JobContext) -> None:
+    """Store how far a map can be trusted, and what it tears apart, over the size of the neighbourhood."""
+    from core.projection import trustworthiness_continuity
+
+    X = context.open(spec.map.embedding).array("embeddings")  # (n, d)
+    coords = context.open(spec.map).array("coords")  # (n, 2)
+    n = len(X)
+    if n < 3:
+        raise ValueError(f"The {spec.map.title} has {n} clips; to be judged it needs at least 3.")
+    ks = curve_sizes(n)
+    note = f"ranking the neighbours of {n:,} clips"
+    context.progress(0, n, note)
+    trust, continuity = trustworthiness_continuity(
+        X,
+        coords,
+        ks,
+        metric=spec.map.metric,
+        progress=lambda done, total: context.progress(done, total, note),
+    )
+    with context.writer() as w:
+        w.array("ks", ks)
+        w.array("trustworthiness", trust)
+        w.array("continuity", continuity)
+        w.meta.update(n_clips=n)
+
+
+def curve_sizes(n: int) -> np.ndarray:
+    """Return the sizes of neighbourhood at which a map of n clips is judged: 1 to below n / 2, at most 500.
+
+    Examples
+    --------
+    >>> curve_sizes(400).tolist()
+    [1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 25, 32, 40, 50, 63, 79, 100, 126, 158, 199]
+    """
+    longest = min((n - 1) // 2, LONGEST_K)
+    return np.unique(np.geomspace(1, longest, CURVE_POINTS).round().astype(np.int64))
 
 
 def _name(spec: Neighbors) -> str:

@@ -98,6 +98,11 @@ class MapQuality(Spec):
     """
 
     map: Project
+    #: Filled in: the space, which may have been cleared away while its map is there.
+    embedding: EmbedAudio | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "embedding", self.map.embedding)
 
     @property
     def title(self) -> str:

@@ -1,0 +1,97 @@
+"""What simple classifiers reach in a space, on clips that they have not seen."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jobs.runners.labels import labelled
+from jobs.specs import Baselines
+
+if TYPE_CHECKING:
+    from jobs.context import JobContext
+
+#: Folds drawn where the dataset has none of its own.
+DRAWN_FOLDS = 5
+
+
+def baselines(spec: Baselines, context: JobContext) -> None:
+    """Store what a k-nearest-neighbour classifier and a linear probe say of every clip with a class."""
+    from core.baselines import knn_classifier, linear_probe
+
+    name = f"{spec.embedding.dataset.name} · {spec.embedding.encoder}"
+    space = labelled(spec.embedding, spec.labels, context)
+    named = space.labels != ""
+    labels = space.labels[named]
+    n, classes = len(labels), np.unique(labels)
+    if len(classes) < 2:
+        there = f"all its clips with a class are {classes[0]}" if n else "it has no clip with a class"
+        raise ValueError(f"{name} cannot be classified: {there}; at least 2 classes are needed.")
+    X = np.asarray(space.X)[named]  # (n, d)
+    own = None if space.folds is None else space.folds[named]
+    folds, whose = _folds(own, labels, spec.seed)  # (n,)
+
+    largest = int(np.unique(folds, return_counts=True)[1].max())
+    k = min(spec.k, n - largest)
+    if k < spec.k:
+        context.log(f"k {spec.k} is lowered to {k}: outside the largest fold there are no more clips.")
+    unseen = _unseen(labels, folds)
+    if unseen:
+        context.log(
+            f"{unseen:,} of {n:,} clips are of a class that no other fold has; they count as mistaken."
+        )
+
+    def part(first: int, note: str) -> Callable[[int, int], None]:
+        return lambda done, total: context.progress(first * total + done, 2 * total, note)
+
+    context.progress(0, 1, f"{k} nearest neighbours of {n:,} clips")
+    knn = knn_classifier(X, labels, folds, k=k, progress=part(0, "nearest neighbours"))
+    context.progress(1, 2, "linear probe")
+    with warnings.catch_warnings(record=True) as raised:
+        warnings.simplefilter("always")
+        probe = linear_probe(X, labels, folds, progress=part(1, "linear probe"))
+    for text in dict.fromkeys(str(w.message) for w in raised):
+        context.log(text)
+
+    predicted = {"knn": knn, "probe": probe}
+    with context.writer() as w:
+        clip_ids = [clip for clip, has in zip(space.clip_ids, named.tolist(), strict=True) if has]
+        columns = {"clip_id": clip_ids, "label": labels.tolist(), "fold": folds}
+        w.table("predictions", columns | {m: values.tolist() for m, values in predicted.items()})
+        accuracy = {m: float((values == labels).mean()) for m, values in predicted.items()}
+        by_fold = {
+            m: {
+                str(fold): float((values[folds == fold] == labels[folds == fold]).mean())
+                for fold in np.unique(folds)
+            }
+            for m, values in predicted.items()
+        }
+        w.meta.update(
+            n_clips=n,
+            n_classes=len(classes),
+            k=k,
+            folds=whose,
+            unseen=unseen,
+            accuracy={**accuracy, "by_fold": by_fold},
+        )
+
+
+def _folds(own: np.ndarray | None, labels: np.ndarray, seed: int) -> tuple[np.ndarray, str]:
+    """Return a fold a clip and whose they are: the dataset's, or drawn by class."""
+    from core.baselines import stratified_folds
+
+    if own is not None and len(np.unique(own)) > 1:
+        return own, "dataset"
+    return stratified_folds(labels, min(DRAWN_FOLDS, len(labels)), seed=seed), "drawn"
+
+
+def _unseen(labels: np.ndarray, folds: np.ndarray) -> int:
+    """Count the clips of classes that are in one fold alone, which nobody could have predicted."""
+    return sum(
+        int((labels == label).sum())
+        for label in np.unique(labels)
+        if len(np.unique(folds[labels == label])) < 2
+    )
