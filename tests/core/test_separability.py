@@ -91,7 +91,7 @@ def test_blocks_layout_and_type_of_labels_change_nothing(monkeypatch):
     X = rng.standard_normal((500, 10))
     labels = rng.integers(0, 5, 500)
     expected = silhouette_samples(X, labels)
-    monkeypatch.setattr("core.separability._BLOCK_ROWS", 64)
+    monkeypatch.setattr("core._classes._BLOCK_ELEMENTS", 640)
     wide = np.empty((500, 20))
     wide[:, ::2] = X
     for other in (X, np.asfortranarray(X), wide[:, ::2]):
@@ -111,7 +111,7 @@ def test_every_point_alone_has_zero_by_definition():
         (np.eye(3), ["a", None, "b"], {}, "Label 1 is missing"),
         (np.eye(3), [0.0, 1.0, np.nan], {}, "Label 2 is missing"),
         (np.eye(3), np.array(["a", 1, "b"], dtype=object), {}, "several types"),
-        (np.eye(3), [0, 1, 1], {"metric": "euclidean"}, "metric is 'euclidean'"),
+        (np.eye(3), [0, 1, 1], {"metric": "l1"}, "metric is 'l1'; it must be one of cosine, euclidean"),
         (np.full((3, 2), np.inf), [0, 1, 1], {}, "Row 0 of X"),
     ],
 )
