@@ -50,7 +50,8 @@ class Baselines(Spec):
 
     Result: ``predictions.parquet``, one row a clip with a class (``clip_id``, ``label``, ``fold``,
     ``knn``, ``probe``: the predicted classes). In ``meta``: ``n_clips``, ``n_classes``, ``k``,
-    ``folds`` ("dataset" or "drawn"), ``accuracy`` (``knn`` and ``probe``, and each by fold).
+    ``folds`` ("dataset" or "drawn"), ``accuracy`` (``knn``, ``probe``, and both in ``by_fold``), ``unseen``
+    (clips of a class that no other fold has, which nobody could predict; they count as mistaken).
     """
 
     embedding: EmbedAudio
