@@ -5,15 +5,18 @@ Coordinates, neighbours and numbers come a row a clip, with NaN or -1 where a sp
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from dashboard import data, numbers
 from dashboard.data import Clips, workspace
+from dashboard.figures.maps import QualityCurves
 from dashboard.memory import once
-from jobs.specs import EmbedAudio, Neighbors, Project
+from jobs.specs import EmbedAudio, MapQuality, Neighbors, Project
 from jobs.workspace import Dataset
 
 
@@ -159,6 +162,28 @@ def kept_mean(spec: Project, c: Clips, k: int) -> tuple[int, numbers.Estimate]:
     found = layout(spec, c)
     k = judged(found, k)
     return k, numbers.mean(found.kept[:, found.ks.index(k)], low=0, high=1)
+
+
+def map_quality(spec: MapQuality) -> QualityCurves:
+    """Return how far a map can be trusted over k, named by its space."""
+
+    def read() -> QualityCurves:
+        from core.projection import chance_trustworthiness
+
+        artifact = workspace().cache.open(spec.key)
+        n, ks = int(artifact.meta["n_clips"]), np.asarray(artifact.array("ks"))
+        trust, continuity = (np.asarray(artifact.array(x)) for x in ("trustworthiness", "continuity"))
+        name = spec.map.embedding.encoder
+        return QualityCurves(name, ks, trust, continuity, chance_trustworthiness(n, ks), n)
+
+    return once(("map quality", spec.key), read)
+
+
+def map_quality_csv(curves: Sequence[QualityCurves]) -> bytes:
+    """Return curves as CSV: a row a space and k."""
+    columns = ("ks", "trustworthiness", "continuity", "chance", "n")
+    parts = [pd.DataFrame({"space": c.name} | {name: getattr(c, name) for name in columns}) for c in curves]
+    return pd.concat(parts).rename(columns={"ks": "k"}).to_csv(index=False).encode()
 
 
 def judged(found: Layout, k: int) -> int:

@@ -68,6 +68,21 @@ class Colour:
         return number_range(self.values) if self.limits is None else self.limits
 
 
+@dataclass(frozen=True)
+class QualityCurves:
+    """How far a map of n clips can be trusted over the size of the neighbourhood; arrays of shape (K,).
+
+    `chance` is what a map without any relation to the space has.
+    """
+
+    name: str
+    ks: np.ndarray
+    trustworthiness: np.ndarray
+    continuity: np.ndarray
+    chance: np.ndarray
+    n: int
+
+
 def layout_grid(n: int) -> tuple[int, int]:
     """Rows and columns for n maps on a wide page."""
     return (1, n) if n <= 2 else (2, (n + 1) // 2)
@@ -194,6 +209,76 @@ def map_figure(
         )
     # Plotly would check every marker in turn, 50 ms a map of 10,000; the tests check such figures whole.
     return go.Figure({"data": traces, "layout": layout}, _validate=False)
+
+
+def quality_figure(curves: Sequence[QualityCurves], *, theme: str = "light") -> go.Figure:
+    """Draw trustworthiness and continuity over k: a colour a map, a dash and a marker for each of the two.
+
+    Parameters
+    ----------
+    curves : sequence of QualityCurves
+        At least one.
+    theme : {"light", "dark"}
+
+    Returns
+    -------
+    Figure
+        Traces whose ``meta`` is ``"trustworthiness"``, ``"continuity"`` or ``"chance"``.
+    """
+    if not curves:
+        raise ValueError("There is nothing to draw: at least one map is needed.")
+    traces: list[dict[str, Any]] = []
+    common = {"type": "scatter", "hoverlabel": {"namelength": 0}}
+    for i, c in enumerate(curves):
+        colour = palette.BASE[theme][i % len(palette.BASE[theme])]
+        before = f"{c.name} · " if len(curves) > 1 else ""
+        for kind, dash, symbol in (("trustworthiness", "solid", "circle"), ("continuity", "dash", "square")):
+            traces.append(
+                common
+                | {
+                    "mode": "lines+markers",
+                    "x": c.ks,
+                    "y": getattr(c, kind),
+                    "name": before + kind,
+                    "meta": kind,
+                    "line": {"color": colour, "width": 2, "dash": dash},
+                    "marker": {"size": 6, "symbol": symbol},
+                    "hovertemplate": f"{before}k = %{{x}}<br>{kind} %{{y:.4f}}<extra></extra>",
+                }
+            )
+    for n in sorted({c.n for c in curves}):
+        c = next(c for c in curves if c.n == n)
+        traces.append(
+            common
+            | {
+                "mode": "lines",
+                "x": c.ks,
+                "y": c.chance,
+                "name": "chance",
+                "legendgroup": "chance",
+                "showlegend": n == min(c.n for c in curves),
+                "meta": "chance",
+                "line": {"color": palette.NEUTRAL[theme], "width": 1.5, "dash": "dot"},
+                "hovertemplate": f"a map by chance, n = {n:,}<br>k = %{{x}}: %{{y:.4f}}<extra></extra>",
+            }
+        )
+    numbers = " and ".join(f"{n:,}" for n in sorted({c.n for c in curves}))
+    layout = {
+        "height": 380,
+        "xaxis": {
+            "type": "log",
+            "title": {"text": f"k, neighbours looked at · n = {numbers} clips"},
+            **_k_ticks(max(int(c.ks.max()) for c in curves)),
+        },
+        "yaxis": {"title": {"text": "share of the best possible, 0 to 1"}},
+    }
+    return go.Figure({"data": traces, "layout": layout}, _validate=False)
+
+
+def _k_ticks(longest: int) -> dict[str, Any]:
+    """Ticks of a logarithmic axis of k, in words that are whole numbers."""
+    at = [k for k in (1, 2, 5, 10, 20, 50, 100, 200, 500) if k <= longest]
+    return {"tickvals": at, "ticktext": [f"{k:,}" for k in at]}
 
 
 def _domain(i: int, n: int, gap: float = 0.06) -> list[float]:

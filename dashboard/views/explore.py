@@ -7,6 +7,7 @@ import streamlit as st
 from dashboard import colours, data, numbers, results, state, ui
 from dashboard.components import clips as clip_list
 from dashboard.components import map as map_component
+from dashboard.views import _explore_quality as quality
 from dashboard.views._explore_controls import Choices, controls, overtaken
 from jobs.specs import Project
 from jobs.workspace import Workspace
@@ -71,7 +72,7 @@ def render(workspace: Workspace) -> None:
     if ready:
         with right:
             _neighbours(view, chosen, clip, near)
-        _trust(chosen)
+        _trust(workspace, chosen)
     _list(workspace, chosen, selection, clip)
 
 
@@ -175,7 +176,7 @@ def _compute(workspace: Workspace, chosen: Choices, missing: list[Project]) -> N
 # -- numbers and lists ------------------------------------------------------------------------------------
 
 
-def _trust(chosen: Choices) -> None:
+def _trust(workspace: Workspace, chosen: Choices) -> None:
     st.subheader("How far to trust the picture", anchor=False)
     rows = []
     for m in chosen.maps:
@@ -207,6 +208,7 @@ def _trust(chosen: Choices) -> None:
         "nearest on the map (trust a map that keeps little only for its outlines; cf. Venna & Kaski 2001). "
         "In brackets: 95% intervals over clips. A dash is not computed yet: the map's job brings it."
     )
+    quality.show(workspace, chosen)
 
 
 def _neighbours(view: state.View, chosen: Choices, clip: str, near: int) -> None:

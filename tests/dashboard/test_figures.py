@@ -9,6 +9,7 @@ import pytest
 
 from dashboard import colours, data, figures, palette
 from dashboard.components import map as map_component
+from dashboard.figures.maps import QualityCurves, quality_figure
 
 
 def colour(n: int, kind: str = "group") -> figures.Colour:
@@ -72,6 +73,36 @@ def test_wrong_shape_is_one_sentence() -> None:
         figures.map_figure(maps(2, 1), clip_ids=np.array(["a", "b", "c"]), colour=colour(3))
     with pytest.raises(ValueError, match="at least one map"):
         figures.map_figure([], clip_ids=np.array([]), colour=colour(0))
+
+
+def test_quality_curves_name_their_map_n_and_units() -> None:
+    ks = np.array([1, 2, 5])
+
+    def curves(name: str, n: int) -> QualityCurves:
+        return QualityCurves(name, ks, np.array([0.9, 0.8, 0.7]), np.array([0.7, 0.8, 0.9]), ks / 10, n)
+
+    one = quality_figure([curves("aisfx", 400)], theme="dark")
+    go.Figure(one.to_dict())  # raises for what Plotly does not know
+    assert [(t.name, t.meta) for t in one.data] == [
+        ("trustworthiness", "trustworthiness"),
+        ("continuity", "continuity"),
+        ("chance", "chance"),
+    ]
+    assert list(one.data[1].y) == [0.7, 0.8, 0.9]
+    assert one.layout.xaxis.title.text == "k, neighbours looked at · n = 400 clips"
+    assert list(one.layout.xaxis.ticktext) == ["1", "2", "5"]
+    two = quality_figure([curves("aisfx", 400), curves("melstats", 1390)])
+    assert "n = 400 and 1,390 clips" in two.layout.xaxis.title.text
+    assert [t.name for t in two.data if t.meta == "continuity"] == [
+        "aisfx · continuity",
+        "melstats · continuity",
+    ]
+    looks = {(t.line.color, t.line.dash, t.marker.symbol) for t in two.data if t.meta != "chance"}
+    assert len(looks) == 4
+    # Chance depends on n: a line for each, one word in the legend.
+    assert [bool(t.showlegend) for t in two.data if t.meta == "chance"] == [True, False]
+    with pytest.raises(ValueError, match="at least one map"):
+        quality_figure([])
 
 
 @pytest.mark.parametrize("values", [[np.nan, np.nan], [3.0, 3.0], [np.nan, 1.0], []])

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import data, errors
-from jobs.specs import EmbedAudio, Neighbors, Project
+from dashboard import data, errors, results
+from jobs import inprocess
+from jobs.specs import EmbedAudio, MapQuality, Neighbors, Project
 from jobs.workspace import Workspace
 
 
@@ -210,3 +214,33 @@ def test_names_are_not_read_as_markdown() -> None:
     from dashboard import ui
 
     assert ui.plain("a_b*c <i> [x](y) :red[z]") == "a\\_b\\*c \\<i\\> \\[x\\]\\(y\\) \\:red\\[z\\]"
+
+
+def test_trustworthiness_over_k_is_computed_when_asked_for(
+    made: Any, fresh: Workspace, tmp_path: Path
+) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=3, sounds=False)
+    spaces = [made.space(found, dataset, e, seed=i, spread=1.0) for i, e in enumerate(("aisfx", "melstats"))]
+    specs = [MapQuality(map=made.map_of(found, s)) for s in spaces]
+    app = run("explore")
+    app.button(key="explore-quality-compute").click().run()
+    assert not app.exception
+    assert [j.key for j in found.queue.jobs()] == [specs[0].key]
+    assert not [b for b in app.button if b.key == "explore-quality-compute"]  # a bar instead
+    assert inprocess.run(found, specs[0]).state == "done"
+    app = run("explore")
+    figure = json.loads(app.get("plotly_chart")[-1].proto.spec)
+    assert "n = 24 clips" in figure["layout"]["xaxis"]["title"]["text"]
+    assert {t["meta"] for t in figure["data"]} == {"trustworthiness", "continuity", "chance"}
+    assert "Venna & Kaski 2001, [ICANN]" in words(app)
+    saved = pd.read_csv(io.BytesIO(results.map_quality_csv([results.map_quality(specs[0])])))
+    assert list(saved) == ["space", "k", "trustworthiness", "continuity", "chance", "n"]
+    artifact = found.cache.open(specs[0].key)
+    assert saved["k"].tolist() == artifact.array("ks").tolist()
+    assert saved["continuity"].tolist() == pytest.approx(artifact.array("continuity").tolist())
+    assert set(saved["n"]) == {24}
+    # Of two maps, the curves of one are shown and those of the other are offered.
+    app = run("explore", space=["aisfx", "melstats"])
+    assert app.get("plotly_chart")
+    app.button(key="explore-quality-compute").click().run()
+    assert specs[1].key in {j.key for j in found.queue.jobs()}
