@@ -19,7 +19,7 @@ CORE_INSIDE = CORE_AT_IMPORT | {"umap", "openTSNE", "threadpoolctl", "torch"}
 #: Modules of core that train.
 CORE_WITH_TORCH = {"core.losses", "core.zeroshot", "core.contrastive"}
 #: Compiled loops; every use of it is inside a function.
-CORE_WITH_NUMBA = {"core._kernels"}
+CORE_WITH_NUMBA = {"core._kernels", "core._rank_kernels"}
 
 CACHE = {"cache", "numpy", "pyarrow", "safetensors"}
 
