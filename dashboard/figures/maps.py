@@ -270,7 +270,7 @@ def quality_figure(curves: Sequence[QualityCurves], *, theme: str = "light") -> 
             "title": {"text": f"k, neighbours looked at · n = {numbers} clips"},
             **_k_ticks(max(int(c.ks.max()) for c in curves)),
         },
-        "yaxis": {"title": {"text": "share of the best possible, 0 to 1"}},
+        "yaxis": {"title": {"text": "from 0 (worst) to 1 (best)"}},
     }
     return go.Figure({"data": traces, "layout": layout}, _validate=False)
 
