@@ -1,13 +1,13 @@
 """From the frames of a model to the vectors that are compared.
 
 The steps have one order, that of `Processing`: frames are aggregated to clips, clips are projected to fewer
-dimensions, and what is left is scaled to unit length.
+dimensions, and what is left is scaled to unit length. Equal clips stay equal through all of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,6 +16,7 @@ from core._arrays import matrix, unit_rows
 
 AGGREGATIONS = ("mean", "median", "max")
 _BLOCK_ROWS = 8192
+_BLOCK_VALUES = 16_000_000  # of frames, looked at at once: 128 MB in float64
 
 
 def aggregate(frames: ArrayLike, offsets: ArrayLike, how: str = "mean") -> np.ndarray:
@@ -48,7 +49,12 @@ def aggregate(frames: ArrayLike, offsets: ArrayLike, how: str = "mean") -> np.nd
     """
     if how not in AGGREGATIONS:
         raise ValueError(f"how is {how!r}; it must be one of {', '.join(AGGREGATIONS)}.")
-    frames = matrix(frames, "frames")
+    frames = np.asarray(frames)
+    if frames.ndim != 2 or frames.size == 0 or frames.dtype.kind not in "biuf":
+        raise ValueError(
+            f"frames are {frames.dtype} of shape {frames.shape}; they must be (m, d) real numbers, with at "
+            "least one row and one column."
+        )
     offsets = np.asarray(offsets)
     if offsets.ndim != 1 or len(offsets) < 2 or offsets.dtype.kind not in "iu":
         raise ValueError(
@@ -63,16 +69,35 @@ def aggregate(frames: ArrayLike, offsets: ArrayLike, how: str = "mean") -> np.nd
         )
     if counts.min() == 0:
         raise ValueError(f"Clip {int(np.argmin(counts))} has no frames; leave it out.")
+    dtype = np.float32 if frames.dtype == np.float32 else np.float64
+    clips = np.empty((len(counts), frames.shape[1]), dtype=dtype)
+    rows = max(_BLOCK_VALUES // frames.shape[1], 1)
+    start = 0
+    while start < len(counts):
+        # As many clips as fit, at least one: all frames of a corpus may not fit in memory at once.
+        stop = max(int(np.searchsorted(offsets, offsets[start] + rows, side="right")) - 1, start + 1)
+        first = offsets[start]
+        block = np.ascontiguousarray(frames[first : offsets[stop]], dtype=dtype)
+        finite = np.isfinite(block)
+        if not finite.all():
+            row = int(first) + int(np.argmin(finite.all(axis=1)))
+            raise ValueError(f"Row {row} of frames holds NaN or infinity; leave it out or replace the value.")
+        clips[start:stop] = _aggregated(block, offsets[start:stop] - first, counts[start:stop], how)
+        start = stop
+    return clips
+
+
+def _aggregated(frames: np.ndarray, starts: np.ndarray, counts: np.ndarray, how: str) -> np.ndarray:
     if how == "max":
-        return np.maximum.reduceat(frames, offsets[:-1], axis=0)
+        return np.maximum.reduceat(frames, starts, axis=0)
     if how == "mean":
-        sums = np.add.reduceat(frames, offsets[:-1], axis=0, dtype=np.float64)
-        return (sums / counts[:, None]).astype(frames.dtype)
+        sums = np.add.reduceat(frames, starts, axis=0, dtype=np.float64)
+        return sums / counts[:, None]
     medians = np.empty((len(counts), frames.shape[1]), dtype=frames.dtype)
     for count in np.unique(counts):
         clips = np.flatnonzero(counts == count)
         medians[clips] = np.median(
-            frames[offsets[clips, None] + np.arange(count)], axis=1
+            frames[starts[clips, None] + np.arange(count)], axis=1
         )  # (clips, count, d)
     return medians
 
@@ -127,14 +152,34 @@ class Reducer:
         )
 
     def transform(self, X: ArrayLike) -> np.ndarray:
-        """Project (m, d) points to (m, p) float64 coordinates."""
+        """Project (m, d) points to (m, p) float64 coordinates; equal points get exactly equal ones."""
         X = matrix(X, "X")
         if X.shape[1] != len(self.mean):
             raise ValueError(f"X has {X.shape[1]} columns; the components are of {len(self.mean)}.")
         coords = np.empty((len(X), len(self.components)))
         for block in _blocks(len(X)):
             coords[block] = (X[block] - self.mean) @ self.components.T
-        return coords
+        # What a matrix product adds up in which order depends on where in the block a row stands.
+        seen: dict[bytes, int] = {}
+        rows = (row.tobytes() for row in X + 0.0)  # -0.0 is 0.0
+        first = np.fromiter((seen.setdefault(row, i) for i, row in enumerate(rows)), np.int64, len(X))
+        return coords if len(seen) == len(X) else coords[first]
+
+    def keep(self, n_components: int) -> Reducer:
+        """Return the same without the components past the first `n_components`.
+
+        Raises
+        ------
+        ValueError
+            For fewer than 1 or more than there are.
+        """
+        if not 1 <= n_components <= len(self.components):
+            raise ValueError(
+                f"n_components is {n_components}; there are {len(self.components)} to choose from."
+            )
+        return replace(
+            self, components=self.components[:n_components], variances=self.variances[:n_components]
+        )
 
 
 def fit_reducer(X: ArrayLike, n_components: int) -> Reducer:
@@ -238,16 +283,40 @@ class Processing:
             steps.append("unit length")
         return tuple(steps)
 
-    def fit(self, frames: ArrayLike, offsets: ArrayLike) -> tuple[np.ndarray, Callable[..., np.ndarray]]:
+    def obstacle(self, n: int, d: int) -> str | None:
+        """Say why a corpus of n clips in d dimensions cannot be processed so; None where it can."""
+        p = self.n_components
+        if p is None or p <= min(n, d):
+            return None
+        short = f"the model has {d}" if d < p else f"there are {n} clips"
+        return f"PCA to {p} dimensions needs as many dimensions and clips, and {short}"
+
+    def fit(
+        self, frames: ArrayLike, offsets: ArrayLike | None = None
+    ) -> tuple[np.ndarray, Callable[..., np.ndarray]]:
         """Process a corpus, and return what processes its queries the same way.
+
+        Parameters
+        ----------
+        frames : (m, d) array_like
+        offsets : (n + 1,) array_like of int, optional
+            As in `aggregate`. Without them every row is a clip, and there is nothing to aggregate.
 
         Returns
         -------
         corpus : (n, p) array
         process : callable
-            ``process(frames, offsets)`` -> (m, p); its PCA is that of the corpus.
+            ``process(frames, offsets=None)`` -> (k, p); its PCA is that of the corpus.
+
+        Raises
+        ------
+        ValueError
+            With `obstacle`, or as `aggregate`.
         """
-        clips = aggregate(frames, offsets, self.aggregation)
+        clips = self._clips(frames, offsets)
+        obstacle = self.obstacle(*clips.shape)
+        if obstacle is not None:
+            raise ValueError(f"{obstacle}; keep fewer components, or all of them.")
         reducer = None if self.n_components is None else fit_reducer(clips, self.n_components)
 
         def finish(clips: np.ndarray) -> np.ndarray:
@@ -255,7 +324,10 @@ class Processing:
                 clips = reducer.transform(clips)
             return normalize(clips) if self.normalize else clips
 
-        def process(frames: ArrayLike, offsets: ArrayLike) -> np.ndarray:
-            return finish(aggregate(frames, offsets, self.aggregation))
+        def process(frames: ArrayLike, offsets: ArrayLike | None = None) -> np.ndarray:
+            return finish(self._clips(frames, offsets))
 
         return finish(clips), process
+
+    def _clips(self, frames: ArrayLike, offsets: ArrayLike | None) -> np.ndarray:
+        return matrix(frames, "X") if offsets is None else aggregate(frames, offsets, self.aggregation)

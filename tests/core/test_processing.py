@@ -144,3 +144,70 @@ def test_processing_is_frozen_and_checked():
         Processing(aggregation="sum")
     with pytest.raises(ValueError, match="n_components is 0"):
         Processing(n_components=0)
+
+
+@pytest.mark.parametrize("how", AGGREGATIONS)
+def test_frames_in_blocks_are_aggregated_the_same(how, monkeypatch):
+    rng = np.random.default_rng(4)
+    counts = rng.integers(1, 9, 30)
+    frames, offsets = rng.standard_normal((counts.sum(), 5)), np.concatenate([[0], np.cumsum(counts)])
+    whole = aggregate(frames, offsets, how)
+    for values in (1, 40, 200):
+        monkeypatch.setattr("core.processing._BLOCK_VALUES", values)
+        np.testing.assert_array_equal(aggregate(frames, offsets, how), whole)
+    frames[70] = np.inf
+    with pytest.raises(ValueError, match="Row 70 of frames holds NaN or infinity"):
+        aggregate(frames, offsets, how)
+    with pytest.raises(ValueError, match="real numbers"):
+        aggregate([["a", "b"]], [0, 1], how)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_equal_clips_are_projected_to_equal_points(dtype):
+    rng = np.random.default_rng(5)
+    X = rng.standard_normal((8400, 60)).astype(dtype)
+    X[:, 3] = 0
+    twins = np.r_[0, 77:90, 8190:8195, 8399]
+    X[twins] = X[0]
+    X[77, 3] = -0.0
+    coords = fit_reducer(X, 20).transform(X)
+    np.testing.assert_array_equal(coords[twins], np.broadcast_to(coords[0], (len(twins), 20)))
+    assert len(np.unique(coords, axis=0)) == len(X) - len(twins) + 1
+
+
+def test_fewer_components_are_the_first_of_more():
+    X = np.random.default_rng(6).standard_normal((40, 8))
+    more, fewer = fit_reducer(X, 6), fit_reducer(X, 2)
+    kept = more.keep(2)
+    np.testing.assert_array_equal(kept.components, fewer.components)
+    np.testing.assert_array_equal(kept.variances, fewer.variances)
+    np.testing.assert_allclose(kept.transform(X), more.transform(X)[:, :2], atol=1e-12)
+    np.testing.assert_allclose(kept.explained, fewer.explained)
+    for p in (0, 7):
+        with pytest.raises(ValueError, match=f"n_components is {p}; there are 6"):
+            more.keep(p)
+
+
+def test_processing_of_clips_has_nothing_to_aggregate():
+    X = np.random.default_rng(7).standard_normal((30, 6))
+    corpus, process = Processing(n_components=3).fit(X)
+    np.testing.assert_array_equal(corpus, fit_reducer(X, 3).transform(X))
+    np.testing.assert_allclose(process(X[:2]), corpus[:2], atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("p", "n", "d", "reason"),
+    [
+        (200, 1000, 128, "PCA to 200 dimensions needs as many dimensions and clips, and the model has 128"),
+        (100, 40, 128, "PCA to 100 dimensions needs as many dimensions and clips, and there are 40 clips"),
+        (128, 128, 128, None),
+        (None, 1, 1, None),
+    ],
+)
+def test_processing_says_what_is_in_the_way(p, n, d, reason):
+    assert Processing(n_components=p).obstacle(n, d) == reason
+
+
+def test_processing_refuses_more_components_than_there_can_be():
+    with pytest.raises(ValueError, match="the model has 3; keep fewer components, or all of them"):
+        Processing(n_components=4).fit(np.eye(5, 3))

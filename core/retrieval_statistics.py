@@ -1,0 +1,221 @@
+"""How sure the averages of retrieval are, and how sure the differences between models.
+
+What is drawn, and what makes pairs, are the query clips: the rows of a clip with several classes are not
+independent of each other. Averages over classes are not means of clips, so their jackknife pseudo-values
+stand in: one number a clip, whose mean is the average, and whose spread is what the choice of clips adds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from core.statistics import Difference, Interval, bootstrap_interval, holm, paired_difference
+
+
+def jackknife_values(queries: pd.DataFrame, measure: str, *, query: str = "query") -> pd.Series:
+    """Give every query clip its share of an average over classes.
+
+    Parameters
+    ----------
+    queries : DataFrame
+        One row a query and class, as `core.retrieval.RetrievalReport.queries`; of each class at least two.
+    measure : str
+        Its column, such as ``ap@15`` or ``r1``.
+    query : str, default 'query'
+        Column that says which clip it is.
+
+    Returns
+    -------
+    Series
+        One value a clip, by clip: n θ - (n - 1) θ without the clip, with n the clips and θ the mean over
+        classes of the mean over their queries. Its mean is θ. Values may lie outside the measure's range.
+
+    Raises
+    ------
+    ValueError
+        For a class with one query, whose share cannot be told.
+
+    References
+    ----------
+    J. W. Tukey, "Bias and confidence in not-quite large samples", Annals of Mathematical Statistics 29, 1958.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"query": [0, 1, 2, 3], "class": list("aabb"), "r1": [0, 2, 4, 4]})
+    >>> jackknife_values(table, "r1").tolist()
+    [1.0, 4.0, 2.5, 2.5]
+    """
+    values = queries[measure].to_numpy(np.float64)
+    classes, names = pd.factorize(queries["class"])
+    sizes = np.bincount(classes)
+    if len(sizes) and sizes.min() < 2:
+        raise ValueError(f"Class {names[int(sizes.argmin())]} has one query; leave it out.")
+    means = np.bincount(classes, values) / sizes
+    # Without one of m values their mean moves by (mean - value) / (m - 1).
+    moves = (values - means[classes]) / (sizes[classes] - 1)
+    clips, ids = pd.factorize(queries[query], sort=True)
+    moved = np.bincount(clips, moves, len(ids)) / max(len(sizes), 1)
+    return pd.Series(means.mean() + (len(ids) - 1) * moved, index=pd.Index(ids, name=query), name=measure)
+
+
+def macro_interval(
+    queries: pd.DataFrame,
+    measure: str,
+    *,
+    query: str = "query",
+    confidence: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Interval:
+    """Interval of a mean over classes: the bootstrap of `jackknife_values` over clips.
+
+    Parameters
+    ----------
+    queries, measure, query
+        As in `jackknife_values`; rows of some classes only give the interval of their mean, such as a
+        family's.
+    confidence, resamples, seed
+        As in `core.statistics.bootstrap_interval`.
+
+    Returns
+    -------
+    Interval
+        ``n`` counts clips. It says how sure the average is for these classes, not for others.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"query": [0, 1, 2, 3], "class": list("aabb"), "r1": [0, 2, 4, 6]})
+    >>> found = macro_interval(table, "r1")
+    >>> found.value, found.low < 3.0 < found.high
+    (3.0, True)
+    """
+    values = jackknife_values(queries, measure, query=query)
+    return bootstrap_interval(values, confidence=confidence, resamples=resamples, seed=seed)
+
+
+def micro_interval(
+    queries: pd.DataFrame,
+    measure: str,
+    *,
+    query: str = "query",
+    confidence: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Interval:
+    """Interval of the mean over all queries and classes: a bootstrap of whole clips.
+
+    Parameters
+    ----------
+    queries, measure, query
+        As in `jackknife_values`.
+    confidence, resamples, seed
+        As in `core.statistics.bootstrap_interval`.
+
+    Returns
+    -------
+    Interval
+        ``n`` counts rows.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"query": [0, 1, 2, 3], "class": list("aabb"), "r1": [0, 2, 4, 6]})
+    >>> micro_interval(table, "r1").value
+    3.0
+    """
+    return bootstrap_interval(
+        queries[measure], groups=queries[query], confidence=confidence, resamples=resamples, seed=seed
+    )
+
+
+def compare(
+    tables: Mapping[str, pd.DataFrame],
+    measure: str = "ap@15",
+    *,
+    query: str = "query",
+    by_class: bool = False,
+    confidence: float = 0.95,
+) -> pd.DataFrame:
+    """Compare models pairwise on the queries that all of them answered.
+
+    Parameters
+    ----------
+    tables : mapping
+        Name of a model to its queries, one row a query and class, as `RetrievalReport.queries`.
+    measure : str, default 'ap@15'
+    query : str, default 'query'
+        Column that says which clip it is, in all tables alike.
+    by_class : bool, default False
+        Compare class by class instead of the mean over classes.
+    confidence : float, default 0.95
+
+    Returns
+    -------
+    DataFrame
+        One row a pair of models, or a pair and class: ``a``, ``b`` (and ``class``), ``mean_a``, ``mean_b``,
+        ``difference`` (a - b) with its interval ``low`` to ``high``, ``n`` (clips), ``p`` of no difference,
+        and ``p_holm``, corrected for all rows of the table.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two models, a query and class that stands twice in a table, or no class of which all
+        models answered two queries.
+
+    Notes
+    -----
+    The paired t test over clips, of the measure for a class and of `jackknife_values` for the mean over
+    classes: what makes a clip easy or hard for all models falls out. A class of which fewer than two queries
+    are in all tables is left out.
+
+    Examples
+    --------
+    >>> easy = pd.DataFrame({"query": range(6), "class": list("aaabbb"), "ap@15": [9, 8, 9, 7, 9, 8]})
+    >>> hard = easy.assign(**{"ap@15": [7, 7, 8, 5, 7, 7]})
+    >>> compare({"easy": easy, "hard": hard})[["difference", "n"]].round(3).to_dict("records")
+    [{'difference': 1.5, 'n': 6}]
+    """
+    if len(tables) < 2:
+        raise ValueError(f"There is {len(tables)} model; a comparison needs at least 2.")
+    keys = [query, "class"]
+    common: pd.DataFrame | None = None
+    for name, table in tables.items():
+        if table.duplicated(keys).any():
+            raise ValueError(f"The queries of {name} hold a clip twice for one class; give each once.")
+        one = table.set_index(keys)[measure].rename(name)
+        common = one.to_frame() if common is None else common.join(one, how="inner")
+    assert common is not None
+    sizes = common.groupby(level="class")[common.columns[0]].transform("size")
+    common = common[sizes >= 2].reset_index()
+    if common.empty:
+        raise ValueError(
+            "No class has two queries that all models answered; compare spaces of the same clips."
+        )
+
+    rows = []
+    for a, b in combinations(tables, 2):
+        if by_class:
+            for label, part in common.groupby("class", sort=False):
+                found = paired_difference(part[a], part[b], confidence=confidence)
+                rows.append({"a": a, "b": b, "class": label, **_row(part[a].mean(), part[b].mean(), found)})
+        else:
+            shares = [jackknife_values(common, name, query=query) for name in (a, b)]
+            found = paired_difference(*shares, confidence=confidence)
+            rows.append({"a": a, "b": b, **_row(shares[0].mean(), shares[1].mean(), found)})
+    result = pd.DataFrame(rows)
+    return result.assign(p_holm=holm(result["p"]))
+
+
+def _row(mean_a: float, mean_b: float, found: Difference) -> dict[str, float]:
+    return {
+        "mean_a": mean_a,
+        "mean_b": mean_b,
+        "difference": found.value,
+        "low": found.low,
+        "high": found.high,
+        "n": found.n,
+        "p": found.p,
+    }
