@@ -3,6 +3,14 @@
 A figure holds no theme where it can help it: text and background are transparent or neutral.
 """
 
+from dashboard.figures.agreement import (
+    Curve,
+    Line,
+    agreement_figure,
+    overlap_by_class_figure,
+    pair_lines,
+    spaces_figure,
+)
 from dashboard.figures.maps import (
     AXES,
     METHOD_NAMES,
@@ -28,12 +36,18 @@ __all__ = [
     "METHOD_NAMES",
     "ByClass",
     "Colour",
+    "Curve",
+    "Line",
     "Map",
+    "agreement_figure",
     "by_class_figure",
     "clusters_figure",
     "distance_figure",
     "layout_grid",
     "map_figure",
     "number_range",
+    "overlap_by_class_figure",
+    "pair_lines",
     "property_figure",
+    "spaces_figure",
 ]

@@ -1,0 +1,587 @@
+"""Figures of how far spaces agree: curves over k, all spaces against all, and the agreement of each class.
+
+Every pair of spaces has one `Line`: a colour, a dash and a marker, so that colour is never the only cue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from dashboard import palette
+
+#: Dashes: lengths of line and gap in pixels. A key of the legend, 40 pixels, holds each of them twice.
+DASHES: tuple[tuple[int, ...], ...] = ((), (9, 4), (3, 3), (9, 3, 3, 3), (16, 4), (3, 3, 3, 3, 9, 3))
+_MARKERS = ("circle", "square", "diamond", "triangle-up", "cross", "star")
+#: Points of a curve that are drawn at most; a screen shows no more.
+MOST_POINTS = 400
+_FILL = 0.3
+_CELL = 46
+
+
+@dataclass(frozen=True)
+class Line:
+    """How the curve of one pair looks."""
+
+    light: str
+    dark: str
+    dash: tuple[int, ...] = ()
+    marker: str = "circle"
+
+    def colour(self, theme: str) -> str:
+        """Colour in a theme."""
+        return self.dark if theme == "dark" else self.light
+
+    def css(self, theme: str) -> str:
+        """Draw the dash as the background of an element that is as high as the line is wide."""
+        colour, edges, end = self.colour(theme), [], 0
+        for i, length in enumerate(self.dash):
+            start, end = end, end + length
+            edges.append(f"{'transparent' if i % 2 else colour} {start}px {end}px")
+        steps = ",".join(edges)
+        return f"background:repeating-linear-gradient(90deg,{steps})" if edges else f"background:{colour}"
+
+    @property
+    def plotly(self) -> str:
+        """The dash as Plotly writes it."""
+        return ",".join(f"{length}px" for length in self.dash) or "solid"
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Agreement of one pair of spaces over the size of the neighbourhood.
+
+    Parameters
+    ----------
+    name : str
+    line : Line
+    ks : ndarray, shape (K,)
+    values, chance : ndarray, shape (K,)
+    band : ndarray, shape (K, 2), optional
+        Lower and upper end of what shuffled pairings give.
+    p_value : ndarray, shape (K,), optional
+        Share of shuffled pairings that agree at least as much.
+    peak : (k, value), optional
+        The point that the summary of the curve is read from.
+    """
+
+    name: str
+    line: Line
+    ks: np.ndarray
+    values: np.ndarray
+    chance: np.ndarray
+    band: np.ndarray | None = None
+    p_value: np.ndarray | None = None
+    peak: tuple[int, float] | None = None
+
+
+def pair_lines(names: Sequence[str]) -> dict[str, Line]:
+    """Give every pair a colour, a dash and a marker, by its place in `names`.
+
+    Examples
+    --------
+    >>> lines = pair_lines([f"pair {i}" for i in range(60)])
+    >>> len({(x.light, x.dash) for x in lines.values()})
+    60
+    """
+    hues = len(palette.BASE["light"])
+    found = {}
+    for i, name in enumerate(names):
+        hue, look = i % hues, (i + i // hues) % len(DASHES)
+        light, dark = palette.BASE["light"][hue], palette.BASE["dark"][hue]
+        found[name] = Line(light, dark, DASHES[look], _MARKERS[look])
+    return found
+
+
+def thinned(ks: np.ndarray, *, keep: Sequence[int] = (), most: int = MOST_POINTS) -> np.ndarray:
+    """Return which points of a curve are drawn: close where k is small, and evenly everywhere.
+
+    Parameters
+    ----------
+    ks : ndarray, shape (K,)
+        Ascending.
+    keep : sequence of int
+        Sizes that must be among them, where they are in `ks`.
+    most : int
+        At most so many, besides those to keep.
+
+    Returns
+    -------
+    ndarray of int
+        Indices into `ks`, ascending; all of them where there are no more than `most`.
+
+    Examples
+    --------
+    >>> thinned(np.arange(1, 10_000)).size <= MOST_POINTS
+    True
+    >>> thinned(np.arange(1, 5))
+    array([0, 1, 2, 3])
+    """
+    count = len(ks)
+    if count <= most:
+        return np.arange(count)
+    even = np.linspace(0, count - 1, most // 2)
+    close = np.geomspace(1, count, most - len(even)) - 1
+    kept = np.searchsorted(ks, [k for k in keep if ks[0] <= k <= ks[-1]])
+    return np.unique(np.concatenate([even.round(), close.round(), kept])).astype(int)
+
+
+def agreement_figure(
+    curves: Sequence[Curve],
+    *,
+    title: str,
+    things: str,
+    k: int,
+    log: bool = True,
+    limits: tuple[int, int] | None = None,
+    theme: str = "light",
+) -> go.Figure:
+    """Draw agreement over k, with chance and what shuffled pairings give.
+
+    Parameters
+    ----------
+    curves : sequence of Curve
+        At least one.
+    title : str
+        What is measured; it names the y axis.
+    things : str
+        What is compared, with their number; it stands at the x axis.
+    k : int
+        The chosen size: marked by a line, and by a marker on every curve.
+    log : bool
+        Whether k is on a logarithmic axis.
+    limits : (low, high), optional
+        The range of k that the peaks are looked for in; it is drawn when peaks are.
+    theme : {"light", "dark"}
+
+    Returns
+    -------
+    Figure
+        Traces whose ``meta`` is ``"curve"``, ``"chance"``, ``"band"``, ``"chosen"`` or ``"peak"``.
+    """
+    if not curves:
+        raise ValueError("There is nothing to draw: at least one pair of spaces is needed.")
+    neutral = palette.NEUTRAL[theme]
+    bands: list[dict[str, Any]] = []
+    lines: list[dict[str, Any]] = []
+    marks: list[dict[str, Any]] = []
+    chances: list[dict[str, Any]] = []
+    drawn: set[bytes] = set()
+    banded = [c for c in curves if c.band is not None]
+    for c in curves:
+        colour = c.line.colour(theme)
+        at = thinned(c.ks, keep=[k] if c.peak is None else [k, c.peak[0]])
+        x = c.ks[at]
+        if c.band is not None:
+            bands.append(_band(x, c.band[at], _faint(neutral, len(banded)), first=c is banded[0]))
+        if (same := c.chance.tobytes()) not in drawn:
+            drawn.add(same)
+            chances.append(
+                {
+                    "type": "scatter",
+                    "mode": "lines",
+                    "x": x,
+                    "y": c.chance[at],
+                    "name": "chance",
+                    "legendgroup": "chance",
+                    "showlegend": len(drawn) == 1,
+                    "legendrank": 1100,
+                    "meta": "chance",
+                    "line": {"color": neutral, "width": 1.5, "dash": "dot"},
+                    "hovertemplate": "%{y:.3f}",
+                }
+            )
+        p = "" if c.p_value is None else " · p = %{customdata:.3f}"
+        lines.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "x": x,
+                "y": c.values[at],
+                "customdata": None if c.p_value is None else c.p_value[at],
+                "name": c.name,
+                "legendgroup": c.name,
+                "meta": "curve",
+                "line": {"color": colour, "width": 2.2, "dash": c.line.plotly},
+                "hovertemplate": "%{y:.3f}" + p,
+            }
+        )
+        marks += _marks(c, k, colour)
+    shapes: list[dict[str, Any]] = [
+        {
+            "type": "line",
+            "xref": "x",
+            "yref": "paper",
+            "x0": k,
+            "x1": k,
+            "y0": 0,
+            "y1": 1,
+            "line": {"color": neutral, "width": 1},
+            "layer": "below",
+        }
+    ]
+    if limits is not None and any(c.peak is not None for c in curves):
+        shapes.append(
+            {
+                "type": "line",
+                "xref": "x",
+                "yref": "paper",
+                "x0": limits[0],
+                "x1": limits[1],
+                "y0": 0,
+                "y1": 0,
+                "line": {"color": neutral, "width": 3},
+            }
+        )
+    last = max(int(c.ks[-1]) for c in curves)
+    low = min([0.0, *(float(np.nanmin(c.values)) for c in curves if np.isfinite(c.values).any())])
+    layout = {
+        # The legend takes a line a pair where the page is narrow.
+        "height": 430 + 14 * min(len(curves), 8),
+        "hovermode": "x unified",
+        "hoverdistance": 40,
+        "shapes": shapes,
+        "legend": {"itemwidth": 40},
+        "xaxis": {
+            "title": {"text": f"k, size of the neighbourhood ({things})"},
+            "type": "log" if log else "linear",
+            "range": _ends(1, last, log),
+            "unifiedhovertitle": {"text": "k = %{x:,d}"},
+            "showspikes": False,
+        }
+        | (_log_ticks(last) if log else {"tickformat": ",d"}),
+        "yaxis": {
+            "title": {"text": title},
+            "range": [low - 0.03, 1.02],
+            "tickformat": ".1f",
+        },
+    }
+    return go.Figure({"data": [*bands, *chances, *lines, *marks], "layout": layout})
+
+
+def _band(x: np.ndarray, band: np.ndarray, colour: str, *, first: bool) -> dict[str, Any]:
+    # One closed outline a pair: two traces with a fill between them would be two entries of the legend.
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": np.concatenate([x, x[::-1]]),
+        "y": np.concatenate([band[:, 0], band[::-1, 1]]),
+        "name": "95% of shuffled pairings",
+        "legendgroup": "band",
+        "showlegend": first,
+        "legendrank": 1200,
+        "meta": "band",
+        "fill": "toself",
+        "fillcolor": colour,
+        "line": {"width": 0},
+        "hoverinfo": "skip",
+    }
+
+
+def _marks(c: Curve, k: int, colour: str) -> list[dict[str, Any]]:
+    common = {
+        "type": "scatter",
+        "mode": "markers",
+        "legendgroup": c.name,
+        "showlegend": False,
+        "hoverinfo": "skip",
+    }
+    found = []
+    if k in c.ks:
+        marker = {"color": colour, "size": 10, "symbol": c.line.marker}
+        at = int(np.searchsorted(c.ks, k))
+        found.append(
+            common
+            | {"x": [k], "y": [float(c.values[at])], "name": c.name, "meta": "chosen", "marker": marker}
+        )
+    if c.peak is not None:
+        marker = {"color": colour, "size": 14, "symbol": "circle-open", "line": {"width": 2}}
+        found.append(
+            common
+            | {
+                "x": [c.peak[0]],
+                "y": [c.peak[1]],
+                "name": f"peak of {c.name}",
+                "meta": "peak",
+                "marker": marker,
+            }
+        )
+    return found
+
+
+def _ends(first: int, last: int, log: bool) -> list[float]:
+    if not log:
+        span = max(last - first, 1)
+        return [first - 0.02 * span, last + 0.02 * span]
+    low, high = np.log10(first), np.log10(max(last, first + 1))
+    return [float(low - 0.02 * (high - low)), float(high + 0.02 * (high - low))]
+
+
+def _log_ticks(last: int) -> dict[str, Any]:
+    """1, 2, 5, 10, 20, ...: Plotly would write the 2s and 5s between as bare digits."""
+    values = [m * 10**e for e in range(len(str(last))) for m in (1, 2, 5) if m * 10**e <= last]
+    return {"tickmode": "array", "tickvals": values, "ticktext": [f"{v:,}" for v in values]}
+
+
+def _faint(colour: str, layers: int) -> str:
+    """Make a colour so faint that as many layers of it as there are bands stay faint."""
+    r, g, b = _rgb(colour)
+    return f"rgba({r},{g},{b},{1 - (1 - _FILL) ** (1 / layers):.3f})"
+
+
+def _rgb(colour: str) -> tuple[int, int, int]:
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+def letters(n: int) -> list[str]:
+    """Return short names for the columns of a matrix: A ... Z, AA, AB, ...
+
+    Examples
+    --------
+    >>> letters(3), letters(28)[-2:]
+    (['A', 'B', 'C'], ['AA', 'AB'])
+    """
+    return [chr(65 + i) if i < 26 else chr(64 + i // 26) + chr(65 + i % 26) for i in range(n)]
+
+
+def spaces_figure(
+    names: Sequence[str],
+    values: np.ndarray,
+    *,
+    title: str,
+    ids: Sequence[Sequence[str]] | None = None,
+    picked: str = "",
+    theme: str = "light",
+) -> go.Figure:
+    """Draw all spaces against all: a coloured square with its number for every two of them.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The spaces, in the order of rows and columns. Rows are named, columns carry the row's letter.
+    values : ndarray, shape (s, s)
+        NaN where there is no number; the diagonal is left blank whatever it holds.
+    title : str
+        What the numbers are.
+    ids : sequence of sequences of str, optional
+        The pair of every cell, "" for none: carried in ``customdata`` of a point on it, which can be clicked.
+    picked : str
+        The pair that is outlined.
+    theme : {"light", "dark"}
+
+    Returns
+    -------
+    Figure
+        The colours run from 0 (or the lowest number, where it is below) to 1, in every such figure.
+    """
+    s = len(names)
+    shown = np.array(values, dtype=float)
+    if shown.shape != (s, s):
+        raise ValueError(f"values has shape {shown.shape}; needed is ({s}, {s}), a row and a column a space.")
+    np.fill_diagonal(shown, np.nan)
+    finite = shown[np.isfinite(shown)]
+    low = min([0.0, *finite])
+    scale = _scale(theme)
+    short = letters(s)
+    across, down = np.meshgrid(np.arange(s), np.arange(s))
+    cells = ~np.eye(s, dtype=bool)
+    said = [
+        f"{names[i]} and {names[j]}<br>"
+        + (f"{shown[i, j]:.3f}" if np.isfinite(shown[i, j]) else "not computed")
+        for i, j in zip(down[cells], across[cells], strict=True)
+    ]
+    data: list[dict[str, Any]] = [
+        {
+            "type": "heatmap",
+            "z": shown,
+            "colorscale": scale,
+            "zmin": low,
+            "zmax": 1,
+            "showscale": False,
+            "xgap": 2,
+            "ygap": 2,
+            "hoverinfo": "skip",
+            "hoverongaps": False,
+        },
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "x": across[cells],
+            "y": down[cells],
+            "customdata": None
+            if ids is None
+            else [ids[i][j] for i, j in zip(down[cells], across[cells], strict=True)],
+            "hovertext": said,
+            "hoverinfo": "text",
+            # Only there to be pointed at: cells themselves cannot be clicked.
+            "marker": {"symbol": "square", "size": _CELL - 4, "opacity": 0},
+            "selected": {"marker": {"opacity": 0}},
+            "unselected": {"marker": {"opacity": 0}},
+            "showlegend": False,
+            "meta": "cells",
+        },
+    ]
+    shapes = [
+        {
+            "type": "rect",
+            "x0": j - 0.5,
+            "x1": j + 0.5,
+            "y0": i - 0.5,
+            "y1": i + 0.5,
+            "line": {"color": "#e84db9" if theme == "light" else "#fad7f0", "width": 3},
+        }
+        for i in range(s)
+        for j in range(s)
+        if ids is not None and picked and i != j and ids[i][j] == picked
+    ]
+    axis = {"tickmode": "array", "tickvals": list(range(s)), "showgrid": False, "zeroline": False}
+    layout = {
+        "height": 70 + _CELL * max(s, 3),
+        "title": {"text": title, "font": {"size": 14}, "x": 0, "xanchor": "left", "y": 1, "yanchor": "top"},
+        "margin": {"t": 62, "l": 8, "r": 8, "b": 8},
+        "shapes": shapes,
+        # Not text of the cells: a click would dim that together with them.
+        "annotations": [
+            {
+                "x": j,
+                "y": i,
+                "text": f"{shown[i, j]:.2f}".replace("-", "−"),
+                "showarrow": False,
+                "font": {"size": 13, "color": _on(scale, (shown[i, j] - low) / (1 - low))},
+            }
+            for i, j in np.argwhere(np.isfinite(shown)).tolist()
+        ],
+        "xaxis": axis | {"ticktext": short, "side": "top", "range": [-0.5, s - 0.5]},
+        "yaxis": axis
+        | {
+            "ticktext": [f"{wrapped(n)}  <b>{a}</b>" for n, a in zip(names, short, strict=True)],
+            "range": [s - 0.5, -0.5],
+        },
+        "hovermode": "closest",
+    }
+    return go.Figure({"data": data, "layout": layout})
+
+
+def wrapped(name: str, width: int = 20) -> str:
+    """Break a long name of a space into lines, at its spaces.
+
+    Examples
+    --------
+    >>> wrapped("minilm · labels in “a sound of {}”")
+    'minilm · labels in<br>“a sound of {}”'
+    """
+    lines = [""]
+    for word in name.split(" "):
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
+            lines.append(word)
+        else:
+            lines[-1] = f"{lines[-1]} {word}".strip()
+    return "<br>".join(lines)
+
+
+def _scale(theme: str) -> list[tuple[float, str]]:
+    import plotly.colors
+
+    low, high = palette.REACH[theme]
+    ends = np.linspace(low, high, 11)
+    found = plotly.colors.sample_colorscale(palette.SEQUENTIAL, ends.tolist(), colortype="tuple")
+    colours = ["#" + "".join(f"{round(255 * v):02x}" for v in c) for c in found]
+    return list(zip(np.linspace(0, 1, 11).round(3).tolist(), colours, strict=True))
+
+
+def _on(scale: Sequence[tuple[float, str]], share: float) -> str:
+    """Return black or white, whichever stands out more from the scale's colour at a share of its length."""
+    colour = scale[round(float(np.clip(share, 0, 1)) * (len(scale) - 1))][1]
+    linear = [
+        v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in np.array(_rgb(colour)) / 255
+    ]
+    light = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return "#000000" if (light + 0.05) / 0.05 > 1.05 / (light + 0.05) else "#ffffff"
+
+
+def overlap_by_class_figure(
+    names: Sequence[str],
+    values: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    counts: Sequence[int],
+    *,
+    title: str,
+    everyone: float,
+    line: Line,
+    theme: str = "light",
+) -> go.Figure:
+    """Draw the mean agreement of the clips of each class, with its interval.
+
+    Parameters
+    ----------
+    names : sequence of str
+        From top to bottom.
+    values, low, high : ndarray, shape (C,)
+        The mean of each class and its 95% interval.
+    counts : sequence of int
+        Clips of each class.
+    title : str
+        What is measured; it names the x axis.
+    everyone : float
+        The mean over all clips, drawn as a line.
+    line : Line
+        Of the pair.
+    theme : {"light", "dark"}
+    """
+    colour = line.colour(theme)
+    rows = np.arange(len(names))
+    data = [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "x": np.asarray(values, float),
+            "y": rows,
+            "error_x": {
+                "type": "data",
+                "symmetric": False,
+                "array": np.asarray(high, float) - values,
+                "arrayminus": np.asarray(values, float) - low,
+                "color": colour,
+                "thickness": 1.5,
+                "width": 0,
+            },
+            "marker": {"color": colour, "size": 9, "symbol": line.marker},
+            "customdata": [
+                [n, f"{a:.3f} to {b:.3f}", f"{c:,}"]
+                for n, a, b, c in zip(names, low, high, counts, strict=True)
+            ],
+            "hovertemplate": "%{customdata[0]}: %{x:.3f}<br>%{customdata[1]}, n = %{customdata[2]}"
+            "<extra></extra>",
+            "showlegend": False,
+            "meta": "classes",
+        }
+    ]
+    layout = {
+        "height": 90 + 24 * max(len(names), 4),
+        "margin": {"t": 8},
+        "shapes": [
+            {
+                "type": "line",
+                "x0": everyone,
+                "x1": everyone,
+                "yref": "paper",
+                "y0": 0,
+                "y1": 1,
+                "line": {"color": palette.NEUTRAL[theme], "width": 1, "dash": "dot"},
+                "layer": "below",
+            }
+        ],
+        "xaxis": {"title": {"text": title}, "range": [-0.02, 1.02], "tickformat": ".1f"},
+        "yaxis": {
+            "tickmode": "array",
+            "tickvals": rows,
+            "ticktext": [f"{wrapped(n, 24)} · {c:,}" for n, c in zip(names, counts, strict=True)],
+            "range": [len(names) - 0.5, -0.5],
+        },
+    }
+    return go.Figure({"data": data, "layout": layout})

@@ -1,0 +1,94 @@
+"""How to read the figures of Neighbourhoods, with their papers."""
+
+from __future__ import annotations
+
+_PITFALLS = "[Tavares, Ayres, Wang & Smaragdis 2025](https://arxiv.org/abs/2408.13068)"
+_NNGS = "[Tavares, Ayres & Smaragdis 2024](https://arxiv.org/abs/2411.08687)"
+_CKA = "[Kornblith et al. 2019](https://arxiv.org/abs/1905.00414)"
+_DEBIASED = "[Murphy, Zylberberg & Fyshe 2024](https://arxiv.org/abs/2405.01012)"
+
+
+def curves(measure: str, of: str, permutations: int) -> str:
+    """Say what a curve over k shows."""
+    one = "clip" if of == "clips" else "class"
+    what = {
+        "overlap": f"At each k: of a {one}'s k nearest in one space, the share that are also among its k "
+        f"nearest in the other, averaged over all ({_PITFALLS}). 1 is full agreement. It rises towards 1 "
+        "by itself as k nears n, so compare it with the dotted chance line, k / (n − 1).",
+        "jaccard": f"At each k: the {one}s near in both spaces over those near in either, averaged over all "
+        f"(the NNGS of {_NNGS}). 1 is full agreement; the dotted line is what unrelated spaces give.",
+        "adjusted": "The overlap with chance taken out, (S<sub>k</sub> − chance) / (1 − chance): 0 where the "
+        "spaces have nothing to do with each other, 1 where they agree, at every k alike "
+        f"(after Hubert & Arabie 1985; the overlap is of {_PITFALLS}).",
+    }[measure]
+    if permutations and measure != "jaccard":
+        what += (
+            f" The faint band holds 95% of {permutations:,} shuffled pairings, point by point; p is the "
+            "share of them that agree as much, at this k alone."
+        )
+    elif measure == "jaccard":
+        what += " Bands and p are made for the overlap."
+    ring = "" if measure == "jaccard" else " Rings: the largest value in the range of k given below."
+    return what + ring
+
+
+def summary(literal: bool, permutations: int) -> str:
+    """Say what the numbers of a curve are."""
+    text = (
+        f"The paper sums a curve up by its maximum, S ({_PITFALLS}, section 3.2 and Table 3). Here points do "
+        "not count as their own neighbours, and S is looked for up to a fifth of n, since near n everything "
+        "is everyone’s neighbour. Where the largest value is at the end of the range, the curve still "
+        "rises there: then S says as much about the range as about the spaces, so name both."
+    )
+    if literal:
+        text += (
+            " **Literal definition:** the maximum over every k from 1, counting the point itself. It is "
+            "degenerate, 1 for any two spaces: at k = 1 each neighbourhood is the point itself."
+        )
+    if permutations:
+        text += (
+            f" p is for the chosen k alone, from {permutations:,} shuffled pairings: the smallest they can "
+            f"give is {1 / (permutations + 1):.3f} (Phipson & Smyth 2010)."
+        )
+    return text
+
+
+def matrix(of: str) -> str:
+    """Say what the two matrices show."""
+    rows = "clips" if of == "clips" else "classes"
+    return (
+        "Both have the same order and the same scale, 0 to 1; click a square, or choose below, to hear what "
+        f"two spaces disagree on. CKA compares all pairwise similarities at once ({_CKA}): spaces can differ "
+        "in small neighbourhoods and still be alike by it, which is what the overlap at small k shows "
+        f"({_NNGS}). The biased form rises to 1 as dimensions outnumber the {rows}, whatever the spaces hold "
+        f"({_DEBIASED})."
+    )
+
+
+def lists(of: str, k: int) -> str:
+    """Say how the lists of disagreement are made."""
+    one, sound = "clip", ""
+    if of == "classes":
+        one, sound = "class", " What sounds is the clip nearest to its class’s mean."
+    return (
+        f"In both: how many of a {one}’s {k} nearest are the same in the two spaces; ties go by the mean "
+        f"over all sizes kept. S<sub>k</sub> is the mean of this ({_PITFALLS}): hearing the two ends of the "
+        f"list is hearing where it comes from.{sound} Click a name to see below what is near it."
+    )
+
+
+#: How to read the table of classes.
+TABLE = (
+    "The nearest classes in either space, nearest first; **bold** where both have it among them. Distances "
+    "are between the means of the classes’ clips, or between the texts: whether classes that sound alike are "
+    f"also called alike is what the paper asks of E<sub>a</sub> and E<sub>t</sub> ({_PITFALLS}, Table 3)."
+)
+
+
+def by_class(k: int) -> str:
+    """Say what the figure of classes shows."""
+    return (
+        f"Mean overlap of each class's clips at k = {k}, with 95% intervals over clips; the dotted line is "
+        "the mean over all clips, which is S<sub>k</sub>. Classes at the top are those that the two models "
+        "hear differently."
+    )

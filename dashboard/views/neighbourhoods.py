@@ -1,0 +1,236 @@
+"""Neighbourhoods: whether two spaces agree on who is near whom, over every size of neighbourhood."""
+
+from __future__ import annotations
+
+import html
+from functools import partial
+
+import streamlit as st
+
+from dashboard import agreement, figures, numbers, results, state, ui
+from dashboard.views import _neighbourhoods_reading as reading
+from dashboard.views._neighbourhoods_controls import (
+    AXES,
+    DEFINITIONS,
+    SELF,
+    Choices,
+    Options,
+    controls,
+    options,
+)
+from dashboard.views._neighbourhoods_lists import disagreement
+from dashboard.views._neighbourhoods_parts import number, pick, rich_table, swatch
+from jobs.workspace import Workspace
+
+TITLE = "Neighbourhoods"
+ICON = ":material/hub:"
+ORDER = 40
+
+_CURVES = "neighbourhoods-curves"
+_MATRIX = "neighbourhoods-matrix"
+_AXIS = {
+    "overlap": "S<sub>k</sub>, share of neighbours in both",
+    "jaccard": "NNGS, mean Jaccard index",
+    "adjusted": "S<sub>k</sub> above chance",
+}
+
+
+def render(workspace: Workspace) -> None:
+    """Draw the page."""
+    datasets = workspace.datasets()
+    if not datasets:
+        st.title(TITLE)
+        st.info(
+            "There is no dataset to look at yet. The home page says how to add one.", icon=":material/info:"
+        )
+        return
+    view = state.View("neighbourhoods", st.session_state, st.query_params)
+    chosen = controls(workspace, view, [d.name for d in datasets])
+    if chosen is None:
+        view.write()
+        return
+    found = options(view, chosen)
+    view.write()
+    ui.notes(view.notes)
+    st.title(f"{TITLE} · {chosen.dataset.name}")
+    st.caption(_facts(chosen))
+    _compute(workspace, chosen)
+    if not chosen.ready:
+        return
+    _curves(view, chosen, found)
+    _summary(view, chosen, found)
+    _matrix(view, chosen, found)
+    disagreement(view, chosen, found)
+
+
+def _facts(chosen: Choices) -> str:
+    c = chosen.clips
+    parts = [
+        numbers.count(c.n, "clip"),
+        numbers.count(len(c.styles), "class"),
+        f"{numbers.count(len(chosen.spaces), 'space')}, {numbers.count(len(chosen.pairs), 'pair')}",
+    ]
+    return " · ".join(parts + ["synthetic"] * bool(chosen.dataset.note))
+
+
+def _compute(workspace: Workspace, chosen: Choices) -> None:
+    wanted = chosen.wanted()
+    if not wanted:
+        return
+    jobs = {s: workspace.queue.get(s.key) for s in wanted}
+    # A job that is done, but whose result is gone, has been cleared away: it is asked for again.
+    asked = [s for s, job in jobs.items() if job is not None and job.state != "done"]
+    fresh = [s for s in wanted if s not in asked]
+    if fresh:
+        n = sum(not results.has(p.spec) for p in chosen.pairs)
+        what = f"the agreement of {numbers.count(n, 'pair')}" if n else "the lists of neighbours"
+        by = " by class" if chosen.of == "classes" else ""
+        if not chosen.ready:
+            st.write(f"How far these spaces agree{by} has not been computed yet.")
+        if st.button(f"Compute {what}", type="primary", icon=":material/play_arrow:"):
+            for s in fresh:
+                workspace.queue.submit(s)
+            st.rerun()
+    if asked:
+        ui.pending(workspace, asked, "neighbourhoods-pending")
+
+
+# -- curves -----------------------------------------------------------------------------------------------
+
+
+def _curves(view: state.View, chosen: Choices, o: Options) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        pick(view, "show", "Measure", agreement.MEASURES)
+        pick(view, "self", "Neighbours", SELF, disabled=o.measure == "jaccard")
+        pick(view, "axis", "Axis of k", AXES)
+    drawn = [p for p in chosen.drawn if results.has(p.spec)]
+    if not drawn:
+        st.info("Choose at least one pair under Curves at the left.", icon=":material/info:")
+    else:
+        curves = []
+        for p in drawn:
+            m = agreement.measured(p)
+            s = agreement.series(m, o.measure, with_self=o.with_self)
+            peak = None if o.with_self else agreement.peak(m, o.measure, o.low, o.high)
+            curves.append(
+                figures.Curve(p.title, chosen.lines[p.id], m.ks, s.values, s.chance, s.band, s.p_value, peak)
+            )
+        ui.chart(
+            figures.agreement_figure(
+                curves,
+                title=_AXIS[o.measure],
+                things=_things(chosen),
+                k=o.k,
+                log=o.log,
+                limits=(o.low, o.high),
+                theme=ui.theme(),
+            ),
+            key=_CURVES,
+            file=f"agreement-{chosen.dataset.name}-{chosen.of}-{o.measure}",
+            csv=lambda: agreement.curves_csv(drawn),
+            alt=f"{_AXIS[o.measure]} over k for {', '.join(p.title for p in drawn)}",
+        )
+    st.select_slider(
+        "k, size of the neighbourhood",
+        o.stops,
+        key=view.key("k"),
+        help="Marked in the curves; the numbers and lists below are for this k.",
+    )
+    ui.reading(reading.curves(o.measure, chosen.of, _permutations(chosen)))
+
+
+def _things(chosen: Choices) -> str:
+    counts = sorted({agreement.measured(p).n for p in chosen.drawn if results.has(p.spec)})
+    n = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
+    return f"{chosen.of}; n = {n}"
+
+
+def _permutations(chosen: Choices) -> int:
+    return max((agreement.measured(p).permutations for p in chosen.ready), default=0)
+
+
+# -- numbers ----------------------------------------------------------------------------------------------
+
+
+def _summary(view: state.View, chosen: Choices, o: Options) -> None:
+    st.subheader("Topological similarity", anchor=False)
+    drawn = [p for p in chosen.drawn if results.has(p.spec)]
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        st.number_input("k from", 1, o.last, key=view.key("from"), width=130)
+        st.number_input("to", 1, o.last, key=view.key("to"), width=130)
+        pick(view, "definition", "Definition", DEFINITIONS)
+    head = [
+        "pair",
+        "n",
+        f"S, largest S<sub>k</sub> for k = {o.low:,} to {o.high:,}",
+        "largest above chance",
+        *(["literal S, all k"] if o.literal else []),
+        f"{agreement.MEASURES[o.measure]} at k = {o.k:,}",
+        "chance",
+        "p",
+    ]
+    rows = []
+    for p in drawn:
+        m = agreement.measured(p)
+        s = agreement.series(m, o.measure, with_self=o.with_self)
+        t = agreement.summary(m, o.low, o.high)
+        p_value = "–" if s.p_value is None else f"{agreement.at(m, s.p_value, o.k):.3f}"
+        rows.append(
+            [
+                f"{swatch(chosen.lines[p.id].css(ui.theme()))}{html.escape(p.title)}",
+                f"{m.n:,}",
+                f"<b>{number(t.value)}</b> {_at(t.k)}",
+                f"{number(t.adjusted)} {_at(t.adjusted_k)}",
+                *([number(t.literal)] if o.literal else []),
+                number(agreement.at(m, s.values, o.k)),
+                number(agreement.at(m, s.chance, o.k)),
+                p_value,
+            ]
+        )
+    if rows:
+        rich_table(head, rows)
+    ui.reading(reading.summary(o.literal, _permutations(chosen)))
+
+
+def _at(k: int) -> str:
+    return f"at k = {k:,}".replace(" ", "\u00a0")
+
+
+# -- all spaces -------------------------------------------------------------------------------------------
+
+
+def _matrix(view: state.View, chosen: Choices, o: Options) -> None:
+    st.subheader("All spaces against all", anchor=False)
+    names = [s.name for s in chosen.spaces]
+    at_k = {}
+    for p in chosen.ready:
+        m = agreement.measured(p)
+        s = agreement.series(m, o.measure, with_self=o.with_self)
+        at_k[p.id] = agreement.at(m, s.values, o.k)
+    cka = {p.id: agreement.measured(p).cka[o.cka] for p in chosen.ready}
+    pick(view, "cka", "CKA", agreement.CKA)
+    left, right = st.columns(2, gap="medium")
+    for place, key, title, values in (
+        (left, _MATRIX, f"{agreement.MEASURES[o.measure]} at k = {o.k:,}", at_k),
+        (right, f"{_MATRIX}-cka", f"CKA, {agreement.CKA[o.cka]}", cka),
+    ):
+        grid, ids = agreement.matrix(chosen.spaces, chosen.ready, values)
+        with place:
+            ui.chart(
+                figures.spaces_figure(
+                    names, grid, title=title, ids=ids, picked=o.between.id, theme=ui.theme()
+                ),
+                key=key,
+                file=f"{'cka' if key != _MATRIX else 'agreement'}-{chosen.dataset.name}-{chosen.of}",
+                csv=lambda: agreement.matrix_csv(chosen.ready, o.k),
+                on_select=partial(_picked, key),
+                alt=f"{title} of {', '.join(names)}",
+            )
+    ui.reading(reading.matrix(chosen.of))
+
+
+def _picked(key: str) -> None:
+    for found in ui.clicked(key):
+        name = found[0] if isinstance(found, list) else found
+        if name:
+            st.session_state["neighbourhoods.between"] = str(name)
