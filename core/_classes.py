@@ -84,7 +84,7 @@ class ClassRows:
 
 
 def in_threads(work: Callable[[Item], Result], items: Sequence[Item], *, cost: float) -> Iterator[Result]:
-    """Yield `work` of every item in order, computed on all cores; `cost` is about how many multiplications."""
+    """Yield `work` of every item in order, done on all cores; `cost` is about how many multiplications."""
     if len(items) < 2 or cost < _SMALL or cores() == 1:
         yield from map(work, items)
         return

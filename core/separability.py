@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,8 @@ from numpy.typing import ArrayLike
 from core import _silhouettes
 from core._arrays import class_codes, matrix
 from core._class_pairs import Spread, angular_spread, cosine_moments
-from core._classes import ClassRows
+from core._classes import ClassRows, in_threads
+from core._leaf_order import optimal_order
 
 METRICS = ("cosine", "euclidean", "sqeuclidean")
 #: Rows up to which K-means starts ten times, to keep the best; beyond, it starts twice.
@@ -273,12 +275,13 @@ def class_order(distances: ArrayLike) -> np.ndarray:
         raise ValueError("distances are not symmetric; that of i and j must be that of j and i.")
     if len(D) < 3:
         return np.arange(len(D), dtype=np.int64)
-    from scipy.cluster.hierarchy import leaves_list, linkage
+    from scipy.cluster.hierarchy import linkage
     from scipy.spatial.distance import squareform
 
     # Rounding must not decide which of two equal distances is the smaller one.
-    near = squareform(np.round((D + D.T) / 2, 12), checks=False)
-    order = leaves_list(linkage(near, "average", optimal_ordering=True)).astype(np.int64)
+    D = np.round((D + D.T) / 2, 12)
+    tree = linkage(squareform(D, checks=False), "average")
+    order = optimal_order(tree[:, :2].astype(np.int64), D)
     return order if order[0] < order[-1] else order[::-1].copy()
 
 
@@ -470,25 +473,34 @@ def kmeans_curve(
         raise ValueError(
             f"ks is {list(ks)}; it must hold whole numbers from 1 to {n} (the rows), ascending, each once."
         )
-    from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
 
     inertia, silhouette = np.empty(len(ks)), np.full(len(ks), np.nan)
-    for i, k in enumerate(ks):
-        model = KMeans(
-            n_clusters=int(k), init="k-means++", n_init=10 if n <= _MANY_STARTS else 2, random_state=seed
-        )
-        with warnings.catch_warnings():
-            # Fewer points that differ than clusters: said in the documentation.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            clusters = model.fit_predict(X)
-        inertia[i] = model.inertia_
-        if np.ptp(clusters) > 0:
-            silhouette[i] = silhouette_score(X, clusters, metric=metric)
-        if progress is not None:
-            progress(i + 1, len(ks))
+    cluster = partial(_clustered, X, seed)
+    with warnings.catch_warnings():
+        # Fewer points that differ than clusters: said above.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        for i, (clusters, sum_of_squares) in enumerate(
+            in_threads(cluster, ks, cost=n * X.shape[1] * sum(ks))
+        ):
+            inertia[i] = sum_of_squares
+            if np.ptp(clusters) > 0:
+                silhouette[i] = silhouette_score(X, clusters, metric=metric)
+            if progress is not None:
+                progress(i + 1, len(ks))
     numbers = np.array(ks, dtype=np.int64)
     return KMeansResult(numbers, inertia, silhouette, _elbow(numbers, inertia))
+
+
+def _clustered(X: np.ndarray, seed: int, k: int) -> tuple[np.ndarray, float]:
+    from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits
+
+    starts = 10 if len(X) <= _MANY_STARTS else 2
+    model = KMeans(n_clusters=int(k), init="k-means++", n_init=starts, random_state=seed)
+    # One thread each: several K run at a time, and the sums do not depend on the number of cores.
+    with threadpool_limits(1):
+        return model.fit_predict(X), float(model.inertia_)
 
 
 def _elbow(ks: np.ndarray, inertia: np.ndarray) -> int | None:
