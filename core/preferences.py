@@ -592,9 +592,9 @@ def rank_agreement(strengths: ArrayLike, scores: ArrayLike) -> RankAgreement:
 
 
 class _Choices:
-    """Trials with a choice: each kind of them in `shown` (u, m) bool and `chosen` (u,).
+    """Trials with a choice, each kind of them once, and how often each listener gave it: `counts` (l, u).
 
-    `counts` (l, u) says how often each listener gave it.
+    `shown` (u, s) holds the systems of a kind, and where `there` (u, s) is False nothing; `chosen` is (u,).
     """
 
     def __init__(self, trials: Sequence[Trial], names: Sequence[str]) -> None:
@@ -606,9 +606,13 @@ class _Choices:
             if trial.chosen is not None and len(trial.shown) > 1:
                 kind = (tuple(sorted(at[s] for s in trial.shown)), at[trial.chosen])
                 entries.append((listeners[trial.listener], kinds.setdefault(kind, len(kinds))))
-        self.shown = np.zeros((len(kinds), len(names)), bool)
+        widest = max((len(shown) for shown, _ in kinds), default=0)
+        self.m = len(names)
+        self.shown = np.zeros((len(kinds), widest), np.int64)
+        self.there = np.zeros((len(kinds), widest), bool)
         for (shown, _), row in kinds.items():
-            self.shown[row, list(shown)] = True
+            self.shown[row, : len(shown)] = shown
+            self.there[row, : len(shown)] = True
         self.chosen = np.array([chosen for _, chosen in kinds], dtype=np.int64)
         self.counts = np.zeros((len(listeners), len(kinds)))
         for entry in entries:
@@ -616,30 +620,30 @@ class _Choices:
 
     def log_likelihood(self, weights: np.ndarray, theta: np.ndarray) -> float:
         """Σ of log P(chosen | shown), each kind of trial `weights` times."""
-        if not len(self.chosen):
-            return 0.0
         return float(weights @ (theta[self.chosen] - self._log_sums(theta)))
 
-    def probabilities(self, theta: np.ndarray) -> np.ndarray:
-        """P(system | shown), (u, m); 0 for those not shown."""
-        return np.where(self.shown, np.exp(theta - self._log_sums(theta)[:, None]), 0.0)
+    def curvature(self, weights: np.ndarray, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Gradient (m,) and negative second derivative (m, m) of the log likelihood."""
+        p = np.where(self.there, np.exp(theta[self.shown] - self._log_sums(theta)[:, None]), 0.0)
+        weighted = weights[:, None] * p
+        expected = np.bincount(self.shown.ravel(), weighted.ravel(), self.m)
+        gradient = np.bincount(self.chosen, weights, self.m) - expected
+        pairs = self.shown[:, :, None] * self.m + self.shown[:, None, :]  # (u, s, s)
+        joint = np.bincount(pairs.ravel(), (weighted[:, :, None] * p[:, None, :]).ravel(), self.m**2)
+        return gradient, np.diag(expected) - joint.reshape(self.m, self.m)
 
     def _log_sums(self, theta: np.ndarray) -> np.ndarray:
-        masked = np.where(self.shown, theta, -np.inf)
-        top = masked.max(axis=1, initial=-np.inf, keepdims=True)
-        return (top + np.log(np.exp(masked - top).sum(axis=1, keepdims=True)))[:, 0]
+        values = np.where(self.there, theta[self.shown], -np.inf)
+        top = values.max(axis=1, initial=-np.inf)
+        return top + np.log(np.exp(values - top[:, None]).sum(axis=1))
 
 
 def _curvature(
     table: _Choices, weights: np.ndarray, theta: np.ndarray, prior: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Gradient (m,) and negative second derivative (m, m) of the log posterior."""
-    p = table.probabilities(theta)
-    wins = np.bincount(table.chosen, weights, len(theta))
-    expected = weights @ p
-    gradient = wins - expected - theta / prior**2
-    information = np.diag(expected + 1 / prior**2) - (p.T * weights) @ p
-    return gradient, information
+    gradient, information = table.curvature(weights, theta)
+    return gradient - theta / prior**2, information + np.eye(table.m) / prior**2
 
 
 def _maximum(table: _Choices, weights: np.ndarray, prior: float, start: np.ndarray) -> np.ndarray:
