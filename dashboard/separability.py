@@ -67,6 +67,11 @@ class Scores:
     intrinsic: float = float("nan")
     effective: float = float("nan")
 
+    @property
+    def measured(self) -> bool:
+        """True if there are numbers of its classes."""
+        return bool(np.isfinite(list(self.properties.values())).any())
+
 
 @dataclass(frozen=True)
 class Distances:
@@ -103,9 +108,17 @@ def measured(dataset: Dataset, embedding: EmbedAudio) -> Measured:
     return Measured(found[Separability], found[Baselines], found.get(KMeansCurve))
 
 
-def missing(dataset: Dataset, embeddings: Sequence[EmbedAudio]) -> list[Spec]:
-    """Return the specs of what is not there yet."""
-    return [s for e in embeddings for s in measured(dataset, e) if s is not None and not has(s)]
+def missing(dataset: Dataset, embeddings: Sequence[EmbedAudio], n_classes: int) -> list[Spec]:
+    """Return the specs of what is not there yet; fewer than two classes cannot be classified."""
+    wanted = [s for e in embeddings for s in measured(dataset, e) if s is not None]
+    if n_classes < 2:
+        wanted = [s for s in wanted if not isinstance(s, Baselines)]
+    return [s for s in wanted if not has(s)]
+
+
+def classes_of(c: Clips) -> list[str]:
+    """Return the classes that clips are of, sorted."""
+    return sorted({str(label) for label in c.labels if label})
 
 
 # -- all spaces -------------------------------------------------------------------------------------------
@@ -379,7 +392,7 @@ def _drawn(members: np.ndarray) -> np.ndarray:
 
 
 def _greedy(D: np.ndarray, most: int, same: bool) -> list[tuple[int, int, float]]:
-    """Take the smallest cell, leave out its row and column, and so on; what is left out becomes inf in `D`."""
+    """Take the smallest cell, leave out its row and column, and so on: they become inf in `D`."""
     found: list[tuple[int, int, float]] = []
     while D.size and len(found) < most:
         i, j = (int(v) for v in np.unravel_index(int(D.argmin()), D.shape))

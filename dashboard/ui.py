@@ -41,11 +41,15 @@ h1 { letter-spacing: -0.015em; }
 [data-testid="stPlotlyChart"] :is(.xtick, .ytick, .legend, .annotation, .cbaxis, .infolayer) text {
   fill: currentColor !important; fill-opacity: 0.82; }
 /* Where points can be clicked, a finger scrolls the page instead; a choice in words does the same. */
-@media (hover: none) { [class*="-pick"] .nsewdrag { pointer-events: none !important; } }
+@media (hover: none) {
+  [class*="-pick"] .nsewdrag { pointer-events: none !important; }
+  [data-testid="stPlotlyChart"] .modebar-container { display: none; }
+}
 /* Where the header has no room for the pages, they stand in it all the same. */
 @media (max-width: 767px) {
   .st-key-hs-nav { display: flex; position: fixed; top: 0.85rem; left: 3.6rem; z-index: 999991; width: auto;
-    flex-wrap: nowrap; gap: 0.1rem; }
+    flex-wrap: nowrap; gap: 0.1rem;
+    max-width: calc(100vw - 3.6rem); overflow-x: auto; scrollbar-width: none; }
   .st-key-hs-nav a { min-height: 2.5rem; }
 }
 @media (max-width: 640px) {

@@ -66,7 +66,15 @@ def short(name: str, most: int = _LABEL) -> str:
 
 def row_height(n: int) -> float:
     """Pixels for each of n rows: roomy for few, and no more than a tall page for many."""
-    return 34.0 if n <= 12 else 26.0 if n <= 24 else 20.0 if n <= 60 else max(6.5, 1200 / n)
+    return (
+        min(90.0, max(34.0, 460 / n))
+        if n <= 13
+        else 26.0
+        if n <= 24
+        else 20.0
+        if n <= 60
+        else max(6.5, 1200 / n)
+    )
 
 
 def thinned(names: Sequence[str], pixels: float, *, least: float = 13.0) -> tuple[list[int], list[str]]:
@@ -117,11 +125,15 @@ def by_class_figure(
     rows = np.arange(classes, dtype=float)
     colours = [getattr(styles[n], theme) if n in styles else palette.NEUTRAL[theme] for n in shown.names]
     many = len(shown.values) > SVG_POINTS
+    # Where there is room, the clips lie above what sums them up, so that neither hides the other.
+    above, wide = (0.13, 0.23) if pixels >= 16 else (0.0, 0.3)
+    below = rows + (0.29 if pixels >= 16 else 0.0)
+    kind = "scattergl" if many else "scatter"
     points = {
-        "type": "scattergl" if many else "scatter",
+        "type": kind,
         "mode": "markers",
         "x": np.asarray(shown.values, np.float32),
-        "y": (shown.codes + 0.3 * _spread(shown.codes)).astype(np.float32),
+        "y": (shown.codes - above + wide * _spread(shown.codes)).astype(np.float32),
         "customdata": shown.ids,
         "hovertemplate": "%{customdata}<br>%{x:.3f}<extra></extra>",
         "marker": {
@@ -141,36 +153,34 @@ def by_class_figure(
     q1, median, q3 = np.asarray(shown.quartiles, float).T
     mean, low, high = np.asarray(shown.means, float).T
     ink = INK[theme]
-    box = {
-        "type": "scatter",
-        "mode": "lines",
-        "x": _broken(q1, q3),
-        "y": _broken(rows, rows),
-        "line": {"color": ink, "width": max(2.0, min(9.0, 0.24 * pixels))},
-        "opacity": 0.3,
-        "hoverinfo": "skip",
-        "name": "middle half of the clips",
-    }
-    middle = {
-        "type": "scatter",
-        "mode": "markers",
-        "x": median,
-        "y": rows,
-        "marker": {
-            "symbol": "line-ns",
-            "size": max(3.0, min(11.0, 0.34 * pixels)),
-            "line": {"width": 2, "color": ink},
+    # Shapes lie above WebGL, as lines of a trace would not; the traces are there for the legend.
+    width = min(8.0, max(2.0, 0.2 * pixels))
+    half = min(0.16, 5.5 / pixels)
+    bars = [_stroke(x0, x1, y, y, f"{ink}55", width) for x0, x1, y in zip(q1, q3, below, strict=True)]
+    ticks = [_stroke(x, x, y - half, y + half, ink, 2) for x, y in zip(median, below, strict=True)]
+    key = {"type": "scatter", "x": [None], "y": [None], "hoverinfo": "skip"}
+    legend = [
+        key
+        | {
+            "mode": "lines",
+            "line": {"color": ink, "width": width},
+            "opacity": 0.33,
+            "name": "middle half of the clips",
         },
-        "hoverinfo": "skip",
-        "name": "median",
-    }
+        key
+        | {
+            "mode": "markers",
+            "marker": {"symbol": "line-ns", "size": 11, "line": {"width": 2, "color": ink}},
+            "name": "median",
+        },
+    ]
     summary = {
-        "type": "scatter",
+        "type": kind,
         "mode": "markers",
         "x": mean,
-        "y": rows,
+        "y": below,
         "customdata": list(shown.names),
-        "text": [_said(*m, n) for m, n in zip(shown.means.tolist(), shown.counts.tolist(), strict=True)],
+        "text": [_said(m, n) for m, n in zip(shown.means.tolist(), shown.counts.tolist(), strict=True)],
         "hovertemplate": "<b>%{customdata}</b><br>%{text}<extra></extra>",
         "error_x": {
             "type": "data",
@@ -183,7 +193,7 @@ def by_class_figure(
         },
         "marker": {
             "symbol": "diamond",
-            "size": max(5.0, min(9.0, 0.3 * pixels)),
+            "size": max(5.0, min(9.0, 0.28 * pixels)),
             "color": ink,
             "line": {"width": 1, "color": palette.BACKGROUND[theme]},
         },
@@ -193,9 +203,9 @@ def by_class_figure(
     }
     at, names = thinned(shown.names, pixels)
     layout: dict[str, Any] = {
-        "height": round(pixels * classes + 112),
+        "height": round(pixels * classes + 124),
         "xaxis": {
-            "title": {"text": f"{title} · n = {len(shown.values):,} clips"},
+            "title": {"text": f"{title}<br>n = {len(shown.values):,} clips"},
             "range": _reach(np.concatenate([shown.values, low, high]), limits),
             "showgrid": True,
         },
@@ -205,13 +215,12 @@ def by_class_figure(
             "range": [classes - 0.4, -0.6],
             "showgrid": False,
         },
-        "shapes": [_line("x", 0.0, theme)],
+        "shapes": [_line("x", 0.0, theme), *bars, *ticks],
         "hoverdistance": 12,
     }
     if chosen in shown.names:
-        row = list(shown.names).index(chosen)
-        layout["shapes"].insert(0, _band(row))
-    return go.Figure({"data": [points, box, middle, summary], "layout": layout}, _validate=False)
+        layout["shapes"].insert(0, _band(list(shown.names).index(chosen)))
+    return go.Figure({"data": [points, *legend, summary], "layout": layout}, _validate=False)
 
 
 def distance_figure(
@@ -293,12 +302,12 @@ def distance_figure(
             "<b>%{y}</b> · <b>%{x}</b><br>%{z:.3f}<br>n = %{customdata:,} pairs<extra></extra>"
         )
     # About the width of half a page, less the names at the left.
-    at, texts = thinned(names, 420 / classes)
-    texts = [short(t, 20) for t in texts]
+    at, texts = thinned(names, 400 / classes)
+    texts = [short(t, 18) for t in texts]
     ticks = {"type": "category", "tickvals": at, "ticktext": texts, "showgrid": False}
     layout: dict[str, Any] = {
-        "height": 560,
-        "margin": {"t": 64},
+        "height": 570 if classes <= 16 else 640,
+        "margin": {"t": 78},
         "xaxis": ticks | {"range": [-0.5, classes - 0.5], "tickangle": -90 if classes > 8 else -45},
         "yaxis": ticks | {"range": [classes - 0.5, -0.5]},
         "shapes": [_frame(r, c, theme) for r, c in _cells_of(chosen, names)],
@@ -353,7 +362,7 @@ def property_figure(
     }
     top = float(x[there].max()) if there.any() else 1.0
     layout: dict[str, Any] = {
-        "height": round(28 * len(spaces) + 96),
+        "height": round(28 * len(spaces) + 104),
         "showlegend": False,
         "margin": {"t": 10},
         "xaxis": {"title": {"text": title}, "range": [0, 1.08 * top or 1.0], "showgrid": True, "nticks": 6},
@@ -429,7 +438,7 @@ def clusters_figure(
             "range": [float(ks.min()) - room, float(ks.max()) + room],
         },
         "yaxis": {"domain": [0.55, 1], "title": {"text": "inertia (sum of squares)"}, "rangemode": "tozero"},
-        "yaxis2": {"domain": [0, 0.45], "title": {"text": "silhouette, −1 to 1"}, "anchor": "x"},
+        "yaxis2": {"domain": [0, 0.45], "title": {"text": "silhouette (cosine), −1 to 1"}, "anchor": "x"},
         "shapes": [_line("x", k, theme, dash="dot") for k in marks],
         "annotations": [_mark(k, text, len(marks), k == max(marks)) for k, text in marks.items()],
     }
@@ -465,11 +474,12 @@ def _flat(colours: Sequence[str]) -> list[tuple[float, str]]:
     return [(i / n, c) for j, c in enumerate(colours) for i in (j, j + 1)]
 
 
-def _said(mean: float, low: float, high: float, n: int) -> str:
+def _said(mean: Sequence[float], n: int) -> str:
     def sign(v: float) -> str:
         return f"{v:+.3f}".replace("-", "−")
 
-    return f"mean {sign(mean)} ({sign(low)} to {sign(high)})<br>n = {n:,} clips"
+    value, low, high = map(sign, mean)
+    return f"mean {value} ({low} to {high})<br>n = {n:,} clips"
 
 
 def _cells(names: Sequence[str], grid: np.ndarray, counts: np.ndarray) -> dict[str, Any]:
@@ -510,6 +520,11 @@ def _line(axis: str, at: float, theme: str, *, dash: str = "solid") -> dict[str,
         "line": {"color": RULE[theme], "width": 1.2, "dash": dash},
         "layer": "below",
     }
+
+
+def _stroke(x0: float, x1: float, y0: float, y1: float, colour: str, width: float) -> dict[str, Any]:
+    ends = {"x0": x0, "x1": x1, "y0": y0, "y1": y1}
+    return {"type": "line", "line": {"color": colour, "width": width}, "layer": "above"} | ends
 
 
 def _band(row: int) -> dict[str, Any]:

@@ -1,0 +1,212 @@
+"""The score table of Separability: every space of the dataset in a row."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import streamlit as st
+
+from dashboard import numbers, palette, separability, ui
+from dashboard.separability import Scores
+from jobs.specs import Spec
+from jobs.workspace import Dataset, Space, Workspace
+
+_CSS = """
+<style>
+.hs-scores { border-collapse: separate; border-spacing: 0; font-size: 0.88rem;
+  font-variant-numeric: tabular-nums; width: 100%; }
+.hs-scores th, .hs-scores td { padding: 0.42rem 0 0.42rem 0.7rem; border: 0; white-space: nowrap;
+  text-align: right; vertical-align: top; border-bottom: 1px solid rgb(128 128 128 / 22%); }
+.hs-scores th { font-weight: 600; font-size: 0.78rem; opacity: 0.78; vertical-align: bottom;
+  line-height: 1.25; }
+.hs-scores tr.hs-groups th { border-bottom: 0; padding-bottom: 0.1rem; font-weight: 500; opacity: 0.66;
+  text-align: center; }
+.hs-scores :is(td, th):first-child { text-align: left; position: sticky; left: 0; z-index: 1; opacity: 1;
+  background: var(--hs-page); padding-left: 0; padding-right: 0.4rem; }
+.hs-scores td small { display: block; opacity: 0.66; font-size: 0.74rem; }
+.hs-scores td.hs-best { font-weight: 680; }
+.hs-scores td.hs-best small { font-weight: 400; }
+.hs-scores tr.hs-here td:first-child { font-weight: 680; box-shadow: inset 3px 0 0 currentColor;
+  padding-left: 0.6rem; }
+</style>
+"""
+
+
+class _Column(NamedTuple):
+    group: str
+    head: str
+    value: Callable[[Scores], float]
+    text: Callable[[Scores], tuple[str, str]]
+    #: 1 where more is better, -1 where less is, 0 where neither.
+    better: int = 0
+
+
+def _columns(metric: str, rows: Sequence[Scores]) -> list[_Column]:
+    k = max((s.k for s in rows), default=0)
+    nearest = f"{k} nearest clips" if k else "nearest clips"
+    apart = "classes stand apart"
+    columns = [
+        _Column("", "n clips × d dimensions", lambda s: s.n, lambda s: (f"{s.n:,} × {s.dimensions:,}", "")),
+        _Column(
+            apart,
+            "silhouette, −1 to 1",
+            lambda s: s.silhouette[metric].value,
+            lambda s: _signed(s.silhouette[metric]),
+            1,
+        ),
+        _Column("accuracy on unseen clips", nearest, lambda s: s.knn.value, lambda s: _percent(s.knn), 1),
+        _Column(
+            "accuracy on unseen clips",
+            "linear probe",
+            lambda s: s.probe.value,
+            lambda s: _percent(s.probe),
+            1,
+        ),
+    ]
+    columns += [_property(name, title) for name, title, _ in separability.PROPERTIES]
+    shape = "shape of the space"
+    return [
+        *columns,
+        _Column(
+            shape,
+            f"hubness, k = {separability.HUB_K}",
+            lambda s: s.hubness,
+            lambda s: (_plain(s.hubness, 2), ""),
+        ),
+        _Column(shape, "intrinsic dimension", lambda s: s.intrinsic, lambda s: (_plain(s.intrinsic, 1), "")),
+        _Column(shape, "effective rank", lambda s: s.effective, lambda s: (_plain(s.effective, 1), "")),
+    ]
+
+
+def _property(name: str, title: str) -> _Column:
+    return _Column(
+        "four properties, lower is better",
+        title,
+        lambda s: s.properties[name],
+        lambda s: (_plain(s.properties[name], 3), ""),
+        -1,
+    )
+
+
+def show(
+    workspace: Workspace, dataset: Dataset, spaces: Sequence[Space], chosen: str, metric: str, n_classes: int
+) -> list[Scores]:
+    """Draw the table, what it waits for, and how to read it; return its rows."""
+    done = [s.spec for s in spaces if s.state == "done"]
+    rows = [separability.scores(dataset, e) for e in done]
+    st.html(_CSS + _html(rows, metric, chosen))
+    _below(dataset, rows)
+    _compute(workspace, separability.missing(dataset, done, n_classes))
+    ui.reading(
+        "**Silhouette**: how much nearer a clip is to its own class than to the next one, in the mean "
+        "(Rousseeuw 1987); compare spaces by it as Tavares et al. do (*On class separability pitfalls in "
+        "audio-text contrastive zero-shot learning*, Table 2). **Accuracy**: simple classifiers tested by "
+        "cross-validation. **Four properties** of the angles between clips (Almudévar et al., *Angular "
+        "distance distribution loss for audio classification*, section 3.2): for all four, lower is better. "
+        "**Hubness**: above 0, a few clips are in everyone's neighbourhood (Radovanović et al. 2010). "
+        "**Intrinsic dimension**: directions there are around a clip (Levina & Bickel 2004). **Effective "
+        "rank**: directions in use by the whole (Roy & Vetterli 2007). Small: 95% intervals over clips. "
+        "Bold: the best of its column. A dash: not computed, or not defined."
+    )
+    return rows
+
+
+def _below(dataset: Dataset, rows: list[Scores]) -> None:
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        st.download_button(
+            "CSV",
+            data=lambda: separability.csv(separability.table(rows)),
+            file_name=f"separability-{dataset.name}.csv",
+            mime="text/csv",
+            icon=":material/download:",
+            type="tertiary",
+            on_click="ignore",
+            key="separability-scores-csv",
+        )
+
+
+def _compute(workspace: Workspace, missing: Sequence[Spec]) -> None:
+    if not missing:
+        return
+    jobs = {s: workspace.queue.get(s.key) for s in missing}
+    # A job that is done, but whose result is gone, has been cleared away: it is asked for again.
+    asked = [s for s, job in jobs.items() if job is not None and job.state != "done"]
+    fresh = [s for s in missing if s not in asked]
+    if fresh and st.button("Compute what is missing", type="primary", icon=":material/calculate:"):
+        for spec in fresh:
+            workspace.queue.submit(spec)
+        st.rerun()
+    if asked:
+        there = len(asked)
+        ui.pending(
+            workspace,
+            asked,
+            "separability-pending",
+            # What is there already is shown while the rest is computed.
+            until=lambda: sum(not workspace.cache.contains(s.key) for s in asked) < there,
+        )
+
+
+def _html(rows: Sequence[Scores], metric: str, chosen: str) -> str:
+    columns = _columns(metric, rows)
+    page = palette.BACKGROUND[ui.theme()]
+    groups = "".join(
+        f'<th colspan="{sum(c.group == g for c in columns)}" scope="colgroup">{html.escape(g)}</th>'
+        for g in dict.fromkeys(c.group for c in columns)
+    )
+    heads = "".join(f'<th scope="col">{_broken(c.head)}</th>' for c in columns)
+    best = [_best([c.value(s) for s in rows], c.better) for c in columns]
+    body = []
+    for i, s in enumerate(rows):
+        cells = []
+        for c, at in zip(columns, best, strict=True):
+            value, interval = c.text(s)
+            small = f"<small>{html.escape(interval)}</small>" if interval else ""
+            kind = ' class="hs-best"' if i in at else ""
+            cells.append(f"<td{kind}>{html.escape(value)}{small}</td>")
+        here = ' class="hs-here"' if s.space == chosen else ""
+        body.append(f"<tr{here}><td>{html.escape(s.space)}</td>{''.join(cells)}</tr>")
+    return (
+        '<div class="hs-scroll" tabindex="0" role="region" aria-label="Scores of all spaces">'
+        f'<table class="hs-scores" style="--hs-page: {page}"><tr class="hs-groups"><th></th>{groups}</tr>'
+        f'<tr><th scope="col">space</th>{heads}</tr>{"".join(body)}</table></div>'
+    )
+
+
+def _broken(head: str) -> str:
+    """Write a head in two lines, broken at its middle blank."""
+    words = head.split(" ")
+    cut = min(
+        range(1, len(words)),
+        key=lambda i: abs(len(" ".join(words[:i])) - len(" ".join(words[i:]))),
+        default=0,
+    )
+    parts = [" ".join(words[:cut]), " ".join(words[cut:])] if cut else [head]
+    return "<br>".join(map(html.escape, parts))
+
+
+def _best(values: Sequence[float], better: int) -> set[int]:
+    found = np.asarray(values, float) * better
+    there = np.isfinite(found)
+    if not better or there.sum() < 2:
+        return set()
+    return set(np.flatnonzero(there & (found == found[there].max())).tolist())
+
+
+def _signed(e: numbers.Estimate) -> tuple[str, str]:
+    if not e.n:
+        return "–", ""
+    return numbers.signed(e.value), f"{numbers.signed(e.low)} to {numbers.signed(e.high)}"
+
+
+def _percent(e: numbers.Estimate) -> tuple[str, str]:
+    if not e.n:
+        return "–", ""
+    return f"{e.value:.1%}", f"{100 * e.low:.1f} to {e.high:.1%}"
+
+
+def _plain(value: float, digits: int) -> str:
+    return f"{value:,.{digits}f}".replace("-", "−") if np.isfinite(value) else "–"
