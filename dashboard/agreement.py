@@ -296,10 +296,11 @@ def by_class(m: Measured, c: Clips, k: int) -> ClassAgreement:
     The interval is that of a mean over the class's clips; clips without a class are left out.
     """
     here = m.samples[:, int(np.searchsorted(m.clip_ks, k))]
-    labels = np.asarray([c.labels[c.row[i]] if i in c.row else "" for i in m.ids], dtype=str)
-    found = {
-        str(name): numbers.mean(here[labels == name], low=0, high=1) for name in np.unique(labels) if name
-    }
+    members: dict[str, list[int]] = {}
+    for i, thing in enumerate(m.ids):
+        if thing in c.row and (label := c.labels[c.row[thing]]):
+            members.setdefault(label, []).append(i)
+    found = {name: numbers.mean(here[rows], low=0, high=1) for name, rows in members.items()}
     order = sorted(found, key=lambda name: (found[name].value, name))
     return ClassAgreement(order, [found[name] for name in order], float(here.mean()))
 

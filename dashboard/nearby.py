@@ -102,14 +102,15 @@ def classes(space: Compared, names: tuple[str, ...], c: Clips) -> Classes:
     def _of_clips() -> tuple[np.ndarray, list[str]]:
         assert isinstance(space.spec, EmbedAudio)
         rows = results.rows_of(space.spec, c)
-        X = workspace().cache.open(space.spec.key).array("embeddings")
-        unit = normalize(np.asarray(X, dtype=np.float64))
-        labels = np.where(rows >= 0, c.labels[rows].astype(str), "")
+        X = np.asarray(workspace().cache.open(space.spec.key).array("embeddings"))
+        code = {name: i for i, name in enumerate(names)}
+        codes = np.asarray([code.get(c.labels[r], -1) if r >= 0 else -1 for r in rows.tolist()])
         means, typical = [], []
-        for name in names:
-            members = np.flatnonzero(labels == name)
-            means.append(unit[members].mean(axis=0))
-            typical.append(str(c.ids[rows[members[int(np.argmax(unit[members] @ means[-1]))]]]))
+        for i in range(len(names)):
+            members = np.flatnonzero(codes == i)
+            unit = normalize(X[members].astype(np.float64))
+            means.append(unit.mean(axis=0))
+            typical.append(str(c.ids[rows[members[int(np.argmax(unit @ means[-1]))]]]))
         return np.asarray(means), typical
 
     return once(("classes near", space.spec.key, c.key, names), measure)

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import csv
+import importlib.util
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+CURVES = ".st-key-neighbourhoods-curves .js-plotly-plot"
+DRAWN = f"""() => {{
+  const plot = document.querySelector('{CURVES}');
+  return plot && plot.data && plot.querySelectorAll('.scatterlayer .trace').length && {{
+    curves: plot.data.filter(t => t.meta === 'curve').map(t => t.name),
+    k: plot.layout.shapes[0].x0,
+    marks: plot.data.filter(t => t.meta === 'chosen').map(t => [t.name, t.x[0], t.y[0]]),
+  }};
+}}"""
+AUDIO = """() => {
+  const a = document.getElementById('hearspace-player');
+  return a && { paused: a.paused, at: a.currentTime, src: a.src };
+}"""
+LOOKS = [
+    {"color_scheme": s, "viewport": {"width": w, "height": 844}} for s, w in (("light", 390), ("dark", 1440))
+]
+
+
+def _load(name: str, path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Iterator[SimpleNamespace]:
+    """A workspace with agreements, served; the fixture `page` looks at it."""
+    here = Path(__file__).parent
+    tmp = tmp_path_factory.mktemp("agreeing")
+    workspace = _load("made", here.parent / "dashboard" / "made.py").agreeing(tmp, per_class=6)
+    url, process = _load("serving", here / "conftest.py").start(workspace.root, tmp)
+    yield SimpleNamespace(url=url, workspace=workspace)
+    process.terminate()
+    process.wait(10)
+
+
+def until(page: Any, script: str, check: Any, seconds: float = 12) -> Any:
+    for _ in range(int(seconds * 10)):
+        value = page.evaluate(script)
+        if value and check(value):
+            return value
+        page.wait_for_timeout(100)
+    raise AssertionError(f"still {value!r}")
+
+
+def go(page: Any, url: str) -> Any:
+    page.goto(url)
+    return until(page, DRAWN, lambda d: d["curves"])
+
+
+def artifact(site: SimpleNamespace, a: str, b: str) -> Any:
+    from jobs.specs import Agreement, EmbedAudio
+
+    ref = site.workspace.dataset("small").ref
+    one, two = (EmbedAudio(dataset=ref, encoder=e, identity=f"{e}/test") for e in (a, b))
+    return site.workspace.cache.open(Agreement(a=one, b=two).key)
+
+
+def test_curves_are_drawn_and_the_slider_moves_k(page: Any, site: SimpleNamespace) -> None:
+    import numpy as np
+    from PIL import Image
+
+    first = go(page, f"{site.url}/neighbourhoods")
+    assert first["curves"] == ["aisfx × handcrafted", "aisfx × melstats", "handcrafted × melstats"]
+    picture = Image.open(io.BytesIO(page.locator(CURVES).screenshot())).convert("RGB")
+    pixels = np.asarray(picture, float)
+    assert ((pixels.max(2) - pixels.min(2)) > 60).sum() > 800  # coloured lines, not an empty frame
+    page.get_by_role("slider").focus()
+    page.keyboard.press("ArrowRight")
+    moved = until(page, DRAWN, lambda d: d["k"] > first["k"])
+    page.wait_for_function(f"location.search.includes('k={moved['k']}')")
+    for name, k, value in moved["marks"]:
+        a, b = name.split(" × ")
+        assert k == moved["k"]
+        assert value == pytest.approx(float(artifact(site, a, b).array("overlap")[k - 1]))
+    page.get_by_text(f"Overlap at k = {moved['k']}", exact=True).first.wait_for()
+    # Under the pointer: k, and every curve's value there.
+    box = page.locator(f"{CURVES} .nsewdrag").first.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    readout = until(page, f"() => document.querySelector('{CURVES} .hoverlayer')?.textContent", bool)
+    assert "k = " in readout
+    assert "p = " in readout
+    with page.expect_download() as saved:
+        page.locator(".st-key-neighbourhoods-curves").get_by_role("button", name="CSV").click()
+    rows = csv.DictReader(Path(saved.value.path()).read_text().splitlines())
+    assert len(list(rows)) == 3 * 47
+
+
+def test_disagreement_is_heard_and_the_link_brings_it_back(page: Any, site: SimpleNamespace) -> None:
+    import numpy as np
+
+    go(page, f"{site.url}/neighbourhoods?between=aisfx~melstats&k=5")
+    rows = page.locator(".st-key-neighbourhoods-list li")
+    rows.first.wait_for()
+    found = artifact(site, "aisfx", "melstats")
+    ids = found.table("items").column("id").to_pylist()
+    here = np.asarray(found.array("overlap_samples"))[:, found.array("clip_ks").tolist().index(5)]
+    assert here[ids.index(rows.first.get_attribute("data-clip"))] == here.min()
+    clip = rows.nth(1).get_attribute("data-clip")
+    rows.nth(1).locator(".hsc-text").click()
+    until(page, AUDIO, lambda a: a["src"].endswith(clip) and not a["paused"] and a["at"] > 0.05)
+    page.locator(f".st-key-neighbourhoods-chosen li[data-clip='{clip}']").wait_for()
+    sides = {s: page.locator(f".st-key-neighbourhoods-near-{s} li") for s in "ab"}
+    for side in sides.values():
+        side.nth(4).wait_for()
+        assert side.count() == 5
+    shown = {s: [x.get_attribute("data-clip") for x in side.all()] for s, side in sides.items()}
+    common = set(shown["a"]) & set(shown["b"])
+    assert len(common) == round(5 * here[ids.index(clip)])
+    marked = page.locator(".st-key-neighbourhoods-near-a li", has_text="✓")
+    assert {x.get_attribute("data-clip") for x in marked.all()} == common
+    # A neighbour in the second space: it sounds, and nothing else does.
+    sides["b"].first.locator(".hsc-play").click()
+    until(page, AUDIO, lambda a: a["src"].endswith(shown["b"][0]) and not a["paused"] and a["at"] > 0.05)
+    assert page.locator("audio").count() == 1
+    page.wait_for_function(f"location.search.includes('clip={clip}')")
+    link = page.url
+    page.goto("about:blank")
+    go(page, link)
+    page.locator(f".st-key-neighbourhoods-chosen li[data-clip='{clip}']").wait_for()
+    assert page.url == link
+
+
+def test_a_square_chooses_the_pair(page: Any, site: SimpleNamespace) -> None:
+    go(page, f"{site.url}/neighbourhoods")
+    plot = page.locator(".st-key-neighbourhoods-matrix .js-plotly-plot")
+    plot.scroll_into_view_if_needed()
+    at = plot.evaluate(
+        """p => { const x = p._fullLayout.xaxis, y = p._fullLayout.yaxis, b = p.getBoundingClientRect();
+        return [b.left + x._offset + x.l2p(2) + 8, b.top + y._offset + y.l2p(1) - 6]; }"""
+    )
+    page.mouse.click(*at)
+    page.wait_for_function("location.search.includes('between=handcrafted~melstats')", timeout=8000)
+    page.get_by_text("nearest in melstats").first.wait_for()
+
+
+@pytest.mark.parametrize("page", LOOKS, indirect=True)
+def test_themes_and_widths(page: Any, site: SimpleNamespace, request: pytest.FixtureRequest) -> None:
+    dark = request.node.callspec.params["page"]["color_scheme"] == "dark"
+    drawn = go(page, f"{site.url}/neighbourhoods?of=classes")
+    assert "aisfx × minilm · labels" in drawn["curves"]
+    page.locator(".st-key-neighbourhoods-near-b li").first.wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    colour = page.evaluate(
+        f"document.querySelector('{CURVES}').data.find(t => t.meta === 'curve').line.color"
+    )
+    from dashboard.palette import BASE
+
+    assert colour == BASE["dark" if dark else "light"][0]
