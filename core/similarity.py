@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from core._alignment import alignment
 from core._arrays import matrix
 from core._exact_search import METRICS, cores
-from core._neighbor_order import index_type, neighbor_order
+from core.neighbor_order import index_type, neighbor_order
 from core.neighbors import neighbor_indices, shared_ranks
 
 Progress = Callable[[int, int], object]
@@ -99,14 +99,14 @@ class OverlapBand:
     ----------
     ks : (K,) int64 array
     quantiles : (K, 3) float64 array
-        The 2.5, 50 and 97.5 % points of S_k over the shuffled pairings; NaN where there are none.
+        The 2.5, 50 and 97.5 % points of S_k over the shuffled pairings.
     p_value : (K,) float64 array
         (1 + shuffled pairings that overlap at least as much) / (1 + shuffled pairings), for each k alone.
     p_simultaneous : (K,) float64 array
         The same for the excess over chance in standard deviations against the largest such excess that a
         shuffled pairing has at any k of `ks`, so that it may be read at the best k (single-step maxT).
     permutations : int
-        Shuffled pairings.
+        Shuffled pairings; where there are none, the rest is NaN.
     """
 
     ks: np.ndarray
@@ -210,7 +210,7 @@ def neighborhood_overlap(
     else:
         sizes = np.arange(1, (most if k_max is None else int(_sizes(k_max, most)[0])) + 1)
     width = min(int(sizes.max()), n - 1)
-    first, second = (neighbor_order(A, width, m) for A, m in zip((X, Y), metrics, strict=True))
+    first, second = (neighbor_order(A, width, metric=m) for A, m in zip((X, Y), metrics, strict=True))
     return _curve(first, second, sizes, include_self)
 
 
@@ -272,7 +272,7 @@ def permutation_band(
     first, second : (n, k) array_like of int
         As for `overlap_from_neighbors`.
     permutations : int, default 200
-        Shuffled pairings; with 0, p is 1 and the quantiles are NaN.
+        Shuffled pairings; with 0 there is nothing to compare with and all is NaN.
     seed : int, default 0
         The pairings are ``rng.permutation(n)``, one after another, of ``rng = np.random.default_rng(seed)``;
         row i of the first space goes with that row of the second.
@@ -698,28 +698,25 @@ def _shared_of_pairings(
 
 def _band(sizes: np.ndarray, observed: np.ndarray, shared: np.ndarray, n: int) -> OverlapBand:
     permutations, count = shared.shape
-    quantiles = np.full((count, 3), np.nan)
-    reached = np.zeros(count, dtype=np.int64)
-    excess = np.full(count, -np.inf)
-    largest = np.full(permutations, -np.inf)
-    for start in range(0, count, 256) if permutations else ():
-        at = slice(start, start + 256)
-        part = shared[:, at].astype(np.float64)  # (permutations, c)
-        quantiles[at] = np.quantile(part / (n * sizes[at]), QUANTILES, axis=0).T
-        reached[at] = (part >= observed[at]).sum(axis=0)
-        # The mean over all pairings is known exactly. The observed pairing is one of them, and counts as one.
-        expected = n * sizes[at] ** 2 / (n - 1)
-        deviation = np.sqrt(
-            (((part - expected) ** 2).sum(axis=0) + (observed[at] - expected) ** 2) / (1 + permutations)
-        )
-        varies = deviation > 1e-9 * expected
-        scale = np.where(varies, deviation, 1.0)
-        excess[at] = np.where(varies, (observed[at] - expected) / scale, -np.inf)
-        largest = np.maximum(largest, np.where(varies, (part - expected) / scale, -np.inf).max(axis=1))
-    return OverlapBand(
-        ks=sizes,
-        quantiles=quantiles,
-        p_value=(1 + reached) / (1 + permutations),
-        p_simultaneous=(1 + (largest[:, None] >= excess).sum(axis=0)) / (1 + permutations),
-        permutations=permutations,
+    quantiles, p_value, p_simultaneous = (
+        np.full((count, 3), np.nan),
+        np.full(count, np.nan),
+        np.full(count, np.nan),
     )
+    if permutations:
+        excess = np.empty(count)
+        largest = np.full(permutations, -np.inf)
+        for start in range(0, count, 256):  # some columns at a time, for float64 takes twice the memory
+            at = slice(start, start + 256)
+            values, truth = shared[:, at].astype(np.float64), observed[at]  # (permutations, c), (c,)
+            quantiles[at] = np.quantile(values / (n * sizes[at]), QUANTILES, axis=0).T
+            p_value[at] = (1 + (values >= truth).sum(axis=0)) / (1 + permutations)
+            # The mean over all pairings is known exactly. The observed one is among them, and counts as one.
+            expected = n * sizes[at] ** 2 / (n - 1)
+            variance = (((values - expected) ** 2).sum(axis=0) + (truth - expected) ** 2) / (1 + permutations)
+            varies = variance > 1e-18 * expected**2
+            scale = np.sqrt(np.where(varies, variance, 1.0))
+            excess[at] = np.where(varies, (truth - expected) / scale, -np.inf)
+            largest = np.maximum(largest, np.where(varies, (values - expected) / scale, -np.inf).max(axis=1))
+        p_simultaneous = (1 + (largest[:, None] >= excess).sum(axis=0)) / (1 + permutations)
+    return OverlapBand(sizes, quantiles, p_value, p_simultaneous, permutations)

@@ -10,12 +10,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from core import _exact_search as exact
 from core._arrays import matrix, norms
 from core.neighbors import knn
 
 _BLOCK_ELEMENTS = 500_000
+_MANY_UNSURE = 0.1  # share of neighbours that may tie, from which it pays to measure all
 _ROUNDOFF = 2.0**-53
 #: Two distances that are further apart than this, their errors aside, differ in the 12th decimal.
 _TIE = 1.001 * 10.0**-exact.DECIMALS
@@ -26,11 +28,34 @@ def index_type(n: int) -> type[np.unsignedinteger]:
     return np.uint16 if n <= 2**16 - 1 else np.uint32
 
 
-def neighbor_order(X: np.ndarray, k: int, metric: str) -> np.ndarray:
-    """Return the indices that ``knn(X, k, metric=metric)`` returns, (n, k) of `index_type`."""
+def neighbor_order(X: ArrayLike, k: int, *, metric: str = "cosine") -> np.ndarray:
+    """Return the indices that ``knn(X, k, metric=metric)`` returns, without the distances.
+
+    Parameters
+    ----------
+    X : (n, d) array_like
+    k : int
+        From 1 to n - 1.
+    metric : {'cosine', 'euclidean', 'inner_product'}, default 'cosine'
+
+    Returns
+    -------
+    (n, k) array
+        Nearest first, ties by lower index; unsigned, of 16 bits for up to 65,535 points and of 32 beyond.
+
+    Raises
+    ------
+    ValueError
+        As `knn`.
+
+    Examples
+    --------
+    >>> neighbor_order([[0.0], [1.0], [3.0]], 2, metric="euclidean").tolist()
+    [[1, 2], [0, 2], [1, 0]]
+    """
     X = matrix(X, "X")
     n = len(X)
-    if metric in ("cosine", "euclidean") and 1 <= k < n and 4 * k > n:
+    if metric in ("cosine", "euclidean") and n // 4 < k < n:
         return _by_full_sort(X, k, metric)
     return knn(X, k, metric=metric)[0].astype(index_type(n))
 
@@ -57,6 +82,9 @@ def _by_full_sort(X: np.ndarray, k: int, metric: str) -> np.ndarray:
     order = np.empty((n, k), dtype=index_type(n))
     rows = max(1, _BLOCK_ELEMENTS // n)
 
+    def measure(start: int, offsets: np.ndarray, column: np.ndarray) -> np.ndarray:
+        return exact._exact(problem, pair_sums, start, offsets, column)
+
     def block(start: int) -> None:
         stop = min(start + rows, n)
         # Half the squared distance but for what is the same all along a row, or minus the cosine.
@@ -78,8 +106,11 @@ def _by_full_sort(X: np.ndarray, k: int, metric: str) -> np.ndarray:
             tolerance = unit * distance**2 + (_TIE + unit * distance) * distance
         tolerance = np.minimum(np.ceil(tolerance * scale) + 1, 2.0**62).astype(np.int64)
         near = np.diff(keys, axis=1) <= tolerance[:, None]
-        if near.any():
-            _settle(columns, near, lambda o, c: exact._exact(problem, pair_sums, start, o, c))
+        unsure = np.count_nonzero(near)
+        if unsure > _MANY_UNSURE * near.size:
+            columns = _measured(start, stop, n, measure)
+        elif unsure:
+            _settle(start, columns, near, measure)
         order[start:stop] = columns[:, :k]
 
     starts = range(0, n, rows)
@@ -96,9 +127,20 @@ def _by_full_sort(X: np.ndarray, k: int, metric: str) -> np.ndarray:
     return order
 
 
-def _settle(
-    columns: np.ndarray, near: np.ndarray, measure: Callable[[np.ndarray, np.ndarray], np.ndarray]
-) -> None:
+#: Takes the first of some rows, where the columns of each begin, and the columns; gives exact distances.
+Measure = Callable[[int, np.ndarray, np.ndarray], np.ndarray]
+
+
+def _measured(start: int, stop: int, n: int, measure: Measure) -> np.ndarray:
+    """Return all other points of rows start to stop in the order of their exact distances, then indices."""
+    every = np.tile(np.arange(n), (stop - start, 1))
+    others = every[every != np.arange(start, stop)[:, None]].reshape(stop - start, n - 1)
+    offsets = np.arange(stop - start + 1) * (n - 1)
+    distances = measure(start, offsets, others.ravel()).reshape(others.shape)
+    return np.take_along_axis(others, np.argsort(distances, axis=1, kind="stable"), axis=1)
+
+
+def _settle(start: int, columns: np.ndarray, near: np.ndarray, measure: Measure) -> None:
     """Sort every run of neighbours that may tie by exact distance, then by index, in place.
 
     ``near[:, p]`` says that the neighbours at p and p + 1 may tie.
@@ -112,4 +154,4 @@ def _settle(
     run = np.cumsum(begins[row, position])
     column = columns[row, position].astype(np.int64)
     offsets = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(columns)))])
-    columns[row, position] = column[np.lexsort((column, measure(offsets, column), run))]
+    columns[row, position] = column[np.lexsort((column, measure(start, offsets, column), run))]
