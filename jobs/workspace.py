@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cache import ArtifactStore
+from jobs.encoders import imported
 from jobs.files import read_json, write_json
 from jobs.queue import Queue, State
 from jobs.specs import DatasetRef, EmbedAudio, EmbedText, SpecError, Synthesize, from_json
@@ -108,7 +109,9 @@ class Dataset:
     @property
     def ref(self) -> DatasetRef:
         """The dataset as a field of a spec."""
-        return DatasetRef(self.name, self.fingerprint, self.source)
+        names = imported.meanings(self._workspace.root, self.fingerprint)
+        identities = {name: meaning.identity for name, meaning in names.items()}
+        return DatasetRef(self.name, self.fingerprint, self.source, identities)
 
     @property
     def ready(self) -> bool:
@@ -355,9 +358,12 @@ class Workspace:
 
     def spaces(self, dataset: Dataset) -> list[Space]:
         """Spaces of a dataset, by encoder: those that are made, then those that are asked for."""
+        names = imported.meanings(self.root, dataset.fingerprint)
         found: dict[str, Space] = {}
         for spec, state in self._embeddings(EmbedAudio, dataset):
-            found.setdefault(spec.encoder, Space(spec.encoder, spec, state))
+            # Under a name that was used again, only what it stands for now.
+            if spec.encoder not in names or names[spec.encoder].identity == spec.identity:
+                found.setdefault(spec.encoder, Space(spec.encoder, spec, state))
         return sorted(found.values(), key=lambda s: (s.state != "done", s.encoder))
 
     def text_spaces(self, dataset: Dataset) -> list[TextSpace]:
@@ -393,11 +399,12 @@ class Workspace:
     def evict(self, max_bytes: int) -> list[str]:
         """Remove least recently used results down to `max_bytes`.
 
-        What a waiting or running job needs and the sounds of generated datasets always stay.
+        What a waiting or running job needs, the sounds of generated datasets, and imported embeddings, which
+        nothing here could make again, always stay.
         """
         self.cache.clean()
         keep = self.queue.needed() | {d.fingerprint for d in self.datasets() if d.source is not None}
-        return self.cache.evict(max_bytes, keep=keep)
+        return self.cache.evict(max_bytes, keep=keep | imported.keys(self.root))
 
 
 def checked_name(name: str) -> str:

@@ -33,8 +33,9 @@ WorkspaceOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+# No emoji: "imported:clap:" would become a picture of hands.
+out = Console(highlight=False, emoji=False)
+err = Console(stderr=True, highlight=False, emoji=False)
 
 
 def open_workspace(path: Path | None) -> Workspace:

@@ -1,9 +1,11 @@
-"""Commands about what there is: add, datasets, encoders."""
+"""Commands about what there is: add, datasets, encoders, import-embeddings."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,12 +13,16 @@ from jobs.cli.common import JsonOption, WorkspaceOption, bars, open_workspace, s
 from jobs.specs import Synthesize
 from jobs.workspace import Workspace, WorkspaceError, checked_name
 
+if TYPE_CHECKING:
+    from jobs.imports import Report
+
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the program."""
     app.command()(add)
     app.command()(datasets)
     app.command()(encoders)
+    app.command("import-embeddings")(import_embeddings)
 
 
 def add(
@@ -140,6 +146,9 @@ def dataset_row(ws: Workspace, name: str) -> dict[str, Any]:
 def encoders(as_json: JsonOption = False) -> None:
     """List the encoders, what each is, and whether it can run here.
 
+    With `--json` also what is known of each model: modality, objective, parameters, training data and
+    dimensions.
+
     Example: `hearspace encoders`
 
     Exit status: 0.
@@ -154,6 +163,7 @@ def encoders(as_json: JsonOption = False) -> None:
             "what": module.DESCRIPTION,
             "available": missing is None,
             "reference": module.REFERENCE,
+            "card": asdict(registry.card(name)),
         }
         for name, module in registry.modules().items()
     ]
@@ -161,6 +171,105 @@ def encoders(as_json: JsonOption = False) -> None:
     if not as_json:
         for problem in registry.problems().values():
             say(problem)
+
+
+def import_embeddings(
+    dataset: Annotated[str, typer.Argument(help="Name of a dataset; `hearspace datasets` lists them.")],
+    name: Annotated[str, typer.Argument(help="Name of the model; the space will be imported:NAME.")],
+    path: Annotated[
+        Path | None,
+        typer.Argument(help="A .npy, .npz, .parquet, .csv or .tsv file, or a folder of .json files."),
+    ] = None,
+    ids: Annotated[
+        Path | None,
+        typer.Option(help="Text file with the name of a clip a line, for a .npy or .npz without names."),
+    ] = None,
+    modality: Annotated[
+        str | None, typer.Option(help="What the model was trained on, such as 'audio & language'.")
+    ] = None,
+    objective: Annotated[
+        str | None, typer.Option(help="What it was trained to do, such as 'contrastive alignment'.")
+    ] = None,
+    parameters: Annotated[
+        int | None, typer.Option(min=0, help="Number of parameters of its audio encoder.")
+    ] = None,
+    training_data: Annotated[
+        int | None, typer.Option(min=0, help="Number of clips or pairs that it was trained on.")
+    ] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove the space of this name instead.")] = False,
+    as_json: JsonOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Import embeddings that another program computed, of any model, as a space like any other.
+
+    A `.npz` holds `ids` (or `clip_ids`) and `embeddings` (n, d), or `frames` (m, d) and `offsets` (n + 1,);
+    a `.npy` (n, d) has a row a clip in the order of the dataset, or of `--ids`; tables have a column that
+    names the clip and columns of numbers; JSON files hold `audio_path` and `embeddings`, a list or a list of
+    frames. Names are clip ids, paths, or file names that only one clip has. Importing again under a name
+    replaces what it means.
+
+    Example: `hearspace import-embeddings esc10 beats ~/embeddings/beats.npz`
+
+    Exit status: 0, or 2 if nothing can be imported.
+    """
+    from jobs import encoders as registry
+    from jobs import imports
+
+    ws = open_workspace(workspace)
+    ds = ws.dataset(dataset)
+    if remove:
+        n = imports.remove(ws, ds, name)
+        if as_json:
+            print(f'{{"removed": {n}}}')
+        else:
+            say(f"Removed imported:{name} of {dataset}.")
+        return
+    if path is None:
+        raise WorkspaceError(
+            f"Say where the embeddings are: `hearspace import-embeddings {dataset} {name} PATH`."
+        )
+    known = registry.Card(modality, objective, parameters, training_data)
+    report = imports.import_embeddings(
+        ws,
+        ds,
+        name,
+        path.expanduser(),
+        ids=None if ids is None else ids.expanduser(),
+        card=None if known == registry.Card() else known,
+    )
+    if as_json:
+        row = asdict(report) | {"spec": report.spec.to_json(), "encoder": report.spec.encoder}
+        show([row | {"key": report.spec.key}], (), as_json=True, empty="")
+        return
+    frames = "" if report.n_frames is None else f", {report.n_frames:,} frames"
+    total = report.n_clips + len(report.excluded)
+    say(
+        f"Imported {report.spec.encoder}: {report.n_clips:,} of {total:,} clips × {report.dimensions} "
+        f"dimensions{frames}{'; the name stood for others before' if report.replaced else ''}."
+    )
+    for line in _import_remarks(report, dataset):
+        say(line)
+    say(f"Next: hearspace project {dataset} {report.spec.encoder}")
+
+
+def _import_remarks(report: Report, dataset: str) -> Iterator[str]:
+    if report.unknown:
+        names = _several(len(report.unknown), "name is", "names are")
+        yield f"{names} no clip of {dataset}: {_few(report.unknown)}."
+    reasons: dict[str, list[str]] = {}
+    for clip, reason in report.excluded.items():
+        reasons.setdefault(reason, []).append(clip)
+    for reason, clips in reasons.items():
+        yield f"{_several(len(clips), 'clip is', 'clips are')} left out ({_few(clips)}): {reason}."
+    yield from report.notes
+
+
+def _several(n: int, one: str, many: str) -> str:
+    return f"{n:,} {one if n == 1 else many}"
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
 def _options(given: list[str]) -> dict[str, str]:

@@ -10,9 +10,12 @@ An encoder is a module in this folder, or one that another distribution names in
 ``TAKES_ARGUMENT``        True where a model must be named: ``"transformers:laion/clap-htsat-unfused"``
 ``DESCRIPTION``           one sentence for people
 ``REFERENCE``             paper, source and licence of the weights
-``IMPORTS``               optional: heavy modules that a waiting child may import ahead of time
 ``available()``           None where it can run, else one sentence: what is missing and what to do
 ``load(argument, ...)``   ``load(argument, *, modality, device)`` -> `AudioModel` or `TextModel`
+``IMPORTS``               optional: heavy modules that a waiting child may import ahead of time
+``CARD``                  optional: a `Card`, what is known of the model
+``card(argument)``        optional: the `Card` of a certain model, where it depends on the argument
+``identity(argument)``    optional: what an argument stands for, where its spelling does not say it
 ========================  ==========================================================================
 
 This registry is light: it imports no numerics, and encoder modules import theirs inside functions.
@@ -22,7 +25,8 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
@@ -34,6 +38,31 @@ if TYPE_CHECKING:
 
 ENTRY_POINTS = "hearspace.encoders"
 Modality = Literal["audio", "text"]
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known of a model, for a table of models; None for what is not known.
+
+    Attributes
+    ----------
+    modality : str
+        What it was trained on, ``"audio"`` or several joined as in ``"audio & language"``.
+    objective : str
+        What it was trained to do: ``"classification"``, ``"contrastive alignment"``, ``"none"``, ...
+    parameters : int
+        Of the part that embeds.
+    training_data : int
+        Clips, or pairs of a clip and something else, that it was trained on.
+    dimensions : int
+        Length of an embedding.
+    """
+
+    modality: str | None = None
+    objective: str | None = None
+    parameters: int | None = None
+    training_data: int | None = None
+    dimensions: int | None = None
 
 
 class EncoderError(ValueError):
@@ -218,6 +247,9 @@ def identity(name: str, *, modality: Modality) -> str:
     """
     module, argument = get(name, modality=modality)
     base = f"{module.NAME}/{module.VERSION}"
+    meaning = getattr(module, "identity", None)
+    if meaning is not None:
+        return f"{base}:{meaning(argument)}"
     if argument is None:
         return base
     if not is_folder(argument):
@@ -228,6 +260,38 @@ def identity(name: str, *, modality: Modality) -> str:
             f"There is no folder {folder}, which {name!r} names; give one that holds a model."
         )
     return f"{base}:{folder.name}#{fingerprint(folder)}"
+
+
+def card(name: str, meta: Mapping[str, Any] | None = None) -> Card:
+    """Return what is known of a model; what is not known is None.
+
+    Parameters
+    ----------
+    name : str
+        As for `get`; the mere name of an encoder that takes a model tells what holds for all its models.
+    meta : mapping, optional
+        ``meta`` of the artifact of a space. It holds the card from the time of embedding, which is the only
+        one that there is of an imported space, and saves asking a library.
+
+    Raises
+    ------
+    UnknownEncoder
+        As `get`, where `meta` holds no card.
+    """
+    meta = meta or {}
+    if isinstance(meta.get("card"), Mapping):
+        found = Card(**{k: v for k, v in meta["card"].items() if k in Card.__annotations__})
+    else:
+        argument = name.partition(":")[2]
+        module: Any = modules().get(name) or get(name)[0]
+        found = module.card(argument) if argument and hasattr(module, "card") else _card(module)
+    dimensions = meta.get("dimensions")
+    return found if dimensions is None else replace(found, dimensions=dimensions)
+
+
+def _card(module: Any) -> Card:
+    found: Card = getattr(module, "CARD", Card())
+    return found
 
 
 def load(name: str, *, modality: Modality, device: str | None = None) -> Any:

@@ -17,6 +17,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jobs.encoders import Card
+
 if TYPE_CHECKING:
     import numpy as np
     import torch
@@ -31,6 +33,7 @@ REFERENCE = (
     "weights CC BY 4.0."
 )
 IMPORTS = ("torch", "scipy.fft", "core.spectra")
+CARD = Card("audio", "classification", parameters=4_686_144, dimensions=512)
 
 _RATE, _N_FFT, _HOP, _N_MELS = 44_100, 2048, 1024, 96
 _BLOCK, _STEP = 100, 50

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jobs.encoders import Card
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -23,6 +25,7 @@ TAKES_ARGUMENT = False
 DESCRIPTION = "Spectral shape, MFCC, pitch and onset statistics, each dimension with a name."
 REFERENCE = "McFee et al., librosa, SciPy 2015; de Cheveigné & Kawahara, YIN, JASA 2002 for pitch."
 IMPORTS = ("librosa", "librosa.feature", "librosa.onset", "scipy.fft", "core.spectra")
+CARD = Card("audio", "none (signal processing)", parameters=0, training_data=0, dimensions=97)
 
 _RATE, _N_FFT, _HOP = 22_050, 2048, 512
 _PITCH = (65.0, 2093.0)  # C2 to C7

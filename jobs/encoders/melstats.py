@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jobs.encoders import Card
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -19,6 +21,7 @@ TAKES_ARGUMENT = False
 DESCRIPTION = "Mean and deviation of 64 log-mel bands: loudness and colour, no model."
 REFERENCE = "Signal processing without weights; Slaney's mel scale."
 IMPORTS = ("scipy.fft", "core.spectra")
+CARD = Card("audio", "none (signal processing)", parameters=0, training_data=0, dimensions=128)
 
 N_MELS = 64
 

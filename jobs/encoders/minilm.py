@@ -10,6 +10,8 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
+from jobs.encoders import Card
+
 NAME = "minilm"
 VERSION = 1
 MODALITIES = frozenset({"text"})
@@ -17,6 +19,7 @@ TAKES_ARGUMENT = False
 DESCRIPTION = "all-MiniLM-L6-v2: a small sentence model that needs no network."
 REFERENCE = "Reimers & Gurevych, Sentence-BERT, EMNLP 2019; all-MiniLM-L6-v2, Apache 2.0."
 IMPORTS = ("torch", "sentence_transformers")
+CARD = Card("language", "contrastive", 22_713_728, 1_170_060_424, dimensions=384)
 
 
 def _folder() -> Path | None:

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from jobs.encoders import Card
+
 if TYPE_CHECKING:
     import numpy as np
     import torch
@@ -22,6 +24,7 @@ TAKES_ARGUMENT = False
 DESCRIPTION = "An untrained network with fixed random weights: the control for trained ones."
 REFERENCE = "He et al. 2015 for the scale of the weights; seed 0."
 IMPORTS = ("torch", "scipy.fft", "core.spectra")
+CARD = Card("audio", "none (random weights)", parameters=96_912, training_data=0, dimensions=256)
 
 CHANNELS = (1, 16, 32, 64, 128)
 _N_MELS, _HOP, _N_FFT = 64, 512, 1024

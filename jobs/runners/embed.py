@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -213,6 +214,7 @@ def _store_audio(
             dimensions=d,
             frame_level=frame_level,
             seconds=seconds,
+            card=asdict(encoders.card(spec.encoder)),
         )
     if len(lost):
         context.log(f"{len(lost):,} of {len(ids):,} clips were left out; excluded.parquet says why.")

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar
 
 SPECS: dict[str, type[Spec]] = {}
@@ -35,11 +35,15 @@ class DatasetRef:
         SHA-256 over the clips (ids and contents), or the key of `source` where a job makes the clips.
     source : Spec, optional
         The spec whose result holds the clips, for a dataset that is generated.
+    imported : mapping, optional
+        What the names of its imported embeddings stand for in its workspace, by encoder; a spec that is made
+        with such a name takes its identity from here. Not part of any key, nor of what is written down.
     """
 
     name: str
     fingerprint: str
     source: Spec | None = None
+    imported: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,13 +46,16 @@ class EmbedAudio(Spec):
 
     dataset: DatasetRef
     encoder: str
-    #: What the name stands for: the encoder's version and, for weights in a folder, their fingerprint.
+    #: What the name stands for: the encoder's version and, for weights in a folder or embeddings that were
+    #: imported, their fingerprint.
     identity: str = ""
 
     def __post_init__(self) -> None:
         if not self.identity:
             object.__setattr__(self, "encoder", encoders.canonical(self.encoder, modality="audio"))
-            object.__setattr__(self, "identity", encoders.identity(self.encoder, modality="audio"))
+            imported = self.dataset.imported.get(self.encoder)
+            identity = imported or encoders.identity(self.encoder, modality="audio")
+            object.__setattr__(self, "identity", identity)
 
     @property
     def title(self) -> str:

@@ -43,6 +43,7 @@ WANTED = {"demo", "serve", "worker", "add", "datasets", "encoders", "embed", "pr
     "jobs",
     "cache",
     "export",
+    "import-embeddings",
 }
 ALL = commands(typer.main.get_command(app))
 
