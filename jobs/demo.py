@@ -1,13 +1,17 @@
-"""What the demo asks for: a synthetic sound world, four models of it, and their maps."""
+"""What the demo asks for: a synthetic sound world, four models of it, maps and measures of them."""
 
 from __future__ import annotations
 
-from jobs.specs import EmbedAudio, Project, Spec, Synthesize
+from jobs import measures
+from jobs.specs import EmbedAudio, EmbedText, Project, Spec, Synthesize
+from jobs.texts import texts_fingerprint, texts_of
 from jobs.workspace import Workspace
 
 NAME = "demo"
 WORLD = Synthesize(clips_per_class=20, seconds=3.0, difficulty=0.5, seed=0)
 ENCODERS = ("melstats", "random-cnn", "handcrafted", "aisfx")
+#: Embeds the names of the classes, so that sounds and words can be compared.
+TEXT_ENCODER = "minilm"
 #: Maps of every model; the first of each comes before the second of any.
 METHODS = ("tsne", "umap", "pca")
 
@@ -24,9 +28,17 @@ def prepare(workspace: Workspace, world: Synthesize = WORLD) -> list[Spec]:
 
 def presets(workspace: Workspace) -> list[Spec]:
     """Return the demo's results, those that give a first picture soonest first."""
-    ref = workspace.dataset(NAME).ref
-    spaces = [EmbedAudio(dataset=ref, encoder=name) for name in ENCODERS]
+    dataset = workspace.dataset(NAME)
+    spaces = [EmbedAudio(dataset=dataset.ref, encoder=name) for name in ENCODERS]
+    words = EmbedText(
+        dataset=dataset.ref, texts=texts_fingerprint(texts_of(dataset, "label")), encoder=TEXT_ENCODER
+    )
     maps = [[Project(embedding=space, method=method) for method in METHODS] for space in spaces]
     first = [tsne for tsne, *_ in maps]
     rest = [spec for _, *others in maps for spec in others]
-    return [*first, *rest]
+    measured = [spec for space in spaces for spec in measures.of_space(dataset, space)]
+    pairs = [
+        *measures.of_pairs(dataset, spaces),
+        *measures.of_pairs(dataset, spaces, [words], of="classes"),
+    ]
+    return [*first, *measured, *pairs, *rest]

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from cache import CacheError
-from jobs.cli import data, service, store, work
+from jobs.cli import data, measure, service, store, work
 from jobs.cli.common import BAD_INPUT, BUSY, INTERRUPTED, err
 from jobs.workspace import WorkerBusy
 
@@ -47,6 +47,7 @@ def _options(
 service.register(app)
 data.register(app)
 work.register(app)
+measure.register(app)
 store.register(app)
 
 

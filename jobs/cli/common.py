@@ -83,10 +83,13 @@ def size(n_bytes: float) -> str:
     return f"{n_bytes:.1f} TB"
 
 
-def compute(workspace: Workspace, specs: Sequence[Spec], *, as_json: bool = False) -> list[Job]:
+def compute(
+    workspace: Workspace, specs: Sequence[Spec], *, as_json: bool = False, quiet: bool = False
+) -> list[Job]:
     """Run specs to their end with a progress bar each; exit with status 1 if one fails.
 
-    Where a worker serves the workspace it does the work, and this only watches.
+    Where a worker serves the workspace it does the work, and this only watches. With `quiet` only failures
+    are said, on standard error.
     """
     from jobs.inprocess import run
 
@@ -94,11 +97,13 @@ def compute(workspace: Workspace, specs: Sequence[Spec], *, as_json: bool = Fals
     for spec in specs:
         workspace.queue.submit(spec)
     jobs = []
-    with bars(quiet=as_json) as report:
+    with bars(quiet=as_json or quiet) as report:
         for spec in specs:
             job = run(workspace, spec, report)
             jobs.append(job)
-            if not as_json:
+            if quiet and job.state != "done":
+                err.print(escape(f"✗ {job.title}: {job.error or job.state}"), soft_wrap=True)
+            elif not (as_json or quiet):
                 say(f"{'✓' if job.state == 'done' else '✗'} {job.title}: {job.error or job.state}")
     if as_json:
         print(json.dumps([job_row(job) for job in jobs], ensure_ascii=False, indent=1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -59,11 +60,16 @@ def _do(
         for spec in specs:
             print(json.dumps(spec.to_json(), ensure_ascii=False))
     elif background:
-        jobs = [workspace.queue.submit(spec) for spec in specs]
-        rows = [job_row(j) | {"job": j.key[:12]} for j in jobs]
-        show(rows, ("job", "state", "title"), as_json=as_json, empty="Nothing to do.")
+        put_off(workspace, specs, as_json=as_json)
     else:
         compute(workspace, specs, as_json=as_json)
+
+
+def put_off(workspace: Workspace, specs: Sequence[Spec], *, as_json: bool) -> None:
+    """Put specs into the queue and say what became of each."""
+    jobs = [workspace.queue.submit(spec) for spec in specs]
+    rows = [job_row(j) | {"job": j.key[:12]} for j in jobs]
+    show(rows, ("job", "state", "title"), as_json=as_json, empty="Nothing to do.")
 
 
 def embed(

@@ -1,0 +1,174 @@
+"""Commands that measure: how well spaces tell classes apart, and how far they agree."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from jobs import measures
+from jobs.cli.common import JsonOption, WorkspaceOption, compute, open_workspace, show
+from jobs.cli.work import BackgroundOption, put_off
+from jobs.specs import Agreement, Baselines, EmbedAudio, EmbedText, Separability, SpecError
+from jobs.workspace import Dataset, Workspace
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    app.command()(measure)
+    app.command()(compare)
+
+
+DatasetArgument = Annotated[str, typer.Argument(help="Name of a dataset; `hearspace datasets` lists them.")]
+
+
+def measure(
+    dataset: DatasetArgument,
+    encoders: Annotated[
+        list[str] | None, typer.Argument(help="Spaces, by encoder. [default: all that the dataset has]")
+    ] = None,
+    background: BackgroundOption = False,
+    as_json: JsonOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Measure how well spaces tell the classes apart: silhouettes, classifiers, the four properties, shape.
+
+    Embeds the dataset first where that is missing. K-means over the number of clusters is computed as well,
+    for the page.
+
+    Example: `hearspace measure esc10 melstats aisfx`
+
+    Exit status: 0 when every number is there, 1 if a job failed, 2 for unknown names.
+    """
+    ws = open_workspace(workspace)
+    ds = ws.dataset(dataset)
+    spaces = _spaces(ws, ds, encoders)
+    specs = [spec for space in spaces for spec in measures.of_space(ds, space)]
+    if background:
+        put_off(ws, specs, as_json=as_json)
+        return
+    compute(ws, specs, quiet=as_json)
+    columns = ("space", "dimensions", "silhouette", "knn", "probe", *_PROPERTIES, "hubness@10")
+    rows = [_space_row(ws, ds, space) for space in spaces]
+    show(rows, (*columns, "intrinsic_dimension", "effective_rank"), as_json=as_json, empty="")
+
+
+def compare(
+    dataset: DatasetArgument,
+    encoders: Annotated[
+        list[str] | None, typer.Argument(help="Spaces, by encoder. [default: all that the dataset has]")
+    ] = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Text encoder whose embeddings of the class names take part; implies --of classes."
+        ),
+    ] = None,
+    of: Annotated[str, typer.Option(help="What is compared: clips or classes.")] = "clips",
+    k: Annotated[int, typer.Option("-k", min=1, help="Size of the neighbourhoods in the table.")] = 10,
+    background: BackgroundOption = False,
+    as_json: JsonOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Compare spaces pair by pair: do they agree on which sounds are near each other?
+
+    The table has S_k without the point itself at one k, what unrelated spaces would have, NNGS (the mean
+    Jaccard index), the largest S_k over k up to a fifth of the clips, and linear CKA.
+
+    Example: `hearspace compare esc10 melstats aisfx --text minilm -k 5`
+
+    Exit status: 0 when every number is there, 1 if a job failed, 2 for unknown names or a k out of range.
+    """
+    ws = open_workspace(workspace)
+    ds = ws.dataset(dataset)
+    spaces = _spaces(ws, ds, encoders)
+    texts = [_text_space(ds, name) for name in text or ()]
+    if texts:
+        of = "classes"
+    pairs = measures.of_pairs(ds, spaces, texts, of=of)
+    if not pairs:
+        raise SpecError(f"There is only one space of {ds.name} to compare; name at least two.")
+    if background:
+        put_off(ws, list(pairs), as_json=as_json)
+        return
+    compute(ws, pairs, quiet=as_json)
+    rows = [_pair_row(ws, pair, k) for pair in pairs]
+    columns = ("a", "b", "n", "k", "overlap", "chance", "p", "nngs", "largest", "at_k", "cka")
+    show(rows, columns, as_json=as_json, empty="")
+
+
+def _spaces(ws: Workspace, ds: Dataset, encoders: list[str] | None) -> list[EmbedAudio]:
+    if encoders:
+        return list({e: EmbedAudio(dataset=ds.ref, encoder=e) for e in encoders}.values())
+    found = [space.spec for space in ws.spaces(ds) if space.state == "done"]
+    if not found:
+        raise SpecError(f"Dataset {ds.name} has no space yet; name encoders, or run `hearspace embed` first.")
+    return found
+
+
+def _text_space(ds: Dataset, encoder: str) -> EmbedText:
+    from jobs.texts import texts_fingerprint, texts_of
+
+    return EmbedText(dataset=ds.ref, texts=texts_fingerprint(texts_of(ds, "label")), encoder=encoder)
+
+
+#: The four properties by the signs of their paper.
+_PROPERTIES = {
+    "mu_p": "intra_class_clustering",
+    "sigma_p": "intra_class_equidistance",
+    "mu_n": "inter_class_separation",
+    "sigma_n": "inter_class_equidistance",
+}
+
+
+def _space_row(ws: Workspace, ds: Dataset, space: EmbedAudio) -> dict[str, Any]:
+    labels = ds.labels_fingerprint
+    shape = ws.cache.open(Separability(embedding=space, labels=labels).key)
+    simple = ws.cache.open(Baselines(embedding=space, labels=labels).key).meta
+    silhouettes = shape.array("silhouette_cosine")
+    known = silhouettes[np.isfinite(silhouettes)]
+    hubs = dict(shape.meta["hubness"])
+    return {
+        "space": space.encoder,
+        "n": shape.meta["n_clips"],
+        "classes": shape.meta["n_classes"],
+        "dimensions": int(ws.cache.open(space.key).array("embeddings").shape[1]),
+        "silhouette": float(known.mean()) if len(known) else None,
+        "knn": simple["accuracy"]["knn"],
+        "probe": simple["accuracy"]["probe"],
+        **{sign: shape.meta["properties"][name] for sign, name in _PROPERTIES.items()},
+        "hubness@10": hubs.get("10"),
+        "intrinsic_dimension": shape.meta["intrinsic_dimension"],
+        "effective_rank": shape.meta["effective_rank"],
+    }
+
+
+def _pair_row(ws: Workspace, pair: Agreement, k: int) -> dict[str, Any]:
+    found = ws.cache.open(pair.key)
+    ks, overlap = found.array("ks"), found.array("overlap")
+    if k > ks[-1]:
+        raise SpecError(f"k is {k}; {pair.title} is known for k from 1 to {ks[-1]}.")
+    n = found.meta["n"]
+    most = max(1, n // 5)
+    best = int(np.argmax(overlap[:most]))
+    at = k - 1
+    return {
+        "a": _name(pair.a),
+        "b": _name(pair.b),
+        "of": pair.of,
+        "n": n,
+        "k": k,
+        "overlap": float(overlap[at]),
+        "chance": float(found.array("chance")[at]),
+        "p": float(found.array("p_value")[at]) if pair.permutations else None,
+        "adjusted": float(found.array("adjusted")[at]),
+        "nngs": float(found.array("jaccard")[at]),
+        "largest": float(overlap[best]),
+        "at_k": int(ks[best]),
+        "cka": found.meta["cka"]["linear"],
+    }
+
+
+def _name(space: EmbedAudio | EmbedText) -> str:
+    return space.encoder if isinstance(space, EmbedAudio) else f"{space.encoder} ({space.of}s)"

@@ -1,0 +1,97 @@
+"""The commands that measure: their tables hold what `core` gives for the same arrays."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from core.separability import silhouette_score
+from core.similarity import neighborhood_overlap
+from jobs.specs import EmbedAudio
+from jobs.workspace import Workspace
+from tests.jobs.test_cli import call
+from tests.jobs.tones import write_tones
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    root = tmp_path_factory.mktemp("measured")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HEARSPACE_HOME", str(root / "home"))
+        patch.setenv("COLUMNS", "300")
+        yield root
+
+
+@pytest.fixture
+def tones(home, capsys):
+    if not (home / "sounds").exists():
+        write_tones(home / "sounds", n_clips=20, n_classes=4)
+        assert call(capsys, "add", "tones", str(home / "sounds"))[0] == 0
+        assert call(capsys, "embed", "tones", "melstats", "handcrafted")[0] == 0
+    return Workspace.open(home / "home")
+
+
+def embeddings(workspace: Workspace, encoder: str) -> np.ndarray:
+    spec = EmbedAudio(dataset=workspace.dataset("tones").ref, encoder=encoder)
+    return np.asarray(workspace.cache.open(spec.key).array("embeddings"))
+
+
+def test_measure_prints_what_core_gives(tones, capsys):
+    status, out, err = call(capsys, "measure", "tones", "--json")
+    assert status == 0, err
+    rows = {row["space"]: row for row in json.loads(out)}
+    assert set(rows) == {"melstats", "handcrafted"}
+    labels = tones.dataset("tones").clips["label"].to_numpy()
+    for name, row in rows.items():
+        X = embeddings(tones, name)
+        assert row["silhouette"] == pytest.approx(silhouette_score(X, labels), abs=1e-9)
+        assert (row["n"], row["classes"], row["dimensions"]) == (20, 4, X.shape[1])
+        assert 0 <= row["knn"] <= 1
+        assert 0 <= row["probe"] <= 1
+    status, out, _ = call(capsys, "measure", "tones", "melstats")
+    assert status == 0
+    assert "melstats" in out
+    assert "handcrafted" not in out
+
+
+def test_compare_prints_what_core_gives(tones, capsys):
+    status, out, err = call(capsys, "compare", "tones", "-k", "3", "--json")
+    assert status == 0, err
+    (row,) = json.loads(out)
+    curve = neighborhood_overlap(
+        embeddings(tones, "melstats"), embeddings(tones, "handcrafted"), include_self=False
+    )
+    assert {row["a"], row["b"]} == {"melstats", "handcrafted"}
+    assert row["overlap"] == pytest.approx(curve.overlap[2], abs=1e-9)
+    assert row["chance"] == pytest.approx(3 / 19, abs=1e-12)
+    assert row["nngs"] == pytest.approx(curve.jaccard[2], abs=1e-9)
+    assert row["largest"] == pytest.approx(curve.overlap[: 20 // 5].max(), abs=1e-9)
+    assert 0 < row["p"] <= 1
+
+
+def test_compare_says_what_it_cannot(tones, capsys):
+    status, _, err = call(capsys, "compare", "tones", "melstats")
+    assert (status, "at least two" in err) == (2, True)
+    status, _, err = call(capsys, "compare", "tones", "-k", "20")
+    assert (status, "from 1 to 19" in err) == (2, True)
+    status, _, err = call(capsys, "compare", "tones", "--of", "families")
+    assert (status, "'clips' or 'classes'" in err) == (2, True)
+
+
+def test_what_is_measured_can_wait_for_a_worker(tones, capsys):
+    status, out, _ = call(capsys, "compare", "tones", "--of", "classes", "--background", "--json")
+    assert status == 0
+    assert [row["state"] for row in json.loads(out)] == ["queued"]
+
+
+def test_a_dataset_without_a_space_says_what_to_do(home, tones, capsys):
+    assert call(capsys, "add", "bare", str(home / "sounds"))[0] == 0
+    status, _, err = call(capsys, "measure", "bare")
+    # The same sounds have the same spaces, whatever the dataset is called.
+    assert status == 0, err
+    write_tones(home / "others", n_clips=6, n_classes=2, seconds=0.7)
+    assert call(capsys, "add", "others", str(home / "others"))[0] == 0
+    status, _, err = call(capsys, "measure", "others")
+    assert (status, "hearspace embed" in err) == (2, True)
