@@ -368,6 +368,10 @@ def test_the_cheaper_way_is_taken(monkeypatch):
 
 
 def test_directions_at_right_angles():
+    rotation = np.linalg.qr(np.random.default_rng(0).standard_normal((4, 4)))[0]
+    turned = class_distances(np.repeat(rotation, 3, axis=0), np.repeat(list("dcba"), 3))
+    np.testing.assert_array_equal(turned.mean.diagonal(), 0)
+    np.testing.assert_array_equal(turned.sd, 0)
     found = class_distances(np.repeat(np.eye(4), 3, axis=0), np.repeat(list("dcba"), 3))
     assert found.classes.tolist() == list("abcd")
     np.testing.assert_array_equal(found.mean, 1 - np.eye(4))
@@ -534,6 +538,8 @@ def test_properties_do_not_depend_on_blocks_and_threads(monkeypatch):
 def test_the_perfect_space_has_only_zeros():
     found = angular_properties(np.repeat(np.eye(5), 4, axis=0), np.repeat(range(5), 4))
     assert (found.mu_p, found.sigma_p, found.mu_n, found.sigma_n) == (0, 0, 0, 0)
+    direction = np.full((4, 7), 0.3)
+    assert angular_properties(direction * [[1], [2], [3], [4]], ["a"] * 4).mu_p == 0
 
 
 def test_properties_without_pairs_are_nan():
