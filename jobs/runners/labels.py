@@ -51,7 +51,7 @@ def labelled(embedding: EmbedAudio, labels: str, context: JobContext) -> Labelle
     ValueError
         If the labels are no longer those that were asked for.
     """
-    clips = _dataset(context.workspace, embedding, labels).clips
+    clips = dataset_with(labels, embedding, context.workspace).clips
     artifact = context.open(embedding)
     clip_ids: list[str] = artifact.table("clips", ["clip_id"]).column("clip_id").to_pylist()
     row = {str(clip): i for i, clip in enumerate(clips["clip_id"])}
@@ -61,7 +61,8 @@ def labelled(embedding: EmbedAudio, labels: str, context: JobContext) -> Labelle
     return Labelled(artifact.array("embeddings"), clip_ids, classes, _folds(clips, rows, classes))
 
 
-def _dataset(workspace: Workspace, embedding: EmbedAudio, labels: str) -> Dataset:
+def dataset_with(labels: str, embedding: EmbedAudio, workspace: Workspace) -> Dataset:
+    """Return the dataset of a space that says `labels` about its clips; raises as `labelled`."""
     dataset = workspace.dataset_for(embedding.dataset)
     # The same sounds may be there under another name with other labels.
     for candidate in (dataset, *workspace.datasets()):

@@ -18,6 +18,14 @@ from jobs.specs.measures import (
     MapQuality,
     Separability,
 )
+from jobs.specs.retrieval import (
+    CUTOFFS,
+    QUERY_CHARACTERS,
+    QUERY_SECONDS,
+    EmbedQuery,
+    Retrieval,
+    RetrievalGrid,
+)
 from jobs.specs.spaces import (
     GRAPH_K,
     METHODS,
@@ -30,18 +38,24 @@ from jobs.specs.spaces import (
 
 __all__ = [
     "CLIP_KS",
+    "CUTOFFS",
     "GRAPH_K",
     "METHODS",
+    "QUERY_CHARACTERS",
+    "QUERY_SECONDS",
     "SPECS",
     "Agreement",
     "Baselines",
     "DatasetRef",
     "EmbedAudio",
+    "EmbedQuery",
     "EmbedText",
     "KMeansCurve",
     "MapQuality",
     "Neighbors",
     "Project",
+    "Retrieval",
+    "RetrievalGrid",
     "Separability",
     "Spec",
     "SpecError",

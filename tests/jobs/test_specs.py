@@ -13,11 +13,14 @@ from jobs.specs import (
     Baselines,
     DatasetRef,
     EmbedAudio,
+    EmbedQuery,
     EmbedText,
     KMeansCurve,
     MapQuality,
     Neighbors,
     Project,
+    Retrieval,
+    RetrievalGrid,
     Separability,
     Spec,
     Synthesize,
@@ -43,6 +46,11 @@ EXAMPLES = [
     Baselines(embedding=SPACE, labels="c" * 64, k=3),
     KMeansCurve(embedding=SPACE, ks=(2, 3, 5)),
     MapQuality(map=Project(embedding=SPACE, method="pca")),
+    Retrieval(embedding=SPACE, labels="c" * 64),
+    Retrieval(embedding=SPACE, labels="c" * 64, by="family", components=0, normalize=True, algorithm="nns"),
+    RetrievalGrid(embedding=SPACE, labels="c" * 64, count_query=False),
+    EmbedQuery(encoder="melstats", upload="d" * 64, suffix=".wav"),
+    EmbedQuery(encoder="minilm", text="a dog barks"),
     Agreement(a=SPACE, b=OTHER),
     Agreement(a=SPACE, b=NAMES, of="classes", labels="c" * 64, metric_a="euclidean"),
 ]
@@ -190,3 +198,34 @@ def test_agreement_says_what_it_cannot_compare(fields, says):
 def test_kmeans_needs_numbers_of_clusters_in_order(ks):
     with pytest.raises(specs.SpecError, match="ascending"):
         KMeansCurve(embedding=SPACE, ks=ks)
+
+
+def test_a_typed_query_has_one_key_however_it_is_spaced():
+    plain = EmbedQuery(encoder="minilm", text="a dog barks")
+    spaced = EmbedQuery(encoder="minilm", text=" a  dog\nbarks", suffix=".wav", max_seconds=3)
+    assert spaced == plain
+    assert spaced.key == plain.key
+    assert plain.modality == "text"
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: Retrieval(embedding=SPACE, labels="", by="colour"), "by is 'colour'.*label, family"),
+        (lambda: Retrieval(embedding=SPACE, labels="", aggregation="sum"), "mean, median, max"),
+        (lambda: Retrieval(embedding=SPACE, labels="", algorithm="cosine"), "mips, mcss, nns"),
+        (lambda: Retrieval(embedding=SPACE, labels="", components=-1), "between 0 and"),
+        (lambda: RetrievalGrid(embedding=SPACE, labels="", by="colour"), "label, family"),
+        (lambda: EmbedQuery(encoder="minilm"), "one of upload and text"),
+        (lambda: EmbedQuery(encoder="minilm", text="  "), "one of upload and text"),
+        (lambda: EmbedQuery(encoder="minilm", text="x", upload="d" * 64), "one of upload and text"),
+        (lambda: EmbedQuery(encoder="minilm", text="x" * 1001), "1,001 characters.*1,000"),
+        (lambda: EmbedQuery(encoder="melstats", text="a dog"), "does not embed text"),
+        (lambda: EmbedQuery(encoder="melstats", upload="../secret", suffix=".wav"), "jobs.uploads"),
+        (lambda: EmbedQuery(encoder="melstats", upload="d" * 64, suffix="/../x"), "jobs.uploads"),
+        (lambda: EmbedQuery(encoder="melstats", upload="d" * 64, suffix=".wav", max_seconds=0), "max_sec"),
+    ],
+)
+def test_retrieval_and_queries_say_what_is_allowed(make, says):
+    with pytest.raises(ValueError, match=says):
+        make()

@@ -1,0 +1,93 @@
+"""Embed one query from outside a dataset: an uploaded sound or a typed text."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jobs import encoders, uploads
+from jobs.specs import EmbedQuery
+
+if TYPE_CHECKING:
+    from jobs.context import JobContext
+
+
+def embed_query(spec: EmbedQuery, context: JobContext) -> None:
+    """Compute `EmbedQuery`.
+
+    Raises
+    ------
+    ValueError
+        With one sentence: the file is gone, too large, too long, silent or no sound; the encoder cannot be
+        had, has changed, or gives no finite embedding.
+    """
+    now = encoders.identity(spec.encoder, modality=spec.modality)
+    if now != spec.identity:
+        raise ValueError(
+            f"Encoder {spec.encoder} has changed since this was asked for (from {spec.identity} to {now}); "
+            "ask again."
+        )
+    duration = None
+    if spec.text:
+        context.progress(0, 1, f"loading {spec.encoder}")
+        text_model = encoders.load(spec.encoder, modality="text")
+        vectors, frame_level = np.asarray(text_model.embed([spec.text]), dtype=np.float32), False  # (1, d)
+    else:
+        context.progress(0, 1, "reading the sound")
+        waveform, rate = _sound(spec, context)
+        duration = len(waveform) / rate
+        context.progress(0.1, 1, f"loading {spec.encoder}")
+        model = encoders.load(spec.encoder, modality="audio")
+        from jobs.audio import resample
+
+        embedded = model.embed([resample(waveform, rate, model.sample_rate)])[0]
+        vectors, frame_level = np.asarray(embedded, dtype=np.float32), model.frame_level  # (m, d)
+    if not np.isfinite(vectors).all():
+        raise ValueError(
+            f"Encoder {spec.encoder} gave values that are not finite numbers; try another encoder."
+        )
+    with context.writer() as w:
+        w.array("embeddings", vectors.mean(axis=0, dtype=np.float64, keepdims=True).astype(np.float32))
+        if frame_level:
+            w.array("frames", vectors)
+            w.array("offsets", np.array([0, len(vectors)], dtype=np.int64))
+        w.meta.update(
+            encoder=spec.encoder,
+            identity=spec.identity,
+            modality=spec.modality,
+            dimensions=int(vectors.shape[1]),
+            frame_level=frame_level,
+            duration=duration,
+        )
+    context.progress(1, 1)
+
+
+def _sound(spec: EmbedQuery, context: JobContext) -> tuple[np.ndarray, int]:
+    """Read an upload, at its own rate; no more of it than is needed to see that it is too long."""
+    from jobs.audio import AudioError, decode
+
+    path = uploads.path(context.workspace.root, spec.upload, spec.suffix)
+    try:
+        if path.stat().st_size > uploads.MAX_BYTES:
+            raise ValueError(f"The uploaded file is larger than {uploads.MAX_TEXT}; cut it or compress it.")
+        with path.open("rb") as file:
+            same = hashlib.file_digest(file, "sha256").hexdigest() == spec.upload
+    except OSError:
+        same = False
+    if not same:
+        raise ValueError("The uploaded file is no longer in the workspace; upload it again.")
+    try:
+        waveform, rate = decode(path, duration=spec.max_seconds + 1)
+    except AudioError as error:
+        raise ValueError(f"The uploaded file {error.reason}; upload a sound.") from None
+    if len(waveform) > spec.max_seconds * rate:
+        raise ValueError(
+            f"The uploaded sound is longer than {spec.max_seconds:g} s, the most a query may have; cut it."
+        )
+    if not waveform.any():
+        raise ValueError(
+            "The uploaded sound is silent: every sample is 0; upload one with something to hear."
+        )
+    return waveform, rate
