@@ -33,6 +33,7 @@ DASHBOARD_JOBS = {
     "jobs.datasets",
     "jobs.audio",
     "jobs.texts",
+    "jobs.uploads",
 }
 HEAVY = {
     "dask",
