@@ -31,7 +31,7 @@ def add(
         Path | None, typer.Argument(help="Folder that holds the sounds; none for --adapter synthetic.")
     ] = None,
     adapter: Annotated[
-        str, typer.Option(help="folder, csv, esc50, synthetic, or auto: what the folder looks like.")
+        str, typer.Option(help="folder, csv, esc50, fsd50k, synthetic, or auto: what the folder looks like.")
     ] = "auto",
     option: Annotated[
         list[str] | None,
@@ -44,7 +44,8 @@ def add(
     """Add a folder of recordings, or a synthetic sound world, to the workspace.
 
     The sounds stay where they are. Each is opened and hashed once; what cannot be used is reported and
-    left out. Adapters: `folder` (a class a folder), `csv` (a table names the sounds), `esc50`, `synthetic`.
+    left out. Adapters: `folder` (a class a folder), `csv` (a table names the sounds), `esc50`, `fsd50k`,
+    `synthetic`.
 
     Example: `hearspace add birds ~/recordings/birds`
 

@@ -97,7 +97,8 @@ def evict(
 ) -> None:
     """Remove least recently used results down to a size.
 
-    What a waiting or running job needs stays, and so do the sounds of generated datasets.
+    What a waiting or running job needs stays, and so do the sounds of generated datasets and imported
+    embeddings, which could not be made again.
 
     Example: `hearspace cache evict 5GB`
 

@@ -9,6 +9,8 @@ names in the entry-point group ``hearspace.datasets``. It holds plain facts and 
 ``OPTIONS``         mapping of each option's name to one line of help; option values are text
 ``scan(root, ...)`` ``scan(root, **options)`` yields a `Found` for each clip and a `LeftOut` for each
                     file that is no clip; it opens no sound file
+``classes(root)``   optional: ``classes(root, **options)`` yields label, family and description (or None)
+                    of each class; then every label of a clip is a class, not only the first
 ==================  ================================================================================
 
 Everything else (reading, hashing, ids, duplicates, the report) is `jobs.datasets.importer`, the same for

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from jobs.datasets import DatasetError
+from jobs.datasets import DatasetError, fsd50k
 
 # The first layout of ESC-10: "001 - Dog bark/1-17150-A.ogg".
 _OLD_ESC10 = re.compile(r"\d+ - [^/]+/\d-\d+-[A-Z]\.\w+")
 
 
 def detect(root: Path) -> str:
-    """Return the name of the adapter for a folder: esc50 by its layout, csv by a lone table, else folder.
+    """Return the name of the adapter for a folder: esc50 and fsd50k by their layouts, csv by a lone table,
+    else folder.
 
     Raises
     ------
@@ -24,6 +25,8 @@ def detect(root: Path) -> str:
         raise DatasetError(f"{root} {what}; give the folder that holds the sounds.")
     if (root / "meta" / "esc50.csv").is_file():
         return "esc50"
+    if fsd50k.looks_like(root):
+        return "fsd50k"
     folders = [p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")]
     if folders and all(any(_OLD_ESC10.fullmatch(f"{d.name}/{p.name}") for p in d.iterdir()) for d in folders):
         return "esc50"

@@ -18,7 +18,7 @@ import re
 import stat
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,9 +139,10 @@ def import_dataset(
             report.append(
                 (path, REMARK, f"the only clip of its class, {label!r}: nothing to compare it with")
             )
+    about = getattr(adapter, "classes", None)
     return Imported(
         clips=clips,
-        classes=class_table(clips),
+        classes=class_table(clips) if about is None else _all_classes(clips, about(folder, **given)),
         report=pd.DataFrame(report, columns=["path", "status", "reason"], dtype="str"),
         fingerprint=fingerprint(clips),
         labels_fingerprint=labels_fingerprint(clips),
@@ -169,6 +170,19 @@ def class_table(clips: pd.DataFrame) -> pd.DataFrame:
             "label": _text(labels),
             "family": _text([family.get(x) for x in labels]),
             "description": _text([None] * len(labels)),
+        }
+    )
+
+
+def _all_classes(clips: pd.DataFrame, about: Iterable[tuple[str, str | None, str | None]]) -> pd.DataFrame:
+    """One row for each label of any clip, with what the dataset says of it."""
+    said = {label: (family, description or None) for label, family, description in about}
+    labels = sorted({label for labels in clips["labels"] for label in labels} | set(clips["label"]))
+    return pd.DataFrame(
+        {
+            "label": _text(labels),
+            "family": _text([said.get(x, (None, None))[0] for x in labels]),
+            "description": _text([said.get(x, (None, None))[1] for x in labels]),
         }
     )
 

@@ -12,6 +12,8 @@ from jobs.datasets._detect import detect
         (["meta/esc50.csv", "audio/1-100032-A-0.wav"], "esc50"),
         (["001 - Dog bark/1-1-A.ogg", "002 - Rain/2-2-A.ogg", "README.md"], "esc50"),
         (["001 - Dog bark/a.ogg", "002 - Rain/2-2-A.ogg"], "folder"),
+        (["FSD50K.ground_truth/eval.csv", "FSD50K.eval_audio/1.wav"], "fsd50k"),
+        (["FSD50K.ground_truth/dev.csv", "FSD50K.eval_audio/1.wav"], "folder"),
         (["clips.csv", "audio/a.wav"], "csv"),
         (["clips.tsv", "a.wav"], "csv"),
         (["notes.csv", "Robin/a.wav", "Wren/b.wav"], "folder"),
