@@ -127,6 +127,13 @@ def pairs(dataset: Dataset, spaces: Sequence[Compared], of: str) -> list[Pair]:
     ]
 
 
+def first_pairs(found: Sequence[Pair], most: int) -> list[str]:
+    """Return the ids of the pairs to begin with: what sounds beside what is said, then the rest in order."""
+    mixed = [isinstance(p.a.spec, EmbedText) != isinstance(p.b.spec, EmbedText) for p in found]
+    ranked_pairs = sorted(range(len(found)), key=lambda i: not mixed[i])[:most]
+    return [found[i].id for i in sorted(ranked_pairs)]
+
+
 def measured(pair: Pair) -> Measured:
     """Return the result for a pair, which exists."""
 

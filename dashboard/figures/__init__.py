@@ -9,7 +9,6 @@ from dashboard.figures.agreement import (
     agreement_figure,
     overlap_by_class_figure,
     pair_lines,
-    spaces_figure,
 )
 from dashboard.figures.maps import (
     AXES,
@@ -20,7 +19,6 @@ from dashboard.figures.maps import (
     map_figure,
     number_range,
 )
-
 from dashboard.figures.separability import (
     CLICKABLE,
     ByClass,
@@ -29,6 +27,7 @@ from dashboard.figures.separability import (
     distance_figure,
     property_figure,
 )
+from dashboard.figures.spaces import spaces_figure
 
 __all__ = [
     "AXES",

@@ -130,7 +130,7 @@ def controls(workspace: Workspace, view: state.View, names: list[str]) -> Choice
         return None
     pairs = agreement.pairs(dataset, spaces, of)
     titles = {p.id: p.title for p in pairs}
-    view.many("pair", list(titles), list(titles)[:FIRST_PAIRS])
+    view.many("pair", list(titles), agreement.first_pairs(pairs, FIRST_PAIRS))
     with st.sidebar:
         chosen = st.multiselect(
             "Curves",

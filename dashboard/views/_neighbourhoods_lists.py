@@ -15,6 +15,7 @@ from dashboard.nearby import Neighbour
 from dashboard.views import _neighbourhoods_reading as reading
 from dashboard.views._neighbourhoods_controls import ORDERS, Choices, Options
 from dashboard.views._neighbourhoods_parts import pick, rich_table
+from jobs.specs import GRAPH_K
 
 #: Classes in the figure at most, those with the least overlap; rows of the table, and classes named in each.
 MOST_CLASSES = 30
@@ -93,6 +94,7 @@ def _near(chosen: Choices, o: Options, k: int, thing: str) -> None:
     for place, (space, other, found, side) in zip(columns, sides, strict=True):
         with place:
             _side(chosen, o, thing, k, space, other, found, f"neighbourhoods-near-{side}")
+    ui.reading(reading.near(chosen.of, k, GRAPH_K))
 
 
 def _side(

@@ -18,10 +18,10 @@ def pick(view: View, name: str, label: str, of: Mapping[str, str], *, disabled: 
 
 
 def rich_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, wrap: bool = False) -> None:
-    """Show a table as `ui.table` does, of cells that are HTML already and may break into lines."""
-    style = ' style="white-space:normal;padding-right:1.2rem;vertical-align:top"' if wrap else ""
-    top = "".join(f'<th scope="col">{h}</th>' for h in head)
-    body = "".join("<tr>" + "".join(f"<td{style}>{c}</td>" for c in row) + "</tr>" for row in rows)
+    """Show a table as `ui.table` does, closer, of cells that are HTML already and may break into lines."""
+    style = "padding-right:1.3rem" + ";white-space:normal;vertical-align:top" * wrap
+    top = "".join(f'<th scope="col" style="{style}">{h}</th>' for h in head)
+    body = "".join("<tr>" + "".join(f'<td style="{style}">{c}</td>' for c in row) + "</tr>" for row in rows)
     st.html(f'<div class="hs-scroll"><table class="hs-table"><tr>{top}</tr>{body}</table></div>')
 
 

@@ -77,6 +77,18 @@ def lists(of: str, k: int) -> str:
     )
 
 
+def near(of: str, k: int, kept: int) -> str:
+    """Say what the two lists side by side show."""
+    one, rest = "class", ""
+    if of == "clips":
+        one, rest = "clip", f" Of every clip the {kept} nearest are kept; what is further away is “beyond”."
+    return (
+        f"Nearest first by cosine distance, 0 to 2, in all dimensions of either space. The rank is a {one}’s "
+        f"place among the nearest in the other space, with ✓ where it is one of the {k} nearest in "
+        f"both.{rest}"
+    )
+
+
 #: How to read the table of classes.
 TABLE = (
     "The nearest classes in either space, nearest first; **bold** where both have it among them. Distances "

@@ -8,6 +8,7 @@ import pytest
 
 from dashboard import figures, palette
 from dashboard.figures import agreement as drawing
+from dashboard.figures import spaces
 
 
 def curve(name: str = "a × b", n: int = 60, *, band: bool = True, seed: int = 0) -> figures.Curve:
@@ -142,7 +143,8 @@ IDS = [["", "a~b", "a~c"], ["a~b", "", "b~c"], ["a~c", "b~c", ""]]
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_matrix_has_a_number_in_every_cell_that_has_one(theme: str) -> None:
     figure = figures.spaces_figure(NAMES, VALUES, title="Overlap", ids=IDS, picked="a~c", theme=theme)
-    written = {(a.y, a.x): a.text for a in figure.layout.annotations}
+    numbers = figure.data[2]
+    written = {(y, x): t for y, x, t in zip(numbers.y, numbers.x, numbers.text, strict=True)}
     assert written == {(0, 1): "0.25", (1, 0): "0.25", (0, 2): "−0.12", (2, 0): "−0.12"}
     assert np.isnan(figure.data[0].z.diagonal()).all()
     assert (figure.data[0].zmin, figure.data[0].zmax) == (-0.125, 1)
@@ -159,9 +161,9 @@ def test_matrix_has_a_number_in_every_cell_that_has_one(theme: str) -> None:
 
 def test_numbers_in_cells_stand_out_from_them() -> None:
     for theme in ("light", "dark"):
-        scale = drawing._scale(theme)
+        scale = spaces._scale(theme)
         for share, colour in scale:
-            on = drawing._on(scale, share)
+            on = spaces._on(scale, share)
             assert contrast(colour, on) >= 4.5, (theme, share)
 
 

@@ -177,7 +177,7 @@ def test_jaccard_has_its_own_numbers_and_no_p(shown: Any) -> None:
     pair = pairs(shown)[0]
     row = next(r for r in said.split("<tr>") if pair.title in r)
     assert f">{float(shown.cache.open(pair.spec.key).array('jaccard')[4]):.3f}<" in row
-    assert "<td>–</td></tr>" in row
+    assert row.count(">–</td>") == 1
 
 
 def test_controls_are_in_the_url_and_come_back(shown: Any) -> None:
