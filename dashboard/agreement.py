@@ -220,7 +220,7 @@ def stops(last: int) -> list[int]:
     --------
     >>> stops(12)
     [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]
-    >>> stops(399)[-4:]
+    >>> stops(399)[-3:]
     [350, 380, 399]
     """
     found = [*range(1, 10), *(s * 10**e for e in range(len(str(last))) for s in _STOPS)]
