@@ -27,12 +27,12 @@ PAIR_CLIPS = 3000
 #: The four properties: name in the result, name on the page, what the number is.
 PROPERTIES = (
     ("intra_class_clustering", "intra-class clustering", "mean of d² within classes"),
-    ("intra_class_equidistance", "intra-class equidistance", "standard deviation of d² within classes"),
+    ("intra_class_equidistance", "intra-class equidistance", "deviation of d² within classes"),
     ("inter_class_separation", "inter-class separation", "mean of (1 − d)² between classes"),
     (
         "inter_class_equidistance",
         "inter-class equidistance",
-        "standard deviation of (1 − d)² between classes",
+        "deviation of (1 − d)² between classes",
     ),
 )
 #: How the classes of the heatmaps can be ordered.
@@ -217,6 +217,11 @@ def by_class(spec: Separability, c: Clips, metric: str = "cosine") -> ByClass:
         )
 
     return once(("by-class", spec.key, c.key, metric), read)
+
+
+def class_of(spec: Separability, c: Clips, point: str) -> str:
+    """Return the class of what stands for it in the figure: a clip, or the class itself."""
+    return point if point in class_names(spec) else str(c.labels[c.row[point]])
 
 
 def by_class_table(shown: ByClass) -> pd.DataFrame:

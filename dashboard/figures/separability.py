@@ -64,6 +64,22 @@ def short(name: str, most: int = _LABEL) -> str:
     return name if len(name) <= most else name[: most - 1].rstrip() + "…"
 
 
+def figured(value: float, digits: int = 3) -> str:
+    """Say a number that may be small with so many figures; a dash where there is none.
+
+    Examples
+    --------
+    >>> figured(0.39312), figured(0.00034561), figured(0.0), figured(float("nan"))
+    ('0.393', '0.000346', '0', '–')
+    """
+    if not np.isfinite(value):
+        return "–"
+    if value == 0:
+        return "0"
+    places = digits - 1 - math.floor(math.log10(abs(value)))
+    return f"{value:,.{max(0, places)}f}".replace("-", "−")
+
+
 def row_height(n: int) -> float:
     """Pixels for each of n rows: roomy for few, and no more than a tall page for many."""
     return (
@@ -203,7 +219,8 @@ def by_class_figure(
     }
     at, names = thinned(shown.names, pixels)
     layout: dict[str, Any] = {
-        "height": round(pixels * classes + 124),
+        "height": round(pixels * classes + 150),
+        "margin": {"t": 66},
         "xaxis": {
             "title": {"text": f"{title}<br>n = {len(shown.values):,} clips"},
             "range": _reach(np.concatenate([shown.values, low, high]), limits),
@@ -352,11 +369,15 @@ def property_figure(
     }
     dots = {
         "type": "scatter",
-        "mode": "markers",
+        "mode": "markers+text",
         "x": x[there],
         "y": rows[there],
+        "text": [f"  {figured(v)}" for v in x[there].tolist()],
+        "textposition": "middle right",
+        "textfont": {"size": 12, "color": INK[theme]},
+        "cliponaxis": False,
         "customdata": [s for s, t in zip(spaces, there, strict=True) if t],
-        "hovertemplate": "%{customdata}<br>%{x:.4f}<extra></extra>",
+        "hovertemplate": "%{customdata}<br>%{x:.6f}<extra></extra>",
         "marker": {"size": 10, "color": palette.BASE[theme][0]},
         "meta": "spaces",
     }
@@ -365,7 +386,7 @@ def property_figure(
         "height": round(28 * len(spaces) + 104),
         "showlegend": False,
         "margin": {"t": 10},
-        "xaxis": {"title": {"text": title}, "range": [0, 1.08 * top or 1.0], "showgrid": True, "nticks": 6},
+        "xaxis": {"title": {"text": title}, "range": [0, 1.22 * top or 1.0], "showgrid": True, "nticks": 6},
         "yaxis": {
             "tickvals": rows,
             "ticktext": [short(s, 22) for s in spaces],
@@ -427,7 +448,7 @@ def clusters_figure(
     if n_classes and ks.min() <= n_classes <= ks.max():
         both = n_classes in marks
         marks[n_classes] = f"elbow and classes, K = {n_classes}" if both else f"{n_classes} classes"
-    room = 0.04 * float(ks.max() - ks.min())
+    room = 0.04 * float(ks.max() - ks.min()) or 0.5
     layout: dict[str, Any] = {
         "height": 460,
         "showlegend": False,

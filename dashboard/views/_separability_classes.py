@@ -87,5 +87,4 @@ def show(
 
 def _clicked(spec: Separability, c: Clips) -> None:
     for found in ui.clicked(CHART):
-        label = found if found in separability.class_names(spec) else c.labels[c.row[found]]
-        st.session_state["separability.class"] = str(label)
+        st.session_state["separability.class"] = separability.class_of(spec, c, found)

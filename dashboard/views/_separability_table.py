@@ -10,6 +10,7 @@ import numpy as np
 import streamlit as st
 
 from dashboard import numbers, palette, separability, ui
+from dashboard.figures.separability import figured
 from dashboard.separability import Scores
 from jobs.specs import Spec
 from jobs.workspace import Dataset, Space, Workspace
@@ -33,6 +34,20 @@ _CSS = """
   padding-left: 0.6rem; }
 </style>
 """
+
+
+_COLUMNS = (
+    "**Accuracy**: what a vote of the nearest clips and a linear classifier say of clips that they have not "
+    "seen, by cross-validation over the dataset's folds, or five drawn ones. Intervals are Wilson's "
+    "(1927).\n\n"
+    "**Four properties** of the cosine distances between clips: lower is better in all four (Almudévar et "
+    "al., *Angular distance distribution loss for audio classification*, section 3.2).\n\n"
+    "**Hubness**: skewness of how often a clip is among the ten nearest of others; above 0 a few clips are "
+    "in everyone's neighbourhood (Radovanović et al. 2010, *JMLR* 11).\n\n"
+    "**Intrinsic dimension**: the number of directions there are around a clip, from the distances to its "
+    "nearest (Levina & Bickel 2004). **Effective rank**: how many directions the space as a whole uses (Roy "
+    "& Vetterli 2007); at most d."
+)
 
 
 class _Column(NamedTuple):
@@ -86,7 +101,7 @@ def _property(name: str, title: str) -> _Column:
         "four properties, lower is better",
         title,
         lambda s: s.properties[name],
-        lambda s: (_plain(s.properties[name], 3), ""),
+        lambda s: (figured(s.properties[name]), ""),
         -1,
     )
 
@@ -101,16 +116,13 @@ def show(
     _below(dataset, rows)
     _compute(workspace, separability.missing(dataset, done, n_classes))
     ui.reading(
-        "**Silhouette**: how much nearer a clip is to its own class than to the next one, in the mean "
-        "(Rousseeuw 1987); compare spaces by it as Tavares et al. do (*On class separability pitfalls in "
-        "audio-text contrastive zero-shot learning*, Table 2). **Accuracy**: simple classifiers tested by "
-        "cross-validation. **Four properties** of the angles between clips (Almudévar et al., *Angular "
-        "distance distribution loss for audio classification*, section 3.2): for all four, lower is better. "
-        "**Hubness**: above 0, a few clips are in everyone's neighbourhood (Radovanović et al. 2010). "
-        "**Intrinsic dimension**: directions there are around a clip (Levina & Bickel 2004). **Effective "
-        "rank**: directions in use by the whole (Roy & Vetterli 2007). Small: 95% intervals over clips. "
-        "Bold: the best of its column. A dash: not computed, or not defined."
+        "**Silhouette**: how much nearer a clip is to its own class than to the next one, from −1 to 1, in "
+        "the mean over clips (Rousseeuw 1987); spaces are compared by it as in Table 2 of Tavares et al., "
+        "*On class separability pitfalls in audio-text contrastive zero-shot learning*. Small: 95% intervals "
+        "over clips. Bold: the best of its column. A dash: not computed, or not defined."
     )
+    with st.expander("What the other columns say"):
+        ui.reading(_COLUMNS)
     return rows
 
 

@@ -99,12 +99,11 @@ def _controls(workspace: Workspace, view: state.View, names: list[str]) -> _Chos
     view.choice("metric", list(separability.METRICS), "cosine")
     with st.sidebar:
         space = str(st.selectbox("Space", list(done), key=view.key("space")))
-        metric = st.segmented_control(
+        metric = st.selectbox(
             "Distance of the silhouettes",
             list(separability.METRICS),
             format_func=separability.METRICS.__getitem__,
             key=view.key("metric"),
-            required=True,
             help="Cosine looks at directions only, as the paper does; the others at lengths as well.",
         )
     return _Chosen(dataset, spaces, done[space], str(metric))
@@ -161,9 +160,10 @@ def _properties(rows: list[Scores], embedding: EmbedAudio, dataset: str) -> None
     ui.reading(
         "d is the cosine distance of two clips, deviation the standard deviation over pairs. **Lower is "
         "better in all four**: clips of a class near each other and all equally so, classes near a right "
-        "angle and all equally so (Almudévar et al., *Angular distance distribution loss for audio "
-        "classification*, sections 3.2 and 3.3). Each number is of all pairs of clips; the grey row is the "
-        "space chosen at the left. The CSV of the first table has them."
+        "angle and all equally so. Read them together: where all clips point the same way, distances are "
+        "small within classes and between them (Almudévar et al., *Angular distance distribution loss for "
+        "audio classification*, sections 3.2 and 3.3). Each number is of all pairs of clips; the grey row is "
+        "the space chosen at the left. The CSV of the first table has them."
     )
 
 

@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+
+from dashboard import figures, palette
+from dashboard.figures import ByClass, look
+from dashboard.figures import separability as drawn
+
+
+def checked(figure: go.Figure) -> go.Figure:
+    """Have Plotly check every property, which is left out for speed where a figure is made."""
+    go.Figure(figure.to_dict())  # raises for what Plotly does not know
+    return figure
+
+
+def by_class(classes: int = 4, each: int = 10) -> ByClass:
+    rng = np.random.default_rng(0)
+    codes = np.repeat(np.arange(classes), each)
+    values = rng.uniform(-0.4, 0.9, classes * each)
+    groups = values.reshape(classes, each)
+    means = np.column_stack([groups.mean(1), groups.mean(1) - 0.05, groups.mean(1) + 0.05])
+    quartiles = np.quantile(groups, [0.25, 0.5, 0.75], axis=1).T
+    ids = np.asarray([f"clip-{i}" for i in range(len(codes))])
+    return ByClass([f"class {i}" for i in range(classes)], codes, values, ids, means, quartiles)
+
+
+def trace(figure: go.Figure, meta: str) -> Any:
+    return next(t for t in figure.data if t.meta == meta)
+
+
+def contrast(first: str, second: str) -> float:
+    def light(colour: str) -> float:
+        rgb = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [v / 12.92 if v <= 0.03928 else ((v + 0.055) / 1.055) ** 2.4 for v in rgb]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    high, low = sorted((light(first), light(second)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_text_of_figures_can_be_read(theme: str) -> None:
+    assert contrast(look.INK[theme], palette.BACKGROUND[theme]) >= 7
+    assert contrast(look.RULE[theme], palette.BACKGROUND[theme]) >= 2
+
+
+def test_the_look_leaves_the_figure_as_it_is() -> None:
+    figure = figures.by_class_figure(by_class(), title="silhouette", styles={})
+    before = figure.to_json()
+    found = checked(look.dressed(figure, "dark"))
+    assert figure.to_json() == before
+    assert found.layout.xaxis.title.text == figure.layout.xaxis.title.text
+    assert found.layout.xaxis.tickfont.color == look.INK["dark"]
+    assert found.layout.dragmode is False
+    assert found.layout.height == figure.layout.height
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_clip_lies_in_the_row_of_its_class(theme: str) -> None:
+    shown = by_class()
+    styles = palette.class_styles(dict.fromkeys(shown.names))
+    figure = checked(figures.by_class_figure(shown, title="silhouette", styles=styles, theme=theme))
+    points, means = trace(figure, "points"), trace(figure, "classes")
+    np.testing.assert_allclose(points.x, shown.values, atol=1e-6)
+    assert np.array_equal(np.round(points.y), shown.codes)
+    assert len(set(points.y.tolist())) > 20  # spread within the row, so that clips do not hide one another
+    assert list(points.customdata) == shown.ids.tolist()
+    assert list(means.customdata) == list(shown.names)
+    np.testing.assert_allclose(means.x, shown.means[:, 0])
+    np.testing.assert_allclose(means.error_x.array, shown.means[:, 2] - shown.means[:, 0])
+    np.testing.assert_allclose(means.error_x.arrayminus, shown.means[:, 0] - shown.means[:, 1])
+    assert np.array_equal(np.round(means.y), np.arange(4))
+    bars = [s for s in figure.layout.shapes if s.layer == "above" and s.y0 == s.y1]
+    np.testing.assert_allclose([(s.x0, s.x1) for s in bars], shown.quartiles[:, [0, 2]])
+    colours = [c for _, c in points.marker.colorscale]
+    assert colours[::2] == [getattr(styles[n], theme) for n in shown.names]
+    assert "n = 40 clips" in figure.layout.xaxis.title.text
+
+
+def test_the_chosen_class_is_marked_in_its_row() -> None:
+    shown = by_class()
+    plain = figures.by_class_figure(shown, title="silhouette", styles={})
+    marked = checked(figures.by_class_figure(shown, title="silhouette", styles={}, chosen="class 2"))
+    assert len(marked.layout.shapes) == len(plain.layout.shapes) + 1
+    assert (marked.layout.shapes[0].y0, marked.layout.shapes[0].y1) == (1.5, 2.5)
+
+
+def test_many_clips_are_drawn_by_webgl_and_many_classes_thin_their_names() -> None:
+    few = figures.by_class_figure(by_class(2, 3), title="silhouette", styles={})
+    many = checked(figures.by_class_figure(by_class(200, 20), title="silhouette", styles={}))
+    assert trace(few, "points").type == "scatter"
+    assert {t.type for t in many.data if t.meta in ("points", "classes")} == {"scattergl"}
+    assert few.layout.height < many.layout.height < 1800
+    at = np.asarray(many.layout.yaxis.tickvals)
+    pixels = drawn.row_height(200) * np.diff(at)
+    assert pixels.min() >= 13
+    assert len(at) == len(many.layout.yaxis.ticktext)
+    assert list(few.layout.yaxis.ticktext) == ["class 0", "class 1"]
+
+
+def test_one_clip_a_class_is_drawn() -> None:
+    shown = by_class(2, 1)
+    checked(figures.by_class_figure(shown, title="silhouette", styles={}))
+    nothing, rows = np.empty(0), np.empty((0, 3))
+    empty = ByClass([], nothing.astype(int), nothing, nothing, rows, rows)
+    with pytest.raises(ValueError, match="no clip has a class"):
+        figures.by_class_figure(empty, title="silhouette", styles={})
+
+
+def distances(classes: int) -> tuple[list[str], np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(1)
+    half = rng.uniform(0.1, 1.2, (classes, classes))
+    grid = (half + half.T) / 2
+    return [f"class {i}" for i in range(classes)], grid, np.full((classes, classes), 12)
+
+
+def test_cells_of_few_classes_can_be_clicked() -> None:
+    names, grid, pairs = distances(5)
+    grid[2, 2] = np.nan
+    figure = checked(figures.distance_figure(names, grid, pairs, title="mean", chosen=("class 1", "class 3")))
+    heat, cells = figure.data[0], trace(figure, "cells")
+    np.testing.assert_allclose(heat.z, grid, atol=1e-6)
+    assert [list(c) for c in cells.customdata] == [[a, b] for a in names for b in names]
+    assert list(cells.y) == [a for a in names for _ in names]
+    assert "12 pairs" in cells.text[0]
+    assert "no pair of clips" in cells.text[12]
+    frames = [(s.x0 + 0.5, s.y0 + 0.5) for s in figure.layout.shapes]
+    assert sorted(frames) == [(1, 3), (3, 1)]
+
+
+def test_a_cell_of_the_diagonal_is_framed_once() -> None:
+    names, grid, pairs = distances(3)
+    figure = figures.distance_figure(names, grid, pairs, title="mean", chosen=("class 1", "class 1"))
+    assert len(figure.layout.shapes) == 1
+    assert not figures.distance_figure(names, grid, pairs, title="mean", chosen=("", "")).layout.shapes
+
+
+def test_many_classes_have_no_points_and_few_names() -> None:
+    names, grid, pairs = distances(200)
+    figure = checked(figures.distance_figure(names, grid, pairs, title="mean"))
+    assert len(figure.data) == 1
+    assert "%{customdata" in figure.data[0].hovertemplate
+    assert len(figure.layout.xaxis.tickvals) < 40
+    assert len(figure.layout.xaxis.tickvals) == len(figure.layout.xaxis.ticktext)
+
+
+@pytest.mark.parametrize("values", [np.zeros((2, 2)), np.full((2, 2), np.nan)])
+def test_distances_that_are_all_equal_or_missing_are_drawn(values: np.ndarray) -> None:
+    figure = checked(
+        figures.distance_figure(["a", "b"], values, np.ones((2, 2), int), title="mean", theme="dark")
+    )
+    assert figure.data[0].zmin < figure.data[0].zmax
+
+
+def test_shapes_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"\(2, 2\), a row and a column a class"):
+        figures.distance_figure(["a", "b"], np.zeros((3, 3)), np.zeros((3, 3)), title="mean")
+    with pytest.raises(ValueError, match="one each is needed"):
+        figures.property_figure(["a"], [0.1, 0.2], title="x")
+
+
+def test_a_property_has_a_dot_and_its_number_for_every_space_that_has_one() -> None:
+    figure = checked(
+        figures.property_figure(
+            ["aisfx", "melstats", "new"], [0.2, 0.00034, float("nan")], title="mean", chosen="melstats"
+        )
+    )
+    dots = trace(figure, "spaces")
+    assert list(dots.customdata) == ["aisfx", "melstats"]
+    assert [t.strip() for t in dots.text] == ["0.200", "0.000340"]
+    assert list(figure.layout.yaxis.ticktext) == ["aisfx", "melstats", "new"]
+    assert (figure.layout.shapes[0].y0, figure.layout.shapes[0].y1) == (0.5, 1.5)
+    checked(figures.property_figure(["a"], [float("nan")], title="mean"))
+    checked(figures.property_figure(["a"], [0.0], title="mean"))
+
+
+@pytest.mark.parametrize(
+    ("elbow", "n_classes", "texts"),
+    [
+        (4, 10, {"elbow, K = 4", "10 classes"}),
+        (10, 10, {"elbow and classes, K = 10"}),
+        (None, 10, {"10 classes"}),
+        (4, 100, {"elbow, K = 4"}),
+        (None, 0, set()),
+    ],
+)
+def test_elbow_and_number_of_classes_are_marked(elbow: int | None, n_classes: int, texts: set[str]) -> None:
+    ks = np.arange(2, 21)
+    silhouette = np.full(len(ks), 0.1)
+    silhouette[0] = np.nan
+    figure = checked(
+        figures.clusters_figure(ks, 100 / ks, silhouette, n=400, elbow=elbow, n_classes=n_classes)
+    )
+    assert {a.text for a in figure.layout.annotations} == texts
+    assert {s.x0 for s in figure.layout.shapes} == {a.x for a in figure.layout.annotations}
+    np.testing.assert_allclose(figure.data[0].y, 100 / ks)
+    np.testing.assert_allclose(figure.data[1].y, silhouette)
+    assert "n = 400 clips" in figure.layout.xaxis.title.text
+    anchors = [a.xanchor for a in sorted(figure.layout.annotations, key=lambda a: a.x)]
+    assert anchors in ([], ["left"], ["right", "left"])  # two never run into each other
+
+
+def test_one_number_of_clusters_is_drawn() -> None:
+    figure = checked(figures.clusters_figure(np.array([2]), np.array([3.0]), np.array([0.5]), n=3))
+    low, high = figure.layout.xaxis.range
+    assert low < 2 < high

@@ -1,0 +1,386 @@
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.spatial.distance import cdist
+from sklearn.metrics import silhouette_samples
+from streamlit.testing.v1 import AppTest
+
+from dashboard import data, results, separability
+from jobs import measures
+from jobs.datasets.importer import Imported
+from jobs.specs import Baselines, EmbedAudio, Separability, Synthesize
+from jobs.workspace import Dataset, Workspace
+
+
+def run(**query: Any) -> AppTest:
+    def page() -> None:
+        from dashboard import data, errors
+        from dashboard.views import separability
+
+        errors.guarded(lambda: separability.render(data.workspace()))()
+
+    app = AppTest.from_function(page, default_timeout=60)
+    for key, value in query.items():
+        app.query_params[key] = value
+    app.run()
+    assert not app.exception
+    return app
+
+
+def words(app: AppTest) -> str:
+    kinds = ("markdown", "caption", "info", "warning", "error", "title", "subheader", "code")
+    return "\n".join(str(e.value) for kind in kinds for e in app.get(kind))
+
+
+def html(app: AppTest) -> str:
+    return "\n".join(e.proto.body for e in app.get("html"))
+
+
+def address(app: AppTest) -> dict[str, str]:
+    """What the URL says: a name is one value here."""
+    found = {k: app.query_params[k] for k in app.query_params}
+    return {k: v[0] if isinstance(v, list) else v for k, v in found.items()}
+
+
+def press(app: AppTest, label: str) -> None:
+    next(b for b in app.button if b.label == label).click()
+    app.run()
+    assert not app.exception
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Workspace]:
+    data.forget()
+    data.use(tmp_path / "workspace")
+    yield data.workspace()
+    data.use(None)
+    data.forget()
+
+
+@pytest.fixture(scope="session")
+def measured(made: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Two spaces of 96 clips, measured, and one that is not; tests must not change it."""
+    found, dataset = made.workspace(tmp_path_factory.mktemp("measured"), per_class=12, sounds=False)
+    for i, encoder in enumerate(("aisfx", "melstats")):
+        made.measures_of(
+            found, dataset, made.space(found, dataset, encoder, seed=i, spread=0.7 + 0.9 * i, d=16)
+        )
+    made.space(found, dataset, "handcrafted", seed=7, spread=1.0)
+    return found
+
+
+@pytest.fixture
+def shown(measured: Any) -> Iterator[Any]:
+    data.forget()
+    data.use(measured.root)
+    yield measured
+    data.use(None)
+    data.forget()
+
+
+def relabelled(found: Workspace, dataset: Dataset, labels: list[str | None]) -> Dataset:
+    """The same sounds, other classes."""
+    clips = dataset.clips.assign(label=labels, labels=[[v] if v else [] for v in labels])
+    classes = pd.DataFrame({"label": sorted({v for v in labels if v}), "family": None, "description": None})
+    print_of = hashlib.sha256(repr(labels).encode()).hexdigest()
+    imported = Imported(clips, classes, dataset.report, dataset.fingerprint, print_of)
+    return found.add_dataset("small", imported, adapter="folder", root=dataset.root)
+
+
+def space_of(found: Workspace, encoder: str) -> tuple[Dataset, EmbedAudio, np.ndarray, np.ndarray]:
+    dataset = found.dataset("small")
+    spec = next(s.spec for s in found.spaces(dataset) if s.encoder == encoder)
+    X = np.asarray(found.cache.open(spec.key).array("embeddings"), float)
+    return dataset, spec, X, dataset.clips["label"].to_numpy(str)
+
+
+# -- what is not there ------------------------------------------------------------------------------------
+
+
+def test_an_empty_workspace_says_what_to_do(fresh: Workspace) -> None:
+    app = run()
+    assert not app.error
+    assert "no dataset to look at" in words(app)
+
+
+def test_sounds_that_are_generated_are_waited_for(fresh: Workspace) -> None:
+    fresh.add_synthetic("synthetic", Synthesize())
+    fresh.queue.submit(Synthesize())
+    app = run()
+    assert not app.error
+    assert "being generated" in words(app)
+
+
+def test_a_dataset_without_a_space_can_be_embedded(made: Any, fresh: Workspace, tmp_path: Path) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=2, sounds=False)
+    app = run()
+    assert "has no space yet" in words(app)
+    press(app, "Embed with melstats")
+    assert [j.key for j in found.queue.jobs()] == [EmbedAudio(dataset=dataset.ref, encoder="melstats").key]
+    assert "is being embedded" in words(app)
+
+
+def test_what_is_missing_is_asked_for_once_for_all_spaces(
+    made: Any, fresh: Workspace, tmp_path: Path
+) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=3, sounds=False)
+    spaces = [made.space(found, dataset, e, seed=i, spread=1.0) for i, e in enumerate(("aisfx", "melstats"))]
+    app = run()
+    assert not found.queue.jobs()
+    assert "once they are computed" in words(app)
+    assert "–" in html(app)
+    press(app, "Compute what is missing")
+    wanted = {s.key for e in spaces for s in measures.of_space(dataset, e)}
+    assert wanted <= {j.key for j in found.queue.jobs()}
+    assert len(wanted) == 6
+    assert not [b for b in run().button if b.label == "Compute what is missing"]
+    assert "No worker is running" in words(app)
+
+
+def test_a_failed_measure_says_why_and_can_be_tried_again(
+    made: Any, fresh: Workspace, tmp_path: Path
+) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=3, sounds=False)
+    spec = separability.measured(
+        dataset, made.space(found, dataset, "melstats", seed=0, spread=1.0)
+    ).baselines
+    found.queue.submit(spec)
+    found.queue.claim(spec.key)
+    found.queue.finish(spec.key, "failed", "There was no room on the disk.")
+    app = run()
+    assert "There was no room on the disk" in app.error[0].value.replace("\\", "")
+    # In a browser only the fragment runs again; here the whole page does.
+    next(b for b in app.button if b.label == "Try again").click()
+    app.run()
+    assert found.queue.get(spec.key).state == "queued"
+
+
+@pytest.mark.parametrize("classes", [0, 1])
+def test_fewer_than_two_classes_are_said_calmly(
+    made: Any, fresh: Workspace, tmp_path: Path, classes: int
+) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=4, sounds=False)
+    made.space(found, dataset, "melstats", seed=0, spread=1.0)
+    relabelled(found, dataset, [("Rain" if classes else None)] * dataset.n_clips)
+    app = run()
+    assert not app.error
+    said = words(app).replace("\\", "")
+    assert ("All clips are of one class, Rain" if classes else "No clip has a class") in said
+    # The shape of the space can be measured all the same; classifiers cannot.
+    press(app, "Compute what is missing")
+    kinds = {j.spec["type"] for j in found.queue.jobs()}
+    assert "Separability" in kinds
+    assert "Baselines" not in kinds
+
+
+# -- what is there ----------------------------------------------------------------------------------------
+
+
+def test_the_table_says_what_is_measured(shown: Any) -> None:
+    app = run()
+    assert not app.error
+    said = html(app)
+    _, _, X, y = space_of(shown, "melstats")
+    samples = silhouette_samples(X, y, metric="cosine")
+    assert f"{samples.mean():+.3f}".replace("-", "−") in said
+    assert "96 × 16" in said
+    assert "96 × 32" in said  # handcrafted, which is not measured, with dashes
+    assert "–" in said
+    euclidean = silhouette_samples(X, y, metric="euclidean")
+    assert f"{euclidean.mean():+.3f}".replace("-", "−") in html(run(metric="euclidean"))
+
+
+def test_scores_are_those_of_scikit_learn(shown: Any) -> None:
+    dataset, spec, X, y = space_of(shown, "aisfx")
+    found = separability.scores(dataset, spec)
+    for metric in separability.METRICS:
+        samples = silhouette_samples(X, y, metric=metric)
+        assert found.silhouette[metric].value == pytest.approx(samples.mean(), abs=1e-6)
+        assert found.silhouette[metric].low < samples.mean() < found.silhouette[metric].high
+    D = cdist(X, X, "cosine")
+    upper = np.triu_indices(len(y), 1)
+    same = (y[:, None] == y)[upper]
+    assert found.properties["intra_class_clustering"] == pytest.approx((D[upper][same] ** 2).mean())
+    assert found.properties["inter_class_separation"] == pytest.approx(((1 - D[upper][~same]) ** 2).mean())
+    assert found.probe.value == 1.0
+    assert found.probe.low < 1.0
+    table = pd.read_csv(io.BytesIO(separability.csv(separability.table([found]))))
+    assert table.loc[0, "silhouette_cosine"] == pytest.approx(found.silhouette["cosine"].value)
+    assert table.loc[0, "dimensions"] == 16
+    later = separability.scores(dataset, space_of(shown, "handcrafted")[1])
+    assert not later.measured
+    assert np.isnan(separability.table([later]).loc[0, "knn_accuracy"])
+
+
+def test_classes_are_sorted_by_their_mean_and_the_lowest_is_heard(shown: Any) -> None:
+    dataset, spec, X, y = space_of(shown, "melstats")
+    samples = silhouette_samples(X, y, metric="cosine")
+    means = pd.Series(samples).groupby(y).mean().sort_values(ascending=False)
+    c = data.clips(dataset)
+    found = separability.by_class(separability.measured(dataset, spec).separability, c)
+    assert list(found.names) == means.index.tolist()
+    np.testing.assert_allclose(found.means[:, 0], means, atol=1e-9)
+    lowest = means.index[-1]
+    mine = np.sort(samples[y == lowest])
+    np.testing.assert_allclose(found.quartiles[-1], np.quantile(mine, [0.25, 0.5, 0.75]), atol=1e-9)
+    low, high = separability.ends(found, lowest, 5)
+    value = dict(zip(dataset.clips["clip_id"], samples, strict=True))
+    np.testing.assert_allclose([value[i] for i in low], mine[:5])
+    np.testing.assert_allclose([value[i] for i in high], mine[::-1][:5])
+    assert not set(low) & set(high)
+    app = run(space="melstats")
+    assert app.selectbox(key="separability.class").value == lowest
+    assert separability.said(found, low[:1]) == [f"{mine[0]:+.3f}".replace("-", "−")]
+
+
+def test_few_clips_are_in_one_list_only(shown: Any) -> None:
+    dataset, spec, *_ = space_of(shown, "aisfx")
+    found = separability.by_class(separability.measured(dataset, spec).separability, data.clips(dataset))
+    low, high = separability.ends(found, "Rain", 100)
+    assert len(low) == len(high) == 6
+    assert not set(low) & set(high)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean", "sqeuclidean"])
+def test_the_next_class_is_the_one_that_the_silhouette_means(shown: Any, metric: str) -> None:
+    dataset, spec, X, y = space_of(shown, "melstats")
+    ids = dataset.clips["clip_id"].tolist()
+    picked = ids[::7]
+    found = separability.rivals(
+        separability.measured(dataset, spec).separability, data.clips(dataset), picked, metric
+    )
+    D = cdist(X, X, metric)
+    for clip, rival in zip(picked, found, strict=True):
+        i = ids.index(clip)
+        means = {c: D[i, y == c].mean() for c in sorted(set(y)) if c != y[i]}
+        assert rival == min(means, key=means.__getitem__)
+
+
+def test_near_and_far_pairs_are_those_of_all_pairs(shown: Any) -> None:
+    dataset, spec, X, y = space_of(shown, "melstats")
+    ids = dataset.clips["clip_id"].to_numpy(str)
+    c, result = data.clips(dataset), separability.measured(dataset, spec).separability
+    near, far, n = separability.pairs(result, c, "Rain", "Crow", 4)
+    D = cdist(X[y == "Rain"], X[y == "Crow"], "cosine")
+    assert n == 12
+    assert near[0].distance == pytest.approx(D.min(), abs=1e-6)
+    assert far[0].distance == pytest.approx(D.max(), abs=1e-6)
+    i, j = np.unravel_index(D.argmin(), D.shape)
+    assert near[0][:2] == (ids[y == "Rain"][i], ids[y == "Crow"][j])
+    for found, sign in ((near, 1), (far, -1)):
+        ordered = [sign * p.distance for p in found]
+        assert ordered == sorted(ordered)
+        assert len({p.first for p in found}) == len({p.second for p in found}) == 4
+    within, _, _ = separability.pairs(result, c, "Rain", "Rain", 4)
+    inside = cdist(X[y == "Rain"], X[y == "Rain"], "cosine")[np.triu_indices(12, 1)]
+    assert within[0].distance == pytest.approx(inside.min(), abs=1e-6)
+    clips = [clip for p in within for clip in p[:2]]
+    assert len(set(clips)) == len(clips) == 8
+
+
+def test_of_large_classes_so_many_clips_are_compared(shown: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(separability, "PAIR_CLIPS", 5)
+    dataset, spec, *_ = space_of(shown, "aisfx")
+    result = separability.measured(dataset, spec).separability
+    near, _, n = separability.pairs(result, data.clips(dataset), "Rain", "Crow", 9)
+    assert n == 5
+    assert len(near) == 5
+    assert "were drawn at random" in words(run(a="Rain", b="Crow"))
+
+
+def test_heatmaps_have_one_order(shown: Any) -> None:
+    dataset, spec, X, y = space_of(shown, "aisfx")
+    result = separability.measured(dataset, spec).separability
+    D = cdist(X, X, "cosine")
+    for order in separability.ORDERS:
+        found = separability.distances(result, order)
+        assert sorted(found.names) == sorted(set(y))
+        first, second = found.names[0], found.names[3]
+        block = D[np.ix_(y == first, y == second)]
+        assert found.mean[0, 3] == pytest.approx(block.mean())
+        assert found.cv[0, 3] == pytest.approx(block.std() / block.mean())
+        assert found.n_pairs[0, 3] == 144
+        assert found.n_pairs[0, 0] == 66
+    assert separability.distances(result, "name").names == sorted(set(y))
+    by = separability.by_class(result, data.clips(dataset))
+    assert separability.distances(result, "silhouette").names == list(by.names)
+    shown_pair = separability.nearest_classes(separability.distances(result, "near"))
+    means = {(a, b): D[np.ix_(y == a, y == b)].mean() for a in set(y) for b in set(y) if a != b}
+    assert means[shown_pair] == pytest.approx(min(means.values()))
+    table = separability.distances_table(separability.distances(result, "name"))
+    assert len(table) == 36
+    app = run(order="name")
+    assert len(app.get("plotly_chart")) == 8  # classes, two heatmaps, four properties, K-means
+
+
+def test_a_view_is_its_link(shown: Any) -> None:
+    query = {
+        "dataset": "small",
+        "space": "melstats",
+        "metric": "sqeuclidean",
+        "class": "Rooster",
+        "order": "name",
+        "a": "Rain",
+        "b": "Crow",
+    }
+    app = run(**query)
+    assert app.selectbox(key="separability.class").value == "Rooster"
+    assert app.selectbox(key="separability.metric").value == "sqeuclidean"
+    assert app.selectbox(key="separability.a").value == "Rain"
+    assert address(app) == query
+    app.selectbox(key="separability.class").set_value("Rain").run()
+    assert address(app) == query | {"class": "Rain"}
+
+
+@pytest.mark.parametrize("name", ["dataset", "space", "metric", "class", "order", "a", "b"])
+def test_any_nonsense_in_the_url_is_no_error(shown: Any, name: str) -> None:
+    app = run(**{name: "'; drop/../<b>"})
+    assert not app.error
+    assert "was left at its default" in words(app)
+
+
+def test_a_class_of_one_clip_has_no_pair_within(made: Any, fresh: Workspace, tmp_path: Path) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=3, sounds=False)
+    spec = made.space(found, dataset, "melstats", seed=0, spread=1.0)
+    labels = ["Alone", *["Rain"] * 10, None, *["Crow"] * (dataset.n_clips - 12)]
+    dataset = relabelled(found, dataset, labels)
+    made.measures_of(found, dataset, spec)
+    app = run(a="Alone", b="Alone", **{"class": "Alone"})
+    assert not app.error
+    assert "has one clip" in words(app)
+    shown = separability.by_class(separability.measured(dataset, spec).separability, data.clips(dataset))
+    assert len(shown.values) == dataset.n_clips - 1  # the clip of no class is left out
+    assert separability.ends(shown, "Alone", 5) == ([str(dataset.clips["clip_id"][0])], [])
+
+
+def test_results_that_are_there_are_shown_while_others_are_missing(
+    made: Any, fresh: Workspace, tmp_path: Path
+) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=3, sounds=False)
+    spec = made.space(found, dataset, "melstats", seed=0, spread=1.0)
+    specs = made.measures_of(found, dataset, spec)
+    for missing in specs[1:]:
+        found.cache.delete(missing.key)
+    app = run()
+    assert not app.error
+    assert "Classes in melstats" in words(app)
+    assert "K-means" not in words(app)
+    assert {type(s) for s in separability.missing(dataset, [spec], 8)} == {type(s) for s in specs[1:]}
+    assert isinstance(specs[0], Separability)
+    assert isinstance(specs[1], Baselines)
+    assert results.has(specs[0])
+
+
+def test_a_clip_and_a_mean_stand_for_their_class(shown: Any) -> None:
+    dataset, spec, *_ = space_of(shown, "aisfx")
+    result, c = separability.measured(dataset, spec).separability, data.clips(dataset)
+    assert separability.class_of(result, c, "rain__take-003") == "Rain"
+    assert separability.class_of(result, c, "Crow") == "Crow"
