@@ -1,8 +1,14 @@
 """Routes beside the pages: sound with Range requests, spectrograms, figures and the scripts that draw them.
 
 ``/audio/<dataset>/<clip>`` the file as it is where browsers play it, else 16-bit WAV; ``?as=wav`` always
-the latter. ``/spectrogram/<dataset>/<clip>`` a PNG. ``/figures/<hash>.json`` what a page has drawn, kept in
-memory. ``/selections/<id>.json`` a saved selection. ``/assets/plotly.min.js`` Plotly as installed.
+the latter; ``?level=equal`` a WAV at equal loudness (`jobs.loudness`). ``/spectrogram/<dataset>/<clip>`` a
+PNG. ``/figures/<hash>.json`` what a page has drawn, kept in memory. ``/selections/<id>.json`` a saved
+selection. ``/assets/plotly.min.js`` Plotly as installed.
+
+Equal loudness is in the samples and not left to the player: an audio element cannot play louder than the
+file, some browsers let no page set its volume, and a WAV plays and can be sought in like any other, whatever
+the file was, so that its type tells a listener nothing.
+
 Only clips of the workspace's datasets are served, and only from inside their dataset's folder.
 """
 
@@ -110,6 +116,13 @@ def _audio(request: Request) -> Response:
     path = _source(request)
     kind = TYPES.get(path.suffix.lower())
     headers = {"Cache-Control": "private, max-age=300", "X-Content-Type-Options": "nosniff"}
+    level = request.query_params.get("level")
+    if level is not None:
+        # Never unasked at its own loudness: in a comparison that would be heard, and not seen.
+        if level != "equal":
+            return PlainTextResponse(f"level is {level!r}; the only one is 'equal'.", 400)
+        equal = _preview(path, "-equal.wav", _as_equal_wav)
+        return FileResponse(equal, media_type="audio/wav", headers=headers)
     if kind is not None and request.query_params.get("as") != "wav":
         return FileResponse(path, media_type=kind, headers=headers)
     return FileResponse(_preview(path, ".wav", _as_wav), media_type="audio/wav", headers=headers)
@@ -120,6 +133,15 @@ def _as_wav(path: Path, out: Path) -> None:
 
     x, rate = decode(path)
     sf.write(out, np.clip(x[: int(LONGEST * rate)], -1, 1), rate, subtype="PCM_16", format="WAV")
+
+
+def _as_equal_wav(path: Path, out: Path) -> None:
+    import soundfile as sf
+
+    from jobs.loudness import at_equal_loudness
+
+    x, rate = at_equal_loudness(path, duration=LONGEST)
+    sf.write(out, x, rate, subtype="PCM_16", format="WAV")
 
 
 def _spectrogram(request: Request) -> Response:

@@ -73,7 +73,7 @@ _PLAIN = ("session", "number", "listener", "seed", "dataset", "fingerprint", "re
 _HEADER = (
     "id", "session", "question", "repeat_of", "listener", "asked", "answered", "seed", "dataset",
     "fingerprint", "query_kind", "query", "class", "column", "system", "encoder", "aggregation", "components",
-    "algorithm", "space", "chosen", "fits", "fits_not", "results",
+    "normalize", "algorithm", "space", "chosen", "fits", "fits_not", "results",
 )
 # fmt: on
 #: What spreadsheets read as the beginning of a formula, in full width too.
@@ -98,15 +98,17 @@ class RatingsError(ValueError):
 
 @dataclass(frozen=True)
 class System:
-    """A retrieval system: what it takes to give the same results again.
+    """A retrieval system: what it takes to give the same results again, as `jobs.specs.Retrieval` says it.
 
     Parameters
     ----------
     encoder : str
     aggregation : str, default "mean"
-        How frames become a clip.
-    components : int, optional
-        Dimensions kept by PCA; all by default.
+        How frames become a clip; "" where the encoder has no frames.
+    components : int, default 100
+        Principal components kept; 0 keeps all dimensions.
+    normalize : bool, default False
+        Whether vectors are scaled to unit length.
     algorithm : str, default "mcss"
         How the corpus is searched.
     space : str, default ""
@@ -115,15 +117,17 @@ class System:
 
     encoder: str
     aggregation: str = "mean"
-    components: int | None = None
+    components: int = 100
+    normalize: bool = False
     algorithm: str = "mcss"
     space: str = ""
 
     @property
     def name(self) -> str:
-        """Without the key of the space: ``aisfx · mean · 100 components · mcss``."""
-        kept = "all components" if self.components is None else f"{self.components} components"
-        return f"{self.encoder} · {self.aggregation} · {kept} · {self.algorithm}"
+        """All but the key of the space: ``aisfx · mean · PCA 100 · mcss``."""
+        parts = [self.encoder, self.aggregation, f"PCA {self.components}" if self.components else "no PCA"]
+        parts += ["unit length" if self.normalize else "", self.algorithm]
+        return " · ".join(filter(None, parts))
 
 
 @dataclass(frozen=True)
@@ -638,7 +642,8 @@ def _csv_rows(rating: Rating) -> Iterator[list[Any]]:
             system.name,
             system.encoder,
             system.aggregation,
-            "" if system.components is None else system.components,
+            system.components,
+            int(system.normalize),
             system.algorithm,
             system.space,
             "" if rating.answered is None else int(rating.chosen == column),

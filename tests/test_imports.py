@@ -32,6 +32,8 @@ DASHBOARD_JOBS = {
     "jobs.encoders",
     "jobs.datasets",
     "jobs.audio",
+    "jobs.loudness",
+    "jobs.ratings",
     "jobs.texts",
     "jobs.uploads",
 }

@@ -110,6 +110,39 @@ def test_wav_on_request_is_the_same_sound(client: TestClient, content: bytes) ->
     assert client.get(CLIP, params={"as": "wav"}, headers={"Range": "bytes=0-3"}).content == b"RIFF"
 
 
+def test_equal_loudness_on_request(client: TestClient) -> None:
+    from jobs.loudness import TARGET, integrated_loudness, true_peak
+
+    own, equal = [], []
+    for clip in ("rain__take-001", "crow__take-002", "chainsaw__take-000"):
+        for found, params in ((own, {"as": "wav"}), (equal, {"level": "equal"})):
+            answer = client.get(f"/audio/small/{clip}", params=params)
+            assert answer.status_code == 200
+            assert answer.headers["content-type"] == "audio/wav"
+            x, rate = sf.read(io.BytesIO(answer.content))
+            found.append((len(x), integrated_loudness(x, rate)))
+            assert true_peak(x, rate) < 0
+    assert [n for n, _ in own] == [n for n, _ in equal]
+    assert min(level for _, level in own) > TARGET + 5
+    np.testing.assert_allclose([level for _, level in equal], TARGET, atol=0.02)
+
+
+def test_equal_loudness_is_kept_and_can_be_sought_in(
+    client: TestClient, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = client.get(CLIP, params={"level": "equal"}).content
+    monkeypatch.setattr("jobs.loudness.decode", None)
+    for params in ({"level": "equal"}, {"level": "equal", "as": "wav"}):
+        answer = client.get(CLIP, params=params, headers={"Range": "bytes=1000-1999"})
+        assert answer.status_code == 206
+        assert answer.content == whole[1000:2000]
+        assert answer.headers["content-range"].endswith(f"/{len(whole)}")
+    assert client.get(CLIP).content == content  # unasked, the file as it is
+    answer = client.get(CLIP, params={"level": "loud"})
+    assert answer.status_code == 400
+    assert answer.text == "level is 'loud'; the only one is 'equal'."
+
+
 def test_a_file_that_is_not_sound(made: Any, tmp_path: Path) -> None:
     found, dataset = made.workspace(tmp_path, per_class=1)
     dataset.audio_path("rain__take-000").write_text("not a sound")
@@ -117,8 +150,9 @@ def test_a_file_that_is_not_sound(made: Any, tmp_path: Path) -> None:
     data.use(found.root)
     try:
         client = TestClient(Starlette(routes=media.routes()))
-        for path in ("/audio/small/rain__take-000?as=wav", "/spectrogram/small/rain__take-000"):
-            answer = client.get(path)
+        paths = ("audio/small/rain__take-000?as=wav", "audio/small/rain__take-000?level=equal")
+        for path in (*paths, "spectrogram/small/rain__take-000"):
+            answer = client.get(f"/{path}")
             assert answer.status_code == 415
             assert "rain" in answer.text.lower()
         assert not list((found.root / "previews").glob("*/.new-*"))

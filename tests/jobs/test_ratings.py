@@ -36,7 +36,7 @@ from jobs.ratings import (
 )
 
 ROOT = Path(__file__).parents[2]
-A, B, C = System("aisfx"), System("melstats", components=100), System("handcrafted", algorithm="nns")
+A, B, C = System("aisfx"), System("melstats", "", 0), System("handcrafted", algorithm="nns")
 CONTROL = System("random-cnn")
 
 
@@ -65,7 +65,7 @@ def ratings(tmp_path: Path) -> Ratings:
 
 def test_everything_comes_back(ratings: Ratings) -> None:
     before = time.time()
-    asked = question(systems=(B, System("aisfx", "median", 64, "mips", "ab" * 32), C), seed=-3)
+    asked = question(systems=(B, System("aisfx", "median", 64, True, "mips", "ab" * 32), C), seed=-3)
     number = ratings.new_question(asked)
     ratings.choose(number, 2)
     ratings.mark(number, 1, 0, True)
@@ -257,7 +257,11 @@ def test_csv_holds_every_column_shown(ratings: Ratings) -> None:
         "1 3",
         "",
     )
-    assert (rows[0]["components"], rows[1]["components"]) == ("", "100")
+    assert (rows[0]["components"], rows[1]["components"], rows[0]["normalize"]) == ("100", "0", "0")
+    assert (rows[0]["system"], rows[1]["system"]) == (
+        "aisfx · mean · PCA 100 · mcss",
+        "melstats · no PCA · mcss",
+    )
     assert json.loads(rows[1]["results"]) == ["melstats 0", "melstats 1", "melstats 2"]
     assert rows[2]["query"] == 'say "hi", then\nbark'
     assert rows[0]["asked"].endswith("+00:00")
@@ -274,7 +278,7 @@ def test_no_cell_is_a_formula(ratings: Ratings, begin: str) -> None:
             session=bad,
             query=Query("text", bad, bad),
             listener=bad if begin.isprintable() else "Ada",
-            systems=(System(bad, bad, None, bad, bad),),
+            systems=(System(bad, bad, 100, False, bad, bad),),
             results=((bad,),),
             seed=-5,
         )
