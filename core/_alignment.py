@@ -90,16 +90,16 @@ def alignment(X: np.ndarray, Y: np.ndarray, kernel: str, bandwidth: float) -> Su
 
 
 def _levelled(Z: np.ndarray) -> np.ndarray:
-    """Return the rows in float64 less their median in every dimension, the largest value about 1.
+    """Return the rows in float64 less their median in every dimension, the largest value before that below 1.
 
     What all rows share is gone exactly, so that equal rows are zero, and a few rows far away do not take the
-    digits of the others, as they would with the mean. The scale is a power of two.
+    digits of the others, as they would with the mean. The scale is a power of two: no digit changes.
     """
     Z = Z.astype(np.float64)
-    for _ in range(2):  # before, so that nothing overflows, and after
-        Z = np.ldexp(Z, -int(np.frexp(np.abs(Z).max())[1]))
-        Z -= np.median(Z, axis=0)
-    return Z
+    Z = np.ldexp(Z, -int(np.frexp(np.abs(Z).max())[1]))
+    columns, half = Z.T.copy(), len(Z) // 2  # contiguous: several times as fast
+    columns.partition(half, axis=1)
+    return Z - columns[:, half]
 
 
 def _centred(Z: np.ndarray) -> np.ndarray:
@@ -230,6 +230,11 @@ def _median_distance(distances: Block, n: int) -> float:
         return total
 
     pairs = n * (n - 1) // 2
+    if pairs <= _GATHERED:
+        every = np.concatenate(list(_parallel(keys, starts))).view(np.float64)
+        every = np.sqrt(every[every < np.inf])
+        apart = every[every > 0]
+        return float(np.median(every)) or (float(np.median(apart)) if len(apart) else 0.0)
     shift = 63 - _BITS
     counts = counted(0, 63, _BITS)
     # In the first are the zeros, and what is next to nothing beside a largest value of 1.
