@@ -388,8 +388,8 @@ def consistency(repeats: Iterable[tuple[Trial, Trial]], *, confidence: float = 0
     Returns
     -------
     Rate
-        `chance` is that of answering blindly: one in the number of systems shown and one, since choosing
-        none is an answer too. As columns are shuffled again, always choosing the same column is no better.
+        `chance` is that of choosing blindly, one in the number of systems shown. As columns are shuffled
+        again, always choosing the same column gives no more. Always choosing none gives 1: see how often.
 
     Raises
     ------
@@ -400,8 +400,8 @@ def consistency(repeats: Iterable[tuple[Trial, Trial]], *, confidence: float = 0
     --------
     >>> first = Trial(("a", "b", "c"), "a")
     >>> rate = consistency([(first, Trial(("c", "a", "b"), "a")), (first, Trial(("b", "a", "c"), None))])
-    >>> rate.value, rate.n, rate.chance
-    (0.5, 2, 0.25)
+    >>> rate.value, rate.n, round(rate.chance, 3)
+    (0.5, 2, 0.333)
     """
     hits, n, blind = 0, 0, 0.0
     for first, second in repeats:
@@ -412,7 +412,7 @@ def consistency(repeats: Iterable[tuple[Trial, Trial]], *, confidence: float = 0
             )
         n += 1
         hits += first.chosen == second.chosen
-        blind += 1 / (len(first.shown) + 1)
+        blind += 1 / len(first.shown)
     return _rate(hits, n, blind, confidence)
 
 

@@ -332,17 +332,19 @@ def test_systems_that_were_not_shown_have_no_rate():
 
 
 def test_consistency_against_guessing():
-    """Blind answers agree with themselves as often as `chance` says, whatever the number of systems."""
+    """Blind choices agree with themselves as often as `chance` says, and so does one column throughout."""
     random = np.random.default_rng(7)
-    repeats = []
+    repeats, first_column = [], []
     for _ in range(4000):
         shown = tuple("abcd"[: random.integers(2, 5)])
-        answers = [*shown, None]
-        first, second = (answers[random.integers(len(answers))] for _ in range(2))
-        repeats.append((Trial(shown, first), Trial(tuple(reversed(shown)), second)))
-    rate = consistency(repeats)
-    assert rate.low < rate.chance < rate.high
-    assert rate.chance == pytest.approx(np.mean([1 / (len(a.shown) + 1) for a, _ in repeats]))
+        again = tuple(random.permutation(shown).tolist())
+        first, second = (shown[random.integers(len(shown))] for _ in range(2))
+        repeats.append((Trial(shown, first), Trial(again, second)))
+        first_column.append((Trial(shown, shown[0]), Trial(again, again[0])))
+    for pairs in (repeats, first_column):
+        rate = consistency(pairs)
+        assert rate.low < rate.chance < rate.high
+        assert rate.chance == pytest.approx(np.mean([1 / len(a.shown) for a, _ in pairs]))
     both_none = (Trial(("a", "b"), None), Trial(("b", "a"), None))
     assert consistency([both_none]).value == 1
     assert math.isnan(consistency([]).value)
