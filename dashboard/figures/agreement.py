@@ -21,6 +21,8 @@ _MARKERS = ("circle", "square", "diamond", "triangle-up", "cross", "star")
 #: Points of a curve that are drawn at most; a screen shows no more.
 MOST_POINTS = 400
 _FILL = 0.3
+#: Letters of a name in a line of the legend: what a phone has room for.
+_NAME = 38
 
 
 @dataclass(frozen=True)
@@ -203,7 +205,7 @@ def agreement_figure(
                 "x": x,
                 "y": c.values[at],
                 "customdata": None if c.p_value is None else c.p_value[at],
-                "name": c.name,
+                "name": wrapped(c.name, _NAME),
                 "legendgroup": c.name,
                 "meta": "curve",
                 "line": {"color": colour, "width": 2.2, "dash": c.line.plotly},

@@ -114,7 +114,7 @@ def _side(
     st.markdown(f"**{k} nearest in {ui.plain(space.name)}**")
     st.caption(words)
     columns = {
-        f"rank in {other.name}": [_rank(x) for x in found],
+        f"rank in {other.name}" if len(other.name) < 15 else "rank there": [_rank(x) for x in found],
         "distance": [f"{x.distance:.3f}" for x in found],
     }
     _play(chosen, o, ids, key, f"Nearest in {space.name}", columns, thing=thing)

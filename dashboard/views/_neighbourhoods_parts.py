@@ -25,6 +25,11 @@ def rich_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, wrap: bool
     st.html(f'<div class="hs-scroll"><table class="hs-table"><tr>{top}</tr>{body}</table></div>')
 
 
+def broad(cell: str) -> str:
+    """Let a cell of a table break into lines, but not too narrow ones."""
+    return f'<div style="white-space:normal;min-width:8.5rem;max-width:20rem">{cell}</div>'
+
+
 def swatch(style: str) -> str:
     """Draw a piece of a pair's line, `figures.Line.css`, for the table."""
     return f'<span style="display:inline-block;width:30px;height:3px;margin:0 10px 4px 0;{style}"></span>'

@@ -19,7 +19,7 @@ from dashboard.views._neighbourhoods_controls import (
     options,
 )
 from dashboard.views._neighbourhoods_lists import disagreement
-from dashboard.views._neighbourhoods_parts import number, pick, rich_table, swatch
+from dashboard.views._neighbourhoods_parts import broad, number, pick, rich_table, swatch
 from jobs.workspace import Workspace
 
 TITLE = "Neighbourhoods"
@@ -177,7 +177,7 @@ def _summary(view: state.View, chosen: Choices, o: Options) -> None:
         p_value = "–" if s.p_value is None else f"{agreement.at(m, s.p_value, o.k):.3f}"
         rows.append(
             [
-                f"{swatch(chosen.lines[p.id].css(ui.theme()))}{html.escape(p.title)}",
+                broad(swatch(chosen.lines[p.id].css(ui.theme())) + html.escape(p.title)),
                 f"{m.n:,}",
                 f"<b>{number(t.value)}</b> {_at(t.k)}",
                 f"{number(t.adjusted)} {_at(t.adjusted_k)}",

@@ -195,3 +195,10 @@ def test_classes_are_drawn_with_their_intervals() -> None:
     assert figure.layout.yaxis.range[0] > figure.layout.yaxis.range[1]  # the first class is at the top
     assert figure.layout.shapes[0].x0 == 0.4
     assert figure.layout.xaxis.title.text == "mean overlap"
+
+
+def test_long_names_break_where_a_phone_ends() -> None:
+    name = "handcrafted × minilm · labels in “the sound of {} in a recording”"
+    (drawn,) = traces(draw([curve(name)]), "curve")
+    assert drawn.name.replace("<br>", " ") == name
+    assert max(map(len, drawn.name.split("<br>"))) <= 38
