@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jobs import measures
-from jobs.specs import EmbedAudio, EmbedText, Project, Spec, Synthesize
+from jobs.specs import EmbedAudio, EmbedText, Project, RetrievalGrid, Spec, Synthesize
 from jobs.texts import texts_fingerprint, texts_of
 from jobs.workspace import Workspace
 
@@ -12,6 +12,8 @@ WORLD = Synthesize(clips_per_class=20, seconds=3.0, difficulty=0.5, seed=0)
 ENCODERS = ("melstats", "random-cnn", "handcrafted", "aisfx")
 #: Embeds the names of the classes, so that sounds and words can be compared.
 TEXT_ENCODER = "minilm"
+#: Models of which every way of retrieval is tried.
+GRIDS = ("melstats", "aisfx")
 #: Maps of every model; the first of each comes before the second of any.
 METHODS = ("tsne", "umap", "pca")
 
@@ -37,8 +39,14 @@ def presets(workspace: Workspace) -> list[Spec]:
     first = [tsne for tsne, *_ in maps]
     rest = [spec for _, *others in maps for spec in others]
     measured = [spec for space in spaces for spec in measures.of_space(dataset, space)]
+    found = [spec for space in spaces for spec in measures.of_retrieval(dataset, space)]
     pairs = [
         *measures.of_pairs(dataset, spaces),
         *measures.of_pairs(dataset, spaces, [words], of="classes"),
     ]
-    return [*first, *measured, *pairs, *rest]
+    grids = [
+        RetrievalGrid(embedding=space, labels=dataset.labels_fingerprint)
+        for space in spaces
+        if space.encoder in GRIDS
+    ]
+    return [*first, *measured, *found, *pairs, *rest, *grids]

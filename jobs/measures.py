@@ -7,7 +7,16 @@ from itertools import combinations
 
 import numpy as np
 
-from jobs.specs import Agreement, Baselines, EmbedAudio, EmbedText, KMeansCurve, Separability, Spec
+from jobs.specs import (
+    Agreement,
+    Baselines,
+    EmbedAudio,
+    EmbedText,
+    KMeansCurve,
+    Retrieval,
+    Separability,
+    Spec,
+)
 from jobs.workspace import Dataset
 
 
@@ -46,3 +55,13 @@ def of_pairs(
     labels = dataset.labels_fingerprint if of == "classes" else ""
     compared: list[EmbedAudio | EmbedText] = [*spaces, *(texts if of == "classes" else ())]
     return [Agreement(a=a, b=b, of=of, labels=labels) for a, b in combinations(compared, 2)]
+
+
+def of_retrieval(dataset: Dataset, embedding: EmbedAudio, *, count_query: bool = True) -> list[Retrieval]:
+    """Return how well a space finds clips, by label and, where classes have families, by family.
+
+    The system is the one that models are compared by: mean, 100 components, cosine.
+    """
+    by = ["label", "family"] if dataset.classes["family"].notna().any() else ["label"]
+    labels = dataset.labels_fingerprint
+    return [Retrieval(embedding=embedding, labels=labels, by=b, count_query=count_query) for b in by]
