@@ -303,8 +303,8 @@ def _distances(A: np.ndarray, B: np.ndarray, metric: str) -> np.ndarray:
 # -- distances between classes ----------------------------------------------------------------------------
 
 
-def distances(spec: Separability, order: str) -> Distances:
-    """Return the distances between classes in one of the `ORDERS`."""
+def distances(spec: Separability, c: Clips, order: str, metric: str = "cosine") -> Distances:
+    """Return the cosine distances between classes in one of the `ORDERS`; `metric` is the silhouettes'."""
 
     def read() -> Distances:
         artifact = workspace().cache.open(spec.key)
@@ -312,16 +312,17 @@ def distances(spec: Separability, order: str) -> Distances:
         by: dict[str, Callable[[], Any]] = {
             "near": lambda: np.asarray(artifact.array("class_order")),
             "name": lambda: np.arange(len(classes)),
-            "silhouette": lambda: np.argsort(-classes["silhouette_cosine"].to_numpy(float), kind="stable"),
+            "silhouette": lambda: [names.index(n) for n in by_class(spec, c, metric).names],
         }
-        at = by[order]()
+        names = classes["label"].tolist()
+        at = np.asarray(by[order](), np.int64)
         sizes = classes["n_clips"].to_numpy(np.int64)
         pairs = np.outer(sizes, sizes)
         np.fill_diagonal(pairs, sizes * (sizes - 1) // 2)
         mean, cv = (np.asarray(artifact.array(f"class_{name}"))[np.ix_(at, at)] for name in ("mean", "cv"))
-        return Distances([str(classes["label"][i]) for i in at], mean, cv, pairs[np.ix_(at, at)])
+        return Distances([names[i] for i in at], mean, cv, pairs[np.ix_(at, at)])
 
-    return once(("class-distances", spec.key, order), read)
+    return once(("class-distances", spec.key, c.key, order, metric), read)
 
 
 def distances_table(shown: Distances) -> pd.DataFrame:

@@ -390,6 +390,7 @@ def property_figure(
         "yaxis": {
             "tickvals": rows,
             "ticktext": [short(s, 22) for s in spaces],
+            "ticklabelstandoff": 6,
             "range": [len(spaces) - 0.4, -0.6],
             "showgrid": False,
         },

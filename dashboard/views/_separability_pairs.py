@@ -9,6 +9,7 @@ import streamlit as st
 from dashboard import figures, numbers, separability, state, ui
 from dashboard.components import clips as clip_list
 from dashboard.data import Clips
+from dashboard.figures.separability import figured
 from dashboard.memory import once
 from dashboard.separability import Pair
 from jobs.specs import Separability
@@ -21,19 +22,25 @@ _CHARTS = {
 _MOST = 4
 
 
-def choose(view: state.View, spec: Separability) -> tuple[str, tuple[str, str]]:
+def choose(view: state.View, spec: Separability, c: Clips) -> tuple[str, tuple[str, str]]:
     """Return the order of the classes and the chosen pair: at first the two that lie nearest."""
     order = view.choice("order", list(separability.ORDERS), "near")
-    found = separability.distances(spec, "name")
+    found = separability.distances(spec, c, "name")
     first, second = separability.nearest_classes(found)
     return order, (view.choice("a", found.names, first), view.choice("b", found.names, second))
 
 
 def show(
-    view: state.View, spec: Separability, c: Clips, order: str, pair: tuple[str, str], file: str
+    view: state.View,
+    spec: Separability,
+    c: Clips,
+    order: str,
+    pair: tuple[str, str],
+    metric: str,
+    file: str,
 ) -> None:
     """Draw the two heatmaps in one order, and the lists of the chosen pair."""
-    found = separability.distances(spec, order)
+    found = separability.distances(spec, c, order, metric)
     st.subheader(f"Distances between classes in {ui.plain(spec.embedding.encoder)}", anchor=False)
     st.segmented_control(
         "Order of the classes",
@@ -48,7 +55,7 @@ def show(
         with place:
             ui.chart(
                 once(
-                    ("figure", "distances", spec.key, what, order, pair, theme),
+                    ("figure", "distances", spec.key, what, tuple(found.names), pair, theme),
                     partial(
                         figures.distance_figure,
                         found.names,
@@ -66,11 +73,12 @@ def show(
                 alt=f"Heatmap of {len(found.names)} by {len(found.names)} classes: {title.partition('<')[0]}",
             )
     ui.reading(
-        "Each cell is of all pairs of clips of two classes, on the diagonal of pairs within one. Left: dark "
-        "cells off the diagonal are classes that lie near each other, a dark diagonal is tight classes. "
-        "Right: the darker, the more equal are the distances behind the mean (Almudévar et al., *Angular "
-        "distance distribution loss for audio classification*, Figure 5). Near ones stand together by "
-        "average-linkage clustering with the leaves in optimal order (Bar-Joseph et al. 2001)."
+        "Each cell is of all pairs of clips of two classes, on the diagonal of pairs within one. In the "
+        "mean, dark cells off the diagonal are classes that lie near each other, and a dark diagonal is "
+        "tight classes. In the variation, the darker a cell, the more equal are the distances behind its "
+        "mean (Almudévar et al., *Angular distance distribution loss for audio classification*, Figure 5). "
+        "Near ones stand together by average-linkage clustering, its leaves in the best order (Bar-Joseph et "
+        "al. 2001)."
     )
     _pair(view, spec, c, found.names, pair, clickable)
 
@@ -112,7 +120,7 @@ def _list(spec: Separability, c: Clips, found: list[Pair], title: str, which: st
         dataset=spec.embedding.dataset.name,
         label=title,
         numbers={
-            "distance": [f"{p.distance:.3f}" for p in found for _ in range(2)],
+            "distance": [figured(p.distance) for p in found for _ in range(2)],
             "pair": [str(i) for i, _ in enumerate(found, start=1) for _ in range(2)],
         },
     )

@@ -54,7 +54,7 @@ def render(workspace: Workspace) -> None:
     if there:
         shown = separability.by_class(specs.separability, c, chosen.metric)
         label = classes.choose(view, shown)
-        order, pair = pairs.choose(view, specs.separability)
+        order, pair = pairs.choose(view, specs.separability, c)
     view.write()
     ui.notes(view.notes)
     st.subheader("All spaces", anchor=False)
@@ -63,7 +63,7 @@ def render(workspace: Workspace) -> None:
     )
     if there:
         classes.show(view, specs.separability, c, shown, label, chosen.metric, file)
-        pairs.show(view, specs.separability, c, order, pair, file)
+        pairs.show(view, specs.separability, c, order, pair, chosen.metric, file)
     elif len(names) < 2:
         _too_few(names)
     else:

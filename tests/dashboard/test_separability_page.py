@@ -298,10 +298,10 @@ def test_of_large_classes_so_many_clips_are_compared(shown: Any, monkeypatch: py
 
 def test_heatmaps_have_one_order(shown: Any) -> None:
     dataset, spec, X, y = space_of(shown, "aisfx")
-    result = separability.measured(dataset, spec).separability
+    result, c = separability.measured(dataset, spec).separability, data.clips(dataset)
     D = cdist(X, X, "cosine")
     for order in separability.ORDERS:
-        found = separability.distances(result, order)
+        found = separability.distances(result, c, order)
         assert sorted(found.names) == sorted(set(y))
         first, second = found.names[0], found.names[3]
         block = D[np.ix_(y == first, y == second)]
@@ -309,13 +309,14 @@ def test_heatmaps_have_one_order(shown: Any) -> None:
         assert found.cv[0, 3] == pytest.approx(block.std() / block.mean())
         assert found.n_pairs[0, 3] == 144
         assert found.n_pairs[0, 0] == 66
-    assert separability.distances(result, "name").names == sorted(set(y))
-    by = separability.by_class(result, data.clips(dataset))
-    assert separability.distances(result, "silhouette").names == list(by.names)
-    shown_pair = separability.nearest_classes(separability.distances(result, "near"))
+    assert separability.distances(result, c, "name").names == sorted(set(y))
+    for metric in separability.METRICS:
+        by = separability.by_class(result, c, metric)
+        assert separability.distances(result, c, "silhouette", metric).names == list(by.names)
+    shown_pair = separability.nearest_classes(separability.distances(result, c, "near"))
     means = {(a, b): D[np.ix_(y == a, y == b)].mean() for a in set(y) for b in set(y) if a != b}
     assert means[shown_pair] == pytest.approx(min(means.values()))
-    table = separability.distances_table(separability.distances(result, "name"))
+    table = separability.distances_table(separability.distances(result, c, "name"))
     assert len(table) == 36
     app = run(order="name")
     assert len(app.get("plotly_chart")) == 8  # classes, two heatmaps, four properties, K-means
