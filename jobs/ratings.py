@@ -378,7 +378,6 @@ class Ratings:
         with self._reading() as db:
             if db is None:
                 return []
-            db.execute("BEGIN")  # one state of the file for all three tables
             rows = db.execute(f"SELECT * FROM questions WHERE {where} ORDER BY id", [*wishes.values()])
             names = [column[0] for column in rows.description]
             questions = [dict(zip(names, row, strict=True)) for row in rows]
@@ -456,7 +455,7 @@ class Ratings:
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection | None]:
-        """Give a connection that writes nothing; None where there are no ratings yet."""
+        """Give a connection within one transaction that reads; None where there are no ratings yet."""
         with self._told():
             try:
                 self.path.stat()
@@ -467,6 +466,7 @@ class Ratings:
                 raise RatingsError(f"{self.path} cannot be read ({error.strerror}).") from None
             # Not read-only: what a killed process has left half-written must be rolled back first.
             with closing(self._connect("rw")) as db:
+                db.execute("BEGIN")  # all that is read is of one moment, also while the file comes into being
                 yield db if self._check_version(db) else None
 
     @contextmanager
@@ -480,7 +480,6 @@ class Ratings:
                     f"{self.path.parent} cannot be made ({error.strerror}); ratings need a folder to be in."
                 ) from None
             with closing(self._connect("rwc")) as db:
-                self._check_version(db)
                 db.execute("PRAGMA synchronous = EXTRA")
                 db.execute("PRAGMA foreign_keys = ON")
                 # Not deferred: two that read first and then write would wait for each other.

@@ -408,6 +408,15 @@ def test_somebody_who_keeps_the_file_busy(ratings: Ratings, monkeypatch: pytest.
     assert ratings.ratings()[0].chosen == 0
 
 
+def test_what_is_read_is_of_one_moment(ratings: Ratings, monkeypatch: pytest.MonkeyPatch) -> None:
+    ratings.new_question(question(0))
+    monkeypatch.setattr(module, "TIMEOUT", 0.05)
+    with ratings._reading(), pytest.raises(RatingsError, match="busy"):
+        ratings.new_question(question(1))
+    assert [r.question.number for r in ratings.ratings()] == [0]  # not acknowledged, not there
+    ratings.new_question(question(1))
+
+
 # -- several processes, and their sudden end -----------------------------------------------------------------
 
 
@@ -510,6 +519,7 @@ def test_two_processes_at_once_lose_nothing(tmp_path: Path) -> None:
         now = len(open_ratings(tmp_path).ratings())  # a reader neither fails nor sees less than before
         assert now >= seen
         seen = now
+        time.sleep(0.01)
     for who, w in writers.items():
         output, _ = w.communicate(timeout=60)
         assert w.returncode == 0
