@@ -20,7 +20,9 @@ import tiny_models
 
 AUDIO = [name for name, m in encoders.modules("audio").items() if not m.TAKES_ARGUMENT]
 TEXT = [name for name, m in encoders.modules("text").items() if not m.TAKES_ARGUMENT]
-CHECKPOINTS = ["clap", "clap_fusion", "ast", "wav2vec2", "whisper"]
+CHECKPOINTS = ["clap", "clap_fusion", "ast", "wav2vec2", "whisper", "onnx_clip", "onnx_frames"]
+NETWORKS = {"onnx_clip": tiny_models.onnx_waveform, "onnx_frames": tiny_models.onnx_mel}
+LIBRARIES = {"sentences": "sentence-transformers"} | dict.fromkeys(NETWORKS, "onnx")
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +35,8 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "wav2vec2": tiny_models.wav2vec2(home / "wav2vec2"),
         "whisper": tiny_models.whisper(home / "whisper"),
         "sentences": tiny_models.sentence_model(home / "sentences"),
+        "onnx_clip": home / "onnx_clip",
+        "onnx_frames": home / "onnx_frames",
     }
 
 
@@ -42,7 +46,11 @@ def load(checkpoints: dict[str, Path]):
 
     def get(name: str, modality: str = "audio"):
         if name in checkpoints:
-            library = "sentence-transformers" if name == "sentences" else "transformers"
+            library = LIBRARIES.get(name, "transformers")
+            if name in NETWORKS:
+                pytest.importorskip("onnxruntime")
+                pytest.importorskip("onnx")
+                NETWORKS[name](checkpoints[name])
             full = f"{library}:{checkpoints[name]}"
         else:
             full = name
@@ -139,6 +147,7 @@ def test_registry_is_light() -> None:
         "encoders.identity('aisfx', modality='audio');"
         "[m.available() for m in encoders.modules().values()];"
         "heavy = {'numpy', 'torch', 'librosa', 'scipy', 'transformers', 'sentence_transformers', 'aisfx'};"
+        "heavy |= {'mteb', 'onnxruntime', 'essentia', 'soundfile'};"
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,8 +1,10 @@
-"""Checkpoints of a few kilobytes with random weights, laid out as on the hub."""
+"""Checkpoints of a few kilobytes with random weights, laid out as on the hub, and exported networks."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 
 def tokenizer(folder: Path, kind: str = "roberta") -> None:
@@ -168,3 +170,67 @@ def sentence_model(folder: Path) -> Path:
     words = Transformer(str(base))
     SentenceTransformer(modules=[words, Pooling(16)], device="cpu").save(str(folder / "model"))
     return folder / "model"
+
+
+def onnx_waveform(folder: Path, *, batch: int | str = "batch", **description: Any) -> Path:
+    """A network (batch, samples) -> (batch, 6): the mean of rectified filters."""
+    from onnx import helper
+
+    nodes = [
+        helper.make_node("Unsqueeze", ["x", "axis"], ["row"]),
+        helper.make_node("Conv", ["row", "w"], ["c"], strides=[16]),
+        helper.make_node("Relu", ["c"], ["r"]),
+        helper.make_node("GlobalAveragePool", ["r"], ["p"]),
+        helper.make_node("Flatten", ["p"], ["embedding"]),
+    ]
+    shapes = {"x": [batch, "samples"], "embedding": [batch, 6]}
+    weights = {"w": _weights(6, 1, 64), "axis": [1]}
+    return _onnx(folder, nodes, shapes, weights, {"sample_rate": 16_000} | description)
+
+
+def onnx_mel(folder: Path, **description: Any) -> Path:
+    """A network (batch, 1, time, mel) -> (batch, time - 2, 5): filters of three frames and all bands."""
+    from onnx import helper
+
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"]),
+        helper.make_node("Relu", ["c"], ["r"]),
+        helper.make_node("Squeeze", ["r", "axis"], ["s"]),
+        helper.make_node("Transpose", ["s"], ["logits"], perm=[0, 2, 1]),
+        helper.make_node("Identity", ["logits"], ["frames"]),
+    ]
+    shapes = {"x": ["batch", 1, "time", 20], "logits": ["batch", "t", 5], "frames": ["batch", "t", 5]}
+    mel = {"n_fft": 512, "hop_length": 160, "n_mels": 20, "fmin": 50, "log": "db", "mean": -40, "std": 20}
+    usual = {
+        "sample_rate": 16_000,
+        "layout": "batch 1 time mel",
+        "mel": mel,
+        "frames": True,
+        "output": "frames",
+    }
+    return _onnx(folder, nodes, shapes, {"w": _weights(5, 1, 3, 20), "axis": [3]}, usual | description)
+
+
+def _weights(*shape: int) -> Any:
+    import numpy as np
+
+    w = np.random.default_rng(0).standard_normal(shape) / np.sqrt(np.prod(shape[1:]))
+    return w.astype(np.float32)
+
+
+def _onnx(folder: Path, nodes: list[Any], shapes: dict[str, Any], weights: Any, description: Any) -> Path:
+    import numpy as np
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    values = {n: helper.make_tensor_value_info(n, TensorProto.FLOAT, shape) for n, shape in shapes.items()}
+    constants = [numpy_helper.from_array(np.asarray(w), n) for n, w in weights.items()]
+    graph = helper.make_graph(
+        nodes, "tiny", [values["x"]], [v for n, v in values.items() if n != "x"], initializer=constants
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.checker.check_model(model)
+    onnx.save(model, folder / "model.onnx")
+    (folder / "hearspace.json").write_text(json.dumps(description), encoding="utf-8")
+    return folder
