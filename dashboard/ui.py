@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -215,21 +215,22 @@ def pending(
         if not missing or until():
             st.rerun(scope="app")
         no_worker(workspace)
-        seen: set[str] = set()
-        for spec in missing:
-            for job in standing(workspace, spec):
-                if job.key in seen:
-                    continue
-                seen.add(job.key)
-                if job.state in ("failed", "cancelled"):
-                    left, right = st.columns([5, 1], vertical_alignment="center")
-                    why = job.error or "It was cancelled."
-                    left.error(f"{plain(job.title)}: {plain(why)}", icon=":material/error:")
-                    if right.button("Try again", key=f"retry-{key}-{job.key}"):
-                        workspace.queue.retry(job.key)
-                        st.rerun(scope="fragment")
-                elif job.state != "done":
-                    job_bar(job)
+        jobs = list({job.key: job for spec in missing for job in standing(workspace, spec)}.values())
+        for job in jobs:
+            if job.state in ("failed", "cancelled"):
+                left, right = st.columns([5, 1], vertical_alignment="center")
+                why = job.error or "It was cancelled."
+                left.error(f"{plain(job.title)}: {plain(why)}", icon=":material/error:")
+                if right.button("Try again", key=f"retry-{key}-{job.key}"):
+                    workspace.queue.retry(job.key)
+                    st.rerun(scope="fragment")
+        active = [job for job in jobs if job.active]
+        shown = [job for job in active if job.state == "running"] or active[:1]
+        for job in shown:
+            job_bar(job)
+        if len(active) > len(shown):
+            waiting = len(active) - len(shown)
+            st.caption(f"{numbers.count(waiting, 'more job')} {'waits' if waiting == 1 else 'wait'}.")
 
     watch()
 
@@ -239,8 +240,8 @@ def plain(text: str) -> str:
     return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-!|<>$~:" else c for c in text)
 
 
-def go(page: str, query: dict[str, str]) -> None:
-    """Show another page with these values in its URL."""
+def go(page: str, query: Mapping[str, str | Sequence[str]]) -> None:
+    """Show another page with these values in its URL; several of one name are repeated there."""
     from dashboard import pages
 
     target = next(p for p in pages.pages() if p.url_path == page)

@@ -69,7 +69,7 @@ def render(workspace: Workspace) -> None:
     else:
         st.info(
             f"Classes and their distances in {ui.plain(embedding.encoder)} are shown here once they are "
-            "computed: the button above asks for it.",
+            "computed.",
             icon=":material/info:",
         )
     _properties(rows, embedding, chosen.dataset.name)

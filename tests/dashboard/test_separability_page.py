@@ -143,6 +143,8 @@ def test_what_is_missing_is_asked_for_once_for_all_spaces(
     assert len(wanted) == 6
     assert not [b for b in run().button if b.label == "Compute what is missing"]
     assert "No worker is running" in words(app)
+    # One bar, and the rest in words: six bars that stand still say nothing.
+    assert "5 more jobs wait" in words(app)
 
 
 def test_a_failed_measure_says_why_and_can_be_tried_again(
