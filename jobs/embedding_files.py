@@ -6,30 +6,22 @@ grow with the number of clips. Nothing is unpickled.
 
 from __future__ import annotations
 
-import csv
 import json
 import os
-import re
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-if TYPE_CHECKING:
-    import pandas as pd
-    import pyarrow as pa
-
 #: Bytes of vectors in memory at once.
 BLOCK = 16 << 20
-_ROWS = 4096  # rows of a table at once
 
 _IDS = ("ids", "clip_ids", "clip_id", "id")
-_ID_COLUMNS = (*_IDS, "path", "filename", "file_name", "file", "fname", "audio_path", "filepath", "name")
-_NO_NUMBER = ["", "nan", "NaN", "NA", "N/A", "null", "None"]
-_VECTOR_COLUMNS = ("embeddings", "embedding", "vectors", "vector", "features")
+ID_NAMES = (*_IDS, "path", "filename", "file_name", "file", "fname", "audio_path", "filepath", "name")
+VECTOR_NAMES = ("embeddings", "embedding", "vectors", "vector", "features")
 
 
 class EmbeddingsError(ValueError):
@@ -179,7 +171,9 @@ def _reader(path: Path, notes: list[str]) -> Iterator[Part]:
         return _json_folder(path, notes)
     if not path.is_file():
         raise EmbeddingsError(f"There is no file or folder {path}.")
-    kinds = {".npy": _npy, ".npz": _npz, ".parquet": _parquet, ".csv": _table, ".tsv": _table}
+    from jobs.embedding_tables import delimited, parquet
+
+    kinds = {".npy": _npy, ".npz": _npz, ".parquet": parquet, ".csv": delimited, ".tsv": delimited}
     kind = kinds.get(path.suffix.lower())
     if kind is None:
         raise EmbeddingsError(
@@ -204,7 +198,7 @@ def _npy(path: Path, notes: list[str]) -> Iterator[Part]:
     try:
         X = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
-        raise EmbeddingsError(_unreadable(path, error)) from None
+        raise EmbeddingsError(unreadable(path, error)) from None
     if not isinstance(X, np.ndarray):
         raise EmbeddingsError(f"{path} is an archive of arrays; call it .npz.")
     if X.ndim != 2:
@@ -217,7 +211,7 @@ def _step(X: np.ndarray) -> int:
     return max(1, BLOCK // max(1, X.itemsize * int(np.prod(X.shape[1:]))))
 
 
-def _unreadable(path: Path, error: BaseException) -> str:
+def unreadable(path: Path, error: BaseException) -> str:
     if "pickle" in str(error) or "Python objects" in str(error):
         return (
             f"{path} holds Python objects, which would have to be unpickled; save plain numbers, such as "
@@ -231,13 +225,13 @@ def _npz(path: Path, notes: list[str]) -> Iterator[Part]:
         with zipfile.ZipFile(path) as archive:
             yield from _npz_parts(path, archive)
     except (zipfile.BadZipFile, EOFError) as error:
-        raise EmbeddingsError(_unreadable(path, error)) from None
+        raise EmbeddingsError(unreadable(path, error)) from None
 
 
 def _npz_parts(path: Path, archive: zipfile.ZipFile) -> Iterator[Part]:
     names = {n.removesuffix(".npy") for n in archive.namelist() if n.endswith(".npy")}
     ids = next((_strings(path, archive, n) for n in _IDS if n in names), None)
-    vectors = next((n for n in _VECTOR_COLUMNS if n in names), None)
+    vectors = next((n for n in VECTOR_NAMES if n in names), None)
     frames = "frames" in names and "offsets" in names
     if vectors is None and not frames:
         raise EmbeddingsError(
@@ -343,9 +337,9 @@ def _rows(path: Path, archive: zipfile.ZipFile, name: str) -> Iterator[np.ndarra
         try:
             shape, fortran, dtype = _header(file)
         except (ValueError, EOFError) as error:
-            raise EmbeddingsError(_unreadable(path, error)) from None
+            raise EmbeddingsError(unreadable(path, error)) from None
         if dtype.hasobject:
-            raise EmbeddingsError(_unreadable(path, ValueError("pickle")))
+            raise EmbeddingsError(unreadable(path, ValueError("pickle")))
         if fortran or not shape:
             whole = np.frombuffer(file.read(), dtype)
             yield whole.reshape(shape, order="F" if fortran else "C")
@@ -369,175 +363,6 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     raise ValueError(f"version {version} of the .npy format is not known")
 
 
-# -- tables ------------------------------------------------------------------------------------------------
-
-
-def _parquet(path: Path, notes: list[str]) -> Iterator[Part]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            schema = file.schema_arrow
-            lists = [f.name for f in schema if pa.types.is_list(f.type) or _fixed(f.type) or _large(f.type)]
-            numbers = [f.name for f in schema if pa.types.is_floating(f.type) or pa.types.is_integer(f.type)]
-            id = _id_column(path, schema.names, [n for n in schema.names if n not in lists], numbers)
-            vector = next((n for n in _VECTOR_COLUMNS if n in lists), lists[0] if len(lists) == 1 else None)
-            if vector is None and lists:
-                raise EmbeddingsError(
-                    f"{path} has the columns of lists {', '.join(lists)}; call the one with the embeddings "
-                    "embedding."
-                )
-            columns = [vector] if vector else _value_columns(path, [n for n in numbers if n != id], notes)
-            for batch in file.iter_batches(_ROWS, columns=[id, *columns]):
-                ids = [str(v) for v in batch.column(id).to_pylist()]
-                if vector:
-                    yield Part(ids, _from_lists(path, batch.column(vector)))
-                else:
-                    values = [batch.column(n).to_numpy(zero_copy_only=False) for n in columns]
-                    yield Part(ids, np.stack(values, axis=1).astype(np.float64))
-    except pa.ArrowException as error:
-        raise EmbeddingsError(_unreadable(path, error)) from None
-
-
-def _fixed(type: Any) -> bool:
-    import pyarrow as pa
-
-    return bool(pa.types.is_fixed_size_list(type))
-
-
-def _large(type: Any) -> bool:
-    import pyarrow as pa
-
-    return bool(pa.types.is_large_list(type))
-
-
-def _from_lists(path: Path, column: pa.Array) -> np.ndarray:
-    """Return a column of lists as (b, d); a row without one is nan."""
-    import pyarrow.compute as pc
-
-    there = column.is_valid().to_numpy(zero_copy_only=False)
-    lengths = pc.list_value_length(column.drop_null()).unique().to_pylist()
-    if len(lengths) > 1:
-        raise EmbeddingsError(
-            f"{path} holds vectors of {min(lengths)} and of {max(lengths)} numbers; all must have the same "
-            "length."
-        )
-    values = column.drop_null().flatten()
-    out = np.full((len(column), lengths[0] if lengths else 1), np.nan)
-    try:
-        out[there] = values.to_numpy(zero_copy_only=False).astype(np.float64).reshape(-1, out.shape[1])
-    except (TypeError, ValueError):
-        raise EmbeddingsError(
-            f"{path} holds lists of {values.type}; embeddings are lists of numbers."
-        ) from None
-    return out
-
-
-def _table(path: Path, notes: list[str]) -> Iterator[Part]:
-    import pandas as pd
-
-    delimiter, first = _first_line(path)
-    headless = len(first) > 1 and all(_is_number(c) for c in first[1:]) and not _counts_up(first[1:])
-    names = [str(i) for i in range(len(first))] if headless else first
-    if len(set(names)) < len(names):
-        raise EmbeddingsError(f"{path} has two columns of one name; give each its own.")
-    options: dict[str, Any] = {"sep": delimiter, "encoding": "utf-8-sig", "header": None if headless else 0}
-    options |= {"names": names, "skipinitialspace": True}
-    try:
-        head = pd.read_csv(path, nrows=1000, **options)
-        numbers = [n for n in names if pd.api.types.is_numeric_dtype(head[n])]
-        id = names[0] if headless else _id_column(path, names, names, numbers)
-        for name in names:
-            _whole_numbers(path, name, head[name], id)
-        columns = names[1:] if headless else _value_columns(path, [n for n in numbers if n != id], notes)
-        options["dtype"] = {id: str} | dict.fromkeys(columns, np.float64)
-        # A clip may be called "null"; a number may not.
-        options |= {"keep_default_na": False, "na_values": dict.fromkeys(columns, _NO_NUMBER)}
-        for chunk in pd.read_csv(path, usecols=[id, *columns], chunksize=_ROWS, **options):
-            yield Part(chunk[id].tolist(), chunk[columns].to_numpy(np.float64))
-    except UnicodeDecodeError:
-        raise EmbeddingsError(f"{path} is not UTF-8 text; save it as CSV UTF-8.") from None
-    except EmbeddingsError:
-        raise
-    except ValueError as error:  # pandas' own errors are of this kind, too
-        raise EmbeddingsError(f"{path} cannot be read as a table ({' '.join(str(error).split())}).") from None
-
-
-def _whole_numbers(path: Path, name: str, cells: pd.Series, id: str) -> None:
-    """Refuse a column of numbers with a word in it: it would be taken for a column of words."""
-    import pandas as pd
-
-    numbers = pd.to_numeric(cells, errors="coerce")
-    words = cells[numbers.isna() & cells.notna()]
-    if name != id and 0 < len(words) <= len(cells) // 2:
-        raise EmbeddingsError(
-            f"{path} has {words.iloc[0]!r} among the numbers of column {name!r}; leave the cell empty where "
-            "there is no number."
-        )
-
-
-def _first_line(path: Path) -> tuple[str, list[str]]:
-    with open(path, encoding="utf-8-sig", errors="replace", newline="") as file:
-        line = file.readline(10_000_000)
-    delimiter = max((",", ";", "\t", "|"), key=line.count)
-    return delimiter, [c.strip() for c in next(csv.reader([line], delimiter=delimiter), [])]
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _counts_up(cells: list[str]) -> bool:
-    """Whether cells read 0, 1, 2, … or 1, 2, 3, …, as columns without names are called."""
-    return cells in ([str(i) for i in range(len(cells))], [str(i + 1) for i in range(len(cells))])
-
-
-def _id_column(path: Path, names: Sequence[str], allowed: Sequence[str], numbers: Sequence[str]) -> str:
-    lower = {n.strip().lower(): n for n in reversed(allowed)}
-    known = next((lower[n] for n in _ID_COLUMNS if n in lower), None)
-    text = next((n for n in allowed if n not in numbers), None)
-    if known is None and text is None:
-        raise EmbeddingsError(
-            f"{path} has no column that names the clips; its columns are {_listed(names)}: call one clip_id."
-        )
-    return known or str(text)
-
-
-def _value_columns(path: Path, numbers: Sequence[str], notes: list[str]) -> list[str]:
-    """Return the columns that are the embedding: a numbered run such as e0, e1, …, else all with numbers."""
-    runs: dict[str, list[tuple[int, str]]] = {}
-    for name in numbers:
-        match = re.fullmatch(r"(.*?)(\d+)", name)
-        if match:
-            runs.setdefault(match[1], []).append((int(match[2]), name))
-    whole = [
-        [name for _, name in sorted(run)]
-        for run in runs.values()
-        if len(run) > 1 and sorted(i for i, _ in run) in (list(range(len(run))), list(range(1, len(run) + 1)))
-    ]
-    if len(whole) > 1:
-        raise EmbeddingsError(
-            f"{path} has several numbered runs of columns, such as {whole[0][0]} … and {whole[1][0]} …; keep "
-            "the one that is the embedding."
-        )
-    columns = whole[0] if whole else list(numbers)
-    if not columns:
-        raise EmbeddingsError(f"{path} has no columns of numbers beside the one that names the clips.")
-    passed = [n for n in numbers if n not in columns]
-    if passed:
-        notes.append(f"Columns that are no part of the run {columns[0]} … {columns[-1]}: {_listed(passed)}.")
-    return columns
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:10]) + (", …" if len(names) > 10 else "")
-
-
 # -- a folder of JSON files --------------------------------------------------------------------------------
 
 
@@ -550,14 +375,14 @@ def _json_folder(root: Path, notes: list[str]) -> Iterator[Part]:
         except (UnicodeDecodeError, json.JSONDecodeError) as error:
             raise EmbeddingsError(f"{path} is not JSON ({error}).") from None
         values = (
-            next((found[k] for k in _VECTOR_COLUMNS if k in found), None) if isinstance(found, dict) else None
+            next((found[k] for k in VECTOR_NAMES if k in found), None) if isinstance(found, dict) else None
         )
         if values is None:
             passed.append(path.relative_to(root).as_posix())
             continue
         none = False
         name = next(
-            (found[k] for k in ("audio_path", *_ID_COLUMNS) if isinstance(found.get(k), str | int)), None
+            (found[k] for k in ("audio_path", *ID_NAMES) if isinstance(found.get(k), str | int)), None
         )
         frames = _frames(path, values)
         if frames is not None:  # without a number there is nothing to tell the width from
@@ -568,7 +393,7 @@ def _json_folder(root: Path, notes: list[str]) -> Iterator[Part]:
     if none:
         raise EmbeddingsError(f"{root} holds no .json file with embeddings in it, a list a clip.")
     if passed:
-        notes.append(f"Files without embeddings: {_listed(passed)}.")
+        notes.append(f"Files without embeddings: {listed(passed)}.")
 
 
 def _json_files(root: Path) -> Iterator[Path]:
@@ -594,3 +419,7 @@ def _frames(path: Path, values: Any) -> np.ndarray | None:
             "dimensions)."
         )
     return None if X.size == 0 else np.atleast_2d(X)
+
+
+def listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:10]) + (", …" if len(names) > 10 else "")

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from jobs import embedding_files, encoders
+from jobs import embedding_files, embedding_tables, encoders
 from jobs.cli import main
 from jobs.datasets.importer import Imported, import_dataset
 from jobs.embedding_files import EmbeddingsError
@@ -163,7 +163,7 @@ def test_every_kind_gives_the_rows_in_the_order_of_the_clips(
 ) -> None:
     workspace, tones = shared, shared.dataset("tones")
     monkeypatch.setattr(embedding_files, "BLOCK", 64)  # so that there are many blocks
-    monkeypatch.setattr(embedding_files, "_ROWS", 7)
+    monkeypatch.setattr(embedding_tables, "_ROWS", 7)
     ids = ids_of(tones)
     shuffled = np.random.default_rng(1).permutation(len(ids))
     path = KINDS[kind](tmp_path, [ids[i] for i in shuffled], X[shuffled])
