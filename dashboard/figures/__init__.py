@@ -19,6 +19,7 @@ from dashboard.figures.maps import (
     map_figure,
     number_range,
 )
+from dashboard.figures.retrieval import System, classes_figure, groups_figure, systems_figure
 from dashboard.figures.separability import (
     CLICKABLE,
     ByClass,
@@ -38,10 +39,13 @@ __all__ = [
     "Curve",
     "Line",
     "Map",
+    "System",
     "agreement_figure",
     "by_class_figure",
+    "classes_figure",
     "clusters_figure",
     "distance_figure",
+    "groups_figure",
     "layout_grid",
     "map_figure",
     "number_range",
@@ -49,4 +53,5 @@ __all__ = [
     "pair_lines",
     "property_figure",
     "spaces_figure",
+    "systems_figure",
 ]

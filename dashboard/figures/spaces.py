@@ -62,7 +62,7 @@ def spaces_figure(
     np.fill_diagonal(shown, np.nan)
     finite = shown[np.isfinite(shown)]
     low = min([0.0, *finite])
-    scale = _scale(theme)
+    scale = reach(theme)
     short = letters(s)
     across, down = np.meshgrid(np.arange(s), np.arange(s))
     cells = ~np.eye(s, dtype=bool)
@@ -110,7 +110,7 @@ def spaces_figure(
             "text": [f"{shown[i, j]:.2f}".replace("-", "−") for i, j in filled],
             "textfont": {
                 "size": 13,
-                "color": [_on(scale, (shown[i, j] - low) / (1 - low)) for i, j in filled],
+                "color": [ink_on(scale, (shown[i, j] - low) / (1 - low)) for i, j in filled],
             },
             # A click on a cell must not make the numbers fainter; they themselves cannot be clicked.
             "selected": {"textfont": {"color": "#000000"}},
@@ -166,7 +166,8 @@ def wrapped(name: str, width: int = 20) -> str:
     return "<br>".join(lines)
 
 
-def _scale(theme: str) -> list[tuple[float, str]]:
+def reach(theme: str) -> list[tuple[float, str]]:
+    """Return the part of the scale for numbers that can be seen on the page, in eleven steps."""
     import plotly.colors
 
     low, high = palette.REACH[theme]
@@ -176,7 +177,7 @@ def _scale(theme: str) -> list[tuple[float, str]]:
     return list(zip(np.linspace(0, 1, 11).round(3).tolist(), colours, strict=True))
 
 
-def _on(scale: Sequence[tuple[float, str]], share: float) -> str:
+def ink_on(scale: Sequence[tuple[float, str]], share: float) -> str:
     """Return black or white, whichever stands out more from the scale's colour at a share of its length."""
     colour = scale[round(float(np.clip(share, 0, 1)) * (len(scale) - 1))][1]
     linear = [

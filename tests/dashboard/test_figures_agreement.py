@@ -161,9 +161,9 @@ def test_matrix_has_a_number_in_every_cell_that_has_one(theme: str) -> None:
 
 def test_numbers_in_cells_stand_out_from_them() -> None:
     for theme in ("light", "dark"):
-        scale = spaces._scale(theme)
+        scale = spaces.reach(theme)
         for share, colour in scale:
-            on = spaces._on(scale, share)
+            on = spaces.ink_on(scale, share)
             assert contrast(colour, on) >= 4.5, (theme, share)
 
 

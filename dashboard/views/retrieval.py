@@ -1,0 +1,182 @@
+"""Retrieval: how well spaces find sounds of a kind, by model, by system, by family, down to every query."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import data, numbers, results, retrieval, state, ui
+from dashboard.views import _retrieval_families as families
+from dashboard.views import _retrieval_models as models
+from dashboard.views import _retrieval_queries as queries
+from dashboard.views import _retrieval_systems as systems
+from dashboard.views._retrieval_parts import Chosen, ceiling
+from jobs.specs import EmbedAudio
+from jobs.workspace import Dataset, Space, Workspace
+
+TITLE = "Retrieval"
+ICON = ":material/manage_search:"
+ORDER = 50
+
+
+def render(workspace: Workspace) -> None:
+    """Draw the page."""
+    datasets = workspace.datasets()
+    if not datasets:
+        st.title(TITLE)
+        st.info(
+            "There is no dataset to look at yet. The home page says how to add one.", icon=":material/info:"
+        )
+        return
+    view = state.View("retrieval", st.session_state, st.query_params)
+    chosen = _controls(workspace, view, [d.name for d in datasets])
+    if chosen is None:
+        view.write()
+        return
+    st.title(f"{TITLE} · {chosen.dataset.name}")
+    sizes = retrieval.sizes(chosen.clips)
+    synthetic = " · synthetic" if chosen.dataset.note else ""
+    st.caption(
+        f"{numbers.count(chosen.clips.n, 'clip')} · {numbers.count(len(sizes), 'class')} · "
+        f"{numbers.count(len(chosen.spaces), 'space')}{synthetic}"
+    )
+    if not any(n >= 2 for n in sizes.values()):
+        view.write()
+        ui.notes(view.notes)
+        _nothing_to_find(sizes)
+        return
+    table = models.choose(view, chosen)
+    there = results.has(chosen.spec)
+    picked = queries.choose(view, chosen) if there else None
+    view.write()
+    ui.notes(view.notes)
+    if there:
+        _remarks(chosen)
+    models.show(workspace, view, chosen, table)
+    systems.show(workspace, chosen)
+    if there and picked is not None:
+        families.show(chosen, picked)
+        families.classes(view, chosen, picked, table.reference)
+        queries.show(view, chosen, picked, table.reference)
+    else:
+        st.info(
+            f"Families, classes and queries of {ui.plain(chosen.space)} are shown here once they are "
+            "computed: the button above asks for it.",
+            icon=":material/info:",
+        )
+
+
+def _controls(workspace: Workspace, view: state.View, names: list[str]) -> Chosen | None:
+    view.choice("dataset", names, names[0])
+    with st.sidebar:
+        name = str(st.selectbox("Dataset", names, key=view.key("dataset")))
+    dataset = workspace.dataset(name)
+    if dataset.note:
+        st.sidebar.caption(ui.plain(dataset.note))
+    if not dataset.ready:
+        st.title(TITLE)
+        st.write(f"The sounds of **{ui.plain(name)}** are being generated.")
+        assert dataset.source is not None
+        ui.pending(workspace, [dataset.source], "retrieval-generate")
+        return None
+    spaces = workspace.spaces(dataset)
+    done = {s.encoder: s.spec for s in spaces if s.state == "done"}
+    if not done:
+        _no_space(workspace, dataset, spaces)
+        return None
+    view.choice("space", list(done), next(iter(done)))
+    options = list(retrieval.BY) if retrieval.has_families(dataset) else ["label"]
+    by = view.choice("by", options, "label")
+    measure = view.choice("measure", list(retrieval.MEASURES), "map@15")
+    counted = view.choice("count", ["yes", "no"], "yes") == "yes"
+    with st.sidebar:
+        space = str(st.selectbox("Space", list(done), key=view.key("space")))
+        st.segmented_control(
+            "Measure",
+            list(retrieval.MEASURES),
+            format_func=retrieval.MEASURES.__getitem__,
+            key=view.key("measure"),
+            required=True,
+            help="MAP@15 judges the first page of results, MAP@150 the first ten, MR1 where the first "
+            "relevant result stands.",
+        )
+        if len(options) > 1:
+            st.segmented_control(
+                "Relevant is what is of the same",
+                options,
+                format_func=retrieval.BY.__getitem__,
+                key=view.key("by"),
+                required=True,
+                help="Class, as in the paper: a dog does not do for a rooster. Family asks another, easier "
+                "question: any animal does.",
+            )
+        st.session_state["retrieval.counted"] = counted
+        st.toggle(
+            "Count the query",
+            key="retrieval.counted",
+            on_change=_counted,
+            help="AP@N divides by the clips of the class, N at most. Counted: the query is one of them "
+            "though it cannot be found, as in the code that the paper's authors released. Not counted: a "
+            "perfect list has 1.",
+        )
+    return Chosen(dataset, data.clips(dataset), done, space, by, measure, counted)
+
+
+def _counted() -> None:
+    st.session_state["retrieval.count"] = "yes" if st.session_state["retrieval.counted"] else "no"
+
+
+def _no_space(workspace: Workspace, dataset: Dataset, spaces: list[Space]) -> None:
+    st.title(f"{TITLE} · {dataset.name}")
+    if spaces:
+        st.write(f"**{ui.plain(dataset.name)}** is being embedded; its spaces are searched here then.")
+        ui.pending(
+            workspace,
+            [s.spec for s in spaces],
+            "retrieval-embed",
+            until=lambda: any(s.state == "done" for s in workspace.spaces(dataset)),
+        )
+        return
+    st.write(f"**{ui.plain(dataset.name)}** has no space yet: embed it with at least one model.")
+    st.code(ui.command(workspace, "embed", dataset.name, "melstats"), language="bash")
+    if st.button("Embed with melstats", type="primary"):
+        workspace.queue.submit(EmbedAudio(dataset=dataset.ref, encoder="melstats"))
+        st.rerun()
+
+
+def _nothing_to_find(sizes: dict[str, int]) -> None:
+    what = (
+        f"No class has two clips, so no clip could find another of its kind ({_some(list(sizes))})"
+        if sizes
+        else "No clip has a class, so nothing says what is relevant"
+    )
+    st.info(
+        f"{what}. Add the dataset again from a folder with a folder a class, or with a table that has a "
+        "column “label”.",
+        icon=":material/info:",
+    )
+
+
+def _remarks(chosen: Chosen) -> None:
+    """Say what must be known before any number is read."""
+    found = retrieval.classes(chosen.spec)
+    sizes = dict(zip(found["class"], found["n_relevant"], strict=True))
+    alone = retrieval.excluded(chosen.spec)
+    if len(sizes) == 1:
+        st.info(
+            f"Only one {chosen.thing}, {ui.plain(next(iter(sizes)))}, has clips to be found: among clips "
+            "that all carry it every list is right, whatever the model. Add a second one to compare models.",
+            icon=":material/info:",
+        )
+    if alone:
+        st.caption(
+            f"Left out everywhere, having a single clip and so nothing to find: {ui.plain(chosen.thing)} "
+            f"{_some(alone)}."
+        )
+    said = ceiling(chosen, sizes)
+    if said:
+        st.caption(said)
+
+
+def _some(names: list[str], most: int = 12) -> str:
+    rest = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ui.plain(", ".join(names[:most])) + rest
