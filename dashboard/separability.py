@@ -265,8 +265,10 @@ def rivals(spec: Separability, c: Clips, ids: Sequence[str], metric: str = "cosi
         names = class_names(spec)
         members = _members(spec, c)
         X = np.asarray(workspace().cache.open(spec.embedding.key).array("embeddings"), np.float64)
-        row = {str(c.ids[r]): i for i, r in enumerate(rows_of(spec.embedding, c)) if r >= 0}
-        picked = np.asarray([row[i] for i in ids])
+        rows = rows_of(spec.embedding, c)
+        place = np.full(c.n, -1)
+        place[rows[rows >= 0]] = np.flatnonzero(rows >= 0)
+        picked = place[[c.row[i] for i in ids]]
         distances = _distances(X[picked], X, metric)
         means = np.column_stack([distances[:, members[name]].mean(axis=1) for name in names])
         own = [names.index(str(c.labels[c.row[i]])) for i in ids]
@@ -291,12 +293,14 @@ def _members(spec: Separability, c: Clips) -> dict[str, np.ndarray]:
 
 
 def _distances(A: np.ndarray, B: np.ndarray, metric: str) -> np.ndarray:
+    """Distances of rows (a, b); a row of zeros has cosine 0 with every other."""
+    products = A @ B.T
+    squares = [np.einsum("ij,ij->i", X, X) for X in (A, B)]
     if metric == "cosine":
-        from core.processing import normalize
-
-        return np.maximum(0.0, 1.0 - normalize(A) @ normalize(B).T)
-    square = (A**2).sum(axis=1)[:, None] + (B**2).sum(axis=1)[None, :] - 2.0 * (A @ B.T)
-    square = np.maximum(0.0, square)
+        scale = np.sqrt(squares[0])[:, None] * np.sqrt(squares[1])
+        cosines = np.divide(products, scale, out=np.zeros_like(products), where=scale > 0)
+        return np.maximum(0.0, 1.0 - cosines)
+    square = np.maximum(0.0, squares[0][:, None] + squares[1] - 2.0 * products)
     return square if metric == "sqeuclidean" else np.sqrt(square)
 
 
