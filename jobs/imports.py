@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
 import time
 from collections import Counter
@@ -99,6 +100,7 @@ def import_embeddings(
     imported.checked_name(name)
     home = workspace.root / "imported"
     home.mkdir(parents=True, exist_ok=True)
+    _sweep(home)
     # Beside the cache, because temporary folders can be small and in memory.
     with tempfile.TemporaryDirectory(prefix=".reading-", dir=home) as folder:
         staged = stage(path, Path(folder), ids=ids)
@@ -139,6 +141,14 @@ def import_embeddings(
         staged.notes,
         before is not None and before.identity != identity,
     )
+
+
+def _sweep(home: Path) -> None:
+    """Remove what imports that were killed left behind, a day later."""
+    for folder in home.glob(".reading-*"):
+        with suppress(OSError):
+            if time.time() - folder.stat().st_mtime > 24 * 3600:
+                shutil.rmtree(folder)
 
 
 def remove(workspace: Workspace, dataset: Dataset, name: str) -> int:

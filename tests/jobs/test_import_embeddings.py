@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -680,6 +681,18 @@ def test_a_big_file_is_read_in_blocks(
     tracemalloc.stop()
     assert peak < 12e6
     assert np.array_equal(vectors(workspace, report.spec)[1][:, -1], X[:, -1])
+
+
+def test_what_a_killed_import_left_is_removed_a_day_later(
+    workspace: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path
+) -> None:
+    old, new = (workspace.root / "imported" / f".reading-{n}" for n in ("old", "new"))
+    for folder in (old, new):
+        folder.mkdir(parents=True)
+        (folder / "vectors.f32").touch()
+    os.utime(old, (1, 1))
+    _imported(workspace, tones, X, tmp_path)
+    assert (old.exists(), new.exists()) == (False, True)
 
 
 # -- the command --
