@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from core._arrays import class_codes, matrix
+from core._exact_search import cores
 from core.neighbors import knn
 
 #: Steps of the optimiser of the linear probe, after which it is taken as it is.
@@ -180,29 +182,44 @@ def linear_probe(
     >>> linear_probe(X, labels, [1, 2, 3, 1, 2, 3]).tolist()
     ['dog', 'dog', 'dog', 'rain', 'rain', 'rain']
     """
+    from threadpoolctl import threadpool_limits
+
     points, classes, codes, folds = _checked(X, labels, folds)
     if not 0 < C < np.inf:
         raise ValueError(f"C is {C}; it must be above 0 and finite.")
     # A power of two, which standardising takes out again: squares can neither overflow nor vanish.
     points = np.ldexp(points, -np.frexp(np.abs(points).max())[1])
+
+    def one(fold: int) -> tuple[np.ndarray, bool]:
+        test = folds == fold
+        return _probed(points[~test], codes[~test], points[test], C)
+
     predicted = np.empty(len(points), dtype=np.int64)
-    for train, test in _rounds(folds, progress):
-        present = np.unique(codes[train])
-        if len(present) == 1:
-            predicted[test] = present[0]
-            continue
-        standardise = _standardiser(points[train])
-        _, own = np.unique(codes[train], return_inverse=True)
-        weights, intercepts, converged = _logistic(standardise(points[train]), own, len(present), C)
-        if not converged:
-            warnings.warn(
-                f"A linear probe had not converged after {MOST_STEPS} steps and is used as it is.",
-                RuntimeWarning,
-                stacklevel=2,
-            )
-        scores = standardise(points[test]) @ weights.T + intercepts
-        predicted[test] = present[scores.argmax(axis=1)]
+    total = int(folds.max()) + 1
+    # The products of one step are too small to share among cores: threads would mostly wait for each other.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(min(cores(), total)) as pool:
+        for fold, (found, converged) in enumerate(pool.map(one, range(total))):
+            predicted[folds == fold] = found
+            if not converged:
+                warnings.warn(
+                    f"A linear probe had not converged after {MOST_STEPS} steps and is used as it is.",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+            if progress is not None:
+                progress(fold + 1, total)
     return classes[predicted]
+
+
+def _probed(train: np.ndarray, codes: np.ndarray, test: np.ndarray, C: float) -> tuple[np.ndarray, bool]:
+    """Return the classes that a probe of the training points gives the test points; whether it converged."""
+    present, own = np.unique(codes, return_inverse=True)
+    if len(present) == 1:
+        return np.full(len(test), present[0]), True
+    standardise = _standardiser(train)
+    weights, intercepts, converged = _logistic(standardise(train), own, len(present), C)
+    scores = standardise(test) @ weights.T + intercepts
+    return present[scores.argmax(axis=1)], converged
 
 
 def _checked(
