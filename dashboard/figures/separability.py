@@ -111,7 +111,6 @@ def by_class_figure(
     title: str,
     styles: Mapping[str, palette.Style],
     limits: tuple[float, float] = (-1.0, 1.0),
-    chosen: str = "",
     theme: str = "light",
 ) -> go.Figure:
     """Draw every clip of every class, a row a class, with quartiles and mean.
@@ -125,8 +124,6 @@ def by_class_figure(
         Class to colour.
     limits : pair of float
         What the number cannot leave; the axis shows what there is, and zero.
-    chosen : str
-        Class whose row is marked.
     theme : {"light", "dark"}
 
     Returns
@@ -217,7 +214,7 @@ def by_class_figure(
         "meta": "classes",
         "name": "mean, 95% interval",
     }
-    at, names = thinned(shown.names, pixels)
+    at, texts = thinned(shown.names, pixels)
     layout: dict[str, Any] = {
         "height": round(pixels * classes + 150),
         "margin": {"t": 66},
@@ -228,15 +225,13 @@ def by_class_figure(
         },
         "yaxis": {
             "tickvals": at,
-            "ticktext": names,
+            "ticktext": texts,
             "range": [classes - 0.4, -0.6],
             "showgrid": False,
         },
         "shapes": [_line("x", 0.0, theme), *bars, *ticks],
         "hoverdistance": 12,
     }
-    if chosen in shown.names:
-        layout["shapes"].insert(0, _band(list(shown.names).index(chosen)))
     return go.Figure({"data": [points, *legend, summary], "layout": layout}, _validate=False)
 
 

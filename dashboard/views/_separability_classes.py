@@ -8,7 +8,7 @@ from dashboard import figures, separability, state, ui
 from dashboard.components import clips as clip_list
 from dashboard.data import Clips
 from dashboard.figures import ByClass
-from dashboard.figures.separability import short
+from dashboard.figures.separability import row_height, short, thinned
 from dashboard.memory import once
 from jobs.specs import Separability
 
@@ -35,15 +35,15 @@ def show(
     st.subheader(f"Classes in {space}", anchor=False)
     left, right = st.columns([1.2, 1], gap="medium")
     with left:
+        _mark(shown, label)
         theme, name = ui.theme(), separability.METRICS[metric]
         ui.chart(
             once(
-                ("figure", "by-class", spec.key, c.key, metric, label, theme),
+                ("figure", "by-class", spec.key, c.key, metric, theme),
                 lambda: figures.by_class_figure(
                     shown,
                     title=f"silhouette, {name} distance, −1 to 1",
                     styles=c.styles,
-                    chosen=label,
                     theme=theme,
                 ),
             ),
@@ -83,6 +83,15 @@ def show(
                         "next class": [short(r, 15) for r in rivals],
                     },
                 )
+
+
+def _mark(shown: ByClass, label: str) -> None:
+    """Write the chosen class's name bold in the figure: a figure that says it itself would be drawn anew."""
+    written, _ = thinned(shown.names, row_height(len(shown.names)))
+    row = list(shown.names).index(label)
+    if row in written:
+        tick = f".st-key-{CHART} .yaxislayer-above .ytick:nth-child({written.index(row) + 1}) text"
+        st.html(f"<style>{tick} {{ font-weight: 750 !important; fill-opacity: 1 !important; }}</style>")
 
 
 def _clicked(spec: Separability, c: Clips) -> None:

@@ -81,14 +81,6 @@ def test_every_clip_lies_in_the_row_of_its_class(theme: str) -> None:
     assert "n = 40 clips" in figure.layout.xaxis.title.text
 
 
-def test_the_chosen_class_is_marked_in_its_row() -> None:
-    shown = by_class()
-    plain = figures.by_class_figure(shown, title="silhouette", styles={})
-    marked = checked(figures.by_class_figure(shown, title="silhouette", styles={}, chosen="class 2"))
-    assert len(marked.layout.shapes) == len(plain.layout.shapes) + 1
-    assert (marked.layout.shapes[0].y0, marked.layout.shapes[0].y1) == (1.5, 2.5)
-
-
 def test_many_clips_are_drawn_by_webgl_and_many_classes_thin_their_names() -> None:
     few = figures.by_class_figure(by_class(2, 3), title="silhouette", styles={})
     many = checked(figures.by_class_figure(by_class(200, 20), title="silhouette", styles={}))
