@@ -2,14 +2,15 @@
 
 ``/audio/<dataset>/<clip>`` the file as it is where browsers play it, else 16-bit WAV; ``?as=wav`` always
 the latter; ``?level=equal`` a WAV at equal loudness (`jobs.loudness`). ``/spectrogram/<dataset>/<clip>`` a
-PNG. ``/figures/<hash>.json`` what a page has drawn, kept in memory. ``/selections/<id>.json`` a saved
-selection. ``/assets/plotly.min.js`` Plotly as installed.
+PNG. The dataset `UPLOADS` holds what was uploaded as a query. ``/figures/<hash>.json`` what a page has drawn,
+kept in memory. ``/selections/<id>.json`` a saved selection. ``/assets/plotly.min.js`` Plotly as installed.
 
 Equal loudness is in the samples and not left to the player: an audio element cannot play louder than the
 file, some browsers let no page set its volume, and a WAV plays and can be sought in like any other, whatever
 the file was, so that its type tells a listener nothing.
 
-Only clips of the workspace's datasets are served, and only from inside their dataset's folder.
+Only clips of the workspace's datasets are served, and only from inside their dataset's folder, and uploads
+by their hash.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import functools
 import hashlib
 import io
 import os
+import re
 import tempfile
 import threading
 from collections import OrderedDict
@@ -31,6 +33,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from dashboard import data, state
+from jobs import uploads
 from jobs.audio import AudioError, decode
 from jobs.workspace import WorkspaceError
 
@@ -47,6 +50,9 @@ TYPES = {
     ".aac": "audio/aac",
     ".webm": "audio/webm",
 }
+#: In place of a dataset, which cannot be called so: uploaded queries, by the name of their file.
+UPLOADS = "~upload"
+_UPLOAD = re.compile(r"([0-9a-f]{64})(\.[a-z0-9]{1,5})")
 #: Bytes of transcoded sound and of pictures kept on disk.
 PREVIEW_BYTES = 512 * 2**20
 #: Seconds of a sound that a transcoded preview and a spectrogram show at most.
@@ -102,6 +108,8 @@ def _endpoint(answer: Callable[[Request], Response]) -> Callable[[Request], obje
 
 
 def _source(request: Request) -> Path:
+    if request.path_params["dataset"] == UPLOADS:
+        return _upload(request.path_params["clip"])
     dataset = data.workspace().dataset(request.path_params["dataset"])
     clip = request.path_params["clip"]
     if not dataset.ready:
@@ -110,6 +118,19 @@ def _source(request: Request) -> Path:
     if not path.is_file():
         raise NotThere(f"The file of clip {clip} is no longer at {path}; add the dataset again.")
     return path
+
+
+def _upload(name: str) -> Path:
+    found = upload_of(data.workspace().root, name)
+    if found is None:
+        raise NotThere("There is no such upload in this workspace; upload the sound again.")
+    return uploads.path(data.workspace().root, *found)
+
+
+def upload_of(root: Path, name: str) -> tuple[str, str] | None:
+    """Return hash and ending of the upload that is kept under this name of a file, None where none is."""
+    match = _UPLOAD.fullmatch(name)
+    return (match[1], match[2]) if match and uploads.path(root, match[1], match[2]).is_file() else None
 
 
 def _audio(request: Request) -> Response:

@@ -10,6 +10,7 @@ from dashboard.figures.agreement import (
     overlap_by_class_figure,
     pair_lines,
 )
+from dashboard.figures.listening import against_figure, preferred_figure
 from dashboard.figures.maps import (
     AXES,
     METHOD_NAMES,
@@ -40,6 +41,7 @@ __all__ = [
     "Line",
     "Map",
     "System",
+    "against_figure",
     "agreement_figure",
     "by_class_figure",
     "classes_figure",
@@ -51,6 +53,7 @@ __all__ = [
     "number_range",
     "overlap_by_class_figure",
     "pair_lines",
+    "preferred_figure",
     "property_figure",
     "spaces_figure",
     "systems_figure",

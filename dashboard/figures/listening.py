@@ -1,0 +1,173 @@
+"""Figures of what listeners prefer: an estimate a system with its interval, and strength against a score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from dashboard import palette
+from dashboard.figures.look import INK, RULE
+from dashboard.figures.spaces import wrapped
+
+
+def preferred_figure(
+    names: Sequence[str],
+    values: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    counts: Sequence[int],
+    *,
+    title: str,
+    chance: np.ndarray | None = None,
+    theme: str = "light",
+) -> go.Figure:
+    """Draw a share of each system, with its interval.
+
+    Parameters
+    ----------
+    names : sequence of str
+        From top to bottom.
+    values, low, high : ndarray, shape (s,)
+        Shares from 0 to 1 and their 95% intervals.
+    counts : sequence of int
+        Questions that each is from.
+    title : str
+        What the share is; it names the x axis.
+    chance : ndarray, shape (s,), optional
+        What blind guessing gives, drawn as a short line across each row.
+    theme : {"light", "dark"}
+
+    Returns
+    -------
+    Figure
+    """
+    rows = np.arange(len(names))
+    colour = palette.BASE[theme][0]
+    data: list[dict[str, Any]] = []
+    if chance is not None:
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "x": np.asarray(chance, float),
+                "y": rows,
+                "name": "chance",
+                "marker": {"symbol": "line-ns", "size": 16, "line": {"width": 2, "color": RULE[theme]}},
+                "hovertemplate": "blind guessing: %{x:.3f}<extra></extra>",
+                "meta": "chance",
+            }
+        )
+    data.append(
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "x": np.asarray(values, float),
+            "y": rows,
+            "name": "share with 95% interval",
+            "error_x": _error(values, low, high, colour),
+            "marker": {"color": colour, "size": 10},
+            "customdata": _said(names, low, high, counts),
+            "hovertemplate": _HOVER,
+            "meta": "systems",
+        }
+    )
+    layout = {
+        "height": 96 + 42 * max(len(names), 2),
+        "showlegend": chance is not None,
+        "xaxis": {"title": {"text": title}, "range": [-0.02, 1.02], "tickformat": ".1f"},
+        "yaxis": {
+            "tickmode": "array",
+            "tickvals": rows,
+            "ticktext": [f"{wrapped(n, 24)}<br>n = {c:,}" for n, c in zip(names, counts, strict=True)],
+            "range": [len(names) - 0.5, -0.5],
+        },
+    }
+    return go.Figure({"data": data, "layout": layout})
+
+
+def against_figure(
+    names: Sequence[str],
+    scores: np.ndarray,
+    score_ends: np.ndarray,
+    strengths: np.ndarray,
+    strength_ends: np.ndarray,
+    *,
+    title: str,
+    theme: str = "light",
+) -> go.Figure:
+    """Draw the strength of each system by listeners against an objective score.
+
+    Parameters
+    ----------
+    names : sequence of str
+    scores, strengths : ndarray, shape (s,)
+    score_ends, strength_ends : ndarray, shape (s, 2)
+        Ends of the 95% intervals.
+    title : str
+        Of the x axis: what the score is.
+    theme : {"light", "dark"}
+
+    Returns
+    -------
+    Figure
+    """
+    colour = palette.BASE[theme][0]
+    data = [
+        {
+            "type": "scatter",
+            "mode": "markers+text",
+            "x": np.asarray(scores, float),
+            "y": np.asarray(strengths, float),
+            "text": [wrapped(n, 24) for n in names],
+            "textposition": "top center",
+            "textfont": {"size": 12, "color": INK[theme]},
+            "error_x": _error(scores, score_ends[:, 0], score_ends[:, 1], RULE[theme]),
+            "error_y": _error(strengths, strength_ends[:, 0], strength_ends[:, 1], RULE[theme]),
+            "marker": {"color": colour, "size": 10},
+            "cliponaxis": False,
+            "hovertemplate": "%{text}<br>%{x:.3f}, log strength %{y:.2f}<extra></extra>",
+            "showlegend": False,
+            "meta": "systems",
+        }
+    ]
+    layout = {
+        "height": 360,
+        "xaxis": {"title": {"text": title}, "range": [-0.02, 1.02], "tickformat": ".1f"},
+        "yaxis": {"title": {"text": "log strength by listeners"}},
+        "shapes": [
+            {
+                "type": "line",
+                "xref": "paper",
+                "x0": 0,
+                "x1": 1,
+                "y0": 0,
+                "y1": 0,
+                "line": {"color": RULE[theme], "width": 1, "dash": "dot"},
+                "layer": "below",
+            }
+        ],
+    }
+    return go.Figure({"data": data, "layout": layout})
+
+
+_HOVER = "%{customdata[0]}: %{x:.3f}<br>%{customdata[1]}, n = %{customdata[2]}<extra></extra>"
+
+
+def _said(names: Sequence[str], low: np.ndarray, high: np.ndarray, counts: Sequence[int]) -> list[list[str]]:
+    return [[n, f"{a:.3f} to {b:.3f}", f"{c:,}"] for n, a, b, c in zip(names, low, high, counts, strict=True)]
+
+
+def _error(values: np.ndarray, low: np.ndarray, high: np.ndarray, colour: str) -> dict[str, Any]:
+    value = np.asarray(values, float)
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": np.asarray(high, float) - value,
+        "arrayminus": value - np.asarray(low, float),
+        "color": colour,
+        "thickness": 1.5,
+        "width": 0,
+    }
