@@ -608,16 +608,21 @@ def results_table(found: Sequence[Result], c: Clips, clip: str, label: str) -> p
 
 
 def said(value: float, measure: str) -> str:
-    """Say a measure: three decimals, and one for ranks; a dash where there is none.
+    """Say a measure: three decimals, fewer for ranks; a dash where there is none.
 
     Examples
     --------
-    >>> said(0.8514, "map@15"), said(12.34, "mr1"), said(float("nan"), "mr1"), said(-0.1, "ap@15")
-    ('0.851', '12.3', '–', '−0.100')
+    >>> said(0.8514, "map@15"), said(12.34, "mr1"), said(0.325, "mr1"), said(float("nan"), "mr1")
+    ('0.851', '12.3', '0.33', '–')
     """
     if not np.isfinite(value):
         return "–"
-    return f"{value:,.{1 if better(measure) < 0 else 3}f}".replace("-", "−")
+    return f"{value:,.{decimals(value, measure)}f}".replace("-", "−")
+
+
+def decimals(value: float, measure: str) -> int:
+    """Return how many decimals of a measure say something."""
+    return 3 if better(measure) > 0 else 2 if abs(value) < 10 else 1
 
 
 def difference_said(value: float, measure: str) -> str:
@@ -626,11 +631,11 @@ def difference_said(value: float, measure: str) -> str:
     Examples
     --------
     >>> difference_said(0.02, "map@15"), difference_said(-3.0, "mr1"), difference_said(float("inf"), "mr1")
-    ('+0.020', '−3.0', '–')
+    ('+0.020', '−3.00', '–')
     """
     if not np.isfinite(value):
         return "–"
-    return f"{value:+,.{1 if better(measure) < 0 else 3}f}".replace("-", "−")
+    return f"{value:+,.{decimals(value, measure)}f}".replace("-", "−")
 
 
 def p_said(p: float) -> str:

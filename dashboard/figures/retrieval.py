@@ -17,7 +17,7 @@ from dashboard.figures.spaces import ink_on, reach, wrapped
 #: How the search algorithms look, in the order in which they stand beside each other.
 ALGORITHMS = {"mips": ("MIPS", "square", 1), "mcss": ("MCSS", "circle", 0), "nns": ("NNS", "diamond", 2)}
 _CELL = 44
-_PICKED = {"light": "#d4380d", "dark": "#ff9c6e"}
+_PICKED = {"light": "#d4380d", "dark": "#f0357f"}
 _BAND = "rgba(128, 128, 128, 0.16)"
 
 
@@ -122,7 +122,7 @@ def systems_figure(
             "showgrid": False,
         },
         "yaxis": {
-            "title": {"text": f"{title}<br>{n}"},
+            "title": {"text": f"{title} · {n}"},
             "showgrid": True,
             "range": [float(ends.min()) - 0.06 * span, float(ends.max()) + 0.16 * span] if span else None,
         },
@@ -167,7 +167,7 @@ def groups_figure(
     said : sequence of sequences of str
         The number of each cell as it is printed.
     words : sequence of str
-        What each group holds, for its hover.
+        What each group holds, written below its name.
     higher : bool
         Whether more is better: the better end of the scale is yellow either way.
     picked : pair of str
@@ -237,12 +237,14 @@ def groups_figure(
         },
     ]
     layout: dict[str, Any] = {
-        "height": round(_CELL * max(len(spaces), 2) + 150),
-        "title": {"text": title, "font": {"size": 14}, "x": 0, "xanchor": "left", "y": 1, "yanchor": "top"},
-        "margin": {"t": 74, "l": 8, "r": 8, "b": 8},
+        "height": round(_CELL * max(len(spaces), 2) + 170),
+        "margin": {"t": 12},
         "xaxis": {
+            "title": {"text": title, "standoff": 14},
             "tickvals": list(range(len(groups))),
-            "ticktext": [wrapped(short(g, 44), 15) for g in groups],
+            "ticktext": [
+                f"{wrapped(short(g, 44), 15)}<br><i>{w}</i>" for g, w in zip(groups, words, strict=True)
+            ],
             "side": "top",
             "range": [-0.5, len(groups) - 0.5],
             "showgrid": False,
@@ -399,7 +401,7 @@ def _marked(best: int | None, fixed: int | None) -> dict[int, str]:
 
 def _processing(ways: Sequence[tuple[str, int]]) -> str:
     frames = any(aggregation for aggregation, _ in ways)
-    return "components kept by PCA" + ("; aggregation of the frames" if frames else "")
+    return "components kept by PCA" + (";<br>aggregation of the frames" if frames else "")
 
 
 def _ticks(ways: Sequence[tuple[str, int]]) -> list[str]:

@@ -30,9 +30,8 @@ def show(chosen: Chosen, picked: Picked) -> None:
         )
         return
     group = picked.label if chosen.by == "family" else picked.family
-    unit = "query" if chosen.by == "family" else "class"
     words = [
-        (f"{c:,} {'class' if c == 1 else 'classes'}, " if unit == "class" else "") + f"n = {q:,} queries"
+        (f"{numbers.count(c, 'class')}, " if chosen.by == "label" else "") + f"n = {q:,}"
         for c, q in zip(found.n_classes, found.n_queries, strict=True)
     ]
     ui.chart(
@@ -42,7 +41,7 @@ def show(chosen: Chosen, picked: Picked) -> None:
                 found.spaces,
                 found.groups,
                 found.values,
-                title=chosen.title(),
+                title=chosen.title(apart="<br>"),
                 said=[[retrieval.said(v, measure) for v in line] for line in found.values.tolist()],
                 words=words,
                 higher=retrieval.better(measure) > 0,
@@ -54,7 +53,6 @@ def show(chosen: Chosen, picked: Picked) -> None:
         file=chosen.file("families", measure),
         csv=lambda: retrieval.csv(retrieval.heat_table(found, measure)),
         on_select=lambda: _cell(chosen),
-        caption=" · ".join(f"{ui.plain(g)}: {w}" for g, w in zip(found.groups, words, strict=True)),
         alt=f"{retrieval.MEASURES[measure]} of {len(found.spaces)} models in {len(found.groups)} families",
     )
     lost = retrieval.left_out(chosen.spec)
@@ -69,9 +67,9 @@ def show(chosen: Chosen, picked: Picked) -> None:
         else "the mean over the classes of a family, asked for class by class"
     )
     ui.reading(
-        f"Each number is {inside} (Figure 2 of Araz et al. 2024); the yellower, the better. Read along a row "
-        "for what a model is good at, down a column for who is best at it. Click a cell to see what is "
-        "behind it."
+        f"Each number is {inside} (Figure 2 of Araz et al. 2024), n the queries behind it; the yellower, the "
+        "better. Read along a row for what a model is good at, down a column for who is best at it. "
+        "Click a cell to see what is behind it."
     )
 
 
@@ -100,7 +98,7 @@ def classes(view: state.View, chosen: Chosen, picked: Picked, reference: str) ->
                 key=view.key("family"),
             )
         st.selectbox(chosen.thing.capitalize(), picked.classes, key=view.key("class"))
-        with st.container(height=440 if len(picked.classes) > 7 else "content", border=False):
+        with st.container(height=560 if len(picked.classes) > 10 else "content", border=False):
             _table(chosen, picked)
         download(
             "retrieval-classes-table-csv",
@@ -129,9 +127,9 @@ def _dots(chosen: Chosen, picked: Picked, specs: dict[str, Retrieval]) -> None:
             lambda: figures.classes_figure(
                 names,
                 values,
-                title=chosen.title(of_class=True),
+                title=chosen.title(of_class=True, apart="<br>"),
                 n=counts,
-                digits=1 if measure == "mr1" else 3,
+                digits=2 if measure == "mr1" else 3,
                 chosen=picked.label,
                 limit=None if measure == "mr1" else 1.0,
                 theme=theme,
@@ -142,17 +140,19 @@ def _dots(chosen: Chosen, picked: Picked, specs: dict[str, Retrieval]) -> None:
         csv=lambda: retrieval.csv(retrieval.classes_table(list(specs.values()), names, measure)),
         on_select=_dot,
         caption=f"{len(names):,} {many.lower()}, the best of {ui.plain(chosen.space)} at the top · "
-        f"n = {min(counts):,} to {max(counts):,} queries each",
+        f"n = {_span(counts)} queries each",
         alt=f"{chosen.title(of_class=True)} of {len(names)} classes in {' and '.join(specs)}",
     )
     ui.reading(
         f"Each dot is the mean over the queries of a {chosen.thing}, with its 95% interval (Student's t)"
-        + (
-            f"; hollow: {ui.plain(list(specs)[1])}, the model that others are compared to above"
-            * (len(specs) > 1)
-        )
+        + "".join(f"; hollow: {ui.plain(s)}, which models are compared to above" for s in list(specs)[1:])
         + f". Click a dot to see the queries of its {chosen.thing}."
     )
+
+
+def _span(counts: list[int]) -> str:
+    low, high = min(counts), max(counts)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def _dot() -> None:

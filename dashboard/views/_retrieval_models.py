@@ -9,20 +9,21 @@ import streamlit as st
 
 from dashboard import results, retrieval, state, ui
 from dashboard.retrieval import Row
-from dashboard.views._retrieval_parts import Cell, Chosen, compute, download, estimate, table
+from dashboard.views._retrieval_parts import Cell, Chosen, compute, download, estimate, plural, table
 from jobs.specs import Spec
 from jobs.workspace import Workspace
 
 _HEADS = (
     ("model", ""),
+    # The scores first: on a phone the rest is reached by scrolling.
+    ("MAP@15 ↑|0 to 1", ""),
+    ("MAP@150 ↑|0 to 1", ""),
+    ("MR1 ↓|results before", ""),
     ("modality", "hs-words"),
     ("trained for", "hs-words"),
     ("parameters", ""),
     ("training data,|clips or pairs", ""),
-    ("d dimensions,|d compared", ""),
-    ("MAP@15 ↑|0 to 1", ""),
-    ("MAP@150 ↑|0 to 1", ""),
-    ("MR1 ↓|results before", ""),
+    ("dimensions,|→ compared", ""),
 )
 
 
@@ -36,10 +37,12 @@ class Table:
 
 
 def choose(view: state.View, chosen: Chosen) -> Table:
-    """Return how the models are shown: at first by MAP@15, and compared to the first space."""
+    """Return how the models are shown: at first by MAP@15, and compared to the second space."""
     names = list(chosen.spaces)
     return Table(
-        view.choice("sort", list(retrieval.SORTS), "map@15"), view.choice("reference", names, names[0])
+        view.choice("sort", list(retrieval.SORTS), "map@15"),
+        # Not to the one that is looked at first, which would be compared to itself below.
+        view.choice("reference", names, names[min(1, len(names) - 1)]),
     )
 
 
@@ -56,7 +59,12 @@ def show(workspace: Workspace, view: state.View, chosen: Chosen, shown: Table) -
             width=240,
         )
     _table(rows, chosen.space)
-    download("retrieval-models-csv", chosen.file("retrieval"), lambda: retrieval.csv(retrieval.table(rows)))
+    download(
+        "retrieval-models-csv",
+        chosen.file("retrieval"),
+        lambda: retrieval.csv(retrieval.table(rows)),
+        _counts(chosen, rows),
+    )
     missing: list[Spec] = [s for s in map(chosen.asked, chosen.spaces) if not results.has(s)]
     compute(workspace, missing, "Compute what is missing", "retrieval-models", primary=True)
     ui.reading(
@@ -82,23 +90,27 @@ def _table(rows: Sequence[Row], chosen: str) -> None:
     for r in rows:
         cells = [
             Cell(r.space),
+            *(estimate(e, m, best=r.there and e.value == best[m]) for m, e in r.macro.items()),
             _known(r.card.modality),
             _known(r.card.objective),
             _known(retrieval.rounded(r.card.parameters)),
             _known(retrieval.rounded(r.card.training_data)),
             Cell(f"{r.dimensions:,} → {r.compared:,}" if r.there else f"{r.dimensions:,}"),
-            *(estimate(e, m, best=r.there and e.value == best[m]) for m, e in r.macro.items()),
         ]
         body.append([*cells, Cell(r.note, kind="hs-note")] if notes else cells)
     heads = (*_HEADS, ("note", "hs-words")) if notes else _HEADS
     here = next((i for i, r in enumerate(rows) if r.space == chosen), None)
     table(heads, body, label="Retrieval of all models", here=here)
-    there = next((r for r in rows if r.there), None)
-    if there is not None:
-        st.caption(
-            f"n = {there.n_queries:,} queries by {there.n_clips:,} clips, {there.n_classes:,} "
-            f"{'classes' if there.n_classes != 1 else 'class'}"
-        )
+
+
+def _counts(chosen: Chosen, rows: Sequence[Row]) -> str:
+    first = next((r for r in rows if r.there), None)
+    if first is None:
+        return " "
+    return (
+        f"n = {first.n_queries:,} queries by {first.n_clips:,} clips, "
+        f"{first.n_classes:,} {plural(chosen.by, first.n_classes)}"
+    )
 
 
 def _known(text: str | None) -> Cell:

@@ -76,14 +76,14 @@ class Chosen:
         """What relevant results share: "class" or "family"."""
         return retrieval.BY[self.by]
 
-    def title(self, *, of_class: bool = False) -> str:
-        """Name the measure with its range and direction, for an axis."""
+    def title(self, *, of_class: bool = False, apart: str = ", ") -> str:
+        """Name the measure with its range and, after `apart`, its direction, for an axis."""
         name = retrieval.MEASURES[self.measure]
         if of_class:
             name = retrieval.NAMES[retrieval.OF_QUERY[self.measure]]
         if self.measure == "mr1":
-            return f"{name}, results before the first relevant one, lower is better"
-        return f"{name}, 0 to 1, higher is better"
+            return f"{name}, results before the first relevant one{apart}lower is better"
+        return f"{name}, 0 to 1{apart}higher is better"
 
     def file(self, what: str, *parts: str) -> str:
         """Name what is saved."""
@@ -112,7 +112,7 @@ def ceiling(chosen: Chosen, sizes: Mapping[str, int]) -> str:
     example = f"{few[0] - 1}/{few[0]}" + ("" if few[0] == few[-1] else f" to {few[-1] - 1}/{few[-1]}")
     return (
         f"The query counts among the clips of its class though it cannot be found, so AP@{cutoff} cannot "
-        f"reach 1 in {n:,} {_plural(chosen.by, n)} of at most {cutoff} clips (at best {example}): the "
+        f"reach 1 in {n:,} {plural(chosen.by, n)} of at most {cutoff} clips (at best {example}): the "
         f"highest MAP@{cutoff} there can be here is {highest:.3f}. The switch at the left leaves the query "
         "out."
     )
@@ -157,9 +157,10 @@ def estimate(e: numbers.Estimate, measure: str, *, best: bool = False) -> Cell:
     return Cell(text[0], f"{text[1]} to {text[2]}", "hs-best" if best else "")
 
 
-def download(key: str, file: str, make: Callable[[], bytes]) -> None:
-    """Offer the numbers above as CSV."""
-    with st.container(horizontal=True, horizontal_alignment="right"):
+def download(key: str, file: str, make: Callable[[], bytes], caption: str = " ") -> None:
+    """Offer the numbers above as CSV, with a few words beside it."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(caption, width="stretch")
         st.download_button(
             "CSV",
             data=make,
@@ -194,7 +195,8 @@ def compute(workspace: Workspace, missing: Sequence[Spec], label: str, key: str,
         )
 
 
-def _plural(by: str, n: int) -> str:
+def plural(by: str, n: int) -> str:
+    """Say "class" or "family", or several of them."""
     one, many = ("class", "classes") if by == "label" else ("family", "families")
     return one if n == 1 else many
 

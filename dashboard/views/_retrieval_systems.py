@@ -37,12 +37,12 @@ def _figure(chosen: Chosen, found: Systems) -> None:
             ("figure", "systems", chosen.grid.key, measure, theme),
             lambda: figures.systems_figure(
                 [figures.System(*values) for values in retrieval.system_values(found, measure)],
-                title=chosen.title(),
+                title=chosen.title(apart="<br>"),
                 n=f"n = {found.n_queries:,} queries, {found.n_classes:,} "
                 f"{'families' if chosen.by == 'family' else 'classes'}",
                 best=best,
                 fixed=found.fixed,
-                digits=1 if measure == "mr1" else 3,
+                digits=2 if measure == "mr1" else 3,
                 theme=theme,
             ),
         ),
@@ -82,30 +82,21 @@ def _selection(chosen: Chosen) -> None:
         ("retrieval-selection", tuple(g.key for g in grids.values() if results.has(g)), chosen.measure),
         partial(retrieval.selection, found, chosen.measure),
     )
-    st.markdown("**The best system of every space, and the best variation of every model**")
-    rows = [
-        [
-            Cell(r["model"]),
-            Cell(r["variation"] or "–"),
-            Cell(r["system"]),
-            Cell(
-                retrieval.said(r[chosen.measure], chosen.measure),
-                " to ".join(
-                    retrieval.said(r[f"{chosen.measure}_{e}"], chosen.measure) for e in ("low", "high")
-                ),
-                "hs-best" if r["chosen"] else "",
-            ),
-            Cell("stands for its model" if r["chosen"] else "", kind="hs-note"),
-        ]
-        for r in picked.to_dict("records")
-    ]
-    heads = (
+    m = chosen.measure
+    several = bool(picked["model"].duplicated().any())
+    st.markdown(f"**The best system of every space{' and model' if several else ''}**")
+    rows = []
+    for r in picked.to_dict("records"):
+        value, low, high = (retrieval.said(r[k], m) for k in (m, f"{m}_low", f"{m}_high"))
+        score = Cell(value, f"{low} to {high}", "hs-best" if several and r["chosen"] else "")
+        which = [Cell(r["variation"] or "–")] if several else []
+        rows.append([Cell(r["model"]), *which, Cell(r["system"]), score])
+    heads = [
         ("model", ""),
-        ("variation", "hs-words"),
+        *([("variation", "hs-words")] if several else []),
         ("best system", "hs-words"),
-        (f"{name} {'↑' if retrieval.better(chosen.measure) > 0 else '↓'}", ""),
-        ("", "hs-words"),
-    )
+        (f"{name} {'↑' if retrieval.better(m) > 0 else '↓'}", ""),
+    ]
     table(heads, rows, label="The best system of every space")
     download(
         "retrieval-selection-csv",
@@ -115,6 +106,8 @@ def _selection(chosen: Chosen) -> None:
     ui.reading(
         f"The paper's choice (section II.C, Table I), by {name}: for each variation of a model its best "
         "system, then for each model its best variation. Variations are spaces of one encoder whose models' "
-        "names begin alike, up to the first dash or underscore; other spaces stand for themselves. Only "
-        "spaces whose systems were all tried are here."
+        "names begin alike, up to the first dash or underscore"
+        + (" (bold: the best of its model)" * several)
+        + "; "
+        "other spaces stand for themselves. Only spaces whose systems were all tried are here."
     )

@@ -90,12 +90,11 @@ def _controls(workspace: Workspace, view: state.View, names: list[str]) -> Chose
     counted = view.choice("count", ["yes", "no"], "yes") == "yes"
     with st.sidebar:
         space = str(st.selectbox("Space", list(done), key=view.key("space")))
-        st.segmented_control(
+        st.selectbox(
             "Measure",
             list(retrieval.MEASURES),
             format_func=retrieval.MEASURES.__getitem__,
             key=view.key("measure"),
-            required=True,
             help="MAP@15 judges the first page of results, MAP@150 the first ten, MR1 where the first "
             "relevant result stands.",
         )
