@@ -29,7 +29,6 @@ _LIBRARIES = (
     "scikit-learn",
     "pyarrow",
     "safetensors",
-    "faiss-cpu",
     "librosa",
     "soundfile",
     "soxr",

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("core", "cache", "jobs", "dashboard")
 STANDARD = set(sys.stdlib_module_names)
 
-CORE_AT_IMPORT = {"core", "numpy", "scipy", "pandas", "sklearn", "faiss"}
+CORE_AT_IMPORT = {"core", "numpy", "scipy", "pandas", "sklearn"}
 CORE_INSIDE = CORE_AT_IMPORT | {"umap", "openTSNE", "threadpoolctl", "torch"}
 #: Modules of core that train.
 CORE_WITH_TORCH = {"core.losses", "core.zeroshot", "core.contrastive"}
