@@ -108,8 +108,9 @@ def systems_figure(
             marks.append((place[s.aggregation, s.components] + shift[s.algorithm], s, words, at == best))
     ends = np.array([[s.low, s.high, s.value] for s in systems], float)
     ends = ends[np.isfinite(ends)]
-    span = float(np.ptp(ends)) if len(ends) else 1.0
+    span = float(np.ptp(ends)) if len(ends) else 0.0
     traces += [_ring(x, s.value, theme) for x, s, _, ring in marks if ring]
+    built = {(s.aggregation, s.components) for s in systems if np.isfinite(s.value)}
     layout: dict[str, Any] = {
         "height": 440,
         "margin": {"t": 40},
@@ -138,6 +139,20 @@ def systems_figure(
                 "font": {"size": 12, "color": INK[theme]},
             }
             for x, s, words, _ in marks
+        ]
+        + [
+            {
+                "x": i,
+                "y": 0.04,
+                "yref": "paper",
+                "text": "left out",
+                "textangle": -90,
+                "yanchor": "bottom",
+                "showarrow": False,
+                "font": {"size": 11, "color": INK[theme]},
+            }
+            for way, i in place.items()
+            if way not in built
         ],
     }
     return go.Figure({"data": traces, "layout": layout}, _validate=False)

@@ -136,13 +136,9 @@ def _results(chosen: Chosen, picked: Picked, reference: str) -> None:
     if any(m.__name__.endswith(".listen") for m in pages.modules()) and st.button(
         "Open in Listen", icon=":material/headphones:"
     ):
-        systems = list(dict.fromkeys([chosen.space, reference]))
-        ui.go(
-            "listen",
-            {
-                "dataset": chosen.dataset.name,
-                "query": picked.query,
-                "class": picked.label,
-                "system": systems,
-            },
-        )
+        asked: dict[str, str | list[str]] = {
+            "dataset": chosen.dataset.name,
+            "query": picked.query,
+            "system": list(dict.fromkeys([chosen.space, reference])),
+        }
+        ui.go("listen", asked | ({"class": picked.label} if chosen.by == "label" else {}))

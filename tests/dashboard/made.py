@@ -21,9 +21,20 @@ from sklearn.metrics import silhouette_samples, silhouette_score
 
 from core.neighbors import knn
 from core.projection import neighborhood_kept, project
-from jobs import measures
+from jobs import inprocess, measures
 from jobs.datasets.importer import Imported
-from jobs.specs import CLIP_KS, Agreement, EmbedAudio, EmbedText, KMeansCurve, Neighbors, Project, Spec
+from jobs.specs import (
+    CLIP_KS,
+    Agreement,
+    EmbedAudio,
+    EmbedText,
+    KMeansCurve,
+    Neighbors,
+    Project,
+    Retrieval,
+    RetrievalGrid,
+    Spec,
+)
 from jobs.texts import texts_fingerprint, texts_of
 from jobs.workspace import Dataset, Workspace
 
@@ -358,3 +369,48 @@ def _silhouettes(X: np.ndarray, y: np.ndarray, named: np.ndarray, metric: str) -
     if len(set(y[named])) > 1:
         values[named] = silhouette_samples(X[named], y[named].astype(str), metric=metric)
     return values
+
+
+def retrieved(
+    found: Workspace, dataset: Dataset, embedding: EmbedAudio, *, by: str = "label", count_query: bool = True
+) -> Retrieval:
+    """Judge the retrieval of a space as a job does, in this process."""
+    asked = measures.of_retrieval(dataset, embedding, count_query=count_query)
+    spec = next(s for s in asked if s.by == by)
+    assert inprocess.run(found, spec).state == "done"
+    return spec
+
+
+def systems_of(found: Workspace, dataset: Dataset, embedding: EmbedAudio) -> RetrievalGrid:
+    """Judge every system of a space as a job does, in this process."""
+    spec = RetrievalGrid(embedding=embedding, labels=dataset.labels_fingerprint)
+    assert inprocess.run(found, spec).state == "done"
+    return spec
+
+
+def framed(found: Workspace, dataset: Dataset, encoder: str, *, seed: int, d: int = 8) -> EmbedAudio:
+    """Write a space whose clips have three frames each, spread around a centre a class."""
+    spec = EmbedAudio(dataset=dataset.ref, encoder=encoder, identity=f"{encoder}/test")
+    rng = np.random.default_rng(seed)
+    codes = dataset.clips["label"].astype("category").cat.codes.to_numpy()
+    centres = rng.normal(size=(codes.max() + 1, d))
+    frames = (np.repeat(centres[codes], 3, axis=0) + rng.normal(size=(3 * len(codes), d))).astype(np.float32)
+    with found.cache.writer(spec.key, spec=spec.to_json()) as w:
+        w.array("embeddings", frames.reshape(-1, 3, d).mean(axis=1))
+        w.array("frames", frames)
+        w.array("offsets", np.arange(0, len(frames) + 1, 3))
+        w.table("clips", {"clip_id": dataset.clips["clip_id"].tolist()})
+        w.table("excluded", {"clip_id": pd.Series([], dtype=str), "reason": pd.Series([], dtype=str)})
+    return spec
+
+
+def retrieving(root: Path, *, sounds: bool = True, per_class: int = 12) -> Workspace:
+    """Make a workspace of three spaces, two of them judged, one of those by every system."""
+    found, dataset = workspace(root, sounds=sounds, per_class=per_class)
+    for i, encoder in enumerate(("aisfx", "melstats")):
+        retrieved(
+            found, dataset, space(found, dataset, encoder, seed=i, spread=0.9 + 0.6 * i, d=120 if i else 16)
+        )
+    spec = framed(found, dataset, "handcrafted", seed=2)
+    systems_of(found, dataset, spec)
+    return found

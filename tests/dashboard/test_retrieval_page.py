@@ -1,0 +1,525 @@
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import t as student
+from streamlit.testing.v1 import AppTest
+
+from dashboard import data, figures, retrieval
+from jobs.datasets.importer import Imported
+from jobs.demo import GRIDS, presets
+from jobs.encoders import Card
+from jobs.specs import EmbedAudio, Retrieval, RetrievalGrid, Synthesize
+from jobs.workspace import Dataset, Workspace
+
+
+def run(**query: Any) -> AppTest:
+    def page() -> None:
+        from dashboard import data, errors
+        from dashboard.views import retrieval
+
+        errors.guarded(lambda: retrieval.render(data.workspace()))()
+
+    app = AppTest.from_function(page, default_timeout=60)
+    for key, value in query.items():
+        app.query_params[key] = value
+    app.run()
+    assert not app.exception
+    return app
+
+
+def words(app: AppTest) -> str:
+    kinds = ("markdown", "caption", "info", "warning", "error", "title", "subheader", "code")
+    return "\n".join(str(e.value) for kind in kinds for e in app.get(kind)).replace("\\", "")
+
+
+def html(app: AppTest) -> str:
+    return "\n".join(e.proto.body for e in app.get("html"))
+
+
+def address(app: AppTest) -> dict[str, str]:
+    """What the URL says: a name is one value here."""
+    found = {k: app.query_params[k] for k in app.query_params}
+    return {k: v[0] if isinstance(v, list) else v for k, v in found.items()}
+
+
+def press(app: AppTest, label: str) -> None:
+    next(b for b in app.button if b.label == label).click()
+    app.run()
+    assert not app.exception
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Workspace]:
+    data.forget()
+    data.use(tmp_path / "workspace")
+    yield data.workspace()
+    data.use(None)
+    data.forget()
+
+
+@pytest.fixture(scope="session")
+def judged(made: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Three spaces of 96 clips, two judged by one system, one by all; tests must not change it."""
+    found = made.retrieving(tmp_path_factory.mktemp("judged"), sounds=False)
+    dataset = found.dataset("small")
+    for s in found.spaces(dataset):
+        if s.encoder != "handcrafted":
+            made.retrieved(found, dataset, s.spec, by="family")
+            made.retrieved(found, dataset, s.spec, count_query=False)
+    return found
+
+
+@pytest.fixture
+def shown(judged: Any) -> Iterator[Any]:
+    data.forget()
+    data.use(judged.root)
+    yield judged
+    data.use(None)
+    data.forget()
+
+
+def relabelled(found: Workspace, dataset: Dataset, labels: list[list[str]], families: Any = None) -> Dataset:
+    """The same sounds, other classes; a clip may have several."""
+    clips = dataset.clips.assign(label=[v[0] if v else None for v in labels], labels=labels)
+    names = sorted({v for some in labels for v in some})
+    of = families or dict.fromkeys(names)
+    classes = pd.DataFrame(
+        {"label": names, "family": [of.get(n) for n in names], "description": None}, dtype=object
+    )
+    print_of = hashlib.sha256(repr((labels, families)).encode()).hexdigest()
+    imported = Imported(clips, classes, dataset.report, dataset.fingerprint, print_of)
+    return found.add_dataset("small", imported, adapter="folder", root=dataset.root)
+
+
+def space_of(found: Workspace, encoder: str) -> EmbedAudio:
+    dataset = found.dataset("small")
+    return next(s.spec for s in found.spaces(dataset) if s.encoder == encoder)
+
+
+def plain(X: np.ndarray, y: np.ndarray, *, count_query: bool = True) -> pd.DataFrame:
+    """AP@N and R1 of every clip, by the book."""
+    unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+    scores = unit @ unit.T
+    rows = []
+    for i in range(len(X)):
+        order = sorted((j for j in range(len(X)) if j != i), key=lambda j: (-round(scores[i, j], 12), j))
+        hits = [y[j] == y[i] for j in order]
+        size = int((y == y[i]).sum()) - (not count_query)
+        row: dict[str, Any] = {"label": y[i], "first": order[:15], "r1": hits.index(True)}
+        for n in (15, 150):
+            gains = [sum(hits[: k + 1]) / (k + 1) for k, hit in enumerate(hits[:n]) if hit]
+            row[f"ap@{n}"] = sum(gains) / min(n, size)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def embedded(found: Workspace, encoder: str) -> np.ndarray:
+    return np.asarray(found.cache.open(space_of(found, encoder).key).array("embeddings"), float)
+
+
+def asked(found: Workspace, encoder: str, by: str = "label", count_query: bool = True) -> Retrieval:
+    return retrieval.asked(found.dataset("small"), space_of(found, encoder), by, count_query)
+
+
+# -- what is not there ------------------------------------------------------------------------------------
+
+
+def test_an_empty_workspace_says_what_to_do(fresh: Workspace) -> None:
+    app = run()
+    assert not app.error
+    assert "no dataset to look at" in words(app)
+
+
+def test_sounds_that_are_generated_are_waited_for(fresh: Workspace) -> None:
+    fresh.add_synthetic("synthetic", Synthesize())
+    fresh.queue.submit(Synthesize())
+    app = run()
+    assert not app.error
+    assert "being generated" in words(app)
+
+
+def test_a_dataset_without_a_space_can_be_embedded(made: Any, fresh: Workspace, tmp_path: Path) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=2, sounds=False)
+    app = run()
+    assert "has no space yet" in words(app)
+    press(app, "Embed with melstats")
+    assert [j.key for j in found.queue.jobs()] == [EmbedAudio(dataset=dataset.ref, encoder="melstats").key]
+    assert "is being embedded" in words(app)
+
+
+def test_what_is_missing_is_asked_for(made: Any, fresh: Workspace, tmp_path: Path) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=3, sounds=False)
+    spaces = [made.space(found, dataset, e, seed=i, spread=1.0) for i, e in enumerate(("aisfx", "melstats"))]
+    app = run()
+    assert not found.queue.jobs()
+    assert "once they are computed" in words(app)
+    assert "–" in html(app)
+    press(app, "Compute what is missing")
+    keys = {Retrieval(embedding=e, labels=dataset.labels_fingerprint).key for e in spaces}
+    assert keys == {j.key for j in found.queue.jobs()}
+    assert "No worker is running" in words(app)
+    press(app, "Try all systems")
+    (grid,) = {j.key for j in found.queue.jobs()} - keys
+    assert grid == RetrievalGrid(embedding=spaces[0], labels=dataset.labels_fingerprint).key
+    again = run()
+    assert not [b for b in again.button if b.label in ("Compute what is missing", "Try all systems")]
+
+
+def test_a_failed_job_says_why_and_can_be_tried_again(made: Any, fresh: Workspace, tmp_path: Path) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=3, sounds=False)
+    spec = retrieval.asked(dataset, made.space(found, dataset, "melstats", seed=0, spread=1.0), "label", True)
+    found.queue.submit(spec)
+    found.queue.claim(spec.key)
+    found.queue.finish(spec.key, "failed", "There was no room on the disk.")
+    app = run()
+    assert "There was no room on the disk" in app.error[0].value.replace("\\", "")
+    next(b for b in app.button if b.label == "Try again").click()
+    app.run()
+    assert found.queue.get(spec.key).state == "queued"
+
+
+@pytest.mark.parametrize("kind", ["none", "alone"])
+def test_nothing_to_find_is_said_calmly(made: Any, fresh: Workspace, tmp_path: Path, kind: str) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=2, sounds=False)
+    made.space(found, dataset, "melstats", seed=0, spread=1.0)
+    labels = [[f"class {i}"] if kind == "alone" else [] for i in range(dataset.n_clips)]
+    relabelled(found, dataset, labels)
+    app = run()
+    assert not app.error
+    said = words(app)
+    assert ("No class has two clips" if kind == "alone" else "No clip has a class") in said
+    assert "Add the dataset again" in said
+    assert not app.button
+
+
+def test_one_class_is_warned_of(made: Any, fresh: Workspace, tmp_path: Path) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=2, sounds=False)
+    spec = made.space(found, dataset, "melstats", seed=0, spread=1.0)
+    dataset = relabelled(found, dataset, [["Rain"]] * dataset.n_clips)
+    made.retrieved(found, dataset, spec)
+    app = run(count="no")
+    assert not app.error
+    app = run()
+    assert not app.error
+    assert "Only one class, Rain" in words(app)
+    assert "says no families of its classes" in words(app)
+    assert not [s for s in app.selectbox if s.label == "Family"]
+
+
+def test_classes_of_one_clip_and_without_a_family_are_listed(
+    made: Any, fresh: Workspace, tmp_path: Path
+) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=2, sounds=False)
+    spec = made.space(found, dataset, "melstats", seed=0, spread=1.0)
+    labels = [["Lonely"], [], *[["Rain", "Hiss"]] * 6, *[["Crow"]] * (dataset.n_clips - 8)]
+    dataset = relabelled(found, dataset, labels, {"Rain": "Nature", "Crow": "Animals", "Lonely": "Animals"})
+    result = made.retrieved(found, dataset, spec)
+    c = data.clips(dataset)
+    assert retrieval.sizes(c) == {"Crow": 8, "Hiss": 6, "Lonely": 1, "Rain": 6}
+    assert retrieval.excluded(result) == ["Lonely"]
+    assert retrieval.groups(result) == {
+        "Animals": ["Crow"],
+        "Nature": ["Rain"],
+        retrieval.NO_FAMILY: ["Hiss"],
+    }
+    app = run(family=retrieval.NO_FAMILY)
+    assert not app.error
+    said = words(app)
+    assert "nothing to find: class Lonely" in said
+    assert "In no family" in said
+    assert "1 class (Hiss)" in said
+    assert app.selectbox(key="retrieval.class").options == ["Hiss"]
+    # A clip of two classes is searched with for each, and what carries either is relevant to it alone.
+    for label in ("Rain", "Hiss"):
+        found_there = retrieval.results_of(result, c, str(c.ids[2]), label, 13)
+        assert {r.clip for r in found_there if r.relevant} == {str(c.ids[i]) for i in range(3, 8)}
+
+
+# -- what is there ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count_query", [True, False])
+def test_numbers_are_those_of_plain_lists(shown: Any, count_query: bool) -> None:
+    y = shown.dataset("small").clips["label"].to_numpy(str)
+    result = asked(shown, "aisfx", count_query=count_query)
+    truth = plain(embedded(shown, "aisfx"), y, count_query=count_query)
+    means = truth.groupby("label")[["ap@15", "ap@150", "r1"]].mean()
+    row = retrieval.row(result)
+    assert row.n_queries == 96
+    for macro, column in retrieval.OF_QUERY.items():
+        assert row.macro[macro].value == pytest.approx(means[column].mean(), abs=1e-6)
+        by = retrieval.by_class(result, macro)
+        assert dict(zip(by.names, [e.value for e in by.estimates], strict=True)) == pytest.approx(
+            means[column].to_dict(), abs=1e-6
+        )
+        ordered = [e.value for e in by.estimates]
+        assert ordered == sorted(ordered, reverse=macro != "mr1")
+    mine = truth.loc[truth["label"] == "Rain", "ap@15"].to_numpy()
+    rain = dict(zip(*(lambda b: (b.names, b.estimates))(retrieval.by_class(result, "map@15")), strict=True))
+    half = student.ppf(0.975, 11) * mine.std(ddof=1) / math.sqrt(12)
+    assert rain["Rain"].low == pytest.approx(mine.mean() - half, abs=1e-6)
+    assert rain["Rain"].n == 12
+    app = run(count="yes" if count_query else "no")
+    assert f"{means['ap@15'].mean():.3f}" in html(app)
+
+
+def test_the_ceiling_is_said_where_there_is_one(shown: Any) -> None:
+    sizes = retrieval.sizes(data.clips(shown.dataset("small")))
+    assert retrieval.ceiling(asked(shown, "aisfx"), sizes, "map@15") == (pytest.approx(11 / 12), 8)
+    assert retrieval.ceiling(asked(shown, "aisfx", count_query=False), sizes, "map@150") == (1.0, 0)
+    # A class of 40 can fill the first page, not the first ten.
+    assert retrieval.ceiling(asked(shown, "aisfx"), {"a": 40, "b": 1}, "map@15") == (1.0, 0)
+    assert retrieval.ceiling(asked(shown, "aisfx"), {"a": 40, "b": 1}, "map@150") == (39 / 40, 1)
+    assert "at best 11/12" in words(run(measure="map@150"))
+    assert "cannot reach" not in words(run(measure="mr1"))
+    app = run()
+    app.toggle(key="retrieval.counted").set_value(False).run()
+    assert not app.exception
+    assert address(app)["count"] == "no"
+    assert "cannot reach" not in words(app)
+
+
+def test_differences_are_paired_and_corrected(made: Any, shown: Any) -> None:
+    y = shown.dataset("small").clips["label"].to_numpy(str)
+    specs = [asked(shown, e) for e in ("aisfx", "melstats")]
+    (found,) = retrieval.differences(specs, specs[1], "map@15")
+    a, b = (plain(embedded(shown, e), y)["ap@15"].to_numpy() for e in ("aisfx", "melstats"))
+    assert found.space == "aisfx"
+    assert found.difference.value == pytest.approx((a - b).mean(), abs=1e-6)
+    assert found.difference.low < (a - b).mean() < found.difference.high
+    assert found.difference.n == 96
+    assert found.p_holm == pytest.approx(found.difference.p)
+    app = run(reference="melstats")
+    assert f"{(a - b).mean():+.3f}".replace("-", "−") in html(app)
+    table = retrieval.differences_table([found], "melstats", "map@15")
+    assert table.loc[0, "difference"] == pytest.approx((a - b).mean(), abs=1e-6)
+
+
+def test_of_spaces_with_other_clips_the_common_queries_are_compared(
+    made: Any, fresh: Workspace, tmp_path: Path
+) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=5, sounds=False)
+    whole, part = (
+        made.space(found, dataset, e, seed=i, spread=1.5) for i, e in enumerate(("aisfx", "melstats"))
+    )
+    X = np.asarray(found.cache.open(part.key).array("embeddings"))
+    found.cache.delete(part.key)
+    with found.cache.writer(part.key, spec=part.to_json()) as w:
+        w.array("embeddings", X[1:])
+        w.table("clips", {"clip_id": dataset.clips["clip_id"].tolist()[1:]})
+        w.table("excluded", {"clip_id": pd.Series([], dtype=str), "reason": pd.Series([], dtype=str)})
+    specs = [made.retrieved(found, dataset, s) for s in (whole, part)]
+    (compared,) = retrieval.differences(specs, specs[0], "map@15")
+    assert compared.difference.n == 39
+    tables = [retrieval.queries(s).set_index("clip_id")["ap@15"] for s in specs]
+    classes = dataset.clips.set_index("clip_id")["label"]
+    paired = (tables[1] - tables[0]).dropna().groupby(classes).mean()
+    assert compared.difference.value == pytest.approx(paired.mean(), abs=1e-6)
+    app = run(space="melstats")
+    assert not app.error
+
+
+def test_the_table_can_be_sorted_and_saved(shown: Any) -> None:
+    rows = [retrieval.row(asked(shown, e)) for e in ("aisfx", "handcrafted", "melstats")]
+    best = retrieval.ordered(rows, "map@15")
+    assert [r.space for r in best] == ["melstats", "aisfx", "handcrafted"]  # handcrafted is not computed
+    assert retrieval.ordered(rows, "mr1")[0].space == "melstats"
+    assert [r.space for r in retrieval.ordered(rows, "parameters")][-1] == "aisfx"
+    assert [r.space for r in retrieval.ordered(rows, "dimensions")] == ["handcrafted", "aisfx", "melstats"]
+    assert [r.space for r in retrieval.ordered(rows, "training")][-1] == "aisfx"  # not known
+    assert [r.space for r in retrieval.ordered(rows, "space")] == ["aisfx", "handcrafted", "melstats"]
+    two = [
+        retrieval.Row("b", Card(modality="audio & language"), 1),
+        retrieval.Row("a", Card(), 1),
+        retrieval.Row("c", Card(modality="audio"), 1),
+    ]
+    assert [r.space for r in retrieval.ordered(two, "modality")] == ["c", "b", "a"]
+    table = pd.read_csv(io.BytesIO(retrieval.csv(retrieval.table(rows))))
+    assert table.loc[0, "map@15"] == pytest.approx(rows[0].macro["map@15"].value)
+    assert table.loc[0, "map@15_low"] < table.loc[0, "map@15"] < table.loc[0, "map@15_high"]
+    assert np.isnan(table.loc[1, "mr1"])
+    app = run(sort="space")
+    said = html(app)
+    assert said.index(">aisfx<") < said.index(">handcrafted<") < said.index(">melstats<")
+    assert "not known" in said
+    assert "4.69M" in said
+    assert "all dimensions are kept" in said
+
+
+def test_all_systems_are_shown_with_those_left_out(shown: Any) -> None:
+    spec = retrieval.grid(shown.dataset("small"), space_of(shown, "handcrafted"), "label", True)
+    found = retrieval.systems(spec)
+    assert len(found.table) == 27
+    assert found.frame_level
+    best = retrieval.best_system(found, "map@15")
+    assert found.table["map@15"][best] == found.table["map@15"].max()
+    worst_first = retrieval.best_system(found, "mr1")
+    assert found.table["mr1"][worst_first] == found.table["mr1"].min()
+    y = shown.dataset("small").clips["label"].to_numpy(str)
+    usual = plain(embedded(shown, "handcrafted"), y)["ap@15"].mean()
+    assert found.table["map@15"][found.fixed] == pytest.approx(usual, abs=1e-6)
+    lines = retrieval.skipped(found)
+    assert len(lines) == 2
+    assert "(9 systems): PCA to 100 dimensions needs" in lines[0]
+    app = run(space="handcrafted")
+    assert not app.error
+    assert "Left out: mean, PCA to 100" in words(app)
+    assert f"{usual:.3f}" in words(app)
+    assert len(app.get("plotly_chart")) == 1
+    assert (
+        retrieval.best_system(
+            retrieval.Systems(found.table.assign(**{"map@15": np.nan}), 0, "", 1, 1, 1, True), "map@15"
+        )
+        is None
+    )
+
+
+def test_the_best_variation_stands_for_its_model(shown: Any) -> None:
+    spec = retrieval.grid(shown.dataset("small"), space_of(shown, "handcrafted"), "label", True)
+    found = retrieval.systems(spec)
+    worse = retrieval.Systems(
+        found.table.assign(**{"map@15": found.table["map@15"] / 2}), 7, "", 1, 1, 8, True
+    )
+    picked = retrieval.selection(
+        {"imported:clap-a": worse, "imported:clap-b": found, "melstats": worse}, "map@15"
+    )
+    assert picked["model"].tolist() == ["clap", "clap", "melstats"]
+    assert picked["variation"].tolist() == ["a", "b", ""]
+    assert picked["chosen"].tolist() == [False, True, True]
+    top = found.table["map@15"].max()
+    np.testing.assert_allclose(picked["map@15"], [top / 2, top, top / 2])
+    assert picked["system"][0] == retrieval.system_name(
+        found.table.to_dict("records")[retrieval.best_system(found, "map@15")]
+    )
+
+
+@pytest.mark.parametrize("by", ["label", "family"])
+def test_families_are_means_over_their_classes_or_classes_themselves(shown: Any, by: str) -> None:
+    clips = shown.dataset("small").clips
+    y = clips["label" if by == "label" else "family"].to_numpy(str)
+    specs = [asked(shown, e, by) for e in ("aisfx", "melstats")]
+    found = retrieval.heat(specs, "map@150")
+    assert found is not None
+    assert found.groups == ["Animals", "Nature", "Things"]
+    for i, encoder in enumerate(found.spaces):
+        truth = plain(embedded(shown, encoder), y).assign(family=clips["family"])
+        means = truth.groupby(["family", "label"])["ap@150"].mean().groupby(level=0).mean()
+        np.testing.assert_allclose(found.values[i], means[found.groups], atol=1e-6)
+    assert (found.low < found.values).all()
+    assert (found.values < found.high).all()
+    assert found.n_queries == [36, 36, 24]
+    assert found.n_classes == ([3, 3, 2] if by == "label" else [1, 1, 1])
+    assert len(retrieval.heat_table(found, "map@150")) == 6
+    app = run(by=by)
+    assert not app.error
+    assert len(app.get("plotly_chart")) == 2
+
+
+def test_a_class_leads_to_its_queries_and_a_query_to_its_results(shown: Any) -> None:
+    dataset = shown.dataset("small")
+    c, y = data.clips(dataset), dataset.clips["label"].to_numpy(str)
+    result = asked(shown, "aisfx")
+    truth = plain(embedded(shown, "aisfx"), y).assign(clip=c.ids)
+    mine = truth[truth["label"] == "Crow"].sort_values(["ap@15", "clip"])
+    worst = retrieval.queries_of(result, "Crow", "map@15", best_first=False)
+    np.testing.assert_allclose(worst["ap@15"], mine["ap@15"], atol=1e-6)
+    best = retrieval.queries_of(result, "Crow", "map@15", best_first=True)
+    np.testing.assert_allclose(best["ap@15"], mine["ap@15"][::-1], atol=1e-6)
+    ranks = retrieval.queries_of(result, "Crow", "mr1", best_first=False)["r1"].tolist()
+    assert ranks == sorted(ranks, reverse=True)
+    clip = worst["clip_id"][0]
+    found = retrieval.results_of(result, c, clip, "Crow")
+    order = truth.loc[truth["clip"] == clip, "first"].iloc[0]
+    assert [r.clip for r in found] == [str(c.ids[j]) for j in order]
+    assert [r.relevant for r in found] == [y[j] == "Crow" for j in order]
+    X = embedded(shown, "aisfx")
+    i = int(np.flatnonzero(c.ids == clip)[0])
+    cosine = X[i] @ X[order[0]] / np.linalg.norm(X[i]) / np.linalg.norm(X[order[0]])
+    assert found[0].score == pytest.approx(cosine, abs=1e-6)
+    saved = retrieval.results_table(found, c, clip, "Crow")
+    assert saved["rank"].tolist() == list(range(1, 16))
+    app = run(space="aisfx", family="Animals", **{"class": "Crow"})
+    assert f"{sum(r.relevant for r in found)} relevant" in words(app)
+
+
+def test_by_family_any_clip_of_it_is_relevant(shown: Any) -> None:
+    dataset = shown.dataset("small")
+    c = data.clips(dataset)
+    result = asked(shown, "aisfx", "family")
+    clip = str(c.ids[0])
+    found = retrieval.results_of(result, c, clip, "Animals")
+    assert [r.relevant for r in found] == [c.families[c.row[r.clip]] == "Animals" for r in found]
+    assert retrieval.groups(result) == {}
+    app = run(by="family", space="aisfx", **{"class": "Nature"})
+    assert not [s for s in app.selectbox if s.key == "retrieval.family"]
+    assert app.selectbox(key="retrieval.class").options == ["Animals", "Nature", "Things"]
+    assert "Queries of Nature" in words(app)
+
+
+def test_a_view_is_its_link(shown: Any) -> None:
+    query = {
+        "dataset": "small",
+        "space": "melstats",
+        "by": "label",
+        "measure": "mr1",
+        "sort": "dimensions",
+        "reference": "aisfx",
+        "family": "Nature",
+        "class": "Rain",
+        "order": "best",
+        "query": "rain__take-003",
+    }
+    app = run(**query)
+    assert app.selectbox(key="retrieval.family").value == "Nature"
+    assert app.selectbox(key="retrieval.class").value == "Rain"
+    del query["by"]  # which is the default
+    assert address(app) == query
+    app.selectbox(key="retrieval.family").set_value("Animals").run()
+    there = address(app)
+    assert there["family"] == "Animals"
+    assert "query" not in there  # a clip that is no query of the class
+    assert app.selectbox(key="retrieval.class").value in ("Dog bark", "Rooster", "Crow")
+
+
+def test_any_nonsense_in_the_url_is_no_error(shown: Any) -> None:
+    names = ("dataset", "space", "by", "measure", "count", "sort", "reference", "family", "class", "order")
+    app = run(**dict.fromkeys((*names, "query"), "'; drop/../<b>"))
+    assert not app.error
+    for name in (*names, "query"):
+        assert f"link's {name} was left at its default" in words(app)
+
+
+def test_figures_of_the_page_hold_what_is_read(shown: Any) -> None:
+    specs = {e: asked(shown, e) for e in ("aisfx", "melstats")}
+    names, values, n = retrieval.dots(specs, ["Rain", "Crow", "Rooster"], "map@15")
+    assert sorted(names) == ["Crow", "Rain", "Rooster"]
+    by = retrieval.by_class(specs["melstats"], "map@15")
+    crow = by.estimates[list(by.names).index("Crow")]
+    assert values["melstats"][names.index("Crow")].tolist() == [crow.value, crow.low, crow.high]
+    assert values["aisfx"][:, 0].tolist() == sorted(values["aisfx"][:, 0], reverse=True)
+    assert n == [12] * 3
+    figures.classes_figure(names, values, title="AP@15", n=n)
+    table = retrieval.classes_table(list(specs.values()), names, "map@15")
+    assert len(table) == 6
+
+
+def test_the_demo_asks_for_retrieval_after_separability_and_for_grids_last(tmp_path: Path) -> None:
+    found = Workspace.open(tmp_path)
+    found.add_synthetic("demo", Synthesize())
+    wanted = presets(found)
+    kinds = [type(s).__name__ for s in wanted]
+    judged = [i for i, k in enumerate(kinds) if k == "Retrieval"]
+    assert len(judged) == 8  # four spaces by class and by family
+    assert max(
+        i for i, k in enumerate(kinds) if k in ("Separability", "Baselines", "KMeansCurve")
+    ) + 1 == min(judged)
+    assert kinds[-len(GRIDS) :] == ["RetrievalGrid"] * len(GRIDS)
