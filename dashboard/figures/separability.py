@@ -81,16 +81,8 @@ def figured(value: float, digits: int = 3) -> str:
 
 
 def row_height(n: int) -> float:
-    """Pixels for each of n rows: roomy for few, and no more than a tall page for many."""
-    return (
-        min(90.0, max(34.0, 460 / n))
-        if n <= 13
-        else 26.0
-        if n <= 24
-        else 20.0
-        if n <= 60
-        else max(6.5, 1200 / n)
-    )
+    """Pixels for each of n rows: roomy for few, about a screen together for more, never too thin to see."""
+    return min(90.0, max(34.0, 460 / n)) if n <= 13 else max(6.0, min(26.0, 840 / n))
 
 
 def thinned(names: Sequence[str], pixels: float, *, least: float = 13.0) -> tuple[list[int], list[str]]:

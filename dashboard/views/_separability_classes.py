@@ -17,7 +17,11 @@ CHART = "separability-classes"
 _MOST = 5
 _SIDE = """
 <style>
-@media (min-width: 641px) { .st-key-separability-heard { position: sticky; top: 4.5rem; } }
+/* Beside a tall figure the lists stay in view. */
+@media (min-width: 641px) {
+  [data-testid="stColumn"]:has(.st-key-separability-heard) {
+    position: sticky; top: 4.2rem; align-self: flex-start; }
+}
 </style>
 """
 

@@ -240,6 +240,7 @@ def test_classes_are_sorted_by_their_mean_and_the_lowest_is_heard(shown: Any) ->
     assert not set(low) & set(high)
     app = run(space="melstats")
     assert app.selectbox(key="separability.class").value == lowest
+    assert ".ytick:nth-child(8) text" in html(app)  # its name, the last of eight, is bold in the figure
     assert separability.said(found, low[:1]) == [f"{mine[0]:+.3f}".replace("-", "−")]
 
 
