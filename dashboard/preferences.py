@@ -59,6 +59,12 @@ class Preferences:
     alpha: Agreement
     precision: dict[str, Interval]
 
+    def title(self, name: str) -> str:
+        """Name on the page: the encoder alone where no other system is of the same."""
+        encoders = [s.encoder for s in self.systems]
+        encoder = self.systems[self.names.index(name)].encoder
+        return encoder if encoders.count(encoder) == 1 else name
+
 
 def listeners(root: Path, dataset: Dataset) -> list[str]:
     """Return who has answered questions about a dataset, by name."""

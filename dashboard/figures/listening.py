@@ -75,7 +75,7 @@ def preferred_figure(
         }
     )
     layout = {
-        "height": 96 + 42 * max(len(names), 2),
+        "height": 96 + 48 * max(len(names), 2),
         "showlegend": chance is not None,
         "xaxis": {"title": {"text": title}, "range": [-0.02, 1.02], "tickformat": ".1f"},
         "yaxis": {
@@ -122,7 +122,7 @@ def against_figure(
             "x": np.asarray(scores, float),
             "y": np.asarray(strengths, float),
             "text": [wrapped(n, 24) for n in names],
-            "textposition": "top center",
+            "textposition": "top right",
             "textfont": {"size": 12, "color": INK[theme]},
             "error_x": _error(scores, score_ends[:, 0], score_ends[:, 1], RULE[theme]),
             "error_y": _error(strengths, strength_ends[:, 0], strength_ends[:, 1], RULE[theme]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from random import Random
 from typing import Any
@@ -264,11 +264,18 @@ def _session(workspace: Workspace, view: state.View, test: Test, listener: str) 
     known = {r.question.number: r for r in ratings.ratings(session=test.session(listener))}
     open_number = next(i for i in range(len(known) + 1) if i not in known or known[i].answered is None)
     number = min(view.number("asked", 1, 10**6, open_number + 1) - 1, open_number)
-    rating = known.get(number) or _ask(workspace, ratings, test, listener, number)
+    rating = known.get(number) or _ask(workspace, ratings, test, listener, number, known)
     _question(workspace, test, listener, rating, known, open_number)
 
 
-def _ask(workspace: Workspace, ratings: Ratings, test: Test, listener: str, number: int) -> Rating:
+def _ask(
+    workspace: Workspace,
+    ratings: Ratings,
+    test: Test,
+    listener: str,
+    number: int,
+    known: Mapping[int, Rating],
+) -> Rating:
     """Note the next question of the plan, with what is shown."""
     planned: Planned = plan_question(
         test.seed,
@@ -280,8 +287,15 @@ def _ask(workspace: Workspace, ratings: Ratings, test: Test, listener: str, numb
         control=test.control,
     )
     there = listen.offered(workspace, test.dataset)
+    before = {}
+    if planned.repeat_of is not None:
+        earlier = known[planned.repeat_of].question
+        before = dict(zip(earlier.systems, earlier.results, strict=True))
     shown = []
     for system in planned.systems:
+        if system in before:
+            shown.append(before[system])
+            continue
         o = listen.find(there, system)
         if o is None:
             raise NotRanked("A space of this test is no longer there; make a new test.")
@@ -358,7 +372,8 @@ def _question(
         ui.reading(reading.QUESTION)
     with st.expander("Invite another listener"):
         st.caption("The same questions, under another alias; ratings of all listeners come together:")
-        st.code(f"listen?part=blind&test={test.id}", language=None)
+        here = (st.context.url or "listen").partition("?")[0]
+        st.code(f"{here}?part=blind&test={test.id}", language=None)
 
 
 def _hidden(rating: Rating, dataset: str) -> list[lists.Column]:

@@ -47,7 +47,7 @@ def controls(
     """Draw the controls; None until there is something to search with."""
     c = data.clips(dataset)
     kind = view.choice("from", list(KINDS), "clip")
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         pick(view, "from", "Search with", KINDS)
         if kind == "clip":
             return _clip(view, c)

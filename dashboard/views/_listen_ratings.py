@@ -91,11 +91,12 @@ def _shares(dataset: Dataset, found: Preferences, against: Objective) -> None:
     order = [s.systems.index(name) for name in found.names]
     left, right = st.columns(2, gap="large")
     wins = [found.wins[name] for name in found.names]
+    titles = [found.title(name) for name in found.names]
     with left:
         st.subheader("How often chosen", anchor=False)
         ui.chart(
             figures.preferred_figure(
-                found.names,
+                titles,
                 np.array([w.value for w in wins]),
                 np.array([w.low for w in wins]),
                 np.array([w.high for w in wins]),
@@ -107,14 +108,14 @@ def _shares(dataset: Dataset, found: Preferences, against: Objective) -> None:
             key="listen-wins",
             file=f"win-rates-{dataset.name}",
             csv=lambda: preferences.table_csv(found, against),
-            alt=f"How often each of {', '.join(found.names)} was chosen",
+            alt=f"How often each of {', '.join(titles)} was chosen",
         )
         ui.reading(reading.WINS)
     with right:
         st.subheader("Strength", anchor=False)
         ui.chart(
             figures.preferred_figure(
-                found.names,
+                titles,
                 s.share[order],
                 s.share_low[order],
                 s.share_high[order],
@@ -125,7 +126,7 @@ def _shares(dataset: Dataset, found: Preferences, against: Objective) -> None:
             key="listen-strengths",
             file=f"strengths-{dataset.name}",
             csv=lambda: preferences.table_csv(found, against),
-            alt=f"Strength of each of {', '.join(found.names)} by Luce's choice axiom",
+            alt=f"Strength of each of {', '.join(titles)} by Luce's choice axiom",
         )
         drawn = s.draws is not None
         ui.reading(reading.strengths(s.settled, len(s.groups) > 1, drawn, s.n_chosen))
@@ -138,15 +139,18 @@ def _pairs(found: Preferences) -> None:
     beats = found.strengths.beats(best, second)
     clear = "which leaves out 0.5" if beats.low > 0.5 else "which holds 0.5: more answers are needed"
     st.markdown(
-        f"**{ui.plain(best)}** would be chosen rather than **{ui.plain(second)}** {beats.value:.0%} of "
-        f"the time (95% interval {beats.low:.2f} to {beats.high:.2f}, {clear}; {beats.n:,} answers "
-        "decided between the two)."
+        f"**{ui.plain(found.title(best))}** would be chosen rather than "
+        f"**{ui.plain(found.title(second))}** {beats.value:.0%} of the time (95% interval {beats.low:.2f} "
+        f"to {beats.high:.2f}, {clear}; {beats.n:,} answers decided between the two)."
     )
     marked = [(name, p) for name, p in found.precision.items() if p.n]
     if marked:
         ui.table(
-            ["system", "marked results that fit", "marked"],
-            [[name, _share(p), f"{p.n:,}"] for name, p in sorted(marked, key=lambda x: -x[1].value)],
+            ["system", "share of marked results that fit", "marked"],
+            [
+                [found.title(name), _share(p), f"{p.n:,}"]
+                for name, p in sorted(marked, key=lambda x: -x[1].value)
+            ],
         )
 
 
@@ -172,7 +176,7 @@ def _objective(workspace: Workspace, dataset: Dataset, found: Preferences, again
     scores = [against.scores[n] for n in names]
     ui.chart(
         figures.against_figure(
-            names,
+            [found.title(n) for n in names],
             np.array([x.value for x in scores]),
             np.array([[x.low, x.high] for x in scores]),
             s.log_strength[at],

@@ -1,0 +1,531 @@
+from __future__ import annotations
+
+import io
+import math
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile as sf
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+from streamlit.testing.v1 import AppTest
+
+from core.processing import aggregate, fit_reducer
+from core.retrieval import evaluate, search
+from dashboard import data, figures, listen, media, preferences, state
+from dashboard.views import _listen_blind as blind
+from jobs import uploads
+from jobs.ratings import Query, Question, System, open_ratings
+from jobs.specs import EmbedAudio, EmbedQuery
+from jobs.workspace import Workspace
+
+
+def run(**query: Any) -> AppTest:
+    def page() -> None:
+        from dashboard import data, errors
+        from dashboard.views import listen
+
+        errors.guarded(lambda: listen.render(data.workspace()))()
+
+    app = AppTest.from_function(page, default_timeout=60)
+    for key, value in query.items():
+        app.query_params[{"kind": "from", "label": "class"}.get(key, key)] = value
+    app.run()
+    assert not app.exception
+    return app
+
+
+def words(app: AppTest) -> str:
+    kinds = ("markdown", "caption", "info", "warning", "error", "title", "code", "subheader", "html")
+    kinds += ("success",)
+    return "\n".join(str(getattr(e, "value", "")) for kind in kinds for e in app.get(kind))
+
+
+@pytest.fixture(scope="module")
+def listening(made: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Four spaces of 120 clips in 8 classes: tests must not change the spaces."""
+    return made.listening(tmp_path_factory.mktemp("listening"), sounds=False)
+
+
+@pytest.fixture
+def shown(listening: Any) -> Iterator[Workspace]:
+    data.forget()
+    data.use(listening.root)
+    yield data.workspace()
+    data.use(None)
+    data.forget()
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Workspace]:
+    data.forget()
+    data.use(tmp_path / "workspace")
+    yield data.workspace()
+    data.use(None)
+    data.forget()
+
+
+def relevance(c: data.Clips) -> pd.DataFrame:
+    names = sorted(set(c.labels))
+    return pd.DataFrame({n: c.labels == n for n in names})
+
+
+# -- lists ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("algorithm", ["mcss", "mips", "nns"])
+@pytest.mark.parametrize(("encoder", "components"), [("aisfx", 100), ("aisfx", 0), ("handcrafted", 0)])
+def test_lists_and_ap_are_those_of_the_evaluation(
+    shown: Workspace, encoder: str, components: int, algorithm: str
+) -> None:
+    dataset = shown.dataset("small")
+    c = data.clips(dataset)
+    systems = listen.offered(shown, dataset)
+    o = next(
+        o
+        for o in systems.values()
+        if (o.encoder, o.system.components, o.system.algorithm) == (encoder, components, algorithm)
+    )
+    X = np.asarray(shown.cache.open(o.embedding.key).array("embeddings"))
+    if components:
+        X = fit_reducer(X, components).transform(X)
+    report = evaluate(X, relevance(c), algorithm=algorithm, cutoffs=(15,))
+    for row in range(0, 120, 17):
+        found = listen.ranked(o, dataset, str(c.ids[row]), 15)
+        assert found.ids == c.ids[report.indices[row]].tolist()
+        np.testing.assert_allclose(found.scores, report.scores[row], atol=1e-9)
+        judged = listen.judge(o, c, found, c.labels[row], str(c.ids[row]))
+        assert judged is not None
+        expected = report.queries.query(f"query == {row}")["ap@15"].iloc[0]
+        assert judged.ap == pytest.approx(expected, abs=1e-9)
+        assert (judged.size, judged.findable) == (15, 14)
+
+
+def test_equal_clips_come_by_their_place_and_the_query_never() -> None:
+    X = np.asarray([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 0.0]])
+    rows, scores = listen.best(X, X[2], 3, "mcss", without=2)
+    assert rows.tolist() == [0, 3, 1]
+    assert scores.tolist() == [1, 1, 0]
+    assert listen.best(X, X[2], 99, "nns")[0].tolist() == [0, 2, 3, 1]
+
+
+def test_the_artifact_is_read_where_there_is_one(made: Any, fresh: Workspace, tmp_path: Path) -> None:
+    found = made.listening(tmp_path, sounds=False, per_class=3)
+    dataset = found.dataset("small")
+    o = listen.offered(found, dataset)["handcrafted"]
+    ids = listen.clip_ids(o)
+    spec = listen.judgements(o, dataset)[0]
+    assert spec.components == 100  # as everybody asks, although there are 32 dimensions
+    n = len(ids)
+    backwards = np.asarray([[j for j in range(n - 1, -1, -1) if j != i] for i in range(n)], np.int32)
+    with found.cache.writer(spec.key, spec=spec.to_json()) as w:
+        w.array("results", backwards)
+        w.array("scores", np.tile(np.linspace(1, 0, n - 1), (n, 1)))
+    assert listen.ranked(o, dataset, ids[0]).ids == ids[:0:-1]
+    other = listen.offered(found, dataset)["handcrafted~clips~all~nns"]
+    assert listen.ranked(other, dataset, ids[0]).ids != ids[:0:-1]
+
+
+@pytest.mark.parametrize("how", ["mean", "median", "max"])
+def test_queries_from_outside_go_the_way_of_the_corpus(
+    made: Any, fresh: Workspace, tmp_path: Path, how: str
+) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=3, sounds=False)
+    rng = np.random.default_rng(0)
+    n = dataset.n_clips
+    offsets = np.arange(0, 4 * n + 1, 4)
+    frames = rng.normal(size=(4 * n, 12)).astype(np.float32)
+    spec = EmbedAudio(dataset=dataset.ref, encoder="random-cnn")
+    with found.cache.writer(spec.key, spec=spec.to_json()) as w:
+        w.array("embeddings", aggregate(frames, offsets, "mean"))
+        w.array("frames", frames)
+        w.array("offsets", offsets)
+        w.table("clips", {"clip_id": dataset.clips["clip_id"].tolist()})
+    systems = listen.offered(found, dataset)
+    assert len(systems) == 9  # 3 aggregations x all dimensions x 3 algorithms: 12 dimensions are too few
+    o = next(o for o in systems.values() if (o.system.aggregation, o.system.algorithm) == (how, "mcss"))
+    query = listen.embed_query(o, dataset, upload=("a" * 64, ".wav"))
+    mine = rng.normal(size=(5, 12)).astype(np.float32)
+    with found.cache.writer(query.key, spec=query.to_json()) as w:
+        w.array("embeddings", mine.mean(axis=0, keepdims=True))
+        w.array("frames", mine)
+        w.array("offsets", np.asarray([0, 5]))
+    got = listen.ranked_outside(o, dataset, query, 10)
+    pick = {"mean": np.mean, "median": np.median, "max": np.max}[how]
+    corpus = np.asarray([pick(frames[i : i + 4], axis=0) for i in offsets[:-1]], float)
+    rows, scores = search(pick(mine, axis=0)[None].astype(float), corpus, 10)
+    assert got.ids == [dataset.clips["clip_id"][i] for i in rows[0]]
+    np.testing.assert_allclose(got.scores, scores[0], atol=1e-6)
+
+
+def test_ranks_elsewhere_are_ranks() -> None:
+    lists = [["a", "b", "c"], ["c", "a"], ["d"]]
+    found = listen.elsewhere(lists)
+    for i, mine in enumerate(lists):
+        for clip in mine:
+            expected = [(j, x.index(clip) + 1) for j, x in enumerate(lists) if j != i and clip in x]
+            assert found[i].get(clip, []) == expected
+
+
+def test_ap_by_hand() -> None:
+    assert listen.average_precision([True, True], 2) == 1
+    assert listen.average_precision([False, True, True], 3) == pytest.approx((1 / 2 + 2 / 3) / 3)
+    assert listen.average_precision([False] * 15 + [True], 40) == 0
+    assert listen.average_precision([True] * 15, 40) == 1
+    assert math.isnan(listen.average_precision([], 0))
+
+
+def test_systems_have_names_that_come_back(shown: Workspace) -> None:
+    systems = listen.offered(shown, shown.dataset("small"))
+    assert [i for i in systems if "~" not in i] == ["aisfx", "handcrafted", "melstats", "random-cnn"]
+    assert list(systems)[:4] == ["aisfx", "handcrafted", "melstats", "random-cnn"]
+    assert (systems["aisfx"].system.components, systems["handcrafted"].system.components) == (100, 0)
+    assert len({o.system for o in systems.values()}) == len(systems)
+    assert all(listen.find(systems, o.system) is o for o in systems.values())
+
+
+def test_draws_repeat_and_move_on(shown: Workspace) -> None:
+    c = data.clips(shown.dataset("small"))
+    drawn = [listen.draw(c, "Rain", seed) for seed in range(40)]
+    assert drawn == [listen.draw(c, "Rain", seed) for seed in range(40)]
+    assert len(set(drawn)) > 8
+    assert all(c.labels[c.row[i]] == "Rain" for i in drawn)
+    assert all(listen.draw(c, "Rain", seed, now=drawn[0]) != drawn[0] for seed in range(40))
+
+
+def test_credit_is_of_the_clip(shown: Workspace) -> None:
+    c = data.clips(shown.dataset("small"))
+    assert listen.credit(c, 3) == ("recordist 3 · CC BY 4.0", "https://example.org/3")
+    assert listen.credit(c, 4) == ("recordist 4 · CC BY 4.0", "")
+
+
+def test_csv_holds_all_lists(shown: Workspace) -> None:
+    dataset = shown.dataset("small")
+    c = data.clips(dataset)
+    pair = [listen.offered(shown, dataset)[i] for i in ("aisfx", "melstats")]
+    clip = str(c.ids[0])
+    lists = [listen.ranked(o, dataset, clip) for o in pair]
+    judged = [listen.judge(o, c, x, "Dog bark", clip) for o, x in zip(pair, lists, strict=True)]
+    table = pd.read_csv(io.BytesIO(listen.lists_csv(c, pair, lists, judged, {"query": clip})))
+    assert len(table) == 2 * 119
+    assert table["clip_id"].tolist() == lists[0].ids + lists[1].ids
+    assert table["fits"].tolist() == (table["label"] == "Dog bark").astype(int).tolist()
+
+
+# -- the page ---------------------------------------------------------------------------------------------
+
+
+def test_empty_states_say_how_to_begin(made: Any, fresh: Workspace, tmp_path: Path) -> None:
+    assert "no dataset" in words(run())
+    found, dataset = made.workspace(tmp_path, per_class=3, sounds=False)
+    app = run()
+    assert "no space" in words(app)
+    assert "embed small melstats handcrafted" in words(app)
+    app.button[0].click().run()
+    assert len(found.queue.jobs()) == 2
+    assert "on their way" in words(app)
+    made.space(found, dataset, "aisfx", seed=0, spread=1.0)
+    app = run()
+    assert "has one space" in words(app)
+    assert "1 to 15 of 23 results" in words(app)
+    assert "Nobody has rated" in words(run(part="results"))
+    assert "at least two systems" in words(run(part="blind"))
+
+
+def test_a_class_of_one_clip_and_few_results(made: Any, fresh: Workspace, tmp_path: Path) -> None:
+    found, dataset = made.workspace(
+        tmp_path, per_class=1, sounds=False, classes={"Rain": "Nature", "Crow": "Animals"}
+    )
+    made.space(found, dataset, "aisfx", seed=0, spread=1.0)
+    said = words(run(query="rain__take-000"))
+    assert "only 1 other clip to be found" in said
+    assert "Rain has no other clip, so nothing that is asked for can be found" in said
+    assert "No class has two clips" in words(run(part="blind", among=["aisfx", "aisfx~clips~all~nns"]))
+
+
+def test_what_is_shown_stands_in_the_url(shown: Workspace) -> None:
+    app = run(system=["melstats", "aisfx~clips~all~nns"], query="rain__take-003", page="2")
+    assert app.multiselect(key="listen.system").value == ["melstats", "aisfx~clips~all~nns"]
+    assert app.selectbox(key="listen.class").value == "Rain"
+    assert "16 to 30 of 119 results · 14 other clips of Rain to be found" in words(app)
+    app.button[0].click().run()
+    clip = app.query_params["query"]
+    assert clip.startswith("rain__")
+    assert clip != "rain__take-003"
+    assert app.query_params["draw"] == "1"
+    assert "1 to 15 of" in words(app)
+    app.selectbox(key="listen.class").set_value("Crow").run()
+    assert app.query_params["query"].startswith("crow__")
+    again = run(**{k: app.query_params[k] for k in ("query", "system")})
+    assert again.selectbox(key="listen.query").value == app.selectbox(key="listen.query").value
+
+
+def test_any_nonsense_in_the_url_is_no_error(shown: Workspace) -> None:
+    names = ("part", "from", "class", "query", "system", "page", "draw", "upload", "text", "loudness", "by")
+    for part in ("compare", "blind", "results"):
+        app = run(**{**dict.fromkeys(names, "'; drop/../<b>"), "part": part})
+        assert not app.error
+    assert not run(part="blind", test="ffffffffffff", listener="x").error
+
+
+def test_systems_that_cannot_embed_a_query_say_why(shown: Workspace) -> None:
+    upload, suffix = uploads.save(shown.root, "a.wav", b"RIFF")
+    app = run(kind="upload", upload=upload + suffix, system="handcrafted")
+    assert "The space of handcrafted was made by handcrafted/test" in words(app)
+    assert not shown.queue.jobs()
+    assert "None of the systems at the left embeds text" in words(run(kind="text"))
+
+
+def test_upload_is_queued_refused_once_and_found(made: Any, fresh: Workspace, tmp_path: Path) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=3, sounds=False)
+    for i, name in enumerate(("melstats", "handcrafted")):
+        spec = made.space(found, dataset, name, seed=i, spread=1.0)
+        real = EmbedAudio(dataset=dataset.ref, encoder=name)
+        artifact = found.cache.open(spec.key)
+        with found.cache.writer(real.key, spec=real.to_json()) as w:
+            w.array("embeddings", np.asarray(artifact.array("embeddings")))
+            w.table("clips", {"clip_id": dataset.clips["clip_id"].tolist()})
+        found.cache.delete(spec.key)
+    upload, suffix = uploads.save(found.root, "a.wav", b"no sound at all")
+    app = run(kind="upload", upload=upload + suffix)
+    jobs = found.queue.jobs()
+    assert sorted(j.spec["fields"]["encoder"] for j in jobs) == ["handcrafted", "melstats"]
+    assert "No worker is running" in words(app)
+    from jobs import inprocess
+
+    for job in jobs:
+        spec = EmbedQuery(encoder=job.spec["fields"]["encoder"], upload=upload, suffix=suffix)
+        assert inprocess.run(found, spec).state == "failed"
+    app = run(kind="upload", upload=upload + suffix)
+    assert len(app.error) == 1
+    assert "is not sound" in app.error[0].value
+    assert app.error[0].value.count(".") == 1
+    # A result that comes is shown, whatever became of the others.
+    spec = EmbedQuery(encoder="melstats", upload=upload, suffix=suffix)
+    with found.cache.writer(spec.key, spec=spec.to_json()) as w:
+        w.array("embeddings", np.ones((1, 32), np.float32))
+    assert "1 to 15 of 24 results" in words(run(kind="upload", upload=upload + suffix))
+
+
+def test_a_text_is_embedded_by_its_tower(made: Any, fresh: Workspace, tmp_path: Path) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=3, sounds=False)
+    spec = EmbedAudio(dataset=dataset.ref, encoder="transformers:some/clap")
+    X = np.random.default_rng(0).normal(size=(24, 8)).astype(np.float32)
+    with found.cache.writer(spec.key, spec=spec.to_json()) as w:
+        w.array("embeddings", X)
+        w.table("clips", {"clip_id": dataset.clips["clip_id"].tolist()})
+    assert not run(kind="text").error
+    app = run(kind="text", text="a  dog", label="Dog bark")
+    (job,) = found.queue.jobs()
+    assert (job.spec["fields"]["text"], job.spec["fields"]["encoder"]) == ("a dog", "transformers:some/clap")
+    query = EmbedQuery(encoder="transformers:some/clap", text="a dog")
+    with found.cache.writer(query.key, spec=query.to_json()) as w:
+        w.array("embeddings", X[5:6])
+    app = run(kind="text", text="a dog", label="Dog bark")
+    assert "3 clips of Dog bark to be found" in words(app)
+    o = listen.offered(found, dataset)["transformers:some/clap"]
+    assert listen.ranked_outside(o, dataset, query).ids[0] == dataset.clips["clip_id"][5]
+
+
+def test_large_spaces_are_left_to_a_job(shown: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listen, "QUICK_VALUES", 100)
+    said = words(run(system=["aisfx", "handcrafted"], query="rain__take-003"))
+    assert "lists of these systems are made once, by a job" in said
+    assert "1 to 15" in said  # the other one needs no principal components
+
+
+def test_uploads_are_served_by_their_hash_only(shown: Workspace) -> None:
+    target = io.BytesIO()
+    sf.write(target, 0.1 * np.sin(np.arange(16_000) / 5), 16_000, format="WAV")
+    upload, suffix = uploads.save(shown.root, "mine.wav", target.getvalue())
+    client = TestClient(Starlette(routes=media.routes()))
+    answer = client.get(f"/audio/{media.UPLOADS}/{upload}{suffix}")
+    assert answer.content == target.getvalue()
+    assert client.get(f"/audio/{media.UPLOADS}/{upload}{suffix}?level=equal").status_code == 200
+    assert client.get(f"/spectrogram/{media.UPLOADS}/{upload}{suffix}").content[:4] == b"\x89PNG"
+    for name in ("0" * 64 + ".wav", "../ratings.sqlite", f"..%2F{upload}{suffix}"):
+        assert client.get(f"/audio/{media.UPLOADS}/{name}").status_code == 404
+
+
+# -- blind tests and what comes of them -------------------------------------------------------------------
+
+
+@pytest.fixture
+def rated(made: Any, fresh: Workspace, tmp_path: Path) -> Workspace:
+    return made.listening(tmp_path, sounds=False, per_class=4)
+
+
+def begin(**query: Any) -> AppTest:
+    app = run(part="blind", **query)
+    app.text_input(key="listen-alias").set_value("anna").run()
+    next(b for b in app.button if b.label == "Begin").click().run()
+    assert not app.exception
+    assert not app.error
+    return app
+
+
+def test_a_test_begins_asks_and_reveals(rated: Workspace) -> None:
+    app = begin(among=["aisfx", "melstats"], length="5")
+    test = app.query_params["test"]
+    assert app.query_params["listener"] == "anna"
+    assert "system" not in app.query_params
+    said = words(app)
+    assert "Question 1" in said
+    assert not any(name in said for name in ("aisfx", "melstats", "random-cnn"))
+    (rating,) = open_ratings(rated.root).ratings()
+    q = rating.question
+    assert (q.session, q.number, q.dataset, len(q.results[0])) == (f"{test}:anna", 0, "small", 5)
+    dataset = rated.dataset("small")
+    systems = listen.offered(rated, dataset)
+    for system, ids in zip(q.systems, q.results, strict=True):
+        assert list(ids) == listen.ranked(listen.find(systems, system), dataset, q.query.value).ids[:5]
+    # The same link again is the same question, not another one.
+    run(part="blind", test=test, listener="anna")
+    assert len(open_ratings(rated.root).ratings()) == 1
+    open_ratings(rated.root).choose(rating.id, 1)
+    app = run(part="blind", test=test, listener="anna", asked="1")
+    assert f"You chose **B**, which is **{q.systems[1].encoder}**" in words(app).replace("\\", "")
+    next(b for b in app.button if b.label == "Next question").click().run()
+    assert "Question 2" in words(app)
+    assert "asked" not in app.query_params
+
+
+def test_somebody_with_the_link_is_asked_for_an_alias(rated: Workspace) -> None:
+    app = begin(among=["aisfx", "melstats"])
+    there = run(part="blind", test=app.query_params["test"])
+    assert "Their names are hidden" in words(there)
+    there.text_input(key="listen-alias").set_value("   ").run()
+    there.button[0].click().run()
+    assert "alias of 1 to 64 characters" in words(there)
+    there.text_input(key="listen-alias").set_value("bert").run()
+    there.button[0].click().run()
+    first, second = open_ratings(rated.root).ratings()
+    assert second.question.listener == "bert"
+    assert first.question.key == second.question.key
+
+
+def test_sessions_hold_controls_and_repeats_of_the_plan(rated: Workspace) -> None:
+    app = begin(among=["aisfx", "melstats", "handcrafted"], columns="2")
+    name = app.query_params["test"]
+    content = state.load_view(rated.root, name)
+    assert content is not None
+    labels = Counter(label for _, label in content["queries"])
+    assert set(labels.values()) == {4}
+    test = blind._test(rated, name, content)
+    ratings = open_ratings(rated.root)
+    known: dict[int, Any] = {r.question.number: r for r in ratings.ratings(session=f"{name}:anna")}
+    for number in range(20):
+        known[number] = known.get(number) or blind._ask(rated, ratings, test, "anna", number, known)
+        ratings.choose(known[number].id, None)
+    shown = [r.question for r in ratings.ratings()]
+    assert sum(q.repeat_of is not None for q in shown) == 2
+    assert sum("random-cnn" in [s.encoder for s in q.systems] for q in shown if q.repeat_of is None) in (
+        3,
+        4,
+        5,
+    )
+    assert len(ratings.repeats()) == 2
+
+
+def test_marks_are_kept_once_changed_and_taken_back(rated: Workspace) -> None:
+    app = begin(among=["aisfx", "melstats"])
+    name = app.query_params["test"]
+    test = blind._test(rated, name, state.load_view(rated.root, name))  # type: ignore[arg-type]
+    ratings = open_ratings(rated.root)
+    (rating,) = ratings.ratings()
+    for marks in ({"0,0": True}, {"0,0": True, "1,2": False}, {"1,2": True}):
+        blind._keep_marks(rated.root, test, "anna", {"question": rating.id, "marks": marks})
+    (rating,) = ratings.ratings()
+    assert rating.marks == {(1, 2): True}
+    ratings.choose(rating.id, 0)
+    blind._keep_marks(rated.root, test, "anna", {"question": rating.id, "marks": {"0,1": True}})
+    assert ratings.ratings()[0].marks == {(1, 2): True}
+
+
+def answers(found: Workspace, given: list[tuple[str, str, str | None]], systems: list[System]) -> None:
+    """Write answers: listener, clip, and the encoder chosen."""
+    ratings = open_ratings(found.root)
+    dataset = found.dataset("small")
+    counts: Counter[str] = Counter()
+    for listener, clip, chosen in given:
+        question = Question(
+            session=f"s-{listener}",
+            number=counts[listener],
+            listener=listener,
+            seed=0,
+            dataset="small",
+            fingerprint=dataset.fingerprint,
+            query=Query("clip", clip, "Rain"),
+            systems=tuple(systems),
+            results=tuple(("x", "y") for _ in systems),
+        )
+        counts[listener] += 1
+        at = None if chosen is None else [s.encoder for s in systems].index(chosen)
+        ratings.choose(ratings.new_question(question), at)
+
+
+def test_what_listeners_prefer_is_counted(rated: Workspace) -> None:
+    dataset = rated.dataset("small")
+    offered = listen.offered(rated, dataset)
+    systems = [offered[i].system for i in ("aisfx", "melstats", "random-cnn")]
+    given: list[tuple[str, str, str | None]] = [("anna", f"c{i}", "aisfx") for i in range(6)]
+    given += [("anna", f"d{i}", "melstats") for i in range(3)] + [("anna", "e", None)]
+    given += [("bert", f"c{i}", "aisfx") for i in range(4)] + [("bert", "d0", "random-cnn")]
+    answers(rated, given, systems)
+    found = preferences.counted(rated.root, dataset)
+    assert found is not None
+    assert [found.title(n) for n in found.names] == ["aisfx", "melstats", "random-cnn"]
+    assert (found.questions, found.listeners) == (15, ["anna", "bert"])
+    wins = [found.wins[n] for n in found.names]
+    assert [w.value for w in wins] == pytest.approx([10 / 15, 3 / 15, 1 / 15])
+    assert all(w.chance == pytest.approx(1 / 3) for w in wins)
+    assert found.none.value == pytest.approx(1 / 15)
+    assert found.alpha.questions == 5
+    assert preferences.counted(rated.root, dataset, "bert").questions == 5  # type: ignore[union-attr]
+    against = preferences.objective(found, dataset)
+    assert len(against.missing) == 3
+    for spec, value in zip(against.missing, (0.9, 0.4, 0.5), strict=True):
+        with rated.cache.writer(spec.key, spec=spec.to_json()) as w:
+            w.array("scores", np.zeros(1))
+            score = {"value": value, "low": value - 0.1, "high": None}
+            w.meta.update(macro={"map@15": score}, n_queries=9)
+    against = preferences.objective(found, dataset)
+    assert [s.value for s in against.scores.values()] == [0.9, 0.4, 0.5]
+    assert against.agreement.n == 3
+    assert against.agreement.tau == pytest.approx(1 / 3)
+    table = pd.read_csv(io.BytesIO(preferences.table_csv(found, against)))
+    assert table["map@15"].tolist() == [0.9, 0.4, 0.5]
+    assert table["share"].sum() == pytest.approx(1)
+    said = words(run(part="results"))
+    assert "<b>15</b>" in said
+    assert "+0.333 (p = 1.000)" in said
+    assert "would be chosen rather than" in said
+
+
+def test_a_damaged_file_of_ratings_is_one_sentence(rated: Workspace) -> None:
+    (rated.root / "ratings.sqlite").write_bytes(b"not a database" * 100)
+    for query in ({"part": "results"}, {"part": "compare"}):
+        app = run(**query)
+        assert len(app.error) == (query["part"] == "results")
+    assert "damaged" in words(run(part="results"))
+
+
+def test_figures_hold_what_they_are_given() -> None:
+    values, low, high = np.asarray([0.6, 0.2]), np.asarray([0.4, 0.1]), np.asarray([0.7, 0.5])
+    drawn = figures.preferred_figure(
+        ["a", "b"], values, low, high, [10, 20], title="share", chance=np.asarray([0.5, 0.5])
+    )
+    by = {t.meta: t for t in drawn.data}
+    assert list(by["systems"].x) == [0.6, 0.2]
+    np.testing.assert_allclose(by["systems"].error_x.array, high - values)
+    np.testing.assert_allclose(by["systems"].error_x.arrayminus, values - low)
+    assert list(by["chance"].x) == [0.5, 0.5]
+    assert "n = 20" in drawn.layout.yaxis.ticktext[1]
+    ends = np.asarray([[0.1, 0.9], [0.2, 0.3]])
+    against = figures.against_figure(["a", "b"], values, ends, values, ends, title="MAP@15")
+    np.testing.assert_allclose(against.data[0].error_y.array, ends[:, 1] - values)
