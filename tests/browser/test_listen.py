@@ -1,0 +1,283 @@
+from __future__ import annotations
+
+import importlib.util
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from jobs import inprocess
+from jobs.ratings import open_ratings
+from jobs.specs import EmbedAudio, from_json
+
+AUDIO = """() => {
+  const a = document.getElementById('hearspace-player');
+  return a && { paused: a.paused, at: a.currentTime, src: a.src };
+}"""
+#: What is at the focus: column from 0 (-1 for the query), and clip.
+FOCUS = """() => {
+  const row = document.activeElement?.closest('.hsr-row');
+  const column = row?.closest('.hsr-column');
+  const columns = [...document.querySelectorAll('.hsr-column')];
+  const rank = row?.querySelector('.hsr-rank').textContent;
+  return row && { column: columns.indexOf(column), rank, clip: row.dataset.clip };
+}"""
+ENCODERS = ("aisfx", "handcrafted", "melstats", "random-cnn")
+LOOKS = [
+    {"color_scheme": s, "viewport": {"width": w, "height": 844}} for s, w in (("light", 390), ("dark", 1440))
+]
+
+
+def _load(name: str, path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Iterator[SimpleNamespace]:
+    """A workspace with four spaces, served; the fixture `page` looks at it."""
+    here = Path(__file__).parent
+    tmp = tmp_path_factory.mktemp("listening")
+    workspace = _load("made", here.parent / "dashboard" / "made.py").listening(tmp, per_class=4)
+    url, process = _load("serving", here / "conftest.py").start(workspace.root, tmp)
+    yield SimpleNamespace(url=url, workspace=workspace, tmp=tmp)
+    process.terminate()
+    process.wait(10)
+
+
+def until(page: Any, script: str, check: Any, seconds: float = 12) -> Any:
+    for _ in range(int(seconds * 10)):
+        value = page.evaluate(script)
+        if value and check(value):
+            return value
+        page.wait_for_timeout(100)
+    raise AssertionError(f"still {value!r}")
+
+
+def sounding(page: Any, clip: str) -> Any:
+    return until(page, AUDIO, lambda a: f"/{clip}" in a["src"] and not a["paused"] and a["at"] > 0.05)
+
+
+def column(page: Any, i: int) -> Any:
+    return page.locator(".hsr-column").nth(i)
+
+
+def go(page: Any, url: str, columns: int) -> None:
+    page.goto(url)
+    column(page, columns - 1).locator(".hsr-row").first.wait_for()
+
+
+def test_one_sounds_at_a_time_and_keys_move(page: Any, site: SimpleNamespace) -> None:
+    go(page, f"{site.url}/listen?query=rain__take-001&system=aisfx&system=handcrafted", 2)
+    first = column(page, 0).locator(".hsr-row")
+    assert first.count() == column(page, 1).locator(".hsr-row").count() == 15
+    clips = [x.get_attribute("data-clip") for x in first.all()]
+    assert "rain__take-001" not in clips
+    fits = [x.get_attribute("data-fits") == "true" for x in first.all()]
+    assert fits == [c.startswith("rain__") for c in clips]
+    precision = [sum(fits[: i + 1]) / (i + 1) for i in range(15)]
+    ap = sum(p for p, f in zip(precision, fits, strict=True) if f) / 4
+    assert f"AP@15 {ap:.3f}" in column(page, 0).locator("header").inner_text()
+    assert "recordist" in first.first.inner_text()
+
+    first.nth(0).locator(".hsr-play").click()
+    one = sounding(page, clips[0])
+    assert one["src"].endswith("?level=equal")
+    first.nth(1).locator(".hsr-play").click()
+    sounding(page, clips[1])
+    assert page.locator("audio").count() == 1
+    assert page.locator(".hsr-column .hsr-play", has_text="❚❚").count() in (1, 2)  # twice if in both lists
+    # Moving on while something sounds is listening on; space holds it and lets it go on.
+    page.keyboard.press("ArrowDown")
+    sounding(page, clips[2])
+    assert page.evaluate(FOCUS) == {"column": 0, "rank": "3", "clip": clips[2]}
+    page.keyboard.press("ArrowRight")
+    there = page.evaluate(FOCUS)
+    assert (there["column"], there["rank"]) == (1, "3")
+    sounding(page, there["clip"])
+    page.keyboard.press(" ")
+    until(page, AUDIO, lambda a: a["paused"])
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate(FOCUS)["column"] == 0
+    assert page.evaluate(AUDIO)["paused"]
+    page.keyboard.press(" ")
+    sounding(page, clips[2])
+    for _ in range(3):
+        page.keyboard.press("ArrowUp")
+    assert page.evaluate(FOCUS)["clip"] == "rain__take-001"
+    sounding(page, "rain__take-001")
+
+
+def test_the_same_clip_stands_out_in_all_columns(page: Any, site: SimpleNamespace) -> None:
+    go(page, f"{site.url}/listen?query=crow__take-000&system=aisfx&system=melstats", 2)
+    lists = [
+        [x.get_attribute("data-clip") for x in column(page, i).locator(".hsr-row").all()] for i in range(2)
+    ]
+    clip = next(c for c in lists[0] if c in lists[1])
+    row = column(page, 0).locator(f"[data-clip='{clip}']")
+    assert f"also B {lists[1].index(clip) + 1}" in row.inner_text()
+    row.hover()
+    assert column(page, 1).locator(".hsr-same").get_attribute("data-clip") == clip
+    assert page.locator(".hsr-same").count() == 2
+
+
+def test_the_link_brings_it_back(page: Any, site: SimpleNamespace) -> None:
+    go(page, f"{site.url}/listen?class=Rain&system=melstats&system=aisfx~clips~all~nns", 2)
+    page.get_by_role("button", name="Another clip").click()
+    page.wait_for_function("location.search.includes('draw=1')")
+    page.wait_for_function("location.search.includes('query=rain__')")
+    query = page.locator(".hsr-query .hsr-row")
+    page.wait_for_function(
+        "location.search.includes(document.querySelector('.hsr-query .hsr-row').dataset.clip)"
+    )
+    clip = query.get_attribute("data-clip")
+    shown = page.locator(".hsr-columns").inner_text()
+    link = page.url
+    page.goto("about:blank")
+    go(page, link, 2)
+    assert query.get_attribute("data-clip") == clip
+    assert page.locator(".hsr-columns").inner_text() == shown
+    assert page.url == link
+
+
+def test_an_upload_finds_its_own_and_what_is_none_is_said(page: Any, site: SimpleNamespace) -> None:
+    found = site.workspace
+    dataset = found.dataset("small")
+    assert inprocess.run(found, EmbedAudio(dataset=dataset.ref, encoder="melstats")).state == "done"
+    page.goto(f"{site.url}/listen?from=upload&system=melstats")
+    file = page.locator("input[type=file]")
+    file.set_input_files({"name": "notes.txt", "mimeType": "text/plain", "buffer": b"hello"})
+    page.get_by_text("notes.txt is not named like a sound").wait_for()
+    sound = dataset.audio_path("crow__take-002").read_bytes()
+    file.set_input_files({"name": "mine.wav", "mimeType": "audio/wav", "buffer": sound})
+    page.get_by_text("No worker is running").wait_for()
+    jobs = [j for j in found.queue.jobs() if j.spec["type"] == "EmbedQuery" and j.active]
+    assert len(jobs) == 1
+    assert inprocess.run(found, from_json(jobs[0].spec)).state == "done"
+    rows = column(page, 0).locator(".hsr-row")
+    rows.nth(14).wait_for()
+    assert rows.first.get_attribute("data-clip") == "crow__take-002"  # the same sound is in the dataset
+    assert "1.000" in rows.first.inner_text()
+    page.locator(".hsr-query .hsr-play").click()
+    until(page, AUDIO, lambda a: "/~upload/" in a["src"] and not a["paused"] and a["at"] > 0.05)
+    assert page.locator("audio").count() == 1
+    silent = io.BytesIO()
+    sf.write(silent, np.zeros(8000), 8000, format="WAV")
+    file.set_input_files({"name": "none.wav", "mimeType": "audio/wav", "buffer": silent.getvalue()})
+    page.get_by_text("No worker is running").wait_for()
+    (job,) = [j for j in found.queue.jobs() if j.spec["type"] == "EmbedQuery" and j.active]
+    inprocess.run(found, from_json(job.spec))
+    page.get_by_text("The uploaded sound is silent").wait_for()
+    found.cache.delete(EmbedAudio(dataset=dataset.ref, encoder="melstats").key)
+
+
+def begin(page: Any, site: SimpleNamespace, alias: str, seed: int = 0) -> None:
+    page.goto(f"{site.url}/listen?part=blind&among=aisfx&among=handcrafted&length=5&seed={seed}")
+    page.get_by_label("Your alias").fill(alias)
+    page.get_by_label("Your alias").press("Tab")
+    page.get_by_role("button", name="Begin").click()
+    page.get_by_role("button", name="B is best").wait_for()
+
+
+def answered(site: SimpleNamespace, alias: str) -> Any:
+    return [r for r in open_ratings(site.workspace.root).ratings(listener=alias) if r.answered is not None]
+
+
+def test_blind_until_the_choice(page: Any, site: SimpleNamespace) -> None:
+    sent: list[bytes] = []
+    page.on("websocket", lambda ws: ws.on("framereceived", lambda x: sent.append(_bytes(x))))
+    begin(page, site, "anna")
+    question = next(i for i, x in enumerate(sent) if b'"question"' in x and b'"columns"' in x)
+    payload = sent[question].decode("utf-8", "replace")
+    assert '"rows"' in payload  # this is what the lists are drawn from
+    html = page.content()
+    for name in ENCODERS:
+        assert name not in payload
+        assert name not in html
+        assert name not in page.url
+    rows = column(page, 0).locator(".hsr-row")
+    assert rows.count() == 5
+    text = page.locator(".hsr").inner_text()
+    assert not any(word in text for word in ("AP@15", "take-", "recordist", "0."))
+    rows.first.locator(".hsr-play").focus()
+    page.keyboard.press("f")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("n")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("f")
+    page.get_by_role("button", name="B is best").click()
+    page.get_by_text("You chose B").wait_for()
+    (rating,) = answered(site, "anna")
+    assert (rating.chosen, rating.marks) == (1, {(0, 0): True, (0, 1): False, (1, 1): True})
+    names = [s.encoder for s in rating.question.systems]
+    for i, name in enumerate(names):
+        column(page, i).locator("header b", has_text=name).wait_for()
+        assert "AP@15" in column(page, i).locator("header").inner_text()
+    page.get_by_role("button", name="Next question").click()
+    page.get_by_text("Question 2").wait_for()
+    page.get_by_role("button", name="None of them is good").click()
+    page.get_by_text("You chose none of them").wait_for()
+    assert [r.chosen for r in answered(site, "anna")] == [1, None]
+    page.reload()
+    page.get_by_text("2 answered").wait_for()
+    page.get_by_role("button", name="Results").click()
+    page.locator(".st-key-listen-wins .js-plotly-plot .scatterlayer .point").first.wait_for(state="attached")
+    page.get_by_role("button", name="CSV of all answers").wait_for()
+
+
+def _bytes(frame: Any) -> bytes:
+    return frame if isinstance(frame, bytes) else str(frame).encode()
+
+
+def test_two_rate_at_once_and_nothing_is_lost(browser: Any, site: SimpleNamespace) -> None:
+    contexts = [browser.new_context(viewport={"width": 1200, "height": 900}) for _ in range(2)]
+    pages = [c.new_page() for c in contexts]
+    aliases = ("carla", "dimitri")
+    for p, alias in zip(pages, aliases, strict=True):
+        p.set_default_timeout(20_000)
+        begin(p, site, alias, seed=3)
+    for number in range(1, 3):
+        for p in pages:
+            p.get_by_text(f"Question {number}", exact=True).wait_for()
+            p.get_by_role("button", name="A is best").wait_for()
+        for p in pages:
+            for row in range(3):
+                p.locator(".hsr-column .hsr-row").nth(row).locator(".hsr-mark").first.click()
+            p.get_by_role("button", name="A is best").click()
+        for p in pages:
+            p.get_by_role("button", name="Next question").click()
+    for alias in aliases:
+        found = answered(site, alias)
+        assert [r.question.number for r in found] == [0, 1]
+        assert all(r.chosen == 0 and r.marks == {(0, i): True for i in range(3)} for r in found)
+    mine, theirs = (answered(site, a) for a in aliases)
+    # The same test, so the same questions, whatever the order of the columns.
+    assert [r.question.key for r in mine] == [r.question.key for r in theirs]
+    for c in contexts:
+        c.close()
+
+
+@pytest.mark.parametrize("page", LOOKS, indirect=True)
+def test_themes_and_widths(page: Any, site: SimpleNamespace, request: pytest.FixtureRequest) -> None:
+    narrow = request.node.callspec.params["page"]["viewport"]["width"] < 500
+    go(page, f"{site.url}/listen?query=rain__take-001", 4)
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    tabs = page.locator(".hsr-tabs button")
+    assert tabs.first.is_visible() == narrow
+    if narrow:
+        tabs.nth(2).click()
+        until(page, "() => document.querySelector('.hsr-columns').scrollLeft", lambda x: x > 600)
+        page.locator(".hsr-tabs button[aria-pressed=true]", has_text="C ").wait_for()
+        column(page, 2).locator(".hsr-play").first.click()
+        sounding(page, str(column(page, 2).locator(".hsr-row").first.get_attribute("data-clip")))
+    shades = page.evaluate("getComputedStyle(document.querySelector('.hsr')).getPropertyValue('--hsr-good')")
+    assert shades.strip() == ("#2b8a5e" if narrow else "#5fd6a1")
