@@ -249,6 +249,8 @@ def effective_rank(X: ArrayLike) -> float:
     >>> effective_rank([[0.0, 1.0], [1.0, 2.0], [5.0, 6.0]])
     1.0
     """
+    from threadpoolctl import threadpool_limits
+
     X = matrix(X, "X")
     if not np.ptp(X, axis=0).any():
         return 0.0
@@ -259,11 +261,13 @@ def effective_rank(X: ArrayLike) -> float:
     centre = sums / len(X)
     triangle: np.ndarray = np.empty((0, min(X.shape)))
     tall = X.shape[0] >= X.shape[1]
-    for part in _blocks(max(X.shape)):
-        block = np.ldexp((X[part] if tall else X[:, part]).astype(np.float64), exponent)
-        block = block - centre if tall else (block - centre[part]).T
-        triangle = np.asarray(np.linalg.qr(np.concatenate([triangle, block]), mode="r"))
-    singular = np.linalg.svd(triangle, compute_uv=False)
+    # Decompositions are thousands of small products: on a busy machine threads would mostly wait.
+    with threadpool_limits(1, user_api="blas"):
+        for part in _blocks(max(X.shape)):
+            block = np.ldexp((X[part] if tall else X[:, part]).astype(np.float64), exponent)
+            block = block - centre if tall else (block - centre[part]).T
+            triangle = np.asarray(np.linalg.qr(np.concatenate([triangle, block]), mode="r"))
+        singular = np.linalg.svd(triangle, compute_uv=False)
     # Values are at most 1 now; what is below this is the rounding of the centre.
     rounding = 4 * np.finfo(np.float64).eps * np.sqrt(X.size)
     p = singular[singular > rounding]

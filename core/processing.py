@@ -219,11 +219,15 @@ def fit_reducer(X: ArrayLike, n_components: int) -> Reducer:
         raise ValueError(
             f"n_components is {n_components}; {n} points of {d} dimensions allow 1 to {min(n, d)}."
         )
+    from threadpoolctl import threadpool_limits
+
     mean = X.mean(axis=0, dtype=np.float64)
-    triangle: np.ndarray = np.empty((0, d))
-    for block in _blocks(n):
-        triangle = np.asarray(np.linalg.qr(np.concatenate([triangle, X[block] - mean]), mode="r"))  # (≤ d, d)
-    _, singular, components = np.linalg.svd(triangle, full_matrices=False)
+    triangle: np.ndarray = np.empty((0, d))  # (≤ d, d)
+    # Decompositions are thousands of small products: on a busy machine threads would mostly wait.
+    with threadpool_limits(1, user_api="blas"):
+        for block in _blocks(n):
+            triangle = np.asarray(np.linalg.qr(np.concatenate([triangle, X[block] - mean]), mode="r"))
+        _, singular, components = np.linalg.svd(triangle, full_matrices=False)
     variances = singular**2 / max(n - 1, 1)
     components = components[:n_components]
     # The first of the entries that are largest but for rounding decides: rounding cannot turn the sign.
