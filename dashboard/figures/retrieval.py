@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -306,7 +307,7 @@ def classes_figure(
     chosen : str
         Class whose row is marked.
     limit : float, optional
-        The highest number that there can be; the axis ends there.
+        The highest number that there can be; the axis ends there at the latest.
     theme : {"light", "dark"}
 
     Returns
@@ -359,15 +360,15 @@ def classes_figure(
         )
     at, texts = thinned(names, pixels)
     ends = np.concatenate([np.asarray(v, float).ravel() for v in shown.values()])
-    top = float(ends[np.isfinite(ends)].max()) if limit is None else limit
-    room = 0.03 * (top or 1.0)
+    top = min(math.inf if limit is None else limit, float(ends[np.isfinite(ends)].max(initial=0.0))) or 1.0
+    room = 0.03 * top
     layout: dict[str, Any] = {
         "height": round(pixels * len(names) + 128),
         "margin": {"t": 40},
         "showlegend": True,
         "xaxis": {
             "title": {"text": title},
-            "range": [-room, (top or 1.0) + room],
+            "range": [-room, top + room],
             "showgrid": True,
             "nticks": 6,
         },

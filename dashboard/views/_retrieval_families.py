@@ -13,6 +13,15 @@ from jobs.specs import Retrieval
 PLURAL = {"label": "Classes", "family": "Families"}
 _HEAT = "retrieval-families"
 _CLASSES = "retrieval-classes"
+#: The table stays in sight beside a tall figure.
+_SIDE = """
+<style>
+@media (min-width: 641px) {
+  [data-testid="stColumn"]:has(.st-key-retrieval-inside) {
+    position: sticky; top: 4.2rem; align-self: flex-start; }
+}
+</style>
+"""
 
 
 def show(chosen: Chosen, picked: Picked) -> None:
@@ -89,7 +98,8 @@ def classes(view: state.View, chosen: Chosen, picked: Picked, reference: str) ->
     if other is not None:
         specs.setdefault(reference, other)
     left, right = st.columns([1.15, 1], gap="large")
-    with right:
+    with right, st.container(key="retrieval-inside"):
+        st.html(_SIDE)
         if picked.families:
             st.selectbox(
                 "Family",
