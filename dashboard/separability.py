@@ -378,7 +378,8 @@ def pairs(
         members = _members(spec, c)
         a, b = (_drawn(members[name]) for name in (first, second))
         X = workspace().cache.open(spec.embedding.key).array("embeddings")
-        D = _distances(np.asarray(X[a], np.float32), np.asarray(X[b], np.float32), "cosine")
+        # In float64: where all clips point nearly the same way, float32 would mistake the nearest.
+        D = _distances(np.asarray(X[a], np.float64), np.asarray(X[b], np.float64), "cosine")
         rows = rows_of(spec.embedding, c)
         same = first == second
         if same:

@@ -4,6 +4,7 @@ import hashlib
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn.metrics import silhouette_samples
 from streamlit.testing.v1 import AppTest
 
 from dashboard import data, results, separability
+from dashboard.memory import once
 from jobs import measures
 from jobs.datasets.importer import Imported
 from jobs.specs import Baselines, EmbedAudio, Separability, Synthesize
@@ -287,6 +289,26 @@ def test_near_and_far_pairs_are_those_of_all_pairs(shown: Any) -> None:
     assert within[0].distance == pytest.approx(inside.min(), abs=1e-6)
     clips = [clip for p in within for clip in p[:2]]
     assert len(set(clips)) == len(clips) == 8
+
+
+def test_pairs_of_a_narrow_cone_are_told_apart(shown: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset, spec, X, y = space_of(shown, "melstats")
+    ids = dataset.clips["clip_id"].to_numpy(str)
+    c, result = data.clips(dataset), separability.measured(dataset, spec).separability
+    separability._members(result, c)  # read from the real space, and kept
+    narrow = (1 + 1e-3 * np.random.default_rng(0).standard_normal((len(X), 256))).astype(np.float32)
+    opened = SimpleNamespace(array=lambda name: narrow)
+    there = SimpleNamespace(cache=SimpleNamespace(open=lambda key: opened))
+    monkeypatch.setattr(separability, "workspace", lambda: there)
+    monkeypatch.setattr(
+        separability, "once", lambda key, make: make() if key[0] == "pairs" else once(key, make)
+    )
+    near, far, _ = separability.pairs(result, c, "Crow", "Rain", 3)
+    D = cdist(narrow[y == "Crow"].astype(float), narrow[y == "Rain"].astype(float), "cosine")
+    for found, best in ((near[0], D.argmin()), (far[0], D.argmax())):
+        i, j = np.unravel_index(best, D.shape)
+        assert found[:2] == (ids[y == "Crow"][i], ids[y == "Rain"][j])
+        assert found.distance == pytest.approx(D[i, j], rel=1e-6)
 
 
 def test_of_large_classes_so_many_clips_are_compared(shown: Any, monkeypatch: pytest.MonkeyPatch) -> None:
