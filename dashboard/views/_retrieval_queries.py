@@ -73,7 +73,7 @@ def _list(view: state.View, chosen: Chosen, picked: Picked) -> None:
             lambda: retrieval.csv(found),
         )
     columns = dict.fromkeys([retrieval.OF_QUERY[chosen.measure], "ap@15", "r1"])
-    with st.container(height=620 if len(ids) > 12 else "content", border=False, key="retrieval-queries-box"):
+    with st.container(height=980 if len(ids) > 17 else "content", border=False, key="retrieval-queries-box"):
         clip_list.show(
             chosen.clips,
             ids,
