@@ -20,6 +20,9 @@ def register(app: typer.Typer) -> None:
     app.command()(compare)
 
 
+#: Size of the neighbourhoods in the table of `compare`, where nothing else is asked for.
+_USUAL_K = 10
+
 DatasetArgument = Annotated[str, typer.Argument(help="Name of a dataset; `hearspace datasets` lists them.")]
 
 
@@ -66,7 +69,14 @@ def compare(
         ),
     ] = None,
     of: Annotated[str, typer.Option(help="What is compared: clips or classes.")] = "clips",
-    k: Annotated[int, typer.Option("-k", min=1, help="Size of the neighbourhoods in the table.")] = 10,
+    k: Annotated[
+        int | None,
+        typer.Option(
+            "-k",
+            min=1,
+            help="Size of the neighbourhoods in the table. [default: 10, or all where there are fewer]",
+        ),
+    ] = None,
     background: BackgroundOption = False,
     as_json: JsonOption = False,
     workspace: WorkspaceOption = None,
@@ -144,14 +154,17 @@ def _space_row(ws: Workspace, ds: Dataset, space: EmbedAudio) -> dict[str, Any]:
     }
 
 
-def _pair_row(ws: Workspace, pair: Agreement, k: int) -> dict[str, Any]:
+def _pair_row(ws: Workspace, pair: Agreement, k: int | None) -> dict[str, Any]:
+    from core.similarity import largest_overlap
+
     found = ws.cache.open(pair.key)
     ks, overlap = found.array("ks"), found.array("overlap")
+    if k is None:
+        k = min(_USUAL_K, int(ks[-1]))
     if k > ks[-1]:
         raise SpecError(f"k is {k}; {pair.title} is known for k from 1 to {ks[-1]}.")
     n = found.meta["n"]
-    most = max(1, n // 5)
-    best = int(np.argmax(overlap[:most]))
+    best = largest_overlap(ks, overlap, n)
     at = k - 1
     return {
         "a": _name(pair.a),
@@ -164,8 +177,8 @@ def _pair_row(ws: Workspace, pair: Agreement, k: int) -> dict[str, Any]:
         "p": float(found.array("p_value")[at]) if pair.permutations else None,
         "adjusted": float(found.array("adjusted")[at]),
         "nngs": float(found.array("jaccard")[at]),
-        "largest": float(overlap[best]),
-        "at_k": int(ks[best]),
+        "largest": best.value,
+        "at_k": best.k,
         "cka": found.meta["cka"]["linear"],
     }
 

@@ -71,6 +71,18 @@ def test_compare_prints_what_core_gives(tones, capsys):
     assert 0 < row["p"] <= 1
 
 
+def test_compare_of_few_classes_takes_all_the_neighbours_there_are(home, tones, capsys):
+    write_tones(home / "few", n_clips=6, n_classes=3, seconds=0.6)
+    assert call(capsys, "add", "few", str(home / "few"))[0] == 0
+    status, out, err = call(capsys, "compare", "few", "melstats", "handcrafted", "--of", "classes", "--json")
+    assert status == 0, err
+    (row,) = json.loads(out)
+    assert (row["n"], row["k"]) == (3, 2)
+    assert row["overlap"] == row["chance"] == 1
+    status, out, _ = call(capsys, "compare", "tones", "--json")
+    assert json.loads(out)[0]["k"] == 10
+
+
 def test_compare_says_what_it_cannot(tones, capsys):
     status, _, err = call(capsys, "compare", "tones", "melstats")
     assert (status, "at least two" in err) == (2, True)
