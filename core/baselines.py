@@ -16,6 +16,8 @@ from core.neighbors import knn
 #: Steps of the optimiser of the linear probe, after which it is taken as it is.
 MOST_STEPS = 300
 
+_HELD_ELEMENTS = 2**29  # of the points of the folds that are worked on at once, three copies each: 4 GB
+
 Progress = Callable[[int, int], object]
 
 
@@ -196,8 +198,9 @@ def linear_probe(
 
     predicted = np.empty(len(points), dtype=np.int64)
     total = int(folds.max()) + 1
+    workers = max(1, min(cores(), total, _HELD_ELEMENTS // (3 * points.size)))
     # The products of one step are too small to share among cores: threads would mostly wait for each other.
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(min(cores(), total)) as pool:
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
         for fold, (found, converged) in enumerate(pool.map(one, range(total))):
             predicted[folds == fold] = found
             if not converged:

@@ -1,5 +1,6 @@
 import warnings
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -201,3 +202,22 @@ def test_a_probe_that_has_not_converged_says_so(monkeypatch):
 def test_errors_say_what_and_what_is_allowed(call, message):
     with pytest.raises(ValueError, match=message):
         call(*blobs())
+
+
+def test_of_large_spaces_fewer_folds_are_held_at_once(monkeypatch):
+    X, y, folds = blobs()
+    monkeypatch.setattr(baselines, "cores", lambda: 8)
+    opened = []
+
+    class Watched(ThreadPoolExecutor):
+        def __init__(self, workers):
+            opened.append(workers)
+            super().__init__(workers)
+
+    monkeypatch.setattr(baselines, "ThreadPoolExecutor", Watched)
+    expected = linear_probe(X, y, folds)
+    monkeypatch.setattr(baselines, "_HELD_ELEMENTS", 7 * X.size)
+    np.testing.assert_array_equal(linear_probe(X, y, folds), expected)
+    monkeypatch.setattr(baselines, "_HELD_ELEMENTS", 1)
+    np.testing.assert_array_equal(linear_probe(X, y, folds), expected)
+    assert opened == [5, 2, 1]
