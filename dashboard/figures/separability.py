@@ -303,7 +303,7 @@ def distance_figure(
     else:
         heat["customdata"] = counts.astype(np.int32)
         heat["hovertemplate"] = (
-            "<b>%{y}</b> · <b>%{x}</b><br>%{z:.3f}<br>n = %{customdata:,} pairs<extra></extra>"
+            "<b>%{y}</b> · <b>%{x}</b><br>%{z:.3r}<br>n = %{customdata:,} pairs<extra></extra>"
         )
     # About the width of half a page, less the names at the left.
     at, texts = thinned(names, 400 / classes)
@@ -513,7 +513,7 @@ def _cells(names: Sequence[str], grid: np.ndarray, counts: np.ndarray) -> dict[s
 def _cell(row: str, column: str, value: float, n: int) -> str:
     row, column = short(row, 40), short(column, 40)
     pair = f"<b>{row}</b> · within the class" if row == column else f"<b>{row}</b> · <b>{column}</b>"
-    said = f"{value:.3f}" if np.isfinite(value) else "no pair of clips"
+    said = figured(value) if np.isfinite(value) else "no pair of clips"
     return f"{pair}<br>{said}<br>n = {n:,} pairs"
 
 

@@ -11,6 +11,7 @@ import streamlit as st
 from dashboard import agreement, data, figures, nearby, results, state, ui
 from dashboard.agreement import Compared, Measured
 from dashboard.components import clips as clip_list
+from dashboard.figures.separability import figured
 from dashboard.nearby import Neighbour
 from dashboard.views import _neighbourhoods_reading as reading
 from dashboard.views._neighbourhoods_controls import ORDERS, Choices, Options
@@ -115,7 +116,7 @@ def _side(
     st.caption(words)
     columns = {
         f"rank in {other.name}" if len(other.name) < 15 else "rank there": [_rank(x) for x in found],
-        "distance": [f"{x.distance:.3f}" for x in found],
+        "distance": [figured(x.distance) for x in found],
     }
     _play(chosen, o, ids, key, f"Nearest in {space.name}", columns, thing=thing)
 

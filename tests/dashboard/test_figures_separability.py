@@ -124,6 +124,13 @@ def test_cells_of_few_classes_can_be_clicked() -> None:
     assert sorted(frames) == [(1, 3), (3, 1)]
 
 
+def test_small_distances_are_said_with_their_figures() -> None:
+    names, grid, pairs = distances(2)
+    grid[:] = [[0.00034561, 0.0012344], [0.0012344, 0.0]]
+    texts = trace(figures.distance_figure(names, grid, pairs, title="mean"), "cells").text
+    assert [t.split("<br>")[1] for t in texts] == ["0.000346", "0.00123", "0.00123", "0"]
+
+
 def test_a_cell_of_the_diagonal_is_framed_once() -> None:
     names, grid, pairs = distances(3)
     figure = figures.distance_figure(names, grid, pairs, title="mean", chosen=("class 1", "class 1"))
