@@ -236,6 +236,9 @@ def _checked(
     array = np.asarray(folds)
     if array.shape != (len(X),):
         raise ValueError(f"folds have shape {array.shape}; there must be one for each of {len(X)} rows.")
+    missing = np.array([v is None or v != v for v in array.tolist()])
+    if missing.any():
+        raise ValueError(f"Fold {int(missing.argmax())} is missing; leave its row out.")
     names, numbers = np.unique(array, return_inverse=True)
     if len(names) < 2:
         raise ValueError(f"All {len(X)} points are in fold {names[0]!s}; there must be at least 2 folds.")

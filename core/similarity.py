@@ -199,7 +199,7 @@ def neighborhood_overlap(
         raise ValueError(f"X has {n} rows and Y has {len(Y)}; row i of both must be the same thing.")
     if n < 2:
         raise ValueError("X and Y have 1 row, which has no neighbour but itself; give at least 2 rows.")
-    metrics = (metric, metric) if isinstance(metric, str) else tuple(metric)
+    metrics = tuple(metric) if isinstance(metric, tuple | list) else (metric, metric)
     if len(metrics) != 2 or not set(metrics) <= set(METRICS):
         raise ValueError(f"metric is {metric!r}; it must be one of {', '.join(METRICS)}, or a pair of them.")
     if ks is not None and k_max is not None:
@@ -311,7 +311,8 @@ def permutation_band(
     a, b = _graphs(first, second)
     n, k = a.shape
     sizes = np.arange(1, k + 1) if ks is None else _sizes(ks, k)
-    if isinstance(permutations, bool) or permutations != int(permutations) or permutations < 0:
+    whole = isinstance(permutations, int | np.integer) and not isinstance(permutations, bool)
+    if not whole or permutations < 0:
         raise ValueError(f"permutations is {permutations!r}; it must be a whole number from 0.")
     width = int(sizes.max())
     a, b = np.ascontiguousarray(a[:, :width]), np.ascontiguousarray(b[:, :width])

@@ -184,6 +184,8 @@ def test_a_probe_that_has_not_converged_says_so(monkeypatch):
         (lambda X, y, f: knn_classifier(X, ["a"] * 200, f), "All 200 labels are a; a classifier needs"),
         (lambda X, y, f: linear_probe(X, ["a"] * 200, f), "All 200 labels are a"),
         (lambda X, y, f: linear_probe(X, y, [3] * 200), "All 200 points are in fold 3"),
+        (lambda X, y, f: linear_probe(X, y, np.where(np.arange(200) == 7, np.nan, f)), "Fold 7 is missing"),
+        (lambda X, y, f: knn_classifier(X, y, np.array([1, None] * 100)), "Fold 1 is missing"),
         (lambda X, y, f: linear_probe(X, y, [3]), "folds have shape \\(1,\\)"),
         (lambda X, y, f: linear_probe(X, y, f, C=0), "C is 0; it must be above 0"),
         (lambda X, y, f: linear_probe(X, y, f, C=float("nan")), "C is nan"),

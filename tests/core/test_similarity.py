@@ -617,6 +617,7 @@ def test_points_equally_far_from_each_other_have_nothing_to_align_without_bias()
         ({"metric": "manhattan"}, "metric is 'manhattan'; it must be one of cosine"),
         ({"metric": ("cosine", "cosine", "cosine")}, "metric is"),
         ({"metric": ("cosine", "x")}, "or a pair of them"),
+        ({"metric": None}, "metric is None"),
         ({"ks": [0, 3]}, "ks run from 0 to 3; here they must be from 1 to 5"),
         ({"ks": [5], "include_self": False}, "from 1 to 4"),
         ({"ks": [2.5]}, "whole numbers"),
@@ -642,8 +643,9 @@ def test_graph_errors():
             function(a, knn(np.eye(5), 3, include_self=True)[0])
         with pytest.raises(ValueError, match="from 1 to 3"):
             function(a, a, ks=[4])
-    with pytest.raises(ValueError, match="permutations is -1"):
-        permutation_band(a, a, permutations=-1)
+    for wrong in (-1, 1.5, float("nan"), True, None):
+        with pytest.raises(ValueError, match=f"permutations is {wrong}; it must be a whole number"):
+            permutation_band(a, a, permutations=wrong)
     with pytest.raises(ValueError, match="from 1 to 3"):
         overlap_from_neighbors(a, a).samples([4])
 
