@@ -48,6 +48,9 @@ def measure(
     ds = ws.dataset(dataset)
     spaces = _spaces(ws, ds, encoders)
     specs = [spec for space in spaces for spec in measures.of_space(ds, space)]
+    if ds.clips["label"][ds.clips["labels"].map(len) > 0].nunique() < 2:
+        # There is nothing to classify; the rest still says something.
+        specs = [spec for spec in specs if not isinstance(spec, Baselines)]
     if background:
         put_off(ws, specs, as_json=as_json)
         return
@@ -135,7 +138,8 @@ _PROPERTIES = {
 def _space_row(ws: Workspace, ds: Dataset, space: EmbedAudio) -> dict[str, Any]:
     labels = ds.labels_fingerprint
     shape = ws.cache.open(Separability(embedding=space, labels=labels).key)
-    simple = ws.cache.open(Baselines(embedding=space, labels=labels).key).meta
+    simple = Baselines(embedding=space, labels=labels).key
+    accuracy = ws.cache.open(simple).meta["accuracy"] if ws.cache.contains(simple) else {}
     silhouettes = shape.array("silhouette_cosine")
     known = silhouettes[np.isfinite(silhouettes)]
     hubs = dict(shape.meta["hubness"])
@@ -145,8 +149,8 @@ def _space_row(ws: Workspace, ds: Dataset, space: EmbedAudio) -> dict[str, Any]:
         "classes": shape.meta["n_classes"],
         "dimensions": int(ws.cache.open(space.key).array("embeddings").shape[1]),
         "silhouette": float(known.mean()) if len(known) else None,
-        "knn": simple["accuracy"]["knn"],
-        "probe": simple["accuracy"]["probe"],
+        "knn": accuracy.get("knn"),
+        "probe": accuracy.get("probe"),
         **{sign: shape.meta["properties"][name] for sign, name in _PROPERTIES.items()},
         "hubness@10": hubs.get("10"),
         "intrinsic_dimension": shape.meta["intrinsic_dimension"],

@@ -107,3 +107,14 @@ def test_a_dataset_without_a_space_says_what_to_do(home, tones, capsys):
     assert call(capsys, "add", "others", str(home / "others"))[0] == 0
     status, _, err = call(capsys, "measure", "others")
     assert (status, "hearspace embed" in err) == (2, True)
+
+
+def test_one_class_leaves_out_what_needs_two(home, tones, capsys):
+    write_tones(home / "alone", n_clips=6, n_classes=1, seconds=0.6)
+    assert call(capsys, "add", "alone", str(home / "alone"))[0] == 0
+    status, out, err = call(capsys, "measure", "alone", "melstats", "--json")
+    assert status == 0, err
+    (row,) = json.loads(out)
+    assert (row["n"], row["classes"]) == (6, 1)
+    assert (row["silhouette"], row["knn"], row["probe"]) == (None, None, None)
+    assert row["effective_rank"] >= 1
