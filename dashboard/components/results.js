@@ -10,6 +10,8 @@ function element(tag, name, text) {
 
 function create(parent) {
   const player = hearspacePlayer();
+  // Outlives this element, which the page may put up anew at any time.
+  const made = (window.hearspaceMarks ??= { question: 0, marks: {}, number: 0 });
   const root = element("div", "hsr");
   root.setAttribute("role", "group");
   const queryBox = element("div", "hsr-query");
@@ -64,13 +66,14 @@ function create(parent) {
     button.type = "button";
     const body = element("span", "hsr-body");
     const head = element("span", "hsr-head");
+    if (column < 0) head.append(element("small", "", "Query"));
     if (row.label) {
       const dot = element("i");
       dot.style.cssText = `--light:${row.light};--dark:${row.dark}`;
       const label = element("b", "", row.label);
       label.title = row.label;
       head.append(dot, label);
-    } else if (column < 0) head.append(element("b", "", "The query"));
+    }
     if (row.fits) {
       const tick = element("span", "hsr-fits", "✓");
       tick.title = "carries the class asked for";
@@ -98,6 +101,7 @@ function create(parent) {
       if (row.link) Object.assign(said, { href: row.link, target: "_blank", rel: "noopener noreferrer" });
       credit.append(said);
     }
+    body.classList.toggle("hsr-bare", !row.label && column >= 0);
     if (row.label || column < 0) body.append(head);
     body.append(picture, foot, credit);
     item.append(rank, button, body);
@@ -205,14 +209,16 @@ function create(parent) {
   function setMark(cell, fits) {
     if (!view.data.markable || cell.column < 0) return;
     const key = `${cell.column},${cell.position}`;
-    if (view.marks[key] === fits) delete view.marks[key];
-    else view.marks[key] = fits;
+    // Taken back is said outright: what a message does not hold, it says nothing about.
+    view.marks[key] = view.marks[key] === fits ? null : fits;
+    made.number += 1;
     mark(player.state);
     // All marks each time: if two messages meet on their way, the later one holds both.
-    view.state("marks", { question: view.data.question, marks: { ...view.marks } });
+    view.state("marks", said());
   }
+  const said = () => ({ question: view.data.question, marks: { ...view.marks }, number: made.number });
   function choose(column) {
-    if (view.data.choosable) view.trigger("choice", { question: view.data.question, column, marks: { ...view.marks } });
+    if (view.data.choosable) view.trigger("choice", { ...said(), column });
   }
   none.addEventListener("click", () => choose(null));
 
@@ -249,7 +255,12 @@ function create(parent) {
     update(data, trigger, state) {
       const asked = view.question !== data.question;
       Object.assign(view, { data, trigger, state, question: data.question });
-      if (asked) Object.assign(view, { marks: { ...data.marks }, at: [0, 0] });
+      if (asked) {
+        // What was marked here is newer than what the server had heard of when it drew this.
+        if (made.question !== data.question) Object.assign(made, { question: data.question, marks: {} });
+        view.marks = made.marks = { ...data.marks, ...made.marks };
+        view.at = [0, 0];
+      }
       player.theme(root);
       const background = getComputedStyle(root).getPropertyValue("--st-background-color").trim();
       const probe = document.createElement("canvas").getContext("2d");

@@ -90,8 +90,9 @@ def show(
         Whether clips are played at equal loudness.
     question : int
         With more than 0, the lists are rated: ``st.session_state[key]`` holds in the callbacks ``marks``
-        (``{"question": ..., "marks": {"<column>,<position>": bool}}``, all of them each time) and ``choice``
-        (``{"question": ..., "column": int or None}``).
+        (``{"question": ..., "marks": {"<column>,<position>": bool or None}, "number": int}``, all of them
+        each time, None for one taken back, and the number of the message) and ``choice`` (the same with
+        ``"column"``, None where none is good).
     marks : mapping, optional
         What is marked already, by column and position from 0.
     chosen : int, optional

@@ -448,7 +448,16 @@ def _chose(root: Any, test: Test, listener: str, question: int, number: int) -> 
 
 
 def _keep_marks(root: Any, test: Test, listener: str, value: dict[str, Any]) -> None:
-    """Note what differs from what is noted: the browser sends all marks of a question each time."""
+    """Note what differs from what is noted: the browser sends all marks of a question each time.
+
+    A mark that was taken back is None; what is not in a message is left as it is.
+    """
+    # Messages are numbered; one that was overtaken by a later one holds nothing new.
+    number, last = value.get("number"), st.session_state.get("listen-blind-last", (0, 0))
+    this = (value.get("question"), number if isinstance(number, int) else 0)
+    if this[0] == last[0] and this[1] < last[1]:
+        return
+    st.session_state["listen-blind-last"] = this
     try:
         ratings = open_ratings(root)
         session = ratings.ratings(session=test.session(listener))
@@ -456,12 +465,12 @@ def _keep_marks(root: Any, test: Test, listener: str, value: dict[str, Any]) -> 
         if noted is None or noted.answered is not None:
             return
         wanted = {
-            (int(c), int(p)): bool(fits)
+            (int(c), int(p)): None if fits is None else bool(fits)
             for key, fits in dict(value.get("marks") or {}).items()
             for c, _, p in [key.partition(",")]
         }
-        for place in {*wanted, *noted.marks}:
-            if wanted.get(place) != noted.marks.get(place):
-                ratings.mark(noted.id, *place, wanted.get(place))
+        for place, fits in wanted.items():
+            if fits != noted.marks.get(place):
+                ratings.mark(noted.id, *place, fits)
     except (RatingsError, ValueError) as error:
         st.session_state["listen-blind-problem"] = str(error)

@@ -438,7 +438,7 @@ def test_marks_are_kept_once_changed_and_taken_back(rated: Workspace) -> None:
     test = blind._test(rated, name, state.load_view(rated.root, name))  # type: ignore[arg-type]
     ratings = open_ratings(rated.root)
     (rating,) = ratings.ratings()
-    for marks in ({"0,0": True}, {"0,0": True, "1,2": False}, {"1,2": True}):
+    for marks in ({"0,0": True}, {"0,0": True, "1,2": False}, {"0,0": None, "1,2": True}, {}):
         blind._keep_marks(rated.root, test, "anna", {"question": rating.id, "marks": marks})
     (rating,) = ratings.ratings()
     assert rating.marks == {(1, 2): True}
