@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,20 @@ BLOCK = 16 << 20
 _IDS = ("ids", "clip_ids", "clip_id", "id")
 ID_NAMES = (*_IDS, "path", "filename", "file_name", "file", "fname", "audio_path", "filepath", "name")
 VECTOR_NAMES = ("embeddings", "embedding", "vectors", "vector", "features")
+
+
+#: What readers raise of files that are damaged, or locked, or packed by a method that is not known.
+_DAMAGED = (
+    ValueError,
+    OSError,
+    EOFError,
+    RuntimeError,
+    MemoryError,
+    SyntaxError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 class EmbeddingsError(ValueError):
@@ -93,7 +109,7 @@ def stage(path: Path, folder: Path, *, ids: Path | None = None) -> Staged:
         different lengths.
     """
     notes: list[str] = []
-    parts = _reader(path, notes)
+    parts = _told(path, _reader(path, notes))
     names = None if ids is None else _lines(ids)
     given: list[str] = []
     counts: list[np.ndarray] = []
@@ -119,6 +135,8 @@ def stage(path: Path, folder: Path, *, ids: Path | None = None) -> Staged:
     offsets = np.zeros(n + 1, np.int64)
     if frame_level:
         np.cumsum(np.concatenate(counts), out=offsets[1:])
+        if offsets[-1] == 0:
+            raise EmbeddingsError(f"{path} holds no frames of any of its {n:,} clips.")
     return Staged(
         names or given or None,
         np.memmap(raw[0], np.float32, "r", shape=(n, d)),
@@ -126,6 +144,16 @@ def stage(path: Path, folder: Path, *, ids: Path | None = None) -> Staged:
         offsets,
         notes,
     )
+
+
+def _told(path: Path, parts: Iterator[Part]) -> Iterator[Part]:
+    """Yield parts; what their reader raises of a damaged file becomes one sentence."""
+    try:
+        yield from parts
+    except EmbeddingsError:
+        raise
+    except _DAMAGED as error:
+        raise EmbeddingsError(unreadable(path, error)) from None
 
 
 def _width(part: Part, path: Path, d: int) -> int:
@@ -195,10 +223,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _npy(path: Path, notes: list[str]) -> Iterator[Part]:
-    try:
-        X = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise EmbeddingsError(unreadable(path, error)) from None
+    X = np.load(path, mmap_mode="r", allow_pickle=False)
     if not isinstance(X, np.ndarray):
         raise EmbeddingsError(f"{path} is an archive of arrays; call it .npz.")
     if X.ndim != 2:
@@ -221,11 +246,8 @@ def unreadable(path: Path, error: BaseException) -> str:
 
 
 def _npz(path: Path, notes: list[str]) -> Iterator[Part]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            yield from _npz_parts(path, archive)
-    except (zipfile.BadZipFile, EOFError) as error:
-        raise EmbeddingsError(unreadable(path, error)) from None
+    with zipfile.ZipFile(path) as archive:
+        yield from _npz_parts(path, archive)
 
 
 def _npz_parts(path: Path, archive: zipfile.ZipFile) -> Iterator[Part]:
@@ -334,10 +356,7 @@ def _array(path: Path, archive: zipfile.ZipFile, name: str) -> np.ndarray:
 def _rows(path: Path, archive: zipfile.ZipFile, name: str) -> Iterator[np.ndarray]:
     """Yield the rows of an array in an archive, in blocks; an empty array gives one empty block."""
     with archive.open(f"{name}.npy") as file:
-        try:
-            shape, fortran, dtype = _header(file)
-        except (ValueError, EOFError) as error:
-            raise EmbeddingsError(unreadable(path, error)) from None
+        shape, fortran, dtype = _header(file)
         if dtype.hasobject:
             raise EmbeddingsError(unreadable(path, ValueError("pickle")))
         if fortran or not shape:
@@ -372,7 +391,7 @@ def _json_folder(root: Path, notes: list[str]) -> Iterator[Part]:
     for path in _json_files(root):
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
-        except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        except (ValueError, RecursionError) as error:  # a number of 5,000 digits, a list of lists of lists …
             raise EmbeddingsError(f"{path} is not JSON ({error}).") from None
         values = (
             next((found[k] for k in VECTOR_NAMES if k in found), None) if isinstance(found, dict) else None

@@ -535,6 +535,62 @@ def test_bad_files_are_one_sentence_and_import_nothing(
     assert list((shared.root / "imported").glob(".*")) == []  # nothing is left of what was read
 
 
+@pytest.mark.parametrize(
+    ("kind", "packed"), [("npz", False), ("npz", True), ("npy", False), ("parquet", False)]
+)
+def test_damaged_files_are_one_sentence_or_numbers(
+    kind: str, packed: bool, X: np.ndarray, tmp_path: Path
+) -> None:
+    path = tmp_path / f"a.{kind}"
+    ids = [f"clip-{i}" for i in range(len(X))]
+    if kind == "npy":
+        np.save(path, X)
+    elif kind == "parquet":
+        pq.write_table(pa.table({"clip_id": ids, "embedding": pa.array(list(X))}), path)
+    else:
+        (np.savez_compressed if packed else np.savez)(path, ids=np.array(ids), embeddings=X)
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    refused = []
+    for i in range(100):
+        damaged = bytearray(whole)
+        # Names, shapes and types stand at the ends of these files.
+        for place in rng.integers(0, min(200, len(whole)), 3):
+            damaged[place if i % 2 else -1 - place] = rng.integers(256)
+        path.write_bytes(damaged)
+        try:
+            embedding_files.stage(path, tmp_path)
+        except EmbeddingsError as error:
+            refused.append(str(error))
+    assert len(refused) > 10
+    assert all(str(path) in said and "\n" not in said for said in refused)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"embedding": ' + "[" * 100_000, "is not JSON"),
+        ('{"embedding": [1' + "0" * 5000 + "]}", "is not JSON"),
+        ('{"embedding": ' + "[" * 200 + "]" * 200 + "}", "neither a list of numbers"),
+    ],
+    ids=["deep", "long", "nested"],
+)
+def test_hostile_json_is_one_sentence(text: str, says: str, tmp_path: Path) -> None:
+    folder = tmp_path / "json"
+    folder.mkdir()
+    (folder / "a.json").write_text(text)
+    with pytest.raises(EmbeddingsError, match=says) as caught:
+        embedding_files.stage(folder, tmp_path)
+    assert "a.json" in str(caught.value)
+
+
+def test_clips_of_no_frames_at_all_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, frames=np.zeros((0, 4), np.float32), offsets=np.array([0, 0, 0]))
+    with pytest.raises(EmbeddingsError, match="no frames of any of its 2 clips"):
+        embedding_files.stage(path, tmp_path)
+
+
 def test_the_same_file_twice_named_is_told(
     workspace: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path
 ) -> None:
