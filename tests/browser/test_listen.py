@@ -108,6 +108,7 @@ def test_one_sounds_at_a_time_and_keys_move(page: Any, site: SimpleNamespace) ->
     sounding(page, there["clip"])
     page.keyboard.press(" ")
     until(page, AUDIO, lambda a: a["paused"])
+    page.locator(".hsr-column .hsr-now .hsr-play", has_text="▶").first.wait_for()
     page.keyboard.press("ArrowLeft")
     assert page.evaluate(FOCUS)["column"] == 0
     assert page.evaluate(AUDIO)["paused"]
