@@ -324,8 +324,16 @@ class Ratings:
             assert cursor.lastrowid is not None
             return cursor.lastrowid
 
-    def choose(self, question: int, column: int | None) -> None:
+    def choose(self, question: int, column: int | None, *, first: bool = False) -> bool:
         """Note a choice: a column from 0, or None for none of them. The last choice of a question counts.
+
+        With `first` it is noted only where there is no choice yet: who is told whose lists they were can no
+        longer choose blindly.
+
+        Returns
+        -------
+        bool
+            True if it was noted.
 
         Raises
         ------
@@ -336,10 +344,13 @@ class Ratings:
             results = self._results(db, question)
             if column is not None:
                 _check("column", column, len(results))
+            if first and db.execute("SELECT 1 FROM choices WHERE question = ?", (question,)).fetchone():
+                return False
             db.execute(
                 "INSERT INTO choices (created, question, col) VALUES (?, ?, ?)",
                 (time.time(), question, column),
             )
+            return True
 
     def mark(self, question: int, column: int, position: int, fits: bool | None) -> None:
         """Note whether a result fits; None takes a mark back. The last mark of a result counts.

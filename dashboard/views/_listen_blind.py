@@ -440,7 +440,8 @@ def _chose(root: Any, test: Test, listener: str, question: int, number: int) -> 
         return
     _keep_marks(root, test, listener, value)
     try:
-        open_ratings(root).choose(question, value.get("column"))
+        # The answer reveals the systems, also in another window of the same listener: no other one counts.
+        open_ratings(root).choose(question, value.get("column"), first=True)
     except RatingsError as error:
         st.session_state["listen-blind-problem"] = str(error)
         return

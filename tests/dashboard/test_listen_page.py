@@ -447,6 +447,23 @@ def test_marks_are_kept_once_changed_and_taken_back(rated: Workspace) -> None:
     assert ratings.ratings()[0].marks == {(1, 2): True}
 
 
+def test_an_answer_stands_once_the_systems_are_known(
+    rated: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = begin(among=["aisfx", "melstats"])
+    name = app.query_params["test"]
+    test = blind._test(rated, name, state.load_view(rated.root, name))  # type: ignore[arg-type]
+    (rating,) = open_ratings(rated.root).ratings()
+    # Clicked twice, or in a second window that still shows the question.
+    for column in (1, 1, 0):
+        value = {"choice": {"question": rating.id, "marks": {}, "column": column}}
+        monkeypatch.setattr(blind.st, "session_state", {"listen-blind": value})
+        blind._chose(rated.root, test, "anna", rating.id, 0)
+        assert blind.st.session_state["listen.asked"] == 1
+    (rating,) = open_ratings(rated.root).ratings()
+    assert rating.chosen == 1
+
+
 def answers(found: Workspace, given: list[tuple[str, str, str | None]], systems: list[System]) -> None:
     """Write answers: listener, clip, and the encoder chosen."""
     ratings = open_ratings(found.root)

@@ -98,6 +98,16 @@ def test_not_answered_none_and_a_column_are_three_things(ratings: Ratings) -> No
     assert [t.chosen for t in ratings.trials()] == [None, A.name]
 
 
+def test_only_the_first_answer_is_blind(ratings: Ratings) -> None:
+    number, other = (ratings.new_question(question(i)) for i in range(2))
+    assert ratings.choose(number, None, first=True)
+    assert not ratings.choose(number, 1, first=True)
+    with pytest.raises(RatingsError, match="column is 9"):
+        ratings.choose(number, 9, first=True)
+    assert ratings.choose(other, 1, first=True)
+    assert [r.chosen for r in ratings.ratings()] == [None, 1]
+
+
 def test_the_last_answer_counts_and_the_first_stays(ratings: Ratings) -> None:
     number = ratings.new_question(question())
     for column in (0, None, 1):
