@@ -6,7 +6,6 @@ things. All numbers of the page are made here, and kept under the key of what th
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dashboard import numbers
+from dashboard import numbers, tables
 from dashboard.data import Clips, workspace
 from dashboard.memory import once
 from jobs.measures import of_pairs
@@ -332,7 +331,7 @@ def curves_csv(drawn: Sequence[Pair]) -> bytes:
         if m.permutations:
             columns |= {"shuffled_low": m.band[:, 0], "shuffled_high": m.band[:, 2], "p_value": m.p_value}
         frames.append(pd.DataFrame(columns))
-    return _csv(pd.concat(frames))
+    return tables.csv(pd.concat(frames))
 
 
 def matrix_csv(ready: Sequence[Pair], k: int) -> bytes:
@@ -343,7 +342,7 @@ def matrix_csv(ready: Sequence[Pair], k: int) -> bytes:
         row: dict[str, Any] = {"a": pair.a.name, "b": pair.b.name, "of": pair.spec.of, "n": m.n, "k": k}
         row |= {name: at(m, getattr(m, name), k) for name in ("overlap", "jaccard", "adjusted")}
         rows.append(row | {f"cka_{name}": value for name, value in m.cka.items()})
-    return _csv(pd.DataFrame(rows))
+    return tables.csv(pd.DataFrame(rows))
 
 
 def items_csv(pair: Pair, c: Clips) -> bytes:
@@ -356,7 +355,7 @@ def items_csv(pair: Pair, c: Clips) -> bytes:
         frame["path"] = [c.files[r] if r >= 0 else "" for r in rows]
     for i, k in enumerate(m.clip_ks.tolist()):
         frame[f"overlap_{k}"] = m.samples[:, i]
-    return _csv(frame)
+    return tables.csv(frame)
 
 
 def classes_csv(pair: Pair, c: Clips, k: int) -> bytes:
@@ -366,10 +365,4 @@ def classes_csv(pair: Pair, c: Clips, k: int) -> bytes:
         {"label": n, "n": e.n, "k": k, "overlap": e.value, "low": e.low, "high": e.high}
         for n, e in zip(found.names, found.means, strict=True)
     ]
-    return _csv(pd.DataFrame(rows))
-
-
-def _csv(frame: pd.DataFrame) -> bytes:
-    text = io.StringIO()
-    frame.to_csv(text, index=False)
-    return text.getvalue().encode()
+    return tables.csv(pd.DataFrame(rows))

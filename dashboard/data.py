@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dashboard import memory, numbers, palette
+from dashboard import memory, numbers, palette, tables
 from jobs.workspace import Dataset, Workspace
 
 _root: Path | None = None
@@ -167,7 +167,7 @@ def csv_of(c: Clips, ids: list[str]) -> bytes:
     frame = c.frame.iloc[[c.row[i] for i in ids]].copy()
     if "labels" in frame:
         frame["labels"] = ["; ".join(map(str, v)) if v is not None else "" for v in frame["labels"]]
-    return frame.to_csv(index=False).encode()
+    return tables.csv(frame)
 
 
 def forget() -> None:

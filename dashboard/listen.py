@@ -7,7 +7,6 @@ processed once and kept in memory, a query is then one product of it with a vect
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -18,6 +17,7 @@ import pandas as pd
 
 from core.processing import AGGREGATIONS, Reducer, aggregate, fit_reducer, normalize
 from core.retrieval import ALGORITHMS, COMPONENTS
+from dashboard import tables
 from dashboard.data import Clips, workspace
 from dashboard.memory import once
 from dashboard.results import has, rows_of
@@ -484,6 +484,4 @@ def lists_csv(
                 }
             )
         )
-    target = io.BytesIO()
-    pd.concat(parts).to_csv(target, index=False)
-    return target.getvalue()
+    return tables.csv(pd.concat(parts))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from core.preferences import (
     win_rate,
 )
 from core.statistics import Interval, share_interval
-from dashboard import listen
+from dashboard import listen, tables
 from dashboard.data import workspace
 from dashboard.memory import once
 from jobs.ratings import Rating, System, labels, open_ratings
@@ -180,6 +179,4 @@ def table_csv(found: Preferences, against: Objective) -> bytes:
                 "map@15": None if score is None else score.value,
             }
         )
-    target = io.BytesIO()
-    pd.DataFrame(rows).to_csv(target, index=False)
-    return target.getvalue()
+    return tables.csv(pd.DataFrame(rows))

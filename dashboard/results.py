@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dashboard import data, numbers
+from dashboard import data, numbers, tables
 from dashboard.data import Clips, workspace
 from dashboard.figures.maps import QualityCurves
 from dashboard.memory import once
@@ -183,7 +183,7 @@ def map_quality_csv(curves: Sequence[QualityCurves]) -> bytes:
     """Return curves as CSV: a row a space and k."""
     columns = ("ks", "trustworthiness", "continuity", "chance", "n")
     parts = [pd.DataFrame({"space": c.name} | {name: getattr(c, name) for name in columns}) for c in curves]
-    return pd.concat(parts).rename(columns={"ks": "k"}).to_csv(index=False).encode()
+    return tables.csv(pd.concat(parts).rename(columns={"ks": "k"}))
 
 
 def judged(found: Layout, k: int) -> int:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from core.retrieval_statistics import compare, jackknife_values
 from core.statistics import Difference, holm, paired_difference
-from dashboard import numbers
+from dashboard import numbers, tables
 from dashboard.data import Clips, workspace
 from dashboard.memory import once
 from dashboard.results import has, rows_of
@@ -672,7 +672,7 @@ def query_said(found: pd.DataFrame, measure: str) -> list[str]:
 
 def csv(frame: pd.DataFrame) -> bytes:
     """Return a table as CSV."""
-    return frame.to_csv(index=False).encode()
+    return tables.csv(frame)
 
 
 def _table(spec: Retrieval, name: str) -> pd.DataFrame:

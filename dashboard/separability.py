@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from dashboard import numbers
+from dashboard import numbers, tables
 from dashboard.data import Clips, workspace
 from dashboard.figures import ByClass
 from dashboard.memory import once
@@ -172,7 +172,7 @@ def table(rows: Sequence[Scores]) -> pd.DataFrame:
 
 def csv(frame: pd.DataFrame) -> bytes:
     """Return a table as CSV."""
-    return frame.to_csv(index=False).encode()
+    return tables.csv(frame)
 
 
 # -- classes ----------------------------------------------------------------------------------------------

@@ -459,7 +459,7 @@ class Ratings:
         writer.writerow(_HEADER)
         for rating in self.ratings(fingerprint=fingerprint, listener=listener):
             for row in _csv_rows(rating):
-                writer.writerow([_harmless(value) for value in row])
+                writer.writerow([harmless(value) for value in row])
         return target.getvalue()
 
     # -- the file -----------------------------------------------------------------------------------
@@ -667,7 +667,8 @@ def _moment(seconds: float | None) -> str:
     return "" if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
-def _harmless(value: Any) -> Any:
+def harmless(value: Any) -> Any:
+    """Put an apostrophe before text that a spreadsheet would read as a formula; the rest stays as it is."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
