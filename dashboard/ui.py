@@ -155,9 +155,16 @@ def clicked(key: str) -> list[Any]:
 
 
 def notes(texts: Sequence[str]) -> None:
-    """Show calm notes, such as what in a link could not be used."""
+    """Show calm notes, such as what in a link could not be used: as text, whatever the link holds."""
     for text in texts:
-        st.info(text, icon=":material/link:")
+        st.info(_unlinked(plain(text)), icon=":material/link:")
+
+
+def _unlinked(text: str) -> str:
+    """Keep addresses from becoming links, which escapes cannot: a word joiner is not seen and parts them."""
+    for part in ("/", "www", "@"):
+        text = text.replace(part, f"{part}\u2060")
+    return text
 
 
 def progress_text(job: Job) -> tuple[float, str]:

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -233,6 +234,15 @@ def test_invalid_link_is_a_calm_note(page: Any, site: SimpleNamespace) -> None:
     open_map(page, f"{site.url}/explore?colour=nonsense&k=7&dataset=gone")
     assert page.get_by_text("The link's colour was left at its default").count() == 1
     assert page.get_by_text("The link's dataset was left at its default").count() == 1
+
+
+def test_what_a_link_holds_is_shown_as_text(page: Any, site: SimpleNamespace) -> None:
+    bad = "![x](http://elsewhere.invalid/a.png) www.elsewhere.invalid"
+    open_map(page, f"{site.url}/explore?{urlencode({'colour': bad})}")
+    note = page.get_by_text("The link's colour was left at its default")
+    assert "![x](http://elsewhere.invalid/a.png) www.elsewhere" in note.inner_text().replace("\u2060", "")
+    # That nothing was asked of elsewhere is looked at with every page.
+    assert page.locator("[data-testid=stAlert] a, [data-testid=stAlert] img").count() == 0
 
 
 def test_without_webgl_points_are_drawn_all_the_same(page: Any, site: SimpleNamespace) -> None:
