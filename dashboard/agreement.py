@@ -17,7 +17,7 @@ import pandas as pd
 from dashboard import numbers, tables
 from dashboard.data import Clips, workspace
 from dashboard.memory import once
-from jobs.measures import of_pairs
+from jobs.measures import clip_classes, of_pairs
 from jobs.specs import Agreement, EmbedAudio, EmbedText
 from jobs.workspace import Dataset, Workspace
 
@@ -113,6 +113,16 @@ def compared(
     found += [Compared(t.name, t.spec) for t in texts if t.state == "done"]
     coming: list[EmbedAudio | EmbedText] = [s.spec for s in audio if s.state != "done"]
     return found, coming + [t.spec for t in texts if t.state != "done"]
+
+
+def named(c: Clips) -> np.ndarray:
+    """Return the class of every clip, "" where it has none, (n,): the classes that are compared."""
+    return once(("named classes", *c.key), lambda: clip_classes(c.frame))
+
+
+def class_names(c: Clips) -> list[str]:
+    """Return the classes that clips have, sorted."""
+    return sorted(set(named(c).tolist()) - {""})
 
 
 def pairs(dataset: Dataset, spaces: Sequence[Compared], of: str) -> list[Pair]:
@@ -302,9 +312,10 @@ def by_class(m: Measured, c: Clips, k: int) -> ClassAgreement:
     The interval is that of a mean over the class's clips; clips without a class are left out.
     """
     here = m.samples[:, int(np.searchsorted(m.clip_ks, k))]
+    labels = named(c)
     members: dict[str, list[int]] = {}
     for i, thing in enumerate(m.ids):
-        if thing in c.row and (label := c.labels[c.row[thing]]):
+        if thing in c.row and (label := labels[c.row[thing]]):
             members.setdefault(label, []).append(i)
     found = {name: numbers.mean(here[rows], low=0, high=1) for name, rows in members.items()}
     order = sorted(found, key=lambda name: (found[name].value, name))
@@ -351,7 +362,8 @@ def items_csv(pair: Pair, c: Clips) -> bytes:
     frame = pd.DataFrame({"id": m.ids})
     if pair.spec.of == "clips":
         rows = [c.row.get(i, -1) for i in m.ids]
-        frame["label"] = [c.labels[r] if r >= 0 else "" for r in rows]
+        labels = named(c)
+        frame["label"] = [labels[r] if r >= 0 else "" for r in rows]
         frame["path"] = [c.files[r] if r >= 0 else "" for r in rows]
     for i, k in enumerate(m.clip_ks.tolist()):
         frame[f"overlap_{k}"] = m.samples[:, i]

@@ -12,7 +12,7 @@ import numpy as np
 
 from core.processing import normalize
 from dashboard import results
-from dashboard.agreement import Compared, Pair, measured
+from dashboard.agreement import Compared, Pair, measured, named
 from dashboard.data import Clips, workspace
 from dashboard.memory import once
 from jobs.specs import EmbedAudio, EmbedText, Neighbors
@@ -104,7 +104,8 @@ def classes(space: Compared, names: tuple[str, ...], c: Clips) -> Classes:
         rows = results.rows_of(space.spec, c)
         X = np.asarray(workspace().cache.open(space.spec.key).array("embeddings"))
         code = {name: i for i, name in enumerate(names)}
-        codes = np.asarray([code.get(c.labels[r], -1) if r >= 0 else -1 for r in rows.tolist()])
+        labels = named(c)
+        codes = np.asarray([code.get(labels[r], -1) if r >= 0 else -1 for r in rows.tolist()])
         means, typical = [], []
         for i in range(len(names)):
             members = np.flatnonzero(codes == i)
@@ -133,6 +134,6 @@ def heard(pair: Pair, c: Clips) -> dict[str, str]:
         if isinstance(space.spec, EmbedAudio):
             return dict(zip(names, classes(space, names, c).typical, strict=True))
     first: dict[str, str] = {}
-    for label, clip in zip(c.labels.tolist(), c.ids.tolist(), strict=True):
+    for label, clip in zip(named(c).tolist(), c.ids.tolist(), strict=True):
         first.setdefault(label, clip)
     return {name: first[name] for name in names if name in first}

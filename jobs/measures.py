@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 
 from jobs.specs import (
     Agreement,
@@ -18,6 +20,10 @@ from jobs.specs import (
     Spec,
 )
 from jobs.workspace import Dataset
+
+#: Shuffled pairings of an agreement. Classes are few and quickly compared, and 200 pairings would leave a p of
+#: 0.05 uncertain by ±0.03.
+PAIRINGS = {"clips": 200, "classes": 2_000}
 
 
 def cluster_numbers(n_clips: int, n_classes: int) -> tuple[int, ...]:
@@ -37,6 +43,24 @@ def cluster_numbers(n_clips: int, n_classes: int) -> tuple[int, ...]:
     return tuple(sorted({*range(2, min(8, last) + 1), *wide.tolist()}))
 
 
+def clip_classes(clips: pd.DataFrame) -> np.ndarray:
+    """Return the class of every clip of a dataset's table, "" where it has none; (n,) objects of str.
+
+    Examples
+    --------
+    >>> clip_classes(pd.DataFrame({"label": ["Rain", "unlabelled"], "labels": [["Rain"], []]})).tolist()
+    ['Rain', '']
+    """
+    label = clips["label"].astype(object)
+    named = label.notna().to_numpy(copy=True)
+    if "labels" in clips:
+        # A clip whose list of classes is empty stands in the table under a word for that, which is no class.
+        named &= np.array([np.ndim(values) == 0 or len(values) > 0 for values in clips["labels"]], dtype=bool)
+    found = np.full(len(clips), "", dtype=object)
+    found[named] = [str(value) for value in label[named]]
+    return found
+
+
 def of_space(dataset: Dataset, embedding: EmbedAudio) -> list[Spec]:
     """Return what is measured of one space."""
     labels = dataset.labels_fingerprint
@@ -44,17 +68,27 @@ def of_space(dataset: Dataset, embedding: EmbedAudio) -> list[Spec]:
         Separability(embedding=embedding, labels=labels),
         Baselines(embedding=embedding, labels=labels),
     ]
-    ks = cluster_numbers(dataset.n_clips, len(dataset.classes))
+    classes = set(clip_classes(dataset.clips).tolist()) - {""}
+    ks = cluster_numbers(dataset.n_clips, len(classes))
     return [*found, KMeansCurve(embedding=embedding, ks=ks)] if ks else found
 
 
 def of_pairs(
     dataset: Dataset, spaces: Sequence[EmbedAudio], texts: Sequence[EmbedText] = (), *, of: str = "clips"
 ) -> list[Agreement]:
-    """Return the agreement of every two spaces; those of texts take part where classes are compared."""
+    """Return the agreement of every two spaces; those of texts take part where classes are compared.
+
+    Spaces that were made under the name of another dataset of the same clips are named after this one.
+    """
     labels = dataset.labels_fingerprint if of == "classes" else ""
-    compared: list[EmbedAudio | EmbedText] = [*spaces, *(texts if of == "classes" else ())]
-    return [Agreement(a=a, b=b, of=of, labels=labels) for a, b in combinations(compared, 2)]
+    ref = dataset.ref
+    compared: list[EmbedAudio | EmbedText] = [replace(space, dataset=ref) for space in spaces]
+    if of == "classes":
+        compared += [replace(text, dataset=ref) for text in texts]
+    return [
+        Agreement(a=a, b=b, of=of, labels=labels, permutations=PAIRINGS[of])
+        for a, b in combinations(compared, 2)
+    ]
 
 
 def of_retrieval(dataset: Dataset, embedding: EmbedAudio, *, count_query: bool = True) -> list[Retrieval]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from dashboard import agreement, data, figures, nearby, results, state, ui
+from dashboard import agreement, data, figures, nearby, numbers, results, state, ui
 from dashboard.agreement import Compared, Pair
 from jobs import encoders
 from jobs.specs import EmbedAudio, EmbedText, Spec
@@ -16,6 +16,8 @@ TITLE = "Neighbourhoods"
 #: Spaces compared at most, and pairs drawn to begin with.
 MOST_SPACES = 8
 FIRST_PAIRS = 6
+#: Clips or classes that are needed to compare who is near whom.
+FEWEST = 3
 #: Encoders that are offered where there are too few spaces, the first ones first.
 _USUAL = ("melstats", "aisfx", "handcrafted")
 OF = {"clips": "clips", "classes": "classes"}
@@ -95,23 +97,20 @@ def controls(workspace: Workspace, view: state.View, names: list[str]) -> Choice
     if dataset.note:
         st.sidebar.caption(ui.plain(dataset.note))
     if not dataset.ready:
-        st.title(TITLE)
+        _stopped(view)
         st.write(f"The sounds of **{ui.plain(name)}** are being generated.")
         assert dataset.source is not None
         ui.pending(workspace, [dataset.source], "neighbourhoods-generate")
         return None
     there, coming = agreement.compared(workspace, dataset, of)
     if len(there) < 2:
+        _stopped(view)
         _too_few(workspace, dataset, of, there, coming)
         return None
     c = data.clips(dataset)
-    if of == "classes" and len({x for x in c.labels if x}) < 3:
-        st.title(TITLE)
-        st.info(
-            f"{ui.plain(name)} has {len({x for x in c.labels if x})} classes; to compare who is near whom "
-            "there must be at least 3. Compare by clips instead.",
-            icon=":material/info:",
-        )
+    if lacking := _lacking(c, of):
+        _stopped(view)
+        st.info(f"{ui.plain(name)} has {lacking}", icon=":material/info:")
         return None
     options = [s.name for s in there]
     view.many("space", options, options[:MOST_SPACES], most=MOST_SPACES)
@@ -125,7 +124,7 @@ def controls(workspace: Workspace, view: state.View, names: list[str]) -> Choice
         )
     spaces = [s for s in there if s.name in picked]
     if len(spaces) < 2:
-        st.title(TITLE)
+        _stopped(view)
         st.info("Choose at least two spaces at the left to compare them.", icon=":material/info:")
         return None
     pairs = agreement.pairs(dataset, spaces, of)
@@ -144,6 +143,28 @@ def controls(workspace: Workspace, view: state.View, names: list[str]) -> Choice
     return Choices(dataset, c, of, spaces, pairs, [p for p in pairs if p.id in chosen], lines)
 
 
+def _stopped(view: state.View) -> None:
+    """Begin a page that ends early: what of the link could not be used is said all the same."""
+    ui.notes(view.notes)
+    st.title(TITLE)
+
+
+def _lacking(c: data.Clips, of: str) -> str:
+    """Say what there is too little of to be compared, "" where there is enough."""
+    if of == "clips":
+        few = f"{numbers.count(c.n, 'clip')}; to compare who is near whom there must be at least {FEWEST}."
+        return few if c.n < FEWEST else ""
+    found = agreement.class_names(c)
+    if len(found) >= FEWEST:
+        return ""
+    bare = int((agreement.named(c) == "").sum())
+    unnamed = f", and {numbers.count(bare, 'clip')} without a class" if bare else ""
+    return (
+        f"{numbers.count(len(found), 'named class')}{unnamed}; to compare who is near whom there must "
+        f"be at least {FEWEST}. Compare by clips instead, or import the dataset again with labels."
+    )
+
+
 def _too_few(
     workspace: Workspace,
     dataset: Dataset,
@@ -151,7 +172,6 @@ def _too_few(
     there: list[Compared],
     coming: list[EmbedAudio | EmbedText],
 ) -> None:
-    st.title(TITLE)
     name = ui.plain(dataset.name)
     if coming:
         st.write(f"Agreement needs two spaces of **{name}**; these are on their way.")
@@ -183,7 +203,8 @@ def _too_few(
 def options(view: state.View, chosen: Choices) -> Options:
     """Return the values of the controls on the page, which are drawn beside what they change."""
     found = [agreement.measured(p) for p in chosen.ready]
-    n = chosen.clips.n if chosen.of == "clips" else len(chosen.clips.styles)
+    names = agreement.class_names(chosen.clips)
+    n = chosen.clips.n if chosen.of == "clips" else len(names)
     # Before there is a result, what the link says is kept as far as it can be right.
     usual, last = agreement.limits_of(found) if found else (max(1, n // 5), max(1, n - 1))
     stops = [str(k) for k in agreement.stops(last)]
@@ -191,9 +212,9 @@ def options(view: state.View, chosen: Choices) -> Options:
     measure = view.choice("show", list(agreement.MEASURES), "overlap")
     with_self = view.choice("self", list(SELF), "others") == "self" and measure != "jaccard"
     low, high = view.number("from", 1, last, 1), view.number("to", 1, last, usual)
-    names = [p.id for p in chosen.pairs]
-    between = view.choice("between", names, next((p.id for p in chosen.drawn), names[0]))
-    known = chosen.clips.row if chosen.of == "clips" else chosen.clips.styles
+    ids = [p.id for p in chosen.pairs]
+    between = view.choice("between", ids, next((p.id for p in chosen.drawn), ids[0]))
+    known = chosen.clips.row if chosen.of == "clips" else names
     return Options(
         measure=measure,
         with_self=with_self,

@@ -83,7 +83,7 @@ def _file(what: str, chosen: Choices, o: Options) -> str:
 
 def _near(chosen: Choices, o: Options, k: int, thing: str) -> None:
     c, pair = chosen.clips, o.between
-    name = thing if chosen.of == "classes" else c.labels[c.row[thing]] or "no class"
+    name = thing if chosen.of == "classes" else agreement.named(c)[c.row[thing]] or "no class"
     st.markdown(f"#### What is near this {'clip' if chosen.of == 'clips' else 'class'}: {ui.plain(name)}")
     _play(chosen, o, [thing], "neighbourhoods-chosen", "The chosen one", thing=thing)
     if any(not results.has(g) for g in nearby.graphs(pair)):
@@ -110,7 +110,7 @@ def _side(
 ) -> None:
     ids = [x.id for x in found]
     words = f"{sum(x.shared for x in found)} of {k} are as near in {ui.plain(other.name)}"
-    if chosen.of == "clips":
+    if chosen.of == "clips" and agreement.named(chosen.clips)[chosen.clips.row[thing]]:
         words += f" · {data.same_class(chosen.clips, thing, ids)}"
     st.markdown(f"**{k} nearest in {ui.plain(space.name)}**")
     st.caption(words)
@@ -134,6 +134,7 @@ def _by_class(chosen: Choices, o: Options, m: Measured, k: int) -> None:
     c, pair = chosen.clips, o.between
     found = agreement.by_class(m, c, k)
     if len(found.names) < 2:
+        st.caption("Classes are compared here where clips of at least two have names for them.")
         return
     few = found.means[:MOST_CLASSES]
     rest = f"The {len(few)} of {len(found.names)} classes with the least overlap; the CSV has all."
@@ -208,4 +209,4 @@ def _chosen(chosen: Choices, key: str) -> None:
     if chosen.of == "clips":
         st.session_state["neighbourhoods.clip"] = value
     else:
-        st.session_state["neighbourhoods.class"] = str(chosen.clips.labels[chosen.clips.row[value]])
+        st.session_state["neighbourhoods.class"] = str(agreement.named(chosen.clips)[chosen.clips.row[value]])

@@ -67,7 +67,7 @@ def _facts(chosen: Choices) -> str:
     c = chosen.clips
     parts = [
         numbers.count(c.n, "clip"),
-        numbers.count(len(c.styles), "class"),
+        numbers.count(len(agreement.class_names(c)), "class"),
         f"{numbers.count(len(chosen.spaces), 'space')}, {numbers.count(len(chosen.pairs), 'pair')}",
     ]
     return " · ".join(parts + ["synthetic"] * bool(chosen.dataset.note))

@@ -174,7 +174,7 @@ def agreement_of(
 ) -> Agreement:
     """Write the agreement of two spaces under its key, from plain sets of neighbours."""
     labels = dataset.labels_fingerprint if of == "classes" else ""
-    spec = Agreement(a=a, b=b, of=of, labels=labels, permutations=200)
+    spec = Agreement(a=a, b=b, of=of, labels=labels, permutations=measures.PAIRINGS[of])
     vectors = [_vectors(found, dataset, s, of) for s in (spec.a, spec.b)]
     ids = sorted(set(vectors[0]) & set(vectors[1]), key=list(vectors[0]).index)
     X, Y = (np.asarray([v[i] for i in ids], dtype=float) for v in vectors)

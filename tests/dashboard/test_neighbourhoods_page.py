@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import agreement, data, nearby
 from dashboard.views import neighbourhoods
+from jobs.datasets.importer import Imported
 from jobs.specs import Agreement, EmbedAudio, Neighbors
-from jobs.workspace import Workspace
+from jobs.workspace import Dataset, Workspace
 
 
 def run(**query: Any) -> AppTest:
@@ -456,3 +458,73 @@ def test_specs_are_those_that_everybody_asks_for(shown: Any) -> None:
     assert all(isinstance(p.spec, Agreement) and shown.cache.contains(p.spec.key) for p in found)
     assert [p.title for p in found][:2] == ["aisfx × handcrafted", "aisfx × melstats"]
     assert found[-1].id == "melstats~minilm · labels"
+
+
+def without_labels(frame: pd.DataFrame, kept: Sequence[str]) -> pd.DataFrame:
+    """Take the classes from clips but those of `kept`, as an import of blank labels does."""
+    bare = ~frame["label"].isin(kept)
+    labels = [[] if b else [name] for b, name in zip(bare, frame["label"], strict=True)]
+    return frame.assign(label=frame["label"].where(~bare, "unlabelled"), labels=labels)
+
+
+def relabelled(found: Workspace, name: str, kept: Sequence[str]) -> Dataset:
+    """Add the dataset ``small`` under a name, with the classes of `kept` only."""
+    dataset = found.dataset("small")
+    classes = dataset.classes[dataset.classes["label"].isin(kept)].reset_index(drop=True)
+    fingerprint = hashlib.sha256(repr(sorted(kept)).encode()).hexdigest()
+    imported = Imported(
+        without_labels(dataset.clips, kept), classes, dataset.report, dataset.fingerprint, fingerprint
+    )
+    return found.add_dataset(name, imported, adapter="folder", root=dataset.root)
+
+
+def test_clips_without_a_class_are_no_class(made: Any, fresh: Workspace, tmp_path: Path) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=3, sounds=False)
+    spaces = [made.space(found, dataset, n, seed=i, spread=1.0) for i, n in enumerate(("a1", "a2"))]
+    made.agreement_of(found, dataset, *spaces)
+    bare = relabelled(found, "bare", ["Rain", "Crow"])
+    app = run(dataset="bare", of="classes")
+    assert "bare has 2 named classes, and 18 clips without a class" in words(app)
+    assert "at least 3" in words(app)
+    assert not any(b.label.startswith("Compute") for b in app.button)
+    assert "24 clips · 2 classes" in words(run(dataset="bare"))
+    c = data.clips(bare)
+    (pair,) = agreement.pairs(bare, agreement.compared(found, bare, "clips")[0], "clips")
+    assert sorted(agreement.by_class(agreement.measured(pair), c, 2).names) == ["Crow", "Rain"]
+    items = pd.read_csv(io.BytesIO(agreement.items_csv(pair, c)))
+    assert items["label"].dropna().value_counts().to_dict() == {"Crow": 3, "Rain": 3}
+    said = words(run(dataset="bare", clip="chainsaw__take-000"))
+    assert "What is near this clip: no class" in said
+    assert "of the same class" not in said
+
+
+def test_agreement_is_named_after_the_dataset_that_is_shown(
+    made: Any, fresh: Workspace, tmp_path: Path
+) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=2, sounds=False)
+    for i, name in enumerate(("a1", "a2")):
+        made.space(found, dataset, name, seed=i, spread=1.0)
+    twin = relabelled(found, "twin", ["Rain", "Crow", "Rooster"])
+    app = run(dataset="twin", of="classes")
+    next(b for b in app.button if b.label.startswith("Compute")).click()
+    app.run()
+    (job,) = found.queue.jobs()
+    names = {job.spec["fields"][side]["spec"]["fields"]["dataset"]["dataset"]["name"] for side in "ab"}
+    assert names == {twin.name}
+
+
+def test_too_few_clips_are_said_before_anything_is_offered(
+    made: Any, fresh: Workspace, tmp_path: Path
+) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=1, classes={"Dog": "A", "Rain": "B"}, sounds=False)
+    for i, name in enumerate(("a1", "a2")):
+        made.space(found, dataset, name, seed=i, spread=1.0)
+    app = run()
+    assert "small has 2 clips" in words(app)
+    assert not app.button
+
+
+def test_notes_on_the_link_come_before_a_page_that_ends_early(shown: Any) -> None:
+    app = run(space=["aisfx", "nope"])
+    assert "Choose at least two spaces" in words(app)
+    assert any("nope" in i.value and "was left at its default" in i.value for i in app.info)
