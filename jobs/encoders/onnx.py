@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 from dataclasses import MISSING, dataclass, field, fields
 from itertools import pairwise
 from pathlib import Path
@@ -179,7 +180,7 @@ def describe(folder: Path) -> Description:
         raise EncoderUnavailable(
             f"{folder} holds no {FILE}, which says what the network takes; docs/encoders.md has an example."
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise EncoderUnavailable(f"{path} cannot be read as JSON ({error}).") from None
     try:
         return _checked(found)
@@ -213,8 +214,8 @@ def _checked(found: Any) -> Description:
         if not 0 <= m.fmin < (m.fmax or d.sample_rate / 2):
             raise ValueError(f"mel.fmin is {m.fmin} and fmax is {m.fmax}; needed is 0 <= fmin < fmax.")
     for name, value in positive.items():
-        if value is not None and not value > 0:
-            raise ValueError(f"{name} is {value}; it must be more than 0.")
+        if value is not None and not 0 < value < math.inf:
+            raise ValueError(f"{name} is {value}; it must be more than 0 and finite.")
     return d
 
 
@@ -410,6 +411,8 @@ def _inside(folder: Path, name: str) -> Path:
     """Return the path of a file that the description names; it must lie in the folder."""
     from jobs.encoders import EncoderUnavailable
 
+    if "\0" in name:
+        raise EncoderUnavailable(f"{FILE} names {name!r}, which is no name of a file.")
     path = (folder / name).resolve()
     if not path.is_relative_to(folder.resolve()):
         raise EncoderUnavailable(f"{FILE} names {name!r}, which lies outside {folder}; it must be inside.")

@@ -177,6 +177,8 @@ def test_the_key_follows_the_contents_of_the_folder(onnx: None, tmp_path: Path) 
         ({"mel": _mel(fmin=9000), "layout": "batch time mel"}, "needed is 0 <= fmin < fmax"),
         ({"mel": _mel(hop_length=0), "layout": "batch time mel"}, "hop_length is 0"),
         ({"window": -1}, "window is -1; it must be more than 0"),
+        ({"window": float("inf")}, "window is inf; it must be more than 0 and finite"),
+        ({"model": "mod\0el"}, "which is no name of a file"),
         ({"card": {"size": 1}}, "card has a field 'size'"),
         ({"model": "../other.onnx"}, "names '../other.onnx', which lies outside"),
         ({"model": "other.onnx"}, "There is no other.onnx in"),
@@ -203,7 +205,7 @@ def test_folders_without_a_description(onnx: None, tmp_path: Path) -> None:
         EncoderUnavailable, match="holds no hearspace.json, which says what the network takes"
     ):
         _load(tmp_path)
-    for text in ("{", "[]", "\xff"):
+    for text in ("{", "[]", "\xff", "[" * 100_000):
         (tmp_path / "hearspace.json").write_text(text, encoding="latin-1")
         with pytest.raises(EncoderUnavailable, match="hearspace.json"):
             _load(tmp_path)
