@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from dashboard import numbers, tables
+from dashboard import data, numbers, tables
 from dashboard.data import Clips, workspace
 from dashboard.figures import ByClass
 from dashboard.memory import once
@@ -51,15 +51,21 @@ class Measured(NamedTuple):
 
 @dataclass(frozen=True)
 class Scores:
-    """A space in one row: NaN, or an estimate of no clips, for what is not computed or does not exist."""
+    """A space in one row: NaN, or an estimate of no clips, for what is not computed or does not exist.
+
+    Of `n` clips, `labelled` have a class, and `unseen` of these one that is in one fold alone, so that no
+    classifier could say it: where all are, there is no accuracy.
+    """
 
     space: str
     dimensions: int
     n: int
+    labelled: int
     silhouette: dict[str, numbers.Estimate] = field(default_factory=lambda: dict.fromkeys(METRICS, _NOTHING))
     knn: numbers.Estimate = _NOTHING
     probe: numbers.Estimate = _NOTHING
     k: int = 0
+    unseen: int = 0
     properties: dict[str, float] = field(
         default_factory=lambda: {name: float("nan") for name, *_ in PROPERTIES}
     )
@@ -118,7 +124,12 @@ def missing(dataset: Dataset, embeddings: Sequence[EmbedAudio], n_classes: int) 
 
 def classes_of(c: Clips) -> list[str]:
     """Return the classes that clips are of, sorted."""
-    return sorted({str(label) for label in c.labels if label})
+    return sorted(set(labels_of(c).tolist()) - {""})
+
+
+def labels_of(c: Clips) -> np.ndarray:
+    """Return the class of every clip, "" where it has none; (n,) str."""
+    return once(("named", c.key), lambda: measures.clip_classes(c.frame).astype(str))
 
 
 # -- all spaces -------------------------------------------------------------------------------------------
@@ -128,12 +139,15 @@ def scores(dataset: Dataset, embedding: EmbedAudio) -> Scores:
     """Return the row of a space, with what is there."""
     specs = measured(dataset, embedding)
     there = tuple(s.key for s in specs[:2] if has(s))
-    return once(("scores", embedding.key, there), lambda: _scores(embedding, specs))
+    c = data.clips(dataset)
+    return once(("scores", embedding.key, c.key, there), lambda: _scores(embedding, specs, c))
 
 
-def _scores(embedding: EmbedAudio, specs: Measured) -> Scores:
+def _scores(embedding: EmbedAudio, specs: Measured, c: Clips) -> Scores:
     cache = workspace().cache
     n, dimensions = cache.open(embedding.key).array("embeddings").shape
+    rows = rows_of(embedding, c)
+    labelled = int((labels_of(c)[rows[rows >= 0]] != "").sum())
     found: dict[str, Any] = {}
     if has(specs.separability):
         artifact = cache.open(specs.separability.key)
@@ -149,10 +163,11 @@ def _scores(embedding: EmbedAudio, specs: Measured) -> Scores:
         artifact = cache.open(specs.baselines.key)
         table = artifact.table("predictions").to_pandas()
         truth = table["label"].to_numpy()
-        found["knn"] = numbers.share(table["knn"].to_numpy() == truth)
-        found["probe"] = numbers.share(table["probe"].to_numpy() == truth)
-        found["k"] = int(artifact.meta["k"])
-    return Scores(embedding.encoder, int(dimensions), int(n), **found)
+        found["k"], found["unseen"] = int(artifact.meta["k"]), int(artifact.meta.get("unseen", 0))
+        if found["unseen"] < len(truth):
+            found["knn"] = numbers.share(table["knn"].to_numpy() == truth)
+            found["probe"] = numbers.share(table["probe"].to_numpy() == truth)
+    return Scores(embedding.encoder, int(dimensions), int(n), labelled, **found)
 
 
 def table(rows: Sequence[Scores]) -> pd.DataFrame:
@@ -160,10 +175,13 @@ def table(rows: Sequence[Scores]) -> pd.DataFrame:
     out = []
     for s in rows:
         row: dict[str, Any] = {"space": s.space, "dimensions": s.dimensions, "clips": s.n}
+        row["labelled"] = s.labelled
         estimates = {f"silhouette_{m}": e for m, e in s.silhouette.items()}
         estimates |= {"knn_accuracy": s.knn, "probe_accuracy": s.probe}
         for name, e in estimates.items():
             row |= {name: e.value, f"{name}_low": e.low, f"{name}_high": e.high, f"{name}_n": e.n}
+        # Clips of a class that is in one fold alone; nothing is known of it before classifiers were tried.
+        row["unseen"] = s.unseen if s.k else None
         row |= s.properties
         row |= {f"hubness_{HUB_K}": s.hubness, "intrinsic_dimension": s.intrinsic}
         out.append(row | {"effective_rank": s.effective})
@@ -195,7 +213,8 @@ def by_class(spec: Separability, c: Clips, metric: str = "cosine") -> ByClass:
         values = np.asarray(workspace().cache.open(spec.key).array(f"silhouette_{metric}"))
         rows = rows_of(spec.embedding, c)
         code = {name: i for i, name in enumerate(class_names(spec))}
-        codes = np.asarray([code.get(str(c.labels[r]), -1) if r >= 0 else -1 for r in rows], np.int64)
+        labels = labels_of(c)
+        codes = np.asarray([code.get(labels[r], -1) if r >= 0 else -1 for r in rows], np.int64)
         there = (codes >= 0) & np.isfinite(values)
         values, codes, ids = values[there], codes[there], c.ids[rows[there]]
         groups = [values[codes == i] for i in range(len(code))]
@@ -286,7 +305,7 @@ def _members(spec: Separability, c: Clips) -> dict[str, np.ndarray]:
     def read() -> dict[str, np.ndarray]:
         rows = rows_of(spec.embedding, c)
         values = np.asarray(workspace().cache.open(spec.key).array("silhouette_cosine"))
-        labels = np.where((rows >= 0) & np.isfinite(values), c.labels[rows], "").astype(str)
+        labels = np.where((rows >= 0) & np.isfinite(values), labels_of(c)[rows], "")
         return {name: np.flatnonzero(labels == name) for name in class_names(spec)}
 
     return once(("members", spec.key, c.key), read)

@@ -55,31 +55,25 @@ class _Column(NamedTuple):
     head: str
     value: Callable[[Scores], float]
     text: Callable[[Scores], tuple[str, str]]
-    #: 1 where more is better, -1 where less is, 0 where neither.
-    better: int = 0
+    #: The best of the column is bold if it is above this; None where nothing is.
+    bold_above: float | None = None
 
 
 def _columns(metric: str, rows: Sequence[Scores]) -> list[_Column]:
     k = max((s.k for s in rows), default=0)
     nearest = f"{k} nearest clips" if k else "nearest clips"
-    apart = "classes stand apart"
+    apart, unseen = "classes stand apart", "accuracy on unseen clips"
     columns = [
-        _Column("", "n clips × d dimensions", lambda s: s.n, lambda s: (f"{s.n:,} × {s.dimensions:,}", "")),
+        _Column("", "n clips × d dimensions", lambda s: s.n, _size),
         _Column(
             apart,
             "silhouette, −1 to 1",
             lambda s: s.silhouette[metric].value,
             lambda s: _signed(s.silhouette[metric]),
-            1,
+            -np.inf,
         ),
-        _Column("accuracy on unseen clips", nearest, lambda s: s.knn.value, lambda s: _percent(s.knn), 1),
-        _Column(
-            "accuracy on unseen clips",
-            "linear probe",
-            lambda s: s.probe.value,
-            lambda s: _percent(s.probe),
-            1,
-        ),
+        _Column(unseen, nearest, lambda s: s.knn.value, lambda s: _percent(s.knn, s), 0.0),
+        _Column(unseen, "linear probe", lambda s: s.probe.value, lambda s: _percent(s.probe, s), 0.0),
     ]
     columns += [_property(name, title) for name, title, _ in separability.PROPERTIES]
     shape = "shape of the space"
@@ -102,7 +96,6 @@ def _property(name: str, title: str) -> _Column:
         title,
         lambda s: s.properties[name],
         lambda s: (figured(s.properties[name]), ""),
-        -1,
     )
 
 
@@ -114,12 +107,17 @@ def show(
     rows = [separability.scores(dataset, e) for e in done]
     st.html(_CSS + _html(rows, metric, chosen))
     _below(dataset, rows)
+    for sentence in _unseen(rows):
+        st.caption(sentence)
     _compute(workspace, separability.missing(dataset, done, n_classes))
     ui.reading(
         "**Silhouette**: how much nearer a clip is to its own class than to the next one, from −1 to 1, in "
         "the mean over clips (Rousseeuw 1987); spaces are compared by it as in Table 2 of Tavares et al., "
         "*On class separability pitfalls in audio-text contrastive zero-shot learning*. Small: 95% intervals "
-        "over clips. Bold: the best of its column. A dash: not computed, or not defined."
+        "over clips. Bold: the best of its column. A dash: not computed, or not defined. The **four "
+        "properties** are read together, so none is bold: where all clips point nearly the same way, all "
+        "distances are small, within classes and between them, and a space that tells nothing apart can "
+        "come out lowest in three of the four."
     )
     with st.expander("What the other columns say"):
         ui.reading(_COLUMNS)
@@ -170,7 +168,7 @@ def _html(rows: Sequence[Scores], metric: str, chosen: str) -> str:
         for g in dict.fromkeys(c.group for c in columns)
     )
     heads = "".join(f'<th scope="col">{_broken(c.head)}</th>' for c in columns)
-    best = [_best([c.value(s) for s in rows], c.better) for c in columns]
+    best = [_best([c.value(s) for s in rows], c.bold_above) for c in columns]
     body = []
     for i, s in enumerate(rows):
         cells = []
@@ -200,12 +198,38 @@ def _broken(head: str) -> str:
     return "<br>".join(map(html.escape, parts))
 
 
-def _best(values: Sequence[float], better: int) -> set[int]:
-    found = np.asarray(values, float) * better
+def _best(values: Sequence[float], above: float | None) -> set[int]:
+    found = np.asarray(values, float)
     there = np.isfinite(found)
-    if not better or there.sum() < 2:
+    if above is None or there.sum() < 2:
         return set()
-    return set(np.flatnonzero(there & (found == found[there].max())).tolist())
+    return set(np.flatnonzero(there & (found == found[there].max()) & (found > above)).tolist())
+
+
+def _unseen(rows: Sequence[Scores]) -> list[str]:
+    """Say of how many clips no classifier could know the class, the spaces together that are alike in it."""
+    alike: dict[tuple[int, bool], list[str]] = {}
+    for s in rows:
+        if s.unseen:
+            alike.setdefault((s.unseen, not s.knn.n), []).append(s.space)
+    measured = sum(bool(s.k) for s in rows)
+    sentences = []
+    for (n, everyone), spaces in alike.items():
+        where = "" if len(spaces) == measured else f" ({', '.join(map(ui.plain, spaces))})"
+        if everyone:
+            sentences.append(
+                f"No accuracy on unseen clips{where}: every class is in one fold alone, so that no "
+                "classifier has met the class of the clips that it is asked about."
+            )
+        else:
+            are = "clip is" if n == 1 else "clips are"
+            they = "it counts as a mistake" if n == 1 else "they count as mistakes"
+            sentences.append(f"{n:,} {are} of a class that no other fold has; {they}{where}.")
+    return sentences
+
+
+def _size(s: Scores) -> tuple[str, str]:
+    return f"{s.n:,} × {s.dimensions:,}", f"{s.labelled:,} with a class" if s.labelled < s.n else ""
 
 
 def _signed(e: numbers.Estimate) -> tuple[str, str]:
@@ -214,9 +238,9 @@ def _signed(e: numbers.Estimate) -> tuple[str, str]:
     return numbers.signed(e.value), f"{numbers.signed(e.low)} to {numbers.signed(e.high)}"
 
 
-def _percent(e: numbers.Estimate) -> tuple[str, str]:
+def _percent(e: numbers.Estimate, s: Scores) -> tuple[str, str]:
     if not e.n:
-        return "–", ""
+        return "–", "no class in two folds" if s.unseen else ""
     return f"{e.value:.1%}", f"{100 * e.low:.1f} to {e.high:.1%}"
 
 

@@ -46,7 +46,9 @@ def render(workspace: Workspace) -> None:
     names = separability.classes_of(c)
     st.title(f"{TITLE} · {chosen.dataset.name}")
     synthetic = " · synthetic" if chosen.dataset.note else ""
-    st.caption(f"{numbers.count(c.n, 'clip')} · {numbers.count(len(names), 'class')}{synthetic}")
+    labelled = int((separability.labels_of(c) != "").sum())
+    clips = numbers.count(c.n, "clip") + (f", {labelled:,} with a class" if labelled < c.n else "")
+    st.caption(f"{clips} · {numbers.count(len(names), 'class')}{synthetic}")
     embedding = chosen.space.spec
     specs = separability.measured(chosen.dataset, embedding)
     file = f"{chosen.dataset.name}-{embedding.encoder}"
@@ -65,7 +67,7 @@ def render(workspace: Workspace) -> None:
         classes.show(view, specs.separability, c, shown, label, chosen.metric, file)
         pairs.show(view, specs.separability, c, order, pair, chosen.metric, file)
     elif len(names) < 2:
-        _too_few(names)
+        _too_few(names, labelled < c.n)
     else:
         st.info(
             f"Classes and their distances in {ui.plain(embedding.encoder)} are shown here once they are "
@@ -127,8 +129,9 @@ def _no_space(workspace: Workspace, dataset: Dataset, spaces: list[Space]) -> No
         st.rerun()
 
 
-def _too_few(names: list[str]) -> None:
-    what = f"All clips are of one class, {ui.plain(names[0])}" if names else "No clip has a class"
+def _too_few(names: list[str], some: bool) -> None:
+    clips = "All clips with a class" if some else "All clips"
+    what = f"{clips} are of one class, {ui.plain(names[0])}" if names else "No clip has a class"
     st.info(
         f"{what}; separability compares at least two. Add the dataset again from a folder with a folder a "
         "class, or with a table that has a column “label”.",

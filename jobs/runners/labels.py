@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from jobs.measures import clip_classes
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -57,7 +59,7 @@ def labelled(embedding: EmbedAudio, labels: str, context: JobContext) -> Labelle
     row = {str(clip): i for i, clip in enumerate(clips["clip_id"])}
     # The sounds are the same, so every clip of the space is in the table.
     rows = np.fromiter((row[clip] for clip in clip_ids), np.int64, len(clip_ids))
-    classes = _classes(clips)[rows]
+    classes = clip_classes(clips)[rows]
     return Labelled(artifact.array("embeddings"), clip_ids, classes, _folds(clips, rows, classes))
 
 
@@ -69,17 +71,6 @@ def dataset_with(labels: str, embedding: EmbedAudio, workspace: Workspace) -> Da
         if candidate.fingerprint == dataset.fingerprint and candidate.labels_fingerprint == labels:
             return candidate
     raise ValueError(f"The labels of {dataset.name} have changed since this was asked for; ask again.")
-
-
-def _classes(clips: pd.DataFrame) -> np.ndarray:
-    label = clips["label"].astype(object)
-    named = label.notna().to_numpy(copy=True)
-    if "labels" in clips:
-        # A clip whose list of classes is empty stands in the table under a word for that, which is no class.
-        named &= np.array([np.ndim(values) == 0 or len(values) > 0 for values in clips["labels"]], dtype=bool)
-    found = np.full(len(clips), "", dtype=object)
-    found[named] = [str(value) for value in label[named]]
-    return found
 
 
 def _folds(clips: pd.DataFrame, rows: np.ndarray, classes: np.ndarray) -> np.ndarray | None:

@@ -16,7 +16,8 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import data, results, separability
 from dashboard.memory import once
-from jobs import measures
+from dashboard.views import _separability_table as table_view
+from jobs import inprocess, measures
 from jobs.datasets.importer import Imported
 from jobs.specs import Baselines, EmbedAudio, Separability, Synthesize
 from jobs.workspace import Dataset, Workspace
@@ -88,13 +89,44 @@ def shown(measured: Any) -> Iterator[Any]:
     data.forget()
 
 
-def relabelled(found: Workspace, dataset: Dataset, labels: list[str | None]) -> Dataset:
-    """The same sounds, other classes."""
-    clips = dataset.clips.assign(label=labels, labels=[[v] if v else [] for v in labels])
-    classes = pd.DataFrame({"label": sorted({v for v in labels if v}), "family": None, "description": None})
+def relabelled(
+    found: Workspace,
+    dataset: Dataset,
+    labels: list[str | None],
+    *,
+    blank: str | None = None,
+    folds: list[int] | None = None,
+) -> Dataset:
+    """The same sounds, other classes; `blank` stands where there is none, as an import writes it."""
+    clips = dataset.clips.assign(
+        label=[v or blank for v in labels], labels=[[v] if v else [] for v in labels]
+    )
+    if folds:
+        clips["fold"] = pd.array(folds, "Int64")
+    names = sorted(set(clips["label"].dropna()))
+    classes = pd.DataFrame({"label": names, "family": None, "description": None})
     print_of = hashlib.sha256(repr(labels).encode()).hexdigest()
     imported = Imported(clips, classes, dataset.report, dataset.fingerprint, print_of)
     return found.add_dataset("small", imported, adapter="folder", root=dataset.root)
+
+
+def computed(found: Workspace, dataset: Dataset, encoder: str = "melstats", *, seed: int = 0) -> EmbedAudio:
+    """A small space of random features, measured as jobs measure it; what fails is left out."""
+    spec = EmbedAudio(dataset=dataset.ref, encoder=encoder, identity=f"{encoder}/test")
+    X = np.random.default_rng(seed).normal(size=(dataset.n_clips, 8)).astype(np.float32)
+    with found.cache.writer(spec.key, spec=spec.to_json()) as w:
+        w.array("embeddings", X)
+        w.table("clips", {"clip_id": dataset.clips["clip_id"].tolist()})
+        w.table("excluded", {"clip_id": pd.Series([], dtype=str), "reason": pd.Series([], dtype=str)})
+    for wanted in measures.of_space(dataset, spec):
+        inprocess.run(found, wanted)
+    return spec
+
+
+def cells(app: AppTest, encoder: str) -> list[str]:
+    """The cells of a space in the score table, as HTML."""
+    row = next(r for r in html(app).split("<tr")[3:] if f"<td>{encoder}</td>" in r)
+    return row.partition("</table>")[0].split("<td")[2:]
 
 
 def space_of(found: Workspace, encoder: str) -> tuple[Dataset, EmbedAudio, np.ndarray, np.ndarray]:
@@ -410,3 +442,76 @@ def test_a_clip_and_a_mean_stand_for_their_class(shown: Any) -> None:
     result, c = separability.measured(dataset, spec).separability, data.clips(dataset)
     assert separability.class_of(result, c, "rain__take-003") == "Rain"
     assert separability.class_of(result, c, "Crow") == "Crow"
+
+
+def test_where_each_class_is_in_one_fold_there_is_no_accuracy(
+    made: Any, fresh: Workspace, tmp_path: Path
+) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=4, sounds=False)
+    labels = dataset.clips["label"].tolist()
+    codes = [sorted(set(labels)).index(v) % 4 for v in labels]
+    dataset = relabelled(found, dataset, labels, folds=codes)
+    specs = [computed(found, dataset, e, seed=i) for i, e in enumerate(("aisfx", "melstats"))]
+    app = run()
+    for encoder in ("aisfx", "melstats"):
+        assert all("–<small>no class in two folds" in c for c in cells(app, encoder)[2:4])
+        assert not any("hs-best" in c for c in cells(app, encoder)[2:4])
+    assert "every class is in one fold alone" in words(app)
+    table = pd.read_csv(
+        io.BytesIO(separability.csv(separability.table([separability.scores(dataset, s) for s in specs])))
+    )
+    assert table["unseen"].tolist() == [32, 32]
+    assert table["knn_accuracy"].isna().all()
+
+
+def test_clips_that_nobody_could_predict_are_counted(made: Any, fresh: Workspace, tmp_path: Path) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=4, sounds=False)
+    labels = dataset.clips["label"].tolist()
+    folds = [1 if v == "Rain" else i % 2 for i, v in enumerate(labels)]
+    dataset = relabelled(found, dataset, labels, folds=folds)
+    found_scores = separability.scores(dataset, computed(found, dataset))
+    assert (found_scores.unseen, found_scores.knn.n) == (4, 32)
+    assert "4 clips are of a class that no other fold has; they count as mistakes." in words(run())
+    assert separability.table([found_scores]).loc[0, "unseen"] == 4
+
+
+def test_an_accuracy_of_zero_is_not_the_best() -> None:
+    assert table_view._best([0.0, 0.0], 0.0) == set()
+    assert table_view._best([0.0, 0.2], 0.0) == {1}
+    assert table_view._best([-0.4, -0.2, float("nan")], -np.inf) == {1}
+    assert table_view._best([0.1, 0.2], None) == set()
+
+
+def test_clips_without_a_class_are_of_none(made: Any, fresh: Workspace, tmp_path: Path) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=2, sounds=False)
+    labels: list[str | None] = [*["Rain"] * 4, *["Crow"] * 5, *[None] * 7]
+    dataset = relabelled(found, dataset, labels, blank="unlabelled")
+    spec = computed(found, dataset)
+    c = data.clips(dataset)
+    assert separability.classes_of(c) == ["Crow", "Rain"]
+    app = run()
+    assert not app.error
+    assert "16 clips, 9 with a class · 2 classes" in words(app)
+    assert "16 × 8<small>9 with a class</small>" in cells(app, "melstats")[0]
+    figure = next(e.proto.spec for e in app.get("plotly_chart") if "number of clusters" in e.proto.spec)
+    assert "2 classes" in figure
+    assert "3 classes" not in figure
+    score = separability.scores(dataset, spec)
+    assert (score.n, score.labelled, score.silhouette["cosine"].n, score.knn.n) == (16, 9, 9, 9)
+    assert separability.table([score]).loc[0, "labelled"] == 9
+    # The word stands for no class, so it asks for no more clusters.
+    many = relabelled(found, dataset, [*(f"class {i}" for i in range(7)), *[None] * 9], blank="unlabelled")
+    assert separability.measured(many, spec).curve.ks[-1] == 14
+
+
+@pytest.mark.parametrize("named", [0, 3])
+def test_a_word_for_no_class_is_not_the_only_class(
+    made: Any, fresh: Workspace, tmp_path: Path, named: int
+) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=1, sounds=False)
+    labels: list[str | None] = [*["Rain"] * named, *[None] * (8 - named)]
+    dataset = relabelled(found, dataset, labels, blank="unlabelled")
+    made.space(found, dataset, "melstats", seed=0, spread=1.0)
+    said = words(run())
+    assert ("All clips with a class are of one class, Rain" if named else "No clip has a class") in said
+    assert "of one class, unlabelled" not in said
