@@ -16,6 +16,7 @@ from dashboard.memory import once
 from dashboard.results import has, rows_of
 from jobs import measures
 from jobs.specs import Baselines, EmbedAudio, KMeansCurve, Separability, Spec
+from jobs.specs.measures import DIMENSION_K
 from jobs.workspace import Dataset
 
 #: Distances that silhouettes are measured with: value in the URL to name on the page.
@@ -71,6 +72,8 @@ class Scores:
     )
     hubness: float = float("nan")
     intrinsic: float = float("nan")
+    #: Neighbours that the intrinsic dimension is read from; 0 where it is not computed.
+    intrinsic_k: int = 0
     effective: float = float("nan")
 
     @property
@@ -81,12 +84,17 @@ class Scores:
 
 @dataclass(frozen=True)
 class Distances:
-    """Cosine distances between classes: (C, C) mean and coefficient of variation over pairs of clips."""
+    """Cosine distances between the classes of n clips.
+
+    Mean, standard deviation and coefficient of variation over pairs of clips, (C, C) each.
+    """
 
     names: list[str]
     mean: np.ndarray
+    sd: np.ndarray
     cv: np.ndarray
     n_pairs: np.ndarray
+    n: int
 
 
 @dataclass(frozen=True)
@@ -158,6 +166,8 @@ def _scores(embedding: EmbedAudio, specs: Measured, c: Clips) -> Scores:
         found["properties"] = {name: _number(meta["properties"].get(name)) for name, *_ in PROPERTIES}
         found["hubness"] = _number(meta["hubness"].get(str(HUB_K)))
         found["intrinsic"] = _number(meta["intrinsic_dimension"])
+        assert specs.separability.neighbors is not None
+        found["intrinsic_k"] = min(DIMENSION_K, specs.separability.neighbors.k, int(n) - 1)
         found["effective"] = _number(meta["effective_rank"])
     if has(specs.baselines):
         artifact = cache.open(specs.baselines.key)
@@ -184,6 +194,7 @@ def table(rows: Sequence[Scores]) -> pd.DataFrame:
         row["unseen"] = s.unseen if s.k else None
         row |= s.properties
         row |= {f"hubness_{HUB_K}": s.hubness, "intrinsic_dimension": s.intrinsic}
+        row["intrinsic_dimension_k"] = s.intrinsic_k or None
         out.append(row | {"effective_rank": s.effective})
     return pd.DataFrame(out)
 
@@ -342,8 +353,9 @@ def distances(spec: Separability, c: Clips, order: str, metric: str = "cosine") 
         sizes = classes["n_clips"].to_numpy(np.int64)
         pairs = np.outer(sizes, sizes)
         np.fill_diagonal(pairs, sizes * (sizes - 1) // 2)
-        mean, cv = (np.asarray(artifact.array(f"class_{name}"))[np.ix_(at, at)] for name in ("mean", "cv"))
-        return Distances([names[i] for i in at], mean, cv, pairs[np.ix_(at, at)])
+        cells = np.ix_(at, at)
+        mean, sd, cv = (np.asarray(artifact.array(f"class_{x}"))[cells] for x in ("mean", "sd", "cv"))
+        return Distances([names[i] for i in at], mean, sd, cv, pairs[cells], int(sizes.sum()))
 
     return once(("class-distances", spec.key, c.key, order, metric), read)
 
@@ -357,8 +369,9 @@ def distances_table(shown: Distances) -> pd.DataFrame:
             "class": names[rows],
             "other_class": names[columns],
             "mean": shown.mean[rows, columns],
-            "coefficient_of_variation": shown.cv[rows, columns],
-            "pairs": shown.n_pairs[rows, columns],
+            "sd": shown.sd[rows, columns],
+            "cv": shown.cv[rows, columns],
+            "n_pairs": shown.n_pairs[rows, columns],
         }
     )
 
@@ -373,7 +386,7 @@ def nearest_classes(shown: Distances) -> tuple[str, str]:
 def pairs(
     spec: Separability, c: Clips, first: str, second: str, most: int
 ) -> tuple[list[Pair], list[Pair], int]:
-    """Return the nearest and the farthest clips of two classes, or of one, and how many were looked at.
+    """Return the nearest and the farthest clips of two classes, or of one, and the size of the larger.
 
     Each clip is in a list once at most, so that one odd clip does not fill it.
 
@@ -390,7 +403,7 @@ def pairs(
     -------
     nearest, farthest : list of Pair
     n : int
-        Clips of the larger class that were looked at: at most `PAIR_CLIPS`.
+        Clips of the larger class; of more than `PAIR_CLIPS`, so many are drawn and looked at.
     """
 
     def find() -> tuple[list[Pair], list[Pair], int]:
@@ -410,7 +423,7 @@ def pairs(
             [Pair(str(first_ids[i]), str(second_ids[j]), abs(d)) for i, j, d in found]
             for found in (near, far)
         ]
-        return lists[0], lists[1], max(len(a), len(b))
+        return lists[0], lists[1], max(len(members[name]) for name in (first, second))
 
     return once(("pairs", spec.key, c.key, first, second, most), find)
 

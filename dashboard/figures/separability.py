@@ -269,6 +269,8 @@ def distance_figure(
         )
     finite = grid[np.isfinite(grid)]
     low, high = limits or ((float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0))
+    # A scale without extent has one tick, the number that all cells have.
+    scale: dict[str, Any] = {"nticks": 5} if high > low else {"tickvals": [low], "ticktext": [figured(low)]}
     counts = np.asarray(n_pairs, np.int64)
     heat: dict[str, Any] = {
         "type": "heatmap",
@@ -276,7 +278,7 @@ def distance_figure(
         "y": list(names),
         "z": grid.astype(np.float32),
         "zmin": low,
-        "zmax": high if high > low else low + 1e-9,
+        "zmax": high if high > low else low + (abs(low) or 1.0),
         "xgap": 1 if classes <= 40 else 0,
         "ygap": 1 if classes <= 40 else 0,
         "colorscale": palette.SEQUENTIAL,
@@ -284,7 +286,7 @@ def distance_figure(
             "orientation": "h",
             "title": {"text": title, "side": "top", "font": {"size": 13, "color": INK[theme]}},
             "tickfont": {"size": 12, "color": INK[theme]},
-            "nticks": 5,
+            "exponentformat": "none",
             "thickness": 9,
             "len": 1.0,
             "x": 0.5,
@@ -294,7 +296,8 @@ def distance_figure(
             "outlinewidth": 0,
             "ypad": 6,
             "xpad": 0,
-        },
+        }
+        | scale,
     }
     traces = [heat]
     if classes <= CLICKABLE:
@@ -325,6 +328,7 @@ def property_figure(
     values: Sequence[float],
     *,
     title: str,
+    nothing: str = "not defined",
     chosen: str = "",
     theme: str = "light",
 ) -> go.Figure:
@@ -337,6 +341,8 @@ def property_figure(
     values : sequence of float
     title : str
         Of the number and its direction.
+    nothing : str
+        What is said where no space has a number.
     chosen : str
         Space whose line is marked.
     theme : {"light", "dark"}
@@ -373,7 +379,14 @@ def property_figure(
         "height": round(28 * len(spaces) + 104),
         "showlegend": False,
         "margin": {"t": 10},
-        "xaxis": {"title": {"text": title}, "range": [0, 1.22 * top or 1.0], "showgrid": True, "nticks": 6},
+        "xaxis": {
+            "title": {"text": title},
+            "range": [0, 1.22 * top or 1.0],
+            "showgrid": True,
+            "nticks": 6,
+            "exponentformat": "none",
+            "showticklabels": bool(there.any()),
+        },
         "yaxis": {
             "tickvals": rows,
             "ticktext": [short(s, 22) for s in spaces],
@@ -384,6 +397,9 @@ def property_figure(
     }
     if chosen in spaces:
         layout["shapes"] = [_band(list(spaces).index(chosen))]
+    if not there.any():
+        middle = {"x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper", "showarrow": False}
+        layout["annotations"] = [middle | {"text": nothing, "font": {"size": 13, "color": INK[theme]}}]
     return go.Figure({"data": [stems, dots], "layout": layout}, _validate=False)
 
 
@@ -445,9 +461,23 @@ def clusters_figure(
             "title": {"text": f"K, number of clusters · n = {n:,} clips"},
             "anchor": "y2",
             "range": [float(ks.min()) - room, float(ks.max()) + room],
+            "tickformat": ",d",
+        }
+        # Left to itself an axis this short has ticks between the whole numbers.
+        | ({"tick0": 0, "dtick": 1} if ks.max() - ks.min() <= 12 else {}),
+        "yaxis": {
+            "domain": [0.55, 1],
+            "title": {"text": "inertia (sum of squares)"},
+            "rangemode": "tozero",
+            "exponentformat": "none",
+            "separatethousands": True,
         },
-        "yaxis": {"domain": [0.55, 1], "title": {"text": "inertia (sum of squares)"}, "rangemode": "tozero"},
-        "yaxis2": {"domain": [0, 0.45], "title": {"text": "silhouette (cosine), −1 to 1"}, "anchor": "x"},
+        "yaxis2": {
+            "domain": [0, 0.45],
+            "title": {"text": "silhouette (cosine), −1 to 1"},
+            "anchor": "x",
+            "exponentformat": "none",
+        },
         "shapes": [_line("x", k, theme, dash="dot") for k in marks],
         "annotations": [_mark(k, text, len(marks), k == max(marks)) for k, text in marks.items()],
     }

@@ -10,6 +10,7 @@ from dashboard.data import Clips
 from dashboard.figures import ByClass
 from dashboard.figures.separability import row_height, short, thinned
 from dashboard.memory import once
+from dashboard.views import _separability_chosen as chosen
 from jobs.specs import Separability
 
 CHART = "separability-classes"
@@ -28,7 +29,7 @@ _SIDE = """
 
 def choose(view: state.View, shown: ByClass) -> str:
     """Return the class that is listened to: at first the one with the lowest mean."""
-    return view.choice("class", sorted(shown.names), shown.names[-1])
+    return chosen.settle(view, {"class": sorted(shown.names)}, shown.names[-1:])[0]
 
 
 def show(

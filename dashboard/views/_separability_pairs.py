@@ -12,6 +12,7 @@ from dashboard.data import Clips
 from dashboard.figures.separability import figured
 from dashboard.memory import once
 from dashboard.separability import Pair
+from dashboard.views import _separability_chosen as chosen
 from jobs.specs import Separability
 
 _CHARTS = {
@@ -26,8 +27,8 @@ def choose(view: state.View, spec: Separability, c: Clips) -> tuple[str, tuple[s
     """Return the order of the classes and the chosen pair: at first the two that lie nearest."""
     order = view.choice("order", list(separability.ORDERS), "near")
     found = separability.distances(spec, c, "name")
-    first, second = separability.nearest_classes(found)
-    return order, (view.choice("a", found.names, first), view.choice("b", found.names, second))
+    first, second = chosen.settle(view, dict.fromkeys("ab", found.names), separability.nearest_classes(found))
+    return order, (first, second)
 
 
 def show(
@@ -61,17 +62,27 @@ def show(
                         found.names,
                         getattr(found, what),
                         found.n_pairs,
-                        title=title,
+                        title=f"{title} · n = {found.n:,} clips",
                         chosen=pair,
                         theme=theme,
                     ),
                 ),
                 key=f"separability-{what}",
                 file=f"distances-{what}-{file}",
-                csv=(lambda: separability.csv(separability.distances_table(found))) if what == "cv" else None,
                 on_select=partial(_clicked, what) if clickable else None,
                 alt=f"Heatmap of {len(found.names)} by {len(found.names)} classes: {title.partition('<')[0]}",
             )
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        st.download_button(
+            "CSV",
+            data=lambda: separability.csv(separability.distances_table(found)),
+            file_name=f"class-distances-{file}.csv",
+            mime="text/csv",
+            icon=":material/download:",
+            type="tertiary",
+            on_click="ignore",
+            key="separability-distances-csv",
+        )
     ui.reading(
         "Each cell is of all pairs of clips of two classes, on the diagonal of pairs within one. In the "
         "mean, dark cells off the diagonal are classes that lie near each other, and a dark diagonal is "
@@ -107,8 +118,9 @@ def _pair(
             st.markdown(f"**{title}**")
             _list(spec, c, found, title, which)
     words = "Cosine distance in all dimensions; each clip stands in a list once at most."
-    if n >= separability.PAIR_CLIPS:
-        words += f" Of a class with more, {numbers.count(n, 'clip')} were drawn at random and compared."
+    if n > separability.PAIR_CLIPS:
+        most = numbers.count(separability.PAIR_CLIPS, "clip")
+        words += f" Of a class with more, {most} were drawn at random and compared."
     st.caption(words)
 
 

@@ -13,6 +13,7 @@ from dashboard import numbers, palette, separability, ui
 from dashboard.figures.separability import figured
 from dashboard.separability import Scores
 from jobs.specs import Spec
+from jobs.specs.measures import DIMENSION_K
 from jobs.workspace import Dataset, Space, Workspace
 
 _CSS = """
@@ -45,8 +46,8 @@ _COLUMNS = (
     "**Hubness**: skewness of how often a clip is among the ten nearest of others; above 0 a few clips are "
     "in everyone's neighbourhood (Radovanović et al. 2010, *JMLR* 11).\n\n"
     "**Intrinsic dimension**: the number of directions there are around a clip, from the distances to its "
-    "nearest (Levina & Bickel 2004). **Effective rank**: how many directions the space as a whole uses (Roy "
-    "& Vetterli 2007); at most d."
+    f"{DIMENSION_K} nearest, fewer where there are not as many (Levina & Bickel 2004). "
+    "**Effective rank**: how many directions the space as a whole uses (Roy & Vetterli 2007); at most d."
 )
 
 
@@ -62,6 +63,7 @@ class _Column(NamedTuple):
 def _columns(metric: str, rows: Sequence[Scores]) -> list[_Column]:
     k = max((s.k for s in rows), default=0)
     nearest = f"{k} nearest clips" if k else "nearest clips"
+    around = max((s.intrinsic_k for s in rows), default=0) or DIMENSION_K
     apart, unseen = "classes stand apart", "accuracy on unseen clips"
     columns = [
         _Column("", "n clips × d dimensions", lambda s: s.n, _size),
@@ -85,7 +87,12 @@ def _columns(metric: str, rows: Sequence[Scores]) -> list[_Column]:
             lambda s: s.hubness,
             lambda s: (_plain(s.hubness, 2), ""),
         ),
-        _Column(shape, "intrinsic dimension", lambda s: s.intrinsic, lambda s: (_plain(s.intrinsic, 1), "")),
+        _Column(
+            shape,
+            f"intrinsic dimension, k = {around}",
+            lambda s: s.intrinsic,
+            lambda s: (_plain(s.intrinsic, 1), ""),
+        ),
         _Column(shape, "effective rank", lambda s: s.effective, lambda s: (_plain(s.effective, 1), "")),
     ]
 

@@ -144,15 +144,19 @@ def _properties(rows: list[Scores], embedding: EmbedAudio, dataset: str) -> None
     if not any(s.measured for s in rows):
         return
     st.subheader("Four properties of the angles, across spaces", anchor=False)
+    sizes = sorted({s.labelled for s in rows if s.measured})
+    n = " to ".join(f"{size:,}" for size in dict.fromkeys((sizes[0], sizes[-1])))
     places = [*st.columns(2, gap="medium"), *st.columns(2, gap="medium")]
     for place, (name, title, what) in zip(places, separability.PROPERTIES, strict=True):
+        why = "no class has two clips" if name.startswith("intra") else "there is one class only"
         with place:
             st.markdown(f"**{title.capitalize()}**")
             ui.chart(
                 figures.property_figure(
                     spaces,
                     [s.properties[name] for s in rows],
-                    title=f"{what}<br>lower is better",
+                    title=f"{what}<br>lower is better · n = {n} clips",
+                    nothing=f"not defined: {why}",
                     chosen=embedding.encoder,
                     theme=ui.theme(),
                 ),

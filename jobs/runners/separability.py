@@ -9,14 +9,12 @@ import numpy as np
 
 from jobs.runners.labels import labelled
 from jobs.specs import KMeansCurve, Separability
-from jobs.specs.measures import CLIP_KS
+from jobs.specs.measures import CLIP_KS, DIMENSION_K
 
 if TYPE_CHECKING:
     from jobs.context import JobContext
 
 METRICS = ("cosine", "sqeuclidean", "euclidean")
-#: Neighbours that the local dimension is read from; fewer where there are not as many.
-DIMENSION_K = 20
 _STEPS = len(METRICS) + 4
 
 

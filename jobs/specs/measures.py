@@ -9,6 +9,8 @@ from jobs.specs.spaces import EmbedAudio, EmbedText, Neighbors, Project
 
 #: Sizes of neighbourhood of the numbers that are kept for every clip; those that there are clips for.
 CLIP_KS = (1, 2, 5, 10, 15, 20, 30, 50, 100, 150)
+#: Neighbours that the local dimension is read from; fewer where there are not as many.
+DIMENSION_K = 20
 METRICS = ("cosine", "euclidean")
 
 

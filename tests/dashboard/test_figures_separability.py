@@ -153,6 +153,26 @@ def test_distances_that_are_all_equal_or_missing_are_drawn(values: np.ndarray) -
         figures.distance_figure(["a", "b"], values, np.ones((2, 2), int), title="mean", theme="dark")
     )
     assert figure.data[0].zmin < figure.data[0].zmax
+    assert list(figure.data[0].colorbar.ticktext or ["0"]) == ["0"]
+
+
+def test_scales_of_small_numbers_have_no_prefixes_of_units() -> None:
+    names, grid, pairs = distances(2)
+    heat = figures.distance_figure(names, 1e-4 * grid, pairs, title="mean")
+    dots = figures.property_figure(["a"], [0.0002], title="mean")
+    assert heat.data[0].colorbar.exponentformat == dots.layout.xaxis.exponentformat == "none"
+    one = figures.distance_figure(names, np.full((2, 2), 2e-4), pairs, title="mean")
+    assert list(one.data[0].colorbar.tickvals) == [2e-4]
+    assert list(one.data[0].colorbar.ticktext) == ["0.000200"]
+
+
+def test_a_property_that_no_space_has_says_so() -> None:
+    nothing = checked(
+        figures.property_figure(["a", "b"], [float("nan")] * 2, title="x", nothing="not defined: one class")
+    )
+    assert [a.text for a in nothing.layout.annotations] == ["not defined: one class"]
+    assert nothing.layout.xaxis.showticklabels is False
+    assert not figures.property_figure(["a"], [0.1], title="x", nothing="no").layout.annotations
 
 
 def test_shapes_that_do_not_fit_are_refused() -> None:
@@ -207,3 +227,7 @@ def test_one_number_of_clusters_is_drawn() -> None:
     figure = checked(figures.clusters_figure(np.array([2]), np.array([3.0]), np.array([0.5]), n=3))
     low, high = figure.layout.xaxis.range
     assert low < 2 < high
+    assert (figure.layout.xaxis.dtick, figure.layout.xaxis.tick0) == (1, 0)
+    wide = figures.clusters_figure(np.array([2, 90]), np.array([3.0, 1.0]), np.array([0.5, 0.4]), n=99)
+    assert wide.layout.xaxis.dtick is None  # not a tick a number
+    assert wide.layout.xaxis.tickformat == ",d"

@@ -348,9 +348,11 @@ def test_of_large_classes_so_many_clips_are_compared(shown: Any, monkeypatch: py
     dataset, spec, *_ = space_of(shown, "aisfx")
     result = separability.measured(dataset, spec).separability
     near, _, n = separability.pairs(result, data.clips(dataset), "Rain", "Crow", 9)
-    assert n == 5
+    assert n == 12
     assert len(near) == 5
-    assert "were drawn at random" in words(run(a="Rain", b="Crow"))
+    assert "5 clips were drawn at random" in words(run(a="Rain", b="Crow"))
+    monkeypatch.setattr(separability, "PAIR_CLIPS", 12)
+    assert "drawn at random" not in words(run(a="Rain", b="Crow"))  # all of them are compared
 
 
 def test_heatmaps_have_one_order(shown: Any) -> None:
@@ -374,9 +376,17 @@ def test_heatmaps_have_one_order(shown: Any) -> None:
     means = {(a, b): D[np.ix_(y == a, y == b)].mean() for a in set(y) for b in set(y) if a != b}
     assert means[shown_pair] == pytest.approx(min(means.values()))
     table = separability.distances_table(separability.distances(result, c, "name"))
+    assert list(table) == ["class", "other_class", "mean", "sd", "cv", "n_pairs"]
     assert len(table) == 36
+    for row in table.itertuples():
+        block = D[np.ix_(y == row[1], y == row.other_class)]
+        among = block if row[1] != row.other_class else block[np.triu_indices(len(block), 1)]
+        wanted = (among.mean(), among.std(), among.std() / among.mean(), among.size)
+        assert (row.mean, row.sd, row.cv, row.n_pairs) == pytest.approx(wanted, abs=1e-6)
     app = run(order="name")
-    assert len(app.get("plotly_chart")) == 8  # classes, two heatmaps, four properties, K-means
+    charts = [e.proto.spec for e in app.get("plotly_chart")]
+    assert len(charts) == 8  # classes, two heatmaps, four properties, K-means
+    assert all("n = 96 clips" in spec for spec in charts)
 
 
 def test_a_view_is_its_link(shown: Any) -> None:
@@ -515,3 +525,67 @@ def test_a_word_for_no_class_is_not_the_only_class(
     said = words(run())
     assert ("All clips with a class are of one class, Rain" if named else "No clip has a class") in said
     assert "of one class, unlabelled" not in said
+
+
+def test_what_was_not_chosen_is_chosen_anew_for_another_space(shown: Any) -> None:
+    def of(encoder: str) -> tuple[str, tuple[str, str]]:
+        dataset, spec, *_ = space_of(shown, encoder)
+        result, c = separability.measured(dataset, spec).separability, data.clips(dataset)
+        lowest = separability.by_class(result, c).names[-1]
+        return lowest, separability.nearest_classes(separability.distances(result, c, "name"))
+
+    def now(app: AppTest) -> tuple[str, tuple[str, str]]:
+        a, b = (app.selectbox(key=f"separability.{x}").value for x in "ab")
+        return app.selectbox(key="separability.class").value, (a, b)
+
+    here, there = of("aisfx"), of("melstats")
+    assert here[0] != there[0]
+    assert here[1] != there[1]
+    app = run(space="aisfx")
+    assert now(app) == here
+    app.selectbox(key="separability.space").set_value("melstats").run()
+    assert now(app) == there
+    assert address(app) == {"dataset": "small", "space": "melstats"}
+    # What the reader chose stays, and one class of a pair holds the other.
+    classes = separability.classes_of(data.clips(shown.dataset("small")))
+    other = next(name for name in classes if name not in {*there[1], *here[1]})
+    app.selectbox(key="separability.a").set_value(other).run()
+    app.selectbox(key="separability.space").set_value("aisfx").run()
+    assert now(app) == (here[0], (other, there[1][1]))
+
+
+def test_a_class_of_a_link_stays_for_another_space(shown: Any) -> None:
+    app = run(space="aisfx", **{"class": "Rooster"})
+    app.selectbox(key="separability.space").set_value("melstats").run()
+    assert app.selectbox(key="separability.class").value == "Rooster"
+
+
+def test_the_intrinsic_dimension_names_its_k(made: Any, shown: Any) -> None:
+    dataset, spec, *_ = space_of(shown, "aisfx")
+    assert separability.table([separability.scores(dataset, spec)]).loc[0, "intrinsic_dimension_k"] == 20
+    assert "dimension, k = 20" in html(run()).replace("<br>", " ")
+
+
+def test_of_few_clips_the_intrinsic_dimension_has_fewer_neighbours(
+    made: Any, fresh: Workspace, tmp_path: Path
+) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=1, sounds=False)
+    score = separability.scores(dataset, computed(found, dataset))
+    assert score.intrinsic_k == 7
+    assert "dimension, k = 7" in html(run()).replace("<br>", " ")
+
+
+def test_properties_that_are_not_defined_say_why(made: Any, fresh: Workspace, tmp_path: Path) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=1, sounds=False)
+    computed(found, relabelled(found, dataset, ["Rain"] * 8))
+    charts = "".join(e.proto.spec for e in run().get("plotly_chart"))
+    assert charts.count("not defined: there is one class only") == 2
+    assert "no class has two clips" not in charts
+
+
+def test_no_property_is_bold_and_they_are_to_be_read_together(shown: Any) -> None:
+    app = run()
+    bold = [["hs-best" in c for c in cells(app, e)] for e in ("aisfx", "melstats")]
+    assert not any(any(row[4:8]) for row in bold)
+    assert any(any(row[1:4]) for row in bold)
+    assert "are read together" in words(app)
