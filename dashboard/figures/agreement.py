@@ -5,6 +5,7 @@ Every pair of spaces has one `Line`: a colour, a dash and a marker, so that colo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,10 @@ DASHES: tuple[tuple[int, ...], ...] = ((), (9, 4), (3, 3), (9, 3, 3, 3), (16, 4)
 _MARKERS = ("circle", "square", "diamond", "triangle-up", "cross", "star")
 #: Points of a curve that are drawn at most; a screen shows no more.
 MOST_POINTS = 400
-_FILL = 0.3
+#: How much of the neutral colour is in the band, opaque, so that bands upon each other stay as they are.
+_FILL = {"light": 0.6, "dark": 0.65}
+#: Line of chance, which must be seen on the band.
+_CHANCE = {"light": "#54575b", "dark": "#c3c6cb"}
 #: Letters of a name in a line of the legend: what a phone has room for.
 _NAME = 38
 
@@ -69,6 +73,8 @@ class Curve:
         Share of shuffled pairings that agree at least as much.
     peak : (k, value), optional
         The point that the summary of the curve is read from.
+    permutations : int
+        Shuffled pairings that `p_value` is from.
     """
 
     name: str
@@ -79,6 +85,25 @@ class Curve:
     band: np.ndarray | None = None
     p_value: np.ndarray | None = None
     peak: tuple[int, float] | None = None
+    permutations: int = 0
+
+
+def p_text(p: float, permutations: int) -> str:
+    """Say a p with the digits that a number of shuffled pairings supports.
+
+    Its standard error is √(p (1 − p) / permutations); the first digit that this changes is the last one said.
+
+    Examples
+    --------
+    >>> [p_text(p, 200) for p in (1 / 201, 0.0249, 0.4328, 1)]
+    ['0.005', '0.02', '0.43', '1']
+    >>> [p_text(p, 2_000) for p in (1 / 2001, 0.0249, 0.4328)]
+    ['0.0005', '0.025', '0.43']
+    """
+    if not 0 < p < 1 or permutations < 1:
+        return f"{p:.0f}" if math.isfinite(p) else "–"
+    error = max(math.sqrt(p * (1 - p) / permutations), 1 / (permutations + 1))
+    return f"{p:.{max(1, math.ceil(-math.log10(error)))}f}"
 
 
 def pair_lines(names: Sequence[str]) -> dict[str, Line]:
@@ -174,12 +199,13 @@ def agreement_figure(
     chances: list[dict[str, Any]] = []
     drawn: set[bytes] = set()
     banded = [c for c in curves if c.band is not None]
+    shade = _mixed(palette.NEUTRAL[theme], palette.BACKGROUND[theme], _FILL[theme])
     for c in curves:
         colour = c.line.colour(theme)
         at = thinned(c.ks, keep=[k] if c.peak is None else [k, c.peak[0]])
         x = c.ks[at]
         if c.band is not None:
-            bands.append(_band(x, c.band[at], _faint(neutral, len(banded)), first=c is banded[0]))
+            bands.append(_band(x, c.band[at], shade, first=c is banded[0]))
         if (same := c.chance.tobytes()) not in drawn:
             drawn.add(same)
             chances.append(
@@ -193,18 +219,20 @@ def agreement_figure(
                     "showlegend": len(drawn) == 1,
                     "legendrank": 1100,
                     "meta": "chance",
-                    "line": {"color": neutral, "width": 1.5, "dash": "dot"},
+                    "line": {"color": _CHANCE[theme], "width": 1.5, "dash": "dot"},
                     "hovertemplate": "%{y:.3f}",
                 }
             )
-        p = "" if c.p_value is None else " · p = %{customdata:.3f}"
+        p = "" if c.p_value is None else " · p = %{customdata}"
         lines.append(
             {
                 "type": "scatter",
                 "mode": "lines",
                 "x": x,
                 "y": c.values[at],
-                "customdata": None if c.p_value is None else c.p_value[at],
+                "customdata": None
+                if c.p_value is None
+                else [p_text(float(v), c.permutations) for v in c.p_value[at]],
                 "name": wrapped(c.name, _NAME),
                 "legendgroup": c.name,
                 "meta": "curve",
@@ -279,7 +307,8 @@ def _band(x: np.ndarray, band: np.ndarray, colour: str, *, first: bool) -> dict[
         "meta": "band",
         "fill": "toself",
         "fillcolor": colour,
-        "line": {"width": 0},
+        # A line of its own: of many things the band is thinner than a pixel.
+        "line": {"width": 2, "color": colour},
         "hoverinfo": "skip",
     }
 
@@ -329,10 +358,10 @@ def _log_ticks(last: int) -> dict[str, Any]:
     return {"tickmode": "array", "tickvals": values, "ticktext": [f"{v:,}" for v in values]}
 
 
-def _faint(colour: str, layers: int) -> str:
-    """Make a colour so faint that as many layers of it as there are bands stay faint."""
-    r, g, b = rgb(colour)
-    return f"rgba({r},{g},{b},{1 - (1 - _FILL) ** (1 / layers):.3f})"
+def _mixed(colour: str, ground: str, share: float) -> str:
+    """Mix a colour with the ground it stands on."""
+    parts = zip(rgb(colour), rgb(ground), strict=True)
+    return "#" + "".join(f"{round(share * a + (1 - share) * b):02x}" for a, b in parts)
 
 
 def overlap_by_class_figure(

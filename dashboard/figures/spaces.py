@@ -32,6 +32,7 @@ def spaces_figure(
     title: str,
     ids: Sequence[Sequence[str]] | None = None,
     picked: str = "",
+    low: float = 0.0,
     theme: str = "light",
 ) -> go.Figure:
     """Draw all spaces against all: a coloured square with its number for every two of them.
@@ -48,12 +49,14 @@ def spaces_figure(
         The pair of every cell, "" for none: carried in ``customdata`` of a point on it, which can be clicked.
     picked : str
         The pair that is outlined.
+    low : float
+        Where the colours begin; figures beside each other are given the same.
     theme : {"light", "dark"}
 
     Returns
     -------
     Figure
-        The colours run from 0 (or the lowest number, where it is below) to 1, in every such figure.
+        The colours run from `low` (or the lowest number, where it is below) to 1.
     """
     s = len(names)
     shown = np.array(values, dtype=float)
@@ -61,7 +64,7 @@ def spaces_figure(
         raise ValueError(f"values has shape {shown.shape}; needed is ({s}, {s}), a row and a column a space.")
     np.fill_diagonal(shown, np.nan)
     finite = shown[np.isfinite(shown)]
-    low = min([0.0, *finite])
+    low = min([low, *finite])
     scale = reach(theme)
     short = letters(s)
     across, down = np.meshgrid(np.arange(s), np.arange(s))
@@ -132,11 +135,12 @@ def spaces_figure(
         for j in range(s)
         if ids is not None and picked and i != j and ids[i][j] == picked
     ]
+    more = 18 * title.count("<br>")
     axis = {"tickmode": "array", "tickvals": list(range(s)), "showgrid": False, "zeroline": False}
     layout = {
-        "height": 70 + _CELL * max(s, 3),
+        "height": 70 + more + _CELL * max(s, 3),
         "title": {"text": title, "font": {"size": 14}, "x": 0, "xanchor": "left", "y": 1, "yanchor": "top"},
-        "margin": {"t": 62, "l": 8, "r": 8, "b": 8},
+        "margin": {"t": 62 + more, "l": 8, "r": 8, "b": 8},
         "shapes": shapes,
         "xaxis": axis | {"ticktext": short, "side": "top", "range": [-0.5, s - 0.5]},
         "yaxis": axis

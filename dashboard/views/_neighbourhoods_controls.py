@@ -65,7 +65,7 @@ class Options:
     with_self: bool
     log: bool
     k: int
-    stops: list[str]
+    stops: list[int]
     #: Range of k in which the topological similarity is looked for, and the largest k there is.
     low: int
     high: int
@@ -207,10 +207,12 @@ def options(view: state.View, chosen: Choices) -> Options:
     n = chosen.clips.n if chosen.of == "clips" else len(names)
     # Before there is a result, what the link says is kept as far as it can be right.
     usual, last = agreement.limits_of(found) if found else (max(1, n // 5), max(1, n - 1))
-    stops = [str(k) for k in agreement.stops(last)]
+    stops = agreement.stops(last)
     first = min(10, usual)
     measure = view.choice("show", list(agreement.MEASURES), "overlap")
-    with_self = view.choice("self", list(SELF), "others") == "self" and measure != "jaccard"
+    if measure == "jaccard":
+        view.set("self", "others")
+    with_self = view.choice("self", list(SELF), "others") == "self"
     low, high = view.number("from", 1, last, 1), view.number("to", 1, last, usual)
     ids = [p.id for p in chosen.pairs]
     between = view.choice("between", ids, next((p.id for p in chosen.drawn), ids[0]))
@@ -219,7 +221,7 @@ def options(view: state.View, chosen: Choices) -> Options:
         measure=measure,
         with_self=with_self,
         log=view.choice("axis", list(AXES), "log") == "log",
-        k=int(view.choice("k", stops, str(max(k for k in map(int, stops) if k <= first)))),
+        k=_size(view, stops, max(k for k in stops if k <= first)),
         stops=stops,
         low=min(low, high),
         high=max(low, high),
@@ -230,3 +232,14 @@ def options(view: state.View, chosen: Choices) -> Options:
         most=view.choice("order", list(ORDERS), "least") == "most",
         thing=view.text("clip" if chosen.of == "clips" else "class", check=lambda v: v in known),
     )
+
+
+def _size(view: state.View, stops: list[int], usual: int) -> int:
+    """Return the chosen k: for any that the curves have, the nearest stop of the slider, the lower of two."""
+    k = int(view.number("k", 1, stops[-1], usual))
+    nearest = min(stops, key=lambda stop: (abs(stop - k), stop))
+    if nearest != k:
+        view.notes.append(f"The link's k is {k}, which the slider passes over: the nearest is {nearest}.")
+        view.set("k", nearest)
+        view.number("k", 1, stops[-1], usual)
+    return nearest

@@ -74,7 +74,7 @@ def _list(chosen: Choices, o: Options, m: Measured, k: int, order: np.ndarray) -
 
 
 def _file(what: str, chosen: Choices, o: Options) -> str:
-    name = f"{what}-{chosen.dataset.name}-{o.between.a.name}-{o.between.b.name}"
+    name = f"{what}-{chosen.dataset.name}-{chosen.of}-{o.between.a.name}-{o.between.b.name}"
     return "".join(x if x.isalnum() or x in "-_." else "-" for x in name)
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import html
+import math
+from collections.abc import Sequence
 from functools import partial
 
 import streamlit as st
 
 from dashboard import agreement, figures, numbers, results, state, ui
+from dashboard.agreement import Pair
+from dashboard.figures.agreement import p_text
 from dashboard.views import _neighbourhoods_reading as reading
 from dashboard.views._neighbourhoods_controls import (
     AXES,
@@ -28,6 +32,8 @@ ORDER = 40
 
 _CURVES = "neighbourhoods-curves"
 _MATRIX = "neighbourhoods-matrix"
+#: Rows that debiased CKA needs.
+_DEBIASED = 4
 _AXIS = {
     "overlap": "S<sub>k</sub>, share of neighbours in both",
     "jaccard": "NNGS, mean Jaccard index",
@@ -107,19 +113,30 @@ def _curves(view: state.View, chosen: Choices, o: Options) -> None:
     if not drawn:
         st.info("Choose at least one pair under Curves at the left.", icon=":material/info:")
     else:
+        title = _AXIS[o.measure] + _itself(o)
         curves = []
         for p in drawn:
             m = agreement.measured(p)
             s = agreement.series(m, o.measure, with_self=o.with_self)
             peak = None if o.with_self else agreement.peak(m, o.measure, o.low, o.high)
             curves.append(
-                figures.Curve(p.title, chosen.lines[p.id], m.ks, s.values, s.chance, s.band, s.p_value, peak)
+                figures.Curve(
+                    p.title,
+                    chosen.lines[p.id],
+                    m.ks,
+                    s.values,
+                    s.chance,
+                    s.band,
+                    s.p_value,
+                    peak,
+                    m.permutations,
+                )
             )
         ui.chart(
             figures.agreement_figure(
                 curves,
-                title=_AXIS[o.measure],
-                things=_things(chosen),
+                title=title,
+                things=_things(chosen, drawn),
                 k=o.k,
                 log=o.log,
                 limits=(o.low, o.high),
@@ -128,7 +145,7 @@ def _curves(view: state.View, chosen: Choices, o: Options) -> None:
             key=_CURVES,
             file=f"agreement-{chosen.dataset.name}-{chosen.of}-{o.measure}",
             csv=lambda: agreement.curves_csv(drawn),
-            alt=f"{_AXIS[o.measure]} over k for {', '.join(p.title for p in drawn)}",
+            alt=f"{title} over k for {', '.join(p.title for p in drawn)}",
         )
     st.select_slider(
         "k, size of the neighbourhood",
@@ -136,11 +153,15 @@ def _curves(view: state.View, chosen: Choices, o: Options) -> None:
         key=view.key("k"),
         help="Marked in the curves; the numbers and lists below are for this k.",
     )
-    ui.reading(reading.curves(o.measure, chosen.of, _permutations(chosen)))
+    ui.reading(reading.curves(o.measure, chosen.of, _permutations(chosen), with_self=o.with_self))
 
 
-def _things(chosen: Choices) -> str:
-    counts = sorted({agreement.measured(p).n for p in chosen.drawn if results.has(p.spec)})
+def _itself(o: Options) -> str:
+    return ", with the point itself" if o.with_self else ""
+
+
+def _things(chosen: Choices, pairs: Sequence[Pair]) -> str:
+    counts = sorted({agreement.measured(p).n for p in pairs})
     n = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
     return f"{chosen.of}; n = {n}"
 
@@ -159,13 +180,14 @@ def _summary(view: state.View, chosen: Choices, o: Options) -> None:
         st.number_input("k from", 1, o.last, key=view.key("from"), width=130)
         st.number_input("to", 1, o.last, key=view.key("to"), width=130)
         pick(view, "definition", "Definition", DEFINITIONS)
+    without = ", without the point itself" if o.with_self else ""
     head = [
         "pair",
         "n",
-        f"S, largest S<sub>k</sub> for k = {o.low:,} to {o.high:,}",
-        "largest above chance",
+        f"S, largest S<sub>k</sub> for k = {o.low:,} to {o.high:,}{without}",
+        f"largest above chance{without}",
         *(["literal S, all k"] if o.literal else []),
-        f"{agreement.MEASURES[o.measure]} at k = {o.k:,}",
+        f"{agreement.MEASURES[o.measure]} at k = {o.k:,}{_itself(o)}",
         "chance",
         "p",
     ]
@@ -174,7 +196,8 @@ def _summary(view: state.View, chosen: Choices, o: Options) -> None:
         m = agreement.measured(p)
         s = agreement.series(m, o.measure, with_self=o.with_self)
         t = agreement.summary(m, o.low, o.high)
-        p_value = "–" if s.p_value is None else f"{agreement.at(m, s.p_value, o.k):.3f}"
+        at_k = None if s.p_value is None else agreement.at(m, s.p_value, o.k)
+        p_value = "–" if at_k is None else p_text(at_k, m.permutations)
         rows.append(
             [
                 broad(swatch(chosen.lines[p.id].css(ui.theme())) + html.escape(p.title)),
@@ -209,16 +232,18 @@ def _matrix(view: state.View, chosen: Choices, o: Options) -> None:
         at_k[p.id] = agreement.at(m, s.values, o.k)
     cka = {p.id: agreement.measured(p).cka[o.cka] for p in chosen.ready}
     pick(view, "cka", "CKA", agreement.CKA)
+    low = min([0.0, *(v for v in (*at_k.values(), *cka.values()) if math.isfinite(v))])
+    n = f"<br>{_things(chosen, chosen.ready)}"
     left, right = st.columns(2, gap="medium")
     for place, key, title, values in (
-        (left, _MATRIX, f"{agreement.MEASURES[o.measure]} at k = {o.k:,}", at_k),
+        (left, _MATRIX, f"{agreement.MEASURES[o.measure]} at k = {o.k:,}{_itself(o)}", at_k),
         (right, f"{_MATRIX}-cka", f"CKA, {agreement.CKA[o.cka]}", cka),
     ):
         grid, ids = agreement.matrix(chosen.spaces, chosen.ready, values)
         with place:
             ui.chart(
                 figures.spaces_figure(
-                    names, grid, title=title, ids=ids, picked=o.between.id, theme=ui.theme()
+                    names, grid, title=title + n, ids=ids, picked=o.between.id, low=low, theme=ui.theme()
                 ),
                 key=key,
                 file=f"{'cka' if key != _MATRIX else 'agreement'}-{chosen.dataset.name}-{chosen.of}",
@@ -226,7 +251,13 @@ def _matrix(view: state.View, chosen: Choices, o: Options) -> None:
                 on_select=partial(_picked, key),
                 alt=f"{title} of {', '.join(names)}",
             )
-    ui.reading(reading.matrix(chosen.of))
+    few = [p.title for p in chosen.ready if agreement.measured(p).n < _DEBIASED]
+    if few and o.cka.endswith("debiased"):
+        st.caption(
+            f"Debiased CKA needs at least {_DEBIASED} {chosen.of}: there is none for "
+            f"{ui.plain(', '.join(few))}."
+        )
+    ui.reading(reading.matrix(chosen.of, low))
 
 
 def _picked(key: str) -> None:

@@ -202,3 +202,34 @@ def test_long_names_break_where_a_phone_ends() -> None:
     (drawn,) = traces(draw([curve(name)]), "curve")
     assert drawn.name.replace("<br>", " ") == name
     assert max(map(len, drawn.name.split("<br>"))) <= 38
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_band_can_be_seen_however_thin_and_many(theme: str) -> None:
+    bands = traces(draw([curve("a × b"), curve("a × c"), curve("b × c")], theme=theme), "band")
+    for band in bands:
+        assert contrast(band.fillcolor, palette.BACKGROUND[theme]) >= 1.5
+        assert band.line.color == band.fillcolor
+        assert band.line.width >= 2
+    (chance,) = traces(draw([curve()], theme=theme), "chance")
+    assert contrast(chance.line.color, bands[0].fillcolor) >= 2.5
+
+
+@pytest.mark.parametrize("permutations", [20, 200, 2_000])
+def test_a_p_has_the_digits_that_the_pairings_support(permutations: int) -> None:
+    for above in (0, 1, permutations // 20, permutations // 2, permutations - 1):
+        p = (1 + above) / (1 + permutations)
+        said = drawing.p_text(p, permutations)
+        error = max((p * (1 - p) / permutations) ** 0.5, 1 / (permutations + 1))
+        step = 10.0 ** -len(said.partition(".")[2])
+        # The last digit is that of the error: one more would say nothing, one less would lose something.
+        assert step <= error < 10 * step or (error >= 0.1 and step == 0.1)
+        assert abs(float(said) - p) <= step / 2 + 1e-12
+        assert float(said) > 0
+    assert drawing.p_text(float("nan"), permutations) == "–"
+
+
+def test_figures_beside_each_other_can_have_one_scale() -> None:
+    figure = figures.spaces_figure(NAMES, np.abs(np.nan_to_num(VALUES)), title="Overlap", low=-0.5)
+    assert (figure.data[0].zmin, figure.data[0].zmax) == (-0.5, 1)
+    assert figures.spaces_figure(NAMES, VALUES, title="Overlap", low=-0.05).data[0].zmin == -0.125

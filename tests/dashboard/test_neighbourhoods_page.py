@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
+import json
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import agreement, data, nearby
+from dashboard.figures.agreement import p_text
 from dashboard.views import neighbourhoods
 from jobs.datasets.importer import Imported
 from jobs.specs import Agreement, EmbedAudio, Neighbors
@@ -162,7 +165,7 @@ def test_summary_has_the_numbers_of_the_artifact(shown: Any) -> None:
         assert f"{adjusted[best_adjusted]:.3f} at k = {best_adjusted + 1}" in row
         assert f">{overlap[4]:.3f}<" in row
         assert f">{5 / 47:.3f}<" in row
-        assert f">{float(found.array('p_value')[4]):.3f}<" in row
+        assert f">{p_text(float(found.array('p_value')[4]), 20)}<" in row
     assert "for k = 1 to 20" in said
     assert "literal S" not in said
 
@@ -184,9 +187,9 @@ def test_jaccard_has_its_own_numbers_and_no_p(shown: Any) -> None:
 
 def test_controls_are_in_the_url_and_come_back(shown: Any) -> None:
     app = run(k="7", show="adjusted", axis="linear", order="most", between="handcrafted~melstats", cka="rbf")
-    assert app.select_slider(key="neighbourhoods.k").value == "7"
+    assert app.select_slider(key="neighbourhoods.k").value == 7
     assert app.selectbox(key="neighbourhoods.between").value == "handcrafted~melstats"
-    app.select_slider(key="neighbourhoods.k").set_value("12").run()
+    app.select_slider(key="neighbourhoods.k").set_value(12).run()
     assert app.query_params["k"] == "12"
     assert app.query_params["show"] == "adjusted"
     assert app.query_params["cka"] == "rbf"
@@ -195,7 +198,7 @@ def test_controls_are_in_the_url_and_come_back(shown: Any) -> None:
 
 def test_other_things_have_other_sizes(shown: Any) -> None:
     app = run(k="30")
-    assert app.select_slider(key="neighbourhoods.k").value == "30"
+    assert app.select_slider(key="neighbourhoods.k").value == 30
     app.session_state["neighbourhoods.of"] = "classes"
     app.run()
     assert not app.exception
@@ -455,6 +458,8 @@ def test_files_hold_everything(shown: Any) -> None:
 
 def test_specs_are_those_that_everybody_asks_for(shown: Any) -> None:
     found = pairs(shown, "classes")
+    assert {p.spec.permutations for p in found} == {2_000}
+    assert {p.spec.permutations for p in pairs(shown)} == {200}
     assert all(isinstance(p.spec, Agreement) and shown.cache.contains(p.spec.key) for p in found)
     assert [p.title for p in found][:2] == ["aisfx × handcrafted", "aisfx × melstats"]
     assert found[-1].id == "melstats~minilm · labels"
@@ -528,3 +533,76 @@ def test_notes_on_the_link_come_before_a_page_that_ends_early(shown: Any) -> Non
     app = run(space=["aisfx", "nope"])
     assert "Choose at least two spaces" in words(app)
     assert any("nope" in i.value and "was left at its default" in i.value for i in app.info)
+
+
+@pytest.mark.parametrize("with_self", [False, True])
+@pytest.mark.parametrize("measure", ["overlap", "jaccard", "adjusted"])
+def test_words_say_what_is_drawn(shown: Any, measure: str, with_self: bool) -> None:
+    app = run(show=measure, self="self" if with_self else "others", k="5")
+    said = words(app)
+    figure = json.loads(app.get("plotly_chart")[0].proto.spec)
+    counts_itself = with_self and measure != "jaccard"
+    rings = [t for t in figure["data"] if t.get("meta") == "peak"]
+    assert bool(rings) == ("Rings: the largest value" in said)
+    assert bool(rings) == (not counts_itself and measure != "jaccard")
+    if measure == "overlap":
+        chance = next(t for t in figure["data"] if t.get("meta") == "chance")
+        assert ("(1 + (k − 1)² / (n − 1)) / k" in said) == with_self
+        assert ("line, k / (n − 1)" in said) == (not with_self)
+        expected = (1 + 16 / 47) / 5 if with_self else 5 / 47
+        at = decoded(chance["x"]).tolist().index(5)
+        assert decoded(chance["y"])[at] == pytest.approx(expected)
+    assert ("for k = 1 to 9, without the point itself" in said) == counts_itself
+    assert ("with the point itself" in figure["layout"]["yaxis"]["title"]["text"]) == counts_itself
+    assert app.get("button_group")
+    assert app.session_state["neighbourhoods.self"] == ("self" if counts_itself else "others")
+    assert ("self" in app.query_params) == counts_itself
+    assert "which is S<sub>k</sub> without the point itself" in said
+
+
+def decoded(values: Any) -> np.ndarray:
+    """Read numbers of a figure as they are sent to the browser."""
+    if isinstance(values, dict):
+        return np.frombuffer(base64.b64decode(values["bdata"]), values["dtype"])
+    return np.asarray(values)
+
+
+def test_a_k_between_those_of_the_slider_is_the_nearest(shown: Any) -> None:
+    app = run(k="17")
+    assert app.select_slider(key="neighbourhoods.k").value == 16
+    assert app.query_params["k"] in ("16", ["16"])
+    assert any("the nearest is 16" in i.value for i in app.info)
+    assert any("was left at its default" in i.value for i in run(k="48").info)
+
+
+def test_both_matrices_have_one_scale_and_their_n(shown: Any) -> None:
+    app = run(show="adjusted", k="5", cka="rbf_debiased")
+    first, second = (json.loads(chart.proto.spec) for chart in app.get("plotly_chart")[1:3])
+    assert first["data"][0]["zmin"] == second["data"][0]["zmin"] == -0.125
+    assert "the same colours, from −0.12 to 1" in words(app)
+    assert all(f["layout"]["title"]["text"].endswith("<br>clips; n = 48") for f in (first, second))
+    assert "the same colours, from 0 to 1" in words(run(k="5", cka="linear"))
+
+
+def test_debiased_cka_of_three_classes_is_missed(made: Any, fresh: Workspace, tmp_path: Path) -> None:
+    classes = {"Dog": "Animals", "Rain": "Nature", "Saw": "Things"}
+    found, dataset = made.workspace(tmp_path, per_class=3, classes=classes, sounds=False)
+    spaces = [made.space(found, dataset, n, seed=i, spread=1.0) for i, n in enumerate(("a1", "a2"))]
+    made.agreement_of(found, dataset, *spaces, "classes")
+    sentence = "Debiased CKA needs at least 4 classes: there is none for a1 × a2"
+    assert sentence in words(run(of="classes"))
+    assert sentence not in words(run(of="classes", cka="linear"))
+
+
+def test_files_of_clips_and_of_classes_have_names_of_their_own(shown: Any) -> None:
+    from types import SimpleNamespace
+
+    from dashboard.views import _neighbourhoods_lists as lists
+
+    pair = pairs(shown)[0]
+    options: Any = SimpleNamespace(between=pair)
+    names = set()
+    for of in ("clips", "classes"):
+        chosen: Any = SimpleNamespace(dataset=shown.dataset("small"), of=of)
+        names.add(lists._file("overlap", chosen, options))
+    assert names == {"overlap-small-clips-aisfx-handcrafted", "overlap-small-classes-aisfx-handcrafted"}
