@@ -21,8 +21,8 @@ from jobs.specs import (
 )
 from jobs.workspace import Dataset
 
-#: Shuffled pairings of an agreement. Classes are few and quickly compared, and 200 pairings would leave a p of
-#: 0.05 uncertain by ±0.03.
+#: Shuffled pairings of an agreement. Classes are few and quickly compared, and 200 pairings would leave a p
+#: of 0.05 uncertain by ±0.03.
 PAIRINGS = {"clips": 200, "classes": 2_000}
 
 

@@ -66,7 +66,7 @@ def summary(literal: bool, permutations: int) -> str:
 
 def matrix(of: str, low: float) -> str:
     """Say what the two matrices show, whose colours begin at `low`."""
-    begin = f"{low:.2f}".replace("-", "−") if low < 0 else "0"
+    begin = f"{low:.2f}".replace("-", "−") if low <= -0.005 else "0"
     rows = "clips" if of == "clips" else "classes"
     return (
         f"Both have the same order and the same colours, from {begin} to 1; click a square, or choose below, "
