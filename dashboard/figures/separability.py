@@ -18,6 +18,8 @@ SVG_POINTS = 2000
 #: Classes up to which every cell of a heatmap can be clicked.
 CLICKABLE = 32
 _LABEL = 26
+#: Differences below this are of rounding, and no axis is made long by them.
+_ROUNDING = 1e-9
 _BAND = "rgba(128, 128, 128, 0.16)"
 
 
@@ -269,8 +271,11 @@ def distance_figure(
         )
     finite = grid[np.isfinite(grid)]
     low, high = limits or ((float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0))
-    # A scale without extent has one tick, the number that all cells have.
-    scale: dict[str, Any] = {"nticks": 5} if high > low else {"tickvals": [low], "ticktext": [figured(low)]}
+    scale: dict[str, Any] = {"nticks": 5}
+    if high - low < _ROUNDING:
+        # A scale without extent has one tick, the number that all cells have.
+        scale = {"tickvals": [low], "ticktext": [figured(round(low, 9))]}
+        high = low + max(abs(low), _ROUNDING)
     counts = np.asarray(n_pairs, np.int64)
     heat: dict[str, Any] = {
         "type": "heatmap",
@@ -278,7 +283,7 @@ def distance_figure(
         "y": list(names),
         "z": grid.astype(np.float32),
         "zmin": low,
-        "zmax": high if high > low else low + (abs(low) or 1.0),
+        "zmax": high,
         "xgap": 1 if classes <= 40 else 0,
         "ygap": 1 if classes <= 40 else 0,
         "colorscale": palette.SEQUENTIAL,
@@ -381,7 +386,7 @@ def property_figure(
         "margin": {"t": 10},
         "xaxis": {
             "title": {"text": title},
-            "range": [0, 1.22 * top or 1.0],
+            "range": [0, 1.22 * top if top > _ROUNDING else 1.0],
             "showgrid": True,
             "nticks": 6,
             "exponentformat": "none",

@@ -164,6 +164,10 @@ def test_scales_of_small_numbers_have_no_prefixes_of_units() -> None:
     one = figures.distance_figure(names, np.full((2, 2), 2e-4), pairs, title="mean")
     assert list(one.data[0].colorbar.tickvals) == [2e-4]
     assert list(one.data[0].colorbar.ticktext) == ["0.000200"]
+    rounding = figures.distance_figure(names, 1e-16 * grid, pairs, title="mean").data[0]
+    assert list(rounding.colorbar.ticktext) == ["0"]
+    assert rounding.zmax - rounding.zmin >= 1e-16
+    assert list(figures.property_figure(["a"], [1e-17], title="mean").layout.xaxis.range) == [0, 1]
 
 
 def test_a_property_that_no_space_has_says_so() -> None:
