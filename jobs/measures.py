@@ -86,7 +86,7 @@ def of_pairs(
     if of == "classes":
         compared += [replace(text, dataset=ref) for text in texts]
     return [
-        Agreement(a=a, b=b, of=of, labels=labels, permutations=PAIRINGS[of])
+        Agreement(a=a, b=b, of=of, labels=labels, permutations=PAIRINGS.get(of, 0))
         for a, b in combinations(compared, 2)
     ]
 
