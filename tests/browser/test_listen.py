@@ -170,7 +170,8 @@ def test_an_upload_finds_its_own_and_what_is_none_is_said(page: Any, site: Simpl
     rows.nth(14).wait_for()
     assert rows.first.get_attribute("data-clip") == "crow__take-002"  # the same sound is in the dataset
     assert "1.000" in rows.first.inner_text()
-    page.locator('.hsr-query .hsr-play:not([tabindex="-1"])').click()  # one that goes may still be there
+    page.locator(".hsr-query .hsr-play").nth(1).wait_for(state="detached")  # one that goes may still be there
+    page.locator(".hsr-query .hsr-play").click()
     until(page, AUDIO, lambda a: "/~upload/" in a["src"] and not a["paused"] and a["at"] > 0.05)
     assert page.locator("audio").count() == 1
     silent = io.BytesIO()
