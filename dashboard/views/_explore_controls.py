@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from dashboard import colours, data, figures, results, state, ui
+from dashboard import colours, data, figures, results, state
+from dashboard.views._dataset import choose, no_space, wait_for_sounds
 from jobs.specs import METHODS, EmbedAudio, Project
 from jobs.workspace import Dataset, Workspace
 
@@ -31,34 +32,22 @@ class Choices:
 
 
 def controls(workspace: Workspace, view: state.View, names: list[str]) -> Choices | None:
-    side = st.sidebar
-    view.choice("dataset", names, names[0])
-    with side:
-        name = str(st.selectbox("Dataset", names, key=view.key("dataset")))
-    dataset = workspace.dataset(name)
-    if dataset.note:
-        side.caption(ui.plain(dataset.note))
+    dataset = choose(workspace, view, names)
     if not dataset.ready:
         st.title("Explore")
-        st.write(f"The sounds of **{ui.plain(name)}** are being generated.")
-        assert dataset.source is not None
-        ui.pending(workspace, [dataset.source], "explore-generate")
+        wait_for_sounds(workspace, view, dataset)
         return None
     spaces = {s.encoder: s for s in workspace.spaces(dataset)}
     if not spaces:
         st.title("Explore")
-        st.write(f"**{ui.plain(name)}** has no space yet: embed it with at least one model.")
-        st.code(ui.command(workspace, "embed", name, "melstats"), language="bash")
-        if st.button("Embed with melstats", type="primary"):
-            workspace.queue.submit(EmbedAudio(dataset=dataset.ref, encoder="melstats"))
-            st.rerun()
+        no_space(workspace, view, dataset, (), "drawn")
         return None
     encoders = list(spaces)
     done = [e for e in encoders if spaces[e].state == "done"] or encoders
     method_names = [m for m in ("tsne", "umap", "pca") if m in METHODS]
     method = view.choice("map", method_names, "tsne")
     _begin(view, encoders, done, {e: Project(embedding=s.spec, method=method) for e, s in spaces.items()})
-    with side:
+    with st.sidebar:
         picked = st.multiselect(
             "Spaces",
             encoders,

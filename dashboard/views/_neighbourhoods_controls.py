@@ -8,6 +8,7 @@ import streamlit as st
 
 from dashboard import agreement, data, figures, nearby, numbers, results, state, ui
 from dashboard.agreement import Compared, Pair
+from dashboard.views._dataset import choose, offer, wait_for_sounds
 from jobs import encoders
 from jobs.specs import EmbedAudio, EmbedText, Spec
 from jobs.workspace import Dataset, Workspace
@@ -80,10 +81,9 @@ class Options:
 
 def controls(workspace: Workspace, view: state.View, names: list[str]) -> Choices | None:
     """Draw the controls; None where there is nothing to compare, which the page then says."""
-    view.choice("dataset", names, names[0])
+    dataset = choose(workspace, view, names)
     of = view.choice("of", list(OF), "clips")
     with st.sidebar:
-        name = str(st.selectbox("Dataset", names, key=view.key("dataset")))
         st.segmented_control(
             "Compare by",
             list(OF),
@@ -93,14 +93,9 @@ def controls(workspace: Workspace, view: state.View, names: list[str]) -> Choice
             help="Clips: whether the same clips are near each other. Classes: whether the same classes are, "
             "by the mean of their clips; spaces of texts take part then.",
         )
-    dataset = workspace.dataset(name)
-    if dataset.note:
-        st.sidebar.caption(ui.plain(dataset.note))
     if not dataset.ready:
         _stopped(view)
-        st.write(f"The sounds of **{ui.plain(name)}** are being generated.")
-        assert dataset.source is not None
-        ui.pending(workspace, [dataset.source], "neighbourhoods-generate")
+        wait_for_sounds(workspace, view, dataset)
         return None
     there, coming = agreement.compared(workspace, dataset, of)
     if len(there) < 2:
@@ -110,7 +105,7 @@ def controls(workspace: Workspace, view: state.View, names: list[str]) -> Choice
     c = data.clips(dataset)
     if lacking := _lacking(c, of):
         _stopped(view)
-        st.info(f"{ui.plain(name)} has {lacking}", icon=":material/info:")
+        st.info(f"{ui.plain(dataset.name)} has {lacking}", icon=":material/info:")
         return None
     options = [s.name for s in there]
     view.many("space", options, options[:MOST_SPACES], most=MOST_SPACES)
@@ -190,14 +185,10 @@ def _too_few(
     wanted = free[: 2 - min(len(has), 1)]
     if not wanted:
         return
-    st.code(ui.command(workspace, "embed", dataset.name, *wanted), language="bash")
+    offer(workspace, dataset, wanted)
     if of == "classes" and has:
         st.caption("Or compare how the classes sound with what they are called:")
         st.code(ui.command(workspace, "embed", dataset.name, "minilm", "--text", "label"), language="bash")
-    if st.button(f"Embed with {' and '.join(wanted)}", type="primary"):
-        for encoder in wanted:
-            workspace.queue.submit(EmbedAudio(dataset=dataset.ref, encoder=encoder))
-        st.rerun()
 
 
 def options(view: state.View, chosen: Choices) -> Options:

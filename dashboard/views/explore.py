@@ -8,6 +8,7 @@ from dashboard import colours, data, numbers, results, state, ui
 from dashboard.components import clips as clip_list
 from dashboard.components import map as map_component
 from dashboard.views import _explore_quality as quality
+from dashboard.views._dataset import none_there
 from dashboard.views._explore_controls import Choices, controls, overtaken
 from jobs.specs import Project
 from jobs.workspace import Workspace
@@ -38,10 +39,7 @@ def render(workspace: Workspace) -> None:
     """Draw the page."""
     datasets = workspace.datasets()
     if not datasets:
-        st.title("Explore")
-        st.info(
-            "There is no dataset to look at yet. The home page says how to add one.", icon=":material/info:"
-        )
+        none_there(TITLE)
         return
     view = state.View("explore", st.session_state, st.query_params)
     chosen = controls(workspace, view, [d.name for d in datasets])

@@ -8,6 +8,7 @@ from dashboard import listen, state, ui
 from dashboard.views import _listen_blind as blind
 from dashboard.views import _listen_compare as compare
 from dashboard.views import _listen_ratings as ratings
+from dashboard.views._dataset import choose, none_there, offer, wait_for_sounds
 from jobs.specs import EmbedAudio
 from jobs.workspace import Dataset, Workspace
 
@@ -22,10 +23,7 @@ def render(workspace: Workspace) -> None:
     """Draw the page."""
     datasets = workspace.datasets()
     if not datasets:
-        st.title(TITLE)
-        st.info(
-            "There is no dataset to listen to yet. The home page says how to add one.", icon=":material/info:"
-        )
+        none_there(TITLE, "listen to")
         return
     # What one part of the page does not draw must still be there when it is drawn again.
     for key in [k for k in st.session_state if str(k).startswith("listen.")]:
@@ -35,13 +33,8 @@ def render(workspace: Workspace) -> None:
     part = view.choice("part", list(PARTS), "compare")
     if part == "blind" and blind.render(workspace, view, names):
         return
-    view.choice("dataset", names, names[0])
-    with st.sidebar:
-        name = str(st.selectbox("Dataset", names, key=view.key("dataset")))
-    dataset = workspace.dataset(name)
-    if dataset.note:
-        st.sidebar.caption(ui.plain(dataset.note))
-    st.title(f"{TITLE} · {name}")
+    dataset = choose(workspace, view, names)
+    st.title(f"{TITLE} · {dataset.name}")
     st.segmented_control(
         "Part",
         list(PARTS),
@@ -51,9 +44,7 @@ def render(workspace: Workspace) -> None:
         label_visibility="collapsed",
     )
     if not dataset.ready:
-        st.write(f"The sounds of **{ui.plain(name)}** are being generated.")
-        assert dataset.source is not None
-        ui.pending(workspace, [dataset.source], "listen-generate")
+        wait_for_sounds(workspace, view, dataset)
     elif part == "results":
         ratings.render(workspace, view, dataset)
     elif systems := listen.offered(workspace, dataset):
@@ -74,9 +65,4 @@ def _no_space(workspace: Workspace, dataset: Dataset) -> None:
         ui.pending(workspace, coming, "listen-embed", until=lambda: bool(listen.offered(workspace, dataset)))
         return
     st.write(f"**{name}** has no space to search in yet: embed it with two models to compare what they find.")
-    wanted = ["melstats", "handcrafted"]
-    st.code(ui.command(workspace, "embed", dataset.name, *wanted), language="bash")
-    if st.button(f"Embed with {' and '.join(wanted)}", type="primary"):
-        for encoder in wanted:
-            workspace.queue.submit(EmbedAudio(dataset=dataset.ref, encoder=encoder))
-        st.rerun()
+    offer(workspace, dataset, ["melstats", "handcrafted"])

@@ -13,6 +13,7 @@ from dashboard import agreement, figures, numbers, results, state, ui
 from dashboard.agreement import Pair
 from dashboard.figures.agreement import p_text
 from dashboard.views import _neighbourhoods_reading as reading
+from dashboard.views._dataset import none_there
 from dashboard.views._neighbourhoods_controls import (
     AXES,
     DEFINITIONS,
@@ -45,10 +46,7 @@ def render(workspace: Workspace) -> None:
     """Draw the page."""
     datasets = workspace.datasets()
     if not datasets:
-        st.title(TITLE)
-        st.info(
-            "There is no dataset to look at yet. The home page says how to add one.", icon=":material/info:"
-        )
+        none_there(TITLE)
         return
     view = state.View("neighbourhoods", st.session_state, st.query_params)
     chosen = controls(workspace, view, [d.name for d in datasets])

@@ -9,9 +9,9 @@ from dashboard.views import _retrieval_families as families
 from dashboard.views import _retrieval_models as models
 from dashboard.views import _retrieval_queries as queries
 from dashboard.views import _retrieval_systems as systems
+from dashboard.views._dataset import choose, no_space, none_there, wait_for_sounds
 from dashboard.views._retrieval_parts import Chosen, ceiling
-from jobs.specs import EmbedAudio
-from jobs.workspace import Dataset, Space, Workspace
+from jobs.workspace import Workspace
 
 TITLE = "Retrieval"
 ICON = ":material/manage_search:"
@@ -22,10 +22,7 @@ def render(workspace: Workspace) -> None:
     """Draw the page."""
     datasets = workspace.datasets()
     if not datasets:
-        st.title(TITLE)
-        st.info(
-            "There is no dataset to look at yet. The home page says how to add one.", icon=":material/info:"
-        )
+        none_there(TITLE)
         return
     view = state.View("retrieval", st.session_state, st.query_params)
     chosen = _controls(workspace, view, [d.name for d in datasets])
@@ -66,22 +63,16 @@ def render(workspace: Workspace) -> None:
 
 
 def _controls(workspace: Workspace, view: state.View, names: list[str]) -> Chosen | None:
-    view.choice("dataset", names, names[0])
-    with st.sidebar:
-        name = str(st.selectbox("Dataset", names, key=view.key("dataset")))
-    dataset = workspace.dataset(name)
-    if dataset.note:
-        st.sidebar.caption(ui.plain(dataset.note))
+    dataset = choose(workspace, view, names)
     if not dataset.ready:
         st.title(TITLE)
-        st.write(f"The sounds of **{ui.plain(name)}** are being generated.")
-        assert dataset.source is not None
-        ui.pending(workspace, [dataset.source], "retrieval-generate")
+        wait_for_sounds(workspace, view, dataset)
         return None
     spaces = workspace.spaces(dataset)
     done = {s.encoder: s.spec for s in spaces if s.state == "done"}
     if not done:
-        _no_space(workspace, dataset, spaces)
+        st.title(f"{TITLE} · {dataset.name}")
+        no_space(workspace, view, dataset, spaces, "searched")
         return None
     view.choice("space", list(done), next(iter(done)))
     options = list(retrieval.BY) if retrieval.has_families(dataset) else ["label"]
@@ -122,24 +113,6 @@ def _controls(workspace: Workspace, view: state.View, names: list[str]) -> Chose
 
 def _counted() -> None:
     st.session_state["retrieval.count"] = "yes" if st.session_state["retrieval.counted"] else "no"
-
-
-def _no_space(workspace: Workspace, dataset: Dataset, spaces: list[Space]) -> None:
-    st.title(f"{TITLE} · {dataset.name}")
-    if spaces:
-        st.write(f"**{ui.plain(dataset.name)}** is being embedded; its spaces are searched here then.")
-        ui.pending(
-            workspace,
-            [s.spec for s in spaces],
-            "retrieval-embed",
-            until=lambda: any(s.state == "done" for s in workspace.spaces(dataset)),
-        )
-        return
-    st.write(f"**{ui.plain(dataset.name)}** has no space yet: embed it with at least one model.")
-    st.code(ui.command(workspace, "embed", dataset.name, "melstats"), language="bash")
-    if st.button("Embed with melstats", type="primary"):
-        workspace.queue.submit(EmbedAudio(dataset=dataset.ref, encoder="melstats"))
-        st.rerun()
 
 
 def _nothing_to_find(sizes: dict[str, int]) -> None:

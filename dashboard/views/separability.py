@@ -12,6 +12,7 @@ from dashboard.separability import Scores
 from dashboard.views import _separability_classes as classes
 from dashboard.views import _separability_pairs as pairs
 from dashboard.views import _separability_table as table
+from dashboard.views._dataset import choose, no_space, none_there, wait_for_sounds
 from jobs.specs import EmbedAudio
 from jobs.workspace import Dataset, Space, Workspace
 
@@ -32,10 +33,7 @@ def render(workspace: Workspace) -> None:
     """Draw the page."""
     datasets = workspace.datasets()
     if not datasets:
-        st.title(TITLE)
-        st.info(
-            "There is no dataset to look at yet. The home page says how to add one.", icon=":material/info:"
-        )
+        none_there(TITLE)
         return
     view = state.View("separability", st.session_state, st.query_params)
     chosen = _controls(workspace, view, [d.name for d in datasets])
@@ -80,22 +78,16 @@ def render(workspace: Workspace) -> None:
 
 
 def _controls(workspace: Workspace, view: state.View, names: list[str]) -> _Chosen | None:
-    view.choice("dataset", names, names[0])
-    with st.sidebar:
-        name = str(st.selectbox("Dataset", names, key=view.key("dataset")))
-    dataset = workspace.dataset(name)
-    if dataset.note:
-        st.sidebar.caption(ui.plain(dataset.note))
+    dataset = choose(workspace, view, names)
     if not dataset.ready:
         st.title(TITLE)
-        st.write(f"The sounds of **{ui.plain(name)}** are being generated.")
-        assert dataset.source is not None
-        ui.pending(workspace, [dataset.source], "separability-generate")
+        wait_for_sounds(workspace, view, dataset)
         return None
     spaces = workspace.spaces(dataset)
     done = {s.encoder: s for s in spaces if s.state == "done"}
     if not done:
-        _no_space(workspace, dataset, spaces)
+        st.title(f"{TITLE} · {dataset.name}")
+        no_space(workspace, view, dataset, spaces, "compared")
         return None
     view.choice("space", list(done), next(iter(done)))
     view.choice("metric", list(separability.METRICS), "cosine")
@@ -109,24 +101,6 @@ def _controls(workspace: Workspace, view: state.View, names: list[str]) -> _Chos
             help="Cosine looks at directions only, as the paper does; the others at lengths as well.",
         )
     return _Chosen(dataset, spaces, done[space], str(metric))
-
-
-def _no_space(workspace: Workspace, dataset: Dataset, spaces: list[Space]) -> None:
-    st.title(f"{TITLE} · {dataset.name}")
-    if spaces:
-        st.write(f"**{ui.plain(dataset.name)}** is being embedded; its spaces are compared here then.")
-        ui.pending(
-            workspace,
-            [s.spec for s in spaces],
-            "separability-embed",
-            until=lambda: any(s.state == "done" for s in workspace.spaces(dataset)),
-        )
-        return
-    st.write(f"**{ui.plain(dataset.name)}** has no space yet: embed it with at least one model.")
-    st.code(ui.command(workspace, "embed", dataset.name, "melstats"), language="bash")
-    if st.button("Embed with melstats", type="primary"):
-        workspace.queue.submit(EmbedAudio(dataset=dataset.ref, encoder="melstats"))
-        st.rerun()
 
 
 def _too_few(names: list[str], some: bool) -> None:
