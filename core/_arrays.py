@@ -38,6 +38,17 @@ def class_codes(labels: ArrayLike, n: int) -> tuple[np.ndarray, np.ndarray]:
     return classes, codes
 
 
+def neighborhood_sizes(ks: ArrayLike, most: int, allowed: str | None = None) -> np.ndarray:
+    """Return sizes of neighbourhood, (K,) int64, each from 1 to `most`; `allowed` is how an error says so."""
+    sizes = np.atleast_1d(np.asarray(ks))
+    if sizes.ndim != 1 or sizes.size == 0 or sizes.dtype.kind not in "iu":
+        raise ValueError(f"ks is {ks!r}; it must hold whole numbers.")
+    if sizes.min() < 1 or sizes.max() > most:
+        allowed = allowed or f"here they must be from 1 to {most}"
+        raise ValueError(f"ks run from {sizes.min()} to {sizes.max()}; {allowed}.")
+    return sizes.astype(np.int64)
+
+
 def norms(array: np.ndarray) -> np.ndarray:
     """L2 norms of the rows, summed in float64."""
     return np.sqrt(np.einsum("ij,ij->i", array, array, dtype=np.float64))

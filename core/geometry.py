@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from core._arrays import matrix
+from core._arrays import matrix, neighborhood_sizes
 from core.neighbors import neighbor_indices
 
 METRICS = ("cosine", "euclidean")
@@ -50,7 +50,7 @@ def k_occurrence(indices: ArrayLike, ks: ArrayLike) -> np.ndarray:
            [1, 1]])
     """
     graph = neighbor_indices(indices)
-    sizes = _sizes(ks, graph.shape[1])
+    sizes = _sizes(ks, graph)
     n = len(graph)
     counts = np.empty((n, len(sizes)), dtype=np.int64)
     sofar = np.zeros(n, dtype=np.int64)
@@ -95,7 +95,7 @@ def hubness(indices: ArrayLike, ks: ArrayLike) -> np.ndarray:
     >>> hubness([[1, 2], [0, 2], [1, 0], [1, 0]], [1, 2]).round(3)
     array([ 0.816, -0.816])
     """
-    sizes = _sizes(ks, neighbor_indices(indices).shape[1])
+    sizes = _sizes(ks, neighbor_indices(indices))
     # The mean of N_k is k, so all moments are sums of whole numbers.
     deviation = (k_occurrence(indices, sizes) - sizes).astype(np.float64)  # (n, K)
     variance = (deviation**2).mean(axis=0)
@@ -281,10 +281,6 @@ def _blocks(n: int) -> list[slice]:
     return [slice(start, min(start + _BLOCK_ROWS, n)) for start in range(0, n, _BLOCK_ROWS)]
 
 
-def _sizes(ks: ArrayLike, most: int) -> np.ndarray:
-    sizes = np.atleast_1d(np.asarray(ks))
-    if sizes.ndim != 1 or sizes.size == 0 or sizes.dtype.kind not in "iu":
-        raise ValueError(f"ks is {ks!r}; it must hold whole numbers.")
-    if sizes.min() < 1 or sizes.max() > most:
-        raise ValueError(f"ks run from {sizes.min()} to {sizes.max()}; this graph allows 1 to {most}.")
-    return sizes.astype(np.int64)
+def _sizes(ks: ArrayLike, graph: np.ndarray) -> np.ndarray:
+    most = graph.shape[1]
+    return neighborhood_sizes(ks, most, f"this graph allows 1 to {most}")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from core._arrays import matrix, unit_rows
+from core._arrays import matrix, neighborhood_sizes, unit_rows
 from core._exact_search import DECIMALS, cores
 from core._exact_search import warm_up as warm_up_search
 from core.neighbors import knn, neighbor_indices, shared_ranks
@@ -358,15 +358,9 @@ def neighborhood_kept(neighbor_graph: ArrayLike, coords: ArrayLike, ks: ArrayLik
     """
     graph = neighbor_indices(neighbor_graph)
     coords = matrix(coords, "coords")
-    sizes = np.atleast_1d(np.asarray(ks))
     if len(coords) != len(graph):
         raise ValueError(f"The map has {len(coords)} points and the neighbour graph {len(graph)}.")
-    if sizes.ndim != 1 or sizes.dtype.kind not in "iu" or sizes.size == 0:
-        raise ValueError(f"ks is {ks!r}; it must hold whole numbers.")
-    if sizes.min() < 1 or sizes.max() > graph.shape[1]:
-        raise ValueError(
-            f"ks run from {sizes.min()} to {sizes.max()}; this graph allows 1 to {graph.shape[1]}."
-        )
+    sizes = neighborhood_sizes(ks, graph.shape[1], f"this graph allows 1 to {graph.shape[1]}")
     longest = int(sizes.max())
     points, ranks = shared_ranks(graph[:, :longest], _map_neighbors(coords, longest))
     kept = [np.bincount(points[ranks <= k], minlength=len(graph)) / k for k in sizes]
@@ -466,13 +460,8 @@ def trustworthiness_continuity(
         raise ValueError(f"The map has {len(coords)} points and the space {n}.")
     if n < 3:
         raise ValueError(f"The space has {n} points; neighbourhoods below n / 2 need at least 3.")
-    sizes = np.atleast_1d(np.asarray(ks))
-    if sizes.ndim != 1 or sizes.dtype.kind not in "iu" or sizes.size == 0:
-        raise ValueError(f"ks is {ks!r}; it must hold whole numbers.")
-    if sizes.min() < 1 or 2 * sizes.max() >= n:
-        raise ValueError(
-            f"ks run from {sizes.min()} to {sizes.max()}; {n} points allow 1 to {(n - 1) // 2}, below n / 2."
-        )
+    most = (n - 1) // 2
+    sizes = neighborhood_sizes(ks, most, f"{n} points allow 1 to {most}, below n / 2")
     points = unit_rows(X) if metric == "cosine" else X.astype(np.float64)
     largest = max(np.abs(points).max(), np.abs(coords).max())
     if largest > 1e150:

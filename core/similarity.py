@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from core._alignment import alignment
-from core._arrays import matrix
+from core._arrays import matrix, neighborhood_sizes
 from core._exact_search import METRICS, cores
 from core.neighbor_order import index_type, neighbor_order
 from core.neighbors import neighbor_indices, shared_ranks
@@ -79,7 +79,7 @@ class OverlapCurve:
         ValueError
             For a k beyond that.
         """
-        sizes = _sizes(ks, _most(self.histograms.shape[1], self.n, self.include_self))
+        sizes = neighborhood_sizes(ks, _most(self.histograms.shape[1], self.n, self.include_self))
         counted = sizes - self.include_self
         order = np.argsort(counted, kind="stable")
         shared = np.empty((self.n, len(sizes)))
@@ -206,9 +206,9 @@ def neighborhood_overlap(
         raise ValueError("Both ks and k_max are given; give one of them.")
     most = n if include_self else n - 1
     if ks is not None:
-        sizes = _sizes(ks, most)
+        sizes = neighborhood_sizes(ks, most)
     else:
-        sizes = np.arange(1, (most if k_max is None else int(_sizes(k_max, most)[0])) + 1)
+        sizes = np.arange(1, (most if k_max is None else int(neighborhood_sizes(k_max, most)[0])) + 1)
     width = min(int(sizes.max()), n - 1)
     first, second = (neighbor_order(A, width, metric=m) for A, m in zip((X, Y), metrics, strict=True))
     return _curve(first, second, sizes, include_self)
@@ -248,7 +248,7 @@ def overlap_from_neighbors(
     a, b = _graphs(first, second)
     n, k = a.shape
     most = _most(k, n, include_self)
-    sizes = np.arange(1, most + 1) if ks is None else _sizes(ks, most)
+    sizes = np.arange(1, most + 1) if ks is None else neighborhood_sizes(ks, most)
     width = min(int(sizes.max()), k)
     return _curve(a[:, :width], b[:, :width], sizes, include_self)
 
@@ -310,7 +310,7 @@ def permutation_band(
     """
     a, b = _graphs(first, second)
     n, k = a.shape
-    sizes = np.arange(1, k + 1) if ks is None else _sizes(ks, k)
+    sizes = np.arange(1, k + 1) if ks is None else neighborhood_sizes(ks, k)
     whole = isinstance(permutations, int | np.integer) and not isinstance(permutations, bool)
     if not whole or permutations < 0:
         raise ValueError(f"permutations is {permutations!r}; it must be a whole number from 0.")
@@ -531,15 +531,6 @@ def cka_both(
         raise ValueError(f"bandwidth is {bandwidth!r}; it must be a positive number of median distances.")
     sums = alignment(X, Y, kernel, float(bandwidth))
     return sums.biased(), sums.unbiased() if len(X) > 3 else None
-
-
-def _sizes(ks: ArrayLike, most: int) -> np.ndarray:
-    sizes = np.atleast_1d(np.asarray(ks))
-    if sizes.ndim != 1 or sizes.size == 0 or sizes.dtype.kind not in "iu":
-        raise ValueError(f"ks is {ks!r}; it must hold whole numbers.")
-    if sizes.min() < 1 or sizes.max() > most:
-        raise ValueError(f"ks run from {sizes.min()} to {sizes.max()}; here they must be from 1 to {most}.")
-    return sizes.astype(np.int64)
 
 
 def _most(width: int, n: int, include_self: bool) -> int:
