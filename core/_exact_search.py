@@ -20,7 +20,7 @@ _FLOAT32 = 2.0**-24  # unit roundoff
 _FLOAT64 = 2.0**-53
 _BLOCK_ELEMENTS = 5_000_000  # scores held at once by a worker: 20 MB at most
 _WHOLE_ELEMENTS = 128_000_000  # scores of all pairs that may be held at once: 512 MB, half of it used
-_SMALL = 20_000_000  # multiplications below which threads and compiled code cost more than they save
+SMALL = 20_000_000  # multiplications below which threads and compiled code cost more than they save
 
 
 @dataclass(frozen=True)
@@ -104,9 +104,9 @@ def search(problem: Problem, k: int, include_self: bool) -> tuple[np.ndarray, np
     indices = np.empty((m, k), dtype=np.int64)
     distances = np.empty((m, k), dtype=np.float64)
     rows = max(1, min(256, _BLOCK_ELEMENTS // n))
-    small = m * n * d < _SMALL
+    small = m * n * d < SMALL
     workers = 1 if small else cores()
-    pair_sums = _pair_sums_numpy if small else _pair_sums_compiled()
+    pair_sums = pair_sums_for(small)
     # The product of a matrix with itself is symmetric: half of it is enough, where it can be held.
     half = np.empty((n, n), dtype=np.float32) if problem.itself and n * n <= _WHOLE_ELEMENTS else None
     local = threading.local()  # fresh pages for every block would cost as much as the product
@@ -138,7 +138,7 @@ def search(problem: Problem, k: int, include_self: bool) -> tuple[np.ndarray, np
             other = row + start != column
             row, column = row[other], column[other]
         offsets = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=stop - start))])
-        exact = _exact(problem, pair_sums, start, offsets, column)
+        exact = exact_distances(problem, pair_sums, start, offsets, column)
         own = int(include_self)
         if include_self:
             indices[start:stop, 0] = np.arange(start, stop)
@@ -196,13 +196,18 @@ def _smallest(values: np.ndarray, offsets: np.ndarray, k: int) -> np.ndarray:
     return offsets[:-1, None] + np.argsort(padded, axis=1, kind="stable")[:, :k]
 
 
-def _exact(
+def exact_distances(
     problem: Problem,
     pair_sums: Callable[..., None],
     start: int,
     offsets: np.ndarray,
     column: np.ndarray,
 ) -> np.ndarray:
+    """Measure pairs in float64, rounded: the points from `start` on, each with its part of `column`.
+
+    ``column[offsets[r] : offsets[r + 1]]`` are rows of the corpus, for the point ``start + r``; `pair_sums`
+    is what `pair_sums_for` gives. As long as `column`.
+    """
     sums = np.empty(len(column))
     euclidean = problem.metric == "euclidean"
     pair_sums(problem.points, problem.corpus, start, offsets, column, euclidean, sums)
@@ -246,7 +251,10 @@ def _pair_sums_numpy(
             np.einsum("ij,j->i", rows, query, out=out[pairs])
 
 
-def _pair_sums_compiled() -> Callable[..., None]:
+def pair_sums_for(small: bool) -> Callable[..., None]:
+    """Return what sums pairs up: NumPy for what is `small`, as there is nothing to compile; else numba."""
+    if small:
+        return _pair_sums_numpy
     from core._kernels import pair_sums
 
     return pair_sums
@@ -260,4 +268,4 @@ def cores() -> int:
 def warm_up(dtype: type) -> None:
     """Compile what a large search of this type needs."""
     X: np.ndarray = np.ones((2, 2), dtype=dtype)
-    _pair_sums_compiled()(X, X, 0, np.array([0, 1, 2]), np.array([1, 0]), False, np.empty(2))
+    pair_sums_for(small=False)(X, X, 0, np.array([0, 1, 2]), np.array([1, 0]), False, np.empty(2))

@@ -46,8 +46,8 @@ def irrelevant_before(
     ends = np.append(first[1:], len(queries))
     problem = exact.prepare(X, X[rows], metric, itself=False)
     n, d = X.shape
-    small = len(rows) * n * d < exact._SMALL
-    pair_sums = exact._pair_sums_numpy if small else exact._pair_sums_compiled()
+    small = len(rows) * n * d < exact.SMALL
+    pair_sums = exact.pair_sums_for(small)
     size = max(1, min(256, _BLOCK_ELEMENTS // n))
 
     def block(start: int) -> None:
@@ -87,7 +87,7 @@ def _before(
     def distances(columns: np.ndarray) -> np.ndarray:
         # Where many items are equal, each class would measure them all again.
         new = columns[np.isnan(measured[columns])]
-        measured[new] = exact._exact(problem, pair_sums, point, np.array([0, len(new)]), new)
+        measured[new] = exact.exact_distances(problem, pair_sums, point, np.array([0, len(new)]), new)
         return measured[columns]
 
     found = []

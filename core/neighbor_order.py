@@ -63,8 +63,8 @@ def neighbor_order(X: ArrayLike, k: int, *, metric: str = "cosine") -> np.ndarra
 def _by_full_sort(X: np.ndarray, k: int, metric: str) -> np.ndarray:
     n, d = X.shape
     problem = exact.prepare(X, X, metric, True)
-    small = n * n * d < exact._SMALL
-    pair_sums = exact._pair_sums_numpy if small else exact._pair_sums_compiled()
+    small = n * n * d < exact.SMALL
+    pair_sums = exact.pair_sums_for(small)
     if metric == "cosine":
         points = problem.corpus * problem.corpus_scale[:, None]
         bias = np.zeros(n)
@@ -83,7 +83,7 @@ def _by_full_sort(X: np.ndarray, k: int, metric: str) -> np.ndarray:
     rows = max(1, _BLOCK_ELEMENTS // n)
 
     def measure(start: int, offsets: np.ndarray, column: np.ndarray) -> np.ndarray:
-        return exact._exact(problem, pair_sums, start, offsets, column)
+        return exact.exact_distances(problem, pair_sums, start, offsets, column)
 
     def block(start: int) -> None:
         stop = min(start + rows, n)

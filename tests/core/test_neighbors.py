@@ -173,7 +173,7 @@ def test_block_size_and_path_do_not_matter(monkeypatch):
     plain = knn(X, 50)
     monkeypatch.setattr(_exact_search, "_BLOCK_ELEMENTS", 7000)
     for limit, whole in ((0, 0), (10**12, 0), (0, 10**9), (10**12, 10**9)):
-        monkeypatch.setattr(_exact_search, "_SMALL", limit)
+        monkeypatch.setattr(_exact_search, "SMALL", limit)
         monkeypatch.setattr(_exact_search, "_WHOLE_ELEMENTS", whole)
         indices, distances = knn(X, 50)
         np.testing.assert_array_equal(indices, plain[0])

@@ -89,7 +89,7 @@ def test_ties_duplicates_zeros_and_several_labels(algorithm, data, count_query):
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_small_random_sets(algorithm, compiled, monkeypatch):
     if compiled:
-        monkeypatch.setattr(_exact_search, "_SMALL", 0)
+        monkeypatch.setattr(_exact_search, "SMALL", 0)
     rng = np.random.default_rng(5)
     X = rng.standard_normal((70, 6)).astype(np.float32) * rng.uniform(0.5, 2, (70, 1)).astype(np.float32)
     X[40:50] = X[:10]

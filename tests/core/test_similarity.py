@@ -158,7 +158,7 @@ BIG = ["plain", "narrow cone", "one outlier", "duplicates", "mostly silence", "a
 @pytest.mark.parametrize("kind", [*BIG, "whole numbers"])
 def test_full_order_is_that_of_the_neighbour_search(monkeypatch, kind, metric):
     monkeypatch.setattr(orders, "_BLOCK_ELEMENTS", 10_000)
-    monkeypatch.setattr(_exact_search, "_SMALL", 0)  # compiled, in threads
+    monkeypatch.setattr(_exact_search, "SMALL", 0)  # compiled, in threads
     for dtype in (np.float64, np.float32):
         X = big(kind).astype(dtype)
         n = len(X)
@@ -173,7 +173,7 @@ def test_full_order_is_that_of_the_neighbour_search(monkeypatch, kind, metric):
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("scale", [1e-160, 1e-30, 1e-7, 1e20, 1e145])
 def test_full_order_at_any_scale(monkeypatch, metric, scale):
-    monkeypatch.setattr(_exact_search, "_SMALL", 0)
+    monkeypatch.setattr(_exact_search, "SMALL", 0)
     X = scale * big("plain")
     expected = knn(X, len(X) - 1, metric=metric)[0]
     np.testing.assert_array_equal(orders.neighbor_order(X, len(X) - 1, metric=metric), expected)
