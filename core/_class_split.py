@@ -1,0 +1,246 @@
+"""Splits of classes as such: what they hold, that they are sound, and how they are written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+_FORMAT = "hearspace class split"
+_LONGEST_JSON = 2_000_000  # characters
+
+
+class SplitError(ValueError):
+    """A split that cannot be: it says what was asked for, what there is, and what would fit."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Numbers of training, validation and test classes: at least 2, 1 and 2."""
+
+    train: int = 20
+    validation: int = 5
+    test: int = 5
+
+    def __post_init__(self) -> None:
+        for part, least in (("train", 2), ("validation", 1), ("test", 2)):
+            number = getattr(self, part)
+            if not whole(number) or number < least:
+                raise SplitError(
+                    f"{part} is {number!r} classes; it must be a whole number, at least {least}."
+                )
+
+    def __str__(self) -> str:
+        return f"{self.train}/{self.validation}/{self.test}"
+
+
+PAPER_SIZES = Sizes()
+
+
+@dataclass(frozen=True)
+class ClassSplit:
+    """Training, validation and test classes; none is in two of them.
+
+    Attributes
+    ----------
+    train, validation, test : tuple of str
+        At least 2, 1 and 2 classes: fewer leave nothing to tell apart.
+    info : mapping
+        How it came about, in plain values: ``{"setup": "similarity", "cluster": 0, "ratio": 0.75, ...}``.
+
+    Raises
+    ------
+    SplitError
+        For a part with too few classes, or a class that is named twice.
+    """
+
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+    info: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        for part, least in (("train", 2), ("validation", 1), ("test", 2)):
+            object.__setattr__(self, part, _part(getattr(self, part), part, least))
+        _check_apart({"train": self.train, "validation": self.validation, "test": self.test})
+
+
+@dataclass(frozen=True)
+class ClassSplitSet:
+    """One set of training classes, judged on several test sets with a validation set each.
+
+    Attributes
+    ----------
+    train : tuple of str
+    validations, tests : tuple of tuples of str
+        As many of both, at least one. Test sets may share classes with each other, but none with a validation
+        set, since one model is chosen by all of these.
+    info : mapping
+
+    Raises
+    ------
+    SplitError
+        As for `ClassSplit`.
+    """
+
+    train: tuple[str, ...]
+    validations: tuple[tuple[str, ...], ...]
+    tests: tuple[tuple[str, ...], ...]
+    info: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "train", _part(self.train, "train", 2))
+        for part, one, least in (("validations", "validation", 1), ("tests", "test", 2)):
+            sets = getattr(self, part)
+            if isinstance(sets, str) or not isinstance(sets, Sequence):
+                raise SplitError(f"{part} must be a list of lists of classes.")
+            checked = tuple(_part(s, f"{one} set {i + 1}", least) for i, s in enumerate(sets))
+            object.__setattr__(self, part, checked)
+        if len(self.validations) != len(self.tests) or not self.tests:
+            raise SplitError(
+                f"There are {len(self.validations)} validation sets and {len(self.tests)} test sets; there "
+                "must be as many of both, at least one."
+            )
+        _check_apart(
+            {
+                "train": self.train,
+                "validation": _union(self.validations),
+                "test": _union(self.tests),
+            }
+        )
+
+    def splits(self) -> tuple[ClassSplit, ...]:
+        """Return one split for each test set, all with the same training classes."""
+        return tuple(
+            ClassSplit(self.train, v, t, {**self.info, "test_set": i})
+            for i, (v, t) in enumerate(zip(self.validations, self.tests, strict=True))
+        )
+
+
+def check_known(split: ClassSplit | ClassSplitSet, names: Iterable[str]) -> None:
+    """Raise `SplitError` if a class of the split is not among `names`."""
+    known = set(names)
+    unknown = [c for c in all_classes(split) if c not in known]
+    if unknown:
+        more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
+        raise SplitError(
+            f"The split names {', '.join(map(repr, unknown[:3]))}{more}, which the dataset does not have; "
+            f"it has {len(known)} classes."
+        )
+
+
+def all_classes(split: ClassSplit | ClassSplitSet) -> tuple[str, ...]:
+    """Return every class of a split once: training, validation, then test classes."""
+    validations, tests = held_out(split)
+    return _union((split.train, *validations, *tests))
+
+
+def held_out(split: ClassSplit | ClassSplitSet) -> tuple[tuple[tuple[str, ...], ...], ...]:
+    """Return the validation sets and the test sets, one of each for a `ClassSplit`."""
+    if isinstance(split, ClassSplit):
+        return (split.validation,), (split.test,)
+    return split.validations, split.tests
+
+
+def split_to_json(split: ClassSplit | ClassSplitSet, *, compact: bool = False) -> str:
+    """Write a split as JSON that a person can read, or in one line; the same split gives the same text.
+
+    Examples
+    --------
+    >>> split_from_json(split_to_json(ClassSplit(("a", "b"), ("c",), ("d", "e")))).train
+    ('a', 'b')
+    """
+    content: dict[str, Any] = {"format": _FORMAT, "version": 1, "train": split.train}
+    if isinstance(split, ClassSplit):
+        content |= {"validation": split.validation, "test": split.test}
+    else:
+        content |= {"validations": split.validations, "tests": split.tests}
+    content["info"] = {key: split.info[key] for key in sorted(split.info)}
+    if compact:
+        return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return json.dumps(content, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+
+
+def split_from_json(text: str) -> ClassSplit | ClassSplitSet:
+    """Read a split from JSON of unknown origin.
+
+    Parameters
+    ----------
+    text : str
+        As `split_to_json` writes it, or just an object with ``train``, ``validation`` and ``test``, each a
+        list of names (``validations`` and ``tests``, lists of lists, for several test sets).
+
+    Returns
+    -------
+    ClassSplit or ClassSplitSet
+
+    Raises
+    ------
+    SplitError
+        For text that is no such split, in one sentence.
+    """
+    if len(text) > _LONGEST_JSON:
+        raise SplitError(f"The text has {len(text):,} characters; a split has at most {_LONGEST_JSON:,}.")
+    try:
+        content = json.loads(text, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        raise SplitError(
+            f"This is no JSON: line {error.lineno}, column {error.colno}: {error.msg}."
+        ) from None
+    except RecursionError:
+        raise SplitError("This JSON is nested too deeply for a split.") from None
+    if not isinstance(content, dict) or content.get("format", _FORMAT) != _FORMAT:
+        raise SplitError('This JSON is no split: it needs an object with "train", "validation" and "test".')
+    if content.get("version", 1) != 1:
+        raise SplitError(f"The split is of version {content['version']!r}; this hearspace reads version 1.")
+    several = "tests" in content
+    parts = ("train", "validations", "tests") if several else ("train", "validation", "test")
+    missing = [part for part in parts if part not in content]
+    if missing:
+        raise SplitError(f'The split has no "{missing[0]}"; it needs {", ".join(parts)}.')
+    info = content.get("info", {})
+    if not isinstance(info, dict):
+        raise SplitError('"info" of a split must be an object.')
+    train, validation, test = (content[part] for part in parts)
+    return (ClassSplitSet if several else ClassSplit)(train, validation, test, info)
+
+
+def _no_constant(name: str) -> float:
+    raise SplitError(f"The split holds {name}, which is no JSON number.")
+
+
+def whole(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _part(classes: Any, part: str, least: int) -> tuple[str, ...]:
+    if isinstance(classes, str) or not isinstance(classes, Iterable):
+        raise SplitError(f"{part} must be a list of classes.")
+    names = tuple(classes)
+    wrong = [c for c in names if not isinstance(c, str) or not c]
+    if wrong:
+        raise SplitError(f"{part} holds {wrong[0]!r}; a class is a name.")
+    names = tuple(str(c) for c in names)  # numpy's strings are strings of a kind, and JSON's are not
+    twice = [c for c in dict.fromkeys(names) if names.count(c) > 1]
+    if twice:
+        raise SplitError(f"{part} names {twice[0]!r} twice.")
+    if len(names) < least:
+        raise SplitError(f"{part} has {len(names)} classes; it needs at least {least}.")
+    return names
+
+
+def _check_apart(parts: Mapping[str, tuple[str, ...]]) -> None:
+    seen: dict[str, str] = {}
+    for part, classes in parts.items():
+        for c in classes:
+            if c in seen:
+                raise SplitError(f"{c!r} is both a {seen[c]} and a {part} class; it can be only one of them.")
+        seen |= dict.fromkeys(classes, part)
+
+
+def _union(sets: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(chain.from_iterable(sets)))
