@@ -14,6 +14,11 @@ _FORMAT = "hearspace class split"
 _LONGEST_JSON = 2_000_000  # characters
 
 
+def whole(value: Any) -> bool:
+    """Say whether a value is a whole number, which True is not."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
 class SplitError(ValueError):
     """A split that cannot be: it says what was asked for, what there is, and what would fit."""
 
@@ -211,10 +216,6 @@ def split_from_json(text: str) -> ClassSplit | ClassSplitSet:
 
 def _no_constant(name: str) -> float:
     raise SplitError(f"The split holds {name}, which is no JSON number.")
-
-
-def whole(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def _part(classes: Any, part: str, least: int) -> tuple[str, ...]:
