@@ -1,4 +1,4 @@
-"""The sums behind `core.similarity.cka`, without ever holding a kernel matrix of all points.
+"""The sums behind `core.cka.cka`, without ever holding a kernel matrix of all points.
 
 With K and L two kernel matrices, HSIC needs the sum of K ∘ L, the row sums and the diagonals, nothing else.
 """

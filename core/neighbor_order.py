@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from core import _exact_search as exact
 from core._arrays import matrix, norms
-from core.neighbors import knn
+from core.neighbors import knn, neighbor_indices
 
 _BLOCK_ELEMENTS = 500_000
 _MANY_UNSURE = 0.1  # share of neighbours that may tie, from which it pays to measure all
@@ -58,6 +58,22 @@ def neighbor_order(X: ArrayLike, k: int, *, metric: str = "cosine") -> np.ndarra
     if metric in ("cosine", "euclidean") and n // 4 < k < n:
         return _by_full_sort(X, k, metric)
     return knn(X, k, metric=metric)[0].astype(index_type(n))
+
+
+def paired_graphs(first: ArrayLike, second: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Check two neighbour graphs of the same points; return both as wide as the narrower one, (n, k) each."""
+    a, b = neighbor_indices(first), neighbor_indices(second)
+    if len(a) != len(b):
+        raise ValueError(f"The neighbour graphs have {len(a)} and {len(b)} points; both need the same.")
+    n, k = len(a), min(a.shape[1], b.shape[1])
+    graphs = a[:, :k].astype(index_type(n)), b[:, :k].astype(index_type(n))
+    for graph in graphs:
+        for start in range(0, n, 4096):
+            listed = np.sort(graph[start : start + 4096], axis=1)
+            twice = (listed[:, 1:] == listed[:, :-1]).any(axis=1)
+            if twice.any():
+                raise ValueError(f"Point {start + int(twice.argmax())} has a neighbour twice in its list.")
+    return graphs
 
 
 def _by_full_sort(X: np.ndarray, k: int, metric: str) -> np.ndarray:

@@ -4,28 +4,39 @@ Row i of both spaces is the same clip, class or text; the spaces may differ in w
 the k nearest neighbours of i, **without** i itself unless said otherwise, ties by lower index as in
 `core.neighbors.knn`. A neighbour is in both k-neighbourhoods exactly when the larger of its two ranks is at
 most k, so one histogram of that rank a point gives every measure at every k.
+
+`cka`, of `core.cka`, and `permutation_band`, of `core.overlap_band`, belong to the same question and can be
+had from here too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from core._alignment import alignment
 from core._arrays import matrix, neighborhood_sizes
 from core._exact_search import METRICS, cores
-from core.neighbor_order import index_type, neighbor_order
-from core.neighbors import neighbor_indices, shared_ranks
+from core.cka import cka
+from core.neighbor_order import neighbor_order, paired_graphs
+from core.neighbors import shared_ranks
+from core.overlap_band import permutation_band
 
-Progress = Callable[[int, int], object]
-
-#: The points of a permutation band, as shares of the shuffled pairings.
-QUANTILES = (0.025, 0.5, 0.975)
+__all__ = [
+    "OverlapCurve",
+    "TopologicalSimilarity",
+    "chance_jaccard",
+    "chance_overlap",
+    "cka",
+    "largest_overlap",
+    "literal_topological_similarity",
+    "neighborhood_overlap",
+    "overlap_from_neighbors",
+    "permutation_band",
+    "topological_similarity",
+]
 
 _BLOCK_ROWS = 128  # summed on their own, so that sums do not depend on the number of threads
 _SMALL = 500_000  # entries of lists below which numba takes longer to import than NumPy to count
@@ -89,31 +100,6 @@ class OverlapCurve:
             reached = int(counted[at])
             shared[:, at] = total
         return (shared + self.include_self) / sizes
-
-
-@dataclass(frozen=True, eq=False)
-class OverlapBand:
-    """Where S_k, without the point itself, lies when the points are paired at random.
-
-    Attributes
-    ----------
-    ks : (K,) int64 array
-    quantiles : (K, 3) float64 array
-        The 2.5, 50 and 97.5 % points of S_k over the shuffled pairings.
-    p_value : (K,) float64 array
-        (1 + shuffled pairings that overlap at least as much) / (1 + shuffled pairings), for each k alone.
-    p_simultaneous : (K,) float64 array
-        The same for the excess over chance in standard deviations against the largest such excess that a
-        shuffled pairing has at any k of `ks`, so that it may be read at the best k (single-step maxT).
-    permutations : int
-        Shuffled pairings; where there are none, the rest is NaN.
-    """
-
-    ks: np.ndarray
-    quantiles: np.ndarray
-    p_value: np.ndarray
-    p_simultaneous: np.ndarray
-    permutations: int
 
 
 @dataclass(frozen=True)
@@ -245,85 +231,12 @@ def overlap_from_neighbors(
     >>> curve.overlap.round(3), curve.jaccard.round(3)
     (array([0.667, 1.   ]), array([0.667, 1.   ]))
     """
-    a, b = _graphs(first, second)
+    a, b = paired_graphs(first, second)
     n, k = a.shape
     most = _most(k, n, include_self)
     sizes = np.arange(1, most + 1) if ks is None else neighborhood_sizes(ks, most)
     width = min(int(sizes.max()), k)
     return _curve(a[:, :width], b[:, :width], sizes, include_self)
-
-
-def permutation_band(
-    first: ArrayLike,
-    second: ArrayLike,
-    *,
-    permutations: int = 200,
-    seed: int = 0,
-    ks: ArrayLike | None = None,
-    progress: Progress | None = None,
-) -> OverlapBand:
-    """Find where S_k would lie if the two spaces had nothing to do with each other.
-
-    The neighbourhoods of each space stay as they are; which point of one is paired with which of the other is
-    drawn at random. S_k is without the point itself; with it, S_k is (1 + (k - 1) S_{k-1}) / k.
-
-    Parameters
-    ----------
-    first, second : (n, k) array_like of int
-        As for `overlap_from_neighbors`.
-    permutations : int, default 200
-        Shuffled pairings; with 0 there is nothing to compare with and all is NaN.
-    seed : int, default 0
-        The pairings are ``rng.permutation(n)``, one after another, of ``rng = np.random.default_rng(seed)``;
-        row i of the first space goes with that row of the second.
-    ks : (K,) array_like of int, optional
-        Sizes from 1 to k, all of them by default.
-    progress : callable, optional
-        Called as ``progress(done, total)``, in permutations.
-
-    Returns
-    -------
-    OverlapBand
-        The same for the same seed, whatever the number of threads.
-
-    Raises
-    ------
-    ValueError
-        As `overlap_from_neighbors`, and for a negative number of permutations.
-
-    Notes
-    -----
-    O(permutations · n · k) time, compiled and on every core.
-
-    References
-    ----------
-    B. Phipson and G. K. Smyth, "Permutation p-values should never be zero", Statistical Applications in
-    Genetics and Molecular Biology 9, 2010. P. H. Westfall and S. S. Young, "Resampling-based multiple
-    testing", Wiley, 1993 (the simultaneous p).
-
-    Examples
-    --------
-    >>> from core.neighbors import knn
-    >>> graph, _ = knn(np.random.default_rng(0).standard_normal((50, 3)), 10)
-    >>> permutation_band(graph, graph, permutations=99).p_value[[0, 9]]
-    array([0.01, 0.01])
-    """
-    a, b = _graphs(first, second)
-    n, k = a.shape
-    sizes = np.arange(1, k + 1) if ks is None else neighborhood_sizes(ks, k)
-    whole = isinstance(permutations, int | np.integer) and not isinstance(permutations, bool)
-    if not whole or permutations < 0:
-        raise ValueError(f"permutations is {permutations!r}; it must be a whole number from 0.")
-    width = int(sizes.max())
-    a, b = np.ascontiguousarray(a[:, :width]), np.ascontiguousarray(b[:, :width])
-    counted = _shared_of_pairings(a, b, _pairings(n, int(permutations), seed, a.dtype))
-    observed = next(counted)[sizes - 1]
-    shared = np.empty((int(permutations), len(sizes)), dtype=np.int32 if n * width < 2**31 else np.int64)
-    for done, counts in enumerate(counted):
-        shared[done] = counts[sizes - 1]
-        if progress is not None:
-            progress(done + 1, len(shared))
-    return _band(sizes, observed, shared, n)
 
 
 def chance_overlap(ks: ArrayLike, n: int, *, include_self: bool = False) -> np.ndarray:
@@ -446,111 +359,9 @@ def literal_topological_similarity(curve: OverlapCurve) -> TopologicalSimilarity
     return _largest(sizes, values, adjusted)
 
 
-def cka(
-    X: ArrayLike,
-    Y: ArrayLike,
-    *,
-    kernel: str = "linear",
-    debiased: bool = False,
-    bandwidth: float = 1.0,
-) -> float:
-    """Centred kernel alignment: the correlation of the similarities within one space with those in another.
-
-    HSIC(K, L) / sqrt(HSIC(K, K) HSIC(L, L)), where K and L hold the kernel of every two rows.
-
-    Parameters
-    ----------
-    X : (n, d1) array_like
-    Y : (n, d2) array_like
-        Row i is the same thing as row i of `X`.
-    kernel : {'linear', 'rbf'}, default 'linear'
-        ``rbf`` is exp(-d² / 2σ²) with d the Euclidean distance and σ the `bandwidth` times the median of d
-        over all pairs of rows of that space; over those that do not coincide, where most do.
-    debiased : bool, default False
-        Whether to take the unbiased estimate of HSIC, which is 0 on average for unrelated spaces; the usual
-        one grows with the dimensions where points are few.
-    bandwidth : float, default 1.0
-        Of ``rbf``, in median distances.
-
-    Returns
-    -------
-    float
-        In [0, 1]; debiased at most 1, and below 0 by chance. 0 if all points of one space coincide, or, with
-        the unbiased estimate, are equally far from one another: there is nothing to align.
-
-    Raises
-    ------
-    ValueError
-        For spaces of different lengths, fewer than two rows (four if debiased), an unknown kernel, a
-        bandwidth that is not positive, or a value that is not finite.
-
-    Notes
-    -----
-    float64 throughout, of centred rows. ``linear`` needs O(n d²) or O(n² d) time, whichever is less; ``rbf``
-    O(n² d), with blocks of the kernels in memory and the exact median.
-
-    References
-    ----------
-    S. Kornblith et al., "Similarity of neural network representations revisited", ICML 2019. L. Song et al.,
-    "Feature selection via dependence maximization", JMLR 13, 2012 (the unbiased HSIC). T. Nguyen, M. Raghu
-    and S. Kornblith, "Do wide and deep networks learn the same things?", ICLR 2021 (its use in CKA).
-
-    Examples
-    --------
-    >>> X = np.random.default_rng(0).standard_normal((30, 4))
-    >>> round(cka(X, 3 * X + 7), 6), round(cka(X, -X, kernel="rbf", debiased=True), 6)
-    (1.0, 1.0)
-    """
-    usual, unbiased = cka_both(X, Y, kernel=kernel, bandwidth=bandwidth)
-    if not debiased:
-        return usual
-    if unbiased is None:
-        raise ValueError(f"X and Y have {len(np.asarray(X))} rows; debiased CKA needs at least 4.")
-    return unbiased
-
-
-def cka_both(
-    X: ArrayLike, Y: ArrayLike, *, kernel: str = "linear", bandwidth: float = 1.0
-) -> tuple[float, float | None]:
-    """Return `cka` as it is and debiased, for the price of one; None for the second of fewer than four rows.
-
-    Examples
-    --------
-    >>> X = np.random.default_rng(0).standard_normal((30, 4))
-    >>> [round(value, 6) for value in cka_both(X, X)]
-    [1.0, 1.0]
-    """
-    X, Y = matrix(X, "X"), matrix(Y, "Y")
-    if len(X) != len(Y):
-        raise ValueError(f"X has {len(X)} rows and Y has {len(Y)}; row i of both must be the same thing.")
-    if len(X) < 2:
-        raise ValueError("X and Y have 1 row; CKA needs at least 2.")
-    if kernel not in ("linear", "rbf"):
-        raise ValueError(f"kernel is {kernel!r}; it must be 'linear' or 'rbf'.")
-    if not 0 < bandwidth < np.inf:
-        raise ValueError(f"bandwidth is {bandwidth!r}; it must be a positive number of median distances.")
-    sums = alignment(X, Y, kernel, float(bandwidth))
-    return sums.biased(), sums.unbiased() if len(X) > 3 else None
-
-
 def _most(width: int, n: int, include_self: bool) -> int:
     """Return the largest k that lists of this width give; with the point itself, all of them give n."""
     return n if include_self and width == n - 1 else width
-
-
-def _graphs(first: ArrayLike, second: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    a, b = neighbor_indices(first), neighbor_indices(second)
-    if len(a) != len(b):
-        raise ValueError(f"The neighbour graphs have {len(a)} and {len(b)} points; both need the same.")
-    n, k = len(a), min(a.shape[1], b.shape[1])
-    graphs = a[:, :k].astype(index_type(n)), b[:, :k].astype(index_type(n))
-    for graph in graphs:
-        for start in range(0, n, 4096):
-            listed = np.sort(graph[start : start + 4096], axis=1)
-            twice = (listed[:, 1:] == listed[:, :-1]).any(axis=1)
-            if twice.any():
-                raise ValueError(f"Point {start + int(twice.argmax())} has a neighbour twice in its list.")
-    return graphs
 
 
 def _curve(first: np.ndarray, second: np.ndarray, sizes: np.ndarray, include_self: bool) -> OverlapCurve:
@@ -657,58 +468,3 @@ def _expected_jaccard(k: np.ndarray, others: float) -> np.ndarray:
     p_below, below = tail(np.maximum(down - 1, 0), bottom / (k - down + 1) ** 2)
     here = mode / (2 * k[:, 0] - mode)
     return (here + above + below) / (1 + p_above + p_below)
-
-
-def _pairings(n: int, permutations: int, seed: int, dtype: np.dtype) -> Iterator[np.ndarray]:
-    """Yield the pairing that is and then those that are shuffled."""
-    yield np.arange(n, dtype=dtype)
-    rng = np.random.default_rng(seed)
-    for _ in range(permutations):
-        yield rng.permutation(n).astype(dtype)
-
-
-def _shared_of_pairings(
-    first: np.ndarray, second: np.ndarray, pairings: Iterator[np.ndarray]
-) -> Iterator[np.ndarray]:
-    """Yield, for each pairing in turn, what all points together share for each k from 1, (k,) int64."""
-    from core._rank_kernels import count_shuffled
-
-    n, k = first.shape
-
-    def count(partner: np.ndarray) -> np.ndarray:
-        rank, larger = np.full(n, k, dtype=first.dtype), np.empty(k, dtype=first.dtype)
-        counts = np.zeros(k + 1, dtype=np.int64)
-        count_shuffled(first, second, partner, rank, larger, counts)
-        return np.cumsum(counts[:k])
-
-    workers = cores()
-    with ThreadPoolExecutor(workers) as pool:
-        # A few at a time: all pairings at once would be a large matrix.
-        while batch := list(islice(pairings, 4 * workers)):
-            yield from pool.map(count, batch)
-
-
-def _band(sizes: np.ndarray, observed: np.ndarray, shared: np.ndarray, n: int) -> OverlapBand:
-    permutations, count = shared.shape
-    quantiles, p_value, p_simultaneous = (
-        np.full((count, 3), np.nan),
-        np.full(count, np.nan),
-        np.full(count, np.nan),
-    )
-    if permutations:
-        excess = np.empty(count)
-        largest = np.full(permutations, -np.inf)
-        for start in range(0, count, 256):  # some columns at a time, for float64 takes twice the memory
-            at = slice(start, start + 256)
-            values, truth = shared[:, at].astype(np.float64), observed[at]  # (permutations, c), (c,)
-            quantiles[at] = np.quantile(values / (n * sizes[at]), QUANTILES, axis=0).T
-            p_value[at] = (1 + (values >= truth).sum(axis=0)) / (1 + permutations)
-            # The mean over all pairings is known exactly. The observed one is among them, and counts as one.
-            expected = n * sizes[at] ** 2 / (n - 1)
-            variance = (((values - expected) ** 2).sum(axis=0) + (truth - expected) ** 2) / (1 + permutations)
-            varies = variance > 1e-18 * expected**2
-            scale = np.sqrt(np.where(varies, variance, 1.0))
-            excess[at] = np.where(varies, (truth - expected) / scale, -np.inf)
-            largest = np.maximum(largest, np.where(varies, (values - expected) / scale, -np.inf).max(axis=1))
-        p_simultaneous = (1 + (largest[:, None] >= excess).sum(axis=0)) / (1 + permutations)
-    return OverlapBand(sizes, quantiles, p_value, p_simultaneous, permutations)

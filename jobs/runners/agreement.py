@@ -33,8 +33,10 @@ def agreement(spec: Agreement, context: JobContext) -> None:
     ValueError
         With one sentence: the labels have changed, or the spaces share fewer than three clips or classes.
     """
+    from core.cka import cka_both
     from core.neighbor_order import neighbor_order
-    from core.similarity import cka_both, overlap_from_neighbors, permutation_band
+    from core.overlap_band import permutation_band
+    from core.similarity import overlap_from_neighbors
 
     ids, X, Y = _shared(spec, context)  # (n, d1), (n, d2)
     n = len(ids)

@@ -9,14 +9,14 @@ from hypothesis.extra import numpy as hnp
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import hypergeom, ortho_group
 
-from core import _alignment, _exact_search, similarity
+from core import _alignment, _exact_search, overlap_band, similarity
 from core import neighbor_order as orders
+from core.cka import cka_both
 from core.neighbors import knn
 from core.similarity import (
     chance_jaccard,
     chance_overlap,
     cka,
-    cka_both,
     largest_overlap,
     literal_topological_similarity,
     neighborhood_overlap,
@@ -387,7 +387,7 @@ def test_band_is_the_same_for_a_seed_whatever_the_threads(monkeypatch):
     a, b = knn(X, 399)[0], knn(Y, 399)[0]
     bands = []
     for workers in (1, 2, 5):
-        monkeypatch.setattr(similarity, "cores", lambda workers=workers: workers)
+        monkeypatch.setattr(overlap_band, "cores", lambda workers=workers: workers)
         bands.append(permutation_band(a, b, permutations=11, seed=3))
     for band in bands[1:]:
         np.testing.assert_array_equal(band.quantiles, bands[0].quantiles)
