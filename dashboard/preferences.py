@@ -8,18 +8,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from core.preferences import (
+from core.listener_agreement import (
     Agreement,
     RankAgreement,
-    Rate,
-    Strengths,
     consistency,
     krippendorff_alpha,
-    luce_choice,
-    precision,
     rank_agreement,
-    win_rate,
 )
+from core.preferences import Rate, Strengths, luce_choice, precision, win_rate
 from core.statistics import Interval, share_interval
 from dashboard import listen, tables
 from dashboard.data import workspace

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import streamlit as st
 
-from core.preferences import RankAgreement
+from core.listener_agreement import RankAgreement
 from core.statistics import Interval
 from dashboard import figures, numbers, preferences, state, ui
 from dashboard.preferences import Objective, Preferences

@@ -20,7 +20,8 @@ from typing import Any
 import pytest
 from scipy.stats import chisquare
 
-from core.preferences import Mark, Trial, consistency, luce_choice, precision
+from core.listener_agreement import consistency
+from core.preferences import Mark, Trial, luce_choice, precision
 from jobs import ratings as module
 from jobs.ratings import (
     Planned,
