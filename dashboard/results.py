@@ -168,7 +168,7 @@ def map_quality(spec: MapQuality) -> QualityCurves:
     """Return how far a map can be trusted over k, named by its space."""
 
     def read() -> QualityCurves:
-        from core.projection import chance_trustworthiness
+        from core.map_quality import chance_trustworthiness
 
         artifact = workspace().cache.open(spec.key)
         n, ks = int(artifact.meta["n_clips"]), np.asarray(artifact.array("ks"))

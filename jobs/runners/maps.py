@@ -38,7 +38,8 @@ def neighbors(spec: Neighbors, context: JobContext) -> None:
 
 def project(spec: Project, context: JobContext) -> None:
     """Store a map of a space, and how much of every clip's true neighbourhood it keeps."""
-    from core.projection import effective_parameters, neighborhood_kept
+    from core.map_quality import neighborhood_kept
+    from core.projection import effective_parameters
     from core.projection import project as lay_out
 
     assert spec.neighbors is not None
@@ -81,7 +82,7 @@ def project(spec: Project, context: JobContext) -> None:
 
 def map_quality(spec: MapQuality, context: JobContext) -> None:
     """Store how far a map can be trusted, and what it tears apart, over the size of the neighbourhood."""
-    from core.projection import trustworthiness_continuity
+    from core.map_quality import trustworthiness_continuity
 
     X = context.open(spec.map.embedding).array("embeddings")  # (n, d)
     coords = context.open(spec.map).array("coords")  # (n, 2)

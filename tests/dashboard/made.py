@@ -19,8 +19,9 @@ from scipy.stats import hypergeom, skew
 from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_samples, silhouette_score
 
+from core.map_quality import neighborhood_kept
 from core.neighbors import knn
-from core.projection import neighborhood_kept, project
+from core.projection import project
 from jobs import inprocess, measures
 from jobs.datasets.importer import Imported
 from jobs.specs import (
