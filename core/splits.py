@@ -377,7 +377,9 @@ def quantile_ranges(
     if not whole(n) or n < 1:
         raise SplitError(f"{n!r} ranges are asked for; it must be a whole number from 1.")
     pairs = S[np.triu_indices(len(S), 1)]
-    if sizes is not None:
+    if sizes is None:
+        low, high = (pairs.min(), pairs.max()) if len(pairs) else (0.0, 0.0)
+    else:
         _check_enough(len(S), sizes, n_test_sets)
         pool = len(S) - n_test_sets * (sizes.validation + sizes.test)
         random = np.random.default_rng(0)
@@ -387,10 +389,8 @@ def quantile_ranges(
             some = random.permutation(len(S))[:pool]
             ends.append(reachable(S[np.ix_(some, some)], sizes.train))
         low, high = max(e[0] for e in ends), min(e[1] for e in ends)
-        pairs = np.concatenate([pairs[(pairs >= low) & (pairs <= high)], [low, high]])
-    edges = np.round(np.quantile(pairs, np.linspace(0, 1, n + 1)), 3) if len(pairs) else np.zeros(1)
-    edges[0] -= 0.001  # the lower end is left out, the least similarity must not be
-    if len(edges) != n + 1 or (np.diff(edges) <= 0).any():
+    edges = _edges(pairs, low, high, n)
+    if (np.diff(edges) <= 0).any():
         raise SplitError(
             f"{len(S)} classes with {len(np.unique(np.round(pairs, 3)))} different similarities do not give "
             f"{n} ranges; ask for fewer."
@@ -412,7 +412,8 @@ def diversity_splits(
     For each seed, `n_test_sets` test and validation sets are drawn, with no class in two of them, and stay
     the same for all ranges. For each range, the training set begins with a random one of the other classes.
     Then, again and again, a random one is added of those whose mean similarity to the training set is within
-    the range, until it is complete. Where none is left it begins anew, up to 2,000 times.
+    the range, until it is complete. Where none is left it begins anew, up to 1,000 times; from the 500th on,
+    the next class is one of those that leave the most others within the range.
 
     Parameters
     ----------
@@ -666,16 +667,23 @@ def _sets(drawn: np.ndarray, size: int, names: Sequence[str]) -> tuple[tuple[str
     return tuple(tuple(names[i] for i in part) for part in drawn.reshape(-1, size))
 
 
+def _edges(pairs: np.ndarray, low: float, high: float, n: int) -> np.ndarray:
+    """Quantiles of the similarities between two, (n + 1,), rounded; the first is just below the lowest."""
+    within = np.concatenate([pairs[(pairs >= low) & (pairs <= high)], [low, high]])
+    edges = np.round(np.quantile(within, np.linspace(0, 1, n + 1)), 3)
+    edges[0] -= 0.001  # the lower end of a range is left out
+    return np.round(edges, 3)
+
+
 def _no_set(
     among: np.ndarray, sizes: Sizes, ends: Range, best: int, attempts: int, n_ranges: int, seed: int
 ) -> str:
     """Say how far a range came, and which ranges do give training sets of these classes."""
     pairs = among[np.triu_indices(len(among), 1)]
     low, high = reachable(among, sizes.train)
-    edges = np.linspace(math.ceil(low * 1000) / 1000, math.floor(high * 1000) / 1000, n_ranges + 1).round(3)
     fitting = [
         f"({a:g}, {b:g}]"
-        for a, b in pairwise(edges.tolist())
+        for a, b in pairwise(_edges(pairs, low, high, n_ranges).tolist())
         if a < b and len(grow(among, sizes.train, a, b, np.random.default_rng([seed, 1]))[0]) == sizes.train
     ]
     advice = f"ranges that fit are {', '.join(fitting)}" if fitting else f"{best} training classes would fit"
