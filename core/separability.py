@@ -1,155 +1,35 @@
-"""How well the classes of a space stand apart.
+"""How well the classes of a space stand apart: their distances, their order, their angles.
 
 Cosine distances are 1 - cos, in [0, 2]; the cosine of a zero vector with anything is 0. Sums are float64.
-Silhouettes are in [-1, 1]: near 1 a point is far nearer to its own class than to any other.
+Silhouettes, of `core.silhouettes`, and clusters, of `core.clusters`, can be had from here too.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
-from core import _silhouettes
 from core._arrays import class_codes, matrix
 from core._class_pairs import Spread, angular_spread, cosine_moments
-from core._classes import ClassRows, in_threads
+from core._classes import ClassRows
 from core._leaf_order import optimal_order
+from core.clusters import KMeansResult, kmeans_curve
+from core.silhouettes import silhouette_by_class, silhouette_samples, silhouette_score
 
-METRICS = ("cosine", "euclidean", "sqeuclidean")
-#: Rows up to which K-means starts ten times, to keep the best; beyond, it starts twice.
-_MANY_STARTS = 10_000
-
-
-def silhouette_samples(X: ArrayLike, labels: ArrayLike, *, metric: str = "cosine") -> np.ndarray:
-    """Silhouette of every point: (b - a) / max(a, b).
-
-    a is the mean distance to the other points of its class, b the smallest mean distance to the points of
-    another class.
-
-    Parameters
-    ----------
-    X : (n, d) array_like
-    labels : (n,) array_like
-        One class a point, at least two classes.
-    metric : {'cosine', 'euclidean', 'sqeuclidean'}, default 'cosine'
-        1 - cos, the L2 norm of the difference, or its square.
-
-    Returns
-    -------
-    (n,) float64 array
-        In [-1, 1]; 0 for a point alone in its class, and where a and b are both 0. A mean cosine distance
-        below 1e-12 is 0.
-
-    Raises
-    ------
-    ValueError
-        For one class, labels that do not fit, another metric, or a value that is not finite.
-
-    Notes
-    -----
-    Without any n × n distances for cosine and sqeuclidean: the mean of |x - y|² over a class is
-    |x|² - 2 x·m + q, with m the mean of the class and q the mean of |y|², and 1 - cos is |x - y|²/2 between
-    unit vectors. O(n · C · d). Euclidean distances need all pairs, O(n² · d), in bounded memory. Distances
-    that such products would lose to rounding are measured again from nearby.
-
-    References
-    ----------
-    P. J. Rousseeuw, "Silhouettes: a graphical aid to the interpretation and validation of cluster analysis",
-    Journal of Computational and Applied Mathematics 20, 1987.
-
-    Examples
-    --------
-    >>> X = [[1.0, 0.0], [1.0, 0.1], [0.0, 1.0], [0.1, 1.0]]
-    >>> silhouette_samples(X, ["dog", "dog", "rain", "rain"]).round(3)
-    array([0.995, 0.994, 0.995, 0.994])
-    """
-    if metric not in METRICS:
-        raise ValueError(f"metric is {metric!r}; it must be one of {', '.join(METRICS)}.")
-    X = matrix(X, "X")
-    classes, codes = class_codes(labels, len(X))
-    if len(classes) < 2:
-        raise ValueError(f"All {len(X)} labels are {classes[0]!s}; a silhouette needs at least 2 classes.")
-    rows = ClassRows(X, codes, unit=metric == "cosine")
-    measure = {
-        "cosine": _silhouettes.cosine,
-        "euclidean": _silhouettes.euclidean,
-        "sqeuclidean": _silhouettes.squared_euclidean,
-    }[metric]
-    a, b = measure(rows)
-    larger = np.maximum(a, b)
-    values = np.divide(b - a, larger, out=np.zeros_like(a), where=larger > 0)
-    values[rows.sizes[rows.codes] == 1] = 0
-    silhouette = np.empty(len(X))
-    silhouette[rows.order] = values
-    return silhouette
-
-
-def silhouette_score(X: ArrayLike, labels: ArrayLike, *, metric: str = "cosine") -> float:
-    """Return the mean of `silhouette_samples` over all points.
-
-    Examples
-    --------
-    >>> X = [[1.0, 0.0], [1.0, 0.1], [0.0, 1.0], [0.1, 1.0]]
-    >>> round(silhouette_score(X, ["dog", "dog", "rain", "rain"]), 3)
-    0.994
-    """
-    return float(silhouette_samples(X, labels, metric=metric).mean())
-
-
-def silhouette_by_class(samples: ArrayLike, labels: ArrayLike) -> pd.DataFrame:
-    """Summarise the silhouettes of each class.
-
-    Parameters
-    ----------
-    samples : (n,) array_like
-        As `silhouette_samples` gives them.
-    labels : (n,) array_like
-        The class of each.
-
-    Returns
-    -------
-    DataFrame
-        One row a class, sorted by class: ``class``, ``n``, ``mean``, ``sd`` (over n - 1; NaN for a single
-        point) and the quartiles ``q1``, ``median``, ``q3``.
-
-    Raises
-    ------
-    ValueError
-        For labels that do not fit, or a value that is not finite.
-
-    Examples
-    --------
-    >>> silhouette_by_class([0.5, 0.1, 0.3], ["rain", "dog", "dog"])
-      class  n  mean        sd    q1  median    q3
-    0   dog  2   0.2  0.141421  0.15     0.2  0.25
-    1  rain  1   0.5       NaN  0.50     0.5  0.50
-    """
-    values = np.asarray(samples, dtype=np.float64)
-    if values.ndim != 1 or values.size == 0:
-        raise ValueError(f"samples have shape {values.shape}; they must be (n,) with at least one value.")
-    if not np.isfinite(values).all():
-        raise ValueError(
-            f"Silhouette {int(np.argmin(np.isfinite(values)))} is not a number; leave out points without one."
-        )
-    classes, codes = class_codes(labels, len(values))
-    groups = pd.Series(values).groupby(codes)
-    return pd.DataFrame(
-        {
-            "class": classes,
-            "n": np.bincount(codes),
-            "mean": groups.mean().to_numpy(),
-            "sd": groups.std().to_numpy(),
-            "q1": groups.quantile(0.25).to_numpy(),
-            "median": groups.median().to_numpy(),
-            "q3": groups.quantile(0.75).to_numpy(),
-        }
-    )
+__all__ = [
+    "AngularProperties",
+    "ClassDistances",
+    "KMeansResult",
+    "angular_properties",
+    "class_distances",
+    "class_order",
+    "kmeans_curve",
+    "silhouette_by_class",
+    "silhouette_samples",
+    "silhouette_score",
+]
 
 
 @dataclass(frozen=True)
@@ -387,127 +267,3 @@ def _mean_and_deviation(spread: Spread) -> tuple[float, float]:
     if pairs == 0:
         return float("nan"), float("nan")
     return mean, float(np.sqrt(2 * deviation / (2 * pairs - 1)))
-
-
-@dataclass(frozen=True)
-class KMeansResult:
-    """K-means over the number of clusters.
-
-    Attributes
-    ----------
-    ks : (K,) int64 array
-    inertia : (K,) float64 array
-        Summed squared distance of the points to the nearest centre.
-    silhouette : (K,) float64 array
-        Mean silhouette of the clusters; NaN where there is one.
-    elbow : int or None
-        The k from which on more clusters bring little, if the curve of the inertia has a bend.
-    """
-
-    ks: np.ndarray
-    inertia: np.ndarray
-    silhouette: np.ndarray
-    elbow: int | None
-
-
-def kmeans_curve(
-    X: ArrayLike,
-    ks: Sequence[int],
-    *,
-    seed: int,
-    metric: str = "euclidean",
-    progress: Callable[[int, int], None] | None = None,
-) -> KMeansResult:
-    """Cluster by K-means for several K.
-
-    Parameters
-    ----------
-    X : (n, d) array_like
-        Clustered as it is: by squared Euclidean distance.
-    ks : sequence of int
-        Numbers of clusters, ascending, each from 1 to n.
-    seed : int
-        The same seed gives the same clusters.
-    metric : {'euclidean', 'cosine', 'sqeuclidean'}, default 'euclidean'
-        Distance of the silhouettes.
-    progress : callable, optional
-        Called with the number of K done and of all.
-
-    Returns
-    -------
-    KMeansResult
-
-    Raises
-    ------
-    ValueError
-        For another metric, a K out of range, or a value that is not finite.
-
-    Notes
-    -----
-    scikit-learn's K-means with k-means++, the best of ten starts (of two beyond 10,000 rows). Where fewer
-    points differ than clusters are asked for, there are as many clusters as points that differ.
-
-    The elbow is the K at which the curve, with both axes scaled to [0, 1], is furthest below the straight
-    line from its first point to its last; None with fewer than three K, or where it is nowhere below.
-
-    References
-    ----------
-    V. Satopaa, J. Albrecht, D. Irwin, B. Raghavan, "Finding a 'kneedle' in a haystack: detecting knee points
-    in system behavior", ICDCS Workshops, 2011.
-
-    Examples
-    --------
-    >>> X = [[0.0, 0.0], [0.1, 0.0], [5.0, 0.0], [5.0, 0.1], [2.5, 4.3], [2.5, 4.4]]
-    >>> found = kmeans_curve(X, [1, 2, 3, 4], seed=0)
-    >>> found.elbow
-    3
-    >>> found.silhouette.round(2)
-    array([ nan, 0.55, 0.98, 0.65])
-    """
-    X = matrix(X, "X").astype(np.float64, copy=False)
-    n = len(X)
-    if metric not in METRICS:
-        raise ValueError(f"metric is {metric!r}; it must be one of {', '.join(METRICS)}.")
-    whole = all(isinstance(k, int | np.integer) and not isinstance(k, bool) and 1 <= k <= n for k in ks)
-    if len(ks) == 0 or not whole or sorted(set(ks)) != list(ks):
-        raise ValueError(
-            f"ks is {list(ks)}; it must hold whole numbers from 1 to {n} (the rows), ascending, each once."
-        )
-    from sklearn.exceptions import ConvergenceWarning
-
-    inertia, silhouette = np.empty(len(ks)), np.full(len(ks), np.nan)
-    cluster = partial(_clustered, X, seed)
-    with warnings.catch_warnings():
-        # Fewer points that differ than clusters: said above.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        for i, (clusters, sum_of_squares) in enumerate(
-            in_threads(cluster, ks, cost=n * X.shape[1] * sum(ks))
-        ):
-            inertia[i] = sum_of_squares
-            if np.ptp(clusters) > 0:
-                silhouette[i] = silhouette_score(X, clusters, metric=metric)
-            if progress is not None:
-                progress(i + 1, len(ks))
-    numbers = np.array(ks, dtype=np.int64)
-    return KMeansResult(numbers, inertia, silhouette, _elbow(numbers, inertia))
-
-
-def _clustered(X: np.ndarray, seed: int, k: int) -> tuple[np.ndarray, float]:
-    from sklearn.cluster import KMeans
-    from threadpoolctl import threadpool_limits
-
-    starts = 10 if len(X) <= _MANY_STARTS else 2
-    model = KMeans(n_clusters=int(k), init="k-means++", n_init=starts, random_state=seed)
-    # One thread each: several K run at a time, and the sums do not depend on the number of cores.
-    with threadpool_limits(1):
-        return model.fit_predict(X), float(model.inertia_)
-
-
-def _elbow(ks: np.ndarray, inertia: np.ndarray) -> int | None:
-    if len(ks) < 3 or not inertia[0] > inertia[-1]:
-        return None
-    along = (ks - ks[0]) / (ks[-1] - ks[0])
-    height = (inertia - inertia[-1]) / (inertia[0] - inertia[-1])
-    below = 1 - along - height
-    best = int(np.argmax(below))
-    return int(ks[best]) if below[best] > 1e-9 else None
