@@ -1,4 +1,4 @@
-"""Ratings by listeners: what was asked, what was shown, what was chosen; and the plan of what to ask next.
+"""Ratings by listeners, on disk: what was asked, what was shown, what was chosen.
 
 ``ratings.sqlite`` in the workspace only ever grows: a question when it is shown, a choice and marks when they
 are made. Somebody who thinks again adds a second choice, and the last one counts. Triggers refuse to change
@@ -11,40 +11,62 @@ network disks, where the log's shared memory does not work, and because one file
 Processes that write at once wait for each other. A connection lasts one call: none is carried across
 threads or a fork.
 
-`plan_question` says what the n-th question of a session is, from a seed and nothing else.
-
-Light to import: pages use it.
+What a question is stands in `jobs.questions`, and what to ask next in `jobs.session_plans`; their names can
+be had from here too. Light to import: pages use all of them.
 """
 
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
-import itertools
 import json
-import random
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from core.preferences import Mark, Trial
+from jobs.questions import (
+    MOST_COLUMNS,
+    Query,
+    QueryKind,
+    Question,
+    Rating,
+    RatingsError,
+    System,
+    labels,
+    plain_json,
+)
+from jobs.rating_tables import HEADER, csv_rows, harmless
+from jobs.session_plans import MOST_SYSTEMS, Planned, plan_question, plan_session
+
+__all__ = [
+    "FILE",
+    "MOST_COLUMNS",
+    "MOST_SYSTEMS",
+    "SCHEMA",
+    "TIMEOUT",
+    "Planned",
+    "Query",
+    "QueryKind",
+    "Question",
+    "Rating",
+    "Ratings",
+    "RatingsError",
+    "System",
+    "labels",
+    "open_ratings",
+    "plan_question",
+    "plan_session",
+]
 
 FILE = "ratings.sqlite"
 SCHEMA = 1
 #: Seconds to wait for another process that is writing.
 TIMEOUT = 30.0
-#: Systems side by side.
-MOST_COLUMNS = 4
-#: Systems that a session may choose its columns from.
-MOST_SYSTEMS = 12
-
-QueryKind = Literal["clip", "upload", "text"]
 
 _APPLICATION = 0x68737274  # "hsrt", in the header of the file
 _TABLES = """
@@ -69,15 +91,6 @@ CREATE INDEX marks_of ON marks (question);
 """
 _NAMES = ("questions", "choices", "marks")
 _PLAIN = ("session", "number", "listener", "seed", "dataset", "fingerprint", "repeat_of")
-# fmt: off
-_HEADER = (
-    "id", "session", "question", "repeat_of", "listener", "asked", "answered", "seed", "dataset",
-    "fingerprint", "query_kind", "query", "class", "column", "system", "encoder", "aggregation", "components",
-    "normalize", "algorithm", "space", "chosen", "fits", "fits_not", "results",
-)
-# fmt: on
-#: What spreadsheets read as the beginning of a formula, in full width too.
-_FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 #: Results of SQLite that say something about now, not about the file.
 _PASSING = {
     sqlite3.SQLITE_BUSY: "another process has kept it busy; try again",
@@ -90,161 +103,6 @@ _PASSING = {
     sqlite3.SQLITE_AUTH: "it may not be read; give this user the right to read it",
     sqlite3.SQLITE_NOMEM: "memory is used up; close something and try again",
 }
-
-
-class RatingsError(ValueError):
-    """Ratings cannot be read or kept as asked; the message says what to do."""
-
-
-@dataclass(frozen=True)
-class System:
-    """A retrieval system: what it takes to give the same results again, as `jobs.specs.Retrieval` says it.
-
-    Parameters
-    ----------
-    encoder : str
-    aggregation : str, default "mean"
-        How frames become a clip; "" where the encoder has no frames.
-    components : int, default 100
-        Principal components kept; 0 keeps all dimensions.
-    normalize : bool, default False
-        Whether vectors are scaled to unit length.
-    algorithm : str, default "mcss"
-        How the corpus is searched.
-    space : str, default ""
-        Key of the embedding that was searched, which says which weights and which version.
-    """
-
-    encoder: str
-    aggregation: str = "mean"
-    components: int = 100
-    normalize: bool = False
-    algorithm: str = "mcss"
-    space: str = ""
-
-    @property
-    def name(self) -> str:
-        """All but the key of the space: ``aisfx · mean · PCA 100 · mcss``."""
-        parts = [self.encoder, self.aggregation, f"PCA {self.components}" if self.components else "no PCA"]
-        parts += ["unit length" if self.normalize else "", self.algorithm]
-        return " · ".join(filter(None, parts))
-
-
-@dataclass(frozen=True)
-class Query:
-    """What is searched for: a clip id, the hash of a sound that was brought along, or a text.
-
-    Parameters
-    ----------
-    kind : {'clip', 'upload', 'text'}
-    value : str
-    wanted : str, default ""
-        The class asked for, which a listener is to judge by; "" where there is none.
-    """
-
-    kind: QueryKind
-    value: str
-    wanted: str = ""
-
-    def __post_init__(self) -> None:
-        if self.kind not in get_args(QueryKind):
-            raise RatingsError(
-                f"A query is of kind {self.kind!r}; it must be {', '.join(get_args(QueryKind))}."
-            )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Question:
-    """A question as it is shown to a listener.
-
-    Parameters
-    ----------
-    session : str
-        What the listener does in one go; any name that no other session has.
-    number : int
-        Of the question in its session, from 0.
-    listener : str
-        An alias, up to 64 characters; no more about a person is kept.
-    seed : int
-        Of the plan.
-    dataset, fingerprint : str
-        Name and fingerprint of the dataset searched.
-    query : Query
-    systems : tuple of System
-        In the order of the columns shown, each once, 1 to 4.
-    results : tuple of tuple of str
-        The clip ids shown in each column, best first.
-    repeat_of : int, optional
-        Number of the earlier question of this session that this one repeats, unknown to the listener.
-    """
-
-    session: str
-    number: int
-    listener: str
-    seed: int
-    dataset: str
-    fingerprint: str
-    query: Query
-    systems: tuple[System, ...]
-    results: tuple[tuple[str, ...], ...]
-    repeat_of: int | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "systems", tuple(self.systems))
-        object.__setattr__(self, "results", tuple(tuple(column) for column in self.results))
-        if not 1 <= len(self.listener.strip()) <= 64 or not self.listener.isprintable():
-            raise RatingsError(f"{self.listener!r} cannot name a listener; use 1 to 64 characters.")
-        if not self.session:
-            raise RatingsError("A question needs the name of its session.")
-        if not 1 <= len(self.systems) <= MOST_COLUMNS or len(set(self.systems)) < len(self.systems):
-            raise RatingsError(
-                f"A question shows {len(self.systems)} systems; it must show 1 to {MOST_COLUMNS}, each once."
-            )
-        if len(self.results) != len(self.systems):
-            raise RatingsError(
-                f"There are results of {len(self.results)} columns for {len(self.systems)} systems; each "
-                "needs its own."
-            )
-        if self.repeat_of is not None and not 0 <= self.repeat_of < self.number:
-            raise RatingsError(
-                f"Question {self.number} repeats question {self.repeat_of}; it must be an earlier one."
-            )
-
-    @property
-    def key(self) -> str:
-        """What two listeners with the same question share: dataset, query and the systems with their results.
-
-        The order of the columns, which is shuffled for each listener, plays no part.
-        """
-        columns = sorted(_plain([asdict(s), r]) for s, r in zip(self.systems, self.results, strict=True))
-        text = _plain([self.fingerprint, asdict(self.query), columns])
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-@dataclass(frozen=True)
-class Rating:
-    """A question and what its listener has answered so far. Times in seconds since 1970.
-
-    Attributes
-    ----------
-    id : int
-        Of the question in the database.
-    question : Question
-    created : float
-    answered : float or None
-        When the choice that counts was made; None where there is none yet.
-    chosen : int or None
-        Column from 0; None where nothing is answered and where none was chosen.
-    marks : mapping of (int, int) to bool
-        By column and position from 0: whether the result fits.
-    """
-
-    id: int
-    question: Question
-    created: float
-    answered: float | None
-    chosen: int | None
-    marks: dict[tuple[int, int], bool] = field(default_factory=dict)
 
 
 def open_ratings(root: Path | str) -> Ratings:
@@ -456,9 +314,9 @@ class Ratings:
         """
         target = io.StringIO()
         writer = csv.writer(target, lineterminator="\r\n")
-        writer.writerow(_HEADER)
+        writer.writerow(HEADER)
         for rating in self.ratings(fingerprint=fingerprint, listener=listener):
-            for row in _csv_rows(rating):
+            for row in csv_rows(rating):
                 writer.writerow([harmless(value) for value in row])
         return target.getvalue()
 
@@ -573,38 +431,15 @@ class Ratings:
             raise self._damaged(f"question {row['id']}: {error}") from None
 
 
-def labels(ratings: Iterable[Rating]) -> dict[System, str]:
-    """Name the systems of some ratings so that no two are mixed up.
-
-    The name of a system; where two differ only in the space that was searched, as after an update of an
-    encoder, the second one is called ``... #2``.
-    """
-    spaces: dict[str, list[System]] = {}
-    for rating in ratings:
-        for system in rating.question.systems:
-            of = spaces.setdefault(system.name, [])
-            if system not in of:
-                of.append(system)
-    return {
-        system: name if i == 0 else f"{name} #{i + 1}"
-        for name, systems in spaces.items()
-        for i, system in enumerate(systems)
-    }
-
-
 def _row(question: Question) -> dict[str, Any]:
     """Return a question as the columns of its table."""
     return {name: getattr(question, name) for name in _PLAIN} | {
         "query_kind": question.query.kind,
         "query": question.query.value,
         "wanted": question.query.wanted,
-        "systems": _plain([asdict(s) for s in question.systems]),
-        "results": _plain(question.results),
+        "systems": plain_json([asdict(s) for s in question.systems]),
+        "results": plain_json(question.results),
     }
-
-
-def _plain(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def _create(db: sqlite3.Connection) -> None:
@@ -631,222 +466,3 @@ def _trial(rating: Rating, names: dict[System, str]) -> Trial:
     shown = tuple(names[s] for s in rating.question.systems)
     chosen = None if rating.chosen is None else shown[rating.chosen]
     return Trial(shown, chosen, rating.question.listener, rating.question.key)
-
-
-def _csv_rows(rating: Rating) -> Iterator[list[Any]]:
-    q = rating.question
-    repeat_of = "" if q.repeat_of is None else q.repeat_of + 1
-    about = [rating.id, q.session, q.number + 1, repeat_of, q.listener]
-    about += [_moment(rating.created), _moment(rating.answered), q.seed]
-    about += [q.dataset, q.fingerprint, q.query.kind, q.query.value, q.query.wanted]
-    for column, (system, results) in enumerate(zip(q.systems, q.results, strict=True)):
-        marked = {
-            fits: " ".join(
-                str(p + 1) for (c, p), f in sorted(rating.marks.items()) if c == column and f == fits
-            )
-            for fits in (True, False)
-        }
-        yield [
-            *about,
-            column + 1,
-            system.name,
-            system.encoder,
-            system.aggregation,
-            system.components,
-            int(system.normalize),
-            system.algorithm,
-            system.space,
-            "" if rating.answered is None else int(rating.chosen == column),
-            marked[True],
-            marked[False],
-            _plain(results),
-        ]
-
-
-def _moment(seconds: float | None) -> str:
-    return "" if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-
-
-def harmless(value: Any) -> Any:
-    """Put an apostrophe before text that a spreadsheet would read as a formula; the rest stays as it is."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
-
-
-# -- the plan of a session -----------------------------------------------------------------------------------
-
-#: Questions among which repeats and controls are spread evenly.
-_BLOCK = 10
-#: Questions at least between a question and its repeat.
-_BETWEEN = 4
-
-
-@dataclass(frozen=True)
-class Planned:
-    """A question to come: the systems from the left column to the right, and which question it repeats."""
-
-    number: int
-    query: Query
-    systems: tuple[System, ...]
-    repeat_of: int | None = None
-
-
-def plan_question(
-    seed: int,
-    number: int,
-    *,
-    systems: Sequence[System],
-    queries: Sequence[Query],
-    listener: str = "",
-    columns: int | None = None,
-    control: System | None = None,
-    control_rate: float = 0.2,
-    repeat_rate: float = 0.1,
-) -> Planned:
-    """Return the question of a number in the session of a seed: see `plan_session`, whose last one it is.
-
-    Examples
-    --------
-    >>> systems = [System("aisfx"), System("melstats")]
-    >>> queries = [Query("clip", f"clip {i}") for i in range(40)]
-    >>> planned = plan_question(7, 3, systems=systems, queries=queries, control=System("random-cnn"))
-    >>> planned == plan_question(7, 3, systems=systems, queries=queries, control=System("random-cnn"))
-    True
-    """
-    return plan_session(
-        seed,
-        number + 1,
-        systems=systems,
-        queries=queries,
-        listener=listener,
-        columns=columns,
-        control=control,
-        control_rate=control_rate,
-        repeat_rate=repeat_rate,
-    )[-1]
-
-
-def plan_session(
-    seed: int,
-    n: int,
-    *,
-    systems: Sequence[System],
-    queries: Sequence[Query],
-    listener: str = "",
-    columns: int | None = None,
-    control: System | None = None,
-    control_rate: float = 0.2,
-    repeat_rate: float = 0.1,
-) -> list[Planned]:
-    """Plan the first n questions of a session; more questions change nothing about the first.
-
-    Everything follows from the seed, on every machine. What is asked does not depend on the listener, so that
-    listeners with one seed share their questions and their agreement can be measured; the order of
-    the columns does, so that no column is better for all of them.
-
-    Parameters
-    ----------
-    seed : int
-    n : int
-        From 1.
-    systems : sequence of System
-        1 to 12, each once; their order plays no part.
-    queries : sequence of Query
-        At least one, each once. All are asked, in an order drawn from the seed, before one is asked again.
-    listener : str, default ""
-        Shuffles the columns.
-    columns : int, optional
-        Systems side by side, 1 to 4; by default all, up to 4. Where there are more systems, every set of
-        that many has its turn before one has another.
-    control : System, optional
-        A system that cannot be good, such as a network that was never trained. It takes the place of one of
-        the systems, so that the number of columns does not tell. Among `systems` it is one of them.
-    control_rate : float, default 0.2
-        Share of the new questions' places that show the control, 0 to 0.5.
-    repeat_rate : float, default 0.1
-        Share of the questions that repeat an earlier one, its columns shuffled again, 0 to 0.3. There are
-        at least four questions between; each question is repeated once at most. Where none is left to repeat
-        a new one is asked.
-
-    Returns
-    -------
-    list of Planned
-        Both shares hold in every ten questions, but for rounding, which evens out.
-
-    Raises
-    ------
-    RatingsError
-        For a number, rate or column out of range, or no or repeated systems or queries.
-    """
-    pool = sorted(set(systems), key=lambda s: _plain(asdict(s)))
-    asked = sorted(set(queries), key=lambda q: _plain(asdict(q)))
-    if not 1 <= len(pool) <= MOST_SYSTEMS or len(pool) < len(systems):
-        raise RatingsError(f"There are {len(systems)} systems; give 1 to {MOST_SYSTEMS}, each once.")
-    if not asked or len(asked) < len(queries):
-        raise RatingsError(f"There are {len(queries)} queries; give at least one, and each once.")
-    most = min(MOST_COLUMNS, len(pool))
-    columns = most if columns is None else columns
-    if not 1 <= columns <= most:
-        raise RatingsError(f"columns is {columns}; {len(pool)} systems allow 1 to {most}.")
-    if n < 1:
-        raise RatingsError(
-            f"A session of {n} questions cannot be planned; number them from 0, and ask for 1."
-        )
-    for name, rate, top in (("control_rate", control_rate, 0.5), ("repeat_rate", repeat_rate, 0.3)):
-        if not 0 <= rate <= top:
-            raise RatingsError(f"{name} is {rate}; it must be from 0 to {top}.")
-    if control is None or control in pool:
-        control_rate = 0.0
-    sets = list(itertools.combinations(pool, columns))
-    session: list[Planned] = []
-    repeated: set[int] = set()
-    fresh = 0
-    for number in range(n):
-        repeat_here, control_here = _kind(seed, number, repeat_rate, control_rate)
-        earlier = [
-            p.number
-            for p in session
-            if p.repeat_of is None and p.number not in repeated and number - p.number > _BETWEEN
-        ]
-        if repeat_here and earlier:
-            repeat_of = _random(seed, "repeat", number).choice(earlier)
-            repeated.add(repeat_of)
-            query, shown = session[repeat_of].query, session[repeat_of].systems
-        else:
-            repeat_of = None
-            query, shown = _turn(asked, fresh, seed, "queries"), _turn(sets, fresh, seed, "systems")
-            fresh += 1
-            if control_here and control is not None:
-                out = _random(seed, "control", number).randrange(columns)
-                shown = (*shown[:out], control, *shown[out + 1 :])
-        # From one order that both share, so that a repeat is shuffled independently.
-        order = sorted(shown, key=lambda s: _plain(asdict(s)))
-        _random(seed, "order", number, listener).shuffle(order)
-        session.append(Planned(number, query, tuple(order), repeat_of))
-    return session
-
-
-def _random(*parts: object) -> random.Random:
-    """A generator that depends on nothing but the parts: seeded by a hash of their text."""
-    return random.Random(_plain([str(part) for part in parts]))
-
-
-def _kind(seed: int, number: int, repeat_rate: float, control_rate: float) -> tuple[bool, bool]:
-    """Whether the question of a number is to be a repeat, and whether it is to show the control."""
-    block, place = divmod(number, _BLOCK)
-    counts = []
-    for name, rate in (("repeats", repeat_rate), ("controls", control_rate)):
-        offset = _random(seed, name).random()
-        per_block = rate * _BLOCK
-        counts.append(int(per_block * (block + 1) + offset) - int(per_block * block + offset))
-    # At the beginning there is nothing to repeat yet.
-    places = list(range(_BETWEEN + 1 if block == 0 else 0, _BLOCK))
-    random_ = _random(seed, "block", block)
-    repeats = random_.sample(places, counts[0])
-    controls = random_.sample([p for p in range(_BLOCK) if p not in repeats], counts[1])
-    return place in repeats, place in controls
-
-
-def _turn(things: Sequence[Any], index: int, seed: int, name: str) -> Any:
-    """Take things in turn, in another order each time round."""
-    time_round, at = divmod(index, len(things))
-    return _random(seed, name, time_round).sample(things, len(things))[at]

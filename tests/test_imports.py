@@ -33,6 +33,7 @@ DASHBOARD_JOBS = {
     "jobs.datasets",
     "jobs.audio",
     "jobs.loudness",
+    "jobs.rating_tables",
     "jobs.ratings",
     "jobs.texts",
     "jobs.uploads",
