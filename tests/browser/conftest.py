@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import socket
@@ -10,12 +9,14 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+from tests.dashboard import made
 
 ROOT = Path(__file__).parents[2]
 FLAGS = [
@@ -31,16 +32,6 @@ FLAGS = [
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 # Streamlit asks for itself below the page's own address first, to find out under which path it is served.
 PROBES = ("/_stcore/health", "/_stcore/host-config")
-
-
-def made() -> Any:
-    path = ROOT / "tests" / "dashboard" / "made.py"
-    spec = importlib.util.spec_from_file_location("hearspace_made", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -65,56 +56,122 @@ def browser() -> Iterator[Any]:
         found.close()
 
 
+#: What the test server runs: it serves one workspace, then any other whose folder it is told, until nobody
+#: is there to tell.
+SERVER = """
+import os, sys, threading
+from pathlib import Path
+from dashboard import data
+from dashboard.server import serve
+
+def listen():
+    for line in sys.stdin:
+        data.forget()
+        data.use(Path(line.rstrip("\\n")))
+        print("shown", flush=True)
+    os._exit(0)
+
+threading.Thread(target=listen, daemon=True).start()
+serve(Path(sys.argv[1]), port=int(sys.argv[2]), announce=False)
+"""
+
+
 def start(root: Path, tmp: Path) -> tuple[str, subprocess.Popen[bytes]]:
     """Serve a workspace from a process of its own."""
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
-    code = (
-        "import sys, pathlib; from dashboard.server import serve; "
-        "serve(pathlib.Path(sys.argv[1]), port=int(sys.argv[2]))"
-    )
-    log = (tmp / "server.log").open("wb")
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, str(root), str(port)], cwd=ROOT, stdout=log, stderr=subprocess.STDOUT
-    )
+    with (tmp / "server.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", SERVER, str(root), str(port)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+        )
     url = f"http://127.0.0.1:{port}"
-    for _ in range(300):
+    for _ in range(600):
         try:
             urllib.request.urlopen(f"{url}/_stcore/health", timeout=1)
             return url, process
         except OSError:
             if process.poll() is not None:
                 break
-            time.sleep(0.1)
+            time.sleep(0.05)
     process.kill()
     raise RuntimeError(f"The server did not start: {(tmp / 'server.log').read_text()}")
 
 
-@pytest.fixture
-def empty_site(tmp_path: Path, browser: Any) -> Iterator[str]:
-    url, process = start(tmp_path / "empty", tmp_path)
-    yield url
+@pytest.fixture(scope="session")
+def show(
+    tmp_path_factory: pytest.TempPathFactory, browser: Any
+) -> Iterator[Callable[[Path], SimpleNamespace]]:
+    """Return a function that shows the workspace at a root, by the one server of all the tests."""
+    tmp = tmp_path_factory.mktemp("server")
+    url, process = start(tmp / "first", tmp)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    now: list[Path] = []
+
+    def shown(root: Path) -> SimpleNamespace:
+        if now != [root]:
+            process.stdin.write(f"{root}\n".encode())
+            process.stdin.flush()
+            said = process.stdout.readline()
+            assert said == b"shown\n", (tmp / "server.log").read_text()
+            now[:] = [root]
+        return SimpleNamespace(url=url, root=root, log=tmp / "server.log")
+
+    yield shown
     process.terminate()
     process.wait(10)
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Iterator[SimpleNamespace]:
-    tmp = tmp_path_factory.mktemp("site")
-    workspace = made().small(tmp)
-    url, process = start(workspace.root, tmp)
-    yield SimpleNamespace(url=url, workspace=workspace, log=tmp / "server.log")
-    process.terminate()
-    process.wait(10)
+def small(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The workspace of `made.small`: 120 clips, two spaces with maps."""
+    return made.small(tmp_path_factory.mktemp("small"))
+
+
+@pytest.fixture(scope="module")
+def workspace(small: Any) -> Any:
+    """The workspace that a module's tests look at; a module that needs another has its own such fixture."""
+    return small
 
 
 @pytest.fixture
-def page(browser: Any, site: SimpleNamespace, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """A page in a fresh profile; afterwards there must be no error in it and no request to elsewhere."""
-    options = getattr(request, "param", {})
-    context = browser.new_context(**({"viewport": {"width": 1440, "height": 1000}} | options))
-    found = context.new_page()
+def site(show: Callable[[Path], SimpleNamespace], workspace: Any) -> SimpleNamespace:
+    """The module's workspace, served: `url` and `workspace`."""
+    found = show(workspace.root)
+    found.workspace = workspace
+    return found
+
+
+@pytest.fixture
+def empty_site(show: Callable[[Path], SimpleNamespace], tmp_path: Path) -> str:
+    return str(show(tmp_path / "empty").url)
+
+
+@pytest.fixture(scope="module")
+def profile(browser: Any) -> Iterator[Any]:
+    """A browser's profile for a module, so that Streamlit's scripts are fetched once in it."""
+    context = browser.new_context()
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(profile: Any, site: SimpleNamespace, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A page that remembers nothing; afterwards there must be no error in it and no request to elsewhere.
+
+    A test may give it another `viewport` and `color_scheme` by ``parametrize("page", LOOKS, indirect=True)``.
+    """
+    look = {"viewport": {"width": 1440, "height": 1000}, "color_scheme": "light"}
+    look |= getattr(request, "param", {})
+    assert set(look) == {"viewport", "color_scheme"}
+    found = profile.new_page()
+    found.set_viewport_size(look["viewport"])
+    found.emulate_media(color_scheme=look["color_scheme"])
     problems: list[str] = []
     found.on("pageerror", lambda e: problems.append(f"script: {e}"))
 
@@ -131,5 +188,8 @@ def page(browser: Any, site: SimpleNamespace, request: pytest.FixtureRequest) ->
     found.on("request", outside)
     found.set_default_timeout(20_000)
     yield found
-    context.close()
+    if found.url.startswith(site.url):
+        found.evaluate("localStorage.clear()")
+    found.close()
+    profile.clear_cookies()
     assert problems == []
