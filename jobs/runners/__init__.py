@@ -28,6 +28,7 @@ RUNNERS = {
     "RetrievalGrid": "jobs.runners.retrieval:retrieval_grid",
     "Separability": "jobs.runners.separability:separability",
     "Synthesize": "jobs.runners.synthesize:run",
+    "ZeroShotGrid": "jobs.runners.zeroshot:zero_shot_grid",
 }
 
 

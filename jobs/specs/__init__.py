@@ -35,14 +35,17 @@ from jobs.specs.spaces import (
     Project,
     Synthesize,
 )
+from jobs.specs.zeroshot import MOST_MODELS, SETUPS, ZeroShotGrid
 
 __all__ = [
     "CLIP_KS",
     "CUTOFFS",
     "GRAPH_K",
     "METHODS",
+    "MOST_MODELS",
     "QUERY_CHARACTERS",
     "QUERY_SECONDS",
+    "SETUPS",
     "SPECS",
     "Agreement",
     "Baselines",
@@ -60,6 +63,7 @@ __all__ = [
     "Spec",
     "SpecError",
     "Synthesize",
+    "ZeroShotGrid",
     "closure",
     "from_json",
     "missing",

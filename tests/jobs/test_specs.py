@@ -24,6 +24,7 @@ from jobs.specs import (
     Separability,
     Spec,
     Synthesize,
+    ZeroShotGrid,
     closure,
     from_json,
     parse,
@@ -33,6 +34,7 @@ REF = DatasetRef("tones", "a" * 64)
 SPACE = EmbedAudio(dataset=REF, encoder="melstats")
 OTHER = EmbedAudio(dataset=REF, encoder="handcrafted")
 NAMES = EmbedText(dataset=REF, texts="b" * 64, encoder="minilm")
+SPLIT = '{"train": ["a", "b"], "validation": ["c"], "test": ["d", "e"]}'
 EXAMPLES = [
     Synthesize(clips_per_class=3, difficulty=0.25),
     SPACE,
@@ -53,6 +55,11 @@ EXAMPLES = [
     EmbedQuery(encoder="minilm", text="a dog barks"),
     Agreement(a=SPACE, b=OTHER),
     Agreement(a=SPACE, b=NAMES, of="classes", labels="c" * 64, metric_a="euclidean"),
+    ZeroShotGrid(embedding=SPACE, text=NAMES, labels="c" * 64),
+    ZeroShotGrid(
+        embedding=SPACE, text=NAMES, labels="c" * 64, setup="diversity", ranges=((0.1, 0.3),), seeds=2
+    ),
+    ZeroShotGrid(embedding=SPACE, text=NAMES, labels="c" * 64, setup="splits", splits=(SPLIT,)),
 ]
 
 

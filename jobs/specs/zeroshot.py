@@ -1,0 +1,213 @@
+"""Zero-shot models trained on splits of classes: the grid of one setup."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from core.splits import (
+    PAPER_RANGES,
+    PAPER_RATIOS,
+    ClassSplit,
+    ClassSplitSet,
+    Range,
+    Sizes,
+    SplitError,
+    split_from_json,
+    split_to_json,
+)
+from jobs.specs.base import Spec, SpecError, between
+from jobs.specs.spaces import EmbedAudio, EmbedText
+
+SETUPS = ("similarity", "diversity", "splits")
+#: Models that one grid may have.
+MOST_MODELS = 5_000
+#: What each setup has no use for, so that it cannot split the key.
+_UNUSED = {
+    "similarity": ("splits", "ranges", "n_ranges", "n_test_sets"),
+    "diversity": ("splits", "ratios"),
+    "splits": (
+        *("n_train", "n_validation", "n_test", "fit_sizes"),
+        *("ratios", "ranges", "n_ranges", "n_test_sets"),
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZeroShotGrid(Spec):
+    """Zero-shot models of one setup: trained on some classes, judged by the clips of others.
+
+    With M the models, C the classes in sorted order, d the dimensions of the sounds and E the epochs, the
+    result is:
+
+    ``models.parquet``, a row a model and test set: ``model`` and ``test_set`` (from 0), ``setup``,
+    ``cluster`` and ``ratio`` (null but for similarity), ``low`` and ``high`` (null but for diversity),
+    ``split`` (which of `splits`, null otherwise), ``seed``, ``block`` (what rows share that are not
+    independent: a cluster and seed, or a seed), ``accuracy`` with ``accuracy_low`` and ``accuracy_high``
+    (Wilson), ``n_test`` clips, ``chance``, ``validation_accuracy``, ``best_epoch`` (from 0; its weights were
+    judged), ``train_test_similarity``, ``mean_similarity`` (of the training classes), ``failed`` ("" or why;
+    then accuracies are NaN and ``best_epoch`` is -1).
+    ``classes.parquet``: ``model``, ``test_set``, ``label``, ``part`` ("train", "validation" or "test"),
+    ``accuracy`` (NaN but for test classes), ``n_clips``.
+    ``predictions.parquet``: ``model``, ``test_set``, ``clip_id``, ``label``, ``predicted``, ``score`` (of the
+    predicted class), ``own_score``; in the order of the space's rows.
+    ``splits.parquet``: ``model``, ``text`` (its split by `split_to_json`).
+    ``curves.npy`` (M, 3, E) float32: loss, training and validation accuracy (the mean over the validation
+    sets where there are several); NaN after an early stop or a failure.
+    ``names.parquet``: ``label``, ``n_clips``, ``text``, ``family`` (null where there is none), and in its
+    order ``centroids.npy`` (C, d) float32, ``similarity.npy`` (C, C) float64 and ``clusters.npy`` (C,) int64;
+    ``elbow_ks.npy`` int64, ``elbow_inertia.npy`` and ``elbow_silhouette.npy`` float64.
+    In ``meta``: ``n_models``, ``n_failed``, ``n_clips``, ``n_classes``, ``n_clusters``, ``sizes`` and
+    ``asked_sizes`` (training, validation, test; null for given splits), ``ranges`` (null but for diversity),
+    ``elbow``, ``note`` (what was lowered, or ""), ``left_out`` (clips ``without_class``, of
+    ``several_classes``, ``not_finite``).
+    """
+
+    embedding: EmbedAudio
+    text: EmbedText
+    #: Fingerprint of what is said about the clips, which can change while the sounds stay.
+    labels: str
+    #: What differs between the models: how near the training classes are to the test classes, how near to
+    #: each other, or splits that are given.
+    setup: str = "similarity"
+    #: Splits as `core.splits.split_to_json` writes them, for the setup "splits".
+    splits: tuple[str, ...] = ()
+    n_train: int = 20
+    n_validation: int = 5
+    n_test: int = 5
+    #: Where these sizes do not fit, take the largest in about the same proportions that do.
+    fit_sizes: bool = False
+    clusters: int = 3
+    ratios: tuple[float, ...] = PAPER_RATIOS
+    #: Ranges of similarity, the lower end excluded; () with no `n_ranges` stands for the paper's.
+    ranges: tuple[Range, ...] = ()
+    #: If not 0, so many ranges of the space's own: quantiles of what its classes can reach.
+    n_ranges: int = 0
+    n_test_sets: int = 3
+    #: How many times everything is drawn and trained: with the seeds 0, 1, ...
+    seeds: int = 6
+    epochs: int = 100
+    learning_rate: float = 0.001
+    batch_size: int = 64
+    margin: float = 1.0
+    #: Estimate ranks by drawing classes instead of looking at all of them.
+    sampled: bool = False
+    #: Epochs without a better validation accuracy after which a model stops; 0 never stops.
+    patience: int = 0
+
+    def __post_init__(self) -> None:
+        if self.setup not in SETUPS:
+            raise SpecError(f"setup is {self.setup!r}; it must be one of {', '.join(SETUPS)}.")
+        if not isinstance(self.embedding, EmbedAudio) or not isinstance(self.text, EmbedText):
+            raise TypeError("embedding must be a space of sounds and text one of texts")
+        if self.text.of == "caption":
+            raise SpecError("Captions are texts of clips; classes need those of labels or descriptions.")
+        if self.embedding.dataset.fingerprint != self.text.dataset.fingerprint:
+            raise SpecError(
+                f"The sounds are of {self.embedding.dataset.name} and the texts of {self.text.dataset.name}; "
+                "both must be of the same dataset."
+            )
+        default = {f.name: f.default for f in fields(self)}
+        for name in _UNUSED[self.setup]:
+            object.__setattr__(self, name, default[name])
+        if self.setup != "splits":
+            _checked(Sizes, self.n_train, self.n_validation, self.n_test)
+        elif not self.splits:
+            raise SpecError("splits is empty; give at least one split, as `hearspace splits show` prints it.")
+        _whole(self, "clusters", 1, 1000)
+        _whole(self, "seeds", 1, 1000)
+        _whole(self, "n_test_sets", 1, 100)
+        _whole(self, "n_ranges", 0, 100)
+        _whole(self, "epochs", 1, 10_000)
+        _whole(self, "batch_size", 1, 100_000)
+        _whole(self, "patience", 0, 10_000)
+        between("learning_rate", self.learning_rate, 1e-9, 1000)
+        between("margin", self.margin, 0, 100)
+        # What says the same is written the same.
+        texts = tuple(split_to_json(_checked(split_from_json, s), compact=True) for s in self.splits)
+        object.__setattr__(self, "splits", texts)
+        object.__setattr__(self, "ratios", _ratios(self.ratios))
+        object.__setattr__(self, "ranges", () if self.n_ranges else _ranges(self.ranges))
+        if self.n_models > MOST_MODELS:
+            raise SpecError(
+                f"These are {self.n_models:,} models; one grid may have {MOST_MODELS:,}: ask for fewer seeds."
+            )
+
+    @property
+    def sizes(self) -> Sizes:
+        """Numbers of classes asked for."""
+        return Sizes(self.n_train, self.n_validation, self.n_test)
+
+    @property
+    def asked_ranges(self) -> tuple[Range, ...]:
+        """The ranges, if they do not depend on the space; else ()."""
+        return () if self.n_ranges else self.ranges or PAPER_RANGES
+
+    @property
+    def parsed_splits(self) -> list[ClassSplit | ClassSplitSet]:
+        """The given splits."""
+        return [split_from_json(text) for text in self.splits]
+
+    @property
+    def n_models(self) -> int:
+        """Models that are trained, if the classes fall into as many clusters as are asked for."""
+        return self._configurations * self.seeds
+
+    @property
+    def _configurations(self) -> int:
+        if self.setup == "similarity":
+            return self.clusters * len(self.ratios)
+        return len(self.splits) if self.setup == "splits" else self.n_ranges or len(self.asked_ranges)
+
+    @property
+    def title(self) -> str:
+        of = {
+            "similarity": f"{_several(self.clusters, 'cluster')} × {_several(len(self.ratios), 'ratio')}",
+            "diversity": _several(self._configurations, "range"),
+            "splits": _several(len(self.splits), "split"),
+        }[self.setup]
+        judged = f", {_several(self.n_test_sets, 'test set')} each" if self.setup == "diversity" else ""
+        by = "by given splits" if self.setup == "splits" else f"by {self.setup}"
+        space = f"{self.embedding.dataset.name} · {self.embedding.encoder}"
+        return (
+            f"{_several(self.n_models, 'zero-shot model')} {by} on {space} and {self.text.encoder} "
+            f"{self.text.of}s ({of} × {_several(self.seeds, 'seed')}{judged})"
+        )
+
+
+def _several(n: int, what: str) -> str:
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
+
+
+def _checked(function: Any, *values: Any) -> Any:
+    try:
+        return function(*values)
+    except SplitError as error:
+        raise SpecError(str(error)) from None
+
+
+def _whole(spec: ZeroShotGrid, name: str, low: int, high: int) -> None:
+    value = getattr(spec, name)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise SpecError(f"{name} is {value!r}; it must be a whole number.")
+    between(name, value, low, high)
+
+
+def _ratios(ratios: tuple[float, ...]) -> tuple[float, ...]:
+    if not ratios or len(set(ratios)) < len(ratios):
+        raise SpecError(f"ratios are {ratios}; give at least one, each once.")
+    for ratio in ratios:
+        between("ratio", ratio, 0, 1)
+    return tuple(float(ratio) for ratio in ratios)
+
+
+def _ranges(ranges: tuple[Range, ...]) -> tuple[Range, ...]:
+    for pair in ranges:
+        if len(pair) != 2 or not -1.01 <= pair[0] < pair[1] <= 1.01:
+            raise SpecError(
+                f"{pair} is no range of similarities; a range is a lower and a higher end from -1 to 1."
+            )
+    if len(set(ranges)) < len(ranges):
+        raise SpecError(f"ranges are {ranges}; give each once.")
+    found = tuple((float(low), float(high)) for low, high in ranges)
+    return () if found == PAPER_RANGES else found
