@@ -14,11 +14,11 @@ def warp_loss(
     generator: torch.Generator | None = None,
     tries: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Weighted approximate-rank pairwise loss: a wrong class near the right one costs more, the lower that ranks.
+    """Weighted approximate-rank pairwise loss (WARP): wrong classes that come too near the right one.
 
-    With F the scores, y the right class, h_c = margin + F(x, c) - F(x, y) for every other class c, r the number
-    of classes with h_c > 0 and L(r) = 1 + 1/2 + ... + 1/r, the loss of a clip is L(r) / r · Σ max(0, h_c), and 0
-    where r is 0.
+    With F the scores, y the right class, h_c = margin + F(x, c) - F(x, y) for every other class c, r the
+    number of classes with h_c > 0 and L(r) = 1 + 1/2 + ... + 1/r, the loss of a clip is
+    L(r) / r · Σ max(0, h_c), and 0 where r is 0.
 
     Parameters
     ----------
@@ -49,10 +49,9 @@ def warp_loss(
 
     References
     ----------
-    J. Weston, S. Bengio, N. Usunier, "WSABIE: scaling up to large vocabulary image annotation", IJCAI 2011, for
-    the sampled estimate; N. Usunier, D. Buffoni, P. Gallinari, "Ranking with ordered weighted pairwise
-    classification", ICML 2009, for the weights; H. Xie, T. Virtanen, "Zero-shot audio classification via
-    semantic embeddings", IEEE/ACM TASLP 29, 2021, for the sum over all classes with L(r) / r.
+    J. Weston, S. Bengio, N. Usunier, "WSABIE: scaling up to large vocabulary image annotation", IJCAI 2011:
+    the weights and the sampled estimate. H. Xie, T. Virtanen, "Zero-shot audio classification via semantic
+    embeddings", IEEE/ACM TASLP 29, 2021: in zero-shot audio classification.
 
     Examples
     --------
@@ -66,8 +65,8 @@ def warp_loss(
     """
     if scores.ndim != 2 or targets.shape != scores.shape[:1] or scores.shape[1] < 2 or not len(scores):
         raise ValueError(
-            f"scores have shape {tuple(scores.shape)} and targets {tuple(targets.shape)}; they must be (n, C) "
-            "and (n,), with at least one clip and two classes."
+            f"scores have shape {tuple(scores.shape)} and targets {tuple(targets.shape)}; they must be "
+            "(n, C) and (n,), with at least one clip and two classes."
         )
     own = scores.gather(1, targets[:, None])
     hinges = (margin + scores - own).scatter(1, targets[:, None], 0).clamp_min(0)
