@@ -16,7 +16,7 @@ from tests.jobs.tones import write_tones
 def make_workspace(tmp_path: Path) -> Callable[..., Workspace]:
     """Return a function that makes a workspace with the dataset ``tones``."""
 
-    def make(**sizes: int) -> Workspace:
+    def make(**sizes: float) -> Workspace:
         root = write_tones(tmp_path / "sounds", **sizes)
         workspace = Workspace.open(tmp_path / "workspace")
         imported = import_dataset("folder", root, options={})

@@ -18,14 +18,17 @@ import numpy as np
 import psutil
 import pytest
 
+from jobs import encoders
 from jobs.dispatcher import Given, SlurmOptions, _Dispatcher, serve, slurm_cluster
 from jobs.inprocess import run
 from jobs.queue import Job, Queue
 from jobs.specs import EmbedAudio, Neighbors, Project
 from jobs.supervisor import Child, supervise
 from jobs.workspace import WorkerBusy, Workspace, WorkspaceError
+from tests.jobs import gated
 
-N_CLIPS = 320
+#: Three shards: two are embedded at once, the third waits at the gate.
+N_CLIPS = 96
 
 
 def wait_for(true: Callable[[], object], what: str, seconds: float = 60) -> None:
@@ -63,9 +66,24 @@ class Workers:
 
 
 @pytest.fixture
-def big(make_workspace: Callable[..., Workspace]) -> Workspace:
-    """A workspace whose embedding takes some seconds."""
-    return make_workspace(n_clips=N_CLIPS)
+def gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The encoder ``gated``, here and in processes that are started; it goes on once this file is there."""
+    gated.install(tmp_path / "packages")
+    found = tmp_path / "gate"
+    monkeypatch.setenv("HEARSPACE_TEST_GATE", str(found))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "packages"), prepend=os.pathsep)
+    monkeypatch.syspath_prepend(tmp_path / "packages")
+    encoders._external.cache_clear()
+    yield found
+    found.touch()
+    monkeypatch.undo()
+    encoders._external.cache_clear()
+
+
+@pytest.fixture
+def big(make_workspace: Callable[..., Workspace], gate: Path) -> Workspace:
+    """A workspace whose embedding does not end before the gate is open."""
+    return make_workspace(n_clips=N_CLIPS, seconds=0.1)
 
 
 @pytest.fixture
@@ -76,7 +94,7 @@ def workers(big: Workspace) -> Iterator[Workers]:
 
 
 def slow_space(workspace: Workspace) -> EmbedAudio:
-    return EmbedAudio(dataset=workspace.dataset("tones").ref, encoder="handcrafted")
+    return EmbedAudio(dataset=workspace.dataset("tones").ref, encoder="gated")
 
 
 def undisturbed(big: Workspace, tmp_path: Path) -> np.ndarray:
@@ -93,7 +111,7 @@ def undisturbed(big: Workspace, tmp_path: Path) -> np.ndarray:
 
 
 def half_way(workspace: Workspace, key: str) -> None:
-    """Wait until the job has kept some of its work, but not all."""
+    """Wait until the job has kept some of its work, and works on what is left."""
     wait_for(lambda: job(workspace, key).state == "running", "the job to run")
     folder = workspace.queue.folder(key) / "checkpoint"
     wait_for(lambda: sum(1 for p in folder.rglob("*") if p.is_file()) >= 2, "a checkpoint")
@@ -102,7 +120,7 @@ def half_way(workspace: Workspace, key: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("victims", ["child", "worker", "both"])
-def test_killed_processes_lose_no_work(big, workers, tmp_path, victims):
+def test_killed_processes_lose_no_work(big, gate, workers, tmp_path, victims):
     spec = slow_space(big)
     big.queue.submit(spec)
     worker = workers.start()
@@ -116,6 +134,7 @@ def test_killed_processes_lose_no_work(big, workers, tmp_path, victims):
         worker.wait()
         wait_for(lambda: not psutil.pid_exists(child), "the child to notice", 5)
         workers.start()
+    gate.touch()
     wait_for(lambda: job(big, spec.key).state == "done", "the job to be done")
     assert job(big, spec.key).attempts == 1  # the run that was lost had kept work: not held against it
     log = big.queue.log(spec.key)
@@ -127,7 +146,7 @@ def test_killed_processes_lose_no_work(big, workers, tmp_path, victims):
 
 
 @pytest.mark.slow
-def test_cancel_ends_the_whole_process_group_within_two_seconds_and_retry_goes_on(big, workers):
+def test_cancel_ends_the_whole_process_group_within_two_seconds_and_retry_goes_on(big, gate, workers):
     spec = slow_space(big)
     big.queue.submit(spec)
     workers.start()
@@ -139,6 +158,7 @@ def test_cancel_ends_the_whole_process_group_within_two_seconds_and_retry_goes_o
     wait_for(lambda: not psutil.pid_exists(child), "the child's end", 2)
     assert time.monotonic() - asked < 2
     assert not big.cache.contains(spec.key)
+    gate.touch()
     big.queue.retry(spec.key)
     wait_for(lambda: job(big, spec.key).state == "done", "the retried job")
 
