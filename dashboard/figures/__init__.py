@@ -19,6 +19,7 @@ from dashboard.figures.maps import (
     layout_grid,
     map_figure,
     number_range,
+    quality_figure,
 )
 from dashboard.figures.retrieval import System, classes_figure, groups_figure, systems_figure
 from dashboard.figures.separability import (
@@ -55,6 +56,7 @@ __all__ = [
     "pair_lines",
     "preferred_figure",
     "property_figure",
+    "quality_figure",
     "spaces_figure",
     "systems_figure",
 ]

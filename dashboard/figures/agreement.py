@@ -14,7 +14,9 @@ import numpy as np
 import plotly.graph_objects as go
 
 from dashboard import palette
-from dashboard.figures.spaces import rgb, wrapped
+from dashboard.figures._cells import rgb
+from dashboard.figures._rows import estimates, rows, shares
+from dashboard.figures.spaces import wrapped
 
 #: Dashes: lengths of line and gap in pixels. A key of the legend, 40 pixels, holds each of them twice.
 DASHES: tuple[tuple[int, ...], ...] = ((), (9, 4), (3, 3), (9, 3, 3, 3), (16, 4), (3, 3, 3, 3, 9, 3))
@@ -395,32 +397,9 @@ def overlap_by_class_figure(
     theme : {"light", "dark"}
     """
     colour = line.colour(theme)
-    rows = np.arange(len(names))
+    marker = {"color": colour, "size": 9, "symbol": line.marker}
     data = [
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "x": np.asarray(values, float),
-            "y": rows,
-            "error_x": {
-                "type": "data",
-                "symmetric": False,
-                "array": np.asarray(high, float) - values,
-                "arrayminus": np.asarray(values, float) - low,
-                "color": colour,
-                "thickness": 1.5,
-                "width": 0,
-            },
-            "marker": {"color": colour, "size": 9, "symbol": line.marker},
-            "customdata": [
-                [n, f"{a:.3f} to {b:.3f}", f"{c:,}"]
-                for n, a, b, c in zip(names, low, high, counts, strict=True)
-            ],
-            "hovertemplate": "%{customdata[0]}: %{x:.3f}<br>%{customdata[1]}, n = %{customdata[2]}"
-            "<extra></extra>",
-            "showlegend": False,
-            "meta": "classes",
-        }
+        estimates(names, values, low, high, counts, marker) | {"showlegend": False, "meta": "classes"},
     ]
     layout = {
         "height": 90 + 24 * max(len(names), 4),
@@ -437,12 +416,7 @@ def overlap_by_class_figure(
                 "layer": "below",
             }
         ],
-        "xaxis": {"title": {"text": title}, "range": [-0.02, 1.02], "tickformat": ".1f"},
-        "yaxis": {
-            "tickmode": "array",
-            "tickvals": rows,
-            "ticktext": [f"{wrapped(n, 24)} · {c:,}" for n, c in zip(names, counts, strict=True)],
-            "range": [len(names) - 0.5, -0.5],
-        },
+        "xaxis": shares(title),
+        "yaxis": rows([f"{wrapped(n, 24)} · {c:,}" for n, c in zip(names, counts, strict=True)]),
     }
     return go.Figure({"data": data, "layout": layout})

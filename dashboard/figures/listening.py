@@ -9,6 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from dashboard import palette
+from dashboard.figures._rows import estimates, rows, shares, whiskers
 from dashboard.figures.look import INK, RULE
 from dashboard.figures.spaces import wrapped
 
@@ -44,7 +45,6 @@ def preferred_figure(
     -------
     Figure
     """
-    rows = np.arange(len(names))
     colour = palette.BASE[theme][0]
     data: list[dict[str, Any]] = []
     if chance is not None:
@@ -53,7 +53,7 @@ def preferred_figure(
                 "type": "scatter",
                 "mode": "markers",
                 "x": np.asarray(chance, float),
-                "y": rows,
+                "y": np.arange(len(names)),
                 "name": "chance",
                 "marker": {"symbol": "line-ns", "size": 16, "line": {"width": 2, "color": RULE[theme]}},
                 "hovertemplate": "blind guessing: %{x:.3f}<extra></extra>",
@@ -61,29 +61,14 @@ def preferred_figure(
             }
         )
     data.append(
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "x": np.asarray(values, float),
-            "y": rows,
-            "name": "share with 95% interval",
-            "error_x": _error(values, low, high, colour),
-            "marker": {"color": colour, "size": 10},
-            "customdata": _said(names, low, high, counts),
-            "hovertemplate": _HOVER,
-            "meta": "systems",
-        }
+        estimates(names, values, low, high, counts, {"color": colour, "size": 10})
+        | {"name": "share with 95% interval", "meta": "systems"}
     )
     layout = {
         "height": 96 + 48 * max(len(names), 2),
         "showlegend": chance is not None,
-        "xaxis": {"title": {"text": title}, "range": [-0.02, 1.02], "tickformat": ".1f"},
-        "yaxis": {
-            "tickmode": "array",
-            "tickvals": rows,
-            "ticktext": [f"{wrapped(n, 24)}<br>n = {c:,}" for n, c in zip(names, counts, strict=True)],
-            "range": [len(names) - 0.5, -0.5],
-        },
+        "xaxis": shares(title),
+        "yaxis": rows([f"{wrapped(n, 24)}<br>n = {c:,}" for n, c in zip(names, counts, strict=True)]),
     }
     return go.Figure({"data": data, "layout": layout})
 
@@ -124,8 +109,8 @@ def against_figure(
             "text": [wrapped(n, 24) for n in names],
             "textposition": "top right",
             "textfont": {"size": 12, "color": INK[theme]},
-            "error_x": _error(scores, score_ends[:, 0], score_ends[:, 1], RULE[theme]),
-            "error_y": _error(strengths, strength_ends[:, 0], strength_ends[:, 1], RULE[theme]),
+            "error_x": whiskers(scores, score_ends[:, 0], score_ends[:, 1], RULE[theme]),
+            "error_y": whiskers(strengths, strength_ends[:, 0], strength_ends[:, 1], RULE[theme]),
             "marker": {"color": colour, "size": 10},
             "cliponaxis": False,
             "hovertemplate": "%{text}<br>%{x:.3f}, log strength %{y:.2f}<extra></extra>",
@@ -135,7 +120,7 @@ def against_figure(
     ]
     layout = {
         "height": 360,
-        "xaxis": {"title": {"text": title}, "range": [-0.02, 1.02], "tickformat": ".1f"},
+        "xaxis": shares(title),
         "yaxis": {"title": {"text": "log strength by listeners"}},
         "shapes": [
             {
@@ -151,23 +136,3 @@ def against_figure(
         ],
     }
     return go.Figure({"data": data, "layout": layout})
-
-
-_HOVER = "%{customdata[0]}: %{x:.3f}<br>%{customdata[1]}, n = %{customdata[2]}<extra></extra>"
-
-
-def _said(names: Sequence[str], low: np.ndarray, high: np.ndarray, counts: Sequence[int]) -> list[list[str]]:
-    return [[n, f"{a:.3f} to {b:.3f}", f"{c:,}"] for n, a, b, c in zip(names, low, high, counts, strict=True)]
-
-
-def _error(values: np.ndarray, low: np.ndarray, high: np.ndarray, colour: str) -> dict[str, Any]:
-    value = np.asarray(values, float)
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": np.asarray(high, float) - value,
-        "arrayminus": value - np.asarray(low, float),
-        "color": colour,
-        "thickness": 1.5,
-        "width": 0,
-    }

@@ -11,9 +11,11 @@ import numpy as np
 import plotly.graph_objects as go
 
 from dashboard import palette
+from dashboard.figures._cells import cells, outline
+from dashboard.figures._rows import whiskers
 from dashboard.figures.look import INK, RULE
 from dashboard.figures.separability import row_height, short, thinned
-from dashboard.figures.spaces import ink_on, reach, wrapped
+from dashboard.figures.spaces import wrapped
 
 #: How the search algorithms look, in the order in which they stand beside each other.
 ALGORITHMS = {"mips": ("MIPS", "square", 1), "mcss": ("MCSS", "circle", 0), "nns": ("NNS", "diamond", 2)}
@@ -86,15 +88,7 @@ def systems_figure(
                 "mode": "markers",
                 "x": [place[s.aggregation, s.components] + shift[algorithm] for s in mine],
                 "y": value,
-                "error_y": {
-                    "type": "data",
-                    "symmetric": False,
-                    "array": np.nan_to_num(high - value, posinf=0.0),
-                    "arrayminus": np.nan_to_num(value - low, posinf=0.0),
-                    "color": colour,
-                    "thickness": 1.4,
-                    "width": 3,
-                },
+                "error_y": whiskers(value, low, high, colour, thickness=1.4, width=3),
                 "marker": {"symbol": symbol, "size": 9, "color": colour},
                 "text": [_system(s, digits) for s in mine],
                 "hovertemplate": "%{text}<extra></extra>",
@@ -201,57 +195,28 @@ def groups_figure(
             f"values has shape {grid.shape}; needed is ({len(spaces)}, {len(groups)}), a row a space and a "
             "column a group."
         )
-    scale = reach(theme)
     finite = grid[np.isfinite(grid)]
     low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
-    share = np.full(grid.shape, 0.5) if high == low else (grid - low) / (high - low)
+    share = np.where(np.isfinite(grid), 0.5, np.nan) if high == low else (grid - low) / (high - low)
     share = share if higher else 1 - share
-    cells = [(i, j) for i in range(len(spaces)) for j in range(len(groups))]
-    filled = [(i, j) for i, j in cells if np.isfinite(grid[i, j])]
-    data: list[dict[str, Any]] = [
-        {
-            "type": "heatmap",
-            "z": share,
-            "colorscale": scale,
-            "zmin": 0,
-            "zmax": 1,
-            "showscale": False,
-            "xgap": 2,
-            "ygap": 2,
-            "hoverinfo": "skip",
-            "hoverongaps": False,
-        },
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "x": [j for _, j in cells],
-            "y": [i for i, _ in cells],
-            "customdata": [[spaces[i], groups[j]] for i, j in cells],
-            "hovertext": [
-                f"<b>{spaces[i]}</b> · {groups[j]}<br>{title.partition('<')[0]} "
-                f"{said[i][j] if np.isfinite(grid[i, j]) else 'not computed'}<br>{words[j]}"
-                for i, j in cells
-            ],
-            "hoverinfo": "text",
-            # Only there to be pointed at: cells themselves cannot be clicked.
-            "marker": {"symbol": "square", "size": _CELL - 4, "opacity": 0},
-            "selected": {"marker": {"opacity": 0}},
-            "unselected": {"marker": {"opacity": 0}},
-            "showlegend": False,
-            "meta": "cells",
-        },
-        {
-            "type": "scatter",
-            "mode": "text",
-            "x": [j for _, j in filled],
-            "y": [i for i, _ in filled],
-            "text": [said[i][j] for i, j in filled],
-            "textfont": {"size": 13, "color": [ink_on(scale, float(share[i, j])) for i, j in filled]},
-            "hoverinfo": "skip",
-            "showlegend": False,
-            "meta": "numbers",
-        },
+    places = [(i, j) for i in range(len(spaces)) for j in range(len(groups))]
+    written = [
+        [said[i][j] if np.isfinite(grid[i, j]) else "not computed" for j in range(len(groups))]
+        for i in range(len(spaces))
     ]
+    data = cells(
+        share,
+        said,
+        places,
+        [
+            f"<b>{spaces[i]}</b> · {groups[j]}<br>{title.partition('<')[0]} {written[i][j]}<br>{words[j]}"
+            for i, j in places
+        ],
+        ids=[[spaces[i], groups[j]] for i, j in places],
+        ends=(0.0, 1.0),
+        size=_CELL,
+        theme=theme,
+    )
     layout: dict[str, Any] = {
         "height": round(_CELL * max(len(spaces), 2) + 170),
         "margin": {"t": 12},
@@ -271,7 +236,9 @@ def groups_figure(
             "range": [len(spaces) - 0.5, -0.5],
             "showgrid": False,
         },
-        "shapes": [_outline(i, j, theme) for i, j in cells if (spaces[i], groups[j]) == tuple(picked)],
+        "shapes": [
+            outline(i, j, _PICKED[theme]) for i, j in places if (spaces[i], groups[j]) == tuple(picked)
+        ],
         # A wide cell belongs to its middle up to its edges.
         "hoverdistance": 120,
     }
@@ -337,15 +304,7 @@ def classes_figure(
                     for name, v, a, b, k in zip(names, value, low, high, n, strict=True)
                 ],
                 "hovertemplate": "%{text}<extra></extra>",
-                "error_x": {
-                    "type": "data",
-                    "symmetric": False,
-                    "array": np.nan_to_num(high - value, posinf=0.0),
-                    "arrayminus": np.nan_to_num(value - low, posinf=0.0),
-                    "color": colour,
-                    "thickness": 1.3,
-                    "width": 0,
-                },
+                "error_x": whiskers(value, low, high, colour, thickness=1.3),
                 "marker": {
                     "size": max(5.0, min(9.0, 0.4 * pixels)),
                     "symbol": "diamond-open" if i else "circle",
@@ -455,15 +414,4 @@ def _parting(i: int, theme: str) -> dict[str, Any]:
         "y1": 1,
         "line": {"color": RULE[theme], "width": 1, "dash": "dot"},
         "layer": "below",
-    }
-
-
-def _outline(row: int, column: int, theme: str) -> dict[str, Any]:
-    return {
-        "type": "rect",
-        "x0": column - 0.5,
-        "x1": column + 0.5,
-        "y0": row - 0.5,
-        "y1": row + 0.5,
-        "line": {"color": _PICKED[theme], "width": 3},
     }

@@ -11,6 +11,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from dashboard import palette
+from dashboard.figures._cells import outline
+from dashboard.figures._rows import whiskers
 from dashboard.figures.look import INK, RULE
 
 #: Points drawn one by one at most; more are drawn by WebGL.
@@ -21,6 +23,7 @@ _LABEL = 26
 #: Differences below this are of rounding, and no axis is made long by them.
 _ROUNDING = 1e-9
 _BAND = "rgba(128, 128, 128, 0.16)"
+_FRAME = {"light": "#d4380d", "dark": "#ff9c6e"}
 
 
 @dataclass(frozen=True)
@@ -189,15 +192,7 @@ def by_class_figure(
         "customdata": list(shown.names),
         "text": [_said(m, n) for m, n in zip(shown.means.tolist(), shown.counts.tolist(), strict=True)],
         "hovertemplate": "<b>%{customdata}</b><br>%{text}<extra></extra>",
-        "error_x": {
-            "type": "data",
-            "symmetric": False,
-            "array": np.nan_to_num(high - mean),
-            "arrayminus": np.nan_to_num(mean - low),
-            "color": ink,
-            "thickness": 1.4,
-            "width": max(0.0, min(4.0, 0.14 * pixels)),
-        },
+        "error_x": whiskers(mean, low, high, ink, thickness=1.4, width=max(0.0, min(4.0, 0.14 * pixels))),
         "marker": {
             "symbol": "diamond",
             "size": max(5.0, min(9.0, 0.28 * pixels)),
@@ -322,7 +317,7 @@ def distance_figure(
         "margin": {"t": 78},
         "xaxis": ticks | {"range": [-0.5, classes - 0.5], "tickangle": -90 if classes > 8 else -45},
         "yaxis": ticks | {"range": [classes - 0.5, -0.5]},
-        "shapes": [_frame(r, c, theme) for r, c in _cells_of(chosen, names)],
+        "shapes": [outline(r, c, _FRAME[theme], width=2) for r, c in _cells_of(chosen, names)],
         "hoverdistance": 40,
     }
     return go.Figure({"data": traces, "layout": layout}, _validate=False)
@@ -591,18 +586,6 @@ def _cells_of(chosen: tuple[str, str], names: Sequence[str]) -> list[tuple[int, 
         return []
     first, second = (list(names).index(c) for c in chosen)
     return sorted({(first, second), (second, first)})
-
-
-def _frame(row: int, column: int, theme: str) -> dict[str, Any]:
-    colour = {"light": "#d4380d", "dark": "#ff9c6e"}[theme]
-    return {
-        "type": "rect",
-        "x0": column - 0.5,
-        "x1": column + 0.5,
-        "y0": row - 0.5,
-        "y1": row + 0.5,
-        "line": {"color": colour, "width": 2},
-    }
 
 
 def _mark(k: int, text: str, marks: int, last: bool) -> dict[str, Any]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard import palette
+from dashboard.figures._cells import cells, outline
 
 #: Height of a cell in pixels.
 _CELL = 46
+_PICKED = {"light": "#e84db9", "dark": "#fad7f0"}
 
 
 def letters(n: int) -> list[str]:
@@ -63,77 +63,22 @@ def spaces_figure(
     if shown.shape != (s, s):
         raise ValueError(f"values has shape {shown.shape}; needed is ({s}, {s}), a row and a column a space.")
     np.fill_diagonal(shown, np.nan)
-    finite = shown[np.isfinite(shown)]
-    low = min([low, *finite])
-    scale = reach(theme)
+    low = min([low, *shown[np.isfinite(shown)]])
     short = letters(s)
-    across, down = np.meshgrid(np.arange(s), np.arange(s))
-    cells = ~np.eye(s, dtype=bool)
-    filled = np.argwhere(np.isfinite(shown))
-    said = [
-        f"{names[i]} and {names[j]}<br>"
-        + (f"{shown[i, j]:.3f}" if np.isfinite(shown[i, j]) else "not computed")
-        for i, j in zip(down[cells], across[cells], strict=True)
-    ]
-    data: list[dict[str, Any]] = [
-        {
-            "type": "heatmap",
-            "z": shown,
-            "colorscale": scale,
-            "zmin": low,
-            "zmax": 1,
-            "showscale": False,
-            "xgap": 2,
-            "ygap": 2,
-            "hoverinfo": "skip",
-            "hoverongaps": False,
-        },
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "x": across[cells],
-            "y": down[cells],
-            "customdata": None
-            if ids is None
-            else [ids[i][j] for i, j in zip(down[cells], across[cells], strict=True)],
-            "hovertext": said,
-            "hoverinfo": "text",
-            # Only there to be pointed at: cells themselves cannot be clicked.
-            "marker": {"symbol": "square", "size": _CELL - 4, "opacity": 0},
-            "selected": {"marker": {"opacity": 0}},
-            "unselected": {"marker": {"opacity": 0}},
-            "showlegend": False,
-            "meta": "cells",
-        },
-        {
-            "type": "scatter",
-            "mode": "text",
-            "x": filled[:, 1],
-            "y": filled[:, 0],
-            "text": [f"{shown[i, j]:.2f}".replace("-", "−") for i, j in filled],
-            "textfont": {
-                "size": 13,
-                "color": [ink_on(scale, (shown[i, j] - low) / (1 - low)) for i, j in filled],
-            },
-            # A click on a cell must not make the numbers fainter; they themselves cannot be clicked.
-            "selected": {"textfont": {"color": "#000000"}},
-            "hoverinfo": "skip",
-            "showlegend": False,
-            "meta": "numbers",
-        },
-    ]
+    places = [(i, j) for i in range(s) for j in range(s) if i != j]
+    written = [[f"{v:.3f}" if np.isfinite(v) else "not computed" for v in row] for row in shown]
+    data = cells(
+        shown,
+        [[f"{v:.2f}".replace("-", "−") for v in row] for row in shown],
+        places,
+        [f"{names[i]} and {names[j]}<br>{written[i][j]}" for i, j in places],
+        ids=None if ids is None else [ids[i][j] for i, j in places],
+        ends=(low, 1.0),
+        size=_CELL,
+        theme=theme,
+    )
     shapes = [
-        {
-            "type": "rect",
-            "x0": j - 0.5,
-            "x1": j + 0.5,
-            "y0": i - 0.5,
-            "y1": i + 0.5,
-            "line": {"color": "#e84db9" if theme == "light" else "#fad7f0", "width": 3},
-        }
-        for i in range(s)
-        for j in range(s)
-        if ids is not None and picked and i != j and ids[i][j] == picked
+        outline(i, j, _PICKED[theme]) for i, j in places if ids is not None and picked and ids[i][j] == picked
     ]
     more = 18 * title.count("<br>")
     axis = {"tickmode": "array", "tickvals": list(range(s)), "showgrid": False, "zeroline": False}
@@ -168,29 +113,3 @@ def wrapped(name: str, width: int = 20) -> str:
         else:
             lines[-1] = f"{lines[-1]} {word}".strip()
     return "<br>".join(lines)
-
-
-def reach(theme: str) -> list[tuple[float, str]]:
-    """Return the part of the scale for numbers that can be seen on the page, in eleven steps."""
-    import plotly.colors
-
-    low, high = palette.REACH[theme]
-    ends = np.linspace(low, high, 11)
-    found = plotly.colors.sample_colorscale(palette.SEQUENTIAL, ends.tolist(), colortype="tuple")
-    colours = ["#" + "".join(f"{round(255 * v):02x}" for v in c) for c in found]
-    return list(zip(np.linspace(0, 1, 11).round(3).tolist(), colours, strict=True))
-
-
-def ink_on(scale: Sequence[tuple[float, str]], share: float) -> str:
-    """Return black or white, whichever stands out more from the scale's colour at a share of its length."""
-    colour = scale[round(float(np.clip(share, 0, 1)) * (len(scale) - 1))][1]
-    linear = [
-        v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in np.array(rgb(colour)) / 255
-    ]
-    light = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-    return "#000000" if (light + 0.05) / 0.05 > 1.05 / (light + 0.05) else "#ffffff"
-
-
-def rgb(colour: str) -> tuple[int, int, int]:
-    """Return red, green and blue, 0 to 255, of ``#rrggbb``."""
-    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import results, ui
-from dashboard.figures.maps import METHOD_NAMES, quality_figure
+from dashboard import figures, results, ui
 from dashboard.views._explore_controls import Choices
 from jobs.specs import MapQuality
 from jobs.workspace import Workspace
@@ -29,10 +28,10 @@ def show(workspace: Workspace, chosen: Choices) -> None:
 
 def _curves(chosen: Choices, specs: list[MapQuality]) -> None:
     curves = [results.map_quality(s) for s in specs]
-    method = METHOD_NAMES[specs[0].map.method]
+    method = figures.METHOD_NAMES[specs[0].map.method]
     names = ", ".join(c.name for c in curves)
     ui.chart(
-        quality_figure(curves, theme=ui.theme()),
+        figures.quality_figure(curves, theme=ui.theme()),
         key="explore-quality",
         file=f"trust-{chosen.dataset.name}-{method}-{names}",
         csv=lambda: results.map_quality_csv(curves),

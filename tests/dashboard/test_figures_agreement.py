@@ -7,8 +7,8 @@ import plotly.graph_objects as go
 import pytest
 
 from dashboard import figures, palette
+from dashboard.figures import _cells
 from dashboard.figures import agreement as drawing
-from dashboard.figures import spaces
 
 
 def curve(name: str = "a × b", n: int = 60, *, band: bool = True, seed: int = 0) -> figures.Curve:
@@ -161,9 +161,9 @@ def test_matrix_has_a_number_in_every_cell_that_has_one(theme: str) -> None:
 
 def test_numbers_in_cells_stand_out_from_them() -> None:
     for theme in ("light", "dark"):
-        scale = spaces.reach(theme)
+        scale = _cells.reach(theme)
         for share, colour in scale:
-            on = spaces.ink_on(scale, share)
+            on = _cells.ink_on(scale, share)
             assert contrast(colour, on) >= 4.5, (theme, share)
 
 

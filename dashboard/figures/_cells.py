@@ -1,0 +1,134 @@
+"""Cells with their numbers in them, which can be pointed at: what matrices and heatmaps are drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dashboard import palette
+
+
+def cells(
+    values: np.ndarray,
+    texts: Sequence[Sequence[str]],
+    places: Sequence[tuple[int, int]],
+    hover: Sequence[str],
+    *,
+    ids: Sequence[Any] | None,
+    ends: tuple[float, float],
+    size: int,
+    theme: str,
+) -> list[dict[str, Any]]:
+    """Return the traces: coloured cells, what is pointed at, and the numbers.
+
+    Parameters
+    ----------
+    values : ndarray, shape (r, c)
+        What gives the colour; NaN where a cell is blank.
+    texts : sequence of sequences of str
+        The number of each cell as it is printed; not read where a cell is blank.
+    places : sequence of (row, column)
+        Cells that can be pointed at.
+    hover : sequence of str
+        What is said of each place.
+    ids : sequence, optional
+        ``customdata`` of each place, which can be clicked.
+    ends : (float, float)
+        Values at the ends of the colours.
+    size : int
+        Height of a cell in pixels.
+    theme : {"light", "dark"}
+
+    Returns
+    -------
+    list of dict
+        Those with ``meta`` are ``"cells"``, what is pointed at, and ``"numbers"``.
+    """
+    scale = reach(theme)
+    low, high = ends
+    filled = [(i, j) for i, j in places if np.isfinite(values[i, j])]
+    return [
+        {
+            "type": "heatmap",
+            "z": values,
+            "colorscale": scale,
+            "zmin": low,
+            "zmax": high,
+            "showscale": False,
+            "xgap": 2,
+            "ygap": 2,
+            "hoverinfo": "skip",
+            "hoverongaps": False,
+        },
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "x": [j for _, j in places],
+            "y": [i for i, _ in places],
+            "customdata": ids,
+            "hovertext": list(hover),
+            "hoverinfo": "text",
+            # Only there to be pointed at: cells themselves cannot be clicked.
+            "marker": {"symbol": "square", "size": size - 4, "opacity": 0},
+            "selected": {"marker": {"opacity": 0}},
+            "unselected": {"marker": {"opacity": 0}},
+            "showlegend": False,
+            "meta": "cells",
+        },
+        {
+            "type": "scatter",
+            "mode": "text",
+            "x": [j for _, j in filled],
+            "y": [i for i, _ in filled],
+            "text": [texts[i][j] for i, j in filled],
+            "textfont": {
+                "size": 13,
+                "color": [ink_on(scale, float((values[i, j] - low) / (high - low))) for i, j in filled],
+            },
+            # A click on a cell must not make the numbers fainter; they themselves cannot be clicked.
+            "selected": {"textfont": {"color": "#000000"}},
+            "hoverinfo": "skip",
+            "showlegend": False,
+            "meta": "numbers",
+        },
+    ]
+
+
+def outline(row: int, column: int, colour: str, *, width: int = 3) -> dict[str, Any]:
+    """Return the shape that frames a cell."""
+    return {
+        "type": "rect",
+        "x0": column - 0.5,
+        "x1": column + 0.5,
+        "y0": row - 0.5,
+        "y1": row + 0.5,
+        "line": {"color": colour, "width": width},
+    }
+
+
+def reach(theme: str) -> list[tuple[float, str]]:
+    """Return the part of the scale for numbers that can be seen on the page, in eleven steps."""
+    import plotly.colors
+
+    low, high = palette.REACH[theme]
+    ends = np.linspace(low, high, 11)
+    found = plotly.colors.sample_colorscale(palette.SEQUENTIAL, ends.tolist(), colortype="tuple")
+    colours = ["#" + "".join(f"{round(255 * v):02x}" for v in c) for c in found]
+    return list(zip(np.linspace(0, 1, 11).round(3).tolist(), colours, strict=True))
+
+
+def ink_on(scale: Sequence[tuple[float, str]], share: float) -> str:
+    """Return black or white, whichever stands out more from the scale's colour at a share of its length."""
+    colour = scale[round(float(np.clip(share, 0, 1)) * (len(scale) - 1))][1]
+    linear = [
+        v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in np.array(rgb(colour)) / 255
+    ]
+    light = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return "#000000" if (light + 0.05) / 0.05 > 1.05 / (light + 0.05) else "#ffffff"
+
+
+def rgb(colour: str) -> tuple[int, int, int]:
+    """Return red, green and blue, 0 to 255, of ``#rrggbb``."""
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
