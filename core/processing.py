@@ -1,7 +1,8 @@
 """From the frames of a model to the vectors that are compared.
 
-The steps have one order, that of `Processing`: frames are aggregated to clips, clips are projected to fewer
-dimensions, and what is left is scaled to unit length. Equal clips stay equal through all of them.
+The steps have one order, that of `Processing`: frames are aggregated to clips, dimensions are brought to one
+range, clips are projected to fewer dimensions, and what is left is scaled to unit length. Equal clips stay
+equal through all of them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from numpy.typing import ArrayLike
 from core._arrays import matrix, unit_rows
 
 AGGREGATIONS = ("mean", "median", "max")
+SCALES = ("none", "minmax")
 _BLOCK_ROWS = 8192
 _BLOCK_VALUES = 16_000_000  # of frames, looked at at once: 128 MB in float64
 
@@ -122,6 +124,68 @@ def normalize(X: ArrayLike) -> np.ndarray:
     """
     X = matrix(X, "X")
     return unit_rows(X).astype(X.dtype)
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """The range of every dimension of a corpus, by which other points can be scaled.
+
+    Attributes
+    ----------
+    low, high : (d,) float64 array
+        The smallest and the largest value.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+
+    def transform(self, X: ArrayLike) -> np.ndarray:
+        """Scale (m, d) points to float64: 0 at the corpus's smallest value, 1 at its largest.
+
+        Points of the corpus are in [0, 1], others may lie outside. A dimension that is the same all over the
+        corpus tells no clip from another: it is 0 for every point, those that differ in it as well.
+        """
+        X = matrix(X, "X")
+        if X.shape[1] != len(self.low):
+            raise ValueError(f"X has {X.shape[1]} columns; the ranges are of {len(self.low)}.")
+        # Halves, since the whole range of float64 would overflow.
+        half = self.high / 2 - self.low / 2
+        scaled = np.zeros(X.shape)
+        np.divide(X / 2 - self.low / 2, half, out=scaled, where=half > 0)
+        return scaled
+
+
+def fit_scaler(X: ArrayLike) -> Scaler:
+    """Find the range of every dimension of a corpus, for min-max scaling.
+
+    Parameters
+    ----------
+    X : (n, d) array_like
+
+    Returns
+    -------
+    Scaler
+
+    Raises
+    ------
+    ValueError
+        For values that are not finite.
+
+    References
+    ----------
+    Freesound scales its features so before it compares sounds: R. O. Araz, D. Bogdanov, P. Alonso-Jiménez
+    and F. Font, "Evaluation of deep audio representations for semantic sound similarity", CBMI 2024,
+    section II.A.
+
+    Examples
+    --------
+    >>> scaler = fit_scaler([[0.0, 5.0], [10.0, 5.0], [4.0, 5.0]])
+    >>> scaler.transform([[4.0, 5.0], [20.0, 7.0]])
+    array([[0.4, 0. ],
+           [2. , 0. ]])
+    """
+    X = matrix(X, "X")
+    return Scaler(X.min(axis=0).astype(np.float64), X.max(axis=0).astype(np.float64))
 
 
 @dataclass(frozen=True)
@@ -258,16 +322,19 @@ class Processing:
         Dimensions kept by PCA, fitted on the corpus; all are kept, unrotated, by default.
     normalize : bool, default False
         Whether vectors are scaled to unit length, after PCA.
+    scale : {'none', 'minmax'}, default 'none'
+        Whether every dimension is scaled to [0, 1] by its range in the corpus, before PCA: see `fit_scaler`.
 
     Examples
     --------
-    >>> Processing(n_components=100, normalize=True).steps
-    ('mean over frames', 'PCA to 100 dimensions', 'unit length')
+    >>> Processing(n_components=100, scale="minmax").steps
+    ('mean over frames', 'min-max scaling', 'PCA to 100 dimensions')
     """
 
     aggregation: str = "mean"
     n_components: int | None = None
     normalize: bool = False
+    scale: str = "none"
 
     def __post_init__(self) -> None:
         if self.aggregation not in AGGREGATIONS:
@@ -276,11 +343,15 @@ class Processing:
             )
         if self.n_components is not None and self.n_components < 1:
             raise ValueError(f"n_components is {self.n_components}; it must be at least 1, or None for all.")
+        if self.scale not in SCALES:
+            raise ValueError(f"scale is {self.scale!r}; it must be one of {', '.join(SCALES)}.")
 
     @property
     def steps(self) -> tuple[str, ...]:
         """The steps in words, in the order they are taken."""
         steps = [f"{self.aggregation} over frames"]
+        if self.scale == "minmax":
+            steps.append("min-max scaling")
         if self.n_components is not None:
             steps.append(f"PCA to {self.n_components} dimensions")
         if self.normalize:
@@ -310,7 +381,7 @@ class Processing:
         -------
         corpus : (n, p) array
         process : callable
-            ``process(frames, offsets=None)`` -> (k, p); its PCA is that of the corpus.
+            ``process(frames, offsets=None)`` -> (k, p); its ranges and its PCA are those of the corpus.
 
         Raises
         ------
@@ -321,9 +392,13 @@ class Processing:
         obstacle = self.obstacle(*clips.shape)
         if obstacle is not None:
             raise ValueError(f"{obstacle}; keep fewer components, or all of them.")
-        reducer = None if self.n_components is None else fit_reducer(clips, self.n_components)
+        scaler = fit_scaler(clips) if self.scale == "minmax" else None
+        scaled = clips if scaler is None else scaler.transform(clips)
+        reducer = None if self.n_components is None else fit_reducer(scaled, self.n_components)
 
         def finish(clips: np.ndarray) -> np.ndarray:
+            if scaler is not None:
+                clips = scaler.transform(clips)
             if reducer is not None:
                 clips = reducer.transform(clips)
             return normalize(clips) if self.normalize else clips

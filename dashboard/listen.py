@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.processing import AGGREGATIONS, Reducer, aggregate, fit_reducer, normalize
+from core.processing import AGGREGATIONS, Reducer, Scaler, aggregate, fit_reducer, fit_scaler, normalize
 from core.retrieval import ALGORITHMS, COMPONENTS
 from dashboard import tables
 from dashboard.data import Clips, workspace
 from dashboard.memory import once
 from dashboard.results import has, rows_of
-from jobs import encoders
+from jobs import encoders, measures
 from jobs.ratings import System
 from jobs.specs import EmbedAudio, EmbedQuery, Retrieval, SpecError
 from jobs.workspace import Dataset, Workspace
@@ -68,7 +68,8 @@ class Offered:
     def about(self) -> str:
         """What is done to the embeddings: ``mean · PCA 100 · MCSS``."""
         s = self.system
-        parts = [s.aggregation, f"PCA {s.components}" if s.components else "no PCA", s.algorithm.upper()]
+        parts = [s.aggregation, "min-max" if s.scale == "minmax" else ""]
+        parts += [f"PCA {s.components}" if s.components else "no PCA", s.algorithm.upper()]
         return " · ".join(filter(None, parts))
 
     @property
@@ -108,7 +109,8 @@ def _facts(spec: EmbedAudio) -> tuple[tuple[int, int], bool]:
 
 
 def _offered(spec: EmbedAudio, how: str, components: int, algorithm: str, *, usual: bool) -> Offered:
-    system = System(spec.encoder, how, components, algorithm=algorithm, space=spec.key)
+    scale = measures.scale_of(spec)
+    system = System(spec.encoder, how, components, algorithm=algorithm, space=spec.key, scale=scale)
     way = f"~{how or 'clips'}~{components or 'all'}~{algorithm}"
     return Offered(spec.encoder if usual else spec.encoder + way, system, spec)
 
@@ -136,6 +138,7 @@ def judgements(o: Offered, dataset: Dataset) -> list[Retrieval]:
             components=p,
             normalize=s.normalize,
             algorithm=s.algorithm,
+            scale=s.scale,
         )
         for p in kept
     ]
@@ -234,6 +237,7 @@ class Corpus:
     X: np.ndarray
     ids: list[str]
     at: dict[str, int]
+    scaler: Scaler | None
     reducer: Reducer | None
 
 
@@ -268,9 +272,11 @@ def ranked_outside(o: Offered, dataset: Dataset, spec: EmbedQuery, k: int = MOST
     x = np.asarray(artifact.array("embeddings"))
     if o.system.aggregation not in ("", AGGREGATIONS[0]) and "frames.npy" in artifact:
         x = aggregate(artifact.array("frames"), artifact.array("offsets"), o.system.aggregation)
+    if c.scaler is not None:
+        x = c.scaler.transform(x)
     if c.reducer is not None:
         x = c.reducer.transform(x)
-    x = _scaled(np.asarray(x, np.float64), o.system)
+    x = _unit(np.asarray(x, np.float64), o.system)
     rows, scores = best(c.X, x[0], k, o.system.algorithm)
     return Ranked([c.ids[i] for i in rows.tolist()], scores, len(c.ids))
 
@@ -300,14 +306,22 @@ def corpus(o: Offered, dataset: Dataset) -> Corpus:
         X = np.asarray(artifact.array("embeddings"))
         if s.aggregation not in ("", AGGREGATIONS[0]):
             X = aggregate(artifact.array("frames"), artifact.array("offsets"), s.aggregation)
-        reducer = None
+        scaler, reducer = None, None
+        if s.scale == "minmax":
+            scaler = fit_scaler(X) if known is None else _scaler(known)
+            X = scaler.transform(X)
         if s.components:
             reducer = fit_reducer(X, s.components) if known is None else _reducer(known)
             X = reducer.transform(X)
         ids, at = _clips(o.embedding)
-        return Corpus(_scaled(np.asarray(X, np.float64), s), ids, at, reducer)
+        return Corpus(_unit(np.asarray(X, np.float64), s), ids, at, scaler, reducer)
 
     return once(("corpus", o.system), make)
+
+
+def _scaler(spec: Retrieval) -> Scaler:
+    artifact = workspace().cache.open(spec.key)
+    return Scaler(*(np.asarray(artifact.array(a)) for a in ("low", "high")))
 
 
 def _reducer(spec: Retrieval) -> Reducer:
@@ -316,7 +330,7 @@ def _reducer(spec: Retrieval) -> Reducer:
     return Reducer(mean, components, variances, total_variance=float("nan"))
 
 
-def _scaled(X: np.ndarray, s: System) -> np.ndarray:
+def _unit(X: np.ndarray, s: System) -> np.ndarray:
     # The cosine is the inner product of vectors of unit length.
     return normalize(X) if s.normalize or s.algorithm == "mcss" else X
 

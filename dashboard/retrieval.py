@@ -41,6 +41,8 @@ SORTS = {
 ALGORITHMS = {"mips": "MIPS", "mcss": "MCSS", "nns": "NNS"}
 #: Classes that no family holds, as a group of their own.
 NO_FAMILY = "no family"
+#: What is said where every dimension is scaled by its range.
+SCALED = "Each dimension is scaled to 0..1 by its range over the clips first (min-max)."
 #: Results of a query that are shown: its first page.
 SHOWN = CUTOFFS[0]
 
@@ -60,7 +62,7 @@ class Row:
     n_queries: int = 0
     n_classes: int = 0
     macro: dict[str, numbers.Estimate] = field(default_factory=lambda: dict.fromkeys(MEASURES, _NOTHING))
-    #: What the space cannot do of the system that all are compared by.
+    #: What is done otherwise than in the system that all are compared by.
     note: str = ""
 
     @property
@@ -85,7 +87,7 @@ class Systems:
     Attributes
     ----------
     table : DataFrame
-        As in `RetrievalGrid`.
+        As in `RetrievalGrid`, with ``scale``, which is that of its spec in all rows.
     fixed : int
         The row that models are compared by.
     note : str
@@ -160,9 +162,7 @@ def asked(dataset: Dataset, embedding: EmbedAudio, by: str, count_query: bool) -
 
 def grid(dataset: Dataset, embedding: EmbedAudio, by: str, count_query: bool) -> RetrievalGrid:
     """Return the spec of all systems of a space."""
-    return RetrievalGrid(
-        embedding=embedding, labels=dataset.labels_fingerprint, by=by, count_query=count_query
-    )
+    return measures.grid_of_retrieval(dataset, embedding, by=by, count_query=count_query)
 
 
 # -- models -----------------------------------------------------------------------------------------------
@@ -195,7 +195,7 @@ def _row(spec: Retrieval) -> Row:
         n_queries=n,
         n_classes=int(meta["n_classes"]),
         macro=macro,
-        note=str(meta["note"]),
+        note=" ".join(filter(None, (SCALED * (spec.scale == "minmax"), str(meta["note"])))),
     )
 
 
@@ -314,7 +314,7 @@ def systems(spec: RetrievalGrid) -> Systems:
         artifact = workspace().cache.open(spec.key)
         meta = artifact.meta
         return Systems(
-            artifact.table("systems").to_pandas(),
+            artifact.table("systems").to_pandas().assign(scale=spec.scale),
             fixed=int(meta["fixed"]),
             note=str(meta["note"]),
             n_queries=int(meta["n_queries"]),
@@ -340,7 +340,8 @@ def best_system(found: Systems, measure: str) -> int | None:
 
 def system_name(system: Mapping[Any, Any]) -> str:
     """Say what a system is: ``mean, PCA to 100, MCSS``."""
-    parts = [system["aggregation"], kept(int(system["components"])), ALGORITHMS[system["algorithm"]]]
+    parts = [system["aggregation"], "min-max" * (system["scale"] == "minmax")]
+    parts += [kept(int(system["components"])), ALGORITHMS[system["algorithm"]]]
     return ", ".join(p for p in parts if p)
 
 

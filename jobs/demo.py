@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jobs import measures
-from jobs.specs import EmbedAudio, EmbedText, Project, RetrievalGrid, Spec, Synthesize
+from jobs.specs import EmbedAudio, EmbedText, Project, Spec, Synthesize
 from jobs.texts import texts_fingerprint, texts_of
 from jobs.workspace import Workspace
 
@@ -44,9 +44,5 @@ def presets(workspace: Workspace) -> list[Spec]:
         *measures.of_pairs(dataset, spaces),
         *measures.of_pairs(dataset, spaces, [words], of="classes"),
     ]
-    grids = [
-        RetrievalGrid(embedding=space, labels=dataset.labels_fingerprint)
-        for space in spaces
-        if space.encoder in GRIDS
-    ]
+    grids = [measures.grid_of_retrieval(dataset, space) for space in spaces if space.encoder in GRIDS]
     return [*first, *measured, *found, *pairs, *rest, *grids]

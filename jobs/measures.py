@@ -16,6 +16,7 @@ from jobs.specs import (
     EmbedText,
     KMeansCurve,
     Retrieval,
+    RetrievalGrid,
     Separability,
     Spec,
 )
@@ -24,6 +25,11 @@ from jobs.workspace import Dataset
 #: Shuffled pairings of an agreement. Classes are few and quickly compared, and 200 pairings would leave a p
 #: of 0.05 uncertain by ±0.03.
 PAIRINGS = {"clips": 200, "classes": 2_000}
+
+
+#: Spaces whose dimensions are in units of their own, by encoder, with the scaling that makes them comparable:
+#: Freesound scales its features by their ranges in the collection before anything else.
+SCALES = {"freesound": "minmax"}
 
 
 def cluster_numbers(n_clips: int, n_classes: int) -> tuple[int, ...]:
@@ -94,8 +100,30 @@ def of_pairs(
 def of_retrieval(dataset: Dataset, embedding: EmbedAudio, *, count_query: bool = True) -> list[Retrieval]:
     """Return how well a space finds clips, by label and, where classes have families, by family.
 
-    The system is the one that models are compared by: mean, 100 components, cosine.
+    The system is the one that models are compared by: mean, 100 components, cosine, on dimensions scaled as
+    `scale_of` says.
     """
     by = ["label", "family"] if dataset.classes["family"].notna().any() else ["label"]
     labels = dataset.labels_fingerprint
-    return [Retrieval(embedding=embedding, labels=labels, by=b, count_query=count_query) for b in by]
+    scale = scale_of(embedding)
+    return [
+        Retrieval(embedding=embedding, labels=labels, by=b, count_query=count_query, scale=scale) for b in by
+    ]
+
+
+def grid_of_retrieval(
+    dataset: Dataset, embedding: EmbedAudio, *, by: str = "label", count_query: bool = True
+) -> RetrievalGrid:
+    """Return all systems of a space, on dimensions scaled as `scale_of` says."""
+    return RetrievalGrid(
+        embedding=embedding,
+        labels=dataset.labels_fingerprint,
+        by=by,
+        count_query=count_query,
+        scale=scale_of(embedding),
+    )
+
+
+def scale_of(embedding: EmbedAudio) -> str:
+    """Return how the dimensions of a space are scaled before they are compared: "none" but for `SCALES`."""
+    return SCALES.get(embedding.encoder, "none")

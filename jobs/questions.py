@@ -35,6 +35,8 @@ class System:
         How the corpus is searched.
     space : str, default ""
         Key of the embedding that was searched, which says which weights and which version.
+    scale : str, default "none"
+        Whether dimensions are scaled by their ranges in the corpus ("minmax"), before the components.
     """
 
     encoder: str
@@ -43,11 +45,13 @@ class System:
     normalize: bool = False
     algorithm: str = "mcss"
     space: str = ""
+    scale: str = "none"
 
     @property
     def name(self) -> str:
         """All but the key of the space: ``aisfx · mean · PCA 100 · mcss``."""
-        parts = [self.encoder, self.aggregation, f"PCA {self.components}" if self.components else "no PCA"]
+        parts = [self.encoder, self.aggregation, "min-max" if self.scale == "minmax" else ""]
+        parts.append(f"PCA {self.components}" if self.components else "no PCA")
         parts += ["unit length" if self.normalize else "", self.algorithm]
         return " · ".join(filter(None, parts))
 

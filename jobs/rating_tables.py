@@ -13,7 +13,7 @@ from jobs.questions import Rating, plain_json
 HEADER = (
     "id", "session", "question", "repeat_of", "listener", "asked", "answered", "seed", "dataset",
     "fingerprint", "query_kind", "query", "class", "column", "system", "encoder", "aggregation", "components",
-    "normalize", "algorithm", "space", "chosen", "fits", "fits_not", "results",
+    "normalize", "algorithm", "space", "scale", "chosen", "fits", "fits_not", "results",
 )
 # fmt: on
 #: What spreadsheets read as the beginning of a formula, in full width too.
@@ -44,6 +44,7 @@ def csv_rows(rating: Rating) -> Iterator[list[Any]]:
             int(system.normalize),
             system.algorithm,
             system.space,
+            system.scale,
             "" if rating.answered is None else int(rating.chosen == column),
             marked[True],
             marked[False],

@@ -9,7 +9,8 @@ import streamlit as st
 
 from dashboard import results, retrieval, state, ui
 from dashboard.retrieval import Row
-from dashboard.views._retrieval_parts import Cell, Chosen, compute, download, estimate, plural, table
+from dashboard.ui import Cell
+from dashboard.views._retrieval_parts import Chosen, download, estimate, plural, table
 from jobs.specs import Spec
 from jobs.workspace import Workspace
 
@@ -66,16 +67,16 @@ def show(workspace: Workspace, view: state.View, chosen: Chosen, shown: Table) -
         _counts(chosen, rows),
     )
     missing: list[Spec] = [s for s in map(chosen.asked, chosen.spaces) if not results.has(s)]
-    compute(workspace, missing, "Compute what is missing", "retrieval-models", primary=True)
+    ui.compute(workspace, missing, "Compute what is missing", "retrieval-models")
     ui.reading(
         f"Each clip is searched with in turn, once for each {chosen.thing} it carries; what comes back is "
         "right if it carries that too. **MAP@15** and **MAP@150** judge the first and the first ten pages of "
         "results, **MR1** counts what stands before the first right one; all are means over the queries of a "
         f"{chosen.thing}, then over {'classes' if chosen.by == 'label' else 'families'} (Table II of Araz et "
         "al., *Evaluation of deep audio representations for semantic sound similarity*, CBMI 2024). One "
-        "system for all: mean over frames, 100 principal components, cosine (MCSS). Small: 95% intervals "
-        "over query clips. Bold: the best. A dash: not computed. Of each model is said what its own card "
-        "says; “not known” is what it does not."
+        "system for all: mean over frames, 100 principal components, cosine (MCSS); a note says what is done "
+        "otherwise. Small: 95% intervals over query clips. Bold: the best. A dash: not computed. Of each "
+        "model is said what its own card says; “not known” is what it does not."
     )
     _differences(view, chosen, shown)
 

@@ -9,7 +9,8 @@ import streamlit as st
 from dashboard import figures, results, retrieval, ui
 from dashboard.memory import once
 from dashboard.retrieval import Systems
-from dashboard.views._retrieval_parts import Cell, Chosen, compute, download, table
+from dashboard.ui import Cell
+from dashboard.views._retrieval_parts import Chosen, download, table
 from jobs.workspace import Workspace
 
 
@@ -25,7 +26,7 @@ def show(workspace: Workspace, chosen: Chosen) -> None:
             f"{space} best is found by trying all: 3 aggregations of frames (if it has frames) × 3 numbers "
             "of components × 3 search algorithms."
         )
-        compute(workspace, [chosen.grid], "Try all systems", "retrieval-systems", primary=False)
+        ui.compute(workspace, [chosen.grid], "Try all systems", "retrieval-systems", primary=False)
     _selection(chosen)
 
 
@@ -53,6 +54,8 @@ def _figure(chosen: Chosen, found: Systems) -> None:
     )
     for line in retrieval.skipped(found):
         st.caption(f"Left out: {ui.plain(line)}")
+    if chosen.grid.scale == "minmax":
+        st.caption(retrieval.SCALED)
     if not found.frame_level:
         st.caption("This space has one vector a clip and no frames, so there is nothing to aggregate.")
     said = ""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from core.processing import Processing, Reducer, aggregate, fit_reducer, normalize
+from core.processing import Processing, Reducer, Scaler, aggregate, fit_reducer, fit_scaler, normalize
 from core.retrieval import COMPONENTS, RetrievalReport, evaluate, macro_name, systems
 from core.retrieval_statistics import macro_interval, micro_interval
 from jobs.files import read_json, write_json
@@ -55,14 +56,16 @@ def retrieval(spec: Retrieval, context: JobContext) -> None:
     """
     context.progress(0, 4, "reading")
     asked = _read(spec, context)
-    processing = Processing(spec.aggregation, spec.components or None, spec.normalize)
+    processing = Processing(spec.aggregation, spec.components or None, spec.normalize, spec.scale)
     obstacle = processing.obstacle(*asked.embeddings.shape)
     note = f"{obstacle}: all dimensions are kept." if obstacle else ""
     if obstacle:
         context.log(note)
-        processing = Processing(spec.aggregation, None, spec.normalize)
+        processing = replace(processing, n_components=None)
     context.progress(1, 4, "processing")
     X = asked.clips(spec.aggregation)
+    scaler = fit_scaler(X) if spec.scale == "minmax" else None
+    X = X if scaler is None else scaler.transform(X)
     reducer = None if processing.n_components is None else fit_reducer(X, processing.n_components)
     X = X if reducer is None else reducer.transform(X)
     X = normalize(X) if spec.normalize else X
@@ -71,7 +74,7 @@ def retrieval(spec: Retrieval, context: JobContext) -> None:
         X, asked.relevance, algorithm=spec.algorithm, cutoffs=CUTOFFS, count_query=spec.count_query
     )
     context.progress(3, 4, "intervals")
-    _store(spec, context, asked, processing, reducer, report, note)
+    _store(spec, context, asked, processing, scaler, reducer, report, note)
     context.progress(4, 4)
 
 
@@ -80,6 +83,7 @@ def _store(
     context: JobContext,
     asked: _Asked,
     processing: Processing,
+    scaler: Scaler | None,
     reducer: Reducer | None,
     report: RetrievalReport,
     note: str,
@@ -106,6 +110,9 @@ def _store(
         w.table("families", table)
         w.array("results", report.indices.astype(np.int32))
         w.array("scores", report.scores)
+        if scaler is not None:
+            w.array("low", scaler.low)
+            w.array("high", scaler.high)
         if reducer is not None:
             w.array("mean", reducer.mean)
             w.array("components", reducer.components)
@@ -139,7 +146,7 @@ def retrieval_grid(spec: RetrievalGrid, context: JobContext) -> None:
         As `retrieval`.
     """
     asked = _read(spec, context)
-    found = systems(frame_level=asked.frame_level)
+    found = [(replace(p, scale=spec.scale), a) for p, a in systems(frame_level=asked.frame_level)]
     rows: list[dict[str, Any]] = []
     processed = _Processed(asked)
     for i, (processing, algorithm) in enumerate(found):
@@ -181,7 +188,8 @@ class _Processed:
 
     def __call__(self, processing: Processing) -> np.ndarray:
         if processing.aggregation != self._aggregation:
-            self._clips = self._asked.clips(processing.aggregation)
+            clips = self._asked.clips(processing.aggregation)
+            self._clips = fit_scaler(clips).transform(clips) if processing.scale == "minmax" else clips
             self._aggregation, self._reducer = processing.aggregation, None
         if processing.n_components is None:
             return self._clips

@@ -51,6 +51,9 @@ class Spec:
     """Base of all specs: identity and JSON, nothing else."""
 
     VERSION: ClassVar[int] = 1
+    #: Fields that came after results were computed without them. At its default such a field is left out of
+    #: the key, so that those results are still found: the default must mean what was computed then.
+    LATER: ClassVar[frozenset[str]] = frozenset()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -59,11 +62,12 @@ class Spec:
     @property
     def key(self) -> str:
         """SHA-256 of type, version and canonical fields, 64 hexadecimal digits."""
+        asked = [f for f in fields(self) if f.name not in self.LATER or getattr(self, f.name) != f.default]
         text = json.dumps(
             {
                 "type": type(self).__name__,
                 "version": self.VERSION,
-                "fields": {f.name: _canonical(getattr(self, f.name)) for f in fields(self)},
+                "fields": {f.name: _canonical(getattr(self, f.name)) for f in asked},
             },
             sort_keys=True,
             separators=(",", ":"),

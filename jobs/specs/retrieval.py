@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from jobs import encoders
 from jobs.specs.base import Spec, SpecError, between
@@ -14,6 +14,7 @@ from jobs.specs.spaces import EmbedAudio
 CUTOFFS = (15, 150)
 AGGREGATIONS = ("mean", "median", "max")
 ALGORITHMS = ("mips", "mcss", "nns")
+SCALES = ("none", "minmax")
 #: Seconds of sound that a query may have, unless it says otherwise.
 QUERY_SECONDS = 60.0
 #: Characters that a typed query may have.
@@ -34,10 +35,13 @@ class Retrieval(Spec):
     ``n_classes``, ``n_queries``, the macro measures, and ``_low`` and ``_high`` of ``map@N`` and ``mr1``),
     with no rows where classes have no families or are families themselves; ``results.npy`` (n, K) int32 and
     ``scores.npy`` (n, K) float64, the list of every clip; with PCA ``mean.npy`` (d,), ``components.npy``
-    (p, d) and ``variances.npy`` (p,) float64. In ``meta``: ``n_clips``, ``n_queries``, ``n_classes``,
-    ``dimensions`` (compared), ``steps``, ``components``, ``note``, ``left_out`` (labels without a family),
-    ``macro`` and ``micro`` (each measure to ``value``, ``low`` and ``high``, null where there is no telling).
+    (p, d) and ``variances.npy`` (p,) float64; with min-max scaling ``low.npy`` and ``high.npy`` (d,) float64.
+    In ``meta``: ``n_clips``, ``n_queries``, ``n_classes``, ``dimensions`` (compared), ``steps``,
+    ``components``, ``note``, ``left_out`` (labels without a family), ``macro`` and ``micro`` (each measure to
+    ``value``, ``low`` and ``high``, null where there is no telling).
     """
+
+    LATER: ClassVar[frozenset[str]] = frozenset({"scale"})
 
     embedding: EmbedAudio
     #: Fingerprint of what is said about the clips, which can change while the sounds stay.
@@ -50,9 +54,12 @@ class Retrieval(Spec):
     normalize: bool = False
     algorithm: str = "mcss"
     count_query: bool = True
+    #: Whether every dimension is scaled by its range in the corpus, before PCA: "none" or "minmax".
+    scale: str = "none"
 
     def __post_init__(self) -> None:
         _one_of("by", self.by, ("label", "family"))
+        _one_of("scale", self.scale, SCALES)
         _one_of("aggregation", self.aggregation, AGGREGATIONS)
         _one_of("algorithm", self.algorithm, ALGORITHMS)
         between("components", self.components, 0, 100_000)
@@ -60,6 +67,7 @@ class Retrieval(Spec):
     @property
     def title(self) -> str:
         said = [] if self.aggregation == "mean" else [self.aggregation]
+        said += ["min-max scaling"] if self.scale == "minmax" else []
         said += (
             [] if self.components == 100 else [f"PCA to {self.components}" if self.components else "no PCA"]
         )
@@ -81,18 +89,26 @@ class RetrievalGrid(Spec):
     components and MCSS, or of all dimensions where 100 cannot be had) and ``note`` (why not 100).
     """
 
+    LATER: ClassVar[frozenset[str]] = frozenset({"scale"})
+
     embedding: EmbedAudio
     labels: str
     by: str = "label"
     count_query: bool = True
+    #: Of all systems alike, as in `Retrieval`.
+    scale: str = "none"
 
     def __post_init__(self) -> None:
         _one_of("by", self.by, ("label", "family"))
+        _one_of("scale", self.scale, SCALES)
 
     @property
     def title(self) -> str:
-        said = "" if self.count_query else " (query not counted)"
-        return f"all ways of retrieval {_where(self.embedding, self.by)}{said}"
+        said = ["min-max scaling"] if self.scale == "minmax" else []
+        said += [] if self.count_query else ["query not counted"]
+        return f"all ways of retrieval {_where(self.embedding, self.by)}" + (
+            f" ({', '.join(said)})" if said else ""
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.decomposition import PCA
+from sklearn.preprocessing import MinMaxScaler
 
-from core.processing import AGGREGATIONS, Processing, aggregate, fit_reducer, normalize
+from core.processing import AGGREGATIONS, Processing, aggregate, fit_reducer, fit_scaler, normalize
 
 
 @settings(max_examples=80, deadline=None)
@@ -144,6 +145,63 @@ def test_processing_is_frozen_and_checked():
         Processing(aggregation="sum")
     with pytest.raises(ValueError, match="n_components is 0"):
         Processing(n_components=0)
+    with pytest.raises(ValueError, match="scale is 'zscore'; it must be one of none, minmax"):
+        Processing(scale="zscore")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_scaler_equals_scikit_learn(dtype):
+    rng = np.random.default_rng(8)
+    # As different as the units of hand-made features are.
+    X = (rng.standard_normal((40, 6)) * 10.0 ** np.arange(-12, 18, 5)).astype(dtype)
+    queries = 3 * X[:5]
+    scaler, theirs = fit_scaler(X), MinMaxScaler().fit(X.astype(float))
+    np.testing.assert_allclose(scaler.transform(X), theirs.transform(X.astype(float)), atol=1e-12)
+    np.testing.assert_allclose(scaler.transform(queries), theirs.transform(queries.astype(float)), atol=1e-12)
+    assert scaler.transform(X).dtype == np.float64
+    assert (scaler.transform(X).min(axis=0) == 0).all()
+    assert (scaler.transform(X).max(axis=0) == 1).all()
+
+
+def test_what_is_the_same_everywhere_becomes_0_also_in_queries():
+    X = np.array([[1e14, 2.0], [1e14, 4.0]])
+    scaler = fit_scaler(X)
+    np.testing.assert_array_equal(scaler.transform(X), [[0, 0], [0, 1]])
+    np.testing.assert_array_equal(scaler.transform([[2e14, 3.0]]), [[0, 0.5]])
+    np.testing.assert_array_equal(fit_scaler([[3.0, 7.0]]).transform([[5.0, 5.0]]), [[0, 0]])
+
+
+def test_scaler_takes_the_whole_range_of_numbers():
+    most = np.finfo(np.float64).max
+    X = [[-most, 1.0], [0.0, 1.0 + 2**-52], [most, 1.0]]
+    np.testing.assert_array_equal(fit_scaler(X).transform(X), [[0, 0], [0.5, 1], [1, 0]])
+
+
+def test_scaler_errors():
+    with pytest.raises(ValueError, match="Row 1 of X holds NaN"):
+        fit_scaler([[1.0], [np.nan]])
+    with pytest.raises(ValueError, match="X has 2 columns; the ranges are of 3"):
+        fit_scaler(np.eye(3)).transform(np.eye(2))
+
+
+def test_scaling_comes_between_aggregation_and_pca_and_is_the_corpus_s():
+    rng = np.random.default_rng(9)
+    frames, offsets = rng.standard_normal((60, 8)) * 10.0 ** np.arange(8), np.arange(0, 61, 3)
+    processing = Processing("median", 3, normalize=True, scale="minmax")
+    assert processing.steps == (
+        "median over frames",
+        "min-max scaling",
+        "PCA to 3 dimensions",
+        "unit length",
+    )
+    corpus, process = processing.fit(frames, offsets)
+    clips = aggregate(frames, offsets, "median")
+    theirs = MinMaxScaler().fit(clips)
+    reducer = fit_reducer(theirs.transform(clips), 3)
+    np.testing.assert_allclose(corpus, normalize(reducer.transform(theirs.transform(clips))), atol=1e-9)
+    query = 2 * frames[:4]
+    expected = normalize(reducer.transform(theirs.transform(aggregate(query, [0, 4], "median"))))
+    np.testing.assert_allclose(process(query, [0, 4]), expected, atol=1e-9)
 
 
 @pytest.mark.parametrize("how", AGGREGATIONS)

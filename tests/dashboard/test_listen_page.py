@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile as sf
+from sklearn.preprocessing import MinMaxScaler
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
@@ -19,7 +20,7 @@ from core.processing import aggregate, fit_reducer
 from core.retrieval import evaluate, search
 from dashboard import data, figures, listen, media, preferences, state
 from dashboard.views import _listen_blind as blind
-from jobs import uploads
+from jobs import inprocess, measures, uploads
 from jobs.ratings import Query, Question, System, open_ratings
 from jobs.specs import EmbedAudio, EmbedQuery
 from jobs.workspace import Workspace
@@ -163,6 +164,45 @@ def test_queries_from_outside_go_the_way_of_the_corpus(
     np.testing.assert_allclose(got.scores, scores[0], atol=1e-6)
 
 
+@pytest.mark.parametrize("judged", [False, True])
+def test_freesound_s_features_are_scaled_as_the_corpus_is(
+    made: Any, fresh: Workspace, tmp_path: Path, judged: bool
+) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=15, sounds=False)
+    rng = np.random.default_rng(0)
+    # In units of their own, one of them the same for all: 120 clips of 110 features.
+    X = (rng.normal(size=(dataset.n_clips, 110)) * 10.0 ** rng.integers(-3, 9, 110)).astype(np.float32)
+    X[:, 7] = 3
+    spec = EmbedAudio(dataset=dataset.ref, encoder="freesound")
+    with found.cache.writer(spec.key, spec=spec.to_json()) as w:
+        w.array("embeddings", X)
+        w.table("clips", {"clip_id": dataset.clips["clip_id"].tolist()})
+    o = listen.offered(found, dataset)["freesound"]
+    assert o.system.scale == "minmax"
+    assert o.about == "min-max · PCA 100 · MCSS"
+    assert "min-max" in o.system.name
+    (wanted, *_) = listen.judgements(o, dataset)
+    assert wanted == measures.of_retrieval(dataset, spec)[0]
+    if judged:
+        assert inprocess.run(found, wanted).state == "done"
+    query = listen.embed_query(o, dataset, upload=("a" * 64, ".wav"))
+    mine = 2 * X[3:4]
+    with found.cache.writer(query.key, spec=query.to_json()) as w:
+        w.array("embeddings", mine)
+    scaler = MinMaxScaler().fit(X.astype(float))
+    corpus, theirs = scaler.transform(X.astype(float)), scaler.transform(mine.astype(float))
+    corpus[:, 7] = theirs[:, 7] = 0
+    reducer = fit_reducer(corpus, 100)
+    ids = np.asarray(dataset.clips["clip_id"])
+    for got, q, skip in (
+        (listen.ranked_outside(o, dataset, query, 10), theirs, 0),
+        (listen.ranked(o, dataset, ids[3], 10), corpus[3:4], 1),
+    ):
+        rows, scores = search(reducer.transform(q), reducer.transform(corpus), 10 + skip)
+        assert got.ids == ids[rows[0][skip:]].tolist()
+        np.testing.assert_allclose(got.scores, scores[0][skip:], atol=1e-9)
+
+
 def test_ranks_elsewhere_are_ranks() -> None:
     lists = [["a", "b", "c"], ["c", "a"], ["d"]]
     found = listen.elsewhere(lists)
@@ -296,8 +336,6 @@ def test_upload_is_queued_refused_once_and_found(made: Any, fresh: Workspace, tm
     jobs = found.queue.jobs()
     assert sorted(j.spec["fields"]["encoder"] for j in jobs) == ["handcrafted", "melstats"]
     assert "No worker is running" in words(app)
-    from jobs import inprocess
-
     for job in jobs:
         spec = EmbedQuery(encoder=job.spec["fields"]["encoder"], upload=upload, suffix=suffix)
         assert inprocess.run(found, spec).state == "failed"

@@ -14,6 +14,7 @@ from scipy.stats import t as student
 from streamlit.testing.v1 import AppTest
 
 from dashboard import data, figures, retrieval
+from jobs import inprocess
 from jobs.datasets.importer import Imported
 from jobs.demo import GRIDS, presets
 from jobs.encoders import Card
@@ -400,6 +401,27 @@ def test_the_best_variation_stands_for_its_model(shown: Any) -> None:
     assert picked["system"][0] == retrieval.system_name(
         found.table.to_dict("records")[retrieval.best_system(found, "map@15")]
     )
+
+
+def test_a_space_that_is_scaled_first_says_so(made: Any, fresh: Workspace, tmp_path: Path) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=3, sounds=False)
+    spec = made.space(found, dataset, "freesound", seed=0, spread=1.5)
+    made.retrieved(found, dataset, made.space(found, dataset, "melstats", seed=1, spread=1.5))
+    made.retrieved(found, dataset, spec)
+    grid = retrieval.grid(dataset, spec, "label", True)
+    assert inprocess.run(found, grid).state == "done"
+    rows = {e: retrieval.row(asked(found, e)) for e in ("freesound", "melstats")}
+    X = embedded(found, "freesound")
+    plain_scores = plain((X - X.min(0)) / (X.max(0) - X.min(0)), dataset.clips["label"].to_numpy())
+    assert rows["freesound"].macro["map@15"].value == pytest.approx(plain_scores["ap@15"].mean(), abs=1e-9)
+    assert retrieval.SCALED in rows["freesound"].note
+    assert "all dimensions are kept" in rows["freesound"].note
+    assert retrieval.SCALED not in rows["melstats"].note
+    app = run(space="freesound")
+    assert retrieval.SCALED in html(app)
+    assert retrieval.SCALED in words(app)
+    assert "Best here: min-max, no PCA" in words(app)
+    assert retrieval.SCALED not in words(run(space="melstats"))
 
 
 @pytest.mark.parametrize("by", ["label", "family"])

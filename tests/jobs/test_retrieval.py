@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ import pytest
 import soundfile as sf
 
 import jobs.specs.retrieval as specs
-from core.processing import AGGREGATIONS, Processing, aggregate
+from core.processing import AGGREGATIONS, SCALES, Processing, aggregate
 from core.retrieval import ALGORITHMS, CUTOFFS, evaluate, systems
 from core.retrieval_statistics import macro_interval, micro_interval
-from jobs import encoders, uploads
+from jobs import encoders, measures, uploads
 from jobs.datasets.importer import Imported, labels_fingerprint
 from jobs.inprocess import run
 from jobs.runners import retrieval as runners
@@ -113,6 +114,7 @@ def test_specs_and_core_name_the_same() -> None:
     assert specs.CUTOFFS == CUTOFFS
     assert specs.AGGREGATIONS == AGGREGATIONS
     assert specs.ALGORITHMS == ALGORITHMS
+    assert specs.SCALES == SCALES
 
 
 @pytest.mark.parametrize(
@@ -121,13 +123,15 @@ def test_specs_and_core_name_the_same() -> None:
         {"components": 20},
         {"components": 0, "aggregation": "max", "algorithm": "mips", "count_query": False},
         {"components": 30, "aggregation": "median", "normalize": True, "algorithm": "nns"},
+        {"components": 25, "aggregation": "max", "scale": "minmax"},
+        {"components": 0, "scale": "minmax"},
     ],
 )
 def test_retrieval_is_that_of_core(workspace: Workspace, dataset: Dataset, options: dict[str, Any]) -> None:
     space, frames, offsets, relevance = embed(workspace, dataset)
     spec = Retrieval(embedding=space, labels=dataset.labels_fingerprint, **options)
     found = result(workspace, spec)
-    processing = Processing(spec.aggregation, spec.components or None, spec.normalize)
+    processing = Processing(spec.aggregation, spec.components or None, spec.normalize, spec.scale)
     X, _ = processing.fit(frames, offsets)
     report = evaluate(X, relevance, algorithm=spec.algorithm, count_query=spec.count_query)
 
@@ -173,6 +177,13 @@ def test_retrieval_is_that_of_core(workspace: Workspace, dataset: Dataset, optio
         assert len(found.array("variances")) == spec.components
     else:
         assert "mean.npy" not in found
+    if spec.scale == "minmax":
+        clips = aggregate(frames, offsets, spec.aggregation).astype(float)
+        np.testing.assert_array_equal(found.array("low"), clips.min(axis=0))
+        np.testing.assert_array_equal(found.array("high"), clips.max(axis=0))
+        assert "min-max scaling" in found.meta["steps"]
+    else:
+        assert "low.npy" not in found
 
 
 def test_what_a_space_cannot_do_is_left_away_and_said(workspace: Workspace, dataset: Dataset) -> None:
@@ -266,6 +277,33 @@ def test_grid_of_clips_with_every_pca(
         report = evaluate(processed, relevance, algorithm=row["algorithm"])
         assert row["map@15"] == pytest.approx(report.macro["map@15"], abs=1e-9)
         assert row["mr1"] == pytest.approx(report.macro["mr1"], abs=1e-9)
+
+
+def test_grid_scales_before_every_system(workspace: Workspace, dataset: Dataset) -> None:
+    space, frames, offsets, relevance = embed(workspace, dataset, d=12)
+    spec = measures.grid_of_retrieval(dataset, replace(space, encoder="freesound"))
+    assert spec.scale == "minmax"
+    found = result(workspace, replace(spec, embedding=space))
+    table = found.table("systems").to_pandas()
+    assert (table["skipped"] == "").sum() == 9
+    for row in table[table["skipped"] == ""].to_dict("records"):
+        clips = aggregate(frames, offsets, row["aggregation"]).astype(float)
+        low, high = clips.min(axis=0), clips.max(axis=0)
+        report = evaluate((clips - low) / (high - low), relevance, algorithm=row["algorithm"])
+        assert row["map@15"] == pytest.approx(report.macro["map@15"], abs=1e-9)
+
+
+def test_freesound_is_scaled_and_no_other(workspace: Workspace, dataset: Dataset) -> None:
+    for encoder, scale in (("freesound", "minmax"), ("melstats", "none"), ("imported:freesound", "none")):
+        space = EmbedAudio(dataset=dataset.ref, encoder=encoder, identity="x")
+        assert {s.scale for s in measures.of_retrieval(dataset, space)} == {scale}
+        assert measures.grid_of_retrieval(dataset, space, by="family", count_query=False) == RetrievalGrid(
+            embedding=space,
+            labels=dataset.labels_fingerprint,
+            by="family",
+            count_query=False,
+            scale=scale,
+        )
 
 
 def test_labels_that_changed_or_are_not_there(workspace: Workspace, dataset: Dataset) -> None:

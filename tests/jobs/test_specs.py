@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
 import subprocess
 import sys
@@ -50,6 +52,7 @@ EXAMPLES = [
     MapQuality(map=Project(embedding=SPACE, method="pca")),
     Retrieval(embedding=SPACE, labels="c" * 64),
     Retrieval(embedding=SPACE, labels="c" * 64, by="family", components=0, normalize=True, algorithm="nns"),
+    Retrieval(embedding=SPACE, labels="c" * 64, scale="minmax"),
     RetrievalGrid(embedding=SPACE, labels="c" * 64, count_query=False),
     EmbedQuery(encoder="melstats", upload="d" * 64, suffix=".wav"),
     EmbedQuery(encoder="minilm", text="a dog barks"),
@@ -99,6 +102,22 @@ def test_key_follows_version_and_content_but_not_the_dataset_name(monkeypatch):
     monkeypatch.setattr(EmbedAudio, "VERSION", EmbedAudio.VERSION + 1)
     assert SPACE.key != space
     assert EXAMPLES[-1].key != its_map  # what is made from it is another result, too
+
+
+@pytest.mark.parametrize("kind", [Retrieval, RetrievalGrid])
+def test_a_later_field_at_its_default_leaves_the_key_of_old_results(kind):
+    now = kind(embedding=SPACE, labels="c" * 64)
+    scaled = dataclasses.replace(now, scale="minmax")
+    fields = {f.name: getattr(now, f.name) for f in dataclasses.fields(kind) if f.name != "scale"}
+    before = {"type": kind.__name__, "version": 1, "fields": fields | {"embedding": SPACE.key}}
+    text = json.dumps(before, sort_keys=True, separators=(",", ":"))
+    assert now.key == hashlib.sha256(text.encode()).hexdigest()
+    assert scaled.key != now.key
+    old = now.to_json()
+    del old["fields"]["scale"]
+    assert from_json(old) == now
+    assert from_json(scaled.to_json()) == scaled
+    assert "min-max scaling" in scaled.title
 
 
 def test_generated_dataset_is_known_by_the_key_of_its_source():
@@ -222,7 +241,9 @@ def test_a_typed_query_has_one_key_however_it_is_spaced():
         (lambda: Retrieval(embedding=SPACE, labels="", aggregation="sum"), "mean, median, max"),
         (lambda: Retrieval(embedding=SPACE, labels="", algorithm="cosine"), "mips, mcss, nns"),
         (lambda: Retrieval(embedding=SPACE, labels="", components=-1), "between 0 and"),
+        (lambda: Retrieval(embedding=SPACE, labels="", scale="log"), "scale is 'log'.*none, minmax"),
         (lambda: RetrievalGrid(embedding=SPACE, labels="", by="colour"), "label, family"),
+        (lambda: RetrievalGrid(embedding=SPACE, labels="", scale="log"), "none, minmax"),
         (lambda: EmbedQuery(encoder="minilm"), "one of upload and text"),
         (lambda: EmbedQuery(encoder="minilm", text="  "), "one of upload and text"),
         (lambda: EmbedQuery(encoder="minilm", text="x", upload="d" * 64), "one of upload and text"),
