@@ -199,6 +199,21 @@ def table(rows: Sequence[Scores]) -> pd.DataFrame:
     return pd.DataFrame(out)
 
 
+def best(values: Sequence[float], above: float | None) -> set[int]:
+    """Return where the best of at least two numbers are, if they are above `above`; None for never.
+
+    Examples
+    --------
+    >>> best([0.1, 0.3, float("nan"), 0.3], 0.0), best([0.0, 0.0], 0.0), best([1.0], 0.0)
+    ({1, 3}, set(), set())
+    """
+    found = np.asarray(values, float)
+    there = np.isfinite(found)
+    if above is None or there.sum() < 2:
+        return set()
+    return set(np.flatnonzero(there & (found == found[there].max()) & (found > above)).tolist())
+
+
 def csv(frame: pd.DataFrame) -> bytes:
     """Return a table as CSV."""
     return tables.csv(frame)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import streamlit as st
 
-from dashboard import numbers
+from dashboard import numbers, palette
 from jobs.queue import Job
 from jobs.specs import Spec, closure
 from jobs.workspace import Workspace
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
+
+_Spec = TypeVar("_Spec", bound=Spec)
 
 _CSS = """
 [data-testid="stMainBlockContainer"] { padding: 4.2rem 2rem 5rem; max-width: 1500px; }
@@ -35,6 +38,25 @@ h1 { letter-spacing: -0.015em; }
   border-bottom: 1px solid rgb(128 128 128 / 22%); }
 [class*="st-key-done-"] { flex-wrap: nowrap; }
 .hs-scroll { overflow-x: auto; }
+.hs-scores { border-collapse: separate; border-spacing: 0; font-size: 0.88rem;
+  font-variant-numeric: tabular-nums; width: 100%; }
+.hs-scores th, .hs-scores td { padding: 0.42rem 0 0.42rem 0.7rem; border: 0; white-space: nowrap;
+  text-align: right; vertical-align: top; border-bottom: 1px solid rgb(128 128 128 / 22%); }
+.hs-scores.hs-found th, .hs-scores.hs-found td { padding-left: 0.9rem; }
+.hs-scores th { font-weight: 600; font-size: 0.78rem; opacity: 0.78; vertical-align: bottom;
+  line-height: 1.25; }
+.hs-scores tr.hs-groups th { border-bottom: 0; padding-bottom: 0.1rem; font-weight: 500; opacity: 0.66;
+  text-align: center; }
+.hs-scores .hs-words { text-align: left; white-space: normal; min-width: 6rem; }
+.hs-scores td.hs-note { font-size: 0.78rem; opacity: 0.8; min-width: 15rem; line-height: 1.3; }
+.hs-scores :is(td, th):first-child { text-align: left; position: sticky; left: 0; z-index: 1; opacity: 1;
+  background: var(--hs-page); padding-left: 0; padding-right: 0.4rem; }
+.hs-scores td small { display: block; opacity: 0.66; font-size: 0.74rem; }
+.hs-scores td.hs-best { font-weight: 680; }
+.hs-scores td.hs-best small { font-weight: 400; }
+.hs-scores td.hs-unknown { opacity: 0.6; }
+.hs-scores tr.hs-here td:first-child { font-weight: 680; box-shadow: inset 3px 0 0 currentColor;
+  padding-left: 0.6rem; }
 [data-testid="stLayoutWrapper"]:has(> .st-key-hs-nav) { position: absolute; }
 .st-key-hs-nav { display: none; }
 /* A figure's text follows the page at once when the system turns dark; its colours do with the next run. */
@@ -81,6 +103,69 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     top = "".join(f'<th scope="col">{html.escape(h)}</th>' for h in head)
     body = "".join("<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in row) + "</tr>" for row in rows)
     st.html(f'<div class="hs-scroll"><table class="hs-table"><tr>{top}</tr>{body}</table></div>')
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table of scores: a text, a smaller one below it, and how it looks."""
+
+    text: str
+    small: str = ""
+    kind: str = ""
+
+
+def scores(
+    heads: Sequence[tuple[str, str]],
+    rows: Sequence[Sequence[Cell]],
+    *,
+    label: str,
+    here: int | None = None,
+    groups: Sequence[tuple[str, int]] = (),
+    kind: str = "",
+) -> None:
+    """Draw a table of numbers whose first column stays in sight.
+
+    Parameters
+    ----------
+    heads : sequence of (str, str)
+        Title, broken at "|", and kind: "" for numbers, "hs-words" for words.
+    rows : sequence of sequences of Cell
+    label : str
+        What it is, for screen readers.
+    here : int, optional
+        Row that is marked.
+    groups : sequence of (str, int)
+        Titles above those of the columns, and how many columns each is of; "" for none.
+    kind : str
+        "hs-found" gives the columns more room.
+    """
+    above = "".join(
+        f'<th colspan="{n}" scope="colgroup">{html.escape(g)}</th>' if g else f'<th colspan="{n}"></th>'
+        for g, n in groups
+    )
+    top = "".join(
+        f'<th scope="col"{_class(how)}>{"<br>".join(map(html.escape, head.split("|")))}</th>'
+        for head, how in heads
+    )
+    body = []
+    for i, row in enumerate(rows):
+        cells = []
+        for cell, (_, how) in zip(row, heads, strict=True):
+            small = f"<small>{html.escape(cell.small)}</small>" if cell.small else ""
+            cells.append(f"<td{_class(how, cell.kind)}>{html.escape(cell.text)}{small}</td>")
+        body.append(f"<tr{_class('hs-here' if i == here else '')}>{''.join(cells)}</tr>")
+    page = palette.BACKGROUND[theme()]
+    st.html(
+        f'<div class="hs-scroll" tabindex="0" role="region" aria-label="{html.escape(label)}">'
+        f'<table{_class("hs-scores", kind)} style="--hs-page: {page}">'
+        + (f'<tr class="hs-groups">{above}</tr>' if groups else "")
+        + f"<tr>{top}</tr>{''.join(body)}</table></div>"
+    )
+
+
+def _class(*names: str) -> str:
+    there = " ".join(filter(None, names))
+    return f' class="{there}"' if there else ""
 
 
 def theme() -> str:
@@ -240,6 +325,60 @@ def pending(
             st.caption(f"{numbers.count(waiting, 'more job')} {'waits' if waiting == 1 else 'wait'}.")
 
     watch()
+
+
+def unasked(workspace: Workspace, missing: Sequence[_Spec]) -> tuple[list[_Spec], list[_Spec]]:
+    """Part what is missing into what has to be asked for and what is on its way or has failed."""
+    jobs = {s: workspace.queue.get(s.key) for s in missing}
+    # A job that is done, but whose result is gone, has been cleared away: it is asked for again.
+    going = [s for s, job in jobs.items() if job is not None and job.state != "done"]
+    return [s for s in missing if s not in going], going
+
+
+def compute(
+    workspace: Workspace,
+    missing: Sequence[Spec],
+    label: str,
+    key: str,
+    *,
+    primary: bool = True,
+    said: str = "",
+    each: bool = True,
+) -> None:
+    """Offer to compute what is missing, and show what is on its way.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    missing : sequence of Spec
+    label : str
+        Of the button.
+    key : str
+        Of what is drawn; the button's is ``<key>-compute``.
+    primary : bool
+        Whether the button stands out.
+    said : str
+        Words above the button, Markdown.
+    each : bool
+        Whether the page is drawn anew with each result that comes, and not only with the last.
+    """
+    fresh, going = unasked(workspace, missing)
+    if fresh:
+        if said:
+            st.write(said)
+        kind: Literal["primary", "secondary"] = "primary" if primary else "secondary"
+        if st.button(label, type=kind, icon=":material/calculate:", key=f"{key}-compute"):
+            for spec in fresh:
+                workspace.queue.submit(spec)
+            st.rerun()
+    if going:
+        waiting = len(going)
+        pending(
+            workspace,
+            going,
+            f"{key}-pending",
+            until=lambda: each and sum(not workspace.cache.contains(s.key) for s in going) < waiting,
+        )
 
 
 def plain(text: str) -> str:

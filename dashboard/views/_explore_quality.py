@@ -49,16 +49,13 @@ def _curves(chosen: Choices, specs: list[MapQuality]) -> None:
 
 
 def _compute(workspace: Workspace, missing: list[MapQuality]) -> None:
-    jobs = {s: workspace.queue.get(s.key) for s in missing}
-    # A job that is done, but whose result is gone, has been cleared away: it is asked for again.
-    asked = [s for s, job in jobs.items() if job is not None and job.state != "done"]
-    fresh = [s for s in missing if s not in asked]
-    if fresh:
-        names = ui.plain(", ".join(s.map.embedding.encoder for s in fresh))
-        st.write(f"Not computed yet for this map of **{names}**: it ranks all pairs of clips.")
-        if st.button("Compute", icon=":material/calculate:", key="explore-quality-compute"):
-            for s in fresh:
-                workspace.queue.submit(s)
-            st.rerun()
-    if asked:
-        ui.pending(workspace, asked, "explore-quality-jobs")
+    names = ui.plain(", ".join(s.map.embedding.encoder for s in ui.unasked(workspace, missing)[0]))
+    ui.compute(
+        workspace,
+        missing,
+        "Compute",
+        "explore-quality",
+        primary=False,
+        said=f"Not computed yet for this map of **{names}**: it ranks all pairs of clips.",
+        each=False,
+    )

@@ -6,7 +6,8 @@ import streamlit as st
 
 from dashboard import figures, numbers, retrieval, state, ui
 from dashboard.memory import once
-from dashboard.views._retrieval_parts import Cell, Chosen, download, estimate, table
+from dashboard.ui import Cell
+from dashboard.views._retrieval_parts import Chosen, download, estimate, table
 from dashboard.views._retrieval_queries import Picked
 from jobs.specs import Retrieval
 

@@ -1,38 +1,17 @@
-"""What the parts of Retrieval share: what is chosen, and a table with heads in two lines."""
+"""What the parts of Retrieval share: what is chosen, and its numbers in tables."""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
 
-from dashboard import numbers, palette, results, retrieval, ui
+from dashboard import numbers, results, retrieval, ui
 from dashboard.data import Clips
-from jobs.specs import EmbedAudio, Retrieval, RetrievalGrid, Spec
-from jobs.workspace import Dataset, Workspace
-
-_CSS = """
-<style>
-.hs-found { border-collapse: separate; border-spacing: 0; font-size: 0.88rem;
-  font-variant-numeric: tabular-nums; width: 100%; }
-.hs-found th, .hs-found td { padding: 0.42rem 0 0.42rem 0.9rem; border: 0; white-space: nowrap;
-  text-align: right; vertical-align: top; border-bottom: 1px solid rgb(128 128 128 / 22%); }
-.hs-found th { font-weight: 600; font-size: 0.78rem; opacity: 0.78; vertical-align: bottom;
-  line-height: 1.25; }
-.hs-found .hs-words { text-align: left; white-space: normal; min-width: 6rem; }
-.hs-found td.hs-note { font-size: 0.78rem; opacity: 0.8; min-width: 15rem; line-height: 1.3; }
-.hs-found :is(td, th):first-child { text-align: left; position: sticky; left: 0; z-index: 1; opacity: 1;
-  background: var(--hs-page); padding-left: 0; padding-right: 0.4rem; }
-.hs-found td small { display: block; opacity: 0.66; font-size: 0.74rem; }
-.hs-found td.hs-best { font-weight: 680; }
-.hs-found td.hs-best small { font-weight: 400; }
-.hs-found td.hs-unknown { opacity: 0.6; }
-.hs-found tr.hs-here td:first-child { font-weight: 680; box-shadow: inset 3px 0 0 currentColor;
-  padding-left: 0.6rem; }
-</style>
-"""
+from dashboard.ui import Cell
+from jobs.specs import EmbedAudio, Retrieval, RetrievalGrid
+from jobs.workspace import Dataset
 
 
 @dataclass(frozen=True)
@@ -91,15 +70,6 @@ class Chosen:
         return "-".join(p for p in [*said, "" if self.count_query else "query-not-counted"] if p)
 
 
-@dataclass(frozen=True)
-class Cell:
-    """A cell of a table: a text, a smaller one below it, and how it looks."""
-
-    text: str
-    small: str = ""
-    kind: str = ""
-
-
 def ceiling(chosen: Chosen, sizes: Mapping[str, int]) -> str:
     """Say where a perfect list cannot have 1; "" where it can."""
     if not chosen.count_query or chosen.measure == "mr1":
@@ -121,32 +91,8 @@ def ceiling(chosen: Chosen, sizes: Mapping[str, int]) -> str:
 def table(
     heads: Sequence[tuple[str, str]], rows: Sequence[Sequence[Cell]], *, label: str, here: int | None = None
 ) -> None:
-    """Draw a table whose first column stays in sight.
-
-    Parameters
-    ----------
-    heads : sequence of (str, str)
-        Title, broken at "|", and kind: "" for numbers, "hs-words" for words.
-    rows : sequence of sequences of Cell
-    label : str
-        What it is, for screen readers.
-    here : int, optional
-        Row that is marked.
-    """
-    top = "".join(f'<th scope="col" class="{kind}">{_broken(head)}</th>' for head, kind in heads)
-    body = []
-    for i, row in enumerate(rows):
-        cells = []
-        for cell, (_, kind) in zip(row, heads, strict=True):
-            small = f"<small>{html.escape(cell.small)}</small>" if cell.small else ""
-            cells.append(f'<td class="{kind} {cell.kind}">{html.escape(cell.text)}{small}</td>')
-        mark = ' class="hs-here"' if i == here else ""
-        body.append(f"<tr{mark}>{''.join(cells)}</tr>")
-    page = palette.BACKGROUND[ui.theme()]
-    st.html(
-        f'{_CSS}<div class="hs-scroll" tabindex="0" role="region" aria-label="{html.escape(label)}">'
-        f'<table class="hs-found" style="--hs-page: {page}"><tr>{top}</tr>{"".join(body)}</table></div>'
-    )
+    """Draw a table of scores, `ui.scores`, with the room that its few columns leave."""
+    ui.scores(heads, rows, label=label, here=here, kind="hs-found")
 
 
 def estimate(e: numbers.Estimate, measure: str, *, best: bool = False) -> Cell:
@@ -173,33 +119,7 @@ def download(key: str, file: str, make: Callable[[], bytes], caption: str = " ")
         )
 
 
-def compute(workspace: Workspace, missing: Sequence[Spec], label: str, key: str, *, primary: bool) -> None:
-    """Offer to compute what is missing, and show what is on its way."""
-    jobs = {s: workspace.queue.get(s.key) for s in missing}
-    # A job that is done, but whose result is gone, has been cleared away: it is asked for again.
-    going = [s for s, job in jobs.items() if job is not None and job.state != "done"]
-    fresh = [s for s in missing if s not in going]
-    kind = "primary" if primary else "secondary"
-    if fresh and st.button(label, type=kind, icon=":material/calculate:", key=f"{key}-compute"):  # type: ignore[arg-type]
-        for spec in fresh:
-            workspace.queue.submit(spec)
-        st.rerun()
-    if going:
-        waiting = len(going)
-        ui.pending(
-            workspace,
-            going,
-            f"{key}-pending",
-            # What is there already is shown while the rest is computed.
-            until=lambda: sum(not workspace.cache.contains(s.key) for s in going) < waiting,
-        )
-
-
 def plural(by: str, n: int) -> str:
     """Say "class" or "family", or several of them."""
     one, many = ("class", "classes") if by == "label" else ("family", "families")
     return one if n == 1 else many
-
-
-def _broken(head: str) -> str:
-    return "<br>".join(map(html.escape, head.split("|")))

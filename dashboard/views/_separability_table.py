@@ -2,40 +2,19 @@
 
 from __future__ import annotations
 
-import html
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import streamlit as st
 
-from dashboard import numbers, palette, separability, ui
+from dashboard import numbers, separability, ui
 from dashboard.figures.separability import figured
 from dashboard.separability import Scores
-from jobs.specs import Spec
+from dashboard.ui import Cell
 from jobs.specs.measures import DIMENSION_K
 from jobs.workspace import Dataset, Space, Workspace
-
-_CSS = """
-<style>
-.hs-scores { border-collapse: separate; border-spacing: 0; font-size: 0.88rem;
-  font-variant-numeric: tabular-nums; width: 100%; }
-.hs-scores th, .hs-scores td { padding: 0.42rem 0 0.42rem 0.7rem; border: 0; white-space: nowrap;
-  text-align: right; vertical-align: top; border-bottom: 1px solid rgb(128 128 128 / 22%); }
-.hs-scores th { font-weight: 600; font-size: 0.78rem; opacity: 0.78; vertical-align: bottom;
-  line-height: 1.25; }
-.hs-scores tr.hs-groups th { border-bottom: 0; padding-bottom: 0.1rem; font-weight: 500; opacity: 0.66;
-  text-align: center; }
-.hs-scores :is(td, th):first-child { text-align: left; position: sticky; left: 0; z-index: 1; opacity: 1;
-  background: var(--hs-page); padding-left: 0; padding-right: 0.4rem; }
-.hs-scores td small { display: block; opacity: 0.66; font-size: 0.74rem; }
-.hs-scores td.hs-best { font-weight: 680; }
-.hs-scores td.hs-best small { font-weight: 400; }
-.hs-scores tr.hs-here td:first-child { font-weight: 680; box-shadow: inset 3px 0 0 currentColor;
-  padding-left: 0.6rem; }
-</style>
-"""
-
 
 _COLUMNS = (
     "**Accuracy**: what a vote of the nearest clips and a linear classifier say of clips that they have not "
@@ -112,11 +91,12 @@ def show(
     """Draw the table, what it waits for, and how to read it; return its rows."""
     done = [s.spec for s in spaces if s.state == "done"]
     rows = [separability.scores(dataset, e) for e in done]
-    st.html(_CSS + _html(rows, metric, chosen))
+    _table(rows, metric, chosen)
     _below(dataset, rows)
     for sentence in _unseen(rows):
         st.caption(sentence)
-    _compute(workspace, separability.missing(dataset, done, n_classes))
+    missing = separability.missing(dataset, done, n_classes)
+    ui.compute(workspace, missing, "Compute what is missing", "separability")
     ui.reading(
         "**Silhouette**: how much nearer a clip is to its own class than to the next one, from −1 to 1, in "
         "the mean over clips (Rousseeuw 1987); spaces are compared by it as in Table 2 of Tavares et al., "
@@ -145,72 +125,34 @@ def _below(dataset: Dataset, rows: list[Scores]) -> None:
         )
 
 
-def _compute(workspace: Workspace, missing: Sequence[Spec]) -> None:
-    if not missing:
-        return
-    jobs = {s: workspace.queue.get(s.key) for s in missing}
-    # A job that is done, but whose result is gone, has been cleared away: it is asked for again.
-    asked = [s for s, job in jobs.items() if job is not None and job.state != "done"]
-    fresh = [s for s in missing if s not in asked]
-    if fresh and st.button("Compute what is missing", type="primary", icon=":material/calculate:"):
-        for spec in fresh:
-            workspace.queue.submit(spec)
-        st.rerun()
-    if asked:
-        there = len(asked)
-        ui.pending(
-            workspace,
-            asked,
-            "separability-pending",
-            # What is there already is shown while the rest is computed.
-            until=lambda: sum(not workspace.cache.contains(s.key) for s in asked) < there,
-        )
-
-
-def _html(rows: Sequence[Scores], metric: str, chosen: str) -> str:
+def _table(rows: Sequence[Scores], metric: str, chosen: str) -> None:
     columns = _columns(metric, rows)
-    page = palette.BACKGROUND[ui.theme()]
-    groups = "".join(
-        f'<th colspan="{sum(c.group == g for c in columns)}" scope="colgroup">{html.escape(g)}</th>'
-        for g in dict.fromkeys(c.group for c in columns)
-    )
-    heads = "".join(f'<th scope="col">{_broken(c.head)}</th>' for c in columns)
-    best = [_best([c.value(s) for s in rows], c.bold_above) for c in columns]
-    body = []
-    for i, s in enumerate(rows):
-        cells = []
-        for c, at in zip(columns, best, strict=True):
-            value, interval = c.text(s)
-            small = f"<small>{html.escape(interval)}</small>" if interval else ""
-            kind = ' class="hs-best"' if i in at else ""
-            cells.append(f"<td{kind}>{html.escape(value)}{small}</td>")
-        here = ' class="hs-here"' if s.space == chosen else ""
-        body.append(f"<tr{here}><td>{html.escape(s.space)}</td>{''.join(cells)}</tr>")
-    return (
-        '<div class="hs-scroll" tabindex="0" role="region" aria-label="Scores of all spaces">'
-        f'<table class="hs-scores" style="--hs-page: {page}"><tr class="hs-groups"><th></th>{groups}</tr>'
-        f'<tr><th scope="col">space</th>{heads}</tr>{"".join(body)}</table></div>'
+    best = [separability.best([c.value(s) for s in rows], c.bold_above) for c in columns]
+    body = [
+        [
+            Cell(s.space),
+            *(Cell(*c.text(s), "hs-best" if i in at else "") for c, at in zip(columns, best, strict=True)),
+        ]
+        for i, s in enumerate(rows)
+    ]
+    ui.scores(
+        [("space", ""), *((_broken(c.head), "") for c in columns)],
+        body,
+        label="Scores of all spaces",
+        here=next((i for i, s in enumerate(rows) if s.space == chosen), None),
+        groups=[("", 1), *Counter(c.group for c in columns).items()],
     )
 
 
 def _broken(head: str) -> str:
-    """Write a head in two lines, broken at its middle blank."""
+    """Break a head into two lines at its middle blank."""
     words = head.split(" ")
     cut = min(
         range(1, len(words)),
         key=lambda i: abs(len(" ".join(words[:i])) - len(" ".join(words[i:]))),
         default=0,
     )
-    parts = [" ".join(words[:cut]), " ".join(words[cut:])] if cut else [head]
-    return "<br>".join(map(html.escape, parts))
-
-
-def _best(values: Sequence[float], above: float | None) -> set[int]:
-    found = np.asarray(values, float)
-    there = np.isfinite(found)
-    if above is None or there.sum() < 2:
-        return set()
-    return set(np.flatnonzero(there & (found == found[there].max()) & (found > above)).tolist())
+    return "|".join(filter(None, (" ".join(words[:cut]), " ".join(words[cut:]))))
 
 
 def _unseen(rows: Sequence[Scores]) -> list[str]:

@@ -152,10 +152,7 @@ def _selected(workspace: Workspace, chosen: Choices, name: str) -> list[str]:
 
 
 def _compute(workspace: Workspace, chosen: Choices, missing: list[Project]) -> None:
-    jobs = {m: workspace.queue.get(m.key) for m in missing}
-    # A job that is done, but whose result is gone, has been cleared away: it is asked for again.
-    asked = [m for m, job in jobs.items() if job is not None and job.state != "done"]
-    fresh = [m for m in missing if m not in asked]
+    fresh, asked = ui.unasked(workspace, missing)
     if fresh and not chosen.default_map:
         names = ", ".join(m.embedding.encoder for m in fresh)
         st.write(f"This map of **{ui.plain(names)}** has not been drawn with these parameters yet.")

@@ -78,25 +78,17 @@ def _facts(chosen: Choices) -> str:
 
 
 def _compute(workspace: Workspace, chosen: Choices) -> None:
-    wanted = chosen.wanted()
-    if not wanted:
-        return
-    jobs = {s: workspace.queue.get(s.key) for s in wanted}
-    # A job that is done, but whose result is gone, has been cleared away: it is asked for again.
-    asked = [s for s, job in jobs.items() if job is not None and job.state != "done"]
-    fresh = [s for s in wanted if s not in asked]
-    if fresh:
-        n = sum(not results.has(p.spec) for p in chosen.pairs)
-        what = f"the agreement of {numbers.count(n, 'pair')}" if n else "the lists of neighbours"
-        by = " by class" if chosen.of == "classes" else ""
-        if not chosen.ready:
-            st.write(f"How far these spaces agree{by} has not been computed yet.")
-        if st.button(f"Compute {what}", type="primary", icon=":material/play_arrow:"):
-            for s in fresh:
-                workspace.queue.submit(s)
-            st.rerun()
-    if asked:
-        ui.pending(workspace, asked, "neighbourhoods-pending")
+    n = sum(not results.has(p.spec) for p in chosen.pairs)
+    what = f"the agreement of {numbers.count(n, 'pair')}" if n else "the lists of neighbours"
+    by = " by class" if chosen.of == "classes" else ""
+    ui.compute(
+        workspace,
+        chosen.wanted(),
+        f"Compute {what}",
+        "neighbourhoods",
+        said="" if chosen.ready else f"How far these spaces agree{by} has not been computed yet.",
+        each=False,
+    )
 
 
 # -- curves -----------------------------------------------------------------------------------------------

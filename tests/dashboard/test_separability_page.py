@@ -16,7 +16,6 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import data, results, separability
 from dashboard.memory import once
-from dashboard.views import _separability_table as table_view
 from jobs import inprocess, measures
 from jobs.datasets.importer import Imported
 from jobs.specs import Baselines, EmbedAudio, Separability, Synthesize
@@ -486,10 +485,10 @@ def test_clips_that_nobody_could_predict_are_counted(made: Any, fresh: Workspace
 
 
 def test_an_accuracy_of_zero_is_not_the_best() -> None:
-    assert table_view._best([0.0, 0.0], 0.0) == set()
-    assert table_view._best([0.0, 0.2], 0.0) == {1}
-    assert table_view._best([-0.4, -0.2, float("nan")], -np.inf) == {1}
-    assert table_view._best([0.1, 0.2], None) == set()
+    assert separability.best([0.0, 0.0], 0.0) == set()
+    assert separability.best([0.0, 0.2], 0.0) == {1}
+    assert separability.best([-0.4, -0.2, float("nan")], -np.inf) == {1}
+    assert separability.best([0.1, 0.2], None) == set()
 
 
 def test_clips_without_a_class_are_of_none(made: Any, fresh: Workspace, tmp_path: Path) -> None:
