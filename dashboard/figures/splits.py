@@ -1,0 +1,359 @@
+"""Figures of splits of classes: where the centroids lie, and how similar the classes of a split are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from dashboard import palette
+from dashboard.figures.look import INK, RULE
+from dashboard.figures.separability import figured, short, thinned
+
+#: Parts of a split: name on the page, marker, and which of the base colours.
+PARTS = {
+    "train": ("training", "circle", 0),
+    "validation": ("validation", "diamond", 2),
+    "test": ("test", "square", 1),
+}
+UNUSED = "unused"
+#: Width and height that names beside points are laid out for.
+_ROOM = (560.0, 430.0)
+_PICKED = {"light": "#22262c", "dark": "#f4f5f6"}
+
+
+@dataclass(frozen=True)
+class Centroids:
+    """Classes on the map of their centroids.
+
+    Attributes
+    ----------
+    names : sequence of str, length C
+    coords : ndarray, shape (C, 2)
+    explained : (float, float)
+        Share of the variance of the centroids along each axis.
+    clips : ndarray of int, shape (C,)
+        How many clips each centroid is of.
+    clusters : ndarray of int, shape (C,)
+    """
+
+    names: Sequence[str]
+    coords: np.ndarray
+    explained: tuple[float, float]
+    clips: np.ndarray
+    clusters: np.ndarray
+
+
+def colour(part: str, theme: str) -> str:
+    """Return the colour of a part of a split; grey for classes in none."""
+    return palette.BASE[theme][PARTS[part][2]] if part in PARTS else palette.NEUTRAL[theme]
+
+
+def centroids_figure(
+    shown: Centroids,
+    parts: Sequence[str],
+    *,
+    hull: np.ndarray,
+    chosen: str = "",
+    theme: str = "light",
+) -> go.Figure:
+    """Draw the centroids of all classes in the colours of a split, with the convex region of its training.
+
+    Parameters
+    ----------
+    shown : Centroids
+    parts : sequence of str, length C
+        Of each class: "train", "validation", "test" or "unused".
+    hull : ndarray, shape (h, 2)
+        Corners of the convex region in order; fewer than two are not drawn.
+    chosen : str
+        The class that is ringed, "" for none.
+    theme : {"light", "dark"}
+
+    Returns
+    -------
+    Figure
+        ``customdata`` of every point is its class; a trace a part, with its name as ``meta``.
+    """
+    coords = np.asarray(shown.coords, float)
+    if coords.shape != (len(shown.names), 2) or len(parts) != len(shown.names):
+        raise ValueError(
+            f"There are {len(shown.names)} classes, coordinates of shape {coords.shape} and {len(parts)} "
+            "parts; each class needs one of both."
+        )
+    traces: list[dict[str, Any]] = []
+    if len(hull) > 1:
+        ring = np.vstack([hull, hull[:1]])
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "x": ring[:, 0],
+                "y": ring[:, 1],
+                "fill": "toself",
+                "fillcolor": f"{colour('train', theme)}1c",
+                "line": {"color": f"{colour('train', theme)}88", "width": 1.2},
+                "hoverinfo": "skip",
+                "name": "convex region of the training classes",
+                "meta": "hull",
+            }
+        )
+    at = {part: [i for i, p in enumerate(parts) if p == part] for part in (UNUSED, *PARTS)}
+    for part, rows in at.items():
+        if not rows:
+            continue
+        used = part in PARTS
+        said = PARTS[part][0] if used else UNUSED
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "x": coords[rows, 0],
+                "y": coords[rows, 1],
+                "customdata": [shown.names[i] for i in rows],
+                "text": [
+                    f"{said} · cluster {shown.clusters[i]}<br>n = {shown.clips[i]:,} clips" for i in rows
+                ],
+                "hovertemplate": "<b>%{customdata}</b><br>%{text}<extra></extra>",
+                "marker": {
+                    "symbol": PARTS[part][1] if used else "circle",
+                    "size": (11 if part == "train" else 12) if used else 7,
+                    "color": colour(part, theme),
+                    "opacity": 0.92 if used else 0.55,
+                    "line": {"width": 1 if used else 0, "color": palette.BACKGROUND[theme]},
+                },
+                "selected": {"marker": {"opacity": 0.92}},
+                "unselected": {"marker": {"opacity": 0.92 if used else 0.55}},
+                "name": f"{said}, {len(rows)}",
+                "meta": part,
+            }
+        )
+    traces.append(_labels(shown.names, coords, parts, theme))
+    if chosen in shown.names:
+        row = list(shown.names).index(chosen)
+        traces.append(_ring(coords[row], theme))
+    first, second = shown.explained
+    n = len(shown.names)
+    layout: dict[str, Any] = {
+        "height": 560,
+        "margin": {"t": 58},
+        "xaxis": {
+            "title": {"text": f"first principal component, {first:.0%} of the variance · n = {n:,} classes"},
+            "showgrid": True,
+            "nticks": 6,
+        },
+        "yaxis": {
+            "title": {"text": f"second, {second:.0%}"},
+            "showgrid": True,
+            "nticks": 6,
+            # One scale for both axes, or a region would look wider than it is.
+            "scaleanchor": "x",
+            "scaleratio": 1,
+        },
+        "hoverdistance": 14,
+    }
+    return go.Figure({"data": traces, "layout": layout}, _validate=False)
+
+
+def similarity_figure(
+    names: Sequence[str],
+    values: np.ndarray,
+    parts: Sequence[tuple[str, int]],
+    *,
+    title: str = "cosine similarity of centroids",
+    limits: tuple[float, float] | None = None,
+    theme: str = "light",
+) -> go.Figure:
+    """Draw how similar the classes of a split are, training classes first, then validation, then test.
+
+    Parameters
+    ----------
+    names : sequence of str, length C
+        In the order of the split.
+    values : ndarray, shape (C, C)
+        In that order; the diagonal, where a class meets itself, is left blank.
+    parts : sequence of (str, int)
+        The parts in order and how many classes each has.
+    title : str
+        Of the colour scale.
+    limits : pair of float, optional
+        Ends of the scale, so that figures beside each other have the same; those of the values if None.
+    theme : {"light", "dark"}
+    """
+    n = len(names)
+    grid = np.array(values, float)
+    if grid.shape != (n, n) or sum(size for _, size in parts) != n:
+        raise ValueError(
+            f"There are {n} classes, numbers of shape {grid.shape} and parts of "
+            f"{sum(size for _, size in parts)} classes; they must fit."
+        )
+    np.fill_diagonal(grid, np.nan)
+    finite = grid[np.isfinite(grid)]
+    low, high = limits or ((float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0))
+    if high - low < 1e-9:
+        high = low + 1e-9
+    of = [PARTS[part][0] for part, size in parts for _ in range(size)]
+    said = [
+        [
+            f"<b>{short(names[r], 40)}</b>, {of[r]}<br><b>{short(names[c], 40)}</b>, {of[c]}<br>"
+            + ("itself" if r == c else figured(float(grid[r, c])))
+            for c in range(n)
+        ]
+        for r in range(n)
+    ]
+    heat: dict[str, Any] = {
+        "type": "heatmap",
+        "z": grid.astype(np.float32),
+        "zmin": low,
+        "zmax": high,
+        "xgap": 1 if n <= 40 else 0,
+        "ygap": 1 if n <= 40 else 0,
+        "colorscale": palette.SEQUENTIAL,
+        "text": said,
+        "hovertemplate": "%{text}<extra></extra>",
+        "hoverongaps": False,
+        "colorbar": {
+            "orientation": "h",
+            "title": {
+                "text": f"{title}<br>n = {n * (n - 1) // 2:,} pairs of {n:,} classes",
+                "side": "top",
+                "font": {"size": 13, "color": INK[theme]},
+            },
+            "tickfont": {"size": 12, "color": INK[theme]},
+            "nticks": 5,
+            "thickness": 9,
+            "len": 1.0,
+            "x": 0.5,
+            "xanchor": "center",
+            "y": 1.0,
+            "yanchor": "bottom",
+            "outlinewidth": 0,
+            "ypad": 6,
+            "xpad": 0,
+        },
+    }
+    strip = max(0.5, n / 36)
+    at, texts = thinned(names, 430 / max(n, 1))
+    ticks = {"tickvals": at, "ticktext": [short(t, 18) for t in texts], "showgrid": False}
+    edges = list(accumulate((size for _, size in parts), initial=0))
+    shapes: list[dict[str, Any]] = []
+    for (part, size), start in zip(parts, edges, strict=False):
+        if size:
+            shapes += _strips(part, start, size, strip, theme)
+    shapes += [s for edge in edges[1:-1] for s in _parting(edge - 0.5, n, theme)]
+    layout: dict[str, Any] = {
+        "height": 640,
+        "margin": {"t": 84},
+        "xaxis": ticks | {"range": [-0.6 - strip, n - 0.5], "tickangle": -90},
+        "yaxis": ticks | {"range": [n - 0.5, -0.6 - strip]},
+        "shapes": shapes,
+        "annotations": [
+            {
+                "x": start + size / 2 - 0.5,
+                "y": -0.6 - strip,
+                "text": PARTS[part][0] if size > n / 9 else PARTS[part][0][:5].rstrip("i") + ".",
+                "showarrow": False,
+                "yanchor": "bottom",
+                "font": {"size": 11, "color": INK[theme]},
+            }
+            for (part, size), start in zip(parts, edges, strict=False)
+            if size > n / 16
+        ],
+    }
+    return go.Figure({"data": [heat], "layout": layout}, _validate=False)
+
+
+# -- parts ------------------------------------------------------------------------------------------------
+
+
+def _labels(names: Sequence[str], coords: np.ndarray, parts: Sequence[str], theme: str) -> dict[str, Any]:
+    """Write the names that have room: test classes first, none over another name or another point."""
+    span = np.ptp(coords, axis=0)
+    scale = min(_ROOM[0] / (span[0] or 1.0), _ROOM[1] / (span[1] or 1.0))
+    pixels = (coords - coords.min(axis=0)) * scale
+    used = [i for part in ("test", "validation", "train") for i in range(len(names)) if parts[i] == part]
+    taken: list[tuple[float, float, float, float]] = []
+    written: list[tuple[int, str]] = []
+    for i in used:
+        name = short(names[i], 20)
+        for side, word in ((1, "middle right"), (-1, "middle left")):
+            x = pixels[i, 0] + (8 if side > 0 else -8 - 6.4 * len(name))
+            box = (x, pixels[i, 1] - 7, x + 6.4 * len(name), pixels[i, 1] + 7)
+            if not _hits(box, pixels, i) and not any(_overlap(box, other) for other in taken):
+                taken.append(box)
+                written.append((i, word))
+                break
+    rows = [i for i, _ in written]
+    return {
+        "type": "scatter",
+        "mode": "text",
+        "x": coords[rows, 0],
+        "y": coords[rows, 1],
+        "text": [
+            f"\u2002{short(names[i], 20)}" if word.endswith("right") else f"{short(names[i], 20)}\u2002"
+            for i, word in written
+        ],
+        "textposition": [word for _, word in written],
+        "textfont": {"size": 11, "color": INK[theme]},
+        "hoverinfo": "skip",
+        "showlegend": False,
+        "unselected": {"textfont": {"color": INK[theme]}},
+        "meta": "labels",
+    }
+
+
+def _hits(box: tuple[float, float, float, float], pixels: np.ndarray, own: int) -> bool:
+    x0, y0, x1, y1 = box
+    inside = (pixels[:, 0] > x0 - 6) & (pixels[:, 0] < x1 + 6)
+    inside &= (pixels[:, 1] > y0 - 4) & (pixels[:, 1] < y1 + 4)
+    inside[own] = False
+    return bool(inside.any())
+
+
+def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+def _ring(at: np.ndarray, theme: str) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [at[0]],
+        "y": [at[1]],
+        "marker": {
+            "symbol": "circle-open",
+            "size": 20,
+            "color": _PICKED[theme],
+            "line": {"width": 2.2, "color": _PICKED[theme]},
+        },
+        "unselected": {"marker": {"opacity": 1}},
+        "hoverinfo": "skip",
+        "showlegend": False,
+        "meta": "chosen",
+    }
+
+
+def _strips(part: str, start: int, size: int, strip: float, theme: str) -> list[dict[str, Any]]:
+    look = {
+        "type": "rect",
+        "fillcolor": colour(part, theme),
+        "line": {"width": 0},
+        "layer": "above",
+    }
+    along, across = (start - 0.5, start + size - 0.5), (-0.6 - strip, -0.6)
+    return [
+        look | {"x0": along[0], "x1": along[1], "y0": across[0], "y1": across[1]},
+        look | {"x0": across[0], "x1": across[1], "y0": along[0], "y1": along[1]},
+    ]
+
+
+def _parting(at: float, n: int, theme: str) -> list[dict[str, Any]]:
+    look = {"type": "line", "line": {"color": RULE[theme], "width": 2}, "layer": "above"}
+    return [
+        look | {"x0": at, "x1": at, "y0": -0.5, "y1": n - 0.5},
+        look | {"x0": -0.5, "x1": n - 0.5, "y0": at, "y1": at},
+    ]
