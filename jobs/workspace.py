@@ -312,11 +312,11 @@ class Workspace:
             "adapter": "synthetic",
             "source": spec.to_json(),
             "note": synthetic.NOTE,
-            "description": synthetic.DESCRIPTION,
+            "description": synthetic.description(spec),
             "created": time.time(),
         }
         report = pd.DataFrame({"path": [], "status": [], "reason": []}, dtype="str")
-        return self._store(name, about, {"classes": synthetic.class_table(), "report": report})
+        return self._store(name, about, {"classes": synthetic.class_table(spec.classes), "report": report})
 
     def remove_dataset(self, name: str) -> None:
         """Forget a dataset; its sounds and its cached results stay."""

@@ -284,7 +284,7 @@ def _options(given: list[str]) -> dict[str, str]:
 
 
 def _synthesis(options: dict[str, str]) -> Synthesize:
-    kinds = {"clips_per_class": int, "seconds": float, "difficulty": float, "seed": int}
+    kinds = {"classes": int, "clips_per_class": int, "seconds": float, "difficulty": float, "seed": int}
     values: dict[str, Any] = {}
     for key, text in options.items():
         if key not in kinds:

@@ -1,13 +1,14 @@
 """The synthetic sound world: labelled clips from parametric recipes, with no download and no recording.
 
-Nine classes in each of FSD50K's six families, named after AudioSet classes and described in our own words. A
-clip is determined by (seed, class, index) and the length, rate and difficulty asked for; neither the other
-clips nor the order in which they are made matter.
+Up to sixteen classes in each of FSD50K's six families, named after AudioSet classes and described in our own
+words. A clip is determined by (seed, class, index) and the length, rate and difficulty asked for; neither the
+other clips, nor the number of classes, nor the order in which clips are made matter.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from functools import cache
 
 import numpy as np
@@ -19,18 +20,41 @@ from jobs.specs import Synthesize
 
 SAMPLE_RATE = 32_000
 FOLDS = 5
-DESCRIPTION = "Sounds made by formulas, in 54 classes of six families; every clip is labelled by its recipe."
 NOTE = (
     "These are synthetic sounds, not recordings: formulas that imitate how each class roughly sounds. "
     "They show how the methods work; what a model scores on them says little about real sounds."
 )
+# Only the first classes of a family are heard in the background, so that a clip does not change when a class
+# is added to the world.
+_HEARD_BEHIND = 9
 
 
 @cache
-def classes() -> tuple[SoundClass, ...]:
-    """All classes, by family, in an order that stays."""
-    modules = (animal, human, music, nature, things, ambiguous)
-    return tuple(sound for module in modules for sound in module.CLASSES)
+def classes(count: int | None = None) -> tuple[SoundClass, ...]:
+    """Classes of the world, by family, in an order that stays.
+
+    Parameters
+    ----------
+    count : int, optional
+        How many, spread evenly: of each family the first ones, one more of the first families where six does
+        not divide `count`. All of them by default.
+
+    Returns
+    -------
+    tuple of SoundClass
+
+    Raises
+    ------
+    ValueError
+        If there are not that many.
+    """
+    families = [module.CLASSES for module in (animal, human, music, nature, things, ambiguous)]
+    total = sum(map(len, families))
+    count = total if count is None else count
+    if not len(families) <= count <= total:
+        raise ValueError(f"classes is {count}; it must be between {len(families)} and {total}.")
+    each, more = divmod(count, len(families))
+    return tuple(sound for i, family in enumerate(families) for sound in family[: each + (i < more)])
 
 
 @cache
@@ -38,15 +62,30 @@ def _by_name() -> dict[str, SoundClass]:
     return {sound.name: sound for sound in classes()}
 
 
-def class_table() -> pd.DataFrame:
-    """One row a class: label, family, description."""
+@cache
+def _behind(sound: SoundClass) -> tuple[SoundClass, ...]:
+    """Classes that may be heard in the background of a sound."""
+    return tuple(s for s in classes(6 * _HEARD_BEHIND) if s is not sound)
+
+
+def class_table(count: int | None = None) -> pd.DataFrame:
+    """One row a class: label, family, description; of `count` classes, see `classes`."""
+    sounds = classes(count)
     return pd.DataFrame(
         {
-            "label": [s.name for s in classes()],
-            "family": [s.family for s in classes()],
-            "description": [s.description for s in classes()],
+            "label": [s.name for s in sounds],
+            "family": [s.family for s in sounds],
+            "description": [s.description for s in sounds],
         },
         dtype="str",
+    )
+
+
+def description(spec: Synthesize) -> str:
+    """One sentence for people about the world that `spec` asks for."""
+    return (
+        f"Sounds made by formulas, in {spec.classes} classes of six families; every clip is labelled by its "
+        "recipe."
     )
 
 
@@ -100,7 +139,7 @@ def render(
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, number, index])))
     return scene.record(
         sound,
-        tuple(s for s in classes() if s is not sound),
+        _behind(sound),
         rng=rng,
         n=round(seconds * sample_rate),
         sample_rate=sample_rate,
@@ -121,7 +160,7 @@ def plan(spec: Synthesize) -> pd.DataFrame:
         One row a clip, class by class; ``take`` is the index within the class, ``path`` is relative to the
         folder of sounds.
     """
-    n, sounds = spec.clips_per_class, classes()
+    n, sounds = spec.clips_per_class, classes(spec.classes)
     width = max(3, len(str(n - 1)))
     takes = np.tile(np.arange(n), len(sounds))
     names = np.repeat([s.name for s in sounds], n)
@@ -149,7 +188,7 @@ def slug(name: str) -> str:
 
     Examples
     --------
-    >>> slug("Male speech")
-    'male-speech'
+    >>> slug("Male speech"), slug("Howl (wind)")
+    ('male-speech', 'howl-wind')
     """
-    return name.lower().replace(" ", "-")
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")

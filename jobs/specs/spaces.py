@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from jobs import encoders
 from jobs.specs.base import DatasetRef, Spec, SpecError, between
 
 #: Neighbours kept of every clip. Enough for t-SNE at perplexity 50, for UMAP and for every list on a page.
 GRAPH_K = 150
+#: Classes of the synthetic sound world.
+WORLD_CLASSES = 96
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,12 +21,17 @@ class Synthesize(Spec):
     Result: ``clips.parquet`` (the clip table) and ``audio/<clip_id>.flac``.
     """
 
+    VERSION: ClassVar[int] = 2
+
+    #: How many classes, spread evenly over the six families.
+    classes: int = WORLD_CLASSES
     clips_per_class: int = 20
     seconds: float = 3.0
     difficulty: float = 0.5
     seed: int = 0
 
     def __post_init__(self) -> None:
+        between("classes", self.classes, 6, WORLD_CLASSES)
         between("clips_per_class", self.clips_per_class, 1, 10_000)
         between("seconds", self.seconds, 0.25, 60)
         between("difficulty", self.difficulty, 0, 1)
@@ -31,7 +39,7 @@ class Synthesize(Spec):
 
     @property
     def title(self) -> str:
-        return f"generate synthetic sounds, {self.clips_per_class} clips a class"
+        return f"generate synthetic sounds, {self.clips_per_class} clips of each of {self.classes} classes"
 
 
 @dataclass(frozen=True, kw_only=True)

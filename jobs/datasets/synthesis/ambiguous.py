@@ -104,6 +104,86 @@ def creak(take: Take) -> np.ndarray:
     return b.shaped(take, pulses, wood)[0]
 
 
+def ding(take: Take) -> np.ndarray:
+    times = b.regular(take, take.near(1.1, 0.5), 0.2, start=b.early(take, 0.02, 0.3))
+    pitch, decay = take.near(1900, 0.5), take.near(0.45, 0.4)
+    ratios = np.array([1, 2.4, 4.1, 5.8])
+    weights = [1, take.between(0.1, 0.6), take.between(0.05, 0.3), 0.1]
+    tap = b.hits(take, times, 0.0005, 0.003) * b.white(take)
+    return b.unit(b.ring(take, times, 1.0, pitch * ratios, decay / ratios**0.7, weights)) + 0.04 * tap
+
+
+def clang(take: Take) -> np.ndarray:
+    times = b.regular(take, take.near(0.8, 0.5), 0.3)
+    gains = take.rng.uniform(0.5, 1, len(times))
+    modes = take.near(1, 0.3) * np.exp(take.rng.uniform(np.log(600), np.log(8500), 14))
+    decays = take.near(0.8, 0.4) * (1000 / modes) ** 0.5
+    plate = b.ring(take, times, gains, modes, decays, take.rng.uniform(0.3, 1, 14))
+    blow = b.hits(take, times, 0.0006, take.near(0.02, 0.4), gains) * b.noise(
+        take, b.band(take, 700, 9000, 1)
+    )
+    return b.unit(plate) + take.between(0.05, 0.25) * blow
+
+
+def squeal(take: Take) -> np.ndarray:
+    length = take.near(1.3, 0.4)
+    starts = b.regular(take, length + take.near(0.4, 0.5), 0.08, start=b.early(take, 0.0, 0.3))
+    x = np.clip((take.t - b.stepwise(take, starts, starts)) / length, 0, 1)
+    f0 = take.near(2500, 0.35) * 2 ** (take.between(-0.25, 0.25) * x + 0.015 * b.drift(take, 12))
+    rubber = b.tone(take, f0, [1, take.between(0.1, 0.5), take.between(0.05, 0.3), 0.1])
+    flutter = 1 + take.between(0.1, 0.5) * b.drift(take, 40)
+    grit = b.noise(take, b.band(take, 1500, 9000, 1))
+    return (rubber * flutter + take.between(0.03, 0.2) * grit) * b.notes(take, starts, length, 0.06, 0.15)
+
+
+def whir(take: Take) -> np.ndarray:
+    length = take.between(0.6, 0.9) * take.seconds
+    start = take.between(0.0, 0.15) * take.seconds
+    x = np.clip((take.t - start) / length, 0, 1)
+    speed = 0.35 + 0.65 * np.clip(np.minimum(x / 0.25, (1 - x) / 0.35), 0, 1) ** 0.6
+    f0 = take.near(330, 0.5) * speed * (1 + 0.006 * b.drift(take, 6))
+    blades = b.tone(take, f0, b.rolloff(16, take.between(0.9, 1.5)))
+    beat = 1 + take.between(0.2, 0.7) * np.sin(2 * np.pi * np.cumsum(f0) / take.sample_rate / 8)
+    air = b.noise(take, b.band(take, take.near(500, 0.4), take.near(4500, 0.4), 1))
+    return (
+        (blades * beat + take.between(0.15, 0.6) * air * beat)
+        * speed**2
+        * b.notes(take, np.array([start]), length, 0.15, 0.2)
+    )
+
+
+def knock(take: Take) -> np.ndarray:
+    calls = b.regular(take, take.near(1.3, 0.3), 0.2, start=b.early(take, 0.05, 0.3))
+    pace = take.near(0.19, 0.3)
+    times = b.groups(take, calls, pace, take.count(2, 4))
+    gains = take.rng.uniform(0.6, 1, len(times))
+    panel = take.near(190, 0.4) * np.array([1, 2.3, 4.4, 8.2])
+    wood = b.ring(take, times, gains, panel, [0.035, 0.02, 0.012, 0.006], [1, 0.8, 0.5, 0.3])
+    knuckle = b.hits(take, times, 0.0007, 0.006, gains) * b.noise(take, b.band(take, 400, 4000, 1))
+    return b.unit(wood) + take.between(0.1, 0.35) * knuckle
+
+
+def scratch(take: Take) -> np.ndarray:
+    period = take.near(0.3, 0.4)
+    starts = b.regular(take, period, 0.3)
+    length = take.between(0.45, 0.75) * period
+    x = np.clip((take.t - b.stepwise(take, starts, starts)) / length, 0, 1)
+    grains = b.scattered(take, take.near(450, 0.4))
+    grain = b.hits(take, grains, 0.0005, 0.002, take.rng.gamma(0.8, 1, len(grains)))
+    rasp = b.white(take) * (grain + take.between(0.1, 0.5))
+    surface = b.peaks(take, [take.near(2600, 0.35), take.near(5200, 0.3)], [2200, 3500], [1, 0.7], 0.12)
+    return b.shaped(take, rasp, surface)[0] * np.sin(np.pi * x) ** 0.7
+
+
+def sizzle(take: Take) -> np.ndarray:
+    times = b.scattered(take, take.near(420, 0.4))
+    pops = b.impulses(take, times, take.rng.pareto(2.5, len(times)) + 0.1, flip=True)
+    fat = b.peaks(take, [take.near(4500, 0.3), take.near(8500, 0.2)], [3000, 4500], [1, 0.7], 0.08)
+    spit = b.level(b.shaped(take, pops, fat)[0])
+    hiss = b.noise(take, b.band(take, take.near(3000, 0.3), 11000, 1.5))
+    return (take.between(0.4, 1.0) * spit + hiss) * np.exp(0.25 * b.drift(take, take.near(2, 0.4)))
+
+
 CLASSES = (
     SoundClass("Tearing", FAMILY, "Paper or cloth is torn apart.", tearing),
     SoundClass("Crumpling", FAMILY, "Something thin and crisp is crumpled, crackling brightly.", crumpling),
@@ -114,4 +194,15 @@ CLASSES = (
     SoundClass("Rumble", FAMILY, "A very low rumble, felt more than heard.", rumble),
     SoundClass("Whoosh", FAMILY, "Something rushes past through the air.", whoosh),
     SoundClass("Creak", FAMILY, "An old hinge or floorboard creaks slowly.", creak),
+    SoundClass("Ding", FAMILY, "A small bell or glass is tapped once, a clear high ring.", ding),
+    SoundClass("Clang", FAMILY, "Heavy metal strikes metal, a loud, harsh, ringing blow.", clang),
+    SoundClass("Squeal", FAMILY, "Brakes or rubber squeal, a long, high, thin tone.", squeal),
+    SoundClass(
+        "Whir", FAMILY, "Something spins fast, a fan or small motor that whirs up and runs down.", whir
+    ),
+    SoundClass("Knock", FAMILY, "Knuckles knock on wood, a few short, dull raps.", knock),
+    SoundClass(
+        "Scratch", FAMILY, "Something rough scratches a surface, stroke after rasping stroke.", scratch
+    ),
+    SoundClass("Sizzle", FAMILY, "Fat sizzles in a hot pan, a fine, spitting, crackling hiss.", sizzle),
 )

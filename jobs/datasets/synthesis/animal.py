@@ -116,6 +116,90 @@ def bee(take: Take) -> np.ndarray:
     return b.shaped(take, wings * near + 0.08 * near * b.white(take), body)[0]
 
 
+def yip(take: Take) -> np.ndarray:
+    times = b.regular(take, take.near(0.34, 0.5), 0.4)
+    loud = b.hits(take, times, 0.008, take.near(0.035, 0.4), take.rng.uniform(0.5, 1, len(times)))
+    f0 = take.near(850, 0.5) * (0.7 + 0.6 * np.clip(loud, 0, 1))
+    voice = b.tone(take, f0, b.rolloff(16, 1.0)) + take.between(0.1, 0.4) * b.white(take)
+    size = take.near(1.35, 0.25)
+    throat = b.peaks(take, [750 * size, 1600 * size, 3000 * size], [300, 450, 700], [1, 0.8, 0.4], 0.03)
+    return b.shaped(take, voice * loud, throat)[0]
+
+
+def growling(take: Take) -> np.ndarray:
+    length = take.near(1.2, 0.35)
+    starts = b.regular(take, length + take.near(0.35, 0.5), 0.08, start=b.early(take, 0.0, 0.2))
+    f0 = take.near(75, 0.45) * (1 + 0.06 * b.drift(take, 4) + 0.04 * b.drift(take, 35))
+    flutter = 1 + take.between(0.3, 0.8) * np.sin(2 * np.pi * take.near(24, 0.3) * take.t)
+    voice = b.saturate(b.tone(take, f0, b.rolloff(40, 0.7)) * flutter, 2) + 0.25 * b.white(take)
+    size = take.near(1, 0.25)
+    throat = b.peaks(take, [330 * size, 850 * size, 1900 * size], [200, 350, 700], [1, 0.6, 0.2], 0.02)
+    return b.shaped(take, voice, throat)[0] * b.notes(take, starts, length, 0.15, 0.2)
+
+
+def hoot(take: Take) -> np.ndarray:
+    calls = b.regular(take, take.near(1.7, 0.3), 0.15, start=b.early(take, 0.0, 0.3))
+    pace = take.near(0.33, 0.25)
+    starts = b.groups(take, calls, pace, take.count(2, 4))
+    length = 0.6 * pace
+    x = np.clip((take.t - b.stepwise(take, starts, starts)) / length, 0, 1)
+    f0 = take.near(370, 0.35) * (0.92 + 0.08 * np.sin(np.pi * x)) * (1 + 0.004 * b.drift(take, 12))
+    voice = b.tone(take, f0, [1, take.between(0.05, 0.25), 0.04, 0.02])
+    air = b.noise(take, b.band(take, 250, 900, 1))
+    return (voice + take.between(0.02, 0.1) * air) * b.notes(take, starts, length, 0.06, 0.1)
+
+
+def moo(take: Take) -> np.ndarray:
+    length = take.near(1.5, 0.25)
+    starts = b.regular(take, length + take.near(0.6, 0.4), 0.08, start=b.early(take, 0.02, 0.3))
+    x = np.clip((take.t - b.stepwise(take, starts, starts)) / length, 0, 1)
+    opening = np.clip(x * take.between(2, 4), 0, 1)
+    f0 = take.near(125, 0.35) * (0.8 + 0.35 * opening - 0.15 * x**3) * (1 + 0.012 * b.drift(take, 9))
+    voice = b.tone(take, f0, b.rolloff(40, take.between(0.8, 1.2))) + 0.04 * b.white(take)
+    size = take.near(0.8, 0.2)
+    closed = b.peaks(take, [280 * size, 1000 * size], [90, 300], [1, 0.1], 0.005)
+    opened = b.peaks(take, [520 * size, 950 * size, 2300 * size], [150, 200, 400], [1, 0.7, 0.15], 0.008)
+    hum, call = b.shaped(take, voice, closed, opened)
+    return (hum * (1 - opening) + call * opening) * b.notes(take, starts, length, 0.15, 0.25)
+
+
+def bleat(take: Take) -> np.ndarray:
+    length = take.near(0.75, 0.3)
+    starts = b.regular(take, length + take.near(0.5, 0.5), 0.08, start=b.early(take, 0.0, 0.3))
+    x = np.clip((take.t - b.stepwise(take, starts, starts)) / length, 0, 1)
+    shake = np.sin(2 * np.pi * take.near(8.5, 0.2) * take.t)
+    f0 = take.near(320, 0.45) * (1.05 - 0.15 * x) * (1 + take.between(0.02, 0.06) * shake)
+    tremble = 1 + take.between(0.4, 0.8) * shake
+    voice = b.tone(take, f0, b.rolloff(30, 0.7)) * tremble + take.between(0.05, 0.2) * b.white(take)
+    size = take.near(1, 0.2)
+    throat = b.peaks(take, [720 * size, 1650 * size, 2700 * size], [200, 300, 500], [1, 0.8, 0.4], 0.02)
+    return b.shaped(take, voice, throat)[0] * b.notes(take, starts, length, 0.05, 0.1)
+
+
+def quack(take: Take) -> np.ndarray:
+    starts = b.regular(take, take.near(0.36, 0.4), 0.25)
+    length = take.near(0.15, 0.3)
+    x = np.clip((take.t - b.stepwise(take, starts, starts)) / length, 0, 1)
+    f0 = take.near(270, 0.35) * (1.15 - 0.3 * x) * (1 + 0.02 * b.drift(take, 60))
+    voice = b.saturate(b.tone(take, f0, b.rolloff(40, 0.4)), 2) + take.between(0.05, 0.25) * b.white(take)
+    bill = b.peaks(
+        take,
+        [take.near(1150, 0.2), take.near(2000, 0.2), take.near(3100, 0.2)],
+        [220, 350, 500],
+        [1, 0.9, 0.5],
+        0.02,
+    )
+    return b.shaped(take, voice, bill)[0] * b.notes(take, starts, length, 0.015, 0.04)
+
+
+def mosquito(take: Take) -> np.ndarray:
+    near = np.exp(0.9 * b.drift(take, take.near(0.9, 0.5)))
+    f0 = take.near(560, 0.3) * (1 + 0.04 * b.drift(take, 1.5) + 0.006 * b.drift(take, 40))
+    wings = b.tone(take, f0, b.rolloff(18, take.between(0.4, 1.0)))
+    body = b.peaks(take, [take.near(1300, 0.4), take.near(3200, 0.3)], [900, 1600], [1, 0.6], 0.1)
+    return b.shaped(take, wings * near + 0.03 * near * b.white(take), body)[0]
+
+
 CLASSES = (
     SoundClass("Bark", FAMILY, "A dog barks several times, short and rough.", bark),
     SoundClass("Meow", FAMILY, "A cat calls in a drawn-out tone that opens and closes again.", meow),
@@ -126,4 +210,17 @@ CLASSES = (
     SoundClass("Cricket", FAMILY, "A cricket on a warm night gives steady, high, pulsing trills.", cricket),
     SoundClass("Frog", FAMILY, "A frog croaks again and again, a low rattling note.", frog),
     SoundClass("Bee", FAMILY, "A bee buzzes around, nearer and then further away.", bee),
+    SoundClass("Yip", FAMILY, "A small dog or puppy yelps, sharp, short and high.", yip),
+    SoundClass(
+        "Growling", FAMILY, "An angry dog growls, a long, low, rough threat from the throat.", growling
+    ),
+    SoundClass("Hoot", FAMILY, "An owl hoots at night, a few soft, hollow, low notes.", hoot),
+    SoundClass(
+        "Moo", FAMILY, "A cow lows, one long deep note through the nose and then the open mouth.", moo
+    ),
+    SoundClass("Bleat", FAMILY, "A sheep or goat bleats, a trembling nasal cry.", bleat),
+    SoundClass("Quack", FAMILY, "A duck quacks, short, nasal and harsh, again and again.", quack),
+    SoundClass(
+        "Mosquito", FAMILY, "A mosquito whines by the ear, a thin, high, steady buzz of wings.", mosquito
+    ),
 )

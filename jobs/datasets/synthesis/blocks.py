@@ -120,6 +120,17 @@ def regular(take: Take, period: float, jitter: float = 0.1, start: float | None 
     return np.clip(times, 0, None)
 
 
+def early(take: Take, low: float, high: float) -> float:
+    """A time from `low` to `high` after the beginning; earlier in a take of less than a second."""
+    return take.between(low, high) * min(take.seconds, 1.0)
+
+
+def groups(take: Take, calls: np.ndarray, pace: float, count: int) -> np.ndarray:
+    """Times of `count` events from each call on, `pace` apart, sorted; those past the end are left out."""
+    times = np.sort((calls[:, None] + pace * np.arange(count)[None, :]).ravel())
+    return times[times < max(take.seconds - 0.02, times[0] + 1e-6)]
+
+
 def scattered(take: Take, rate: float) -> np.ndarray:
     """Times of events at random, `rate` a second, sorted; at least one."""
     count = max(1, take.rng.poisson(rate * take.seconds))

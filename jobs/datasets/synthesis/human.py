@@ -132,6 +132,96 @@ def footsteps(take: Take) -> np.ndarray:
     return b.unit(heel) + ground * (0.12 * sole + take.between(0.1, 0.5) * click)
 
 
+def child_speech(take: Take) -> np.ndarray:
+    return _speech(take, take.near(300, 0.2), take.near(1.38, 0.08))
+
+
+def chatter(take: Take) -> np.ndarray:
+    crowd = np.zeros(take.n)
+    for pitch, size in ((120, 0.97), (210, 1.16)):
+        source = 0.03 * b.white(take)
+        for _ in range(3):
+            melody = 1 + 0.12 * b.drift(take, 2.5)
+            source = source + b.tone(take, take.near(pitch, 0.3) * melody, b.rolloff(40, 1.2))
+        chosen = take.rng.permutation(len(VOWELS))[:2]
+        for part in b.shaped(take, source, *(_vowel(take, int(v), take.near(size, 0.08)) for v in chosen)):
+            starts = b.scattered(take, take.near(6, 0.3))
+            crowd += b.unit(part) * (0.25 + b.notes(take, starts, take.near(0.14, 0.2), 0.04, 0.08))
+    hiss = b.noise(take, b.band(take, 2500, 7000)) * np.exp(0.5 * b.drift(take, 8))
+    return b.level(crowd) + take.between(0.02, 0.08) * hiss
+
+
+def humming(take: Take) -> np.ndarray:
+    scale = np.array([0, 2, 4, 5, 7, 9, 12])
+    starts = b.regular(take, take.near(0.6, 0.4), 0.1, start=0.03)
+    tune = take.near(190, 0.5) * 2 ** (take.rng.choice(scale, len(starts)) / 12)
+    f0 = b.glide(take, b.stepwise(take, starts, tune), 0.09) * (1 + 0.004 * b.drift(take, 6))
+    voice = b.tone(take, f0, b.rolloff(25, take.between(1.1, 1.5))) + 0.01 * b.white(take)
+    nose = b.peaks(
+        take,
+        [take.near(270, 0.15), take.near(1050, 0.15), take.near(2300, 0.15)],
+        [110, 250, 400],
+        [1, 0.1, 0.04],
+        0.003,
+    )
+    return b.shaped(take, voice, nose)[0] * (
+        0.25 + 0.75 * b.notes(take, starts, take.near(0.45, 0.3), 0.1, 0.15)
+    )
+
+
+def screaming(take: Take) -> np.ndarray:
+    length = take.near(1.1, 0.4)
+    starts = b.regular(take, length + take.near(0.35, 0.5), 0.08, start=b.early(take, 0.0, 0.25))
+    x = np.clip((take.t - b.stepwise(take, starts, starts)) / length, 0, 1)
+    rise = np.clip(x * take.between(4, 10), 0, 1)
+    f0 = take.near(980, 0.4) * (0.75 + 0.25 * rise - 0.12 * x**3) * (1 + 0.02 * b.drift(take, 18))
+    rough = 1 + take.between(0.1, 0.8) * np.sin(np.pi * np.cumsum(f0) / take.sample_rate)
+    voice = b.saturate(b.tone(take, f0, b.rolloff(16, 0.6)) * rough, 2) + take.between(0.02, 0.12) * b.white(
+        take
+    )
+    mouth = b.peaks(
+        take, [take.near(1250, 0.2), take.near(2700, 0.2), 4200], [500, 700, 1200], [1, 0.8, 0.3], 0.04
+    )
+    return b.shaped(take, voice, mouth)[0] * b.notes(take, starts, length, 0.04, 0.1)
+
+
+def sneeze(take: Take) -> np.ndarray:
+    times = b.regular(take, take.near(1.5, 0.3), 0.25, start=take.between(0.3, 0.5) * min(take.seconds, 2))
+    burst = b.hits(take, times, 0.008, take.near(0.09, 0.35), take.rng.uniform(0.7, 1, len(times)))
+    breath = b.notes(take, np.maximum(times - take.near(0.4, 0.3), 0), 0.2, 0.15, 0.06)
+    size = take.near(1, 0.15)
+    hiss = b.noise(take, b.band(take, 1500 * size, take.near(6500, 0.25), 1.5))
+    f0 = take.near(260, 0.45) * (1 - 0.2 * np.clip(burst, 0, 1))
+    voice = b.shaped(take, b.tone(take, f0, b.rolloff(25, 0.9)), _vowel(take, 3, 1.1 * size))[0]
+    air = b.noise(take, b.band(take, 500, 3500, 1))
+    return (
+        hiss * burst + take.between(0.1, 0.6) * b.unit(voice) * burst + take.between(0.02, 0.1) * air * breath
+    )
+
+
+def snoring(take: Take) -> np.ndarray:
+    length = take.near(1.1, 0.25)
+    starts = b.regular(take, length + take.near(1.0, 0.3), 0.1, start=b.early(take, 0.0, 0.4))
+    x = np.clip((take.t - b.stepwise(take, starts, starts)) / length, 0, 1)
+    rate = take.near(48, 0.4) * (1 + 0.25 * np.sin(np.pi * x) + 0.08 * b.drift(take, 12))
+    flaps = np.diff(np.floor(np.cumsum(rate) / take.sample_rate), prepend=0) > 0
+    source = flaps * take.rng.uniform(0.6, 1, take.n) * 6 + take.between(0.05, 0.2) * b.white(take)
+    size = take.near(1, 0.25)
+    nose = b.peaks(take, [260 * size, 620 * size, 1500 * size], [150, 250, 600], [1, 0.8, 0.25], 0.02)
+    drawn = b.shaped(take, source, nose)[0] * b.notes(take, starts, 0.8 * length, 0.3, 0.15)
+    blown = b.noise(take, b.band(take, 400, 2500, 1)) * b.notes(take, starts + 1.2 * length, 0.4, 0.2, 0.3)
+    return b.unit(drawn) + take.between(0.01, 0.05) * blown
+
+
+def clapping(take: Take) -> np.ndarray:
+    times = b.regular(take, take.near(0.3, 0.5), 0.15)
+    gains = take.rng.uniform(0.6, 1, len(times))
+    palms = b.hits(take, times, 0.0008, take.near(0.012, 0.4), gains) * b.white(take)
+    hollow = take.near(1150, 0.4)
+    hands = b.peaks(take, [hollow, 2.1 * hollow, 4200], [500, 900, 2500], [1, 0.7, 0.3], 0.08)
+    return b.shaped(take, palms, hands)[0]
+
+
 CLASSES = (
     SoundClass("Male speech", FAMILY, "A man talks in a low voice, syllable after syllable.", male_speech),
     SoundClass("Female speech", FAMILY, "A woman talks, her voice moving up and down.", female_speech),
@@ -142,4 +232,11 @@ CLASSES = (
     SoundClass("Cough", FAMILY, "Someone coughs, sudden bursts of air from the throat.", cough),
     SoundClass("Applause", FAMILY, "An audience claps its hands.", applause),
     SoundClass("Footsteps", FAMILY, "A person walks by on a hard floor, step after step.", footsteps),
+    SoundClass("Child speech", FAMILY, "A small child talks in a high, light, lively voice.", child_speech),
+    SoundClass("Chatter", FAMILY, "Many people talk at once, a babble of voices in a full room.", chatter),
+    SoundClass("Humming", FAMILY, "Someone hums a tune with closed lips, soft and low.", humming),
+    SoundClass("Screaming", FAMILY, "A person screams in terror, long, loud, shrill and rough.", screaming),
+    SoundClass("Sneeze", FAMILY, "Someone draws breath and sneezes, one explosive hiss of air.", sneeze),
+    SoundClass("Snoring", FAMILY, "A sleeper snores, a low rattle with each breath drawn in.", snoring),
+    SoundClass("Clapping", FAMILY, "One person claps their hands, clap after clap, evenly.", clapping),
 )

@@ -147,6 +147,91 @@ def cymbal(take: Take) -> np.ndarray:
     return wash * crash + 0.25 * stick
 
 
+def cello(take: Take) -> np.ndarray:
+    starts, pitches = _tune(take, take.near(116, 0.4), take.near(0.9, 0.5))
+    vibrato = 1 + take.between(0.002, 0.011) * np.sin(2 * np.pi * take.near(5.2, 0.15) * take.t)
+    f0 = b.glide(take, b.stepwise(take, starts, pitches), 0.03) * vibrato * (1 + 0.0015 * b.drift(take, 20))
+    bow = 1 + 0.15 * b.drift(take, 6)
+    string = b.tone(take, f0, b.rolloff(45, take.between(0.8, 1.2))) * bow + 0.04 * b.white(take)
+    body = b.peaks(
+        take, [110, 220, 420, take.near(1400, 0.25)], [50, 80, 200, 800], [0.6, 0.9, 0.6, 0.4], 0.1
+    )
+    return b.shaped(take, string, body)[0] * b.notes(take, starts, take.near(0.8, 0.3), 0.09, 0.12)
+
+
+def clarinet(take: Take) -> np.ndarray:
+    starts, pitches = _tune(take, take.near(262, 0.5), take.near(0.5, 0.5))
+    odd = b.rolloff(18, take.between(0.7, 1.3))
+    odd[1::2] *= take.between(0.03, 0.25)  # a pipe closed at one end has next to no even harmonics
+    f0 = b.stepwise(take, starts, pitches) * (1 + 0.0015 * b.drift(take, 8))
+    reed = b.tone(take, f0, odd) + take.between(0.01, 0.05) * b.noise(take, b.band(take, 1000, 6000, 1))
+    bore = b.peaks(take, [take.near(1500, 0.25)], [1800], [1], 0.4)
+    return b.shaped(take, reed, bore)[0] * b.notes(take, starts, take.near(0.42, 0.3), 0.03, 0.05)
+
+
+def trombone(take: Take) -> np.ndarray:
+    starts, pitches = _tune(take, take.near(117, 0.4), take.near(0.7, 0.5))
+    length = take.near(0.55, 0.35)
+    x = np.clip((take.t - b.stepwise(take, starts, starts)) / length, 0, 1)
+    swell = np.clip(x * 4, 0, 1) * (1 - 0.4 * x)
+    f0 = b.glide(take, b.stepwise(take, starts, pitches), take.between(0.02, 0.2))  # the slide
+    f0 = f0 * (1 + 0.003 * b.drift(take, 6))
+    dark, bright = b.tone(take, f0, b.rolloff(12, 1.6)), b.tone(take, f0, b.rolloff(40, 0.5))
+    blown = dark * (1 - 0.7 * swell) + bright * swell * take.between(0.5, 1)
+    bell = b.peaks(take, [take.near(520, 0.2), take.near(1300, 0.2)], [500, 900], [1, 0.4], 0.15)
+    return b.shaped(take, blown, bell)[0] * b.notes(take, starts, length, 0.04, 0.08)
+
+
+def harpsichord(take: Take) -> np.ndarray:
+    starts, pitches = _tune(take, take.near(233, 0.5), take.near(0.26, 0.5))
+    bright, dark = b.rolloff(40, take.between(0.1, 0.5)), b.rolloff(20, take.between(0.6, 1.0))
+    strings = _plucked(take, starts, pitches, bright, dark, take.near(0.3, 0.3), 0.5)
+    quill = b.hits(take, starts, 0.0005, 0.004) * b.noise(take, b.band(take, 2000, 9000))
+    return b.unit(strings) + take.between(0.05, 0.2) * quill
+
+
+def glockenspiel(take: Take) -> np.ndarray:
+    starts, pitches = _tune(take, take.near(1250, 0.4), take.near(0.32, 0.5))
+    gains, bars = take.rng.uniform(0.6, 1, len(starts)), np.zeros(take.n)
+    decay = take.near(0.55, 0.35)
+    for pitch in np.unique(pitches)[:6]:
+        mine = pitches == pitch
+        f = np.array([1, 2.76, 5.4]) * pitch
+        bars += b.ring(
+            take,
+            starts[mine],
+            gains[mine],
+            f,
+            [decay, decay / 3, decay / 8],
+            [1, take.between(0.2, 0.7), 0.2],
+        )
+    mallet = b.hits(take, starts, 0.0005, 0.003, gains) * b.noise(take, b.band(take, 2500, 9000))
+    return b.unit(bars) + 0.06 * mallet
+
+
+def bass_drum(take: Take) -> np.ndarray:
+    times = b.regular(take, take.near(0.5, 0.4), 0.04)
+    gains = take.rng.choice([0.5, 0.8, 1.0], len(times))
+    since = np.clip(take.t - b.stepwise(take, times, times), 0, None)
+    f0 = take.near(56, 0.3) * (1 + take.between(0.6, 2.5) * np.exp(-since / take.near(0.025, 0.4)))
+    skin = b.sine(take, f0) * b.hits(take, times, 0.002, take.near(0.16, 0.5), gains)
+    beater = b.hits(take, times, 0.0008, 0.008, gains) * b.noise(
+        take, b.band(take, 300, take.near(2500, 0.4))
+    )
+    return skin + take.between(0.05, 0.4) * beater
+
+
+def hi_hat(take: Take) -> np.ndarray:
+    times = b.regular(take, take.near(0.19, 0.4), 0.06)
+    gains = take.rng.choice([0.4, 0.7, 1.0], len(times))
+    opened = take.rng.random(len(times)) < take.between(0.0, 0.3)
+    modes = take.near(1, 0.15) * np.exp(take.rng.uniform(np.log(3500), np.log(13000), 18))
+    metal = b.peaks(take, modes, 60 + 0.02 * modes, take.rng.uniform(0.3, 1, 18), 0.15)
+    plates = b.noise(take, metal, b.band(take, take.near(5000, 0.3), 14000, 2))
+    closed = b.hits(take, times, 0.0008, take.near(0.03, 0.4), gains * ~opened)
+    return plates * (closed + b.hits(take, times, 0.001, take.near(0.16, 0.4), gains * opened))
+
+
 CLASSES = (
     SoundClass("Piano", FAMILY, "A piano plays a few notes that ring out.", piano),
     SoundClass("Organ", FAMILY, "An organ holds full, steady chords.", organ),
@@ -159,4 +244,20 @@ CLASSES = (
     SoundClass("Marimba", FAMILY, "Mallets strike the wooden bars of a marimba in quick notes.", marimba),
     SoundClass("Snare drum", FAMILY, "A snare drum is struck in a rhythm, sharp and rattling.", snare),
     SoundClass("Cymbal", FAMILY, "A cymbal is hit and its metallic wash slowly fades.", cymbal),
+    SoundClass("Cello", FAMILY, "A cello plays long, deep, warm bowed notes.", cello),
+    SoundClass("Clarinet", FAMILY, "A clarinet plays a smooth, hollow, woody tune.", clarinet),
+    SoundClass("Trombone", FAMILY, "A trombone plays low brassy notes that slide into each other.", trombone),
+    SoundClass(
+        "Harpsichord", FAMILY, "A harpsichord plays fast, bright, jangling plucked notes.", harpsichord
+    ),
+    SoundClass(
+        "Glockenspiel",
+        FAMILY,
+        "Small metal bars of a glockenspiel are struck, high notes that ring.",
+        glockenspiel,
+    ),
+    SoundClass(
+        "Bass drum", FAMILY, "A big bass drum is beaten, deep dull thuds in a slow rhythm.", bass_drum
+    ),
+    SoundClass("Hi-hat", FAMILY, "A drummer's hi-hat cymbals tick in a fast rhythm, thin and crisp.", hi_hat),
 )

@@ -103,6 +103,73 @@ def leaves(take: Take) -> np.ndarray:
     return foliage * (brushes + 0.08) * breeze
 
 
+def rain_on_surface(take: Take) -> np.ndarray:
+    times = b.scattered(take, take.near(120, 0.6))
+    drops = b.impulses(take, times, take.rng.gamma(0.8, 1, len(times)), flip=True)
+    roof = take.near(900, 0.5)
+    sheet = b.peaks(take, [roof, 2.3 * roof, 5.1 * roof], [350, 900, 2500], [1, 0.7, 0.4], 0.05)
+    taps = b.level(b.shaped(take, drops, sheet)[0])
+    bed = b.noise(take, b.band(take, take.near(600, 0.4), take.near(5500, 0.3), 1))
+    return taps + take.between(0.15, 0.7) * bed * (1 + 0.1 * b.drift(take, 1))
+
+
+def thunderstorm(take: Take) -> np.ndarray:
+    downpour = rain(take)
+    start = take.between(0.02, 0.35) * take.seconds
+    claps = np.minimum(start + np.cumsum(take.rng.exponential(0.35, take.count(2, 5))), take.seconds - 0.05)
+    loud = b.hits(take, claps, 0.03, take.near(0.6, 0.4), take.rng.uniform(0.3, 1, len(claps)))
+    roll = b.noise(take, b.band(take, 25, take.near(150, 0.5), 1.5)) * (1 + 0.4 * b.drift(take, 9))
+    gusts = b.noise(take, b.band(take, 80, 500, 1)) * np.exp(0.7 * b.drift(take, 0.9))
+    return take.between(0.25, 0.8) * b.level(downpour) + b.level(roll * loud) + take.between(0, 0.3) * gusts
+
+
+def ocean(take: Take) -> np.ndarray:
+    roar = b.noise(take, b.slope(take, take.between(0.5, 1.0)), b.band(take, 50, take.near(2500, 0.4), 1))
+    foam = b.noise(take, b.band(take, take.near(500, 0.4), take.near(4000, 0.3), 1))
+    swell = np.zeros(take.n)
+    for _ in range(2):  # one wave comes in while another draws back
+        phase = take.t * take.near(0.17, 0.4) + take.rng.random()
+        swell += (0.5 - 0.5 * np.cos(2 * np.pi * phase)) ** 2
+    return roar * (0.7 + 0.4 * swell) + take.between(0.1, 0.4) * foam * swell
+
+
+def gurgling(take: Take) -> np.ndarray:
+    gulps = np.exp(1.1 * b.drift(take, take.near(3, 0.4)))
+    water = _bubbles(take, take.near(42, 0.4), take.near(430, 0.4), 0.45, 0.03) * gulps
+    pipe = b.peaks(take, [take.near(350, 0.3), take.near(900, 0.3)], [250, 600], [1, 0.6], 0.15)
+    flow = b.noise(take, b.band(take, 200, take.near(1500, 0.4), 1)) * gulps
+    return b.level(b.shaped(take, water, pipe)[0]) + take.between(0.05, 0.3) * flow
+
+
+def steam(take: Take) -> np.ndarray:
+    pressure = np.exp(0.25 * b.drift(take, take.near(2, 0.5)))
+    if take.rng.random() < 0.4:  # a valve that opens now and then
+        pressure = pressure * (
+            0.05 + b.notes(take, b.regular(take, take.near(0.9, 0.4), 0.2), 0.5, 0.05, 0.2)
+        )
+    jet = b.noise(take, b.band(take, take.near(2800, 0.4), take.near(11000, 0.2), 1.5))
+    pipe = b.noise(take, b.peaks(take, [take.near(1800, 0.4), take.near(5200, 0.3)], [800, 1800], [1, 0.7]))
+    return (jet + take.between(0.1, 0.5) * pipe) * pressure * (1 + 0.05 * b.drift(take, 30))
+
+
+def wind_howl(take: Take) -> np.ndarray:
+    gust = b.drift(take, take.near(0.9, 0.4))
+    centers = np.clip(take.near(560, 0.4) * 2 ** (0.45 * gust), 120, 4000)
+    gap = b.moving(take, b.white(take), centers, take.between(0.04, 0.2), steps=9)  # it blows through a gap
+    low = b.noise(take, b.band(take, 40, take.near(300, 0.4), 1.5))
+    return (b.level(gap) + take.between(0.1, 0.5) * low) * np.exp(0.6 * gust)
+
+
+def wildfire(take: Take) -> np.ndarray:
+    times = b.scattered(take, take.near(140, 0.5))
+    sparks = b.impulses(take, times, take.rng.pareto(2.2, len(times)) + 0.1, flip=True)
+    wood = b.peaks(take, [take.near(1300, 0.5), take.near(3800, 0.4)], [1200, 3000], [1, 0.7], 0.15)
+    crackle = b.level(b.shaped(take, sparks, wood)[0])
+    gusts = np.exp(0.45 * b.drift(take, take.near(1.5, 0.4)))
+    roar = b.noise(take, b.slope(take, take.between(0.4, 0.8)), b.band(take, 40, take.near(1500, 0.5), 1))
+    return take.between(0.25, 0.8) * crackle + roar * gusts
+
+
 CLASSES = (
     SoundClass("Rain", FAMILY, "Rain falls steadily, a bright even hiss of many drops.", rain),
     SoundClass("Raindrop", FAMILY, "Single drops of water drip and splash now and then.", raindrop),
@@ -113,4 +180,19 @@ CLASSES = (
     SoundClass("Fire", FAMILY, "A wood fire crackles and pops over a soft roar.", fire),
     SoundClass("Waterfall", FAMILY, "A waterfall roars without a pause.", waterfall),
     SoundClass("Rustling leaves", FAMILY, "Dry leaves rustle in a breeze.", leaves),
+    SoundClass(
+        "Rain on surface", FAMILY, "Rain drums on a tin roof, countless hard little taps.", rain_on_surface
+    ),
+    SoundClass(
+        "Thunderstorm", FAMILY, "A storm: thunder rolls over heavy rain and gusts of wind.", thunderstorm
+    ),
+    SoundClass(
+        "Ocean", FAMILY, "The open sea roars far off, deep and wide, rising and sinking slowly.", ocean
+    ),
+    SoundClass("Gurgling", FAMILY, "Water gurgles down a drain, low bubbling gulps.", gurgling),
+    SoundClass("Steam", FAMILY, "Steam escapes from a valve with a sharp, high hiss.", steam),
+    SoundClass(
+        "Howl (wind)", FAMILY, "Wind howls and whistles through a gap, a hollow wandering tone.", wind_howl
+    ),
+    SoundClass("Wildfire", FAMILY, "A forest burns: a great fire roars and crackles everywhere.", wildfire),
 )

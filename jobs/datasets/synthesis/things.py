@@ -132,6 +132,101 @@ def shatter(take: Take) -> np.ndarray:
     return b.unit(glass) + take.between(0.15, 0.5) * blow
 
 
+def motorcycle(take: Take) -> np.ndarray:
+    throttle = b.glide(take, np.exp2(take.between(0.2, 0.6) * b.drift(take, take.near(1.2, 0.4))), 0.1)
+    rate = take.near(62, 0.4) * throttle * (1 + 0.01 * b.drift(take, 30))
+    phase = np.cumsum(rate) / take.sample_rate
+    fired = np.diff(np.floor(phase), prepend=0) > 0
+    limp = 1 + take.between(0, 0.5) * np.sin(np.pi * phase)  # of two cylinders, one is stronger
+    source = b.tone(take, rate, b.rolloff(50, take.between(0.3, 0.7))) * limp
+    bangs = b.hits(take, take.t[fired], 0.001, 0.006) * b.white(take) if fired.any() else b.white(take)
+    exhaust = b.peaks(
+        take,
+        [take.near(130, 0.3), take.near(340, 0.3), take.near(1100, 0.4)],
+        [80, 200, 900],
+        [1, 0.7, 0.25],
+        0.03,
+    )
+    return b.shaped(take, b.saturate(source, 2) + take.between(0.2, 0.6) * bangs, exhaust)[0] * throttle
+
+
+def chainsaw(take: Take) -> np.ndarray:
+    cuts = b.regular(take, take.near(1.3, 0.4), 0.3)
+    load = b.glide(take, b.notes(take, cuts, take.near(0.8, 0.3), 0.1, 0.15), 0.05)
+    rate = take.near(125, 0.35) * (1 - take.between(0.1, 0.3) * load) * (1 + 0.02 * b.drift(take, 14))
+    engine = b.saturate(b.tone(take, rate, b.rolloff(60, take.between(0.1, 0.5))), 1.5)
+    chain = b.white(take) * (1 + 0.7 * np.sin(2 * np.pi * np.cumsum(rate) / take.sample_rate))
+    case = b.peaks(
+        take,
+        [take.near(480, 0.3), take.near(1500, 0.3), take.near(3400, 0.3)],
+        [400, 1000, 2200],
+        [0.8, 1, 0.7],
+        0.08,
+    )
+    return b.shaped(take, engine + take.between(0.1, 0.45) * chain * (0.3 + load), case)[0]
+
+
+def vacuum_cleaner(take: Take) -> np.ndarray:
+    f0 = take.near(310, 0.35) * (1 + 0.002 * b.drift(take, 3))
+    motor = b.tone(take, f0, b.rolloff(20, take.between(0.7, 1.2)) * take.rng.uniform(0.2, 1, 20))
+    nozzle = 1 + take.between(0.05, 0.3) * b.drift(take, take.near(1.2, 0.5))
+    suction = b.noise(take, b.band(take, take.near(350, 0.4), take.near(5000, 0.4), 1))
+    return suction * nozzle + take.between(0.2, 0.7) * motor
+
+
+def alarm_clock(take: Take) -> np.ndarray:
+    group, pace = take.count(2, 4), take.near(0.12, 0.2)
+    calls = b.regular(take, group * pace + take.near(0.4, 0.3), 0.01, start=b.early(take, 0.0, 0.2))
+    starts = b.groups(take, calls, pace, group)
+    partials = [1, take.between(0, 0.2), take.between(0.1, 0.5), 0, take.between(0, 0.3)]
+    return b.tone(take, take.near(2100, 0.3), partials) * b.notes(take, starts, 0.55 * pace, 0.003, 0.005)
+
+
+def church_bell(take: Take) -> np.ndarray:
+    times = b.regular(take, take.near(1.25, 0.35), 0.08, start=b.early(take, 0.02, 0.2))
+    strike = take.near(430, 0.5)
+    # Hum, prime, minor third, fifth, octave, and what lies above: none of them quite in tune.
+    ratios = np.array([0.5, 1, 1.19, 1.5, 2, 2.51, 3.01, 4.17]) * 2 ** take.rng.normal(0, 0.008, 8)
+    decay = take.near(1.5, 0.3)
+    gains = take.rng.uniform(0.6, 1, len(times))
+    weights = np.array([0.6, 0.7, 0.9, 0.5, 1, 0.5, 0.5, 0.3]) * take.rng.uniform(0.6, 1, 8)
+    bronze = b.ring(take, times, gains, strike * ratios, decay / ratios**0.9, weights)
+    clapper = b.hits(take, times, 0.001, 0.01, gains) * b.noise(take, b.band(take, 800, 5000))
+    return b.unit(bronze) + 0.05 * clapper
+
+
+def typewriter(take: Take) -> np.ndarray:
+    times = b.regular(take, 1 / take.near(5.5, 0.4), take.between(0.4, 0.9))
+    gains = take.rng.uniform(0.5, 1, len(times))
+    clacks = b.hits(take, times, 0.0006, take.near(0.009, 0.4), gains) * b.white(take)
+    frame = b.peaks(
+        take,
+        [take.near(850, 0.3), take.near(2700, 0.3), take.near(6000, 0.25)],
+        [350, 900, 2500],
+        [0.8, 1, 0.6],
+        0.06,
+    )
+    platen = b.ring(take, times, gains, [take.near(190, 0.3), take.near(1600, 0.3)], [0.02, 0.03], [1, 0.4])
+    strokes = b.unit(b.shaped(take, clacks, frame)[0]) + take.between(0.1, 0.4) * b.unit(platen)
+    if take.rng.random() < 0.4:  # the end of a line
+        end = np.array([take.between(0.4, 0.9) * take.seconds])
+        strokes += 0.3 * b.unit(b.ring(take, end, 1.0, [take.near(2900, 0.2), 6400], [0.3, 0.1], [1, 0.3]))
+    return strokes
+
+
+def foghorn(take: Take) -> np.ndarray:
+    length = take.near(1.6, 0.3)
+    starts = b.regular(take, length + take.near(0.7, 0.4), 0.1, start=b.early(take, 0.0, 0.3))
+    x = np.clip((take.t - b.stepwise(take, starts, starts)) / length, 0, 1)
+    f0 = take.near(135, 0.4) * (
+        1 - 0.06 * np.exp(-8 * x) - take.between(0, 0.3) * np.clip(8 * (x - 0.88), 0, 1)
+    )
+    reed = b.saturate(b.tone(take, f0, b.rolloff(30, take.between(0.6, 1.1))), 1.5)
+    throat = b.peaks(take, [take.near(260, 0.3), take.near(700, 0.3)], [250, 500], [1, 0.5], 0.05)
+    air = 0.03 * b.noise(take, b.band(take, 200, 2500, 1))
+    return (b.level(b.shaped(take, reed, throat)[0]) + air) * b.notes(take, starts, length, 0.12, 0.2)
+
+
 CLASSES = (
     SoundClass("Idling", FAMILY, "A car engine idles, a low uneven throb.", idling),
     SoundClass("Helicopter", FAMILY, "A helicopter hovers with beating blades.", helicopter),
@@ -142,4 +237,20 @@ CLASSES = (
     SoundClass("Computer keyboard", FAMILY, "Someone types fast on a keyboard, dry little clicks.", keyboard),
     SoundClass("Drill", FAMILY, "A power drill whirs and grinds into a wall.", drill),
     SoundClass("Shatter", FAMILY, "Glass breaks and its splinters tinkle on the floor.", shatter),
+    SoundClass("Motorcycle", FAMILY, "A motorcycle engine revs up and down with a throaty roar.", motorcycle),
+    SoundClass(
+        "Chainsaw", FAMILY, "A chainsaw screams and bogs down, a loud rasping little engine.", chainsaw
+    ),
+    SoundClass(
+        "Vacuum cleaner",
+        FAMILY,
+        "A vacuum cleaner runs, a whining motor in a steady rush of air.",
+        vacuum_cleaner,
+    ),
+    SoundClass(
+        "Alarm clock", FAMILY, "An alarm clock goes off with fast, high electronic beeps.", alarm_clock
+    ),
+    SoundClass("Church bell", FAMILY, "A heavy church bell tolls and rings on for a long time.", church_bell),
+    SoundClass("Typewriter", FAMILY, "Someone types on an old typewriter, hard metal clacks.", typewriter),
+    SoundClass("Foghorn", FAMILY, "A ship's foghorn blows one long, very low blast.", foghorn),
 )
