@@ -245,6 +245,36 @@ def limits_of(found: Sequence[Measured]) -> tuple[int, int]:
     return max(1, min(last, min(m.n for m in found) // 5)), last
 
 
+def at_size(ready: Sequence[Pair], measure: str, k: int, *, with_self: bool = False) -> dict[str, float]:
+    """Return one measure of every pair at k, by the pair's id; NaN where a curve does not reach so far."""
+    found = {}
+    for pair in ready:
+        m = measured(pair)
+        found[pair.id] = at(m, series(m, measure, with_self=with_self).values, k)
+    return found
+
+
+def cka(ready: Sequence[Pair], form: str) -> dict[str, float]:
+    """Return one form of CKA of every pair, by the pair's id."""
+    return {pair.id: measured(pair).cka[form] for pair in ready}
+
+
+def lowest(*matrices: dict[str, float]) -> float:
+    """Return where colours begin that matrices share: at 0, or at the lowest number where that is below."""
+    values = [v for numbers_of in matrices for v in numbers_of.values()]
+    return min([0.0, *(v for v in values if np.isfinite(v))])
+
+
+def things(found: Sequence[Pair]) -> str:
+    """Say how many things pairs compare: ``400``, or ``380 to 400`` where they differ."""
+    return numbers.span(measured(pair).n for pair in found)
+
+
+def permutations(found: Sequence[Pair]) -> int:
+    """Return the most shuffled pairings that any of the pairs was compared with."""
+    return max((measured(pair).permutations for pair in found), default=0)
+
+
 def matrix(
     spaces: Sequence[Compared], ready: Sequence[Pair], numbers_of: dict[str, float]
 ) -> tuple[np.ndarray, list[list[str]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,6 +63,12 @@ def duration(seconds: float) -> str:
 def count(n: int, noun: str) -> str:
     """Say a number of things: ``1 clip``, ``2,000 clips``."""
     return f"{n:,} {noun}" + ("" if n == 1 else "es" if noun.endswith("s") else "s")
+
+
+def span(counts: Iterable[int]) -> str:
+    """Say counts that may differ, at least one: ``400``, ``400 to 1,390``."""
+    ordered = sorted(set(counts))
+    return " to ".join(f"{n:,}" for n in dict.fromkeys((ordered[0], ordered[-1])))
 
 
 def signed(value: float) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import math
 from collections.abc import Sequence
 from functools import partial
 
@@ -143,7 +142,9 @@ def _curves(view: state.View, chosen: Choices, o: Options) -> None:
         key=view.key("k"),
         help="Marked in the curves; the numbers and lists below are for this k.",
     )
-    ui.reading(reading.curves(o.measure, chosen.of, _permutations(chosen), with_self=o.with_self))
+    ui.reading(
+        reading.curves(o.measure, chosen.of, agreement.permutations(chosen.ready), with_self=o.with_self)
+    )
 
 
 def _itself(o: Options) -> str:
@@ -151,13 +152,7 @@ def _itself(o: Options) -> str:
 
 
 def _things(chosen: Choices, pairs: Sequence[Pair]) -> str:
-    counts = sorted({agreement.measured(p).n for p in pairs})
-    n = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
-    return f"{chosen.of}; n = {n}"
-
-
-def _permutations(chosen: Choices) -> int:
-    return max((agreement.measured(p).permutations for p in chosen.ready), default=0)
+    return f"{chosen.of}; n = {agreement.things(pairs)}"
 
 
 # -- numbers ----------------------------------------------------------------------------------------------
@@ -202,7 +197,7 @@ def _summary(view: state.View, chosen: Choices, o: Options) -> None:
         )
     if rows:
         rich_table(head, rows)
-    ui.reading(reading.summary(o.literal, _permutations(chosen)))
+    ui.reading(reading.summary(o.literal, agreement.permutations(chosen.ready)))
 
 
 def _at(k: int) -> str:
@@ -215,14 +210,10 @@ def _at(k: int) -> str:
 def _matrix(view: state.View, chosen: Choices, o: Options) -> None:
     st.subheader("All spaces against all", anchor=False)
     names = [s.name for s in chosen.spaces]
-    at_k = {}
-    for p in chosen.ready:
-        m = agreement.measured(p)
-        s = agreement.series(m, o.measure, with_self=o.with_self)
-        at_k[p.id] = agreement.at(m, s.values, o.k)
-    cka = {p.id: agreement.measured(p).cka[o.cka] for p in chosen.ready}
+    at_k = agreement.at_size(chosen.ready, o.measure, o.k, with_self=o.with_self)
+    cka = agreement.cka(chosen.ready, o.cka)
     pick(view, "cka", "CKA", agreement.CKA)
-    low = min([0.0, *(v for v in (*at_k.values(), *cka.values()) if math.isfinite(v))])
+    low = agreement.lowest(at_k, cka)
     n = f"<br>{_things(chosen, chosen.ready)}"
     left, right = st.columns(2, gap="medium")
     for place, key, title, values in (

@@ -118,8 +118,7 @@ def _properties(rows: list[Scores], embedding: EmbedAudio, dataset: str) -> None
     if not any(s.measured for s in rows):
         return
     st.subheader("Four properties of the angles, across spaces", anchor=False)
-    sizes = sorted({s.labelled for s in rows if s.measured})
-    n = " to ".join(f"{size:,}" for size in dict.fromkeys((sizes[0], sizes[-1])))
+    n = numbers.span(s.labelled for s in rows if s.measured)
     places = [*st.columns(2, gap="medium"), *st.columns(2, gap="medium")]
     for place, (name, title, what) in zip(places, separability.PROPERTIES, strict=True):
         why = "no class has two clips" if name.startswith("intra") else "there is one class only"
