@@ -19,7 +19,6 @@ import functools
 import hashlib
 import io
 import os
-import re
 import tempfile
 import threading
 from collections import OrderedDict
@@ -52,7 +51,6 @@ TYPES = {
 }
 #: In place of a dataset, which cannot be called so: uploaded queries, by the name of their file.
 UPLOADS = "~upload"
-_UPLOAD = re.compile(r"([0-9a-f]{64})(\.[a-z0-9]{1,5})")
 #: Bytes of transcoded sound and of pictures kept on disk.
 PREVIEW_BYTES = 512 * 2**20
 #: Seconds of a sound that a transcoded preview and a spectrogram show at most.
@@ -96,10 +94,10 @@ def _endpoint(answer: Callable[[Request], Response]) -> Callable[[Request], obje
     async def endpoint(request: Request) -> Response:
         try:
             return await run_in_threadpool(answer, request)
-        except (NotThere, WorkspaceError) as error:
+        except NotThere as error:
             return PlainTextResponse(str(error), 404)
         except AudioError as error:
-            return PlainTextResponse(str(error), 415)
+            return PlainTextResponse(f"The file of this clip {error.reason}.", 415)
 
     return endpoint
 
@@ -110,27 +108,25 @@ def _endpoint(answer: Callable[[Request], Response]) -> Callable[[Request], obje
 def _source(request: Request) -> Path:
     if request.path_params["dataset"] == UPLOADS:
         return _upload(request.path_params["clip"])
-    dataset = data.workspace().dataset(request.path_params["dataset"])
     clip = request.path_params["clip"]
-    if not dataset.ready:
+    try:
+        dataset = data.workspace().dataset(request.path_params["dataset"])
+        path = dataset.audio_path(clip) if dataset.ready else None
+    except WorkspaceError:
+        # Its message names folders, which are nobody's business at the other end.
+        raise NotThere("There is no such clip here; if there should be, add its dataset again.") from None
+    if path is None:
         raise NotThere(f"The sounds of {dataset.name} have not been generated yet; see the Jobs page.")
-    path = dataset.audio_path(clip)
     if not path.is_file():
-        raise NotThere(f"The file of clip {clip} is no longer at {path}; add the dataset again.")
+        raise NotThere(f"The file of clip {clip} is no longer there; add {dataset.name} again.")
     return path
 
 
 def _upload(name: str) -> Path:
-    found = upload_of(data.workspace().root, name)
+    found = uploads.find(data.workspace().root, name)
     if found is None:
         raise NotThere("There is no such upload in this workspace; upload the sound again.")
     return uploads.path(data.workspace().root, *found)
-
-
-def upload_of(root: Path, name: str) -> tuple[str, str] | None:
-    """Return hash and ending of the upload that is kept under this name of a file, None where none is."""
-    match = _UPLOAD.fullmatch(name)
-    return (match[1], match[2]) if match and uploads.path(root, match[1], match[2]).is_file() else None
 
 
 def _audio(request: Request) -> Response:

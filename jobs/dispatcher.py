@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from jobs import uploads
 from jobs.files import read_json, write_json
 from jobs.queue import Job, this_process
+from jobs.ratings import RatingsError
 from jobs.specs import SpecError
 from jobs.supervisor import POOL, supervise
 from jobs.workspace import WorkerBusy, Workspace, WorkspaceError
@@ -104,11 +106,23 @@ def serve(
     try:
         write_json(home / "worker.json", this_process())
         workspace.cache.clean()
+        _clear_uploads(workspace)
         with _client(workspace, slots, scheduler, slurm) as client:
             _Dispatcher(workspace, client, gpus, owned=scheduler is None).loop(stop, until_idle)
     finally:
         (home / "worker.json").unlink(missing_ok=True)
         lock.release()
+
+
+def _clear_uploads(workspace: Workspace) -> None:
+    try:
+        gone = uploads.tidy(workspace)
+    except RatingsError as error:
+        # Nobody can say which of them a question names.
+        log.warning("No old uploads are removed: %s", error)
+        return
+    if gone:
+        log.info("%d uploads that nobody has used for %d days are removed", len(gone), uploads.KEPT_DAYS)
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,34 @@
-"""Sounds that a page was given as a query: ``<workspace>/uploads/<SHA-256><ending>``, one file a content."""
+"""Sounds that a page was given as a query: ``<workspace>/uploads/<SHA-256><ending>``, one file a content.
+
+They are kept for `KEPT_DAYS` after they were last used, and for as long as a question to listeners or a
+waiting job names them. `tidy` removes the others, which a worker does when it starts; what was computed of
+them stays.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tempfile
+import time
+from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jobs.workspace import Workspace
 
 #: Largest file that is taken, in bytes, and in words.
 MAX_BYTES = 50 * 2**20
 MAX_TEXT = f"{MAX_BYTES // 2**20} MB"
+#: Days after which an upload that nobody has used is removed.
+KEPT_DAYS = 30
+
+_FILE = re.compile(r"([0-9a-f]{64})(\.[a-z0-9]{1,5})")
+_UNFINISHED = ".upload-"
+_DAY = 24 * 3600
 
 
 class UploadError(ValueError):
@@ -53,7 +72,7 @@ def save(root: Path, name: str, data: bytes) -> tuple[str, str]:
     target = path(root, upload, suffix)
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".upload-")
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=_UNFINISHED)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
@@ -61,9 +80,76 @@ def save(root: Path, name: str, data: bytes) -> tuple[str, str]:
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
+    use(target)
     return upload, suffix
 
 
 def path(root: Path, upload: str, suffix: str) -> Path:
     """Return where an upload is kept in the workspace `root`."""
     return root / "uploads" / f"{upload}{suffix}"
+
+
+def find(root: Path, name: str) -> tuple[str, str] | None:
+    """Return hash and ending of the upload that is kept under this name of a file, None where none is."""
+    match = _FILE.fullmatch(name)
+    if match is None or not (found := path(root, match[1], match[2])).is_file():
+        return None
+    use(found)
+    return match[1], match[2]
+
+
+def use(file: Path) -> None:
+    """Note that an upload is used now. Its time of change stays: what is made of it is known by that."""
+    with suppress(OSError):
+        os.utime(file, ns=(time.time_ns(), file.stat().st_mtime_ns))
+
+
+def tidy(workspace: Workspace) -> list[str]:
+    """Remove the uploads of a workspace that nobody needs any more; return their names.
+
+    Raises
+    ------
+    RatingsError
+        If the ratings cannot be read; then nothing is removed.
+    """
+    from jobs.ratings import open_ratings
+
+    asked = {
+        r.question.query.value
+        for r in open_ratings(workspace.root).ratings()
+        if r.question.query.kind == "upload"
+    }
+    waiting = {str(job.spec.get("fields", {}).get("upload")) for job in workspace.queue.jobs() if job.active}
+    return clear(workspace.root, keep=asked | waiting)
+
+
+def clear(root: Path, *, keep: Collection[str] = (), days: float = KEPT_DAYS) -> list[str]:
+    """Remove the uploads that have not been used for some days; return their names.
+
+    Parameters
+    ----------
+    root : Path
+        The workspace's folder.
+    keep : collection of str
+        Uploads that stay whatever their age, by their hash or the name of their file.
+    days : float
+    """
+    gone = []
+    try:
+        entries = list(os.scandir(root / "uploads"))
+    except FileNotFoundError:
+        return []
+    for entry in entries:
+        match = _FILE.fullmatch(entry.name)
+        if match is None and not entry.name.startswith(_UNFINISHED):
+            continue
+        # Somebody else may be tidying, too.
+        with suppress(OSError):
+            about = entry.stat()
+            idle = time.time() - max(about.st_atime, about.st_mtime)
+            # What was cut short is nothing that anybody could use.
+            most = days * _DAY if match else _DAY
+            if idle > most and not (match and {match[1], entry.name} & set(keep)):
+                os.unlink(entry.path)
+                gone.append(entry.name)
+    return gone

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import streamlit as st
 
-from dashboard import data, listen, media, numbers, state, ui
+from dashboard import data, listen, numbers, state, ui
 from dashboard.components import results as lists
 from dashboard.listen import Judged, NotRanked, Offered, Ranked, TooLarge
 from dashboard.results import has
@@ -16,6 +16,7 @@ from dashboard.views import _listen_query as queries
 from dashboard.views import _listen_reading as reading
 from dashboard.views._listen_query import Query
 from dashboard.views._neighbourhoods_parts import pick
+from jobs import uploads
 from jobs.ratings import MOST_COLUMNS
 from jobs.specs import Spec
 from jobs.workspace import Dataset, Workspace
@@ -92,7 +93,7 @@ def _ranked(workspace: Workspace, dataset: Dataset, systems: Sequence[Offered], 
         ranking, why = None, ""
         try:
             if query.outside:
-                upload = media.upload_of(workspace.root, query.upload) or ("", "")
+                upload = uploads.find(workspace.root, query.upload) or ("", "")
                 spec = listen.embed_query(o, dataset, upload=upload, text=query.text)
                 if has(spec):
                     ranking = listen.ranked_outside(o, dataset, spec)

@@ -118,7 +118,7 @@ def _label(view: state.View, c: data.Clips) -> str:
 
 
 def _upload(workspace: Workspace, view: state.View, c: data.Clips, _: Sequence[Offered]) -> Query | None:
-    name = view.text("upload", longest=80, check=lambda v: media.upload_of(workspace.root, v) is not None)
+    name = view.text("upload", longest=80, check=lambda v: uploads.find(workspace.root, v) is not None)
     st.file_uploader(
         f"A sound of up to {QUERY_SECONDS:g} s and {uploads.MAX_TEXT}",
         key=_UPLOADER,

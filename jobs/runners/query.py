@@ -66,7 +66,7 @@ def embed_query(spec: EmbedQuery, context: JobContext) -> None:
 
 def _sound(spec: EmbedQuery, context: JobContext) -> tuple[np.ndarray, int]:
     """Read an upload, at its own rate; no more of it than is needed to see that it is too long."""
-    from jobs.audio import AudioError, decode
+    from jobs.audio import AudioError, decode, inspect
 
     path = uploads.path(context.workspace.root, spec.upload, spec.suffix)
     try:
@@ -87,6 +87,17 @@ def _sound(spec: EmbedQuery, context: JobContext) -> tuple[np.ndarray, int]:
             f"The uploaded sound is longer than {spec.max_seconds:g} s, the most a query may have; cut it."
         )
     if not waveform.any():
+        seen = inspect(path)
+        if seen.n_bad:
+            raise ValueError(
+                f"Of the uploaded sound {seen.n_bad:,} samples are not finite numbers (NaN or infinity), and "
+                "nothing to hear is left without them; export it again."
+            )
+        if seen.peak > 0:
+            raise ValueError(
+                "The channels of the uploaded sound cancel each other out when they are mixed to one; upload "
+                "one of them."
+            )
         raise ValueError(
             "The uploaded sound is silent: every sample is 0; upload one with something to hear."
         )

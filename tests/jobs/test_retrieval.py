@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,12 +18,13 @@ import jobs.specs.retrieval as specs
 from core.processing import AGGREGATIONS, SCALES, Processing, aggregate
 from core.retrieval import ALGORITHMS, CUTOFFS, evaluate, systems
 from core.retrieval_statistics import macro_interval, micro_interval
-from jobs import encoders, measures, uploads
+from jobs import dispatcher, encoders, measures, uploads
 from jobs.datasets.importer import Imported, labels_fingerprint
 from jobs.inprocess import run
+from jobs.ratings import Query, Question, System, open_ratings
 from jobs.runners import retrieval as runners
 from jobs.specs import EmbedAudio, EmbedQuery, Retrieval, RetrievalGrid
-from jobs.workspace import Dataset, Workspace
+from jobs.workspace import Dataset, Workspace, WorkspaceError
 
 FAMILIES = {"bark": "Animal", "meow": "Animal", "rain": "Nature", "wind": "Nature", "hiss": None}
 LABELS = list(FAMILIES)
@@ -399,6 +402,13 @@ def test_queries_that_cannot_be_heard_say_why(workspace: Workspace, tmp_path: Pa
     )
     silent = upload(workspace, tmp_path, np.zeros(1600, np.float32))
     assert "silent: every sample is 0" in failure(workspace, silent)
+    broken = upload(workspace, tmp_path, np.full(1600, np.nan, np.float32))
+    assert failure(workspace, broken) == (
+        "Of the uploaded sound 1,600 samples are not finite numbers (NaN or infinity), and nothing to hear "
+        "is left without them; export it again."
+    )
+    opposite = upload(workspace, tmp_path, np.column_stack([tone(0.5), -tone(0.5)]))
+    assert "cancel each other out" in failure(workspace, opposite)
     key, suffix = uploads.save(workspace.root, "notes.mp3", b"these are words, not sound")
     words = EmbedQuery(encoder="melstats", upload=key, suffix=suffix)
     error = failure(workspace, words)
@@ -440,6 +450,72 @@ def test_what_is_not_taken_as_a_query(
     with pytest.raises(uploads.UploadError, match=says):
         uploads.save(tmp_path, name, data)
     assert not (tmp_path / "uploads").exists()
+
+
+def idle(path: Path, days: float) -> None:
+    """Make as if a file had last been used that long ago."""
+    then = time.time() - days * 86400
+    os.utime(path, (then, then))
+
+
+def test_uploads_that_nobody_uses_are_removed(workspace: Workspace, tmp_path: Path) -> None:
+    home = workspace.root / "uploads"
+    names = {}
+    for i, name in enumerate(("fresh", "old", "asked", "waiting", "heard")):
+        spec = upload(workspace, tmp_path, tone(0.1 + i / 10))
+        names[name] = spec.upload + spec.suffix
+        if name == "old":
+            # Its embedding is kept, and is no reason to keep the sound.
+            assert run(workspace, spec).state == "done"
+        if name == "waiting":
+            workspace.queue.submit(spec)
+        idle(home / names[name], 0 if name == "fresh" else uploads.KEPT_DAYS + 1)
+    assert uploads.find(workspace.root, names["heard"]) is not None
+    (home / ".upload-x").write_bytes(b"cut short")
+    (home / ".upload-y").write_bytes(b"on its way")
+    (home / "notes.txt").write_text("of somebody else")
+    for name in (".upload-x", "notes.txt"):
+        idle(home / name, 99)
+    question = Question(
+        session="s",
+        number=0,
+        listener="anna",
+        seed=0,
+        dataset="sounds",
+        fingerprint="f",
+        query=Query("upload", names["asked"]),
+        systems=(System("melstats"),),
+        results=(("a",),),
+    )
+    open_ratings(workspace.root).new_question(question)
+    assert sorted(uploads.tidy(workspace)) == sorted([names["old"], ".upload-x"])
+    left = {p.name for p in home.iterdir()}
+    assert left == {*names.values(), ".upload-y", "notes.txt"} - {names["old"]}
+    assert uploads.find(workspace.root, names["old"]) is None
+    assert uploads.tidy(workspace) == []
+
+
+def test_a_worker_removes_old_uploads_but_not_where_ratings_are_damaged(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_client(*args: Any) -> Any:
+        raise WorkspaceError("no scheduler here")
+
+    monkeypatch.setattr(dispatcher, "_client", no_client)
+    spec = upload(workspace, tmp_path, tone(0.2))
+    file = uploads.path(workspace.root, spec.upload, spec.suffix)
+    idle(file, uploads.KEPT_DAYS + 1)
+    ratings = workspace.root / "ratings.sqlite"
+    ratings.write_bytes(b"no database" * 1000)
+    for there in (True, False):
+        with pytest.raises(WorkspaceError, match="no scheduler"):
+            dispatcher.serve(workspace)
+        assert file.exists() is there
+        ratings.unlink(missing_ok=True)
+
+
+def test_without_uploads_nothing_is_removed(workspace: Workspace) -> None:
+    assert uploads.tidy(workspace) == []
 
 
 def test_one_content_is_kept_once(tmp_path: Path) -> None:
