@@ -31,12 +31,14 @@ from dashboard.figures.separability import (
     property_figure,
 )
 from dashboard.figures.spaces import spaces_figure
+from dashboard.figures.splits import Centroids, centroids_figure, class_similarity_figure
 
 __all__ = [
     "AXES",
     "CLICKABLE",
     "METHOD_NAMES",
     "ByClass",
+    "Centroids",
     "Colour",
     "Curve",
     "Line",
@@ -45,6 +47,8 @@ __all__ = [
     "against_figure",
     "agreement_figure",
     "by_class_figure",
+    "centroids_figure",
+    "class_similarity_figure",
     "classes_figure",
     "clusters_figure",
     "distance_figure",

@@ -409,6 +409,7 @@ def clusters_figure(
     silhouette: np.ndarray,
     *,
     n: int,
+    things: str = "clips",
     elbow: int | None = None,
     n_classes: int = 0,
     theme: str = "light",
@@ -420,7 +421,8 @@ def clusters_figure(
     ks, inertia, silhouette : ndarray, shape (K,)
         Silhouettes are NaN where there is none.
     n : int
-        Clips.
+    things : str
+        What there are n of.
     elbow : int, optional
         The K of the bend of the inertia.
     n_classes : int
@@ -458,7 +460,7 @@ def clusters_figure(
         "showlegend": False,
         "margin": {"t": 30},
         "xaxis": {
-            "title": {"text": f"K, number of clusters · n = {n:,} clips"},
+            "title": {"text": f"K, number of clusters · n = {n:,} {things}"},
             "anchor": "y2",
             "range": [float(ks.min()) - room, float(ks.max()) + room],
             "tickformat": ",d",

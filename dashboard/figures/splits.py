@@ -98,8 +98,9 @@ def centroids_figure(
                 "fillcolor": f"{colour('train', theme)}1c",
                 "line": {"color": f"{colour('train', theme)}88", "width": 1.2},
                 "hoverinfo": "skip",
-                "name": "convex region of the training classes",
+                "name": "convex region of training",
                 "meta": "hull",
+                "legendrank": 2000,
             }
         )
     at = {part: [i for i, p in enumerate(parts) if p == part] for part in (UNUSED, *PARTS)}
@@ -129,6 +130,7 @@ def centroids_figure(
                 "selected": {"marker": {"opacity": 0.92}},
                 "unselected": {"marker": {"opacity": 0.92 if used else 0.55}},
                 "name": f"{said}, {len(rows)}",
+                "legendrank": 1000 + [*PARTS, UNUSED].index(part),
                 "meta": part,
             }
         )
@@ -142,12 +144,12 @@ def centroids_figure(
         "height": 560,
         "margin": {"t": 58},
         "xaxis": {
-            "title": {"text": f"first principal component, {first:.0%} of the variance · n = {n:,} classes"},
+            "title": {"text": f"first principal component, {first:.0%} of the variance<br>n = {n:,} classes"},
             "showgrid": True,
             "nticks": 6,
         },
         "yaxis": {
-            "title": {"text": f"second, {second:.0%}"},
+            "title": {"text": f"second component, {second:.0%}"},
             "showgrid": True,
             "nticks": 6,
             # One scale for both axes, or a region would look wider than it is.
@@ -159,7 +161,7 @@ def centroids_figure(
     return go.Figure({"data": traces, "layout": layout}, _validate=False)
 
 
-def similarity_figure(
+def class_similarity_figure(
     names: Sequence[str],
     values: np.ndarray,
     parts: Sequence[tuple[str, int]],
@@ -229,7 +231,7 @@ def similarity_figure(
             "len": 1.0,
             "x": 0.5,
             "xanchor": "center",
-            "y": 1.0,
+            "y": 1.04,
             "yanchor": "bottom",
             "outlinewidth": 0,
             "ypad": 6,
@@ -246,8 +248,8 @@ def similarity_figure(
             shapes += _strips(part, start, size, strip, theme)
     shapes += [s for edge in edges[1:-1] for s in _parting(edge - 0.5, n, theme)]
     layout: dict[str, Any] = {
-        "height": 640,
-        "margin": {"t": 84},
+        "height": 660,
+        "margin": {"t": 104},
         "xaxis": ticks | {"range": [-0.6 - strip, n - 0.5], "tickangle": -90},
         "yaxis": ticks | {"range": [n - 0.5, -0.6 - strip]},
         "shapes": shapes,
@@ -276,6 +278,7 @@ def _labels(names: Sequence[str], coords: np.ndarray, parts: Sequence[str], them
     scale = min(_ROOM[0] / (span[0] or 1.0), _ROOM[1] / (span[1] or 1.0))
     pixels = (coords - coords.min(axis=0)) * scale
     used = [i for part in ("test", "validation", "train") for i in range(len(names)) if parts[i] == part]
+    grey = np.array([p == UNUSED for p in parts])
     taken: list[tuple[float, float, float, float]] = []
     written: list[tuple[int, str]] = []
     for i in used:
@@ -283,7 +286,10 @@ def _labels(names: Sequence[str], coords: np.ndarray, parts: Sequence[str], them
         for side, word in ((1, "middle right"), (-1, "middle left")):
             x = pixels[i, 0] + (8 if side > 0 else -8 - 6.4 * len(name))
             box = (x, pixels[i, 1] - 7, x + 6.4 * len(name), pixels[i, 1] + 7)
-            if not _hits(box, pixels, i) and not any(_overlap(box, other) for other in taken):
+            # What is judged by is named even over the grey of classes that are not used.
+            others = pixels[~grey] if parts[i] != "train" else pixels
+            own = pixels[i]
+            if not _hits(box, others, own) and not any(_overlap(box, other) for other in taken):
                 taken.append(box)
                 written.append((i, word))
                 break
@@ -306,11 +312,11 @@ def _labels(names: Sequence[str], coords: np.ndarray, parts: Sequence[str], them
     }
 
 
-def _hits(box: tuple[float, float, float, float], pixels: np.ndarray, own: int) -> bool:
+def _hits(box: tuple[float, float, float, float], pixels: np.ndarray, own: np.ndarray) -> bool:
     x0, y0, x1, y1 = box
     inside = (pixels[:, 0] > x0 - 6) & (pixels[:, 0] < x1 + 6)
     inside &= (pixels[:, 1] > y0 - 4) & (pixels[:, 1] < y1 + 4)
-    inside[own] = False
+    inside &= (pixels != own).any(axis=1)
     return bool(inside.any())
 
 

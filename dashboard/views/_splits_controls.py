@@ -1,0 +1,252 @@
+"""The controls of Class splits: what a split is drawn by, or what was picked and loaded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import streamlit as st
+
+from core.splits import (
+    PAPER_RANGES,
+    ClassSplit,
+    ClassSplitSet,
+    Sizes,
+    SplitError,
+    check_known,
+    split_from_json,
+)
+from dashboard import splits, state, ui
+from dashboard.figures.splits import UNUSED
+from dashboard.splits import Classes, Rule, Split
+from jobs.workspace import Dataset, Workspace
+
+HOWS = splits.RULES | {"hand": "by hand", "loaded": "loaded"}
+#: Seeds and numbers of classes that the controls allow.
+_MOST_SEED = 9_999
+_MOST = 2_000
+
+
+@dataclass(frozen=True)
+class Pick:
+    """One split of the page, or why there is none.
+
+    Attributes
+    ----------
+    prefix : str
+        Of its controls: "" for the first split, "b-" for the one that it is compared with.
+    letter : str
+        Its name on the page: "A" or "B".
+    parts : list of str
+        Of each class; of a split that is not whole, those picked so far.
+    """
+
+    prefix: str
+    letter: str
+    how: str
+    split: Split | None
+    shown: ClassSplit | None
+    parts: list[str]
+    error: str = ""
+    fits: Sizes | None = None
+
+    @property
+    def words(self) -> str:
+        """Say what it was drawn by."""
+        return HOWS[self.how]
+
+
+def pick(
+    workspace: Workspace, view: state.View, dataset: Dataset, found: Classes, k: int, prefix: str
+) -> Pick:
+    """Draw the controls of a split in the sidebar, and the split."""
+    letter = "B" if prefix else "A"
+    # The split to compare with begins at the other end of the ratios.
+    how = view.choice(f"{prefix}how", list(HOWS), "similarity")
+    st.selectbox(
+        f"Split {letter}: pick classes by",
+        list(HOWS),
+        format_func=HOWS.__getitem__,
+        key=view.key(f"{prefix}how"),
+        on_change=_by_hand_from_what_was_shown,
+        args=(view.key(f"{prefix}how"), view.key(f"{prefix}hand"), _last(letter)),
+    )
+    test_set = 0
+    error, fits = "", None
+    split: Split | None = None
+    parts = [UNUSED] * len(found.names)
+    try:
+        if how == "hand":
+            parts = _hand(view, found, prefix)
+            split = splits.from_parts(parts, found.names)
+        elif how == "loaded":
+            loaded = _loaded(workspace, view, dataset, prefix)
+            check_known(loaded, found.names)
+            split = loaded
+        else:
+            rule = _rule(view, found, how, k, prefix)
+            try:
+                split = splits.draw(found, rule)
+            except SplitError:
+                fits = splits.fitting(found, rule)
+                raise
+        if isinstance(split, ClassSplitSet) and len(split.tests) > 1:
+            last = len(split.tests)
+            view.number(f"{prefix}set", 1, last, 1)
+            test_set = int(
+                st.number_input(
+                    f"Test set, of {last}",
+                    1,
+                    last,
+                    key=view.key(f"{prefix}set"),
+                    help="One training set is judged on several test sets; this one is shown.",
+                )
+                - 1
+            )
+    except SplitError as why:
+        error = str(why)
+    shown = None if split is None or error else splits.one(split, test_set)
+    if shown is not None:
+        parts = splits.parts_of(shown, found.names)
+        st.session_state[_last(letter)] = splits.written(parts, found.names)
+    return Pick(prefix, letter, how, None if error else split, shown, parts, error, fits)
+
+
+def _rule(view: state.View, found: Classes, how: str, k: int, prefix: str) -> Rule:
+    usual = splits.usual_sizes(found, k)
+    sizes = []
+    for part, least, column in zip(
+        ("train", "validation", "test"),
+        (2, 1, 2),
+        st.columns(3, gap="small"),
+        strict=True,
+    ):
+        name = f"{prefix}{part}"
+        view.number(name, least, _MOST, getattr(usual, part))
+        said = {"train": "training", "validation": "valid.", "test": "test"}[part]
+        sizes.append(int(column.number_input(said, least, _MOST, key=view.key(name))))
+    extra: dict[str, float | int | str] = {}
+    if how == "similarity":
+        codes = splits.clusters(found, k)
+        options = [str(c) for c in sorted(set(codes.tolist()))]
+        view.choice(f"{prefix}cluster", options, "0")
+        count = {o: int((codes == int(o)).sum()) for o in options}
+        cluster = st.selectbox(
+            "Test cluster",
+            options,
+            format_func=lambda o: f"cluster {o}, {count.get(o, 0)} classes",
+            key=view.key(f"{prefix}cluster"),
+            help="Test and validation classes are all of this cluster of similar classes.",
+        )
+        view.number(f"{prefix}ratio", 0, 1, 0.0 if prefix else 1.0, whole=False)
+        extra = {
+            "cluster": int(str(cluster)),
+            "ratio": st.slider(
+                "Similarity ratio",
+                0.0,
+                1.0,
+                step=0.05,
+                key=view.key(f"{prefix}ratio"),
+                help="The share of the training classes that are of the test cluster as well.",
+            ),
+        }
+    elif how == "diversity":
+        extra = _range(view, found, Sizes(*sizes), prefix)
+    view.number(f"{prefix}seed", 0, _MOST_SEED, 0)
+    seed = st.number_input("Seed", 0, _MOST_SEED, key=view.key(f"{prefix}seed"))
+    return Rule(how, Sizes(*sizes), seed=int(seed), clusters=k, **extra)  # type: ignore[arg-type]
+
+
+def _range(view: state.View, found: Classes, sizes: Sizes, prefix: str) -> dict[str, float | int | str]:
+    view.choice(f"{prefix}ranges", list(splits.RANGES), "own")
+    kind = str(
+        st.segmented_control(
+            "Ranges of similarity",
+            list(splits.RANGES),
+            format_func=splits.RANGES.__getitem__,
+            key=view.key(f"{prefix}ranges"),
+            required=True,
+            help="The mean cosine similarity of a training class to the others. The paper’s five ranges "
+            "suit VGGish; those of this space are quantiles of what its classes can reach.",
+        )
+    )
+    view.number(f"{prefix}sets", 1, 20, 3)
+    sets = int(st.number_input("Test sets", 1, 20, key=view.key(f"{prefix}sets")))
+    offered = splits.ranges(found, kind, sizes, sets)
+    assert len(offered) == splits.N_RANGES == len(PAPER_RANGES)
+    options = [str(i + 1) for i in range(splits.N_RANGES)]
+    view.choice(f"{prefix}range", options, "1")
+    which = st.selectbox(
+        "Range",
+        options,
+        format_func=lambda o: "({:g}, {:g}]".format(*offered[int(o) - 1]).replace("-", "−"),
+        key=view.key(f"{prefix}range"),
+    )
+    return {"ranges": kind, "sets": sets, "which": int(str(which)) - 1}
+
+
+# -- by hand ----------------------------------------------------------------------------------------------
+
+
+def _hand(view: state.View, found: Classes, prefix: str) -> list[str]:
+    text = view.text(f"{prefix}hand", longest=20_000, check=lambda given: splits.readable(given, found.names))
+    st.caption("Click classes on the map, or choose them in the lists below it.")
+    return splits.read(text, found.names)
+
+
+def _by_hand_from_what_was_shown(how: str, hand: str, last: str) -> None:
+    """Begin picking by hand with the split that was there."""
+    if st.session_state[how] == "hand" and not st.session_state.get(hand):
+        st.session_state[hand] = st.session_state.get(last, "")
+
+
+def _last(letter: str) -> str:
+    # Outside of the page's own keys, which a followed link clears.
+    return f"split-shown:{letter}"
+
+
+# -- loaded -----------------------------------------------------------------------------------------------
+
+
+def keep(workspace: Workspace, dataset: Dataset, name: str, split: Split) -> str:
+    """Keep a split in the workspace under a short name for links."""
+    from core.splits import split_to_json
+
+    content = {
+        "kind": "class split",
+        "dataset": dataset.name,
+        "name": name,
+        "split": json.loads(split_to_json(split)),
+    }
+    return state.save_view(workspace.root, content)
+
+
+def _loaded(workspace: Workspace, view: state.View, dataset: Dataset, prefix: str) -> Split:
+    def there(given: str) -> bool:
+        return (state.load_view(workspace.root, given) or {}).get("kind") == "class split"
+
+    text = view.text(f"{prefix}split", check=there)
+    if not text:
+        raise SplitError("No split is loaded yet: choose a saved one, or a file, under “Save and load”.")
+    content = state.load_view(workspace.root, text) or {}
+    st.caption(f"Loaded: {ui.plain(str(content.get('name', '')))}")
+    if content.get("dataset") != dataset.name:
+        raise SplitError(
+            f"This split was loaded for the dataset {content.get('dataset')}; load it here to use it with "
+            f"{dataset.name}."
+        )
+    return split_from_json(json.dumps(content.get("split")))
+
+
+def load(
+    workspace: Workspace, view: state.View, dataset: Dataset, name: str, read: Callable[[], Split]
+) -> str:
+    """Show a split that is saved, or given as a file, as split A; return why not, or "". For callbacks."""
+    try:
+        split = read()
+    except ValueError as error:
+        return str(error)
+    view.set("split", keep(workspace, dataset, name, split))
+    view.set("how", "loaded")
+    return ""
