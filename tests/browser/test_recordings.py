@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
-import io
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 from sklearn.metrics import silhouette_samples
 from sklearn.metrics.pairwise import cosine_similarity
 from sklearn.neighbors import NearestNeighbors
@@ -23,6 +20,7 @@ from jobs import inprocess, measures
 from jobs.datasets.importer import import_dataset
 from jobs.specs import EmbedAudio
 from jobs.workspace import Workspace
+from tests.browser.helpers import click, clips, colourful
 
 pytestmark = [pytest.mark.recordings, pytest.mark.slow]
 
@@ -31,26 +29,9 @@ ENCODERS = ("melstats", "handcrafted", "aisfx")
 EVERY = 8
 CLASSES = ".st-key-separability-classes"
 CURVES = ".st-key-neighbourhoods-curves"
-#: Where a class's mean stands on the screen.
-POINT = """([chart, meta, wanted]) => {
-  const plot = document.querySelector(chart + ' .js-plotly-plot');
-  const trace = plot._fullData.find(t => t.meta === meta);
-  const i = trace.customdata.findIndex(c => String(c) === String(wanted));
-  const box = plot.getBoundingClientRect(), { xaxis, yaxis } = plot._fullLayout;
-  return [box.left + xaxis._offset + xaxis.d2p(trace.x[i]), box.top + yaxis._offset + yaxis.d2p(trace.y[i])];
-}"""
 #: Every sound that plays, by its address; there must never be two.
 PLAYING = """() => [...document.querySelectorAll('audio, video')].filter(a => !a.paused && !a.ended)
   .map(a => ({ src: decodeURIComponent(a.src), at: a.currentTime, duration: a.duration, muted: a.muted }))"""
-
-
-def _load(name: str, path: Path) -> Any:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +48,7 @@ def recordings(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Path:
 
 
 @pytest.fixture(scope="module")
-def site(recordings: Path) -> Iterator[SimpleNamespace]:
+def site(recordings: Path, show: Callable[[Path], SimpleNamespace]) -> SimpleNamespace:
     """A workspace in which every number comes from a recording, served; the fixture `page` looks at it."""
     workspace = Workspace.open(recordings.parent / "workspace")
     imported = import_dataset("esc50", recordings)
@@ -77,20 +58,16 @@ def site(recordings: Path) -> Iterator[SimpleNamespace]:
     for spec in (*wanted, *measures.of_pairs(dataset, spaces)):
         job = inprocess.run(workspace, spec)
         assert job.state == "done", job.error
-    serving = _load("serving", Path(__file__).with_name("conftest.py"))
-    url, process = serving.start(workspace.root, recordings.parent)
-    clips = dataset.clips
-    yield SimpleNamespace(
-        url=url,
-        ids=clips["clip_id"].to_numpy(str),
-        labels=clips["label"].to_numpy(str),
-        seconds=dict(zip(clips["clip_id"], clips["duration"], strict=True)),
+    table = dataset.clips
+    return SimpleNamespace(
+        url=show(workspace.root).url,
+        ids=table["clip_id"].to_numpy(str),
+        labels=table["label"].to_numpy(str),
+        seconds=dict(zip(table["clip_id"], table["duration"], strict=True)),
         embeddings={
             s.encoder: np.asarray(workspace.cache.open(s.key).array("embeddings"), float) for s in spaces
         },
     )
-    process.terminate()
-    process.wait(10)
 
 
 def heard(page: Any, site: SimpleNamespace, clip: str) -> None:
@@ -118,11 +95,7 @@ def play(page: Any, site: SimpleNamespace, row: Any) -> str:
 
 
 def drawn(page: Any, chart: str, colours: int = 300) -> None:
-    plot = page.locator(f"{chart} .js-plotly-plot").first
-    plot.scroll_into_view_if_needed()
-    page.wait_for_timeout(200)
-    pixels = np.asarray(Image.open(io.BytesIO(plot.screenshot())).convert("RGB"), float)
-    assert (pixels.max(2) - pixels.min(2) > 40).sum() > colours, f"{chart} is blank"
+    assert colourful(page, f"{chart} .js-plotly-plot") > colours, f"{chart} is blank"
 
 
 def signed(value: float) -> str:
@@ -144,9 +117,7 @@ def test_separability_says_and_plays_what_scikit_learn_finds(page: Any, site: Si
     mine = values["aisfx"]
     means = {c: mine[site.labels == c].mean() for c in sorted(set(site.labels))}
     label = max(means, key=means.__getitem__)  # at first it is the worst that is shown
-    page.locator(f"{CLASSES} .js-plotly-plot").scroll_into_view_if_needed()
-    page.wait_for_timeout(300)
-    page.mouse.click(*page.evaluate(POINT, [CLASSES, "classes", label]))
+    click(page, CLASSES, "classes", label)
     page.wait_for_url(f"**class={label.replace(' ', '+')}*")
     order = np.argsort(np.where(site.labels == label, mine, np.inf), kind="stable")
     rows = page.locator(".st-key-separability-low .hsc-rows li")
@@ -183,7 +154,7 @@ def test_neighbourhoods_of_a_clip_are_heard_on_either_side(page: Any, site: Simp
     for side, encoder in (("a", "aisfx"), ("b", "melstats")):
         found = page.locator(f".st-key-neighbourhoods-near-{side} li")
         found.nth(4).wait_for()
-        assert [x.get_attribute("data-clip") for x in found.all()] == site.ids[near[encoder][worst]].tolist()
+        assert clips(page, f"neighbourhoods-near-{side}") == site.ids[near[encoder][worst]].tolist()
         play(page, site, found.first)
 
 
@@ -203,7 +174,7 @@ def test_retrieval_plays_two_results_one_after_the_other(page: Any, site: Simple
     rows = page.locator(".st-key-retrieval-results .hsc-rows li")
     rows.nth(14).wait_for()
     wanted = site.ids[lists["aisfx"][query][:15]].tolist()
-    assert [x.get_attribute("data-clip") for x in rows.all()] == wanted
+    assert clips(page, "retrieval-results") == wanted
     assert [play(page, site, rows.nth(i)) for i in range(2)] == wanted[:2]
 
 
