@@ -44,13 +44,14 @@ class ZeroShotGrid(Spec):
     ``cluster`` and ``ratio`` (null but for similarity), ``low`` and ``high`` (null but for diversity),
     ``split`` (which of `splits`, null otherwise), ``seed``, ``block`` (what rows share that are not
     independent: a cluster and seed, or a seed), ``accuracy`` with ``accuracy_low`` and ``accuracy_high``
-    (Wilson), ``n_test`` clips, ``chance``, ``validation_accuracy``, ``best_epoch`` (from 0; its weights were
+    (Wilson), ``n_test`` clips, ``chance``, ``validation_accuracy``, ``best_epoch`` (from 1; its weights were
     judged), ``train_test_similarity``, ``mean_similarity`` (of the training classes), ``failed`` ("" or why;
-    then accuracies are NaN and ``best_epoch`` is -1).
+    then accuracies are NaN and ``best_epoch`` is 0).
     ``classes.parquet``: ``model``, ``test_set``, ``label``, ``part`` ("train", "validation" or "test"),
     ``accuracy`` (NaN but for test classes), ``n_clips``.
     ``predictions.parquet``: ``model``, ``test_set``, ``clip_id``, ``label``, ``predicted``, ``score`` (of the
-    predicted class), ``own_score``; in the order of the space's rows.
+    predicted class), ``own_score``, ``scores`` (of all test classes, in the order of `classes`); in the order
+    of the space's rows.
     ``splits.parquet``: ``model``, ``text`` (its split by `split_to_json`).
     ``curves.npy`` (M, 3, E) float32: loss, training and validation accuracy (the mean over the validation
     sets where there are several); NaN after an early stop or a failure.
@@ -90,6 +91,8 @@ class ZeroShotGrid(Spec):
     learning_rate: float = 0.001
     batch_size: int = 64
     margin: float = 1.0
+    #: Bring each dimension of the sounds to mean 0 and deviation 1 over the training clips.
+    standardise: bool = False
     #: Estimate ranks by drawing classes instead of looking at all of them.
     sampled: bool = False
     #: Epochs without a better validation accuracy after which a model stops; 0 never stops.
