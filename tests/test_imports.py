@@ -17,7 +17,13 @@ STANDARD = set(sys.stdlib_module_names)
 CORE_AT_IMPORT = {"core", "numpy", "scipy", "pandas", "sklearn"}
 CORE_INSIDE = CORE_AT_IMPORT | {"umap", "openTSNE", "threadpoolctl", "torch"}
 #: Modules of core that train.
-CORE_WITH_TORCH = {"core.losses", "core.zeroshot", "core.contrastive"}
+CORE_WITH_TORCH = {
+    "core.losses",
+    "core.zeroshot",
+    "core._zeroshot_batch",
+    "core._zeroshot_grid",
+    "core.contrastive",
+}
 #: Compiled loops; every use of it is inside a function.
 CORE_WITH_NUMBA = {"core._kernels", "core._rank_kernels"}
 
@@ -35,6 +41,7 @@ DASHBOARD_JOBS = {
     "jobs.loudness",
     "jobs.rating_tables",
     "jobs.ratings",
+    "jobs.splits",
     "jobs.texts",
     "jobs.uploads",
 }

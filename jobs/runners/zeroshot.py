@@ -206,8 +206,8 @@ def _check_texts(spec: ZeroShotGrid, dataset: str, classes: pd.DataFrame) -> Non
         has, it = ("has", "it") if len(silent) == 1 else ("have", "them")
         advice = f"add {it}" + (", or train with names" if spec.text.of == "description" else "")
         raise ValueError(
-            f"{', '.join(map(repr, silent[:3]))}{more} of {dataset} {has} no {spec.text.of} among the embedded "
-            f"texts; {advice}."
+            f"{', '.join(map(repr, silent[:3]))}{more} of {dataset} {has} no {spec.text.of} among the "
+            f"embedded texts; {advice}."
         )
 
 
