@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
-import io
-from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+from tests.browser.helpers import AUDIO, LOOKS, clips, colourful, link, overflow, resting, saved, until
+from tests.dashboard import made
 
 CURVES = ".st-key-neighbourhoods-curves .js-plotly-plot"
 DRAWN = f"""() => {{
@@ -19,43 +18,12 @@ DRAWN = f"""() => {{
     marks: plot.data.filter(t => t.meta === 'chosen').map(t => [t.name, t.x[0], t.y[0]]),
   }};
 }}"""
-AUDIO = """() => {
-  const a = document.getElementById('hearspace-player');
-  return a && { paused: a.paused, at: a.currentTime, src: a.src };
-}"""
-LOOKS = [
-    {"color_scheme": s, "viewport": {"width": w, "height": 844}} for s, w in (("light", 390), ("dark", 1440))
-]
-
-
-def _load(name: str, path: Path) -> Any:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Iterator[SimpleNamespace]:
-    """A workspace with agreements, served; the fixture `page` looks at it."""
-    here = Path(__file__).parent
-    tmp = tmp_path_factory.mktemp("agreeing")
-    workspace = _load("made", here.parent / "dashboard" / "made.py").agreeing(tmp, per_class=6)
-    url, process = _load("serving", here / "conftest.py").start(workspace.root, tmp)
-    yield SimpleNamespace(url=url, workspace=workspace)
-    process.terminate()
-    process.wait(10)
-
-
-def until(page: Any, script: str, check: Any, seconds: float = 12) -> Any:
-    for _ in range(int(seconds * 10)):
-        value = page.evaluate(script)
-        if value and check(value):
-            return value
-        page.wait_for_timeout(100)
-    raise AssertionError(f"still {value!r}")
+def workspace(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Any:
+    """A workspace with agreements."""
+    return made.agreeing(tmp_path_factory.mktemp("agreeing"), per_class=6)
 
 
 def go(page: Any, url: str) -> Any:
@@ -71,15 +39,12 @@ def artifact(site: SimpleNamespace, a: str, b: str) -> Any:
     return site.workspace.cache.open(Agreement(a=one, b=two).key)
 
 
-def test_curves_are_drawn_and_the_slider_moves_k(page: Any, site: SimpleNamespace) -> None:
-    import numpy as np
-    from PIL import Image
-
-    first = go(page, f"{site.url}/neighbourhoods")
+def test_curves_are_drawn_the_slider_moves_k_and_a_square_chooses_the_pair(
+    page: Any, site: SimpleNamespace
+) -> None:
+    first = go(page, link(site, "neighbourhoods"))
     assert first["curves"] == ["aisfx × handcrafted", "aisfx × melstats", "handcrafted × melstats"]
-    picture = Image.open(io.BytesIO(page.locator(CURVES).screenshot())).convert("RGB")
-    pixels = np.asarray(picture, float)
-    assert ((pixels.max(2) - pixels.min(2)) > 60).sum() > 800  # coloured lines, not an empty frame
+    assert colourful(page, CURVES, over=60) > 800  # coloured lines, not an empty frame
     page.get_by_role("slider").focus()
     page.keyboard.press("ArrowRight")
     moved = until(page, DRAWN, lambda d: d["k"] > first["k"])
@@ -95,16 +60,26 @@ def test_curves_are_drawn_and_the_slider_moves_k(page: Any, site: SimpleNamespac
     readout = until(page, f"() => document.querySelector('{CURVES} .hoverlayer')?.textContent", bool)
     assert "k = " in readout
     assert "p = " in readout
-    with page.expect_download() as saved:
-        page.locator(".st-key-neighbourhoods-curves").get_by_role("button", name="CSV").click()
-    rows = csv.DictReader(Path(saved.value.path()).read_text().splitlines())
+    button = page.locator(".st-key-neighbourhoods-curves").get_by_role("button", name="CSV")
+    rows = csv.DictReader(saved(page, button.click).path().read_text().splitlines())
     assert len(list(rows)) == 3 * 47
+
+    plot = page.locator(".st-key-neighbourhoods-matrix .js-plotly-plot")
+    plot.scroll_into_view_if_needed()
+    resting(page, ".st-key-neighbourhoods-matrix .js-plotly-plot")
+    at = plot.evaluate(
+        """p => { const x = p._fullLayout.xaxis, y = p._fullLayout.yaxis, b = p.getBoundingClientRect();
+        return [b.left + x._offset + x.l2p(2) + 8, b.top + y._offset + y.l2p(1) - 6]; }"""
+    )
+    page.mouse.click(*at)
+    page.wait_for_function("location.search.includes('between=handcrafted~melstats')")
+    page.get_by_text("nearest in melstats").first.wait_for()
 
 
 def test_disagreement_is_heard_and_the_link_brings_it_back(page: Any, site: SimpleNamespace) -> None:
     import numpy as np
 
-    go(page, f"{site.url}/neighbourhoods?between=aisfx~melstats&k=5")
+    go(page, link(site, "neighbourhoods", between="aisfx~melstats", k=5))
     rows = page.locator(".st-key-neighbourhoods-list li")
     rows.first.wait_for()
     found = artifact(site, "aisfx", "melstats")
@@ -119,7 +94,7 @@ def test_disagreement_is_heard_and_the_link_brings_it_back(page: Any, site: Simp
     for side in sides.values():
         side.nth(4).wait_for()
         assert side.count() == 5
-    shown = {s: [x.get_attribute("data-clip") for x in side.all()] for s, side in sides.items()}
+    shown = {s: clips(page, f"neighbourhoods-near-{s}") for s in sides}
     common = set(shown["a"]) & set(shown["b"])
     assert len(common) == round(5 * here[ids.index(clip)])
     marked = page.locator(".st-key-neighbourhoods-near-a li", has_text="✓")
@@ -129,33 +104,20 @@ def test_disagreement_is_heard_and_the_link_brings_it_back(page: Any, site: Simp
     until(page, AUDIO, lambda a: a["src"].endswith(shown["b"][0]) and not a["paused"] and a["at"] > 0.05)
     assert page.locator("audio").count() == 1
     page.wait_for_function(f"location.search.includes('clip={clip}')")
-    link = page.url
+    address = page.url
     page.goto("about:blank")
-    go(page, link)
+    go(page, address)
     page.locator(f".st-key-neighbourhoods-chosen li[data-clip='{clip}']").wait_for()
-    assert page.url == link
-
-
-def test_a_square_chooses_the_pair(page: Any, site: SimpleNamespace) -> None:
-    go(page, f"{site.url}/neighbourhoods")
-    plot = page.locator(".st-key-neighbourhoods-matrix .js-plotly-plot")
-    plot.scroll_into_view_if_needed()
-    at = plot.evaluate(
-        """p => { const x = p._fullLayout.xaxis, y = p._fullLayout.yaxis, b = p.getBoundingClientRect();
-        return [b.left + x._offset + x.l2p(2) + 8, b.top + y._offset + y.l2p(1) - 6]; }"""
-    )
-    page.mouse.click(*at)
-    page.wait_for_function("location.search.includes('between=handcrafted~melstats')", timeout=8000)
-    page.get_by_text("nearest in melstats").first.wait_for()
+    assert page.url == address
 
 
 @pytest.mark.parametrize("page", LOOKS, indirect=True)
 def test_themes_and_widths(page: Any, site: SimpleNamespace, request: pytest.FixtureRequest) -> None:
     dark = request.node.callspec.params["page"]["color_scheme"] == "dark"
-    drawn = go(page, f"{site.url}/neighbourhoods?of=classes")
+    drawn = go(page, link(site, "neighbourhoods", of="classes"))
     assert "aisfx × minilm · labels" in drawn["curves"]
     page.locator(".st-key-neighbourhoods-near-b li").first.wait_for()
-    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert overflow(page) <= 0
     colour = page.evaluate(
         f"document.querySelector('{CURVES}').data.find(t => t.meta === 'curve').line.color"
     )
