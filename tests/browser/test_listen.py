@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import importlib.util
 import io
-from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,11 +11,9 @@ import soundfile as sf
 from jobs import inprocess
 from jobs.ratings import open_ratings
 from jobs.specs import EmbedAudio, from_json
+from tests.browser.helpers import AUDIO, LOOKS, link, overflow, sounding, until
+from tests.dashboard import made
 
-AUDIO = """() => {
-  const a = document.getElementById('hearspace-player');
-  return a && { paused: a.paused, at: a.currentTime, src: a.src };
-}"""
 #: What is at the focus: column from 0 (-1 for the query), and clip.
 FOCUS = """() => {
   const row = document.activeElement?.closest('.hsr-row');
@@ -28,43 +23,12 @@ FOCUS = """() => {
   return row && { column: columns.indexOf(column), rank, clip: row.dataset.clip };
 }"""
 ENCODERS = ("aisfx", "handcrafted", "melstats", "random-cnn")
-LOOKS = [
-    {"color_scheme": s, "viewport": {"width": w, "height": 844}} for s, w in (("light", 390), ("dark", 1440))
-]
-
-
-def _load(name: str, path: Path) -> Any:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Iterator[SimpleNamespace]:
-    """A workspace with four spaces, served; the fixture `page` looks at it."""
-    here = Path(__file__).parent
-    tmp = tmp_path_factory.mktemp("listening")
-    workspace = _load("made", here.parent / "dashboard" / "made.py").listening(tmp, per_class=4)
-    url, process = _load("serving", here / "conftest.py").start(workspace.root, tmp)
-    yield SimpleNamespace(url=url, workspace=workspace, tmp=tmp)
-    process.terminate()
-    process.wait(10)
-
-
-def until(page: Any, script: str, check: Any, seconds: float = 12) -> Any:
-    for _ in range(int(seconds * 10)):
-        value = page.evaluate(script)
-        if value and check(value):
-            return value
-        page.wait_for_timeout(100)
-    raise AssertionError(f"still {value!r}")
-
-
-def sounding(page: Any, clip: str) -> Any:
-    return until(page, AUDIO, lambda a: f"/{clip}" in a["src"] and not a["paused"] and a["at"] > 0.05)
+def workspace(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Any:
+    """A workspace with four spaces."""
+    return made.listening(tmp_path_factory.mktemp("listening"), per_class=4)
 
 
 def column(page: Any, i: int) -> Any:
@@ -76,11 +40,18 @@ def go(page: Any, url: str, columns: int) -> None:
     column(page, columns - 1).locator(".hsr-row").first.wait_for()
 
 
-def test_one_sounds_at_a_time_and_keys_move(page: Any, site: SimpleNamespace) -> None:
-    go(page, f"{site.url}/listen?query=rain__take-001&system=aisfx&system=handcrafted", 2)
+def ranked(page: Any, i: int) -> list[str]:
+    """The clips of a column, from the top."""
+    return [x.get_attribute("data-clip") for x in column(page, i).locator(".hsr-row").all()]
+
+
+def test_one_sounds_at_a_time_keys_move_and_the_same_clip_stands_out(
+    page: Any, site: SimpleNamespace
+) -> None:
+    go(page, link(site, "listen", query="rain__take-001", system=["aisfx", "handcrafted"]), 2)
     first = column(page, 0).locator(".hsr-row")
     assert first.count() == column(page, 1).locator(".hsr-row").count() == 15
-    clips = [x.get_attribute("data-clip") for x in first.all()]
+    clips = ranked(page, 0)
     assert "rain__take-001" not in clips
     fits = [x.get_attribute("data-fits") == "true" for x in first.all()]
     assert fits == [c.startswith("rain__") for c in clips]
@@ -89,23 +60,31 @@ def test_one_sounds_at_a_time_and_keys_move(page: Any, site: SimpleNamespace) ->
     assert f"AP@15 {ap:.3f}" in column(page, 0).locator("header").inner_text()
     assert "recordist" in first.first.inner_text()
 
+    theirs = ranked(page, 1)
+    clip = next(c for c in clips if c in theirs)
+    row = column(page, 0).locator(f"[data-clip='{clip}']")
+    assert f"also B {theirs.index(clip) + 1}" in row.inner_text()
+    row.hover()
+    assert column(page, 1).locator(".hsr-same").get_attribute("data-clip") == clip
+    assert page.locator(".hsr-same").count() == 2
+
     # The clips are short: on a slow machine one would have ended before the next key.
     page.evaluate("document.getElementById('hearspace-player').loop = true")
     first.nth(0).locator(".hsr-play").click()
-    one = sounding(page, clips[0])
+    one = sounding(page, f"/{clips[0]}")
     assert one["src"].endswith("?level=equal")
     first.nth(1).locator(".hsr-play").click()
-    sounding(page, clips[1])
+    sounding(page, f"/{clips[1]}")
     assert page.locator("audio").count() == 1
     assert page.locator(".hsr-column .hsr-play", has_text="❚❚").count() in (1, 2)  # twice if in both lists
     # Moving on while something sounds is listening on; space holds it and lets it go on.
     page.keyboard.press("ArrowDown")
-    sounding(page, clips[2])
+    sounding(page, f"/{clips[2]}")
     assert page.evaluate(FOCUS) == {"column": 0, "rank": "3", "clip": clips[2]}
     page.keyboard.press("ArrowRight")
     there = page.evaluate(FOCUS)
     assert (there["column"], there["rank"]) == (1, "3")
-    sounding(page, there["clip"])
+    sounding(page, f"/{there['clip']}")
     page.keyboard.press(" ")
     until(page, AUDIO, lambda a: a["paused"])
     page.locator(".hsr-column .hsr-now .hsr-play", has_text="▶").first.wait_for()
@@ -113,28 +92,15 @@ def test_one_sounds_at_a_time_and_keys_move(page: Any, site: SimpleNamespace) ->
     assert page.evaluate(FOCUS)["column"] == 0
     assert page.evaluate(AUDIO)["paused"]
     page.keyboard.press(" ")
-    sounding(page, clips[2])
+    sounding(page, f"/{clips[2]}")
     for _ in range(3):
         page.keyboard.press("ArrowUp")
     assert page.evaluate(FOCUS)["clip"] == "rain__take-001"
-    sounding(page, "rain__take-001")
-
-
-def test_the_same_clip_stands_out_in_all_columns(page: Any, site: SimpleNamespace) -> None:
-    go(page, f"{site.url}/listen?query=crow__take-000&system=aisfx&system=melstats", 2)
-    lists = [
-        [x.get_attribute("data-clip") for x in column(page, i).locator(".hsr-row").all()] for i in range(2)
-    ]
-    clip = next(c for c in lists[0] if c in lists[1])
-    row = column(page, 0).locator(f"[data-clip='{clip}']")
-    assert f"also B {lists[1].index(clip) + 1}" in row.inner_text()
-    row.hover()
-    assert column(page, 1).locator(".hsr-same").get_attribute("data-clip") == clip
-    assert page.locator(".hsr-same").count() == 2
+    sounding(page, "/rain__take-001")
 
 
 def test_the_link_brings_it_back(page: Any, site: SimpleNamespace) -> None:
-    go(page, f"{site.url}/listen?class=Rain&system=melstats&system=aisfx~clips~all~nns", 2)
+    go(page, link(site, "listen", class_="Rain", system=["melstats", "aisfx~clips~all~nns"]), 2)
     page.get_by_role("button", name="Another clip").click()
     page.wait_for_function("location.search.includes('draw=1')")
     page.wait_for_function("location.search.includes('query=rain__')")
@@ -144,19 +110,19 @@ def test_the_link_brings_it_back(page: Any, site: SimpleNamespace) -> None:
     )
     clip = query.get_attribute("data-clip")
     shown = page.locator(".hsr-columns").inner_text()
-    link = page.url
+    address = page.url
     page.goto("about:blank")
-    go(page, link, 2)
+    go(page, address, 2)
     assert query.get_attribute("data-clip") == clip
     assert page.locator(".hsr-columns").inner_text() == shown
-    assert page.url == link
+    assert page.url == address
 
 
 def test_an_upload_finds_its_own_and_what_is_none_is_said(page: Any, site: SimpleNamespace) -> None:
     found = site.workspace
     dataset = found.dataset("small")
     assert inprocess.run(found, EmbedAudio(dataset=dataset.ref, encoder="melstats")).state == "done"
-    page.goto(f"{site.url}/listen?from=upload&system=melstats")
+    page.goto(link(site, "listen", from_="upload", system="melstats"))
     file = page.locator("input[type=file]")
     file.set_input_files({"name": "notes.txt", "mimeType": "text/plain", "buffer": b"hello"})
     page.get_by_text("notes.txt is not named like a sound").wait_for()
@@ -172,7 +138,7 @@ def test_an_upload_finds_its_own_and_what_is_none_is_said(page: Any, site: Simpl
     assert "1.000" in rows.first.inner_text()
     page.locator(".hsr-query .hsr-play").nth(1).wait_for(state="detached")  # one that goes may still be there
     page.locator(".hsr-query .hsr-play").click()
-    until(page, AUDIO, lambda a: "/~upload/" in a["src"] and not a["paused"] and a["at"] > 0.05)
+    sounding(page, "/~upload/")
     assert page.locator("audio").count() == 1
     silent = io.BytesIO()
     sf.write(silent, np.zeros(8000), 8000, format="WAV")
@@ -185,7 +151,8 @@ def test_an_upload_finds_its_own_and_what_is_none_is_said(page: Any, site: Simpl
 
 
 def begin(page: Any, site: SimpleNamespace, alias: str, seed: int = 0) -> None:
-    page.goto(f"{site.url}/listen?part=blind&among=aisfx&among=handcrafted&length=5&seed={seed}")
+    among = ["aisfx", "handcrafted"]
+    page.goto(link(site, "listen", part="blind", among=among, length=5, seed=seed))
     page.get_by_label("Your alias").fill(alias)
     page.get_by_label("Your alias").press("Tab")
     page.get_by_role("button", name="Begin").click()
@@ -273,8 +240,8 @@ def test_two_rate_at_once_and_nothing_is_lost(browser: Any, site: SimpleNamespac
 @pytest.mark.parametrize("page", LOOKS, indirect=True)
 def test_themes_and_widths(page: Any, site: SimpleNamespace, request: pytest.FixtureRequest) -> None:
     narrow = request.node.callspec.params["page"]["viewport"]["width"] < 500
-    go(page, f"{site.url}/listen?query=rain__take-001", 4)
-    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    go(page, link(site, "listen", query="rain__take-001"), 4)
+    assert overflow(page) <= 0
     tabs = page.locator(".hsr-tabs button")
     assert tabs.first.is_visible() == narrow
     if narrow:
@@ -282,6 +249,6 @@ def test_themes_and_widths(page: Any, site: SimpleNamespace, request: pytest.Fix
         until(page, "() => document.querySelector('.hsr-columns').scrollLeft", lambda x: x > 600)
         page.locator(".hsr-tabs button[aria-pressed=true]", has_text="C ").wait_for()
         column(page, 2).locator(".hsr-play").first.click()
-        sounding(page, str(column(page, 2).locator(".hsr-row").first.get_attribute("data-clip")))
+        sounding(page, f"/{ranked(page, 2)[0]}")
     shades = page.evaluate("getComputedStyle(document.querySelector('.hsr')).getPropertyValue('--hsr-good')")
     assert shades.strip() == ("#2b8a5e" if narrow else "#5fd6a1")
