@@ -6,9 +6,8 @@ an unseen class goes to the test class whose projected text is nearest by cosine
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -24,10 +23,22 @@ from core._zeroshot_data import (
     initial_weights,
     standardisation,
 )
+from core._zeroshot_grid import Checkpoint, Progress, train_grid
+from core._zeroshot_start import Start
 from core.losses import warp_loss
 from core.splits import ClassSplit, ClassSplitSet
 
-Progress = Callable[[int, int], object]
+__all__ = [
+    "CURVES",
+    "Checkpoint",
+    "Progress",
+    "Recipe",
+    "Tested",
+    "ZeroShotModel",
+    "predict",
+    "train_many",
+    "train_one",
+]
 
 #: The curves of a model, in this order where they are stacked.
 CURVES = ("loss", "train_accuracy", "validation_accuracy")
@@ -167,16 +178,6 @@ class ZeroShotModel:
         return float(np.mean([v.accuracy for v in self.validation])) if self.validation else float("nan")
 
 
-class Checkpoint(Protocol):
-    """Where a training that may be interrupted keeps its state."""
-
-    def load(self) -> Mapping[str, np.ndarray] | None:
-        """Return what was saved last, if anything."""
-
-    def save(self, arrays: dict[str, np.ndarray]) -> None:
-        """Keep these arrays in the place of what was saved before."""
-
-
 def train_one(
     split: ClassSplit | ClassSplitSet,
     audio: ArrayLike,
@@ -192,8 +193,9 @@ def train_one(
 
     Parameters and result are those of `train_many`.
     """
-    collection = Collection(audio, labels, text, classes)
-    return _train_alone(collection, collection.task(split, seed), recipe or Recipe(), device or "cpu")
+    recipe = recipe or Recipe()
+    collection, tasks = _prepared([split], audio, labels, text, classes, [seed], recipe)
+    return _train_alone(collection, tasks[0], recipe, device or _default_device())
 
 
 def train_many(
@@ -209,15 +211,81 @@ def train_many(
     progress: Progress | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> list[ZeroShotModel]:
-    """Train a model for every split."""
+    """Train a model for each split, several as one batched computation, and judge it on its test classes.
+
+    Parameters
+    ----------
+    splits : sequence of ClassSplit or ClassSplitSet
+    audio : (n, d_a) array_like
+        Embeddings of clips, in the scale they are to be trained in; used in float32.
+    labels : (n,) array_like of str
+        The class of each clip; clips of classes that a split does not name play no part in it.
+    text : (C, d_t) array_like
+        Embeddings of the texts of classes.
+    classes : (C,) sequence of str
+        Whose texts they are.
+    seeds : sequence of int
+        One for each split, from 0: what weights begin with and the order of the clips in every epoch.
+    recipe : Recipe, optional
+    device : str, optional
+        A GPU if torch finds one, else ``"cpu"``.
+    progress : callable, optional
+        Called with the epochs done and to do, of all models together.
+    checkpoint : Checkpoint, optional
+        Where to go on from, and to save to: every 20 seconds, and when models have ended. What is found
+        there of other splits, data, seeds or recipe is not used.
+
+    Returns
+    -------
+    list of ZeroShotModel
+        In the order of `splits`. The weights equal those of `train_one` to 1e-4 after an epoch (they differ
+        by rounding alone), and do not depend on what else is trained beside, on the number of threads or on
+        interruptions, to 1e-6. A model whose loss is no longer a number is marked as failed; others go on.
+
+    Raises
+    ------
+    ValueError
+        For arrays that do not fit, seeds that are not one a split, values that are not finite, a class
+        without clips or without text, or `Recipe.patience` where the only validation set has one class.
+
+    Notes
+    -----
+    Linear layers begin uniformly within ±1/√(inputs). See `core._zeroshot_start` for what is learned in the
+    place of the text projection.
+
+    References
+    ----------
+    D. Dogan, H. Xie, T. Heittola, T. Virtanen, "On the role of training class distribution in zero-shot audio
+    classification", sections 2 and 4.2.
+
+    Examples
+    --------
+    >>> random = np.random.default_rng(0)
+    >>> labels = np.repeat(list("abcdefg"), 20)
+    >>> text = random.standard_normal((7, 8))
+    >>> audio = np.repeat(text, 20, axis=0) + 0.1 * random.standard_normal((140, 8))
+    >>> split = ClassSplit(("a", "b", "c", "d"), ("e",), ("f", "g"))
+    >>> recipe = Recipe(epochs=30, learning_rate=0.1)
+    >>> model, again = train_many([split, split], audio, labels, text, "abcdefg", seeds=[0, 1], recipe=recipe)
+    >>> model.tests[0].accuracy > 0.9
+    True
+    """
     recipe = recipe or Recipe()
-    collection = Collection(audio, labels, text, classes)
-    found = []
-    for i, (split, seed) in enumerate(zip(splits, seeds, strict=True)):
-        found.append(_train_alone(collection, collection.task(split, seed), recipe, device or "cpu"))
-        if progress is not None:
-            progress(i + 1, len(splits))
-    return found
+    collection, tasks = _prepared(splits, audio, labels, text, classes, seeds, recipe)
+    found = train_grid(collection, tasks, recipe, device or _default_device(), progress, checkpoint)
+    models = []
+    for task, trained in zip(tasks, found, strict=True):
+        weights = {}
+        if not trained.failed_epoch:
+            start = Start(collection, task, recipe.hidden, recipe.shared, len(trained.learned["text_steps"]))
+            weights = start.finish(trained.learned)
+            if recipe.standardise:
+                fitted = standardisation(collection.audio[task.train.rows])
+                weights |= dict(zip(("audio_mean", "audio_scale"), fitted, strict=True))
+        models.append(
+            _judge(task, collection, weights, trained.curves, trained.best_epoch, trained.failed_epoch)
+        )
+    return models
 
 
 def predict(
@@ -259,12 +327,38 @@ def predict(
     return scores.argmax(axis=1), scores.astype(np.float32)
 
 
+def _default_device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _prepared(
+    splits: Sequence[ClassSplit | ClassSplitSet],
+    audio: ArrayLike,
+    labels: ArrayLike,
+    text: ArrayLike,
+    classes: Sequence[str],
+    seeds: Sequence[int],
+    recipe: Recipe,
+) -> tuple[Collection, list[Task]]:
+    if len(splits) != len(seeds):
+        raise ValueError(f"There are {len(splits)} splits and {len(seeds)} seeds; each split needs one.")
+    collection = Collection(audio, labels, text, classes)
+    tasks = [collection.task(split, seed) for split, seed in zip(splits, seeds, strict=True)]
+    for task in tasks:
+        if recipe.patience is not None and max(len(v.classes) for v in task.validations) < 2:
+            raise ValueError(
+                "A validation set of one class is always right, which tells no epoch from another; give it "
+                "two classes, or no patience."
+            )
+    return collection, tasks
+
+
 def _judged(weights: Mapping[str, np.ndarray], collection: Collection, part: Part) -> Tested:
     predictions, scores = predict(weights, collection.audio[part.rows], collection.text[part.texts])
     return Tested(part.classes, part.rows, part.targets, predictions, scores)
 
 
-def finished(
+def _judge(
     task: Task,
     collection: Collection,
     weights: dict[str, np.ndarray],
@@ -274,6 +368,8 @@ def finished(
 ) -> ZeroShotModel:
     """Judge what was trained; `curves` are (3, epochs)."""
     by_name = dict(zip(CURVES, curves, strict=True))
+    if not failed_epoch and not all(np.isfinite(w).all() for w in weights.values()):
+        failed_epoch = best_epoch  # the loss was a number before the last step, not after it
     if failed_epoch:
         why = f"The loss was no longer a number in epoch {failed_epoch} (seed {task.seed})."
         return ZeroShotModel(task.split, task.seed, (), (), by_name, {}, 0, why)
@@ -332,7 +428,7 @@ def _train_alone(collection: Collection, task: Task, recipe: Recipe, device: str
             total += loss.item() * len(batch)
             right += int((found.argmax(dim=1) == targets[chosen]).sum())
         if not np.isfinite(total):
-            return finished(task, collection, {}, curves, 0, epoch + 1)
+            return _judge(task, collection, {}, curves, 0, epoch + 1)
         with torch.no_grad():
             accuracies = [
                 float(
@@ -351,4 +447,4 @@ def _train_alone(collection: Collection, task: Task, recipe: Recipe, device: str
                 break
     if recipe.patience is None:
         best_epoch, best_weights = recipe.epochs, kept()
-    return finished(task, collection, best_weights, curves, best_epoch, 0)
+    return _judge(task, collection, best_weights, curves, best_epoch, 0)
