@@ -8,7 +8,7 @@ from jobs.texts import texts_fingerprint, texts_of
 from jobs.workspace import Workspace
 
 NAME = "demo"
-WORLD = Synthesize(clips_per_class=20, seconds=3.0, difficulty=0.5, seed=0)
+WORLD = Synthesize(classes=96, clips_per_class=12, seconds=3.0, difficulty=0.5, seed=0)
 ENCODERS = ("melstats", "random-cnn", "handcrafted", "aisfx")
 #: Embeds the names of the classes, so that sounds and words can be compared.
 TEXT_ENCODER = "minilm"

@@ -18,6 +18,7 @@ from typing import Annotated, Any
 import typer
 
 from jobs.cli.common import FAILED, WorkspaceOption, open_workspace, say
+from jobs.specs import Synthesize
 from jobs.workspace import Workspace, WorkspaceError
 
 HostOption = Annotated[
@@ -38,7 +39,7 @@ def demo(
     host: HostOption = "127.0.0.1",
     port: PortOption = 8501,
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
-    clips_per_class: Annotated[int, typer.Option(help="Size of the synthetic world.")] = 20,
+    clips_per_class: Annotated[int, typer.Option(help="Clips of each class.")] = Synthesize.clips_per_class,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Show the dashboard on a synthetic sound world: worker and pages in one go; Ctrl-C stops both.

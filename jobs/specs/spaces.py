@@ -25,7 +25,7 @@ class Synthesize(Spec):
 
     #: How many classes, spread evenly over the six families.
     classes: int = WORLD_CLASSES
-    clips_per_class: int = 20
+    clips_per_class: int = 12
     seconds: float = 3.0
     difficulty: float = 0.5
     seed: int = 0

@@ -167,7 +167,10 @@ def test_closure_has_inputs_first_and_each_once():
         (lambda: from_json({"type": "EmbedAudio", "version": 1, "fields": {"x": 1}}), "unknown fields"),
         (lambda: from_json([]), "JSON object"),
         (lambda: from_json(3), "JSON object"),
-        (lambda: from_json({"type": "Synthesize", "version": 1, "fields": {"seed": "x"}}), "wrong kind"),
+        (
+            lambda: from_json({"type": "Synthesize", "version": Synthesize.VERSION, "fields": {"seed": "x"}}),
+            "wrong kind",
+        ),
         (
             lambda: from_json({"type": "Project", "version": 1, "fields": {"embedding": 3, "method": "pca"}}),
             "wrong kind",

@@ -15,9 +15,11 @@ from core.spectra import log_mel
 from jobs import audio
 from jobs.datasets import synthetic
 from jobs.datasets.importer import COLUMNS
+from jobs.datasets.synthesis.blocks import Take
 from jobs.execution import RunningJob
 from jobs.runners import synthesize
-from jobs.specs import Synthesize
+from jobs.specs import SpecError, Synthesize
+from jobs.specs.spaces import WORLD_CLASSES
 from jobs.workspace import Workspace
 
 FAMILIES = {
@@ -36,15 +38,39 @@ NAMES = [sound.name for sound in synthetic.classes()]
 
 def test_classes() -> None:
     table = synthetic.class_table()
-    assert len(table) >= 48
-    assert set(table["family"]) == FAMILIES
+    assert len(table) == WORLD_CLASSES
+    assert table["family"].value_counts().to_dict() == dict.fromkeys(FAMILIES, WORLD_CLASSES // 6)
     assert table["label"].is_unique
     assert table["description"].is_unique
     assert table["description"].map(lambda d: d[0].isupper() and d.endswith(".") and len(d) > 25).all()
     assert len({synthetic.slug(name) for name in NAMES}) == len(NAMES)
-    assert str(len(table)) in synthetic.DESCRIPTION
+    assert "96 classes" in synthetic.description(Synthesize())
+    assert "12 classes" in synthetic.description(Synthesize(classes=12))
     assert "synthetic" in synthetic.NOTE
     assert "not recordings" in synthetic.NOTE
+
+
+@pytest.mark.parametrize("count", [6, 7, 11, 54, 95, 96])
+def test_fewer_classes_are_the_first_of_every_family(count: int) -> None:
+    chosen = [sound.name for sound in synthetic.classes(count)]
+    assert len(chosen) == count
+    families: dict[str, list[str]] = {}
+    for sound in synthetic.classes():
+        families.setdefault(sound.family, []).append(sound.name)
+    sizes = [len(set(chosen) & set(names)) for names in families.values()]
+    assert max(sizes) - min(sizes) <= 1
+    assert sizes == sorted(sizes, reverse=True)
+    first = [n for names, size in zip(families.values(), sizes, strict=True) for n in names[:size]]
+    assert chosen == first
+    assert list(synthetic.class_table(count)["label"]) == chosen
+
+
+@pytest.mark.parametrize("count", [0, 5, 97])
+def test_a_world_of_too_few_or_too_many_classes(count: int) -> None:
+    with pytest.raises(ValueError, match=f"classes is {count}; it must be between 6 and 96"):
+        synthetic.classes(count)
+    with pytest.raises(SpecError, match=f"classes is {count}; it must be between 6 and 96"):
+        Synthesize(classes=count)
 
 
 # -- sound ---------------------------------------------------------------------------------------------
@@ -62,6 +88,15 @@ def test_a_clip_is_sound(name: str) -> None:
         assert abs(x.mean()) < 0.05
         # Nothing but silence, or a click and silence, would have next to no energy in most of the clip.
         assert np.sqrt(np.mean(x**2)) > 0.01
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_recipe_is_silent_in_a_short_take(name: str) -> None:
+    sound = next(s for s in synthetic.classes() if s.name == name)
+    for i in range(5):
+        x = sound.recipe(Take(np.random.default_rng(i), 8_000, 4_000, 1.2))
+        assert x.shape == (4_000,)
+        assert np.sqrt(np.mean(x**2)) > 1e-3
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -110,6 +145,24 @@ def test_a_clip_depends_on_nothing_else() -> None:
     np.testing.assert_array_equal(synthetic.render(NAMES[0], 5, seconds=0.5, seed=3), alone[NAMES[0]])
 
 
+#: Root mean square and mean step of takes of 0.5 s at difficulty 1, some with another class behind them.
+PINNED = [
+    ("Bark", 0, 0.066210, 0.008424),
+    ("Laughter", 1, 0.047429, 0.003607),
+    ("Cymbal", 2, 0.076416, 0.046463),
+    ("Waves", 3, 0.101970, 0.054511),
+    ("Siren", 4, 0.158829, 0.032217),
+    ("Hum", 5, 0.122059, 0.003808),
+]
+
+
+@pytest.mark.parametrize(("name", "index", "rms", "step"), PINNED)
+def test_clips_stay_as_they_were_when_the_world_grows(name: str, index: int, rms: float, step: float) -> None:
+    x = synthetic.render(name, index, seconds=0.5, difficulty=1.0, seed=7).astype(np.float64)
+    assert np.sqrt(np.mean(x**2)) == pytest.approx(rms, abs=2e-6)
+    assert np.abs(np.diff(x)).mean() == pytest.approx(step, abs=2e-6)
+
+
 def test_seed_index_and_difficulty_matter() -> None:
     base = synthetic.render("Wind", 0, seconds=0.5)
     for change in ({"seed": 1}, {"difficulty": 0.6}, {"index": 1}):
@@ -120,10 +173,10 @@ def test_seed_index_and_difficulty_matter() -> None:
 # -- how hard it is ------------------------------------------------------------------------------------
 
 
-def _agreement(difficulty: float, n: int = 5, seconds: float = 1.0) -> float:
+def _agreement(difficulty: float, classes: int, n: int = 5, seconds: float = 1.0) -> float:
     """Share of clips whose nearest neighbour, by mel statistics, is of their class."""
     features, labels = [], []
-    for name in NAMES:
+    for name in synthetic.class_table(classes)["label"]:
         for i in range(n):
             x = synthetic.render(name, i, seconds=seconds, difficulty=difficulty)
             mel = log_mel(x, synthetic.SAMPLE_RATE, n_fft=1024, hop_length=512, n_mels=64)
@@ -139,12 +192,15 @@ def _agreement(difficulty: float, n: int = 5, seconds: float = 1.0) -> float:
 
 
 def test_classes_overlap_more_the_harder_the_world_is() -> None:
-    easy, middle, hard = (_agreement(d) for d in (0.0, 0.5, 1.0))
+    easy, middle, hard = (_agreement(d, classes=18) for d in (0.0, 0.5, 1.0))
     assert easy > middle + 0.1
     assert middle > hard + 0.1
     assert easy > 0.8
-    assert 0.45 < middle < 0.9  # far above the 1/54 of chance, far from perfect
     assert hard > 0.1
+
+
+def test_the_whole_world_is_neither_trivial_nor_hopeless() -> None:
+    assert 0.3 < _agreement(0.5, WORLD_CLASSES, n=3) < 0.75  # far above the 1/96 of chance, far from perfect
 
 
 # -- the plan and the job ------------------------------------------------------------------------------
@@ -152,8 +208,8 @@ def test_classes_overlap_more_the_harder_the_world_is() -> None:
 
 def test_plan() -> None:
     plan = synthetic.plan(Synthesize(clips_per_class=7, seconds=1.0))
+    assert len(plan) == 7 * WORLD_CLASSES
     assert tuple(plan.columns[: len(COLUMNS)]) == COLUMNS
-    assert len(plan) == 7 * len(NAMES)
     assert plan["clip_id"].is_unique
     assert plan["clip_id"].map(lambda c: re.fullmatch(r"[a-z0-9-]+", c) is not None).all()
     assert plan["fold"].value_counts().index.sort_values().tolist() == [1, 2, 3, 4, 5]
@@ -163,9 +219,14 @@ def test_plan() -> None:
     assert set(plan["label"]) == set(synthetic.class_table()["label"])
     smaller = synthetic.plan(Synthesize(clips_per_class=3, seconds=1.0))
     assert set(smaller["clip_id"]) < set(plan["clip_id"])
+    fewer = synthetic.plan(Synthesize(classes=8, clips_per_class=7, seconds=1.0))
+    assert len(fewer) == 8 * 7
+    assert set(fewer["family"]) == FAMILIES
+    kept = plan[plan["label"].isin(set(fewer["label"]))].reset_index(drop=True)
+    pd.testing.assert_frame_equal(fewer, kept)
 
 
-SPEC = Synthesize(clips_per_class=1, seconds=0.25, seed=5)
+SPEC = Synthesize(classes=30, clips_per_class=1, seconds=0.25, seed=5)
 
 
 class _Interrupted(Exception):
@@ -220,7 +281,8 @@ def test_the_job(make_job: Callable[[str], _Job]) -> None:
         assert rate == synthetic.SAMPLE_RATE
         made = synthetic.render(row.label, row.take, seconds=0.25, seed=5)
         np.testing.assert_allclose(x, made, atol=1 / 32768)
-    assert job.workspace.cache.open(SPEC.key).meta["n_clips"] == len(NAMES)
+    assert job.workspace.cache.open(SPEC.key).meta["n_clips"] == SPEC.classes
+    assert list(dataset.classes["label"]) == list(expected["label"])
     assert not job.workspace.cache.verify()
 
 
@@ -232,7 +294,7 @@ def test_an_interrupted_job_ends_with_the_same_bytes(make_job: Callable[[str], _
     with pytest.raises(_Interrupted):
         synthesize.run(SPEC, broken)
     made = sorted((broken.checkpoint / "audio").glob("*.flac"))
-    assert 20 <= len(made) < len(NAMES)
+    assert 20 <= len(made) < SPEC.classes
     assert not broken.workspace.cache.contains(SPEC.key)
     times = {path.name: path.stat().st_mtime_ns for path in made}
     made[0].write_bytes(made[0].read_bytes()[:100])  # a crash cost this one its end
