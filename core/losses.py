@@ -1,8 +1,21 @@
-"""Losses that training minimises."""
+"""Losses that training minimises; those on the angles between embeddings are of `core._angular_losses`."""
 
 from __future__ import annotations
 
 import torch
+
+from core._angular_losses import VARIANTS, add_loss, add_loss_soft, orthogonal_projection_loss
+
+__all__ = [
+    "VARIANTS",
+    "add_loss",
+    "add_loss_soft",
+    "cross_entropy",
+    "focal_loss",
+    "harmonic_sums",
+    "orthogonal_projection_loss",
+    "warp_loss",
+]
 
 
 def warp_loss(
@@ -89,3 +102,101 @@ def harmonic_sums(largest: int, like: torch.Tensor) -> torch.Tensor:
     """Return L(0), L(1), ..., L(largest): L(r) = 1 + 1/2 + ... + 1/r, of the type and device of `like`."""
     terms = 1 / torch.arange(1, largest + 1, dtype=torch.float64)
     return torch.cat([torch.zeros(1, dtype=torch.float64), terms.cumsum(0)]).to(like)
+
+
+def cross_entropy(logits: torch.Tensor, y: torch.Tensor, *, mask: torch.Tensor | None = None) -> torch.Tensor:
+    """Mean over the clips of -Σ_c y_c · log p_c, p being the softmax of the logits.
+
+    Parameters
+    ----------
+    logits : (n, C) or (..., n, C) tensor
+    y : (n,) or (..., n) tensor of integers, or tensor of floats of the shape of `logits`
+        The right class of each, or shares of the classes.
+    mask : (n,) or (..., n) tensor of bool, optional
+        False for rows that are padding and count for nothing.
+
+    Returns
+    -------
+    scalar or (...) tensor
+        In nats; 0 where all rows are padding.
+
+    Raises
+    ------
+    ValueError
+        For labels that do not fit.
+
+    Examples
+    --------
+    >>> logits = torch.tensor([[0.0, 0.0]])
+    >>> round(float(cross_entropy(logits, torch.tensor([1]))), 4)
+    0.6931
+    >>> round(float(cross_entropy(logits, torch.tensor([[0.25, 0.75]]))), 4)
+    0.6931
+    """
+    hard = y.shape == logits.shape[:-1] and not y.is_floating_point()
+    if not hard and (y.shape != logits.shape or not y.is_floating_point()):
+        raise ValueError(
+            f"y has shape {tuple(y.shape)} and type {y.dtype}, logits have shape {tuple(logits.shape)}; "
+            "there must be one class, a whole number, or a row of shares for each row."
+        )
+    logs = logits.log_softmax(-1)
+    each = logs.gather(-1, y.unsqueeze(-1)).squeeze(-1) if hard else (y * logs).sum(-1)
+    return _mean_over_clips(-each, mask)
+
+
+def focal_loss(
+    logits: torch.Tensor, y: torch.Tensor, *, gamma: float = 2.0, mask: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Focal loss: cross-entropy in which clips that are right already count less.
+
+    The mean over the clips of -(1 - p)^γ · log p, where p is the probability of the right class.
+
+    Parameters
+    ----------
+    logits : (n, C) or (..., n, C) tensor
+    y : (n,) or (..., n) tensor of integers
+        The right class of each.
+    gamma : float, default 2.0
+        At least 0; with 0 this is cross-entropy.
+    mask : (n,) or (..., n) tensor of bool, optional
+        False for rows that are padding.
+
+    Returns
+    -------
+    scalar or (...) tensor
+        In nats; 0 where all rows are padding.
+
+    Raises
+    ------
+    ValueError
+        For labels that are soft or do not fit, or a negative gamma.
+
+    References
+    ----------
+    T.-Y. Lin, P. Goyal, R. Girshick, K. He, P. Dollár, "Focal loss for dense object detection", ICCV 2017.
+
+    Examples
+    --------
+    >>> logits = torch.tensor([[0.0, 0.0]])
+    >>> round(float(focal_loss(logits, torch.tensor([0]))), 4)  # (1 - 0.5)² · log 2
+    0.1733
+    """
+    if y.shape != logits.shape[:-1] or y.is_floating_point():
+        raise ValueError(
+            f"y has shape {tuple(y.shape)} and type {y.dtype}, logits have shape {tuple(logits.shape)}; the "
+            "focal loss takes one class, a whole number, for each row: for soft labels use cross_entropy."
+        )
+    if not gamma >= 0:
+        raise ValueError(f"gamma is {gamma}; it must be at least 0.")
+    if gamma == 0:
+        return cross_entropy(logits, y, mask=mask)
+    logs = logits.log_softmax(-1).gather(-1, y.unsqueeze(-1)).squeeze(-1)
+    # A power below 1 has no gradient at 0, where the logarithm is 0 and nothing is left to learn.
+    doubt = (-torch.expm1(logs)).clamp_min(torch.finfo(logs.dtype).tiny)
+    return _mean_over_clips(-(doubt**gamma) * logs, mask)
+
+
+def _mean_over_clips(values: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    if mask is None:
+        return values.mean(-1)
+    return torch.where(mask, values, 0).sum(-1) / mask.sum(-1).clamp_min(1)
