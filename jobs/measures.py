@@ -9,6 +9,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from core.splits import PAPER_RANGES
 from jobs.specs import (
     Agreement,
     Baselines,
@@ -19,7 +20,9 @@ from jobs.specs import (
     RetrievalGrid,
     Separability,
     Spec,
+    ZeroShotGrid,
 )
+from jobs.texts import texts_fingerprint, texts_of
 from jobs.workspace import Dataset
 
 #: Shuffled pairings of an agreement. Classes are few and quickly compared, and 200 pairings would leave a p
@@ -127,3 +130,42 @@ def grid_of_retrieval(
 def scale_of(embedding: EmbedAudio) -> str:
     """Return how the dimensions of a space are scaled before they are compared: "none" but for `SCALES`."""
     return SCALES.get(embedding.encoder, "none")
+
+
+def class_texts(dataset: Dataset, encoder: str, *, of: str | None = None, template: str = "{}") -> EmbedText:
+    """Return a space of texts of a dataset's classes.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    encoder : str
+    of : {"description", "label"}, optional
+        By default descriptions where every class has one, else names.
+    template : str, default "{}"
+    """
+    if of is None:
+        told = dataset.classes.get("description")
+        of = "description" if told is not None and (told.notna() & (told != "")).all() else "label"
+    fingerprint = texts_fingerprint(texts_of(dataset, of))
+    return EmbedText(dataset=dataset.ref, texts=fingerprint, encoder=encoder, of=of, template=template)
+
+
+def zero_shot_presets(dataset: Dataset, embedding: EmbedAudio, text: EmbedText) -> list[ZeroShotGrid]:
+    """Return the grids of zero-shot models of both setups: by similarity, then by diversity.
+
+    They are the paper's, but for two things that depend on the space and are found out when they are
+    trained: sizes are lowered where the classes do not suffice, and the ranges of similarity are quantiles of
+    what its classes can reach.
+    """
+    labels = dataset.labels_fingerprint
+    return [
+        ZeroShotGrid(embedding=embedding, text=text, labels=labels, fit_sizes=True),
+        ZeroShotGrid(
+            embedding=embedding,
+            text=text,
+            labels=labels,
+            setup="diversity",
+            fit_sizes=True,
+            n_ranges=len(PAPER_RANGES),
+        ),
+    ]

@@ -42,6 +42,8 @@ def commands(group: Any, path: tuple[str, ...] = ()) -> dict[str, Any]:
 WANTED = {"demo", "serve", "worker", "add", "datasets", "encoders", "embed", "project", "run"} | {
     "measure",
     "compare",
+    "train",
+    "splits",
     "jobs",
     "cache",
     "export",

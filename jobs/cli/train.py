@@ -1,0 +1,343 @@
+"""Commands that train: zero-shot models on splits of classes, and the splits that are kept for it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+import typer
+
+from core.splits import (
+    PAPER_RATIOS,
+    ClassSplit,
+    ClassSplitSet,
+    Range,
+    SplitError,
+    check_known,
+    held_out,
+    split_from_json,
+    split_to_json,
+)
+from jobs import measures, splits
+from jobs.cli.common import JsonOption, WorkspaceOption, compute, open_workspace, say, show
+from jobs.cli.work import BackgroundOption, PrintSpecOption, put_off
+from jobs.specs import EmbedAudio, SpecError, ZeroShotGrid
+from jobs.workspace import Dataset, Workspace
+
+train_app = typer.Typer(help="Train models and judge them.", no_args_is_help=True)
+splits_app = typer.Typer(help="Keep splits of classes to train on.", no_args_is_help=True)
+
+
+class Setup(StrEnum):
+    """What differs between the models of a grid, as an option."""
+
+    similarity = "similarity"
+    diversity = "diversity"
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    app.add_typer(train_app, name="train")
+    app.add_typer(splits_app, name="splits")
+
+
+DatasetArgument = Annotated[str, typer.Argument(help="Name of a dataset; `hearspace datasets` lists them.")]
+NameArgument = Annotated[str, typer.Argument(help="Name of the split: a-z, 0-9, '.', '_' and '-'.")]
+
+
+# Without a callback, a group of one command would be that command.
+@train_app.callback()
+def _train() -> None:
+    pass
+
+
+@train_app.command("zero-shot")
+def zero_shot(
+    dataset: DatasetArgument,
+    encoder: Annotated[str, typer.Argument(help="The space of the sounds: the encoder that made it.")],
+    text: Annotated[str, typer.Option(help="Encoder of the texts of the classes.")] = "minilm",
+    of: Annotated[
+        str | None,
+        typer.Option(
+            help="Texts of the classes: description or label. [default: description, if all have one]"
+        ),
+    ] = None,
+    setup: Annotated[
+        Setup,
+        typer.Option(
+            help="Vary how near the training classes are to the test classes (similarity) or each other."
+        ),
+    ] = Setup.similarity,
+    split: Annotated[
+        list[str] | None,
+        typer.Option(help="Train on this saved split instead, or JSON file; may be repeated."),
+    ] = None,
+    sizes: Annotated[
+        str, typer.Option(help="Training, validation and test classes of each model.")
+    ] = "20/5/5",
+    fit: Annotated[
+        bool, typer.Option("--fit", help="Lower the sizes where the classes do not suffice, and say so.")
+    ] = False,
+    clusters: Annotated[int, typer.Option(help="Clusters of similar classes.")] = 3,
+    ratios: Annotated[
+        str, typer.Option(help="Shares of the training classes from the cluster of the test classes.")
+    ] = ",".join(f"{r:g}" for r in PAPER_RATIOS),
+    ranges: Annotated[
+        str,
+        typer.Option(
+            help="Ranges of similarity: paper, a number of quantiles of the space's own, or such as "
+            "0.1:0.3,0.3:0.5."
+        ),
+    ] = "paper",
+    test_sets: Annotated[int, typer.Option(help="Test sets that a model is judged on, by diversity.")] = 3,
+    seeds: Annotated[int, typer.Option(help="How many times all is drawn and trained.")] = 6,
+    epochs: Annotated[int, typer.Option(help="Passes over the training clips.")] = 100,
+    learning_rate: Annotated[float, typer.Option(help="Step of gradient descent.")] = 0.001,
+    batch_size: Annotated[int, typer.Option(help="Clips a step.")] = 64,
+    margin: Annotated[
+        float, typer.Option(help="By which the right class is to lead in the WARP loss.")
+    ] = 1.0,
+    standardise: Annotated[
+        bool, typer.Option("--standardise", help="Bring each dimension of the sounds to mean 0, deviation 1.")
+    ] = False,
+    sampled: Annotated[
+        bool, typer.Option("--sampled", help="Estimate ranks by drawing classes, as the original WARP does.")
+    ] = False,
+    patience: Annotated[
+        int, typer.Option(help="Stop after so many epochs without better validation; 0 never does.")
+    ] = 0,
+    background: BackgroundOption = False,
+    print_spec: PrintSpecOption = False,
+    as_json: JsonOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Train zero-shot models on splits of the classes, and judge each by classes it has never met.
+
+    Embeds sounds and texts first where that is missing. The table has the mean accuracy of each
+    configuration over its seeds and test sets; the page Zero-shot shows every model.
+
+    Example: `hearspace train zero-shot demo aisfx --setup diversity --ranges 5`
+
+    Exit status: 0 when all is trained, 1 if the job failed, 2 for unknown names or what cannot be.
+    """
+    ws = open_workspace(workspace)
+    ds = ws.dataset(dataset)
+    n_train, n_validation, n_test = _numbers(sizes, "/", int, "sizes", "such as 20/5/5", count=3)
+    spec = ZeroShotGrid(
+        embedding=EmbedAudio(dataset=ds.ref, encoder=encoder),
+        text=measures.class_texts(ds, text, of=of),
+        labels=ds.labels_fingerprint,
+        setup="splits" if split else setup.value,
+        splits=tuple(split_to_json(_split(ws, ds, name)) for name in split or ()),
+        n_train=n_train,
+        n_validation=n_validation,
+        n_test=n_test,
+        fit_sizes=fit,
+        clusters=clusters,
+        ratios=tuple(_numbers(ratios, ",", float, "ratios", "such as 1,0.5,0")),
+        ranges=_ranges(ranges),
+        n_ranges=int(ranges) if ranges.isdecimal() else 0,
+        n_test_sets=test_sets,
+        seeds=seeds,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        margin=margin,
+        standardise=standardise,
+        sampled=sampled,
+        patience=patience,
+    )
+    if print_spec:
+        print(json.dumps(spec.to_json(), ensure_ascii=False))
+        return
+    if background:
+        put_off(ws, [spec], as_json=as_json)
+        return
+    compute(ws, [spec], quiet=as_json)
+    found = ws.cache.open(spec.key)
+    table = found.table("models").to_pandas()
+    by = _CONFIGURATION[spec.setup]
+    rows = _configurations(table, by, split or [])
+    correlation = _correlation(table, _AXIS[spec.setup])
+    if as_json:
+        about = {"key": spec.key, **found.meta, "configurations": rows, "correlation": correlation}
+        show([about], (), as_json=True, empty="")
+        return
+    if found.meta["note"]:
+        say(found.meta["note"])
+    show(rows, (*by, "accuracy", "sd", "chance", "models", "failed"), as_json=False, empty="")
+    if correlation is not None:
+        say(
+            f"{_AXIS[spec.setup].replace('_', ' ')} and accuracy: r = {correlation['r']:.3f} "
+            f"({correlation['low']:.3f} to {correlation['high']:.3f}), n = {correlation['n']}."
+        )
+
+
+#: What a configuration is told by, and the property that accuracy is set against.
+_CONFIGURATION = {"similarity": ("cluster", "ratio"), "diversity": ("low", "high"), "splits": ("split",)}
+_AXIS = {
+    "similarity": "ratio",
+    "diversity": "mean_similarity",
+    "splits": "train_test_similarity",
+}
+
+
+def _configurations(table: pd.DataFrame, by: tuple[str, ...], names: list[str]) -> list[dict[str, Any]]:
+    rows = []
+    for values, of in table.groupby(list(by), sort=False):
+        known = of["accuracy"].dropna()
+        row: dict[str, Any] = {name: value.item() for name, value in zip(by, np.array(values), strict=True)}
+        if names:
+            row["split"] = names[row["split"]]
+        rows.append(
+            row
+            | {
+                "accuracy": float(known.mean()) if len(known) else None,
+                "sd": float(known.std()) if len(known) > 1 else None,
+                "chance": float(of["chance"].iloc[0]),
+                "models": int(of["model"].nunique()),
+                "failed": int(of.loc[of["failed"] != "", "model"].nunique()),
+            }
+        )
+    return rows
+
+
+def _correlation(table: pd.DataFrame, axis: str) -> dict[str, Any] | None:
+    """Return Pearson's r of a property and accuracy; None where one of them does not vary."""
+    from core.statistics import pearson
+
+    known = table.dropna(subset=["accuracy"])
+    x, y = known[axis].to_numpy(np.float64), known["accuracy"].to_numpy(np.float64)
+    if len(x) < 2:
+        return None
+    found = pearson(x, y)
+    if not np.isfinite(found.r):
+        return None
+    return {"x": axis, "r": found.r, "low": found.low, "high": found.high, "n": found.n}
+
+
+def _numbers(text: str, between: str, kind: type, name: str, example: str, count: int | None = None) -> list:
+    try:
+        found = [kind(part) for part in text.split(between)]
+    except ValueError:
+        found = []
+    if not found or (count is not None and len(found) != count):
+        raise SpecError(f"{name} is {text!r}; write them {example}.")
+    return found
+
+
+def _ranges(text: str) -> tuple[Range, ...]:
+    if text == "paper" or text.isdecimal():
+        return ()
+    ends = [
+        _numbers(pair, ":", float, "ranges", "such as 0.1:0.3,0.3:0.5, or give paper or a number", count=2)
+        for pair in text.split(",")
+    ]
+    return tuple((low, high) for low, high in ends)
+
+
+def _split(ws: Workspace, ds: Dataset, name: str) -> ClassSplit | ClassSplitSet:
+    """Return a split that is saved under a name, or stands in a file."""
+    if name.endswith(".json") and name not in splits.names(ws, ds.name):
+        split = splits.read(Path(name).expanduser())
+    else:
+        split = splits.load(ws, ds.name, name)
+    check_known(split, _classes(ds))
+    return split
+
+
+@splits_app.command("list")
+def list_(dataset: DatasetArgument, as_json: JsonOption = False, workspace: WorkspaceOption = None) -> None:
+    """List the splits that are kept for a dataset.
+
+    Example: `hearspace splits list esc10`
+
+    Exit status: 0, or 2 for an unknown dataset.
+    """
+    ws = open_workspace(workspace)
+    ds = ws.dataset(dataset)
+    rows = [_row(ws, ds, name) for name in splits.names(ws, ds.name)]
+    show(
+        rows,
+        ("name", "train", "validation", "test", "test_sets", "how", "problem"),
+        as_json=as_json,
+        empty=f"No split of {dataset} is saved yet; the page Class splits draws some.",
+    )
+
+
+def _row(ws: Workspace, ds: Dataset, name: str) -> dict[str, Any]:
+    try:
+        split = splits.load(ws, ds.name, name)
+        check_known(split, _classes(ds))
+    except (splits.SavedSplitError, SplitError) as error:
+        return {"name": name, "problem": str(error)}
+    validations, tests = held_out(split)
+    return {
+        "name": name,
+        "train": len(split.train),
+        "validation": len(validations[0]),
+        "test": len(tests[0]),
+        "test_sets": len(tests),
+        "how": str(split.info.get("setup", "")),
+        "info": dict(split.info),
+        "problem": "",
+    }
+
+
+@splits_app.command("show")
+def show_(dataset: DatasetArgument, name: NameArgument, workspace: WorkspaceOption = None) -> None:
+    """Print a split as JSON, as `hearspace splits save` reads it.
+
+    Example: `hearspace splits show esc10 mine > mine.json`
+
+    Exit status: 0, or 2 for an unknown dataset or split.
+    """
+    ws = open_workspace(workspace)
+    print(split_to_json(splits.load(ws, ws.dataset(dataset).name, name)), end="")
+
+
+@splits_app.command()
+def save(
+    dataset: DatasetArgument,
+    name: NameArgument,
+    file: Annotated[Path, typer.Argument(help="JSON file with the split; - for standard input.")],
+    replace: Annotated[bool, typer.Option("--replace", help="Replace a split that has this name.")] = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Keep a split under a name: JSON with lists of classes under train, validation and test.
+
+    Several test sets stand as lists of lists under validations and tests. No class may be in two parts, and
+    the dataset must have all of them.
+
+    Example: `hearspace splits save esc10 mine mine.json`
+
+    Exit status: 0, or 2 for a file that holds no split, or a name that is taken.
+    """
+    ws = open_workspace(workspace)
+    ds = ws.dataset(dataset)
+    split = split_from_json(sys.stdin.read()) if str(file) == "-" else splits.read(file.expanduser())
+    check_known(split, _classes(ds))
+    splits.save(ws, ds.name, name, split, replace=replace)
+    say(f"Saved {name}. Next: hearspace train zero-shot {dataset} SPACE --split {name}")
+
+
+def _classes(ds: Dataset) -> set[str]:
+    return set(measures.clip_classes(ds.clips).tolist()) - {""}
+
+
+@splits_app.command()
+def delete(dataset: DatasetArgument, name: NameArgument, workspace: WorkspaceOption = None) -> None:
+    """Forget a split; what was trained on it stays.
+
+    Example: `hearspace splits delete esc10 mine`
+
+    Exit status: 0, or 2 for an unknown dataset or split.
+    """
+    ws = open_workspace(workspace)
+    splits.delete(ws, ws.dataset(dataset).name, name)
+    say(f"Deleted {name}.")
