@@ -1,36 +1,38 @@
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
-
-@pytest.fixture(scope="session")
-def made() -> Any:
-    spec = importlib.util.spec_from_file_location("hearspace_made", Path(__file__).with_name("made.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from jobs.workspace import Workspace
+from tests.dashboard import made as _made
+from tests.dashboard.helpers import showing
 
 
 @pytest.fixture(scope="session")
-def small(made: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def made() -> ModuleType:
+    """What makes workspaces: `tests.dashboard.made`."""
+    return _made
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A workspace of 120 clips, shared: tests must not change it."""
-    return made.small(tmp_path_factory.mktemp("small"))
+    return _made.small(tmp_path_factory.mktemp("small"))
 
 
 @pytest.fixture
-def shown(small: Any) -> Iterator[Any]:
-    """The same, as the one that the dashboard shows."""
-    from dashboard import data
+def shown(small: Workspace) -> Iterator[Any]:
+    """The same, as the one that the dashboard shows; a module that looks at another has its own."""
+    with showing(small.root):
+        yield small
 
-    data.forget()
-    data.use(small.root)
-    yield small
-    data.use(None)
-    data.forget()
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Workspace]:
+    """An empty workspace, as the one that the dashboard shows; ``made`` makes things in `tmp_path`."""
+    with showing(tmp_path / "workspace") as found:
+        yield found

@@ -4,6 +4,7 @@ import io
 import math
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,27 +25,10 @@ from jobs import inprocess, measures, uploads
 from jobs.ratings import Query, Question, System, open_ratings
 from jobs.specs import EmbedAudio, EmbedQuery
 from jobs.workspace import Workspace
+from tests.dashboard import helpers
+from tests.dashboard.helpers import everything, showing
 
-
-def run(**query: Any) -> AppTest:
-    def page() -> None:
-        from dashboard import data, errors
-        from dashboard.views import listen
-
-        errors.guarded(lambda: listen.render(data.workspace()))()
-
-    app = AppTest.from_function(page, default_timeout=60)
-    for key, value in query.items():
-        app.query_params[{"kind": "from", "label": "class"}.get(key, key)] = value
-    app.run()
-    assert not app.exception
-    return app
-
-
-def words(app: AppTest) -> str:
-    kinds = ("markdown", "caption", "info", "warning", "error", "title", "code", "subheader", "html")
-    kinds += ("success",)
-    return "\n".join(str(getattr(e, "value", "")) for kind in kinds for e in app.get(kind))
+run = partial(helpers.run, "listen")
 
 
 @pytest.fixture(scope="module")
@@ -55,20 +39,8 @@ def listening(made: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.fixture
 def shown(listening: Any) -> Iterator[Workspace]:
-    data.forget()
-    data.use(listening.root)
-    yield data.workspace()
-    data.use(None)
-    data.forget()
-
-
-@pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[Workspace]:
-    data.forget()
-    data.use(tmp_path / "workspace")
-    yield data.workspace()
-    data.use(None)
-    data.forget()
+    with showing(listening.root) as found:
+        yield found
 
 
 def relevance(c: data.Clips) -> pd.DataFrame:
@@ -261,20 +233,20 @@ def test_csv_holds_all_lists(shown: Workspace) -> None:
 
 
 def test_empty_states_say_how_to_begin(made: Any, fresh: Workspace, tmp_path: Path) -> None:
-    assert "no dataset" in words(run())
+    assert "no dataset" in everything(run())
     found, dataset = made.workspace(tmp_path, per_class=3, sounds=False)
     app = run()
-    assert "no space" in words(app)
-    assert "embed small melstats handcrafted" in words(app)
+    assert "no space" in everything(app)
+    assert "embed small melstats handcrafted" in everything(app)
     app.button[0].click().run()
     assert len(found.queue.jobs()) == 2
-    assert "on their way" in words(app)
+    assert "on their way" in everything(app)
     made.space(found, dataset, "aisfx", seed=0, spread=1.0)
     app = run()
-    assert "has one space" in words(app)
-    assert "1 to 15 of 23 results" in words(app)
-    assert "Nobody has rated" in words(run(part="results"))
-    assert "at least two systems" in words(run(part="blind"))
+    assert "has one space" in everything(app)
+    assert "1 to 15 of 23 results" in everything(app)
+    assert "Nobody has rated" in everything(run(part="results"))
+    assert "at least two systems" in everything(run(part="blind"))
 
 
 def test_a_class_of_one_clip_and_few_results(made: Any, fresh: Workspace, tmp_path: Path) -> None:
@@ -282,23 +254,23 @@ def test_a_class_of_one_clip_and_few_results(made: Any, fresh: Workspace, tmp_pa
         tmp_path, per_class=1, sounds=False, classes={"Rain": "Nature", "Crow": "Animals"}
     )
     made.space(found, dataset, "aisfx", seed=0, spread=1.0)
-    said = words(run(query="rain__take-000"))
+    said = everything(run(query="rain__take-000"))
     assert "only 1 other clip to be found" in said
     assert "Rain has no other clip, so nothing that is asked for can be found" in said
-    assert "No class has two clips" in words(run(part="blind", among=["aisfx", "aisfx~clips~all~nns"]))
+    assert "No class has two clips" in everything(run(part="blind", among=["aisfx", "aisfx~clips~all~nns"]))
 
 
 def test_what_is_shown_stands_in_the_url(shown: Workspace) -> None:
     app = run(system=["melstats", "aisfx~clips~all~nns"], query="rain__take-003", page="2")
     assert app.multiselect(key="listen.system").value == ["melstats", "aisfx~clips~all~nns"]
     assert app.selectbox(key="listen.class").value == "Rain"
-    assert "16 to 30 of 119 results · 14 other clips of Rain to be found" in words(app)
+    assert "16 to 30 of 119 results · 14 other clips of Rain to be found" in everything(app)
     app.button[0].click().run()
     clip = app.query_params["query"]
     assert clip.startswith("rain__")
     assert clip != "rain__take-003"
     assert app.query_params["draw"] == "1"
-    assert "1 to 15 of" in words(app)
+    assert "1 to 15 of" in everything(app)
     app.selectbox(key="listen.class").set_value("Crow").run()
     assert app.query_params["query"].startswith("crow__")
     again = run(**{k: app.query_params[k] for k in ("query", "system")})
@@ -315,10 +287,10 @@ def test_any_nonsense_in_the_url_is_no_error(shown: Workspace) -> None:
 
 def test_systems_that_cannot_embed_a_query_say_why(shown: Workspace) -> None:
     upload, suffix = uploads.save(shown.root, "a.wav", b"RIFF")
-    app = run(kind="upload", upload=upload + suffix, system="handcrafted")
-    assert "The space of handcrafted was made by handcrafted/test" in words(app)
+    app = run(from_="upload", upload=upload + suffix, system="handcrafted")
+    assert "The space of handcrafted was made by handcrafted/test" in everything(app)
     assert not shown.queue.jobs()
-    assert "None of the systems at the left embeds text" in words(run(kind="text"))
+    assert "None of the systems at the left embeds text" in everything(run(from_="text"))
 
 
 def test_upload_is_queued_refused_once_and_found(made: Any, fresh: Workspace, tmp_path: Path) -> None:
@@ -332,14 +304,14 @@ def test_upload_is_queued_refused_once_and_found(made: Any, fresh: Workspace, tm
             w.table("clips", {"clip_id": dataset.clips["clip_id"].tolist()})
         found.cache.delete(spec.key)
     upload, suffix = uploads.save(found.root, "a.wav", b"no sound at all")
-    app = run(kind="upload", upload=upload + suffix)
+    app = run(from_="upload", upload=upload + suffix)
     jobs = found.queue.jobs()
     assert sorted(j.spec["fields"]["encoder"] for j in jobs) == ["handcrafted", "melstats"]
-    assert "No worker is running" in words(app)
+    assert "No worker is running" in everything(app)
     for job in jobs:
         spec = EmbedQuery(encoder=job.spec["fields"]["encoder"], upload=upload, suffix=suffix)
         assert inprocess.run(found, spec).state == "failed"
-    app = run(kind="upload", upload=upload + suffix)
+    app = run(from_="upload", upload=upload + suffix)
     assert len(app.error) == 1
     assert "is not sound" in app.error[0].value
     assert app.error[0].value.count(".") == 1
@@ -347,7 +319,7 @@ def test_upload_is_queued_refused_once_and_found(made: Any, fresh: Workspace, tm
     spec = EmbedQuery(encoder="melstats", upload=upload, suffix=suffix)
     with found.cache.writer(spec.key, spec=spec.to_json()) as w:
         w.array("embeddings", np.ones((1, 32), np.float32))
-    assert "1 to 15 of 24 results" in words(run(kind="upload", upload=upload + suffix))
+    assert "1 to 15 of 24 results" in everything(run(from_="upload", upload=upload + suffix))
 
 
 def test_a_text_is_embedded_by_its_tower(made: Any, fresh: Workspace, tmp_path: Path) -> None:
@@ -357,22 +329,22 @@ def test_a_text_is_embedded_by_its_tower(made: Any, fresh: Workspace, tmp_path: 
     with found.cache.writer(spec.key, spec=spec.to_json()) as w:
         w.array("embeddings", X)
         w.table("clips", {"clip_id": dataset.clips["clip_id"].tolist()})
-    assert not run(kind="text").error
-    app = run(kind="text", text="a  dog", label="Dog bark")
+    assert not run(from_="text").error
+    app = run(from_="text", text="a  dog", class_="Dog bark")
     (job,) = found.queue.jobs()
     assert (job.spec["fields"]["text"], job.spec["fields"]["encoder"]) == ("a dog", "transformers:some/clap")
     query = EmbedQuery(encoder="transformers:some/clap", text="a dog")
     with found.cache.writer(query.key, spec=query.to_json()) as w:
         w.array("embeddings", X[5:6])
-    app = run(kind="text", text="a dog", label="Dog bark")
-    assert "3 clips of Dog bark to be found" in words(app)
+    app = run(from_="text", text="a dog", class_="Dog bark")
+    assert "3 clips of Dog bark to be found" in everything(app)
     o = listen.offered(found, dataset)["transformers:some/clap"]
     assert listen.ranked_outside(o, dataset, query).ids[0] == dataset.clips["clip_id"][5]
 
 
 def test_large_spaces_are_left_to_a_job(shown: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listen, "QUICK_VALUES", 100)
-    said = words(run(system=["aisfx", "handcrafted"], query="rain__take-003"))
+    said = everything(run(system=["aisfx", "handcrafted"], query="rain__take-003"))
     assert "lists of these systems are made once, by a job" in said
     assert "1 to 15" in said  # the other one needs no principal components
 
@@ -412,7 +384,7 @@ def test_a_test_begins_asks_and_reveals(rated: Workspace) -> None:
     test = app.query_params["test"]
     assert app.query_params["listener"] == "anna"
     assert "system" not in app.query_params
-    said = words(app)
+    said = everything(app)
     assert "Question 1" in said
     assert not any(name in said for name in ("aisfx", "melstats", "random-cnn"))
     (rating,) = open_ratings(rated.root).ratings()
@@ -427,19 +399,19 @@ def test_a_test_begins_asks_and_reveals(rated: Workspace) -> None:
     assert len(open_ratings(rated.root).ratings()) == 1
     open_ratings(rated.root).choose(rating.id, 1)
     app = run(part="blind", test=test, listener="anna", asked="1")
-    assert f"You chose **B**, which is **{q.systems[1].encoder}**" in words(app).replace("\\", "")
+    assert f"You chose **B**, which is **{q.systems[1].encoder}**" in everything(app).replace("\\", "")
     next(b for b in app.button if b.label == "Next question").click().run()
-    assert "Question 2" in words(app)
+    assert "Question 2" in everything(app)
     assert "asked" not in app.query_params
 
 
 def test_somebody_with_the_link_is_asked_for_an_alias(rated: Workspace) -> None:
     app = begin(among=["aisfx", "melstats"])
     there = run(part="blind", test=app.query_params["test"])
-    assert "Their names are hidden" in words(there)
+    assert "Their names are hidden" in everything(there)
     there.text_input(key="listen-alias").set_value("   ").run()
     there.button[0].click().run()
-    assert "alias of 1 to 64 characters" in words(there)
+    assert "alias of 1 to 64 characters" in everything(there)
     there.text_input(key="listen-alias").set_value("bert").run()
     there.button[0].click().run()
     first, second = open_ratings(rated.root).ratings()
@@ -556,7 +528,7 @@ def test_what_listeners_prefer_is_counted(rated: Workspace) -> None:
     table = pd.read_csv(io.BytesIO(preferences.table_csv(found, against)))
     assert table["map@15"].tolist() == [0.9, 0.4, 0.5]
     assert table["share"].sum() == pytest.approx(1)
-    said = words(run(part="results"))
+    said = everything(run(part="results"))
     assert "<b>15</b>" in said
     assert "+0.333 (p = 1.000)" in said
     assert "would be chosen rather than" in said
@@ -567,7 +539,7 @@ def test_a_damaged_file_of_ratings_is_one_sentence(rated: Workspace) -> None:
     for query in ({"part": "results"}, {"part": "compare"}):
         app = run(**query)
         assert len(app.error) == (query["part"] == "results")
-    assert "damaged" in words(run(part="results"))
+    assert "damaged" in everything(run(part="results"))
 
 
 def test_figures_hold_what_they_are_given() -> None:

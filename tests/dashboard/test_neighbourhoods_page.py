@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from dashboard import agreement, data, nearby
 from dashboard.figures.agreement import p_text
@@ -20,26 +20,10 @@ from dashboard.views import neighbourhoods
 from jobs.datasets.importer import Imported
 from jobs.specs import Agreement, EmbedAudio, Neighbors
 from jobs.workspace import Dataset, Workspace
+from tests.dashboard import helpers
+from tests.dashboard.helpers import everything, showing
 
-
-def run(**query: Any) -> AppTest:
-    def page() -> None:
-        from dashboard import data, errors
-        from dashboard.views import neighbourhoods
-
-        errors.guarded(lambda: neighbourhoods.render(data.workspace()))()
-
-    app = AppTest.from_function(page, default_timeout=60)
-    for key, value in query.items():
-        app.query_params[key] = value
-    app.run()
-    assert not app.exception
-    return app
-
-
-def words(app: AppTest) -> str:
-    kinds = ("markdown", "caption", "info", "warning", "error", "title", "code", "subheader", "html")
-    return "\n".join(str(getattr(e, "value", "")) for kind in kinds for e in app.get(kind))
+run = partial(helpers.run, "neighbourhoods")
 
 
 @pytest.fixture(scope="module")
@@ -50,20 +34,8 @@ def agreeing(made: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.fixture
 def shown(agreeing: Any) -> Iterator[Any]:
-    data.forget()
-    data.use(agreeing.root)
-    yield agreeing
-    data.use(None)
-    data.forget()
-
-
-@pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[Workspace]:
-    data.forget()
-    data.use(tmp_path / "workspace")
-    yield data.workspace()
-    data.use(None)
-    data.forget()
+    with showing(agreeing.root):
+        yield agreeing
 
 
 def pairs(shown: Any, of: str = "clips") -> list[agreement.Pair]:
@@ -75,7 +47,7 @@ def pairs(shown: Any, of: str = "clips") -> list[agreement.Pair]:
 
 
 def test_an_empty_workspace_says_so(fresh: Workspace) -> None:
-    assert "no dataset to look at" in words(run())
+    assert "no dataset to look at" in everything(run())
 
 
 @pytest.mark.parametrize("count", [0, 1])
@@ -86,7 +58,7 @@ def test_too_few_spaces_name_the_command_and_embed_on_a_click(
     if count:
         made.space(found, dataset, "melstats", seed=0, spread=1.0)
     app = run()
-    said = words(app)
+    said = everything(app)
     assert ("second model" if count else "at least two models") in said
     assert "hearspace embed small" in said
     assert ("melstats" in app.code[0].value) == (count == 0)
@@ -95,7 +67,7 @@ def test_too_few_spaces_name_the_command_and_embed_on_a_click(
     asked = {j.spec["fields"]["encoder"] for j in found.queue.jobs()}
     assert len(asked) == 2 - count
     assert asked <= {"melstats", "aisfx", "handcrafted"}
-    assert "on their way" in words(app)
+    assert "on their way" in everything(app)
 
 
 def test_classes_of_one_space_can_be_compared_with_their_names(
@@ -107,7 +79,7 @@ def test_classes_of_one_space_can_be_compared_with_their_names(
     made.texts_space(found, dataset)
     app = run(of="classes")
     assert app.multiselect(key="neighbourhoods.space").value == ["melstats", "minilm · labels"]
-    assert "has one space" in words(run())
+    assert "has one space" in everything(run())
 
 
 def test_two_classes_are_too_few(made: Any, fresh: Workspace, tmp_path: Path) -> None:
@@ -115,7 +87,7 @@ def test_two_classes_are_too_few(made: Any, fresh: Workspace, tmp_path: Path) ->
     found, dataset = made.workspace(tmp_path, per_class=4, classes=classes, sounds=False)
     for i, name in enumerate(("aisfx", "melstats")):
         made.space(found, dataset, name, seed=i, spread=1.0)
-    assert "at least 3" in words(run(of="classes"))
+    assert "at least 3" in everything(run(of="classes"))
 
 
 @pytest.mark.parametrize("of", ["clips", "classes"])
@@ -134,7 +106,7 @@ def test_missing_agreement_is_asked_for_on_a_click(
     # Lists of near clips are read from the graphs; classes have none.
     assert asked == wanted | ({Neighbors(embedding=spaces[0]).key} if of == "clips" else set())
     assert not any(b.label.startswith("Compute") for b in app.button)
-    assert "No worker is running" in words(app)
+    assert "No worker is running" in everything(app)
 
 
 def test_what_is_there_is_shown_while_the_rest_is_missing(
@@ -144,7 +116,7 @@ def test_what_is_there_is_shown_while_the_rest_is_missing(
     spaces = [made.space(found, dataset, n, seed=i, spread=1.0) for i, n in enumerate(("a1", "a2", "a3"))]
     made.agreement_of(found, dataset, spaces[0], spaces[1])
     app = run(between="a1~a3")
-    said = words(app)
+    said = everything(app)
     assert any(b.label == "Compute the agreement of 2 pairs" for b in app.button)
     assert "a1 × a2" in said
     assert "has not been computed yet" in said
@@ -155,7 +127,7 @@ def test_what_is_there_is_shown_while_the_rest_is_missing(
 
 def test_summary_has_the_numbers_of_the_artifact(shown: Any) -> None:
     app = run(k="5", to="20")
-    said = words(app)
+    said = everything(app)
     for pair in pairs(shown):
         found = shown.cache.open(pair.spec.key)
         overlap, adjusted = np.asarray(found.array("overlap")), np.asarray(found.array("adjusted"))
@@ -171,14 +143,14 @@ def test_summary_has_the_numbers_of_the_artifact(shown: Any) -> None:
 
 
 def test_literal_definition_is_an_option_and_always_one(shown: Any) -> None:
-    said = words(run(definition="literal"))
+    said = everything(run(definition="literal"))
     row = next(r for r in said.split("<tr>") if "aisfx × melstats" in r)
     assert ">1.000<" in row
     assert "degenerate" in said
 
 
 def test_jaccard_has_its_own_numbers_and_no_p(shown: Any) -> None:
-    said = words(run(show="jaccard", k="5"))
+    said = everything(run(show="jaccard", k="5"))
     pair = pairs(shown)[0]
     row = next(r for r in said.split("<tr>") if pair.title in r)
     assert f">{float(shown.cache.open(pair.spec.key).array('jaccard')[4]):.3f}<" in row
@@ -208,27 +180,27 @@ def test_other_things_have_other_sizes(shown: Any) -> None:
 
 
 def test_only_chosen_pairs_are_in_the_table(shown: Any) -> None:
-    said = words(run(pair="aisfx~melstats"))
+    said = everything(run(pair="aisfx~melstats"))
     assert sum("×" in r for r in said.split("<tr>")) == 1
-    assert "Choose at least one pair" in words(run(pair=""))
-    assert "Choose at least two spaces" in words(run(space="aisfx"))
+    assert "Choose at least one pair" in everything(run(pair=""))
+    assert "Choose at least two spaces" in everything(run(space="aisfx"))
 
 
 def test_chosen_clip_has_its_neighbours_in_both_spaces(shown: Any) -> None:
     app = run(k="5", clip="rain__take-001", between="aisfx~melstats")
-    said = words(app)
+    said = everything(app)
     assert "What is near this clip: Rain" in said
     assert "5 nearest in aisfx" in said
     assert "5 nearest in melstats" in said
     assert "as near in melstats" in said
     # k = 7 is not kept of every clip: the nearest that is comes instead, and is named.
-    assert "k = 5 (of 7" in words(run(k="7"))
+    assert "k = 5 (of 7" in everything(run(k="7"))
 
 
 def test_classes_stand_beside_their_nearest_in_both(shown: Any) -> None:
     app = run(of="classes", between="aisfx~minilm · labels", k="2")
     assert not app.error
-    said = words(app)
+    said = everything(app)
     assert "nearest in minilm · labels" in said
     assert "What is near this class" in said
     assert all(f">{name}</td>" in said for name in ("Dog bark", "Sea waves"))
@@ -489,16 +461,16 @@ def test_clips_without_a_class_are_no_class(made: Any, fresh: Workspace, tmp_pat
     made.agreement_of(found, dataset, *spaces)
     bare = relabelled(found, "bare", ["Rain", "Crow"])
     app = run(dataset="bare", of="classes")
-    assert "bare has 2 named classes, and 18 clips without a class" in words(app)
-    assert "at least 3" in words(app)
+    assert "bare has 2 named classes, and 18 clips without a class" in everything(app)
+    assert "at least 3" in everything(app)
     assert not any(b.label.startswith("Compute") for b in app.button)
-    assert "24 clips · 2 classes" in words(run(dataset="bare"))
+    assert "24 clips · 2 classes" in everything(run(dataset="bare"))
     c = data.clips(bare)
     (pair,) = agreement.pairs(bare, agreement.compared(found, bare, "clips")[0], "clips")
     assert sorted(agreement.by_class(agreement.measured(pair), c, 2).names) == ["Crow", "Rain"]
     items = pd.read_csv(io.BytesIO(agreement.items_csv(pair, c)))
     assert items["label"].dropna().value_counts().to_dict() == {"Crow": 3, "Rain": 3}
-    said = words(run(dataset="bare", clip="chainsaw__take-000"))
+    said = everything(run(dataset="bare", clip="chainsaw__take-000"))
     assert "What is near this clip: no class" in said
     assert "of the same class" not in said
 
@@ -525,13 +497,13 @@ def test_too_few_clips_are_said_before_anything_is_offered(
     for i, name in enumerate(("a1", "a2")):
         made.space(found, dataset, name, seed=i, spread=1.0)
     app = run()
-    assert "small has 2 clips" in words(app)
+    assert "small has 2 clips" in everything(app)
     assert not app.button
 
 
 def test_notes_on_the_link_come_before_a_page_that_ends_early(shown: Any) -> None:
     app = run(space=["aisfx", "nope"])
-    assert "Choose at least two spaces" in words(app)
+    assert "Choose at least two spaces" in everything(app)
     assert any("nope" in i.value and "was left at its default" in i.value for i in app.info)
 
 
@@ -539,7 +511,7 @@ def test_notes_on_the_link_come_before_a_page_that_ends_early(shown: Any) -> Non
 @pytest.mark.parametrize("measure", ["overlap", "jaccard", "adjusted"])
 def test_words_say_what_is_drawn(shown: Any, measure: str, with_self: bool) -> None:
     app = run(show=measure, self="self" if with_self else "others", k="5")
-    said = words(app)
+    said = everything(app)
     figure = json.loads(app.get("plotly_chart")[0].proto.spec)
     counts_itself = with_self and measure != "jaccard"
     rings = [t for t in figure["data"] if t.get("meta") == "peak"]
@@ -579,9 +551,9 @@ def test_both_matrices_have_one_scale_and_their_n(shown: Any) -> None:
     app = run(show="adjusted", k="5", cka="rbf_debiased")
     first, second = (json.loads(chart.proto.spec) for chart in app.get("plotly_chart")[1:3])
     assert first["data"][0]["zmin"] == second["data"][0]["zmin"] == -0.125
-    assert "the same colours, from −0.12 to 1" in words(app)
+    assert "the same colours, from −0.12 to 1" in everything(app)
     assert all(f["layout"]["title"]["text"].endswith("<br>clips; n = 48") for f in (first, second))
-    assert "the same colours, from 0 to 1" in words(run(k="5", cka="linear"))
+    assert "the same colours, from 0 to 1" in everything(run(k="5", cka="linear"))
 
 
 def test_debiased_cka_of_three_classes_is_missed(made: Any, fresh: Workspace, tmp_path: Path) -> None:
@@ -590,8 +562,8 @@ def test_debiased_cka_of_three_classes_is_missed(made: Any, fresh: Workspace, tm
     spaces = [made.space(found, dataset, n, seed=i, spread=1.0) for i, n in enumerate(("a1", "a2"))]
     made.agreement_of(found, dataset, *spaces, "classes")
     sentence = "Debiased CKA needs at least 4 classes: there is none for a1 × a2"
-    assert sentence in words(run(of="classes"))
-    assert sentence not in words(run(of="classes", cka="linear"))
+    assert sentence in everything(run(of="classes"))
+    assert sentence not in everything(run(of="classes", cka="linear"))
 
 
 def test_files_of_clips_and_of_classes_have_names_of_their_own(shown: Any) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,51 +21,10 @@ from jobs import inprocess, measures
 from jobs.datasets.importer import Imported
 from jobs.specs import Baselines, EmbedAudio, Separability, Synthesize
 from jobs.workspace import Dataset, Workspace
+from tests.dashboard import helpers
+from tests.dashboard.helpers import address, html, press, showing, words
 
-
-def run(**query: Any) -> AppTest:
-    def page() -> None:
-        from dashboard import data, errors
-        from dashboard.views import separability
-
-        errors.guarded(lambda: separability.render(data.workspace()))()
-
-    app = AppTest.from_function(page, default_timeout=60)
-    for key, value in query.items():
-        app.query_params[key] = value
-    app.run()
-    assert not app.exception
-    return app
-
-
-def words(app: AppTest) -> str:
-    kinds = ("markdown", "caption", "info", "warning", "error", "title", "subheader", "code")
-    return "\n".join(str(e.value) for kind in kinds for e in app.get(kind))
-
-
-def html(app: AppTest) -> str:
-    return "\n".join(e.proto.body for e in app.get("html"))
-
-
-def address(app: AppTest) -> dict[str, str]:
-    """What the URL says: a name is one value here."""
-    found = {k: app.query_params[k] for k in app.query_params}
-    return {k: v[0] if isinstance(v, list) else v for k, v in found.items()}
-
-
-def press(app: AppTest, label: str) -> None:
-    next(b for b in app.button if b.label == label).click()
-    app.run()
-    assert not app.exception
-
-
-@pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[Workspace]:
-    data.forget()
-    data.use(tmp_path / "workspace")
-    yield data.workspace()
-    data.use(None)
-    data.forget()
+run = partial(helpers.run, "separability")
 
 
 @pytest.fixture(scope="session")
@@ -81,11 +41,8 @@ def measured(made: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.fixture
 def shown(measured: Any) -> Iterator[Any]:
-    data.forget()
-    data.use(measured.root)
-    yield measured
-    data.use(None)
-    data.forget()
+    with showing(measured.root):
+        yield measured
 
 
 def relabelled(
@@ -420,7 +377,7 @@ def test_a_class_of_one_clip_has_no_pair_within(made: Any, fresh: Workspace, tmp
     labels = ["Alone", *["Rain"] * 10, None, *["Crow"] * (dataset.n_clips - 12)]
     dataset = relabelled(found, dataset, labels)
     made.measures_of(found, dataset, spec)
-    app = run(a="Alone", b="Alone", **{"class": "Alone"})
+    app = run(a="Alone", b="Alone", class_="Alone")
     assert not app.error
     assert "has one clip" in words(app)
     shown = separability.by_class(separability.measured(dataset, spec).separability, data.clips(dataset))
@@ -554,7 +511,7 @@ def test_what_was_not_chosen_is_chosen_anew_for_another_space(shown: Any) -> Non
 
 
 def test_a_class_of_a_link_stays_for_another_space(shown: Any) -> None:
-    app = run(space="aisfx", **{"class": "Rooster"})
+    app = run(space="aisfx", class_="Rooster")
     app.selectbox(key="separability.space").set_value("melstats").run()
     assert app.selectbox(key="separability.class").value == "Rooster"
 

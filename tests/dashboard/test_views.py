@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,44 +9,11 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import data, errors, results
+from dashboard import errors, results
 from jobs import inprocess
 from jobs.specs import EmbedAudio, MapQuality, Neighbors, Project
 from jobs.workspace import Workspace
-
-
-def run(name: str, **query: Any) -> AppTest:
-    """Run a page as the navigation does."""
-
-    def page(name: str) -> None:
-        import importlib
-
-        from dashboard import data, errors
-
-        module = importlib.import_module(f"dashboard.views.{name}")
-        errors.guarded(lambda: module.render(data.workspace()))()
-
-    app = AppTest.from_function(page, kwargs={"name": name}, default_timeout=60)
-    for key, value in query.items():
-        app.query_params[key] = value
-    app.run()
-    assert not app.exception
-    return app
-
-
-def words(app: AppTest) -> str:
-    kinds = ("markdown", "caption", "info", "warning", "error", "title", "code")
-    parts = [e.value for kind in kinds for e in app.get(kind)]
-    return "\n".join(map(str, parts))
-
-
-@pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[Workspace]:
-    data.forget()
-    data.use(tmp_path / "workspace")
-    yield data.workspace()
-    data.use(None)
-    data.forget()
+from tests.dashboard.helpers import run, words
 
 
 @pytest.mark.parametrize("name", ["home", "explore", "jobs"])

@@ -1,0 +1,82 @@
+"""What the tests of pages have in common: a page is run as the navigation runs it, and read as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from streamlit.testing.v1 import AppTest
+
+from dashboard import data
+from jobs.workspace import Workspace
+
+#: What holds words: `AppTest`'s names of elements.
+KINDS = ("markdown", "caption", "info", "success", "warning", "error", "title", "subheader", "code")
+
+
+def run(page: str, /, **query: Any) -> AppTest:
+    """Run a page of `dashboard.views` under a link: ``run("listen", from_="upload", system=["a", "b"])``.
+
+    Words of Python's own are written with an underscore behind.
+    """
+
+    def shown(name: str) -> None:
+        import importlib
+
+        from dashboard import data, errors
+
+        module = importlib.import_module(f"dashboard.views.{name}")
+        errors.guarded(lambda: module.render(data.workspace()))()
+
+    app = AppTest.from_function(shown, kwargs={"name": page}, default_timeout=60)
+    for key, value in query.items():
+        app.query_params[key.rstrip("_")] = value
+    return ran(app)
+
+
+def ran(app: AppTest) -> AppTest:
+    """Run a page again after something was changed in it; nothing may have been raised."""
+    app.run()
+    assert not app.exception
+    return app
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    """Press the first button with this label."""
+    next(b for b in app.button if b.label == label).click()
+    return ran(app)
+
+
+def words(app: AppTest) -> str:
+    """What is said on the page: its texts, without Markdown's backslashes."""
+    return "\n".join(str(e.value) for kind in KINDS for e in app.get(kind)).replace("\\", "")
+
+
+def html(app: AppTest) -> str:
+    """What is drawn as HTML: tables, lists and the like."""
+    return "\n".join(e.proto.body for e in app.get("html"))
+
+
+def everything(app: AppTest) -> str:
+    """Texts and HTML."""
+    return f"{words(app)}\n{html(app)}"
+
+
+def address(app: AppTest) -> dict[str, str]:
+    """What the link says: a name is one value here."""
+    found = {k: app.query_params[k] for k in app.query_params}
+    return {k: v[0] if isinstance(v, list) else v for k, v in found.items()}
+
+
+@contextmanager
+def showing(root: Path) -> Iterator[Workspace]:
+    """Let the dashboard show the workspace at `root`; nothing of another is remembered."""
+    data.forget()
+    data.use(root)
+    try:
+        yield data.workspace()
+    finally:
+        data.use(None)
+        data.forget()
