@@ -4,6 +4,7 @@ import hashlib
 import io
 import math
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import t as student
-from streamlit.testing.v1 import AppTest
 
 from dashboard import data, figures, retrieval
 from jobs import inprocess
@@ -20,51 +20,10 @@ from jobs.demo import GRIDS, presets
 from jobs.encoders import Card
 from jobs.specs import EmbedAudio, Retrieval, RetrievalGrid, Synthesize
 from jobs.workspace import Dataset, Workspace
+from tests.dashboard import helpers
+from tests.dashboard.helpers import address, html, press, showing, words
 
-
-def run(**query: Any) -> AppTest:
-    def page() -> None:
-        from dashboard import data, errors
-        from dashboard.views import retrieval
-
-        errors.guarded(lambda: retrieval.render(data.workspace()))()
-
-    app = AppTest.from_function(page, default_timeout=60)
-    for key, value in query.items():
-        app.query_params[key] = value
-    app.run()
-    assert not app.exception
-    return app
-
-
-def words(app: AppTest) -> str:
-    kinds = ("markdown", "caption", "info", "warning", "error", "title", "subheader", "code")
-    return "\n".join(str(e.value) for kind in kinds for e in app.get(kind)).replace("\\", "")
-
-
-def html(app: AppTest) -> str:
-    return "\n".join(e.proto.body for e in app.get("html"))
-
-
-def address(app: AppTest) -> dict[str, str]:
-    """What the URL says: a name is one value here."""
-    found = {k: app.query_params[k] for k in app.query_params}
-    return {k: v[0] if isinstance(v, list) else v for k, v in found.items()}
-
-
-def press(app: AppTest, label: str) -> None:
-    next(b for b in app.button if b.label == label).click()
-    app.run()
-    assert not app.exception
-
-
-@pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[Workspace]:
-    data.forget()
-    data.use(tmp_path / "workspace")
-    yield data.workspace()
-    data.use(None)
-    data.forget()
+run = partial(helpers.run, "retrieval")
 
 
 @pytest.fixture(scope="session")
@@ -81,11 +40,8 @@ def judged(made: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.fixture
 def shown(judged: Any) -> Iterator[Any]:
-    data.forget()
-    data.use(judged.root)
-    yield judged
-    data.use(None)
-    data.forget()
+    with showing(judged.root):
+        yield judged
 
 
 def relabelled(found: Workspace, dataset: Dataset, labels: list[list[str]], families: Any = None) -> Dataset:
@@ -469,7 +425,7 @@ def test_a_class_leads_to_its_queries_and_a_query_to_its_results(shown: Any) -> 
     assert found[0].score == pytest.approx(cosine, abs=1e-6)
     saved = retrieval.results_table(found, c, clip, "Crow")
     assert saved["rank"].tolist() == list(range(1, 16))
-    app = run(space="aisfx", family="Animals", **{"class": "Crow"})
+    app = run(space="aisfx", family="Animals", class_="Crow")
     assert f"{sum(r.relevant for r in found)} relevant" in words(app)
 
 
@@ -481,7 +437,7 @@ def test_by_family_any_clip_of_it_is_relevant(shown: Any) -> None:
     found = retrieval.results_of(result, c, clip, "Animals")
     assert [r.relevant for r in found] == [c.families[c.row[r.clip]] == "Animals" for r in found]
     assert retrieval.groups(result) == {}
-    app = run(by="family", space="aisfx", **{"class": "Nature"})
+    app = run(by="family", space="aisfx", class_="Nature")
     assert not [s for s in app.selectbox if s.key == "retrieval.family"]
     assert app.selectbox(key="retrieval.class").options == ["Animals", "Nature", "Things"]
     assert "Queries of Nature" in words(app)
