@@ -123,7 +123,7 @@ def train_grid(
 
     tell()
     threads = min(len(waiting), torch.get_num_threads()) if device == "cpu" else 1
-    with _one_thread_each(threads), ThreadPoolExecutor(max(1, threads)) as pool:
+    with one_thread_each(threads), ThreadPoolExecutor(max(1, threads)) as pool:
         try:
             for n in waiting:
                 pool.submit(work, n)
@@ -186,7 +186,7 @@ def _batch_size(collection: Collection, tasks: Sequence[Task], recipe: Settings,
 
 
 @contextmanager
-def _one_thread_each(threads: int) -> Iterator[None]:
+def one_thread_each(threads: int) -> Iterator[None]:
     """Let the operations of a batch run in one thread where batches have one each.
 
     Threads of one operation wait for each other at its end, some thirty times a step: batches do not.
