@@ -1,0 +1,134 @@
+"""The paper's zero-shot models, many as one batched computation, against one after another in PyTorch.
+
+python benchmarks/zeroshot.py --json zeroshot.json
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.harness import arguments, best_of, machine, report
+from core.losses import warp_loss
+from core.splits import ClassSplit, random_split
+from core.zeroshot import Recipe, train_many
+
+
+def collection(n_classes: int, clips: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]:
+    """Audio (n, 128) and texts (C, 768) that share what tells classes apart, and noise of their own."""
+    rng = np.random.default_rng(0)
+    families = rng.standard_normal((6, 16))[rng.integers(0, 6, n_classes)]
+    meaning = families + 0.9 * rng.standard_normal((n_classes, 16))
+    which = np.repeat(np.arange(n_classes), clips)
+    audio = (meaning @ rng.standard_normal((16, 128)) / 4)[which] + rng.standard_normal((len(which), 128))
+    text = meaning @ rng.standard_normal((16, 768)) / 4 + 0.5 * rng.standard_normal((n_classes, 768))
+    text /= np.linalg.norm(text, axis=1, keepdims=True)
+    names = [f"class {c:03}" for c in range(n_classes)]
+    return audio.astype(np.float32), np.array(names)[which], text.astype(np.float32), names
+
+
+class Model(torch.nn.Module):
+    """The model as one writes it from the paper."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.audio = torch.nn.Sequential(
+            torch.nn.Linear(128, 256), torch.nn.Tanh(), torch.nn.Linear(256, 512)
+        )
+        self.text = torch.nn.Linear(768, 512)
+
+    def forward(self, audio: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
+        a = torch.nn.functional.normalize(self.audio(audio), dim=1)
+        return a @ torch.nn.functional.normalize(self.text(text), dim=1).T
+
+
+def plain(split: ClassSplit, seed: int, data: tuple, epochs: int) -> float:
+    """Train one model, validated after every epoch, and return its accuracy on the test classes."""
+    audio, labels, text, names = data
+    parts = []
+    for classes in (split.train, split.validation, split.test):
+        rows = np.flatnonzero(np.isin(labels, classes))
+        targets = [classes.index(c) for c in labels[rows]]
+        texts = text[[names.index(c) for c in classes]]
+        parts.append((torch.from_numpy(audio[rows]), torch.tensor(targets), torch.from_numpy(texts)))
+    torch.manual_seed(seed)
+    model = Model()
+    optimiser = torch.optim.SGD(model.parameters(), lr=1e-3)
+    x, y, t = parts[0]
+    for _ in range(epochs):
+        total, right = 0.0, 0
+        for batch in torch.randperm(len(x)).split(64):
+            scores = model(x[batch], t)
+            loss = warp_loss(scores, y[batch])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            total += loss.item() * len(batch)
+            right += int((scores.argmax(dim=1) == y[batch]).sum())
+        accuracies = []
+        with torch.no_grad():
+            for held_x, held_y, held_t in parts[1:]:
+                accuracies.append(float((model(held_x, held_t).argmax(dim=1) == held_y).float().mean()))
+    return accuracies[1]
+
+
+def main() -> None:
+    parser = arguments("Zero-shot training, timed.")
+    parser.add_argument("--models", type=int, default=24)
+    parser.add_argument("--epochs", type=int, default=20, help="of the paper's 100; time grows with them")
+    parser.add_argument(
+        "--paper", action="store_true", help="train the paper's 120 models for 100 epochs, too"
+    )
+    options = parser.parse_args()
+    data = collection(60, 100)
+    splits = [random_split(data[3], seed=s) for s in range(options.models)]
+    seeds = list(range(options.models))
+    recipe = Recipe(epochs=options.epochs)
+    found: dict[str, list[float]] = {}
+
+    def batched() -> None:
+        models = train_many(splits, *data, seeds=seeds, recipe=recipe, device="cpu")
+        found["train_many"] = [m.tests[0].accuracy for m in models]
+
+    def loop() -> None:
+        found["loop"] = [
+            plain(split, seed, data, options.epochs) for split, seed in zip(splits, seeds, strict=True)
+        ]
+
+    seconds = best_of(options.rounds, {"train_many": batched, "PyTorch, one after another": loop})
+    rows = [
+        {
+            "what": name,
+            "seconds": t,
+            "ms a model and epoch": 1000 * t / options.models / options.epochs,
+            "times as fast": seconds["PyTorch, one after another"] / t,
+            "mean accuracy": float(np.mean(accuracies)),
+        }
+        for (name, t), accuracies in zip(seconds.items(), found.values(), strict=True)
+    ]
+    if options.paper:
+        start = time.perf_counter()
+        models = train_many(
+            [random_split(data[3], seed=s) for s in range(120)], *data, seeds=range(120), device="cpu"
+        )
+        rows.append(
+            {
+                "what": "train_many, 120 models, 100 epochs",
+                "seconds": time.perf_counter() - start,
+                "ms a model and epoch": (time.perf_counter() - start) / 12,
+                "times as fast": float("nan"),
+                "mean accuracy": float(np.mean([m.tests[0].accuracy for m in models])),
+            }
+        )
+    title = f"{options.models} models of 20 classes × 100 clips, 128 and 768 → 512, {options.epochs} epochs"
+    report(title, rows, machine("numpy", "torch"), options.json)
+
+
+if __name__ == "__main__":
+    main()
