@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -247,8 +248,16 @@ def _free_port() -> int:
         return int(s.getsockname()[1])
 
 
+def _listening(family):
+    found = []
+    for process in family:
+        with suppress(psutil.NoSuchProcess):
+            found += process.net_connections(kind="inet")
+    return [c.laddr for c in found if c.status == psutil.CONN_LISTEN]
+
+
 @pytest.mark.slow
-def test_serve_answers_on_this_machine_only_and_ctrl_c_ends_everything(home, tmp_path):
+def test_serve_answers_on_this_machine_only_replaces_its_worker_and_ends_with_ctrl_c(home):
     port = _free_port()
     command = [sys.executable, "-m", "jobs.cli", "serve", "--port", str(port), "-w", str(home)]
     environment = os.environ | {"COLUMNS": "200"}
@@ -259,15 +268,18 @@ def test_serve_answers_on_this_machine_only_and_ctrl_c_ends_everything(home, tmp
         assert f"http://localhost:{port}" in line
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         assert opener.open(f"http://127.0.0.1:{port}/_stcore/health", timeout=10).status == 200
-        family = psutil.Process(process.pid).children(recursive=True)
-        addresses = {
-            c.laddr.ip
-            for p in family
-            for c in p.net_connections(kind="inet")
-            if c.status == psutil.CONN_LISTEN
-        }
-        assert addresses <= {"127.0.0.1", "::1"}
-        assert addresses
+        worker = Workspace.open(home).queue.root / "worker.json"
+        _wait(worker.exists)
+        first = read_json(worker)["pid"]
+        os.kill(first, signal.SIGKILL)
+        _wait(lambda: (read_json(worker) or {}).get("pid", first) != first)
+
+        def children():
+            return psutil.Process(process.pid).children(recursive=True)
+
+        _wait(lambda: len(_listening(children())) > 1)  # the pages, and what the worker's engine opens
+        family = children()
+        assert {address.ip for address in _listening(family)} <= {"127.0.0.1", "::1"}
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=15) == 0
         deadline = time.monotonic() + 5
@@ -276,23 +288,6 @@ def test_serve_answers_on_this_machine_only_and_ctrl_c_ends_everything(home, tmp
             time.sleep(0.1)
     finally:
         process.kill()
-
-
-@pytest.mark.slow
-def test_worker_that_dies_is_replaced(home):
-    port = _free_port()
-    command = [sys.executable, "-m", "jobs.cli", "serve", "--port", str(port), "-w", str(home)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        process.stdout.readline()
-        queue = Workspace.open(home).queue
-        _wait(lambda: read_json(queue.root / "worker.json") is not None)
-        first = read_json(queue.root / "worker.json")["pid"]
-        os.kill(first, signal.SIGKILL)
-        _wait(lambda: (read_json(queue.root / "worker.json") or {}).get("pid", first) != first)
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(timeout=20)
 
 
 @pytest.mark.slow
