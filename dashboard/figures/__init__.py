@@ -32,6 +32,13 @@ from dashboard.figures.separability import (
 )
 from dashboard.figures.spaces import spaces_figure
 from dashboard.figures.splits import Centroids, centroids_figure, class_similarity_figure
+from dashboard.figures.zeroshot import (
+    against_similarity_figure,
+    boxes_figure,
+    class_accuracy_figure,
+    confusion_figure,
+    learning_figure,
+)
 
 __all__ = [
     "AXES",
@@ -45,15 +52,20 @@ __all__ = [
     "Map",
     "System",
     "against_figure",
+    "against_similarity_figure",
     "agreement_figure",
+    "boxes_figure",
     "by_class_figure",
     "centroids_figure",
+    "class_accuracy_figure",
     "class_similarity_figure",
     "classes_figure",
     "clusters_figure",
+    "confusion_figure",
     "distance_figure",
     "groups_figure",
     "layout_grid",
+    "learning_figure",
     "map_figure",
     "number_range",
     "overlap_by_class_figure",

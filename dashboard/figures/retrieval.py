@@ -227,6 +227,7 @@ def groups_figure(
                 f"{wrapped(short(g, 44), 15)}<br><i>{w}</i>" for g, w in zip(groups, words, strict=True)
             ],
             "side": "top",
+            "tickangle": 0,
             "range": [-0.5, len(groups) - 0.5],
             "showgrid": False,
         },

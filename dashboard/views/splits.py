@@ -156,10 +156,7 @@ def _maps(
     if any(p.how == "hand" for p in picks):
         hand.brush(view)
     several = len(picks) > 1
-    if several:
-        columns = st.columns(2, gap="medium")
-    else:
-        columns = st.columns([1.75, 1], gap="medium")
+    columns = st.columns([1, 1] if several else [1.75, 1], gap="medium")
     codes = splits.clusters(found, k)
     for place, p in zip(columns, picks, strict=False):
         with place:

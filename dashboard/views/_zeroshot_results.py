@@ -1,0 +1,237 @@
+"""All models of a grid: box plots, accuracy against similarity, and the correlations of Table 1."""
+
+from __future__ import annotations
+
+import html
+from functools import partial
+
+import numpy as np
+import streamlit as st
+
+from core.statistics import Correlation
+from dashboard import figures, numbers, state, ui, zeroshot
+from dashboard.figures.agreement import p_text
+from dashboard.memory import once
+from dashboard.views._neighbourhoods_parts import rich_table
+from dashboard.zeroshot import Grid, Related, Result
+
+_BOXES = "zeroshot-boxes"
+_SCATTER = "zeroshot-scatter"
+_PAPER = "Dogan et al., *On the role of training class distribution in zero-shot audio classification*"
+_FIGURE = {
+    "similarity": "As Figure 4 of {paper}: accuracy over the share of training classes that are of the "
+    "test cluster, a colour a test cluster. The same test classes are judged at all ratios.",
+    "diversity": "As Figure 5 of {paper}: accuracy over the mean similarity among the training classes, low "
+    "is **diverse**, a colour a test set. Each model is judged on all test sets, which stay for all ranges.",
+    "splits": "Accuracy of each split (the box plots of {paper}, for splits of one’s own); dots are models "
+    "that began with other weights, a colour a test set.",
+}
+
+
+def show(view: state.View, found: Result, grids: list[Grid], picked: str, file: str) -> None:
+    """Draw the figures of all models, then the table."""
+    st.subheader("Accuracy on unseen classes", anchor=False)
+    _facts(found)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        _boxes(found, picked, file)
+    with right:
+        by = _scatter(view, found, picked, file)
+    _related(found, by)
+    _table(found, grids, file)
+
+
+def _facts(found: Result) -> None:
+    mean = found.models["accuracy"]
+    over = (mean - found.models["chance"] > 0).mean()
+    sizes = found.meta.get("sizes")
+    pairs = [
+        ("models", f"{found.models['model'].nunique():,}"),
+        ("mean accuracy", f"{mean.mean():.3f}"),
+        ("from", f"{mean.min():.3f} to {mean.max():.3f}"),
+        ("chance", "differs" if np.isnan(found.chance) else f"{found.chance:.3f}"),
+        ("above chance", f"{over:.0%}"),
+    ]
+    if sizes:
+        pairs.append(("training / validation / test classes", " / ".join(map(str, sizes))))
+    ui.facts(pairs)
+
+
+def _boxes(found: Result, picked: str, file: str) -> None:
+    names, at, title = zeroshot.groups(found)
+    theme = ui.theme()
+    ui.chart(
+        once(
+            ("figure", "zero-shot-boxes", found.spec.key, picked, theme),
+            lambda: figures.boxes_figure(
+                zeroshot.models(found),
+                names,
+                at,
+                title=title,
+                chance=found.chance,
+                picked=picked,
+                theme=theme,
+            ),
+        ),
+        key=_BOXES,
+        file=f"zero-shot-{file}",
+        csv=partial(zeroshot.models_table, found),
+        on_select=partial(_picked, _BOXES),
+        alt=f"Box plots of zero-shot accuracy over {len(names)} groups",
+    )
+    ui.reading(
+        _FIGURE[found.spec.setup].format(paper=_PAPER)
+        + " Boxes hold the middle half, the line is the median, the diamond the mean; each dot is one "
+        "model on one test set. **Click a dot** to look into that model."
+    )
+
+
+def _scatter(view: state.View, found: Result, picked: str, file: str) -> str:
+    options = zeroshot.against(found)
+    by = view.choice("x", options, options[0])
+    theme = ui.theme()
+
+    def draw() -> object:
+        x = found.models[by].to_numpy(float)
+        return figures.against_similarity_figure(
+            zeroshot.models(found),
+            x,
+            title=zeroshot.AXES[by],
+            line=zeroshot.related(found, by).line,
+            chance=found.chance,
+            picked=picked,
+            theme=theme,
+        )
+
+    ui.chart(
+        once(("figure", "zero-shot-scatter", found.spec.key, by, picked, theme), draw),
+        key=_SCATTER,
+        file=f"zero-shot-{file}-against-{by}",
+        csv=partial(zeroshot.models_table, found),
+        on_select=partial(_picked, _SCATTER),
+        alt=f"Zero-shot accuracy against {zeroshot.AGAINST[by]}, with the regression line",
+    )
+    st.segmented_control(
+        "Along x",
+        options,
+        format_func=zeroshot.AGAINST.__getitem__,
+        key=view.key("x"),
+        required=True,
+    )
+    ui.reading(
+        "The same models over what was **realised**. The line is least squares; its band is where the "
+        "line, not a model, lies with 95% confidence if the accuracies were independent, which they are "
+        "not: see below."
+    )
+    return by
+
+
+def _related(found: Result, by: str) -> None:
+    r = zeroshot.related(found, by)
+    shares = {
+        "similarity": "the five ratios of one test cluster and seed are judged on the same test classes",
+        "diversity": "all models of a seed are judged on the same test classes, each on several test sets",
+        "splits": "models of one seed begin with the same weights, and those of a split share their classes",
+    }[found.spec.setup]
+    ui.facts(
+        [
+            ("Pearson r", number(r.pearson.r)),
+            ("95% interval", interval(r.pearson)),
+            ("p", _p(r.pearson.p)),
+            ("Spearman ρ", number(r.spearman.r)),
+            ("p of ρ", _p(r.spearman.p)),
+            (f"p, permuted within {numbers.count(r.n_blocks, 'block')}", _permuted(r)),
+            ("n", f"{r.pearson.n:,} accuracies, {numbers.count(r.n_models, 'model')}"),
+        ]
+    )
+    ui.reading(
+        f"**Why a permutation test.** Pearson’s p takes all accuracies for independent, but {shares}, so "
+        "that an easy draw lifts several dots at once. The permutation shuffles what is along x only among "
+        f"models of one block, {zeroshot.PERMUTATIONS:,} times, and asks how often the correlation is as "
+        "strong: what the models of a block share cannot count as evidence there. Where the two p differ "
+        "much, trust the permuted one."
+    )
+
+
+def _table(found: Result, grids: list[Grid], file: str) -> None:
+    st.subheader("Beside the paper’s Table 1", anchor=False)
+    rows: list[tuple[str, Result | None]] = []
+    for setup in ("similarity", "diversity", "splits"):
+        if found.spec.setup == setup:
+            mine: Result | None = found
+        else:
+            other = next((g for g in grids if g.spec.setup == setup and g.state == "done"), None)
+            mine = None if other is None else zeroshot.result(other.spec)
+        if mine is None or not len(mine.models):
+            if setup in zeroshot.PAPER:
+                rows.append((setup, None))
+            continue
+        rows.append((setup, mine))
+    head = ["strategy", "accuracy against", "r", "95%", "p", "p permuted", "ρ", "n", "paper: r", "paper: p"]
+    body: list[list[str]] = []
+    saved: list[tuple[str, str, Related]] = []
+    for setup, mine in rows:
+        paper = zeroshot.PAPER.get(setup)
+        theirs = [number(paper[0]), paper[1]] if paper else ["–", "–"]
+        by = zeroshot.VARIED[setup]
+        first = [f"{setup}-based" if paper else "own splits", zeroshot.AGAINST[by]]
+        if mine is None:
+            body.append([*first, "not run yet", *["–"] * 5, *theirs])
+            continue
+        r = zeroshot.related(mine, by)
+        saved.append((setup, by, r))
+        body.append(
+            [
+                *first,
+                f"<b>{number(r.pearson.r)}</b>",
+                interval(r.pearson),
+                html.escape(_p(r.pearson.p)),
+                html.escape(_permuted(r)),
+                number(r.spearman.r),
+                f"{r.pearson.n:,}",
+                theirs[0],
+                html.escape(theirs[1]),
+            ]
+        )
+    rich_table(head, body)
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        st.download_button(
+            "CSV",
+            data=partial(zeroshot.related_table, saved),
+            file_name=f"zero-shot-correlations-{file}.csv",
+            mime="text/csv",
+            icon=":material/download:",
+            type="tertiary",
+            on_click="ignore",
+            key="zeroshot-table-csv",
+        )
+    ui.reading(
+        f"{_PAPER} found these over 90 accuracies a setup with VGGish on a subset of AudioSet (143 classes, "
+        "768 dimensions of Sentence-BERT). Other sounds, spaces and texts need not show the same; the sign "
+        "says in which direction accuracy goes, the interval how well it is known."
+    )
+
+
+def number(value: float) -> str:
+    """Say a correlation; a dash where there is none."""
+    return numbers.signed(value)
+
+
+def interval(c: Correlation) -> str:
+    """Say the interval of a correlation."""
+    return f"{numbers.signed(c.low)} to {numbers.signed(c.high)}" if np.isfinite(c.low) else "–"
+
+
+def _p(p: float) -> str:
+    if not np.isfinite(p):
+        return "–"
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _permuted(r: Related) -> str:
+    return "–" if not np.isfinite(r.permuted) else p_text(r.permuted, zeroshot.PERMUTATIONS)
+
+
+def _picked(key: str) -> None:
+    for found in ui.clicked(key):
+        st.session_state["zeroshot.model"] = str(found)
