@@ -409,7 +409,10 @@ def selection(found: Mapping[str, Systems], measure: str) -> pd.DataFrame:
     variations, models = select(pd.concat(parts, ignore_index=True), variation="encoder", measure=measure)
     chosen = variations["encoder"].isin(set(models["encoder"]))
     names = [system_name(r) for r in variations.to_dict("records")]
-    return variations.assign(system=names, chosen=chosen)
+    # Variations of a model stand together, where the first of them stands.
+    place = {m: i for i, m in enumerate(dict.fromkeys(variations["model"]))}
+    variations = variations.assign(system=names, chosen=chosen)
+    return variations.sort_values("model", key=lambda m: m.map(place), kind="stable", ignore_index=True)
 
 
 # -- classes and families ---------------------------------------------------------------------------------

@@ -41,14 +41,16 @@ h1 { letter-spacing: -0.015em; }
 .hs-scores { border-collapse: separate; border-spacing: 0; font-size: 0.88rem;
   font-variant-numeric: tabular-nums; width: 100%; }
 .hs-scores th, .hs-scores td { padding: 0.42rem 0 0.42rem 0.7rem; border: 0; white-space: nowrap;
-  text-align: right; vertical-align: top; border-bottom: 1px solid rgb(128 128 128 / 22%); }
+  text-align: right; vertical-align: top; }
+/* At the top: at the bottom the background of the sticky cell below would cover it. */
+.hs-scores td { border-top: 1px solid rgb(128 128 128 / 22%); }
+.hs-scores tr:last-child td { border-bottom: 1px solid rgb(128 128 128 / 22%); }
 .hs-scores.hs-found th, .hs-scores.hs-found td { padding-left: 0.9rem; }
 .hs-scores th { font-weight: 600; font-size: 0.78rem; opacity: 0.78; vertical-align: bottom;
   line-height: 1.25; }
-.hs-scores tr.hs-groups th { border-bottom: 0; padding-bottom: 0.1rem; font-weight: 500; opacity: 0.66;
+.hs-scores tr.hs-groups th { padding-bottom: 0.1rem; font-weight: 500; opacity: 0.66;
   text-align: center; }
 .hs-scores .hs-words { text-align: left; white-space: normal; min-width: 6rem; }
-.hs-scores td.hs-note { font-size: 0.78rem; opacity: 0.8; min-width: 15rem; line-height: 1.3; }
 .hs-scores :is(td, th):first-child { text-align: left; position: sticky; left: 0; z-index: 1; opacity: 1;
   background: var(--hs-page); padding-left: 0; padding-right: 0.4rem; }
 .hs-scores td small { display: block; opacity: 0.66; font-size: 0.74rem; }

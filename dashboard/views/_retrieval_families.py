@@ -25,6 +25,16 @@ _SIDE = """
 """
 
 
+#: Pixels of a figure with headings of families that do not run into each other: beside them, and of each.
+_ROOM, _COLUMN = 190, 118
+_WIDE = """
+<style>
+.st-key-retrieval-families [data-testid="stElementContainer"]:has(.stPlotlyChart) { overflow-x: auto; }
+.st-key-retrieval-families :is(.stPlotlyChart, [data-testid="stFullScreenFrame"]) { min-width: %dpx; }
+</style>
+"""
+
+
 def show(chosen: Chosen, picked: Picked) -> None:
     """Draw the heatmap of models and families."""
     st.subheader("Families of sounds", anchor=False)
@@ -44,6 +54,8 @@ def show(chosen: Chosen, picked: Picked) -> None:
         (f"{numbers.count(c, 'class')}, " if chosen.by == "label" else "") + f"n = {q:,}"
         for c, q in zip(found.n_classes, found.n_queries, strict=True)
     ]
+    # On a phone it is scrolled sideways.
+    st.html(_WIDE % (_ROOM + _COLUMN * len(found.groups)))
     ui.chart(
         once(
             ("figure", "families", tuple(s.key for s in specs), measure, chosen.space, group, theme),
@@ -63,6 +75,8 @@ def show(chosen: Chosen, picked: Picked) -> None:
         file=chosen.file("families", measure),
         csv=lambda: retrieval.csv(retrieval.heat_table(found, measure)),
         on_select=lambda: _cell(chosen),
+        # Where it is scrolled sideways its title may be out of sight.
+        caption=chosen.title(),
         alt=f"{retrieval.MEASURES[measure]} of {len(found.spaces)} models in {len(found.groups)} families",
     )
     lost = retrieval.left_out(chosen.spec)

@@ -82,7 +82,6 @@ def show(workspace: Workspace, view: state.View, chosen: Chosen, shown: Table) -
 
 
 def _table(rows: Sequence[Row], chosen: str) -> None:
-    notes = any(r.note for r in rows)
     best = {}
     for m in retrieval.MEASURES:
         values = [r.macro[m].value for r in rows if r.there]
@@ -98,10 +97,13 @@ def _table(rows: Sequence[Row], chosen: str) -> None:
             _known(retrieval.rounded(r.card.training_data)),
             Cell(f"{r.dimensions:,} → {r.compared:,}" if r.there else f"{r.dimensions:,}"),
         ]
-        body.append([*cells, Cell(r.note, kind="hs-note")] if notes else cells)
-    heads = (*_HEADS, ("note", "hs-words")) if notes else _HEADS
+        body.append(cells)
     here = next((i for i, r in enumerate(rows) if r.space == chosen), None)
-    table(heads, body, label="Retrieval of all models", here=here)
+    table(_HEADS, body, label="Retrieval of all models", here=here)
+    # In the table they would need more room than there is.
+    for r in rows:
+        if r.note:
+            st.caption(f"{ui.plain(r.space)}: {ui.plain(r.note)}")
 
 
 def _counts(chosen: Chosen, rows: Sequence[Row]) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import combinations
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, quote_plus, urlsplit
@@ -21,6 +22,7 @@ from tests.browser.helpers import (
 from tests.dashboard import made
 
 HEAT = ".st-key-retrieval-families"
+BOXES = "all => [...document.querySelectorAll(all)].map(e => e.getBoundingClientRect().toJSON())"
 DOTS = ".st-key-retrieval-classes"
 
 
@@ -109,3 +111,7 @@ def test_a_link_shows_the_same_view_on_a_phone(page: Any, site: SimpleNamespace)
     assert overflow(page) <= 0
     assert np.median(pixels(page, f"{DOTS} .js-plotly-plot")) < 60
     assert cut_off(page) == []
+    boxes = page.evaluate(BOXES, f"{HEAT} .xtick text")
+    assert len(boxes) == 3  # families
+    for a, b in combinations(boxes, 2):
+        assert a["right"] <= b["left"] or b["right"] <= a["left"], "names of families run into each other"
