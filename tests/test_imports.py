@@ -19,6 +19,10 @@ CORE_INSIDE = CORE_AT_IMPORT | {"umap", "openTSNE", "threadpoolctl", "torch"}
 #: Modules of core that train.
 CORE_WITH_TORCH = {
     "core.losses",
+    "core._angular_losses",
+    "core.heads",
+    "core._head_batch",
+    "core._head_grid",
     "core.zeroshot",
     "core._zeroshot_batch",
     "core._zeroshot_grid",
