@@ -35,9 +35,9 @@ AGAINST = {
 }
 #: The same on the axis of a figure, with unit and meaning.
 AXES = {
-    "ratio": "similarity ratio, share of training classes of the test cluster",
-    "train_test_similarity": "mean cosine similarity of training and test classes, −1 to 1",
-    "mean_similarity": "mean pairwise cosine similarity of training classes, −1 to 1",
+    "ratio": "similarity ratio: share of training classes<br>that are of the test cluster",
+    "train_test_similarity": "mean cosine similarity of training<br>and test classes, −1 to 1",
+    "mean_similarity": "mean pairwise cosine similarity<br>of training classes, −1 to 1",
 }
 #: What groups of models differ in, in a word.
 VARIES = {"similarity": "ratio", "diversity": "range", "splits": "split"}
@@ -200,7 +200,7 @@ def groups(found: Result) -> tuple[list[str], np.ndarray, str]:
         ends = sorted(set(pairs))
         at = np.array([ends.index(p) for p in pairs], np.int64)
         named = [f"({low:g}, {high:g}]".replace("-", "−") for low, high in ends]
-        return named, at, "range of the mean cosine similarity among training classes"
+        return named, at, "range of the mean cosine similarity<br>among training classes"
     numbered = m["split"].astype(int)
     order = sorted(numbered.unique())
     at = numbered.map({v: i for i, v in enumerate(order)}).to_numpy(np.int64)

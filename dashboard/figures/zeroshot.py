@@ -164,7 +164,10 @@ def boxes_figure(
         "xaxis": {
             "title": {"text": f"{title}<br>n = {len(shown.ids):,} accuracies of {_models(shown.ids)}"},
             "tickvals": list(range(len(groups))),
-            "ticktext": [f"{g}<br>n = {n:,}" for g, n in zip(groups, size.tolist(), strict=True)],
+            "ticktext": [
+                f"{g.replace(', ', ',<br>')}<br>n = {n:,}" for g, n in zip(groups, size.tolist(), strict=True)
+            ],
+            "tickangle": 0,
             "range": [-0.55, len(groups) - 0.45],
             "showgrid": False,
         },

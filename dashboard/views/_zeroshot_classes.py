@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboard import figures, numbers, state, ui, zeroshot
 from dashboard.data import Clips
+from dashboard.figures.spaces import wrapped
 from dashboard.figures.zeroshot import Models
 from dashboard.memory import once
 from dashboard.zeroshot import ByClass, Property, Result
@@ -30,26 +31,26 @@ def show(view: state.View, c: Clips, found: Result, file: str) -> None:
         return
     best = _best(shown)
     name = view.choice("property", list(zeroshot.PROPERTIES), best.name if best else "similarity")
+    _table(shown, best)
     left, right = st.columns([1.15, 1], gap="medium")
     with left:
-        _table(shown, best)
+        _figure(found, c, shown, next(p for p in shown.properties if p.name == name), file)
+    with right:
         st.selectbox(
             "Property in the figure",
             list(zeroshot.PROPERTIES),
             format_func=zeroshot.PROPERTIES.__getitem__,
             key=view.key("property"),
         )
-    with right:
-        _figure(found, c, shown, next(p for p in shown.properties if p.name == name), file)
-    ui.reading(
-        "Each dot is a class: its accuracy, and its property, in the mean over the models that were asked "
-        f"about it ({int(shown.asked.min()):,} to {int(shown.asked.max()):,} accuracies a class). "
-        "Similarities are cosines, of centroids of sounds or of embeddings of texts; the silhouette is how "
-        "well the class stands apart from all others (Rousseeuw 1987). Intervals are Fisher’s over "
-        "classes; p is corrected for five properties (Holm 1979). Properties go together, so the strongest "
-        "need not be the cause; and classes that were tested together share models, which the interval "
-        "does not know."
-    )
+        ui.reading(
+            "Each dot is a class: its accuracy, and its property, in the mean over the models that were "
+            f"asked about it ({int(shown.asked.min()):,} to {int(shown.asked.max()):,} accuracies a class). "
+            "Similarities are cosines, of centroids of sounds or of embeddings of texts; the silhouette is "
+            "how well the class stands apart from all others (Rousseeuw 1987). Intervals are Fisher’s over "
+            "classes; p is corrected for five properties (Holm 1979). Properties go together, so the "
+            "strongest need not be the cause; and classes that were tested together share models, which "
+            "the interval does not know."
+        )
 
 
 def _best(shown: ByClass) -> Property | None:
@@ -106,7 +107,7 @@ def _figure(found: Result, c: Clips, shown: ByClass, p: Property, file: str) -> 
         return figures.against_similarity_figure(
             dots,
             x,
-            title=f"{zeroshot.PROPERTIES[p.name]}, −1 to 1",
+            title=wrapped(f"{zeroshot.PROPERTIES[p.name]}, −1 to 1", 40),
             line=zeroshot.line(x, y),
             chance=found.chance,
             y_title="mean accuracy of the class, 0 to 1",

@@ -111,13 +111,7 @@ def _scatter(view: state.View, found: Result, picked: str, file: str) -> str:
         on_select=partial(_picked, _SCATTER),
         alt=f"Zero-shot accuracy against {zeroshot.AGAINST[by]}, with the regression line",
     )
-    st.segmented_control(
-        "Along x",
-        options,
-        format_func=zeroshot.AGAINST.__getitem__,
-        key=view.key("x"),
-        required=True,
-    )
+    st.selectbox("Along x", options, format_func=zeroshot.AGAINST.__getitem__, key=view.key("x"), width=420)
     ui.reading(
         "The same models over what was **realised**. The line is least squares; its band is where the "
         "line, not a model, lies with 95% confidence if the accuracies were independent, which they are "

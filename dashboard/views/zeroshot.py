@@ -105,9 +105,10 @@ def _grid(view: state.View, grids: list[Grid]) -> Grid | None:
 
 def _named(g: Grid) -> str:
     spec = g.spec
-    words = [zeroshot.SETUPS[spec.setup], numbers.count(spec.n_models, "model"), f"{spec.epochs} epochs"]
+    words = [zeroshot.SETUPS[spec.setup], numbers.count(spec.n_models, "model")]
     if spec.setup != "splits":
-        words.insert(1, str(spec.sizes))
+        words.append(str(spec.sizes))
+    words.append(f"{spec.epochs} epochs")
     return " · ".join(words + [g.state] * (g.state != "done"))
 
 
