@@ -31,7 +31,10 @@ def add(
         Path | None, typer.Argument(help="Folder that holds the sounds; none for --adapter synthetic.")
     ] = None,
     adapter: Annotated[
-        str, typer.Option(help="folder, csv, esc50, fsd50k, synthetic, or auto: what the folder looks like.")
+        str,
+        typer.Option(
+            help="folder, csv, esc50, fsd50k, audioset, synthetic, or auto: what the folder looks like."
+        ),
     ] = "auto",
     option: Annotated[
         list[str] | None,
@@ -45,7 +48,7 @@ def add(
 
     The sounds stay where they are. Each is opened and hashed once; what cannot be used is reported and
     left out. Adapters: `folder` (a class a folder), `csv` (a table names the sounds), `esc50`, `fsd50k`,
-    `synthetic`.
+    `audioset`, `synthetic`.
 
     Example: `hearspace add birds ~/recordings/birds`
 

@@ -12,16 +12,14 @@ are 22, the ones that Araz et al. (2024) leave out of families for the same reas
 from __future__ import annotations
 
 import csv
-import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from jobs.datasets import DatasetError, Found, LeftOut, choice, clean_label
+from jobs.datasets._ontology import WHERE, Ontology, find_ontology, inside, read_json
 
 NAME = "fsd50k"
 DESCRIPTION = "FSD50K: sounds of Freesound with several labels each, in the official layout."
@@ -33,8 +31,8 @@ OPTIONS = {
 
 _TRUTH = "FSD50K.ground_truth"
 _SUBSETS = ("dev", "eval")
+_PLACES = ("ontology.json", f"{_TRUTH}/ontology.json")
 _ABOUT = ("title", "license", "uploader")
-_WHERE = "https://github.com/audioset/ontology"
 
 
 def looks_like(root: Path) -> bool:
@@ -52,14 +50,14 @@ def scan(root: Path, *, subset: str = "all", ontology: str | None = None) -> Ite
         raise DatasetError(
             f"{root} does not hold FSD50K: it lacks {needed}; give the folder that holds them."
         )
-    return _scan(root, wanted, there, _ontology(root, ontology))
+    return _scan(root, wanted, there, find_ontology(root, ontology, _PLACES))
 
 
 def classes(
     root: Path, *, subset: str = "all", ontology: str | None = None
 ) -> Iterator[tuple[str, str | None, str | None]]:
     """Yield label, family and description of every class, whether or not it is the first of some clip."""
-    known = _ontology(root, ontology)
+    known = find_ontology(root, ontology, _PLACES)
     for s in _SUBSETS:
         if known is not None and (root / _TRUTH / f"{s}.csv").is_file():
             for row in _rows(root, s):
@@ -75,7 +73,7 @@ def _scan(
     root: Path, wanted: tuple[str, ...], there: list[str], known: Ontology | None
 ) -> Iterator[Found | LeftOut]:
     if known is None:
-        yield LeftOut("ontology.json", f"there is none, so no class has a family; {_WHERE} has it")
+        yield LeftOut("ontology.json", f"there is none, so no class has a family; {WHERE} has it")
     strangers: Counter[str] = Counter()
     for subset in wanted:
         if subset not in there:
@@ -123,7 +121,7 @@ def _unnamed(root: Path, subset: str, named: set[str]) -> Iterator[LeftOut]:
 
 
 def _rows(root: Path, subset: str) -> Iterator[dict[str, Any]]:
-    table = _inside(root, f"{_TRUTH}/{subset}.csv")
+    table = inside(root, f"{_TRUTH}/{subset}.csv")
     try:
         with open(table, newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
@@ -147,124 +145,5 @@ def _about(root: Path, subset: str) -> Mapping[str, Mapping[str, Any]]:
     path = root / "FSD50K.metadata" / f"{subset}_clips_info_FSD50K.json"
     if not path.is_file():
         return {}
-    found = _json(_inside(root, str(path.relative_to(root))))
+    found = read_json(inside(root, str(path.relative_to(root))))
     return {k: v for k, v in found.items() if isinstance(v, dict)} if isinstance(found, dict) else {}
-
-
-def _inside(root: Path, name: str) -> Path:
-    path = (root / name).resolve()
-    if not path.is_relative_to(root.resolve()):
-        raise DatasetError(f"{root / name} links out of {root}; copy the file there.")
-    return path
-
-
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"{path} cannot be read as JSON ({error}).") from None
-
-
-# -- families ----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Ontology:
-    """Which labels there are, and how many ways lead to each from the top.
-
-    Attributes
-    ----------
-    tops : mapping of str to list of str
-        For each label, by id and by name, the top node of every path that leads to it.
-    descriptions : mapping of str to str
-        By id and by name.
-    """
-
-    tops: Mapping[str, list[str]]
-    descriptions: Mapping[str, str]
-
-    def knows(self, label: str, mid: str) -> bool:
-        """Whether the label is in the ontology."""
-        return mid in self.tops or _key(label) in self.tops
-
-    def family(self, label: str, mid: str) -> str | None:
-        """Return the top node of a label, or None where it is not known or several paths lead to it."""
-        tops = self.tops.get(mid) or self.tops.get(_key(label)) or []
-        return tops[0] if len(tops) == 1 else None
-
-    def description(self, label: str, mid: str) -> str | None:
-        """Return what the ontology says of a label."""
-        return self.descriptions.get(mid) or self.descriptions.get(_key(label))
-
-
-def _key(name: str) -> str:
-    """A name as FSD50K and AudioSet both would spell it.
-
-    Examples
-    --------
-    >>> _key("Domestic sounds, home sounds") == _key("Domestic_sounds_and_home_sounds")
-    True
-    """
-    return clean_label(name.replace(", ", "_and_")).casefold()
-
-
-def _ontology(root: Path, given: str | None) -> Ontology | None:
-    if given is None:
-        places = [root / "ontology.json", root / _TRUTH / "ontology.json"]
-        found = next((p for p in places if p.is_file()), None)
-        return None if found is None else read_ontology(_inside(root, str(found.relative_to(root))))
-    path = root / Path(given).expanduser()  # an absolute path stays as it is: the user says which file
-    if not path.is_file():
-        raise DatasetError(f"There is no ontology {path}; {_WHERE} has AudioSet's ontology.json.")
-    return read_ontology(path)
-
-
-def read_ontology(path: Path) -> Ontology:
-    """Read AudioSet's ``ontology.json``, or a tree of ``name`` and ``children`` made of it.
-
-    Raises
-    ------
-    DatasetError
-        If it is neither.
-    """
-    stat = path.stat()
-    return _read(path, stat.st_size, stat.st_mtime_ns)
-
-
-@lru_cache(maxsize=4)
-def _read(path: Path, size: int, mtime_ns: int) -> Ontology:
-    found = _json(path)
-    tops: dict[str, list[str]] = {}
-    descriptions: dict[str, str] = {}
-    try:
-        if isinstance(found, dict):
-            for top in found["children"]:
-                _walk_tree(top, clean_label(top["name"]), tops)
-        else:
-            nodes = {node["id"]: node for node in found}
-            below = {child for node in found for child in node.get("child_ids", [])}
-            for node in found:
-                if node["id"] not in below:
-                    _walk_graph(nodes, node["id"], clean_label(node["name"]), tops, ())
-                for key in (node["id"], _key(node["name"])):
-                    descriptions[key] = " ".join(str(node.get("description") or "").split())
-    except (KeyError, TypeError, AttributeError, RecursionError):
-        raise DatasetError(f"{path} is not AudioSet's ontology.json; {_WHERE} has it.") from None
-    return Ontology(tops, descriptions)
-
-
-def _walk_tree(node: Mapping[str, Any], top: str, tops: dict[str, list[str]]) -> None:
-    tops.setdefault(_key(node["name"]), []).append(top)
-    for child in node.get("children", []):
-        _walk_tree(child, top, tops)
-
-
-def _walk_graph(
-    nodes: Mapping[str, Any], id: str, top: str, tops: dict[str, list[str]], above: tuple[str, ...]
-) -> None:
-    if id in above:
-        raise RecursionError
-    for key in (id, _key(nodes[id]["name"])):
-        tops.setdefault(key, []).append(top)
-    for child in nodes[id].get("child_ids", []):
-        _walk_graph(nodes, child, top, tops, (*above, id))

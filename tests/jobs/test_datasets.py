@@ -27,6 +27,7 @@ from jobs.datasets.importer import (
     import_dataset,
 )
 from tests.jobs.bad_audio import RATE, as_nobody, tone, write_zoo
+from tests.jobs.mini_audioset import write_audioset
 from tests.jobs.mini_fsd50k import write_fsd50k
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,6 +86,7 @@ EXAMPLES: dict[str, Callable[[Path], Path]] = {
     "csv": _csv,
     "esc50": _esc50,
     "fsd50k": write_fsd50k,
+    "audioset": write_audioset,
 }
 
 
@@ -174,7 +176,7 @@ class TestContract:
 
 
 def test_unknown_adapter() -> None:
-    with pytest.raises(UnknownAdapter, match=r"no dataset adapter 'esc51'; there are csv, esc50, folder"):
+    with pytest.raises(UnknownAdapter, match="no dataset adapter 'esc51'; there are audioset, csv, esc50"):
         datasets.get("esc51")
 
 

@@ -14,6 +14,7 @@ from jobs.datasets._detect import detect
         (["001 - Dog bark/a.ogg", "002 - Rain/2-2-A.ogg"], "folder"),
         (["FSD50K.ground_truth/eval.csv", "FSD50K.eval_audio/1.wav"], "fsd50k"),
         (["FSD50K.ground_truth/dev.csv", "FSD50K.eval_audio/1.wav"], "folder"),
+        (["eval_segments.csv", "a.wav"], "csv"),  # a name alone says nothing
         (["clips.csv", "audio/a.wav"], "csv"),
         (["clips.tsv", "a.wav"], "csv"),
         (["notes.csv", "Robin/a.wav", "Wren/b.wav"], "folder"),

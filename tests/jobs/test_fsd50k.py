@@ -10,6 +10,7 @@ import pytest
 
 from jobs.datasets import DatasetError, LeftOut, OptionError, fsd50k
 from jobs.datasets._detect import detect
+from jobs.datasets._ontology import read_ontology
 from jobs.datasets.importer import LEFT_OUT, Imported, import_dataset
 from tests.jobs.mini_fsd50k import DEV, EVAL, NODES, write_fsd50k, write_ontology
 
@@ -69,7 +70,7 @@ def _paths(id: str) -> int:
 
 
 def test_paths_are_counted_all_the_way_up(tmp_path: Path) -> None:
-    known = fsd50k.read_ontology(write_ontology(tmp_path / "ontology.json"))
+    known = read_ontology(write_ontology(tmp_path / "ontology.json"))
     for id, name, _ in NODES:
         assert len(known.tops[id]) == _paths(id), name
         assert (known.family(name, id) is None) == (_paths(id) > 1), name
@@ -181,7 +182,7 @@ def test_circles_in_an_ontology_end(tmp_path: Path) -> None:
     ]
     (tmp_path / "o.json").write_text(json.dumps(nodes))
     with pytest.raises(DatasetError, match="is not AudioSet's"):
-        fsd50k.read_ontology(tmp_path / "o.json")
+        read_ontology(tmp_path / "o.json")
 
 
 def test_options(root: Path, tmp_path: Path) -> None:

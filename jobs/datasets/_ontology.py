@@ -1,0 +1,186 @@
+"""AudioSet's ontology: which labels there are, what lies above each, and what it says of them.
+
+It is a graph, not a tree: a label may have several parents, as *Bell* does, a thing and an instrument.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from jobs.datasets import DatasetError, clean_label
+
+WHERE = "https://github.com/audioset/ontology"
+
+
+@dataclass(frozen=True)
+class Ontology:
+    """Which labels there are, and how many ways lead to each from the top.
+
+    Attributes
+    ----------
+    tops : mapping of str to list of str
+        For each label, by id and by name, the top node of every path that leads to it.
+    descriptions : mapping of str to str
+        By id and by name.
+    names : mapping of str to str
+        By id; none where the file is a tree of names alone. Names that several nodes share have the id added.
+    parents : mapping of str to tuple of str
+        Ids by id, parents before their children; none where the file is a tree of names alone.
+    """
+
+    tops: Mapping[str, list[str]]
+    descriptions: Mapping[str, str]
+    names: Mapping[str, str] = field(default_factory=dict)
+    parents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def knows(self, label: str, mid: str) -> bool:
+        """Whether the label is in the ontology."""
+        return mid in self.tops or _key(label) in self.tops
+
+    def family(self, label: str, mid: str) -> str | None:
+        """Return the top node of a label, or None where it is not known or several paths lead to it."""
+        tops = self.tops.get(mid) or self.tops.get(_key(label)) or []
+        return tops[0] if len(tops) == 1 else None
+
+    def description(self, label: str, mid: str) -> str | None:
+        """Return what the ontology says of a label."""
+        return self.descriptions.get(mid) or self.descriptions.get(_key(label))
+
+
+def _key(name: str) -> str:
+    """A name as FSD50K and AudioSet both would spell it.
+
+    Examples
+    --------
+    >>> _key("Domestic sounds, home sounds") == _key("Domestic_sounds_and_home_sounds")
+    True
+    """
+    return clean_label(name.replace(", ", "_and_")).casefold()
+
+
+def find_ontology(root: Path, given: str | None, places: Sequence[str]) -> Ontology | None:
+    """Read the ontology that a user names, or one that lies in one of some places under `root`.
+
+    Parameters
+    ----------
+    root : Path
+    given : str or None
+        Path from the user, relative to `root` or absolute.
+    places : sequence of str
+        Where to look where nothing was given, relative to `root`.
+
+    Returns
+    -------
+    Ontology or None
+        None where nothing was given and nothing is there.
+
+    Raises
+    ------
+    DatasetError
+        If the file that was named is not there, or is no ontology.
+    """
+    if given is None:
+        found = next((place for place in places if (root / place).is_file()), None)
+        return None if found is None else read_ontology(inside(root, found))
+    path = root / Path(given).expanduser()  # an absolute path stays as it is: the user says which file
+    if not path.is_file():
+        raise DatasetError(f"There is no ontology {path}; {WHERE} has AudioSet's ontology.json.")
+    return read_ontology(path)
+
+
+def read_ontology(path: Path) -> Ontology:
+    """Read AudioSet's ``ontology.json``, or a tree of ``name`` and ``children`` made of it.
+
+    Raises
+    ------
+    DatasetError
+        If it is neither.
+    """
+    stat = path.stat()
+    return _read(path, stat.st_size, stat.st_mtime_ns)
+
+
+def inside(root: Path, name: str) -> Path:
+    """Return the path of a file under `root`, or raise `DatasetError` where it links out of it."""
+    path = (root / name).resolve()
+    if not path.is_relative_to(root.resolve()):
+        raise DatasetError(f"{root / name} links out of {root}; copy the file there.")
+    return path
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file, or raise `DatasetError`."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path} cannot be read as JSON ({error}).") from None
+
+
+@lru_cache(maxsize=4)
+def _read(path: Path, size: int, mtime_ns: int) -> Ontology:
+    found = read_json(path)
+    tops: dict[str, list[str]] = {}
+    descriptions: dict[str, str] = {}
+    try:
+        if isinstance(found, dict):
+            for top in found["children"]:
+                _walk_tree(top, clean_label(top["name"]), tops)
+            return Ontology(tops, descriptions)
+        nodes = {node["id"]: node for node in found}
+        below = {child for node in found for child in node.get("child_ids", [])}
+        for node in found:
+            if node["id"] not in below:
+                _walk_graph(nodes, node["id"], clean_label(node["name"]), tops, ())
+            for key in (node["id"], _key(node["name"])):
+                descriptions[key] = " ".join(str(node.get("description") or "").split())
+        return Ontology(tops, descriptions, _names(found), _parents(nodes))
+    except (KeyError, TypeError, AttributeError, RecursionError):
+        raise DatasetError(f"{path} is not AudioSet's ontology.json; {WHERE} has it.") from None
+
+
+def _walk_tree(node: Mapping[str, Any], top: str, tops: dict[str, list[str]]) -> None:
+    tops.setdefault(_key(node["name"]), []).append(top)
+    for child in node.get("children", []):
+        _walk_tree(child, top, tops)
+
+
+def _walk_graph(
+    nodes: Mapping[str, Any], id: str, top: str, tops: dict[str, list[str]], above: tuple[str, ...]
+) -> None:
+    if id in above:
+        raise RecursionError
+    for key in (id, _key(nodes[id]["name"])):
+        tops.setdefault(key, []).append(top)
+    for child in nodes[id].get("child_ids", []):
+        _walk_graph(nodes, child, top, tops, (*above, id))
+
+
+def _names(found: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    times = Counter(clean_label(node["name"]) for node in found)
+    names = {node["id"]: clean_label(node["name"]) for node in found}
+    return {id: name if times[name] == 1 else f"{name} ({id})" for id, name in names.items()}
+
+
+def _parents(nodes: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Parents of every node, in an order in which parents come before their children."""
+    above: dict[str, list[str]] = {id: [] for id in nodes}
+    for id, node in nodes.items():
+        for child in node.get("child_ids", []):
+            above[child].append(id)
+    ordered: dict[str, tuple[str, ...]] = {}
+
+    def place(id: str) -> None:
+        if id not in ordered:
+            for parent in above[id]:
+                place(parent)
+            ordered[id] = tuple(dict.fromkeys(above[id]))
+
+    for id in nodes:
+        place(id)
+    return ordered
