@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike
 from core._arrays import matrix
 from core.splits import ClassSplit, ClassSplitSet, all_classes, held_out
 
+_LARGEST = 1e15  # beyond it, squares come near the end of float32
+
 
 @dataclass(frozen=True)
 class Part:
@@ -57,7 +59,7 @@ class Collection:
     Raises
     ------
     ValueError
-        For shapes that do not fit, values that are not finite in float32, or a class that is named twice.
+        For shapes that do not fit, values that are not finite or beyond 1e15, or a class that is named twice.
     """
 
     def __init__(self, audio: ArrayLike, labels: ArrayLike, text: ArrayLike, classes: Sequence[str]) -> None:
@@ -149,12 +151,12 @@ def standardisation(audio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _single(values: ArrayLike, name: str) -> np.ndarray:
     wide = matrix(values, name)
-    with np.errstate(over="ignore"):
-        single = wide.astype(np.float32, copy=False)
-    if not np.isfinite(single).all():
-        row = int(np.argmin(np.isfinite(single).all(axis=1)))
-        raise ValueError(f"Row {row} of {name} holds a value beyond float32; scale it down.")
-    return single
+    far = np.abs(wide).max(axis=1) > _LARGEST
+    if far.any():
+        raise ValueError(
+            f"Row {int(far.argmax())} of {name} holds a value beyond {_LARGEST:g}; scale it down."
+        )
+    return wide.astype(np.float32, copy=False)
 
 
 def _some(classes: Sequence[str]) -> str:
