@@ -37,8 +37,9 @@ from jobs.specs import ZeroShotGrid
 if TYPE_CHECKING:
     from jobs.context import JobContext
 
-#: Share of the progress that reading and drawing take, and that is reached when all models are trained.
-_DRAWN, _TRAINED = 0.01, 0.98
+#: Progress when all models are trained.
+_TRAINED = 0.98
+_SHARE = "share"
 
 
 class _Asked(NamedTuple):
@@ -81,24 +82,26 @@ def zero_shot_grid(spec: ZeroShotGrid, context: JobContext) -> None:
         With one sentence: the labels have changed, a class has no text, or the classes do not suffice for
         what is asked.
     """
-    context.progress(0, 1, "reading")
+    checkpoint = Saved(context.checkpoint / "training.npz")
+    # From where the training will go on, so that the pace is not that of what was done before.
+    begun = checkpoint.kept_share()
+    context.progress(begun * _TRAINED, 1, "reading")
     asked = _read(spec, context)
-    context.progress(_DRAWN / 2, 1, "drawing classes")
+    context.progress(begun * _TRAINED, 1, "drawing classes")
     names, centroids = class_centroids(asked.X, asked.labels)
     clusters = cluster_classes(centroids, spec.clusters)
     space = _Space(names, centroids, class_similarity(centroids), clusters)
     drawn = _draw(spec, space)
     if drawn.note:
         context.log(drawn.note)
-    n = len(drawn.splits)
+    what = f"training {_several(len(drawn.splits), 'model')}"
 
     def report(done: int, total: int) -> None:
-        share = done / max(total, 1)
-        context.progress(
-            _DRAWN + share * (_TRAINED - _DRAWN), 1, f"training {_several(n, 'model')}: {share:.0%}"
-        )
+        checkpoint.share = done / total
+        context.progress(checkpoint.share * _TRAINED, 1, f"{what}: {checkpoint.share:.0%}")
 
-    report(0, 1)
+    if begun:
+        context.log(f"Going on after {begun:.0%} of the training, from the checkpoint.")
     models = train_many(
         drawn.splits,
         asked.X,
@@ -108,13 +111,13 @@ def zero_shot_grid(spec: ZeroShotGrid, context: JobContext) -> None:
         seeds=drawn.seeds,
         recipe=recipe(spec),
         progress=report,
-        checkpoint=Saved(context.checkpoint / "training.npz"),
+        checkpoint=checkpoint,
     )
     context.progress(_TRAINED, 1, "storing")
     failed = [m.failed for m in models if m.failed]
     for why in failed:
         context.log(why)
-    note = " ".join(filter(None, [drawn.note, _failures(failed, n)]))
+    note = " ".join(filter(None, [drawn.note, _failures(failed, len(models))]))
     _store(spec, context, asked, space, drawn, models, note)
     context.progress(1, 1)
 
@@ -133,22 +136,34 @@ def recipe(spec: ZeroShotGrid) -> Recipe:
 
 
 class Saved:
-    """A `core.zeroshot.Checkpoint` in one file, which is whole or not there."""
+    """A `core.zeroshot.Checkpoint` in one file, which is whole or not there.
+
+    Attributes
+    ----------
+    share : float
+        How much of the training is done; kept beside it.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.share = 0.0
+
+    def kept_share(self) -> float:
+        """Return how much was done when it was saved last; 0 where nothing is."""
+        found = shards.load(self.path, (_SHARE,))
+        return 0.0 if found is None else float(found[_SHARE])
 
     def load(self) -> Mapping[str, np.ndarray] | None:
         """Return what was saved last; None where there is nothing, or it is damaged."""
         try:
             with np.load(self.path, allow_pickle=False) as stored:
-                return dict(stored)
+                return {name: stored[name] for name in stored.files if name != _SHARE}
         except (OSError, ValueError, EOFError, zipfile.BadZipFile):
             return None
 
     def save(self, arrays: dict[str, np.ndarray]) -> None:
         """Keep these arrays instead."""
-        shards.save(self.path, **arrays)
+        shards.save(self.path, **arrays, **{_SHARE: self.share})
 
 
 def _read(spec: ZeroShotGrid, context: JobContext) -> _Asked:

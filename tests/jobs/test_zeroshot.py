@@ -1,0 +1,681 @@
+"""Grids of zero-shot models as jobs: splits as drawn, numbers as trained, and what becomes of bad input."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import itertools
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import core._zeroshot_grid as grid
+from core.splits import (
+    PAPER_RANGES,
+    PAPER_RATIOS,
+    ClassSplitSet,
+    class_centroids,
+    class_similarity,
+    cluster_classes,
+    diversity_splits,
+    feasible_sizes,
+    quantile_ranges,
+    similarity_splits,
+    split_from_json,
+)
+from core.zeroshot import Recipe, ZeroShotModel, train_many, train_one
+from jobs import measures, splits
+from jobs.datasets.importer import Imported, labels_fingerprint
+from jobs.inprocess import run
+from jobs.runners import zeroshot as runner
+from jobs.specs import DatasetRef, EmbedAudio, EmbedText, SpecError, ZeroShotGrid, from_json
+from jobs.texts import texts_fingerprint, texts_of
+from jobs.workspace import Dataset, Workspace
+from tests.jobs.test_cli import call
+
+C, PER_CLASS, D, D_TEXT = 21, 4, 10, 6
+LABELS = [f"class {c:02d}" for c in range(C)]
+#: Fits three clusters of seven classes.
+SIZES: dict[str, Any] = {"n_train": 3, "n_validation": 2, "n_test": 2}
+QUICK: dict[str, Any] = {"epochs": 3, "seeds": 2, "learning_rate": 0.05, "batch_size": 4}
+SPLIT = {"train": LABELS[:4], "validation": LABELS[4:6], "test": LABELS[6:8]}
+
+
+def clip_table() -> pd.DataFrame:
+    """Clips of one class each; the last three of none, of two, and of one whose embedding is broken."""
+    lists = [[label] for label in LABELS for _ in range(PER_CLASS)] + [[], LABELS[:2], LABELS[:1]]
+    n = len(lists)
+    return pd.DataFrame(
+        {
+            "clip_id": [f"clip-{i:03d}" for i in range(n)],
+            "path": [f"{i}.wav" for i in range(n)],
+            "label": [labels[0] if labels else "unlabelled" for labels in lists],
+            "labels": lists,
+            "family": pd.Series([None] * n, dtype="str"),
+            "fold": pd.Series([None] * n, dtype="Int64"),
+            "caption": pd.Series([None] * n, dtype="str"),
+        }
+    )
+
+
+def class_table(labels: list[str] = LABELS) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "label": labels,
+            "family": pd.Series([f"family {i % 3}" if i else None for i in range(len(labels))], dtype="str"),
+            "description": [f"The sound of {label}." for label in labels],
+        }
+    )
+
+
+def add(workspace: Workspace, clips: pd.DataFrame, classes: pd.DataFrame, name: str = "sounds") -> Dataset:
+    report = pd.DataFrame({"path": [], "status": [], "reason": []}, dtype="str")
+    sounds = hashlib.sha256("".join(clips["clip_id"]).encode()).hexdigest()
+    imported = Imported(clips, classes, report, sounds, labels_fingerprint(clips))
+    return workspace.add_dataset(name, imported, adapter="folder", root=workspace.root)
+
+
+def embed(workspace: Workspace, dataset: Dataset) -> EmbedAudio:
+    """Write a space of three groups of classes; the clips come in another order."""
+    spec = EmbedAudio(dataset=dataset.ref, encoder="melstats", identity="melstats/test")
+    random = np.random.default_rng(1)
+    groups = 3 * random.standard_normal((3, D))
+    centres = {c: groups[i % 3] + random.standard_normal(D) for i, c in enumerate([*LABELS, "unlabelled"])}
+    rows = random.permutation(len(dataset.clips))
+    X = np.array([centres[dataset.clips["label"].iloc[i]] + 0.3 * random.standard_normal(D) for i in rows])
+    X[np.argmax(rows)] = np.nan
+    with workspace.cache.writer(spec.key, spec=spec.to_json()) as w:
+        w.array("embeddings", X.astype(np.float32))
+        w.table("clips", {"clip_id": dataset.clips["clip_id"].iloc[rows].tolist()})
+    return spec
+
+
+def embed_text(workspace: Workspace, dataset: Dataset, of: str = "description") -> EmbedText:
+    texts = texts_of(dataset, of)
+    fingerprint = texts_fingerprint(texts)
+    spec = EmbedText(dataset=dataset.ref, texts=fingerprint, encoder="minilm", of=of, identity="minilm/test")
+    random = np.random.default_rng(2)
+    with workspace.cache.writer(spec.key, spec=spec.to_json()) as w:
+        w.array("embeddings", random.standard_normal((len(texts), D_TEXT)).astype(np.float32))
+        w.table("texts", texts)
+    return spec
+
+
+@pytest.fixture(autouse=True)
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train small models; everything else is as asked for."""
+    asked = runner.recipe
+    monkeypatch.setattr(runner, "recipe", lambda spec: replace(asked(spec), hidden=8, shared=16))
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace.open(tmp_path / "workspace")
+
+
+@pytest.fixture
+def dataset(workspace: Workspace) -> Dataset:
+    return add(workspace, clip_table(), class_table())
+
+
+@pytest.fixture
+def asked(workspace: Workspace, dataset: Dataset) -> dict[str, Any]:
+    return {
+        "embedding": embed(workspace, dataset),
+        "text": embed_text(workspace, dataset),
+        "labels": dataset.labels_fingerprint,
+        **SIZES,
+        **QUICK,
+    }
+
+
+def result(workspace: Workspace, spec: ZeroShotGrid) -> Any:
+    job = run(workspace, spec)
+    assert job.state == "done", job.error
+    return workspace.cache.open(spec.key)
+
+
+def failure(workspace: Workspace, spec: ZeroShotGrid) -> str:
+    job = run(workspace, spec)
+    assert job.state == "failed"
+    assert job.error is not None
+    return job.error
+
+
+class Space:
+    """What the runner is to read, read plainly."""
+
+    def __init__(self, workspace: Workspace, dataset: Dataset, spec: ZeroShotGrid) -> None:
+        artifact = workspace.cache.open(spec.embedding.key)
+        ids = artifact.table("clips").column("clip_id").to_pylist()
+        lists = dict(zip(dataset.clips["clip_id"], dataset.clips["labels"], strict=True))
+        X = np.asarray(artifact.array("embeddings"))
+        kept = [i for i, clip in enumerate(ids) if len(lists[clip]) == 1 and np.isfinite(X[i]).all()]
+        self.ids = [ids[i] for i in kept]
+        self.X = X[kept]
+        self.labels = np.array([lists[clip][0] for clip in self.ids])
+        self.names, self.centroids = class_centroids(self.X, self.labels)
+        texts = workspace.cache.open(spec.text.key)
+        self.text = np.array(texts.array("embeddings"))
+        self.text_classes = texts.table("texts").column("id").to_pylist()
+
+
+def test_similarity_grid_is_what_core_draws_and_trains(
+    workspace: Workspace, dataset: Dataset, asked: dict[str, Any]
+) -> None:
+    spec = ZeroShotGrid(**asked, ratios=(1.0, 0.5, 0.0))
+    found = result(workspace, spec)
+    space = Space(workspace, dataset, spec)
+    assert len(space.ids) == C * PER_CLASS
+    clusters = cluster_classes(space.centroids, 3)
+    assert np.bincount(clusters).tolist() == [7, 7, 7]
+    drawn = similarity_splits(space.names, clusters, ratios=spec.ratios, seeds=range(2), sizes=spec.sizes)
+
+    names = found.table("names").to_pandas()
+    assert names["label"].tolist() == LABELS == list(space.names)
+    assert set(names["n_clips"]) == {PER_CLASS}
+    assert names["text"].tolist() == [f"The sound of {label}." for label in LABELS]
+    assert names["family"].isna().tolist() == [True] + [False] * (C - 1)
+    np.testing.assert_allclose(found.array("centroids"), space.centroids, atol=1e-6)
+    similarity = class_similarity(space.centroids)
+    np.testing.assert_allclose(found.array("similarity"), similarity, atol=1e-9)
+    np.testing.assert_array_equal(found.array("clusters"), clusters)
+    assert found.array("elbow_ks").tolist() == list(range(1, 11))
+    assert found.array("elbow_inertia").shape == found.array("elbow_silhouette").shape == (10,)
+
+    models = found.table("models").to_pandas()
+    assert models["model"].tolist() == list(range(18)) == list(range(len(drawn)))
+    texts = found.table("splits").column("text").to_pylist()
+    assert [split_from_json(text) for text in texts] == drawn
+    configured = list(zip(models["cluster"], models["ratio"], models["seed"], strict=True))
+    assert configured == [(c, r, s) for c in range(3) for s in range(2) for r in (1.0, 0.5, 0.0)]
+    assert models["block"].tolist() == [f"cluster {c}, seed {s}" for c, _, s in configured]
+    assert models[["low", "high", "split"]].isna().all(axis=None)
+    assert set(models["failed"]) == {""}
+    assert set(models["chance"]) == {0.5}
+    assert set(models["best_epoch"]) == {3}
+
+    predictions = found.table("predictions").to_pandas()
+    classes = found.table("classes").to_pandas()
+    curves = found.array("curves")
+    assert curves.shape == (18, 3, 3)
+    assert curves.dtype == np.float32
+    recipe = Recipe(hidden=8, shared=16, learning_rate=0.05, batch_size=4, epochs=3)
+    for i, split in enumerate(drawn):
+        row = models.iloc[i]
+        of = predictions[predictions["model"] == i]
+        tested = [clip for clip, label in zip(space.ids, space.labels, strict=True) if label in split.test]
+        assert of["clip_id"].tolist() == tested
+        right = (of["label"] == of["predicted"]).to_numpy()
+        assert row["accuracy"] == pytest.approx(right.mean(), abs=1e-12)
+        assert row["n_test"] == len(tested) == 2 * PER_CLASS
+        assert 0 <= row["accuracy_low"] <= row["accuracy"] <= row["accuracy_high"] <= 1
+        parts = classes[classes["model"] == i].set_index("label")
+        assert parts["part"].to_dict() == {
+            **dict.fromkeys(split.train, "train"),
+            **dict.fromkeys(split.validation, "validation"),
+            **dict.fromkeys(split.test, "test"),
+        }
+        for label in split.test:
+            share = right[(of["label"] == label).to_numpy()].mean()
+            assert parts["accuracy"][label] == pytest.approx(share, abs=1e-12)
+        assert parts["accuracy"].isna().sum() == 5
+        # Scores stand in the order of the classes; the highest wins.
+        scores = np.stack(of["scores"])
+        at = [split.test.index(label) for label in of["predicted"]]
+        np.testing.assert_array_equal(scores.argmax(axis=1), at)
+        np.testing.assert_array_equal(of["score"], scores.max(axis=1))
+        own = [split.test.index(label) for label in of["label"]]
+        np.testing.assert_array_equal(of["own_score"], scores[np.arange(len(of)), own])
+        pairs = [similarity[LABELS.index(a), LABELS.index(b)] for a in split.train for b in split.test]
+        assert row["train_test_similarity"] == pytest.approx(np.mean(pairs), abs=1e-9)
+        within = [
+            similarity[LABELS.index(a), LABELS.index(b)] for a in split.train for b in split.train if a < b
+        ]
+        assert row["mean_similarity"] == pytest.approx(np.mean(within), abs=1e-9)
+        if i % 7 == 0:
+            alone = train_one(
+                split, space.X, space.labels, space.text, space.text_classes,
+                seed=split.info["seed"], recipe=recipe,
+            )  # fmt: skip
+            assert row["accuracy"] == pytest.approx(alone.tests[0].accuracy)
+            assert row["validation_accuracy"] == pytest.approx(alone.validation[0].accuracy)
+            np.testing.assert_allclose(scores, alone.tests[0].scores, atol=1e-3)
+            np.testing.assert_allclose(curves[i, 0], alone.curves["loss"], rtol=1e-3)
+
+    meta = found.meta
+    assert (meta["n_models"], meta["n_failed"], meta["n_clips"], meta["n_classes"]) == (18, 0, 84, 21)
+    assert meta["left_out"] == {"without_class": 1, "several_classes": 1, "not_finite": 1}
+    assert (meta["sizes"], meta["asked_sizes"], meta["ranges"], meta["n_clusters"]) == (
+        [3, 2, 2], [3, 2, 2], None, 3,
+    )  # fmt: skip
+    assert meta["note"] == ""
+
+
+def test_diversity_grid_judges_each_model_on_every_test_set(
+    workspace: Workspace, dataset: Dataset, asked: dict[str, Any]
+) -> None:
+    spec = ZeroShotGrid(**asked, setup="diversity", n_ranges=2, n_test_sets=2)
+    found = result(workspace, spec)
+    space = Space(workspace, dataset, spec)
+    similarity = class_similarity(space.centroids)
+    ranges = quantile_ranges(similarity, 2, sizes=spec.sizes, n_test_sets=2)
+    drawn = diversity_splits(
+        space.names, similarity, ranges=ranges, seeds=range(2), sizes=spec.sizes, n_test_sets=2
+    )
+    assert [tuple(ends) for ends in found.meta["ranges"]] == list(ranges)
+    texts = found.table("splits").column("text").to_pylist()
+    assert [split_from_json(text) for text in texts] == drawn
+    models = found.table("models").to_pandas()
+    assert models["model"].tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert models["test_set"].tolist() == [0, 1] * 4
+    assert models["block"].tolist() == ["seed 0"] * 4 + ["seed 1"] * 4
+    assert (
+        list(zip(models["low"], models["high"], strict=True))
+        == [ranges[0]] * 2 + [ranges[1]] * 2 + [ranges[0]] * 2 + [ranges[1]] * 2
+    )
+    assert models["cluster"].isna().all()
+    predictions = found.table("predictions").to_pandas()
+    classes = found.table("classes").to_pandas()
+    for (model, test_set), of in predictions.groupby(["model", "test_set"]):
+        split = drawn[model]
+        assert isinstance(split, ClassSplitSet)
+        assert set(of["label"]) == set(split.tests[test_set])
+        assert set(of["predicted"]) <= set(split.tests[test_set])
+        row = models[(models["model"] == model) & (models["test_set"] == test_set)].iloc[0]
+        assert row["accuracy"] == pytest.approx((of["label"] == of["predicted"]).mean(), abs=1e-12)
+        assert row["low"] < row["mean_similarity"] <= row["high"]
+        parts = classes[(classes["model"] == model) & (classes["test_set"] == test_set)]
+        assert parts.loc[parts["part"] == "validation", "label"].tolist() == list(split.validations[test_set])
+    assert found.array("curves").shape == (4, 3, 3)
+
+
+def test_given_splits_are_trained_for_every_seed(workspace: Workspace, asked: dict[str, Any]) -> None:
+    other = SPLIT | {"train": LABELS[10:14], "info": {"setup": "similarity", "cluster": 5, "ratio": 0.5}}
+    spec = ZeroShotGrid(**asked, setup="splits", splits=(json.dumps(SPLIT), json.dumps(other)))
+    assert spec.n_models == 4
+    found = result(workspace, spec)
+    models = found.table("models").to_pandas()
+    assert models["split"].tolist() == [0, 0, 1, 1]
+    assert models["seed"].tolist() == [0, 1, 0, 1]
+    assert models["block"].tolist() == ["seed 0", "seed 1"] * 2
+    # What a split says about itself is not taken for what was done here.
+    assert models[["cluster", "ratio"]].isna().all(axis=None)
+    assert found.meta["sizes"] is found.meta["asked_sizes"] is None
+
+
+def test_sizes_are_lowered_only_where_that_is_asked_for(
+    workspace: Workspace, dataset: Dataset, asked: dict[str, Any]
+) -> None:
+    large = asked | {"n_train": 20, "n_validation": 5, "n_test": 5, "seeds": 1}
+    said = failure(workspace, ZeroShotGrid(**large))
+    assert "Cluster 0 has 7 classes; ratio 1 needs 30" in said
+    fitting = feasible_sizes([0] * 7 + [1] * 7 + [2] * 7)
+    assert f"sizes {fitting} would fit" in said
+    spec = ZeroShotGrid(**large, fit_sizes=True, ratios=(1.0, 0.0))
+    found = result(workspace, spec)
+    assert found.meta["asked_sizes"] == [20, 5, 5]
+    assert found.meta["sizes"] == [4, 1, 2]  # of seven
+    assert found.meta["note"] == "Sizes were lowered from 20/5/5 to 4/1/2: the classes allow no more."
+    assert found.meta["note"] in workspace.queue.log(spec.key)
+
+    diverse = ZeroShotGrid(**large, setup="diversity", fit_sizes=True, n_ranges=2)
+    train, validation, test = result(workspace, diverse).meta["sizes"]
+    assert train + 3 * (validation + test) <= C
+    models = workspace.cache.open(diverse.key).table("models").to_pandas()
+    assert (models["mean_similarity"] > models["low"]).all()
+    assert (models["mean_similarity"] <= models["high"]).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"setup": "diversity", "ranges": ((0.9999, 1.0),)}, r"No 3 of .* within \(0.9999, 1\]"),
+        ({"setup": "diversity", "n_test_sets": 9}, "There are 21 classes; sizes 3/2/2 with 9 test"),
+        ({"clusters": 22}, "There are 21 classes; 22 clusters"),
+        ({"clusters": 1}, "other than 0 have 0 classes"),
+        (
+            {"setup": "splits", "splits": (json.dumps(SPLIT | {"test": ["cat", "dog"]}),)},
+            "names 'cat', 'dog'",
+        ),
+    ],
+)
+def test_what_the_classes_do_not_allow_is_one_sentence(
+    workspace: Workspace, asked: dict[str, Any], options: dict[str, Any], said: str
+) -> None:
+    error = failure(workspace, ZeroShotGrid(**asked | options))
+    assert re.search(said, error), error
+    assert error.endswith(".")
+
+
+def test_classes_without_a_text_are_named(workspace: Workspace, asked: dict[str, Any]) -> None:
+    classes = class_table()
+    classes.loc[[3, 9], "description"] = None
+    dataset = add(workspace, clip_table(), classes)
+    text = embed_text(workspace, dataset)
+    said = failure(workspace, ZeroShotGrid(**asked | {"text": text}))
+    assert said == (
+        "'class 03', 'class 09' of sounds have no description among the embedded texts; add them, or train "
+        "with names."
+    )
+    # A split that does not name them can be trained.
+    given = SPLIT | {"train": LABELS[10:14]}
+    spec = ZeroShotGrid(**asked | {"text": text}, setup="splits", splits=(json.dumps(given),))
+    names = result(workspace, spec).table("names").to_pandas().set_index("label")
+    assert names["text"].isna().sum() == 2
+    said = failure(
+        workspace, ZeroShotGrid(**asked | {"text": text}, setup="splits", splits=(json.dumps(SPLIT),))
+    )
+    assert said.startswith("'class 03' of sounds has no description")
+
+
+def test_labels_that_changed_and_clips_without_class(workspace: Workspace, asked: dict[str, Any]) -> None:
+    assert "labels of sounds have changed" in failure(workspace, ZeroShotGrid(**asked | {"labels": "0" * 64}))
+    clips = clip_table()
+    clips["labels"] = [["a", "b"]] * len(clips)
+    dataset = add(workspace, clips, class_table())
+    spec = ZeroShotGrid(**asked | {"labels": dataset.labels_fingerprint})
+    assert "No clip of sounds has exactly one class" in failure(workspace, spec)
+
+
+def test_models_that_fail_are_marked_and_others_go_on(
+    workspace: Workspace, asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train(*given: Any, **options: Any) -> list[ZeroShotModel]:
+        return [m if m.split.train[0] == LABELS[10] else broken(m) for m in train_many(*given, **options)]
+
+    def broken(m: ZeroShotModel) -> ZeroShotModel:
+        curves = {name: np.full(3, np.nan, np.float32) for name in m.curves}
+        why = f"The loss was no longer a number in epoch 1 (seed {m.seed})."
+        return ZeroShotModel(m.split, m.seed, (), (), curves, {}, 0, why)
+
+    monkeypatch.setattr(runner, "train_many", train)
+    whole = SPLIT | {"train": LABELS[10:14]}
+    grid_spec = ZeroShotGrid(**asked, setup="splits", splits=(json.dumps(whole), json.dumps(SPLIT)))
+    found = result(workspace, grid_spec)
+    models = found.table("models").to_pandas()
+    good, bad = models.iloc[:2], models.iloc[2:]
+    assert bad["failed"].tolist() == [
+        f"The loss was no longer a number in epoch 1 (seed {s})." for s in (0, 1)
+    ]
+    numbers = ["accuracy", "accuracy_low", "accuracy_high", "validation_accuracy"]
+    assert bad[numbers].isna().all(axis=None)
+    assert set(bad["n_test"]) == set(bad["best_epoch"]) == {0}
+    assert set(good["failed"]) == {""}
+    assert good[numbers].notna().all(axis=None)
+    assert set(found.table("predictions").column("model").to_pylist()) == {0, 1}
+    classes = found.table("classes").to_pandas()
+    assert classes.loc[classes["model"] >= 2, "accuracy"].isna().all()
+    assert np.isfinite(found.array("curves")[:2]).all()
+    assert np.isnan(found.array("curves")[2:, 0]).all()
+    assert found.meta["n_failed"] == 2
+    why = "The loss was no longer a number in epoch 1 (seed 0)."
+    assert found.meta["note"] == f"2 of 4 models failed. {why}"
+    assert why in workspace.queue.log(grid_spec.key)
+
+
+def test_training_that_was_killed_goes_on(
+    workspace: Workspace, asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grid, "_SECONDS", 0.0)  # keep a state after every epoch
+    spec = ZeroShotGrid(**asked | {"epochs": 20}, ratios=(1.0, 0.0))
+    keep = runner.Saved.save
+    saves = itertools.count(1)
+
+    def killed(self: runner.Saved, arrays: dict[str, np.ndarray]) -> None:
+        keep(self, arrays)
+        if next(saves) == 15:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner.Saved, "save", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(workspace, spec)
+    assert not workspace.cache.contains(spec.key)
+    (left,) = (workspace.queue.folder(spec.key) / "checkpoint").iterdir()
+    with np.load(left, allow_pickle=False) as stored:
+        share = float(stored["share"])
+    assert 0.2 < share < 0.8
+
+    monkeypatch.setattr(runner.Saved, "save", keep)
+    seen: list[float] = []
+    job = run(workspace, spec, lambda job, done, total, note: seen.append(done / total))
+    assert job.state == "done"
+    # It begins where it was, which is also what the time to go is reckoned from.
+    assert seen[0] == pytest.approx(0.98 * share)
+    assert seen == sorted(seen)
+    assert seen[-1] == 1
+    assert f"Going on after {share:.0%} of the training" in workspace.queue.log(spec.key)
+    found = workspace.cache.open(spec.key)
+    assert not left.exists()
+
+    undisturbed = Workspace.open(workspace.root.parent / "other")
+    dataset = add(undisturbed, clip_table(), class_table())
+    embed(undisturbed, dataset)
+    embed_text(undisturbed, dataset)
+    expected = result(undisturbed, spec)
+    np.testing.assert_allclose(found.array("curves"), expected.array("curves"), atol=1e-6)
+    pd.testing.assert_frame_equal(
+        found.table("models").to_pandas(), expected.table("models").to_pandas(), atol=1e-9
+    )
+
+
+def test_checkpoint_that_is_damaged_is_none(tmp_path: Path) -> None:
+    saved = runner.Saved(tmp_path / "training.npz")
+    assert (saved.load(), saved.kept_share()) == (None, 0)
+    saved.share = 0.25
+    saved.save({"a/b": np.arange(3)})
+    found = saved.load()
+    assert found is not None
+    assert {name: array.tolist() for name, array in found.items()} == {"a/b": [0, 1, 2]}
+    assert saved.kept_share() == 0.25
+    saved.path.write_bytes(saved.path.read_bytes()[:100])
+    assert (saved.load(), saved.kept_share()) == (None, 0)
+    np.savez(saved.path, allow_pickle=True, share=0.5, evil=np.array([{}], dtype=object))
+    assert saved.load() is None
+
+
+# -- specs --
+
+
+def spec_of(**options: Any) -> ZeroShotGrid:
+    ref = DatasetRef("sounds", "a" * 64)
+    text = EmbedText(dataset=ref, texts="b" * 64, encoder="minilm", of="description")
+    space = EmbedAudio(dataset=ref, encoder="melstats")
+    return ZeroShotGrid(**{"embedding": space, "text": text, "labels": "c" * 64} | options)
+
+
+def test_defaults_are_the_papers() -> None:
+    spec = spec_of()
+    assert (str(spec.sizes), spec.clusters, spec.ratios, spec.seeds) == ("20/5/5", 3, PAPER_RATIOS, 6)
+    assert runner.recipe(spec) == Recipe(hidden=8, shared=16)
+    assert spec.n_models == 90
+    assert spec_of(setup="diversity").asked_ranges == PAPER_RANGES
+    assert spec_of(setup="diversity").n_models == 30
+    told = {"patience": 7, "sampled": True, "margin": 0.5, "standardise": True}
+    assert runner.recipe(spec_of(**told)) == Recipe(hidden=8, shared=16, **told)
+
+
+def test_title_says_setup_and_counts() -> None:
+    assert spec_of().title == (
+        "90 zero-shot models by similarity on sounds · melstats and minilm descriptions "
+        "(3 clusters × 5 ratios × 6 seeds)"
+    )
+    assert "30 zero-shot models by diversity" in spec_of(setup="diversity").title
+    assert "(5 ranges × 6 seeds, 3 test sets each)" in spec_of(setup="diversity").title
+    one = spec_of(setup="splits", splits=(json.dumps(SPLIT),), seeds=1)
+    assert one.title.startswith("1 zero-shot model by given splits")
+    assert one.title.endswith("(1 split × 1 seed)")
+
+
+def test_what_a_setup_has_no_use_for_does_not_split_the_key() -> None:
+    assert spec_of(n_ranges=4, n_test_sets=2).key == spec_of().key
+    assert spec_of(setup="diversity", ratios=(0.5,)).key == spec_of(setup="diversity").key
+    assert spec_of(setup="diversity", ranges=PAPER_RANGES).key == spec_of(setup="diversity").key
+    assert spec_of(setup="diversity", n_ranges=5, ranges=((0.1, 0.2),)).key != spec_of(setup="diversity").key
+    compact, wide = json.dumps(SPLIT), json.dumps(SPLIT, indent=4)
+    given = spec_of(setup="splits", splits=(compact,))
+    assert spec_of(setup="splits", splits=(wide,), n_train=7).key == given.key
+    assert from_json(json.loads(json.dumps(given.to_json()))) == given
+    assert spec_of(splits=(compact,)).key == spec_of().key
+    assert {spec_of().key} & {spec_of(standardise=True).key, spec_of(fit_sizes=True).key} == set()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"setup": "random"}, "one of similarity, diversity, splits"),
+        ({"setup": "splits"}, "give at least one split"),
+        ({"setup": "splits", "splits": ("{",)}, "no JSON"),
+        (
+            {"setup": "splits", "splits": (json.dumps(SPLIT | {"test": ["class 00", "x"]}),)},
+            "'class 00' is both",
+        ),
+        ({"setup": "splits", "splits": (json.dumps(SPLIT | {"test": []}),)}, "at least 2"),
+        ({"n_train": 1}, "train is 1"),
+        ({"n_validation": 0}, "validation is 0"),
+        ({"n_test": 2.5}, "test is 2.5"),
+        ({"clusters": 0}, "clusters is 0"),
+        ({"seeds": 1.5}, "seeds is 1.5; it must be a whole number"),
+        ({"seeds": 1000}, "one grid may have 5,000"),
+        ({"ratios": ()}, "at least one"),
+        ({"ratios": (0.5, 0.5)}, "each once"),
+        ({"ratios": (1.5,)}, "ratio is 1.5"),
+        ({"setup": "diversity", "ranges": ((0.5, 0.5),)}, "no range of similarities"),
+        ({"setup": "diversity", "ranges": ((0.5,),)}, "no range of similarities"),
+        ({"setup": "diversity", "ranges": ((0.1, 0.5), (0.1, 0.5))}, "give each once"),
+        ({"epochs": 0}, "epochs is 0"),
+        ({"learning_rate": float("nan")}, "learning_rate is nan"),
+        ({"learning_rate": 0.0}, "learning_rate is 0.0"),
+        ({"batch_size": True}, "whole number"),
+        ({"margin": -1.0}, "margin is -1.0"),
+        ({"patience": -1}, "patience is -1"),
+    ],
+)
+def test_specs_say_what_is_allowed(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(SpecError, match=said):
+        spec_of(**options)
+
+
+def test_spaces_have_to_fit() -> None:
+    ref = DatasetRef("sounds", "a" * 64)
+    caption = EmbedText(dataset=ref, texts="b" * 64, encoder="minilm", of="caption")
+    with pytest.raises(SpecError, match="texts of clips"):
+        spec_of(text=caption)
+    other = EmbedText(dataset=DatasetRef("others", "e" * 64), texts="b" * 64, encoder="minilm")
+    with pytest.raises(SpecError, match="of the same dataset"):
+        spec_of(text=other)
+
+
+def test_asking_for_a_grid_asks_for_its_spaces(workspace: Workspace, dataset: Dataset) -> None:
+    text = measures.class_texts(dataset, "minilm")
+    assert text.of == "description"
+    space = EmbedAudio(dataset=dataset.ref, encoder="melstats")
+    specs = measures.zero_shot_presets(dataset, space, text)
+    assert [(s.setup, s.fit_sizes, s.n_models) for s in specs] == [
+        ("similarity", True, 90),
+        ("diversity", True, 30),
+    ]
+    workspace.queue.submit(specs[0])
+    assert {job.spec["type"] for job in workspace.queue.jobs()} == {"ZeroShotGrid", "EmbedAudio", "EmbedText"}
+    half = class_table().assign(description=lambda t: t["description"].where(t.index > 0))
+    assert measures.class_texts(add(workspace, clip_table(), half), "minilm").of == "label"
+
+
+# -- the command line --
+
+
+def test_train_from_the_command_line(
+    workspace: Workspace, dataset: Dataset, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEARSPACE_HOME", str(workspace.root))
+    monkeypatch.setenv("COLUMNS", "200")
+    space = embed(workspace, dataset)
+    text = embed_text(workspace, dataset)
+    monkeypatch.setattr("jobs.cli.train.EmbedAudio", lambda **_: space)
+    monkeypatch.setattr(measures, "class_texts", lambda *_, **__: text)
+    quick = ["--epochs", "20", "--seeds", "2", "--learning-rate", "1", "--sizes", "3/2/2"]
+    base = ["train", "zero-shot", "sounds", "melstats", *quick]
+    status, out, err = call(capsys, *base, "--ratios", "1,0", "--json")
+    assert status == 0, err
+    (about,) = json.loads(out)
+    models = workspace.cache.open(about["key"]).table("models").to_pandas()
+    assert [(r["cluster"], r["ratio"]) for r in about["configurations"]] == [
+        (c, r) for c in range(3) for r in (1, 0)
+    ]
+    for row in about["configurations"]:
+        of = models[(models["cluster"] == row["cluster"]) & (models["ratio"] == row["ratio"])]
+        assert row["accuracy"] == pytest.approx(of["accuracy"].mean())
+        assert row["sd"] == pytest.approx(of["accuracy"].std())
+        assert (row["models"], row["failed"]) == (2, 0)
+    known = np.corrcoef(models["ratio"].astype(float), models["accuracy"])[0, 1]
+    assert about["correlation"]["r"] == pytest.approx(known)
+    status, out, _ = call(capsys, *base, "--setup", "diversity", "--ranges", "2", "--test-sets", "2")
+    assert status == 0
+    assert "mean similarity and accuracy: r = " in out
+    status, out, _ = call(
+        capsys, *base, "--setup", "diversity", "--ranges", "0.1:0.3,-0.2:0.1", "--print-spec"
+    )
+    printed = from_json(json.loads(out))
+    assert isinstance(printed, ZeroShotGrid)
+    assert printed.ranges == ((0.1, 0.3), (-0.2, 0.1))
+    status, out, _ = call(capsys, *base, "--background", "--json")
+    assert [row["state"] for row in json.loads(out)] == ["queued"]
+    for option, value, said in (
+        ("--sizes", "3/2", "such as 20/5/5"),
+        ("--ratios", "a", "such as 1,0.5,0"),
+        ("--ranges", "0.1-0.3", "such as 0.1:0.3"),
+        ("--split", "none", "No split 'none'"),
+    ):
+        status, _, err = call(capsys, *base, option, value)
+        assert (status, said in err) == (2, True), err
+    status, out, _ = call(capsys, *base, "--clusters", "1")
+    assert (status, "other than 0 have 0 classes" in out) == (1, True)
+
+
+def test_splits_from_the_command_line(
+    workspace: Workspace, dataset: Dataset, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEARSPACE_HOME", str(workspace.root))
+    monkeypatch.setenv("COLUMNS", "200")
+    assert "No split of sounds is saved yet" in call(capsys, "splits", "list", "sounds")[1]
+    file = tmp_path / "mine.json"
+    file.write_text(json.dumps(SPLIT))
+    assert call(capsys, "splits", "save", "sounds", "mine", str(file))[0] == 0
+    status, _, err = call(capsys, "splits", "save", "sounds", "mine", str(file))
+    assert (status, "already" in err) == (2, True)
+    assert call(capsys, "splits", "save", "sounds", "mine", str(file), "--replace")[0] == 0
+    (row,) = json.loads(call(capsys, "splits", "list", "sounds", "--json")[1])
+    assert (row["name"], row["train"], row["validation"], row["test"], row["problem"]) == (
+        "mine",
+        4,
+        2,
+        2,
+        "",
+    )
+    status, out, _ = call(capsys, "splits", "show", "sounds", "mine")
+    assert split_from_json(out) == splits.load(workspace, "sounds", "mine")
+    monkeypatch.setattr("sys.stdin", io.StringIO(out))
+    assert call(capsys, "splits", "save", "sounds", "again", "-")[0] == 0
+
+    file.write_text(json.dumps(SPLIT | {"test": ["cat", "dog"]}))
+    status, _, err = call(capsys, "splits", "save", "sounds", "other", str(file))
+    assert (status, "names 'cat', 'dog', which the dataset does not have" in err) == (2, True)
+    file.write_text(json.dumps(SPLIT | {"test": LABELS[:2]}))
+    status, _, err = call(capsys, "splits", "save", "sounds", "other", str(file))
+    assert (status, "'class 00' is both" in err) == (2, True)
+    assert call(capsys, "splits", "save", "sounds", "other", str(tmp_path / "none.json"))[0] == 2
+    assert call(capsys, "splits", "list", "nowhere")[0] == 2
+    # One that does not fit the classes any more is listed with what is wrong.
+    add(workspace, clip_table().iloc[: 3 * PER_CLASS], class_table(LABELS[:3]))
+    rows = json.loads(call(capsys, "splits", "list", "sounds", "--json")[1])
+    assert [("does not have" in row["problem"]) for row in rows] == [True, True]
+
+    assert call(capsys, "splits", "delete", "sounds", "again")[0] == 0
+    assert splits.names(workspace, "sounds") == ["mine"]
+    assert call(capsys, "splits", "delete", "sounds", "again")[0] == 2
