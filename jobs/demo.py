@@ -1,19 +1,21 @@
-"""What the demo asks for: a synthetic sound world, four models of it, maps and measures of them."""
+"""What the demo asks for: a synthetic sound world, four models of it, maps, measures and what is trained."""
 
 from __future__ import annotations
 
 from jobs import measures
-from jobs.specs import EmbedAudio, EmbedText, Project, Spec, Synthesize
-from jobs.texts import texts_fingerprint, texts_of
+from jobs.specs import EmbedAudio, Project, Spec, Synthesize
 from jobs.workspace import Workspace
 
 NAME = "demo"
 WORLD = Synthesize(classes=96, clips_per_class=12, seconds=3.0, difficulty=0.5, seed=0)
 ENCODERS = ("melstats", "random-cnn", "handcrafted", "aisfx")
-#: Embeds the names of the classes, so that sounds and words can be compared.
+#: Embeds the names of the classes, so that sounds and words can be compared, and their descriptions, which
+#: zero-shot models learn from.
 TEXT_ENCODER = "minilm"
 #: Models of which every way of retrieval is tried.
 GRIDS = ("melstats", "aisfx")
+#: The model that zero-shot models are trained on, in both setups.
+ZERO_SHOT = "aisfx"
 #: Maps of every model; the first of each comes before the second of any.
 METHODS = ("tsne", "umap", "pca")
 
@@ -32,9 +34,8 @@ def presets(workspace: Workspace) -> list[Spec]:
     """Return the demo's results, those that give a first picture soonest first."""
     dataset = workspace.dataset(NAME)
     spaces = [EmbedAudio(dataset=dataset.ref, encoder=name) for name in ENCODERS]
-    words = EmbedText(
-        dataset=dataset.ref, texts=texts_fingerprint(texts_of(dataset, "label")), encoder=TEXT_ENCODER
-    )
+    words = measures.class_texts(dataset, TEXT_ENCODER, of="label")
+    sentences = measures.class_texts(dataset, TEXT_ENCODER, of="description")
     maps = [[Project(embedding=space, method=method) for method in METHODS] for space in spaces]
     first = [tsne for tsne, *_ in maps]
     rest = [spec for _, *others in maps for spec in others]
@@ -45,4 +46,5 @@ def presets(workspace: Workspace) -> list[Spec]:
         *measures.of_pairs(dataset, spaces, [words], of="classes"),
     ]
     grids = [measures.grid_of_retrieval(dataset, space) for space in spaces if space.encoder in GRIDS]
-    return [*first, *measured, *found, *pairs, *rest, *grids]
+    trained = measures.zero_shot_presets(dataset, spaces[ENCODERS.index(ZERO_SHOT)], sentences)
+    return [*first, *measured, *found, *pairs, *trained, *rest, *grids]
