@@ -568,9 +568,7 @@ def _checked_names(names: Sequence[str], n: int) -> np.ndarray:
 def _clustered_names(names: Sequence[str], clusters: ArrayLike) -> tuple[list[str], np.ndarray]:
     codes = np.asarray(clusters)
     if codes.ndim != 1 or codes.dtype.kind not in "iu":
-        raise SplitError(
-            f"clusters are {codes.dtype} of shape {codes.shape}; they must be (C,) whole numbers."
-        )
+        raise SplitError(f"clusters are {codes.dtype} of shape {codes.shape}; they must be (C,) integers.")
     array = _checked_names(names, len(codes))
     order = np.argsort(array, kind="stable")
     return array[order].tolist(), codes[order]
@@ -643,7 +641,8 @@ def _largest(sizes: Sizes, fits: Callable[[Sizes], bool]) -> Sizes | None:
         candidate = Sizes(train, max(1, round(share * sizes.validation)), max(2, round(share * sizes.test)))
         if fits(candidate):
             return candidate
-    return None
+    least = Sizes(2, 1, 2)
+    return least if fits(least) else None
 
 
 def _check_enough(n: int, sizes: Sizes, n_test_sets: int) -> None:
