@@ -22,7 +22,7 @@ from dashboard.data import Clips, workspace
 from dashboard.memory import once
 from dashboard.results import has, rows_of
 from jobs import encoders, measures
-from jobs.ratings import System
+from jobs.ratings import Question, System
 from jobs.specs import EmbedAudio, EmbedQuery, Retrieval, SpecError
 from jobs.workspace import Dataset, Workspace
 
@@ -449,6 +449,14 @@ def elsewhere(lists: Sequence[Sequence[str]]) -> list[dict[str, list[tuple[int, 
         }
         for i, mine in enumerate(ranks)
     ]
+
+
+def heard(q: Question) -> list[str]:
+    """Return what is heard in a question, each once: what was searched with, then the results by column.
+
+    Its place here is all that a listener is told of a sound, whose id may name its class.
+    """
+    return list(dict.fromkeys([q.query.value, *(clip for column in q.results for clip in column)]))
 
 
 # -- what is said about a clip ----------------------------------------------------------------------------

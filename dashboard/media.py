@@ -2,8 +2,9 @@
 
 ``/audio/<dataset>/<clip>`` the file as it is where browsers play it, else 16-bit WAV; ``?as=wav`` always
 the latter; ``?level=equal`` a WAV at equal loudness (`jobs.loudness`). ``/spectrogram/<dataset>/<clip>`` a
-PNG. The dataset `UPLOADS` holds what was uploaded as a query. ``/figures/<hash>.json`` what a page has drawn,
-kept in memory. ``/selections/<id>.json`` a saved selection. ``/assets/plotly.min.js`` Plotly as installed.
+PNG. The dataset `UPLOADS` holds what was uploaded as a query, the dataset `BLIND` what is heard in a question
+to listeners, under names that tell them nothing. ``/figures/<hash>.json`` what a page has drawn, in memory.
+``/selections/<id>.json`` a saved selection. ``/assets/plotly.min.js`` Plotly as installed.
 
 Equal loudness is in the samples and not left to the player: an audio element cannot play louder than the
 file, some browsers let no page set its volume, and a WAV plays and can be sought in like any other, whatever
@@ -19,6 +20,7 @@ import functools
 import hashlib
 import io
 import os
+import re
 import tempfile
 import threading
 from collections import OrderedDict
@@ -31,9 +33,11 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from dashboard import data, state
+from dashboard import data, listen, state
+from dashboard.memory import once
 from jobs import uploads
 from jobs.audio import AudioError, decode
+from jobs.ratings import Question, RatingsError, open_ratings
 from jobs.workspace import WorkspaceError
 
 #: What current browsers play by themselves. The player asks for WAV where one does not.
@@ -51,6 +55,9 @@ TYPES = {
 }
 #: In place of a dataset, which cannot be called so: uploaded queries, by the name of their file.
 UPLOADS = "~upload"
+#: The same: sounds of a question to listeners, by `blind_name`.
+BLIND = "~blind"
+_BLIND = re.compile(r"([0-9]{1,15})\.([0-9]{1,4})")
 #: Bytes of transcoded sound and of pictures kept on disk.
 PREVIEW_BYTES = 512 * 2**20
 #: Seconds of a sound that a transcoded preview and a spectrogram show at most.
@@ -105,12 +112,38 @@ def _endpoint(answer: Callable[[Request], Response]) -> Callable[[Request], obje
 # -- sound ------------------------------------------------------------------------------------------------
 
 
+def blind_name(question: int, place: int) -> str:
+    """Name the sound at a place of `dashboard.listen.heard` in the question of an id."""
+    return f"{question}.{place}"
+
+
 def _source(request: Request) -> Path:
-    if request.path_params["dataset"] == UPLOADS:
-        return _upload(request.path_params["clip"])
-    clip = request.path_params["clip"]
+    dataset, clip = request.path_params["dataset"], request.path_params["clip"]
+    if dataset != BLIND:
+        return _upload(clip) if dataset == UPLOADS else _clip(dataset, clip)
+    # Whatever is wrong, the answer must not say which clip it is.
     try:
-        dataset = data.workspace().dataset(request.path_params["dataset"])
+        dataset, clip = _heard(clip)
+        return _upload(clip) if dataset == UPLOADS else _clip(dataset, clip)
+    except (NotThere, RatingsError):
+        raise NotThere("This sound is not there; make a new test.") from None
+
+
+def _heard(name: str) -> tuple[str, str]:
+    """Return dataset and id of a sound of a question."""
+    match = _BLIND.fullmatch(name)
+    if match is None:
+        raise NotThere
+    root, number, place = data.workspace().root, int(match[1]), int(match[2])
+    q: Question | None = once(("question", str(root), number), lambda: open_ratings(root).question(number))
+    if q is None or place >= len(sounds := listen.heard(q)) or (place == 0 and q.query.kind == "text"):
+        raise NotThere
+    return UPLOADS if place == 0 and q.query.kind == "upload" else q.dataset, sounds[place]
+
+
+def _clip(name: str, clip: str) -> Path:
+    try:
+        dataset = data.workspace().dataset(name)
         path = dataset.audio_path(clip) if dataset.ready else None
     except WorkspaceError:
         # Its message names folders, which are nobody's business at the other end.

@@ -270,6 +270,16 @@ class Ratings:
             found.append(Rating(row["id"], self._question(row), row["created"], answered, column, given))
         return found
 
+    def question(self, question: int) -> Question | None:
+        """Return the question of an id as it was shown, None where there is none."""
+        with self._reading() as db:
+            if db is None:
+                return None
+            rows = db.execute("SELECT * FROM questions WHERE id = ?", (question,))
+            names = [column[0] for column in rows.description]
+            row = rows.fetchone()
+        return None if row is None else self._question(dict(zip(names, row, strict=True)))
+
     def trials(self, *, fingerprint: str | None = None, listener: str | None = None) -> list[Trial]:
         """Answered questions, for `core.preferences`; hidden repeats are left out, see `repeats`.
 

@@ -21,7 +21,7 @@ function create(parent) {
   none.type = "button";
   root.append(queryBox, tabs, lists, none);
   parent.appendChild(root);
-  const view = { data: EMPTY, trigger: () => {}, state: () => {}, drawn: "", cells: [], at: [0, 0], from: null, marks: {}, question: 0, warmed: new Set() };
+  const view = { data: EMPTY, trigger: () => {}, state: () => {}, drawn: "", cells: [], at: [0, 0], from: null, question: 0, warmed: new Set() };
 
   const url = (row, kind) =>
     hearspaceUrl(view.data.base, kind, row.dataset, row.id) + (kind === "audio" && view.data.equal ? "?level=equal" : "");
@@ -193,7 +193,7 @@ function create(parent) {
       cell.button.textContent = playing ? "❚❚" : "▶";
       const what = cell.column < 0 ? "the query" : `${letter(cell.column)} ${view.data.first + cell.position}`;
       cell.button.setAttribute("aria-label", [`${playing ? "Pause" : "Play"} ${what}`, cell.row.label, cell.row.fits ? "fits the class asked for" : ""].filter(Boolean).join(", "));
-      const given = view.marks[`${cell.column},${cell.position}`];
+      const given = made.marks[`${cell.column},${cell.position}`];
       for (const button of cell.marks) button.setAttribute("aria-pressed", String(String(given) === button.dataset.fits));
     }
     [...lists.children].forEach((section, c) => {
@@ -210,13 +210,13 @@ function create(parent) {
     if (!view.data.markable || cell.column < 0) return;
     const key = `${cell.column},${cell.position}`;
     // Taken back is said outright: what a message does not hold, it says nothing about.
-    view.marks[key] = view.marks[key] === fits ? null : fits;
+    made.marks[key] = made.marks[key] === fits ? null : fits;
     made.number += 1;
     mark(player.state);
     // All marks each time: if two messages meet on their way, the later one holds both.
     view.state("marks", said());
   }
-  const said = () => ({ question: view.data.question, marks: { ...view.marks }, number: made.number });
+  const said = () => ({ question: view.data.question, marks: { ...made.marks }, number: made.number });
   function choose(column) {
     if (view.data.choosable) view.trigger("choice", { ...said(), column });
   }
@@ -258,7 +258,7 @@ function create(parent) {
       if (asked) {
         // What was marked here is newer than what the server had heard of when it drew this.
         if (made.question !== data.question) Object.assign(made, { question: data.question, marks: {} });
-        view.marks = made.marks = { ...data.marks, ...made.marks };
+        made.marks = { ...data.marks, ...made.marks };
         view.at = [0, 0];
       }
       player.theme(root);

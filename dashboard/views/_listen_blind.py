@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from random import Random
 from typing import Any
 
 import streamlit as st
 
-from dashboard import data, listen, state, ui
+from dashboard import data, listen, media, state, ui
 from dashboard.components import results as lists
 from dashboard.listen import NotRanked, Offered
 from dashboard.views import _listen_compare as compare
@@ -347,13 +347,12 @@ def _question(
     else:
         asked = f" Asked for: **{ui.plain(q.query.wanted)}**." if q.query.wanted else ""
         st.write(f"Which list fits the query best?{asked}")
-    columns = _revealed(workspace, test, rating, c) if done else _hidden(rating, test.dataset.name)
-    row = c.row[q.query.value]
-    query = (
-        lists.result(c, q.query.value, test.dataset.name)
-        if done
-        else lists.Result(str(c.ids[row]), test.dataset.name)
-    )
+    columns = _revealed(workspace, test, rating, c) if done else _hidden(rating)
+    query = lists.result(c, q.query.value, test.dataset.name) if done else lists.Result(q.query.value, "")
+    # The same names before and after the answer, so that what sounds goes on.
+    names = {clip: media.blind_name(rating.id, i) for i, clip in enumerate(listen.heard(q))}
+    columns = [replace(x, rows=tuple(_under_name(r, names) for r in x.rows)) for x in columns]
+    query = _under_name(query, names)
     root = workspace.root
     lists.show(
         columns,
@@ -376,11 +375,16 @@ def _question(
         st.code(f"{here}?part=blind&test={test.id}", language=None)
 
 
-def _hidden(rating: Rating, dataset: str) -> list[lists.Column]:
+def _under_name(row: lists.Result, names: Mapping[str, str]) -> lists.Result:
+    """Serve a sound under a name that does not tell its class, as the id of a clip may."""
+    return replace(row, id=names[row.id], dataset=media.BLIND) if row.id in names else row
+
+
+def _hidden(rating: Rating) -> list[lists.Column]:
     """Return the lists without anything that says whose they are or what is in them."""
     also = listen.elsewhere(rating.question.results)
     return [
-        lists.Column(tuple(lists.Result(clip, dataset, also=tuple(a.get(clip, ()))) for clip in ids))
+        lists.Column(tuple(lists.Result(clip, "", also=tuple(a.get(clip, ()))) for clip in ids))
         for ids, a in zip(rating.question.results, also, strict=True)
     ]
 

@@ -362,6 +362,52 @@ def test_uploads_are_served_by_their_hash_only(shown: Workspace) -> None:
         assert client.get(f"/audio/{media.UPLOADS}/{name}").status_code == 404
 
 
+def test_what_is_heard_in_a_question_has_names_that_say_nothing(
+    made: Any, fresh: Workspace, tmp_path: Path
+) -> None:
+    found = made.listening(tmp_path, per_class=2)
+    dataset = found.dataset("small")
+    sound = dataset.audio_path("crow__take-000").read_bytes()
+    upload = "".join(uploads.save(found.root, "mine.wav", sound))
+    results = (("rain__take-001", "crow__take-001"), ("rain__take-001", "rooster__take-000"))
+
+    def ask(query: Query, number: int) -> int:
+        question = Question(
+            session="s",
+            number=number,
+            listener="anna",
+            seed=0,
+            dataset="small",
+            fingerprint=dataset.fingerprint,
+            query=query,
+            systems=(System("aisfx"), System("melstats")),
+            results=results,
+        )
+        return open_ratings(found.root).new_question(question)
+
+    client = TestClient(Starlette(routes=media.routes()))
+
+    def served(question: int, place: int) -> Any:
+        return client.get(f"/audio/{media.BLIND}/{media.blind_name(question, place)}")
+
+    others = [dataset.audio_path(c).read_bytes() for c in dict.fromkeys([*results[0], *results[1]])]
+    one = ask(Query("clip", "rain__take-000", "Rain"), 0)
+    queries = {one: dataset.audio_path("rain__take-000").read_bytes(), ask(Query("upload", upload), 1): sound}
+    for question, query in queries.items():
+        assert [served(question, i).content for i in range(4)] == [query, *others]
+    texts = ask(Query("text", "a dog"), 2)
+    assert [served(texts, i).status_code for i in range(5)] == [404, 200, 200, 200, 404]
+    for name in ("1", "1.x", "99.0", f"{one}.9", "../ratings.sqlite", "1.0.0"):
+        assert client.get(f"/audio/{media.BLIND}/{name}").status_code == 404
+    # What cannot be served does not give away what it is either.
+    dataset.audio_path("crow__take-001").write_text("no sound")
+    dataset.audio_path("rain__take-001").unlink()
+    for place in (1, 2):
+        answer = client.get(f"/audio/{media.BLIND}/{media.blind_name(one, place)}?level=equal")
+        assert answer.status_code in (404, 415)
+        assert not any(word in answer.text.lower() for word in ("rain", "crow", "take"))
+
+
 # -- blind tests and what comes of them -------------------------------------------------------------------
 
 
