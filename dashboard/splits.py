@@ -133,8 +133,9 @@ def classes(embedding: EmbedAudio, c: Clips) -> Classes:
         rows = rows_of(embedding, c)
         X = np.asarray(workspace().cache.open(embedding.key).array("embeddings"))
         labels = np.where(rows >= 0, labels_of(c)[rows], "")
-        # A clip of silence may have been embedded as something that is no number.
-        labels[~np.isfinite(X).all(axis=1)] = ""
+        # As training does: clips of several classes say nothing of one, and a clip of silence may have been
+        # embedded as something that is no number.
+        labels[_of_several(c)[rows] | ~np.isfinite(X).all(axis=1)] = ""
         there = labels != ""
         names, centroids = class_centroids(X[there], labels[there])
         lengths = np.linalg.norm(centroids, axis=1, keepdims=True)
@@ -150,6 +151,13 @@ def classes(embedding: EmbedAudio, c: Clips) -> Classes:
         return Classes(key, names, counts, centroids, class_similarity(centroids), coords, explained)
 
     return once(("class-centroids", embedding.key, c.key), make)
+
+
+def _of_several(c: Clips) -> np.ndarray:
+    """Say which clips have more than one class, (n,) bool."""
+    if "labels" not in c.frame:
+        return np.zeros(c.n, bool)
+    return np.array([np.ndim(own) == 1 and len(set(own)) > 1 for own in c.frame["labels"]], bool)
 
 
 def clusters(found: Classes, k: int) -> np.ndarray:

@@ -26,7 +26,7 @@ LATE = 1.0
 
 #: Written even where they are at their default: that depends on what is in the workspace and on what is done,
 #: and a shared link must not change its meaning with it.
-ALWAYS = frozenset({"dataset", "space", "system", "reference"})
+ALWAYS = frozenset({"dataset", "space", "system", "reference", "grid"})
 
 
 class View:

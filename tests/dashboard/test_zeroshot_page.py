@@ -1,0 +1,311 @@
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from sklearn.metrics import confusion_matrix, silhouette_samples
+from streamlit.testing.v1 import AppTest
+
+from core.splits import random_split, split_to_json
+from dashboard import data, zeroshot
+from dashboard.splits import Sizes
+from dashboard.zeroshot import Result
+from jobs import inprocess
+from jobs.specs import EmbedText, ZeroShotGrid
+from jobs.workspace import Workspace
+from tests.dashboard.helpers import address, everything, html, press, ran, run, showing, words
+
+
+@pytest.fixture(scope="session")
+def grids(made: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A workspace of 24 classes with a grid of both setups; tests must not change it."""
+    return made.zero_shot(tmp_path_factory.mktemp("grids"), sounds=False)
+
+
+@pytest.fixture
+def shown(grids: Any) -> Iterator[Workspace]:
+    with showing(grids.root):
+        yield grids
+
+
+def of(found: Workspace, setup: str) -> Result:
+    dataset = found.dataset("small")
+    space = next(s.spec for s in found.spaces(dataset) if s.encoder == "aisfx")
+    grid = next(g for g in zeroshot.grids(found, dataset, space) if g.spec.setup == setup)
+    return zeroshot.result(grid.spec)
+
+
+def figures(app: AppTest) -> dict[str, Any]:
+    """The figures by the meta of their traces, the first on the page first."""
+    found: dict[str, Any] = {}
+    for chart in app.get("plotly_chart"):
+        figure = json.loads(chart.proto.spec)
+        for trace in figure["data"]:
+            found.setdefault(trace.get("meta") or trace.get("name"), figure)
+    return found
+
+
+def numbers_in(values: Any) -> np.ndarray:
+    """Numbers as a chart sends them: a list, or packed."""
+    if isinstance(values, dict):
+        import base64
+
+        return np.frombuffer(base64.b64decode(values["bdata"]), values["dtype"])
+    return np.asarray(values, float)
+
+
+# -- what the numbers are -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("setup", "by"), [("similarity", "ratio"), ("diversity", "mean_similarity")])
+def test_correlations_are_scipys_and_models_are_what_is_permuted(
+    shown: Workspace, setup: str, by: str
+) -> None:
+    found = of(shown, setup)
+    m = found.models
+    r = zeroshot.related(found, by)
+    assert (r.pearson.r, r.pearson.p) == pytest.approx(tuple(stats.pearsonr(m[by], m["accuracy"])))
+    assert r.spearman.r == pytest.approx(stats.spearmanr(m[by], m["accuracy"]).statistic)
+    # By hand: shuffle whole models within their blocks, and count. The tables are as the job wrote them.
+    raw = shown.cache.open(found.spec.key).table("models").to_pandas()
+    whole = raw[raw["failed"] == ""].groupby("model").agg({by: "first", "accuracy": "mean", "block": "first"})
+    x, y, block = (whole[c].to_numpy() for c in (by, "accuracy", "block"))
+    x = x.astype(float)
+    rng = np.random.default_rng(8)
+    inner = y - pd.Series(y).groupby(block).transform("mean").to_numpy()
+    count = 0
+    for _ in range(2000):
+        z = x.copy()
+        for b in set(block):
+            z[block == b] = rng.permutation(x[block == b])
+        count += abs(z @ inner) >= abs(x @ inner) - 1e-9
+    assert r.permuted == pytest.approx((1 + count) / 2001, abs=0.03)
+    assert r.n_models == len(whole)
+    assert r.n_blocks == len(set(block))
+    assert r.line is not None
+    slope = np.polyfit(m[by], m["accuracy"], 1)[0]
+    assert (r.line.y[-1] - r.line.y[0]) / (r.line.x[-1] - r.line.x[0]) == pytest.approx(slope)
+
+
+def test_a_model_is_summed_up_as_scikit_learn_does(shown: Workspace) -> None:
+    found = of(shown, "diversity")
+    id = found.models["id"][3]
+    model, test_set = (int(v) for v in id.split("-"))
+    judged = zeroshot.judged(found, id)
+    raw = shown.cache.open(found.spec.key).table("predictions").to_pandas()
+    mine = raw[(raw["model"] == model) & (raw["test_set"] == test_set - 1)]
+    wanted = confusion_matrix(mine["label"], mine["predicted"], labels=judged.classes)
+    assert judged.confusion.tolist() == wanted.tolist()
+    assert judged.accuracy[:, 0] == pytest.approx(np.diag(wanted) / wanted.sum(axis=1))
+    a, b = zeroshot.first_cell(judged)
+    cell = zeroshot.in_cell(judged, a, b)
+    assert set(cell["clip_id"]) == set(mine["clip_id"][(mine["label"] == a) & (mine["predicted"] == b)])
+    clip = cell["clip_id"].iloc[0]
+    order = zeroshot.scored(judged, clip)
+    assert order[0][0] == b
+    assert [s for _, s in order] == sorted((s for _, s in order), reverse=True)
+    row = mine[mine["clip_id"] == clip].iloc[0]
+    assert dict(order)[a] == pytest.approx(row["own_score"])
+    table = pd.read_csv(io.BytesIO(zeroshot.confusion_table(judged)))
+    assert table["clips"].sum() == len(mine)
+    curves = pd.read_csv(io.BytesIO(zeroshot.curves_table(found, model)))
+    assert curves["epoch"].tolist() == [1, 2, 3, 4, 5]
+
+
+def test_properties_of_classes_are_means_over_the_models_that_were_asked(shown: Workspace) -> None:
+    found = of(shown, "similarity")
+    c = data.clips(shown.dataset("small"))
+    seen = zeroshot.by_class(found, c)
+    artifact = shown.cache.open(found.spec.key)
+    raw = artifact.table("classes").to_pandas()
+    S = np.asarray(artifact.array("similarity"))
+    text = shown.cache.open(found.spec.text.key)
+    T = np.asarray(text.array("embeddings"), float)
+    T /= np.linalg.norm(T, axis=1, keepdims=True)
+    said = text.table("texts").column("id").to_pylist()
+    at = {name: i for i, name in enumerate(found.names)}
+    name = seen.names[2]
+    tests = raw[(raw["label"] == name) & (raw["part"] == "test") & raw["accuracy"].notna()]
+    mean, nearest, words_of = [], [], []
+    for model in tests["model"]:
+        train = raw["label"][(raw["model"] == model) & (raw["part"] == "train")]
+        values = [S[at[name], at[t]] for t in train]
+        mean.append(np.mean(values))
+        nearest.append(max(values))
+        words_of.append(np.mean([T[said.index(name)] @ T[said.index(t)] for t in train]))
+    values_of = {p.name: p.values[2] for p in seen.properties}
+    assert seen.accuracy[2] == pytest.approx(tests["accuracy"].mean())
+    assert values_of["similarity"] == pytest.approx(np.mean(mean))
+    assert values_of["nearest"] == pytest.approx(np.mean(nearest))
+    assert values_of["text"] == pytest.approx(np.mean(words_of))
+    X = np.asarray(shown.cache.open(found.spec.embedding.key).array("embeddings"))
+    label = shown.dataset("small").clips["label"].to_numpy(str)
+    wanted = silhouette_samples(X, label, metric="cosine")[label == name].mean()
+    assert values_of["silhouette"] == pytest.approx(wanted, abs=1e-5)
+    for p in seen.properties:
+        assert p.pearson is not None
+        assert p.pearson.r == pytest.approx(stats.pearsonr(p.values, seen.accuracy).statistic)
+        assert p.adjusted >= p.pearson.p
+    assert len(pd.read_csv(io.BytesIO(zeroshot.by_class_table(seen)))) == len(seen.names)
+
+
+# -- the page -----------------------------------------------------------------------------------------------
+
+
+def test_empty_and_small_workspaces_say_what_to_do(made: Any, fresh: Workspace, tmp_path: Path) -> None:
+    assert "no dataset to train on" in words(run("zeroshot"))
+    found, dataset = made.workspace(tmp_path, per_class=2, classes={"A": "x", "B": "x"}, sounds=False)
+    assert "has no space yet" in words(run("zeroshot"))
+    made.space(found, dataset, "melstats", seed=0, spread=1.0)
+    assert "at least 5 classes" in words(run("zeroshot"))
+
+
+def test_figures_4_and_5_and_table_1(shown: Workspace) -> None:
+    grids = {s: of(shown, s) for s in ("similarity", "diversity")}
+    for setup, found in grids.items():
+        app = run("zeroshot", grid=found.spec.key[:12])
+        drawn = figures(app)
+        boxes = drawn["boxes"]
+        dots = [t for t in boxes["data"] if t.get("meta") == "models"]
+        assert sorted(i for t in dots for i in t["customdata"]) == sorted(found.models["id"])
+        values = np.concatenate([numbers_in(t["y"]) for t in dots])
+        assert np.sort(values) == pytest.approx(np.sort(found.models["accuracy"]))
+        m = found.models
+        by = ["ratio", "cluster"] if setup == "similarity" else ["low", "test_set"]
+        means = next(t for t in boxes["data"] if t.get("meta") == "means")
+        assert np.sort(numbers_in(means["y"])) == pytest.approx(np.sort(m.groupby(by)["accuracy"].mean()))
+        assert next(t for t in boxes["data"] if t.get("meta") == "chance")["name"] == "chance 0.33"
+        assert f"n = {len(m)} accuracies of {m['model'].nunique()} models" in json.dumps(boxes)
+        assert "line" in drawn
+        assert {"Figure 4", "Figure 5"} & {w for w in ("Figure 4", "Figure 5") if w in words(app)} == {
+            "Figure 4" if setup == "similarity" else "Figure 5"
+        }
+        said = everything(app)
+        for each in grids.values():
+            r = zeroshot.related(each, zeroshot.VARIED[each.spec.setup])
+            assert f"{r.pearson.r:+.3f}".replace("-", "−") in said
+        assert "+0.374" in said  # the paper's, beside
+        assert "−0.434" in said
+        assert "Why a permutation test" in said
+
+
+def test_a_failed_model_is_said_and_the_others_are_shown(shown: Workspace) -> None:
+    found = of(shown, "similarity")
+    assert found.meta["n_failed"] == 1
+    app = run("zeroshot", grid=found.spec.key[:12])
+    assert "1 model failed" in [e.label for e in app.expander][1]
+    assert "loss is NaN in epoch 2 of seed 0." in words(app)
+    failed = found.failed["id"][0]
+    assert "is not there" in words(run("zeroshot", grid=found.spec.key[:12], model=failed))
+
+
+def test_the_view_is_in_the_link(shown: Workspace) -> None:
+    found = of(shown, "diversity")
+    id = found.models["id"][5]
+    judged = zeroshot.judged(found, id)
+    true, taken = zeroshot.first_cell(judged)
+    clip = str(zeroshot.in_cell(judged, true, taken)["clip_id"].iloc[-1])
+    link = {
+        "grid": found.spec.key[:12],
+        "model": id,
+        "x": "train_test_similarity",
+        "true": true,
+        "taken": taken,
+        "clip": clip,
+        "property": "silhouette",
+        "setup": "diversity",
+        "epochs": "7",
+    }
+    app = run("zeroshot", **link)
+    assert not app.info
+    row = found.models.set_index("id").loc[id]
+    assert f"{row['accuracy']:.3f} (" in html(app)
+    assert clip in str(data.clips(shown.dataset("small")).ids.tolist())
+    assert "mean cosine similarity of training" in json.dumps(figures(app)["line"])
+    asked = address(app)
+    assert {k: asked[k] for k in link if k in asked} | {"grid": link["grid"]} == {
+        k: v for k, v in link.items() if k in asked or k == "grid"
+    }
+    assert html(run("zeroshot", **asked)) == html(app)
+
+
+def test_any_nonsense_in_the_link_is_no_error(shown: Workspace) -> None:
+    names = (
+        *("grid", "model", "x", "true", "taken", "clip", "property", "setup", "train", "k", "ratio"),
+        *("ranges", "sets", "seeds", "text", "epochs", "patience", "rate", "batch", "scale", "rank"),
+    )
+    app = run("zeroshot", **dict.fromkeys(names, "'; drop/../<b>"))
+    assert not app.error
+    assert len(app.info) > 10
+    assert not run("zeroshot", setup="diversity", ranges="x", sets="-1").error
+
+
+def test_a_grid_is_asked_for_and_what_does_not_fit_is_said_first(
+    made: Any, fresh: Workspace, tmp_path: Path
+) -> None:
+    found = made.zero_shot(tmp_path, sounds=False, per_class=2)
+    app = run("zeroshot", space="melstats", train="20")
+    assert "Start one of the paper’s two experiments" in words(app)
+    assert "ratio 1 needs" in app.warning[0].value
+    next(b for b in app.button if b.label.startswith("Use ")).click()
+    ran(app)
+    assert not app.warning
+    app.number_input(key="zeroshot.seeds").set_value(2)
+    app.multiselect(key="zeroshot.ratio").set_value(["1", "0"])
+    app.number_input(key="zeroshot.epochs").set_value(3)
+    app.segmented_control(key="zeroshot.scale").set_value("yes")
+    ran(app)
+    press(app, "Train 12 models")
+    jobs = [j for j in found.queue.jobs() if j.spec["type"] == "ZeroShotGrid"]
+    assert [j.state for j in jobs] == ["queued"]
+    fields = jobs[0].spec["fields"]
+    assert (fields["seeds"], fields["epochs"], fields["ratios"]) == (2, 3, [1.0, 0.0])
+    assert fields["standardise"] is True
+    assert address(app)["grid"] == jobs[0].key[:12]
+    assert "No worker is running" in words(app)
+    # What no class suffices for: the paper's ranges in this space.
+    app = run("zeroshot", space="melstats", setup="diversity", ranges="paper", train="9")
+    assert "have a mean similarity within" in words(app)
+    app = run("zeroshot", space="melstats", ratio="")
+    assert "give at least one" in words(app)
+
+
+def test_splits_of_ones_own_are_trained_and_shown_by_the_real_job(
+    made: Any, fresh: Workspace, tmp_path: Path
+) -> None:
+    found = made.zero_shot(tmp_path, sounds=False, per_class=3)
+    dataset = found.dataset("small")
+    names = sorted(set(dataset.clips["label"]))
+    splits = tuple(
+        split_to_json(random_split(names, seed=s, sizes=Sizes(6, 2, n)), compact=True)
+        for s, n in ((0, 3), (1, 4))
+    )
+    spec = ZeroShotGrid(
+        embedding=next(s.spec for s in found.spaces(dataset) if s.encoder == "melstats"),
+        text=_text(found),
+        labels=dataset.labels_fingerprint,
+        setup="splits",
+        splits=splits,
+        seeds=2,
+        epochs=2,
+    )
+    assert inprocess.run(found, spec).state == "done"
+    app = run("zeroshot", space="melstats")
+    assert not app.error
+    said = everything(app)
+    assert "own splits" in said
+    assert "differs" in said  # 3 and 4 test classes: no one chance level
+    boxes = figures(app)["boxes"]
+    assert [t.partition("<br>")[0] for t in boxes["layout"]["xaxis"]["ticktext"]] == ["1", "2"]
+    assert "not run yet" in said  # the paper's setups on this space
+
+
+def _text(found: Workspace) -> EmbedText:
+    return found.text_spaces(found.dataset("small"))[0].spec
