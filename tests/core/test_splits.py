@@ -252,8 +252,8 @@ def test_what_a_dataset_cannot_give_is_said_with_numbers_and_what_would_fit():
     with pytest.raises(SplitError) as caught:
         similarity_split(names, clusters, cluster=2, ratio=1.0, seed=0)
     assert str(caught.value) == (
-        "Cluster 2 has 18 classes; ratio 1 needs 30 (20 for training, 5 for validation, 5 for the test); sizes "
-        "12/3/3 would fit (12/3/3 for the ratios 0 to 1 of all clusters)."
+        "Cluster 2 has 18 classes; ratio 1 needs 30 (20 for training, 5 for validation, 5 for the test); "
+        "sizes 12/3/3 would fit (12/3/3 for the ratios 0 to 1 of all clusters)."
     )
     fitting = feasible_sizes(clusters)
     assert len(similarity_splits(names, clusters, seeds=[0], sizes=fitting)) == 15
