@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from random import Random
 from typing import Any
 
 import streamlit as st
 
 from dashboard import data, listen, media, state, ui
 from dashboard.components import results as lists
-from dashboard.listen import NotRanked, Offered
+from dashboard.listen import NotRanked, Offered, Ranked
+from dashboard.results import has
+from dashboard.views import _listen_blind_queries as queries
 from dashboard.views import _listen_compare as compare
 from dashboard.views import _listen_reading as reading
 from dashboard.views._neighbourhoods_parts import pick
@@ -28,14 +29,20 @@ from jobs.ratings import (
     open_ratings,
     plan_question,
 )
+from jobs.specs import EmbedQuery
 from jobs.workspace import Dataset, Workspace
 
 _LISTS = "listen-blind"
 _CONTROL = "random-cnn"
-#: Queries that a test holds at most; after that many questions they come again.
-MOST_QUERIES = 200
 LENGTHS = {"5": "5", "10": "10", "15": "15"}
-ANYTHING = "all classes"
+
+
+class NotEmbedded(NotRanked):
+    """A query from outside is not embedded, or no longer; `specs` are what would do it."""
+
+    def __init__(self, specs: Sequence[EmbedQuery]) -> None:
+        super().__init__("The query is not embedded.")
+        self.specs = specs
 
 
 @dataclass(frozen=True)
@@ -62,8 +69,6 @@ class Test:
 
 def prepare(workspace: Workspace, view: state.View, dataset: Dataset, systems: dict[str, Offered]) -> None:
     """Draw what it takes to begin a test."""
-    c = data.clips(dataset)
-    classes = {name: rows for name, rows in listen.classes(c).items() if len(rows) > 1}
     st.write(
         "Listeners hear what up to four systems find, without names, labels or scores, and choose the best "
         "list or none. Everybody with the same link gets the same questions, in an order of columns of their "
@@ -92,38 +97,30 @@ def prepare(workspace: Workspace, view: state.View, dataset: Dataset, systems: d
         columns = st.number_input("Columns", 2, MOST_COLUMNS, key=view.key("columns"), width=110)
         view.choice("length", list(LENGTHS), "10")
         pick(view, "length", "Results in each", LENGTHS)
-        view.choice("of", [ANYTHING, *classes], ANYTHING)
-        of = st.selectbox("Queries from", [ANYTHING, *classes], key=view.key("of"), width=210)
         seed = view.number("seed", 0, 10**6, 0)
         seed = st.number_input(
             "Seed", 0, 10**6, key=view.key("seed"), width=130, help="Another seed is another test."
         )
-    control = systems.get(_CONTROL)
-    if control is not None:
-        view.choice("control", ["yes", "no"], "yes")
-        pick(view, "control", "Untrained control", {"yes": "in one of five questions", "no": "left out"})
-    else:
-        st.caption(
-            "A control shows who is guessing: embed the dataset with random-cnn, a network that was never "
-            "trained, and it is mixed in."
-        )
+    chosen = [systems[i] for i in pool]
+    kind = queries.kind(view)
+    extra = _control(view, systems, chosen, kind)
+    asked = queries.choose(workspace, view, dataset, kind, [*chosen, *extra])
     listener = st.text_input(
         "Your alias", key="listen-alias", max_chars=64, placeholder="how you want to be listed", width=320
     )
     ui.notes(view.notes)
     ui.reading(reading.BLIND)
-    problem = _problem(pool, int(columns), classes)
+    problem = _problem(pool, int(columns)) or asked.problem
     if problem:
-        st.info(problem, icon=":material/info:")
+        st.info(ui.plain(problem), icon=":material/info:")
     if st.button("Begin", type="primary", icon=":material/headphones:", disabled=bool(problem)):
         if not _is_alias(listener):
             st.error("Give an alias of 1 to 64 characters first; no more about you is kept.")
             return
-        chosen = [systems[i] for i in pool]
-        with_control = control is not None and st.session_state.get(view.key("control")) != "no"
-        extra = [control] if control is not None and with_control and control not in chosen else []
-        queries = _queries(c, [*chosen, *extra], "" if of == ANYTHING else of, int(seed))
-        if not queries:
+        found = asked.queries
+        if kind == "clip":
+            found = queries.draw(data.clips(dataset), [*chosen, *extra], asked.of, int(seed))
+        if not found:
             st.error("No clip of these classes is in all of these spaces; choose other systems or classes.")
             return
         name = state.save_view(
@@ -137,20 +134,38 @@ def prepare(workspace: Workspace, view: state.View, dataset: Dataset, systems: d
                 "columns": min(int(columns), len(chosen)),
                 "length": int(st.session_state[view.key("length")]),
                 "seed": int(seed),
-                "queries": queries,
+                "queries": [queries.plain(q) for q in found],
             },
         )
         _enter(name, listener.strip())
         st.rerun()
 
 
-def _problem(pool: Sequence[str], columns: int, classes: dict[str, Any]) -> str:
+def _control(
+    view: state.View, systems: Mapping[str, Offered], chosen: Sequence[Offered], kind: str
+) -> list[Offered]:
+    """Draw the choice of a control; return the system that is mixed in, if one is."""
+    control = systems.get(_CONTROL)
+    if control is None:
+        st.caption(
+            "A control shows who is guessing: embed the dataset with random-cnn, a network that was never "
+            "trained, and it is mixed in."
+        )
+        return []
+    if kind == "text":
+        st.caption("There is no control for texts: the untrained network reads none.")
+        return []
+    view.choice("control", ["yes", "no"], "yes")
+    pick(view, "control", "Untrained control", {"yes": "in one of five questions", "no": "left out"})
+    wanted = st.session_state.get(view.key("control")) != "no"
+    return [control] if wanted and control not in chosen else []
+
+
+def _problem(pool: Sequence[str], columns: int) -> str:
     if len(pool) < 2:
         return "Choose at least two systems: a question compares them."
     if columns > len(pool):
         return f"{len(pool)} systems cannot fill {columns} columns; choose more systems or fewer columns."
-    if not classes:
-        return "No class has two clips, so there is nothing to be found; add more sounds to the dataset."
     return ""
 
 
@@ -161,23 +176,6 @@ def _is_alias(text: str) -> bool:
 def _enter(test: str, listener: str) -> None:
     st.session_state.update({"listen.test": test, "listen.listener": listener})
     st.session_state.pop("listen.asked", None)
-
-
-def _queries(c: data.Clips, systems: Sequence[Offered], of: str, seed: int) -> list[list[str]]:
-    """Draw clips that all systems have, each class as often as the others: [clip, class asked for]."""
-    there = set.intersection(*({str(i) for i in listen.clip_ids(o)} for o in systems))
-    random = Random(f"queries\n{seed}")
-    turns: list[tuple[int, str, str]] = []
-    for name, rows in listen.classes(c).items():
-        ids = [str(i) for i in c.ids[rows] if str(i) in there]
-        if len(ids) > 1 and of in ("", name):
-            random.shuffle(ids)
-            turns += [(turn, name, clip) for turn, clip in enumerate(ids)]
-    # A clip of several classes is asked for once; every one of its classes has turns of its own.
-    found: dict[str, str] = {}
-    for _, name, clip in sorted(turns):
-        found.setdefault(clip, name)
-    return [[clip, name] for clip, name in list(found.items())[:MOST_QUERIES]]
 
 
 # -- a test is listened to --------------------------------------------------------------------------------
@@ -203,6 +201,11 @@ def render(workspace: Workspace, view: state.View, names: Sequence[str]) -> bool
         test = _test(workspace, name, content)
         try:
             _session(workspace, view, test, listener)
+        except NotEmbedded as error:
+            st.title("Blind test")
+            st.write("The query of this question has to be embedded again.")
+            compare.embed(workspace, error.specs)
+            st.button("Leave the test", on_click=_leave, args=(test.dataset.name,))
         except (RatingsError, NotRanked) as error:
             st.error(ui.plain(str(error)), icon=":material/error:")
             st.button("Leave the test", on_click=_leave, args=(test.dataset.name,))
@@ -226,7 +229,7 @@ def _test(workspace: Workspace, name: str, content: dict[str, Any]) -> Test:
         content["columns"],
         content["length"],
         content["seed"],
-        [Query("clip", clip, wanted) for clip, wanted in content["queries"]],
+        [queries.kept(q) for q in content["queries"]],
     )
 
 
@@ -291,7 +294,8 @@ def _ask(
     if planned.repeat_of is not None:
         earlier = known[planned.repeat_of].question
         before = dict(zip(earlier.systems, earlier.results, strict=True))
-    shown = []
+    shown: list[tuple[str, ...]] = []
+    missing: list[EmbedQuery] = []
     for system in planned.systems:
         if system in before:
             shown.append(before[system])
@@ -299,7 +303,12 @@ def _ask(
         o = listen.find(there, system)
         if o is None:
             raise NotRanked("A space of this test is no longer there; make a new test.")
-        shown.append(tuple(listen.ranked(o, test.dataset, planned.query.value).ids[: test.length]))
+        try:
+            shown.append(tuple(_ranked(workspace, test, o, planned.query).ids[: test.length]))
+        except NotEmbedded as error:
+            missing += error.specs
+    if missing:
+        raise NotEmbedded(missing)
     question = Question(
         session=test.session(listener),
         number=number,
@@ -313,6 +322,15 @@ def _ask(
         repeat_of=planned.repeat_of,
     )
     return Rating(ratings.new_question(question), question, 0.0, None, None)
+
+
+def _ranked(workspace: Workspace, test: Test, o: Offered, query: Query) -> Ranked:
+    if query.kind == "clip":
+        return listen.ranked(o, test.dataset, query.value)
+    spec = queries.embedding(workspace, test.dataset, o, query)
+    if not has(spec):
+        raise NotEmbedded([spec])
+    return listen.ranked_outside(o, test.dataset, spec)
 
 
 def _question(
@@ -346,13 +364,14 @@ def _question(
         _reveal(test, rating, known)
     else:
         asked = f" Asked for: **{ui.plain(q.query.wanted)}**." if q.query.wanted else ""
-        st.write(f"Which list fits the query best?{asked}")
+        text = f" “**{ui.plain(q.query.value)}**”" if q.query.kind == "text" else ""
+        st.write(f"Which list fits the query{text} best?{asked}")
     columns = _revealed(workspace, test, rating, c) if done else _hidden(rating)
-    query = lists.result(c, q.query.value, test.dataset.name) if done else lists.Result(q.query.value, "")
+    query = _heard(q.query, c, test.dataset.name, done)
     # The same names before and after the answer, so that what sounds goes on.
     names = {clip: media.blind_name(rating.id, i) for i, clip in enumerate(listen.heard(q))}
     columns = [replace(x, rows=tuple(_under_name(r, names) for r in x.rows)) for x in columns]
-    query = _under_name(query, names)
+    query = query and _under_name(query, names)
     root = workspace.root
     lists.show(
         columns,
@@ -373,6 +392,15 @@ def _question(
         st.caption("The same questions, under another alias; ratings of all listeners come together:")
         here = (st.context.url or "listen").partition("?")[0]
         st.code(f"{here}?part=blind&test={test.id}", language=None)
+
+
+def _heard(query: Query, c: data.Clips, dataset: str, done: bool) -> lists.Result | None:
+    """Return the query as it is heard, with what is said of it once the answer is given; None for a text."""
+    if query.kind == "text":
+        return None
+    if query.kind == "clip" and done:
+        return lists.result(c, query.value, dataset)
+    return lists.Result(query.value, "", file="an uploaded sound" if query.kind == "upload" else "")
 
 
 def _under_name(row: lists.Result, names: Mapping[str, str]) -> lists.Result:
@@ -396,11 +424,15 @@ def _revealed(workspace: Workspace, test: Test, rating: Rating, c: data.Clips) -
     found = []
     for system, ids, a in zip(q.systems, q.results, also, strict=True):
         o = listen.find(there, system)
-        if o is None:
+        try:
+            ranked = None if o is None else _ranked(workspace, test, o, q.query)
+        except NotRanked:
+            ranked = None
+        if o is None or ranked is None:
+            # What was shown is known, but not its scores any more.
             rows = tuple(lists.result(c, i, test.dataset.name) for i in ids if i in c.row)
             found.append(lists.Column(rows, system.encoder, system.name))
             continue
-        ranked = listen.ranked(o, test.dataset, q.query.value)
         judged = listen.judge(o, c, ranked, q.query.wanted, q.query.value)
         found.append(compare.column(c, test.dataset.name, o, ranked, judged, a, most=len(ids)))
     return found

@@ -108,13 +108,13 @@ def _ranked(workspace: Workspace, dataset: Dataset, systems: Sequence[Offered], 
         except NotRanked as error:
             why = str(error)
         found.append((o, ranking, why))
-    _embed(workspace, wanted)
+    embed(workspace, wanted)
     if large:
         _judge(workspace, dataset, large)
     return found
 
 
-def _embed(workspace: Workspace, wanted: Sequence[Spec]) -> None:
+def embed(workspace: Workspace, wanted: Sequence[Spec]) -> None:
     """Have a query embedded; that it cannot be is said once, whatever the systems."""
     wanted = list(dict.fromkeys(wanted))
     jobs = {s: workspace.queue.get(s.key) for s in wanted}

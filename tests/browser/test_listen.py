@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -118,10 +119,21 @@ def test_the_link_brings_it_back(page: Any, site: SimpleNamespace) -> None:
     assert page.url == address
 
 
-def test_an_upload_finds_its_own_and_what_is_none_is_said(page: Any, site: SimpleNamespace) -> None:
+@pytest.fixture
+def embeds(site: SimpleNamespace) -> Iterator[Any]:
+    """The workspace, in which melstats can embed new sounds."""
     found = site.workspace
+    spec = EmbedAudio(dataset=found.dataset("small").ref, encoder="melstats")
+    assert inprocess.run(found, spec).state == "done"
+    yield found
+    found.cache.delete(spec.key)
+
+
+def test_an_upload_finds_its_own_and_what_is_none_is_said(
+    page: Any, site: SimpleNamespace, embeds: Any
+) -> None:
+    found = embeds
     dataset = found.dataset("small")
-    assert inprocess.run(found, EmbedAudio(dataset=dataset.ref, encoder="melstats")).state == "done"
     page.goto(link(site, "listen", from_="upload", system="melstats"))
     file = page.locator("input[type=file]")
     file.set_input_files({"name": "notes.txt", "mimeType": "text/plain", "buffer": b"hello"})
@@ -147,7 +159,38 @@ def test_an_upload_finds_its_own_and_what_is_none_is_said(page: Any, site: Simpl
     (job,) = [j for j in found.queue.jobs() if j.spec["type"] == "EmbedQuery" and j.active]
     inprocess.run(found, from_json(job.spec))
     page.get_by_text("The uploaded sound is silent").wait_for()
-    found.cache.delete(EmbedAudio(dataset=dataset.ref, encoder="melstats").key)
+
+
+def test_sounds_of_ones_own_are_asked_with_blindly(page: Any, site: SimpleNamespace, embeds: Any) -> None:
+    among = ["melstats", "melstats~clips~all~nns"]
+    asked = {"part": "blind", "with": "upload", "control": "no", "length": 5}
+    page.goto(link(site, "listen", among=among, **asked))
+    files = [{"name": "notes.txt", "mimeType": "text/plain", "buffer": b"hello"}]
+    for clip in ("crow__take-000", "rain__take-003"):
+        sound = embeds.dataset("small").audio_path(clip).read_bytes()
+        files.append({"name": f"{clip}.wav", "mimeType": "audio/wav", "buffer": sound})
+    page.locator("input[type=file]").set_input_files(files)
+    page.get_by_text("notes.txt is not named like a sound").wait_for()
+    page.get_by_text("2 sounds to search with").wait_for()
+    until(page, "() => location.search", lambda x: "brought=" in x)
+    waiting = [j for j in embeds.queue.jobs() if j.spec["type"] == "EmbedQuery" and j.active]
+    assert len(waiting) == 2
+    for job in waiting:
+        assert inprocess.run(embeds, from_json(job.spec)).state == "done"
+    page.get_by_label("Your alias").fill("eva")
+    page.get_by_label("Your alias").press("Tab")
+    page.get_by_role("button", name="Begin").click()
+    page.get_by_role("button", name="B is best").wait_for()
+    assert "take-" not in page.content()
+    page.locator(".hsr-query .hsr-play").click()
+    sounding(page, "/~blind/")
+    page.get_by_role("button", name="A is best").click()
+    page.get_by_text("You chose A").wait_for()
+    (rating,) = answered(site, "eva")
+    assert rating.question.query.kind == "upload"
+    # The sound is in the dataset, too: it is the first that it finds.
+    shown = column(page, 0).locator(".hsr-row").first.inner_text()
+    assert ("take 000" in shown and "Crow" in shown) or ("take 003" in shown and "Rain" in shown)
 
 
 def begin(page: Any, site: SimpleNamespace, alias: str, seed: int = 0) -> None:

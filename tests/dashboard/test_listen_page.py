@@ -21,12 +21,13 @@ from core.processing import aggregate, fit_reducer
 from core.retrieval import evaluate, search
 from dashboard import data, figures, listen, media, preferences, state
 from dashboard.views import _listen_blind as blind
+from dashboard.views import _listen_blind_queries as blind_queries
 from jobs import inprocess, measures, uploads
 from jobs.ratings import Query, Question, System, open_ratings
-from jobs.specs import EmbedAudio, EmbedQuery
+from jobs.specs import EmbedAudio, EmbedQuery, from_json
 from jobs.workspace import Workspace
 from tests.dashboard import helpers
-from tests.dashboard.helpers import everything, showing
+from tests.dashboard.helpers import everything, press, showing
 
 run = partial(helpers.run, "listen")
 
@@ -470,7 +471,7 @@ def test_sessions_hold_controls_and_repeats_of_the_plan(rated: Workspace) -> Non
     name = app.query_params["test"]
     content = state.load_view(rated.root, name)
     assert content is not None
-    labels = Counter(label for _, label in content["queries"])
+    labels = Counter(label for _, _, label in content["queries"])
     assert set(labels.values()) == {4}
     test = blind._test(rated, name, content)
     ratings = open_ratings(rated.root)
@@ -486,6 +487,121 @@ def test_sessions_hold_controls_and_repeats_of_the_plan(rated: Workspace) -> Non
         5,
     )
     assert len(ratings.repeats()) == 2
+
+
+def test_tests_of_earlier_versions_hold_clips() -> None:
+    query = Query("upload", "x.wav", "Rain")
+    assert blind_queries.kept(blind_queries.plain(query)) == query
+    assert blind_queries.kept(["rain__take-000", "Rain"]) == Query("clip", "rain__take-000", "Rain")
+
+
+def embedded(found: Workspace, dataset: Any, encoder: str, *, seed: int) -> None:
+    """Write a space of 8 dimensions that new queries can be embedded in."""
+    spec = EmbedAudio(dataset=dataset.ref, encoder=encoder)
+    X = np.random.default_rng(seed).normal(size=(dataset.n_clips, 8)).astype(np.float32)
+    with found.cache.writer(spec.key, spec=spec.to_json()) as w:
+        w.array("embeddings", X)
+        w.table("clips", {"clip_id": dataset.clips["clip_id"].tolist()})
+
+
+def answer_jobs(found: Workspace) -> int:
+    """Write an embedding for every query that waits for one."""
+    waiting = [j for j in found.queue.jobs() if j.spec["type"] == "EmbedQuery" and j.active]
+    for job in waiting:
+        spec = from_json(job.spec)
+        x = np.random.default_rng(int(spec.key[:8], 16)).normal(size=(1, 8)).astype(np.float32)
+        with found.cache.writer(spec.key, spec=spec.to_json()) as w:
+            w.array("embeddings", x)
+        found.queue.claim(spec.key)
+        found.queue.finish(spec.key, "done")
+    return len(waiting)
+
+
+def test_texts_can_be_asked_with(made: Any, fresh: Workspace, tmp_path: Path) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=3, sounds=False)
+    encoders = ("transformers:one/clap", "transformers:two/clap")
+    for i, encoder in enumerate((*encoders, "melstats", "random-cnn")):
+        embedded(found, dataset, encoder, seed=i)
+    assert "Bring a text to search with" in everything(run(part="blind", with_="text", among=encoders))
+    content = {"kind": "queries", "of": "text", "values": ["a dog", "rain", ""]}
+    brought = state.save_view(found.root, content)
+    setup = {"part": "blind", "with_": "text", "brought": brought, "wanted": "Rain"}
+    assert "melstats embeds no text" in everything(run(among=[encoders[0], "melstats"], **setup))
+    app = run(among=encoders, **setup)
+    assert app.text_area(key="listen-blind-texts").value == "a dog\nrain"
+    assert "0 of 2 are embedded" in everything(app)
+    assert next(b for b in app.button if b.label == "Begin").disabled
+    assert answer_jobs(found) == 4  # two texts, two systems; the control reads none
+    app = begin(among=encoders, **{k: v for k, v in setup.items() if k != "part"})
+    said = everything(app)
+    (rating,) = open_ratings(found.root).ratings()
+    q = rating.question
+    assert (q.query.kind, q.query.wanted) == ("text", "Rain")
+    assert f"“{q.query.value}”" in said.replace("**", "")
+    assert "Asked for: **Rain**" in said
+    systems = listen.offered(found, dataset)
+    for system, ids in zip(q.systems, q.results, strict=True):
+        o = listen.find(systems, system)
+        assert o is not None
+        spec = listen.embed_query(o, dataset, text=q.query.value)
+        assert list(ids) == listen.ranked_outside(o, dataset, spec).ids[:10]
+    open_ratings(found.root).choose(rating.id, 0)
+    test = app.query_params["test"]
+    # The next query has been cleared away: it is asked for again, and then goes on.
+    other = next(t for t in ("a dog", "rain") if t != q.query.value)
+    for o in (systems[e] for e in encoders):
+        found.cache.delete(listen.embed_query(o, dataset, text=other).key)
+    app = run(part="blind", test=test, listener="anna")
+    assert "has to be embedded again" in everything(app)
+    assert len(open_ratings(found.root).ratings()) == 1
+    assert answer_jobs(found) == 2
+    app = run(part="blind", test=test, listener="anna")
+    assert f"“{other}”" in everything(app).replace("**", "")
+    # The answer is told although the scores of the lists are no longer known.
+    for o in (systems[e] for e in encoders):
+        found.cache.delete(listen.embed_query(o, dataset, text=q.query.value).key)
+    assert "You chose **A**" in everything(run(part="blind", test=test, listener="anna", asked="1"))
+
+
+def test_sounds_that_are_brought_along_can_be_asked_with(made: Any, fresh: Workspace, tmp_path: Path) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=3, sounds=False)
+    for i, encoder in enumerate(("melstats", "handcrafted", "random-cnn")):
+        embedded(found, dataset, encoder, seed=i)
+    names = []
+    for i in range(2):
+        target = io.BytesIO()
+        sf.write(target, 0.1 * np.sin(np.arange(8_000) / (5 + i)), 16_000, format="WAV")
+        names.append("".join(uploads.save(found.root, f"{i}.wav", target.getvalue())))
+    content = {"kind": "queries", "of": "upload", "values": [*names, "0" * 64 + ".wav"]}
+    setup = {"with_": "upload", "brought": state.save_view(found.root, content), "length": "5"}
+    setup["among"] = ["melstats", "handcrafted"]
+    app = run(part="blind", **setup)
+    assert "2 sounds to search with" in everything(app)  # the third was never uploaded
+    jobs = [j for j in found.queue.jobs() if j.spec["type"] == "EmbedQuery"]
+    assert len(jobs) == 2 * 3  # with the control
+    # One of them cannot be embedded: it is said, and the test has the other.
+    for job in jobs:
+        if job.spec["fields"]["upload"] in names[0]:
+            found.queue.claim(job.key)
+            found.queue.finish(job.key, "failed", "The uploaded sound is silent.")
+    answer_jobs(found)
+    app = run(part="blind", **setup)
+    assert [e.value for e in app.error] == ["The uploaded sound is silent."]
+    app.text_input(key="listen-alias").set_value("anna").run()
+    app = press(app, "Begin")
+    (rating,) = open_ratings(found.root).ratings()
+    q = rating.question
+    assert (q.query.kind, q.query.value, q.query.wanted) == ("upload", names[1], "")
+    assert names[1] not in everything(app)
+    client = TestClient(Starlette(routes=media.routes()))
+    answer = client.get(f"/audio/{media.BLIND}/{media.blind_name(rating.id, 0)}")
+    assert answer.content == uploads.path(found.root, names[1], "").read_bytes()
+    open_ratings(found.root).choose(rating.id, None)
+    test = app.query_params["test"]
+    assert "You chose none of them" in everything(run(part="blind", test=test, listener="anna", asked="1"))
+    # It is kept for as long as the question is; without it the test cannot go on, and says so.
+    uploads.path(found.root, names[1], "").unlink()
+    assert "no longer in the workspace" in run(part="blind", test=test, listener="anna").error[0].value
 
 
 def test_marks_are_kept_once_changed_and_taken_back(rated: Workspace) -> None:
