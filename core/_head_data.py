@@ -51,7 +51,7 @@ class Clips:
     def __init__(self, X: ArrayLike, labels: ArrayLike, folds: ArrayLike) -> None:
         wide = matrix(X, "X")
         with np.errstate(over="ignore"):
-            self.X = wide.astype(np.float32, copy=False)
+            self.X = wide.astype(np.float32, copy=not wide.flags.writeable)  # as torch wants it
         finite = np.isfinite(self.X).all(axis=1)
         if not finite.all():
             raise ValueError(
@@ -63,14 +63,14 @@ class Clips:
                 f"All clips are of the class {self.classes.tolist()[0]!r}; a classifier needs two or more."
             )
         names, which = _fold_codes(folds, len(self.X))
-        if len(names) < 2:
+        found = names.tolist()
+        if len(found) < 2:
             raise ValueError(
-                f"All clips are in fold {names.tolist()[0]!r}, which leaves none to train on; give two or more folds, "
+                f"All clips are in fold {found[0]!r}, which leaves none to train on; give two or more folds, "
                 "or draw them with draw_folds."
             )
         self.folds = tuple(
-            Fold(name, np.flatnonzero(which != i), np.flatnonzero(which == i))
-            for i, name in enumerate(names.tolist())
+            Fold(name, np.flatnonzero(which != i), np.flatnonzero(which == i)) for i, name in enumerate(found)
         )
 
 
