@@ -186,7 +186,7 @@ def page(profile: Any, site: SimpleNamespace, request: pytest.FixtureRequest) ->
 
     found.on("console", console)
     found.on("request", outside)
-    found.set_default_timeout(20_000)
+    found.set_default_timeout(60_000)
     yield found
     if found.url.startswith(site.url):
         found.evaluate("localStorage.clear()")

@@ -63,7 +63,7 @@ def until(
     check: Callable[[Any], Any] = bool,
     argument: Any = None,
     *,
-    seconds: float = 20,
+    seconds: float = 60,
 ) -> Any:
     """Ask the page until it says something that passes the check; return that."""
     end = time.monotonic() + seconds
@@ -108,7 +108,8 @@ def click(page: Any, chart: str, meta: str, wanted: Any, *, beside: float = 0) -
 
 
 def clips(page: Any, key: str) -> list[str]:
-    """The clips of the list in the container `key`, from the top."""
+    """The clips of the list in the container `key`, from the top, once it is drawn anew."""
+    resting(page, f".st-key-{key}")
     rows = f".st-key-{key} .hsc-rows li"
     return list(page.eval_on_selector_all(rows, "rows => rows.map(r => r.dataset.clip)"))
 

@@ -269,7 +269,7 @@ def test_two_rate_at_once_and_nothing_is_lost(browser: Any, site: SimpleNamespac
     pages = [c.new_page() for c in contexts]
     aliases = ("carla", "dimitri")
     for p, alias in zip(pages, aliases, strict=True):
-        p.set_default_timeout(20_000)
+        p.set_default_timeout(60_000)
         begin(p, site, alias, seed=3)
     for number in range(1, 3):
         for p in pages:
