@@ -85,36 +85,35 @@ def centroids_figure(
             f"There are {len(shown.names)} classes, coordinates of shape {coords.shape} and {len(parts)} "
             "parts; each class needs one of both."
         )
-    traces: list[dict[str, Any]] = []
-    if len(hull) > 1:
-        ring = np.vstack([hull, hull[:1]])
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "x": ring[:, 0],
-                "y": ring[:, 1],
-                "fill": "toself",
-                "fillcolor": f"{colour('train', theme)}1c",
-                "line": {"color": f"{colour('train', theme)}88", "width": 1.2},
-                "hoverinfo": "skip",
-                "name": "convex region of training",
-                "meta": "hull",
-                "legendrank": 2000,
-            }
-        )
+    # Traces and ranges are the same for every split: a figure that moved under the hand that picks classes
+    # would take another class for the one that is clicked.
+    ring = np.vstack([hull, hull[:1]]) if len(hull) > 1 else np.full((1, 2), np.nan)
+    traces: list[dict[str, Any]] = [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "x": ring[:, 0],
+            "y": ring[:, 1],
+            "fill": "toself",
+            "fillcolor": f"{colour('train', theme)}1c",
+            "line": {"color": f"{colour('train', theme)}88", "width": 1.2},
+            "hoverinfo": "skip",
+            "name": "convex region of training",
+            "meta": "hull",
+            "legendrank": 2000,
+        }
+    ]
     at = {part: [i for i, p in enumerate(parts) if p == part] for part in (UNUSED, *PARTS)}
     for part, rows in at.items():
-        if not rows:
-            continue
         used = part in PARTS
         said = PARTS[part][0] if used else UNUSED
         traces.append(
             {
                 "type": "scatter",
                 "mode": "markers",
-                "x": coords[rows, 0],
-                "y": coords[rows, 1],
+                # A trace without a point would not stand in the legend.
+                "x": coords[rows, 0] if rows else [None],
+                "y": coords[rows, 1] if rows else [None],
                 "customdata": [shown.names[i] for i in rows],
                 "text": [
                     f"{said} · cluster {shown.clusters[i]}<br>n = {shown.clips[i]:,} clips" for i in rows
@@ -147,11 +146,13 @@ def centroids_figure(
             "title": {"text": f"first principal component, {first:.0%} of the variance<br>n = {n:,} classes"},
             "showgrid": True,
             "nticks": 6,
+            "range": _room(coords[:, 0]),
         },
         "yaxis": {
             "title": {"text": f"second component, {second:.0%}"},
             "showgrid": True,
             "nticks": 6,
+            "range": _room(coords[:, 1]),
             # One scale for both axes, or a region would look wider than it is.
             "scaleanchor": "x",
             "scaleratio": 1,
@@ -270,6 +271,12 @@ def class_similarity_figure(
 
 
 # -- parts ------------------------------------------------------------------------------------------------
+
+
+def _room(values: np.ndarray) -> list[float]:
+    low, high = float(values.min()), float(values.max())
+    beside = 0.09 * (high - low) or 0.1
+    return [low - beside, high + beside]
 
 
 def _labels(names: Sequence[str], coords: np.ndarray, parts: Sequence[str], theme: str) -> dict[str, Any]:

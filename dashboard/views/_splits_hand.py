@@ -15,9 +15,17 @@ from dashboard.views._splits_controls import Pick
 BRUSHES = {"hear": "hear it"} | {part: look[0] for part, look in PARTS.items()} | {UNUSED: UNUSED}
 
 
-def chart_key(pick: Pick) -> str:
-    """Key of the map's chart: a new one after a click by hand, or a class could not be clicked twice."""
-    return f"splits-map-{pick.letter.lower()}-{st.session_state.get(_turn(pick.letter), 0)}"
+def chart_key(view: state.View, pick: Pick) -> str:
+    """Key of the map's chart.
+
+    By hand it is another one after every move and for every brush: a class that was clicked before stays
+    selected in a chart, where a second click would only undo that.
+    """
+    key = f"splits-map-{pick.letter.lower()}"
+    if pick.how != "hand":
+        return key
+    brush = st.session_state.get(view.key("brush"), "hear")
+    return f"{key}-{brush}-{st.session_state.get(_turn(pick.letter), 0)}"
 
 
 def brush(view: state.View) -> None:
@@ -55,7 +63,7 @@ def lists(view: state.View, pick: Pick, found: Classes) -> None:
 def clicked(view: state.View, pick: Pick, found: Classes) -> None:
     """Answer a click on the map: choose the class to hear, and by hand move it."""
     brush = st.session_state.get(view.key("brush"), "hear")
-    for name in ui.clicked(chart_key(pick)):
+    for name in ui.clicked(chart_key(view, pick)):
         if name not in found.names:
             continue
         st.session_state[view.key("class")] = name

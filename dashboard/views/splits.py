@@ -206,7 +206,7 @@ def _map(
     view: state.View, embedding: EmbedAudio, found: Classes, codes: np.ndarray, p: Pick, label: str
 ) -> None:
     theme = ui.theme()
-    key = hand.chart_key(p)
+    key = hand.chart_key(view, p)
     parts = tuple(p.parts)
     with st.container(key=f"splits-map{p.letter}"):
         ui.chart(

@@ -574,7 +574,7 @@ def zero_shot_of(found: Workspace, spec: ZeroShotGrid, *, fails: int = 0) -> Zer
 def zero_shot(root: Path, *, sounds: bool = True, per_class: int = 6) -> Workspace:
     """Make a workspace of 24 classes in three groups, with a grid of either setup of one of two spaces."""
     groups = ("Animals", "Nature", "Things")
-    classes = {f"{group[:-1]} {chr(65 + i)}": group for group in groups for i in range(8)}
+    classes = {f"{group.rstrip('s')} {chr(65 + i)}": group for group in groups for i in range(8)}
     found, dataset = workspace(root, sounds=sounds, per_class=per_class, classes=classes)
     rng = np.random.default_rng(5)
     d = 16

@@ -217,18 +217,11 @@ def test_picking_by_hand_begins_with_what_was_shown_and_moves_classes(shown: Wor
     assert not any(b.label.startswith("Train on") for b in again.button)
 
 
-def test_a_click_chooses_the_class_to_hear_and_by_hand_moves_it(shown: Workspace) -> None:
-    from dashboard.views import _splits_hand as hand
-    from dashboard.views._splits_controls import Pick
-
-    found = classes_of(shown)
+def test_a_class_is_heard_and_a_class_that_is_moved_leaves_its_part(shown: Workspace) -> None:
     app = run("splits", class_="Animal A")
     assert app.selectbox(key="splits.class").value == "Animal A"
     assert "6 clips" in words(app)
     assert splits.moved(["train", "test"], ["a", "b"], ["b"], "train") == ["unused", "train"]
-    assert hand.chart_key(Pick("", "A", "hand", None, None, ["unused"] * len(found.names))).startswith(
-        "splits-map-a"
-    )
 
 
 def test_two_splits_stand_side_by_side_with_what_they_share(shown: Workspace) -> None:

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from dashboard import zeroshot
+from tests.browser.helpers import (
+    PHONE,
+    click,
+    clips,
+    colourful,
+    cut_off,
+    link,
+    overflow,
+    resting,
+    saved,
+    sounding,
+)
+from tests.dashboard import made
+from tests.dashboard.helpers import showing
+
+MAP = ".st-key-splits-mapA"
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Any:
+    """24 classes in three groups, with a grid of zero-shot models of either setup."""
+    return made.zero_shot(tmp_path_factory.mktemp("zeroshot"), per_class=4)
+
+
+def test_classes_are_picked_by_hand_on_the_map_heard_and_shared(page: Any, site: SimpleNamespace) -> None:
+    page.goto(link(site, "splits", space="aisfx", how="hand"))
+    page.wait_for_selector(f"{MAP} .js-plotly-plot")
+    page.get_by_text("train has 0 classes").wait_for()
+    click(page, MAP, "unused", "Animal A")
+    page.wait_for_url("**class=Animal+A*")
+    page.wait_for_selector(".st-key-splits-heard .hsc-rows li")
+    assert len(clips(page, "splits-heard")) == 4
+    page.locator(".st-key-splits-heard .hsc-play").first.click()
+    sounding(page, "animal-a__take-000")
+    assert "hand=" not in page.url  # to hear is not to move
+    for part, names in (
+        ("training", ["Animal A", "Thing B"]),
+        ("validation", ["Animal B"]),
+        ("test", ["Animal C", "Thing D"]),
+    ):
+        page.get_by_role("radio", name=part, exact=True).or_(
+            page.get_by_role("button", name=part, exact=True)
+        ).first.click()
+        resting(page)
+        for name in names:
+            before = page.url
+            click(page, MAP, "unused", name)
+            page.wait_for_function("before => location.href !== before", arg=before)
+            resting(page)
+    page.get_by_text("train has 0 classes").wait_for(state="hidden")
+    page.get_by_text("Animal A, Thing B").wait_for()
+    # The same class again: it goes back to the unused ones.
+    click(page, MAP, "test", "Thing D")
+    page.get_by_text("test has 1 classes").wait_for()
+    click(page, MAP, "unused", "Thing D")
+    page.get_by_text("test has 1 classes").wait_for(state="hidden")
+    shared = page.url
+    page.goto(shared)
+    page.get_by_text("Animal A, Thing B").wait_for()
+    resting(page, f"{MAP} .js-plotly-plot")
+    assert colourful(page, f"{MAP} .js-plotly-plot") > 500
+    content = saved(page, page.get_by_role("button", name="JSON").first.click)
+    assert '"Animal A"' in Path(content.path()).read_text()
+    assert overflow(page) <= 0
+    assert cut_off(page) == []
+
+
+def test_a_dot_is_clicked_its_model_looked_into_and_a_clip_heard(page: Any, site: SimpleNamespace) -> None:
+    with showing(site.workspace.root):
+        dataset = site.workspace.dataset("small")
+        spec = next(s.spec for s in site.workspace.spaces(dataset) if s.encoder == "aisfx")
+        grid = next(g for g in zeroshot.grids(site.workspace, dataset, spec) if g.spec.setup == "similarity")
+        found = zeroshot.result(grid.spec)
+        dots = zeroshot.models(found)
+        alone = [i for i, y in enumerate(dots.accuracy) if (abs(dots.accuracy - y) < 0.03).sum() == 1]
+        id = next(dots.ids[i] for i in [*alone, *range(len(dots.ids))] if dots.series[i] == 0)
+        judged = zeroshot.judged(found, id)
+        right = judged.classes[0]
+    page.goto(link(site, "zeroshot", space="aisfx", grid=grid.id))
+    page.wait_for_selector(".st-key-zeroshot-confusion .js-plotly-plot")
+    resting(page)
+    click(page, ".st-key-zeroshot-boxes", "models", id)
+    page.wait_for_url(f"**model={id}*")
+    resting(page)
+    click(page, ".st-key-zeroshot-confusion", "cells", [right, right])
+    page.get_by_text("surest first").wait_for()
+    resting(page)
+    listed = clips(page, "zeroshot-clips")
+    assert listed
+    assert all(c.startswith(right.lower().replace(" ", "-")) for c in listed)
+    # Heard beside clips of its class and of the next one.
+    page.locator(".st-key-zeroshot-beside-own .hsc-play").first.click()
+    sounding(page, clips(page, "zeroshot-beside-own")[0])
+    rival = clips(page, "zeroshot-beside-rival")
+    assert rival
+    assert not rival[0].startswith(right.lower().replace(" ", "-"))
+    page.locator(".st-key-zeroshot-beside-rival .hsc-play").first.click()
+    sounding(page, rival[0])
+    table = pd.read_csv(
+        saved(page, page.locator(".st-key-zeroshot-boxes .stDownloadButton button").click).path()
+    )
+    assert table["accuracy"].tolist() == pytest.approx(found.models["accuracy"].tolist())
+    for key in ("boxes", "scatter", "confusion", "properties"):
+        assert colourful(page, f".st-key-zeroshot-{key} .js-plotly-plot") > 50, key
+    assert overflow(page) <= 0
+    assert cut_off(page) == []
+
+
+@pytest.mark.parametrize("page", [PHONE], indirect=True)
+def test_both_pages_fit_a_phone(page: Any, site: SimpleNamespace) -> None:
+    for name, key in (("splits", "splits-mapA"), ("zeroshot", "zeroshot-properties")):
+        page.goto(link(site, name, space="aisfx"))
+        page.wait_for_selector(f".st-key-{key} .js-plotly-plot")
+        resting(page)
+        assert overflow(page) <= 0, name
+        assert cut_off(page) == [], name
