@@ -101,17 +101,25 @@ def of_pairs(
 
 
 def of_retrieval(dataset: Dataset, embedding: EmbedAudio, *, count_query: bool = True) -> list[Retrieval]:
-    """Return how well a space finds clips, by label and, where classes have families, by family.
-
-    The system is the one that models are compared by: mean, 100 components, cosine, on dimensions scaled as
-    `scale_of` says.
-    """
+    """Return how well a space finds clips, by label and, where classes have families, by family."""
     by = ["label", "family"] if dataset.classes["family"].notna().any() else ["label"]
-    labels = dataset.labels_fingerprint
-    scale = scale_of(embedding)
-    return [
-        Retrieval(embedding=embedding, labels=labels, by=b, count_query=count_query, scale=scale) for b in by
-    ]
+    return [retrieval_of(dataset, embedding, by=b, count_query=count_query) for b in by]
+
+
+def retrieval_of(
+    dataset: Dataset, embedding: EmbedAudio, *, by: str = "label", count_query: bool = True
+) -> Retrieval:
+    """Return how well a space finds clips by the system that models are compared by.
+
+    It is mean, 100 components, cosine, on dimensions scaled as `scale_of` says.
+    """
+    return Retrieval(
+        embedding=embedding,
+        labels=dataset.labels_fingerprint,
+        by=by,
+        count_query=count_query,
+        scale=scale_of(embedding),
+    )
 
 
 def grid_of_retrieval(
@@ -150,22 +158,24 @@ def class_texts(dataset: Dataset, encoder: str, *, of: str | None = None, templa
     return EmbedText(dataset=dataset.ref, texts=fingerprint, encoder=encoder, of=of, template=template)
 
 
-def zero_shot_presets(dataset: Dataset, embedding: EmbedAudio, text: EmbedText) -> list[ZeroShotGrid]:
+def zero_shot_presets(
+    dataset: Dataset,
+    embedding: EmbedAudio,
+    text: EmbedText,
+    *,
+    learning_rate: float = ZeroShotGrid.learning_rate,
+) -> list[ZeroShotGrid]:
     """Return the grids of zero-shot models of both setups: by similarity, then by diversity.
 
     They are the paper's, but for two things that depend on the space and are found out when they are
     trained: sizes are lowered where the classes do not suffice, and the ranges of similarity are quantiles of
     what its classes can reach.
     """
-    labels = dataset.labels_fingerprint
-    return [
-        ZeroShotGrid(embedding=embedding, text=text, labels=labels, fit_sizes=True),
-        ZeroShotGrid(
-            embedding=embedding,
-            text=text,
-            labels=labels,
-            setup="diversity",
-            fit_sizes=True,
-            n_ranges=len(PAPER_RANGES),
-        ),
-    ]
+    similarity = ZeroShotGrid(
+        embedding=embedding,
+        text=text,
+        labels=dataset.labels_fingerprint,
+        fit_sizes=True,
+        learning_rate=learning_rate,
+    )
+    return [similarity, replace(similarity, setup="diversity", n_ranges=len(PAPER_RANGES))]

@@ -28,13 +28,13 @@ from core.splits import (
     similarity_splits,
     split_to_json,
 )
-from core.zeroshot import CURVES, Recipe, ZeroShotModel, train_many
 from jobs.runners import shards
 from jobs.runners.labels import dataset_with, labelled
 from jobs.runners.zeroshot_tables import classes_table, models_table, predictions_table
 from jobs.specs import ZeroShotGrid
 
 if TYPE_CHECKING:
+    from core.zeroshot import Recipe, ZeroShotModel
     from jobs.context import JobContext
 
 #: Progress when all models are trained.
@@ -86,6 +86,9 @@ def zero_shot_grid(spec: ZeroShotGrid, context: JobContext) -> None:
     # From where the training will go on, so that the pace is not that of what was done before.
     begun = checkpoint.kept_share()
     context.progress(begun * _TRAINED, 1, "reading")
+    # Loads torch, which takes seconds: not before the first word of progress.
+    from core.zeroshot import train_many
+
     asked = _read(spec, context)
     context.progress(begun * _TRAINED, 1, "drawing classes")
     names, centroids = class_centroids(asked.X, asked.labels)
@@ -124,6 +127,8 @@ def zero_shot_grid(spec: ZeroShotGrid, context: JobContext) -> None:
 
 def recipe(spec: ZeroShotGrid) -> Recipe:
     """Return how `core.zeroshot` is to train what a spec asks for."""
+    from core.zeroshot import Recipe
+
     return Recipe(
         learning_rate=spec.learning_rate,
         batch_size=spec.batch_size,
@@ -293,6 +298,8 @@ def _store(
     models: list[ZeroShotModel],
     note: str,
 ) -> None:
+    from core.zeroshot import CURVES
+
     elbow = class_elbow(space.centroids)
     with context.writer() as w:
         w.table("models", models_table(spec.setup, models, space.names, space.similarity, drawn.given))

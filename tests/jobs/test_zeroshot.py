@@ -395,7 +395,7 @@ def test_models_that_fail_are_marked_and_others_go_on(
         why = f"The loss was no longer a number in epoch 1 (seed {m.seed})."
         return ZeroShotModel(m.split, m.seed, (), (), curves, {}, 0, why)
 
-    monkeypatch.setattr(runner, "train_many", train)
+    monkeypatch.setattr("core.zeroshot.train_many", train)
     whole = SPLIT | {"train": LABELS[10:14]}
     grid_spec = ZeroShotGrid(**asked, setup="splits", splits=(json.dumps(whole), json.dumps(SPLIT)))
     found = result(workspace, grid_spec)
@@ -581,6 +581,9 @@ def test_asking_for_a_grid_asks_for_its_spaces(workspace: Workspace, dataset: Da
         ("similarity", True, 90),
         ("diversity", True, 30),
     ]
+    assert specs[1].n_ranges == 5
+    faster = measures.zero_shot_presets(dataset, space, text, learning_rate=0.01)
+    assert [s.learning_rate for s in faster] == [0.01, 0.01]
     workspace.queue.submit(specs[0])
     assert {job.spec["type"] for job in workspace.queue.jobs()} == {"ZeroShotGrid", "EmbedAudio", "EmbedText"}
     half = class_table().assign(description=lambda t: t["description"].where(t.index > 0))
