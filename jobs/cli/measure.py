@@ -1,4 +1,4 @@
-"""Commands that measure: how well spaces tell classes apart, and how far they agree."""
+"""Commands that measure: how well spaces tell classes apart, how far they agree, and what they find."""
 
 from __future__ import annotations
 
@@ -10,7 +10,16 @@ import typer
 from jobs import measures
 from jobs.cli.common import JsonOption, WorkspaceOption, compute, open_workspace, show
 from jobs.cli.work import BackgroundOption, put_off
-from jobs.specs import Agreement, Baselines, EmbedAudio, EmbedText, Separability, SpecError
+from jobs.specs import (
+    Agreement,
+    Baselines,
+    EmbedAudio,
+    EmbedText,
+    Retrieval,
+    RetrievalGrid,
+    Separability,
+    SpecError,
+)
 from jobs.workspace import Dataset, Workspace
 
 
@@ -18,6 +27,7 @@ def register(app: typer.Typer) -> None:
     """Add these commands to the program."""
     app.command()(measure)
     app.command()(compare)
+    app.command()(retrieve)
 
 
 #: Size of the neighbourhoods in the table of `compare`, where nothing else is asked for.
@@ -111,6 +121,55 @@ def compare(
     show(rows, columns, as_json=as_json, empty="")
 
 
+def retrieve(
+    dataset: DatasetArgument,
+    encoders: Annotated[
+        list[str] | None, typer.Argument(help="Spaces, by encoder. [default: all that the dataset has]")
+    ] = None,
+    by: Annotated[
+        str, typer.Option(help="What a clip that is found must share with the query: label or family.")
+    ] = "label",
+    grid: Annotated[
+        bool,
+        typer.Option("--grid", help="Judge every system of a space (27 with frames, else 9), one row each."),
+    ] = False,
+    count_query: Annotated[
+        bool,
+        typer.Option(help="Count the query among the clips that AP divides by, as the paper's code does."),
+    ] = True,
+    background: BackgroundOption = False,
+    as_json: JsonOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Measure how well spaces find clips of the class of a query: MAP@15, MAP@150 and MR1.
+
+    Models are compared by one system: mean of the frames, 100 principal components, cosine. Numbers are
+    averages over the queries of a class, then over classes; intervals are in the JSON.
+
+    Example: `hearspace retrieve esc10 melstats aisfx`
+
+    Exit status: 0 when every number is there, 1 if a job failed, 2 for unknown names.
+    """
+    ws = open_workspace(workspace)
+    ds = ws.dataset(dataset)
+    spaces = _spaces(ws, ds, encoders)
+    specs: list[Retrieval | RetrievalGrid] = [
+        measures.grid_of_retrieval(ds, space, by=by, count_query=count_query)
+        if grid
+        else measures.retrieval_of(ds, space, by=by, count_query=count_query)
+        for space in spaces
+    ]
+    if background:
+        put_off(ws, specs, as_json=as_json)
+        return
+    compute(ws, specs, quiet=as_json)
+    rows = [row for spec in specs for row in _retrieval_rows(ws, spec)]
+    numbers = ("map@15", "map@150", "mr1")
+    system = ("aggregation", "components", "algorithm")
+    columns = ("space", *system, *numbers, "skipped") if grid else ("space", "queries", "classes", *numbers)
+    show(rows, columns, as_json=as_json, empty="")
+
+
 def _spaces(ws: Workspace, ds: Dataset, encoders: list[str] | None) -> list[EmbedAudio]:
     if encoders:
         return list({e: EmbedAudio(dataset=ds.ref, encoder=e) for e in encoders}.values())
@@ -185,6 +244,19 @@ def _pair_row(ws: Workspace, pair: Agreement, k: int | None) -> dict[str, Any]:
         "at_k": best.k,
         "cka": found.meta["cka"]["linear"],
     }
+
+
+def _retrieval_rows(ws: Workspace, spec: Retrieval | RetrievalGrid) -> list[dict[str, Any]]:
+    found = ws.cache.open(spec.key)
+    named = {"space": spec.embedding.encoder, "by": spec.by}
+    if isinstance(spec, RetrievalGrid):
+        # NaN where a system could not be built, which JSON does not have.
+        table = found.table("systems").to_pandas().astype(object)
+        return [named | row for row in table.where(table.notna(), None).to_dict("records")]
+    row = named | {"queries": found.meta["n_queries"], "classes": found.meta["n_classes"]}
+    for name, value in found.meta["macro"].items():
+        row |= {name: value["value"], f"{name}_low": value["low"], f"{name}_high": value["high"]}
+    return [row | {"note": found.meta["note"]}]
 
 
 def _name(space: EmbedAudio | EmbedText) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from core.retrieval import evaluate
 from core.separability import silhouette_score
 from core.similarity import neighborhood_overlap
 from jobs.specs import EmbedAudio
@@ -90,6 +92,35 @@ def test_compare_says_what_it_cannot(tones, capsys):
     assert (status, "from 1 to 19" in err) == (2, True)
     status, _, err = call(capsys, "compare", "tones", "--of", "families")
     assert (status, "'clips' or 'classes'" in err) == (2, True)
+
+
+def test_retrieve_prints_what_core_gives(tones, capsys):
+    status, out, err = call(capsys, "retrieve", "tones", "--json")
+    assert status == 0, err
+    rows = {row["space"]: row for row in json.loads(out)}
+    labels = tones.dataset("tones").clips["label"].to_numpy()
+    relevance = pd.get_dummies(labels)
+    assert set(rows) == {"melstats", "handcrafted"}
+    for name, row in rows.items():
+        macro = evaluate(embeddings(tones, name), relevance, cutoffs=(15, 150)).macro
+        assert row["map@15"] == pytest.approx(macro["map@15"], abs=1e-6)
+        assert row["mr1"] == pytest.approx(macro["mr1"], abs=1e-6)
+        assert row["map@15_low"] - 1e-9 <= row["map@15"] <= row["map@15_high"] + 1e-9
+        assert "100" in row["note"]  # of 20 clips there are no 100 components, and all dimensions are kept
+    status, out, err = call(capsys, "retrieve", "tones", "melstats", "--grid", "--json")
+    assert status == 0, err
+    systems = json.loads(out)
+    assert len(systems) == 9
+    assert {row["map@15"] is None for row in systems if row["skipped"]} == {True}
+    whole = next(r for r in systems if r["algorithm"] == "mcss" and r["components"] == 0)
+    assert whole["map@15"] == rows["melstats"]["map@15"]
+
+
+def test_retrieve_says_what_it_cannot(tones, capsys):
+    status, _, err = call(capsys, "retrieve", "tones", "--by", "colour")
+    assert (status, "label, family" in err) == (2, True)
+    status, out, _ = call(capsys, "retrieve", "tones", "melstats", "--by", "family")
+    assert (status, "no families" in out) == (1, True)
 
 
 def test_what_is_measured_can_wait_for_a_worker(tones, capsys):
