@@ -191,7 +191,7 @@ def _configurations(table: pd.DataFrame, by: tuple[str, ...], names: list[str]) 
     rows = []
     for values, of in table.groupby(list(by), sort=False):
         known = of["accuracy"].dropna()
-        row: dict[str, Any] = {name: value.item() for name, value in zip(by, np.array(values), strict=True)}
+        row: dict[str, Any] = dict(zip(by, (np.asarray(value).item() for value in values), strict=True))
         if names:
             row["split"] = names[row["split"]]
         rows.append(

@@ -612,6 +612,7 @@ def test_train_from_the_command_line(
         (c, r) for c in range(3) for r in (1, 0)
     ]
     for row in about["configurations"]:
+        assert isinstance(row["cluster"], int)
         of = models[(models["cluster"] == row["cluster"]) & (models["ratio"] == row["ratio"])]
         assert row["accuracy"] == pytest.approx(of["accuracy"].mean())
         assert row["sd"] == pytest.approx(of["accuracy"].std())
@@ -627,6 +628,10 @@ def test_train_from_the_command_line(
     printed = from_json(json.loads(out))
     assert isinstance(printed, ZeroShotGrid)
     assert printed.ranges == ((0.1, 0.3), (-0.2, 0.1))
+    splits.save(workspace, "sounds", "mine", split_from_json(json.dumps(SPLIT)))
+    status, out, _ = call(capsys, *base, "--split", "mine", "--json")
+    (row,) = json.loads(out)[0]["configurations"]
+    assert (row["split"], row["models"]) == ("mine", 2)
     status, out, _ = call(capsys, *base, "--background", "--json")
     assert [row["state"] for row in json.loads(out)] == ["queued"]
     for option, value, said in (
