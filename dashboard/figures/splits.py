@@ -23,6 +23,8 @@ PARTS = {
 UNUSED = "unused"
 #: Width and height that names beside points are laid out for.
 _ROOM = (560.0, 430.0)
+#: Width of a matrix on a phone, in pixels.
+_NARROW = 270
 _PICKED = {"light": "#22262c", "dark": "#f4f5f6"}
 
 
@@ -258,19 +260,26 @@ def class_similarity_figure(
             {
                 "x": start + size / 2 - 0.5,
                 "y": -0.6 - strip,
-                "text": PARTS[part][0] if size > n / 9 else PARTS[part][0][:5].rstrip("i") + ".",
+                "text": _fitting(PARTS[part][0], _NARROW * size / n),
                 "showarrow": False,
                 "yanchor": "bottom",
                 "font": {"size": 11, "color": INK[theme]},
             }
             for (part, size), start in zip(parts, edges, strict=False)
-            if size > n / 16
         ],
     }
     return go.Figure({"data": [heat], "layout": layout}, _validate=False)
 
 
 # -- parts ------------------------------------------------------------------------------------------------
+
+
+def _fitting(word: str, pixels: float) -> str:
+    """Shorten a word, or leave it out, where there are so many pixels for it."""
+    for said in (word, f"{word[:3]}."):
+        if 6.2 * len(said) < pixels:
+            return said
+    return ""
 
 
 def _room(values: np.ndarray) -> list[float]:

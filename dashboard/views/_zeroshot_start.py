@@ -181,6 +181,17 @@ def _recipe(view: state.View) -> dict[str, object]:
         )
         view.number("batch", 1, 4096, 64)
         batch = int(st.number_input("Batch size", 1, 4096, key=view.key("batch")))
+        view.number("margin", 0, 10, 1.0, whole=False)
+        margin = float(
+            st.number_input(
+                "Margin of the loss",
+                0.0,
+                10.0,
+                step=0.1,
+                key=view.key("margin"),
+                help="By how much a cosine of the right class is to lead. The paper does not say.",
+            )
+        )
         view.choice("scale", ["no", "yes"], "no")
         scale = st.segmented_control(
             "Standardise the sounds",
@@ -203,6 +214,7 @@ def _recipe(view: state.View) -> dict[str, object]:
         "patience": patience,
         "learning_rate": rate,
         "batch_size": batch,
+        "margin": margin,
         "standardise": scale == "yes",
         "sampled": rank == "sampled",
     }
