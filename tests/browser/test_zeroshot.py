@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from dashboard import zeroshot
+from dashboard import splits, zeroshot
 from tests.browser.helpers import (
     PHONE,
     click,
@@ -19,11 +19,18 @@ from tests.browser.helpers import (
     resting,
     saved,
     sounding,
+    until,
 )
 from tests.dashboard import made
 from tests.dashboard.helpers import showing
 
 MAP = ".st-key-splits-mapA"
+#: The classes of a part, where the map of classes stands there once.
+PART = """([chart, part]) => {
+  const plots = document.querySelectorAll(chart + ' .js-plotly-plot');
+  if (plots.length !== 1 || !plots[0]._fullData) return null;
+  return [...(plots[0]._fullData.find(t => t.meta === part)?.customdata || [])];
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +40,10 @@ def workspace(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Any:
 
 
 def test_classes_are_picked_by_hand_on_the_map_heard_and_shared(page: Any, site: SimpleNamespace) -> None:
-    page.goto(link(site, "splits", space="aisfx", how="hand"))
+    names = sorted(set(site.workspace.dataset("small").clips["label"]))
+    part = {"Animal B": "validation", "Animal C": "test", "Thing D": "test"}
+    begun = splits.written([part.get(name, "unused") for name in names], names)
+    page.goto(link(site, "splits", space="aisfx", how="hand", hand=begun))
     page.wait_for_selector(f"{MAP} .js-plotly-plot")
     page.get_by_text("train has 0 classes").wait_for()
     click(page, MAP, "unused", "Animal A")
@@ -42,30 +52,29 @@ def test_classes_are_picked_by_hand_on_the_map_heard_and_shared(page: Any, site:
     assert len(clips(page, "splits-heard")) == 4
     page.locator(".st-key-splits-heard .hsc-play").first.click()
     sounding(page, "animal-a__take-000")
-    assert "hand=" not in page.url  # to hear is not to move
-    for part, names in (
-        ("training", ["Animal A", "Thing B"]),
-        ("validation", ["Animal B"]),
-        ("test", ["Animal C", "Thing D"]),
+    assert f"hand={begun}" in page.url  # to hear is not to move
+    page.get_by_role("radio", name="training", exact=True).or_(
+        page.get_by_role("button", name="training", exact=True)
+    ).first.click()
+    page.wait_for_url("**brush=train*")
+    for name, after in (
+        ("Animal A", ["Animal A"]),
+        ("Thing B", ["Animal A", "Thing B"]),
+        ("Thing D", ["Animal A", "Thing B", "Thing D"]),
+        ("Thing D", ["Animal A", "Thing B"]),  # once more: taken back
     ):
-        page.get_by_role("radio", name=part, exact=True).or_(
-            page.get_by_role("button", name=part, exact=True)
-        ).first.click()
-        resting(page)
-        for name in names:
-            before = page.url
-            click(page, MAP, "unused", name)
-            page.wait_for_function("before => location.href !== before", arg=before)
-            resting(page)
-    page.get_by_text("train has 0 classes").wait_for(state="hidden")
-    page.get_by_text("Animal A, Thing B").wait_for()
-    # The same class again: it goes back to the unused ones.
-    click(page, MAP, "test", "Thing D")
+        now = page.evaluate(PART, [MAP, "train"])
+        click(page, MAP, "train" if name in now else part.get(name, "unused"), name)
+        until(page, PART, lambda found, after=after: found == after, [MAP, "train"])
     page.get_by_text("test has 1 classes").wait_for()
+    page.get_by_role("radio", name="test", exact=True).or_(
+        page.get_by_role("button", name="test", exact=True)
+    ).first.click()
+    page.wait_for_url("**brush=test*")
     click(page, MAP, "unused", "Thing D")
-    page.get_by_text("test has 1 classes").wait_for(state="hidden")
-    shared = page.url
-    page.goto(shared)
+    page.get_by_text("Animal C, Thing D").wait_for()
+    resting(page)
+    page.goto(page.url)
     page.get_by_text("Animal A, Thing B").wait_for()
     resting(page, f"{MAP} .js-plotly-plot")
     assert colourful(page, f"{MAP} .js-plotly-plot") > 500
