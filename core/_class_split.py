@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -191,13 +193,18 @@ def split_from_json(text: str) -> ClassSplit | ClassSplitSet:
     if len(text) > _LONGEST_JSON:
         raise SplitError(f"The text has {len(text):,} characters; a split has at most {_LONGEST_JSON:,}.")
     try:
-        content = json.loads(text, parse_constant=_no_constant)
+        content = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+        text.encode()
     except json.JSONDecodeError as error:
         raise SplitError(
             f"This is no JSON: line {error.lineno}, column {error.colno}: {error.msg}."
         ) from None
     except RecursionError:
         raise SplitError("This JSON is nested too deeply for a split.") from None
+    except SplitError:
+        raise
+    except ValueError as error:  # a whole number of thousands of digits, half of a character
+        raise SplitError(f"This JSON holds what no split holds: {error}.") from None
     if not isinstance(content, dict) or content.get("format", _FORMAT) != _FORMAT:
         raise SplitError('This JSON is no split: it needs an object with "train", "validation" and "test".')
     if content.get("version", 1) != 1:
@@ -211,11 +218,24 @@ def split_from_json(text: str) -> ClassSplit | ClassSplitSet:
     if not isinstance(info, dict):
         raise SplitError('"info" of a split must be an object.')
     train, validation, test = (content[part] for part in parts)
-    return (ClassSplitSet if several else ClassSplit)(train, validation, test, info)
+    split = (ClassSplitSet if several else ClassSplit)(train, validation, test, info)
+    try:
+        # An escape can stand for half of a character, which no file can hold.
+        json.dumps([split.train, split.info, validation, test], ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise SplitError("The split holds half of a character (a lone surrogate); mend its names.") from None
+    return split
 
 
 def _no_constant(name: str) -> float:
     raise SplitError(f"The split holds {name}, which is no JSON number.")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise SplitError(f"The split holds {text[:20]}, which is too large for a number.")
+    return value
 
 
 def _part(classes: Any, part: str, least: int) -> tuple[str, ...]:
@@ -226,9 +246,9 @@ def _part(classes: Any, part: str, least: int) -> tuple[str, ...]:
     if wrong:
         raise SplitError(f"{part} holds {wrong[0]!r}; a class is a name.")
     names = tuple(str(c) for c in names)  # numpy's strings are strings of a kind, and JSON's are not
-    twice = [c for c in dict.fromkeys(names) if names.count(c) > 1]
-    if twice:
-        raise SplitError(f"{part} names {twice[0]!r} twice.")
+    twice = next((c for c, n in Counter(names).items() if n > 1), None)
+    if twice is not None:
+        raise SplitError(f"{part} names {twice!r} twice.")
     if len(names) < least:
         raise SplitError(f"{part} has {len(names)} classes; it needs at least {least}.")
     return names

@@ -6,7 +6,7 @@ import hashlib
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -101,9 +101,15 @@ def train_grid(
     size = _batch_size(collection, tasks, recipe, device)
     batches = [order[start : start + size] for start in range(0, len(order), size)]
     waiting = [n for n, models in enumerate(batches) if not ledger.done.keys() >= set(models)]
+    # Another device or more memory makes other batches; a state that is not of the same models begins anew.
+    states = {
+        n: ledger.states[n]
+        for n in waiting
+        if n in ledger.states and _is_of(ledger.states[n]["models"].tolist(), batches[n], ledger.done)
+    }
     epochs = np.full(len(tasks), recipe.epochs)
     for n in waiting:
-        epochs[batches[n]] = ledger.states[n]["epoch"] if n in ledger.states else 0
+        epochs[batches[n]] = states[n]["epoch"] if n in states else 0
 
     def tell() -> None:
         epochs[list(ledger.done)] = recipe.epochs
@@ -114,7 +120,7 @@ def train_grid(
 
     def work(n: int) -> None:
         try:
-            for news in _train_batch(n, batches[n], collection, tasks, recipe, device, ledger.states.get(n)):
+            for news in _train_batch(n, batches[n], collection, tasks, recipe, device, states.get(n)):
                 reports.put(news)
                 if stop.is_set():
                     return
@@ -141,6 +147,11 @@ def train_grid(
             stop.set()
             pool.shutdown(cancel_futures=True)
     return [ledger.done[i] for i in range(len(tasks))]
+
+
+def _is_of(alive: Sequence[int], models: Sequence[int], done: Container[int]) -> bool:
+    """Whether a state whose models `alive` still train is of the batch of these models."""
+    return set(alive) == {i for i in models if i not in done}
 
 
 def _train_batch(

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from core import statistics
-from core.splits import class_similarity
+from core.splits import class_similarity, held_out
 from core.statistics import Correlation
 from dashboard import numbers, separability, tables
 from dashboard.data import Clips
@@ -250,15 +250,22 @@ def related(found: Result, by: str) -> Related:
 
     Pearson and Spearman are over all accuracies, as in the paper's Table 1. The permutation keeps to the
     blocks of models that share test classes, and moves whole models: the accuracies of one model on several
-    test sets are one value there, their mean.
+    test sets are one value there, their mean. Of splits of one's own it moves whole splits, whose models
+    differ by their seeds alone, among those with the same test classes where there are such.
     """
 
     def compute() -> Related:
         m = found.models
         x, y = m[by].to_numpy(float), m["accuracy"].to_numpy(float)
-        whole = m.groupby("model", sort=True).agg(
+        own = found.spec.setup == "splits"
+        whole = m.groupby("split" if own else "model", sort=True).agg(
             x=(by, "mean"), y=("accuracy", "mean"), block=("block", "first")
         )
+        if own:
+            whole["block"] = _shared_tests(found.spec, whole.index.to_numpy(int))
+        if len(m) < 2:
+            none = statistics.Correlation(np.nan, np.nan, np.nan, np.nan, len(m))
+            return Related(none, none, float("nan"), len(whole), whole["block"].nunique(), None)
         permuted = float("nan")
         if len(whole) > 2 and np.ptp(whole["x"]) > 0 and np.ptp(whole["y"]) > 0:
             permuted = float(
@@ -280,6 +287,15 @@ def related(found: Result, by: str) -> Related:
         )
 
     return once(("zero-shot-related", found.spec.key, by), compute)
+
+
+def _shared_tests(spec: ZeroShotGrid, numbers: np.ndarray) -> list[str]:
+    """Return which splits share their test classes; all are of one block where no two do."""
+    parsed = spec.parsed_splits
+    tests = [frozenset(c for t in held_out(parsed[i])[1] for c in t) for i in numbers.tolist()]
+    if len(set(tests)) == len(tests):
+        return ["all splits"] * len(tests)
+    return [f"test classes {tests.index(t)}" for t in tests]
 
 
 def line(x: np.ndarray, y: np.ndarray) -> Fitted | None:
@@ -396,9 +412,16 @@ def _predictions(spec: ZeroShotGrid) -> dict[str, Any]:
 
 
 def in_cell(shown: Judged, true: str, predicted: str) -> pd.DataFrame:
-    """Return the clips of a cell of the confusion matrix, those that were nearly right first."""
+    """Return the clips of a cell of the confusion matrix, those that were nearly right first.
+
+    On the diagonal, which holds those that were right, the first are those whose class led the next by most.
+    """
     clips = shown.clips[(shown.clips["label"] == true) & (shown.clips["predicted"] == predicted)]
-    margin = clips["score"] - clips["own_score"]
+    if true == predicted:
+        ordered = np.sort(shown.scores[clips.index], axis=1)  # (clips, C)
+        margin = ordered[:, -2] - ordered[:, -1]
+    else:
+        margin = (clips["score"] - clips["own_score"]).to_numpy()
     return clips.assign(margin=margin).sort_values(["margin", "clip_id"], kind="stable")
 
 

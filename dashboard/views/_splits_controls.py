@@ -228,7 +228,7 @@ def _loaded(workspace: Workspace, view: state.View, dataset: Dataset, prefix: st
 
     text = view.text(f"{prefix}split", check=there)
     if not text:
-        raise SplitError("No split is loaded yet: choose a saved one, or a file, under “Save and load”.")
+        raise SplitError("No split is loaded yet: choose a saved one, or a file, under “Save, load, share”.")
     content = state.load_view(workspace.root, text) or {}
     st.caption(f"Loaded: {ui.plain(str(content.get('name', '')))}")
     if content.get("dataset") != dataset.name:
@@ -244,9 +244,9 @@ def load(
 ) -> str:
     """Show a split that is saved, or given as a file, as split A; return why not, or "". For callbacks."""
     try:
-        split = read()
+        kept = keep(workspace, dataset, name, read())
     except ValueError as error:
         return str(error)
-    view.set("split", keep(workspace, dataset, name, split))
+    view.set("split", kept)
     view.set("how", "loaded")
     return ""

@@ -202,6 +202,6 @@ def train(
     ui.reading(
         "A model projects the sounds and the texts of the training classes into one space and is then "
         "asked which **test** class each clip of them is of, by the text alone (Dogan et al., *On the role "
-        "of training class distribution in zero-shot audio classification*, section 2). Other recipes are "
-        "under Zero-shot."
+        "of training class distribution in zero-shot audio classification*, section 2). `hearspace train "
+        "zero-shot --split` trains by another recipe."
     )

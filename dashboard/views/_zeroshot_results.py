@@ -125,8 +125,10 @@ def _related(found: Result, by: str) -> None:
     shares = {
         "similarity": "the five ratios of one test cluster and seed are judged on the same test classes",
         "diversity": "all models of a seed are judged on the same test classes, each on several test sets",
-        "splits": "models of one seed begin with the same weights, and those of a split share their classes",
+        "splits": "the models of a split share all their classes and differ by their seeds alone",
     }[found.spec.setup]
+    own = found.spec.setup == "splits"
+    moved = "splits, each the mean of its models," if own else "models"
     ui.facts(
         [
             ("Pearson r", number(r.pearson.r)),
@@ -141,9 +143,10 @@ def _related(found: Result, by: str) -> None:
     ui.reading(
         f"**Why a permutation test.** Pearson’s p takes all accuracies for independent, but {shares}, so "
         "that an easy draw lifts several dots at once. The permutation shuffles what is along x only among "
-        f"models of one block, {zeroshot.PERMUTATIONS:,} times, and asks how often the correlation is as "
-        "strong: what the models of a block share cannot count as evidence there. Where the two p differ "
-        "much, trust the permuted one."
+        f"{moved} of one block, {zeroshot.PERMUTATIONS:,} times, and asks how often the correlation is as "
+        "strong: what those of a block share cannot count as evidence there. Where the two p differ "
+        "much, trust the permuted one"
+        + ("; fewer than five splits cannot reach a small one." if own else ".")
     )
 
 

@@ -275,6 +275,20 @@ def test_an_interrupted_training_goes_on(changes, end_at, monkeypatch):
     assert all(largest_difference(a, b) == 0 for a, b in zip(done, expected, strict=True))
 
 
+@pytest.mark.parametrize(("before", "after"), [(3, 1), (3, 2), (1, 3), (2, 3)])
+def test_other_batches_than_before_begin_anew_and_end(before, after, monkeypatch):
+    expected = train_many(SPLITS, *DATA, seeds=SEEDS, recipe=RECIPE, device="cpu")
+    monkeypatch.setattr(grid, "_SECONDS", 0.0)
+    monkeypatch.setattr(grid, "_batch_size", lambda *given: before)
+    memory = Memory(4)
+    with pytest.raises(KeyboardInterrupt):
+        train_many(SPLITS, *DATA, seeds=SEEDS, recipe=RECIPE, device="cpu", checkpoint=memory)
+    monkeypatch.setattr(grid, "_batch_size", lambda *given: after)
+    found = train_many(SPLITS, *DATA, seeds=SEEDS, recipe=RECIPE, device="cpu", checkpoint=memory)
+    for a, b in zip(found, expected, strict=True):
+        assert largest_difference(a, b) < 1e-6
+
+
 def test_a_checkpoint_of_something_else_is_not_used():
     memory = Memory()
     train_many(SPLITS[:2], *DATA, seeds=[0, 1], recipe=RECIPE, device="cpu", checkpoint=memory)

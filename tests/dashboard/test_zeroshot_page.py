@@ -3,6 +3,8 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from scipy import stats
 from sklearn.metrics import confusion_matrix, silhouette_samples
 from streamlit.testing.v1 import AppTest
 
-from core.splits import random_split, split_to_json
+from core.splits import ClassSplit, random_split, split_to_json
 from dashboard import data, zeroshot
 from dashboard.splits import Sizes
 from dashboard.zeroshot import Result
@@ -92,6 +94,55 @@ def test_correlations_are_scipys_and_models_are_what_is_permuted(
     assert r.line is not None
     slope = np.polyfit(m[by], m["accuracy"], 1)[0]
     assert (r.line.y[-1] - r.line.y[0]) / (r.line.x[-1] - r.line.x[0]) == pytest.approx(slope)
+
+
+def own_splits(shown: Workspace, tests: list[str], seeds: int) -> Result:
+    """A grid of splits of one's own, a training class and the first test class more similar each time."""
+    like = of(shown, "similarity")
+    splits = tuple(
+        split_to_json(ClassSplit(("a", f"train {i}"), ("v",), ("b", test)), compact=True)
+        for i, test in enumerate(tests)
+    )
+    spec = replace(like.spec, setup="splits", splits=splits, seeds=seeds)
+    n = len(tests) * seeds
+    split = np.repeat(np.arange(len(tests)), seeds)
+    models = like.models.iloc[np.zeros(n, int)].assign(
+        model=np.arange(n),
+        split=split,
+        seed=np.tile(np.arange(seeds), len(tests)),
+        block=[f"seed {s}" for s in np.tile(np.arange(seeds), len(tests))],
+        train_test_similarity=0.1 * split,
+        accuracy=0.5 + 0.1 * split + 0.001 * np.arange(n) % 0.003,
+    )
+    return replace(like, spec=spec, models=models.reset_index(drop=True))
+
+
+def test_of_splits_of_ones_own_whole_splits_are_permuted(shown: Workspace) -> None:
+    r = zeroshot.related(own_splits(shown, list("cdefg"), 6), "train_test_similarity")
+    assert (r.n_models, r.n_blocks, r.pearson.n) == (5, 1, 30)
+    assert r.permuted == pytest.approx(2 / 120, abs=0.01)  # the order of five, and its reverse
+    r = zeroshot.related(own_splits(shown, list("ccdd"), 6), "train_test_similarity")
+    assert (r.n_models, r.n_blocks) == (4, 2)
+    assert r.permuted == pytest.approx(1 / 2, abs=0.03)  # both pairs as they are, or both exchanged
+    r = zeroshot.related(own_splits(shown, list("cd"), 6), "train_test_similarity")
+    assert not np.isfinite(r.permuted)
+
+
+def test_one_accuracy_has_no_correlation(shown: Workspace) -> None:
+    r = zeroshot.related(own_splits(shown, ["c"], 1), "train_test_similarity")
+    assert (r.pearson.n, r.n_models, r.line) == (1, 1, None)
+    assert not np.isfinite([r.pearson.r, r.pearson.low, r.spearman.r, r.permuted]).any()
+
+
+def test_those_that_were_right_come_by_their_lead(shown: Workspace) -> None:
+    found = of(shown, "diversity")
+    judged = zeroshot.judged(found, found.models["id"][3])
+    label = judged.classes[int(np.diag(judged.confusion).argmax())]
+    cell = zeroshot.in_cell(judged, label, label)
+    assert len(cell) > 1
+    lead = [scores[0][1] - scores[1][1] for scores in map(partial(zeroshot.scored, judged), cell["clip_id"])]
+    assert lead == sorted(lead, reverse=True)
+    assert min(lead) >= 0
 
 
 def test_a_model_is_summed_up_as_scikit_learn_does(shown: Workspace) -> None:
