@@ -188,6 +188,19 @@ def result(spec: ZeroShotGrid) -> Result:
 # -- all models -------------------------------------------------------------------------------------------
 
 
+def recipe(spec: ZeroShotGrid) -> str:
+    """Say how the models of a grid are trained."""
+    said = [
+        f"learning rate {spec.learning_rate:g}",
+        f"batches of {spec.batch_size}",
+        numbers.count(spec.epochs, "epoch"),
+        f"margin {spec.margin:g}",
+    ]
+    said += ["sampled ranks"] * spec.sampled + ["standardised sounds"] * spec.standardise
+    said += [f"patience {spec.patience}"] * bool(spec.patience)
+    return ", ".join(said)
+
+
 def groups(found: Result) -> tuple[list[str], np.ndarray, str]:
     """Return the groups of the box plots, the group of each accuracy, and what the groups are."""
     m = found.models

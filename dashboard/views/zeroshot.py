@@ -56,7 +56,7 @@ def render(workspace: Workspace) -> None:
         )
     start.show(workspace, view, dataset, embedding, found, first=not grids)
     if grid is not None:
-        st.caption(ui.plain(grid.spec.title) + ".")
+        st.caption(f"{ui.plain(grid.spec.title)}. Trained with {zeroshot.recipe(grid.spec)}.")
         if grid.state == "done":
             _result(view, dataset, c, grid, grids)
         else:
@@ -108,7 +108,7 @@ def _named(g: Grid) -> str:
     words = [zeroshot.SETUPS[spec.setup], numbers.count(spec.n_models, "model")]
     if spec.setup != "splits":
         words.append(str(spec.sizes))
-    words.append(f"{spec.epochs} epochs")
+    words += [f"rate {spec.learning_rate:g}", f"{spec.epochs} epochs"]
     return " · ".join(words + [g.state] * (g.state != "done"))
 
 

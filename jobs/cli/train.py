@@ -232,7 +232,7 @@ def _numbers(text: str, between: str, kind: type, name: str, example: str, count
 
 
 def _ranges(text: str) -> tuple[Range, ...]:
-    if text == "paper" or text.isdecimal():
+    if text == "paper" or (text.isdecimal() and int(text)):
         return ()
     ends = [
         _numbers(pair, ":", float, "ranges", "such as 0.1:0.3,0.3:0.5, or give paper or a number", count=2)

@@ -128,8 +128,15 @@ class ZeroShotGrid(Spec):
         between("margin", self.margin, 0, 100)
         # What says the same is written the same.
         texts = tuple(split_to_json(_checked(split_from_json, s), compact=True) for s in self.splits)
+        if len(set(texts)) < len(texts):
+            raise SpecError("A split is given twice; its models would count twice. Give each once.")
         object.__setattr__(self, "splits", texts)
         object.__setattr__(self, "ratios", _ratios(self.ratios))
+        if self.setup != "splits" and self.patience and self.n_validation < 2:
+            raise SpecError(
+                "patience needs at least 2 validation classes: one is always right, which tells no epoch "
+                f"from another; n_validation is {self.n_validation}."
+            )
         object.__setattr__(self, "ranges", () if self.n_ranges else _ranges(self.ranges))
         if self.n_models > MOST_MODELS:
             raise SpecError(
