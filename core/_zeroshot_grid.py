@@ -200,13 +200,17 @@ def _batch_size(collection: Collection, tasks: Sequence[Task], recipe: Settings,
 def one_thread_each(threads: int) -> Iterator[None]:
     """Let the operations of a batch run in one thread where batches have one each.
 
-    Threads of one operation wait for each other at its end, some thirty times a step: batches do not.
+    Threads of one operation wait for each other at its end, some thirty times a step: batches do not. What
+    NumPy does is small, and takes longer in several threads.
     """
+    from threadpoolctl import threadpool_limits
+
     before = torch.get_num_threads()
     if threads > 1:
         torch.set_num_threads(1)
     try:
-        yield
+        with threadpool_limits(1, user_api="blas"):
+            yield
     finally:
         torch.set_num_threads(before)
 

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from core._arrays import matrix, unit_rows
+from core._zeroshot_batch import Trained
 from core._zeroshot_data import (
     Collection,
     Part,
@@ -23,7 +24,7 @@ from core._zeroshot_data import (
     initial_weights,
     standardisation,
 )
-from core._zeroshot_grid import Checkpoint, Progress, train_grid
+from core._zeroshot_grid import Checkpoint, Progress, one_thread_each, train_grid
 from core._zeroshot_start import Start
 from core.losses import warp_loss
 from core.splits import ClassSplit, ClassSplitSet
@@ -273,19 +274,8 @@ def train_many(
     recipe = recipe or Recipe()
     collection, tasks = _prepared(splits, audio, labels, text, classes, seeds, recipe)
     found = train_grid(collection, tasks, recipe, device or _default_device(), progress, checkpoint)
-    models = []
-    for task, trained in zip(tasks, found, strict=True):
-        weights = {}
-        if not trained.failed_epoch:
-            start = Start(collection, task, recipe.hidden, recipe.shared, len(trained.learned["text_steps"]))
-            weights = start.finish(trained.learned)
-            if recipe.standardise:
-                fitted = standardisation(collection.audio[task.train.rows])
-                weights |= dict(zip(("audio_mean", "audio_scale"), fitted, strict=True))
-        models.append(
-            _judge(task, collection, weights, trained.curves, trained.best_epoch, trained.failed_epoch)
-        )
-    return models
+    with one_thread_each(1):
+        return [_finished(task, collection, recipe, t) for task, t in zip(tasks, found, strict=True)]
 
 
 def predict(
@@ -356,6 +346,17 @@ def _prepared(
 def _judged(weights: Mapping[str, np.ndarray], collection: Collection, part: Part) -> Tested:
     predictions, scores = predict(weights, collection.audio[part.rows], collection.text[part.texts])
     return Tested(part.classes, part.rows, part.targets, predictions, scores)
+
+
+def _finished(task: Task, collection: Collection, recipe: Recipe, trained: Trained) -> ZeroShotModel:
+    weights = {}
+    if not trained.failed_epoch:
+        start = Start(collection, task, recipe.hidden, recipe.shared, len(trained.learned["text_steps"]))
+        weights = start.finish(trained.learned)
+        if recipe.standardise:
+            fitted = standardisation(collection.audio[task.train.rows])
+            weights |= dict(zip(("audio_mean", "audio_scale"), fitted, strict=True))
+    return _judge(task, collection, weights, trained.curves, trained.best_epoch, trained.failed_epoch)
 
 
 def _judge(
