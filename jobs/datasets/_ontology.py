@@ -16,6 +16,10 @@ from typing import Any
 from jobs.datasets import DatasetError, clean_label
 
 WHERE = "https://github.com/audioset/ontology"
+#: What the option `ontology` says to have the file fetched, and where it is fetched from, once.
+FETCH = "fetch"
+_URL = "https://raw.githubusercontent.com/audioset/ontology/master/ontology.json"
+_KEPT = "audioset-ontology.json"
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ def find_ontology(root: Path, given: str | None, places: Sequence[str]) -> Ontol
     ----------
     root : Path
     given : str or None
-        Path from the user, relative to `root` or absolute.
+        Path from the user, relative to `root` or absolute, or "fetch".
     places : sequence of str
         Where to look where nothing was given, relative to `root`.
 
@@ -83,8 +87,10 @@ def find_ontology(root: Path, given: str | None, places: Sequence[str]) -> Ontol
     Raises
     ------
     DatasetError
-        If the file that was named is not there, or is no ontology.
+        If the file that was named is not there or could not be fetched, or is no ontology.
     """
+    if given == FETCH:
+        return fetch_ontology()
     if given is None:
         found = next((place for place in places if (root / place).is_file()), None)
         return None if found is None else read_ontology(inside(root, found))
@@ -92,6 +98,35 @@ def find_ontology(root: Path, given: str | None, places: Sequence[str]) -> Ontol
     if not path.is_file():
         raise DatasetError(f"There is no ontology {path}; {WHERE} has AudioSet's ontology.json.")
     return read_ontology(path)
+
+
+def fetch_ontology() -> Ontology:
+    """Read AudioSet's ontology from the user's cache folder, where it is put at the first call.
+
+    Its authors name no checksum, so what comes is held to being an ontology: anything else is not kept.
+
+    Raises
+    ------
+    DatasetError
+        If it cannot be had, with what to do instead.
+    """
+    import pooch
+
+    folder = Path(pooch.os_cache("hearspace"))
+    pooch.get_logger().setLevel("WARNING")
+    try:
+        path = Path(pooch.retrieve(_URL, known_hash=None, fname=_KEPT, path=folder))
+    except OSError as error:  # as all errors of requests are
+        why = " ".join(str(error).split())[:200]
+        raise DatasetError(
+            f"AudioSet's ontology could not be fetched from {_URL} ({why}); download it from {WHERE} and say "
+            "with the option ontology where it is."
+        ) from None
+    try:
+        return read_ontology(path)
+    except DatasetError:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def read_ontology(path: Path) -> Ontology:

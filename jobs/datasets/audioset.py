@@ -27,7 +27,8 @@ DESCRIPTION = "AudioSet: single-label segments that are there as files, in class
 OPTIONS = {
     "segments": "the lists of segments, relative to the folder, with commas between several (default: every "
     "file named *_segments.csv in the folder)",
-    "ontology": "AudioSet's ontology.json, which names the labels (default: ontology.json in the folder)",
+    "ontology": "AudioSet's ontology.json, which names the labels (default: ontology.json in the folder), or "
+    "fetch, to get it once from GitHub",
     "threshold": "a class has more than this many clips; where a label has fewer, what lies above it is the "
     "class (default: 100)",
     "single": "which clips have a single label: 'label' (default), those with exactly one; 'branch', also "

@@ -26,7 +26,8 @@ DESCRIPTION = "FSD50K: sounds of Freesound with several labels each, in the offi
 OPTIONS = {
     "subset": "'all' (default: whatever is there), 'dev' or 'eval'",
     "ontology": "AudioSet's ontology.json, which gives classes their families and descriptions (default: "
-    "ontology.json in the folder or its FSD50K.ground_truth, where there is one)",
+    "ontology.json in the folder or its FSD50K.ground_truth, where there is one), or fetch, to get it once "
+    "from GitHub",
 }
 
 _TRUTH = "FSD50K.ground_truth"
