@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import pandas as pd
 
 from core import statistics
 from core.splits import class_similarity, held_out
-from core.statistics import Correlation
+from core.statistics import Correlation, Interval
 from dashboard import numbers, separability, tables
 from dashboard.data import Clips
 from dashboard.data import workspace as shown_workspace
@@ -199,6 +199,44 @@ def recipe(spec: ZeroShotGrid) -> str:
     said += ["sampled ranks"] * spec.sampled + ["standardised sounds"] * spec.standardise
     said += [f"patience {spec.patience}"] * bool(spec.patience)
     return ", ".join(said)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All accuracies of a grid in a few numbers.
+
+    Attributes
+    ----------
+    n_models, n : int
+        Models, and accuracies: several a model where there are several test sets.
+    mean : Interval
+        Of all accuracies. The interval is over the means of blocks, whose models share test classes.
+    lowest, highest : float
+    above : int
+        Accuracies above chance.
+    """
+
+    n_models: int
+    n: int
+    mean: Interval
+    lowest: float
+    highest: float
+    above: int
+
+
+def summary(found: Result) -> Summary:
+    """Sum up the accuracies of a grid."""
+    m = found.models
+    y = m["accuracy"]
+    over_blocks = statistics.mean_interval(y.groupby(m["block"]).mean().to_numpy(), low=0, high=1)
+    return Summary(
+        m["model"].nunique(),
+        len(m),
+        replace(over_blocks, value=float(y.mean())),
+        float(y.min()),
+        float(y.max()),
+        int((y > m["chance"]).sum()),
+    )
 
 
 def groups(found: Result) -> tuple[list[str], np.ndarray, str]:

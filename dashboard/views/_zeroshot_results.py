@@ -42,15 +42,18 @@ def show(view: state.View, found: Result, grids: list[Grid], picked: str, file: 
 
 
 def _facts(found: Result) -> None:
-    mean = found.models["accuracy"]
-    over = (mean - found.models["chance"] > 0).mean()
+    s = zeroshot.summary(found)
     sizes = found.meta.get("sizes")
+    mean = f"{s.mean.value:.3f}"
+    if np.isfinite(s.mean.low):
+        mean += f" ({s.mean.low:.3f} to {s.mean.high:.3f})"
     pairs = [
-        ("models", f"{found.models['model'].nunique():,}"),
-        ("mean accuracy", f"{mean.mean():.3f}"),
-        ("from", f"{mean.min():.3f} to {mean.max():.3f}"),
+        ("models", f"{s.n_models:,}"),
+        ("accuracies", f"{s.n:,}"),
+        (f"mean, 95% over {numbers.count(s.mean.n, 'block')}", mean),
+        ("lowest to highest", f"{s.lowest:.3f} to {s.highest:.3f}"),
         ("chance", "differs" if np.isnan(found.chance) else f"{found.chance:.3f}"),
-        ("above chance", f"{over:.0%}"),
+        ("above chance", f"{s.above:,} of {s.n:,}"),
     ]
     if sizes:
         pairs.append(("training / validation / test classes", " / ".join(map(str, sizes))))
@@ -144,7 +147,8 @@ def _related(found: Result, by: str) -> None:
         f"**Why a permutation test.** Pearson’s p takes all accuracies for independent, but {shares}, so "
         "that an easy draw lifts several dots at once. The permutation shuffles what is along x only among "
         f"{moved} of one block, {zeroshot.PERMUTATIONS:,} times, and asks how often the correlation is as "
-        "strong: what those of a block share cannot count as evidence there. Where the two p differ "
+        "strong: what those of a block share cannot count as evidence there. A model counts once, by the "
+        "mean of its test sets, so that this p is not of the same r. Where the two p differ "
         "much, trust the permuted one"
         + ("; fewer than five splits cannot reach a small one." if own else ".")
     )

@@ -47,6 +47,8 @@ def render(workspace: Workspace) -> None:
         return
     words = [numbers.count(int(found.clips.sum()), "clip"), numbers.count(len(found.names), "class")]
     words.append(numbers.count(len(grids), "experiment"))
+    failed = [g for g in grids if g.state == "failed"]
+    words += [f"{len(failed)} failed"] * bool(failed)
     st.caption(" · ".join(words + ["synthetic"] * bool(dataset.note)))
     if not grids:
         st.write(

@@ -96,6 +96,19 @@ def test_correlations_are_scipys_and_models_are_what_is_permuted(
     assert (r.line.y[-1] - r.line.y[0]) / (r.line.x[-1] - r.line.x[0]) == pytest.approx(slope)
 
 
+@pytest.mark.parametrize("setup", ["similarity", "diversity"])
+def test_accuracies_are_summed_up_over_blocks(shown: Workspace, setup: str) -> None:
+    m = of(shown, setup).models
+    s = zeroshot.summary(of(shown, setup))
+    means = [m["accuracy"][m["block"] == b].mean() for b in sorted(set(m["block"]))]
+    low, high = stats.t.interval(0.95, len(means) - 1, np.mean(means), stats.sem(means))
+    assert (s.n_models, s.n, s.mean.n) == (len(set(m["model"])), len(m), len(means))
+    assert s.mean.value == pytest.approx(m["accuracy"].mean())
+    assert (s.mean.low, s.mean.high) == pytest.approx((max(low, 0), min(high, 1)))
+    assert (s.lowest, s.highest) == (min(m["accuracy"]), max(m["accuracy"]))
+    assert s.above == sum(a > c for a, c in zip(m["accuracy"], m["chance"], strict=True))
+
+
 def own_splits(shown: Workspace, tests: list[str], seeds: int) -> Result:
     """A grid of splits of one's own, a training class and the first test class more similar each time."""
     like = of(shown, "similarity")
