@@ -41,7 +41,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A Chromium with a profile on disk, in which it keeps scripts compiled: pages open in half the time."""
     executable = next((p for p in map(shutil.which, NAMES) if p), None)
     if executable is None:
         message = f"No Chromium was found ({', '.join(NAMES)}); install one to run the browser tests."
@@ -50,8 +51,9 @@ def browser() -> Iterator[Any]:
         pytest.skip(message)
     from playwright.sync_api import sync_playwright
 
+    home = tmp_path_factory.mktemp("profile")
     with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        found = playwright.chromium.launch_persistent_context(home, executable_path=executable, args=FLAGS)
         yield found
         found.close()
 
@@ -152,16 +154,8 @@ def empty_site(show: Callable[[Path], SimpleNamespace], tmp_path: Path) -> str:
     return str(show(tmp_path / "empty").url)
 
 
-@pytest.fixture(scope="module")
-def profile(browser: Any) -> Iterator[Any]:
-    """A browser's profile for a module, so that Streamlit's scripts are fetched once in it."""
-    context = browser.new_context()
-    yield context
-    context.close()
-
-
 @pytest.fixture
-def page(profile: Any, site: SimpleNamespace, request: pytest.FixtureRequest) -> Iterator[Any]:
+def page(browser: Any, site: SimpleNamespace, request: pytest.FixtureRequest) -> Iterator[Any]:
     """A page that remembers nothing; afterwards there must be no error in it and no request to elsewhere.
 
     A test may give it another `viewport` and `color_scheme` by ``parametrize("page", LOOKS, indirect=True)``.
@@ -169,7 +163,7 @@ def page(profile: Any, site: SimpleNamespace, request: pytest.FixtureRequest) ->
     look = {"viewport": {"width": 1440, "height": 1000}, "color_scheme": "light"}
     look |= getattr(request, "param", {})
     assert set(look) == {"viewport", "color_scheme"}
-    found = profile.new_page()
+    found = browser.new_page()
     found.set_viewport_size(look["viewport"])
     found.emulate_media(color_scheme=look["color_scheme"])
     problems: list[str] = []
@@ -191,5 +185,5 @@ def page(profile: Any, site: SimpleNamespace, request: pytest.FixtureRequest) ->
     if found.url.startswith(site.url):
         found.evaluate("localStorage.clear()")
     found.close()
-    profile.clear_cookies()
+    browser.clear_cookies()
     assert problems == []

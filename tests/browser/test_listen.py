@@ -265,10 +265,10 @@ def _bytes(frame: Any) -> bytes:
 
 
 def test_two_rate_at_once_and_nothing_is_lost(browser: Any, site: SimpleNamespace) -> None:
-    contexts = [browser.new_context(viewport={"width": 1200, "height": 900}) for _ in range(2)]
-    pages = [c.new_page() for c in contexts]
+    pages = [browser.new_page() for _ in range(2)]
     aliases = ("carla", "dimitri")
     for p, alias in zip(pages, aliases, strict=True):
+        p.set_viewport_size({"width": 1200, "height": 900})
         p.set_default_timeout(60_000)
         begin(p, site, alias, seed=3)
     for number in range(1, 3):
@@ -288,8 +288,8 @@ def test_two_rate_at_once_and_nothing_is_lost(browser: Any, site: SimpleNamespac
     mine, theirs = (answered(site, a) for a in aliases)
     # The same test, so the same questions, whatever the order of the columns.
     assert [r.question.key for r in mine] == [r.question.key for r in theirs]
-    for c in contexts:
-        c.close()
+    for p in pages:
+        p.close()
 
 
 @pytest.mark.parametrize("page", LOOKS, indirect=True)
