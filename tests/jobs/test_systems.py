@@ -342,25 +342,12 @@ def test_essentia_itself() -> None:
     np.testing.assert_array_equal(model.embed([gap])[0], found[1])
 
 
-def test_the_documented_scaling(
-    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_documented_import(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = (DOCS / "systems.md").read_text(encoding="utf-8")
-    combine, scale = re.findall(r"```python\n(.*?)```", text, re.S)
+    (combine,) = re.findall(r"```python\n(.*?)```", text, re.S)
     monkeypatch.chdir(tmp_path)
     tones = workspace.dataset("tones")
-    ids = [str(c) for c in tones.clips["clip_id"]]
     rng = np.random.default_rng(0)
-    X = (10.0 ** np.arange(-6, 8) * rng.standard_normal((24, 14))).astype(np.float32)
-    X[:, 3] = 7
-    np.savez("freesound.npz", clip_ids=np.array(ids), embeddings=X)
-    exec(compile(scale, "systems.md", "exec"), {})
-    report = import_embeddings(workspace, tones, "freesound-scaled", tmp_path / "freesound-scaled.npz")
-    from sklearn.preprocessing import MinMaxScaler
-
-    found = workspace.cache.open(report.spec.key).array("embeddings")
-    np.testing.assert_allclose(found, MinMaxScaler().fit_transform(X.astype(np.float64)), atol=1e-6)
-
     outputs = [(str(p), rng.standard_normal((2 + i % 3, 4))) for i, p in enumerate(tones.clips["path"])]
     exec(compile(combine, "systems.md", "exec"), {"outputs": outputs})
     report = import_embeddings(workspace, tones, "openl3", tmp_path / "openl3.npz")
