@@ -189,7 +189,9 @@ def test_sounds_of_ones_own_are_asked_with_blindly(page: Any, site: SimpleNamesp
     (rating,) = answered(site, "eva")
     assert rating.question.query.kind == "upload"
     # The sound is in the dataset, too: it is the first that it finds.
-    shown = column(page, 0).locator(".hsr-row").first.inner_text()
+    first = column(page, 0).locator(".hsr-row").first
+    first.filter(has_text="take 00").wait_for()  # the names come a moment after the choice
+    shown = first.inner_text()
     assert ("take 000" in shown and "Crow" in shown) or ("take 003" in shown and "Rain" in shown)
 
 
