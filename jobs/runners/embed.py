@@ -20,6 +20,7 @@ import numpy as np
 
 from jobs import encoders
 from jobs.runners import shards
+from jobs.runners.trained import trained_audio, trained_text
 from jobs.specs import EmbedAudio, EmbedText
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ def embed_audio(spec: EmbedAudio, context: JobContext) -> None:
         With one sentence: the dataset is empty or has changed, the encoder cannot be had or has changed,
         or not one clip could be embedded.
     """
+    if spec.source is not None:
+        return trained_audio(spec, context)
     _check_identity(spec, "audio")
     dataset = context.workspace.dataset_for(spec.dataset)
     clips = dataset.clips
@@ -257,6 +260,8 @@ def embed_text(spec: EmbedText, context: JobContext) -> None:
     """
     from jobs.texts import texts_fingerprint, texts_of
 
+    if spec.source is not None:
+        return trained_text(spec, context)
     _check_identity(spec, "text")
     dataset = context.workspace.dataset_for(spec.dataset)
     table = texts_of(dataset, spec.of)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from jobs import encoders
+from jobs.encoders import trained
 from jobs.specs.base import DatasetRef, Spec, SpecError, between
 
 #: Neighbours kept of every clip. Enough for t-SNE at perplexity 50, for UMAP and for every list on a page.
@@ -52,13 +53,19 @@ class EmbedAudio(Spec):
     so that frames of clip i are ``frames[offsets[i]:offsets[i + 1]]``.
     """
 
+    LATER: ClassVar[frozenset[str]] = frozenset({"source", "run"})
+
     dataset: DatasetRef
     encoder: str
     #: What the name stands for: the encoder's version and, for weights in a folder or embeddings that were
     #: imported, their fingerprint.
     identity: str = ""
+    #: The training that the space is a part of, whose encoder is ``trained:NAME``, and the part.
+    source: Spec | None = None
+    run: str = ""
 
     def __post_init__(self) -> None:
+        _check_source(self)
         if not self.identity:
             object.__setattr__(self, "encoder", encoders.canonical(self.encoder, modality="audio"))
             imported = self.dataset.imported.get(self.encoder)
@@ -78,6 +85,8 @@ class EmbedText(Spec):
     id is the class for ``of="label"`` and ``of="description"``, the clip for ``of="caption"``.
     """
 
+    LATER: ClassVar[frozenset[str]] = frozenset({"source", "run"})
+
     dataset: DatasetRef
     #: Fingerprint of the texts, which can change while the sounds stay.
     texts: str
@@ -85,8 +94,12 @@ class EmbedText(Spec):
     of: str = "label"
     template: str = "{}"
     identity: str = ""
+    #: As of `EmbedAudio`.
+    source: Spec | None = None
+    run: str = ""
 
     def __post_init__(self) -> None:
+        _check_source(self)
         if self.of not in ("label", "description", "caption"):
             raise SpecError(
                 f"The texts to embed are {self.of!r}; they must be 'label', 'description' or 'caption'."
@@ -100,6 +113,19 @@ class EmbedText(Spec):
     @property
     def title(self) -> str:
         return f"embed the {self.of}s of {self.dataset.name} with {self.encoder}"
+
+
+def _check_source(spec: EmbedAudio | EmbedText) -> None:
+    """Fill in what a trained space is; refuse half of what one needs."""
+    named = spec.encoder.startswith(f"{trained.NAME}:")
+    if spec.source is None and not spec.run and not named:
+        return
+    if spec.source is None or not spec.run or not named:
+        raise SpecError(
+            f"A trained space needs the training, the part of it and an encoder called {trained.NAME}:NAME; "
+            f"there are {'a' if spec.source else 'no'} training, {spec.run!r} and {spec.encoder!r}."
+        )
+    object.__setattr__(spec, "identity", trained.identity_of(spec.source.key, spec.run))
 
 
 @dataclass(frozen=True, kw_only=True)
