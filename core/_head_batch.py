@@ -14,7 +14,7 @@ from torch.optim.sgd import sgd
 
 from core._angular_losses import add_soft_terms, add_terms, orthogonal_projection_loss
 from core._head_data import Clips, Fold, Shape, initial_weights, mixtures
-from core._zeroshot_data import epoch_order, standardisation
+from core._training import epoch_order, standardisation
 from core.losses import cross_entropy, focal_loss
 
 Tensors = dict[str, torch.Tensor]

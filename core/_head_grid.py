@@ -15,7 +15,7 @@ import torch
 
 from core._head_batch import Batch, Task, Trained
 from core._head_data import Clips
-from core._zeroshot_grid import Checkpoint, Progress, one_thread_each
+from core._training import Checkpoint, Progress, one_thread_each
 
 _MODELS = 10  # trained as one on a CPU: more do not fit its cache, fewer cost more in calls
 _GPU_ELEMENTS = 2**28  # values of weights trained as one on a GPU

@@ -13,7 +13,8 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from core._zeroshot_data import Collection, Task, epoch_order, epoch_tries, standardisation
+from core._training import epoch_order, standardisation
+from core._zeroshot_data import Collection, Task, epoch_tries
 from core._zeroshot_start import Start
 from core.losses import harmonic_sums
 

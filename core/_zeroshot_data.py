@@ -113,11 +113,6 @@ class Collection:
         return Part(classes, texts, rows[order], targets[order])
 
 
-def epoch_order(seed: int, epoch: int, n: int) -> np.ndarray:
-    """Return the order (n,) in which a model sees its clips in an epoch, counted from 0."""
-    return np.random.default_rng([seed, 1, epoch]).permutation(n)
-
-
 def epoch_tries(seed: int, epoch: int, targets: np.ndarray, n_classes: int) -> np.ndarray:
     """Return the wrong classes that the sampled loss tries for each clip, (n, C - 1), with replacement."""
     drawn = np.random.default_rng([seed, 2, epoch]).integers(
@@ -139,14 +134,6 @@ def initial_weights(seed: int, d_audio: int, d_text: int, hidden: int, shared: i
         for kind, shape in (("weight", (inputs, outputs)), ("bias", (outputs,))):
             weights[f"{name}_{kind}"] = random.uniform(-bound, bound, shape).astype(np.float32)
     return weights
-
-
-def standardisation(audio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and standard deviation of each dimension, (d,) float32; 1 for one that does not vary."""
-    wide = audio.astype(np.float64)
-    spread = wide.std(axis=0)
-    spread[spread <= 1e-12 * np.abs(wide).max(axis=0)] = 1
-    return wide.mean(axis=0).astype(np.float32), spread.astype(np.float32)
 
 
 def _single(values: ArrayLike, name: str) -> np.ndarray:

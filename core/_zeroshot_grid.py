@@ -6,15 +6,14 @@ import hashlib
 import queue
 import threading
 import time
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
 
+from core._training import Checkpoint, Progress, one_thread_each
 from core._zeroshot_batch import Batch, Settings, Trained
 from core._zeroshot_data import Collection, Task
 from core.splits import split_to_json
@@ -23,18 +22,7 @@ _MODELS = 6  # trained as one on a CPU: more do not fit its cache, fewer cost mo
 _GPU_SHARE = 0.5  # of the free memory
 _SECONDS = 20.0  # between two states of a batch that are kept
 
-Progress = Callable[[int, int], object]
 Arrays = dict[str, np.ndarray]
-
-
-class Checkpoint(Protocol):
-    """Where a training that may be interrupted keeps its state."""
-
-    def load(self) -> Mapping[str, np.ndarray] | None:
-        """Return what was saved last, if anything."""
-
-    def save(self, arrays: dict[str, np.ndarray]) -> None:
-        """Keep these arrays in the place of what was saved before."""
 
 
 @dataclass(frozen=True)
@@ -194,25 +182,6 @@ def _batch_size(collection: Collection, tasks: Sequence[Task], recipe: Settings,
     each = 4 * (4 * weights + 2 * values + held * (classes + 2)) + 8 * train * (3 + of_tries)
     free, _ = torch.cuda.mem_get_info(device)
     return max(1, min(len(tasks), int(_GPU_SHARE * free / each)))
-
-
-@contextmanager
-def one_thread_each(threads: int) -> Iterator[None]:
-    """Let the operations of a batch run in one thread where batches have one each.
-
-    Threads of one operation wait for each other at its end, some thirty times a step: batches do not. What
-    NumPy does is small, and takes longer in several threads.
-    """
-    from threadpoolctl import threadpool_limits
-
-    before = torch.get_num_threads()
-    if threads > 1:
-        torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1, user_api="blas"):
-            yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _fingerprint(collection: Collection, tasks: Sequence[Task], recipe: Settings) -> bytes:

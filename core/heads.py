@@ -18,8 +18,7 @@ from core._arrays import matrix
 from core._head_batch import Task, Trained
 from core._head_data import Clips, Fold, check_seeds, draw_folds, initial_weights, mixtures
 from core._head_grid import Watch, train_grid
-from core._zeroshot_data import epoch_order, standardisation
-from core._zeroshot_grid import Checkpoint, Progress
+from core._training import Checkpoint, Progress, epoch_order, standardisation
 from core.losses import (
     VARIANTS,
     add_loss,

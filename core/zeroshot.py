@@ -14,17 +14,10 @@ import torch
 from numpy.typing import ArrayLike
 
 from core._arrays import matrix, unit_rows
+from core._training import Checkpoint, Progress, epoch_order, one_thread_each, standardisation
 from core._zeroshot_batch import Trained
-from core._zeroshot_data import (
-    Collection,
-    Part,
-    Task,
-    epoch_order,
-    epoch_tries,
-    initial_weights,
-    standardisation,
-)
-from core._zeroshot_grid import Checkpoint, Progress, one_thread_each, train_grid
+from core._zeroshot_data import Collection, Part, Task, epoch_tries, initial_weights
+from core._zeroshot_grid import train_grid
 from core._zeroshot_start import Start
 from core.losses import warp_loss
 from core.splits import ClassSplit, ClassSplitSet
