@@ -1,8 +1,9 @@
 """The workspace: the folder that holds datasets, jobs, results and saved views.
 
 ``<root>/cache`` is the artifact store, ``<root>/jobs`` the queue, ``<root>/datasets/<name>`` what was
-imported: ``dataset.json``, ``clips.parquet``, ``classes.parquet``, ``report.parquet``. The sounds stay where
-they are. The folder is `--workspace`, else ``$HEARSPACE_HOME``, else the user's data folder.
+imported: ``dataset.json``, ``clips.parquet``, ``classes.parquet``, ``report.parquet`` and, where clips have
+several captions, ``captions.parquet``. The sounds stay where they are. The folder is `--workspace`, else
+``$HEARSPACE_HOME``, else the user's data folder.
 """
 
 from __future__ import annotations
@@ -133,6 +134,14 @@ class Dataset:
         from jobs.datasets import synthetic
 
         return synthetic.plan(self.source)
+
+    @cached_property
+    def captions(self) -> pd.DataFrame:
+        """One row a caption: clip_id, caption; `jobs.captions.captions_of` tidies them."""
+        if (self._folder / "captions.parquet").is_file():
+            return self._read("captions")
+        # Most datasets have one caption a clip, or none.
+        return self.clips.reindex(columns=["clip_id", "caption"])
 
     @cached_property
     def classes(self) -> pd.DataFrame:
@@ -299,6 +308,8 @@ class Workspace:
             "created": time.time(),
         }
         tables = {"clips": imported.clips, "classes": imported.classes, "report": imported.report}
+        if imported.captions is not None:
+            tables["captions"] = imported.captions
         return self._store(name, about, tables)
 
     def add_synthetic(self, name: str, spec: Synthesize) -> Dataset:

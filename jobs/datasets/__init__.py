@@ -62,6 +62,8 @@ class Found:
         A sentence about this clip.
     extra : mapping
         Further columns: plain values or None.
+    captions : tuple of str
+        All sentences about this clip where there may be several, `caption` the first of them.
     """
 
     path: str
@@ -70,6 +72,7 @@ class Found:
     family: str | None = None
     caption: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    captions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

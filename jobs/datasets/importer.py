@@ -21,6 +21,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,8 @@ class Imported:
         SHA-256 over ids and contents in order: what the sounds are.
     labels_fingerprint : str
         SHA-256 over ids, labels, folds, families and captions: what is said about them.
+    captions : DataFrame, optional
+        ``clip_id``, ``caption``: one row a caption, by clip, where the adapter gives several a clip.
     """
 
     clips: pd.DataFrame
@@ -69,6 +72,7 @@ class Imported:
     report: pd.DataFrame
     fingerprint: str
     labels_fingerprint: str
+    captions: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +144,14 @@ def import_dataset(
                 (path, REMARK, f"the only clip of its class, {label!r}: nothing to compare it with")
             )
     about = getattr(adapter, "classes", None)
+    captions = _captions(clips, [item for item, _ in kept])
     return Imported(
         clips=clips,
         classes=class_table(clips) if about is None else _all_classes(clips, about(folder, **given)),
         report=pd.DataFrame(report, columns=["path", "status", "reason"], dtype="str"),
         fingerprint=fingerprint(clips),
-        labels_fingerprint=labels_fingerprint(clips),
+        labels_fingerprint=labels_fingerprint(clips, captions),
+        captions=captions,
     )
 
 
@@ -154,10 +160,13 @@ def fingerprint(clips: pd.DataFrame) -> str:
     return _digest(clips[["clip_id", "sha256"]].itertuples(index=False, name=None))
 
 
-def labels_fingerprint(clips: pd.DataFrame) -> str:
-    """SHA-256 over what is said about the clips: labels, fold, family and caption, in order."""
+def labels_fingerprint(clips: pd.DataFrame, captions: pd.DataFrame | None = None) -> str:
+    """SHA-256 over what is said about the clips: labels, fold, family and captions, in order."""
     columns = [clips[c] for c in ("clip_id", "labels", "fold", "family", "caption")]
-    return _digest(zip(*columns, strict=True))
+    rows = zip(*columns, strict=True)
+    if captions is None:
+        return _digest(rows)
+    return _digest(chain(rows, captions[["clip_id", "caption"]].itertuples(index=False, name=None)))
 
 
 def class_table(clips: pd.DataFrame) -> pd.DataFrame:
@@ -315,6 +324,18 @@ def _table(kept: list[tuple[Found, _Read]]) -> pd.DataFrame:
         column = name if name not in clips.columns else f"{name} (given)"
         clips[column] = _column([f.extra.get(name) for f in items])
     return clips
+
+
+def _captions(clips: pd.DataFrame, items: list[Found]) -> pd.DataFrame | None:
+    """One row a caption, or None where no clip has a list of them."""
+    if not any(item.captions for item in items):
+        return None
+    pairs = [
+        (clip, caption)
+        for clip, item in zip(clips["clip_id"], items, strict=True)
+        for caption in item.captions or ([] if item.caption is None else [item.caption])
+    ]
+    return pd.DataFrame({"clip_id": _text([c for c, _ in pairs]), "caption": _text([t for _, t in pairs])})
 
 
 def _text(values: Sequence[str | None]) -> pd.Series:
