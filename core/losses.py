@@ -1,19 +1,26 @@
-"""Losses that training minimises; those on the angles between embeddings are of `core._angular_losses`."""
+"""Losses that training minimises.
+
+Those on the angles between embeddings are of `core._angular_losses`, those between sounds and texts of
+`core._contrastive_losses`.
+"""
 
 from __future__ import annotations
 
 import torch
 
 from core._angular_losses import VARIANTS, add_loss, add_loss_soft, orthogonal_projection_loss
+from core._contrastive_losses import clip_loss, soft_clip_loss
 
 __all__ = [
     "VARIANTS",
     "add_loss",
     "add_loss_soft",
+    "clip_loss",
     "cross_entropy",
     "focal_loss",
     "harmonic_sums",
     "orthogonal_projection_loss",
+    "soft_clip_loss",
     "warp_loss",
 ]
 

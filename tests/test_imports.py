@@ -26,7 +26,12 @@ CORE_WITH_TORCH = {
     "core.zeroshot",
     "core._zeroshot_batch",
     "core._zeroshot_grid",
+    "core.audio_networks",
     "core.contrastive",
+    "core._contrastive_grid",
+    "core._contrastive_losses",
+    "core._contrastive_model",
+    "core._contrastive_pretraining",
 }
 #: Compiled loops; every use of it is inside a function.
 CORE_WITH_NUMBA = {"core._kernels", "core._rank_kernels"}
