@@ -211,7 +211,9 @@ def embed_query(
 
 
 def reads_text(o: Offered) -> bool:
-    """True if the encoder may have a text tower of the same space."""
+    """True if the encoder may have a text tower of the same space; what was trained here embeds nothing new."""
+    if o.embedding.source is not None:
+        return False
     try:
         return "text" in encoders.get(o.encoder, modality="audio")[0].MODALITIES
     except encoders.EncoderError:

@@ -23,6 +23,7 @@ from dashboard import data, figures, listen, media, preferences, state
 from dashboard.views import _listen_blind as blind
 from dashboard.views import _listen_blind_queries as blind_queries
 from jobs import inprocess, measures, uploads
+from jobs.encoders import trained
 from jobs.ratings import Query, Question, System, open_ratings
 from jobs.specs import EmbedAudio, EmbedQuery, from_json
 from jobs.workspace import Workspace
@@ -292,6 +293,31 @@ def test_systems_that_cannot_embed_a_query_say_why(shown: Workspace) -> None:
     assert "The space of handcrafted was made by handcrafted/test" in everything(app)
     assert not shown.queue.jobs()
     assert "None of the systems at the left embeds text" in everything(run(from_="text"))
+
+
+def test_trained_spaces_are_searched_with_their_own_clips_only(
+    made: Any, fresh: Workspace, tmp_path: Path
+) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=3, sounds=False)
+    frozen = made.space(found, dataset, "aisfx", seed=0, spread=1.0)
+    artifact = found.cache.open(frozen.key)
+    # Any spec can stand for a training.
+    name = trained.encoder_name("ADD, all four", frozen.key)
+    spec = EmbedAudio(dataset=dataset.ref, encoder=name, source=frozen, run="0")
+    with found.cache.writer(spec.key, spec=spec.to_json()) as w:
+        w.array("embeddings", np.asarray(artifact.array("embeddings")))
+        w.table("clips", {"clip_id": dataset.clips["clip_id"].tolist()})
+    o = listen.offered(found, dataset)[name]
+    assert not listen.reads_text(o)
+    assert "None of the systems at the left embeds text" in everything(run(from_="text", system=name))
+    assert "23 results" in everything(run(query="rain__take-000", system=name))
+    upload, suffix = uploads.save(found.root, "a.wav", b"RIFF")
+    said = everything(run(from_="upload", upload=upload + suffix, system=name))
+    assert "nothing embeds others like them" in said
+    for given in ({"upload": (upload, suffix)}, {"text": "a dog"}):
+        with pytest.raises(listen.NotRanked, match="nothing embeds others like them"):
+            listen.embed_query(o, dataset, **given)
+    assert not found.queue.jobs()
 
 
 def test_upload_is_queued_refused_once_and_found(made: Any, fresh: Workspace, tmp_path: Path) -> None:
