@@ -211,7 +211,7 @@ def embed_query(
 
 
 def reads_text(o: Offered) -> bool:
-    """True if the encoder may have a text tower of the same space; what was trained here embeds nothing new."""
+    """True if the encoder may have a text tower of the same space; what was trained here embeds nothing."""
     if o.embedding.source is not None:
         return False
     try:
