@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -10,6 +11,14 @@ import pytest
 from jobs.workspace import Workspace
 from tests.dashboard import made as _made
 from tests.dashboard.helpers import showing
+
+
+@pytest.fixture(autouse=True)
+def _main_program() -> Iterator[None]:
+    """Put the main program back, which new processes look for: a page that is run takes its place."""
+    before = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = before
 
 
 @pytest.fixture(scope="session")

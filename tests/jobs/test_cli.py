@@ -28,6 +28,8 @@ from jobs.inprocess import run
 from jobs.workspace import Workspace
 from tests.jobs.tones import write_tones
 
+pytestmark = pytest.mark.alone
+
 README = Path(__file__).parents[2] / "README.md"
 
 

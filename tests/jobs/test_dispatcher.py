@@ -28,6 +28,8 @@ from jobs.workspace import WorkerBusy, Workspace, WorkspaceError
 from tests.jobs import gated
 
 #: Three shards: two are embedded at once, the third waits at the gate.
+pytestmark = pytest.mark.alone
+
 N_CLIPS = 96
 
 
