@@ -1,0 +1,195 @@
+"""What contrastive models are trained on: crops of sounds, pairs, their split and their order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+# What is drawn, each from a sequence of its own: [seed, this, epoch].
+_WEIGHTS, _ORDER, _CROPS, _SPLIT = range(4)
+VALIDATION_CROPS = 2**31  # the epoch that the crops of validation are drawn for
+
+
+class Sounds(Protocol):
+    """Recordings at one sample rate that crops can be read of: in memory, or in a file mapped to it."""
+
+    @property
+    def sample_rate(self) -> int:
+        """In Hz."""
+        ...
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Samples of each recording, (n,) int64."""
+        ...
+
+    def crop(self, rows: np.ndarray, starts: np.ndarray, n_samples: int) -> np.ndarray:
+        """Return `n_samples` of each recording in `rows`, from `starts` on: (b, n_samples) float32.
+
+        Zeros follow where a recording ends sooner.
+        """
+        ...
+
+
+class Waveforms:
+    """`Sounds` that are arrays.
+
+    Parameters
+    ----------
+    waveforms : sequence of (t,) array_like, or (n, t) array
+        Mono; not copied where it is float32.
+    sample_rate : int
+
+    Raises
+    ------
+    ValueError
+        For no recording, or one that is not one channel of finite numbers.
+    """
+
+    def __init__(self, waveforms: Sequence[ArrayLike] | np.ndarray, sample_rate: int) -> None:
+        self._waveforms = [np.asarray(w, dtype=np.float32) for w in waveforms]
+        if not self._waveforms:
+            raise ValueError("There are no waveforms; give one or more.")
+        for i, w in enumerate(self._waveforms):
+            if w.ndim != 1 or not w.size or not np.isfinite(w).all():
+                raise ValueError(
+                    f"Waveform {i} has shape {w.shape}; it must be one channel of finite numbers, (t,)."
+                )
+        self.sample_rate = int(sample_rate)
+        self.lengths = np.array([len(w) for w in self._waveforms], dtype=np.int64)
+
+    def crop(self, rows: np.ndarray, starts: np.ndarray, n_samples: int) -> np.ndarray:
+        """See `Sounds.crop`."""
+        found = np.zeros((len(rows), n_samples), dtype=np.float32)
+        for crop, row, start in zip(found, rows, starts, strict=True):
+            part = self._waveforms[row][start : start + n_samples]
+            crop[: len(part)] = part
+        return found
+
+
+class Cropping(Protocol):
+    """What is read of a `core.contrastive.ContrastiveRecipe` to cut crops."""
+
+    @property
+    def sample_rate(self) -> int: ...
+    @property
+    def seconds(self) -> float: ...
+    @property
+    def standardise(self) -> bool: ...
+
+
+class Splitting(Protocol):
+    """What is read of a `core.contrastive.ContrastiveRecipe` to set pairs aside."""
+
+    @property
+    def validation(self) -> float: ...
+    @property
+    def validation_by(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Which pairs a model is trained on and which validate it: each (p, 2), row of sound and of caption."""
+
+    train: np.ndarray
+    validation: np.ndarray
+
+
+def random_crops(
+    sounds: Sounds,
+    rows: np.ndarray,
+    recipe: Cropping,
+    *,
+    seed: int,
+    epoch: int,
+    places: np.ndarray | None = None,
+) -> np.ndarray:
+    """Cut a crop from each of some recordings, at the `places` of an epoch: (b, samples) float32."""
+    size = round(recipe.seconds * recipe.sample_rate)
+    spare = np.maximum(sounds.lengths[rows] - size, 0)
+    starts = np.floor(places[rows] * (spare + 1)).astype(np.int64)
+    return prepared(sounds.crop(rows, starts, size), recipe)
+
+
+def crop_places(n: int, seed: int, epoch: int) -> np.ndarray:
+    """Return where the crops of an epoch begin, (n,) in [0, 1) of what each recording leaves to choose.
+
+    It is drawn for all recordings at once, and so does not hang on which of them are asked for.
+    """
+    return np.random.default_rng([seed, _CROPS, epoch]).random(n)
+
+
+def prepared(crops: np.ndarray, recipe: Cropping) -> np.ndarray:
+    """Bring each crop to mean 0 and variance 1 where the recipe wants it; silence stays 0."""
+    crops = np.asarray(crops, dtype=np.float32)
+    if not recipe.standardise:
+        return crops
+    crops = crops - crops.mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
+    spread = np.sqrt(np.square(crops, dtype=np.float64).mean(axis=1, keepdims=True))
+    return (crops / np.where(spread > 1e-8, spread, 1)).astype(np.float32)
+
+
+def windows(length: int, recipe: Cropping) -> np.ndarray:
+    """Return where the windows begin that cover a whole recording, evenly spread, (w,) int64."""
+    size = round(recipe.seconds * recipe.sample_rate)
+    n = max(1, -(-length // size))
+    return np.linspace(0, max(length - size, 0), n).round().astype(np.int64)
+
+
+def split_pairs(pairs: np.ndarray, recipe: Splitting, seed: int, n_sounds: int) -> Pairs:
+    """Set pairs aside for validation: all of some clips, or any.
+
+    Clips are taken in an order drawn for all sounds at once, so that models on parts of the same sounds are
+    validated on the same clips as far as they have them.
+    """
+    if recipe.validation == 0:
+        return Pairs(pairs, pairs[:0])
+    random = np.random.default_rng([seed, _SPLIT])
+    if recipe.validation_by == "clip":
+        clips = np.unique(pairs[:, 0])
+        order = random.permutation(n_sounds)
+        chosen = clips[np.argsort(order[clips], kind="stable")][: _held(len(clips), recipe.validation)]
+        held = np.isin(pairs[:, 0], chosen)
+    else:
+        held = np.zeros(len(pairs), dtype=bool)
+        held[random.permutation(len(pairs))[: _held(len(pairs), recipe.validation)]] = True
+    # Neighbours in a table are captions of one clip, which would be each other's wrong answers.
+    aside = pairs[held]
+    return Pairs(pairs[~held], aside[random.permutation(len(aside))])
+
+
+def _held(n: int, share: float) -> int:
+    return min(max(1, round(share * n)), n - 1)
+
+
+def epoch_pairs(pairs: np.ndarray, seed: int, epoch: int, a_clip: int | None = None) -> np.ndarray:
+    """Return pairs in the order of an epoch, of each clip all or only the first `a_clip`."""
+    found = pairs[np.random.default_rng([seed, _ORDER, epoch]).permutation(len(pairs))]
+    if a_clip is None:
+        return found
+    by_clip = np.argsort(found[:, 0], kind="stable")
+    clips = found[by_clip, 0]
+    rank = np.empty(len(found), dtype=np.int64)  # which of its clip's pairs each is
+    rank[by_clip] = np.arange(len(found)) - np.searchsorted(clips, clips)
+    return found[rank < a_clip]
+
+
+def batches(n: int, size: int) -> Iterator[slice]:
+    """Cut n items into batches; one that would be left alone joins the last, for it has nothing to beat."""
+    start = 0
+    while start < n:
+        stop = n if n - start <= size + 1 else start + size
+        yield slice(start, stop)
+        start = stop
+
+
+def uniform_weights(seed: int, which: int, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Draw a linear layer's weight (outputs, inputs) and bias within ±1/√(inputs), float32."""
+    random = np.random.default_rng([seed, _WEIGHTS, which])
+    bound = 1 / np.sqrt(shape[1])
+    weight, bias = random.uniform(-bound, bound, shape), random.uniform(-bound, bound, shape[0])
+    return weight.astype(np.float32), bias.astype(np.float32)
