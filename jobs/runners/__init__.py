@@ -21,6 +21,8 @@ RUNNERS = {
     "EmbedQuery": "jobs.runners.query:embed_query",
     "EmbedText": "jobs.runners.embed:embed_text",
     "KMeansCurve": "jobs.runners.separability:kmeans_curve",
+    "LossGrid": "jobs.runners.losses:loss_grid",
+    "LossNetworkGrid": "jobs.runners.loss_networks:loss_network_grid",
     "MapQuality": "jobs.runners.maps:map_quality",
     "Neighbors": "jobs.runners.maps:neighbors",
     "Project": "jobs.runners.maps:project",

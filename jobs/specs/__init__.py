@@ -10,6 +10,14 @@ from jobs.specs.base import (
     missing,
     parse,
 )
+from jobs.specs.losses import (
+    ADD_WEIGHTS,
+    SETTINGS,
+    SMALL_CNN,
+    LossGrid,
+    LossNetworkGrid,
+    LossTraining,
+)
 from jobs.specs.measures import (
     CLIP_KS,
     Agreement,
@@ -38,6 +46,7 @@ from jobs.specs.spaces import (
 from jobs.specs.zeroshot import MOST_MODELS, SETUPS, ZeroShotGrid
 
 __all__ = [
+    "ADD_WEIGHTS",
     "CLIP_KS",
     "CUTOFFS",
     "GRAPH_K",
@@ -45,7 +54,9 @@ __all__ = [
     "MOST_MODELS",
     "QUERY_CHARACTERS",
     "QUERY_SECONDS",
+    "SETTINGS",
     "SETUPS",
+    "SMALL_CNN",
     "SPECS",
     "Agreement",
     "Baselines",
@@ -54,6 +65,9 @@ __all__ = [
     "EmbedQuery",
     "EmbedText",
     "KMeansCurve",
+    "LossGrid",
+    "LossNetworkGrid",
+    "LossTraining",
     "MapQuality",
     "Neighbors",
     "Project",
