@@ -1,0 +1,125 @@
+"""Small matrices of pairs of classes, side by side: a pair pointed at in one is marked in all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dashboard.components import component
+from dashboard.figures._cells import reach
+
+#: Classes that still leave cells to point at.
+MOST = 24
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number of pairs of classes, drawn with one scale in all settings.
+
+    Attributes
+    ----------
+    name : str
+        What it is, with its range.
+    short : str
+        The same in a word.
+    values : ndarray, shape (S, C, C)
+        Of each setting; NaN where there is none.
+    """
+
+    name: str
+    short: str
+    values: np.ndarray
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Ends of the scale: the lowest and the highest number of all settings."""
+        found = np.asarray(self.values, float)
+        found = found[np.isfinite(found)]
+        if not len(found):
+            return 0.0, 1.0
+        low, high = float(found.min()), float(found.max())
+        return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def content(
+    classes: Sequence[str], settings: Sequence[str], said: Sequence[str], numbers: Sequence[Number]
+) -> dict[str, Any]:
+    """Return what the browser draws.
+
+    Parameters
+    ----------
+    classes : sequence of str, length C
+        In the order of rows and columns.
+    settings : sequence of str, length S
+    said : sequence of str, length S
+        A few words more about each.
+    numbers : sequence of Number
+        From top to bottom.
+
+    Raises
+    ------
+    ValueError
+        For numbers of another shape, or more classes than can be pointed at.
+    """
+    shape = (len(settings), len(classes), len(classes))
+    for number in numbers:
+        if np.shape(number.values) != shape:
+            raise ValueError(
+                f"{number.short} has shape {np.shape(number.values)}; needed is {shape}: a matrix of "
+                "pairs of classes for each setting."
+            )
+    if len(classes) > MOST:
+        raise ValueError(f"There are {len(classes)} classes; choose at most {MOST} of them.")
+    return {
+        "classes": list(classes),
+        "settings": [{"name": s, "said": t} for s, t in zip(settings, said, strict=True)],
+        "numbers": [
+            {"name": n.name, "short": n.short, "ends": list(n.ends), "values": _plain(n.values)}
+            for n in numbers
+        ],
+        "scales": {theme: [colour for _, colour in reach(theme)] for theme in ("light", "dark")},
+    }
+
+
+def show(
+    found: dict[str, Any],
+    *,
+    key: str,
+    label: str,
+    file: str,
+    pair: tuple[str, str],
+    setting: str,
+    on_pair: Callable[[], None],
+) -> None:
+    """Mount the matrices.
+
+    Parameters
+    ----------
+    found : dict
+        From `content`.
+    key : str
+        Of the component; ``st.session_state[key]["pair"]`` holds setting and classes in the callback.
+    label : str
+        What they are, for screen readers.
+    file : str
+        Name, without ending, of the image that is saved.
+    pair : (str, str)
+        The chosen classes, marked in all matrices.
+    setting : str
+        The chosen setting.
+    on_pair : callable
+        Called when a cell is clicked.
+    """
+    data = found | {"label": label, "file": file, "pair": list(pair), "setting": setting}
+    component("matrices")(key=key, data=data, on_pair_change=on_pair)
+
+
+def _plain(values: np.ndarray) -> list[Any]:
+    # JSON has no NaN.
+    rounded = np.round(np.asarray(values, float), 6).astype(object)
+    rounded[~np.isfinite(np.asarray(values, float))] = None
+    plain: list[Any] = rounded.tolist()
+    return plain
