@@ -33,7 +33,8 @@ def add(
     adapter: Annotated[
         str,
         typer.Option(
-            help="folder, csv, esc50, fsd50k, audioset, synthetic, or auto: what the folder looks like."
+            help="folder, csv, esc50, fsd50k, audioset, captions, synthetic, or auto: what the folder looks "
+            "like."
         ),
     ] = "auto",
     option: Annotated[
@@ -48,7 +49,7 @@ def add(
 
     The sounds stay where they are. Each is opened and hashed once; what cannot be used is reported and
     left out. Adapters: `folder` (a class a folder), `csv` (a table names the sounds), `esc50`, `fsd50k`,
-    `audioset`, `synthetic`.
+    `audioset`, `captions` (Clotho, AudioCaps, MACS), `synthetic`.
 
     Example: `hearspace add birds ~/recordings/birds`
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from jobs.datasets import DatasetError, audioset, fsd50k
+from jobs.datasets import DatasetError, audioset, captions, fsd50k
 
 # The first layout of ESC-10: "001 - Dog bark/1-17150-A.ogg".
 _OLD_ESC10 = re.compile(r"\d+ - [^/]+/\d-\d+-[A-Z]\.\w+")
 
 
 def detect(root: Path) -> str:
-    """Return the name of the adapter for a folder: esc50, fsd50k and audioset by their layouts, csv by a lone
-    table, else folder.
+    """Return the name of the adapter for a folder: esc50, fsd50k, audioset and captions by their layouts,
+    csv by a lone table, else folder.
 
     Raises
     ------
@@ -29,6 +29,8 @@ def detect(root: Path) -> str:
         return "fsd50k"
     if audioset.looks_like(root):
         return "audioset"
+    if captions.looks_like(root):
+        return "captions"
     folders = [p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")]
     if folders and all(any(_OLD_ESC10.fullmatch(f"{d.name}/{p.name}") for p in d.iterdir()) for d in folders):
         return "esc50"

@@ -321,7 +321,7 @@ def _read(
                     if tally.damaged <= _DAMAGED:
                         yield LeftOut(f"{name}:{reader.line_num}", f"a row that cannot be read: {error}")
                     continue
-                stems = [s for s in _stems(ytid, start, end) if s in files] if ytid in ids else []
+                stems = [s for s in file_stems(ytid, start, end) if s in files] if ytid in ids else []
                 if not stems:
                     tally.without_file += 1
                     tally.first_without = tally.first_without or ytid
@@ -352,14 +352,14 @@ def _parsed(row: list[str]) -> tuple[str, float, float, list[str]]:
     return ytid, start, end, labels
 
 
-def _stems(ytid: str, start: float, end: float) -> list[str]:
+def file_stems(ytid: str, start: float, end: float) -> list[str]:
     """What a file of a segment may be called, without its ending.
 
     Times are seconds, whole or with three decimals or with six digits, or milliseconds.
 
     Examples
     --------
-    >>> _stems("-abc", 30.0, 40.0)[:5]
+    >>> file_stems("-abc", 30.0, 40.0)[:5]
     ['-abc', '-abc_30', '-abc_30_40', '-abc_30.000', '-abc_30.000_40.000']
     """
     spelled = [

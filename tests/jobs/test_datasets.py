@@ -29,6 +29,7 @@ from jobs.datasets.importer import (
 )
 from tests.jobs.bad_audio import RATE, as_nobody, tone, write_zoo
 from tests.jobs.mini_audioset import write_audioset
+from tests.jobs.mini_captions import write_macs
 from tests.jobs.mini_fsd50k import write_fsd50k
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -88,6 +89,7 @@ EXAMPLES: dict[str, Callable[[Path], Path]] = {
     "esc50": _esc50,
     "fsd50k": write_fsd50k,
     "audioset": write_audioset,
+    "captions": write_macs,
 }
 
 
@@ -177,7 +179,7 @@ class TestContract:
 
 
 def test_unknown_adapter() -> None:
-    with pytest.raises(UnknownAdapter, match="no dataset adapter 'esc51'; there are audioset, csv, esc50"):
+    with pytest.raises(UnknownAdapter, match="no dataset adapter 'esc51'; there are audioset, captions, csv"):
         datasets.get("esc51")
 
 
