@@ -14,11 +14,20 @@ import numpy as np
 
 _FORMAT = "hearspace class split"
 _LONGEST_JSON = 2_000_000  # characters
+#: Each part, what it is called, and the fewest classes that it can have.
+_LEAST = (("train", "training", 2), ("validation", "validation", 1), ("test", "test", 2))
 
 
 def whole(value: Any) -> bool:
     """Say whether a value is a whole number, which True is not."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def checked_seed(seed: int) -> int:
+    """Return the seed; raises `SplitError` where it is none."""
+    if not whole(seed) or seed < 0:
+        raise SplitError(f"seed is {seed!r}; it must be a whole number from 0.")
+    return int(seed)
 
 
 class SplitError(ValueError):
@@ -34,11 +43,11 @@ class Sizes:
     test: int = 5
 
     def __post_init__(self) -> None:
-        for part, least in (("train", 2), ("validation", 1), ("test", 2)):
+        for part, said, least in _LEAST:
             number = getattr(self, part)
             if not whole(number) or number < least:
                 raise SplitError(
-                    f"{part} is {number!r} classes; it must be a whole number, at least {least}."
+                    f"The number of {said} classes is {number!r}; it must be a whole number from {least}."
                 )
 
     def __str__(self) -> str:
@@ -71,7 +80,7 @@ class ClassSplit:
     info: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
-        for part, least in (("train", 2), ("validation", 1), ("test", 2)):
+        for part, _, least in _LEAST:
             object.__setattr__(self, part, _part(getattr(self, part), part, least))
         _check_apart({"train": self.train, "validation": self.validation, "test": self.test})
 

@@ -20,10 +20,13 @@ from core.splits import (
     class_elbow,
     class_similarity,
     cluster_classes,
+    distinct_ratios,
     diversity_splits,
+    feasible_diversity_sizes,
     feasible_sizes,
     from_test_cluster,
     hand_split,
+    largest_sizes,
     mean_pairwise_similarity,
     quantile_ranges,
     random_split,
@@ -257,9 +260,12 @@ def test_what_a_dataset_cannot_give_is_said_with_numbers_and_what_would_fit():
     )
     fitting = feasible_sizes(clusters)
     assert len(similarity_splits(names, clusters, seeds=[0], sizes=fitting)) == 15
+    # What is asked of all clusters is answered for all of them, though cluster 0 alone has room for more.
+    with pytest.raises(SplitError, match="Cluster 0 has 22 classes; .* sizes 12/3/3 would fit\\.$"):
+        similarity_splits(names, clusters, seeds=[0])
     with pytest.raises(SplitError):
         similarity_splits(names, clusters, seeds=[0], sizes=Sizes(13, 3, 3))
-    with pytest.raises(SplitError, match="clusters other than 0 have 1 classes; ratio 0 needs 4 of them"):
+    with pytest.raises(SplitError, match="clusters other than 0 have 1 class; ratio 0 needs 4 of them"):
         similarity_split("abcdefg", [0] * 6 + [1], cluster=0, ratio=0, seed=0, sizes=Sizes(4, 1, 2))
     with pytest.raises(SplitError, match="not even 2/1/2 would fit: choose fewer clusters"):
         similarity_split("abcdefg", [0] * 3 + [1] * 4, cluster=0, ratio=1, seed=0, sizes=Sizes(2, 1, 2))
@@ -274,6 +280,92 @@ def test_what_a_dataset_cannot_give_is_said_with_numbers_and_what_would_fit():
     ):
         random_split("abcd", seed=0, sizes=Sizes(2, 1, 2))
     assert feasible_sizes([0, 0, 0, 1]) is None
+
+
+def test_advice_on_clusters_is_advice_that_helps():
+    """Where no sizes fit, fewer clusters may be none, and one cluster has no other."""
+    two, least = Sizes(2, 1, 2), [0] * 4 + [1] * 4 + [2] * 4
+    for clusters, ratios, said in (
+        (least, PAPER_RATIOS, "choose fewer clusters"),
+        ([0] * 4 + [1] * 4, (1.0,), "choose fewer clusters"),
+        (
+            [0] * 4 + [1] * 4,
+            PAPER_RATIOS,
+            "choose another number of clusters, or a dataset with more classes",
+        ),
+        (
+            [0] * 30,
+            PAPER_RATIOS,
+            "one cluster only; ratio 0.5 needs .* choose more clusters, or the ratio 1 alone",
+        ),
+    ):
+        names = [f"c{i:02}" for i in range(len(clusters))]
+        with pytest.raises(SplitError, match=said):
+            similarity_splits(names, clusters, ratios=ratios, seeds=[0], sizes=two)
+
+
+def test_ratios_that_come_to_the_same_classes_are_one():
+    names = [f"c{i:02}" for i in range(30)]
+    clusters = np.arange(30) % 2
+    assert distinct_ratios(PAPER_RATIOS, 20) == PAPER_RATIOS
+    assert distinct_ratios((0.6, 0.5, 0.45, 0.1), 3) == (0.6, 0.45, 0.1)  # 2, 2, 1 and 0 of 3
+    for sizes, kept in ((Sizes(2, 1, 2), (1.0, 0.5, 0.0)), (Sizes(3, 1, 2), (1.0, 0.75, 0.25, 0.0))):
+        found = similarity_splits(names, clusters, seeds=range(2), sizes=sizes)
+        assert [s.info["ratio"] for s in found[: len(kept)]] == list(kept)
+        assert len(found) == len({(s.train, s.test) for s in found}) == 4 * len(kept)
+        # Those that are left out are none but those that are there.
+        for ratio in PAPER_RATIOS:
+            one = similarity_split(names, clusters, cluster=0, ratio=ratio, seed=0, sizes=sizes)
+            assert one.train in {s.train for s in found}
+
+
+def test_sizes_that_fit_keep_the_proportions_and_two_validation_classes():
+    def within(n):
+        return lambda s: s.train + s.validation + s.test <= n
+
+    for asked, n, expected in (
+        ("20/5/5", 99, "20/5/5"),
+        ("20/5/5", 25, "17/4/4"),
+        ("300/5/5", 40, "36/2/2"),
+        ("20/5/5", 7, "3/2/2"),
+        ("20/5/5", 6, "2/2/2"),
+        ("20/5/5", 5, "2/1/2"),
+        ("20/5/5", 4, "None"),
+        ("20/1/5", 20, "15/1/4"),
+        ("2/30/30", 5, "2/1/2"),
+    ):
+        assert str(largest_sizes(Sizes(*map(int, asked.split("/"))), within(n))) == expected
+
+
+def test_diversity_sizes_fit_all_ranges_and_seeds_and_none_before_them_do(monkeypatch):
+    monkeypatch.setattr("core._diverse_sets.RANDOM_ATTEMPTS", 10)
+    monkeypatch.setattr("core._diverse_sets.ATTEMPTS", 15)
+    names, centroids = classes(34, d=6, seed=1, families=3)
+    similarity = class_similarity(centroids)
+    asked, sets = Sizes(20, 4, 4), 2
+
+    def own(sizes):
+        return quantile_ranges(similarity, 3, sizes=sizes, n_test_sets=sets)
+
+    for ranges in (own, own(Sizes(5, 2, 2)), [(-0.5, 0.2), (0.2, 0.9)], [(0.99, 1.0)]):
+        tried = []
+
+        def draws(sizes, ranges=ranges, tried=tried):
+            tried.append(sizes)
+            try:
+                wanted = ranges(sizes) if callable(ranges) else ranges
+                diversity_splits(
+                    names, similarity, ranges=wanted, seeds=range(3), sizes=sizes, n_test_sets=sets
+                )
+            except SplitError:
+                return False
+            return True
+
+        found = feasible_diversity_sizes(
+            names, similarity, ranges=ranges, seeds=range(3), sizes=asked, n_test_sets=sets
+        )
+        assert found == largest_sizes(asked, draws)
+        assert len(tried) > 1
 
 
 @settings(max_examples=60, deadline=None)
@@ -410,9 +502,9 @@ def test_json_that_is_no_split(text, message):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: Sizes(1, 1, 2), "train is 1 classes; it must be a whole number, at least 2"),
-        (lambda: Sizes(2, 0, 2), "validation is 0 classes"),
-        (lambda: Sizes(2, 1, True), "test is True classes"),
+        (lambda: Sizes(1, 1, 2), "The number of training classes is 1; it must be a whole number from 2"),
+        (lambda: Sizes(2, 0, 2), "number of validation classes is 0; it must be a whole number from 1"),
+        (lambda: Sizes(2, 1, True), "number of test classes is True"),
         (lambda: class_centroids([[1.0]], [""]), "No clip has a class"),
         (lambda: class_centroids([[1.0]], ["a", "b"]), "one for each of 1 rows"),
         (lambda: class_centroids([[np.nan]], ["a"]), "Row 0 of X holds NaN"),
