@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 RUNNERS = {
     "Agreement": "jobs.runners.agreement:agreement",
     "Baselines": "jobs.runners.baselines:baselines",
+    "ContrastiveGrid": "jobs.runners.contrastive:contrastive_grid",
     "EmbedAudio": "jobs.runners.embed:embed_audio",
     "EmbedQuery": "jobs.runners.query:embed_query",
     "EmbedText": "jobs.runners.embed:embed_text",
@@ -30,6 +31,7 @@ RUNNERS = {
     "RetrievalGrid": "jobs.runners.retrieval:retrieval_grid",
     "Separability": "jobs.runners.separability:separability",
     "Synthesize": "jobs.runners.synthesize:run",
+    "ZeroShotClassification": "jobs.runners.classify:zero_shot_classification",
     "ZeroShotGrid": "jobs.runners.zeroshot:zero_shot_grid",
 }
 

@@ -10,6 +10,14 @@ from jobs.specs.base import (
     missing,
     parse,
 )
+from jobs.specs.contrastive import (
+    BACKBONES,
+    LEAK_MODES,
+    PRETRAININGS,
+    TRAININGS,
+    ContrastiveGrid,
+    ZeroShotClassification,
+)
 from jobs.specs.losses import (
     ADD_WEIGHTS,
     SETTINGS,
@@ -47,19 +55,24 @@ from jobs.specs.zeroshot import MOST_MODELS, SETUPS, ZeroShotGrid
 
 __all__ = [
     "ADD_WEIGHTS",
+    "BACKBONES",
     "CLIP_KS",
     "CUTOFFS",
     "GRAPH_K",
+    "LEAK_MODES",
     "METHODS",
     "MOST_MODELS",
+    "PRETRAININGS",
     "QUERY_CHARACTERS",
     "QUERY_SECONDS",
     "SETTINGS",
     "SETUPS",
     "SMALL_CNN",
     "SPECS",
+    "TRAININGS",
     "Agreement",
     "Baselines",
+    "ContrastiveGrid",
     "DatasetRef",
     "EmbedAudio",
     "EmbedQuery",
@@ -77,6 +90,7 @@ __all__ = [
     "Spec",
     "SpecError",
     "Synthesize",
+    "ZeroShotClassification",
     "ZeroShotGrid",
     "closure",
     "from_json",

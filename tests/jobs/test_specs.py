@@ -13,6 +13,7 @@ from jobs import specs
 from jobs.specs import (
     Agreement,
     Baselines,
+    ContrastiveGrid,
     DatasetRef,
     EmbedAudio,
     EmbedQuery,
@@ -28,6 +29,7 @@ from jobs.specs import (
     Separability,
     Spec,
     Synthesize,
+    ZeroShotClassification,
     ZeroShotGrid,
     closure,
     from_json,
@@ -68,6 +70,9 @@ EXAMPLES = [
         embedding=SPACE, text=NAMES, labels="c" * 64, setup="diversity", ranges=((0.1, 0.3),), seeds=2
     ),
     ZeroShotGrid(embedding=SPACE, text=NAMES, labels="c" * 64, setup="splits", splits=(SPLIT,)),
+    ContrastiveGrid(dataset=REF, labels="c" * 64, captions="e" * 64),
+    ContrastiveGrid(dataset=REF, labels="c" * 64, captions="e" * 64, training=("clean",), rate=1e-5),
+    ZeroShotClassification(embedding=SPACE, texts=(NAMES,), labels="c" * 64),
 ]
 
 

@@ -1,0 +1,289 @@
+"""Contrastive audio-text models, the grid of six that shows a leak, and classification by two towers."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from core._contrastive_recipe import SMALL, ContrastiveRecipe  # without torch, unlike core.contrastive
+from jobs import encoders
+from jobs.specs.base import DatasetRef, Spec, SpecError, between
+from jobs.specs.spaces import EmbedAudio, EmbedText
+
+PRETRAININGS = ("dirty", "clean", "none")
+TRAININGS = ("dirty", "clean")
+LEAK_MODES = ("words", "names")
+BACKBONES = ("small", "cnn14")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContrastiveGrid(Spec):
+    """Contrastive audio-text models, one for every pre-training and training, judged by held-out classes.
+
+    Of the clips of every test class a share is never trained on by any model: the test clips. Of the others,
+    the training clips, "dirty" takes all. "clean" pre-training leaves out the classes that share a word (or
+    the whole name, see `leaks`) with a test class; "clean" training leaves out every clip of which a caption
+    names one. Pre-training "none" begins with random weights.
+
+    With M the models, pre-trainings outside and trainings inside in the order asked for; P the pre-trainings;
+    n the clips of the dataset in its order; C all its classes, sorted; T the test classes, sorted; m the test
+    clips, in the order of the dataset; D, d_a and d_t the dimensions of E, x_a and x_t; and E the epochs, the
+    result is:
+
+    ``models.parquet``, a row a model: ``model`` (from 0), ``name`` ("dirty/clean": pre-training/training),
+    ``pretraining``, ``training``; ``n_pairs`` that may be trained on or validate, ``n_removed`` pairs that
+    were left out as leaks, ``n_train_clips`` and ``n_validation_clips``; ``accuracy`` of test clips among T
+    with ``accuracy_low`` and ``accuracy_high`` (Wilson, 95%), ``n_test``, ``chance`` (1/T); ``silhouette_xa``
+    and ``silhouette_Ea`` (cosine; test clips by class); for the pairs xa_Ea, xt_Et and Ea_Et, of the means of
+    the test clips of each test class and of the texts of T, ``overlap_xa_Ea`` (the largest S_k above chance,
+    see `core.similarity.topological_similarity`: ``adjusted``), ``overlap_xa_Ea_k`` (its k),
+    ``overlap_xa_Ea_plain`` (the largest S_k for k up to a fifth of T) and ``overlap_xa_Ea_literal`` (max_k
+    S_k with the point itself for k below T, the paper's words; its largest k always gives much of it);
+    ``epochs`` trained, ``best_epoch`` (from 1; its weights count), ``temperature`` (τ there), ``stopped``
+    (why before the last epoch, or ""), ``failed`` ("" or why; then numbers are NaN and ``best_epoch`` 0).
+    ``classes.parquet``: ``model``, ``label``, ``accuracy``, ``n_clips`` of every test class.
+    ``predictions.parquet``: ``model``, ``clip_id``, ``label``, ``predicted``, ``score`` (cosine of the
+    predicted class), ``own_score``; test clips of every model that did not fail.
+    ``confusion.npy`` (M, T, T) int64: row the class, column the prediction.
+    ``correlations.parquet``, over the models that did not fail: ``x``, ``y``, ``r`` (Pearson), ``p``,
+    ``low``, ``high`` (95%), ``n``. Rows: ``silhouette_Ea``, ``silhouette_xa`` and ``overlap_Ea_Et`` each
+    against ``accuracy`` and ``log_accuracy`` (natural; models with accuracy 0 left out); the paper's two are
+    silhouette_Ea with accuracy and overlap_Ea_Et with log_accuracy. NaN where fewer than 3 or none vary.
+    ``curves.npy`` (M, 5, E) float32, in the order of `core.contrastive.CURVES`: loss, validation_loss,
+    temperature, rate, gradient_norm; NaN after a model stopped. ``pretraining.parquet``, a row a
+    pre-training: ``pretraining``, ``source`` ("trained here", "file" or "random weights"), ``n_classes``,
+    ``n_clips``, ``n_removed_classes``, ``best_epoch``, ``validation_accuracy`` (NaN where none),
+    ``silhouette_x0`` (test clips, before any contrastive training); in its order ``pretrain_curves.npy`` (P,
+    4, E') in the order of `core.contrastive.PRETRAINING_CURVES`: loss, accuracy, validation_loss,
+    validation_accuracy.
+    ``clips.parquet``: ``clip_id``, ``label`` ("" where there is none), ``part`` ("test"; "train": may be
+    trained on by some model; "other": of several classes among them T, or unreadable), ``n_captions``; the
+    row order of ``audio_xa_<model>.npy`` (n, d_a), ``audio_Ea_<model>.npy`` (n, D) and, for each row of
+    pretraining.parquet, ``audio_x0_<row>.npy`` (n, d_a), the backbone before contrastive training. float32,
+    NaN for unreadable clips and failed models.
+    ``texts.parquet``: ``id`` (the class), ``text``, ``test`` (whether it is in T); the row order of
+    ``text_xt_<model>.npy`` (C, d_t), ``text_Et_<model>.npy`` (C, D) and ``text_x0.npy`` (C, d_t, the text
+    backbone as it came; the part "x0"). These are parts of trained spaces, ``run`` "xa_0", "Ea_0", "x0_0",
+    ... `jobs.contrastive.spaces_of` lists them.
+    Maps, float32: ``map_xa_<model>.npy`` and ``map_Ea_<model>.npy`` (m, 2), ``map_x0_<row>.npy`` (m, 2),
+    ``map_Et_<model>.npy`` (T, 2), ``map_xt_<model>.npy`` (T, 2), ``map_xt0.npy`` (T, 2). The rows of the
+    first are the clips whose part is "test", of the others the texts whose test is true, both in table order.
+    ``leaks.parquet``: ``caption``, ``clip_id``, ``label`` (the test class that it names), ``matched``; every
+    caption of a training clip that names a test class. ``label_leaks.parquet``: ``label`` (left out of clean
+    pre-training), ``test_class``, ``matched``.
+    In ``meta``: ``n_models``, ``n_failed``, ``n_clips``, ``n_classes``, ``n_test_classes``, ``n_test``,
+    ``n_captions``, ``n_leaks`` (captions), ``n_leaking_clips``, ``n_unnamed`` (training clips of a test class
+    that stay in the clean training because no caption of theirs names it), ``test_classes`` (list),
+    ``prompts``, ``temperature_start``, ``maps`` (space: method, "tsne" or "pca" where there are too few
+    points), ``sizes`` (d_a, d_t, D), ``parameters`` (of the audio backbone, both projectors, the text
+    backbone), ``seconds`` (of decoding, pretraining, training, embedding; of the attempt that finished),
+    ``recipe`` (a mapping), ``note`` (what a reader must know, or ""), ``left_out`` (clips ``unreadable``,
+    ``without_caption``), ``cards``.
+
+    """
+
+    dataset: DatasetRef
+    #: `Dataset.labels_fingerprint` and `jobs.captions.captions_fingerprint`: both can change while the sounds
+    #: stay.
+    labels: str
+    captions: str
+    text_encoder: str = "minilm"
+    #: Filled in: what the text encoder's name stands for.
+    identity: str = ""
+    #: Classes that models are judged by; () takes every fourth of each family, in the dataset's order, or of
+    #: all classes where families have fewer than four.
+    test_classes: tuple[str, ...] = ()
+    #: Share of the clips of each test class that no model is trained on.
+    test_share: float = 0.5
+    pretraining: tuple[str, ...] = PRETRAININGS
+    training: tuple[str, ...] = TRAININGS
+    #: What makes a caption a leak: any word of a test class's name but stop words, or the whole name.
+    leaks: str = "words"
+    #: Sentences that a class name is put into, {} standing for it; the mean of their embeddings counts.
+    prompts: tuple[str, ...] = ("{}",)
+    backbone: str = "small"
+    #: Mel bands, outputs and channels of the small backbone.
+    n_mels: int = 64
+    backbone_dim: int = 128
+    width: int = 16
+    #: PANNs checkpoints of CNN14: what pre-training "dirty" and "clean" begin and end with. Without one it is
+    #: trained here.
+    checkpoint_file: str = ""
+    clean_checkpoint_file: str = ""
+    #: Filled in: SHA-256 of these files, as far as they are given.
+    checkpoints: tuple[str, ...] = ()
+    seed: int = 0
+    # The recipe, as `core.contrastive.ContrastiveRecipe` explains; the defaults are its SMALL.
+    dim: int = SMALL.dim
+    hidden: int | None = SMALL.hidden
+    frozen_epochs: int = SMALL.frozen_epochs
+    frozen_rate: float = SMALL.frozen_rate
+    rate: float = SMALL.rate
+    max_epochs: int = SMALL.max_epochs
+    patience: int = SMALL.patience
+    gradient_limit: float = SMALL.gradient_limit
+    clamp: float = SMALL.clamp
+    plateau_factor: float = SMALL.plateau_factor
+    plateau_patience: int = SMALL.plateau_patience
+    sample_rate: int = SMALL.sample_rate
+    seconds: float = SMALL.seconds
+    standardise: bool = SMALL.standardise
+    batch_size: int = SMALL.batch_size
+    validation: float = SMALL.validation
+    validation_by: str = SMALL.validation_by
+    temperature: float = SMALL.temperature
+    learn_temperature: bool = SMALL.learn_temperature
+    tune_text: bool = SMALL.tune_text
+    captions_a_clip: int | None = SMALL.captions_a_clip
+    mixed_precision: str = SMALL.mixed_precision
+    pretrain_epochs: int = SMALL.pretrain_epochs
+    pretrain_rate: float = SMALL.pretrain_rate
+    pretrain_batch_size: int = SMALL.pretrain_batch_size
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.dataset, DatasetRef):
+            raise TypeError(f"dataset is {self.dataset!r}")
+        if not self.identity:
+            name = encoders.canonical(self.text_encoder, modality="text")
+            object.__setattr__(self, "text_encoder", name)
+            object.__setattr__(self, "identity", encoders.identity(name, modality="text"))
+        for name, allowed in (("pretraining", PRETRAININGS), ("training", TRAININGS)):
+            given = getattr(self, name)
+            if not given or not set(given) <= set(allowed) or len(set(given)) < len(given):
+                raise SpecError(
+                    f"{name} is {', '.join(map(str, given)) or 'empty'}; give one or more of "
+                    f"{', '.join(allowed)}, each once."
+                )
+        _one_of("leaks", self.leaks, LEAK_MODES)
+        _one_of("backbone", self.backbone, BACKBONES)
+        if len(set(self.test_classes)) < len(self.test_classes):
+            raise SpecError("A test class is given twice; give each once.")
+        if len(self.test_classes) == 1:
+            raise SpecError("There is one test class, which is always right; give at least 2.")
+        object.__setattr__(self, "test_classes", tuple(sorted(map(str, self.test_classes))))
+        between("test_share", self.test_share, 0.01, 1)
+        for prompt in self.prompts:
+            if not isinstance(prompt, str) or prompt.count("{}") != 1:
+                raise SpecError(f"A prompt is {prompt!r}; it must hold {{}} once, where the class name goes.")
+        if not self.prompts or len(set(self.prompts)) < len(self.prompts):
+            raise SpecError("prompts must hold at least one sentence, each once.")
+        between("n_mels", self.n_mels, 16, 256)
+        between("backbone_dim", self.backbone_dim, 2, 4096)
+        between("width", self.width, 1, 256)
+        between("seed", self.seed, 0, 2**31 - 1)
+        if self.backbone == "cnn14":
+            for name in ("n_mels", "backbone_dim", "width"):
+                object.__setattr__(self, name, type(self).__dataclass_fields__[name].default)
+        self._check_files()
+        try:
+            _ = self.recipe
+        except ValueError as error:
+            raise SpecError(str(error)) from None
+
+    def _check_files(self) -> None:
+        if self.backbone != "cnn14" and (self.checkpoint_file or self.clean_checkpoint_file):
+            raise SpecError(
+                "A PANNs checkpoint goes with the backbone cnn14; leave one out or change the other."
+            )
+        for name, pretraining in (("checkpoint_file", "dirty"), ("clean_checkpoint_file", "clean")):
+            if getattr(self, name) and pretraining not in self.pretraining:
+                raise SpecError(
+                    f"{name} is what pre-training {pretraining!r} begins with, which is not asked for."
+                )
+        if not self.checkpoints:
+            found = []
+            for name in ("checkpoint_file", "clean_checkpoint_file"):
+                if getattr(self, name):
+                    path = Path(getattr(self, name)).expanduser().absolute()
+                    object.__setattr__(self, name, str(path))
+                    found.append(_sha256(path))
+            object.__setattr__(self, "checkpoints", tuple(found))
+
+    @property
+    def recipe(self) -> ContrastiveRecipe:
+        """The recipe as `core.contrastive` takes it."""
+        return ContrastiveRecipe(**{f.name: getattr(self, f.name) for f in fields(ContrastiveRecipe)})
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the models in order: "dirty/clean" is pre-training/training."""
+        return tuple(f"{before}/{then}" for before in self.pretraining for then in self.training)
+
+    @property
+    def title(self) -> str:
+        what = "model" if len(self.names) == 1 else "models"
+        by = {"small": "a small network", "cnn14": "CNN14"}[self.backbone]
+        return (
+            f"{len(self.names)} contrastive {what} on {self.dataset.name}, {by} and {self.text_encoder} "
+            f"({', '.join(self.names)})"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZeroShotClassification(Spec):
+    """Classify the clips of a dataset by the text nearest to each: a model of two towers as it is.
+
+    The class of a clip is that of the text with the largest cosine; several prompts count by the mean of
+    their unit vectors. Clips of no class, of several or without a finite embedding are left out.
+
+    With C the classes, sorted, the result is: ``predictions.parquet`` in the order of the space's rows:
+    ``clip_id``, ``label``, ``predicted``, ``score`` (of the predicted class), ``own_score``.
+    ``classes.parquet``: ``label``, ``text`` (the first prompt's), ``n_clips``, ``accuracy`` (NaN without
+    clips), ``n_predicted``. ``confusion.npy`` (C, C) int64: row the class, column the prediction.
+    In ``meta``: ``accuracy`` (the share of clips) with ``low`` and ``high`` (Wilson, 95%), ``balanced`` (the
+    mean over classes), ``chance`` (1/C), ``n``, ``n_classes``, ``prompts``, ``left_out`` (clips
+    ``without_class``, ``of_several_classes``, ``of_other_classes``, ``not_finite``).
+    """
+
+    embedding: EmbedAudio
+    #: The classes by the same model's text tower, one space a prompt.
+    texts: tuple[EmbedText, ...]
+    #: `Dataset.labels_fingerprint`.
+    labels: str
+    #: Classes to choose from; () for all that have a clip.
+    classes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.embedding, EmbedAudio):
+            raise TypeError(f"embedding is {self.embedding!r}")
+        if not self.texts or not all(isinstance(text, EmbedText) for text in self.texts):
+            raise SpecError("texts must hold at least one embedding of the names of the classes.")
+        for text in self.texts:
+            if text.of == "caption":
+                raise SpecError("Captions are texts of clips; classes need those of labels or descriptions.")
+            if text.dataset.fingerprint != self.embedding.dataset.fingerprint:
+                raise SpecError(
+                    f"The sounds are of {self.embedding.dataset.name} and the texts of {text.dataset.name}; "
+                    "both must be of the same dataset."
+                )
+        if len({text.key for text in self.texts}) < len(self.texts):
+            raise SpecError("A prompt is given twice; give each once.")
+        if len(set(self.classes)) < len(self.classes) or len(self.classes) == 1:
+            raise SpecError("classes must hold at least 2, each once, or none for all.")
+        object.__setattr__(self, "classes", tuple(sorted(map(str, self.classes))))
+
+    def inputs(self) -> tuple[Spec, ...]:
+        return (*super().inputs(), *self.texts)
+
+    @property
+    def title(self) -> str:
+        prompts = ", ".join(f"“{text.template}”" for text in self.texts[:3])
+        more = f" and {len(self.texts) - 3} more" if len(self.texts) > 3 else ""
+        return (
+            f"classify {self.embedding.dataset.name} by {self.embedding.encoder} and {self.texts[0].of}s "
+            f"({prompts}{more})"
+        )
+
+
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise SpecError(f"{name} is {value!r}; it must be one of {', '.join(allowed)}.")
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise SpecError(f"The checkpoint {path} cannot be read ({error.strerror}).") from None
