@@ -255,6 +255,7 @@ def train_heads(
     *,
     recipes: Sequence[HeadRecipe],
     seeds: Sequence[int] = (0, 1, 2),
+    held_out: Sequence[object] | None = None,
     keep_epochs: Sequence[int] = (),
     keep_rows: ArrayLike | None = None,
     keep_models: Callable[[int, object], bool] | None = None,
@@ -277,6 +278,9 @@ def train_heads(
     seeds : sequence of int, default (0, 1, 2)
         From 0: what weights begin with, the order of the clips in every epoch, and mixtures. They are the
         same for all folds and recipes of one shape.
+    held_out : sequence, optional
+        The names of the folds that are held out, one after the other, in the order of the folds; all of them
+        if not given.
     keep_epochs : sequence of int
         After how many epochs embeddings are kept, ascending; 0 is before the first. Those beyond the epochs
         of a recipe are NaN.
@@ -308,7 +312,7 @@ def train_heads(
     ------
     ValueError
         For arrays that do not fit, values that are not finite, fewer than two classes or folds, no or equal
-        recipes, seeds that are none, or rows or epochs to keep that there are not.
+        recipes, seeds that are none, or folds, rows or epochs that there are not.
 
     Examples
     --------
@@ -321,16 +325,17 @@ def train_heads(
     [(1, 1.0), (2, 1.0)]
     """
     clips = Clips(X, labels, folds)
+    judged = _held_out(clips, held_out)
     numbers = check_seeds(seeds)
     if not recipes or len(set(recipes)) < len(recipes):
         raise ValueError(f"There are {len(recipes)} recipes; there must be one or more, each once.")
     rows, epochs = _to_keep(len(clips.X), keep_rows, keep_epochs)
     keep = keep_models or (lambda seed, fold: True)
-    tasks = [Task(r, s, f, bool(keep(s, f.name))) for r in recipes for s in numbers for f in clips.folds]
+    tasks = [Task(r, s, f, bool(keep(s, f.name))) for r in recipes for s in numbers for f in judged]
     trained = train_grid(
         clips,
         tasks,
-        [r.shape for r in recipes for _ in numbers for _ in clips.folds],
+        [r.shape for r in recipes for _ in numbers for _ in judged],
         keep_epochs=epochs,
         keep_rows=rows,
         device=device or _default_device(),
@@ -338,7 +343,7 @@ def train_heads(
         watch=watch,
         checkpoint=checkpoint,
     )
-    of_task = [(r, s, f) for r in recipes for s in numbers for f in clips.folds]
+    of_task = [(r, s, f) for r in recipes for s in numbers for f in judged]
     return [
         _judged(clips, *which, found, task.kept)
         for which, found, task in zip(of_task, trained, tasks, strict=True)
@@ -467,6 +472,16 @@ def compare_heads(runs: Iterable[HeadRun], first: HeadRecipe, second: HeadRecipe
         for found in shares
     )
     return paired_difference(x, y)
+
+
+def _held_out(clips: Clips, names: Sequence[object] | None) -> list[Fold]:
+    known = [fold.name for fold in clips.folds]
+    for name in names or ():
+        if name not in known:
+            raise ValueError(f"There is no fold {name!r}; there are {', '.join(map(str, known))}.")
+    if names is not None and not names:
+        raise ValueError("held_out is empty; name at least one fold, or leave it out for all.")
+    return [fold for fold in clips.folds if names is None or fold.name in names]
 
 
 def _default_device() -> str:

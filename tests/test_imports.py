@@ -47,6 +47,7 @@ DASHBOARD_JOBS = {
     "jobs.encoders",
     "jobs.datasets",
     "jobs.audio",
+    "jobs.live",
     "jobs.loudness",
     "jobs.rating_tables",
     "jobs.ratings",

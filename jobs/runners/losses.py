@@ -1,0 +1,132 @@
+"""Train heads on a frozen space with several losses, and keep what each makes of it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jobs.live import LiveCurves
+from jobs.runners.labels import labelled
+from jobs.runners.loss_results import Asked, Judged, folds_of, keeps, kept_rows, store
+from jobs.runners.zeroshot import Saved
+from jobs.specs import LossGrid, LossTraining
+
+if TYPE_CHECKING:
+    from core.heads import HeadRecipe
+    from jobs.context import JobContext
+
+#: Progress when all heads are trained.
+_TRAINED = 0.95
+
+
+def loss_grid(spec: LossGrid, context: JobContext) -> None:
+    """Compute `LossGrid`; what is trained when the process is killed goes on from the checkpoint.
+
+    Raises
+    ------
+    ValueError
+        With one sentence: the labels have changed, there are too few classes, clips or folds, or a fold that
+        is to be held out is not there.
+    """
+    started = time.perf_counter()
+    checkpoint = Saved(context.checkpoint / "training.npz")
+    begun = checkpoint.kept_share()
+    context.progress(begun * _TRAINED, 1, "reading")
+    # Loads torch, which takes seconds: not before the first word of progress.
+    from core.heads import embed, train_heads
+
+    asked = _read(spec, context)
+    chosen = recipes(spec)
+    seeds = range(spec.seeds)
+    what = f"training {len(chosen) * spec.seeds * len(asked.held_out):,} heads"
+
+    def report(done: int, total: int) -> None:
+        checkpoint.share = done / total
+        context.progress(checkpoint.share * _TRAINED, 1, f"{what}: {checkpoint.share:.0%}")
+
+    if begun:
+        context.log(f"Going on after {begun:.0%} of the training, from the checkpoint.")
+    models = [(r, s, f) for r in range(len(chosen)) for s in seeds for f in asked.held_out]
+    runs = train_heads(
+        asked.X,
+        asked.labels,
+        asked.folds,
+        recipes=chosen,
+        seeds=seeds,
+        held_out=asked.held_out,
+        keep_epochs=spec.kept_epochs,
+        keep_rows=kept_rows(asked.labels, spec.keep_clips),
+        keep_models=keeps(asked),
+        progress=report,
+        watch=LiveCurves(context.checkpoint, models),
+        checkpoint=checkpoint,
+    )
+    context.progress(_TRAINED, 1, "measuring")
+    judged = [
+        Judged(
+            run,
+            before=asked.X[run.rows],
+            tested=None if run.failed else embed(run, asked.X[run.rows]),
+        )
+        for run in runs
+    ]
+    cards = {"objective": "classification", "training_data": int((asked.folds != asked.held_out[0]).sum())}
+    store(spec, context, asked, judged, before="space", card=cards, started=started)
+    context.progress(1, 1)
+
+
+def recipes(spec: LossTraining) -> list[HeadRecipe]:
+    """Return how `core.heads` is to train what a spec asks for, a recipe each."""
+    from core.heads import HeadRecipe
+
+    # Each loss has a gamma of its own, or none.
+    gamma = {"focal": spec.focal_gamma, "opl": spec.opl_gamma}
+    own: dict[str, Any] = {}
+    if isinstance(spec, LossGrid):
+        own = {"hidden": spec.hidden, "standardise": spec.standardise}
+    return [
+        HeadRecipe(
+            loss=recipe.loss,
+            weights=recipe.weights,
+            gamma=gamma.get(recipe.loss, 0.0),
+            loss_weight=spec.opl_weight if recipe.loss == "opl" else 1.0,
+            variant=spec.variant,
+            dim=spec.dim,
+            epochs=spec.epochs,
+            batch_size=spec.batch_size,
+            # A network has one more, which its own training knows.
+            optimizer="sgd" if spec.optimizer == "sgd" else "adamw",
+            learning_rate=spec.learning_rate,
+            weight_decay=spec.weight_decay,
+            betas=spec.betas,
+            mixup=spec.mixup,
+            **own,
+        )
+        for recipe in spec.recipes
+    ]
+
+
+def _read(spec: LossGrid, context: JobContext) -> Asked:
+    space = labelled(spec.embedding, spec.labels, context)
+    nameless = space.labels == ""
+    broken = ~nameless & ~np.isfinite(space.X).all(axis=1)
+    kept = np.flatnonzero(~(nameless | broken))
+    if not len(kept):
+        raise ValueError(
+            f"No clip of {spec.embedding.dataset.name} has a class and an embedding; there is nothing to "
+            "train on."
+        )
+    labels = space.labels[kept].astype(str)
+    own = None if space.folds is None else space.folds[kept]
+    folds, drawn, held_out = folds_of(spec, labels, own)
+    return Asked(
+        clip_ids=np.array(space.clip_ids, dtype=object)[kept],
+        X=np.asarray(space.X[kept]),
+        labels=labels,
+        folds=folds,
+        drawn=drawn,
+        held_out=held_out,
+        left_out={"without_class": int(nameless.sum()), "not_finite": int(broken.sum()), "unreadable": 0},
+    )
