@@ -37,6 +37,11 @@ function create(parent) {
     </div>
     <div class="hsm-stage"><div class="hsm-plot" role="img"></div><div class="hsm-tip" hidden></div>
       <div class="hsm-wait">Drawing…</div></div>
+    <div class="hsm-frames" hidden>
+      <button type="button" aria-label="Play"></button>
+      <input type="range" min="0" step="1">
+      <output></output>
+    </div>
     <div class="hsm-legend"></div>
     <button type="button" class="hsm-all" aria-expanded="false" hidden></button>
     <p class="hsm-note" role="status" hidden></p>`;
@@ -76,6 +81,7 @@ function create(parent) {
       if (trace.meta === "points") trace.customdata = payload.ids;
     }
     view.maps = payload.figure.data.filter((t) => t.meta === "points");
+    film.prepare();
     if (!webgl) withoutWebGL(payload);
     view.at = new Map(view.maps[0].customdata.map((id, i) => [id, i]));
   }
@@ -254,6 +260,7 @@ function create(parent) {
   }
 
   const legend = hearspaceLegend({ root, view, theme, name, select });
+  const film = hearspaceFilm({ root, view, plot, shapes: () => rings(getComputedStyle(root).getPropertyValue("--st-text-color").trim()) });
 
   // -- tools -----------------------------------------------------------------------------------------
   function zoom(factor) {
@@ -267,7 +274,12 @@ function create(parent) {
   }
   function fit() {
     const change = {};
-    for (const trace of view.maps) for (const which of ["xaxis", "yaxis"]) change[which + trace[which].slice(1) + ".autorange"] = true;
+    for (const trace of view.maps) for (const which of ["xaxis", "yaxis"]) {
+      const axis = which + trace[which].slice(1);
+      const { range } = view.payload.figure.layout[axis]; // what holds the points at all times
+      if (range) change[axis + ".range"] = [...range];
+      else change[axis + ".autorange"] = true;
+    }
     window.Plotly.relayout(plot, change);
   }
   async function image(format) {
@@ -339,6 +351,7 @@ function create(parent) {
       note("");
       prepare(await answer.json());
     }
+    film.update(fresh);
     view.chosen = chosen;
     root.dataset.chosen = chosen || "";
     const asked = data.selection || "";
@@ -364,7 +377,7 @@ function create(parent) {
   });
   return {
     update: guarded,
-    destroy() { observer.disconnect(); if (window.Plotly && plot.data) window.Plotly.purge(plot); root.remove(); delete parent.hearspaceMap; },
+    destroy() { observer.disconnect(); film.stop(); if (window.Plotly && plot.data) window.Plotly.purge(plot); root.remove(); delete parent.hearspaceMap; },
   };
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,25 @@ import numpy as np
 from dashboard import media
 from dashboard.components import base_url, component
 from dashboard.figures import Colour
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Maps at several times, between which a slider goes.
+
+    Attributes
+    ----------
+    title : str
+        What the slider goes through.
+    said : sequence of str, length E
+        Words beside the slider at each time.
+    coords : sequence of ndarray or None
+        Of each map (E, 2, n) in the order of the figure's points; None for one that stands still.
+    """
+
+    title: str
+    said: Sequence[str]
+    coords: Sequence[np.ndarray | None]
 
 
 def payload(
@@ -21,6 +41,7 @@ def payload(
     families: np.ndarray,
     files: np.ndarray,
     colours: Sequence[Colour],
+    frames: Frames | None = None,
 ) -> bytes:
     """Pack a figure and what its hover labels say as JSON for the browser.
 
@@ -34,6 +55,8 @@ def payload(
         Of the clips that are shown, in the order of the figure's points.
     colours : sequence of Colour
         Of the same n clips; one, or one a map.
+    frames : Frames, optional
+        Where the points are at other times.
     """
     import plotly.io
 
@@ -62,6 +85,9 @@ def payload(
         "files": [str(f) for f in files],
         "legend": legend,
     }
+    if frames is not None:
+        packed = [None if xy is None else _packed(np.asarray(xy, np.float32)) for xy in frames.coords]
+        content["frames"] = {"title": frames.title, "said": list(frames.said), "xy": packed}
     rest = json.dumps(content, separators=(",", ":"))
     return f'{{"figure":{drawn},{rest[1:]}'.encode()
 
@@ -101,6 +127,8 @@ def show(
     selection: str,
     on_chosen: Callable[[], None],
     on_selected: Callable[[], None],
+    frame: int | None = None,
+    on_frame: Callable[[], None] | None = None,
 ) -> None:
     """Mount the map.
 
@@ -120,7 +148,12 @@ def show(
     selection : str
         Name of a saved selection, "" for none.
     on_chosen, on_selected : callable
+    frame : int, optional
+        Which of the frames is shown, where there are some.
+    on_frame : callable, optional
+        Called when the slider was moved; ``st.session_state[key]["frame"]`` is where to.
     """
+    callbacks = {} if on_frame is None else {"on_frame_change": on_frame}
     component("map")(
         key=key,
         data={
@@ -133,7 +166,9 @@ def show(
             "chosen": chosen,
             "neighbours": list(neighbours),
             "selection": selection,
-        },
+        }
+        | ({} if frame is None else {"frame": frame}),
         on_chosen_change=on_chosen,
         on_selected_change=on_selected,
+        **callbacks,
     )
