@@ -140,6 +140,10 @@ class Dataset:
         """One row a caption: clip_id, caption; `jobs.captions.captions_of` tidies them."""
         if (self._folder / "captions.parquet").is_file():
             return self._read("captions")
+        if self.source is not None:
+            from jobs.datasets import synthetic
+
+            return synthetic.caption_table(self.source)
         # Most datasets have one caption a clip, or none.
         return self.clips.reindex(columns=["clip_id", "caption"])
 

@@ -16,10 +16,13 @@ import pandas as pd
 
 from jobs.datasets.synthesis import ambiguous, animal, human, music, nature, scene, things
 from jobs.datasets.synthesis.blocks import SoundClass
+from jobs.datasets.synthesis.captions import captions
 from jobs.specs import Synthesize
 
 SAMPLE_RATE = 32_000
 FOLDS = 5
+#: Captions of each clip.
+CAPTIONS = 3
 NOTE = (
     "These are synthetic sounds, not recordings: formulas that imitate how each class roughly sounds. "
     "They show how the methods work; what a model scores on them says little about real sounds."
@@ -181,6 +184,17 @@ def plan(spec: Synthesize) -> pd.DataFrame:
             "take": takes,
         }
     )
+
+
+def caption_table(spec: Synthesize) -> pd.DataFrame:
+    """Captions of every clip of `plan`, in its order: ``clip_id``, ``caption``; `CAPTIONS` a clip."""
+    clips = plan(spec)
+    rows = [
+        (clip_id, text)
+        for clip_id, label, take in zip(clips["clip_id"], clips["label"], clips["take"], strict=True)
+        for text in captions(label, int(take), seed=spec.seed, n=CAPTIONS)
+    ]
+    return pd.DataFrame(rows, columns=["clip_id", "caption"], dtype="str")
 
 
 def slug(name: str) -> str:
