@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 # What is drawn, each from a sequence of its own: [seed, this, epoch].
-_WEIGHTS, _ORDER, _CROPS, _SPLIT = range(4)
+_WEIGHTS, _ORDER, _CROPS, _SPLIT, _DROPOUT = range(5)
 VALIDATION_CROPS = 2**31  # the epoch that the crops of validation are drawn for
 
 
@@ -99,15 +99,7 @@ class Pairs:
     validation: np.ndarray
 
 
-def random_crops(
-    sounds: Sounds,
-    rows: np.ndarray,
-    recipe: Cropping,
-    *,
-    seed: int,
-    epoch: int,
-    places: np.ndarray | None = None,
-) -> np.ndarray:
+def random_crops(sounds: Sounds, rows: np.ndarray, recipe: Cropping, places: np.ndarray) -> np.ndarray:
     """Cut a crop from each of some recordings, at the `places` of an epoch: (b, samples) float32."""
     size = round(recipe.seconds * recipe.sample_rate)
     spare = np.maximum(sounds.lengths[rows] - size, 0)
@@ -162,6 +154,18 @@ def split_pairs(pairs: np.ndarray, recipe: Splitting, seed: int, n_sounds: int) 
     return Pairs(pairs[~held], aside[random.permutation(len(aside))])
 
 
+def split_clips(rows: np.ndarray, codes: np.ndarray, share: float, seed: int, n_sounds: int) -> np.ndarray:
+    """Say which clips (m,) validate: a share of each class, in one order; not a class's only one."""
+    held = np.zeros(len(rows), dtype=bool)
+    if share == 0:
+        return held
+    order = np.random.default_rng([seed, _SPLIT]).permutation(n_sounds)[rows]
+    for code in np.unique(codes):
+        own = np.flatnonzero(codes == code)
+        held[own[np.argsort(order[own], kind="stable")][: _held(len(own), share)]] = True
+    return held
+
+
 def _held(n: int, share: float) -> int:
     return min(max(1, round(share * n)), n - 1)
 
@@ -193,3 +197,8 @@ def uniform_weights(seed: int, which: int, shape: tuple[int, int]) -> tuple[np.n
     bound = 1 / np.sqrt(shape[1])
     weight, bias = random.uniform(-bound, bound, shape), random.uniform(-bound, bound, shape[0])
     return weight.astype(np.float32), bias.astype(np.float32)
+
+
+def torch_seed(seed: int, epoch: int) -> int:
+    """Return what torch's own generator, which dropout draws from, is set to at the start of an epoch."""
+    return int(np.random.default_rng([seed, _DROPOUT, epoch]).integers(2**63))

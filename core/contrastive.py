@@ -7,14 +7,30 @@ in which those that share a backbone share its passes while it is frozen.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike
 from torch import nn
 
+from core._arrays import class_codes
 from core._contrastive_data import Pairs, Sounds, Waveforms
+from core._contrastive_grid import fingerprint_of, train_all
+from core._contrastive_input import (
+    check_seed,
+    check_sounds,
+    chosen_rows,
+    default_device,
+    passed_whole,
+    prepared_models,
+    text_vectors,
+)
+from core._contrastive_model import Heads, Material, Task, Trained, load, weights_of
+from core._contrastive_plain import train_plainly
+from core._contrastive_pretraining import Classifier, run
 from core._contrastive_recipe import PAPER, SMALL, ContrastiveRecipe, ModelPlan
 from core._training import Checkpoint, Progress
 
@@ -85,8 +101,8 @@ class ContrastiveModel:
     pairs : Pairs
         `train` and `validation`, (p, 2) each: what was trained on and what was not.
     curves : dict of (max_epochs,) float32 arrays
-        `CURVES`, NaN after the model stopped: mean loss of the batches, as met; loss in validation, τ and
-        learning rate after the epoch; mean norm of the gradient before it was limited.
+        `CURVES`, NaN after the model stopped: mean loss of the batches, as met; loss in validation and τ
+        after the epoch; learning rate in it; mean norm of the gradient before it was limited.
     best_epoch : int
         The epoch, from 1, that the weights are of; 0 if the model failed.
     epochs : int
@@ -118,11 +134,18 @@ class ContrastiveModel:
     @property
     def temperature(self) -> float:
         """τ in the best epoch; NaN if the model failed."""
-        raise NotImplementedError
+        return float(self.curves["temperature"][self.best_epoch - 1]) if self.best_epoch else float("nan")
 
     def state(self) -> dict[str, np.ndarray]:
         """Weights by name: ``audio.``, ``audio_projector.``, ``text_projector.`` and, if tuned, ``text.``."""
-        raise NotImplementedError
+        parts = {
+            "audio": self.audio,
+            "audio_projector": self.audio_projector,
+            "text_projector": self.text_projector,
+        }
+        if self.text is not None and self.recipe.tune_text:
+            parts["text"] = self.text
+        return weights_of(parts)
 
     def embed_audio(
         self, sounds: Sounds, rows: ArrayLike | None = None, *, device: str | None = None
@@ -152,7 +175,9 @@ class ContrastiveModel:
         ValueError
             If the model failed, or the sounds have another sample rate.
         """
-        raise NotImplementedError
+        self._check()
+        x_a = embed_sounds(self.audio, sounds, rows, recipe=self.recipe, device=device)
+        return x_a, _projected(self.audio_projector, x_a)
 
     def embed_text(
         self, captions: ArrayLike | Sequence[str], *, device: str | None = None
@@ -176,7 +201,16 @@ class ContrastiveModel:
         ValueError
             If the model failed, for vectors of another width, or texts where it has no text backbone.
         """
-        raise NotImplementedError
+        self._check()
+        x_t, _ = text_vectors(captions, self.text, self.recipe, device or default_device())
+        width = int(self.text_projector.state_dict()["first.weight"].shape[1])
+        if x_t.shape[1] != width:
+            raise ValueError(f"captions have {x_t.shape[1]} dimensions; the model was trained on {width}.")
+        return x_t, _projected(self.text_projector, x_t)
+
+    def _check(self) -> None:
+        if self.failed:
+            raise ValueError(f"{self.plan.name} is no model to embed with. {self.failed}")
 
 
 def pretrain(
@@ -225,8 +259,34 @@ def pretrain(
     ------
     ValueError
         For labels that do not fit, fewer than two classes, sounds of another sample rate or too short crops.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from core.audio_networks import SmallCNN
+    >>> random = np.random.default_rng(0)
+    >>> tones = np.sin(np.outer(np.repeat([0.1, 1.0], 10), np.arange(4000)))
+    >>> recipe = replace(SMALL, sample_rate=8000, seconds=0.5, pretrain_epochs=2)
+    >>> network = SmallCNN(16, dim=8, width=2, sample_rate=8000)
+    >>> found = pretrain(network, Waveforms(tones, 8000), ["low"] * 10 + ["high"] * 10, recipe=recipe)
+    >>> found.classes, found.failed
+    (('high', 'low'), '')
     """
-    raise NotImplementedError
+    recipe = recipe or ContrastiveRecipe()
+    check_sounds(sounds, {"": backbone}, recipe)
+    chosen = chosen_rows(rows, len(sounds.lengths))
+    if len(labels) != len(sounds.lengths):
+        raise ValueError(f"There are {len(labels)} labels for {len(sounds.lengths)} sounds; each needs one.")
+    classes, codes = class_codes(np.asarray(labels)[chosen], len(chosen))
+    if len(classes) < 2:
+        raise ValueError("There is one class alone; a classifier needs two or more.")
+    check_seed(seed)
+    classifier = Classifier(backbone, sounds, chosen, codes, recipe, seed, device or default_device())
+    fingerprint = fingerprint_of(recipe, sounds, [backbone], chosen, codes, str(seed))
+    run(classifier, fingerprint, progress, watch, checkpoint)
+    curves = dict(zip(PRETRAINING_CURVES, classifier.curves, strict=True))
+    names = tuple(str(name) for name in classes)
+    return Pretrained(classifier.network, curves, names, classifier.best_epoch, classifier.failed)
 
 
 def train_model(
@@ -244,7 +304,11 @@ def train_model(
 
     Parameters and result are those of `train_grid`.
     """
-    raise NotImplementedError
+    recipe = recipe or ContrastiveRecipe()
+    tasks, material = prepared_models(
+        [plan], sounds, captions, backbones, text_backbone, recipe, [seed], device or default_device()
+    )
+    return _finished(tasks[0], material, train_plainly(tasks[0], material), backbones, text_backbone)
 
 
 def train_grid(
@@ -298,8 +362,58 @@ def train_grid(
     ValueError
         For plans, seeds and captions that do not fit, a plan with fewer than two pairs to train on or to
         validate, sounds of another sample rate, or `tune_text` without a text backbone.
+
+    Notes
+    -----
+    In an epoch one crop is cut from each clip, for all its captions and all models of one seed. While
+    backbones are frozen, they are in evaluation mode, and each crop passes once through each of them. Weights
+    equal those of `train_model` but for rounding, and do not hang on what else is trained or on interruptions
+    with the same number of threads. Losses in validation are of crops that are the same in every epoch.
+
+    References
+    ----------
+    T. F. Tavares, F. Ayres, Z. Wang, P. Smaragdis, "On class separability pitfalls in audio-text contrastive
+    zero-shot learning", section 2. B. Elizalde et al., "CLAP: learning audio concepts from natural language
+    supervision", ICASSP 2023.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from core.audio_networks import SmallCNN
+    >>> tones = np.sin(np.outer(np.repeat([0.1, 0.3, 1.0], 10), np.arange(4000)))
+    >>> texts = np.repeat(np.eye(3), 10, axis=0)
+    >>> plan = ModelPlan("tones", "small", np.stack([np.arange(30), np.arange(30)], axis=1))
+    >>> recipe = replace(SMALL, sample_rate=8000, seconds=0.5, max_epochs=2, dim=8)
+    >>> backbones = {"small": SmallCNN(16, dim=8, width=2, sample_rate=8000)}
+    >>> (model,) = train_grid(
+    ...     [plan], Waveforms(tones, 8000), texts, backbones=backbones, recipe=recipe, seeds=[0]
+    ... )
+    >>> x_t, E_t = model.embed_text(texts[::10])
+    >>> E_t.shape, model.epochs
+    ((3, 8), 2)
     """
-    raise NotImplementedError
+    recipe = recipe or ContrastiveRecipe()
+    if len(plans) != len(seeds) or not len(plans):
+        raise ValueError(f"There are {len(plans)} plans and {len(seeds)} seeds; each plan needs one.")
+    tasks, material = prepared_models(
+        plans, sounds, captions, backbones, text_backbone, recipe, seeds, device or default_device()
+    )
+    names = sorted(backbones)
+    networks = [*(backbones[name] for name in names), *([] if text_backbone is None else [text_backbone])]
+    fingerprint = fingerprint_of(
+        recipe,
+        sounds,
+        networks,
+        repr(names),
+        repr(material.texts),
+        material.x_t.cpu().numpy(),
+        *(part for t in tasks for part in (t.plan.backbone, str(t.seed), t.plan.pairs)),
+    )
+    found = train_all(tasks, material, fingerprint, progress, watch, checkpoint)
+    return [
+        _finished(task, material, trained, backbones, text_backbone)
+        for task, trained in zip(tasks, found, strict=True)
+    ]
 
 
 def embed_sounds(
@@ -311,4 +425,40 @@ def embed_sounds(
     device: str | None = None,
 ) -> np.ndarray:
     """Embed whole recordings by a backbone alone, (n, d) float32: x_a of `ContrastiveModel.embed_audio`."""
-    raise NotImplementedError
+    return passed_whole(network, sounds, rows, recipe, device or default_device())
+
+
+def _projected(projector: nn.Module, x: np.ndarray) -> np.ndarray:
+    with torch.no_grad():
+        return projector(torch.from_numpy(x)).numpy()
+
+
+def _finished(
+    task: Task,
+    material: Material,
+    trained: Trained,
+    backbones: Mapping[str, nn.Module],
+    text_backbone: nn.Module | None,
+) -> ContrastiveModel:
+    audio = copy.deepcopy(backbones[task.plan.backbone])
+    text = None if text_backbone is None else copy.deepcopy(text_backbone)
+    heads = Heads(int(audio.dim), material.x_t.shape[1], material.recipe, task.seed)  # type: ignore[arg-type]
+    load({"heads": heads, "audio": audio} | ({} if text is None else {"text": text}), trained.weights)
+    for network in (audio, heads, text):
+        if network is not None:
+            network.to("cpu").eval().requires_grad_(False)
+    return ContrastiveModel(
+        plan=task.plan,
+        recipe=material.recipe,
+        seed=task.seed,
+        pairs=task.pairs,
+        curves=dict(zip(CURVES, trained.curves, strict=True)),
+        best_epoch=trained.best_epoch,
+        epochs=trained.epochs,
+        stopped=trained.stopped,
+        failed=trained.failed,
+        audio=audio,
+        audio_projector=heads.audio_projector,
+        text_projector=heads.text_projector,
+        text=text,
+    )

@@ -29,8 +29,10 @@ CORE_WITH_TORCH = {
     "core.audio_networks",
     "core.contrastive",
     "core._contrastive_grid",
+    "core._contrastive_input",
     "core._contrastive_losses",
     "core._contrastive_model",
+    "core._contrastive_plain",
     "core._contrastive_pretraining",
 }
 #: Compiled loops; every use of it is inside a function.
