@@ -32,13 +32,8 @@ from dashboard.figures.separability import (
 )
 from dashboard.figures.spaces import spaces_figure
 from dashboard.figures.splits import Centroids, centroids_figure, class_similarity_figure
-from dashboard.figures.zeroshot import (
-    against_similarity_figure,
-    boxes_figure,
-    class_accuracy_figure,
-    confusion_figure,
-    learning_figure,
-)
+from dashboard.figures.zeroshot import against_similarity_figure, boxes_figure
+from dashboard.figures.zeroshot_model import class_accuracy_figure, confusion_figure, learning_figure
 
 __all__ = [
     "AXES",

@@ -149,6 +149,8 @@ def centroids_figure(
             "showgrid": True,
             "nticks": 6,
             "range": _room(coords[:, 0]),
+            # The axis becomes shorter, not its range wider: maps beside each other keep the same ends.
+            "constrain": "domain",
         },
         "yaxis": {
             "title": {"text": f"second component, {second:.0%}"},
@@ -158,6 +160,8 @@ def centroids_figure(
             # One scale for both axes, or a region would look wider than it is.
             "scaleanchor": "x",
             "scaleratio": 1,
+            "constrain": "domain",
+            "constraintoward": "top",
         },
         "hoverdistance": 14,
     }

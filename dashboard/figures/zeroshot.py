@@ -1,4 +1,4 @@
-"""Figures of zero-shot models: accuracies by setup and against similarity, and one model from near by."""
+"""Figures of all zero-shot models of a grid: accuracies by setup, and against similarity."""
 
 from __future__ import annotations
 
@@ -10,15 +10,12 @@ import numpy as np
 import plotly.graph_objects as go
 
 from dashboard import palette
-from dashboard.figures._cells import cells, outline
-from dashboard.figures._rows import estimates, rows, shares
 from dashboard.figures.look import INK, RULE
-from dashboard.figures.separability import short
 
 #: How groups of models look beside each other: which of the base colours, and the marker.
 _LOOKS = ((0, "circle"), (1, "square"), (2, "diamond"), (4, "triangle-up"), (5, "cross"), (3, "x"))
-_PICKED = {"light": "#22262c", "dark": "#f4f5f6"}
-_CELL = 46
+#: What frames the model or cell that is looked into.
+PICKED = {"light": "#22262c", "dark": "#f4f5f6"}
 ACCURACY = "zero-shot accuracy, top-1, 0 to 1"
 
 
@@ -270,209 +267,6 @@ def against_similarity_figure(
     return go.Figure({"data": [*traces, *_chance_key(chance, theme)], "layout": layout}, _validate=False)
 
 
-def class_accuracy_figure(
-    names: Sequence[str],
-    values: np.ndarray,
-    counts: Sequence[int],
-    *,
-    chance: float,
-    theme: str = "light",
-) -> go.Figure:
-    """Draw the accuracy of one model on each test class with its interval.
-
-    Parameters
-    ----------
-    names : sequence of str, length C
-        Topmost first.
-    values : ndarray, shape (C, 3)
-        Accuracy and the ends of its interval.
-    counts : sequence of int
-        Clips a class.
-    chance : float
-    theme : {"light", "dark"}
-    """
-    value, low, high = np.asarray(values, float).reshape(-1, 3).T
-    marker = {"size": 10, "color": palette.BASE[theme][0]}
-    texts = [f"{short(n, 20)}<br>n = {c:,}" for n, c in zip(names, counts, strict=True)]
-    layout: dict[str, Any] = {
-        "height": 44 * len(names) + 110,
-        "showlegend": False,
-        "margin": {"t": 30},
-        "xaxis": shares("share of the clips taken for their class<br>95% interval (Wilson)"),
-        "yaxis": rows(texts) | {"showgrid": False},
-        "shapes": [_upright(chance, theme)],
-        "annotations": [
-            {
-                "x": chance,
-                "y": 1,
-                "yref": "paper",
-                "yanchor": "bottom",
-                "text": f"chance {chance:.2f}",
-                "showarrow": False,
-                "font": {"size": 12, "color": INK[theme]},
-            }
-        ],
-    }
-    return go.Figure(
-        {"data": [estimates(names, value, low, high, counts, marker)], "layout": layout}, _validate=False
-    )
-
-
-def confusion_figure(
-    names: Sequence[str],
-    counts: np.ndarray,
-    *,
-    picked: tuple[str, str] = ("", ""),
-    theme: str = "light",
-) -> go.Figure:
-    """Draw how many clips of each class (rows) were taken for each class (columns).
-
-    Parameters
-    ----------
-    names : sequence of str, length C
-    counts : ndarray of int, shape (C, C)
-    picked : pair of str
-        True and predicted class of the outlined cell.
-    theme : {"light", "dark"}
-
-    Returns
-    -------
-    Figure
-        ``customdata`` of the trace with ``meta`` "cells" is the pair. Colours are shares of the row, so that
-        classes with many clips look as those with few.
-    """
-    n = len(names)
-    grid = np.asarray(counts, np.int64)
-    if grid.shape != (n, n):
-        raise ValueError(f"counts has shape {grid.shape}; needed is ({n}, {n}), a row and a column a class.")
-    total = grid.sum(axis=1, keepdims=True)
-    share = np.divide(grid, total, out=np.full(grid.shape, np.nan), where=total > 0)
-    places = [(i, j) for i in range(n) for j in range(n)]
-    drawn = cells(
-        share,
-        [[f"{v:,}" for v in row] for row in grid.tolist()],
-        places,
-        [
-            f"<b>{names[i]}</b> taken for <b>{names[j]}</b><br>{grid[i, j]:,} of {int(total[i, 0]):,} clips"
-            for i, j in places
-        ],
-        ids=[[names[i], names[j]] for i, j in places],
-        ends=(0.0, 1.0),
-        size=_CELL,
-        theme=theme,
-    )
-    ticks = {"tickvals": list(range(n)), "ticktext": [short(name, 16) for name in names], "showgrid": False}
-    layout: dict[str, Any] = {
-        "height": _CELL * n + 190,
-        "margin": {"t": 20},
-        "xaxis": ticks
-        | {
-            "title": {"text": f"taken for · n = {int(grid.sum()):,} clips"},
-            "range": [-0.5, n - 0.5],
-            "tickangle": -40,
-        },
-        "yaxis": ticks | {"title": {"text": "class of the clip"}, "range": [n - 0.5, -0.5]},
-        "shapes": [outline(i, j, _PICKED[theme]) for i, j in places if (names[i], names[j]) == tuple(picked)],
-        "hoverdistance": 120,
-    }
-    return go.Figure({"data": drawn, "layout": layout}, _validate=False)
-
-
-def learning_figure(
-    curves: np.ndarray,
-    *,
-    best: int,
-    n_train: int,
-    n_validation: int,
-    chance: tuple[float, float],
-    theme: str = "light",
-) -> go.Figure:
-    """Draw loss, training and validation accuracy of a model over its epochs.
-
-    Parameters
-    ----------
-    curves : ndarray, shape (3, E)
-        NaN after the model stopped.
-    best : int
-        The epoch, from 1, whose weights were judged; 0 for none.
-    n_train, n_validation : int
-        Classes among which accuracy is measured.
-    chance : (float, float)
-        Accuracy of guessing among these.
-    theme : {"light", "dark"}
-    """
-    loss, train, validation = np.asarray(curves, float)
-    epochs = np.arange(1, len(loss) + 1)
-    there = np.isfinite(curves).any(axis=0)
-    last = int(epochs[there].max()) if there.any() else len(loss)
-    blue, green = palette.BASE[theme][0], palette.BASE[theme][2]
-
-    def line(y: np.ndarray, name: str, colour: str, axis: str, dash: str = "solid") -> dict[str, Any]:
-        return {
-            "type": "scatter",
-            "mode": "lines" if last > 1 else "markers",
-            "x": epochs[:last],
-            "y": y[:last],
-            "yaxis": axis,
-            "line": {"color": colour, "width": 2, "dash": dash},
-            "hovertemplate": f"epoch %{{x}}<br>{name} %{{y:.3f}}<extra></extra>",
-            "name": name,
-        }
-
-    traces = [
-        line(loss, "loss", INK[theme], "y2") | {"showlegend": False},
-        line(train, f"training, {n_train} classes", blue, "y"),
-        line(validation, f"validation, {n_validation} classes", green, "y", "dash"),
-    ]
-    shapes: list[dict[str, Any]] = [
-        {
-            "type": "line",
-            "xref": "paper",
-            "x0": 0,
-            "x1": 1,
-            "y0": level,
-            "y1": level,
-            "line": {"color": colour, "width": 1, "dash": "dot"},
-            "layer": "below",
-        }
-        for level, colour in zip(chance, (blue, green), strict=True)
-    ]
-    marks: list[dict[str, Any]] = []
-    if best:
-        shapes.append(_upright(best, theme))
-        marks.append(
-            {
-                "x": best,
-                "y": 0.4,
-                "yref": "paper",
-                "yanchor": "bottom",
-                "xanchor": "right" if best > last / 2 else "left",
-                "text": f" judged: epoch {best} ",
-                "showarrow": False,
-                "font": {"size": 12, "color": INK[theme]},
-            }
-        )
-    layout: dict[str, Any] = {
-        "height": 420,
-        "margin": {"t": 44},
-        "xaxis": {"title": {"text": "epoch"}, "anchor": "y2", "tickformat": ",d"},
-        "yaxis": {
-            "domain": [0.48, 1],
-            "title": {"text": "accuracy, 0 to 1"},
-            "range": [-0.02, 1.02],
-        },
-        "yaxis2": {
-            "domain": [0, 0.38],
-            "title": {"text": "loss (WARP)"},
-            "anchor": "x",
-            "rangemode": "tozero",
-        },
-        "shapes": shapes,
-        "annotations": marks,
-    }
-    return go.Figure({"data": traces, "layout": layout}, _validate=False)
-
-
 # -- parts ------------------------------------------------------------------------------------------------
 
 
@@ -576,24 +370,11 @@ def _ring(x: float, y: float, theme: str) -> dict[str, Any]:
         "marker": {
             "symbol": "circle-open",
             "size": 17,
-            "color": _PICKED[theme],
-            "line": {"width": 2.2, "color": _PICKED[theme]},
+            "color": PICKED[theme],
+            "line": {"width": 2.2, "color": PICKED[theme]},
         },
         "unselected": {"marker": {"opacity": 1}},
         "hoverinfo": "skip",
         "showlegend": False,
         "meta": "chosen",
-    }
-
-
-def _upright(at: float, theme: str) -> dict[str, Any]:
-    return {
-        "type": "line",
-        "x0": at,
-        "x1": at,
-        "yref": "paper",
-        "y0": 0,
-        "y1": 1,
-        "line": {"color": RULE[theme], "width": 1.4, "dash": "dash"},
-        "layer": "below",
     }

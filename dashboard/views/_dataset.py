@@ -34,6 +34,34 @@ def wait_for_sounds(workspace: Workspace, view: state.View, dataset: Dataset) ->
     ui.pending(workspace, [dataset.source], f"{view.page}-generate")
 
 
+def done_spaces(
+    workspace: Workspace, view: state.View, dataset: Dataset, title: str, then: str
+) -> dict[str, EmbedAudio] | None:
+    """Return the spaces of a dataset that are there, by their encoders.
+
+    Where none is, None is returned and the page says what it waits for, under its title: `then` says what
+    spaces are here for, as in "searched".
+    """
+    if not dataset.ready:
+        st.title(title)
+        wait_for_sounds(workspace, view, dataset)
+        return None
+    spaces = workspace.spaces(dataset)
+    done = {s.encoder: s.spec for s in spaces if s.state == "done"}
+    if done:
+        return done
+    st.title(f"{title} · {dataset.name}")
+    no_space(workspace, view, dataset, spaces, then)
+    return None
+
+
+def choose_space(view: state.View, names: Sequence[str], first: str | None = None) -> str:
+    """Draw the control in the sidebar; it begins with `first`, or with the first one."""
+    view.choice("space", names, first or names[0])
+    with st.sidebar:
+        return str(st.selectbox("Space", names, key=view.key("space")))
+
+
 def no_space(
     workspace: Workspace, view: state.View, dataset: Dataset, coming: Sequence[Space], then: str
 ) -> None:

@@ -17,12 +17,16 @@ from core.splits import (
     check_known,
     split_from_json,
 )
-from dashboard import splits, state, ui
+from dashboard import numbers, split_numbers, splits, state, ui
 from dashboard.figures.splits import UNUSED
 from dashboard.splits import Classes, Rule, Split
+from dashboard.views._splits_parts import select
 from jobs.workspace import Dataset, Workspace
 
 HOWS = splits.RULES | {"hand": "by hand", "loaded": "loaded"}
+#: What the controls of either split begin with, in the link as well.
+PREFIXES = {"A": "", "B": "b-"}
+PAPER = "Dogan et al., *On the role of training class distribution in zero-shot audio classification*"
 #: Seeds and numbers of classes that the controls allow.
 _MOST_SEED = 9_999
 _MOST = 2_000
@@ -108,6 +112,8 @@ def pick(
         error = str(why)
     shown = None if split is None or error else splits.one(split, test_set)
     if shown is not None:
+        if how == "similarity":
+            _realised(shown, found, k)
         parts = splits.parts_of(shown, found.names)
         st.session_state[_last(letter)] = splits.written(parts, found.names)
     return Pick(prefix, letter, how, None if error else split, shown, parts, error, fits)
@@ -128,20 +134,18 @@ def _rule(view: state.View, found: Classes, how: str, k: int, prefix: str) -> Ru
         sizes.append(int(column.number_input(said, least, _MOST, key=view.key(name))))
     extra: dict[str, float | int | str] = {}
     if how == "similarity":
-        codes = splits.clusters(found, k)
-        options = [str(c) for c in sorted(set(codes.tolist()))]
-        view.choice(f"{prefix}cluster", options, "0")
-        count = {o: int((codes == int(o)).sum()) for o in options}
-        cluster = st.selectbox(
+        sizes_of = split_numbers.cluster_sizes(splits.clusters(found, k))
+        words = {str(c): f"cluster {c}, {numbers.count(n, 'class')}" for c, n in sizes_of.items()}
+        view.choice(f"{prefix}cluster", list(words), "0")
+        cluster = select(
             "Test cluster",
-            options,
-            format_func=lambda o: f"cluster {o}, {count.get(o, 0)} classes",
-            key=view.key(f"{prefix}cluster"),
+            words,
+            view.key(f"{prefix}cluster"),
             help="Test and validation classes are all of this cluster of similar classes.",
         )
         view.number(f"{prefix}ratio", 0, 1, 0.0 if prefix else 1.0, whole=False)
         extra = {
-            "cluster": int(str(cluster)),
+            "cluster": int(cluster),
             "ratio": st.slider(
                 "Similarity ratio",
                 0.0,
@@ -156,6 +160,12 @@ def _rule(view: state.View, found: Classes, how: str, k: int, prefix: str) -> Ru
     view.number(f"{prefix}seed", 0, _MOST_SEED, 0)
     seed = st.number_input("Seed", 0, _MOST_SEED, key=view.key(f"{prefix}seed"))
     return Rule(how, Sizes(*sizes), seed=int(seed), clusters=k, **extra)  # type: ignore[arg-type]
+
+
+def _realised(split: ClassSplit, found: Classes, k: int) -> None:
+    """Say what the ratio came to: of 18 classes a quarter is no whole number."""
+    near = split_numbers.near(split, found, splits.clusters(found, k), int(split.info["cluster"]))
+    st.caption(f"{near:,} of {numbers.count(len(split.train), 'training class')} are of this cluster.")
 
 
 def _range(view: state.View, found: Classes, sizes: Sizes, prefix: str) -> dict[str, float | int | str]:
@@ -175,15 +185,12 @@ def _range(view: state.View, found: Classes, sizes: Sizes, prefix: str) -> dict[
     sets = int(st.number_input("Test sets", 1, 20, key=view.key(f"{prefix}sets")))
     offered = splits.ranges(found, kind, sizes, sets)
     assert len(offered) == splits.N_RANGES == len(PAPER_RANGES)
-    options = [str(i + 1) for i in range(splits.N_RANGES)]
-    view.choice(f"{prefix}range", options, "1")
-    which = st.selectbox(
-        "Range",
-        options,
-        format_func=lambda o: "({:g}, {:g}]".format(*offered[int(o) - 1]).replace("-", "−"),
-        key=view.key(f"{prefix}range"),
-    )
-    return {"ranges": kind, "sets": sets, "which": int(str(which)) - 1}
+    words = {
+        str(i): f"({low:g}, {high:g}]".replace("-", "−") for i, (low, high) in enumerate(offered, start=1)
+    }
+    view.choice(f"{prefix}range", list(words), "1")
+    which = select("Range", words, view.key(f"{prefix}range"))
+    return {"ranges": kind, "sets": sets, "which": int(which) - 1}
 
 
 # -- by hand ----------------------------------------------------------------------------------------------
@@ -240,13 +247,23 @@ def _loaded(workspace: Workspace, view: state.View, dataset: Dataset, prefix: st
 
 
 def load(
-    workspace: Workspace, view: state.View, dataset: Dataset, name: str, read: Callable[[], Split]
+    workspace: Workspace,
+    view: state.View,
+    dataset: Dataset,
+    name: str,
+    read: Callable[[], Split],
+    prefix: str = "",
 ) -> str:
-    """Show a split that is saved, or given as a file, as split A; return why not, or "". For callbacks."""
+    """Show a split that is saved, or given as a file; return why not, or "". For callbacks.
+
+    It becomes the first split, or with the prefix of the second one that which the first is compared with.
+    """
     try:
         kept = keep(workspace, dataset, name, read())
     except ValueError as error:
         return str(error)
-    view.set("split", kept)
-    view.set("how", "loaded")
+    view.set(f"{prefix}split", kept)
+    view.set(f"{prefix}how", "loaded")
+    if prefix:
+        view.set("compare", "yes")
     return ""

@@ -1,4 +1,4 @@
-"""Saving, loading and training on the splits of the page."""
+"""Saving and loading the splits of the page."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from functools import partial
 import streamlit as st
 
 from core.splits import check_known, split_from_json, split_to_json
-from dashboard import state, ui, zeroshot
+from dashboard import state, ui
 from dashboard.splits import Classes, Split
-from dashboard.views._splits_controls import Pick, load
+from dashboard.views._splits_controls import PREFIXES, Pick, load
 from jobs import splits as saved
-from jobs.specs import EmbedAudio, ZeroShotGrid
 from jobs.workspace import Dataset, Workspace
 
 #: Characters that a file with a split may have.
 _LONGEST = 2_000_000
 _SAID = "split-keep-said"
+_AS = "splits-load-as"
 
 
 def show(workspace: Workspace, view: state.View, dataset: Dataset, found: Classes, picks: list[Pick]) -> None:
@@ -77,6 +77,12 @@ def _saved(workspace: Workspace, dataset: Dataset, key: str, split: Split) -> No
 
 
 def _load(workspace: Workspace, view: state.View, dataset: Dataset, found: Classes) -> None:
+    letter = str(
+        st.segmented_control(
+            "Load as", ["A", "B"], default="A", format_func="split {}".format, key=_AS, required=True
+        )
+    )
+    prefix = PREFIXES[letter]
     names = saved.names(workspace, dataset.name)
     if names:
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -85,7 +91,7 @@ def _load(workspace: Workspace, view: state.View, dataset: Dataset, found: Class
                 "Load",
                 key="splits-load",
                 on_click=_loaded,
-                args=(workspace, view, dataset, name),
+                args=(workspace, view, dataset, name, prefix),
             )
             st.button(
                 "Delete",
@@ -100,12 +106,12 @@ def _load(workspace: Workspace, view: state.View, dataset: Dataset, found: Class
         max_upload_size=2,
         key="splits-upload",
         on_change=_uploaded,
-        args=(workspace, view, dataset, found),
+        args=(workspace, view, dataset, found, prefix),
     )
 
 
-def _loaded(workspace: Workspace, view: state.View, dataset: Dataset, name: str) -> None:
-    why = load(workspace, view, dataset, name, partial(saved.load, workspace, dataset.name, name))
+def _loaded(workspace: Workspace, view: state.View, dataset: Dataset, name: str, prefix: str) -> None:
+    why = load(workspace, view, dataset, name, partial(saved.load, workspace, dataset.name, name), prefix)
     if why:
         st.session_state[_SAID] = (False, why)
 
@@ -119,7 +125,7 @@ def _deleted(workspace: Workspace, dataset: Dataset, name: str) -> None:
         st.session_state[_SAID] = (True, f"Deleted {name}.")
 
 
-def _uploaded(workspace: Workspace, view: state.View, dataset: Dataset, found: Classes) -> None:
+def _uploaded(workspace: Workspace, view: state.View, dataset: Dataset, found: Classes, prefix: str) -> None:
     given = st.session_state.get("splits-upload")
     if given is None:
         return
@@ -135,73 +141,6 @@ def _uploaded(workspace: Workspace, view: state.View, dataset: Dataset, found: C
         check_known(split, found.names)
         return split
 
-    why = load(workspace, view, dataset, given.name, read)
+    why = load(workspace, view, dataset, given.name, read, prefix)
     if why:
         st.session_state[_SAID] = (False, f"{given.name}: {why}")
-
-
-# -- training ---------------------------------------------------------------------------------------------
-
-
-def train(
-    workspace: Workspace, view: state.View, dataset: Dataset, embedding: EmbedAudio, picks: list[Pick]
-) -> None:
-    """Offer to train zero-shot models on the splits, and show how far that is."""
-    st.subheader("Train on it", anchor=False)
-    offered = zeroshot.texts(workspace, dataset)
-    whole = [p.split for p in picks if p.split is not None]
-    if not offered:
-        st.info(
-            "Zero-shot models compare sounds with texts of the classes, and no text encoder is installed "
-            "here.",
-            icon=":material/info:",
-        )
-        return
-    if not whole or len(whole) < len(picks):
-        st.caption("A split has to be whole before models can be trained on it.")
-        return
-    view.choice("text", list(offered), next(iter(offered)))
-    view.number("models", 1, 100, 6)
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        text = str(st.selectbox("Texts of the classes", list(offered), key=view.key("text"), width=260))
-        seeds = int(
-            st.number_input(
-                "Models a split",
-                1,
-                100,
-                key=view.key("models"),
-                width=130,
-                help="Each begins with other weights and another order of the clips.",
-            )
-        )
-    spec = ZeroShotGrid(
-        embedding=embedding,
-        text=offered[text],
-        labels=dataset.labels_fingerprint,
-        setup="splits",
-        splits=tuple(dict.fromkeys(split_to_json(s, compact=True) for s in whole)),
-        seeds=seeds,
-    )
-    there = workspace.cache.contains(spec.key)
-    job = workspace.queue.get(spec.key)
-    asked = job is not None and job.state != "done" and not there
-    if there:
-        st.success("These models are trained.", icon=":material/check:")
-    elif asked:
-        ui.pending(workspace, [spec], "splits-training")
-    else:
-        many = "Train on both splits" if len(whole) > 1 else "Train on this split"
-        if st.button(many, type="primary", icon=":material/model_training:"):
-            workspace.queue.submit(spec)
-            st.rerun()
-    if (there or asked) and st.button("See them in Zero-shot", icon=":material/arrow_forward:"):
-        ui.go(
-            "zeroshot",
-            {"dataset": dataset.name, "space": embedding.encoder, "grid": spec.key[:12]},
-        )
-    ui.reading(
-        "A model projects the sounds and the texts of the training classes into one space and is then "
-        "asked which **test** class each clip of them is of, by the text alone (Dogan et al., *On the role "
-        "of training class distribution in zero-shot audio classification*, section 2). `hearspace train "
-        "zero-shot --split` trains by another recipe."
-    )

@@ -7,12 +7,13 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from dashboard import figures, numbers, state, ui, zeroshot
+from dashboard import figures, numbers, state, ui, zeroshot_classes, zeroshot_related
 from dashboard.data import Clips
 from dashboard.figures.spaces import wrapped
 from dashboard.figures.zeroshot import Models
 from dashboard.memory import once
-from dashboard.zeroshot import ByClass, Property, Result
+from dashboard.zeroshot import Result
+from dashboard.zeroshot_classes import PROPERTIES, ByClass
 
 #: Classes that a correlation needs to have an interval.
 _FEWEST = 4
@@ -21,7 +22,7 @@ _FEWEST = 4
 def show(view: state.View, c: Clips, found: Result, file: str) -> None:
     """Draw the table of correlations, and one property beside it."""
     st.subheader("Which classes are recognised", anchor=False)
-    shown = zeroshot.by_class(found, c)
+    shown = zeroshot_classes.by_class(found, c)
     if len(shown.names) < _FEWEST:
         st.info(
             f"Only {numbers.count(len(shown.names), 'class')} were tested; what goes with accuracy over "
@@ -29,17 +30,17 @@ def show(view: state.View, c: Clips, found: Result, file: str) -> None:
             icon=":material/info:",
         )
         return
-    best = _best(shown)
-    name = view.choice("property", list(zeroshot.PROPERTIES), best.name if best else "similarity")
-    _table(shown, best)
+    best = shown.best
+    name = view.choice("property", list(PROPERTIES), best.name if best else "similarity")
+    _table(shown)
     left, right = st.columns([1.15, 1], gap="medium")
     with left:
-        _figure(found, c, shown, next(p for p in shown.properties if p.name == name), file)
+        _figure(found, c, shown, name, file)
     with right:
         st.selectbox(
             "Property in the figure",
-            list(zeroshot.PROPERTIES),
-            format_func=zeroshot.PROPERTIES.__getitem__,
+            list(PROPERTIES),
+            format_func=PROPERTIES.__getitem__,
             key=view.key("property"),
         )
         ui.reading(
@@ -53,22 +54,17 @@ def show(view: state.View, c: Clips, found: Result, file: str) -> None:
         )
 
 
-def _best(shown: ByClass) -> Property | None:
-    there = [p for p in shown.properties if p.pearson is not None and np.isfinite(p.pearson.r)]
-    return max(there, key=lambda p: abs(p.pearson.r) if p.pearson else 0.0, default=None)
-
-
-def _table(shown: ByClass, best: Property | None) -> None:
+def _table(shown: ByClass) -> None:
     rows = []
     for p in shown.properties:
         r, s = p.pearson, p.spearman
         if r is None or s is None or not np.isfinite(r.r):
-            rows.append([zeroshot.PROPERTIES[p.name], "–", "–", "–", "–", "–"])
+            rows.append([PROPERTIES[p.name], "–", "–", "–", "–", "–"])
             continue
         adjusted = "< 0.001" if p.adjusted < 0.001 else f"{p.adjusted:.3f}"
         rows.append(
             [
-                zeroshot.PROPERTIES[p.name],
+                PROPERTIES[p.name],
                 numbers.signed(r.r),
                 f"{numbers.signed(r.low)} to {numbers.signed(r.high)}",
                 adjusted,
@@ -77,38 +73,36 @@ def _table(shown: ByClass, best: Property | None) -> None:
             ]
         )
     ui.table(["property of a class", "r with accuracy", "95% interval", "p, corrected", "ρ", "classes"], rows)
+    best = shown.best
     if best is None or best.pearson is None:
         return
     if best.adjusted < 0.05:
         sign = "higher" if best.pearson.r > 0 else "lower"
         st.markdown(
-            f"Best predictor here: **{zeroshot.PROPERTIES[best.name]}**; accuracy is {sign} where it is "
-            "higher."
+            f"Best predictor here: **{PROPERTIES[best.name]}**; accuracy is {sign} where it is higher."
         )
     else:
         st.markdown("None of them goes with accuracy beyond what chance would give over so many classes.")
 
 
-def _figure(found: Result, c: Clips, shown: ByClass, p: Property, file: str) -> None:
-    ok = np.isfinite(p.values)
-    if not ok.any():
+def _figure(found: Result, c: Clips, shown: ByClass, name: str, file: str) -> None:
+    there, x = zeroshot_classes.against_property(shown, name)
+    if not len(x):
         st.caption("There is no such number here: the classes have no texts, or no silhouette.")
         return
     theme = ui.theme()
 
     def draw() -> object:
-        names = [n for n, there in zip(shown.names, ok, strict=True) if there]
-        y, x = shown.accuracy[ok], p.values[ok]
         said = [
             f"<b>{n}</b><br>accuracy {a:.3f}<br>{v:.3f}<br>{k:,} accuracies"
-            for n, a, v, k in zip(names, y, x, shown.asked[ok], strict=True)
+            for n, a, v, k in zip(there.names, there.accuracy, x, there.asked, strict=True)
         ]
-        dots = Models(names, y, said, np.zeros(len(names), np.int64), ["classes"])
+        dots = Models(there.names, there.accuracy, said, np.zeros(len(x), np.int64), ["classes"])
         return figures.against_similarity_figure(
             dots,
             x,
-            title=wrapped(f"{zeroshot.PROPERTIES[p.name]}, −1 to 1", 40),
-            line=zeroshot.line(x, y),
+            title=wrapped(f"{PROPERTIES[name]}, −1 to 1", 40),
+            line=zeroshot_related.line(x, there.accuracy),
             chance=found.chance,
             y_title="mean accuracy of the class, 0 to 1",
             things="classes",
@@ -116,9 +110,9 @@ def _figure(found: Result, c: Clips, shown: ByClass, p: Property, file: str) -> 
         )
 
     ui.chart(
-        once(("figure", "zero-shot-properties", found.spec.key, c.key, p.name, theme), draw),
+        once(("figure", "zero-shot-properties", found.spec.key, c.key, name, theme), draw),
         key="zeroshot-properties",
         file=f"class-properties-{file}",
-        csv=partial(zeroshot.by_class_table, shown),
-        alt=f"Accuracy of classes against {zeroshot.PROPERTIES[p.name]}",
+        csv=partial(zeroshot_classes.by_class_table, shown),
+        alt=f"Accuracy of classes against {PROPERTIES[name]}",
     )

@@ -7,11 +7,13 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
-from dashboard import figures, numbers, state, ui, zeroshot
+from dashboard import figures, numbers, state, ui, zeroshot, zeroshot_model
 from dashboard.components import clips as clip_list
 from dashboard.data import Clips
 from dashboard.memory import once
-from dashboard.zeroshot import Judged, Result
+from dashboard.views._splits_parts import select
+from dashboard.zeroshot import Result
+from dashboard.zeroshot_model import Judged
 from jobs.workspace import Dataset
 
 _CONFUSION = "zeroshot-confusion"
@@ -25,18 +27,13 @@ def show(view: state.View, dataset: Dataset, c: Clips, found: Result, picked: st
     """Draw the model, then the clips of a cell of its confusion matrix."""
     st.subheader("One model", anchor=False)
     words = dict(zip(found.models["id"], _names(found), strict=True))
-    st.selectbox(
-        "Model: click a dot above, or choose here",
-        list(words),
-        format_func=lambda i: words.get(i, i),
-        key=view.key("model"),
-    )
-    shown = zeroshot.judged(found, picked)
+    select("Model: click a dot above, or choose here", words, view.key("model"))
+    shown = zeroshot_model.judged(found, picked)
     _facts(found, shown)
-    first = zeroshot.first_cell(shown)
+    first = zeroshot_model.first_cell(shown)
     pair = (
-        view.choice("true", shown.classes, first[0]),
-        view.choice("taken", shown.classes, first[1]),
+        view.choice("clips-of", shown.classes, first[0]),
+        view.choice("taken-for", shown.classes, first[1]),
     )
     file = f"{file}-model-{picked}"
     left, middle, right = st.columns([1, 1.1, 1.1], gap="medium")
@@ -76,13 +73,14 @@ def _facts(found: Result, shown: Judged) -> None:
             ("accuracy, 95%", f"{r['accuracy']:.3f} ({r['accuracy_low']:.3f} to {r['accuracy_high']:.3f})"),
             ("test clips", f"{int(r['n_test']):,}"),
             ("chance", f"{r['chance']:.3f}"),
-            ("on validation classes", f"{r['validation_accuracy']:.3f}"),
+            ("on validation classes", "–" if shown.unvalidated else f"{r['validation_accuracy']:.3f}"),
             ("train-test similarity", numbers.signed(float(r["train_test_similarity"]))),
             ("among training classes", numbers.signed(float(r["mean_similarity"]))),
         ]
     )
     st.caption(
-        f"Trained on {ui.plain(', '.join(shown.train))}. Validation: {ui.plain(', '.join(shown.validation))}."
+        f"Trained on {ui.plain(', '.join(shown.train))}. "
+        f"Validation: {ui.plain(', '.join(shown.validation))}. {shown.unvalidated}"
     )
 
 
@@ -101,7 +99,7 @@ def _accuracy(found: Result, shown: Judged, picked: str, file: str) -> None:
         ),
         key="zeroshot-accuracy",
         file=f"class-accuracy-{file}",
-        csv=partial(zeroshot.judged_table, shown),
+        csv=partial(zeroshot_model.judged_table, shown),
         alt=f"Accuracy of {len(shown.classes)} test classes",
     )
 
@@ -115,7 +113,7 @@ def _confusion(found: Result, shown: Judged, picked: str, pair: tuple[str, str],
         ),
         key=_CONFUSION,
         file=f"confusion-{file}",
-        csv=partial(zeroshot.confusion_table, shown),
+        csv=partial(zeroshot_model.confusion_table, shown),
         on_select=_clicked,
         caption="click a cell to list its clips",
         alt=f"Confusion matrix of {len(shown.classes)} test classes",
@@ -124,22 +122,21 @@ def _confusion(found: Result, shown: Judged, picked: str, pair: tuple[str, str],
 
 def _learning(found: Result, shown: Judged, picked: str, file: str) -> None:
     theme = ui.theme()
-    model = int(shown.row["model"])
     ui.chart(
         once(
             ("figure", "zero-shot-learning", found.spec.key, picked, theme),
             lambda: figures.learning_figure(
-                found.curves[model],
+                zeroshot_model.curves(found, shown),
                 best=int(shown.row["best_epoch"]),
                 n_train=len(shown.train),
                 n_validation=len(shown.validation),
-                chance=(1 / len(shown.train), 1 / len(shown.validation)),
+                chance=shown.chances,
                 theme=theme,
             ),
         ),
         key="zeroshot-learning",
         file=f"learning-curves-{file}",
-        csv=partial(zeroshot.curves_table, found, model),
+        csv=partial(zeroshot_model.curves_table, found, shown),
         alt="Loss, training and validation accuracy over the epochs",
     )
 
@@ -150,10 +147,10 @@ def _learning(found: Result, shown: Judged, picked: str, file: str) -> None:
 def _clips(view: state.View, dataset: Dataset, c: Clips, shown: Judged, pair: tuple[str, str]) -> None:
     st.markdown("**Test clips of a cell**")
     places = st.columns(2, gap="medium")
-    places[0].selectbox("Clips of", shown.classes, key=view.key("true"))
-    places[1].selectbox("taken for", shown.classes, key=view.key("taken"))
+    places[0].selectbox("Clips of", shown.classes, key=view.key("clips-of"))
+    places[1].selectbox("taken for", shown.classes, key=view.key("taken-for"))
     true, taken = pair
-    cell = zeroshot.in_cell(shown, true, taken)
+    cell = zeroshot_model.in_cell(shown, true, taken)
     if not len(cell):
         said = "is taken for itself" if true == taken else f"is taken for {ui.plain(taken)}"
         st.caption(f"No clip of {ui.plain(true)} {said}. Click another cell.")
@@ -189,7 +186,7 @@ def _list(c: Clips, dataset: Dataset, cell: pd.DataFrame, ids: list[str], clip: 
 
 def _beside(c: Clips, dataset: Dataset, shown: Judged, clip: str) -> None:
     """Let the chosen clip be heard beside clips of the classes that it was scored against."""
-    scores = zeroshot.scored(shown, clip)
+    scores = zeroshot_model.scored(shown, clip)
     true = str(c.labels[c.row[clip]])
     taken = scores[0][0]
     rival = next(name for name, _ in scores if name != true) if taken == true else taken
@@ -220,7 +217,7 @@ def _beside(c: Clips, dataset: Dataset, shown: Judged, clip: str) -> None:
 
 def _clicked() -> None:
     for found in ui.clicked(_CONFUSION):
-        st.session_state["zeroshot.true"], st.session_state["zeroshot.taken"] = found
+        st.session_state["zeroshot.clips-of"], st.session_state["zeroshot.taken-for"] = found
 
 
 def _chosen() -> None:

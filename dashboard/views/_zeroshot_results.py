@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 import streamlit as st
 
 from core.statistics import Correlation
-from dashboard import figures, numbers, state, ui, zeroshot
+from dashboard import figures, numbers, state, ui, zeroshot, zeroshot_related
 from dashboard.figures.agreement import p_text
 from dashboard.memory import once
 from dashboard.views._neighbourhoods_parts import rich_table
-from dashboard.zeroshot import Grid, Related, Result
+from dashboard.views._splits_parts import select
+from dashboard.zeroshot import Grid, Result
+from dashboard.zeroshot_related import AGAINST, AXES, LINKS, PAPER, PERMUTATIONS, VARIED, Related
 
 _BOXES = "zeroshot-boxes"
 _SCATTER = "zeroshot-scatter"
@@ -42,7 +45,7 @@ def show(view: state.View, found: Result, grids: list[Grid], picked: str, file: 
 
 
 def _facts(found: Result) -> None:
-    s = zeroshot.summary(found)
+    s = zeroshot_related.summary(found)
     sizes = found.meta.get("sizes")
     mean = f"{s.mean.value:.3f}"
     if np.isfinite(s.mean.low):
@@ -78,20 +81,28 @@ def _boxes(found: Result, picked: str, file: str) -> None:
         ),
         key=_BOXES,
         file=f"zero-shot-{file}",
-        csv=partial(zeroshot.models_table, found),
+        csv=partial(zeroshot.boxes_table, found),
         on_select=partial(_picked, _BOXES),
         alt=f"Box plots of zero-shot accuracy over {len(names)} groups",
     )
     ui.reading(
         _FIGURE[found.spec.setup].format(paper=_PAPER)
         + " Boxes hold the middle half, the line is the median, the diamond the mean; each dot is one "
-        "model on one test set. **Click a dot** to look into that model."
+        "model on one test set. **Click a dot** to look into that model." + _rounded(found)
     )
 
 
+def _rounded(found: Result) -> str:
+    pairs = zeroshot.rounded(found)
+    if not pairs:
+        return ""
+    said = ", ".join(f"{asked} came to {came}" for asked, came in pairs)
+    return f" Ratios are shares of whole classes: {said}."
+
+
 def _scatter(view: state.View, found: Result, picked: str, file: str) -> str:
-    options = zeroshot.against(found)
-    by = view.choice("x", options, options[0])
+    options = {LINKS[name]: name for name in zeroshot_related.against(found)}
+    by = options[view.choice("along-x", list(options), next(iter(options)))]
     theme = ui.theme()
 
     def draw() -> object:
@@ -99,8 +110,8 @@ def _scatter(view: state.View, found: Result, picked: str, file: str) -> str:
         return figures.against_similarity_figure(
             zeroshot.models(found),
             x,
-            title=zeroshot.AXES[by],
-            line=zeroshot.related(found, by).line,
+            title=AXES[by],
+            line=zeroshot_related.related(found, by).line,
             chance=found.chance,
             picked=picked,
             theme=theme,
@@ -109,24 +120,25 @@ def _scatter(view: state.View, found: Result, picked: str, file: str) -> str:
     ui.chart(
         once(("figure", "zero-shot-scatter", found.spec.key, by, picked, theme), draw),
         key=_SCATTER,
-        file=f"zero-shot-{file}-against-{by}",
-        csv=partial(zeroshot.models_table, found),
+        file=f"zero-shot-{file}-against-{LINKS[by]}",
+        csv=partial(zeroshot_related.scatter_table, found, by),
         on_select=partial(_picked, _SCATTER),
-        alt=f"Zero-shot accuracy against {zeroshot.AGAINST[by]}, with the regression line",
+        alt=f"Zero-shot accuracy against {AGAINST[by]}, with the regression line",
     )
-    st.selectbox("Along x", options, format_func=zeroshot.AGAINST.__getitem__, key=view.key("x"), width=420)
+    words = {link: AGAINST[name] for link, name in options.items()}
+    select("Along x", words, view.key("along-x"), width=420)
     ui.reading(
-        "The same models over what was **realised**. The line is least squares; its band is where the "
-        "line, not a model, lies with 95% confidence if the accuracies were independent, which they are "
-        "not: see below."
+        "The same models over what was **realised**; the CSV has all that x can be. The line is least "
+        "squares; its band is where the line, not a model, lies with 95% confidence if the accuracies were "
+        "independent, which they are not: see below."
     )
     return by
 
 
 def _related(found: Result, by: str) -> None:
-    r = zeroshot.related(found, by)
+    r = zeroshot_related.related(found, by)
     shares = {
-        "similarity": "the five ratios of one test cluster and seed are judged on the same test classes",
+        "similarity": "all ratios of one test cluster and seed are judged on the same test classes",
         "diversity": "all models of a seed are judged on the same test classes, each on several test sets",
         "splits": "the models of a split share all their classes and differ by their seeds alone",
     }[found.spec.setup]
@@ -146,7 +158,7 @@ def _related(found: Result, by: str) -> None:
     ui.reading(
         f"**Why a permutation test.** Pearson’s p takes all accuracies for independent, but {shares}, so "
         "that an easy draw lifts several dots at once. The permutation shuffles what is along x only among "
-        f"{moved} of one block, {zeroshot.PERMUTATIONS:,} times, and asks how often the correlation is as "
+        f"{moved} of one block, {PERMUTATIONS:,} times, and asks how often the correlation is as "
         "strong: what those of a block share cannot count as evidence there. A model counts once, by the "
         "mean of its test sets, so that this p is not of the same r. Where the two p differ "
         "much, trust the permuted one"
@@ -164,23 +176,21 @@ def _table(found: Result, grids: list[Grid], file: str) -> None:
             other = next((g for g in grids if g.spec.setup == setup and g.state == "done"), None)
             mine = None if other is None else zeroshot.result(other.spec)
         if mine is None or not len(mine.models):
-            if setup in zeroshot.PAPER:
+            if setup in PAPER:
                 rows.append((setup, None))
             continue
         rows.append((setup, mine))
     head = ["strategy", "accuracy against", "r", "95%", "p", "p permuted", "ρ", "n", "paper: r", "paper: p"]
     body: list[list[str]] = []
-    saved: list[tuple[str, str, Related]] = []
     for setup, mine in rows:
-        paper = zeroshot.PAPER.get(setup)
+        paper = PAPER.get(setup)
         theirs = [number(paper[0]), paper[1]] if paper else ["–", "–"]
-        by = zeroshot.VARIED[setup]
-        first = [f"{setup}-based" if paper else "own splits", zeroshot.AGAINST[by]]
+        by = VARIED[setup]
+        first = [f"{setup}-based" if paper else "own splits", AGAINST[by]]
         if mine is None:
             body.append([*first, "not run yet", *["–"] * 5, *theirs])
             continue
-        r = zeroshot.related(mine, by)
-        saved.append((setup, by, r))
+        r = zeroshot_related.related(mine, by)
         body.append(
             [
                 *first,
@@ -196,20 +206,26 @@ def _table(found: Result, grids: list[Grid], file: str) -> None:
         )
     rich_table(head, body)
     with st.container(horizontal=True, horizontal_alignment="right"):
-        st.download_button(
-            "CSV",
-            data=partial(zeroshot.related_table, saved),
-            file_name=f"zero-shot-correlations-{file}.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            type="tertiary",
-            on_click="ignore",
-            key="zeroshot-table-csv",
-        )
+        _download("All models", partial(zeroshot.models_table, found), f"zero-shot-models-{file}")
+        there = [mine for _, mine in rows if mine is not None]
+        _download("CSV", partial(zeroshot_related.related_table, there), f"zero-shot-correlations-{file}")
     ui.reading(
         f"{_PAPER} found these over 90 accuracies a setup with VGGish on a subset of AudioSet (143 classes, "
         "768 dimensions of Sentence-BERT). Other sounds, spaces and texts need not show the same; the sign "
         "says in which direction accuracy goes, the interval how well it is known."
+    )
+
+
+def _download(label: str, data: Callable[[], bytes], file: str) -> None:
+    st.download_button(
+        label,
+        data=data,
+        file_name=f"{file}.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        type="tertiary",
+        on_click="ignore",
+        key=f"zeroshot-csv-{label}",
     )
 
 
@@ -230,7 +246,7 @@ def _p(p: float) -> str:
 
 
 def _permuted(r: Related) -> str:
-    return "–" if not np.isfinite(r.permuted) else p_text(r.permuted, zeroshot.PERMUTATIONS)
+    return "–" if not np.isfinite(r.permuted) else p_text(r.permuted, PERMUTATIONS)
 
 
 def _picked(key: str) -> None:

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from core.splits import PAPER_RATIOS, Sizes, SplitError, feasible_sizes
-from dashboard import splits, state, ui, zeroshot
-from dashboard.splits import Classes, Rule
+from core.splits import Sizes
+from dashboard import splits, state, ui, zeroshot, zeroshot_asked
+from dashboard.splits import Classes
+from dashboard.views._zeroshot_recipe import recipe
 from jobs.specs import EmbedAudio, EmbedText, SpecError, ZeroShotGrid
 from jobs.workspace import Dataset, Workspace
 
 _MOST = 2_000
-_RATIOS = tuple(f"{r:g}" for r in PAPER_RATIOS)
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def show(
                 st.button(f"Use {asked.fits}", key="zeroshot-fit", on_click=_fit, args=(view, asked.fits))
             return
         spec = asked.spec
-        st.caption(ui.plain(spec.title) + ".")
+        st.caption(f"{ui.plain(spec.title)}. Trained with {zeroshot.recipe(spec)}.")
         job = workspace.queue.get(spec.key)
         if workspace.cache.contains(spec.key):
             st.button(
@@ -114,16 +114,24 @@ def _controls(
         "n_validation": sizes.validation,
         "n_test": sizes.test,
     }
-    if setup == "similarity":
-        columns[4].number_input("K, clusters", 1, most, key=view.key("k"))
-        wanted |= {"clusters": k, "ratios": _ratios(view)}
-    else:
-        view.number("sets", 1, 20, 3)
-        sets = int(columns[4].number_input("Test sets", 1, 20, key=view.key("sets")))
-        wanted |= {"n_test_sets": sets, "n_ranges": _ranges(view), "clusters": k}
+    error = ""
+    try:
+        if setup == "similarity":
+            columns[4].number_input("K, clusters", 1, most, key=view.key("k"))
+            wanted |= {"clusters": k, "ratios": _ratios(view, sizes.train)}
+        else:
+            view.number("sets", 1, 20, 3)
+            sets = int(columns[4].number_input("Test sets", 1, 20, key=view.key("sets")))
+            wanted |= {"n_test_sets": sets, "clusters": k, **_ranges(view)}
+    except ValueError as why:
+        error = str(why)
     view.choice("text", list(offered), next(iter(offered)))
-    text = str(st.selectbox("Texts of the classes", list(offered), key=view.key("text")))
-    wanted |= _recipe(view)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        text = str(st.selectbox("Texts of the classes", list(offered), key=view.key("text"), width=340))
+        settings = recipe(view)
+    error = error or zeroshot_asked.impatient(settings["patience"], sizes.validation)
+    if error:
+        return Asked(None, error)
     try:
         spec = ZeroShotGrid(
             embedding=embedding,
@@ -132,124 +140,53 @@ def _controls(
             setup=setup,
             seeds=seeds,
             **wanted,  # type: ignore[arg-type]
+            **settings,
         )
-    except SpecError as error:
-        return Asked(None, str(error))
-    return _checked(spec, found, k)
+    except SpecError as why:
+        return Asked(None, str(why))
+    # What cannot be is said before a job is started.
+    error, fits = zeroshot_asked.tried(spec, found)
+    return Asked(None if error else spec, error, fits)
 
 
-def _ratios(view: state.View) -> tuple[float, ...]:
-    view.many("ratio", list(_RATIOS), list(_RATIOS))
-    chosen = st.multiselect(
-        "Similarity ratios", list(_RATIOS), key=view.key("ratio"), placeholder="choose ratios"
+def _ratios(view: state.View, n_train: int) -> tuple[float, ...]:
+    view.text("ratios", zeroshot_asked.RATIOS)
+    given = st.text_input(
+        "Similarity ratios",
+        key=view.key("ratios"),
+        help="Shares of the training classes that are of the test cluster: numbers from 0 to 1, parted by "
+        "commas.",
     )
-    return tuple(float(r) for r in _RATIOS if r in chosen)
+    kept, said = zeroshot_asked.distinct(zeroshot_asked.ratios(str(given)), n_train)
+    if said:
+        st.caption(said)
+    return kept
 
 
-def _ranges(view: state.View) -> int:
-    view.choice("ranges", list(splits.RANGES), "own")
+def _ranges(view: state.View) -> dict[str, object]:
+    kinds = zeroshot_asked.KINDS
+    view.choice("ranges", list(kinds), "own")
     kind = st.segmented_control(
         "Ranges of similarity among the training classes",
-        list(splits.RANGES),
-        format_func=splits.RANGES.__getitem__,
+        list(kinds),
+        format_func=kinds.__getitem__,
         key=view.key("ranges"),
         required=True,
         help="The paper’s, (0.5, 0.6] to (0.9, 1.0], suit VGGish. Those of this space are quantiles of what "
-        "its classes can reach.",
+        "its classes can reach. Others are those that you write.",
     )
-    return 0 if kind == "paper" else splits.N_RANGES
-
-
-def _recipe(view: state.View) -> dict[str, object]:
-    """Draw how the models are trained; the defaults are the paper's."""
-    with st.popover("Recipe", icon=":material/tune:"):
-        view.number("epochs", 1, 1000, 100)
-        epochs = int(st.number_input("Epochs", 1, 1000, key=view.key("epochs")))
-        view.number("patience", 0, 1000, 0)
-        patience = int(
-            st.number_input(
-                "Patience",
-                0,
-                1000,
-                key=view.key("patience"),
-                help="Epochs without a better validation accuracy after which a model stops; 0 never stops.",
-            )
-        )
-        view.number("rate", 1e-6, 10, 0.001, whole=False)
-        rate = float(
-            st.number_input("Learning rate", 1e-6, 10.0, step=0.001, format="%g", key=view.key("rate"))
-        )
-        view.number("batch", 1, 4096, 64)
-        batch = int(st.number_input("Batch size", 1, 4096, key=view.key("batch")))
-        view.number("margin", 0, 10, 1.0, whole=False)
-        margin = float(
-            st.number_input(
-                "Margin of the loss",
-                0.0,
-                10.0,
-                step=0.1,
-                key=view.key("margin"),
-                help="By how much a cosine of the right class is to lead. The paper does not say.",
-            )
-        )
-        view.choice("scale", ["no", "yes"], "no")
-        scale = st.segmented_control(
-            "Standardise the sounds",
-            ["no", "yes"],
-            key=view.key("scale"),
-            required=True,
-            help="Each dimension to mean 0 and deviation 1 over the training clips. The paper does not say; "
-            "spaces with small or unequal dimensions learn little without it.",
-        )
-        view.choice("rank", ["exact", "sampled"], "exact")
-        rank = st.segmented_control(
-            "Ranks of the WARP loss",
-            ["exact", "sampled"],
-            key=view.key("rank"),
-            required=True,
-            help="Counted over all training classes, or estimated by drawing classes as first published.",
-        )
-    return {
-        "epochs": epochs,
-        "patience": patience,
-        "learning_rate": rate,
-        "batch_size": batch,
-        "margin": margin,
-        "standardise": scale == "yes",
-        "sampled": rank == "sampled",
-    }
-
-
-def _checked(spec: ZeroShotGrid, found: Classes, k: int) -> Asked:
-    """Try the draws of the first seed, so that what cannot be is said before a job is started."""
-    try:
-        if spec.setup == "similarity":
-            codes = splits.clusters(found, k)
-            for cluster in sorted(set(codes.tolist())):
-                for ratio in spec.ratios:
-                    splits.draw(
-                        found,
-                        Rule("similarity", spec.sizes, clusters=k, cluster=cluster, ratio=ratio),
-                    )
-        else:
-            kind = "own" if spec.n_ranges else "paper"
-            for which in range(splits.N_RANGES):
-                splits.draw(
-                    found,
-                    Rule("diversity", spec.sizes, ranges=kind, which=which, sets=spec.n_test_sets),
-                )
-    except SplitError as error:
-        return Asked(None, str(error), _fitting(spec, found, k))
-    return Asked(spec)
-
-
-def _fitting(spec: ZeroShotGrid, found: Classes, k: int) -> Sizes | None:
-    if spec.setup == "similarity":
-        fits = feasible_sizes(splits.clusters(found, k), ratios=spec.ratios, sizes=spec.sizes)
-    else:
-        kind = "own" if spec.n_ranges else "paper"
-        fits = splits.fitting(found, Rule("diversity", spec.sizes, ranges=kind, sets=spec.n_test_sets))
-    return None if fits == spec.sizes else fits
+    if kind == "own":
+        view.number("range-count", 1, 20, splits.N_RANGES)
+        return {"n_ranges": int(st.number_input("How many ranges", 1, 20, key=view.key("range-count")))}
+    if kind == "paper":
+        return {}
+    view.text("range-ends", zeroshot_asked.RANGES)
+    given = st.text_input(
+        "Ranges, lower:higher",
+        key=view.key("range-ends"),
+        help="Numbers from -1 to 1, parted by commas; the lower end is left out, the higher one is within.",
+    )
+    return {"ranges": zeroshot_asked.ranges(str(given))}
 
 
 def _fit(view: state.View, sizes: Sizes) -> None:

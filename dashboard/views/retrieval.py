@@ -9,7 +9,7 @@ from dashboard.views import _retrieval_families as families
 from dashboard.views import _retrieval_models as models
 from dashboard.views import _retrieval_queries as queries
 from dashboard.views import _retrieval_systems as systems
-from dashboard.views._dataset import choose, no_space, none_there, wait_for_sounds
+from dashboard.views._dataset import choose, choose_space, done_spaces, none_there
 from dashboard.views._retrieval_parts import Chosen, ceiling
 from jobs.workspace import Workspace
 
@@ -64,23 +64,15 @@ def render(workspace: Workspace) -> None:
 
 def _controls(workspace: Workspace, view: state.View, names: list[str]) -> Chosen | None:
     dataset = choose(workspace, view, names)
-    if not dataset.ready:
-        st.title(TITLE)
-        wait_for_sounds(workspace, view, dataset)
+    done = done_spaces(workspace, view, dataset, TITLE, "searched")
+    if done is None:
         return None
-    spaces = workspace.spaces(dataset)
-    done = {s.encoder: s.spec for s in spaces if s.state == "done"}
-    if not done:
-        st.title(f"{TITLE} · {dataset.name}")
-        no_space(workspace, view, dataset, spaces, "searched")
-        return None
-    view.choice("space", list(done), next(iter(done)))
+    space = choose_space(view, list(done))
     options = list(retrieval.BY) if retrieval.has_families(dataset) else ["label"]
     by = view.choice("by", options, "label")
     measure = view.choice("measure", list(retrieval.MEASURES), "map@15")
     counted = view.choice("count", ["yes", "no"], "yes") == "yes"
     with st.sidebar:
-        space = str(st.selectbox("Space", list(done), key=view.key("space")))
         st.selectbox(
             "Measure",
             list(retrieval.MEASURES),

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from dashboard import data, figures, numbers, splits, state, ui
+from dashboard import data, figures, numbers, split_numbers, splits, state, ui
 from dashboard.components import clips as clip_list
 from dashboard.data import Clips
 from dashboard.figures.separability import figured
@@ -16,8 +16,11 @@ from dashboard.memory import once
 from dashboard.splits import Classes
 from dashboard.views import _splits_hand as hand
 from dashboard.views import _splits_keep as keep
-from dashboard.views._dataset import choose, no_space, none_there, wait_for_sounds
-from dashboard.views._splits_controls import Pick, pick
+from dashboard.views import _splits_similarity as similarity
+from dashboard.views import _splits_train as train
+from dashboard.views._dataset import choose, choose_space, done_spaces, none_there
+from dashboard.views._splits_controls import PAPER, Pick, pick
+from dashboard.views._splits_parts import FEWEST, enough
 from jobs.specs import EmbedAudio
 from jobs.workspace import Dataset, Workspace
 
@@ -25,11 +28,8 @@ TITLE = "Class splits"
 ICON = ":material/call_split:"
 ORDER = 70
 
-#: Classes that the smallest split needs.
-_FEWEST = 5
 #: Clips of a class that can be heard.
 _HEARD = 12
-_PAPER = "Dogan et al., *On the role of training class distribution in zero-shot audio classification*"
 _CSS = """
 <style>
 /* On a narrow screen names beside points would lie over each other. */
@@ -46,14 +46,19 @@ def render(workspace: Workspace) -> None:
         return
     view = state.View("splits", st.session_state, st.query_params)
     dataset = choose(workspace, view, [d.name for d in datasets])
-    embedding = _space(workspace, view, dataset)
-    if embedding is None:
+    done = done_spaces(workspace, view, dataset, TITLE, "split")
+    if done is None:
         view.write()
         return
+    embedding = done[choose_space(view, list(done))]
     c = data.clips(dataset)
     st.title(f"{TITLE} · {dataset.name}")
     place = st.container()
-    found = _classes(embedding, c)
+    found = enough(
+        embedding,
+        c,
+        f"A split needs at least {FEWEST} classes, two to train on, one for validation and two for the test",
+    )
     if found is None:
         view.write()
         return
@@ -62,47 +67,12 @@ def render(workspace: Workspace) -> None:
     k, picks = _picks(workspace, view, dataset, found)
     label = view.text("class", check=lambda given: given in found.names)
     _maps(view, embedding, c, found, k, picks, label)
-    _similarity(embedding, found, k, picks)
+    similarity.show(embedding, found, k, picks)
     keep.show(workspace, view, dataset, found, picks)
-    keep.train(workspace, view, dataset, embedding, picks)
+    train.show(workspace, view, dataset, embedding, picks)
     view.write()
     with place:
         ui.notes(view.notes)
-
-
-def _space(workspace: Workspace, view: state.View, dataset: Dataset) -> EmbedAudio | None:
-    if not dataset.ready:
-        st.title(TITLE)
-        wait_for_sounds(workspace, view, dataset)
-        return None
-    spaces = workspace.spaces(dataset)
-    done = {s.encoder: s.spec for s in spaces if s.state == "done"}
-    if not done:
-        st.title(f"{TITLE} · {dataset.name}")
-        no_space(workspace, view, dataset, spaces, "split")
-        return None
-    view.choice("space", list(done), next(iter(done)))
-    with st.sidebar:
-        return done[str(st.selectbox("Space", list(done), key=view.key("space")))]
-
-
-def _classes(embedding: EmbedAudio, c: Clips) -> Classes | None:
-    """Return the classes, or say why there are too few."""
-    try:
-        found = splits.classes(embedding, c)
-    except ValueError:
-        found = None
-    if found is not None and len(found.names) >= _FEWEST:
-        return found
-    there = (
-        "no clip has a class" if found is None else f"there are {numbers.count(len(found.names), 'class')}"
-    )
-    st.info(
-        f"A split needs at least {_FEWEST} classes, two to train on, one for validation and two for the "
-        f"test; {there}. Add a dataset with more classes, such as a folder with a folder a class.",
-        icon=":material/info:",
-    )
-    return None
 
 
 def _picks(
@@ -171,7 +141,7 @@ def _maps(
         "by the first two principal components of these centroids; the axes say what share of their "
         "variance is in the picture, the rest is not. The shaded area is the convex region of the "
         "**training classes** in the picture: test classes outside it ask the model to reach further "
-        f"(Figures 2 and 3 in {_PAPER}). Click a class to hear it."
+        f"(Figures 2 and 3 in {PAPER}). Click a class to hear it."
     )
     if several:
         _compared_numbers(found, picks)
@@ -235,7 +205,7 @@ def _pairs(value: float, n: int) -> str:
 def _facts(found: Classes, p: Pick) -> None:
     mean, pairs = splits.everywhere(found)
     if p.shown is None:
-        n = {part: sum(q == part for q in p.parts) for part in PARTS}
+        n = split_numbers.counts(p.parts)
         ui.facts([(look[0], f"{n[part]:,}") for part, look in PARTS.items()])
         return
     s = splits.numbers_of(p.shown, found)
@@ -254,7 +224,8 @@ def _facts(found: Classes, p: Pick) -> None:
     for part, (said, *_) in PARTS.items():
         classes = getattr(p.shown, part)
         st.markdown(f"**{said.capitalize()}, {len(classes)}** · {ui.plain(', '.join(classes))}")
-    st.caption(f"{sum(q == UNUSED for q in p.parts):,} of {len(found.names):,} classes are unused.")
+    unused = split_numbers.counts(p.parts)[UNUSED]
+    st.caption(f"{unused:,} of {len(found.names):,} classes are unused.")
 
 
 def _compared_numbers(found: Classes, picks: list[Pick]) -> None:
@@ -279,10 +250,8 @@ def _compared_numbers(found: Classes, picks: list[Pick]) -> None:
             for p, row in zip(table.index, table.to_numpy().tolist(), strict=True)
         ],
     )
-    both = [n for n, p, q in zip(found.names, a.parts, b.parts, strict=True) if p == q == "test"]
-    swapped = [
-        n for n, p, q in zip(found.names, a.parts, b.parts, strict=True) if {p, q} == {"train", "test"}
-    ]
+    both = split_numbers.tested_in_both(found.names, a.parts, b.parts)
+    swapped = split_numbers.swapped(found.names, a.parts, b.parts)
     words = [f"Tested in both: {ui.plain(', '.join(both)) if both else 'no class'}."]
     if swapped:
         words.append(f"Trained on in one and tested in the other: {ui.plain(', '.join(swapped))}.")
@@ -319,72 +288,4 @@ def _listen(
         dataset=embedding.dataset.name,
         label=f"Clips of {label}",
         numbers={"length": data.lengths(c, ids)},
-    )
-
-
-# -- similarity and elbow ---------------------------------------------------------------------------------
-
-
-def _similarity(embedding: EmbedAudio, found: Classes, k: int, picks: list[Pick]) -> None:
-    st.subheader("How similar the classes are, and how many clusters they make", anchor=False)
-    codes = splits.clusters(found, k)
-    ordered = {}
-    for p in picks:
-        if p.shown is not None:
-            names, sizes = splits.in_order(p.shown, found, codes)
-            ordered[p.letter] = names, sizes, splits.among(found, names)
-    # A matrix is as wide as it is high: the second column is another one's, or the elbow's.
-    places = [*st.columns(2, gap="medium"), *st.columns(2, gap="medium")]
-    if ordered:
-        off = np.concatenate([m[np.triu_indices(len(m), 1)] for *_, m in ordered.values()])
-        limits = (float(off.min()), float(off.max()))
-    theme = ui.theme()
-    for place, (letter, (names, sizes, values)) in zip(places, ordered.items(), strict=False):
-        with place:
-            if len(picks) > 1:
-                st.markdown(f"**Split {letter}**")
-            ui.chart(
-                once(
-                    ("figure", "class-similarity", found.key, tuple(names), tuple(sizes), limits, theme),
-                    partial(
-                        figures.class_similarity_figure, names, values, sizes, limits=limits, theme=theme
-                    ),
-                ),
-                key=f"splits-matrix-{letter.lower()}",
-                file=f"class-similarity-{embedding.dataset.name}-{embedding.encoder}-{letter}",
-                csv=partial(splits.matrix_table, found, names, sizes),
-                alt=f"Cosine similarity of the {len(names)} classes of split {letter}, in its order",
-            )
-    if ordered:
-        with places[0]:
-            ui.reading(
-                "Cosine similarity of every two centroids; yellow is alike. Classes stand by part, within "
-                "it by cluster and name. The block where **training meets test** is what the similarity "
-                "ratio changes, the block of **training with training** what the ranges of the diversity "
-                f"setup change (sections 3.1 and 3.2 of {_PAPER})."
-            )
-    with places[len(ordered)]:
-        _elbow(embedding, found)
-
-
-def _elbow(embedding: EmbedAudio, found: Classes) -> None:
-    theme = ui.theme()
-    ks, inertia, silhouette, bend = splits.elbow(found)
-    ui.chart(
-        once(
-            ("figure", "class-elbow", found.key, theme),
-            lambda: figures.clusters_figure(
-                ks, inertia, silhouette, n=len(found.names), things="classes", elbow=bend, theme=theme
-            ),
-        ),
-        key="splits-elbow",
-        file=f"class-elbow-{embedding.dataset.name}-{embedding.encoder}",
-        csv=lambda: splits.elbow_table(found),
-        alt="Inertia and silhouette of K-means on the centroids over the number of clusters",
-    )
-    ui.reading(
-        "K-means on the centroids at unit length, as the clusters are made (section 3.1 of the paper, "
-        "where the elbow gave K = 3). Inertia falls with K by itself; the elbow is where it lies farthest "
-        "below the straight line between its ends (Satopää et al. 2011). The silhouette of the clusters, "
-        "by cosine distance, is highest where they are tightest (Rousseeuw 1987)."
     )

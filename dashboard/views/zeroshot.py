@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import data, numbers, splits, state, ui, zeroshot
+from dashboard import data, numbers, state, ui, zeroshot
 from dashboard.data import Clips
-from dashboard.splits import Classes
 from dashboard.views import _zeroshot_classes as by_class
 from dashboard.views import _zeroshot_model as model
 from dashboard.views import _zeroshot_results as shown
 from dashboard.views import _zeroshot_start as start
-from dashboard.views._dataset import choose, no_space, none_there, wait_for_sounds
+from dashboard.views._dataset import choose, choose_space, done_spaces, none_there
+from dashboard.views._splits_parts import FEWEST, enough, select
 from dashboard.zeroshot import Grid
 from jobs.specs import EmbedAudio
 from jobs.workspace import Dataset, Workspace
@@ -19,9 +19,6 @@ from jobs.workspace import Dataset, Workspace
 TITLE = "Zero-shot"
 ICON = ":material/psychology:"
 ORDER = 80
-
-#: Classes that the smallest split needs.
-_FEWEST = 5
 
 
 def render(workspace: Workspace) -> None:
@@ -32,16 +29,22 @@ def render(workspace: Workspace) -> None:
         return
     view = state.View("zeroshot", st.session_state, st.query_params)
     dataset = choose(workspace, view, [d.name for d in datasets])
-    embedding = _space(workspace, view, dataset)
-    if embedding is None:
+    done = done_spaces(workspace, view, dataset, TITLE, "trained on")
+    if done is None:
         view.write()
         return
+    embedding = done[choose_space(view, list(done), _first(workspace, dataset, done))]
     c = data.clips(dataset)
     grids = zeroshot.grids(workspace, dataset, embedding)
     grid = _grid(view, grids)
     st.title(f"{TITLE} · {dataset.name}")
     notes = st.container()
-    found = _classes(embedding, c)
+    found = enough(
+        embedding,
+        c,
+        f"Zero-shot models need at least {FEWEST} classes, two to train on, one for validation and two that "
+        "they have never met",
+    )
     if found is None:
         view.write()
         return
@@ -68,22 +71,6 @@ def render(workspace: Workspace) -> None:
         ui.notes(view.notes)
 
 
-def _space(workspace: Workspace, view: state.View, dataset: Dataset) -> EmbedAudio | None:
-    if not dataset.ready:
-        st.title(TITLE)
-        wait_for_sounds(workspace, view, dataset)
-        return None
-    spaces = workspace.spaces(dataset)
-    done = {s.encoder: s.spec for s in spaces if s.state == "done"}
-    if not done:
-        st.title(f"{TITLE} · {dataset.name}")
-        no_space(workspace, view, dataset, spaces, "trained on")
-        return None
-    view.choice("space", list(done), _first(workspace, dataset, done))
-    with st.sidebar:
-        return done[str(st.selectbox("Space", list(done), key=view.key("space")))]
-
-
 def _first(workspace: Workspace, dataset: Dataset, done: dict[str, EmbedAudio]) -> str:
     """Begin with a space that something was trained on."""
     trained = (name for name, spec in done.items() if zeroshot.grids(workspace, dataset, spec))
@@ -96,42 +83,16 @@ def _grid(view: state.View, grids: list[Grid]) -> Grid | None:
     names = {g.id: _named(g) for g in grids}
     view.choice("grid", list(names), grids[0].id)
     with st.sidebar:
-        chosen = st.selectbox(
-            "Experiment",
-            list(names),
-            format_func=lambda i: names.get(i, i),
-            key=view.key("grid"),
-        )
+        chosen = select("Experiment", names, view.key("grid"))
     return next(g for g in grids if g.id == chosen)
 
 
 def _named(g: Grid) -> str:
     spec = g.spec
     words = [zeroshot.SETUPS[spec.setup], numbers.count(spec.n_models, "model")]
-    if spec.setup != "splits":
-        words.append(str(spec.sizes))
+    words += filter(None, [zeroshot.sizes(g)])
     words += [f"rate {spec.learning_rate:g}", f"{spec.epochs} epochs"]
     return " · ".join(words + [g.state] * (g.state != "done"))
-
-
-def _classes(embedding: EmbedAudio, c: Clips) -> Classes | None:
-    """Return the classes, or say why there are too few."""
-    try:
-        found = splits.classes(embedding, c)
-    except ValueError:
-        found = None
-    if found is not None and len(found.names) >= _FEWEST:
-        return found
-    there = "no clip has a class"
-    if found is not None:
-        there = f"there are {numbers.count(len(found.names), 'class')}"
-    st.info(
-        f"Zero-shot models need at least {_FEWEST} classes, two to train on, one for validation and two "
-        f"that they have never met; {there}. Add a dataset with more classes, such as a folder with a "
-        "folder a class.",
-        icon=":material/info:",
-    )
-    return None
 
 
 def _result(view: state.View, dataset: Dataset, c: Clips, grid: Grid, grids: list[Grid]) -> None:

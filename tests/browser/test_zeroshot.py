@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from dashboard import splits, zeroshot
+from dashboard import splits, zeroshot, zeroshot_model
 from tests.browser.helpers import (
     PHONE,
     click,
@@ -93,7 +93,7 @@ def test_a_dot_is_clicked_its_model_looked_into_and_a_clip_heard(page: Any, site
         dots = zeroshot.models(found)
         alone = [i for i, y in enumerate(dots.accuracy) if (abs(dots.accuracy - y) < 0.03).sum() == 1]
         id = next(dots.ids[i] for i in [*alone, *range(len(dots.ids))] if dots.series[i] == 0)
-        judged = zeroshot.judged(found, id)
+        judged = zeroshot_model.judged(found, id)
         right = judged.classes[0]
     page.goto(link(site, "zeroshot", space="aisfx", grid=grid.id))
     page.wait_for_selector(".st-key-zeroshot-confusion .js-plotly-plot")

@@ -14,7 +14,7 @@ from sklearn.decomposition import PCA
 from streamlit.testing.v1 import AppTest
 
 from core.splits import ClassSplit, ClassSplitSet, random_split, split_from_json, split_to_json
-from dashboard import data, figures, splits
+from dashboard import data, figures, split_numbers, splits
 from dashboard.splits import Rule, Sizes
 from jobs import splits as saved
 from jobs.specs import ZeroShotGrid
@@ -44,6 +44,11 @@ def charts(app: AppTest) -> dict[str, Any]:
     """The figures by the meta of their first traces."""
     found = [json.loads(c.proto.spec) for c in app.get("plotly_chart")]
     return {t.get("meta") or t.get("type"): f for f in reversed(found) for t in f["data"][:2]}
+
+
+def charts_of(app: AppTest) -> list[dict[str, Any]]:
+    """The figures from the top of the page."""
+    return [json.loads(c.proto.spec) for c in app.get("plotly_chart")]
 
 
 # -- what the numbers are -----------------------------------------------------------------------------------
@@ -241,6 +246,59 @@ def test_two_splits_stand_side_by_side_with_what_they_share(shown: Workspace) ->
     assert len(app.get("plotly_chart")) == 5
 
 
+def test_maps_beside_each_other_have_the_same_ends(shown: Workspace) -> None:
+    found = classes_of(shown)
+    ends = []
+    for parts in (["train"] * 24, ["unused", "test"] * 12):
+        figure = figures.centroids_figure(
+            found.shown(splits.clusters(found, 3)), parts, hull=splits.hull(found, parts)
+        )
+        x, y = figure.layout.xaxis, figure.layout.yaxis
+        assert (x.constrain, y.constrain, y.scaleanchor) == ("domain", "domain", "x")
+        ends.append((x.range, y.range))
+    assert ends[0] == ends[1]
+    assert (ends[0][0][0], ends[0][0][1]) < (found.coords[:, 0].min(), found.coords[:, 0].max() + 1)
+
+
+def test_parts_clusters_and_what_two_splits_share_are_counted(shown: Workspace) -> None:
+    found = classes_of(shown)
+    codes = splits.clusters(found, 3)
+    near, far = (
+        splits.one(splits.draw(found, Rule("similarity", Sizes(5, 1, 2), ratio=r))) for r in (0.5, 0)
+    )
+    a, b = (splits.parts_of(s, found.names) for s in (near, far))
+    assert split_numbers.counts(a) == {"train": 5, "validation": 1, "test": 2, "unused": 16}
+    assert split_numbers.cluster_sizes(codes) == dict(enumerate(np.bincount(codes).tolist()))
+    members = {n for n, c in zip(found.names, codes, strict=True) if c == 0}
+    assert split_numbers.near(near, found, codes, 0) == len(members & set(near.train)) == 3
+    assert split_numbers.tested_in_both(found.names, a, b) == sorted(set(near.test) & set(far.test))
+    wanted = (set(near.train) & set(far.test)) | (set(near.test) & set(far.train))
+    assert set(split_numbers.swapped(found.names, a, b)) == wanted
+    low, high = split_numbers.limits([found.similarity[:5, :5], found.similarity[5:12, 5:12]])
+    pairs = [found.similarity[i, j] for r in (range(5), range(5, 12)) for i in r for j in r if i < j]
+    assert (low, high) == (min(pairs), max(pairs))
+    assert split_numbers.limits([]) is None
+    # On the page: of five classes a half is three.
+    app = run("splits", train="5", validation="1", test="2", ratio="0.5")
+    assert "3 of 5 training classes are of this cluster." in words(app)
+
+
+def test_the_words_of_a_choice_follow_the_clusters(shown: Workspace) -> None:
+    app = run("splits", cluster="1", train="2", validation="1", test="2")
+    for k in (3, 2):
+        app.number_input(key="splits.k").set_value(k)
+        ran(app)
+        box = app.selectbox(key="splits.cluster")
+        sizes = split_numbers.cluster_sizes(splits.clusters(classes_of(shown), k))
+        assert box.options == [f"cluster {c}, {n} classes" for c, n in sizes.items()]
+        assert box.value == "1"
+        assert address(app)["cluster"] == "1"
+    # The browser keeps what it was told: it is told again, once.
+    assert (box.proto.set_value, box.proto.raw_value) == (True, box.options[1])
+    ran(app)
+    assert not app.selectbox(key="splits.cluster").proto.set_value
+
+
 def test_a_split_is_saved_loaded_and_deleted(made: Any, fresh: Workspace, tmp_path: Path) -> None:
     found = made.zero_shot(tmp_path, sounds=False, per_class=2)
     app = run("splits", how="diversity", train="4", validation="1", test="2", sets="2", seed="1", set="2")
@@ -260,10 +318,31 @@ def test_a_split_is_saved_loaded_and_deleted(made: Any, fresh: Workspace, tmp_pa
     assert ", ".join(kept.tests[1]) in words(app)
     shared = run("splits", **address(app))
     assert ", ".join(kept.tests[1]) in words(shared)
+    # The same as B: both are in the link.
+    app.segmented_control(key="splits-load-as").set_value("B")
+    ran(app)
+    app.button(key="splits-load").click()
+    ran(app)
+    link = address(app)
+    assert (link["compare"], link["how"], link["b-how"]) == ("yes", "loaded", "loaded")
+    assert link["b-split"] == link["split"]
+    both = run("splits", **(link | {"how": "random", "seed": "4", "train": "3"}))
+    assert "Split B, loaded" in words(both)
+    assert "Split A, random" in words(both)
+    assert sorted(kept.tests[0]) == sorted(
+        next(t for t in charts_of(both)[1]["data"] if t["meta"] == "test")["customdata"]
+    )
     app.button(key="splits-delete").click()
     ran(app)
     assert saved.names(found, "small") == []
     assert "Loaded: diverse" in words(run("splits", **address(app)))  # what a link says stays
+    mine = ClassSplit(("Animal A", "Thing B"), ("Animal B",), ("Animal C", "Animal D"))
+    app.file_uploader(key="splits-upload").upload(
+        "mine.json", split_to_json(mine).encode(), "application/json"
+    )
+    ran(app)
+    assert "Loaded: mine.json" in words(app)  # B, as was chosen
+    assert address(app)["b-split"] != address(app)["split"]
 
 
 def test_a_file_is_loaded_and_one_that_is_no_split_says_why(shown: Workspace) -> None:
@@ -291,12 +370,25 @@ def test_a_file_is_loaded_and_one_that_is_no_split_says_why(shown: Workspace) ->
 
 def test_a_split_is_sent_to_training(made: Any, fresh: Workspace, tmp_path: Path) -> None:
     found = made.zero_shot(tmp_path, sounds=False, per_class=2)
-    app = run("splits", train="4", validation="1", test="3", models="2")
+    recipe = {"epochs": "7", "rate": "0.01", "batch": "32", "margin": "0.5", "ranks": "sampled"}
+    recipe |= {"standardise": "yes", "models": "2"}
+    link = {"train": "4", "validation": "1", "test": "3"} | recipe
+    app = run("splits", patience="3", **link)
+    assert "Patience needs at least 2 validation classes" in app.warning[0].value
+    assert not any(b.label.startswith("Train on") for b in app.button)
+    app = run("splits", **link)
+    assert {k: address(app)[k] for k in recipe} == recipe
+    assert "learning rate 0.01, batches of 32, 7 epochs, margin 0.5, sampled ranks, standardised" in words(
+        app
+    )
     press(app, "Train on this split")
     job = next(j for j in found.queue.jobs() if j.spec["type"] == "ZeroShotGrid")
     fields = job.spec["fields"]
     assert fields["setup"] == "splits"
     assert fields["seeds"] == 2
+    wanted = {"epochs": 7, "learning_rate": 0.01, "batch_size": 32, "margin": 0.5, "patience": 0}
+    wanted |= {"sampled": True, "standardise": True}
+    assert {name: fields[name] for name in wanted} == wanted
     split = splits.draw(classes_of(found), Rule("similarity", Sizes(4, 1, 3)))
     assert [split_from_json(text) for text in fields["splits"]] == [split]
     assert any(b.label == "See them in Zero-shot" for b in app.button)

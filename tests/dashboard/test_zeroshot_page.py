@@ -15,8 +15,8 @@ from scipy import stats
 from sklearn.metrics import confusion_matrix, silhouette_samples
 from streamlit.testing.v1 import AppTest
 
-from core.splits import ClassSplit, random_split, split_to_json
-from dashboard import data, zeroshot
+from core.splits import PAPER_RANGES, PAPER_RATIOS, ClassSplit, random_split, split_to_json
+from dashboard import data, zeroshot, zeroshot_asked, zeroshot_classes, zeroshot_model, zeroshot_related
 from dashboard.splits import Sizes
 from dashboard.zeroshot import Result
 from jobs import inprocess
@@ -72,7 +72,7 @@ def test_correlations_are_scipys_and_models_are_what_is_permuted(
 ) -> None:
     found = of(shown, setup)
     m = found.models
-    r = zeroshot.related(found, by)
+    r = zeroshot_related.related(found, by)
     assert (r.pearson.r, r.pearson.p) == pytest.approx(tuple(stats.pearsonr(m[by], m["accuracy"])))
     assert r.spearman.r == pytest.approx(stats.spearmanr(m[by], m["accuracy"]).statistic)
     # By hand: shuffle whole models within their blocks, and count. The tables are as the job wrote them.
@@ -99,7 +99,7 @@ def test_correlations_are_scipys_and_models_are_what_is_permuted(
 @pytest.mark.parametrize("setup", ["similarity", "diversity"])
 def test_accuracies_are_summed_up_over_blocks(shown: Workspace, setup: str) -> None:
     m = of(shown, setup).models
-    s = zeroshot.summary(of(shown, setup))
+    s = zeroshot_related.summary(of(shown, setup))
     means = [m["accuracy"][m["block"] == b].mean() for b in sorted(set(m["block"]))]
     low, high = stats.t.interval(0.95, len(means) - 1, np.mean(means), stats.sem(means))
     assert (s.n_models, s.n, s.mean.n) == (len(set(m["model"])), len(m), len(means))
@@ -131,29 +131,30 @@ def own_splits(shown: Workspace, tests: list[str], seeds: int) -> Result:
 
 
 def test_of_splits_of_ones_own_whole_splits_are_permuted(shown: Workspace) -> None:
-    r = zeroshot.related(own_splits(shown, list("cdefg"), 6), "train_test_similarity")
+    r = zeroshot_related.related(own_splits(shown, list("cdefg"), 6), "train_test_similarity")
     assert (r.n_models, r.n_blocks, r.pearson.n) == (5, 1, 30)
     assert r.permuted == pytest.approx(2 / 120, abs=0.01)  # the order of five, and its reverse
-    r = zeroshot.related(own_splits(shown, list("ccdd"), 6), "train_test_similarity")
+    r = zeroshot_related.related(own_splits(shown, list("ccdd"), 6), "train_test_similarity")
     assert (r.n_models, r.n_blocks) == (4, 2)
     assert r.permuted == pytest.approx(1 / 2, abs=0.03)  # both pairs as they are, or both exchanged
-    r = zeroshot.related(own_splits(shown, list("cd"), 6), "train_test_similarity")
+    r = zeroshot_related.related(own_splits(shown, list("cd"), 6), "train_test_similarity")
     assert not np.isfinite(r.permuted)
 
 
 def test_one_accuracy_has_no_correlation(shown: Workspace) -> None:
-    r = zeroshot.related(own_splits(shown, ["c"], 1), "train_test_similarity")
+    r = zeroshot_related.related(own_splits(shown, ["c"], 1), "train_test_similarity")
     assert (r.pearson.n, r.n_models, r.line) == (1, 1, None)
     assert not np.isfinite([r.pearson.r, r.pearson.low, r.spearman.r, r.permuted]).any()
 
 
 def test_those_that_were_right_come_by_their_lead(shown: Workspace) -> None:
     found = of(shown, "diversity")
-    judged = zeroshot.judged(found, found.models["id"][3])
+    judged = zeroshot_model.judged(found, found.models["id"][3])
     label = judged.classes[int(np.diag(judged.confusion).argmax())]
-    cell = zeroshot.in_cell(judged, label, label)
+    cell = zeroshot_model.in_cell(judged, label, label)
     assert len(cell) > 1
-    lead = [scores[0][1] - scores[1][1] for scores in map(partial(zeroshot.scored, judged), cell["clip_id"])]
+    scored = map(partial(zeroshot_model.scored, judged), cell["clip_id"])
+    lead = [scores[0][1] - scores[1][1] for scores in scored]
     assert lead == sorted(lead, reverse=True)
     assert min(lead) >= 0
 
@@ -162,31 +163,31 @@ def test_a_model_is_summed_up_as_scikit_learn_does(shown: Workspace) -> None:
     found = of(shown, "diversity")
     id = found.models["id"][3]
     model, test_set = (int(v) for v in id.split("-"))
-    judged = zeroshot.judged(found, id)
+    judged = zeroshot_model.judged(found, id)
     raw = shown.cache.open(found.spec.key).table("predictions").to_pandas()
     mine = raw[(raw["model"] == model) & (raw["test_set"] == test_set - 1)]
     wanted = confusion_matrix(mine["label"], mine["predicted"], labels=judged.classes)
     assert judged.confusion.tolist() == wanted.tolist()
     assert judged.accuracy[:, 0] == pytest.approx(np.diag(wanted) / wanted.sum(axis=1))
-    a, b = zeroshot.first_cell(judged)
-    cell = zeroshot.in_cell(judged, a, b)
+    a, b = zeroshot_model.first_cell(judged)
+    cell = zeroshot_model.in_cell(judged, a, b)
     assert set(cell["clip_id"]) == set(mine["clip_id"][(mine["label"] == a) & (mine["predicted"] == b)])
     clip = cell["clip_id"].iloc[0]
-    order = zeroshot.scored(judged, clip)
+    order = zeroshot_model.scored(judged, clip)
     assert order[0][0] == b
     assert [s for _, s in order] == sorted((s for _, s in order), reverse=True)
     row = mine[mine["clip_id"] == clip].iloc[0]
     assert dict(order)[a] == pytest.approx(row["own_score"])
-    table = pd.read_csv(io.BytesIO(zeroshot.confusion_table(judged)))
+    table = pd.read_csv(io.BytesIO(zeroshot_model.confusion_table(judged)))
     assert table["clips"].sum() == len(mine)
-    curves = pd.read_csv(io.BytesIO(zeroshot.curves_table(found, model)))
+    curves = pd.read_csv(io.BytesIO(zeroshot_model.curves_table(found, judged)))
     assert curves["epoch"].tolist() == [1, 2, 3, 4, 5]
 
 
 def test_properties_of_classes_are_means_over_the_models_that_were_asked(shown: Workspace) -> None:
     found = of(shown, "similarity")
     c = data.clips(shown.dataset("small"))
-    seen = zeroshot.by_class(found, c)
+    seen = zeroshot_classes.by_class(found, c)
     artifact = shown.cache.open(found.spec.key)
     raw = artifact.table("classes").to_pandas()
     S = np.asarray(artifact.array("similarity"))
@@ -217,7 +218,12 @@ def test_properties_of_classes_are_means_over_the_models_that_were_asked(shown: 
         assert p.pearson is not None
         assert p.pearson.r == pytest.approx(stats.pearsonr(p.values, seen.accuracy).statistic)
         assert p.adjusted >= p.pearson.p
-    assert len(pd.read_csv(io.BytesIO(zeroshot.by_class_table(seen)))) == len(seen.names)
+    assert seen.best is not None
+    assert (
+        seen.best.name
+        == max(seen.properties, key=lambda p: abs(stats.pearsonr(p.values, seen.accuracy)[0])).name
+    )
+    assert len(pd.read_csv(io.BytesIO(zeroshot_classes.by_class_table(seen)))) == len(seen.names)
 
 
 # -- the page -----------------------------------------------------------------------------------------------
@@ -253,7 +259,7 @@ def test_figures_4_and_5_and_table_1(shown: Workspace) -> None:
         }
         said = everything(app)
         for each in grids.values():
-            r = zeroshot.related(each, zeroshot.VARIED[each.spec.setup])
+            r = zeroshot_related.related(each, zeroshot_related.VARIED[each.spec.setup])
             assert f"{r.pearson.r:+.3f}".replace("-", "−") in said
         assert "+0.374" in said  # the paper's, beside
         assert "−0.434" in said
@@ -273,15 +279,15 @@ def test_a_failed_model_is_said_and_the_others_are_shown(shown: Workspace) -> No
 def test_the_view_is_in_the_link(shown: Workspace) -> None:
     found = of(shown, "diversity")
     id = found.models["id"][5]
-    judged = zeroshot.judged(found, id)
-    true, taken = zeroshot.first_cell(judged)
-    clip = str(zeroshot.in_cell(judged, true, taken)["clip_id"].iloc[-1])
+    judged = zeroshot_model.judged(found, id)
+    true, taken = zeroshot_model.first_cell(judged)
+    clip = str(zeroshot_model.in_cell(judged, true, taken)["clip_id"].iloc[-1])
     link = {
         "grid": found.spec.key[:12],
         "model": id,
-        "x": "train_test_similarity",
-        "true": true,
-        "taken": taken,
+        "along-x": "train-test-similarity",
+        "clips-of": true,
+        "taken-for": taken,
         "clip": clip,
         "property": "silhouette",
         "setup": "diversity",
@@ -302,12 +308,16 @@ def test_the_view_is_in_the_link(shown: Workspace) -> None:
 
 def test_any_nonsense_in_the_link_is_no_error(shown: Workspace) -> None:
     names = (
-        *("grid", "model", "x", "true", "taken", "clip", "property", "setup", "train", "k", "ratio"),
-        *("ranges", "sets", "seeds", "text", "epochs", "patience", "rate", "batch", "scale", "rank"),
+        *("grid", "model", "along-x", "clips-of", "taken-for", "clip", "property", "setup", "train", "k"),
+        *("ratios", "ranges", "sets", "seeds", "text", "epochs", "patience", "rate", "batch", "ranks"),
     )
     app = run("zeroshot", **dict.fromkeys(names, "'; drop/../<b>"))
     assert not app.error
     assert len(app.info) > 10
+    # What the link could have said is read as words, not as names of columns.
+    assert "(there are: similarity-ratio, train-test-similarity, training-similarity)" in words(app).replace(
+        "\u2060", ""
+    )
     assert not run("zeroshot", setup="diversity", ranges="x", sets="-1").error
 
 
@@ -322,9 +332,9 @@ def test_a_grid_is_asked_for_and_what_does_not_fit_is_said_first(
     ran(app)
     assert not app.warning
     app.number_input(key="zeroshot.seeds").set_value(2)
-    app.multiselect(key="zeroshot.ratio").set_value(["1", "0"])
+    app.text_input(key="zeroshot.ratios").set_value("1,0")
     app.number_input(key="zeroshot.epochs").set_value(3)
-    app.segmented_control(key="zeroshot.scale").set_value("yes")
+    app.segmented_control(key="zeroshot.standardise").set_value("yes")
     ran(app)
     press(app, "Train 12 models")
     jobs = [j for j in found.queue.jobs() if j.spec["type"] == "ZeroShotGrid"]
@@ -337,8 +347,146 @@ def test_a_grid_is_asked_for_and_what_does_not_fit_is_said_first(
     # What no class suffices for: the paper's ranges in this space.
     app = run("zeroshot", space="melstats", setup="diversity", ranges="paper", train="9")
     assert "have a mean similarity within" in words(app)
-    app = run("zeroshot", space="melstats", ratio="")
-    assert "give at least one" in words(app)
+
+
+def test_ratios_and_ranges_of_ones_own_are_asked_for_and_shared_by_the_link(
+    made: Any, fresh: Workspace, tmp_path: Path
+) -> None:
+    found = made.zero_shot(tmp_path, sounds=False, per_class=2)
+    sizes = {"space": "melstats", "train": "4", "validation": "1", "test": "2", "seeds": "2"}
+    app = run("zeroshot", ratios="0.9, 0.5, 0.45,0", **sizes)
+    # Of four classes 0.45 and 0.5 are two, which is trained once.
+    assert "Of 4 training classes the ratio 0.45 comes to the same number as another" in words(app)
+    assert address(app)["ratios"] == "0.9, 0.5, 0.45,0"
+    press(app, "Train 18 models")
+    asked = {j.key: j.spec["fields"] for j in found.queue.jobs() if j.spec["type"] == "ZeroShotGrid"}
+    assert [f["ratios"] for f in asked.values()] == [[0.9, 0.5, 0.0]]
+    for given, why in (("", "No similarity ratio is given"), ("1,a", "'a' is no similarity ratio")):
+        app = run("zeroshot", **sizes)
+        app.text_input(key="zeroshot.ratios").set_value(given)
+        ran(app)
+        assert why in app.warning[0].value.replace("\\", "")
+        assert not any(b.label.startswith("Train ") for b in app.button)
+    link = {"setup": "diversity", "sets": "2", "ranges": "given", "range-ends": "-0.3:0.2, 0.2:0.9"}
+    app = run("zeroshot", **sizes, **link)
+    shared = address(app)
+    assert {k: shared[k] for k in link} == link
+    press(app, "Train 4 models")
+    fields = next(
+        j.spec["fields"]
+        for j in found.queue.jobs()
+        if j.spec["type"] == "ZeroShotGrid" and j.key not in asked
+    )
+    assert fields["ranges"] == [[-0.3, 0.2], [0.2, 0.9]]
+    app.text_input(key="zeroshot.range-ends").set_value("0.5:0.2")
+    ran(app)
+    assert "'0.5:0.2' is no range of similarities" in app.warning[0].value.replace("\\", "")
+    app = run("zeroshot", **sizes, setup="diversity", sets="2", **{"range-count": "3"})
+    assert any(b.label == "Train 6 models" for b in app.button)
+    # Patience is refused in one sentence without names of fields.
+    app = run("zeroshot", patience="5", **sizes)
+    assert app.warning[0].value.replace("\\", "") == zeroshot_asked.impatient(5, 1)
+
+
+def test_ratios_and_ranges_are_read_as_they_are_written() -> None:
+    assert zeroshot_asked.ratios(zeroshot_asked.RATIOS) == PAPER_RATIOS
+    assert zeroshot_asked.ranges(zeroshot_asked.RANGES) == PAPER_RANGES
+    for text in ("1.2", "-0.1", "nan", "0.5;0.2"):
+        with pytest.raises(ValueError, match="is no similarity ratio: write numbers from 0 to 1"):
+            zeroshot_asked.ratios(text)
+    with pytest.raises(ValueError, match=r"ratio 0\.5 is given twice"):
+        zeroshot_asked.ratios("0.5, 1, .5")
+    for text in ("0.5", "0.5:0.5", "0.5:0.6:0.7", "-2:0", "a:b", "nan:0.5"):
+        with pytest.raises(ValueError, match="is no range of similarities: write a lower"):
+            zeroshot_asked.ranges(text)
+    with pytest.raises(ValueError, match=r"range 0:0\.5 is given twice"):
+        zeroshot_asked.ranges("0:0.5, 0:.5")
+    one = ClassSplit(("a", "b"), ("c",), ("d", "e"))
+    two = ClassSplit(("a", "b"), ("c", "f"), ("d", "e"))
+    assert zeroshot_asked.validated([two]) == 2
+    assert zeroshot_asked.validated([two, one]) == 1
+
+
+def test_the_ratio_along_x_is_the_one_that_came_of_it(made: Any, fresh: Workspace, tmp_path: Path) -> None:
+    found = made.zero_shot(tmp_path, sounds=False, per_class=2)
+    like = of(found, "similarity").spec
+    spec = made.zero_shot_of(found, replace(like, n_train=5, n_test=2, seeds=2))
+    app = run("zeroshot", grid=spec.key[:12])
+    result = zeroshot.result(spec)
+    m = result.models
+    # By hand: of five classes a half is three, which is 0.6.
+    cluster = dict(zip(result.names, found.cache.open(spec.key).array("clusters").tolist(), strict=True))
+    for model, label_of in result.classes[result.classes["part"] == "train"].groupby("model")["label"]:
+        row = m[m["model"] == model].iloc[0]
+        assert row["ratio"] == sum(cluster[name] == row["cluster"] for name in label_of) / 5
+    assert sorted(set(m["ratio"])) == [0.0, 0.6, 1.0]
+    assert zeroshot.rounded(result) == [("0.5", "0.6")]
+    ticks = figures(app)["boxes"]["layout"]["xaxis"]["ticktext"]
+    assert [t.partition("<br>")[0] for t in ticks] == ["0", "0.6", "1"]
+    assert "0.5 came to 0.6" in words(app)
+    r = zeroshot_related.related(result, "ratio").pearson
+    assert r.r == pytest.approx(stats.pearsonr(m["ratio"], m["accuracy"]).statistic)
+
+
+def test_each_csv_holds_what_its_figure_shows(shown: Workspace) -> None:
+    read = {s: of(shown, s) for s in ("similarity", "diversity")}
+    for setup, found in read.items():
+        m = found.models
+        boxes = pd.read_csv(io.BytesIO(zeroshot.boxes_table(found)))
+        names, at, _ = zeroshot.groups(found)
+        what = "ratio" if setup == "similarity" else "range"
+        assert boxes[what].astype(str).tolist() == [
+            str(float(n) if setup[0] == "s" else n) for n in np.array(names)[at]
+        ]
+        assert boxes["accuracy"].tolist() == pytest.approx(m["accuracy"].tolist())
+        assert set(boxes["series"]) == set(zeroshot.models(found).names)
+        for by in zeroshot_related.against(found):
+            dots = pd.read_csv(io.BytesIO(zeroshot_related.scatter_table(found, by)))
+            fit = stats.linregress(m[by], m["accuracy"])
+            assert dots[f"line_over_{by}"].tolist() == pytest.approx(
+                (fit.intercept + fit.slope * m[by]).tolist()
+            )
+            for x in zeroshot_related.against(found):
+                assert dots[x].tolist() == pytest.approx(m[x].tolist())
+        assert (
+            "ratio" in pd.read_csv(io.BytesIO(zeroshot.models_table(found))).columns or setup == "diversity"
+        )
+    table = pd.read_csv(io.BytesIO(zeroshot_related.related_table(list(read.values()))))
+    assert list(zip(table["setup"], table["against"], strict=True)) == [
+        ("similarity", "ratio"),
+        ("similarity", "train_test_similarity"),
+        ("similarity", "mean_similarity"),
+        ("diversity", "mean_similarity"),
+        ("diversity", "train_test_similarity"),
+    ]
+    for _, row in table.iterrows():
+        m = read[row["setup"]].models
+        assert row["pearson_r"] == pytest.approx(stats.pearsonr(m[row["against"]], m["accuracy"]).statistic)
+    assert table["paper_r"].dropna().tolist() == [0.374, -0.434]
+
+
+def test_one_validation_class_has_no_accuracy_and_the_page_says_why(shown: Workspace) -> None:
+    one = of(shown, "similarity")
+    judged = zeroshot_model.judged(one, one.models["id"][0])
+    assert len(judged.validation) == 1
+    app = run("zeroshot", grid=one.spec.key[:12])
+    assert "With one validation class every clip is taken for it" in words(app)
+    assert "<small>on validation classes</small><b>–</b>" in html(app)
+    drawn = figures(app)
+    assert "training, 4 classes" in drawn
+    assert "validation, 1 classes" not in drawn
+    csv = pd.read_csv(io.BytesIO(zeroshot_model.curves_table(one, judged)))
+    assert list(csv) == ["epoch", "loss", "train_accuracy"]
+
+
+def test_two_validation_classes_have_one(made: Any, fresh: Workspace, tmp_path: Path) -> None:
+    found = made.zero_shot(tmp_path, sounds=False, per_class=2)
+    like = of(found, "similarity").spec
+    spec = made.zero_shot_of(found, replace(like, n_validation=2, n_test=2, seeds=1))
+    app = run("zeroshot", grid=spec.key[:12])
+    assert "With one validation class" not in words(app)
+    assert "<small>on validation classes</small><b>0.500</b>" in html(app)
+    assert "validation, 2 classes" in figures(app)
 
 
 def test_splits_of_ones_own_are_trained_and_shown_by_the_real_job(

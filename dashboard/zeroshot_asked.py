@@ -1,0 +1,210 @@
+"""What a grid of zero-shot models can be asked for with, and whether the classes suffice for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from core.splits import (
+    PAPER_RANGES,
+    PAPER_RATIOS,
+    Range,
+    Sizes,
+    SplitError,
+    distinct_ratios,
+    diversity_splits,
+    feasible_diversity_sizes,
+    feasible_sizes,
+    held_out,
+    quantile_ranges,
+    similarity_splits,
+)
+from dashboard import splits
+from dashboard.memory import once
+from dashboard.splits import Classes, Split
+from jobs.specs import ZeroShotGrid
+
+#: Ratios and ranges of the paper, as they are written in the form.
+RATIOS = ", ".join(f"{r:g}" for r in PAPER_RATIOS)
+RANGES = ", ".join(f"{low:g}:{high:g}" for low, high in PAPER_RANGES)
+#: Sets of ranges that can be asked for: value in the link to name on the page.
+KINDS = splits.RANGES | {"given": "others"}
+
+
+def ratios(text: str) -> tuple[float, ...]:
+    """Read similarity ratios as people write them.
+
+    Parameters
+    ----------
+    text : str
+        Numbers from 0 to 1, parted by commas.
+
+    Returns
+    -------
+    tuple of float
+        In the order given.
+
+    Raises
+    ------
+    ValueError
+        With one sentence, where it is none of that or a number is given twice.
+
+    Examples
+    --------
+    >>> ratios("1, 0.5,0")
+    (1.0, 0.5, 0.0)
+    """
+    found = []
+    for part in _parts(text, "similarity ratio", RATIOS):
+        value = _number(part)
+        if value is None or not 0 <= value <= 1:
+            raise ValueError(f"{part!r} is no similarity ratio: write numbers from 0 to 1, such as {RATIOS}.")
+        found.append(value)
+    _once(found, "The similarity ratio", [f"{value:g}" for value in found])
+    return tuple(found)
+
+
+def ranges(text: str) -> tuple[Range, ...]:
+    """Read ranges of similarity as people write them.
+
+    Parameters
+    ----------
+    text : str
+        Pairs of a lower and a higher end from -1 to 1 with a colon between, parted by commas.
+
+    Returns
+    -------
+    tuple of (float, float)
+        In the order given.
+
+    Raises
+    ------
+    ValueError
+        With one sentence, where it is none of that or a range is given twice.
+
+    Examples
+    --------
+    >>> ranges("-0.1:0.25, 0.25:0.5")
+    ((-0.1, 0.25), (0.25, 0.5))
+    """
+    found = []
+    for part in _parts(text, "range", RANGES):
+        ends = [_number(end) for end in part.split(":")]
+        if len(ends) != 2 or ends[0] is None or ends[1] is None or not -1 <= ends[0] < ends[1] <= 1:
+            raise ValueError(
+                f"{part!r} is no range of similarities: write a lower and a higher number from -1 to 1 with "
+                f"a colon between, such as {RANGES}."
+            )
+        found.append((ends[0], ends[1]))
+    _once(found, "The range", [f"{low:g}:{high:g}" for low, high in found])
+    return tuple(found)
+
+
+def _parts(text: str, what: str, example: str) -> list[str]:
+    found = [part.strip() for part in text.split(",") if part.strip()]
+    if not found:
+        raise ValueError(f"No {what} is given: write at least one, such as {example}.")
+    return found
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _once(values: Sequence[object], what: str, said: Sequence[str]) -> None:
+    for i, value in enumerate(values):
+        if value in values[:i]:
+            raise ValueError(f"{what} {said[i]} is given twice: write each once.")
+
+
+def distinct(values: Sequence[float], n_train: int) -> tuple[tuple[float, ...], str]:
+    """Return the ratios that so many training classes can tell apart, and a word on the others.
+
+    Examples
+    --------
+    >>> distinct((1.0, 0.5, 0.25, 0.0), 2)[0]
+    (1.0, 0.5, 0.0)
+    >>> distinct((1.0, 0.0), 2)[1]
+    ''
+    """
+    kept = distinct_ratios(values, n_train)
+    lost = [f"{v:g}" for v in values if v not in kept]
+    if not lost:
+        return kept, ""
+    come = "comes" if len(lost) == 1 else "come"
+    return kept, (
+        f"Of {n_train} training classes the ratio{'s' * (len(lost) > 1)} {' and '.join(lost)} {come} to the "
+        "same number as another one, which is trained once."
+    )
+
+
+def impatient(patience: int, validation: int) -> str:
+    """Say why so many validation classes do not allow to stop early, "" where they do or nothing stops.
+
+    Examples
+    --------
+    >>> impatient(5, 2), impatient(0, 1)
+    ('', '')
+    """
+    if not patience or validation > 1:
+        return ""
+    return (
+        "Patience needs at least 2 validation classes: with one every clip is taken for it, which tells no "
+        "epoch from another; choose more of them, or a patience of 0."
+    )
+
+
+def validated(wanted: Sequence[Split]) -> int:
+    """Return how many validation classes each of the splits has in its largest validation set, at least."""
+    return min(max(len(v) for v in held_out(split)[0]) for split in wanted)
+
+
+def tried(spec: ZeroShotGrid, found: Classes) -> tuple[str, Sizes | None]:
+    """Draw the classes that a grid will draw.
+
+    Returns
+    -------
+    str
+        Why that cannot be; "" if it can.
+    Sizes or None
+        Sizes with which it could.
+    """
+    draw = _similarity if spec.setup == "similarity" else _diversity
+    asked = (spec.setup, spec.sizes, spec.clusters, spec.ratios, spec.asked_ranges, spec.n_ranges)
+    key = ("zero-shot-tried", found.key, *asked, spec.n_test_sets, spec.seeds)
+    return once(key, lambda: draw(spec, found))
+
+
+def _similarity(spec: ZeroShotGrid, found: Classes) -> tuple[str, Sizes | None]:
+    codes = splits.clusters(found, spec.clusters)
+    try:
+        similarity_splits(found.names, codes, ratios=spec.ratios, seeds=[0], sizes=spec.sizes)
+    except SplitError as error:
+        return str(error), _other(feasible_sizes(codes, ratios=spec.ratios, sizes=spec.sizes), spec)
+    return "", None
+
+
+def _diversity(spec: ZeroShotGrid, found: Classes) -> tuple[str, Sizes | None]:
+    def ends(sizes: Sizes) -> Sequence[Range]:
+        return spec.asked_ranges or quantile_ranges(
+            found.similarity, spec.n_ranges, sizes=sizes, n_test_sets=spec.n_test_sets
+        )
+
+    shared: dict[str, Any] = {
+        "seeds": range(spec.seeds),
+        "sizes": spec.sizes,
+        "n_test_sets": spec.n_test_sets,
+    }
+    try:
+        diversity_splits(found.names, found.similarity, ranges=ends(spec.sizes), **shared)
+    except SplitError as error:
+        fits = feasible_diversity_sizes(found.names, found.similarity, ranges=ends, **shared)
+        return str(error), _other(fits, spec)
+    return "", None
+
+
+def _other(fits: Sizes | None, spec: ZeroShotGrid) -> Sizes | None:
+    return None if fits == spec.sizes else fits
