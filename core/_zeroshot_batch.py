@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from core._training import epoch_order, standardisation
-from core._zeroshot_data import Collection, Task, epoch_tries
+from core._zeroshot_data import Collection, Task, epoch_tries, mean_accuracy
 from core._zeroshot_start import Start
 from core.losses import harmonic_sums
 
@@ -309,7 +309,7 @@ class Batch:
             weight.baddbmm_(left, gradient, alpha=-rate)
 
     def _validation_accuracies(self) -> np.ndarray:
-        """Mean accuracy over the validation sets of each model, (m,) float64."""
+        """Mean accuracy over the validation sets of each model, (m,) float64; see `mean_accuracy`."""
         w, fixed = self._learned, self._fixed
         t = torch.baddbmm(fixed["held_begun"], fixed["held_pull"], w["text_steps"])
         t /= (t.square().sum(2, keepdim=True) + fixed["held_beyond"]).sqrt_().clamp_min_(_TINY)
@@ -326,12 +326,13 @@ class Batch:
         predicted = torch.cat(nearest, dim=1).cpu().numpy()
         accuracies = []
         for i, task in enumerate(self.tasks):
-            clip, column, of_sets = 0, 0, []
+            clip, column = 0, 0
+            of_sets: list[tuple[float, int]] = []
             for part in task.validations:
                 found = predicted[i, clip : clip + len(part.rows)] - column
-                of_sets.append(float((found == part.targets).mean()))
+                of_sets.append((float((found == part.targets).mean()), len(part.classes)))
                 clip, column = clip + len(part.rows), column + len(part.classes)
-            accuracies.append(np.mean(of_sets))
+            accuracies.append(mean_accuracy(of_sets))
         return np.array(accuracies)
 
     def _remember(self, better: np.ndarray, accuracies: np.ndarray) -> None:

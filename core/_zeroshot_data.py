@@ -136,6 +136,15 @@ def initial_weights(seed: int, d_audio: int, d_text: int, hidden: int, shared: i
     return weights
 
 
+def mean_accuracy(sets: Sequence[tuple[float, int]]) -> float:
+    """Return the mean of accuracies, each given with its number of classes.
+
+    One of a single class is always 1 and says nothing: it is left out. NaN where none is left.
+    """
+    of_several = [accuracy for accuracy, n_classes in sets if n_classes > 1]
+    return float(np.mean(of_several)) if of_several else float("nan")
+
+
 def _single(values: ArrayLike, name: str) -> np.ndarray:
     wide = matrix(values, name)
     far = np.abs(wide).max(axis=1) > _LARGEST

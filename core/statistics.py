@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from core._intervals import normal_quantile
+
 _BLOCK_ELEMENTS = 4_000_000  # draws held at once
 
 
@@ -93,7 +95,7 @@ def pearson(x: ArrayLike, y: ArrayLike, *, confidence: float = 0.95) -> Correlat
     """
     from scipy.special import betainc
 
-    z = _normal_quantile(confidence)
+    z = normal_quantile(confidence)
     x, y = _values(x, "x"), _values(y, "y")
     n = len(x)
     if len(y) != n or n < 2:
@@ -150,7 +152,7 @@ def spearman(x: ArrayLike, y: ArrayLike, *, confidence: float = 0.95) -> Correla
     found = pearson(rankdata(_values(x, "x")), rankdata(_values(y, "y")), confidence=confidence)
     if found.n < 4 or not abs(found.r) < 1:
         return found
-    half = _normal_quantile(confidence) * np.sqrt((1 + found.r**2 / 2) / (found.n - 3))
+    half = normal_quantile(confidence) * np.sqrt((1 + found.r**2 / 2) / (found.n - 3))
     low, high = np.tanh(np.arctanh(found.r) + np.array([-half, half]))
     return Correlation(found.r, found.p, float(low), float(high), found.n)
 
@@ -313,7 +315,7 @@ def share_interval(hits: int, n: int, *, confidence: float = 0.95) -> Interval:
     >>> round(s.value, 4), round(s.low, 4), round(s.high, 4)
     (0.308, 0.2553, 0.3662)
     """
-    z = _normal_quantile(confidence)
+    z = normal_quantile(confidence)
     if not 0 <= hits <= n:
         raise ValueError(f"There are {hits} hits among {n}; hits must be from 0 to n.")
     if n == 0:
@@ -573,13 +575,6 @@ def _nothing() -> Interval:
 def _check_confidence(confidence: float) -> None:
     if not 0 < confidence < 1:
         raise ValueError(f"confidence is {confidence}; it must be between 0 and 1, such as 0.95.")
-
-
-def _normal_quantile(confidence: float) -> float:
-    from scipy.special import ndtri
-
-    _check_confidence(confidence)
-    return float(ndtri(0.5 + confidence / 2))
 
 
 def _direction(x: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from core._arrays import matrix, unit_rows
 from core._training import Checkpoint, Progress, epoch_order, one_thread_each, standardisation
 from core._zeroshot_batch import Trained
-from core._zeroshot_data import Collection, Part, Task, epoch_tries, initial_weights
+from core._zeroshot_data import Collection, Part, Task, epoch_tries, initial_weights, mean_accuracy
 from core._zeroshot_grid import train_grid
 from core._zeroshot_start import Start
 from core.losses import warp_loss
@@ -98,7 +98,7 @@ class Tested:
         The clips.
     targets, predictions : (n,) int64 arrays
         Which of the classes each is of, and is taken for: that of the highest score, of equal ones the first.
-    scores : (n, C) float32 array
+    scores : (n, C) float64 array
         Cosine of the clip's projection with that of each class's text, in [-1, 1].
     """
 
@@ -147,7 +147,8 @@ class ZeroShotModel:
         One for each test set and validation set of the split; empty if the training failed.
     curves : dict of (epochs,) float32 arrays
         ``loss`` and ``train_accuracy``, both as met while the epoch went on (each batch before its step), and
-        ``validation_accuracy`` after it, the mean over the validation sets. NaN after the model stopped.
+        ``validation_accuracy`` after it, the mean over the validation sets; NaN where these have one class
+        each, which is always right. NaN after the model stopped.
     weights : dict of float32 arrays
         ``audio_1_weight`` (d_a, hidden), ``audio_2_weight`` (hidden, shared), ``text_weight`` (d_t, shared),
         a ``_bias`` for each, and with `Recipe.standardise` ``audio_mean`` and ``audio_scale`` (d_a,).
@@ -168,8 +169,8 @@ class ZeroShotModel:
 
     @property
     def validation_accuracy(self) -> float:
-        """Mean accuracy over the validation sets; NaN if the training failed."""
-        return float(np.mean([v.accuracy for v in self.validation])) if self.validation else float("nan")
+        """Mean accuracy over the validation sets of several classes; NaN without one, or without a model."""
+        return mean_accuracy([(v.accuracy, len(v.classes)) for v in self.validation])
 
 
 def train_one(
@@ -286,9 +287,8 @@ def predict(
     -------
     predictions : (n,) int64 array
         The class with the highest score, of equal ones the first.
-    scores : (n, C) float32 array
-        Cosines in [-1, 1]. Computed in float64 and compared when rounded to 12 decimals; a projection of
-        length 0 has the cosine 0.
+    scores : (n, C) float64 array
+        Cosines in [-1, 1], rounded to 12 decimals; a projection of length 0 has the cosine 0.
     """
     weights = {
         k: v.astype(np.float64)
@@ -307,7 +307,7 @@ def predict(
     a = unit_rows(hidden @ weights["audio_2_weight"] + weights["audio_2_bias"])
     t = unit_rows(c @ weights["text_weight"] + weights["text_bias"])
     scores = np.round(a @ t.T, 12)
-    return scores.argmax(axis=1), scores.astype(np.float32)
+    return scores.argmax(axis=1), scores
 
 
 def _default_device() -> str:
@@ -425,18 +425,22 @@ def _train_alone(collection: Collection, task: Task, recipe: Recipe, device: str
             return _judge(task, collection, {}, curves, 0, epoch + 1)
         with torch.no_grad():
             accuracies = [
-                float(
-                    (
-                        scores(torch.from_numpy(v.rows).to(device), v).argmax(dim=1).cpu().numpy()
-                        == v.targets
-                    ).mean()
+                (
+                    float(
+                        (
+                            scores(torch.from_numpy(v.rows).to(device), v).argmax(dim=1).cpu().numpy()
+                            == v.targets
+                        ).mean()
+                    ),
+                    len(v.classes),
                 )
                 for v in task.validations
             ]
-        curves[:, epoch] = total / len(rows), right / len(rows), np.mean(accuracies)
+        accuracy = mean_accuracy(accuracies)
+        curves[:, epoch] = total / len(rows), right / len(rows), accuracy
         if recipe.patience is not None:
-            if np.mean(accuracies) > best:
-                best, best_epoch, best_weights = float(np.mean(accuracies)), epoch + 1, kept()
+            if accuracy > best:
+                best, best_epoch, best_weights = accuracy, epoch + 1, kept()
             elif epoch + 1 - best_epoch >= recipe.patience:
                 break
     if recipe.patience is None:

@@ -172,6 +172,40 @@ def test_validation_clips_in_blocks_change_nothing(monkeypatch):
         np.testing.assert_array_equal(a.curves["validation_accuracy"], b.curves["validation_accuracy"])
 
 
+def test_one_validation_class_is_no_accuracy():
+    """It is always right: a set of several classes counts alone, and where there is none nothing is said."""
+    train, tests = tuple(NAMES[:5]), (tuple(NAMES[10:12]), tuple(NAMES[12:14]))
+    one = ClassSplit(train, (NAMES[5],), tests[0])
+    mixed = ClassSplitSet(train, ((NAMES[5],), tuple(NAMES[6:9])), tests)
+    alone = ClassSplit(train, tuple(NAMES[6:9]), tests[1])
+    given = {"seeds": [0] * 3, "recipe": RECIPE, "device": "cpu"}
+    for models in (
+        train_many([one, mixed, alone], *DATA, **given),
+        [train_one(s, *DATA, seed=0, recipe=RECIPE, device="cpu") for s in (one, mixed, alone)],
+    ):
+        never, several, same = (m.curves["validation_accuracy"] for m in models)
+        assert np.isnan(never).all()
+        assert np.isfinite(models[0].curves["loss"]).all()
+        np.testing.assert_array_equal(several, same)
+        assert (same < 1).all()
+        assert np.isnan(models[0].validation_accuracy)
+        assert models[1].validation_accuracy == models[2].validation_accuracy == pytest.approx(same[-1])
+        assert all(m.tests[0].accuracy >= 0 for m in models)
+
+
+def test_scores_tell_apart_what_predictions_do():
+    """Rounded to float32, scores that differ in the ninth decimal would be equal."""
+    model = train_one(SPLITS[0], *DATA, seed=0, recipe=RECIPE, device="cpu")
+    text = np.repeat(DATA[2][:1], 2, axis=0)
+    text[1] *= 1 + 1e-6
+    _, near = predict(model, DATA[0][:9], text)
+    assert near.dtype == np.float64
+    assert (near[:, 0] != near[:, 1]).any()
+    found, scores = predict(model, DATA[0], DATA[2])
+    np.testing.assert_array_equal(scores.argmax(axis=1), found)
+    assert model.tests[0].scores.dtype == np.float64
+
+
 def test_early_stopping_keeps_the_best_epoch():
     recipe = dataclasses.replace(RECIPE, epochs=25, patience=3)
     models = train_many(SPLITS, *DATA, seeds=SEEDS, recipe=recipe, device="cpu")
