@@ -168,7 +168,10 @@ def initialise(network: nn.Module, seed: int) -> nn.Module:
     generator = torch.Generator().manual_seed(seed)
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
+            drawn = torch.empty(module.weight.shape)  # in the usual order, whatever that of the weight
+            nn.init.kaiming_normal_(drawn, nonlinearity="relu", generator=generator)
+            with torch.no_grad():
+                module.weight.copy_(drawn)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.BatchNorm2d):
