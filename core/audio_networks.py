@@ -313,7 +313,7 @@ class Cnn14(nn.Module):
     IEEE/ACM TASLP 28, 2020.
     """
 
-    dim = 2048
+    channels = (64, 128, 256, 512, 1024, 2048)  # of the blocks
 
     def __init__(
         self,
@@ -329,11 +329,11 @@ class Cnn14(nn.Module):
         self._spectra = {"sample_rate": sample_rate, "fmin": fmin, "fmax": fmax, "pad": "reflect"}
         self.min_samples = 320 * 2**_POOLINGS
         self.bn0 = nn.BatchNorm2d(64)
-        channels = [1, 64, 128, 256, 512, 1024, 2048]
-        for i, (a, b) in enumerate(pairwise(channels)):
+        self.dim = self.channels[-1]
+        for i, (a, b) in enumerate(pairwise([1, *self.channels])):
             self.add_module(f"conv_block{i + 1}", _Block(a, b))
-        self.fc1 = nn.Linear(2048, 2048)
-        self.fc_audioset = nn.Linear(2048, classes)
+        self.fc1 = nn.Linear(self.dim, self.dim)
+        self.fc_audioset = nn.Linear(self.dim, classes)
         self.block_dropout, self.last_dropout = nn.Dropout(0.2), nn.Dropout(0.5)
         initialise(self, seed)
 
