@@ -62,16 +62,33 @@ class Clips:
             raise ValueError(
                 f"All clips are of the class {self.classes.tolist()[0]!r}; a classifier needs two or more."
             )
-        names, which = _fold_codes(folds, len(self.X))
-        found = names.tolist()
-        if len(found) < 2:
-            raise ValueError(
-                f"All clips are in fold {found[0]!r}, which leaves none to train on; give two or more folds, "
-                "or draw them with draw_folds."
-            )
-        self.folds = tuple(
-            Fold(name, np.flatnonzero(which != i), np.flatnonzero(which == i)) for i, name in enumerate(found)
+        self.folds = named_folds(folds, len(self.X))
+
+
+def named_folds(folds: ArrayLike, n: int, held_out: Sequence[object] | None = None) -> tuple[Fold, ...]:
+    """Return the folds of n clips, those of `held_out` alone where it is given; raises as `Clips`."""
+    names, which = _fold_codes(folds, n)
+    found = names.tolist()
+    if len(found) < 2:
+        raise ValueError(
+            f"All clips are in fold {found[0]!r}, which leaves none to train on; give two or more folds, "
+            "or draw them with draw_folds."
         )
+    every = tuple(
+        Fold(name, np.flatnonzero(which != i), np.flatnonzero(which == i)) for i, name in enumerate(found)
+    )
+    return held(every, held_out)
+
+
+def held(folds: tuple[Fold, ...], names: Sequence[object] | None) -> tuple[Fold, ...]:
+    """Return the folds of these names, all if there are none; raises `ValueError` for any other."""
+    known = [fold.name for fold in folds]
+    for name in names or ():
+        if name not in known:
+            raise ValueError(f"There is no fold {name!r}; there are {', '.join(map(str, known))}.")
+    if names is not None and not len(names):
+        raise ValueError("held_out is empty; name at least one fold, or leave it out for all.")
+    return tuple(fold for fold in folds if names is None or fold.name in names)
 
 
 def _fold_codes(folds: ArrayLike, n: int) -> tuple[np.ndarray, np.ndarray]:

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from core._arrays import matrix
 from core._head_batch import Task, Trained
-from core._head_data import Clips, Fold, check_seeds, draw_folds, initial_weights, mixtures
+from core._head_data import Clips, Fold, check_seeds, draw_folds, held, initial_weights, mixtures
 from core._head_grid import Watch, train_grid
 from core._training import Checkpoint, Progress, epoch_order, standardisation
 from core.losses import (
@@ -325,7 +325,7 @@ def train_heads(
     [(1, 1.0), (2, 1.0)]
     """
     clips = Clips(X, labels, folds)
-    judged = _held_out(clips, held_out)
+    judged = held(clips.folds, held_out)
     numbers = check_seeds(seeds)
     if not recipes or len(set(recipes)) < len(recipes):
         raise ValueError(f"There are {len(recipes)} recipes; there must be one or more, each once.")
@@ -474,16 +474,6 @@ def compare_heads(runs: Iterable[HeadRun], first: HeadRecipe, second: HeadRecipe
     return paired_difference(x, y)
 
 
-def _held_out(clips: Clips, names: Sequence[object] | None) -> list[Fold]:
-    known = [fold.name for fold in clips.folds]
-    for name in names or ():
-        if name not in known:
-            raise ValueError(f"There is no fold {name!r}; there are {', '.join(map(str, known))}.")
-    if names is not None and not names:
-        raise ValueError("held_out is empty; name at least one fold, or leave it out for all.")
-    return [fold for fold in clips.folds if names is None or fold.name in names]
-
-
 def _default_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -597,7 +587,7 @@ def _train_alone(
                 x, soft = share * x + (1 - share) * X[other], share * soft + (1 - share) * one_hot[other]
             z = embedded(x)
             found = classified(z)
-            loss = _loss(recipe, z, found, y, soft)
+            loss = batch_loss(recipe, z, found, y, soft)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -612,9 +602,10 @@ def _train_alone(
     return Trained({n: w.detach().cpu().numpy() for n, w in weights.items()} | fixed, curves, kept)
 
 
-def _loss(
+def batch_loss(
     recipe: HeadRecipe, z: torch.Tensor, logits: torch.Tensor, y: torch.Tensor, soft: torch.Tensor
 ) -> torch.Tensor:
+    """Return the loss of a recipe for a batch: embeddings (n, dim), logits (n, C), hard and soft labels."""
     if recipe.loss == "focal":
         return focal_loss(logits, y, gamma=recipe.gamma)
     entropy = cross_entropy(logits, soft if recipe.mixup else y)

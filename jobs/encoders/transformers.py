@@ -19,10 +19,12 @@ Code that comes with a model is never run, and weights are read as safetensors, 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
+    from torch import nn
 
 NAME = "transformers"
 VERSION = 1
@@ -74,6 +76,75 @@ def _model(source: str, options: dict[str, Any], argument: str) -> Any:
             f"{sorted(missing)[0]}), which would be random; give a complete model."
         )
     return model.eval()
+
+
+def spectrogram_transformer(argument: str) -> tuple[nn.Module, Callable[[np.ndarray], np.ndarray]]:
+    """Load an audio spectrogram transformer (AST) to be tuned.
+
+    Parameters
+    ----------
+    argument : str
+        As after ``transformers:``.
+
+    Returns
+    -------
+    network : nn.Module
+        Takes spectrograms (b, bands, frames) and gives (b, network.dim), the mean of the class and
+        distillation tokens.
+    spectrogram : callable
+        Makes such a spectrogram (bands, frames) of a waveform (t,) at 16 kHz, without the model's scaling;
+        what is beyond its window is cut off.
+
+    Raises
+    ------
+    EncoderUnavailable
+        When the model cannot be had, or is of another kind.
+    """
+    from jobs.encoders import EncoderUnavailable
+    from jobs.encoders._hub import from_source
+
+    def build(source: str, options: dict[str, Any]) -> tuple[Any, Any]:
+        from transformers import AutoFeatureExtractor
+
+        model = _model(source, options, argument)
+        extractor = AutoFeatureExtractor.from_pretrained(source, trust_remote_code=False, **options)
+        if type(extractor).__name__ != "ASTFeatureExtractor":
+            raise EncoderUnavailable(
+                f"Model {argument!r} ({type(model).__name__}) is no audio spectrogram transformer, and only "
+                "these can be tuned here; give one, such as MIT/ast-finetuned-audioset-10-10-0.4593."
+            )
+        if extractor.sampling_rate != 16_000:
+            raise EncoderUnavailable(
+                f"Model {argument!r} takes {extractor.sampling_rate} Hz; what is tuned here takes 16 kHz."
+            )
+        extractor.do_normalize = False
+        return model, extractor
+
+    model, extractor = from_source(argument, build)
+
+    def spectrogram(x: np.ndarray) -> np.ndarray:
+        from jobs.encoders._frames import pad
+
+        # A frame of 25 ms is the least that it takes.
+        found = extractor(pad(x, 400), sampling_rate=16_000, return_tensors="np")["input_values"]
+        return np.ascontiguousarray(found[0].T)
+
+    return _tunable(model), spectrogram
+
+
+def _tunable(model: Any) -> nn.Module:
+    from torch import nn
+
+    class Tunable(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+            self.dim = int(model.config.hidden_size)
+
+        def forward(self, mel: Any) -> Any:
+            return self.model(input_values=mel.transpose(1, 2)).pooler_output
+
+    return Tunable()
 
 
 class _Audio:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from jobs.context import JobContext
-    from jobs.specs import EmbedAudio
+    from jobs.specs import EmbedAudio, LossNetworkGrid
     from jobs.workspace import Dataset, Workspace
 
 
@@ -63,9 +63,9 @@ def labelled(embedding: EmbedAudio, labels: str, context: JobContext) -> Labelle
     return Labelled(artifact.array("embeddings"), clip_ids, classes, _folds(clips, rows, classes))
 
 
-def dataset_with(labels: str, embedding: EmbedAudio, workspace: Workspace) -> Dataset:
-    """Return the dataset of a space that says `labels` about its clips; raises as `labelled`."""
-    dataset = workspace.dataset_for(embedding.dataset)
+def dataset_with(labels: str, of: EmbedAudio | LossNetworkGrid, workspace: Workspace) -> Dataset:
+    """Return the dataset of a spec that says `labels` about its clips; raises as `labelled`."""
+    dataset = workspace.dataset_for(of.dataset)
     # The same sounds may be there under another name with other labels.
     for candidate in (dataset, *workspace.datasets()):
         if candidate.fingerprint == dataset.fingerprint and candidate.labels_fingerprint == labels:
