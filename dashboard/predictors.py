@@ -1,0 +1,537 @@
+"""What predicts how well a space does: measures of every space, its accuracies, and how they go together.
+
+A space is a dot. Along x is a measure that needs no test, such as the silhouette or the agreement with the
+texts of the classes; along y is an accuracy. All of it is read from results that are there; what is not there
+is said, with the spec that would make it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core import statistics
+from core.statistics import Correlation
+from dashboard import agreement, leakage, numbers, retrieval, separability, tables, zeroshot
+from dashboard import zeroshot_related as over_models
+from dashboard.data import workspace as shown_workspace
+from dashboard.figures.leakage import Dots
+from dashboard.figures.zeroshot import Fitted
+from dashboard.memory import once
+from dashboard.results import has
+from jobs import measures
+from jobs.specs import (
+    Agreement,
+    ContrastiveGrid,
+    EmbedAudio,
+    EmbedText,
+    Spec,
+    SpecError,
+    ZeroShotClassification,
+    ZeroShotGrid,
+    from_json,
+)
+from jobs.workspace import Dataset, Workspace
+
+#: What may predict: name in the URL, name on the page, and what is written along the axis.
+MEASURES = {
+    "silhouette": ("silhouette", "cosine silhouette, −1 to 1, higher is better"),
+    "intra_class_clustering": ("intra-class clustering", "mean of d² within classes, lower is better"),
+    "intra_class_equidistance": (
+        "intra-class equidistance",
+        "deviation of d² within classes, lower is better",
+    ),
+    "inter_class_separation": (
+        "inter-class separation",
+        "mean of (1 − d)² between classes, lower is better",
+    ),
+    "inter_class_equidistance": (
+        "inter-class equidistance",
+        "deviation of (1 − d)² between classes, lower is better",
+    ),
+    "hubness": ("hubness", f"skewness of {separability.HUB_K}-occurrence, lower is better"),
+    "intrinsic": ("intrinsic dimension", "intrinsic dimension"),
+    "effective": ("effective rank", "effective rank"),
+    "dimensions": ("number of dimensions", "number of dimensions"),
+    "overlap": ("topological similarity S", "topological similarity with {}<br>above chance, 1 is the same"),
+    "nngs": ("NNGS", "NNGS at k = {k} with {}, 0 to 1"),
+    "cka": ("CKA, linear", "linear CKA, debiased, with {}<br>1 is the same"),
+    "cka_rbf": ("CKA, RBF", "RBF CKA, debiased, with {}<br>1 is the same"),
+}
+#: Measures that need something to compare with.
+OF_PAIRS = ("overlap", "nngs", "cka", "cka_rbf")
+#: What may be predicted.
+ACCURACIES = {
+    "knn": "kNN accuracy",
+    "probe": "linear probe accuracy",
+    "map@15": "MAP@15",
+    "two_towers": "zero-shot accuracy, texts of the same model",
+    "projected": "zero-shot accuracy, trained projections",
+}
+#: The reference that is another one for each space: the class texts of its own model.
+OWN = "own texts"
+#: Spaces from which a correlation has an interval.
+FEWEST = 4
+_NOTHING = numbers.Estimate(float("nan"), float("nan"), float("nan"), 0)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What spaces are compared with: another space, the texts of the classes, or each model's own texts."""
+
+    name: str
+    spec: EmbedAudio | EmbedText | None
+
+    @property
+    def of(self) -> str:
+        """What is compared: "clips", or "classes" where texts take part."""
+        return "clips" if isinstance(self.spec, EmbedAudio) else "classes"
+
+
+@dataclass(frozen=True)
+class Board:
+    """What there is of a dataset to compare: looked up once for a page.
+
+    `recipe` is a grid of zero-shot models whose settings most spaces share, None where none was trained.
+    """
+
+    dataset: Dataset
+    spaces: dict[str, EmbedAudio]
+    texts: dict[str, EmbedText]
+    recipe: ZeroShotGrid | None
+    #: Classifications by the texts of the same model that are there, by the key of the space.
+    classified: dict[str, ZeroShotClassification]
+
+
+@dataclass(frozen=True)
+class Needed:
+    """What a number is read from: a result that is there, one that can be made, or why there is none."""
+
+    spec: Spec | None
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A space with its numbers: measures, NaN where missing, and accuracies, of no clips where missing."""
+
+    space: str
+    spec: EmbedAudio
+    kind: str
+    measures: dict[str, float]
+    accuracies: dict[str, numbers.Estimate]
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A measure with how it goes with an accuracy; `adjusted` is the p of Pearson's r corrected for all."""
+
+    name: str
+    pearson: Correlation
+    spearman: Correlation
+    adjusted: float
+
+
+@dataclass(frozen=True)
+class OverK:
+    """How NNGS goes with an accuracy at every size, and CKA, which has none.
+
+    `values` is (K, 3): Pearson's r and the ends of its interval. `items` is how many things are compared.
+    """
+
+    ks: np.ndarray
+    values: np.ndarray
+    cka: dict[str, Correlation]
+    n: int
+    items: int
+    best: int
+
+
+# -- what is there ----------------------------------------------------------------------------------------
+
+
+def board(shown: Workspace, dataset: Dataset) -> Board:
+    """Return the spaces of a dataset that are there, by name, and the texts of its classes."""
+    spaces = {x.encoder: x.spec for x in shown.spaces(dataset) if x.state == "done"}
+    texts = {t.name: t.spec for t in shown.text_spaces(dataset) if t.state == "done"}
+    return Board(
+        dataset, spaces, texts, _shared_recipe(shown, dataset, spaces), _classifications(shown, dataset)
+    )
+
+
+def kind_of(spec: EmbedAudio) -> str:
+    """Say in a word where a space comes from."""
+    if spec.source is not None:
+        return "trained here"
+    if spec.encoder in spec.dataset.imported or spec.encoder.startswith(("imported:", "mteb:")):
+        return "imported"
+    return "encoder"
+
+
+def references(b: Board) -> dict[str, Reference]:
+    """Return what spaces can be compared with: texts first, then the models' own texts, then the spaces."""
+    out = {name: Reference(name, spec) for name, spec in b.texts.items() if spec.source is None}
+    if any(own_texts(b, spec) for spec in b.spaces.values()):
+        out[OWN] = Reference(OWN, None)
+    return out | {name: Reference(name, spec) for name, spec in b.spaces.items()}
+
+
+def own_texts(b: Board, spec: EmbedAudio) -> EmbedText | None:
+    """Return the space of class texts that the same model made; None where there is none.
+
+    Of a model that was trained here it is the text part that belongs to the part of the sounds, of another
+    model what the encoder of the same name and version made of texts.
+    """
+    for text in b.texts.values():
+        if spec.source is not None:
+            twin = {"E": "Et", "x": "xt"}.get(spec.run[:1], "")
+            same = text.source is not None and text.source.key == spec.source.key
+            if same and twin and text.run.partition("_") == (twin, "_", spec.run.partition("_")[2]):
+                return text
+        elif text.source is None and text.encoder == spec.encoder:
+            return text
+    return None
+
+
+def compared(b: Board, spec: EmbedAudio, reference: Reference) -> Needed:
+    """Return the agreement of a space with the reference."""
+    other: EmbedAudio | EmbedText | None = reference.spec
+    if other is None:
+        other = own_texts(b, spec)
+        if other is None:
+            return Needed(None, "the model has no texts of its own")
+    if isinstance(other, EmbedText):
+        return Needed(measures.of_pairs(b.dataset, [spec], [other], of="classes")[0])
+    if other.key == spec.key:
+        return Needed(None, "it is the reference")
+    return Needed(measures.of_pairs(b.dataset, [spec, other], of="clips")[0])
+
+
+def needed(b: Board, spec: EmbedAudio, name: str, reference: Reference | None) -> Needed:
+    """Return what a measure or an accuracy of a space is read from."""
+    if name in OF_PAIRS:
+        if reference is None:
+            return Needed(None, "there is nothing to compare with")
+        return compared(b, spec, reference)
+    if name in ("knn", "probe"):
+        return Needed(separability.measured(b.dataset, spec).baselines)
+    if name == "map@15":
+        return Needed(retrieval.asked(b.dataset, spec, "label", True))
+    if name == "projected":
+        return _projected(b, spec)
+    if name == "two_towers":
+        return _two_towers(b, spec)
+    return Needed(separability.measured(b.dataset, spec).separability)
+
+
+def missing(b: Board, names: Sequence[str], reference: Reference | None) -> list[Spec]:
+    """Return what has to be computed for the numbers of all spaces."""
+    wanted = [needed(b, spec, name, reference).spec for spec in b.spaces.values() for name in names]
+    return list({s.key: s for s in wanted if s is not None and not has(s)}.values())
+
+
+def without(b: Board, names: Sequence[str], reference: Reference | None) -> list[tuple[str, str]]:
+    """Return the spaces that cannot have one of the numbers, and why."""
+    out = {}
+    for space, spec in b.spaces.items():
+        for name in names:
+            why = needed(b, spec, name, reference)
+            if why.spec is None:
+                out[space] = why.why
+    return list(out.items())
+
+
+def _projected(b: Board, spec: EmbedAudio) -> Needed:
+    """Return the grid of zero-shot models of a space, trained as those of most spaces are."""
+    if b.recipe is None:
+        return Needed(None, "no zero-shot models were trained yet, see the page Zero-shot")
+    return Needed(replace(b.recipe, embedding=spec))
+
+
+def _shared_recipe(shown: Workspace, dataset: Dataset, spaces: dict[str, EmbedAudio]) -> ZeroShotGrid | None:
+    """Return the grid by similarity whose settings most spaces share, the newest of several."""
+    seen: dict[str, list[ZeroShotGrid]] = {}
+    for spec in spaces.values():
+        for grid in zeroshot.grids(shown, dataset, spec):
+            if grid.state == "done" and grid.spec.setup == "similarity":
+                like = replace(grid.spec, embedding=next(iter(spaces.values()))).key
+                seen.setdefault(like, []).append(grid.spec)
+    most = max(seen.values(), key=len, default=[])
+    return most[0] if most else None
+
+
+def _classifications(shown: Workspace, dataset: Dataset) -> dict[str, ZeroShotClassification]:
+    """Return the classifications of a dataset's spaces among all its classes, of several the newest."""
+    found: dict[str, ZeroShotClassification] = {}
+    for info in shown.cache.list(type=ZeroShotClassification.__name__):
+        try:
+            spec = from_json(info.spec)
+        except SpecError:
+            continue
+        if not isinstance(spec, ZeroShotClassification) or spec.classes:
+            continue
+        if spec.labels == dataset.labels_fingerprint:
+            found.setdefault(spec.embedding.key, spec)
+    return found
+
+
+def _two_towers(b: Board, spec: EmbedAudio) -> Needed:
+    """Return the classification of a space by texts of its own model.
+
+    Of a model of Leakage lab it is the training itself, which judged it by clips that it was not trained on.
+    """
+    if isinstance(spec.source, ContrastiveGrid):
+        if not spec.run.startswith("Ea_"):
+            return Needed(None, "x_a is not the space that texts are in")
+        return Needed(spec.source)
+    if spec.key in b.classified:
+        return Needed(b.classified[spec.key])
+    texts = own_texts(b, spec)
+    if texts is None:
+        return Needed(None, "the model has no texts of its own")
+    return Needed(ZeroShotClassification(embedding=spec, texts=(texts,), labels=b.dataset.labels_fingerprint))
+
+
+def _two_towers_value(b: Board, spec: EmbedAudio) -> numbers.Estimate:
+    asked = _two_towers(b, spec).spec
+    if asked is None or not has(asked):
+        return _NOTHING
+    if isinstance(asked, ContrastiveGrid):
+        models = leakage.result(asked).models
+        row = models.iloc[int(spec.run.partition("_")[2])]
+        value, low, high = (float(row[n]) for n in ("accuracy", "accuracy_low", "accuracy_high"))
+        return numbers.Estimate(value, low, high, int(row["n_test"]) if not row["failed"] else 0)
+    meta = shown_workspace().cache.open(asked.key).meta
+    return numbers.Estimate(float(meta["accuracy"]), float(meta["low"]), float(meta["high"]), int(meta["n"]))
+
+
+# -- numbers ----------------------------------------------------------------------------------------------
+
+
+def dots(b: Board, reference: Reference | None, k: int) -> list[Dot]:
+    """Return every space with all numbers that are there."""
+    return [_dot(b, name, spec, reference, k) for name, spec in b.spaces.items()]
+
+
+def _dot(b: Board, name: str, spec: EmbedAudio, reference: Reference | None, k: int) -> Dot:
+    s = separability.scores(b.dataset, spec)
+    values = {
+        "silhouette": s.silhouette["cosine"].value,
+        **s.properties,
+        "hubness": s.hubness,
+        "intrinsic": s.intrinsic,
+        "effective": s.effective,
+        "dimensions": float(s.dimensions),
+        **_pair_values(b, spec, reference, k),
+    }
+    found = {"knn": s.knn, "probe": s.probe, "map@15": _NOTHING, "projected": _NOTHING}
+    found["two_towers"] = _two_towers_value(b, spec)
+    asked = retrieval.asked(b.dataset, spec, "label", True)
+    if has(asked):
+        found["map@15"] = retrieval.row(asked).macro["map@15"]
+    grid = _projected(b, spec).spec
+    if isinstance(grid, ZeroShotGrid) and has(grid):
+        result = zeroshot.result(grid)
+        if len(result.models):
+            mean = over_models.summary(result).mean
+            found["projected"] = numbers.Estimate(mean.value, mean.low, mean.high, mean.n)
+    return Dot(name, spec, kind_of(spec), values, found)
+
+
+def _pair_values(b: Board, spec: EmbedAudio, reference: Reference | None, k: int) -> dict[str, float]:
+    nothing = dict.fromkeys(OF_PAIRS, float("nan"))
+    m = _measured(b, spec, reference)
+    if m is None:
+        return nothing
+    low, high = 1, agreement.limits_of([m])[0]
+    return {
+        "overlap": agreement.summary(m, low, high).adjusted,
+        "nngs": agreement.at(m, m.jaccard, k),
+        "cka": m.cka["linear_debiased"],
+        "cka_rbf": m.cka["rbf_debiased"],
+    }
+
+
+def _measured(b: Board, spec: EmbedAudio, reference: Reference | None) -> agreement.Measured | None:
+    if reference is None:
+        return None
+    asked = compared(b, spec, reference).spec
+    if not isinstance(asked, Agreement) or not has(asked):
+        return None
+    ends = [agreement.Compared(x.encoder, x) for x in (asked.a, asked.b)]
+    return agreement.measured(agreement.Pair("", ends[0], ends[1], asked))
+
+
+def largest_k(b: Board, reference: Reference | None) -> int:
+    """Return the largest size of neighbourhood that all agreements reach; 0 where there is none."""
+    there = [m for spec in b.spaces.values() if (m := _measured(b, spec, reference)) is not None]
+    return min((int(m.ks[-1]) for m in there), default=0)
+
+
+def usual_k(largest: int) -> int:
+    """Return the size to begin with: a tenth of the largest, from 1 to 15.
+
+    >>> usual_k(119), usual_k(7), usual_k(5000)
+    (11, 1, 15)
+    """
+    return max(1, min(15, largest // 10))
+
+
+def on_y(shown: Sequence[Dot], accuracy: str, *, log: bool = False) -> np.ndarray:
+    """Return an accuracy of every dot, (n,), or its natural logarithm; NaN where there is none."""
+    y = np.array([d.accuracies[accuracy].value for d in shown], float)
+    return leakage.logarithm(y) if log else y
+
+
+def on_x(shown: Sequence[Dot], name: str) -> np.ndarray:
+    """Return a measure of every dot, (n,); NaN where there is none."""
+    return np.array([d.measures[name] for d in shown], float)
+
+
+def related(x: np.ndarray, y: np.ndarray) -> tuple[Correlation, Correlation] | None:
+    """Return Pearson's and Spearman's correlation over what has both; None for fewer than two."""
+    ok = np.isfinite(x) & np.isfinite(y)
+    if ok.sum() < 2:
+        return None
+    return statistics.pearson(x[ok], y[ok]), statistics.spearman(x[ok], y[ok])
+
+
+def ranked(shown: Sequence[Dot], accuracy: str, *, log: bool = False) -> list[Ranked]:
+    """Return the measures by how strongly they go with an accuracy, the strongest first.
+
+    p is corrected for the measures that are compared (Holm). Those without a correlation, and those of fewer
+    than `FEWEST` spaces, are left out.
+    """
+    y = on_y(shown, accuracy, log=log)
+    found = []
+    for name in MEASURES:
+        both = related(on_x(shown, name), y)
+        if both is not None and both[0].n >= FEWEST and np.isfinite(both[0].r):
+            found.append((name, *both))
+    adjusted = statistics.holm([p.p for _, p, _ in found])
+    out = [Ranked(n, p, s, float(a)) for (n, p, s), a in zip(found, adjusted, strict=True)]
+    return sorted(out, key=lambda r: -abs(r.pearson.r))
+
+
+def over_k(
+    b: Board,
+    shown: Sequence[Dot],
+    reference: Reference | None,
+    accuracy: str,
+    *,
+    log: bool = False,
+) -> OverK | None:
+    """Return how NNGS goes with an accuracy at every size, beside CKA; None of fewer than `FEWEST` spaces."""
+    y = on_y(shown, accuracy, log=log)
+    pairs = [
+        (m, float(v))
+        for d, v in zip(shown, y, strict=True)
+        if np.isfinite(v) and (m := _measured(b, d.spec, reference)) is not None
+    ]
+    if len(pairs) < FEWEST:
+        return None
+
+    def compute() -> OverK:
+        z = np.array([v for _, v in pairs])
+        last = min(int(m.ks[-1]) for m, _ in pairs)
+        ks = np.array(agreement.stops(last))
+        nngs = np.array([[agreement.at(m, m.jaccard, k) for m, _ in pairs] for k in ks.tolist()])
+        found = [statistics.pearson(row, z) for row in nngs]
+        values = np.array([(c.r, c.low, c.high) for c in found])
+        forms = {"CKA, linear": "linear_debiased", "CKA, RBF": "rbf_debiased"}
+        cka = {name: statistics.pearson([m.cka[f] for m, _ in pairs], z) for name, f in forms.items()}
+        r = np.abs(values[:, 0])
+        best = int(ks[int(np.nanargmax(r))]) if np.isfinite(r).any() else 0
+        return OverK(ks, values, cka, len(pairs), min(m.n for m, _ in pairs), best)
+
+    keys = tuple(sorted(d.spec.key for d in shown)), reference.name if reference else ""
+    return once(("over-k", *keys, accuracy, log, tuple(v for _, v in pairs)), compute)
+
+
+def line(x: np.ndarray, y: np.ndarray) -> Fitted | None:
+    """Return the regression line over what has both numbers."""
+    ok = np.isfinite(x) & np.isfinite(y)
+    return over_models.line(x[ok], y[ok])
+
+
+def drawn(shown: Sequence[Dot], measure: str, accuracy: str, *, log: bool = False) -> Dots | None:
+    """Return the spaces that have both numbers, as dots of the figure."""
+    x, y = on_x(shown, measure), on_y(shown, accuracy, log=log)
+    at = np.flatnonzero(np.isfinite(x) & np.isfinite(y)).tolist()
+    if not at:
+        return None
+    some = [shown[i] for i in at]
+    kinds = sorted({d.kind for d in some})
+    ends = np.array([(d.accuracies[accuracy].low, d.accuracies[accuracy].high) for d in some], float)
+    return Dots(
+        [d.space for d in some],
+        [plain_name(d.space) for d in some],
+        [_said(d, measure, accuracy) for d in some],
+        x[at],
+        y[at],
+        np.array([kinds.index(d.kind) for d in some]),
+        kinds,
+        leakage.logarithm(ends) if log else ends,
+    )
+
+
+def plain_name(space: str) -> str:
+    """Shorten the name of a space for a figure: without the words before a colon, and without a key.
+
+    >>> plain_name("trained:dirty-clean-ea@0123ab"), plain_name("aisfx")
+    ('dirty-clean-ea', 'aisfx')
+    """
+    return space.partition(":")[2].partition("@")[0] if space.startswith("trained:") else space
+
+
+def _said(d: Dot, measure: str, accuracy: str) -> str:
+    a = d.accuracies[accuracy]
+    return (
+        f"<b>{d.space}</b><br>{MEASURES[measure][0]} {d.measures[measure]:.4g}<br>"
+        f"{ACCURACIES[accuracy]} {a.value:.3f} ({a.low:.3f} to {a.high:.3f})"
+    )
+
+
+def coverage(shown: Sequence[Dot]) -> tuple[dict[str, int], dict[str, int]]:
+    """Return how many spaces have each measure, and each accuracy."""
+    x = {n: int(np.isfinite(on_x(shown, n)).sum()) for n in MEASURES}
+    y = {n: int(np.isfinite(on_y(shown, n)).sum()) for n in ACCURACIES}
+    return x, y
+
+
+# -- files ------------------------------------------------------------------------------------------------
+
+
+def dots_csv(shown: Sequence[Dot], reference: Reference | None, k: int) -> bytes:
+    """Return all numbers of all spaces, a row a space."""
+    out = []
+    for d in shown:
+        row: dict[str, Any] = {"space": d.space, "kind": d.kind, **d.measures}
+        for name, e in d.accuracies.items():
+            row |= {name: e.value, f"{name}_low": e.low, f"{name}_high": e.high}
+        out.append(row | {"reference": reference.name if reference else "", "k": k})
+    return tables.csv(pd.DataFrame(out))
+
+
+def ranked_csv(found: Sequence[Ranked], accuracy: str) -> bytes:
+    """Return the correlations, a row a measure."""
+    rows = []
+    for r in found:
+        row: dict[str, Any] = {"measure": r.name, "accuracy": accuracy, "n": r.pearson.n}
+        for name, c in (("pearson", r.pearson), ("spearman", r.spearman)):
+            row |= {f"{name}_r": c.r, f"{name}_low": c.low, f"{name}_high": c.high, f"{name}_p": c.p}
+        rows.append(row | {"p_holm": r.adjusted})
+    return tables.csv(pd.DataFrame(rows))
+
+
+def over_k_csv(found: OverK) -> bytes:
+    """Return the correlation of NNGS at every size, and of CKA beside it."""
+    frame = pd.DataFrame({"k": found.ks})
+    frame[["nngs_r", "nngs_low", "nngs_high"]] = found.values
+    for name, c in found.cka.items():
+        frame[name.lower().replace(", ", "_") + "_r"] = c.r
+    return tables.csv(frame.assign(spaces=found.n))

