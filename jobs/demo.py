@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from jobs import measures
-from jobs.specs import EmbedAudio, Project, Spec, Synthesize
-from jobs.workspace import Workspace
+from jobs.specs import EmbedAudio, LossGrid, Project, Spec, Synthesize
+from jobs.workspace import Dataset, Workspace
 
 NAME = "demo"
 WORLD = Synthesize(classes=96, clips_per_class=12, seconds=3.0, difficulty=0.5, seed=0)
@@ -18,6 +18,8 @@ GRIDS = ("melstats", "aisfx")
 ZERO_SHOT = "aisfx"
 #: Ten times the paper's: a dozen clips of a class, and not a hundred, make an eighth of the steps an epoch.
 LEARNING_RATE = 0.01
+#: The model on whose space heads are trained with several losses.
+LOSSES = "aisfx"
 #: Maps of every model; the first of each comes before the second of any.
 METHODS = ("tsne", "umap", "pca")
 
@@ -50,4 +52,14 @@ def presets(workspace: Workspace) -> list[Spec]:
     grids = [measures.grid_of_retrieval(dataset, space) for space in spaces if space.encoder in GRIDS]
     heard = spaces[ENCODERS.index(ZERO_SHOT)]
     trained = measures.zero_shot_presets(dataset, heard, sentences, learning_rate=LEARNING_RATE)
-    return [*first, *measured, *found, *pairs, *trained, *rest, *grids]
+    by_losses = _losses(dataset, spaces[ENCODERS.index(LOSSES)])
+    return [*first, *measured, *found, *pairs, *trained, *by_losses, *rest, *grids]
+
+
+def _losses(dataset: Dataset, space: EmbedAudio) -> list[Spec]:
+    """Return heads with every loss; of cross-entropy and of ADD with all weights, space and map too."""
+    grid = LossGrid(embedding=space, labels=dataset.labels_fingerprint)
+    names = [recipe.loss for recipe in grid.recipes]
+    made = measures.trained_by_losses(dataset, grid)
+    kept = [made[names.index(loss)] for loss in ("ce", "add")]
+    return [grid, *kept, *(Project(embedding=own, method=METHODS[0]) for own in kept)]

@@ -10,12 +10,15 @@ import numpy as np
 import pandas as pd
 
 from core.splits import PAPER_RANGES
+from jobs.encoders import trained
 from jobs.specs import (
     Agreement,
     Baselines,
     EmbedAudio,
     EmbedText,
     KMeansCurve,
+    LossGrid,
+    LossNetworkGrid,
     Retrieval,
     RetrievalGrid,
     Separability,
@@ -179,3 +182,17 @@ def zero_shot_presets(
         learning_rate=learning_rate,
     )
     return [similarity, replace(similarity, setup="diversity", n_ranges=len(PAPER_RANGES))]
+
+
+def trained_by_losses(dataset: Dataset, grid: LossGrid | LossNetworkGrid) -> list[EmbedAudio]:
+    """Return the spaces that a training with several losses makes, a recipe each, in its order."""
+    of = grid.embedding.encoder if isinstance(grid, LossGrid) else grid.network
+    return [
+        EmbedAudio(
+            dataset=dataset.ref,
+            encoder=trained.encoder_name(f"{recipe.name} on {of}", grid.key),
+            source=grid,
+            run=str(number),
+        )
+        for number, recipe in enumerate(grid.recipes)
+    ]
