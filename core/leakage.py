@@ -16,6 +16,7 @@ import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,8 @@ _APOSTROPHES = "'\u2019\u02bc\uff07"
 _PLAIN = re.compile(r"[A-Za-z0-9]+(?:'[A-Za-z]+)*")
 _BETWEEN_NAMES = re.compile(r"[,;/|]")
 _BRACKETS = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
+#: What may stand between the words of one name; a comma or a full stop parts two.
+_GAP = re.compile(r"[\s_'\"\u2019\u201c\u201d/\u00ad\u2010\u2011-]*")
 #: What two words must have at least to be looked at as one: "door bell" is a doorbell, "a way" not away.
 _HALF = 3
 
@@ -94,8 +97,8 @@ def find_leaks(
     class_names : C texts
         One given twice counts once. One without a letter or digit is never found.
     mode : {'words', 'names'}, default 'words'
-        Whether any word of a name is a leak, or only a whole name: its words side by side and in order, or
-        written as one (*door bell*, *doorbell*).
+        Whether any word of a name is a leak, or only a whole name: its words side by side and in order, no
+        comma or full stop between them, or written as one (*door bell*, *doorbell*).
     stop_words : collection of str, default `STOP_WORDS`
         Words of names that do not count for themselves. A name of nothing else is looked for as a whole.
     forms : bool, default True
@@ -458,17 +461,24 @@ def _find(text: str, search: _Search) -> dict[int, list[tuple[int, int]]]:
             for at in entry.first:
                 label, wanted = search.parts[at]
                 following = words[i + 1 : i + len(wanted)]
-                if len(following) == len(wanted) - 1 and all(
-                    other in forms for (other, _, _), forms in zip(following, wanted[1:], strict=True)
+                if (
+                    len(following) == len(wanted) - 1
+                    and all(other in forms for (other, *_), forms in zip(following, wanted[1:], strict=True))
+                    and _together(text, words[i : i + len(wanted)])
                 ):
                     found.setdefault(label, []).append((start, following[-1][2] if following else end))
         if word in search.halves and i + 1 < len(words) and len(words[i + 1][0]) >= _HALF:
             both = search.index.get(word + words[i + 1][0])
-            for label in both.joined if both else ():
+            for label in both.joined if both and _together(text, words[i : i + 2]) else ():
                 # Where the words count for themselves, they are what is found.
                 if entry is None or label not in entry.single:
                     found.setdefault(label, []).append((start, words[i + 1][2]))
     return found
+
+
+def _together(text: str, words: Sequence[_Word]) -> bool:
+    """Whether nothing parts the words but spaces, hyphens and the like."""
+    return all(_GAP.fullmatch(text, a[2], b[1]) for a, b in pairwise(words))
 
 
 def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

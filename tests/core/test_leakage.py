@@ -38,6 +38,7 @@ PLANTED: list[tuple[str, list[str]]] = [
     ("crackling fires at night", ["crackling fire"]),
     ("It\u2019s raining on the dog\u2019s house", ["dog", "rain"]),
     ("\uff32\uff21\uff29\uff2e in wide letters", ["rain"]),
+    ("two \u201cchurch\u201d bells and a car/horn", ["church_bells", "car horn"]),
     ("Chu\u0301rch be\u0300lls with odd marks", ["church_bells"]),
 ]
 #: Captions that look like it and name nothing.
@@ -47,6 +48,7 @@ CLEAN = [
     "!?… 🐕",
     "a dogma of the hotdogs",
     "bells of a church",
+    "in the church, bells ring. In the car: horn!",
     "a church, its organ and bells",
     "a firecracker in the fire",
     "the click of a mouse",

@@ -1,0 +1,78 @@
+"""A bar a class: how many captions name it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from dashboard import palette
+from dashboard.figures._rows import rows
+from dashboard.figures.spaces import wrapped
+
+
+def leaks_figure(
+    names: Sequence[str],
+    counts: Sequence[int],
+    *,
+    total: int,
+    things: str,
+    chosen: str = "",
+    theme: str = "light",
+) -> go.Figure:
+    """Draw how many texts name each class.
+
+    Parameters
+    ----------
+    names : sequence of str, length C
+        Classes from top to bottom.
+    counts : sequence of int, length C
+    total : int
+        Texts that were searched.
+    things : str
+        What they are called, such as "captions"; it names the x axis.
+    chosen : str
+        The class that stands out, "" for none.
+    theme : {"light", "dark"}
+
+    Returns
+    -------
+    Figure
+        The name of a bar's class is its ``customdata``.
+    """
+    values = np.asarray(counts, dtype=float)
+    faded = [1.0 if chosen in ("", name) else 0.4 for name in names]
+    bars = {
+        "type": "bar",
+        "orientation": "h",
+        "meta": "leaks",
+        "x": values,
+        "y": np.arange(len(names)),
+        "customdata": list(names),
+        "text": [f"{n:,} · {n / total:.1%}" if total else f"{n:,}" for n in counts],
+        "textposition": "outside",
+        "cliponaxis": False,
+        "constraintext": "none",
+        "marker": {"color": palette.BASE[theme][0], "opacity": faded, "line": {"width": 0}},
+        "hovertemplate": f"%{{customdata}}: %{{x:,}} {things}<extra></extra>",
+        # What is clicked is shown by its own opacity.
+        "selected": {"marker": {"opacity": 1}},
+        "unselected": {"marker": {"opacity": 0.4}},
+    }
+    most = float(values.max(initial=0.0))
+    layout = {
+        "height": 70 + 26 * max(len(names), 3),
+        "bargap": 0.3,
+        "showlegend": False,
+        # Room for the number behind the longest bar.
+        "xaxis": {
+            "title": {"text": f"{things} that name the class"},
+            "range": [0, 1.35 * max(most, 1.0)],
+            "tickformat": ",d",
+            "nticks": 5,
+        },
+        "yaxis": rows([wrapped(name, 26) for name in names]),
+        "margin": {"t": 8},
+    }
+    return go.Figure({"data": [bars], "layout": layout})

@@ -1,0 +1,116 @@
+"""Leaks: which captions and labels name the classes of a zero-shot test, and the lists without them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from dashboard import leaks, state, ui
+from dashboard.leaks import Search, Texts
+from dashboard.views import _leaks_found as found_parts
+from dashboard.views._leaks_lists import CLASSES, SEARCHED, choose
+from dashboard.views._neighbourhoods_parts import pick
+from jobs.workspace import Workspace
+
+TITLE = "Leaks"
+ICON = ":material/leak_add:"
+ORDER = 100
+
+_PAPER = "Tavares et al., *On class separability pitfalls in audio-text contrastive zero-shot learning*"
+
+
+def render(workspace: Workspace) -> None:
+    """Draw the page."""
+    view = state.View("leaks", st.session_state, st.query_params)
+    st.title(TITLE)
+    st.caption("Which captions and labels name the classes that a zero-shot model is tested with.")
+    place = st.container()
+    names = [d.name for d in workspace.datasets()]
+    left, right = st.columns(2, gap="large")
+    with left:
+        texts = choose(workspace, view, SEARCHED, names, _with_captions(workspace, names))
+    with right:
+        classes = choose(workspace, view, CLASSES, names, names[0] if names else "")
+        only = _only(view, classes)
+    if texts is None or classes is None:
+        st.info("Bring both lists; what they have in common is shown here.", icon=":material/info:")
+    else:
+        _found(workspace, view, texts, leaks.names_of(classes, only))
+    view.write()
+    with place:
+        ui.notes(view.notes)
+
+
+def _with_captions(workspace: Workspace, names: Sequence[str]) -> str:
+    """The first dataset that has captions, else the first one."""
+    has = (name for name in names if leaks.there(workspace.dataset(name))[0] == "captions")
+    return next(has, names[0] if names else "")
+
+
+def _only(view: state.View, classes: Texts | None) -> list[str]:
+    """Draw the choice of some of the classes; none stands for all of them."""
+    if classes is None:
+        return []
+    there = leaks.names_of(classes)
+    view.many("only", there)
+    return st.multiselect("Test classes", there, key=view.key("only"), placeholder="all of them")
+
+
+def _found(workspace: Workspace, view: state.View, texts: Texts, names: Sequence[str]) -> None:
+    search = _how(view, texts)
+    found = leaks.find(texts, names, search)
+    label = view.text(
+        "class", longest=1000, check=lambda given: given in set(found.leaks["label"].unique().tolist())
+    )
+    st.divider()
+    found_parts.numbers_of(texts, names, found)
+    _silent(names, search)
+    columns = st.columns([1.15, 1], gap="large")
+    with columns[0]:
+        found_parts.by_class(view, texts, found, label)
+    with columns[1]:
+        found_parts.examples(workspace, view, texts, names, found, search, label)
+    if texts.labels and len(texts.texts) <= leaks.PAIRS:
+        found_parts.pairs(texts, names, search)
+    found_parts.take_away(texts, found)
+    ui.reading(
+        "**Any word**: a caption leaks if it holds any word of a class’s name, articles and the like aside, "
+        f"which is what the authors took out ({_PAPER}, section 2.2). **Whole names**: only if it holds the "
+        "words of a name side by side, or written as one. That takes out far less, and leaves *a saw in his "
+        "hand* in where *hand saw* is tested. Case, hyphens, accents and plurals make no difference. What is "
+        "**not** found: other words for the same thing, and a name whose words stand apart. A clean list is "
+        "no proof of a clean model: the labels of pre-training leak as well, and can be searched here, too."
+    )
+
+
+def _how(view: state.View, texts: Texts) -> Search:
+    view.choice("mode", list(leaks.MODES), "words")
+    view.choice("forms", ["yes", "no"], "yes")
+    several = texts.clips is not None and len(set(texts.clips)) < len(texts.clips)
+    view.choice("take", ["captions", "clips"], "captions")
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        pick(view, "mode", "A leak is", leaks.MODES)
+        pick(view, "forms", "Plurals and other forms", {"yes": "count", "no": "do not count"})
+        if several:
+            pick(
+                view,
+                "take",
+                "Taken out",
+                {"captions": "only the caption", "clips": "all captions of its clip"},
+            )
+    get = st.session_state
+    return Search(
+        str(get[view.key("mode")]),
+        get[view.key("forms")] == "yes",
+        several and get[view.key("take")] == "clips",
+    )
+
+
+def _silent(names: Sequence[str], search: Search) -> None:
+    """Say which names have no word that is looked for by itself."""
+    words = leaks.looked_for(names)
+    empty = [name for name in names if not words[name]]
+    if empty and search.mode == "words":
+        some = ", ".join(empty[:6]) + (f" and {len(empty) - 6} more" if len(empty) > 6 else "")
+        st.caption(f"Of nothing but stop words, so looked for as a whole: {ui.plain(some)}.")
