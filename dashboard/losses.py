@@ -1,0 +1,488 @@
+"""Trainings with several losses as the page shows them: accuracies, curves and properties of their models.
+
+A setting is a loss with its weights: a recipe of a training, by its name there. The spaces that they made are
+in `dashboard.loss_spaces`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dashboard import numbers, tables
+from dashboard.data import Clips
+from dashboard.data import workspace as shown_workspace
+from dashboard.memory import once
+from jobs import live
+from jobs.encoders import trained
+from jobs.queue import State
+from jobs.specs import EmbedAudio, LossGrid, LossNetworkGrid, SpecError, from_json
+from jobs.workspace import Dataset, Workspace
+
+AnyGrid = LossGrid | LossNetworkGrid
+
+#: The four properties: name in results, symbol, name, what it is.
+PROPERTIES = (
+    ("mu_p", "μ_p", "intra-class clustering", "mean of d² within classes"),
+    ("sigma_p", "σ_p", "intra-class equidistance", "deviation of d² within classes"),
+    ("mu_n", "μ_n", "inter-class separation", "mean of (1 − d)² between classes"),
+    ("sigma_n", "σ_n", "inter-class equidistance", "deviation of (1 − d)² between classes"),
+)
+#: What the paper has for AST on ESC-50, accuracy and standard deviation in percent: its table 2 for the first
+#: four, and figure 5 for weights of ADD that the table does not have.
+PAPER = {
+    ("ce", ()): (93.97, 0.21),
+    ("focal", ()): (94.40, 0.36),
+    ("opl", ()): (94.11, 0.37),
+    ("add", (1.0, 1.0, 1.0, 1.0)): (94.68, 0.09),
+    ("add", (1.0, 0.0, 0.0, 0.0)): (94.35, 0.23),
+    ("add", (0.0, 1.0, 0.0, 0.0)): (94.58, 0.38),
+    ("add", (0.0, 0.0, 1.0, 0.0)): (94.32, 0.13),
+    ("add", (0.0, 0.0, 0.0, 1.0)): (94.42, 0.18),
+    ("add", (1.0, 0.0, 1.0, 0.0)): (94.17, 0.26),
+}
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A training that is there, or asked for."""
+
+    spec: AnyGrid
+    state: State
+
+    @property
+    def id(self) -> str:
+        """Short name for links."""
+        return self.spec.key[:12]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a training came to; columns are those of `jobs.specs.losses.LossTraining`.
+
+    Attributes
+    ----------
+    recipes : DataFrame
+        A row a setting.
+    runs : DataFrame
+        A row a model.
+    classes : tuple of str, length C
+        In the order of the matrices.
+    meta : dict
+    """
+
+    spec: AnyGrid
+    recipes: pd.DataFrame
+    runs: pd.DataFrame
+    classes: tuple[str, ...]
+    meta: dict[str, Any]
+
+    @property
+    def names(self) -> list[str]:
+        """What the settings are called."""
+        return [str(name) for name in self.recipes["name"]]
+
+    def recipe(self, name: str) -> int:
+        """Which setting is called so."""
+        return self.names.index(name)
+
+
+def started_from(spec: AnyGrid) -> str:
+    """Return what was trained: the space, or the network."""
+    return spec.embedding.encoder if isinstance(spec, LossGrid) else spec.network
+
+
+def grids(workspace: Workspace, dataset: Dataset, embedding: EmbedAudio | None = None) -> list[Grid]:
+    """Return the trainings of a dataset: those that are there, the newest first, then those asked for.
+
+    With `embedding`, only heads on that space, and networks.
+    """
+    found: dict[str, Grid] = {}
+    kinds = (LossGrid.__name__, LossNetworkGrid.__name__)
+    infos = sorted(
+        (info for kind in kinds for info in workspace.cache.list(type=kind)),
+        key=lambda info: info.created,
+        reverse=True,
+    )
+    for info in infos:
+        if (spec := _mine(info.spec, dataset, embedding)) is not None:
+            found.setdefault(spec.key, Grid(spec, "done"))
+    for job in workspace.queue.jobs():
+        if job.spec.get("type") not in kinds or job.state == "done":
+            continue
+        if (spec := _mine(job.spec, dataset, embedding)) is not None:
+            found.setdefault(spec.key, Grid(spec, job.state))
+    return list(found.values())
+
+
+def _mine(spec: dict[str, Any], dataset: Dataset, embedding: EmbedAudio | None) -> AnyGrid | None:
+    try:
+        parsed = from_json(spec)
+    except SpecError:
+        return None
+    if not isinstance(parsed, LossGrid | LossNetworkGrid):
+        return None
+    if embedding is not None and isinstance(parsed, LossGrid) and parsed.embedding.key != embedding.key:
+        return None
+    # What is said of the clips now is what the page shows beside it.
+    same = parsed.dataset.fingerprint == dataset.fingerprint
+    return parsed if same and parsed.labels == dataset.labels_fingerprint else None
+
+
+def result(spec: AnyGrid) -> Result:
+    """Return what a training came to."""
+
+    def read() -> Result:
+        artifact = shown_workspace().cache.open(spec.key)
+        return Result(
+            spec,
+            artifact.table("recipes").to_pandas(),
+            artifact.table("runs").to_pandas(),
+            tuple(artifact.table("classes").column("label").to_pylist()),
+            dict(artifact.meta),
+        )
+
+    return once(("losses", spec.key), read)
+
+
+def named(spec: AnyGrid) -> str:
+    """Say which training it is, in a few words."""
+    said = [started_from(spec)]
+    if isinstance(spec, LossGrid):
+        said.append(f"hidden {spec.hidden}" if spec.hidden else "linear")
+    said.append(numbers.count(len(spec.recipes), "loss"))
+    return " · ".join([*said, numbers.count(spec.seeds, "seed"), numbers.count(spec.epochs, "epoch")])
+
+
+def recipe_words(spec: AnyGrid) -> str:
+    """Say how the models of a training are trained."""
+    said = [f"{spec.dim} dimensions", numbers.count(spec.epochs, "epoch"), f"batches of {spec.batch_size}"]
+    said += [f"{spec.optimizer} at {spec.learning_rate:g}", f"weight decay {spec.weight_decay:g}"]
+    said += [f"mixup {spec.mixup:g}"] * bool(spec.mixup)
+    said += ["the released code’s variants"] * (spec.variant == "released")
+    if isinstance(spec, LossGrid):
+        said += [f"a hidden layer of {spec.hidden}"] * bool(spec.hidden)
+        said += ["dimensions as they are"] * (not spec.standardise)
+    return ", ".join(said)
+
+
+def has_folds(c: Clips) -> bool:
+    """Whether the dataset has folds of its own."""
+    return "fold" in c.frame and bool(c.frame["fold"].notna().any())
+
+
+def parsed_weights(text: str) -> list[tuple[float, ...]] | None:
+    """Read settings of four weights, with a semicolon between two; None where it is something else.
+
+    Examples
+    --------
+    >>> parsed_weights("1 0.5 1 0.5; 2,0,1,0"), parsed_weights(" "), parsed_weights("1 2 3")
+    ([(1.0, 0.5, 1.0, 0.5), (2.0, 0.0, 1.0, 0.0)], [], None)
+    """
+    found: list[tuple[float, ...]] = []
+    for part in filter(str.strip, text.split(";")):
+        try:
+            weights = tuple(float(w) for w in part.replace(",", " ").split())
+        except ValueError:
+            return None
+        if len(weights) != 4 or not all(0 <= w <= 1000 for w in weights):
+            return None
+        found.append(weights)
+    return found
+
+
+def usual_settings(found: Result) -> list[str]:
+    """Return what is compared at first: cross-entropy and the ADD with most weights, or the first two."""
+    r = found.recipes
+    plain = r.loc[r["loss"] == "ce", "name"].tolist()[:1]
+    add = r[r["loss"].isin(["add", "add-soft"])]
+    most = sorted(add.to_dict("records"), key=lambda row: -sum(w > 0 for w in row["weights"]))[:1]
+    chosen = [str(n) for n in [*plain, *(row["name"] for row in most)]]
+    return (chosen + [n for n in found.names if n not in chosen])[:2]
+
+
+# -- accuracy ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """A setting's row in the table of accuracies; all shares from 0 to 1, NaN where there is none."""
+
+    name: str
+    value: float
+    sd: float
+    low: float
+    high: float
+    difference: float
+    difference_low: float
+    difference_high: float
+    p: float
+    n_failed: int
+    paper: tuple[float, float] | None
+    best: bool
+
+
+def accuracies(found: Result) -> list[Accuracy]:
+    """Return the table of accuracies, a row a setting."""
+    best = found.recipes["accuracy"].max()
+    return [
+        Accuracy(
+            name=str(r["name"]),
+            value=float(r["accuracy"]),
+            sd=float(r["sd"]),
+            low=float(r["low"]),
+            high=float(r["high"]),
+            difference=float(r["difference"]),
+            difference_low=float(r["difference_low"]),
+            difference_high=float(r["difference_high"]),
+            p=float(r["p_holm"]),
+            n_failed=int(r["n_failed"]),
+            paper=PAPER.get((str(r["loss"]), tuple(float(w) for w in r["weights"]))),
+            best=bool(r["accuracy"] == best) and len(found.recipes) > 1,
+        )
+        for r in found.recipes.to_dict("records")
+    ]
+
+
+def percent(value: float, sd: float) -> str:
+    """Say a share and its deviation in percent; a dash where there is none.
+
+    Examples
+    --------
+    >>> percent(0.93417, 0.0038), percent(0.5, float("nan")), percent(float("nan"), float("nan"))
+    ('93.42 ± 0.38', '50.00', '–')
+    """
+    if not np.isfinite(value):
+        return "–"
+    return f"{100 * value:.2f}" + (f" ± {100 * sd:.2f}" if np.isfinite(sd) else "")
+
+
+def points(value: float) -> str:
+    """Say a difference of shares in percentage points, with its sign; a dash where there is none."""
+    return f"{100 * value:+.2f}".replace("-", "−") if np.isfinite(value) else "–"
+
+
+def span(low: float, high: float, *, signed: bool = False) -> str:
+    """Say an interval of shares in percent; "" where there is none.
+
+    Examples
+    --------
+    >>> span(0.925, 0.9436), span(-0.004, 0.019, signed=True), span(float("nan"), 1.0)
+    ('92.5 to 94.4', '−0.4 to +1.9', '')
+    """
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return ""
+    sign = "+" if signed else ""
+    return f"{100 * low:{sign}.1f} to {100 * high:{sign}.1f}".replace("-", "−")
+
+
+def accuracies_table(found: Result) -> bytes:
+    """Return the accuracies as CSV."""
+    frame = found.recipes.copy()
+    frame["weights"] = [", ".join(f"{w:g}" for w in weights) for weights in frame["weights"]]
+    return tables.csv(frame)
+
+
+def everywhere(workspace: Workspace) -> list[tuple[str, Grid]]:
+    """Return the newest training of every space and network of every dataset, with the dataset's name."""
+    found: dict[tuple[str, str], Grid] = {}
+    for dataset in workspace.datasets():
+        if not dataset.ready:
+            continue
+        for g in grids(workspace, dataset):
+            if g.state == "done":
+                found.setdefault((dataset.name, started_from(g.spec)), g)
+    return [(name, g) for (name, _), g in found.items()]
+
+
+def beside(done: Sequence[Grid]) -> tuple[list[str], list[list[Accuracy | None]]]:
+    """Return the settings of several trainings and their accuracies.
+
+    A row a setting, a column a training; None where one has not trained it.
+    """
+    columns = [{a.name: a for a in accuracies(result(g.spec))} for g in done]
+    names = list(dict.fromkeys(name for column in columns for name in column))
+    return names, [[column.get(name) for column in columns] for name in names]
+
+
+# -- how the models learned -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Means over models of each setting.
+
+    Attributes
+    ----------
+    names : list of str, length R
+    values : ndarray, shape (R, 3, E)
+        Loss, training accuracy, test accuracy; NaN where no model has one.
+    counts : ndarray of int, shape (R,)
+        Models that have begun.
+    """
+
+    names: list[str]
+    values: np.ndarray
+    counts: np.ndarray
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs there will be."""
+        return int(self.values.shape[2])
+
+    @property
+    def done(self) -> int:
+        """Epochs of which there is something of every setting."""
+        return int(np.isfinite(self.values[:, 0]).sum(axis=1).min())
+
+
+def curves(found: Result) -> Curves:
+    """Return how the models of a training learned."""
+
+    def read() -> Curves:
+        stacked = np.asarray(shown_workspace().cache.open(found.spec.key).array("curves"), float)
+        return _means(found.names, stacked, found.runs["recipe"].to_numpy(int))
+
+    return once(("losses-curves", found.spec.key), read)
+
+
+def live_curves(workspace: Workspace, spec: AnyGrid) -> Curves | None:
+    """Return how far the models are of a training that goes on; None where nothing is known yet."""
+    now = live.read(workspace, spec.key)
+    if now is None or not np.isfinite(now.curves).any():
+        return None
+    return _means([r.name for r in spec.recipes], np.asarray(now.curves, float), now.recipe)
+
+
+def _means(names: list[str], stacked: np.ndarray, recipe: np.ndarray) -> Curves:
+    values = np.full((len(names), *stacked.shape[1:]), np.nan)
+    counts = np.zeros(len(names), np.int64)
+    for i in range(len(names)):
+        mine = stacked[recipe == i]
+        there = np.isfinite(mine)
+        counts[i] = int(there.any(axis=(1, 2)).sum())
+        n = there.sum(axis=0)
+        sums = np.where(there, mine, 0).sum(axis=0)
+        values[i] = np.divide(sums, n, out=np.full(sums.shape, np.nan), where=n > 0)
+    return Curves(names, values, counts)
+
+
+def curves_table(shown: Curves) -> bytes:
+    """Return curves as CSV: a row a setting and epoch."""
+    columns = ("loss", "training_accuracy", "test_accuracy")
+    parts = [
+        pd.DataFrame(
+            {"setting": name, "epoch": np.arange(1, shown.values.shape[2] + 1)}
+            | {c: shown.values[i, k] for k, c in enumerate(columns)}
+        )
+        for i, name in enumerate(shown.names)
+    ]
+    return tables.csv(pd.concat(parts))
+
+
+# -- the four properties ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Change:
+    """A property of held-out clips before and after each setting, (R,) each: means over models.
+
+    Attributes
+    ----------
+    sd : ndarray
+        Over the models.
+    lower : ndarray of int
+        Models of which it is lower than with cross-entropy, of the same seed and fold; `models` were
+        compared, 0 for cross-entropy itself and where it did not take part.
+    own : list of bool
+        Whether the loss asks for this very property.
+    level : float
+        With cross-entropy; NaN if it did not take part.
+    """
+
+    names: list[str]
+    before: np.ndarray
+    after: np.ndarray
+    sd: np.ndarray
+    lower: np.ndarray
+    models: np.ndarray
+    own: list[bool]
+    level: float
+
+    @property
+    def said(self) -> list[str]:
+        """Words on each setting."""
+        return [
+            f"lower than with cross-entropy in {a:,} of {n:,} models" if n else ""
+            for a, n in zip(self.lower.tolist(), self.models.tolist(), strict=True)
+        ]
+
+
+def change(found: Result, name: str) -> Change:
+    """Return one of the `PROPERTIES` before and after each setting."""
+
+    def compute() -> Change:
+        runs, n = found.runs, len(found.names)
+        before, after, sd = np.full((3, n), np.nan)
+        lower, models = np.zeros((2, n), np.int64)
+        plain = runs[runs["loss"] == "ce"].set_index(["seed", "fold"])[name]
+        for i in range(n):
+            mine = runs[runs["recipe"] == i]
+            values = mine[name].to_numpy(float)
+            fine = values[np.isfinite(values)]
+            if len(fine):
+                after[i] = fine.mean()
+                sd[i] = fine.std(ddof=1) if len(fine) > 1 else np.nan
+            first = mine[f"before_{name}"].to_numpy(float)
+            if np.isfinite(first).any():
+                before[i] = first[np.isfinite(first)].mean()
+            if len(plain) and found.recipes["loss"].iloc[i] != "ce":
+                other = plain.reindex(pd.MultiIndex.from_frame(mine[["seed", "fold"]])).to_numpy(float)
+                both = np.isfinite(values) & np.isfinite(other)
+                lower[i], models[i] = int((values < other)[both].sum()), int(both.sum())
+        at = [p[0] for p in PROPERTIES].index(name)
+        ce = np.flatnonzero((found.recipes["loss"] == "ce").to_numpy())
+        level = float(after[ce[0]]) if len(ce) else float("nan")
+        return Change(found.names, before, after, sd, lower, models, _own(found.recipes, at), level)
+
+    return once(("losses-change", found.spec.key, name), compute)
+
+
+def _own(recipes: pd.DataFrame, at: int) -> list[bool]:
+    """Whether each loss has a term of its own for a property: (μ_p, σ_p, μ_n, σ_n), or (μ, σ_p)."""
+    soft = (0, 1, 0, None)[at]
+    place = {"add": at, "add-soft": soft}
+    found = []
+    for loss, weights in zip(recipes["loss"], recipes["weights"], strict=True):
+        which = place.get(str(loss))
+        found.append(which is not None and float(weights[which]) > 0)
+    return found
+
+
+def changes_table(found: Result) -> bytes:
+    """Return the four properties of every setting as CSV."""
+    parts = []
+    for name, *_ in PROPERTIES:
+        c = change(found, name)
+        columns = {"before": c.before, "after": c.after, "sd": c.sd}
+        columns |= {"lower_than_cross_entropy": c.lower, "models_compared": c.models}
+        parts.append(pd.DataFrame({"property": name, "setting": c.names, "asked_for": c.own} | columns))
+    return tables.csv(pd.concat(parts))
+
+
+# -- keeping a space --------------------------------------------------------------------------------------
+
+
+def kept_space(found: Result, dataset: Dataset, name: str) -> EmbedAudio:
+    """Return the spec of the space that a setting made, which every page can show."""
+    called = f"{name} {started_from(found.spec)}"
+    return EmbedAudio(
+        dataset=dataset.ref,
+        encoder=trained.encoder_name(called, found.spec.key),
+        source=found.spec,
+        run=str(found.recipe(name)),
+    )

@@ -1,0 +1,57 @@
+"""Keeping a space that was trained, so that every page has it."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import streamlit as st
+
+from dashboard import losses, state, ui
+from dashboard.losses import Result
+from jobs.specs import EmbedAudio
+from jobs.workspace import Dataset, Workspace
+
+_PAGES = {"explore": "Explore", "separability": "Separability", "retrieval": "Retrieval", "listen": "Listen"}
+
+
+def show(workspace: Workspace, view: state.View, dataset: Dataset, found: Result) -> None:
+    """Draw the button for a setting, or the way to where its space is shown."""
+    st.subheader("Keep a space", anchor=False)
+    view.choice("keep", found.names, found.names[-1])
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        name = str(st.selectbox("Setting", found.names, key=view.key("keep"), width=280))
+        spec = losses.kept_space(found, dataset, name)
+        there = workspace.cache.contains(spec.key)
+        job = workspace.queue.get(spec.key)
+        if not there and not (job is not None and job.active):
+            st.button(
+                "Keep this space",
+                key="losses-keep",
+                type="primary",
+                icon=":material/bookmark_add:",
+                on_click=partial(_keep, workspace, spec),
+            )
+        if there:
+            for page, title in _PAGES.items():
+                query = {"dataset": dataset.name, "system" if page == "listen" else "space": spec.encoder}
+                if st.button(title, key=f"losses-to-{page}", icon=":material/arrow_forward:"):
+                    ui.go(page, query)
+    if there:
+        st.caption(f"It is kept as **{ui.plain(spec.encoder)}**, a space like any other on all pages.")
+    elif job is not None and job.state != "done":
+        ui.pending(workspace, [spec], "losses-keep-pending")
+    ui.reading(
+        f"All clips as the model of the first seed and fold embeds them become the space "
+        f"**{ui.plain(spec.encoder)}**: it can be drawn, compared, searched and listened to like any other. "
+        f"{_share(found)} were held out from this model; of the others it has learned the classes, so "
+        "numbers over all clips flatter it."
+    )
+
+
+def _share(found: Result) -> str:
+    folds = found.meta["folds"]
+    return f"The {int(folds['n_clips'][0]):,} clips of fold {ui.plain(str(folds['held_out'][0]))}"
+
+
+def _keep(workspace: Workspace, spec: EmbedAudio) -> None:
+    workspace.queue.submit(spec)

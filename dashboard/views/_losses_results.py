@@ -1,0 +1,143 @@
+"""Accuracies in the form of the paper's table 2, and the four properties before and after."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import partial
+
+import numpy as np
+import streamlit as st
+
+from dashboard import losses, numbers, ui
+from dashboard.figures.losses import change_figure
+from dashboard.losses import Accuracy, Result
+from dashboard.memory import once
+from dashboard.ui import Cell
+from jobs.workspace import Workspace
+
+_PAPER = "Almudévar et al., *Angular distance distribution loss for audio classification*"
+
+
+def accuracies(workspace: Workspace, found: Result, file: str) -> None:
+    """Draw the table of this training, and those of others beside it where there are some."""
+    st.subheader("Accuracy", anchor=False)
+    rows = losses.accuracies(found)
+    heads = [
+        ("loss", "hs-words"),
+        ("accuracy, %|mean ± sd of seeds", ""),
+        ("difference to|cross-entropy, points", ""),
+        ("p|(Holm)", ""),
+        ("the paper’s:|AST on ESC-50", ""),
+    ]
+    ui.scores(heads, [_row(a) for a in rows], label="Accuracy by loss", kind="hs-found")
+    _csv(found, file)
+    ui.reading(
+        f"As Table 2 of {_PAPER}: the mean over {numbers.count(found.spec.seeds, 'seed')}, each seed’s "
+        f"accuracy being over all {int(found.meta['n_clips']):,} clips, every clip judged by a model that "
+        "had not heard its fold; ± is the standard deviation over seeds, small below it the 95% interval of "
+        "the mean (Student’s t). **Differences** are paired clip by clip with their 95% interval: one that "
+        "holds 0 may be chance, however the means look; p is corrected for the number of losses (Holm 1979). "
+        "The last column is what the paper reports for whole networks that were tuned, in Table 2 and "
+        "Figure 5; heads on a frozen space need not show the same."
+    )
+    _elsewhere(workspace)
+
+
+def _row(a: Accuracy) -> list[Cell]:
+    accuracy, interval = losses.percent(a.value, a.sd), losses.span(a.low, a.high)
+    failed = f"{a.n_failed} failed" if a.n_failed else ""
+    difference = losses.points(a.difference)
+    apart = losses.span(a.difference_low, a.difference_high, signed=True)
+    p = "–" if not np.isfinite(a.p) else "< 0.001" if a.p < 0.001 else f"{a.p:.3f}"
+    paper = f"{a.paper[0]:.2f} ± {a.paper[1]:.2f}" if a.paper else "–"
+    return [
+        Cell(a.name, failed),
+        Cell(accuracy, interval, "hs-best" if a.best else ""),
+        Cell(difference, apart),
+        Cell(p),
+        Cell(paper, kind="hs-unknown"),
+    ]
+
+
+def _csv(found: Result, file: str) -> None:
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        st.download_button(
+            "CSV",
+            data=partial(losses.accuracies_table, found),
+            file_name=f"loss-accuracies-{file}.csv",
+            mime="text/csv",
+            icon=":material/download:",
+            type="tertiary",
+            on_click="ignore",
+            key="losses-accuracies-csv",
+        )
+
+
+def _elsewhere(workspace: Workspace) -> None:
+    """Draw the accuracies of all datasets and spaces side by side, where there is more than one."""
+    done = losses.everywhere(workspace)
+    if len(done) < 2:
+        return
+    with st.expander(f"All trainings side by side: {len(done)} columns", icon=":material/table:"):
+        names, cells = losses.beside([g for _, g in done])
+        heads = [("loss", "hs-words"), *((losses.started_from(g.spec), "") for _, g in done)]
+        groups = [("", 1), *Counter(name for name, _ in done).items()]
+        rows = [
+            [
+                Cell(name),
+                *(
+                    Cell(losses.percent(a.value, a.sd), kind="hs-best" if a.best else "") if a else Cell("–")
+                    for a in row
+                ),
+            ]
+            for name, row in zip(names, cells, strict=True)
+        ]
+        ui.scores(heads, rows, label="Accuracy by loss, dataset and space", groups=groups, kind="hs-found")
+        ui.reading(
+            f"Table 2 of {_PAPER} with the datasets and spaces of this workspace: the newest training of "
+            "each. Accuracy in percent, mean ± standard deviation over seeds; bold is the best of a column."
+        )
+
+
+def properties(found: Result, file: str) -> None:
+    """Draw the four properties as small multiples over the settings."""
+    st.subheader("Four properties, before and after", anchor=False)
+    theme = ui.theme()
+    places = [*st.columns(2, gap="medium"), *st.columns(2, gap="medium")]
+    models = numbers.count(len(found.runs) // max(1, len(found.recipes)), "model")
+    for place, (name, symbol, title, what) in zip(places, losses.PROPERTIES, strict=True):
+        shown = losses.change(found, name)
+        with place:
+            st.markdown(f"**{title.capitalize()}, {symbol.replace('_', chr(92) + '_')}**")
+            ui.chart(
+                once(
+                    ("figure", "losses-property", found.spec.key, name, theme),
+                    partial(
+                        change_figure,
+                        shown.names,
+                        shown.before,
+                        shown.after,
+                        shown.sd,
+                        title=f"{what}<br>lower is better · {models} a row",
+                        own=shown.own,
+                        said=shown.said,
+                        level=shown.level,
+                        theme=theme,
+                    ),
+                ),
+                key=f"losses-{name}",
+                file=f"{name}-{file}",
+                csv=partial(losses.changes_table, found),
+                alt=f"{title} before and after training with {numbers.count(len(shown.names), 'loss')}",
+            )
+    before = (
+        "the frozen space" if found.meta.get("before") == "space" else "the network that training begins with"
+    )
+    ui.reading(
+        f"d is the cosine distance of two clips of the fold that was **held out**. The ring is {before}, the "
+        "dot what training made of it (mean over models, with their standard deviation as a line), the "
+        "diamond a loss that has a weight for this very property; the dashed line is cross-entropy. **Does "
+        f"each weight move its own property?** That is the question of section 4.4 of {_PAPER}: a diamond "
+        "should lie left of the dashed line. Look at all four: one that is lowered at the cost of another "
+        "has moved the space, not mended it. Point at a dot to see in how many models it is lower."
+    )

@@ -1,0 +1,219 @@
+"""Starting a training with several losses: what is trained, with which losses and weights, and how."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from dashboard import losses, state, ui
+from dashboard.data import Clips
+from dashboard.losses import AnyGrid
+from jobs.encoders import EncoderError
+from jobs.specs import SETTINGS, EmbedAudio, LossGrid, LossNetworkGrid, SpecError
+from jobs.specs.losses import ADD_WEIGHTS, LOSSES, SMALL_CNN, VARIANTS, loss_name
+from jobs.workspace import Dataset, Workspace
+
+_MODELS = {
+    "head": "a head on the space",
+    "cnn": "a small network from scratch",
+    "tuned": "a network's weights",
+}
+_OWN = "as set here"
+_USUAL = ("ce", "focal", "opl", "add")
+
+
+def show(
+    workspace: Workspace,
+    view: state.View,
+    dataset: Dataset,
+    embedding: EmbedAudio,
+    c: Clips,
+    *,
+    first: bool,
+) -> None:
+    """Draw the controls; `first` is True where nothing has been started yet."""
+    with st.expander("Start a training", expanded=first, icon=":material/add_circle:"):
+        spec = _controls(view, dataset, embedding)
+        if isinstance(spec, str):
+            st.warning(ui.plain(spec), icon=":material/rule:")
+            return
+        folds = "the dataset’s own folds" if losses.has_folds(c) else "five folds that are drawn"
+        how = folds if not spec.folds else f"{spec.folds} folds that are drawn"
+        st.caption(f"{ui.plain(spec.title)}, each held out by {how}.")
+        job = workspace.queue.get(spec.key)
+        if workspace.cache.contains(spec.key):
+            st.button(
+                "Show it: it is computed already", key="losses-there", on_click=_choose, args=(view, spec)
+            )
+        elif job is not None and job.active:
+            st.caption("It is on its way.")
+        else:
+            st.button(
+                "Train",
+                key="losses-start",
+                type="primary",
+                icon=":material/model_training:",
+                on_click=_start,
+                args=(workspace, view, spec),
+            )
+
+
+def _controls(view: state.View, dataset: Dataset, embedding: EmbedAudio) -> AnyGrid | str:
+    """Draw them; return what they ask for, or why that cannot be."""
+    view.choice("model", list(_MODELS), "head")
+    model = str(
+        st.segmented_control(
+            "What is trained",
+            list(_MODELS),
+            format_func=_MODELS.__getitem__,
+            key=view.key("model"),
+            required=True,
+            help="A head projects the frozen space at the left and is trained in seconds. A network learns "
+            "from spectrograms: a small one from scratch takes minutes, tuning a large one hours.",
+        )
+    )
+    named = _configuration(view) if model != "head" else _OWN
+    if named == _OWN:
+        wanted = _losses(view)
+        wanted |= _recipe(view, model)
+    else:
+        wanted = dict(SETTINGS[named])
+        if "add" in wanted.get("losses", _USUAL):
+            wanted["add_weights"] = _weights(view)
+    view.number("seeds", 1, 100, 3)
+    wanted["seeds"] = int(
+        st.number_input("Seeds", 1, 100, key=view.key("seeds"), help="How often all is trained.", width=160)
+    )
+    labels = dataset.labels_fingerprint
+    try:
+        if model == "head":
+            return LossGrid(embedding=embedding, labels=labels, **wanted)
+        network = SMALL_CNN
+        if model == "tuned":
+            name = view.text("network")
+            st.text_input(
+                "Name or folder of an audio spectrogram transformer",
+                key=view.key("network"),
+                placeholder="MIT/ast-finetuned-audioset-10-10-0.4593",
+            )
+            if not name:
+                return "Name the weights to begin with: a folder, or what Hugging Face calls them."
+            network = f"transformers:{name}"
+        return LossNetworkGrid(dataset=dataset.ref, labels=labels, network=network, **wanted)
+    except (SpecError, EncoderError) as error:
+        return str(error)
+
+
+def _configuration(view: state.View) -> str:
+    names = [_OWN, *SETTINGS]
+    view.choice("as", names, _OWN)
+    return str(
+        st.selectbox(
+            "Configuration",
+            names,
+            key=view.key("as"),
+            width=320,
+            help="Of table 1 of the ADD paper, by network and dataset, or of its released code.",
+        )
+    )
+
+
+def _losses(view: state.View) -> dict[str, Any]:
+    view.many("loss", list(LOSSES), list(_USUAL))
+    chosen = st.multiselect(
+        "Losses",
+        list(LOSSES),
+        format_func=loss_name,
+        key=view.key("loss"),
+        placeholder="choose losses",
+        help="Differences are to cross-entropy. “ADD, soft” is for the soft labels of mixup.",
+    )
+    wanted: dict[str, Any] = {"losses": tuple(name for name in LOSSES if name in chosen)}
+    if "add" in chosen:
+        wanted["add_weights"] = _weights(view)
+    return wanted
+
+
+def _weights(view: state.View) -> tuple[tuple[float, ...], ...]:
+    """Draw the settings of ADD; those of the paper's figure 5, and one's own."""
+    usual = {_text(w): w for w in ADD_WEIGHTS}
+    left, right = st.columns([2, 1], gap="small")
+    view.many("weights", list(usual), list(usual))
+    view.text("more", check=lambda given: losses.parsed_weights(given) is not None)
+    with left:
+        chosen = st.multiselect(
+            "Weights of ADD: (μ_p, σ_p, μ_n, σ_n)",
+            list(usual),
+            key=view.key("weights"),
+            placeholder="choose weights",
+            help="How much clips of a class are drawn together, made equally far apart, classes turned to "
+            "right angles and made equally far apart.",
+        )
+    with right:
+        more = st.text_input(
+            "Further weights", key=view.key("more"), placeholder="1 0.5 1 0.5; 2 0 1 0", max_chars=200
+        )
+    own = losses.parsed_weights(more)
+    if own is None:
+        st.warning("Give four numbers a setting, with a semicolon between two.", icon=":material/rule:")
+    return tuple(dict.fromkeys([*(w for t, w in usual.items() if t in chosen), *(own or ())]))
+
+
+def _text(weights: tuple[float, ...]) -> str:
+    return " ".join(f"{w:g}" for w in weights)
+
+
+def _recipe(view: state.View, model: str) -> dict[str, Any]:
+    """Draw how the models are trained; the defaults are the paper's for AST on ESC-50."""
+
+    def number(name: str, low: float, high: float, default: float, said: str, help: str = "") -> Any:
+        whole = isinstance(default, int)
+        view.number(name, low, high, default, whole=whole)
+        kind: dict[str, Any] = {} if whole else {"format": "%g", "step": default}
+        return st.number_input(said, low, high, key=view.key(name), help=help or None, **kind)
+
+    wanted: dict[str, Any] = {}
+    with st.popover("Recipe", icon=":material/tune:"):
+        wanted["epochs"] = int(number("epochs", 1, 1000, 25, "Epochs"))
+        wanted["learning_rate"] = float(number("rate", 1e-8, 10.0, 7e-4, "Learning rate"))
+        wanted["batch_size"] = int(number("batch", 2, 4096, 32, "Batch size"))
+        wanted["weight_decay"] = float(number("decay", 0.0, 10.0, 0.01, "Weight decay"))
+        wanted["dim"] = int(number("dim", 1, 4096, 128, "Dimensions of the embeddings"))
+        if model == "head":
+            wanted["hidden"] = int(
+                number("hidden", 0, 8192, 0, "Width of a hidden layer", "0 for a linear projection.")
+            )
+        wanted["mixup"] = float(
+            number(
+                "mixup",
+                0.0,
+                1.0,
+                0.0,
+                "Mixup",
+                "Share of clips that are mixed; only for losses of soft labels.",
+            )
+        )
+        wanted["folds"] = int(
+            number(
+                "folds", 0, 100, 0, "Folds", "0 takes the dataset’s own; five are drawn where it has none."
+            )
+        )
+        view.choice("variant", list(VARIANTS), VARIANTS[0])
+        wanted["variant"] = st.segmented_control(
+            "OPL and ADD as in the",
+            list(VARIANTS),
+            format_func={"paper": "papers", "released": "released code"}.__getitem__,
+            key=view.key("variant"),
+            required=True,
+        )
+    return wanted
+
+
+def _choose(view: state.View, spec: AnyGrid) -> None:
+    view.set("grid", spec.key[:12])
+
+
+def _start(workspace: Workspace, view: state.View, spec: AnyGrid) -> None:
+    workspace.queue.submit(spec)
+    _choose(view, spec)

@@ -1,0 +1,135 @@
+"""Losses: what the loss that a classifier is trained with makes of its space."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import data, losses, numbers, separability, state, ui
+from dashboard.data import Clips
+from dashboard.losses import Grid, Result
+from dashboard.views import _losses_distances as distances
+from dashboard.views import _losses_keep as keep
+from dashboard.views import _losses_learning as learning
+from dashboard.views import _losses_map as moving
+from dashboard.views import _losses_results as shown
+from dashboard.views import _losses_start as start
+from dashboard.views._dataset import choose, no_space, none_there, wait_for_sounds
+from jobs.specs import EmbedAudio
+from jobs.workspace import Dataset, Workspace
+
+TITLE = "Losses"
+ICON = ":material/model_training:"
+ORDER = 90
+
+
+def render(workspace: Workspace) -> None:
+    """Draw the page."""
+    datasets = workspace.datasets()
+    if not datasets:
+        none_there(TITLE, "train on")
+        return
+    view = state.View("losses", st.session_state, st.query_params)
+    dataset = choose(workspace, view, [d.name for d in datasets])
+    embedding = _space(workspace, view, dataset)
+    if embedding is None:
+        view.write()
+        return
+    c = data.clips(dataset)
+    grids = losses.grids(workspace, dataset, embedding)
+    grid = _grid(view, grids)
+    st.title(f"{TITLE} · {dataset.name}")
+    notes = st.container()
+    classes = separability.classes_of(c)
+    words = [numbers.count(c.n, "clip"), numbers.count(len(classes), "class")]
+    words += [numbers.count(len(grids), "training")] + ["synthetic"] * bool(dataset.note)
+    st.caption(" · ".join(words))
+    if len(classes) < 2:
+        _too_few(classes)
+        view.write()
+        return
+    if not grids:
+        st.write(
+            "A classifier can be trained to be right and nothing more, or so that its space is laid out "
+            f"well, too. Nothing has been trained on **{ui.plain(embedding.encoder)}** yet: start a training "
+            "here with several losses, and compare what each makes of the space."
+        )
+    start.show(workspace, view, dataset, embedding, c, first=not grids)
+    if grid is not None:
+        st.caption(f"{ui.plain(grid.spec.title)}. {ui.plain(losses.recipe_words(grid.spec))}.")
+        if grid.state == "done":
+            _result(workspace, view, dataset, c, losses.result(grid.spec))
+        else:
+            ui.pending(workspace, [grid.spec], "losses-pending")
+            learning.live(workspace, grid.spec)
+    view.write()
+    with notes:
+        ui.notes(view.notes)
+
+
+def _space(workspace: Workspace, view: state.View, dataset: Dataset) -> EmbedAudio | None:
+    if not dataset.ready:
+        st.title(TITLE)
+        wait_for_sounds(workspace, view, dataset)
+        return None
+    spaces = workspace.spaces(dataset)
+    done = {s.encoder: s.spec for s in spaces if s.state == "done"}
+    if not done:
+        st.title(f"{TITLE} · {dataset.name}")
+        no_space(workspace, view, dataset, spaces, "trained on")
+        return None
+    view.choice("space", list(done), _first(workspace, dataset, done))
+    with st.sidebar:
+        return done[str(st.selectbox("Space", list(done), key=view.key("space")))]
+
+
+def _first(workspace: Workspace, dataset: Dataset, done: dict[str, EmbedAudio]) -> str:
+    """Begin with a space that something was trained on, else with one that was not itself trained here."""
+    trained = [losses.started_from(g.spec) for g in losses.grids(workspace, dataset)]
+    frozen = (name for name, spec in done.items() if spec.source is None)
+    return next((name for name in trained if name in done), next(frozen, next(iter(done))))
+
+
+def _grid(view: state.View, grids: list[Grid]) -> Grid | None:
+    if not grids:
+        return None
+    names = {g.id: losses.named(g.spec) + (f" · {g.state}" if g.state != "done" else "") for g in grids}
+    view.choice("grid", list(names), grids[0].id)
+    with st.sidebar:
+        chosen = st.selectbox(
+            "Training", list(names), format_func=lambda i: names.get(i, i), key=view.key("grid")
+        )
+    return next(g for g in grids if g.id == chosen)
+
+
+def _too_few(classes: list[str]) -> None:
+    what = f"All clips are of one class, {ui.plain(classes[0])}" if classes else "No clip has a class"
+    st.info(
+        f"{what}; a classifier tells at least two apart. Add the dataset again from a folder with a folder a "
+        "class, or with a table that has a column “label”.",
+        icon=":material/info:",
+    )
+
+
+def _result(workspace: Workspace, view: state.View, dataset: Dataset, c: Clips, found: Result) -> None:
+    if note := str(found.meta.get("note") or ""):
+        st.info(ui.plain(note), icon=":material/info:")
+    failed = [str(why) for why in found.runs["failed"] if why]
+    if failed:
+        with st.expander(
+            f"{numbers.count(len(failed), 'model')} failed, the others are shown", icon=":material/error:"
+        ):
+            for why in dict.fromkeys(failed):
+                st.markdown(f"- {ui.plain(why)}")
+    if len(failed) == len(found.runs):
+        st.warning(
+            "No model could be trained, so there is nothing to compare. A lower learning rate may help.",
+            icon=":material/warning:",
+        )
+        return
+    file = f"{dataset.name}-{losses.started_from(found.spec)}"
+    shown.accuracies(workspace, found, file)
+    learning.show(found, file)
+    shown.properties(found, file)
+    distances.show(view, dataset, c, found, file)
+    moving.show(workspace, view, dataset, c, found, file)
+    keep.show(workspace, view, dataset, found)
