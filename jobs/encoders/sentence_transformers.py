@@ -31,6 +31,11 @@ class _Model:
         self._model = SentenceTransformer(source, device=device, trust_remote_code=False, **options)
         self.dimensions = self.embed(["sound"]).shape[1]
 
+    @property
+    def network(self) -> Any:
+        """The model itself, to be trained further."""
+        return self._model
+
     def embed(self, texts: list[str]) -> np.ndarray:
         import numpy as np
         import torch

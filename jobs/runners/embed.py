@@ -62,7 +62,7 @@ def embed_audio(spec: EmbedAudio, context: JobContext) -> None:
         context.progress(done, len(ids), f"{done:,} of {len(ids):,} clips")
         chosen = [[ids[row] for row in parts[i]] for i in todo]
         started = time.perf_counter()
-        for i, decoded in zip(todo, _decode(dataset, chosen, model.sample_rate), strict=True):
+        for i, decoded in zip(todo, decoded_shards(dataset, chosen, model.sample_rate), strict=True):
             excluded = _embed_shard(spec, model, parts[i], decoded, paths[i], started)
             decoded.clear()
             started = time.perf_counter()
@@ -73,7 +73,7 @@ def embed_audio(spec: EmbedAudio, context: JobContext) -> None:
     _store_audio(spec, context, dataset.name, ids, paths)
 
 
-def _decode(dataset: Any, wanted: list[list[str]], sample_rate: int) -> Iterator[list[Decoded]]:
+def decoded_shards(dataset: Any, wanted: list[list[str]], sample_rate: int) -> Iterator[list[Decoded]]:
     """Yield the sound of every shard, the next one being decoded meanwhile: never more than two in memory."""
     from jobs.audio import AudioError, decode
 

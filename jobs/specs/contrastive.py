@@ -38,8 +38,8 @@ class ContrastiveGrid(Spec):
     and ``silhouette_Ea`` (cosine; test clips by class); for the pairs xa_Ea, xt_Et and Ea_Et, of the means of
     the test clips of each test class and of the texts of T, ``overlap_xa_Ea`` (the largest S_k above chance,
     see `core.similarity.topological_similarity`: ``adjusted``), ``overlap_xa_Ea_k`` (its k),
-    ``overlap_xa_Ea_plain`` (the largest S_k for k up to a fifth of T) and ``overlap_xa_Ea_literal`` (max_k
-    S_k with the point itself for k below T, the paper's words; its largest k always gives much of it);
+    ``overlap_xa_Ea_plain`` (the largest S_k without the point itself, k up to a fifth of T) and
+    ``overlap_xa_Ea_literal`` (max_k S_k with the point itself over all k, the paper's words; it is 1);
     ``epochs`` trained, ``best_epoch`` (from 1; its weights count), ``temperature`` (τ there), ``stopped``
     (why before the last epoch, or ""), ``failed`` ("" or why; then numbers are NaN and ``best_epoch`` 0).
     ``classes.parquet``: ``model``, ``label``, ``accuracy``, ``n_clips`` of every test class.
@@ -58,7 +58,7 @@ class ContrastiveGrid(Spec):
     4, E') in the order of `core.contrastive.PRETRAINING_CURVES`: loss, accuracy, validation_loss,
     validation_accuracy.
     ``clips.parquet``: ``clip_id``, ``label`` ("" where there is none), ``part`` ("test"; "train": may be
-    trained on by some model; "other": of several classes among them T, or unreadable), ``n_captions``; the
+    trained on; "other": unreadable, or with neither class nor caption), ``n_captions``; the
     row order of ``audio_xa_<model>.npy`` (n, d_a), ``audio_Ea_<model>.npy`` (n, D) and, for each row of
     pretraining.parquet, ``audio_x0_<row>.npy`` (n, d_a), the backbone before contrastive training. float32,
     NaN for unreadable clips and failed models.
@@ -80,7 +80,6 @@ class ContrastiveGrid(Spec):
     backbone), ``seconds`` (of decoding, pretraining, training, embedding; of the attempt that finished),
     ``recipe`` (a mapping), ``note`` (what a reader must know, or ""), ``left_out`` (clips ``unreadable``,
     ``without_caption``), ``cards``.
-
     """
 
     dataset: DatasetRef

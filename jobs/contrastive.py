@@ -1,0 +1,249 @@
+"""Contrastive audio-text models: what is usually asked for, who is tested, and the spaces that come of it.
+
+Light: pages and the command line use it, so it imports no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from core._contrastive_recipe import PAPER, SMALL, ContrastiveRecipe
+from jobs.captions import captions_fingerprint, captions_of
+from jobs.encoders import trained
+from jobs.measures import class_texts
+from jobs.specs import ContrastiveGrid, EmbedAudio, EmbedText, Spec, SpecError, ZeroShotClassification
+
+if TYPE_CHECKING:
+    from jobs.workspace import Dataset
+
+#: Recipes by name, and the audio backbone that goes with each.
+RECIPES: dict[str, tuple[ContrastiveRecipe, str]] = {"small": (SMALL, "small"), "paper": (PAPER, "cnn14")}
+#: Of the classes of a family, one in so many is tested.
+EVERY = 4
+#: Sentences around class names that CLAP models are used with.
+PROMPTS = ("{}", "the sound of {}", "this is a sound of {}")
+
+
+def grid_of(dataset: Dataset, *, recipe: str = "small", **settings: Any) -> ContrastiveGrid:
+    """Return the grid of six models of a dataset by a named recipe.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    recipe : {"small", "paper"}, default "small"
+    **settings
+        Any field of `ContrastiveGrid`, in the place of what the recipe says.
+
+    Raises
+    ------
+    SpecError
+        With one sentence: no such recipe, a dataset without captions, classes that it does not have, or too
+        few that can be tested.
+
+    Examples
+    --------
+    >>> from jobs.workspace import Workspace
+    >>> grid_of(Workspace.open().dataset("demo"), rate=1e-4).names  # doctest: +SKIP
+    ('dirty/dirty', 'dirty/clean', 'clean/dirty', 'clean/clean', 'none/dirty', 'none/clean')
+    """
+    if recipe not in RECIPES:
+        raise SpecError(f"The recipe is {recipe!r}; it must be one of {', '.join(RECIPES)}.")
+    captions = captions_of(dataset)
+    if captions.empty:
+        raise SpecError(
+            f"Dataset {dataset.name} has no captions to train on; give the clip table a column caption, or "
+            "add a dataset that has some (`hearspace add NAME FOLDER --adapter captions`)."
+        )
+    found, backbone = RECIPES[recipe]
+    given = {name: getattr(found, name) for name in ContrastiveRecipe.__dataclass_fields__}
+    spec = ContrastiveGrid(
+        dataset=dataset.ref,
+        labels=dataset.labels_fingerprint,
+        captions=captions_fingerprint(captions),
+        **({"backbone": backbone} | given | settings),
+    )
+    held_out_classes(dataset, spec.test_classes)
+    return spec
+
+
+def held_out_classes(dataset: Dataset, asked: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the classes that models are judged by, sorted.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    asked : sequence of str, optional
+        By default every fourth class of each family, in the dataset's order, or of all where that gives fewer
+        than two. Only classes of which at least two clips are of that class alone are counted.
+
+    Raises
+    ------
+    SpecError
+        For a class that the dataset does not have, or fewer than two that can be tested.
+    """
+    own = single_labels(dataset.clips)
+    counts = pd.Series(own[own != ""]).value_counts()
+    unknown = sorted(set(asked) - set(counts.index))
+    if unknown:
+        raise SpecError(
+            f"No clip of {dataset.name} is of the class {unknown[0]!r} alone; test classes must have such "
+            "clips."
+        )
+    if asked:
+        return tuple(sorted(asked))
+    order = [str(label) for label in dataset.classes["label"] if counts.get(label, 0) >= 2]
+    family = dict(zip(dataset.classes["label"], dataset.classes["family"], strict=True))
+    by_family: dict[Any, list[str]] = {}
+    for label in order:
+        name = family.get(label)
+        by_family.setdefault(None if pd.isna(name) else name, []).append(label)
+    found = [label for labels in by_family.values() for label in labels[EVERY - 1 :: EVERY]]
+    if len(found) < 2:
+        found = order[EVERY - 1 :: EVERY]
+    if len(found) < 2:
+        raise SpecError(
+            f"{dataset.name} has {len(order)} classes of two or more clips; by itself, a test takes every "
+            f"{EVERY}th of at least {2 * EVERY}: name test classes."
+        )
+    return tuple(sorted(found))
+
+
+def single_labels(clips: pd.DataFrame) -> np.ndarray:
+    """Return the class of every clip that is of exactly one, "" for the others; (n,) objects of str."""
+    found = np.full(len(clips), "", dtype=object)
+    for i, own in enumerate(label_sets(clips)):
+        if len(own) == 1:
+            (found[i],) = own
+    return found
+
+
+def label_sets(clips: pd.DataFrame) -> list[frozenset[str]]:
+    """Return all classes of every clip."""
+    if "labels" in clips:
+        return [frozenset(map(str, own)) if np.ndim(own) == 1 else frozenset() for own in clips["labels"]]
+    return [frozenset() if pd.isna(label) else frozenset([str(label)]) for label in clips["label"]]
+
+
+def spaces_of(grid: ContrastiveGrid, names: Sequence[str] | None = None) -> list[EmbedAudio]:
+    """Return the spaces of sounds that a grid has made: x_a and E_a of every model.
+
+    Parameters
+    ----------
+    grid : ContrastiveGrid
+    names : sequence of str, optional
+        Models, such as "dirty/clean"; by default all.
+
+    Returns
+    -------
+    list of EmbedAudio
+        Of each model x_a, then E_a.
+    """
+    return [
+        EmbedAudio(
+            dataset=grid.dataset,
+            encoder=trained.encoder_name(f"{what} {name}", grid.key),
+            source=grid,
+            run=f"{what}_{model}",
+        )
+        for model, name in _models(grid, names)
+        for what in ("xa", "Ea")
+    ]
+
+
+def starts_of(grid: ContrastiveGrid) -> list[EmbedAudio]:
+    """Return x_a of every pre-training before any contrastive training, in the order of the grid."""
+    return [
+        EmbedAudio(
+            dataset=grid.dataset,
+            encoder=trained.encoder_name(f"x0 {name}", grid.key),
+            source=grid,
+            run=f"x0_{row}",
+        )
+        for row, name in enumerate(grid.pretraining)
+    ]
+
+
+def texts_of_grid(
+    grid: ContrastiveGrid, dataset: Dataset, names: Sequence[str] | None = None
+) -> list[EmbedText]:
+    """Return the spaces of class names that a grid has made: x_t and E_t of every model.
+
+    Raises
+    ------
+    SpecError
+        For a model that the grid does not have.
+    """
+    usual = class_texts(dataset, "minilm", of="label")
+    return [
+        EmbedText(
+            dataset=grid.dataset,
+            texts=usual.texts,
+            encoder=trained.encoder_name(f"{what} {name}", grid.key),
+            of="label",
+            source=grid,
+            run=f"{what}_{model}",
+        )
+        for model, name in _models(grid, names)
+        for what in ("xt", "Et")
+    ]
+
+
+def _models(grid: ContrastiveGrid, names: Sequence[str] | None) -> list[tuple[int, str]]:
+    wanted = grid.names if names is None else tuple(names)
+    unknown = [name for name in wanted if name not in grid.names]
+    if unknown:
+        raise SpecError(f"There is no model {unknown[0]!r}; the grid has {', '.join(grid.names)}.")
+    return [(grid.names.index(name), name) for name in wanted]
+
+
+def classification(
+    dataset: Dataset,
+    encoder: str,
+    *,
+    text: str | None = None,
+    of: str = "label",
+    prompts: Sequence[str] = ("{}",),
+    classes: Sequence[str] = (),
+) -> ZeroShotClassification:
+    """Return the zero-shot classification of a dataset by a model of two towers.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    encoder : str
+        One that embeds sounds and texts, such as ``"transformers:laion/clap-htsat-unfused"``.
+    text : str, optional
+        Encoder of the texts; the same by default.
+    of : {"label", "description"}, default "label"
+    prompts : sequence of str, default ("{}",)
+    classes : sequence of str, optional
+        To choose from, by default all.
+
+    Raises
+    ------
+    SpecError
+        For classes that the dataset does not have, besides what the encoders say.
+    """
+    unknown = sorted(set(classes) - set(dataset.classes["label"].astype(str)))
+    if unknown:
+        raise SpecError(f"Dataset {dataset.name} has no class {unknown[0]!r}.")
+    return ZeroShotClassification(
+        embedding=EmbedAudio(dataset=dataset.ref, encoder=encoder),
+        texts=tuple(class_texts(dataset, text or encoder, of=of, template=p) for p in prompts),
+        labels=dataset.labels_fingerprint,
+        classes=tuple(classes),
+    )
+
+
+def classifications_of(grid: ContrastiveGrid, dataset: Dataset) -> list[Spec]:
+    """Return the classification of all clips among all classes by every model of a grid."""
+    heard = [space for space in spaces_of(grid) if space.run.startswith("Ea")]
+    told = [text for text in texts_of_grid(grid, dataset) if text.run.startswith("Et")]
+    return [
+        ZeroShotClassification(embedding=space, texts=(text,), labels=dataset.labels_fingerprint)
+        for space, text in zip(heard, told, strict=True)
+    ]

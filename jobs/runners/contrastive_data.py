@@ -1,0 +1,199 @@
+"""Who is tested, who is trained, and what leaks: the clips and captions of a grid of contrastive models."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from core.leakage import find_leaks, overlap_of_labels
+from jobs.captions import captions_fingerprint, captions_of
+from jobs.contrastive import held_out_classes, label_sets, single_labels
+from jobs.measures import clip_classes
+from jobs.specs import ContrastiveGrid
+
+if TYPE_CHECKING:
+    from jobs.workspace import Dataset, Workspace
+
+#: What is drawn: test clips.
+_TEST = 0
+
+
+class Asked(NamedTuple):
+    """The material of a grid; n clips in the order of the dataset.
+
+    Attributes
+    ----------
+    dataset : Dataset
+    clip_ids, labels : (n,) objects of str
+        The first class of each clip, "" where it has none.
+    classes : (C,) tuple of str
+        Sorted.
+    tested : (T,) tuple of str
+        The test classes, sorted.
+    part : (n,) objects of str
+        As in ``clips.parquet``.
+    pairs : (p, 2) int64 array
+        Row of the clip and of the caption in `texts`, of every pair that may be trained on.
+    clean : (p,) bool array
+        Those that clean training keeps.
+    texts : list of str
+        Captions, each once.
+    n_captions : (n,) int64 array
+        Of each clip.
+    leaks, label_leaks : DataFrame
+        As in the result.
+    """
+
+    dataset: Dataset
+    clip_ids: np.ndarray
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    tested: tuple[str, ...]
+    part: np.ndarray
+    pairs: np.ndarray
+    clean: np.ndarray
+    texts: list[str]
+    n_captions: np.ndarray
+    leaks: pd.DataFrame
+    label_leaks: pd.DataFrame
+
+    @property
+    def test(self) -> np.ndarray:
+        """Rows of the test clips, ascending."""
+        return np.flatnonzero(self.part == "test")
+
+    def pairs_of(self, training: str) -> np.ndarray:
+        """Return the pairs of a training, (q, 2)."""
+        return self.pairs if training == "dirty" else self.pairs[self.clean]
+
+    def pretraining_rows(self, pretraining: str) -> np.ndarray:
+        """Return the rows of the clips of a pre-training, ascending."""
+        usable = (self.part == "train") & (self.labels != "")
+        if pretraining == "clean":
+            left_out = frozenset(self.label_leaks["label"]) | frozenset(self.tested)
+            usable &= [not own & left_out for own in label_sets(self.dataset.clips)]
+        return np.flatnonzero(usable)
+
+    @property
+    def unnamed(self) -> int:
+        """How many clips of test classes stay in clean training because no caption names the class."""
+        kept = np.unique(self.pairs[self.clean, 0])
+        sets = label_sets(self.dataset.clips)
+        return sum(bool(sets[row] & frozenset(self.tested)) for row in kept)
+
+
+def read(spec: ContrastiveGrid, workspace: Workspace, unreadable: Collection[int]) -> Asked:
+    """Part the clips of a dataset and look for leaks.
+
+    Parameters
+    ----------
+    spec : ContrastiveGrid
+    workspace : Workspace
+    unreadable : collection of int
+        Rows of the clips that have no sound.
+
+    Raises
+    ------
+    ValueError
+        With one sentence: labels or captions have changed, there are none, or too few clips or classes.
+    """
+    dataset = dataset_of(spec, workspace)
+    tested = held_out_classes(dataset, spec.test_classes)
+    clips = dataset.clips
+    captions = captions_of(dataset)
+    ids = [str(id) for id in clips["clip_id"]]
+    row_of = {id: row for row, id in enumerate(ids)}
+    rows = captions["clip_id"].map(row_of).to_numpy(np.int64)
+    labels, own = clip_classes(clips), single_labels(clips)
+    n_captions = np.bincount(rows, minlength=len(ids))
+    part = np.where((labels != "") | (n_captions > 0), "train", "other").astype(object)
+    part[list(unreadable)] = "other"
+    part[_test_rows(spec, clips, own, part, tested)] = "test"
+    trained = part[rows] == "train"
+    if not trained.any():
+        raise ValueError(f"No clip of {dataset.name} has a caption to train on; add captions.")
+    heard, said = rows[trained], captions["caption"][trained].tolist()
+    texts = sorted(set(said))
+    number = {text: i for i, text in enumerate(texts)}
+    found = find_leaks(said, tested, mode=spec.leaks)
+    leaking = frozenset(heard[found["row"]].tolist())
+    found["clip_id"] = [ids[heard[row]] for row in found["row"]]
+    overlap = overlap_of_labels(dataset.classes["label"].astype(str), tested, mode=spec.leaks)
+    asked = Asked(
+        dataset=dataset,
+        clip_ids=np.array(ids, dtype=object),
+        labels=labels,
+        classes=tuple(sorted(dataset.classes["label"].astype(str))),
+        tested=tested,
+        part=part,
+        pairs=np.stack([heard, [number[text] for text in said]], axis=1).astype(np.int64),
+        clean=np.array([row not in leaking for row in heard.tolist()], dtype=bool),
+        texts=texts,
+        n_captions=n_captions,
+        leaks=found[["caption", "clip_id", "label", "matched"]],
+        label_leaks=overlap.rename(columns={"a": "label", "b": "test_class"})[
+            ["label", "test_class", "matched"]
+        ],
+    )
+    _check(spec, asked)
+    return asked
+
+
+def dataset_of(spec: ContrastiveGrid, workspace: Workspace) -> Dataset:
+    """Return the dataset of a grid, whose labels and captions are those that were asked for."""
+    dataset = workspace.dataset_for(spec.dataset)
+    # The same sounds may be there under another name with other labels.
+    for candidate in (dataset, *workspace.datasets()):
+        if (
+            candidate.fingerprint == dataset.fingerprint
+            and candidate.labels_fingerprint == spec.labels
+            and captions_fingerprint(captions_of(candidate)) == spec.captions
+        ):
+            return candidate
+    raise ValueError(
+        f"The labels or captions of {dataset.name} have changed since this was asked for; ask again."
+    )
+
+
+def _test_rows(
+    spec: ContrastiveGrid, clips: pd.DataFrame, own: np.ndarray, part: np.ndarray, tested: tuple[str, ...]
+) -> np.ndarray:
+    """Draw the test clips: of each class those of some folds, as far as there are folds."""
+    random = np.random.default_rng([spec.seed, _TEST])
+    order = random.random(len(clips))
+    if "fold" in clips and clips["fold"].notna().all():
+        # What lies in one fold may be parts of one recording.
+        folds = clips["fold"].to_numpy(np.int64)
+        names, at = np.unique(folds, return_inverse=True)
+        order = order + random.permutation(len(names))[at]
+    found = []
+    for label in tested:
+        rows = np.flatnonzero((own == label) & (part != "other"))
+        if not len(rows):
+            raise ValueError(f"No clip of the test class {label!r} can be read; leave it out.")
+        n = max(1, round(spec.test_share * len(rows)))
+        found.append(rows[np.argsort(order[rows], kind="stable")[:n]])
+    return np.sort(np.concatenate(found))
+
+
+def _check(spec: ContrastiveGrid, asked: Asked) -> None:
+    for training in spec.training:
+        clips = np.unique(asked.pairs_of(training)[:, 0])
+        if len(clips) < 4:
+            why = " once the leaks are left out" if training == "clean" else ""
+            raise ValueError(
+                f"{len(clips)} clips with captions are left for {training} training{why}; it needs at least 4."
+            )
+    for pretraining in spec.pretraining:
+        if pretraining == "none":
+            continue
+        rows = asked.pretraining_rows(pretraining)
+        n = len(set(asked.labels[rows]))
+        if n < 2:
+            raise ValueError(
+                f"{n} classes are left for {pretraining} pre-training; at least 2 are needed: name fewer "
+                "test classes, or leave this pre-training out."
+            )

@@ -1,0 +1,121 @@
+"""The networks that a grid of contrastive models begins with, and the texts as vectors or as a backbone."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from core.audio_networks import Cnn14, SmallCNN, load_panns
+from jobs import encoders
+from jobs.runners import shards
+from jobs.specs import ContrastiveGrid
+
+if TYPE_CHECKING:
+    from jobs.context import JobContext
+
+#: Text encoders that can be trained: models of sentence-transformers.
+TUNABLE = ("minilm", "sentence-transformers")
+#: PANNs' own limit of the mel bands, Hz.
+_FMAX = 14_000.0
+
+
+def backbone_of(spec: ContrastiveGrid) -> nn.Module:
+    """Return the audio backbone with random weights."""
+    if spec.backbone == "cnn14":
+        fmax = min(_FMAX, spec.sample_rate / 2)
+        return Cnn14(sample_rate=spec.sample_rate, fmax=fmax, seed=spec.seed)
+    return SmallCNN(
+        spec.n_mels,
+        dim=spec.backbone_dim,
+        width=spec.width,
+        sample_rate=spec.sample_rate,
+        seed=spec.seed,
+    )
+
+
+def load_checkpoint(network: nn.Module, path: str) -> nn.Module:
+    """Put the weights of a PANNs file into a network.
+
+    Raises
+    ------
+    ValueError
+        With one sentence: the file holds no weights, or not those of CNN14.
+    """
+    try:
+        # Anything but tensors and plain containers is refused: a file of weights must not run code.
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, MemoryError):
+            raise
+        raise ValueError(
+            f"{path} is no checkpoint of weights that can be read safely; take PANNs' Cnn14_mAP=0.431.pth."
+        ) from None
+    if not isinstance(found, dict):
+        raise ValueError(f"{path} holds a {type(found).__name__}, not the weights of CNN14.")
+    assert isinstance(network, Cnn14)
+    return load_panns(network, found)
+
+
+class TextBackbone(nn.Module):
+    """A model of sentence-transformers as a network that can be trained: texts in, (b, d_t) out."""
+
+    def __init__(self, model: Any, dim: int) -> None:
+        super().__init__()
+        self.model, self.dim = model, dim
+
+    def forward(self, texts: Sequence[str]) -> torch.Tensor:
+        """Embed b texts."""
+        device = next(self.model.parameters()).device
+        tokens = self.model.tokenize(list(texts))
+        tokens = {name: t.to(device) if torch.is_tensor(t) else t for name, t in tokens.items()}
+        found: torch.Tensor = self.model(tokens)["sentence_embedding"]
+        return found
+
+
+def text_backbone_of(spec: ContrastiveGrid) -> TextBackbone:
+    """Return the text encoder as a network.
+
+    Raises
+    ------
+    ValueError
+        If it is of a kind that cannot be trained here.
+    """
+    if spec.text_encoder.partition(":")[0] not in TUNABLE:
+        raise ValueError(
+            f"The text encoder {spec.text_encoder} cannot be trained; choose minilm or "
+            "sentence-transformers:<model> (a BERT, too), or leave the text backbone as it is."
+        )
+    loaded = encoders.load(spec.text_encoder, modality="text", device="cpu")
+    return TextBackbone(loaded.network, loaded.dimensions)
+
+
+def text_vectors(spec: ContrastiveGrid, texts: Sequence[str], context: JobContext) -> np.ndarray:
+    """Embed texts by the text encoder as it is, (c, d_t) float32; kept in the checkpoint.
+
+    Raises
+    ------
+    ValueError
+        If a text has no finite embedding, or the encoder has changed.
+    """
+    now = encoders.identity(spec.text_encoder, modality="text")
+    if now != spec.identity:
+        raise ValueError(
+            f"Encoder {spec.text_encoder} has changed since this was asked for (from {spec.identity} to "
+            f"{now}); ask again."
+        )
+    path = context.checkpoint / "texts.npz"
+    kept = shards.load(path, ("vectors",))
+    if kept is not None and len(kept["vectors"]) == len(texts):
+        return kept["vectors"]
+    model = encoders.load(spec.text_encoder, modality="text")
+    found = np.asarray(model.embed(list(texts)), dtype=np.float32)
+    bad = np.flatnonzero(~np.isfinite(found).all(axis=1))
+    if len(bad):
+        raise ValueError(f"Encoder {spec.text_encoder} gave no finite embedding of {texts[bad[0]]!r}.")
+    shards.save(path, vectors=found)
+    return found
