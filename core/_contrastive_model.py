@@ -33,12 +33,17 @@ Embed = Callable[[np.ndarray], torch.Tensor]
 Tick = Callable[[int], object]
 
 
+def linear(inputs: int, outputs: int) -> nn.Linear:
+    """Make a linear layer without drawing its weights, which would move torch's own generator."""
+    return nn.utils.skip_init(nn.Linear, inputs, outputs)
+
+
 class Projector(nn.Module):
     """A hidden layer with ReLU between a backbone and the shared space; what comes out has length 1."""
 
     def __init__(self, inputs: int, hidden: int, outputs: int, seed: int, which: int) -> None:
         super().__init__()
-        self.first, self.second = nn.Linear(inputs, hidden), nn.Linear(hidden, outputs)
+        self.first, self.second = linear(inputs, hidden), linear(hidden, outputs)
         with torch.no_grad():
             for i, layer in enumerate((self.first, self.second)):
                 weight, bias = uniform_weights(seed, 2 * which + i, (layer.out_features, layer.in_features))

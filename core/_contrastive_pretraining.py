@@ -21,7 +21,7 @@ from core._contrastive_data import (
     torch_seed,
     uniform_weights,
 )
-from core._contrastive_model import Arrays, load, moments_of, named, precision, restore, weights_of
+from core._contrastive_model import Arrays, linear, load, moments_of, named, precision, restore, weights_of
 from core._contrastive_recipe import ContrastiveRecipe
 from core._training import Checkpoint, Progress
 
@@ -57,7 +57,7 @@ class Classifier:
         self._sounds, self._recipe, self._seed, self.device = sounds, recipe, seed, device
         self.network = copy.deepcopy(backbone).to(device).requires_grad_(True)
         width, n_classes = int(backbone.dim), int(codes.max()) + 1  # type: ignore[arg-type]
-        self._head = nn.Linear(width, n_classes).to(device)
+        self._head = linear(width, n_classes).to(device)
         weight, bias = uniform_weights(seed, _HEAD, (n_classes, width))
         load({"head": self._head}, {"head.weight": weight, "head.bias": bias})
         self._optimiser = torch.optim.Adam(self._learned(), lr=recipe.pretrain_rate)
