@@ -1,0 +1,275 @@
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from sklearn.metrics import confusion_matrix
+
+from dashboard import data, leakage
+from dashboard.leakage import Result
+from jobs import inprocess
+from jobs.workspace import Workspace
+from tests.dashboard import helpers, made_leakage
+from tests.dashboard.helpers import address, everything, html, press, showing, words
+
+run = partial(helpers.run, "leakage")
+
+
+@pytest.fixture(scope="session")
+def six(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace with a grid of six models; tests must not change it."""
+    return made_leakage.leaking(tmp_path_factory.mktemp("six"), sounds=False)
+
+
+@pytest.fixture
+def shown(six: Workspace) -> Iterator[Workspace]:
+    with showing(six.root):
+        yield six
+
+
+def of(found: Workspace) -> Result:
+    return leakage.result(leakage.grids(found, found.dataset("small"))[0].spec)
+
+
+def table(found: Workspace, name: str) -> pd.DataFrame:
+    return found.cache.open(of(found).spec.key).table(name).to_pandas()
+
+
+def tables(text: str) -> list[list[list[str]]]:
+    """The tables of a page as rows of texts, without their heads; small print follows after a space."""
+    found = []
+    for table in re.findall(r"<table.*?</table>", text):
+        rows = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr.*?</tr>", table)]
+        found.append([[re.sub(r"<[^>]+>", " ", cell).strip() for cell in row] for row in rows if row])
+    return found
+
+
+# -- what the numbers are -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("which", "x", "y"),
+    [("silhouette", "silhouette_Ea", "accuracy"), ("similarity", "overlap_Ea_Et", "log_accuracy")],
+)
+def test_the_two_correlations_are_those_of_the_result(shown: Workspace, which: str, x: str, y: str) -> None:
+    r = leakage.related(of(shown), which)
+    rows = table(shown, "correlations")
+    stored = rows[(rows["x"] == x) & (rows["y"] == y)]
+    assert r.found is not None
+    ours = [r.found.r, r.found.p, r.found.low, r.found.high, r.found.n]
+    assert ours == pytest.approx(stored[["r", "p", "low", "high", "n"]].to_numpy(float)[0].tolist(), abs=1e-6)
+    assert r.line is not None
+    slope = np.polyfit(r.dots.x, r.dots.y, 1)[0]
+    assert (r.line.y[-1] - r.line.y[0]) / (r.line.x[-1] - r.line.x[0]) == pytest.approx(slope)
+
+
+@pytest.mark.parametrize("definition", ["plain", "literal"])
+def test_another_definition_of_similarity_has_its_own_correlation(shown: Workspace, definition: str) -> None:
+    r = leakage.related(of(shown), "similarity", definition)
+    m = table(shown, "models")
+    expected = stats.pearsonr(m[f"overlap_Ea_Et_{definition}"], np.log(m["accuracy"]))
+    assert r.found is not None
+    assert (r.found.r, r.found.p) == pytest.approx((expected.statistic, expected.pvalue))
+
+
+def test_a_model_that_took_nothing_right_has_no_logarithm(shown: Workspace) -> None:
+    found = of(shown)
+    models = found.models.copy()
+    models.loc[0, "accuracy"] = 0.0
+    none = Result(**{**vars(found), "models": models})
+    r = leakage.related(none, "similarity")
+    assert "dirty/dirty" not in r.dots.ids
+    assert r.found is not None
+    assert r.found.n == 5
+    assert leakage.related(none, "silhouette").found.n == 6  # type: ignore[union-attr]
+
+
+def test_a_model_is_judged_as_its_predictions_say(shown: Workspace) -> None:
+    found = of(shown)
+    p = table(shown, "predictions")
+    p = p[p["model"] == 3]
+    judged = leakage.judged(found, "clean/clean")
+    np.testing.assert_array_equal(
+        judged.confusion, confusion_matrix(p["label"], p["predicted"], labels=judged.classes)
+    )
+    for name, share in zip(judged.classes, judged.accuracy, strict=True):
+        mine = p[p["label"] == name]
+        hits = int((mine["predicted"] == name).sum())
+        low, high = stats.binomtest(hits, len(mine)).proportion_ci(method="wilson")
+        assert share.tolist() == pytest.approx([hits / len(mine), low, high])
+    true, taken = leakage.first_cell(judged)
+    off = judged.confusion - np.diag(np.diag(judged.confusion))
+    assert off[judged.classes.index(true), judged.classes.index(taken)] == off.max()
+    cell = leakage.in_cell(found, "clean/clean", true, taken)
+    assert sorted(cell["clip_id"]) == sorted(p["clip_id"][(p["label"] == true) & (p["predicted"] == taken)])
+    assert (cell["score"] - cell["own_score"]).is_monotonic_increasing
+
+
+def test_only_the_classes_with_most_mistakes_are_drawn_where_there_are_many() -> None:
+    n = 30
+    confusion = np.diag(np.full(n, 5))
+    confusion[2, 29] = confusion[29, 2] = 4
+    names = [f"class {i:02d}" for i in range(n)]
+    judged = leakage.Judged(pd.Series(dtype=float), names, confusion.sum(1), np.empty((n, 3)), confusion)
+    some, drawn = leakage.confused(judged)
+    assert len(some) == leakage.MOST_CONFUSED
+    assert {"class 02", "class 29"} <= set(some)
+    assert drawn[some.index("class 02"), some.index("class 29")] == 4
+
+
+def test_the_most_mistaken_clips_of_a_class_come_first_and_a_chosen_one_before(shown: Workspace) -> None:
+    found = of(shown)
+    rows = leakage.of_class(found, "none/clean", "Wind")
+    assert set(rows["label"]) == {"Wind"}
+    assert (rows["own_score"] - rows["score"]).is_monotonic_increasing
+    last = rows["clip_id"].iloc[-1]
+    assert leakage.of_class(found, "none/clean", "Wind", last)["clip_id"].iloc[0] == last
+    assert len(leakage.of_class(found, "none/clean", "")) == len(found.clips)
+
+
+def test_maps_hold_what_the_result_holds(shown: Workspace) -> None:
+    found = of(shown)
+    c = data.clips(shown.dataset("small"))
+    lines = leakage.maps(found, c, "Ea", "dirty/clean")
+    assert [[p.title for p in line] for line in lines] == [
+        ["(a) dirty/dirty", "(b) clean/dirty", "(c) none/dirty"],
+        ["(d) dirty/clean", "(e) clean/clean", "(f) none/clean"],
+        ["dirty", "clean", "none"],
+        ["dirty/clean", "minilm"],
+    ]
+    artifact = shown.cache.open(found.spec.key)
+    for line, names in zip(
+        lines,
+        (("Ea_0", "Ea_2", "Ea_4"), ("Ea_1", "Ea_3", "Ea_5"), ("x0_0", "x0_1", "x0_2"), ("Et_1", "xt0")),
+        strict=True,
+    ):
+        for panel, name in zip(line, names, strict=True):
+            np.testing.assert_array_equal(panel.coords, artifact.array(f"map_{name}"))
+    tested = table(shown, "clips").query("part == 'test'")
+    assert list(lines[0][0].ids) == tested["clip_id"].tolist()
+    assert [found.tests[i] for i in lines[0][0].codes] == tested["label"].tolist()
+    rows = pd.read_csv(io.BytesIO(leakage.maps_csv(found, "Ea", "dirty/clean")))
+    assert len(rows) == 9 * len(tested) + 2 * len(found.tests)
+
+
+def test_leaks_are_counted_by_class(shown: Workspace) -> None:
+    found = of(shown)
+    rows = table(shown, "leaks")
+    leaks = leakage.leaks(found)
+    counts = dict(
+        zip(leaks.names, zip(leaks.captions.tolist(), leaks.clips.tolist(), strict=True), strict=True)
+    )
+    assert set(counts) == set(made_leakage.TESTS)
+    for name, (n, clips) in counts.items():
+        mine = rows[rows["label"] == name]
+        assert (n, clips) == (len(mine), mine["clip_id"].nunique())
+    assert leaks.words[leaks.names.index("Cat meow")] == ["cat", "meow"]
+    some = leakage.examples(found, "Cat meow", 2)
+    assert len(some) == 2
+    for caption, matched in zip(some["caption"], some["matched"], strict=True):
+        pieces = leakage.marked(caption, matched)
+        assert "".join(text for text, _ in pieces) == caption
+        assert [text for text, names in pieces if names] == ["cat", "meow"]
+
+
+# -- the page -----------------------------------------------------------------------------------------------
+
+
+def test_the_page_shows_the_tables_beside_the_papers(shown: Workspace) -> None:
+    app = run()
+    m = table(shown, "models").set_index("name")
+    first, second, third = (t for t in tables(html(app)) if t[0][0] in ("trained dirty", "x_a and E_a"))
+    for row, then in enumerate(("dirty", "clean")):
+        for i, before in enumerate(("dirty", "clean", "none")):
+            ours = m.loc[f"{before}/{then}"]
+            interval = f"{ours['accuracy_low']:.2f} to {ours['accuracy_high']:.2f}"
+            assert first[row][1 + i].split(maxsplit=1) == [f"{ours['accuracy']:.2f}", interval]
+    assert first[0][4:] == ["0.73", "0.61", "0.31"]
+    assert first[2] == ["chance", *["0.10"] * 3, *["0.02"] * 3]
+    silhouette = f"{m['silhouette_Ea']['none/clean']:.2f}".replace("-", "−")
+    assert second[3] == ["trained clean", "E_a", *second[3][2:4], silhouette, "0.14", "0.15", "−0.05"]
+    earlier = table(shown, "pretraining")["silhouette_x0"]
+    assert second[4][2] == f"{earlier[0]:.2f}"
+    ours = m.loc["clean/clean"]
+    k = f"k = {ours['overlap_xt_Et_k']:.0f}"
+    assert third[3][3].split(maxsplit=1) == [f"{ours['overlap_xt_Et']:.2f}", k]
+    said = words(app)
+    assert "for k from 1 to 2" in said
+    assert "10 classes" in said
+    assert address(app) == {"dataset": "small", "grid": of(shown).spec.key[:12]}
+
+
+def test_a_link_says_model_class_and_definition(shown: Workspace) -> None:
+    app = run(model="dirty/clean", class_="Owl", s="literal", layer="xa")
+    assert "Test clips of Owl as dirty/clean takes them" in words(app)
+    assert "at the largest k nearly everything" in words(app).lower()
+    m = table(shown, "models").set_index("name")
+    assert f">{m['overlap_Ea_Et_literal']['dirty/dirty']:.2f}<" in html(app)
+    assert address(app)["s"] == "literal"
+    odd = run(model="dirty/odd", class_="Nothing")
+    assert "not there" in words(odd)
+
+
+def test_a_failed_model_is_said_and_left_out(tmp_path: Path) -> None:
+    found = made_leakage.leaking(tmp_path, sounds=False, per_class=4, fails="none/clean")
+    with showing(found.root):
+        app = run()
+        assert "none/clean stopped: the loss is not finite in epoch 2." in words(app)
+        assert leakage.related(of(found), "silhouette").found.n == 5  # type: ignore[union-attr]
+        assert "none/clean" not in next(s for s in app.selectbox if s.key == "leakage.model").options
+        assert "–" in html(app)
+        lines = leakage.maps(of(found), data.clips(found.dataset("small")), "Ea", "dirty/dirty")
+        assert lines[1][2].title == "(f) none/clean: no map"
+
+
+def test_a_grid_is_asked_for_and_its_job_is_shown(tmp_path: Path) -> None:
+    found, _ = made_leakage.captioned(tmp_path, sounds=False, per_class=3)
+    with showing(found.root):
+        app = run(pre=["dirty", "none"], test=["Owl", "Wind", "Siren"], seed=4)
+        said = everything(app)
+        assert "they are said never to have met" in said
+        assert "144 captions of 72 clips" in said
+        press(app, "Train 4 models")
+        jobs = found.queue.jobs()
+        assert len(jobs) == 1
+        grid = leakage.grids(found, found.dataset("small"))[0]
+        assert grid.spec.names == ("dirty/dirty", "dirty/clean", "none/dirty", "none/clean")
+        assert grid.spec.test_classes == ("Owl", "Siren", "Wind")
+        assert grid.spec.seed == 4
+        assert address(app)["grid"] == grid.id
+        assert "waiting" in str([e.proto.text for e in app.get("progress")])
+
+
+def test_what_cannot_be_trained_is_said(tmp_path: Path, made: Any) -> None:
+    found, _ = made_leakage.captioned(tmp_path, sounds=False, per_class=1)
+    with showing(found.root):
+        assert "There is one test class" in words(run(test=["Owl"]))
+        assert "pretraining is empty" in words(run(pre=[""]))
+    bare, _ = made.workspace(tmp_path / "bare", per_class=2, sounds=False)
+    with showing(bare.root):
+        assert "small has no caption" in words(run())
+    with showing(tmp_path / "nothing"):
+        assert "There is no dataset to train on yet" in words(run())
+
+
+def test_the_spaces_of_a_model_are_kept_as_spaces(tmp_path: Path) -> None:
+    found = made_leakage.leaking(tmp_path, sounds=False, per_class=4)
+    dataset = found.dataset("small")
+    with showing(found.root):
+        app = run(model="dirty/clean")
+        press(app, "Keep the spaces of dirty/clean")
+        for spec in leakage.spaces_of(dataset, of(found), "dirty/clean"):
+            assert inprocess.run(found, spec).state == "done"
+        kept = {s.spec.run: s.spec for s in found.spaces(dataset) if s.state == "done"}
+        assert set(kept) == {"xa_1", "Ea_1"}
+        X = found.cache.open(kept["Ea_1"].key).array("embeddings")
+        np.testing.assert_array_equal(X, found.cache.open(of(found).spec.key).array("audio_Ea_1"))
+        assert "are spaces like any other" in words(run(model="dirty/clean"))
