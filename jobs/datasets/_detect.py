@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from jobs.datasets import DatasetError, audioset, captions, fsd50k
+from jobs.datasets import DatasetError, audioset, captions, fsd50k, iemocap, speech_commands
 
 # The first layout of ESC-10: "001 - Dog bark/1-17150-A.ogg".
 _OLD_ESC10 = re.compile(r"\d+ - [^/]+/\d-\d+-[A-Z]\.\w+")
 
 
 def detect(root: Path) -> str:
-    """Return the name of the adapter for a folder: esc50, fsd50k, audioset and captions by their layouts,
-    csv by a lone table, else folder.
+    """Return the name of the adapter for a folder: csv by a lone table, folder where nothing is special,
+    the others by their layouts.
 
     Raises
     ------
@@ -29,8 +29,9 @@ def detect(root: Path) -> str:
         return "fsd50k"
     if audioset.looks_like(root):
         return "audioset"
-    if captions.looks_like(root):
-        return "captions"
+    for adapter in (captions, speech_commands, iemocap):
+        if adapter.looks_like(root):
+            return adapter.NAME
     folders = [p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")]
     if folders and all(any(_OLD_ESC10.fullmatch(f"{d.name}/{p.name}") for p in d.iterdir()) for d in folders):
         return "esc50"

@@ -31,6 +31,7 @@ from tests.jobs.bad_audio import RATE, as_nobody, tone, write_zoo
 from tests.jobs.mini_audioset import write_audioset
 from tests.jobs.mini_captions import write_macs
 from tests.jobs.mini_fsd50k import write_fsd50k
+from tests.jobs.mini_speech import write_iemocap, write_speech_commands
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -90,6 +91,8 @@ EXAMPLES: dict[str, Callable[[Path], Path]] = {
     "fsd50k": write_fsd50k,
     "audioset": write_audioset,
     "captions": write_macs,
+    "speech_commands": write_speech_commands,
+    "iemocap": write_iemocap,
 }
 
 

@@ -20,6 +20,10 @@ from jobs.datasets._detect import detect
         (["notes.csv", "Robin/a.wav", "Wren/b.wav"], "folder"),
         (["a.csv", "b.csv", "a.wav"], "folder"),
         (["Robin/a.wav"], "folder"),
+        (["validation_list.txt", "testing_list.txt", "yes/0a7c2a8d_nohash_0.wav"], "speech_commands"),
+        (["testing_list.txt", "yes/0a7c2a8d_nohash_0.wav"], "folder"),
+        (["Session1/dialog/EmoEvaluation/Ses01F_impro01.txt", "README.txt"], "iemocap"),
+        (["Session1/a.wav"], "folder"),
         ([], "folder"),
     ],
 )
