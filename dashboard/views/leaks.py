@@ -69,11 +69,11 @@ def _found(workspace: Workspace, view: state.View, texts: Texts, names: Sequence
     columns = st.columns([1.15, 1], gap="large")
     with columns[0]:
         found_parts.by_class(view, texts, found, label)
+        found_parts.take_away(texts, found)
     with columns[1]:
         found_parts.examples(workspace, view, texts, names, found, search, label)
     if texts.labels and len(texts.texts) <= leaks.PAIRS:
         found_parts.pairs(texts, names, search)
-    found_parts.take_away(texts, found)
     ui.reading(
         "**Any word**: a caption leaks if it holds any word of a class’s name, articles and the like aside, "
         f"which is what the authors took out ({_PAPER}, section 2.2). **Whole names**: only if it holds the "

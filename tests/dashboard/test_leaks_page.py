@@ -153,8 +153,8 @@ def test_a_workspace_without_datasets(fresh: Workspace) -> None:
     ("name", "data", "texts", "labels"),
     [
         ("a.txt", "\ufeffdog\r\n\r\n sea  waves \r\n", ["dog", "sea waves"], True),
-        ("a.txt", "a dog barks loudly\nit rains all day\n", ["a dog barks loudly", "it rains all day"], False),
-        ("a.csv", 'index,mid,display_name\n0,/m/1,Speech\n1,/m/2,"Bark, yip"\n', ["Speech", "Bark, yip"], True),
+        ("a.txt", "a dog barks now\nit rains all day\n", ["a dog barks now", "it rains all day"], False),
+        ("a.csv", 'index,mid,display_name\n0,/m/1,Speech\n1,/m/2,"Bark, b"\n', ["Speech", "Bark, b"], True),
         ("a.csv", "audiocap_id;youtube_id;start_time;caption\n1;x;0;a dog\n", ["a dog"], False),
         ("a.tsv", "label\tcaption\nx\ta, b\n", ["a, b"], False),
         ("a.csv", "dog\nrain\n", ["dog", "rain"], True),

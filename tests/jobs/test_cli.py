@@ -46,6 +46,7 @@ WANTED = {"demo", "serve", "worker", "add", "datasets", "encoders", "embed", "pr
     "measure",
     "compare",
     "retrieve",
+    "leaks",
     "train",
     "splits",
     "jobs",
