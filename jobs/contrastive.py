@@ -6,6 +6,7 @@ Light: pages and the command line use it, so it imports no torch.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,10 +16,10 @@ from core._contrastive_recipe import PAPER, SMALL, ContrastiveRecipe
 from jobs.captions import captions_fingerprint, captions_of
 from jobs.encoders import trained
 from jobs.measures import class_texts
-from jobs.specs import ContrastiveGrid, EmbedAudio, EmbedText, Spec, SpecError, ZeroShotClassification
+from jobs.specs import ContrastiveGrid, EmbedAudio, EmbedText, SpecError, ZeroShotClassification, from_json
 
 if TYPE_CHECKING:
-    from jobs.workspace import Dataset
+    from jobs.workspace import Dataset, Workspace
 
 #: Recipes by name, and the audio backbone that goes with each.
 RECIPES: dict[str, tuple[ContrastiveRecipe, str]] = {"small": (SMALL, "small"), "paper": (PAPER, "cnn14")}
@@ -204,6 +205,7 @@ def classification(
     dataset: Dataset,
     encoder: str,
     *,
+    workspace: Workspace | None = None,
     text: str | None = None,
     of: str = "label",
     prompts: Sequence[str] = ("{}",),
@@ -215,7 +217,10 @@ def classification(
     ----------
     dataset : Dataset
     encoder : str
-        One that embeds sounds and texts, such as ``"transformers:laion/clap-htsat-unfused"``.
+        One that embeds sounds and texts, such as ``"transformers:laion/clap-htsat-unfused"``; or one of the
+        spaces E_a that a grid made in `workspace`, whose texts are E_t of the same model.
+    workspace : Workspace, optional
+        Where trained spaces are looked for.
     text : str, optional
         Encoder of the texts; the same by default.
     of : {"label", "description"}, default "label"
@@ -226,24 +231,62 @@ def classification(
     Raises
     ------
     SpecError
-        For classes that the dataset does not have, besides what the encoders say.
+        For classes that the dataset does not have or a trained space that is not there, besides what the
+        encoders say.
     """
     unknown = sorted(set(classes) - set(dataset.classes["label"].astype(str)))
     if unknown:
         raise SpecError(f"Dataset {dataset.name} has no class {unknown[0]!r}.")
+    if encoder.startswith(f"{trained.NAME}:") and workspace is not None:
+        heard, texts = _trained_towers(workspace, dataset, encoder)
+        if text is not None or of != "label" or tuple(prompts) != ("{}",):
+            raise SpecError(
+                f"{encoder} was trained together with its texts, the names of the classes in the prompts of "
+                "its training; leave text, of and prompts out."
+            )
+    else:
+        heard = EmbedAudio(dataset=dataset.ref, encoder=encoder)
+        texts = tuple(class_texts(dataset, text or encoder, of=of, template=p) for p in prompts)
     return ZeroShotClassification(
-        embedding=EmbedAudio(dataset=dataset.ref, encoder=encoder),
-        texts=tuple(class_texts(dataset, text or encoder, of=of, template=p) for p in prompts),
-        labels=dataset.labels_fingerprint,
-        classes=tuple(classes),
+        embedding=heard, texts=texts, labels=dataset.labels_fingerprint, classes=tuple(classes)
     )
 
 
-def classifications_of(grid: ContrastiveGrid, dataset: Dataset) -> list[Spec]:
-    """Return the classification of all clips among all classes by every model of a grid."""
+def _trained_towers(
+    workspace: Workspace, dataset: Dataset, encoder: str
+) -> tuple[EmbedAudio, tuple[EmbedText, ...]]:
+    """Find E_a and E_t of a model of a grid by the name of its space."""
+    found = []
+    for grid in grids_of(workspace, dataset):
+        for space, text in _towers(grid, dataset):
+            if space.encoder == encoder:
+                return space, (text,)
+            found.append(space.encoder)
+    there = f"; there are {', '.join(found)}" if found else ": `hearspace train contrastive` makes some"
+    raise SpecError(f"No space {encoder!r} of two towers was trained on {dataset.name}{there}.")
+
+
+def grids_of(workspace: Workspace, dataset: Dataset) -> list[ContrastiveGrid]:
+    """Return the grids of a dataset that are trained, the newest first."""
+    found = []
+    for info in workspace.cache.list(type=ContrastiveGrid.__name__):
+        # What another version made is not there.
+        with suppress(SpecError):
+            spec = from_json(info.spec)
+            if isinstance(spec, ContrastiveGrid) and spec.dataset.fingerprint == dataset.fingerprint:
+                found.append(spec)
+    return found
+
+
+def _towers(grid: ContrastiveGrid, dataset: Dataset) -> list[tuple[EmbedAudio, EmbedText]]:
     heard = [space for space in spaces_of(grid) if space.run.startswith("Ea")]
     told = [text for text in texts_of_grid(grid, dataset) if text.run.startswith("Et")]
+    return list(zip(heard, told, strict=True))
+
+
+def classifications_of(grid: ContrastiveGrid, dataset: Dataset) -> list[ZeroShotClassification]:
+    """Return the classification of all clips among all classes by every model of a grid."""
     return [
         ZeroShotClassification(embedding=space, texts=(text,), labels=dataset.labels_fingerprint)
-        for space, text in zip(heard, told, strict=True)
+        for space, text in _towers(grid, dataset)
     ]

@@ -185,7 +185,7 @@ def _check(spec: ContrastiveGrid, asked: Asked) -> None:
         if len(clips) < 4:
             why = " once the leaks are left out" if training == "clean" else ""
             raise ValueError(
-                f"{len(clips)} clips with captions are left for {training} training{why}; it needs at least 4."
+                f"{len(clips)} clips with captions are left for {training} training{why}; it needs 4."
             )
     for pretraining in spec.pretraining:
         if pretraining == "none":

@@ -1,0 +1,239 @@
+"""Commands of audio and text in one space: train contrastive models, and classify by two towers."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from jobs import contrastive
+from jobs.cli.common import JsonOption, WorkspaceOption, compute, open_workspace, say, show
+from jobs.cli.train import DatasetArgument, train_app
+from jobs.cli.work import BackgroundOption, PrintSpecOption, put_off
+from jobs.specs import EmbedAudio, EmbedText
+
+#: What is shown of each model: the paper's three tables side by side.
+_COLUMNS = (
+    *("model", "accuracy", "chance", "silhouette_xa", "silhouette_Ea"),
+    *("overlap_xa_Ea", "overlap_xt_Et", "overlap_Ea_Et", "pairs", "removed", "epochs", "failed"),
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands, the first to the group `train`, which is part of the program already."""
+    train_app.command("contrastive")(train)
+    app.command()(classify)
+
+
+def train(
+    dataset: DatasetArgument,
+    recipe: Annotated[
+        str,
+        typer.Option(help=f"Settings by name: {', '.join(contrastive.RECIPES)}. Other options go before."),
+    ] = "small",
+    text: Annotated[str | None, typer.Option(help="Text encoder. [default: minilm]")] = None,
+    pretraining: Annotated[
+        str | None,
+        typer.Option(help="Pre-trainings, of dirty,clean,none; clean is without the test classes."),
+    ] = None,
+    training: Annotated[
+        str | None,
+        typer.Option(help="Trainings, of dirty,clean; clean is without captions that name a test class."),
+    ] = None,
+    test_class: Annotated[
+        list[str] | None,
+        typer.Option(help="Test this class; may be repeated. [default: every fourth of each family]"),
+    ] = None,
+    test_share: Annotated[
+        float | None, typer.Option(help="Share of their clips that nothing is trained on. [default: 0.5]")
+    ] = None,
+    leaks: Annotated[
+        str | None,
+        typer.Option(help="A caption leaks if it has any of the words or one of the names. [default: words]"),
+    ] = None,
+    prompt: Annotated[
+        list[str] | None,
+        typer.Option(help="Sentence around a class name, {} standing for it; may be repeated. [default: {}]"),
+    ] = None,
+    checkpoint_file: Annotated[
+        str | None, typer.Option(help="PANNs checkpoint of CNN14 in the place of dirty pre-training.")
+    ] = None,
+    clean_checkpoint_file: Annotated[
+        str | None, typer.Option(help="The same, in the place of clean pre-training.")
+    ] = None,
+    backbone: Annotated[str | None, typer.Option(help="Audio backbone: small or cnn14.")] = None,
+    tune_text: Annotated[
+        bool | None, typer.Option("--tune-text/--keep-text", help="Train the text backbone, too, or not.")
+    ] = None,
+    max_epochs: Annotated[int | None, typer.Option(help="Epochs altogether.")] = None,
+    frozen_epochs: Annotated[int | None, typer.Option(help="Of these, with frozen backbones.")] = None,
+    frozen_rate: Annotated[float | None, typer.Option(help="Learning rate in these.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Learning rate after these.")] = None,
+    patience: Annotated[int | None, typer.Option(help="Stop after so many epochs without better.")] = None,
+    pretrain_epochs: Annotated[int | None, typer.Option(help="Epochs of pre-training.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Pairs a step.")] = None,
+    dim: Annotated[int | None, typer.Option(help="Dimensions of the shared space.")] = None,
+    sample_rate: Annotated[int | None, typer.Option(help="Hz that clips are resampled to.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Of the crops.")] = None,
+    validation_by: Annotated[str | None, typer.Option(help="Set aside by clip or by pair.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of all that is drawn.")] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Make x_a and E_a of every model spaces like any other, too.")
+    ] = False,
+    background: BackgroundOption = False,
+    print_spec: PrintSpecOption = False,
+    as_json: JsonOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Train contrastive audio-text models, with and without leaks of the classes that judge them.
+
+    Six models by default: the audio backbone pre-trained on all classes (dirty), without the test classes
+    (clean) or not at all (none), and then trained on all captions (dirty) or only on those of clips of which
+    none names a test class (clean). The page Leakage lab shows them.
+
+    Example: `hearspace train contrastive demo`
+
+    Exit status: 0 when all is trained, 1 if a job failed, 2 for unknown names or what cannot be.
+    """
+    ws = open_workspace(workspace)
+    ds = ws.dataset(dataset)
+    settings: dict[str, Any] = {
+        "text_encoder": text,
+        "pretraining": _parts(pretraining),
+        "training": _parts(training),
+        "test_classes": tuple(test_class) if test_class else None,
+        "test_share": test_share,
+        "leaks": leaks,
+        "prompts": tuple(prompt) if prompt else None,
+        "checkpoint_file": checkpoint_file,
+        "clean_checkpoint_file": clean_checkpoint_file,
+        "backbone": backbone,
+        "tune_text": tune_text,
+        "max_epochs": max_epochs,
+        "frozen_epochs": frozen_epochs,
+        "frozen_rate": frozen_rate,
+        "rate": rate,
+        "patience": patience,
+        "pretrain_epochs": pretrain_epochs,
+        "batch_size": batch_size,
+        "dim": dim,
+        "sample_rate": sample_rate,
+        "seconds": seconds,
+        "validation_by": validation_by,
+        "seed": seed,
+    }
+    given = {name: value for name, value in settings.items() if value is not None}
+    spec = contrastive.grid_of(ds, recipe=recipe, **given)
+    if print_spec:
+        print(json.dumps(spec.to_json(), ensure_ascii=False))
+        return
+    kept: list[EmbedAudio | EmbedText] = []
+    if keep:
+        kept = [*contrastive.spaces_of(spec), *contrastive.texts_of_grid(spec, ds)]
+    if background:
+        put_off(ws, [spec, *kept], as_json=as_json)
+        return
+    compute(ws, [spec], quiet=as_json)
+    if kept:
+        failed = set(ws.cache.open(spec.key).table("models").to_pandas().query("failed != ''")["model"])
+        # A model that failed has no spaces.
+        made = [space for space in kept if int(space.run.rpartition("_")[2]) not in failed]
+        compute(ws, made, quiet=True)
+    found = ws.cache.open(spec.key)
+    rows = [_row(model) for model in found.table("models").to_pylist()]
+    correlations = [_plain(row) for row in found.table("correlations").to_pylist()]
+    if as_json:
+        show(
+            [{"key": spec.key, **found.meta, "models": rows, "correlations": correlations}],
+            (),
+            as_json=True,
+            empty="",
+        )
+        return
+    if found.meta["note"]:
+        say(found.meta["note"])
+    show(rows, _COLUMNS, as_json=False, empty="")
+    for row in correlations:
+        if (row["x"], row["y"]) in _PAPER and row["r"] is not None:
+            say(
+                f"{row['x'].replace('_', ' ')} and {row['y'].replace('_', ' ')}: r = {row['r']:.3f} "
+                f"({row['low']:.3f} to {row['high']:.3f}), p = {row['p']:.3g}, n = {row['n']}."
+            )
+
+
+#: The two correlations that the paper reports.
+_PAPER = {("silhouette_Ea", "accuracy"), ("overlap_Ea_Et", "log_accuracy")}
+
+
+def _parts(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(part.strip() for part in text.split(","))
+
+
+def _row(model: dict[str, Any]) -> dict[str, Any]:
+    return _plain({**model, "model": model["name"], "pairs": model["n_pairs"], "removed": model["n_removed"]})
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row for JSON, which has no NaN."""
+    return {name: None if value != value else value for name, value in row.items()}
+
+
+def classify(
+    dataset: DatasetArgument,
+    encoder: Annotated[str, typer.Argument(help="A model of two towers, such as transformers:<a CLAP>.")],
+    text: Annotated[
+        str | None, typer.Option(help="Encoder of the texts, if another. [default: the same]")
+    ] = None,
+    of: Annotated[str, typer.Option(help="Texts of the classes: label or description.")] = "label",
+    prompt: Annotated[
+        list[str] | None,
+        typer.Option(help="Sentence around a class name, {} standing for it; several count by their mean."),
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--class", help="Choose among these classes; may be repeated. [default: all]"),
+    ] = None,
+    background: BackgroundOption = False,
+    print_spec: PrintSpecOption = False,
+    as_json: JsonOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Classify clips without training: each is of the class whose text is nearest to it.
+
+    Embeds sounds and texts first where that is missing. ENCODER embeds both, or is a space that was trained
+    here, such as trained:ea-dirty-clean@0123ab, whose texts are its own.
+
+    Example: `hearspace classify esc10 transformers:laion/clap-htsat-unfused --prompt "the sound of {}"`
+
+    Exit status: 0 when all clips are classified, 1 if a job failed, 2 for unknown names.
+    """
+    ws = open_workspace(workspace)
+    ds = ws.dataset(dataset)
+    spec = contrastive.classification(
+        ds,
+        encoder,
+        workspace=ws,
+        text=text,
+        of=of,
+        prompts=tuple(prompt or ["{}"]),
+        classes=tuple(only or ()),
+    )
+    if print_spec:
+        print(json.dumps(spec.to_json(), ensure_ascii=False))
+        return
+    if background:
+        put_off(ws, [spec], as_json=as_json)
+        return
+    compute(ws, [spec], quiet=as_json)
+    found = ws.cache.open(spec.key)
+    rows = [_plain(row) for row in found.table("classes").to_pylist()]
+    if as_json:
+        show([{"key": spec.key, **found.meta, "classes": rows}], (), as_json=True, empty="")
+        return
+    show(rows, ("label", "text", "accuracy", "n_clips", "n_predicted"), as_json=False, empty="")
+    meta = found.meta
+    say(
+        f"Accuracy {meta['accuracy']:.3f} ({meta['low']:.3f} to {meta['high']:.3f}) of {meta['n']:,} clips "
+        f"among {meta['n_classes']} classes; chance is {meta['chance']:.3f}."
+    )
