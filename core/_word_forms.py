@@ -45,13 +45,12 @@ creep crept|cut|deal dealt|dig dug|do did done|draw drew drawn|drink drank drunk
 eat ate eaten|fall fell fallen|feed fed|feel|fight fought|find|flee fled|fling flung|fly flew flown|
 freeze froze frozen|get got gotten|give gave given|go went gone|grind|grow grew grown|hang hung|hear heard|
 hide hid hidden|hit|hold held|hurt|keep kept|kneel knelt|know knew known|lay laid|lead led|leave|let|lie|
-lose lost|make made|meet met|mow mown mowed|pay paid|put|read|ride rode ridden|ring rang rung|rise risen|
+light lit|lose lost|make made|meet met|mow mown mowed|pay paid|put|read|ride rode ridden|ring rang rung|rise risen|
 run ran|saw sawn sawed|see seen|sell sold|send sent|set|sew sewn sewed|shake shook shaken|shear shorn sheared|
 shine shone|shoot shot|shrink shrank shrunk|shut|sing sang sung|sink sank sunk|sit sat|sleep slept|slide slid|
 sling slung|slit|speak spoke spoken|speed sped|spin spun|spit spat|split|spread|spring sprang sprung|
-stand stood|
-steal stole stolen|stick stuck|sting stung|stink stank stunk|stride strode|strike struck|string strung|
-swear swore sworn|sweep swept|swim swam swum|swing swung|take took taken|teach taught|tear tore torn|
+stand stood|steal stole stolen|stick stuck|sting stung|stink stank stunk|stride strode|strike struck|
+string strung|swear swore sworn|sweep swept|swim swam swum|swing swung|take took taken|teach taught|tear tore torn|
 tell told|think thought|throw threw thrown|tread trod trodden|wake woke woken|wear wore worn|weave wove woven|
 weep wept|win won|wind|wring wrung|write wrote written"""
 #: Words that end like a form of another one and are none.
@@ -60,7 +59,7 @@ _NO_FORM = _words("evening herring morning news wicked")
 _VOWELS = "aeiou"
 #: A syllable that doubles its last letter before -ing and -ed: consonant, one vowel, consonant.
 _DOUBLES = re.compile(r"(?:^|.*[^aeiou])(?:qu)?[aeiouy][^aeiouwxy]")
-_SYLLABLES = re.compile(r"[aeiouy]+")
+_SYLLABLES = re.compile(r"[aeiou]+|(?<![aeiou])y+")
 
 
 def _table(text: str) -> dict[str, tuple[str, ...]]:
@@ -122,6 +121,8 @@ def _plain_s(base: str) -> set[str]:
         found = {base + "es"}
         if base.endswith(("as", "us")):
             found.add(base + "ses")  # gasses, busses
+        if base.endswith("ch"):
+            found.add(base + "s")  # stomachs
         return found
     if base.endswith("y") and base[-2] not in _VOWELS:
         return {base[:-1] + "ies"}
@@ -141,9 +142,11 @@ def _with(base: str, ending: str) -> set[str]:
         return {base[:-1] + "ied"}
     if base.endswith("c") and base[-2] in _VOWELS:
         return {base + "k" + ending}
+    twice = base + base[-1] + ending
+    if base.endswith("l") and base[-3:-1].strip(_VOWELS) == "":
+        return {twice, base + ending}  # dialling or dialing
     if not _DOUBLES.fullmatch(base):
         return {base + ending}
-    twice = base + base[-1] + ending
     if len(_SYLLABLES.findall(base)) == 1:
         return {twice} | ({base + ending} if base.endswith("s") else set())
     # Which syllable is stressed cannot be seen: patrolling, hammering, signalling or signaling.
