@@ -39,20 +39,24 @@ medium media|phenomenon phenomena|axis axes|crisis crises|analysis analyses|shee
 aircraft|spacecraft|hovercraft|series|species|news|salmon|shrimp shrimps"""
 #: Verbs whose past is irregular: base, then past and participle. Left out where the past is rather another
 #: word (saw, ground, wound, rose, left, felt): what is looked for is what is heard.
-_VERBS = """beat beaten|become became|bend bent|bind bound|bite bit bitten|bleed bled|blow blew blown|
-break broke broken|breed bred|bring brought|build built|burst|buy bought|catch caught|cling clung|come came|
-creep crept|cut|deal dealt|dig dug|do did done|draw drew drawn|drink drank drunk|drive drove driven|
-eat ate eaten|fall fell fallen|feed fed|feel|fight fought|find|flee fled|fling flung|fly flew flown|
-freeze froze frozen|get got gotten|give gave given|go went gone|grind|grow grew grown|hang hung|hear heard|
-hide hid hidden|hit|hold held|hurt|keep kept|kneel knelt|know knew known|lay laid|lead led|leave|let|lie|
-light lit|lose lost|make made|meet met|mow mown mowed|pay paid|put|read|ride rode ridden|ring rang rung|rise risen|
-run ran|saw sawn sawed|see seen|sell sold|send sent|set|sew sewn sewed|shake shook shaken|shear shorn sheared|
-shine shone|shoot shot|shrink shrank shrunk|shut|sing sang sung|sink sank sunk|sit sat|sleep slept|slide slid|
-sling slung|slit|speak spoke spoken|speed sped|spin spun|spit spat|split|spread|spring sprang sprung|
-stand stood|steal stole stolen|stick stuck|sting stung|stink stank stunk|stride strode|strike struck|
-string strung|swear swore sworn|sweep swept|swim swam swum|swing swung|take took taken|teach taught|tear tore torn|
-tell told|think thought|throw threw thrown|tread trod trodden|wake woke woken|wear wore worn|weave wove woven|
-weep wept|win won|wind|wring wrung|write wrote written"""
+_VERBS = """
+beat beaten|become became|bend bent|bind bound|bite bit bitten|bleed bled|blow blew blown|
+break broke broken|breed bred|bring brought|build built|burst|buy bought|catch caught|cling clung|
+come came|creep crept|cut|deal dealt|dig dug|do did done|draw drew drawn|drink drank drunk|
+drive drove driven|eat ate eaten|fall fell fallen|feed fed|feel|fight fought|find|flee fled|
+fling flung|fly flew flown|freeze froze frozen|get got gotten|give gave given|go went gone|grind|
+grow grew grown|hang hung|hear heard|hide hid hidden|hit|hold held|hurt|keep kept|kneel knelt|
+know knew known|lay laid|lead led|leave|let|lie|light lit lighted|lose lost|make made|meet met|
+mow mown mowed|pay paid|put|read|ride rode ridden|ring rang rung|rise risen|run ran|saw sawn sawed|
+see seen|sell sold|send sent|set|sew sewn sewed|shake shook shaken|shear shorn sheared|shine shone|
+shoot shot|shrink shrank shrunk|shut|sing sang sung|sink sank sunk|sit sat|sleep slept|slide slid|
+sling slung|slit|speak spoke spoken|speed sped|spin spun|spit spat|split|spread|
+spring sprang sprung|stand stood|steal stole stolen|stick stuck|sting stung|stink stank stunk|
+stride strode|strike struck|string strung|swear swore sworn|sweep swept|swim swam swum|swing swung|
+take took taken|teach taught|tear tore torn|tell told|think thought|throw threw thrown|
+tread trod trodden|wake woke woken|wear wore worn|weave wove woven|weep wept|win won|wind|
+wring wrung|write wrote written
+"""
 #: Words that end like a form of another one and are none.
 _NO_FORM = _words("evening herring morning news wicked")
 
