@@ -109,9 +109,7 @@ def cluster_classes(centroids: ArrayLike, n_clusters: int = 3, *, seed: int = 0)
     from threadpoolctl import threadpool_limits
 
     unit = unit_rows(matrix(centroids, "centroids"))
-    if not whole(n_clusters) or not 1 <= n_clusters <= len(unit):
-        raise SplitError(f"There are {len(unit)} classes; {n_clusters!r} clusters is not from 1 to that.")
-
+    check_n_clusters(n_clusters, len(unit))
     with threadpool_limits(1), warnings.catch_warnings():
         # Fewer directions than clusters: said above.
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -120,6 +118,15 @@ def cluster_classes(centroids: ArrayLike, n_clusters: int = 3, *, seed: int = 0)
     rank = np.empty(len(sizes), dtype=np.int64)
     rank[np.lexsort((first, -sizes))] = np.arange(len(sizes))
     return rank[codes]
+
+
+def check_n_clusters(n_clusters: int, n_classes: int) -> None:
+    """Raise `SplitError` where so many classes cannot make so many clusters."""
+    if not whole(n_clusters) or not 1 <= n_clusters <= n_classes:
+        raise SplitError(
+            f"{n_clusters!r} clusters are asked for, and there are {n_classes} classes: the number of "
+            f"clusters must be a whole number from 1 to {n_classes}."
+        )
 
 
 def class_elbow(centroids: ArrayLike, ks: Sequence[int] | None = None, *, seed: int = 0) -> KMeansResult:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from core._class_space import (
+    check_n_clusters,
     checked_names,
     class_centroids,
     class_elbow,
@@ -60,7 +61,9 @@ __all__ = [
     "Sizes",
     "SplitError",
     "all_classes",
+    "check_enough",
     "check_known",
+    "check_n_clusters",
     "class_centroids",
     "class_elbow",
     "class_similarity",

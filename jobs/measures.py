@@ -73,6 +73,19 @@ def clip_classes(clips: pd.DataFrame) -> np.ndarray:
     return found
 
 
+def of_several_classes(clips: pd.DataFrame) -> np.ndarray:
+    """Say which clips of a dataset's table have more than one class, (n,) bool.
+
+    Examples
+    --------
+    >>> of_several_classes(pd.DataFrame({"labels": [["Rain"], ["Rain", "Wind"], []]})).tolist()
+    [False, True, False]
+    """
+    if "labels" not in clips:
+        return np.zeros(len(clips), dtype=bool)
+    return np.array([np.ndim(own) == 1 and len(set(own)) > 1 for own in clips["labels"]], dtype=bool)
+
+
 def of_space(dataset: Dataset, embedding: EmbedAudio) -> list[Spec]:
     """Return what is measured of one space."""
     labels = dataset.labels_fingerprint

@@ -19,6 +19,7 @@ from core.splits import (
     Range,
     SplitError,
     check_known,
+    check_n_clusters,
     held_out,
     split_from_json,
     split_to_json,
@@ -26,6 +27,7 @@ from core.splits import (
 from jobs import measures, splits
 from jobs.cli.common import JsonOption, WorkspaceOption, compute, open_workspace, say, show
 from jobs.cli.work import BackgroundOption, PrintSpecOption, put_off
+from jobs.grid_splits import check_count
 from jobs.specs import EmbedAudio, SpecError, ZeroShotGrid
 from jobs.workspace import Dataset, Workspace
 
@@ -111,6 +113,9 @@ def zero_shot(
     patience: Annotated[
         int, typer.Option(help="Stop after so many epochs without better validation; 0 never does.")
     ] = 0,
+    momentum: Annotated[float, typer.Option(help="Share of a step that the next one goes on with.")] = 0.0,
+    hidden: Annotated[int, typer.Option(help="Width of the hidden layer of the sounds.")] = 256,
+    shared: Annotated[int, typer.Option(help="Width of the space that sounds and texts share.")] = 512,
     background: BackgroundOption = False,
     print_spec: PrintSpecOption = False,
     as_json: JsonOption = False,
@@ -118,8 +123,9 @@ def zero_shot(
 ) -> None:
     """Train zero-shot models on splits of the classes, and judge each by classes it has never met.
 
-    Embeds sounds and texts first where that is missing. The table has the mean accuracy of each
-    configuration over its seeds and test sets; the page Zero-shot shows every model.
+    Embeds sounds and texts first where that is missing. What the classes do not allow is said before
+    anything is trained; with --background, as far as it is known without a space. The table has the mean
+    accuracy of each configuration over its seeds and test sets; the page Zero-shot shows every model.
 
     Example: `hearspace train zero-shot demo aisfx --setup diversity --ranges 5`
 
@@ -128,6 +134,8 @@ def zero_shot(
     ws = open_workspace(workspace)
     ds = ws.dataset(dataset)
     n_train, n_validation, n_test = _numbers(sizes, "/", int, "sizes", "such as 20/5/5", count=3)
+    if setup is Setup.similarity and not split:
+        check_n_clusters(clusters, len(_single(ds)))
     spec = ZeroShotGrid(
         embedding=EmbedAudio(dataset=ds.ref, encoder=encoder),
         text=measures.class_texts(ds, text, of=of),
@@ -151,10 +159,14 @@ def zero_shot(
         standardise=standardise,
         sampled=sampled,
         patience=patience,
+        momentum=momentum,
+        hidden=hidden,
+        shared=shared,
     )
     if print_spec:
         print(json.dumps(spec.to_json(), ensure_ascii=False))
         return
+    _rehearse(ws, ds, spec, wait=not background, quiet=as_json)
     if background:
         put_off(ws, [spec], as_json=as_json)
         return
@@ -176,6 +188,24 @@ def zero_shot(
             f"{_AXIS[spec.setup].replace('_', ' ')} and accuracy: r = {correlation['r']:.3f} "
             f"({correlation['low']:.3f} to {correlation['high']:.3f}), n = {correlation['n']}."
         )
+
+
+def _rehearse(ws: Workspace, ds: Dataset, spec: ZeroShotGrid, *, wait: bool, quiet: bool) -> None:
+    """Raise `ValueError` for what the job would fail of, before it is queued.
+
+    With `wait`, the spaces that it takes to know are made first.
+    """
+    if ws.cache.contains(spec.key):
+        return
+    lacking = [s for s in (spec.embedding, spec.text) if not ws.cache.contains(s.key)]
+    if lacking:
+        check_count(spec, len(_single(ds)))
+        if not wait:
+            return
+        compute(ws, lacking, quiet=quiet)
+    from jobs.runners.zeroshot import rehearse
+
+    rehearse(spec, ws)
 
 
 #: What a configuration is told by, and the property that accuracy is set against.
@@ -328,6 +358,12 @@ def save(
 
 def _classes(ds: Dataset) -> set[str]:
     return set(measures.clip_classes(ds.clips).tolist()) - {""}
+
+
+def _single(ds: Dataset) -> set[str]:
+    """Return the classes that have a clip which is of no other."""
+    labels = measures.clip_classes(ds.clips)
+    return set(labels[~measures.of_several_classes(ds.clips)].tolist()) - {""}
 
 
 @splits_app.command()

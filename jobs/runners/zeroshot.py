@@ -3,39 +3,35 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
 
 from core.splits import (
-    ClassSplit,
-    ClassSplitSet,
-    Range,
     Sizes,
-    SplitError,
     all_classes,
-    check_known,
     class_centroids,
     class_elbow,
     class_similarity,
     cluster_classes,
-    diversity_splits,
-    feasible_sizes,
-    quantile_ranges,
-    similarity_splits,
     split_to_json,
 )
+from jobs.grid_splits import Drawn, draw
+from jobs.measures import of_several_classes
 from jobs.runners import shards
 from jobs.runners.labels import dataset_with, labelled
 from jobs.runners.zeroshot_tables import classes_table, models_table, predictions_table
 from jobs.specs import ZeroShotGrid
 
 if TYPE_CHECKING:
+    from cache import Artifact
     from core.zeroshot import Recipe, ZeroShotModel
     from jobs.context import JobContext
+    from jobs.specs import Spec
+    from jobs.workspace import Workspace
 
 #: Progress when all models are trained.
 _TRAINED = 0.98
@@ -62,17 +58,6 @@ class _Space(NamedTuple):
     clusters: np.ndarray  # (C,)
 
 
-class _Drawn(NamedTuple):
-    """A model to be trained for every split and seed."""
-
-    splits: list[ClassSplit | ClassSplitSet]
-    seeds: list[int]
-    given: list[int] | None  # which of the given splits each is
-    sizes: Sizes | None
-    ranges: tuple[Range, ...] | None
-    note: str
-
-
 def zero_shot_grid(spec: ZeroShotGrid, context: JobContext) -> None:
     """Compute `ZeroShotGrid`; what is trained when the process is killed goes on from the checkpoint.
 
@@ -91,10 +76,8 @@ def zero_shot_grid(spec: ZeroShotGrid, context: JobContext) -> None:
 
     asked = _read(spec, context)
     context.progress(begun * _TRAINED, 1, "drawing classes")
-    names, centroids = class_centroids(asked.X, asked.labels)
-    clusters = cluster_classes(centroids, spec.clusters)
-    space = _Space(names, centroids, class_similarity(centroids), clusters)
-    drawn = _draw(spec, space)
+    space = _locate(spec, asked)
+    drawn = draw(spec, space.names, space.similarity, space.clusters)
     if drawn.note:
         context.log(drawn.note)
     what = f"training {_several(len(drawn.splits), 'model')}"
@@ -125,11 +108,39 @@ def zero_shot_grid(spec: ZeroShotGrid, context: JobContext) -> None:
     context.progress(1, 1)
 
 
+class _Reading(NamedTuple):
+    """What reading needs of a job, before there is one."""
+
+    workspace: Workspace
+
+    def open(self, spec: Spec) -> Artifact:
+        return self.workspace.cache.open(spec.key)
+
+
+def rehearse(spec: ZeroShotGrid, workspace: Workspace) -> Drawn:
+    """Do what the job will do before it trains, where its spaces are there; raises as `zero_shot_grid`."""
+    # All that is read through is the two that a reading has.
+    asked = _read(spec, cast("JobContext", _Reading(workspace)))
+    space = _locate(spec, asked)
+    return draw(spec, space.names, space.similarity, space.clusters)
+
+
+def _locate(spec: ZeroShotGrid, asked: _Asked) -> _Space:
+    names, centroids = class_centroids(asked.X, asked.labels)
+    # Only one setup draws by clusters; of the others they are shown, as many as can be.
+    n_clusters = spec.clusters if spec.setup == "similarity" else min(spec.clusters, len(names))
+    clusters = cluster_classes(centroids, n_clusters)
+    return _Space(names, centroids, class_similarity(centroids), clusters)
+
+
 def recipe(spec: ZeroShotGrid) -> Recipe:
     """Return how `core.zeroshot` is to train what a spec asks for."""
     from core.zeroshot import Recipe
 
     return Recipe(
+        hidden=spec.hidden,
+        shared=spec.shared,
+        momentum=spec.momentum,
         learning_rate=spec.learning_rate,
         batch_size=spec.batch_size,
         epochs=spec.epochs,
@@ -174,7 +185,7 @@ class Saved:
 def _read(spec: ZeroShotGrid, context: JobContext) -> _Asked:
     space = labelled(spec.embedding, spec.labels, context)
     dataset = dataset_with(spec.labels, spec.embedding, context.workspace)
-    several = _of_several_classes(dataset.clips)
+    several = set(dataset.clips["clip_id"][of_several_classes(dataset.clips)])
     nameless = space.labels == ""
     ambiguous = np.array([clip in several for clip in space.clip_ids], dtype=bool)
     broken = ~(nameless | ambiguous) & ~np.isfinite(space.X).all(axis=1)
@@ -208,13 +219,6 @@ def _read(spec: ZeroShotGrid, context: JobContext) -> _Asked:
     )
 
 
-def _of_several_classes(clips: pd.DataFrame) -> set[str]:
-    if "labels" not in clips:
-        return set()
-    several = [np.ndim(own) == 1 and len(set(own)) > 1 for own in clips["labels"]]
-    return set(clips["clip_id"][several])
-
-
 def _check_texts(spec: ZeroShotGrid, dataset: str, classes: pd.DataFrame) -> None:
     """Raise `ValueError` for a class that takes part and has no text."""
     wanted = classes["label"]
@@ -231,70 +235,12 @@ def _check_texts(spec: ZeroShotGrid, dataset: str, classes: pd.DataFrame) -> Non
         )
 
 
-def _draw(spec: ZeroShotGrid, space: _Space) -> _Drawn:
-    if spec.setup == "splits":
-        given = spec.parsed_splits
-        for split in given:
-            check_known(split, space.names)
-        numbers = [i for i in range(len(given)) for _ in range(spec.seeds)]
-        seeds = [seed for _ in given for seed in range(spec.seeds)]
-        return _Drawn([given[i] for i in numbers], seeds, numbers, None, None, "")
-    draw = _similarity if spec.setup == "similarity" else _diversity
-    asked = spec.sizes
-    splits, ranges, sizes = draw(spec, space)
-    note = "" if sizes == asked else f"Sizes were lowered from {asked} to {sizes}: the classes allow no more."
-    return _Drawn(splits, [int(split.info["seed"]) for split in splits], None, sizes, ranges, note)
-
-
-def _similarity(spec: ZeroShotGrid, space: _Space) -> tuple[list[ClassSplit | ClassSplitSet], None, Sizes]:
-    sizes = spec.sizes
-    if spec.fit_sizes:
-        # Where nothing fits, the sizes that were asked for say what is missing.
-        sizes = feasible_sizes(space.clusters, ratios=spec.ratios, sizes=sizes) or sizes
-    found = similarity_splits(
-        space.names, space.clusters, ratios=spec.ratios, seeds=range(spec.seeds), sizes=sizes
-    )
-    return [*found], None, sizes
-
-
-def _diversity(
-    spec: ZeroShotGrid, space: _Space
-) -> tuple[list[ClassSplit | ClassSplitSet], tuple[Range, ...], Sizes]:
-    first: SplitError | None = None
-    for sizes in _smaller(spec.sizes) if spec.fit_sizes else [spec.sizes]:
-        try:
-            ranges = spec.asked_ranges or quantile_ranges(
-                space.similarity, spec.n_ranges, sizes=sizes, n_test_sets=spec.n_test_sets
-            )
-            found = diversity_splits(
-                space.names,
-                space.similarity,
-                ranges=ranges,
-                seeds=range(spec.seeds),
-                sizes=sizes,
-                n_test_sets=spec.n_test_sets,
-            )
-        except SplitError as error:
-            first = first or error
-        else:
-            return [*found], ranges, sizes
-    assert first is not None
-    raise first
-
-
-def _smaller(sizes: Sizes) -> Iterator[Sizes]:
-    """Yield these sizes and all smaller ones in about the same proportions, the largest first."""
-    for train in range(sizes.train, 1, -1):
-        share = train / sizes.train
-        yield Sizes(train, max(1, round(share * sizes.validation)), max(2, round(share * sizes.test)))
-
-
 def _store(
     spec: ZeroShotGrid,
     context: JobContext,
     asked: _Asked,
     space: _Space,
-    drawn: _Drawn,
+    drawn: Drawn,
     models: list[ZeroShotModel],
     note: str,
 ) -> None:
@@ -302,7 +248,10 @@ def _store(
 
     elbow = class_elbow(space.centroids)
     with context.writer() as w:
-        w.table("models", models_table(spec.setup, models, space.names, space.similarity, drawn.given))
+        w.table(
+            "models",
+            models_table(spec.setup, models, space.names, space.similarity, space.clusters, drawn.given),
+        )
         w.table("classes", classes_table(models, asked.classes))
         w.table("predictions", predictions_table(models, asked.clip_ids))
         w.table(

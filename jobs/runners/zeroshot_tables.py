@@ -22,9 +22,9 @@ _PREDICTIONS = pa.schema(
         ("clip_id", pa.string()),
         ("label", pa.string()),
         ("predicted", pa.string()),
-        ("score", pa.float32()),
-        ("own_score", pa.float32()),
-        ("scores", pa.list_(pa.float32())),
+        ("score", pa.float64()),
+        ("own_score", pa.float64()),
+        ("scores", pa.list_(pa.float64())),
     ]
 )
 
@@ -34,6 +34,7 @@ def models_table(
     models: Sequence[ZeroShotModel],
     names: Sequence[str],
     similarity: np.ndarray,
+    clusters: np.ndarray,
     given: Sequence[int] | None,
 ) -> pd.DataFrame:
     """Return ``models.parquet`` of `ZeroShotGrid`, a row a model and test set.
@@ -46,14 +47,18 @@ def models_table(
         The classes.
     similarity : (C, C) float64 array
         Theirs.
+    clusters : (C,) int64 array
+        Theirs.
     given : sequence of int or None
         Which of the given splits each model is of, if splits were given; what those say of themselves may be
         anything and is left out.
     """
     rows: list[dict[str, Any]] = []
+    cluster_of = dict(zip(names, clusters.tolist(), strict=True))
     for number, model in enumerate(models):
         info = model.split.info if given is None else {}
         cluster, seed = info.get("cluster"), model.seed
+        near = sum(cluster_of[c] == cluster for c in model.split.train)
         spread = mean_pairwise_similarity(model.split.train, names, similarity)
         for i, split in enumerate(_one_by_one(model)):
             tested = model.tests[i] if model.tests else None
@@ -66,7 +71,7 @@ def models_table(
                     "test_set": i,
                     "setup": setup,
                     "cluster": cluster,
-                    "ratio": info.get("ratio"),
+                    "ratio": None if cluster is None else near / len(model.split.train),
                     "low": info.get("low"),
                     "high": info.get("high"),
                     "split": None if given is None else given[number],
@@ -77,7 +82,7 @@ def models_table(
                     "accuracy_high": share.high,
                     "n_test": share.n,
                     "chance": 1 / len(split.test),
-                    "validation_accuracy": model.validation[i].accuracy if model.validation else np.nan,
+                    "validation_accuracy": _validated(model, i),
                     "best_epoch": model.best_epoch,
                     "train_test_similarity": train_test_similarity(split, names, similarity),
                     "mean_similarity": spread,
@@ -86,6 +91,13 @@ def models_table(
             )
     numbers = dict.fromkeys(("ratio", "low", "high"), "Float64")
     return pd.DataFrame(rows).astype({"cluster": "Int64", "split": "Int64", **numbers})
+
+
+def _validated(model: ZeroShotModel, i: int) -> float:
+    """Accuracy on a validation set: none of a single class, which is always right, or without a model."""
+    if not model.validation or len(model.validation[i].classes) < 2:
+        return float("nan")
+    return model.validation[i].accuracy
 
 
 def classes_table(models: Sequence[ZeroShotModel], classes: pd.DataFrame) -> pd.DataFrame:

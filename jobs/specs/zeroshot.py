@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, ClassVar
 
 from core.splits import (
     PAPER_RANGES,
@@ -13,6 +13,8 @@ from core.splits import (
     Range,
     Sizes,
     SplitError,
+    distinct_ratios,
+    held_out,
     split_from_json,
     split_to_json,
 )
@@ -22,6 +24,21 @@ from jobs.specs.spaces import EmbedAudio, EmbedText
 SETUPS = ("similarity", "diversity", "splits")
 #: Models that one grid may have.
 MOST_MODELS = 5_000
+#: What numbers are called where people set them.
+_WORDS = {
+    "clusters": "number of clusters",
+    "seeds": "number of seeds",
+    "n_test_sets": "number of test sets",
+    "n_ranges": "number of ranges",
+    "epochs": "number of epochs",
+    "batch_size": "batch size",
+    "patience": "patience",
+    "hidden": "width of the hidden layer",
+    "shared": "width of the shared space",
+    "learning_rate": "learning rate",
+    "momentum": "momentum",
+    "margin": "margin",
+}
 #: What each setup has no use for, so that it cannot split the key.
 _UNUSED = {
     "similarity": ("splits", "ranges", "n_ranges", "n_test_sets"),
@@ -41,12 +58,14 @@ class ZeroShotGrid(Spec):
     result is:
 
     ``models.parquet``, a row a model and test set: ``model`` and ``test_set`` (from 0), ``setup``,
-    ``cluster`` and ``ratio`` (null but for similarity), ``low`` and ``high`` (null but for diversity),
-    ``split`` (which of `splits`, null otherwise), ``seed``, ``block`` (what rows share that are not
-    independent: a cluster and seed, or a seed), ``accuracy`` with ``accuracy_low`` and ``accuracy_high``
-    (Wilson), ``n_test`` clips, ``chance``, ``validation_accuracy``, ``best_epoch`` (from 1; its weights were
-    judged), ``train_test_similarity``, ``mean_similarity`` (of the training classes), ``failed`` ("" or why;
-    then accuracies are NaN and ``best_epoch`` is 0).
+    ``cluster`` and ``ratio`` (null but for similarity; the share of the training classes that are of the
+    cluster: what the ratio asked for comes to in whole classes, those that come to the same being one),
+    ``low`` and ``high`` (null but for diversity), ``split`` (which of `splits`, null otherwise), ``seed``,
+    ``block`` (what rows share that are not independent: a cluster and seed, or a seed), ``accuracy`` with
+    ``accuracy_low`` and ``accuracy_high`` (Wilson), ``n_test`` clips, ``chance``, ``validation_accuracy``
+    (NaN of one class, which is always right), ``best_epoch`` (from 1; its weights were judged),
+    ``train_test_similarity``, ``mean_similarity`` (of the training classes), ``failed`` ("" or why; then
+    accuracies are NaN and ``best_epoch`` is 0).
     ``classes.parquet``: ``model``, ``test_set``, ``label``, ``part`` ("train", "validation" or "test"),
     ``accuracy`` (NaN but for test classes), ``n_clips``.
     ``predictions.parquet``: ``model``, ``test_set``, ``clip_id``, ``label``, ``predicted``, ``score`` (of the
@@ -54,15 +73,17 @@ class ZeroShotGrid(Spec):
     of the space's rows.
     ``splits.parquet``: ``model``, ``text`` (its split by `split_to_json`).
     ``curves.npy`` (M, 3, E) float32: loss, training and validation accuracy (the mean over the validation
-    sets where there are several); NaN after an early stop or a failure.
+    sets of several classes); NaN after an early stop or a failure.
     ``names.parquet``: ``label``, ``n_clips``, ``text``, ``family`` (null where there is none), and in its
     order ``centroids.npy`` (C, d) float32, ``similarity.npy`` (C, C) float64 and ``clusters.npy`` (C,) int64;
     ``elbow_ks.npy`` int64, ``elbow_inertia.npy`` and ``elbow_silhouette.npy`` float64.
     In ``meta``: ``n_models``, ``n_failed``, ``n_clips``, ``n_classes``, ``n_clusters``, ``sizes`` and
     ``asked_sizes`` (training, validation, test; null for given splits), ``ranges`` (null but for diversity),
-    ``elbow``, ``note`` (what was lowered, or ""), ``left_out`` (clips ``without_class``, of
+    ``elbow``, ``note`` (what was lowered, merged or failed, or ""), ``left_out`` (clips ``without_class``, of
     ``several_classes``, ``not_finite``).
     """
+
+    VERSION: ClassVar[int] = 2
 
     embedding: EmbedAudio
     text: EmbedText
@@ -97,6 +118,10 @@ class ZeroShotGrid(Spec):
     sampled: bool = False
     #: Epochs without a better validation accuracy after which a model stops; 0 never stops.
     patience: int = 0
+    #: Widths of the projections, and the momentum of the steps.
+    hidden: int = 256
+    shared: int = 512
+    momentum: float = 0.0
 
     def __post_init__(self) -> None:
         if self.setup not in SETUPS:
@@ -116,7 +141,7 @@ class ZeroShotGrid(Spec):
         if self.setup != "splits":
             _checked(Sizes, self.n_train, self.n_validation, self.n_test)
         elif not self.splits:
-            raise SpecError("splits is empty; give at least one split, as `hearspace splits show` prints it.")
+            raise SpecError("No split is given; give at least one, as `hearspace splits show` prints it.")
         _whole(self, "clusters", 1, 1000)
         _whole(self, "seeds", 1, 1000)
         _whole(self, "n_test_sets", 1, 100)
@@ -124,23 +149,27 @@ class ZeroShotGrid(Spec):
         _whole(self, "epochs", 1, 10_000)
         _whole(self, "batch_size", 1, 100_000)
         _whole(self, "patience", 0, 10_000)
-        between("learning_rate", self.learning_rate, 1e-9, 1000)
-        between("margin", self.margin, 0, 100)
+        _whole(self, "hidden", 1, 10_000)
+        _whole(self, "shared", 1, 10_000)
+        _number(self, "learning_rate", 1e-9, 1000)
+        _number(self, "margin", 0, 100)
+        _number(self, "momentum", 0, 0.999)
         # What says the same is written the same.
         texts = tuple(split_to_json(_checked(split_from_json, s), compact=True) for s in self.splits)
         if len(set(texts)) < len(texts):
             raise SpecError("A split is given twice; its models would count twice. Give each once.")
         object.__setattr__(self, "splits", texts)
         object.__setattr__(self, "ratios", _ratios(self.ratios))
-        if self.setup != "splits" and self.patience and self.n_validation < 2:
+        if self.patience and self._fewest_validation < 2:
             raise SpecError(
-                "patience needs at least 2 validation classes: one is always right, which tells no epoch "
-                f"from another; n_validation is {self.n_validation}."
+                "Patience needs at least 2 validation classes: one is always right, which tells no epoch "
+                "from another; ask for more validation classes, or for a patience of 0."
             )
         object.__setattr__(self, "ranges", () if self.n_ranges else _ranges(self.ranges))
         if self.n_models > MOST_MODELS:
             raise SpecError(
-                f"These are {self.n_models:,} models; one grid may have {MOST_MODELS:,}: ask for fewer seeds."
+                f"These are {self.n_models:,} models ({self._factors} × {_several(self.seeds, 'seed')}); one "
+                f"grid may have {MOST_MODELS:,}: ask for fewer."
             )
 
     @property
@@ -160,28 +189,40 @@ class ZeroShotGrid(Spec):
 
     @property
     def n_models(self) -> int:
-        """Models that are trained, if the classes fall into as many clusters as are asked for."""
+        """Models that are trained, where the classes allow the clusters and sizes that are asked for."""
         return self._configurations * self.seeds
 
     @property
     def _configurations(self) -> int:
         if self.setup == "similarity":
-            return self.clusters * len(self.ratios)
+            return self.clusters * self._n_ratios
         return len(self.splits) if self.setup == "splits" else self.n_ranges or len(self.asked_ranges)
 
     @property
+    def _n_ratios(self) -> int:
+        return len(distinct_ratios(self.ratios, self.n_train))
+
+    @property
+    def _fewest_validation(self) -> int:
+        """Classes of the largest validation set, of the split that has the fewest."""
+        if self.setup != "splits":
+            return self.n_validation
+        return min(max(map(len, held_out(split)[0])) for split in self.parsed_splits)
+
+    @property
+    def _factors(self) -> str:
+        if self.setup == "similarity":
+            return f"{_several(self.clusters, 'cluster')} × {_several(self._n_ratios, 'ratio')}"
+        return _several(self._configurations, "range" if self.setup == "diversity" else "split")
+
+    @property
     def title(self) -> str:
-        of = {
-            "similarity": f"{_several(self.clusters, 'cluster')} × {_several(len(self.ratios), 'ratio')}",
-            "diversity": _several(self._configurations, "range"),
-            "splits": _several(len(self.splits), "split"),
-        }[self.setup]
         judged = f", {_several(self.n_test_sets, 'test set')} each" if self.setup == "diversity" else ""
         by = "by given splits" if self.setup == "splits" else f"by {self.setup}"
         space = f"{self.embedding.dataset.name} · {self.embedding.encoder}"
         return (
             f"{_several(self.n_models, 'zero-shot model')} {by} on {space} and {self.text.encoder} "
-            f"{self.text.of}s ({of} × {_several(self.seeds, 'seed')}{judged})"
+            f"{self.text.of}s ({self._factors} × {_several(self.seeds, 'seed')}{judged})"
         )
 
 
@@ -199,15 +240,20 @@ def _checked(function: Any, *values: Any) -> Any:
 def _whole(spec: ZeroShotGrid, name: str, low: int, high: int) -> None:
     value = getattr(spec, name)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise SpecError(f"{name} is {value!r}; it must be a whole number.")
-    between(name, value, low, high)
+        raise SpecError(f"The {_WORDS[name]} is {value!r}; it must be a whole number.")
+    between(f"The {_WORDS[name]}", value, low, high)
+
+
+def _number(spec: ZeroShotGrid, name: str, low: float, high: float) -> None:
+    between(f"The {_WORDS[name]}", getattr(spec, name), low, high)
 
 
 def _ratios(ratios: tuple[float, ...]) -> tuple[float, ...]:
     if not ratios or len(set(ratios)) < len(ratios):
-        raise SpecError(f"ratios are {ratios}; give at least one, each once.")
+        given = ", ".join(f"{ratio:g}" for ratio in ratios) or "none"
+        raise SpecError(f"The ratios are {given}; give at least one, each once.")
     for ratio in ratios:
-        between("ratio", ratio, 0, 1)
+        between("The ratio", ratio, 0, 1)
     return tuple(float(ratio) for ratio in ratios)
 
 
@@ -218,6 +264,6 @@ def _ranges(ranges: tuple[Range, ...]) -> tuple[Range, ...]:
                 f"{pair} is no range of similarities; a range is a lower and a higher end from -1 to 1."
             )
     if len(set(ranges)) < len(ranges):
-        raise SpecError(f"ranges are {ranges}; give each once.")
+        raise SpecError(f"The ranges are {', '.join(f'{a:g}:{b:g}' for a, b in ranges)}; give each once.")
     found = tuple((float(low), float(high)) for low, high in ranges)
     return () if found == PAPER_RANGES else found

@@ -7,7 +7,7 @@ import io
 import itertools
 import json
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from core.splits import (
     PAPER_RANGES,
     PAPER_RATIOS,
     ClassSplitSet,
+    SplitError,
     class_centroids,
     class_similarity,
     cluster_classes,
@@ -32,8 +33,10 @@ from core.splits import (
 from core.zeroshot import Recipe, ZeroShotModel, train_many, train_one
 from jobs import measures, splits
 from jobs.datasets.importer import Imported, labels_fingerprint
+from jobs.grid_splits import draw
 from jobs.inprocess import run
 from jobs.runners import zeroshot as runner
+from jobs.runners.zeroshot import rehearse
 from jobs.specs import DatasetRef, EmbedAudio, EmbedText, SpecError, ZeroShotGrid, from_json
 from jobs.texts import texts_fingerprint, texts_of
 from jobs.workspace import Dataset, Workspace
@@ -194,7 +197,8 @@ def test_similarity_grid_is_what_core_draws_and_trains(
     texts = found.table("splits").column("text").to_pylist()
     assert [split_from_json(text) for text in texts] == drawn
     configured = list(zip(models["cluster"], models["ratio"], models["seed"], strict=True))
-    assert configured == [(c, r, s) for c in range(3) for s in range(2) for r in (1.0, 0.5, 0.0)]
+    # Half of three classes is two of them.
+    assert configured == [(c, r, s) for c in range(3) for s in range(2) for r in (1.0, 2 / 3, 0.0)]
     assert models["block"].tolist() == [f"cluster {c}, seed {s}" for c, _, s in configured]
     assert models[["low", "high", "split"]].isna().all(axis=None)
     assert set(models["failed"]) == {""}
@@ -321,8 +325,8 @@ def test_sizes_are_lowered_only_where_that_is_asked_for(
     spec = ZeroShotGrid(**large, fit_sizes=True, ratios=(1.0, 0.0))
     found = result(workspace, spec)
     assert found.meta["asked_sizes"] == [20, 5, 5]
-    assert found.meta["sizes"] == [4, 1, 2]  # of seven
-    assert found.meta["note"] == "Sizes were lowered from 20/5/5 to 4/1/2: the classes allow no more."
+    assert found.meta["sizes"] == [3, 2, 2]  # of seven
+    assert found.meta["note"] == "Sizes were lowered from 20/5/5 to 3/2/2: the classes allow no more."
     assert found.meta["note"] in workspace.queue.log(spec.key)
 
     diverse = ZeroShotGrid(**large, setup="diversity", fit_sizes=True, n_ranges=2)
@@ -338,8 +342,8 @@ def test_sizes_are_lowered_only_where_that_is_asked_for(
     [
         ({"setup": "diversity", "ranges": ((0.9999, 1.0),)}, r"No 3 of .* within \(0.9999, 1\]"),
         ({"setup": "diversity", "n_test_sets": 9}, "There are 21 classes; sizes 3/2/2 with 9 test"),
-        ({"clusters": 22}, "There are 21 classes; 22 clusters"),
-        ({"clusters": 1}, "other than 0 have 0 classes"),
+        ({"clusters": 22}, "22 clusters are asked for, and there are 21 classes"),
+        ({"clusters": 1}, "one cluster only; ratio 0.75 .* choose more clusters, or the ratio 1 alone"),
         (
             {"setup": "splits", "splits": (json.dumps(SPLIT | {"test": ["cat", "dog"]}),)},
             "names 'cat', 'dog'",
@@ -373,6 +377,30 @@ def test_classes_without_a_text_are_named(workspace: Workspace, asked: dict[str,
         workspace, ZeroShotGrid(**asked | {"text": text}, setup="splits", splits=(json.dumps(SPLIT),))
     )
     assert said.startswith("'class 03' of sounds has no description")
+
+
+def test_ratios_that_come_to_the_same_classes_are_trained_once(
+    workspace: Workspace, asked: dict[str, Any]
+) -> None:
+    spec = ZeroShotGrid(**asked | {"n_train": 2, "n_validation": 1})
+    assert (spec.n_models, "3 clusters × 3 ratios × 2 seeds" in spec.title) == (18, True)
+    found = result(workspace, spec)
+    models = found.table("models").to_pandas()
+    assert sorted(models["ratio"].unique()) == [0, 0.5, 1]
+    assert len(models) == spec.n_models == found.meta["n_models"]
+    texts = found.table("splits").column("text").to_pylist()
+    assert len({split_from_json(text) for text in texts}) == 18
+    assert found.meta["note"] == (
+        "The ratios 1 and 0.75 are 2 of 2 training classes; 0.5 and 0.25 are 1 of 2 training classes: the "
+        "same classes, which are trained on once. There is no validation accuracy: a single validation class "
+        "is always right."
+    )
+    assert models["validation_accuracy"].isna().all()
+    assert np.isnan(found.array("curves")[:, 2]).all()
+    # Lower sizes than were asked for merge as well.
+    fitted = ZeroShotGrid(**asked | {"n_train": 20, "n_validation": 9, "n_test": 9, "fit_sizes": True})
+    assert fitted.n_models == 30
+    assert result(workspace, fitted).meta["n_models"] == 24  # 3/2/2
 
 
 def test_labels_that_changed_and_clips_without_class(workspace: Workspace, asked: dict[str, Any]) -> None:
@@ -530,19 +558,19 @@ def test_what_a_setup_has_no_use_for_does_not_split_the_key() -> None:
     ("options", "said"),
     [
         ({"setup": "random"}, "one of similarity, diversity, splits"),
-        ({"setup": "splits"}, "give at least one split"),
+        ({"setup": "splits"}, "No split is given; give at least one"),
         ({"setup": "splits", "splits": ("{",)}, "no JSON"),
         (
             {"setup": "splits", "splits": (json.dumps(SPLIT | {"test": ["class 00", "x"]}),)},
             "'class 00' is both",
         ),
         ({"setup": "splits", "splits": (json.dumps(SPLIT | {"test": []}),)}, "at least 2"),
-        ({"n_train": 1}, "train is 1"),
-        ({"n_validation": 0}, "validation is 0"),
-        ({"n_test": 2.5}, "test is 2.5"),
+        ({"n_train": 1}, "number of training classes is 1"),
+        ({"n_validation": 0}, "number of validation classes is 0"),
+        ({"n_test": 2.5}, "number of test classes is 2.5"),
         ({"clusters": 0}, "clusters is 0"),
         ({"seeds": 1.5}, "seeds is 1.5; it must be a whole number"),
-        ({"seeds": 1000}, "one grid may have 5,000"),
+        ({"seeds": 1000}, "15,000 models .3 clusters × 5 ratios × 1,000 seeds.; one grid may have 5,000"),
         ({"ratios": ()}, "at least one"),
         ({"ratios": (0.5, 0.5)}, "each once"),
         ({"ratios": (1.5,)}, "ratio is 1.5"),
@@ -550,8 +578,8 @@ def test_what_a_setup_has_no_use_for_does_not_split_the_key() -> None:
         ({"setup": "diversity", "ranges": ((0.5,),)}, "no range of similarities"),
         ({"setup": "diversity", "ranges": ((0.1, 0.5), (0.1, 0.5))}, "give each once"),
         ({"epochs": 0}, "epochs is 0"),
-        ({"learning_rate": float("nan")}, "learning_rate is nan"),
-        ({"learning_rate": 0.0}, "learning_rate is 0.0"),
+        ({"learning_rate": float("nan")}, "The learning rate is nan"),
+        ({"learning_rate": 0.0}, "The learning rate is 0.0"),
         ({"batch_size": True}, "whole number"),
         ({"margin": -1.0}, "margin is -1.0"),
         ({"patience": -1}, "patience is -1"),
@@ -642,8 +670,100 @@ def test_train_from_the_command_line(
     ):
         status, _, err = call(capsys, *base, option, value)
         assert (status, said in err) == (2, True), err
-    status, out, _ = call(capsys, *base, "--clusters", "1")
-    assert (status, "other than 0 have 0 classes" in out) == (1, True)
+
+
+def test_what_cannot_be_is_said_before_anything_waits(
+    workspace: Workspace, dataset: Dataset, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEARSPACE_HOME", str(workspace.root))
+    space, text = embed(workspace, dataset), embed_text(workspace, dataset)
+    monkeypatch.setattr("jobs.cli.train.EmbedAudio", lambda **_: space)
+    monkeypatch.setattr(measures, "class_texts", lambda *_, **__: text)
+    small = ("--sizes", "3/2/2")
+    for options, said in (
+        ((), "Cluster 0 has 7 classes; ratio 1 needs 30 .* sizes 3/2/2 would fit"),
+        (("--sizes", "5/2/2"), "Cluster 0 has 7 classes; ratio 1 needs 9 .* sizes 3/2/2 would fit"),
+        (("--clusters", "1", *small), "one cluster only; .* choose more clusters, or the ratio 1 alone"),
+        (("--clusters", "500", *small), "500 clusters are asked for, and there are 21 classes: .* 1 to 21"),
+        (("--clusters", "9", *small), "not even 2/1/2 would fit: choose fewer clusters"),
+        (("--setup", "diversity", "--ranges", "0.999:1", *small), r"within \(0.999, 1\]: seed 0 came to 1 "),
+        (("--setup", "diversity", "--test-sets", "9", *small), "sizes 3/2/2 with 9 test .* need 39;"),
+    ):
+        status, _, err = call(capsys, "train", "zero-shot", "sounds", "melstats", *options)
+        assert (status, re.search(said, err) is not None) == (2, True), (options, err)
+        assert not workspace.queue.jobs()
+    # What hangs on where classes lie is not known without a space; how many there are is.
+    other = replace(space, identity="melstats/other")
+    monkeypatch.setattr("jobs.cli.train.EmbedAudio", lambda **_: other)
+    base = ("train", "zero-shot", "sounds", "melstats", "--background")
+    status, _, err = call(capsys, *base)
+    assert (status, "There are 21 classes; sizes 20/5/5 need 30: ask for fewer." in err) == (2, True)
+    assert not workspace.queue.jobs()
+    assert call(capsys, *base, "--clusters", "1", *small)[0] == 0
+    assert len(workspace.queue.jobs()) == 2
+
+
+def test_patience_is_refused_where_sizes_come_down_to_one_validation_class() -> None:
+    spec = spec_of(clusters=2, fit_sizes=True, patience=3)
+    names = [f"c{i}" for i in range(12)]
+    assert str(draw(spec, names, np.eye(12), [0] * 6 + [1] * 6).sizes) == "2/2/2"
+    with pytest.raises(SplitError, match="Patience needs .* the classes allow the sizes 2/1/2"):
+        draw(spec, names[:10], np.eye(10), [0] * 5 + [1] * 5)
+    with pytest.raises(SpecError, match="Patience needs at least 2 validation classes"):
+        spec_of(setup="splits", splits=(json.dumps(SPLIT | {"validation": LABELS[4:5]}),), patience=1)
+
+
+def test_every_seed_is_drawn_before_anything_waits(
+    workspace: Workspace, dataset: Dataset, asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A range that the first seeds fill and a later one does not."""
+    monkeypatch.setattr("core._diverse_sets.RANDOM_ATTEMPTS", 40)
+    monkeypatch.setattr("core._diverse_sets.ATTEMPTS", 60)
+    space = Space(workspace, dataset, ZeroShotGrid(**asked))
+    similarity = class_similarity(space.centroids)
+    sizes = ZeroShotGrid(**asked).sizes
+
+    def fails(ends: tuple[float, float], seed: int) -> bool:
+        try:
+            diversity_splits(space.names, similarity, ranges=[ends], seeds=[seed], sizes=sizes)
+        except SplitError:
+            return True
+        return False
+
+    steps = np.linspace(0.5, 0.99, 15).round(3).tolist()
+    ends, late = next(
+        ((low, low + 0.02), seed)
+        for low in steps
+        for seed in range(1, 6)
+        if not any(fails((low, low + 0.02), s) for s in range(seed)) and fails((low, low + 0.02), seed)
+    )
+    options = asked | {"setup": "diversity", "ranges": (ends,)}
+    rehearse(ZeroShotGrid(**options | {"seeds": late}), workspace)
+    with pytest.raises(SplitError, match=f"seed {late} came to"):
+        rehearse(ZeroShotGrid(**options | {"seeds": late + 1}), workspace)
+
+
+def test_every_option_of_the_recipe_is_taken_with_splits_of_ones_own(
+    workspace: Workspace, dataset: Dataset, capsys: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HEARSPACE_HOME", str(workspace.root))
+    file = tmp_path / "mine.json"
+    file.write_text(json.dumps(SPLIT))
+    wanted = {
+        "epochs": 7, "learning_rate": 0.5, "batch_size": 3, "margin": 0.2, "patience": 4, "momentum": 0.9,
+        "hidden": 5, "shared": 6,
+    }  # fmt: skip
+    options = [v for name, value in wanted.items() for v in (f"--{name.replace('_', '-')}", str(value))]
+    status, out, err = call(
+        capsys, "train", "zero-shot", "sounds", "melstats", "--split", str(file), *options, "--standardise",
+        "--sampled", "--print-spec",
+    )  # fmt: skip
+    assert status == 0, err
+    spec = from_json(json.loads(out))
+    assert isinstance(spec, ZeroShotGrid)
+    monkeypatch.undo()  # the narrow models of these tests
+    assert runner.recipe(spec) == Recipe(**wanted, standardise=True, sampled=True)
+    assert {f.name for f in fields(Recipe)} == {*wanted, "standardise", "sampled"}
 
 
 def test_splits_from_the_command_line(
