@@ -20,13 +20,11 @@ from dashboard.figures.zeroshot import Fitted
 from dashboard.memory import once
 from dashboard.zeroshot import USUAL_TEXT
 from dashboard.zeroshot_related import line
-from jobs import encoders
-from jobs.captions import captions_fingerprint, captions_of
-from jobs.encoders.trained import encoder_name
+from jobs import contrastive, encoders
+from jobs.captions import captions_of
 from jobs.queue import State
 from jobs.specs import EmbedAudio, EmbedText, SpecError, from_json
 from jobs.specs.contrastive import PRETRAININGS, TRAININGS, ContrastiveGrid
-from jobs.texts import texts_fingerprint, texts_of
 from jobs.workspace import Dataset, Workspace
 
 #: What of the topological similarity is shown: name in the URL, on the page, and the column's ending.
@@ -606,11 +604,10 @@ def duration(found: Result) -> str:
 
 @dataclass(frozen=True)
 class Captions:
-    """How many captions a dataset has, of how many clips, and their fingerprint."""
+    """How many captions a dataset has, and of how many clips."""
 
     n: int
     clips: int
-    fingerprint: str
 
 
 def captions(dataset: Dataset) -> Captions:
@@ -618,7 +615,7 @@ def captions(dataset: Dataset) -> Captions:
 
     def count() -> Captions:
         table = captions_of(dataset)
-        return Captions(len(table), int(table["clip_id"].nunique()), captions_fingerprint(table))
+        return Captions(len(table), int(table["clip_id"].nunique()))
 
     return once(("captions", dataset.fingerprint, dataset.labels_fingerprint, len(dataset.captions)), count)
 
@@ -631,24 +628,8 @@ def text_encoders(shown: Workspace, dataset: Dataset) -> list[str]:
 
 
 def spaces_of(dataset: Dataset, found: Result, model: str) -> list[EmbedAudio | EmbedText]:
-    """Return the specs of a model's spaces: x_a, E_a, and E_t of the names of the classes."""
-    at, key = found.number(model), found.spec.key
-    name = model.replace("/", " ")
-    texts = texts_fingerprint(texts_of(dataset, "label"))
-    out: list[EmbedAudio | EmbedText] = [
-        EmbedAudio(
-            dataset=dataset.ref,
-            encoder=encoder_name(f"{name} {part}", key),
-            source=found.spec,
-            run=f"{part}_{at}",
-        )
-        for part in ("xa", "Ea")
+    """Return the specs of a model's spaces: x_a, E_a, and x_t and E_t of the names of the classes."""
+    return [
+        *contrastive.spaces_of(found.spec, [model]),
+        *contrastive.texts_of_grid(found.spec, dataset, [model]),
     ]
-    text = EmbedText(
-        dataset=dataset.ref,
-        texts=texts,
-        encoder=encoder_name(f"{name} Et", key),
-        source=found.spec,
-        run=f"Et_{at}",
-    )
-    return [*out, text]

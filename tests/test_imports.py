@@ -51,6 +51,7 @@ DASHBOARD_JOBS = {
     "jobs.datasets",
     "jobs.audio",
     "jobs.captions",
+    "jobs.contrastive",
     "jobs.live",
     "jobs.loudness",
     "jobs.rating_tables",

@@ -222,7 +222,7 @@ def _keep(workspace: Workspace, dataset: Dataset, found: Result, picked: str) ->
         f"Keep the spaces of {picked}",
         "leakage-keep",
         primary=False,
-        said=f"x_a, E_a and E_t of **{ui.plain(picked)}** can stand beside the other spaces of the dataset.",
+        said=f"x_a, E_a, x_t and E_t of **{ui.plain(picked)}** can stand beside the dataset’s other spaces.",
     )
 
 

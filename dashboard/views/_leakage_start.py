@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
 
 import streamlit as st
 
 from dashboard import leakage, numbers, separability, state, ui
 from dashboard.data import Clips
+from jobs import contrastive
 from jobs.specs import SpecError
-from jobs.specs.contrastive import BACKBONES, PRETRAININGS, TRAININGS, ContrastiveGrid
+from jobs.specs.contrastive import PRETRAININGS, TRAININGS, ContrastiveGrid
 from jobs.workspace import Dataset, Workspace
 
 _LEAKS = {"words": "any word of a name", "names": "the whole name"}
-_BACKBONES = {"small": "a small network", "cnn14": "CNN14"}
+_RECIPES = {"small": "small, for two cores", "paper": "the paper’s, CNN14"}
 _BY = {"clip": "by clip", "pair": "by pair, as the paper"}
 #: Classes from which some can be held out and others trained on.
 _FEWEST = 4
@@ -46,7 +46,7 @@ def show(workspace: Workspace, view: state.View, dataset: Dataset, c: Clips, *, 
             f"{numbers.count(len(classes), 'class')}"
         )
         try:
-            spec = _asked(view, dataset, captions.fingerprint, classes, encoders)
+            spec = _asked(view, dataset, classes, encoders)
         except SpecError as error:
             st.warning(ui.plain(str(error)), icon=":material/rule:")
             return
@@ -69,9 +69,7 @@ def show(workspace: Workspace, view: state.View, dataset: Dataset, c: Clips, *, 
             )
 
 
-def _asked(
-    view: state.View, dataset: Dataset, captions: str, classes: list[str], encoders: list[str]
-) -> ContrastiveGrid:
+def _asked(view: state.View, dataset: Dataset, classes: list[str], encoders: list[str]) -> ContrastiveGrid:
     left, right = st.columns(2, gap="medium")
     view.many("pre", list(PRETRAININGS), list(PRETRAININGS))
     view.many("train", list(TRAININGS), list(TRAININGS))
@@ -93,7 +91,7 @@ def _asked(
         "Test classes",
         classes,
         key=view.key("test"),
-        placeholder="every fourth class of each family",
+        placeholder=f"one in {contrastive.EVERY} of each family",
         help="Held out: the models are judged by them. Half of the clips of each are never trained on by any "
         "model.",
     )
@@ -104,41 +102,45 @@ def _asked(
     )
     view.choice("text", encoders, encoders[0])
     text = b.selectbox("Text encoder", encoders, key=view.key("text"))
-    view.choice("backbone", list(BACKBONES), "small")
-    backbone = d.selectbox(
-        "Audio backbone", list(BACKBONES), format_func=_BACKBONES.__getitem__, key=view.key("backbone")
+    view.choice("recipe", list(_RECIPES), "small")
+    recipe = str(
+        d.selectbox("Recipe", list(_RECIPES), format_func=_RECIPES.__getitem__, key=view.key("recipe"))
     )
     view.number("seed", 0, 2**31 - 1, 0)
     seed = e.number_input("Seed", 0, 2**31 - 1, key=view.key("seed"))
     wanted: dict[str, Any] = {}
-    if backbone == "cnn14":
+    if recipe == "paper":
         view.text("file")
         wanted["checkpoint_file"] = st.text_input(
             "PANNs checkpoint of CNN14, a file",
             key=view.key("file"),
             placeholder="/path/to/Cnn14_mAP=0.431.pth; empty trains it here",
         )
-    wanted |= _recipe(view)
-    return ContrastiveGrid(
-        dataset=dataset.ref,
-        labels=dataset.labels_fingerprint,
-        captions=captions,
+        st.caption("CNN14 and a fine-tuned text model are a matter of hours on a GPU, and of days without.")
+    return contrastive.grid_of(
+        dataset,
+        recipe=recipe,
         text_encoder=str(text),
         test_classes=tuple(tests),
         pretraining=tuple(p for p in PRETRAININGS if p in before),
         training=tuple(t for t in TRAININGS if t in then),
         leaks=str(leaks),
-        backbone=str(backbone),
         seed=int(seed),
         **wanted,
+        **_settings(view, recipe),
     )
 
 
-def _recipe(view: state.View) -> dict[str, Any]:
-    """Draw how the models are trained; the defaults are what two cores can do."""
-    usual: dict[str, Any] = {f.name: f.default for f in fields(ContrastiveGrid)}
-    with st.popover("Recipe", icon=":material/tune:"):
-        found: dict[str, Any] = {}
+def _settings(view: state.View, recipe: str) -> dict[str, Any]:
+    """Draw how the models are trained; the defaults are those of the recipe."""
+    usual = contrastive.RECIPES[recipe][0]
+    found: dict[str, Any] = {}
+
+    def key(name: str) -> str:
+        # Each recipe has its own settings: what was changed of one is not the other's.
+        return name if recipe == "small" else f"{recipe}-{name}"
+
+    with st.popover("Settings", icon=":material/tune:"):
         for name, said, low, high in (
             ("pretrain_epochs", "Epochs of pre-training", 1, 1000),
             ("frozen_epochs", "Epochs with frozen backbones", 0, 1000),
@@ -148,19 +150,25 @@ def _recipe(view: state.View) -> dict[str, Any]:
             ("dim", "Dimensions of E", 2, 4096),
             ("sample_rate", "Sample rate in Hz", 1000, 96_000),
         ):
-            view.number(name, low, high, usual[name])
-            found[name] = int(st.number_input(said, low, high, key=view.key(name)))
+            view.number(key(name), low, high, getattr(usual, name))
+            found[name] = int(st.number_input(said, low, high, key=view.key(key(name))))
         for name, said in (("frozen_rate", "Learning rate, frozen"), ("rate", "Learning rate, then")):
-            view.number(name, 1e-8, 1, usual[name], whole=False)
-            found[name] = float(st.number_input(said, 1e-8, 1.0, step=1e-5, format="%g", key=view.key(name)))
-        view.number("seconds", 0.25, 60, usual["seconds"], whole=False)
+            view.number(key(name), 1e-8, 1, getattr(usual, name), whole=False)
+            found[name] = float(
+                st.number_input(said, 1e-8, 1.0, step=1e-5, format="%g", key=view.key(key(name)))
+            )
+        view.number(key("seconds"), 0.25, 60, usual.seconds, whole=False)
         found["seconds"] = float(
-            st.number_input("Length of the crops in s", 0.25, 60.0, step=0.25, key=view.key("seconds"))
+            st.number_input("Length of the crops in s", 0.25, 60.0, step=0.25, key=view.key(key("seconds")))
         )
-        view.choice("by", list(_BY), usual["validation_by"])
+        view.choice(key("by"), list(_BY), usual.validation_by)
         found["validation_by"] = str(
             st.segmented_control(
-                "Validation split", list(_BY), format_func=_BY.__getitem__, key=view.key("by"), required=True
+                "Validation split",
+                list(_BY),
+                format_func=_BY.__getitem__,
+                key=view.key(key("by")),
+                required=True,
             )
         )
     return found

@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from dashboard import leakage, predictors
+from dashboard.predictors import Board, Dot
+from jobs import inprocess, measures
+from jobs.specs import Agreement, EmbedAudio, EmbedText, ZeroShotClassification
+from jobs.workspace import Workspace
+from tests.dashboard import helpers, made_leakage, made_predictors
+from tests.dashboard.helpers import address, everything, press, showing, words
+
+run = partial(helpers.run, "predictors")
+TEXTS = "minilm · labels"
+
+
+@pytest.fixture(scope="session")
+def five(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace of five measured spaces; tests must not change it."""
+    return made_predictors.predicting(tmp_path_factory.mktemp("five"))
+
+
+@pytest.fixture
+def shown(five: Workspace) -> Iterator[Workspace]:
+    with showing(five.root):
+        yield five
+
+
+def board(found: Workspace) -> Board:
+    return predictors.board(found, found.dataset("small"))
+
+
+def dots(found: Workspace, k: int = 2) -> list[Dot]:
+    b = board(found)
+    return predictors.dots(b, predictors.references(b)[TEXTS], k)
+
+
+def by(found: Workspace, name: str) -> pd.DataFrame:
+    """The CSV of all numbers, by space."""
+    b = board(found)
+    text = predictors.dots_csv(dots(found), predictors.references(b)[TEXTS], 2)
+    return pd.read_csv(io.BytesIO(text)).set_index("space")[name]  # type: ignore[return-value]
+
+
+# -- what the numbers are -----------------------------------------------------------------------------------
+
+
+def test_numbers_of_a_space_are_those_of_its_results(shown: Workspace) -> None:
+    dataset = shown.dataset("small")
+    texts = next(t.spec for t in shown.text_spaces(dataset))
+    for dot in dots(shown):
+        spec = made_predictors.space_of(shown, dot.space)
+        asked = {type(s).__name__: s for s in measures.of_space(dataset, spec)}
+        separability = shown.cache.open(asked["Separability"].key)
+        silhouettes = np.asarray(separability.array("silhouette_cosine"))
+        assert dot.measures["silhouette"] == pytest.approx(silhouettes.mean())
+        assert dot.measures["hubness"] == pytest.approx(separability.meta["hubness"]["10"])
+        assert dot.measures["effective"] == pytest.approx(separability.meta["effective_rank"])
+        for name, value in separability.meta["properties"].items():
+            assert dot.measures[name] == pytest.approx(value)
+        p = shown.cache.open(asked["Baselines"].key).table("predictions").to_pandas()
+        assert dot.accuracies["probe"].value == pytest.approx((p["probe"] == p["label"]).mean())
+        agreement = shown.cache.open(measures.of_pairs(dataset, [spec], [texts], of="classes")[0].key)
+        assert dot.measures["nngs"] == pytest.approx(agreement.array("jaccard")[1])
+        assert dot.measures["cka"] == pytest.approx(agreement.meta["cka"]["linear_debiased"])
+        # A fifth of eight classes: only k = 1 is looked at.
+        assert dot.measures["overlap"] == pytest.approx(agreement.array("adjusted")[0])
+    there = {d.space: d.accuracies["map@15"].n > 0 for d in dots(shown)}
+    assert there == {name: name != "freesound" for name in made_predictors.SPACES}
+
+
+def test_measures_are_ranked_by_their_correlation_and_corrected_for_how_many_there_are(
+    shown: Workspace,
+) -> None:
+    found = predictors.ranked(dots(shown), "knn")
+    y = by(shown, "knn")
+    expected = {}
+    for name in predictors.MEASURES:
+        x = by(shown, name)
+        if np.ptp(x) > 0:
+            expected[name] = (stats.pearsonr(x, y), stats.spearmanr(x, y))
+    assert {r.name for r in found} == set(expected)
+    assert "dimensions" not in expected  # 32 in all
+    strength = [abs(r.pearson.r) for r in found]
+    assert strength == sorted(strength, reverse=True)
+    raw = np.array([r.pearson.p for r in found])
+    for i, r in enumerate(found):
+        pearson, spearman = expected[r.name]
+        assert (r.pearson.r, r.pearson.p) == pytest.approx((pearson.statistic, pearson.pvalue), abs=1e-9)
+        interval = pearson.confidence_interval()
+        assert (r.pearson.low, r.pearson.high) == pytest.approx(tuple(interval), abs=1e-6)
+        assert r.spearman.r == pytest.approx(spearman.statistic)
+        below = np.sort(raw)[: (np.sort(raw) <= raw[i]).sum()]
+        holm = max((len(raw) - j) * p for j, p in enumerate(below))
+        assert r.adjusted == pytest.approx(min(1.0, holm))
+
+
+def test_a_logarithm_leaves_out_what_has_none(shown: Workspace) -> None:
+    some = dots(shown)
+    nothing = replace(some[0].accuracies["knn"], value=0.0)
+    none = [replace(some[0], accuracies={**some[0].accuracies, "knn": nothing}), *some[1:]]
+    y = predictors.on_y(none, "knn", log=True)
+    assert np.isnan(y[0])
+    assert y[1:] == pytest.approx(np.log([d.accuracies["knn"].value for d in some[1:]]))
+    assert {r.pearson.n for r in predictors.ranked(none, "knn", log=True)} == {4}
+    drawn = predictors.drawn(none, "silhouette", "knn", log=True)
+    assert drawn is not None
+    assert some[0].space not in drawn.ids
+    # Of three spaces nothing is ranked.
+    assert predictors.ranked(none[:4], "knn", log=True) == []
+
+
+def test_nngs_over_k_is_a_correlation_at_every_size(shown: Workspace) -> None:
+    b = board(shown)
+    reference = predictors.references(b)[TEXTS]
+    found = predictors.over_k(b, dots(shown), reference, "knn")
+    assert found is not None
+    dataset = shown.dataset("small")
+    assert isinstance(reference.spec, EmbedText)
+    curves, cka = [], []
+    for name in b.spaces:
+        spec = made_predictors.space_of(shown, name)
+        artifact = shown.cache.open(measures.of_pairs(dataset, [spec], [reference.spec], of="classes")[0].key)
+        curves.append(np.asarray(artifact.array("jaccard")))
+        cka.append(artifact.meta["cka"]["linear_debiased"])
+    y = by(shown, "knn").loc[list(b.spaces)]
+    assert found.ks.tolist() == [1, 2, 3, 4, 5, 6, 7]
+    for i, k in enumerate(found.ks[:-1]):
+        r = stats.pearsonr([c[k - 1] for c in curves], y)
+        assert found.values[i, 0] == pytest.approx(r.statistic)
+    assert np.isnan(found.values[-1, 0])  # at k = 7 all are neighbours of all
+    assert found.cka["CKA, linear"].r == pytest.approx(stats.pearsonr(cka, y).statistic)
+    assert found.best == found.ks[np.nanargmax(np.abs(found.values[:, 0]))]
+    assert (found.n, found.items) == (5, 8)
+
+
+def test_a_space_is_not_compared_with_itself_and_texts_only_by_classes(shown: Workspace) -> None:
+    b = board(shown)
+    offered = predictors.references(b)
+    assert next(iter(offered)) == TEXTS
+    assert offered[TEXTS].of == "classes"
+    own = predictors.needed(b, b.spaces["aisfx"], "cka", offered["aisfx"])
+    assert own.spec is None
+    assert "it is the reference" in own.why
+    other = predictors.needed(b, b.spaces["melstats"], "cka", offered["aisfx"]).spec
+    assert isinstance(other, Agreement)
+    assert other.of == "clips"
+    assert predictors.without(b, ["cka"], offered["aisfx"]) == [("aisfx", "it is the reference")]
+
+
+def test_models_with_two_towers_have_texts_and_an_accuracy_of_their_own(tmp_path: Path) -> None:
+    found = made_leakage.leaking(tmp_path, sounds=False, per_class=4)
+    dataset = found.dataset("small")
+    with showing(found.root):
+        grid = leakage.result(leakage.grids(found, dataset)[0].spec)
+        for model in ("dirty/dirty", "clean/clean"):
+            for spec in leakage.spaces_of(dataset, grid, model):
+                assert inprocess.run(found, spec).state == "done"
+        b = predictors.board(found, dataset)
+        assert predictors.OWN in predictors.references(b)
+        reference = predictors.references(b)[predictors.OWN]
+        accuracy = dict(zip(grid.models["name"], grid.models["accuracy"], strict=True))
+        seen = {}
+        for dot in predictors.dots(b, reference, 2):
+            part, _, model = dot.spec.run.partition("_")
+            text = predictors.own_texts(b, dot.spec)
+            assert text is not None
+            assert (text.run, text.source) == (f"{part[0]}t_{model}", dot.spec.source)
+            if part == "Ea":
+                seen[grid.spec.names[int(model)]] = dot.accuracies["two_towers"].value
+            else:
+                assert dot.accuracies["two_towers"].n == 0
+        assert seen == pytest.approx({m: accuracy[m] for m in ("dirty/dirty", "clean/clean")})
+
+
+def test_other_models_are_classified_by_texts_of_the_same_encoder(shown: Workspace) -> None:
+    b = board(shown)
+    spec = b.spaces["aisfx"]
+    assert predictors.needed(b, spec, "two_towers", None).why == "the model has no texts of its own"
+    text = EmbedText(dataset=spec.dataset, texts="0" * 64, encoder="aisfx", identity="aisfx/test")
+    asked = predictors.needed(replace(b, texts={"own": text}), spec, "two_towers", None).spec
+    assert isinstance(asked, ZeroShotClassification)
+    assert (asked.embedding, asked.texts) == (spec, (text,))
+
+
+# -- the page -----------------------------------------------------------------------------------------------
+
+
+def test_the_page_ranks_draws_and_says_what_is_missing(shown: Workspace) -> None:
+    app = run(y="knn")
+    said = everything(app)
+    best = predictors.ranked(dots(shown, 1), "knn")[0]
+    assert f"Strongest: **{predictors.MEASURES[best.name][0]}**" in said
+    assert "5 spaces · 48 clips · 8 classes" in said
+    assert "(1 result)" in str([b.label for b in app.button])
+    assert address(app) == {"dataset": "small", "reference": TEXTS}
+    app = run(y="map@15", x="silhouette", scale="log", k=3, dot="aisfx")
+    assert address(app)["x"] == "silhouette"
+    assert "Compute silhouette and MAP@15 where missing" in [b.label for b in app.button]
+    assert "Explore" in [b.label for b in app.button]
+    there = by(shown, "map@15").notna()
+    x, y = by(shown, "silhouette")[there], np.log(by(shown, "map@15")[there])
+    r = stats.pearsonr(x, y).statistic
+    assert f"{r:+.3f}".replace("-", "−") in everything(app)
+
+
+def test_what_is_missing_is_computed_by_a_click(tmp_path: Path, made: Any) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=3, sounds=False)
+    for i, encoder in enumerate(("aisfx", "melstats")):
+        made.space(found, dataset, encoder, seed=i, spread=1.0)
+    with showing(found.root):
+        app = run(x="silhouette", y="knn", reference="aisfx")
+        assert "No space has both silhouette and kNN accuracy yet" in words(app)
+        assert "Measures are ranked from 4 spaces on" in words(app)
+        press(app, "Compute silhouette and kNN accuracy where missing")
+        asked = {j.spec["type"] for j in found.queue.jobs()}
+        assert {"Separability", "Baselines"} <= asked
+        assert "Retrieval" not in asked
+        for job in found.queue.jobs():
+            from jobs.specs import from_json
+
+            assert inprocess.run(found, from_json(job.spec)).state == "done"
+        app = run(x="silhouette", y="knn", reference="aisfx")
+        assert "Compute silhouette and kNN accuracy where missing" not in [b.label for b in app.button]
+        assert "2 spaces with both numbers: from 4 on" in words(app)
+        odd = run(x="cka", y="knn", reference="aisfx")
+        assert "aisfx is left out: it is the reference." in words(odd)
+
+
+def test_nothing_to_compare_is_said(tmp_path: Path, made: Any) -> None:
+    with showing(tmp_path / "nothing"):
+        assert "There is no dataset to compare spaces of yet" in words(run())
+    bare, dataset = made.workspace(tmp_path / "bare", per_class=3, sounds=False)
+    with showing(bare.root):
+        assert "has no space yet" in words(run())
+    one, dataset = made.workspace(tmp_path / "one", per_class=5, sounds=False, classes={"Rain": "Nature"})
+    spec: EmbedAudio = made.space(one, dataset, "aisfx", seed=0, spread=1.0)
+    assert spec.encoder == "aisfx"
+    with showing(one.root):
+        assert "need at least two classes" in words(run())
