@@ -272,7 +272,7 @@ class LossNetworkGrid(LossTraining, Spec):
         if not self.identity:
             object.__setattr__(self, "network", encoders.canonical(self.network, modality="audio"))
             object.__setattr__(self, "identity", encoders.identity(self.network, modality="audio"))
-        between("seconds", self.seconds, 0.25, 60)
+        between("seconds", self.seconds, 0.65, 60)
         between("decay", self.decay, 0.01, 1)
         for name, high in (
             ("width", 1000),
