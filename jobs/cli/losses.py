@@ -135,7 +135,8 @@ def losses(
         return
     if found.meta["note"]:
         say(found.meta["note"])
-    columns = ("name", "accuracy", "sd", "difference", "low", "high", "p", *_PROPERTIES, "failed")
+    failed = ("failed",) if found.meta["n_failed"] else ()
+    columns = ("name", "accuracy", "sd", "difference", "p", *_PROPERTIES, *failed)
     show(rows, columns, as_json=False, empty="")
     for space in spaces:
         say(f"Space: {space.encoder}")
