@@ -17,8 +17,7 @@ from dashboard import numbers, tables
 from dashboard.data import Clips
 from dashboard.data import workspace as shown_workspace
 from dashboard.memory import once
-from jobs import live
-from jobs.encoders import trained
+from jobs import live, measures
 from jobs.queue import State
 from jobs.specs import EmbedAudio, LossGrid, LossNetworkGrid, SpecError, from_json
 from jobs.workspace import Dataset, Workspace
@@ -27,10 +26,10 @@ AnyGrid = LossGrid | LossNetworkGrid
 
 #: The four properties: name in results, symbol, name, what it is.
 PROPERTIES = (
-    ("mu_p", "μ_p", "intra-class clustering", "mean of d² within classes"),
-    ("sigma_p", "σ_p", "intra-class equidistance", "deviation of d² within classes"),
-    ("mu_n", "μ_n", "inter-class separation", "mean of (1 − d)² between classes"),
-    ("sigma_n", "σ_n", "inter-class equidistance", "deviation of (1 − d)² between classes"),
+    ("mu_p", "μₚ", "intra-class clustering", "mean of d² within classes"),
+    ("sigma_p", "σₚ", "intra-class equidistance", "deviation of d² within classes"),
+    ("mu_n", "μₙ", "inter-class separation", "mean of (1 − d)² between classes"),
+    ("sigma_n", "σₙ", "inter-class equidistance", "deviation of (1 − d)² between classes"),
 )
 #: What the paper has for AST on ESC-50, accuracy and standard deviation in percent: its table 2 for the first
 #: four, and figure 5 for weights of ADD that the table does not have.
@@ -151,9 +150,11 @@ def result(spec: AnyGrid) -> Result:
 
 def named(spec: AnyGrid) -> str:
     """Say which training it is, in a few words."""
-    said = [started_from(spec)]
-    if isinstance(spec, LossGrid):
-        said.append(f"hidden {spec.hidden}" if spec.hidden else "linear")
+    said = (
+        [spec.network]
+        if isinstance(spec, LossNetworkGrid)
+        else [f"hidden {spec.hidden}" if spec.hidden else "linear"]
+    )
     said.append(numbers.count(len(spec.recipes), "loss"))
     return " · ".join([*said, numbers.count(spec.seeds, "seed"), numbers.count(spec.epochs, "epoch")])
 
@@ -196,13 +197,15 @@ def parsed_weights(text: str) -> list[tuple[float, ...]] | None:
 
 
 def usual_settings(found: Result) -> list[str]:
-    """Return what is compared at first: cross-entropy and the ADD with most weights, or the first two."""
+    """Return what is compared at first: ADD with most weights, cross-entropy and the next ADD, or others."""
     r = found.recipes
-    plain = r.loc[r["loss"] == "ce", "name"].tolist()[:1]
-    add = r[r["loss"].isin(["add", "add-soft"])]
-    most = sorted(add.to_dict("records"), key=lambda row: -sum(w > 0 for w in row["weights"]))[:1]
-    chosen = [str(n) for n in [*plain, *(row["name"] for row in most)]]
-    return (chosen + [n for n in found.names if n not in chosen])[:2]
+    plain = r.loc[r["loss"] == "ce", "name"].astype(str).tolist()
+    add = sorted(
+        r[r["loss"].isin(["add", "add-soft"])].to_dict("records"),
+        key=lambda row: -sum(w > 0 for w in row["weights"]),
+    )
+    order = [str(row["name"]) for row in add[:1]] + plain + [str(row["name"]) for row in add[1:]]
+    return list(dict.fromkeys([*order, *found.names]))[:3]
 
 
 # -- accuracy ---------------------------------------------------------------------------------------------
@@ -262,8 +265,17 @@ def percent(value: float, sd: float) -> str:
 
 
 def points(value: float) -> str:
-    """Say a difference of shares in percentage points, with its sign; a dash where there is none."""
-    return f"{100 * value:+.2f}".replace("-", "−") if np.isfinite(value) else "–"
+    """Say a difference of shares in percentage points, with its sign; a dash where there is none.
+
+    Examples
+    --------
+    >>> points(0.0042), points(-0.0013), points(-1e-9), points(float("nan"))
+    ('+0.42', '−0.13', '0.00', '–')
+    """
+    if not np.isfinite(value):
+        return "–"
+    # Zero has no sign, whichever rounding came to it.
+    return f"{round(100 * value, 2) + 0.0:+.2f}".replace("-", "−").replace("+0.00", "0.00")
 
 
 def span(low: float, high: float, *, signed: bool = False) -> str:
@@ -321,23 +333,20 @@ class Curves:
     names : list of str, length R
     values : ndarray, shape (R, 3, E)
         Loss, training accuracy, test accuracy; NaN where no model has one.
-    counts : ndarray of int, shape (R,)
-        Models that have begun.
     """
 
     names: list[str]
     values: np.ndarray
-    counts: np.ndarray
 
-    @property
-    def epochs(self) -> int:
-        """How many epochs there will be."""
-        return int(self.values.shape[2])
 
-    @property
-    def done(self) -> int:
-        """Epochs of which there is something of every setting."""
-        return int(np.isfinite(self.values[:, 0]).sum(axis=1).min())
+@dataclass(frozen=True)
+class Now:
+    """How far a training is: its curves, and how many of its models have begun and have all epochs."""
+
+    curves: Curves
+    begun: int
+    finished: int
+    total: int
 
 
 def curves(found: Result) -> Curves:
@@ -350,25 +359,29 @@ def curves(found: Result) -> Curves:
     return once(("losses-curves", found.spec.key), read)
 
 
-def live_curves(workspace: Workspace, spec: AnyGrid) -> Curves | None:
+def now(workspace: Workspace, spec: AnyGrid) -> Now | None:
     """Return how far the models are of a training that goes on; None where nothing is known yet."""
-    now = live.read(workspace, spec.key)
-    if now is None or not np.isfinite(now.curves).any():
+    found = live.read(workspace, spec.key)
+    if found is None or not found.epochs_done.any():
         return None
-    return _means([r.name for r in spec.recipes], np.asarray(now.curves, float), now.recipe)
+    done = found.epochs_done
+    return Now(
+        _means([r.name for r in spec.recipes], np.asarray(found.curves, float), found.recipe),
+        begun=int((done > 0).sum()),
+        finished=int((done == found.curves.shape[2]).sum()),
+        total=len(done),
+    )
 
 
 def _means(names: list[str], stacked: np.ndarray, recipe: np.ndarray) -> Curves:
     values = np.full((len(names), *stacked.shape[1:]), np.nan)
-    counts = np.zeros(len(names), np.int64)
     for i in range(len(names)):
         mine = stacked[recipe == i]
         there = np.isfinite(mine)
-        counts[i] = int(there.any(axis=(1, 2)).sum())
         n = there.sum(axis=0)
         sums = np.where(there, mine, 0).sum(axis=0)
         values[i] = np.divide(sums, n, out=np.full(sums.shape, np.nan), where=n > 0)
-    return Curves(names, values, counts)
+    return Curves(names, values)
 
 
 def curves_table(shown: Curves) -> bytes:
@@ -479,10 +492,4 @@ def changes_table(found: Result) -> bytes:
 
 def kept_space(found: Result, dataset: Dataset, name: str) -> EmbedAudio:
     """Return the spec of the space that a setting made, which every page can show."""
-    called = f"{name} {started_from(found.spec)}"
-    return EmbedAudio(
-        dataset=dataset.ref,
-        encoder=trained.encoder_name(called, found.spec.key),
-        source=found.spec,
-        run=str(found.recipe(name)),
-    )
+    return measures.trained_by_losses(dataset, found.spec)[found.recipe(name)]

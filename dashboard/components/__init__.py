@@ -10,7 +10,7 @@ import streamlit as st
 
 _HERE = Path(__file__).parent
 #: Scripts that come before a component's own, besides the player, in place of a bundler.
-_NEEDS = {"map": ("plotly", "legend", "film")}
+_NEEDS = {"map": ("plotly", "legend", "film"), "growing": ("plotly",)}
 
 
 def base_url() -> str:

@@ -69,10 +69,13 @@ function create(parent) {
   }
   function frame(ctx, [i, j], cell, colour, width) {
     if (i < 0 || j < 0) return;
-    ctx.strokeStyle = colour;
-    ctx.lineWidth = width;
-    for (const [r, c] of i === j ? [[i, j]] : [[i, j], [j, i]])
-      ctx.strokeRect(EDGE + c * cell, EDGE + r * cell, cell - 1, cell - 1);
+    // With an edge of the page's colour, so that it stands out from light and dark cells alike.
+    for (const [line, wide] of [[css("--st-background-color"), width + 2.5], [colour, width]]) {
+      ctx.strokeStyle = line;
+      ctx.lineWidth = wide;
+      for (const [r, c] of i === j ? [[i, j]] : [[i, j], [j, i]])
+        ctx.strokeRect(EDGE + c * cell, EDGE + r * cell, cell - 1, cell - 1);
+    }
   }
   function draw() {
     const scale = Math.min(3, window.devicePixelRatio || 1);

@@ -30,7 +30,7 @@ def show(view: state.View, dataset: Dataset, c: Clips, found: Result, file: str)
         return
     first, second = loss_spaces.first_pair(found, classes)
     pair = view.choice("a", classes, first), view.choice("b", classes, second)
-    setting = view.choice("of", found.names, found.names[-1])
+    setting = view.choice("of", found.names, losses.usual_settings(found)[0])
     content = once(
         ("losses-matrices", found.spec.key, tuple(classes), tuple(settings)),
         lambda: matrices.content(
@@ -66,10 +66,10 @@ def show(view: state.View, dataset: Dataset, c: Clips, found: Result, file: str)
         f"with {start} in front: above, the mean cosine distance of the clips of two classes (0 alike, 1 at "
         "right angles); below, its coefficient of variation, standard deviation / mean. **One scale for all "
         "settings**, so that colours can be compared. A dark diagonal above is tight classes; an even colour "
-        "off it is classes that are equally far apart, which is what σ_n asks for; a dark diagonal below is "
+        "off it is classes that are equally far apart, which is what σₙ asks for; a dark diagonal below is "
         "clips of a class that are equally far from each other. Held-out clips only, each fold by the model "
         "that had not heard it, averaged over the folds of the first seed. Point at a cell to see its pair "
-        "in all settings, click it to hear the clips.".replace("σ_n", "σ\\_n")
+        "in all settings, click it to hear the clips."
     )
     _pair(view, dataset, c, found, classes, settings)
 
@@ -109,15 +109,7 @@ def _pair(
     first = str(places[0].selectbox("Class", classes, key=view.key("a")))
     second = str(places[1].selectbox("and class", classes, key=view.key("b")))
     name = str(places[2].selectbox("after training with", found.names, key=view.key("of")))
-    told, left, right = st.columns([1, 1.15, 1.15], gap="medium")
-    with told:
-        ui.table(
-            ["", "mean", "variation"],
-            [
-                [setting, figured(mean), figured(cv)]
-                for setting, mean, cv in loss_spaces.pair_rows(found, settings, first, second)
-            ],
-        )
+    left, right = st.columns(2, gap="large")
     lists = [(f"Nearest after {name}", False, right, "after")]
     if loss_spaces.has_before(found):
         lists.insert(0, ("Nearest before", True, left, "before"))
@@ -136,11 +128,23 @@ def _pair(
     if not held:
         words += " Of one of the classes this model has learned from all clips."
     st.caption(words)
+    with st.expander("This pair in all settings", icon=":material/table:"):
+        ui.table(
+            ["setting", "mean distance", "coefficient of variation"],
+            [
+                [setting, figured(mean), figured(cv)]
+                for setting, mean, cv in loss_spaces.pair_rows(found, settings, first, second)
+            ],
+        )
 
 
 def _list(dataset: Dataset, c: Clips, some: list[Pair], title: str, which: str) -> None:
-    columns = {"before": [figured(p.before) for p in some for _ in range(2)]}
-    columns["after"] = [figured(p.after) for p in some for _ in range(2)]
+    values = {"before": [p.before for p in some], "after": [p.after for p in some]}
+    # What the list is sorted by comes first: a phone has room for one.
+    columns = {
+        name: [figured(v) for v in values[name] for _ in range(2)]
+        for name in sorted(values, key=which.__ne__)
+    }
     columns["pair"] = [str(i) for i, _ in enumerate(some, start=1) for _ in range(2)]
     clip_list.show(
         c,

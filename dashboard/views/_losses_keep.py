@@ -17,7 +17,7 @@ _PAGES = {"explore": "Explore", "separability": "Separability", "retrieval": "Re
 def show(workspace: Workspace, view: state.View, dataset: Dataset, found: Result) -> None:
     """Draw the button for a setting, or the way to where its space is shown."""
     st.subheader("Keep a space", anchor=False)
-    view.choice("keep", found.names, found.names[-1])
+    view.choice("keep", found.names, losses.usual_settings(found)[0])
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         name = str(st.selectbox("Setting", found.names, key=view.key("keep"), width=280))
         spec = losses.kept_space(found, dataset, name)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from dashboard import losses, numbers, ui
+from dashboard.components import growing
 from dashboard.figures.losses import curves_figure
 from dashboard.losses import AnyGrid, Curves, Result
 from dashboard.memory import once
 from jobs.workspace import Workspace
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
 
 _TEST = "accuracy on the held-out fold, 0 to 1"
 
@@ -20,8 +26,8 @@ def live(workspace: Workspace, spec: AnyGrid) -> None:
 
     @st.fragment(run_every=2.0, key="losses-live")
     def watch() -> None:
-        shown = losses.live_curves(workspace, spec)
-        if shown is None:
+        now = losses.now(workspace, spec)
+        if now is None:
             st.caption(
                 "Curves appear here once the models learn, and grow with every epoch. The page may be left "
                 "meanwhile; the training goes on."
@@ -29,10 +35,33 @@ def live(workspace: Workspace, spec: AnyGrid) -> None:
             return
         st.subheader("Learning now", anchor=False)
         st.caption(
-            f"{numbers.count(int(shown.counts.sum()), 'model')} begun · {shown.done:,} of "
-            f"{numbers.count(shown.epochs, 'epoch')} behind the slowest"
+            f"{now.begun:,} of {numbers.count(now.total, 'model')} have begun, {now.finished:,} have learned "
+            f"all {numbers.count(spec.epochs, 'epoch')}. Lines are means over the models of a loss that "
+            "have come as far."
         )
-        _draw(shown, f"live-{losses.started_from(spec)}", "live", None)
+        theme = ui.theme()
+        for place, (what, figure) in zip(
+            st.columns(2, gap="medium"), _figures(now.curves, theme).items(), strict=True
+        ):
+            with place:
+                growing.show(
+                    figure(),
+                    key=f"losses-live-{what}",
+                    file=f"learning-{what}-{losses.started_from(spec)}",
+                    alt=f"{what.capitalize()} over the epochs so far",
+                    theme=theme,
+                )
+        with st.container(horizontal=True, horizontal_alignment="right"):
+            st.download_button(
+                "CSV",
+                data=partial(losses.curves_table, now.curves),
+                file_name=f"learning-{losses.started_from(spec)}.csv",
+                mime="text/csv",
+                icon=":material/download:",
+                type="tertiary",
+                on_click="ignore",
+                key="losses-live-csv",
+            )
 
     watch()
 
@@ -40,7 +69,17 @@ def live(workspace: Workspace, spec: AnyGrid) -> None:
 def show(found: Result, file: str) -> None:
     """Draw the curves of a training that is done."""
     st.subheader("How they learned", anchor=False)
-    _draw(losses.curves(found), file, "done", found.spec.key)
+    theme = ui.theme()
+    shown = losses.curves(found)
+    for place, (what, draw) in zip(st.columns(2, gap="medium"), _figures(shown, theme).items(), strict=True):
+        with place:
+            ui.chart(
+                once(("figure", "losses-curves", found.spec.key, what, theme), draw),
+                key=f"losses-{what}",
+                file=f"learning-{what}-{file}",
+                csv=partial(losses.curves_table, shown),
+                alt=f"{what.capitalize()} over the epochs for {numbers.count(len(shown.names), 'loss')}",
+            )
     ui.reading(
         "Means over the models of each loss: all seeds and folds. Dotted is the accuracy on the clips that "
         "a model learns from; a wide gap to its solid line is what it has learned by heart. **Losses are in "
@@ -50,10 +89,9 @@ def show(found: Result, file: str) -> None:
     )
 
 
-def _draw(shown: Curves, file: str, key: str, cached: str | None) -> None:
-    theme = ui.theme()
+def _figures(shown: Curves, theme: str) -> dict[str, Callable[[], Figure]]:
     loss, train, test = shown.values.transpose(1, 0, 2)
-    figures = {
+    return {
         "accuracy": partial(
             curves_figure,
             shown.names,
@@ -66,12 +104,3 @@ def _draw(shown: Curves, file: str, key: str, cached: str | None) -> None:
         ),
         "loss": partial(curves_figure, shown.names, loss, title="loss, each in its own unit", theme=theme),
     }
-    for place, (what, draw) in zip(st.columns(2, gap="medium"), figures.items(), strict=True):
-        with place:
-            ui.chart(
-                once(("figure", "losses-curves", cached, what, theme), draw) if cached else draw(),
-                key=f"losses-{what}-{key}",
-                file=f"learning-{what}-{file}",
-                csv=partial(losses.curves_table, shown),
-                alt=f"{what.capitalize()} over the epochs for {numbers.count(len(shown.names), 'loss')}",
-            )

@@ -51,12 +51,17 @@ def _row(a: Accuracy) -> list[Cell]:
     p = "–" if not np.isfinite(a.p) else "< 0.001" if a.p < 0.001 else f"{a.p:.3f}"
     paper = f"{a.paper[0]:.2f} ± {a.paper[1]:.2f}" if a.paper else "–"
     return [
-        Cell(a.name, failed),
+        Cell(_whole(a.name), failed),
         Cell(accuracy, interval, "hs-best" if a.best else ""),
         Cell(difference, apart),
         Cell(p),
         Cell(paper, kind="hs-unknown"),
     ]
+
+
+def _whole(name: str) -> str:
+    """Keep the weights of a name in one line."""
+    return name.replace(", ", ",\u00a0").replace(" (", "\u00a0(")
 
 
 def _csv(found: Result, file: str) -> None:
@@ -84,7 +89,7 @@ def _elsewhere(workspace: Workspace) -> None:
         groups = [("", 1), *Counter(name for name, _ in done).items()]
         rows = [
             [
-                Cell(name),
+                Cell(_whole(name)),
                 *(
                     Cell(losses.percent(a.value, a.sd), kind="hs-best" if a.best else "") if a else Cell("–")
                     for a in row
@@ -108,7 +113,7 @@ def properties(found: Result, file: str) -> None:
     for place, (name, symbol, title, what) in zip(places, losses.PROPERTIES, strict=True):
         shown = losses.change(found, name)
         with place:
-            st.markdown(f"**{title.capitalize()}, {symbol.replace('_', chr(92) + '_')}**")
+            st.markdown(f"**{title.capitalize()}, {symbol}**")
             ui.chart(
                 once(
                     ("figure", "losses-property", found.spec.key, name, theme),

@@ -76,15 +76,19 @@ def _controls(view: state.View, dataset: Dataset, embedding: EmbedAudio) -> AnyG
     named = _configuration(view) if model != "head" else _OWN
     if named == _OWN:
         wanted = _losses(view)
-        wanted |= _recipe(view, model)
     else:
         wanted = dict(SETTINGS[named])
         if "add" in wanted.get("losses", _USUAL):
             wanted["add_weights"] = _weights(view)
     view.number("seeds", 1, 100, 3)
-    wanted["seeds"] = int(
-        st.number_input("Seeds", 1, 100, key=view.key("seeds"), help="How often all is trained.", width=160)
-    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        wanted["seeds"] = int(
+            st.number_input(
+                "Seeds", 1, 100, key=view.key("seeds"), help="How often all is trained.", width=160
+            )
+        )
+        if named == _OWN:
+            wanted |= _recipe(view, model)
     labels = dataset.labels_fingerprint
     try:
         if model == "head":
@@ -143,7 +147,7 @@ def _weights(view: state.View) -> tuple[tuple[float, ...], ...]:
     view.text("more", check=lambda given: losses.parsed_weights(given) is not None)
     with left:
         chosen = st.multiselect(
-            "Weights of ADD: (μ_p, σ_p, μ_n, σ_n)",
+            "Weights of ADD: (μₚ, σₚ, μₙ, σₙ)",
             list(usual),
             key=view.key("weights"),
             placeholder="choose weights",

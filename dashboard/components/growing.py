@@ -1,0 +1,41 @@
+"""A figure that is drawn on in place while a job goes on: a chart of Streamlit's would be put up anew."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dashboard import media
+from dashboard.components import base_url, component
+from dashboard.figures.look import dressed
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+
+def show(figure: Figure, *, key: str, file: str, alt: str, theme: str) -> None:
+    """Mount the figure, or let the one that is there become this one.
+
+    Parameters
+    ----------
+    figure : Figure
+        Lines only; those with ``meta`` "curves" grow.
+    key : str
+    file : str
+        Name, without ending, of the image that its camera saves.
+    alt : str
+        What it shows, for screen readers.
+    theme : {"light", "dark"}
+    """
+    import plotly.io
+
+    drawn: str = plotly.io.to_json(dressed(figure, theme), validate=False)
+    component("growing")(
+        key=key,
+        data={
+            "figure": media.keep_figure(drawn.encode()),
+            "base": base_url(),
+            "plotly": f"assets/plotly.min.js?v={media.plotly_version()}",
+            "file": file,
+            "alt": alt,
+        },
+    )
