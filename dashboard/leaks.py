@@ -82,7 +82,7 @@ class Found:
     named : (n,) bool array
         Texts that name a class.
     lost : (n,) bool array
-        Those, and with whole clips the other captions of their clips.
+        Those, with whole clips the other captions of their clips, and what stands in one row of a file.
     """
 
     leaks: pd.DataFrame
@@ -173,6 +173,9 @@ def find(texts: Texts, names: Sequence[str], search: Search) -> Found:
     if search.whole and texts.clips is not None:
         clips = np.asarray(texts.clips)
         lost = np.isin(clips, clips[named])
+    if texts.file is not None:
+        lost = lost.copy()
+        lost[texts.file.gone(np.flatnonzero(lost).tolist())] = True
     return Found(leaks, report, named, lost)
 
 
@@ -218,17 +221,23 @@ def marked(text: str, names: Sequence[str], search: Search) -> str:
 # -- what can be taken away -------------------------------------------------------------------------------
 
 
-def clean(texts: Texts, found: Found) -> tuple[bytes, str]:
-    """Return the list without what leaks, and what the file is to be called."""
+def clean_name(texts: Texts) -> str:
+    """Return what the clean list is to be called."""
     if texts.file is not None:
         stem, _, ending = texts.file.name.rpartition(".")
-        return texts.file.without(np.flatnonzero(found.lost).tolist()), f"{stem}-clean.{ending}"
+        return f"{stem}-clean.{ending}"
+    return f"{texts.name.replace(' ', '-')}-clean.{'txt' if texts.clips is None else 'csv'}"
+
+
+def clean(texts: Texts, found: Found) -> bytes:
+    """Return the list without what leaks."""
+    if texts.file is not None:
+        return texts.file.without(np.flatnonzero(found.lost).tolist())
     stay = [text for text, lost in zip(texts.texts, found.lost, strict=True) if not lost]
-    name = f"{texts.name.replace(' ', '-')}-clean"
     if texts.clips is None:
-        return "".join(f"{text}\n" for text in stay).encode(), f"{name}.txt"
+        return "".join(f"{text}\n" for text in stay).encode()
     clips = [clip for clip, lost in zip(texts.clips, found.lost, strict=True) if not lost]
-    return tables.csv(pd.DataFrame({"clip_id": clips, "caption": stay})), f"{name}.csv"
+    return tables.csv(pd.DataFrame({"clip_id": clips, "caption": stay}))
 
 
 def removed(texts: Texts, found: Found) -> bytes:

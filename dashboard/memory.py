@@ -10,7 +10,7 @@ from typing import Any
 _lock = threading.Lock()
 _kept: dict[str, OrderedDict[tuple[Any, ...], Any]] = {}
 #: How many of each kind stay in memory; figures and graphs are megabytes each.
-_MOST = {"clips": 8, "content": 32, "corpus": 8, "graph": 16, "layout": 32}
+_MOST = {"clips": 8, "content": 32, "corpus": 8, "graph": 16, "layout": 32, "leaks": 8}
 
 
 def once(key: tuple[Any, ...], make: Callable[[], Any]) -> Any:

@@ -56,6 +56,11 @@ class TextFile:
     rows: tuple[tuple[str, ...], ...]
     delimiter: str
 
+    def gone(self, lost: Sequence[int]) -> list[int]:
+        """Return the places in `texts` of all that stands in the rows of those in `lost`."""
+        rows = {self.row[at] for at in lost}
+        return [at for at, row in enumerate(self.row) if row in rows]
+
     def without(self, lost: Sequence[int]) -> bytes:
         """Return the file without the rows of some texts, given by their places in `texts`."""
         gone = {self.row[at] for at in lost}

@@ -68,7 +68,7 @@ def leaks_figure(
         # Room for the number behind the longest bar.
         "xaxis": {
             "title": {"text": f"{things} that name the class"},
-            "range": [0, 1.35 * max(most, 1.0)],
+            "range": [0, 1.6 * max(most, 1.0)],
             "tickformat": ",d",
             "nticks": 5,
         },

@@ -201,11 +201,11 @@ def take_away(texts: Texts, found: Found) -> None:
         f"The clean list has **{numbers.count(left, texts.thing)}**; "
         f"{numbers.count(lost, texts.thing)} {'is' if lost == 1 else 'are'} taken out." + _whole_rows(texts)
     )
-    content, name = leaks.clean(texts, found)
+    name = leaks.clean_name(texts)
     with st.container(horizontal=True, gap="small"):
         st.download_button(
             "Clean list",
-            data=content,
+            data=partial(leaks.clean, texts, found),
             file_name=name,
             icon=":material/download:",
             type="primary",

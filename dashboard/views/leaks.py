@@ -87,7 +87,9 @@ def _found(workspace: Workspace, view: state.View, texts: Texts, names: Sequence
 def _how(view: state.View, texts: Texts) -> Search:
     view.choice("mode", list(leaks.MODES), "words")
     view.choice("forms", ["yes", "no"], "yes")
-    several = texts.clips is not None and len(set(texts.clips)) < len(texts.clips)
+    # A row of a file goes as a whole, so where a row is a clip there is nothing to choose.
+    units = len(texts.texts) if texts.file is None else len(set(texts.file.row))
+    several = texts.clips is not None and len(set(texts.clips)) < units
     view.choice("take", ["captions", "clips"], "captions")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         pick(view, "mode", "A leak is", leaks.MODES)

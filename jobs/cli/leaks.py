@@ -92,6 +92,9 @@ def leaks(
             )
         of = np.asarray(clips)
         lost = np.isin(of, of[lost])
+    if file is not None:
+        # A row of a table goes as a whole.
+        lost[file.gone(np.flatnonzero(lost).tolist())] = True
     if clean is not None:
         clean.write_bytes(_clean(file, texts, clips, lost))
     report = leak_report(texts, names, leaks=found, examples=1)

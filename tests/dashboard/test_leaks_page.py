@@ -91,13 +91,13 @@ def test_files_are_brought_kept_and_found_by_their_link(fresh: Workspace) -> Non
     assert "2 labels · classes.txt" in words(app)
     assert "a <mark>dog</mark>" in html(app)
     assert "A row of the file goes if one of its captions does." in words(app)
+    assert "The clean list has **3 captions**; 2 captions are taken out." in words(app)
+    assert "all captions of its clip" not in words(app)
     texts = leaks.kept(fresh.root, one)
     assert texts is not None
     found = leaks.find(texts, ["dog", "sea waves"], WORDS)
-    assert leaks.clean(texts, found) == (
-        b"file_name,caption_1,caption_2\nb.wav,rain,it rains\nc.wav,wind,\n",
-        "train-clean.csv",
-    )
+    assert leaks.clean(texts, found) == b"file_name,caption_1,caption_2\nb.wav,rain,it rains\nc.wav,wind,\n"
+    assert leaks.clean_name(texts) == "train-clean.csv"
     assert leaks.kept(fresh.root, "0" * 12) is None
     with pytest.raises(TextFileError, match=r"x.doc ends in .doc; give a list as .txt, .csv, .tsv"):
         leaks.keep(fresh.root, "x.doc", b"dog")
@@ -118,14 +118,14 @@ def test_what_can_be_taken_away(shown: Workspace) -> None:
     captions = captions_of(shown.dataset("captioned"))
     expected = find_leaks(captions["caption"], names, mode="words")
     found = leaks.find(texts, names, WORDS)
-    content, name = leaks.clean(texts, found)
-    assert name == "captions-of-captioned-clean.csv"
+    content = leaks.clean(texts, found)
+    assert leaks.clean_name(texts) == "captions-of-captioned-clean.csv"
     kept = pd.read_csv(io.BytesIO(content))
     pd.testing.assert_frame_equal(
         kept, captions.drop(expected["row"].unique()).reset_index(drop=True), check_dtype=False
     )
     whole = leaks.find(texts, names, Search("words", True, True))
-    fewer = pd.read_csv(io.BytesIO(leaks.clean(texts, whole)[0]))
+    fewer = pd.read_csv(io.BytesIO(leaks.clean(texts, whole)))
     lost = set(captions["clip_id"].iloc[expected["row"]])
     assert set(fewer["clip_id"]) == set(captions["clip_id"]) - lost
     table = pd.read_csv(io.BytesIO(leaks.removed(texts, found)))
