@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -23,8 +23,10 @@ from core.splits import (
     class_similarity,
     cluster_classes,
     diversity_splits,
+    feasible_diversity_sizes,
     feasible_sizes,
     hand_split,
+    largest_sizes,
     mean_pairwise_similarity,
     quantile_ranges,
     random_split,
@@ -37,6 +39,7 @@ from dashboard.figures.splits import PARTS, UNUSED, Centroids
 from dashboard.memory import once
 from dashboard.results import rows_of
 from dashboard.separability import labels_of
+from jobs.measures import of_several_classes
 from jobs.specs import EmbedAudio
 
 Split = ClassSplit | ClassSplitSet
@@ -135,7 +138,7 @@ def classes(embedding: EmbedAudio, c: Clips) -> Classes:
         labels = np.where(rows >= 0, labels_of(c)[rows], "")
         # As training does: clips of several classes say nothing of one, and a clip of silence may have been
         # embedded as something that is no number.
-        labels[_of_several(c)[rows] | ~np.isfinite(X).all(axis=1)] = ""
+        labels[of_several_classes(c.frame)[rows] | ~np.isfinite(X).all(axis=1)] = ""
         there = labels != ""
         names, centroids = class_centroids(X[there], labels[there])
         lengths = np.linalg.norm(centroids, axis=1, keepdims=True)
@@ -151,13 +154,6 @@ def classes(embedding: EmbedAudio, c: Clips) -> Classes:
         return Classes(key, names, counts, centroids, class_similarity(centroids), coords, explained)
 
     return once(("class-centroids", embedding.key, c.key), make)
-
-
-def _of_several(c: Clips) -> np.ndarray:
-    """Say which clips have more than one class, (n,) bool."""
-    if "labels" not in c.frame:
-        return np.zeros(c.n, bool)
-    return np.array([np.ndim(own) == 1 and len(set(own)) > 1 for own in c.frame["labels"]], bool)
 
 
 def clusters(found: Classes, k: int) -> np.ndarray:
@@ -237,19 +233,21 @@ def fitting(found: Classes, rule: Rule) -> Sizes | None:
         if rule.cluster not in codes:
             return None
         return feasible_sizes(codes, ratios=(rule.ratio,), sizes=rule.sizes, test_clusters=(rule.cluster,))
-    sets = rule.sets if rule.how == "diversity" else 1
-    for train in range(rule.sizes.train, 1, -1):
-        share = train / rule.sizes.train
-        sizes = Sizes(
-            train, max(1, round(share * rule.sizes.validation)), max(2, round(share * rule.sizes.test))
-        )
-        if train + sets * (sizes.validation + sizes.test) <= len(found.names):
-            try:
-                draw(found, replace(rule, sizes=sizes))
-            except SplitError:
-                return None
-            return sizes
-    return None
+    if rule.how == "random":
+        n = len(found.names)
+        return largest_sizes(rule.sizes, lambda s: s.train + s.validation + s.test <= n)
+    return once(("class-split-fits", found.key, rule), lambda: _diverse(found, rule))
+
+
+def _diverse(found: Classes, rule: Rule) -> Sizes | None:
+    return feasible_diversity_sizes(
+        found.names,
+        found.similarity,
+        ranges=lambda sizes: [ranges(found, rule.ranges, sizes, rule.sets)[rule.which]],
+        seeds=[rule.seed],
+        sizes=rule.sizes,
+        n_test_sets=rule.sets,
+    )
 
 
 def usual_sizes(found: Classes, k: int) -> Sizes:

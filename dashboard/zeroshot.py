@@ -127,38 +127,21 @@ def result(spec: ZeroShotGrid) -> Result:
         artifact = shown_workspace().cache.open(spec.key)
         models = artifact.table("models").to_pandas()
         models["id"] = models["model"].astype(str) + "-" + (models["test_set"] + 1).astype(str)
-        for name in ("ratio", "low", "high"):
+        for name in ("ratio", "asked_ratio", "low", "high"):
             models[name] = models[name].astype(float)
-        classes = artifact.table("classes").to_pandas()
-        names = tuple(artifact.table("names").column("label").to_pylist())
-        models["asked_ratio"] = models["ratio"]
-        if spec.setup == "similarity":
-            cluster = dict(zip(names, artifact.array("clusters").tolist(), strict=True))
-            models["ratio"] = _realised(models, classes, cluster)
         good = (models["failed"] == "") & models["accuracy"].notna()
         return Result(
             spec,
             models[good].reset_index(drop=True),
             models[~good].reset_index(drop=True),
-            classes,
+            artifact.table("classes").to_pandas(),
             np.asarray(artifact.array("curves")),
-            names,
+            tuple(artifact.table("names").column("label").to_pylist()),
             np.asarray(artifact.array("similarity")),
             dict(artifact.meta),
         )
 
     return once(("zero-shot", spec.key), read)
-
-
-def _realised(models: pd.DataFrame, classes: pd.DataFrame, cluster: dict[str, int]) -> np.ndarray:
-    """Share of the training classes of each model that are of its test cluster, (n,).
-
-    Of 18 classes a quarter is no whole number, so that the share is not always what was asked.
-    """
-    train = classes[classes["part"] == "train"]
-    of = models.drop_duplicates("model").set_index("model")["cluster"]
-    near = train["label"].map(cluster) == train["model"].map(of)
-    return models["model"].map(near.groupby(train["model"]).mean()).to_numpy(float)
 
 
 def sizes(grid: Grid) -> str:

@@ -16,6 +16,7 @@ from dashboard.data import workspace as shown_workspace
 from dashboard.memory import once
 from dashboard.results import rows_of
 from dashboard.zeroshot import Result
+from jobs.measures import of_several_classes
 from jobs.specs import EmbedAudio
 
 #: Properties of a class that may say how well it is recognised; links say the same words.
@@ -134,6 +135,8 @@ def _silhouettes(embedding: EmbedAudio, c: Clips) -> dict[str, float]:
         rows = rows_of(embedding, c)
         X = np.asarray(shown_workspace().cache.open(embedding.key).array("embeddings"))
         labels = np.where(rows >= 0, separability.labels_of(c)[rows], "").astype(str)
+        # As training does: a clip of several classes says nothing of one.
+        labels[of_several_classes(c.frame)[rows]] = ""
         ok = (labels != "") & np.isfinite(X).all(axis=1)
         if len(set(labels[ok])) < 2:
             return {}

@@ -72,6 +72,7 @@ def models_table(
                     "setup": setup,
                     "cluster": cluster,
                     "ratio": None if cluster is None else near / len(model.split.train),
+                    "asked_ratio": info.get("ratio"),
                     "low": info.get("low"),
                     "high": info.get("high"),
                     "split": None if given is None else given[number],
@@ -89,7 +90,7 @@ def models_table(
                     "failed": model.failed,
                 }
             )
-    numbers = dict.fromkeys(("ratio", "low", "high"), "Float64")
+    numbers = dict.fromkeys(("ratio", "asked_ratio", "low", "high"), "Float64")
     return pd.DataFrame(rows).astype({"cluster": "Int64", "split": "Int64", **numbers})
 
 

@@ -58,14 +58,14 @@ class ZeroShotGrid(Spec):
     result is:
 
     ``models.parquet``, a row a model and test set: ``model`` and ``test_set`` (from 0), ``setup``,
-    ``cluster`` and ``ratio`` (null but for similarity; the share of the training classes that are of the
-    cluster: what the ratio asked for comes to in whole classes, those that come to the same being one),
-    ``low`` and ``high`` (null but for diversity), ``split`` (which of `splits`, null otherwise), ``seed``,
-    ``block`` (what rows share that are not independent: a cluster and seed, or a seed), ``accuracy`` with
-    ``accuracy_low`` and ``accuracy_high`` (Wilson), ``n_test`` clips, ``chance``, ``validation_accuracy``
-    (NaN of one class, which is always right), ``best_epoch`` (from 1; its weights were judged),
-    ``train_test_similarity``, ``mean_similarity`` (of the training classes), ``failed`` ("" or why; then
-    accuracies are NaN and ``best_epoch`` is 0).
+    ``cluster``, ``ratio`` and ``asked_ratio`` (null but for similarity; `ratio` is the share of the training
+    classes that are of the cluster, which is what was asked for in whole classes), ``low`` and ``high``
+    (null but for diversity), ``split`` (which of `splits`, null otherwise), ``seed``, ``block`` (what rows
+    share that are not independent: a cluster and seed, or a seed), ``accuracy`` with ``accuracy_low`` and
+    ``accuracy_high`` (Wilson), ``n_test`` clips, ``chance``, ``validation_accuracy`` (NaN of one class,
+    which is always right), ``best_epoch`` (from 1; its weights were judged), ``train_test_similarity``,
+    ``mean_similarity`` (of the training classes), ``failed`` ("" or why; then accuracies are NaN and
+    ``best_epoch`` is 0).
     ``classes.parquet``: ``model``, ``test_set``, ``label``, ``part`` ("train", "validation" or "test"),
     ``accuracy`` (NaN but for test classes), ``n_clips``.
     ``predictions.parquet``: ``model``, ``test_set``, ``clip_id``, ``label``, ``predicted``, ``score`` (of the

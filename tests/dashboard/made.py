@@ -504,6 +504,7 @@ def zero_shot_of(found: Workspace, spec: ZeroShotGrid, *, fails: int = 0) -> Zer
             code = {name: i for i, name in enumerate(one.test)}
             scores[np.arange(len(rows)), [code[g] for g in guess]] = 0.75
             hits = guess == label[rows]
+            near = np.mean([clusters[at[c]] == info.get("cluster") for c in one.train])
             across = similarity[np.ix_([at[c] for c in one.train], [at[c] for c in one.test])]
             seed = int(info.get("seed", m % spec.seeds))
             cluster = info.get("cluster")
@@ -513,7 +514,8 @@ def zero_shot_of(found: Workspace, spec: ZeroShotGrid, *, fails: int = 0) -> Zer
                     "test_set": t,
                     "setup": spec.setup,
                     "cluster": cluster,
-                    "ratio": info.get("ratio"),
+                    "ratio": near if "ratio" in info else None,
+                    "asked_ratio": info.get("ratio"),
                     "low": info.get("low"),
                     "high": info.get("high"),
                     "split": m // spec.seeds if spec.setup == "splits" else None,
@@ -540,7 +542,14 @@ def zero_shot_of(found: Workspace, spec: ZeroShotGrid, *, fails: int = 0) -> Zer
                     own = float(s[code[label[r]]])
                     clips.append((m, t, ids[r], label[r], g, float(s[code[g]]), own, s.tolist()))
     frame = pd.DataFrame(models).astype(
-        {"cluster": "Int64", "split": "Int64", "ratio": "Float64", "low": "Float64", "high": "Float64"}
+        {
+            "cluster": "Int64",
+            "split": "Int64",
+            "ratio": "Float64",
+            "asked_ratio": "Float64",
+            "low": "Float64",
+            "high": "Float64",
+        }
     )
     family = dict(zip(dataset.classes["label"], dataset.classes["family"], strict=True))
     curves = np.linspace(1, 0.1, spec.epochs) * np.array([3, 0.5, 0.4])[:, None]
