@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.sparse import csr_array
 
 # What is drawn, each from a sequence of its own: [seed, this, epoch].
 _WEIGHTS, _ORDER, _CROPS, _SPLIT, _DROPOUT = range(5)
@@ -97,6 +98,17 @@ class Pairs:
 
     train: np.ndarray
     validation: np.ndarray
+
+
+class SoftTargets:
+    """How well any sounds and captions fit: the weight of their pair, of one that is there twice the sum."""
+
+    def __init__(self, pairs: np.ndarray, weights: np.ndarray, n_sounds: int, n_captions: int) -> None:
+        self._weights = csr_array((weights, pairs.T), shape=(n_sounds, n_captions))
+
+    def __call__(self, pairs: np.ndarray) -> np.ndarray:
+        """Return targets of a batch of pairs, (b, b) float32: row a sound, column a caption."""
+        return self._weights[pairs[:, 0]][:, pairs[:, 1]].toarray().astype(np.float32)
 
 
 def random_crops(sounds: Sounds, rows: np.ndarray, recipe: Cropping, places: np.ndarray) -> np.ndarray:

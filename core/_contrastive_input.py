@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from torch import nn
 
 from core._arrays import matrix
-from core._contrastive_data import Sounds, prepared, split_pairs, windows
+from core._contrastive_data import SoftTargets, Sounds, prepared, split_pairs, windows
 from core._contrastive_model import Material, Task, embed_texts, precision
 from core._contrastive_recipe import ContrastiveRecipe, ModelPlan
 
@@ -114,7 +114,7 @@ def prepared_models(
                 f"{plan.name} has {len(split.train)} pairs to train on and {len(split.validation)} to "
                 "validate; both need two or more, for one has nothing to be told from."
             )
-        tasks.append(Task(plan, int(seed), split))
+        tasks.append(Task(plan, int(seed), split, _soft_targets(plan, most)))
     used = {task.plan.backbone: backbones[task.plan.backbone] for task in tasks}
     material = Material(
         sounds=sounds,
@@ -126,6 +126,18 @@ def prepared_models(
         device=device,
     )
     return tasks, material
+
+
+def _soft_targets(plan: ModelPlan, shape: tuple[int, int]) -> SoftTargets | None:
+    if plan.weights is None:
+        return None
+    weights = np.asarray(plan.weights, dtype=np.float64)
+    if weights.shape != (len(plan.pairs),) or not (np.isfinite(weights) & (weights > 0)).all():
+        raise ValueError(
+            f"Weights of {plan.name} have shape {weights.shape}; each of {len(plan.pairs)} pairs needs a "
+            "number above 0."
+        )
+    return SoftTargets(np.asarray(plan.pairs), weights, *shape)
 
 
 def _frozen(network: nn.Module, device: str) -> nn.Module:

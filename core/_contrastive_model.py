@@ -14,6 +14,7 @@ from torch import nn
 from core._contrastive_data import (
     VALIDATION_CROPS,
     Pairs,
+    SoftTargets,
     Sounds,
     batches,
     crop_places,
@@ -22,7 +23,7 @@ from core._contrastive_data import (
     torch_seed,
     uniform_weights,
 )
-from core._contrastive_losses import clip_loss
+from core._contrastive_losses import clip_loss, soft_clip_loss
 from core._contrastive_recipe import ContrastiveRecipe, ModelPlan
 
 _CURVES = 5
@@ -104,6 +105,7 @@ class Task:
     plan: ModelPlan
     seed: int
     pairs: Pairs
+    soft: SoftTargets | None = None
 
     @property
     def train_clips(self) -> np.ndarray:
@@ -158,11 +160,15 @@ class Heads(nn.Module):
         self.log_scale = nn.Parameter(-torch.tensor(recipe.temperature).log())
         self.log_scale.requires_grad_(recipe.learn_temperature)
 
-    def loss(self, x_a: torch.Tensor, x_t: torch.Tensor, clamp: float) -> torch.Tensor:
-        """CLIP loss of a batch of pairs."""
-        return clip_loss(
-            self.audio_projector(x_a), self.text_projector(x_t), scale=self.log_scale.exp(), clamp=clamp
-        )
+    def loss(
+        self, x_a: torch.Tensor, x_t: torch.Tensor, clamp: float, targets: np.ndarray | None = None
+    ) -> torch.Tensor:
+        """CLIP loss of a batch of pairs, soft where there are targets."""
+        audio, text, scale = self.audio_projector(x_a), self.text_projector(x_t), self.log_scale.exp()
+        if targets is None:
+            return clip_loss(audio, text, scale=scale, clamp=clamp)
+        soft = torch.from_numpy(targets).to(x_a.device)
+        return soft_clip_loss(audio, text, soft, scale=scale, clamp=clamp)
 
 
 class Learner:
@@ -281,7 +287,7 @@ class Learner:
         total, norms, learned = 0.0, [], self._optimiser.param_groups[0]["params"]
         for batch in batches(len(pairs), recipe.batch_size):
             rows, texts = pairs[batch].T
-            loss = self._heads.loss(x_a(rows), x_t(texts), recipe.clamp)
+            loss = self._heads.loss(x_a(rows), x_t(texts), recipe.clamp, self._targets(pairs[batch]))
             self._optimiser.zero_grad()
             loss.backward()
             norms.append(float(nn.utils.clip_grad_norm_(learned, recipe.gradient_limit)))
@@ -309,7 +315,8 @@ class Learner:
         with torch.no_grad():
             texts = self._validation_texts(pairs[:, 1])
             for batch in batches(len(pairs), self._recipe.batch_size):
-                loss = self._heads.loss(x_a(pairs[batch, 0]), texts[batch], self._recipe.clamp)
+                found = x_a(pairs[batch, 0]), texts[batch]
+                loss = self._heads.loss(*found, self._recipe.clamp, self._targets(pairs[batch]))
                 total += float(loss) * len(pairs[batch])
         return total / len(pairs)
 
@@ -369,6 +376,9 @@ class Learner:
 
     def _finite(self) -> bool:
         return all(bool(torch.isfinite(w).all()) for w in self._learned())
+
+    def _targets(self, pairs: np.ndarray) -> np.ndarray | None:
+        return None if self.task.soft is None else self.task.soft(pairs)
 
     def _fail(self, what: str) -> None:
         which = f"{self.task.plan.name}, seed {self.task.seed}"

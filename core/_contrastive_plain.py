@@ -62,7 +62,7 @@ def _train(task: Task, material: Material) -> Trained:
             rows, texts = pairs[batch].T
             with torch.set_grad_enabled(not frozen):
                 sounds = x_a(rows, epoch)
-            loss = heads.loss(sounds, x_t(texts), recipe.clamp)
+            loss = heads.loss(sounds, x_t(texts), recipe.clamp, _targets(task, pairs[batch]))
             optimiser.zero_grad()
             loss.backward()
             norms.append(float(torch.nn.utils.clip_grad_norm_(learned, recipe.gradient_limit)))
@@ -81,7 +81,8 @@ def _train(task: Task, material: Material) -> Trained:
                 )
                 texts_of = x_t(held[:, 1])
                 losses = [
-                    float(heads.loss(sounds[b], texts_of[b], recipe.clamp)) * len(held[b])
+                    float(heads.loss(sounds[b], texts_of[b], recipe.clamp, _targets(task, held[b])))
+                    * len(held[b])
                     for b in batches(len(held), recipe.batch_size)
                 ]
             value = sum(losses) / len(held)
@@ -106,6 +107,16 @@ def _train(task: Task, material: Material) -> Trained:
             optimiser.param_groups[0]["lr"] *= recipe.plateau_factor
             bad = 0
     return Trained(best, curves, best_epoch, recipe.max_epochs, "", "")
+
+
+def _targets(task: Task, pairs: np.ndarray) -> np.ndarray | None:
+    if task.plan.weights is None:
+        return None
+    weight: dict[tuple[int, int], float] = {}
+    for (row, caption), value in zip(task.plan.pairs.tolist(), task.plan.weights.tolist(), strict=True):
+        weight[row, caption] = weight.get((row, caption), 0.0) + value
+    found = [[weight.get((row, caption), 0.0) for caption in pairs[:, 1]] for row in pairs[:, 0]]
+    return np.array(found, dtype=np.float32)
 
 
 def _failed(task: Task, curves: np.ndarray, what: str, epoch: int) -> Trained:

@@ -167,8 +167,12 @@ class ModelPlan:
         passes while it is frozen.
     pairs : (p, 2) int64 array
         Row of the sound and row of the caption, of each pair that may be trained on or validate.
+    weights : (p,) array, optional
+        How well each pair fits, above 0, as `core.curation` gives it. The loss is then `soft_clip_loss`: what
+        a sound and a caption of a batch are to each other is the weight of their pair, 0 if there is none.
     """
 
     name: str
     backbone: str
     pairs: np.ndarray = field(repr=False)
+    weights: np.ndarray | None = field(default=None, repr=False)

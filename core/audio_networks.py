@@ -79,17 +79,18 @@ def log_mel(
             f"waveforms have {waveforms.shape[1]} samples; mirrored at the ends, they need more than "
             f"{n_fft // 2}."
         )
-    spectra = torch.stft(
-        waveforms.float(),
-        n_fft,
-        hop_length=hop,
-        win_length=window,
-        window=torch.hann_window(window, device=waveforms.device),
-        pad_mode=pad,
-        return_complex=True,
-    )
     filters = torch.from_numpy(mel_filterbank(sample_rate, n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax).copy())
-    power = filters.to(waveforms.device) @ (spectra.real.square() + spectra.imag.square())
+    with torch.autocast(waveforms.device.type, enabled=False):  # sums of powers need all their digits
+        spectra = torch.stft(
+            waveforms.float(),
+            n_fft,
+            hop_length=hop,
+            win_length=window,
+            window=torch.hann_window(window, device=waveforms.device),
+            pad_mode=pad,
+            return_complex=True,
+        )
+        power = filters.to(waveforms.device) @ (spectra.real.square() + spectra.imag.square())
     return 10 * power.clamp_min(1e-10).log10()
 
 

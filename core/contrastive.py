@@ -114,7 +114,7 @@ class ContrastiveModel:
     audio, audio_projector, text_projector : nn.Module
         On the CPU, in evaluation mode.
     text : nn.Module or None
-        The text backbone, where one was given.
+        The text backbone, where one was given: that one itself if it was not trained.
     """
 
     plan: ModelPlan
@@ -408,6 +408,7 @@ def train_grid(
         repr(material.texts),
         material.x_t.cpu().numpy(),
         *(part for t in tasks for part in (t.plan.backbone, str(t.seed), t.plan.pairs)),
+        *(repr(None if t.plan.weights is None else np.asarray(t.plan.weights).tolist()) for t in tasks),
     )
     found = train_all(tasks, material, fingerprint, progress, watch, checkpoint)
     return [
@@ -441,12 +442,11 @@ def _finished(
     text_backbone: nn.Module | None,
 ) -> ContrastiveModel:
     audio = copy.deepcopy(backbones[task.plan.backbone])
-    text = None if text_backbone is None else copy.deepcopy(text_backbone)
+    text = copy.deepcopy(text_backbone) if material.recipe.tune_text else text_backbone
     heads = Heads(int(audio.dim), material.x_t.shape[1], material.recipe, task.seed)  # type: ignore[arg-type]
     load({"heads": heads, "audio": audio} | ({} if text is None else {"text": text}), trained.weights)
-    for network in (audio, heads, text):
-        if network is not None:
-            network.to("cpu").eval().requires_grad_(False)
+    for network in (audio, heads, *([text] if material.recipe.tune_text and text is not None else [])):
+        network.to("cpu").eval().requires_grad_(False)
     return ContrastiveModel(
         plan=task.plan,
         recipe=material.recipe,

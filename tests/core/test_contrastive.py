@@ -186,7 +186,7 @@ def test_a_model_is_what_layers_of_torch_give():
             total += loss.item() * len(batch)
         losses.append(total / n)
     np.testing.assert_allclose(model.curves["loss"], losses, atol=1e-4)
-    assert model.curves["temperature"][-1] == pytest.approx(float((-scale).exp()), abs=1e-5)
+    assert model.curves["temperature"][-1] == pytest.approx((-scale).exp().item(), abs=1e-5)
     np.testing.assert_allclose(
         model.state()["text_projector.first.weight"], text[0].weight.detach(), atol=1e-4
     )
@@ -327,6 +327,19 @@ def test_a_model_that_fails_leaves_the_others_alone(grid):
     assert model.failed or np.isfinite(model.state()["text_projector.first.weight"]).all()
 
 
+class Broken(torch.nn.Module):
+    dim = 7
+
+    def forward(self, x):
+        raise RuntimeError("out of order")
+
+
+def test_errors_of_a_network_are_not_swallowed():
+    plans = [*PLANS, replace(PLANS[0], backbone="broken")]
+    with pytest.raises(RuntimeError, match="out of order"):
+        train(plans, backbones=BACKBONES | {"broken": Broken()})
+
+
 def test_nothing_of_a_validation_clip_is_trained_on():
     (model,) = train([PLANS[0]])
     held = np.unique(model.pairs.validation[:, 0])
@@ -431,6 +444,24 @@ def test_a_text_backbone_is_trained_only_if_it_is_to_be():
     np.testing.assert_allclose(np.linalg.norm(E_t, axis=1), 1, atol=1e-6)
     vectors = frozen.embed_text(x_t)[0]
     np.testing.assert_array_equal(vectors, x_t)
+
+
+def test_pairs_can_fit_more_or_less():
+    random = np.random.default_rng(8)
+    pairs = np.concatenate([PAIRS, np.stack([PAIRS[:20, 0], PAIRS[::-1][:20, 1]], axis=1), PAIRS[:3]])
+    weights = random.random(len(pairs)) + 0.1
+    plan = ModelPlan("soft", "one", pairs, weights)
+    (model,) = train([plan])
+    alone = train_model(plan, SOUNDS, CAPTIONS, backbones=BACKBONES, recipe=RECIPE, seed=4)
+    assert differences(alone, model) < 1e-4
+    for name in CURVES:
+        np.testing.assert_allclose(alone.curves[name], model.curves[name], atol=1e-4)
+    (hard,) = train([replace(plan, weights=None)])
+    assert np.abs(hard.curves["loss"] - model.curves["loss"]).max() > 1e-2
+    # Weights of one caption a clip are hard pairs.
+    single = ModelPlan("single", "one", PAIRS[::2])
+    (one,), (two,) = train([single]), train([replace(single, weights=np.full(32, 7.0))])
+    np.testing.assert_allclose(one.curves["loss"], two.curves["loss"], atol=1e-4)
 
 
 def test_a_caption_of_each_clip_can_do():
@@ -580,6 +611,8 @@ def test_pretraining_on_part_of_the_clips():
         ({"plans": [ModelPlan("few", "one", PAIRS[:3])]}, "few has 2 pairs to train on and 1 to validate"),
         ({"plans": [ModelPlan("flat", "one", PAIRS[0])]}, r"flat have shape \(2,\)"),
         ({"plans": [ModelPlan("none", "one", PAIRS[:0])]}, "none has 0 pairs"),
+        ({"plans": [ModelPlan("short", "one", PAIRS, np.ones(3))]}, r"short have shape \(3,\)"),
+        ({"plans": [ModelPlan("zero", "one", PAIRS, np.zeros(64))]}, "needs a number above 0"),
     ],
 )
 def test_what_does_not_fit_is_said(change, says):
