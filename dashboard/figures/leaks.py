@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 
 import numpy as np
@@ -70,9 +71,10 @@ def leaks_figure(
             "title": {"text": f"{things} that name the class"},
             "range": [0, 1.6 * max(most, 1.0)],
             "tickformat": ",d",
-            "nticks": 5,
+            # Whole numbers, each once.
+            **({"dtick": 1} if most < 4 else {"nticks": 5}),
         },
-        "yaxis": rows([wrapped(name, 26) for name in names]),
+        "yaxis": rows([wrapped(html.escape(name, quote=False), 26) for name in names]),
         "margin": {"t": 8},
     }
     return go.Figure({"data": [bars], "layout": layout})

@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.leakage import find_leaks
 from dashboard import leaks
+from dashboard.figures.leaks import leaks_figure
 from dashboard.leaks import Search
 from jobs.captions import captions_of
 from jobs.text_files import TextFileError, read_texts
@@ -133,6 +134,18 @@ def test_what_can_be_taken_away(shown: Workspace) -> None:
     assert table["clip_id"].tolist() == captions["clip_id"].iloc[expected["row"]].tolist()
     counts = pd.read_csv(io.BytesIO(leaks.by_class(found))).set_index("class")["texts"]
     assert counts.to_dict() == {n: int((expected["label"] == n).sum()) for n in names}
+
+
+def test_a_bar_a_class_and_its_number() -> None:
+    figure = leaks_figure(["dog", "<b>cat"], [3, 1], total=8, things="captions", chosen="dog")
+    (bars,) = figure.data
+    assert list(bars.x) == [3, 1]
+    assert list(bars.customdata) == ["dog", "<b>cat"]
+    assert list(bars.text) == ["3 · 37.5%", "1 · 12.5%"]
+    assert bars.marker.opacity[0] > bars.marker.opacity[1]
+    assert figure.layout.xaxis.title.text == "captions that name the class"
+    assert "&lt;b&gt;cat" in figure.layout.yaxis.ticktext[1]
+    assert leaks_figure([], [], total=0, things="labels").data[0].x.size == 0
 
 
 def test_marks_are_safe() -> None:
