@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from core.splits import (
-    PAPER_RANGES,
-    PAPER_RATIOS,
-    Range,
-    Sizes,
-    SplitError,
-    distinct_ratios,
-    diversity_splits,
-    feasible_diversity_sizes,
-    feasible_sizes,
-    held_out,
-    quantile_ranges,
-    similarity_splits,
-)
+from core.splits import PAPER_RANGES, PAPER_RATIOS, Range, Sizes, SplitError, distinct_ratios, held_out
 from dashboard import splits
 from dashboard.memory import once
 from dashboard.splits import Classes, Split
+from jobs.grid_splits import draw, fitting
 from jobs.specs import ZeroShotGrid
 
 #: Ratios and ranges of the paper, as they are written in the form.
@@ -172,39 +159,16 @@ def tried(spec: ZeroShotGrid, found: Classes) -> tuple[str, Sizes | None]:
     Sizes or None
         Sizes with which it could.
     """
-    draw = _similarity if spec.setup == "similarity" else _diversity
     asked = (spec.setup, spec.sizes, spec.clusters, spec.ratios, spec.asked_ranges, spec.n_ranges)
     key = ("zero-shot-tried", found.key, *asked, spec.n_test_sets, spec.seeds)
-    return once(key, lambda: draw(spec, found))
+    return once(key, lambda: _tried(spec, found))
 
 
-def _similarity(spec: ZeroShotGrid, found: Classes) -> tuple[str, Sizes | None]:
-    codes = splits.clusters(found, spec.clusters)
+def _tried(spec: ZeroShotGrid, found: Classes) -> tuple[str, Sizes | None]:
+    classes = found.names, found.similarity, splits.clusters(found, spec.clusters)
     try:
-        similarity_splits(found.names, codes, ratios=spec.ratios, seeds=[0], sizes=spec.sizes)
+        draw(spec, *classes)
     except SplitError as error:
-        return str(error), _other(feasible_sizes(codes, ratios=spec.ratios, sizes=spec.sizes), spec)
+        fits = fitting(spec, *classes)
+        return str(error), None if fits == spec.sizes else fits
     return "", None
-
-
-def _diversity(spec: ZeroShotGrid, found: Classes) -> tuple[str, Sizes | None]:
-    def ends(sizes: Sizes) -> Sequence[Range]:
-        return spec.asked_ranges or quantile_ranges(
-            found.similarity, spec.n_ranges, sizes=sizes, n_test_sets=spec.n_test_sets
-        )
-
-    shared: dict[str, Any] = {
-        "seeds": range(spec.seeds),
-        "sizes": spec.sizes,
-        "n_test_sets": spec.n_test_sets,
-    }
-    try:
-        diversity_splits(found.names, found.similarity, ranges=ends(spec.sizes), **shared)
-    except SplitError as error:
-        fits = feasible_diversity_sizes(found.names, found.similarity, ranges=ends, **shared)
-        return str(error), _other(fits, spec)
-    return "", None
-
-
-def _other(fits: Sizes | None, spec: ZeroShotGrid) -> Sizes | None:
-    return None if fits == spec.sizes else fits

@@ -46,6 +46,7 @@ DASHBOARD_JOBS = {
     "jobs.measures",
     "jobs.queue",
     "jobs.files",
+    "jobs.grid_splits",
     "jobs.workspace",
     "jobs.encoders",
     "jobs.datasets",
