@@ -116,7 +116,7 @@ def _asked(view: state.View, dataset: Dataset, classes: list[str], encoders: lis
             key=view.key("file"),
             placeholder="/path/to/Cnn14_mAP=0.431.pth; empty trains it here",
         )
-        st.caption("CNN14 and a fine-tuned text model are a matter of hours on a GPU, and of days without.")
+        st.caption("CNN14 and a text model that is trained as well want a GPU.")
     return contrastive.grid_of(
         dataset,
         recipe=recipe,

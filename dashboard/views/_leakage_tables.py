@@ -155,9 +155,9 @@ def _similarity(found: Result, definition: str) -> None:
     }[definition]
     ui.reading(
         f"S_k is the mean share of the k nearest classes that two spaces have in common, of the means of {n} "
-        f"classes and of their texts (section 3.2 of the paper, its Table 3). {how} E_a and E_t below the "
-        "other two pairs say that training did not make one space of sounds and words: each side keeps the "
-        "neighbours it came with."
+        f"classes and of their texts (section 3.2 of the paper, its Table 3). {how} Where E_a and E_t share "
+        "less than the other two pairs, as in the paper, training made no one space of sounds and words: "
+        "each side keeps the neighbours it came with."
     )
 
 
@@ -192,9 +192,9 @@ def correlations(found: Result, definition: str, picked: str, file: str) -> None
         )
     ui.reading(
         "**Each dot is a model**, pre-training/training; open ones had clean captions. Click one to look "
-        "into it below. Sections 3.1 and 3.2 of the paper: accuracy follows how well classes already stand "
-        "apart among the sounds, and its logarithm how alike sounds and texts are laid out. With six models "
-        "the intervals are wide, and models that share a pre-training are not independent."
+        "into it below. Sections 3.1 and 3.2 of the paper found that accuracy follows how well classes "
+        "stand apart among the sounds, and its logarithm how alike sounds and texts are laid out. With six "
+        "models the intervals are wide, and models that share a pre-training are not independent."
     )
 
 
