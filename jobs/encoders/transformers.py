@@ -123,6 +123,8 @@ def spectrogram_transformer(argument: str) -> tuple[nn.Module, Callable[[np.ndar
     model, extractor = from_source(argument, build)
 
     def spectrogram(x: np.ndarray) -> np.ndarray:
+        import numpy as np
+
         from jobs.encoders._frames import pad
 
         # A frame of 25 ms is the least that it takes.
