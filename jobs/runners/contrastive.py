@@ -59,7 +59,7 @@ def contrastive_grid(spec: ContrastiveGrid, context: JobContext) -> None:
         context.log(f"Left out {dataset.clips['clip_id'].iloc[row]}: {reason}.")
     asked = read(spec, context.workspace, unreadable)
     clock("decoding")
-    context.progress(_DECODED, 1, "embedding captions")
+    context.progress(_DECODED, 1, "embedding texts")
     said = _Said(spec, asked, context)
     clock("texts")
     backbones, pretrained = _pretrained(spec, asked, sounds, context)
@@ -102,7 +102,14 @@ class _Said:
         names = [label.replace("_", " ") for label in asked.classes]
         self.prompts = [[prompt.replace("{}", name) for name in names] for prompt in spec.prompts]
         flat = [text for texts in self.prompts for text in texts]
-        vectors = text_vectors(spec, [*asked.texts, *flat], context)
+        vectors = text_vectors(
+            spec,
+            [*asked.texts, *flat],
+            context.checkpoint,
+            lambda done, total: context.progress(
+                _DECODED + (_TOLD - _DECODED) * done / total, 1, f"embedding texts: {done:,} of {total:,}"
+            ),
+        )
         n = len(asked.texts)
         self.backbone = text_backbone_of(spec) if spec.tune_text else None
         self.captions: Any = asked.texts if spec.tune_text else vectors[:n]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,13 +16,12 @@ from jobs import encoders
 from jobs.runners import shards
 from jobs.specs import ContrastiveGrid
 
-if TYPE_CHECKING:
-    from jobs.context import JobContext
-
 #: Text encoders that can be trained: models of sentence-transformers.
 TUNABLE = ("minilm", "sentence-transformers")
 #: PANNs' own limit of the mel bands, Hz.
 _FMAX = 14_000.0
+#: Texts that are embedded between two words of progress.
+_TEXTS = 256
 
 
 def backbone_of(spec: ContrastiveGrid) -> nn.Module:
@@ -94,8 +94,10 @@ def text_backbone_of(spec: ContrastiveGrid) -> TextBackbone:
     return TextBackbone(loaded.network, loaded.dimensions)
 
 
-def text_vectors(spec: ContrastiveGrid, texts: Sequence[str], context: JobContext) -> np.ndarray:
-    """Embed texts by the text encoder as it is, (c, d_t) float32; kept in the checkpoint.
+def text_vectors(
+    spec: ContrastiveGrid, texts: Sequence[str], folder: Path, progress: Callable[[int, int], object]
+) -> np.ndarray:
+    """Embed texts by the text encoder as it is, (c, d_t) float32; kept in a folder.
 
     Raises
     ------
@@ -108,12 +110,16 @@ def text_vectors(spec: ContrastiveGrid, texts: Sequence[str], context: JobContex
             f"Encoder {spec.text_encoder} has changed since this was asked for (from {spec.identity} to "
             f"{now}); ask again."
         )
-    path = context.checkpoint / "texts.npz"
+    path = folder / "texts.npz"
     kept = shards.load(path, ("vectors",))
     if kept is not None and len(kept["vectors"]) == len(texts):
         return kept["vectors"]
     model = encoders.load(spec.text_encoder, modality="text")
-    found = np.asarray(model.embed(list(texts)), dtype=np.float32)
+    parts = []
+    for start in range(0, len(texts), _TEXTS):
+        parts.append(np.asarray(model.embed(list(texts[start : start + _TEXTS])), dtype=np.float32))
+        progress(min(start + _TEXTS, len(texts)), len(texts))
+    found = np.concatenate(parts)
     bad = np.flatnonzero(~np.isfinite(found).all(axis=1))
     if len(bad):
         raise ValueError(f"Encoder {spec.text_encoder} gave no finite embedding of {texts[bad[0]]!r}.")
