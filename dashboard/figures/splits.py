@@ -55,6 +55,12 @@ def colour(part: str, theme: str) -> str:
     return palette.BASE[theme][PARTS[part][2]] if part in PARTS else palette.NEUTRAL[theme]
 
 
+def proportion(coords: np.ndarray) -> float:
+    """Return the height of the map over its width, whose axes have one scale."""
+    (left, right), (low, high) = (_room(coords[:, axis]) for axis in (0, 1))
+    return (high - low) / (right - left)
+
+
 def centroids_figure(
     shown: Centroids,
     parts: Sequence[str],

@@ -62,9 +62,9 @@ def class_accuracy_figure(
             }
         ],
     }
-    return go.Figure(
-        {"data": [estimates(names, value, low, high, counts, marker)], "layout": layout}, _validate=False
-    )
+    # Dots at the ends of the axis are whole.
+    dots = estimates(names, value, low, high, counts, marker) | {"cliponaxis": False}
+    return go.Figure({"data": [dots], "layout": layout}, _validate=False)
 
 
 def confusion_figure(

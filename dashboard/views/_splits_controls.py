@@ -165,7 +165,7 @@ def _rule(view: state.View, found: Classes, how: str, k: int, prefix: str) -> Ru
 def _realised(split: ClassSplit, found: Classes, k: int) -> None:
     """Say what the ratio came to: of 18 classes a quarter is no whole number."""
     near = split_numbers.near(split, found, splits.clusters(found, k), int(split.info["cluster"]))
-    st.caption(f"{near:,} of {numbers.count(len(split.train), 'training class')} are of this cluster.")
+    st.caption(f"{near:,} of {numbers.count(len(split.train), 'training class')} are of the test cluster.")
 
 
 def _range(view: state.View, found: Classes, sizes: Sizes, prefix: str) -> dict[str, float | int | str]:

@@ -53,6 +53,14 @@ def show(embedding: EmbedAudio, found: Classes, k: int, picks: list[Pick]) -> No
             )
     with places[len(ordered)]:
         _elbow(embedding, found)
+    # Beside the elbow where that begins a line of its own, else below it.
+    with places[3 if len(ordered) == 2 else len(ordered)]:
+        ui.reading(
+            "K-means on the centroids at unit length, as the clusters are made (section 3.1 of the paper, "
+            "where the elbow gave K = 3). Inertia falls with K by itself; the elbow is where it lies "
+            "farthest below the straight line between its ends (Satopää et al. 2011). The silhouette of the "
+            "clusters, by cosine distance, is highest where they are tightest (Rousseeuw 1987)."
+        )
 
 
 def _elbow(embedding: EmbedAudio, found: Classes) -> None:
@@ -69,10 +77,4 @@ def _elbow(embedding: EmbedAudio, found: Classes) -> None:
         file=f"class-elbow-{embedding.dataset.name}-{embedding.encoder}",
         csv=lambda: splits.elbow_table(found),
         alt="Inertia and silhouette of K-means on the centroids over the number of clusters",
-    )
-    ui.reading(
-        "K-means on the centroids at unit length, as the clusters are made (section 3.1 of the paper, "
-        "where the elbow gave K = 3). Inertia falls with K by itself; the elbow is where it lies farthest "
-        "below the straight line between its ends (Satopää et al. 2011). The silhouette of the clusters, "
-        "by cosine distance, is highest where they are tightest (Rousseeuw 1987)."
     )

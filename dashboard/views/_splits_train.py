@@ -57,7 +57,7 @@ def show(
         seeds=seeds,
         **settings,
     )
-    st.caption(f"Trained with {zeroshot.recipe(spec)}.")
+    st.caption(f"Recipe: {zeroshot.recipe(spec)}.")
     there = workspace.cache.contains(spec.key)
     job = workspace.queue.get(spec.key)
     asked = job is not None and job.state != "done" and not there

@@ -51,7 +51,7 @@ def show(
                 st.button(f"Use {asked.fits}", key="zeroshot-fit", on_click=_fit, args=(view, asked.fits))
             return
         spec = asked.spec
-        st.caption(f"{ui.plain(spec.title)}. Trained with {zeroshot.recipe(spec)}.")
+        st.caption(f"{ui.plain(spec.title)}. Recipe: {zeroshot.recipe(spec)}.")
         job = workspace.queue.get(spec.key)
         if workspace.cache.contains(spec.key):
             st.button(

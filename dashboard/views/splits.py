@@ -11,7 +11,7 @@ from dashboard import data, figures, numbers, split_numbers, splits, state, ui
 from dashboard.components import clips as clip_list
 from dashboard.data import Clips
 from dashboard.figures.separability import figured
-from dashboard.figures.splits import PARTS, UNUSED
+from dashboard.figures.splits import PARTS, UNUSED, proportion
 from dashboard.memory import once
 from dashboard.splits import Classes
 from dashboard.views import _splits_hand as hand
@@ -30,10 +30,16 @@ ORDER = 70
 
 #: Clips of a class that can be heard.
 _HEARD = 12
+#: On a narrow screen names beside points, or below columns, would lie over each other, and a map that is less
+#: wide is less high.
 _CSS = """
 <style>
-/* On a narrow screen names beside points would lie over each other. */
-@media (max-width: 640px) { [class*="st-key-splits-map"] .textpoint { display: none; } }
+@media (max-width: 640px) {
+  [class*="st-key-splits-map"] .textpoint { display: none; }
+  [class*="st-key-splits-matrix"] .xtick { visibility: hidden; }
+  [class*="st-key-splits-map"] :is([data-testid="stElementContainer"], [data-testid="stFullScreenFrame"]):has(
+    [data-testid="stPlotlyChart"]) { max-height: calc((100vw - 6rem) * %.3f + 12rem); overflow: hidden; }
+}
 </style>
 """
 
@@ -122,7 +128,7 @@ def _maps(
     picks: list[Pick],
     label: str,
 ) -> None:
-    st.html(_CSS)
+    st.html(_CSS % proportion(found.coords))
     if any(p.how == "hand" for p in picks):
         hand.brush(view)
     several = len(picks) > 1

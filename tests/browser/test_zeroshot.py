@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from dashboard import splits, zeroshot, zeroshot_model
+from dashboard import data, split_numbers, splits, zeroshot, zeroshot_model
 from tests.browser.helpers import (
     PHONE,
     click,
@@ -31,6 +31,10 @@ PART = """([chart, part]) => {
   if (plots.length !== 1 || !plots[0]._fullData) return null;
   return [...(plots[0]._fullData.find(t => t.meta === part)?.customdata || [])];
 }"""
+
+#: Where the axes of each map begin and end.
+ENDS = """() => [...document.querySelectorAll('[class*="st-key-splits-map"] .js-plotly-plot')].map(
+  p => [p._fullLayout.xaxis.range, p._fullLayout.yaxis.range])"""
 
 
 @pytest.fixture(scope="module")
@@ -125,11 +129,35 @@ def test_a_dot_is_clicked_its_model_looked_into_and_a_clip_heard(page: Any, site
     assert cut_off(page) == []
 
 
+def test_maps_beside_each_other_match_and_the_words_of_clusters_follow_k(
+    page: Any, site: SimpleNamespace
+) -> None:
+    page.goto(link(site, "splits", space="aisfx", compare="yes", how="random", cluster="1"))
+    page.wait_for_selector(".st-key-splits-mapB .js-plotly-plot")
+    resting(page)
+    a, b = page.evaluate(ENDS)
+    assert a == b
+    with showing(site.workspace.root):
+        dataset = site.workspace.dataset("small")
+        spec = next(s.spec for s in site.workspace.spaces(dataset) if s.encoder == "aisfx")
+        found = splits.classes(spec, data.clips(dataset))
+        counts = {k: split_numbers.cluster_sizes(splits.clusters(found, k)) for k in (3, 2)}
+    assert counts[3][0] != counts[2][0]
+    said = "() => document.querySelector('.st-key-splits-b-cluster input')?.value"
+    until(page, said, f"cluster 0, {counts[3][0]} classes".__eq__)
+    page.locator(".st-key-splits-k input").fill("2")
+    page.keyboard.press("Enter")
+    until(page, said, f"cluster 0, {counts[2][0]} classes".__eq__)
+
+
 @pytest.mark.parametrize("page", [PHONE], indirect=True)
 def test_both_pages_fit_a_phone(page: Any, site: SimpleNamespace) -> None:
-    for name, key in (("splits", "splits-mapA"), ("zeroshot", "zeroshot-properties")):
-        page.goto(link(site, name, space="aisfx"))
+    for name, key in (("splits", "splits-mapB"), ("zeroshot", "zeroshot-properties")):
+        page.goto(link(site, name, space="aisfx", compare="yes"))
         page.wait_for_selector(f".st-key-{key} .js-plotly-plot")
         resting(page)
+        if name == "splits":
+            a, b = page.evaluate(ENDS)
+            assert a == b
         assert overflow(page) <= 0, name
         assert cut_off(page) == [], name

@@ -94,6 +94,11 @@ def test_curves_end_where_the_model_stopped() -> None:
         np.full((3, 4), np.nan), best=0, n_train=2, n_validation=1, chance=(0.5, 1)
     )
     assert not failed.layout.annotations
+    assert [t.name for t in failed.data] == ["loss"]
+    curves[2] = np.nan  # one validation class: no accuracy, and no chance beside it
+    alone = figures.learning_figure(curves, best=3, n_train=20, n_validation=1, chance=(0.05, 1))
+    assert [t.name for t in alone.data] == ["loss", "training, 20 classes"]
+    assert [s.y0 for s in alone.layout.shapes if s.yref != "paper"] == [0.05]
 
 
 def test_classes_with_their_intervals_and_chance() -> None:
@@ -103,4 +108,6 @@ def test_classes_with_their_intervals_and_chance() -> None:
     assert trace.error_x.array == pytest.approx([0.3, 0.0])
     assert trace.error_x.arrayminus == pytest.approx([0.3, 0.3])
     assert "n = 9" in figure.layout.yaxis.ticktext[1]
+    # A third of the page less the names of the classes is about 180 pixels, 7 a letter.
+    assert max(map(len, figure.layout.xaxis.title.text.split("<br>"))) <= 24
     assert figure.layout.shapes[0].x0 == 0.5

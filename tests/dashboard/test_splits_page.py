@@ -280,7 +280,7 @@ def test_parts_clusters_and_what_two_splits_share_are_counted(shown: Workspace) 
     assert split_numbers.limits([]) is None
     # On the page: of five classes a half is three.
     app = run("splits", train="5", validation="1", test="2", ratio="0.5")
-    assert "3 of 5 training classes are of this cluster." in words(app)
+    assert "3 of 5 training classes are of the test cluster." in words(app)
 
 
 def test_the_words_of_a_choice_follow_the_clusters(shown: Workspace) -> None:
