@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from core._contrastive_data import VALIDATION_CROPS, Sounds, crop_places
-from core._contrastive_model import Arrays, Learner, Material, Task, Trained
+from core._contrastive_model import Arrays, Learner, Material, Task, Trained, fitting_threads
 from core._training import Checkpoint, Progress
 
 _TELL = 0.2  # seconds between two calls of progress
@@ -209,21 +209,19 @@ class _Work:
 
 @contextmanager
 def _workers(n: int, material: Material) -> Iterator[ThreadPoolExecutor]:
-    """Train models side by side where that changes nothing: on a CPU, if no network draws while it learns.
-
-    Small networks gain more from a core each than from two cores at once.
-    """
-    before = torch.get_num_threads()
+    """Train models side by side where that changes nothing: on a CPU, if no network draws while it learns."""
     networks = list(material.backbones.values())
     draws = material.recipe.tune_text or any(_drops(network) for network in networks)
-    side_by_side = min(n, before) if material.device == "cpu" and not draws else 1
-    torch.set_num_threads(max(1, before // side_by_side))
+    side_by_side = min(n, torch.get_num_threads()) if material.device == "cpu" and not draws else 1
+    if material.text_backbone is not None and material.recipe.tune_text:
+        networks.append(material.text_backbone)
     cuda = [torch.device(material.device)] if material.device.startswith("cuda") else []
-    try:
-        with torch.random.fork_rng(devices=cuda), ThreadPoolExecutor(side_by_side) as pool:
-            yield pool
-    finally:
-        torch.set_num_threads(before)
+    with (
+        fitting_threads(networks, material.device, side_by_side),
+        torch.random.fork_rng(devices=cuda),
+        ThreadPoolExecutor(side_by_side) as pool,
+    ):
+        yield pool
 
 
 def _drops(network: nn.Module) -> bool:

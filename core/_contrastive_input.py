@@ -12,7 +12,7 @@ from torch import nn
 
 from core._arrays import matrix
 from core._contrastive_data import SoftTargets, Sounds, prepared, split_pairs, windows
-from core._contrastive_model import Material, Task, embed_texts, precision
+from core._contrastive_model import Material, Task, embed_texts, fitting_threads, precision
 from core._contrastive_recipe import ContrastiveRecipe, ModelPlan
 
 _PASSES = 64  # windows that go through a network at a time
@@ -156,7 +156,7 @@ def passed_whole(
     size = round(recipe.seconds * recipe.sample_rate)
     moved = copy.deepcopy(network).to(device).eval()
     found = np.zeros((len(chosen), int(network.dim)), dtype=np.float64)  # type: ignore[arg-type]
-    with torch.no_grad():
+    with fitting_threads([network], device), torch.no_grad():
         for first in range(0, len(begin), _PASSES):
             part = slice(first, first + _PASSES)
             crops = prepared(sounds.crop(chosen[owner[part]], begin[part], size), recipe)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,11 +27,28 @@ from core._contrastive_losses import clip_loss, soft_clip_loss
 from core._contrastive_recipe import ContrastiveRecipe, ModelPlan
 
 _CURVES = 5
+_SMALL = 10**6  # weights
 _PASSES = 64  # clips or texts that go through a network at a time where no gradient is wanted
 
 Arrays = dict[str, np.ndarray]
 Embed = Callable[[np.ndarray], torch.Tensor]
 Tick = Callable[[int], object]
+
+
+@contextmanager
+def fitting_threads(networks: Iterable[nn.Module], device: str, workers: int = 1) -> Iterator[None]:
+    """Share the cores between workers; where networks are small, each takes one.
+
+    Threads of one operation wait for each other at its end. Operations of small networks are so short that
+    two threads are hardly faster than one on a quiet machine, and several times slower on a busy one.
+    """
+    before = torch.get_num_threads()
+    small = all(sum(w.numel() for w in network.parameters()) < _SMALL for network in networks)
+    torch.set_num_threads(1 if small and device == "cpu" else max(1, before // workers))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def linear(inputs: int, outputs: int) -> nn.Linear:

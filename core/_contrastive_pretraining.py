@@ -21,7 +21,17 @@ from core._contrastive_data import (
     torch_seed,
     uniform_weights,
 )
-from core._contrastive_model import Arrays, linear, load, moments_of, named, precision, restore, weights_of
+from core._contrastive_model import (
+    Arrays,
+    fitting_threads,
+    linear,
+    load,
+    moments_of,
+    named,
+    precision,
+    restore,
+    weights_of,
+)
 from core._contrastive_recipe import ContrastiveRecipe
 from core._training import Checkpoint, Progress
 
@@ -198,7 +208,7 @@ def run(
 
     tick(0)
     cuda = [torch.device(classifier.device)] if classifier.device.startswith("cuda") else []
-    with torch.random.fork_rng(devices=cuda):
+    with fitting_threads([classifier.network], classifier.device), torch.random.fork_rng(devices=cuda):
         while not classifier.ended:
             classifier.run_epoch(tick)
             if checkpoint is not None and (classifier.ended or time.monotonic() >= due):

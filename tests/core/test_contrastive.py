@@ -89,8 +89,11 @@ def differences(a, b):
 
 @pytest.fixture(scope="module")
 def grid():
-    torch.set_num_threads(2)
-    return train()
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)  # two models side by side, whatever the machine has
+    models = train()
+    torch.set_num_threads(before)
+    return models
 
 
 def test_settings_are_the_papers():
