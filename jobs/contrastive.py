@@ -15,8 +15,17 @@ import pandas as pd
 from core._contrastive_recipe import PAPER, SMALL, ContrastiveRecipe
 from jobs.captions import captions_fingerprint, captions_of
 from jobs.encoders import trained
-from jobs.measures import class_texts
-from jobs.specs import ContrastiveGrid, EmbedAudio, EmbedText, SpecError, ZeroShotClassification, from_json
+from jobs.measures import class_texts, of_pairs
+from jobs.specs import (
+    ContrastiveGrid,
+    EmbedAudio,
+    EmbedText,
+    Separability,
+    Spec,
+    SpecError,
+    ZeroShotClassification,
+    from_json,
+)
 
 if TYPE_CHECKING:
     from jobs.workspace import Dataset, Workspace
@@ -191,6 +200,15 @@ def texts_of_grid(
         for model, name in _models(grid, names)
         for what in ("xt", "Et")
     ]
+
+
+def measured_towers(grid: ContrastiveGrid, dataset: Dataset) -> list[Spec]:
+    """Return E_a and E_t of every model as spaces, and how well E_a parts classes and fits E_t."""
+    found: list[Spec] = []
+    for heard, told in _towers(grid, dataset):
+        found += [heard, told, Separability(embedding=heard, labels=dataset.labels_fingerprint)]
+        found += of_pairs(dataset, [heard], [told], of="classes")
+    return found
 
 
 def _models(grid: ContrastiveGrid, names: Sequence[str] | None) -> list[tuple[int, str]]:
