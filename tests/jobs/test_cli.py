@@ -43,6 +43,7 @@ def commands(group: Any, path: tuple[str, ...] = ()) -> dict[str, Any]:
 
 
 WANTED = {"demo", "serve", "worker", "add", "datasets", "encoders", "embed", "project", "run"} | {
+    "classify",
     "measure",
     "compare",
     "retrieve",
