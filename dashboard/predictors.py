@@ -19,7 +19,7 @@ from core.statistics import Correlation
 from dashboard import agreement, leakage, numbers, retrieval, separability, tables, zeroshot
 from dashboard import zeroshot_related as over_models
 from dashboard.data import workspace as shown_workspace
-from dashboard.figures.leakage import Dots
+from dashboard.figures.predictors import Dots
 from dashboard.figures.zeroshot import Fitted
 from dashboard.memory import once
 from dashboard.results import has

@@ -7,7 +7,7 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard import leakage, numbers, state, ui
+from dashboard import leakage, leakage_captions, numbers, state, ui
 from dashboard.components import clips as clip_list
 from dashboard.data import Clips
 from dashboard.figures import leakage as figures
@@ -27,7 +27,7 @@ def show(view: state.View, dataset: Dataset, c: Clips, found: Result, label: str
             "No caption of a training clip names a test class, so that dirty and clean training are the same."
         )
         return
-    shown = leakage.leaks(found)
+    shown = leakage_captions.leaks(found)
     name = label or shown.names[0]
     left, right = st.columns([1, 1.15], gap="large")
     with left:
@@ -35,7 +35,7 @@ def show(view: state.View, dataset: Dataset, c: Clips, found: Result, label: str
             figures.leaks_figure(shown.names, shown.captions, shown.clips, chosen=name, theme=ui.theme()),
             key=_FIGURE,
             file=f"leaks-{file}",
-            csv=partial(leakage.leaks_csv, found),
+            csv=partial(leakage_captions.leaks_csv, found),
             on_select=_clicked,
             caption="click a class for examples",
             alt=f"Captions that name each of {len(shown.names)} test classes",
@@ -57,7 +57,7 @@ def show(view: state.View, dataset: Dataset, c: Clips, found: Result, label: str
     _labels(found)
 
 
-def _examples(dataset: Dataset, c: Clips, found: Result, shown: leakage.Leaks, name: str) -> None:
+def _examples(dataset: Dataset, c: Clips, found: Result, shown: leakage_captions.Leaks, name: str) -> None:
     at = shown.names.index(name)
     n, clips = int(shown.captions[at]), int(shown.clips[at])
     st.markdown(f"**{ui.plain(name)}** · {numbers.count(n, 'caption')} of {numbers.count(clips, 'clip')}")
@@ -66,12 +66,12 @@ def _examples(dataset: Dataset, c: Clips, found: Result, shown: leakage.Leaks, n
         return
     words = ", ".join(shown.words[at][:6])
     st.caption(f"named by: {ui.plain(words)}")
-    rows = leakage.examples(found, name, _MOST)
+    rows = leakage_captions.examples(found, name, _MOST)
     items = "".join(
         "<li>“"
         + "".join(
             f"<mark>{html.escape(piece)}</mark>" if names else html.escape(piece)
-            for piece, names in leakage.marked(caption, matched)
+            for piece, names in leakage_captions.marked(caption, matched)
         )
         + "”</li>"
         for caption, matched in zip(rows["caption"], rows["matched"], strict=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import leakage, numbers, state, ui
+from dashboard import leakage_maps, numbers, state, ui
 from dashboard.components import clips as clip_list
 from dashboard.data import Clips
 from dashboard.figures import leakage as figures
@@ -21,14 +21,14 @@ def show(
 ) -> None:
     """Draw the maps, then the clips of the class that is chosen."""
     st.subheader("The spaces on small maps", anchor=False)
-    layer = view.choice("layer", list(leakage.LAYERS), "Ea")
+    layer = view.choice("layer", list(leakage_maps.LAYERS), "Ea")
     tested = set(found.clips["clip_id"].astype(str))
     clip = view.text("clip", check=lambda given: given in tested)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.segmented_control(
             "Sounds in the first rows",
-            list(leakage.LAYERS),
-            format_func=leakage.LAYERS.__getitem__,
+            list(leakage_maps.LAYERS),
+            format_func=leakage_maps.LAYERS.__getitem__,
             key=view.key("layer"),
             required=True,
         )
@@ -43,9 +43,9 @@ def show(
 
     def draw() -> object:
         return figures.small_maps_figure(
-            leakage.maps(found, c, layer, picked),
+            leakage_maps.maps(found, c, layer, picked),
             found.tests,
-            leakage.styles_of(found, c),
+            leakage_maps.styles_of(found, c),
             chosen=label,
             clip=clip,
             theme=theme,
@@ -55,7 +55,7 @@ def show(
         once(("figure", "leakage-maps", found.spec.key, c.key, layer, picked, label, clip, theme), draw),
         key=_MAPS,
         file=f"leakage-maps-{file}",
-        csv=lambda: leakage.maps_csv(found, layer, picked),
+        csv=lambda: leakage_maps.maps_csv(found, layer, picked),
         on_select=_clicked,
         caption="click a point: its class is marked in every map, and its clips are listed",
         alt=f"Small maps of {len(found.clips)} test clips by {len(found.models)} models, and of texts",
@@ -78,7 +78,7 @@ def _methods(found: Result) -> list[object]:
 
 
 def _heard(dataset: Dataset, c: Clips, found: Result, picked: str, label: str, clip: str) -> None:
-    shown = leakage.of_class(found, picked, label, clip).head(leakage.MOST if label else 8)
+    shown = leakage_maps.of_class(found, picked, label, clip).head(leakage_maps.MOST if label else 8)
     ids = shown["clip_id"].astype(str).tolist()
     what = f"Test clips of {label}" if label else "Test clips"
     total = int((found.clips["label"] == label).sum()) if label else len(found.clips)

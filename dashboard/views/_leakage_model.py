@@ -7,11 +7,12 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from dashboard import leakage, numbers, state, ui
+from dashboard import leakage, leakage_maps, leakage_model, numbers, state, ui
 from dashboard.components import clips as clip_list
 from dashboard.data import Clips
 from dashboard.figures import leakage as figures
-from dashboard.leakage import Judged, Result
+from dashboard.leakage import Result
+from dashboard.leakage_model import Judged
 from dashboard.memory import once
 from jobs.workspace import Dataset, Workspace
 
@@ -36,11 +37,11 @@ def show(
         found.good["name"].astype(str).tolist(),
         key=view.key("model"),
     )
-    shown = leakage.judged(found, picked)
+    shown = leakage_model.judged(found, picked)
     _facts(shown)
     file = f"{file}-{picked.replace('/', '-')}"
-    names, _ = leakage.confused(shown)
-    first = leakage.first_cell(shown)
+    names, _ = leakage_model.confused(shown)
+    first = leakage_model.first_cell(shown)
     pair = (view.choice("true", names, first[0]), view.choice("taken", names, first[1]))
     left, right = st.columns([1, 1.25], gap="medium")
     with left:
@@ -61,7 +62,7 @@ def show(
 def _facts(shown: Judged) -> None:
     r = shown.row
     pairs = [
-        ("accuracy, 95%", leakage.share_said(r)),
+        ("accuracy, 95%", leakage_model.share_said(r)),
         ("chance", f"{r['chance']:.3f}"),
         ("pairs of sound and caption", f"{int(r['n_pairs']):,}"),
         ("left out as leaks", f"{int(r['n_removed']):,}"),
@@ -74,14 +75,14 @@ def _facts(shown: Judged) -> None:
 
 def _classes(found: Result, shown: Judged, picked: str, label: str, file: str) -> None:
     theme = ui.theme()
-    rows = leakage.by_class(found, picked)
+    rows = leakage_model.by_class(found, picked)
     ui.chart(
         figures.class_by_model_figure(
             rows, model=picked, chance=float(shown.row["chance"]), chosen=label, theme=theme
         ),
         key=_CLASSES,
         file=f"class-accuracy-{file}",
-        csv=partial(leakage.by_class_csv, rows, picked),
+        csv=partial(leakage_model.by_class_csv, rows, picked),
         on_select=_class_clicked,
         caption="click a class to mark it in the maps",
         alt=f"Accuracy of {len(shown.classes)} test classes by {picked}",
@@ -90,7 +91,7 @@ def _classes(found: Result, shown: Judged, picked: str, label: str, file: str) -
 
 def _confusion(found: Result, shown: Judged, picked: str, pair: tuple[str, str], file: str) -> None:
     theme = ui.theme()
-    names, counts = leakage.confused(shown)
+    names, counts = leakage_model.confused(shown)
     some = "" if len(names) == len(shown.classes) else f"; the {len(names)} classes with most mistakes"
     ui.chart(
         once(
@@ -99,7 +100,7 @@ def _confusion(found: Result, shown: Judged, picked: str, pair: tuple[str, str],
         ),
         key=_CONFUSION,
         file=f"confusion-{file}",
-        csv=partial(leakage.confusion_csv, shown),
+        csv=partial(leakage_model.confusion_csv, shown),
         on_select=_cell_clicked,
         caption=f"click a cell to list its clips{some}",
         alt=f"Confusion matrix of {len(names)} test classes by {picked}",
@@ -119,7 +120,7 @@ def _cell(
     places[0].selectbox("Clips of", names, key=view.key("true"))
     places[1].selectbox("taken for", names, key=view.key("taken"))
     true, taken = pair
-    cell = leakage.in_cell(found, picked, true, taken)
+    cell = leakage_model.in_cell(found, picked, true, taken)
     if not len(cell):
         said = "is taken for itself" if true == taken else f"is taken for {ui.plain(taken)}"
         st.caption(f"No clip of {ui.plain(true)} {said}. Click another cell.")
@@ -142,7 +143,7 @@ def _cell(
         )
     with right:
         st.markdown(f"Clips of **{ui.plain(taken)}**, to compare")
-        beside = leakage.of_class(found, picked, taken)["clip_id"].astype(str).tolist()
+        beside = leakage_maps.of_class(found, picked, taken)["clip_id"].astype(str).tolist()
         clip_list.show(
             c,
             [i for i in reversed(beside) if i not in set(some["clip_id"])][:4],
@@ -161,7 +162,7 @@ def _learning(found: Result, shown: Judged, picked: str, file: str) -> None:
             once(
                 ("figure", "leakage-learning", found.spec.key, picked, theme),
                 lambda: figures.contrastive_learning_figure(
-                    leakage.curves(found, picked),
+                    leakage_model.curves(found, picked),
                     best=int(shown.row["best_epoch"]),
                     unfrozen=found.spec.frozen_epochs,
                     theme=theme,
@@ -169,7 +170,7 @@ def _learning(found: Result, shown: Judged, picked: str, file: str) -> None:
             ),
             key="leakage-learning",
             file=f"learning-curves-{file}",
-            csv=partial(leakage.curves_csv, found, picked),
+            csv=partial(leakage_model.curves_csv, found, picked),
             alt="Losses, temperature and gradient norm over the epochs",
         )
     with right:

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from dashboard import leakage, numbers, state, ui
-from dashboard.figures import leakage as figures
+from dashboard.figures import predictors as figures
 from dashboard.leakage import PAPER, Related, Result
 from dashboard.ui import Cell
 from jobs.specs.contrastive import PRETRAININGS, TRAININGS

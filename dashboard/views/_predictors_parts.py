@@ -11,7 +11,7 @@ import streamlit as st
 
 from core.statistics import Correlation
 from dashboard import numbers, predictors, state, ui
-from dashboard.figures import leakage as figures
+from dashboard.figures import predictors as figures
 from dashboard.figures.separability import figured
 from dashboard.predictors import Board, Dot, Ranked, Reference
 from dashboard.ui import Cell

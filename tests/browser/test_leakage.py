@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard import leakage
+from dashboard import leakage, leakage_model
 from tests.browser.helpers import (
     PHONE,
     click,
@@ -60,7 +60,7 @@ def test_a_class_is_marked_in_every_map_its_clips_are_heard_and_a_model_looked_i
         apart = np.abs(related.dots.x[:, None] - related.dots.x) + 9 * np.eye(6)
         alone = int(apart.min(axis=0).argmax())
         model = related.dots.ids[alone]
-        judged = leakage.judged(found, model)
+        judged = leakage_model.judged(found, model)
     page.goto(link(site, "leakage"))
     page.wait_for_selector(f"{MAPS} .js-plotly-plot")
     resting(page)
@@ -89,7 +89,7 @@ def test_a_class_is_marked_in_every_map_its_clips_are_heard_and_a_model_looked_i
         lambda n: n == 9,
         MAPS,
     )
-    pair = leakage.first_cell(judged)
+    pair = leakage_model.first_cell(judged)
     right = judged.classes[int(np.flatnonzero(np.diag(judged.confusion))[-1])]
     assert (right, right) != pair
     click(page, ".st-key-leakage-confusion", "cells", f"{right},{right}")

@@ -9,7 +9,9 @@ import pytest
 
 from dashboard import palette
 from dashboard.figures import leakage as figures
-from dashboard.figures.leakage import ByClass, Dots, Panel
+from dashboard.figures import predictors as over
+from dashboard.figures.leakage import ByClass, Panel
+from dashboard.figures.predictors import Dots
 from dashboard.figures.zeroshot import Fitted
 
 STYLES = [palette.Style("#437bfe", "#3a70f2"), palette.Style("#da6c28", "#d9481c", "square")]
@@ -83,7 +85,7 @@ def dots(n: int = 6) -> Dots:
 def test_a_correlation_has_its_dots_line_and_intervals() -> None:
     shown = dots()
     at = np.linspace(0, 1, 5)
-    figure = figures.correlation_figure(
+    figure = over.correlation_figure(
         shown,
         x_title="silhouette",
         y_title="accuracy",
@@ -114,14 +116,14 @@ def test_a_correlation_has_its_dots_line_and_intervals() -> None:
 def test_names_of_near_dots_do_not_lie_over_each_other() -> None:
     x, y = np.array([0.0, 0.005, 1.0]), np.array([0.0, 0.0, 1.0])
     shown = Dots(list("abc"), list("abc"), list("abc"), x, y, np.zeros(3, int), ["one"])
-    figure = figures.correlation_figure(shown, x_title="x", y_title="y", things="spaces")
+    figure = over.correlation_figure(shown, x_title="x", y_title="y", things="spaces")
     first, second, _ = traces(figure, "models")[0].textposition
     assert first != second
 
 
 def test_measures_are_ranked_from_the_top() -> None:
     pearson = np.array([[0.9, 0.5, 0.99], [-0.3, -0.8, 0.4]])
-    figure = figures.ranked_figure(
+    figure = over.ranked_figure(
         ["silhouette", "hubness"], ["s", "h"], pearson, -pearson, [5, 6], things="spaces", picked="h"
     )
     whole(figure)
@@ -137,7 +139,7 @@ def test_measures_are_ranked_from_the_top() -> None:
 
 def test_nngs_over_k_leaves_out_where_there_is_no_correlation() -> None:
     values = np.array([[np.nan] * 3, [0.5, -0.2, 0.9], [0.7, 0.1, 0.95]])
-    figure = figures.over_k_figure(
+    figure = over.over_k_figure(
         np.array([1, 2, 5]), values, [("CKA", 0.4), ("RBF", np.nan)], k=2, n=5, items="40 clips"
     )
     whole(figure)
@@ -196,9 +198,9 @@ def test_learning_ends_where_the_model_stopped() -> None:
     "draw",
     [
         lambda: figures.small_maps_figure([], NAMES, STYLES),
-        lambda: figures.correlation_figure(dots(0), x_title="x", y_title="y", things="models"),
-        lambda: figures.ranked_figure([], [], np.empty((0, 3)), np.empty((0, 3)), [], things="spaces"),
-        lambda: figures.over_k_figure(np.array([1]), np.full((1, 3), np.nan), [], k=1, n=4, items="4 clips"),
+        lambda: over.correlation_figure(dots(0), x_title="x", y_title="y", things="models"),
+        lambda: over.ranked_figure([], [], np.empty((0, 3)), np.empty((0, 3)), [], things="spaces"),
+        lambda: over.over_k_figure(np.array([1]), np.full((1, 3), np.nan), [], k=1, n=4, items="4 clips"),
         lambda: figures.class_by_model_figure(
             ByClass([], np.empty((0, 3)), np.empty(0, int), [], np.empty((0, 0))), model="m", chance=0.1
         ),
@@ -217,4 +219,4 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
     shown = dots()
     wrong = Dots(shown.ids, shown.names, shown.said, shown.x[:3], shown.y, shown.series, shown.kinds)
     with pytest.raises(ValueError, match="each needs both"):
-        figures.correlation_figure(wrong, x_title="x", y_title="y", things="models")
+        over.correlation_figure(wrong, x_title="x", y_title="y", things="models")

@@ -13,7 +13,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import confusion_matrix
 
-from dashboard import data, leakage
+from dashboard import data, leakage, leakage_captions, leakage_maps, leakage_model
 from dashboard.leakage import Result
 from jobs import inprocess
 from jobs.workspace import Workspace
@@ -96,7 +96,7 @@ def test_a_model_is_judged_as_its_predictions_say(shown: Workspace) -> None:
     found = of(shown)
     p = table(shown, "predictions")
     p = p[p["model"] == 3]
-    judged = leakage.judged(found, "clean/clean")
+    judged = leakage_model.judged(found, "clean/clean")
     np.testing.assert_array_equal(
         judged.confusion, confusion_matrix(p["label"], p["predicted"], labels=judged.classes)
     )
@@ -105,10 +105,10 @@ def test_a_model_is_judged_as_its_predictions_say(shown: Workspace) -> None:
         hits = int((mine["predicted"] == name).sum())
         low, high = stats.binomtest(hits, len(mine)).proportion_ci(method="wilson")
         assert share.tolist() == pytest.approx([hits / len(mine), low, high])
-    true, taken = leakage.first_cell(judged)
+    true, taken = leakage_model.first_cell(judged)
     off = judged.confusion - np.diag(np.diag(judged.confusion))
     assert off[judged.classes.index(true), judged.classes.index(taken)] == off.max()
-    cell = leakage.in_cell(found, "clean/clean", true, taken)
+    cell = leakage_model.in_cell(found, "clean/clean", true, taken)
     assert sorted(cell["clip_id"]) == sorted(p["clip_id"][(p["label"] == true) & (p["predicted"] == taken)])
     assert (cell["score"] - cell["own_score"]).is_monotonic_increasing
 
@@ -118,27 +118,29 @@ def test_only_the_classes_with_most_mistakes_are_drawn_where_there_are_many() ->
     confusion = np.diag(np.full(n, 5))
     confusion[2, 29] = confusion[29, 2] = 4
     names = [f"class {i:02d}" for i in range(n)]
-    judged = leakage.Judged(pd.Series(dtype=float), names, confusion.sum(1), np.empty((n, 3)), confusion)
-    some, drawn = leakage.confused(judged)
-    assert len(some) == leakage.MOST_CONFUSED
+    judged = leakage_model.Judged(
+        pd.Series(dtype=float), names, confusion.sum(1), np.empty((n, 3)), confusion
+    )
+    some, drawn = leakage_model.confused(judged)
+    assert len(some) == leakage_model.MOST_CONFUSED
     assert {"class 02", "class 29"} <= set(some)
     assert drawn[some.index("class 02"), some.index("class 29")] == 4
 
 
 def test_the_most_mistaken_clips_of_a_class_come_first_and_a_chosen_one_before(shown: Workspace) -> None:
     found = of(shown)
-    rows = leakage.of_class(found, "none/clean", "Wind")
+    rows = leakage_maps.of_class(found, "none/clean", "Wind")
     assert set(rows["label"]) == {"Wind"}
     assert (rows["own_score"] - rows["score"]).is_monotonic_increasing
     last = rows["clip_id"].iloc[-1]
-    assert leakage.of_class(found, "none/clean", "Wind", last)["clip_id"].iloc[0] == last
-    assert len(leakage.of_class(found, "none/clean", "")) == len(found.clips)
+    assert leakage_maps.of_class(found, "none/clean", "Wind", last)["clip_id"].iloc[0] == last
+    assert len(leakage_maps.of_class(found, "none/clean", "")) == len(found.clips)
 
 
 def test_maps_hold_what_the_result_holds(shown: Workspace) -> None:
     found = of(shown)
     c = data.clips(shown.dataset("small"))
-    lines = leakage.maps(found, c, "Ea", "dirty/clean")
+    lines = leakage_maps.maps(found, c, "Ea", "dirty/clean")
     assert [[p.title for p in line] for line in lines] == [
         ["(a) dirty/dirty", "(b) clean/dirty", "(c) none/dirty"],
         ["(d) dirty/clean", "(e) clean/clean", "(f) none/clean"],
@@ -156,14 +158,14 @@ def test_maps_hold_what_the_result_holds(shown: Workspace) -> None:
     tested = table(shown, "clips").query("part == 'test'")
     assert list(lines[0][0].ids) == tested["clip_id"].tolist()
     assert [found.tests[i] for i in lines[0][0].codes] == tested["label"].tolist()
-    rows = pd.read_csv(io.BytesIO(leakage.maps_csv(found, "Ea", "dirty/clean")))
+    rows = pd.read_csv(io.BytesIO(leakage_maps.maps_csv(found, "Ea", "dirty/clean")))
     assert len(rows) == 9 * len(tested) + 2 * len(found.tests)
 
 
 def test_leaks_are_counted_by_class(shown: Workspace) -> None:
     found = of(shown)
     rows = table(shown, "leaks")
-    leaks = leakage.leaks(found)
+    leaks = leakage_captions.leaks(found)
     counts = dict(
         zip(leaks.names, zip(leaks.captions.tolist(), leaks.clips.tolist(), strict=True), strict=True)
     )
@@ -172,10 +174,10 @@ def test_leaks_are_counted_by_class(shown: Workspace) -> None:
         mine = rows[rows["label"] == name]
         assert (n, clips) == (len(mine), mine["clip_id"].nunique())
     assert leaks.words[leaks.names.index("Cat meow")] == ["cat", "meow"]
-    some = leakage.examples(found, "Cat meow", 2)
+    some = leakage_captions.examples(found, "Cat meow", 2)
     assert len(some) == 2
     for caption, matched in zip(some["caption"], some["matched"], strict=True):
-        pieces = leakage.marked(caption, matched)
+        pieces = leakage_captions.marked(caption, matched)
         assert "".join(text for text, _ in pieces) == caption
         assert [text for text, names in pieces if names] == ["cat", "meow"]
 
@@ -226,7 +228,7 @@ def test_a_failed_model_is_said_and_left_out(tmp_path: Path) -> None:
         assert leakage.related(of(found), "silhouette").found.n == 5  # type: ignore[union-attr]
         assert "none/clean" not in next(s for s in app.selectbox if s.key == "leakage.model").options
         assert "–" in html(app)
-        lines = leakage.maps(of(found), data.clips(found.dataset("small")), "Ea", "dirty/dirty")
+        lines = leakage_maps.maps(of(found), data.clips(found.dataset("small")), "Ea", "dirty/dirty")
         assert lines[1][2].title == "(f) none/clean: no map"
 
 

@@ -1,0 +1,140 @@
+"""One contrastive model from near by: its classes, what it confuses, how it learned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from core import statistics
+from dashboard import tables
+from dashboard.figures.leakage import ByClass
+from dashboard.leakage import Result
+from dashboard.memory import once
+
+#: Classes up to which a matrix of all is drawn.
+MOST_CONFUSED = 24
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One model from near by.
+
+    Attributes
+    ----------
+    row : Series
+        Its row in the table of models.
+    classes : list of str
+        The test classes.
+    counts : ndarray of int, shape (T,)
+        Test clips of each.
+    accuracy : ndarray, shape (T, 3)
+        Of each class, with the ends of its interval.
+    confusion : ndarray of int, shape (T, T)
+    """
+
+    row: pd.Series
+    classes: list[str]
+    counts: np.ndarray
+    accuracy: np.ndarray
+    confusion: np.ndarray
+
+
+def judged(found: Result, model: str) -> Judged:
+    """Return one model, by its name."""
+
+    def read() -> Judged:
+        at = found.number(model)
+        confusion = found.array("confusion")[at].astype(np.int64)
+        counts = confusion.sum(axis=1)
+        shares = [
+            statistics.share_interval(int(h), int(n)) for h, n in zip(np.diag(confusion), counts, strict=True)
+        ]
+        accuracy = np.array([(s.value, s.low, s.high) for s in shares], float).reshape(-1, 3)
+        row = found.models[found.models["model"] == at].iloc[0]
+        return Judged(row, found.tests, counts, accuracy, confusion)
+
+    return once(("contrastive-model", found.spec.key, model), read)
+
+
+def by_class(found: Result, model: str) -> ByClass:
+    """Return the accuracy of each class by one model, and by the others, the best class first."""
+    shown = judged(found, model)
+    others = [n for n in found.good["name"].astype(str) if n != model]
+    rest = np.array([judged(found, n).accuracy[:, 0] for n in others]).reshape(len(others), -1)
+    order = np.lexsort((np.array(shown.classes), -np.nan_to_num(shown.accuracy[:, 0], nan=-1)))
+    return ByClass(
+        [shown.classes[i] for i in order.tolist()],
+        shown.accuracy[order],
+        shown.counts[order],
+        others,
+        rest[:, order],
+    )
+
+
+def by_class_csv(shown: ByClass, model: str) -> bytes:
+    """Return the accuracy of each class by every model."""
+    frame = pd.DataFrame(shown.accuracy, columns=[model, f"{model}_low", f"{model}_high"])
+    frame.insert(0, "class", list(shown.names))
+    frame["clips"] = shown.counts
+    for name, values in zip(shown.others, shown.rest, strict=True):
+        frame[name] = values
+    return tables.csv(frame)
+
+
+def confused(shown: Judged) -> tuple[list[str], np.ndarray]:
+    """Return the classes of the matrix that is drawn, and it: all, or those with most mistakes."""
+    n = len(shown.classes)
+    if n <= MOST_CONFUSED:
+        return shown.classes, shown.confusion
+    off = shown.confusion - np.diag(np.diag(shown.confusion))
+    at = np.sort(np.argsort(-(off.sum(axis=0) + off.sum(axis=1)), kind="stable")[:MOST_CONFUSED])
+    return [shown.classes[i] for i in at.tolist()], shown.confusion[np.ix_(at, at)]
+
+
+def first_cell(shown: Judged) -> tuple[str, str]:
+    """Return the pair of classes that is confused most, or a class that is not if none is."""
+    names, confusion = confused(shown)
+    off = confusion - np.diag(np.diag(confusion))
+    at = off if off.any() else confusion
+    i, j = (int(v) for v in np.unravel_index(int(at.argmax()), at.shape))
+    return names[i], names[j]
+
+
+def in_cell(found: Result, model: str, true: str, taken: str) -> pd.DataFrame:
+    """Return the clips of a cell of the confusion matrix, those that were nearly right first."""
+    p = found.predictions[found.predictions["model"] == found.number(model)]
+    p = p[(p["label"] == true) & (p["predicted"] == taken)]
+    margin = p["score"] - p["own_score"]
+    # Of those that were right the surest come first.
+    margin = -p["score"] if true == taken else margin
+    return p.assign(margin=margin).sort_values(["margin", "clip_id"], kind="stable").reset_index(drop=True)
+
+
+def confusion_csv(shown: Judged) -> bytes:
+    """Return the confusion matrix, a row a pair."""
+    rows = [
+        {"class": a, "taken_for": b, "clips": int(shown.confusion[i, j])}
+        for i, a in enumerate(shown.classes)
+        for j, b in enumerate(shown.classes)
+    ]
+    return tables.csv(pd.DataFrame(rows))
+
+
+def curves(found: Result, model: str) -> np.ndarray:
+    """Return the learning curves of a model, (5, E)."""
+    return np.asarray(found.array("curves")[found.number(model)], float)
+
+
+def curves_csv(found: Result, model: str) -> bytes:
+    """Return the learning curves of a model."""
+    names = ("loss", "validation_loss", "temperature", "learning_rate", "gradient_norm")
+    frame = pd.DataFrame(dict(zip(names, curves(found, model), strict=True)))
+    frame.insert(0, "epoch", np.arange(1, len(frame) + 1))
+    return tables.csv(frame)
+
+
+def share_said(row: pd.Series) -> str:
+    """Say the accuracy of a model with its interval."""
+    return f"{row['accuracy']:.3f} ({row['accuracy_low']:.3f} to {row['accuracy_high']:.3f})"
