@@ -15,7 +15,7 @@ from scipy import stats
 from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
 
-from jobs.specs import EmbedAudio, LossGrid, Spec
+from jobs.specs import EmbedAudio, LossGrid, LossNetworkGrid, Spec
 from jobs.workspace import Dataset, Workspace
 from tests.dashboard import made
 
@@ -210,6 +210,34 @@ def _matrices(
         means.append(mean)
         cvs.append(cv)
     return np.nanmean(means, axis=0), np.nanmean(cvs, axis=0)
+
+
+def network_like(found: Workspace, dataset: Dataset, heads: LossGrid) -> LossNetworkGrid:
+    """Store what heads came to as if a network had been trained: before it there is no space."""
+    same = (
+        "labels",
+        "losses",
+        "add_weights",
+        "dim",
+        "epochs",
+        "learning_rate",
+        "seeds",
+        "keep",
+        "keep_clips",
+    )
+    spec = LossNetworkGrid(dataset=dataset.ref, **{name: getattr(heads, name) for name in same})
+    artifact = found.cache.open(heads.key)
+    tables = ("runs", "predictions", "recipes", "clips", "classes", "kept_clips")
+    arrays = ["curves", "class_mean", "class_cv", "kept_epochs"]
+    for i in range(len(spec.recipes)):
+        arrays += [f"audio_{i}", f"kept_space_{i}", f"kept_map_{i}"]
+    with found.cache.writer(spec.key, spec=spec.to_json()) as w:
+        for name in tables:
+            w.table(name, artifact.table(name).to_pandas())
+        for name in arrays:
+            w.array(name, np.asarray(artifact.array(name)))
+        w.meta.update(artifact.meta | {"before": "network"})
+    return spec
 
 
 def waiting(found: Workspace, dataset: Dataset, frozen: EmbedAudio, **changes: Any) -> Spec:

@@ -405,6 +405,27 @@ def test_trainings_of_several_spaces_stand_side_by_side(made: Any, fresh: Worksp
     assert 'aria-label="Accuracy by loss, dataset and space"' in html(app)
 
 
+def test_networks_begin_with_no_space(made: Any, fresh: Workspace, tmp_path: Path) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=10, sounds=False, classes=FEW)
+    space = made.space(found, dataset, "aisfx", seed=0, spread=1.0)
+    heads = made_losses.grid(found, dataset, space, losses=("ce", "opl"), epochs=2, keep=2)
+    spec = made_losses.network_like(found, dataset, heads)
+    app = run(grid=spec.key[:12], clip="rain__take-003")
+    said = words(app)
+    assert "train small-cnn on small with 2 losses × 2 seeds" in said
+    assert "the network that training begins with" in said
+    assert "Nearest after cross-entropy" in said
+    assert "Nearest before" not in said
+    assert "Nearest to" in said
+    network = losses.result(spec)
+    film = json.loads(loss_spaces.film(network, data.clips(dataset), ["OPL"], held=False).content)
+    assert len(film["figure"]["data"]) == 1
+    assert losses.kept_space(network, dataset, "OPL").source == spec
+    # It is there whatever space is chosen, and stands beside the heads.
+    assert {g.id for g in losses.grids(found, dataset, space)} == {heads.key[:12], spec.key[:12]}
+    assert {losses.started_from(g.spec) for _, g in losses.everywhere(found)} == {"aisfx", "small-cnn"}
+
+
 def test_empty_states_say_what_to_do(made: Any, fresh: Workspace, tmp_path: Path) -> None:
     assert "There is no dataset to train on yet" in words(run())
     found, dataset = made.workspace(tmp_path, per_class=3, sounds=False, classes={"Rain": "Nature"})
