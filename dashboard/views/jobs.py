@@ -12,7 +12,7 @@ from jobs.workspace import Workspace
 
 TITLE = "Jobs"
 ICON = ":material/manufacturing:"
-ORDER = 90
+ORDER = 85
 
 _SHOWN = {
     "all": ("queued", "running", "done", "failed", "cancelled"),
