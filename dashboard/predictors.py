@@ -234,6 +234,16 @@ def missing(b: Board, names: Sequence[str], reference: Reference | None) -> list
     return list({s.key: s for s in wanted if s is not None and not has(s)}.values())
 
 
+def unkept(shown: Workspace, dataset: Dataset) -> list[Spec]:
+    """Return E_a and E_t of the newest grid of Leakage lab, as far as they are no spaces of their own yet."""
+    grid = next((g.spec for g in leakage.grids(shown, dataset) if g.state == "done"), None)
+    if grid is None:
+        return []
+    found = leakage.result(grid)
+    specs = [s for name in found.good["name"] for s in leakage.spaces_of(dataset, found, str(name))]
+    return [s for s in specs if s.run.startswith("E") and not has(s)]
+
+
 def without(b: Board, names: Sequence[str], reference: Reference | None) -> list[tuple[str, str]]:
     """Return the spaces that cannot have one of the numbers, and why."""
     out = {}

@@ -307,6 +307,17 @@ def everything(
             "predictors-rest",
             primary=False,
         )
+    unkept = predictors.unkept(workspace, b.dataset)
+    if unkept:
+        ui.compute(
+            workspace,
+            unkept,
+            "Add the models of Leakage lab",
+            "predictors-unkept",
+            primary=False,
+            said="The contrastive models that were trained here are not among these spaces yet.",
+            each=False,
+        )
     if not lacking and not others:
         st.caption("All that can be computed for these spaces is there.")
     _numbers(shown, asked)
