@@ -186,7 +186,8 @@ def zero_shot(
     if correlation is not None:
         say(
             f"{_AXIS[spec.setup].replace('_', ' ')} and accuracy: r = {correlation['r']:.3f} "
-            f"({correlation['low']:.3f} to {correlation['high']:.3f}), n = {correlation['n']}."
+            f"({correlation['low']:.3f} to {correlation['high']:.3f}), p = {correlation['p']:.2g}, "
+            f"n = {correlation['n']}; models that share test classes are not independent."
         )
 
 
@@ -238,17 +239,17 @@ def _configurations(table: pd.DataFrame, by: tuple[str, ...], names: list[str]) 
 
 
 def _correlation(table: pd.DataFrame, axis: str) -> dict[str, Any] | None:
-    """Return Pearson's r of a property and accuracy; None where one of them does not vary."""
+    """Return Pearson's r of a property and accuracy; None where one does not vary, or for fewer than 4."""
     from core.statistics import pearson
 
     known = table.dropna(subset=["accuracy"])
     x, y = known[axis].to_numpy(np.float64), known["accuracy"].to_numpy(np.float64)
-    if len(x) < 2:
+    if len(x) < 4:  # without an interval
         return None
     found = pearson(x, y)
     if not np.isfinite(found.r):
         return None
-    return {"x": axis, "r": found.r, "low": found.low, "high": found.high, "n": found.n}
+    return {"x": axis, "r": found.r, "low": found.low, "high": found.high, "p": found.p, "n": found.n}
 
 
 def _numbers(text: str, between: str, kind: type, name: str, example: str, count: int | None = None) -> list:

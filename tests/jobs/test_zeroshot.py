@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import pearsonr
 
 import core._zeroshot_grid as grid
 from core.splits import (
@@ -647,6 +648,8 @@ def test_train_from_the_command_line(
         assert (row["models"], row["failed"]) == (2, 0)
     known = np.corrcoef(models["ratio"].astype(float), models["accuracy"])[0, 1]
     assert about["correlation"]["r"] == pytest.approx(known)
+    expected = pearsonr(models["ratio"].astype(float), models["accuracy"]).pvalue
+    assert about["correlation"]["p"] == pytest.approx(expected)
     status, out, _ = call(capsys, *base, "--setup", "diversity", "--ranges", "2", "--test-sets", "2")
     assert status == 0
     assert "mean similarity and accuracy: r = " in out
