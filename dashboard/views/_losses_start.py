@@ -17,7 +17,7 @@ from jobs.workspace import Dataset, Workspace
 _MODELS = {
     "head": "a head on the space",
     "cnn": "a small network from scratch",
-    "tuned": "a network's weights",
+    "tuned": "a large network, tuned",
 }
 _OWN = "as set here"
 _USUAL = ("ce", "focal", "opl", "add")
