@@ -52,7 +52,7 @@ def limits(matrices: Iterable[np.ndarray]) -> tuple[float, float] | None:
     return (float(values.min()), float(values.max())) if len(values) else None
 
 
-def tested_in_both(names: Sequence[str], first: Sequence[str], second: Sequence[str]) -> list[str]:
+def shared_tests(names: Sequence[str], first: Sequence[str], second: Sequence[str]) -> list[str]:
     """Return the classes that are tested in both splits, which are given by the part of each class."""
     return [n for n, p, q in zip(names, first, second, strict=True) if p == q == "test"]
 

@@ -256,7 +256,7 @@ def _compared_numbers(found: Classes, picks: list[Pick]) -> None:
             for p, row in zip(table.index, table.to_numpy().tolist(), strict=True)
         ],
     )
-    both = split_numbers.tested_in_both(found.names, a.parts, b.parts)
+    both = split_numbers.shared_tests(found.names, a.parts, b.parts)
     swapped = split_numbers.swapped(found.names, a.parts, b.parts)
     words = [f"Tested in both: {ui.plain(', '.join(both)) if both else 'no class'}."]
     if swapped:

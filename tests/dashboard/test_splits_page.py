@@ -271,7 +271,7 @@ def test_parts_clusters_and_what_two_splits_share_are_counted(shown: Workspace) 
     assert split_numbers.cluster_sizes(codes) == dict(enumerate(np.bincount(codes).tolist()))
     members = {n for n, c in zip(found.names, codes, strict=True) if c == 0}
     assert split_numbers.near(near, found, codes, 0) == len(members & set(near.train)) == 3
-    assert split_numbers.tested_in_both(found.names, a, b) == sorted(set(near.test) & set(far.test))
+    assert split_numbers.shared_tests(found.names, a, b) == sorted(set(near.test) & set(far.test))
     wanted = (set(near.train) & set(far.test)) | (set(near.test) & set(far.train))
     assert set(split_numbers.swapped(found.names, a, b)) == wanted
     low, high = split_numbers.limits([found.similarity[:5, :5], found.similarity[5:12, 5:12]])
