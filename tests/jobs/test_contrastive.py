@@ -36,6 +36,7 @@ from jobs.runners.contrastive_sounds import stored_sounds
 from jobs.runners.zeroshot import Saved
 from jobs.specs import ContrastiveGrid, SpecError, Synthesize, from_json
 from jobs.workspace import Dataset, Workspace
+from tests.jobs import tiny_models
 from tests.jobs.test_cli import call
 from tests.jobs.tones import write_tones
 
@@ -54,6 +55,7 @@ TINY: dict[str, Any] = {
     "frozen_rate": 0.01,
     "rate": 0.01,
 }
+LOAD = networks.encoders.load
 MODELS = ["dirty/dirty", "dirty/clean", "clean/dirty", "clean/clean", "none/dirty", "none/clean"]
 
 
@@ -318,6 +320,23 @@ def test_a_loss_that_is_no_number_ends_that_model(workspace: Workspace, spec: Co
     assert np.isnan(made.array("audio_Ea_0")).all()
     assert str(models["failed"][0]) in workspace.queue.log(wild.key)
     assert "its model failed" in str(run(workspace, spaces_of(wild)[1]).error)
+
+
+def test_a_text_backbone_is_tuned(
+    workspace: Workspace, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(networks.encoders, "load", LOAD)
+    encoder = f"sentence-transformers:{tiny_models.sentence_model(tmp_path)}"
+    small = {**TINY, "text_encoder": encoder, "pretraining": ("none",), "training": ("dirty",)}
+    tuned = grid_of(dataset, **small, tune_text=True, prompts=("{}", "the sound of {}"))
+    job = run(workspace, tuned)
+    assert job.state == "done", job.error
+    made = workspace.cache.open(tuned.key)
+    before, after = made.array("text_x0"), made.array("text_xt_0")
+    assert before.shape == after.shape == (24, 16)
+    assert table(made, "models")["best_epoch"][0] > 1
+    assert np.abs(before - after).max() > 1e-3
+    assert made.meta["parameters"]["text"] > 0
 
 
 @pytest.mark.parametrize(
