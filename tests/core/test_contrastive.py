@@ -467,6 +467,28 @@ def test_pairs_can_fit_more_or_less():
     np.testing.assert_allclose(one.curves["loss"], two.curves["loss"], atol=1e-4)
 
 
+class Dropping(torch.nn.Module):
+    """A backbone that draws while it learns."""
+
+    dim = 7
+
+    def __init__(self):
+        super().__init__()
+        self.inner, self.dropout = small(1), torch.nn.Dropout(0.3)
+
+    def forward(self, x):
+        return self.dropout(self.inner(x))
+
+
+def test_what_dropout_draws_is_each_models_own():
+    backbones = {"one": Dropping()}
+    found = train([replace(PLANS[0], name=str(i)) for i in range(2)], seeds=[4, 5], backbones=backbones)
+    for model in found:
+        alone = train_model(PLANS[0], SOUNDS, CAPTIONS, backbones=backbones, recipe=RECIPE, seed=model.seed)
+        assert differences(alone, model) < 1e-4
+    np.testing.assert_array_equal(found[0].embed_audio(SOUNDS, [0])[0], found[0].embed_audio(SOUNDS, [0])[0])
+
+
 def test_a_caption_of_each_clip_can_do():
     pairs = np.stack([np.repeat(np.arange(6), [1, 2, 3, 1, 4, 2]), np.arange(13)], axis=1)
     seen = set()
