@@ -142,6 +142,8 @@ def pairs(
         fresh = all((held & there & (labels == label)).sum() >= least for label in (first, second))
         usable = there & (held | (not fresh)) & np.isin(ids, list(c.row))
         a, b = (np.flatnonzero(usable & (labels == label))[:PAIR_CLIPS] for label in (first, second))
+        if not (len(a) and len(b)):
+            return [], True
         now = _apart(after[a], after[b])
         was = np.full(now.shape, np.nan) if start is None else _apart(start[a], start[b])
         ranked = (was if nearest_before else now).copy()
@@ -165,7 +167,11 @@ def near(found: Result, c: Clips, name: str, clip: str, most: int) -> list[tuple
     if X is None or clip not in ids:
         return []
     at = ids.index(clip)
-    distances = _apart(X[[at]], X)[0]
+    there = np.flatnonzero(np.isfinite(X).all(axis=1))
+    if at not in there:
+        return []
+    distances = np.full(len(X), np.inf)
+    distances[there] = _apart(X[[at]], X[there])[0]
     order = [i for i in np.argsort(distances, kind="stable").tolist() if i != at and ids[i] in c.row]
     return [(ids[i], float(distances[i])) for i in order[:most] if np.isfinite(distances[i])]
 

@@ -85,6 +85,11 @@ class Result:
         """What the settings are called."""
         return [str(name) for name in self.recipes["name"]]
 
+    @property
+    def models_each(self) -> int:
+        """Models of each setting: one a seed and fold."""
+        return len(self.runs) // len(self.recipes)
+
     def recipe(self, name: str) -> int:
         """Which setting is called so."""
         return self.names.index(name)

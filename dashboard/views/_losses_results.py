@@ -109,7 +109,7 @@ def properties(found: Result, file: str) -> None:
     st.subheader("Four properties, before and after", anchor=False)
     theme = ui.theme()
     places = [*st.columns(2, gap="medium"), *st.columns(2, gap="medium")]
-    models = numbers.count(len(found.runs) // max(1, len(found.recipes)), "model")
+    models = numbers.count(found.models_each, "model")
     for place, (name, symbol, title, what) in zip(places, losses.PROPERTIES, strict=True):
         shown = losses.change(found, name)
         with place:

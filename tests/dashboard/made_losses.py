@@ -212,8 +212,13 @@ def _matrices(
     return np.nanmean(means, axis=0), np.nanmean(cvs, axis=0)
 
 
-def network_like(found: Workspace, dataset: Dataset, heads: LossGrid) -> LossNetworkGrid:
-    """Store what heads came to as if a network had been trained: before it there is no space."""
+def network_like(
+    found: Workspace, dataset: Dataset, heads: LossGrid, *, failed: int | None = None
+) -> LossNetworkGrid:
+    """Store what heads came to as if a network had been trained: before it there is no space.
+
+    The models of the recipe `failed` are stored as failed ones are.
+    """
     same = (
         "labels",
         "losses",
@@ -233,10 +238,20 @@ def network_like(found: Workspace, dataset: Dataset, heads: LossGrid) -> LossNet
         arrays += [f"audio_{i}", f"kept_space_{i}", f"kept_map_{i}"]
     with found.cache.writer(spec.key, spec=spec.to_json()) as w:
         for name in tables:
-            w.table(name, artifact.table(name).to_pandas())
+            table = artifact.table(name).to_pandas()
+            if failed is not None and name in ("runs", "recipes"):
+                table.loc[table["recipe"] == failed, [*PROPERTIES] if name == "runs" else ["sd"]] = np.nan
+                table.loc[table["recipe"] == failed, "accuracy"] = np.nan
+            if failed is not None and name == "runs":
+                table.loc[table["recipe"] == failed, "failed"] = "The loss was no longer a number."
+            w.table(name, table)
         for name in arrays:
-            w.array(name, np.asarray(artifact.array(name)))
-        w.meta.update(artifact.meta | {"before": "network"})
+            values = np.array(artifact.array(name))
+            if name.endswith(f"_{failed}"):
+                values[:] = np.nan
+            w.array(name, values)
+        explained = [None if i == failed else 0.5 for i in range(len(spec.recipes))]
+        w.meta.update(artifact.meta | {"before": "network", "explained": explained})
     return spec
 
 

@@ -426,6 +426,22 @@ def test_networks_begin_with_no_space(made: Any, fresh: Workspace, tmp_path: Pat
     assert {losses.started_from(g.spec) for _, g in losses.everywhere(found)} == {"aisfx", "small-cnn"}
 
 
+def test_a_setting_that_failed_leaves_the_others(made: Any, fresh: Workspace, tmp_path: Path) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=10, sounds=False, classes=FEW)
+    space = made.space(found, dataset, "aisfx", seed=0, spread=1.0)
+    heads = made_losses.grid(found, dataset, space, losses=("ce", "opl"), epochs=2, keep=2)
+    spec = made_losses.network_like(found, dataset, heads, failed=1)
+    app = run(grid=spec.key[:12], clip="rain__take-003", of="OPL", map=["OPL", "cross-entropy"])
+    said = words(app)
+    assert "The loss was no longer a number" in said
+    assert "There is no such pair of clips" in said
+    assert "This training has left the clip out" in said
+    assert "OPL –" in said
+    c = data.clips(dataset)
+    assert loss_spaces.near(losses.result(spec), c, "OPL", "rain__take-003", 5) == []
+    assert len(loss_spaces.near(losses.result(spec), c, "cross-entropy", "rain__take-003", 5)) == 5
+
+
 def test_empty_states_say_what_to_do(made: Any, fresh: Workspace, tmp_path: Path) -> None:
     assert "There is no dataset to train on yet" in words(run())
     found, dataset = made.workspace(tmp_path, per_class=3, sounds=False, classes={"Rain": "Nature"})
