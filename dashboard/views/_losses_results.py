@@ -38,7 +38,7 @@ def accuracies(workspace: Workspace, found: Result, file: str) -> None:
         "the mean (Student’s t). **Differences** are paired clip by clip with their 95% interval: one that "
         "holds 0 may be chance, however the means look; p is corrected for the number of losses (Holm 1979). "
         "The last column is what the paper reports for whole networks that were tuned, in Table 2 and "
-        "Figure 5; heads on a frozen space need not show the same."
+        "Figure 5; other models need not show the same."
     )
     _elsewhere(workspace)
 

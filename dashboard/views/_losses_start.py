@@ -38,9 +38,9 @@ def show(
         if isinstance(spec, str):
             st.warning(ui.plain(spec), icon=":material/rule:")
             return
-        folds = "the dataset’s own folds" if losses.has_folds(c) else "five folds that are drawn"
-        how = folds if not spec.folds else f"{spec.folds} folds that are drawn"
-        st.caption(f"{ui.plain(spec.title)}, each held out by {how}.")
+        folds = "the dataset’s own folds" if losses.has_folds(c) else "five drawn folds"
+        how = folds if not spec.folds else f"{spec.folds} drawn folds"
+        st.caption(f"{ui.plain(spec.title)}, on {how}, each held out once.")
         job = workspace.queue.get(spec.key)
         if workspace.cache.contains(spec.key):
             st.button(
