@@ -23,7 +23,7 @@ from core.contrastive import (
 )
 from core.two_towers import prompt_ensemble, zero_shot
 from jobs.runners import contrastive_measures as measured
-from jobs.runners.contrastive_data import Asked, dataset_of, read
+from jobs.runners.contrastive_data import Asked, checkpoint_of, dataset_of, read
 from jobs.runners.contrastive_networks import backbone_of, load_checkpoint, text_backbone_of, text_vectors
 from jobs.runners.contrastive_sounds import StoredSounds, stored_sounds
 from jobs.runners.zeroshot import Saved
@@ -125,14 +125,10 @@ class _Said:
 
 def _work(spec: ContrastiveGrid) -> tuple[float, float]:
     """Return about how much work pre-training and training are, in passes over the clips."""
-    here = sum(name != "none" and not _file(spec, name) for name in spec.pretraining)
+    here = sum(name != "none" and not checkpoint_of(spec, name) for name in spec.pretraining)
     frozen = min(spec.frozen_epochs, spec.max_epochs)
     tuned = len(spec.names) * (spec.max_epochs - frozen)
     return here * spec.pretrain_epochs, tuned + len(spec.pretraining) * frozen / 3
-
-
-def _file(spec: ContrastiveGrid, pretraining: str) -> str:
-    return {"dirty": spec.checkpoint_file, "clean": spec.clean_checkpoint_file}.get(pretraining, "")
 
 
 def _pretrained(
@@ -142,12 +138,14 @@ def _pretrained(
     backbones: dict[str, nn.Module] = {}
     found: dict[str, Pretrained] = {}
     before, after = _work(spec)
-    todo = [name for name in spec.pretraining if name != "none" and not _file(spec, name)]
+    given = [name for name in ("dirty", "clean") if checkpoint_of(spec, name)]
+    files = dict(zip(given, spec.checkpoints, strict=True))
+    todo = [name for name in spec.pretraining if name != "none" and not checkpoint_of(spec, name)]
     width = (_TRAINED - _TOLD) * before / (before + after) / max(1, len(todo))
     for name in spec.pretraining:
         network = backbone_of(spec)
-        if path := _file(spec, name):
-            network = load_checkpoint(network, path)
+        if path := checkpoint_of(spec, name):
+            network = load_checkpoint(network, path, files[name])
         elif name != "none":
             result = pretrain(
                 network,
@@ -386,12 +384,13 @@ def _pretraining_table(
     rows = []
     for name, X in zip(spec.pretraining, starts, strict=True):
         here = pretrained.get(name)
+        source = "file" if checkpoint_of(spec, name) else "random weights"
         used = asked.pretraining_rows(name) if here else np.empty(0, np.int64)
         best = here.best_epoch if here else 0
         rows.append(
             {
                 "pretraining": name,
-                "source": "trained here" if here else "file" if _file(spec, name) else "random weights",
+                "source": "trained here" if here else source,
                 "n_classes": len(here.classes) if here else 0,
                 "n_clips": len(used),
                 "n_removed_classes": len(all_of) - len(here.classes) if here else 0,
@@ -448,7 +447,7 @@ def _cards(
         found[f"Ea_{i}"] = card([model.audio, model.audio_projector], "contrastive alignment", n)
     for row, name in enumerate(spec.pretraining):
         objective = "none" if name == "none" else "classification"
-        n = 0 if name == "none" or _file(spec, name) else len(asked.pretraining_rows(name))
+        n = 0 if name == "none" or checkpoint_of(spec, name) else len(asked.pretraining_rows(name))
         found[f"x0_{row}"] = card([models[0].audio], objective, n)
     return found
 

@@ -158,6 +158,12 @@ def dataset_of(spec: ContrastiveGrid, workspace: Workspace) -> Dataset:
     )
 
 
+def checkpoint_of(spec: ContrastiveGrid, pretraining: str) -> str:
+    """Return the file that takes the place of a pre-training, "" where there is none."""
+    files = {"dirty": spec.checkpoint_file, "clean": spec.clean_checkpoint_file}
+    return files.get(pretraining, "")
+
+
 def _test_rows(
     spec: ContrastiveGrid, clips: pd.DataFrame, own: np.ndarray, part: np.ndarray, tested: tuple[str, ...]
 ) -> np.ndarray:
@@ -188,7 +194,7 @@ def _check(spec: ContrastiveGrid, asked: Asked) -> None:
                 f"{len(clips)} clips with captions are left for {training} training{why}; it needs 4."
             )
     for pretraining in spec.pretraining:
-        if pretraining == "none":
+        if pretraining == "none" or checkpoint_of(spec, pretraining):
             continue
         rows = asked.pretraining_rows(pretraining)
         n = len(set(asked.labels[rows]))

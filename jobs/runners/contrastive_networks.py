@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -38,20 +39,33 @@ def backbone_of(spec: ContrastiveGrid) -> nn.Module:
     )
 
 
-def load_checkpoint(network: nn.Module, path: str) -> nn.Module:
+def load_checkpoint(network: nn.Module, path: str, sha256: str | None = None) -> nn.Module:
     """Put the weights of a PANNs file into a network.
+
+    Parameters
+    ----------
+    network : nn.Module
+    path : str
+    sha256 : str, optional
+        What the file must have.
 
     Raises
     ------
     ValueError
-        With one sentence: the file holds no weights, or not those of CNN14.
+        With one sentence: the file is another one, holds no weights, or not those of CNN14.
     """
+    if sha256 is not None:
+        try:
+            with open(path, "rb") as file:
+                now = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise ValueError(f"The checkpoint {path} cannot be read ({error.strerror}).") from None
+        if now != sha256:
+            raise ValueError(f"The checkpoint {path} has changed since this was asked for; ask again.")
     try:
         # Anything but tensors and plain containers is refused: a file of weights must not run code.
         found = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, TypeError) as error:
-        if isinstance(error, MemoryError):
-            raise
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, TypeError):
         raise ValueError(
             f"{path} is no checkpoint of weights that can be read safely; take PANNs' Cnn14_mAP=0.431.pth."
         ) from None

@@ -18,7 +18,7 @@ from sklearn.metrics import silhouette_score
 import core._contrastive_grid as core_grid
 from core.contrastive import PAPER, SMALL, ContrastiveRecipe, embed_sounds
 from core.leakage import find_leaks
-from jobs import audio, contrastive
+from jobs import audio, contrastive, demo
 from jobs.captions import captions_of
 from jobs.contrastive import (
     classifications_of,
@@ -34,7 +34,7 @@ from jobs.runners import contrastive_networks as networks
 from jobs.runners import shards
 from jobs.runners.contrastive_sounds import stored_sounds
 from jobs.runners.zeroshot import Saved
-from jobs.specs import ContrastiveGrid, SpecError, Synthesize, from_json
+from jobs.specs import ContrastiveGrid, EmbedAudio, SpecError, Synthesize, from_json
 from jobs.workspace import Dataset, Workspace
 from tests.jobs import tiny_models
 from tests.jobs.test_cli import call
@@ -388,6 +388,51 @@ def test_a_dataset_without_captions_or_classes(tmp_path: Path) -> None:
         grid_of(tones)
     with pytest.raises(SpecError, match="tones has 3 classes of two or more clips"):
         held_out_classes(tones)
+
+
+def test_captions_without_classes_are_trained_on_and_a_file_stands_for_pretraining(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(networks.Cnn14, "channels", (2, 3, 4, 4, 5, 6))
+    root = write_tones(tmp_path / "sounds", n_clips=16, n_classes=2, seconds=1.3)
+    said = [f"tone {i % 2}," if i < 6 else f",word {i}" for i in range(16)]
+    rows = [f"tone {i % 2}/{i:04d}.wav,{text}" for i, text in enumerate(said)]
+    (root / "clips.csv").write_text("\n".join(["path,label,caption", *rows]))
+    other = Workspace.open(tmp_path / "workspace")
+    both = other.add_dataset("both", import_dataset("csv", root), adapter="csv", root=root)
+    file = tmp_path / "cnn14.pth"
+    weights = networks.Cnn14(sample_rate=8_000, fmax=4_000, seed=7).state_dict()
+    torch.save({"model": weights}, file)
+    asked = {
+        **TINY,
+        "seconds": 1.3,
+        "backbone": "cnn14",
+        "test_classes": ("tone 0", "tone 1"),
+        "test_share": 1.0,
+    }
+    spec = grid_of(both, **asked, pretraining=("dirty",), checkpoint_file=str(file))
+    job = run(other, spec)
+    assert job.state == "done", job.error
+    made = other.cache.open(spec.key)
+    assert table(made, "clips")["part"].tolist() == ["test"] * 6 + ["train"] * 10
+    assert table(made, "pretraining")["source"].tolist() == ["file"]
+    assert len(spec.checkpoints[0]) == 64
+    assert "classes are left for dirty pre-training" in failure(other, grid_of(both, **asked))
+    later = replace(spec, seed=1)
+    file.write_bytes(file.read_bytes() + b"0")
+    assert "cnn14.pth has changed since" in failure(other, later)
+    assert grid_of(both, **asked, pretraining=("dirty",), checkpoint_file=str(file)).key != spec.key
+
+
+def test_the_demo_trains_them_where_there_are_clips_to_test(tmp_path: Path) -> None:
+    other = Workspace.open(tmp_path)
+    for clips, n in ((2, 1), (1, 0)):
+        other.add_synthetic(demo.NAME, Synthesize(clips_per_class=clips))
+        wanted = demo.presets(other)
+        assert len({spec.key for spec in wanted}) == len(wanted)
+        grids = [spec for spec in wanted if isinstance(spec, ContrastiveGrid)]
+        assert len(grids) == n
+        assert sum(space.source in grids for space in wanted if isinstance(space, EmbedAudio)) == 6 * n
 
 
 class Code:
