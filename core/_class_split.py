@@ -162,6 +162,23 @@ def held_out(split: ClassSplit | ClassSplitSet) -> tuple[tuple[tuple[str, ...], 
     return split.validations, split.tests
 
 
+def contents(split: ClassSplit | ClassSplitSet) -> tuple[frozenset[str], frozenset[Any]]:
+    """Return the classes of each part, whatever their order, and whatever the split says of itself.
+
+    Splits are the same where these are equal.
+
+    Examples
+    --------
+    >>> one = ClassSplit(("a", "b"), ("c",), ("d", "e"), {"setup": "hand"})
+    >>> contents(one) == contents(ClassSplit(("b", "a"), ("c",), ("e", "d")))
+    True
+    """
+    validations, tests = held_out(split)
+    return frozenset(split.train), frozenset(
+        (frozenset(v), frozenset(t)) for v, t in zip(validations, tests, strict=True)
+    )
+
+
 def split_to_json(split: ClassSplit | ClassSplitSet, *, compact: bool = False) -> str:
     """Write a split as JSON that a person can read, or in one line; the same split gives the same text.
 
@@ -199,6 +216,7 @@ def split_from_json(text: str) -> ClassSplit | ClassSplitSet:
     SplitError
         For text that is no such split, in one sentence.
     """
+    text = text.removeprefix("\ufeff")  # the mark that some editors begin a file with
     if len(text) > _LONGEST_JSON:
         raise SplitError(f"The text has {len(text):,} characters; a split has at most {_LONGEST_JSON:,}.")
     try:

@@ -6,11 +6,17 @@ import numpy as np
 
 RANDOM_ATTEMPTS = 500  # beginnings before choices look ahead
 ATTEMPTS = 1000  # and before a range is given up
-_DECIMALS = 12  # so that rounding of a mean decides nothing at the ends of a range
+_CLOSE = 5e-13  # a mean as near to an end counts as the end, so that rounding decides nothing there
 
 
 def grow(
-    similarity: np.ndarray, size: int, low: float, high: float, random: np.random.Generator
+    similarity: np.ndarray,
+    size: int,
+    low: float,
+    high: float,
+    random: np.random.Generator,
+    *,
+    attempts: int | None = None,
 ) -> tuple[list[int], int]:
     """Grow a set class by class, each with a mean similarity to those before it within (low, high].
 
@@ -24,6 +30,8 @@ def grow(
     random : numpy.random.Generator
         Chooses the first class, and each next one among all that fit. Where 500 attempts have failed, 500
         more choose among those that leave the most classes fitting.
+    attempts : int, optional
+        Give up after so many of these.
 
     Returns
     -------
@@ -31,34 +39,31 @@ def grow(
         The set, of `size` classes or, if no attempt came that far, the largest one found; and the attempts.
     """
     m = len(similarity)
+    low, high = low + _CLOSE, high + _CLOSE
+    most = ATTEMPTS if attempts is None else min(attempts, ATTEMPTS)
     best: list[int] = []
-    for attempt in range(1, ATTEMPTS + 1):
+    for attempt in range(1, most + 1):
         chosen = [int(random.integers(m))]
         total = similarity[chosen[0]].copy()
-        free = np.ones(m, dtype=bool)
-        free[chosen[0]] = False
+        total[chosen[0]] = np.nan  # which is within no range
         while len(chosen) < size:
-            fitting = np.flatnonzero(free & _within(total / len(chosen), low, high))
+            n = len(chosen)
+            fitting = np.flatnonzero((total > n * low) & (total <= n * high))
             if not len(fitting):
                 break
             if attempt > RANDOM_ATTEMPTS:
-                means = (total[free] + similarity[fitting][:, free]) / (len(chosen) + 1)
-                left = _within(means, low, high).sum(axis=1)
+                totals = total + similarity[fitting]
+                left = ((totals > (n + 1) * low) & (totals <= (n + 1) * high)).sum(axis=1)
                 fitting = fitting[left == left.max()]
             c = int(fitting[random.integers(len(fitting))])
             chosen.append(c)
             total += similarity[c]
-            free[c] = False
+            total[c] = np.nan
         if len(chosen) > len(best):
             best = chosen
         if len(best) == size:
             return best, attempt
-    return best, ATTEMPTS
-
-
-def _within(mean: np.ndarray, low: float, high: float) -> np.ndarray:
-    mean = np.round(mean, _DECIMALS)
-    return (mean > low) & (mean <= high)
+    return best, most
 
 
 def reachable(similarity: np.ndarray, size: int) -> tuple[float, float]:
@@ -71,12 +76,12 @@ def reachable(similarity: np.ndarray, size: int) -> tuple[float, float]:
     extremes = []
     for sign in (1.0, -1.0):
         signed = sign * similarity
-        taken = np.eye(m, dtype=bool)  # one set a row, begun with each class
-        totals, pairs = signed.copy(), np.zeros(m)
+        totals, pairs, rows = signed.copy(), np.zeros(m), np.arange(m)  # one set a row, begun with each class
+        np.fill_diagonal(totals, np.inf)  # taken
         for _ in range(size - 1):
-            following = np.where(taken, np.inf, totals).argmin(axis=1)
-            pairs += totals[np.arange(m), following]
+            following = totals.argmin(axis=1)
+            pairs += totals[rows, following]
             totals += signed[following]
-            taken[np.arange(m), following] = True
+            totals[rows, following] = np.inf
         extremes.append(sign * float(pairs.min()) / (size * (size - 1) / 2))
     return extremes[0], extremes[1]

@@ -11,9 +11,10 @@ from numpy.typing import ArrayLike
 from core._class_space import checked_names, square_matrix
 from core._class_split import PAPER_SIZES, ClassSplitSet, Sizes, SplitError, checked_seed, whole
 from core._diverse_sets import grow, reachable
-from core._split_sizes import check_enough, largest_sizes, needed
+from core._split_sizes import check_enough, halved_sizes, largest_sizes, needed
 
 Range = tuple[float, float]
+_SUGGESTING = 100  # attempts at a range that is only to be named as one that fits
 
 #: Mean similarities of a training class to the others, above the first and up to the second.
 PAPER_RANGES: tuple[Range, ...] = ((0.5, 0.6), (0.6, 0.7), (0.7, 0.8), (0.8, 0.9), (0.9, 1.0))
@@ -171,6 +172,7 @@ def feasible_diversity_sizes(
     seeds: Sequence[int],
     sizes: Sizes = PAPER_SIZES,
     n_test_sets: int = 3,
+    until: Callable[[], bool] | None = None,
 ) -> Sizes | None:
     """Return the largest sizes, in about the same proportions, with which every seed fills every range.
 
@@ -183,11 +185,15 @@ def feasible_diversity_sizes(
         raises `SplitError` the sizes do not fit.
     sizes : Sizes
         What is wanted; returned as it is if it fits.
+    until : callable, optional
+        For a search that must not take long: only some sizes are tried, by halving, and none any more once
+        this returns True.
 
     Returns
     -------
     Sizes or None
-        In the order of `largest_sizes`. None where nothing fits.
+        In the order of `largest_sizes`. None where nothing fits. With `until`, sizes that fit, though larger
+        ones may, too; None where none was found.
 
     Examples
     --------
@@ -200,6 +206,8 @@ def feasible_diversity_sizes(
     most: dict[tuple[int, int, Range], int] = {}
 
     def fits(candidate: Sizes) -> bool:
+        if until is not None and until():
+            return False
         if needed(candidate, n_test_sets) > len(S):
             return False
         try:
@@ -211,6 +219,8 @@ def feasible_diversity_sizes(
         if any(most.get(key, candidate.train) < candidate.train for key in keys):
             return False
         for key in keys:
+            if until is not None and until():
+                return False
             _, seed, ends = key
             rest = _held_out(len(S), candidate, n_test_sets, seed)[-1]
             chosen, _ = _grown(S[np.ix_(rest, rest)], candidate.train, ends, seed)
@@ -220,7 +230,7 @@ def feasible_diversity_sizes(
                 return False
         return True
 
-    return largest_sizes(sizes, fits)
+    return (largest_sizes if until is None else halved_sizes)(sizes, fits)
 
 
 def _by_name(names: Sequence[str], similarity: ArrayLike) -> tuple[list[str], np.ndarray]:
@@ -239,9 +249,11 @@ def _held_out(n: int, sizes: Sizes, n_test_sets: int, seed: int) -> tuple[np.nda
     return tests, validations, np.sort(rest)
 
 
-def _grown(among: np.ndarray, size: int, ends: Range, seed: int) -> tuple[list[int], int]:
+def _grown(
+    among: np.ndarray, size: int, ends: Range, seed: int, attempts: int | None = None
+) -> tuple[list[int], int]:
     """Grow a set; each range draws by itself, so that it does not depend on which others are asked for."""
-    return grow(among, size, *ends, np.random.default_rng([seed, 1]))
+    return grow(among, size, *ends, np.random.default_rng([seed, 1]), attempts=attempts)
 
 
 def _range(ends: Range) -> Range:
@@ -272,7 +284,7 @@ def _no_set(
     fitting = [
         f"({a:g}, {b:g}]"
         for a, b in pairwise(_edges(pairs, low, high, n_ranges).tolist())
-        if a < b and len(_grown(among, sizes.train, (a, b), seed)[0]) == sizes.train
+        if a < b and len(_grown(among, sizes.train, (a, b), seed, _SUGGESTING)[0]) == sizes.train
     ]
     if fitting:
         advice = f"ranges that fit are {', '.join(fitting)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 
 from core._class_split import Sizes, SplitError, whole
 
@@ -29,18 +30,44 @@ def largest_sizes(sizes: Sizes, fits: Callable[[Sizes], bool]) -> Sizes | None:
     >>> str(largest_sizes(Sizes(300, 5, 5), lambda s: s.train + s.validation + s.test <= 40))
     '36/2/2'
     """
-    return next((candidate for candidate in _smaller(sizes) if fits(candidate)), None)
+    return next((candidate for run in _smaller(sizes) for candidate in run if fits(candidate)), None)
 
 
-def _smaller(sizes: Sizes) -> Iterator[Sizes]:
-    for several in (True, False):
-        least = min(2, sizes.validation) if several else 1
-        for train in range(sizes.train, 1, -1):
-            share = train / sizes.train
-            validation = max(least, round(share * sizes.validation))
-            if several or validation < min(2, sizes.validation):
-                yield Sizes(train, validation, max(2, round(share * sizes.test)))
-    yield Sizes(2, 1, 2)
+def halved_sizes(sizes: Sizes, fits: Callable[[Sizes], bool]) -> Sizes | None:
+    """Return sizes that fit, as `largest_sizes` does, after few trials: by halving.
+
+    They are the largest where all smaller ones than some that fit do fit as well; else larger ones may fit,
+    too, and None says that none was found.
+
+    Examples
+    --------
+    >>> str(halved_sizes(Sizes(300, 5, 5), lambda s: s.train + s.validation + s.test <= 40))
+    '36/2/2'
+    """
+    for run in map(list, _smaller(sizes)):
+        found, low, high = None, 0, len(run)
+        while low < high:
+            middle = (low + high) // 2
+            if fits(run[middle]):
+                found, high = run[middle], middle
+            else:
+                low = middle + 1
+        if found is not None:
+            return found
+    return None
+
+
+def _smaller(sizes: Sizes) -> Iterator[Iterator[Sizes]]:
+    """Yield two runs of sizes, the largest of each first: with several validation classes, then with one."""
+    several = min(2, sizes.validation)
+    yield (_sized(sizes, train, several) for train in range(sizes.train, 1, -1))
+    one = (_sized(sizes, train, 1) for train in range(sizes.train, 1, -1))
+    yield chain((s for s in one if s.validation < several), [Sizes(2, 1, 2)])
+
+
+def _sized(sizes: Sizes, train: int, least: int) -> Sizes:
+    share = train / sizes.train
+    return Sizes(train, max(least, round(share * sizes.validation)), max(2, round(share * sizes.test)))
 
 
 def needed(sizes: Sizes, n_test_sets: int) -> int:

@@ -6,7 +6,8 @@ allow is said before anything waits in the queue. Light to import: pages use it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -58,7 +59,14 @@ class Drawn(NamedTuple):
     note: str
 
 
-def draw(spec: ZeroShotGrid, names: Sequence[str], similarity: ArrayLike, clusters: ArrayLike) -> Drawn:
+def draw(
+    spec: ZeroShotGrid,
+    names: Sequence[str],
+    similarity: ArrayLike,
+    clusters: ArrayLike,
+    *,
+    seeds: Sequence[int] | None = None,
+) -> Drawn:
     """Draw the splits of all configurations and seeds of a grid.
 
     Parameters
@@ -70,20 +78,23 @@ def draw(spec: ZeroShotGrid, names: Sequence[str], similarity: ArrayLike, cluste
         Theirs, as `core.splits.class_similarity` gives it.
     clusters : (C,) array_like of int
         Theirs, as `core.splits.cluster_classes` gives them.
+    seeds : sequence of int, optional
+        Some of the grid's, where not all are to be drawn.
 
     Raises
     ------
     SplitError
         Where the classes do not suffice, with what would fit.
     """
+    drawn_seeds = range(spec.seeds) if seeds is None else seeds
     if spec.setup == "splits":
         given = spec.parsed_splits
         for split in given:
             check_known(split, names)
-        numbers = [i for i in range(len(given)) for _ in range(spec.seeds)]
-        seeds = [seed for _ in given for seed in range(spec.seeds)]
+        numbers = [i for i in range(len(given)) for _ in drawn_seeds]
         drawn = [given[i] for i in numbers]
-        return Drawn(drawn, seeds, numbers, None, None, _no_validation(drawn))
+        each = [seed for _ in given for seed in drawn_seeds]
+        return Drawn(drawn, each, numbers, None, None, _no_validation(drawn))
     sizes = spec.sizes
     if spec.fit_sizes:
         # Where nothing fits, the sizes that were asked for say what is missing.
@@ -94,9 +105,7 @@ def draw(spec: ZeroShotGrid, names: Sequence[str], similarity: ArrayLike, cluste
     if sizes != spec.sizes:
         notes.append(f"Sizes were lowered from {spec.sizes} to {sizes}: the classes allow no more.")
     if spec.setup == "similarity":
-        found = [
-            *similarity_splits(names, clusters, ratios=spec.ratios, seeds=range(spec.seeds), sizes=sizes)
-        ]
+        found = [*similarity_splits(names, clusters, ratios=spec.ratios, seeds=drawn_seeds, sizes=sizes)]
         notes.append(_merged(spec.ratios, sizes.train))
     else:
         ranges = _ranges(spec, similarity, sizes)
@@ -105,7 +114,7 @@ def draw(spec: ZeroShotGrid, names: Sequence[str], similarity: ArrayLike, cluste
                 names,
                 similarity,
                 ranges=ranges,
-                seeds=range(spec.seeds),
+                seeds=drawn_seeds,
                 sizes=sizes,
                 n_test_sets=spec.n_test_sets,
             )
@@ -116,16 +125,55 @@ def draw(spec: ZeroShotGrid, names: Sequence[str], similarity: ArrayLike, cluste
             "without patience."
         )
     notes.append(_no_validation(found))
-    seeds = [int(split.info["seed"]) for split in found]
-    return Drawn(found, seeds, None, sizes, ranges, " ".join(filter(None, notes)))
+    each = [int(split.info["seed"]) for split in found]
+    return Drawn(found, each, None, sizes, ranges, " ".join(filter(None, notes)))
+
+
+def try_seeds(
+    spec: ZeroShotGrid,
+    names: Sequence[str],
+    similarity: ArrayLike,
+    clusters: ArrayLike,
+    *,
+    until: Callable[[], bool],
+) -> int:
+    """Draw the splits of a grid seed after seed, as `draw` does, and stop once `until` returns True.
+
+    Returns
+    -------
+    int
+        For how many of the seeds it is known that there are splits, at least 1. Similarity splits exist for
+        all or for none.
+
+    Raises
+    ------
+    SplitError
+        As `draw`.
+    """
+    draw(spec, names, similarity, clusters, seeds=[0])
+    if spec.setup != "diversity":
+        return spec.seeds
+    if not spec.fit_sizes:  # the ranges are the same for every seed, and found once
+        spec = replace(spec, ranges=_ranges(spec, similarity, spec.sizes), n_ranges=0)
+    for seed in range(1, spec.seeds):
+        if until():
+            return seed
+        draw(spec, names, similarity, clusters, seeds=[seed])
+    return spec.seeds
 
 
 def fitting(
-    spec: ZeroShotGrid, names: Sequence[str], similarity: ArrayLike, clusters: ArrayLike
+    spec: ZeroShotGrid,
+    names: Sequence[str],
+    similarity: ArrayLike,
+    clusters: ArrayLike,
+    *,
+    until: Callable[[], bool] | None = None,
 ) -> Sizes | None:
     """Return the sizes that all configurations and seeds of a grid can have, the nearest to those asked for.
 
-    None where nothing fits, and for given splits.
+    None where nothing fits, and for given splits. With `until`, which says when to end, the search is a short
+    one: larger sizes may fit, and None says that none was found.
     """
     if spec.setup == "splits":
         return None
@@ -138,6 +186,7 @@ def fitting(
         seeds=range(spec.seeds),
         sizes=spec.sizes,
         n_test_sets=spec.n_test_sets,
+        until=until,
     )
 
 

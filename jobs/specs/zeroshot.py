@@ -13,6 +13,7 @@ from core.splits import (
     Range,
     Sizes,
     SplitError,
+    contents,
     distinct_ratios,
     held_out,
     split_from_json,
@@ -156,7 +157,7 @@ class ZeroShotGrid(Spec):
         _number(self, "momentum", 0, 0.999)
         # What says the same is written the same.
         texts = tuple(split_to_json(_checked(split_from_json, s), compact=True) for s in self.splits)
-        if len(set(texts)) < len(texts):
+        if len({contents(split_from_json(text)) for text in texts}) < len(texts):
             raise SpecError("A split is given twice; its models would count twice. Give each once.")
         object.__setattr__(self, "splits", texts)
         object.__setattr__(self, "ratios", _ratios(self.ratios))

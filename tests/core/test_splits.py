@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 
 from core._diverse_sets import grow, reachable
+from core._split_sizes import halved_sizes
 from core.splits import (
     PAPER_RANGES,
     PAPER_RATIOS,
@@ -20,6 +21,7 @@ from core.splits import (
     class_elbow,
     class_similarity,
     cluster_classes,
+    contents,
     distinct_ratios,
     diversity_splits,
     feasible_diversity_sizes,
@@ -191,6 +193,43 @@ def test_a_set_grows_only_within_its_range_and_says_how_far_it_came():
     assert (len(short), attempts) == (4, 1000)
     none, _ = grow(similarity, 2, 0.2, 0.8, np.random.default_rng(0))
     assert len(none) == 1
+
+
+@pytest.mark.parametrize("ends", [(0.55, 0.6), (0.8, 0.84), (0.945, 1.0)])
+def test_a_set_is_grown_as_a_plain_loop_grows_it(ends, monkeypatch):
+    _, similarity = smooth(30, seed=2)
+    monkeypatch.setattr("core._diverse_sets.RANDOM_ATTEMPTS", 4)
+    monkeypatch.setattr("core._diverse_sets.ATTEMPTS", 8)
+
+    def within(chosen, c):
+        return ends[0] < round(float(np.mean(similarity[c, chosen])), 12) <= ends[1]
+
+    def plain(size, random):
+        best = []
+        for attempt in range(1, 9):
+            chosen = [int(random.integers(30))]
+            while len(chosen) < size:
+                free = [c for c in range(30) if c not in chosen]
+                fitting = [c for c in free if within(chosen, c)]
+                if not fitting:
+                    break
+                if attempt > 4:
+                    # A class counts among those that it leaves, as similar to itself as can be.
+                    left = [sum(within([*chosen, c], other) for other in free) for c in fitting]
+                    fitting = [c for c, n in zip(fitting, left, strict=True) if n == max(left)]
+                chosen.append(fitting[random.integers(len(fitting))])
+            best = max(best, chosen, key=len)
+            if len(best) == size:
+                return best, attempt
+        return best, 8
+
+    for seed in range(5):
+        for size in (3, 9, 25):
+            wanted = plain(size, np.random.default_rng(seed))
+            assert grow(similarity, size, *ends, np.random.default_rng(seed)) == wanted
+    few, attempts = grow(similarity, 25, *ends, np.random.default_rng(0), attempts=2)
+    assert attempts <= 2
+    assert len(few) <= len(plain(25, np.random.default_rng(0))[0])
 
 
 def test_looking_ahead_finds_what_chance_does_not(monkeypatch):
@@ -368,6 +407,53 @@ def test_diversity_sizes_fit_all_ranges_and_seeds_and_none_before_them_do(monkey
         assert len(tried) > 1
 
 
+def test_sizes_are_found_by_halving_after_few_trials():
+    tried = []
+
+    def within(n):
+        def fits(s):
+            tried.append(s)
+            return s.train + s.validation + s.test <= n
+
+        return fits
+
+    for asked in (Sizes(20, 5, 5), Sizes(300, 5, 5), Sizes(20, 1, 5), Sizes(2, 30, 30)):
+        for n in (99, 40, 25, 7, 6, 5, 4):
+            tried.clear()
+            assert halved_sizes(asked, within(n)) == largest_sizes(asked, lambda s, n=n: sum_of(s) <= n)
+            assert len(tried) <= 2 * np.log2(asked.train) + 3
+
+
+def sum_of(sizes):
+    return sizes.train + sizes.validation + sizes.test
+
+
+def test_a_short_search_finds_sizes_that_fit_or_says_none(monkeypatch):
+    monkeypatch.setattr("core._diverse_sets.RANDOM_ATTEMPTS", 10)
+    monkeypatch.setattr("core._diverse_sets.ATTEMPTS", 15)
+    names, centroids = classes(34, d=6, seed=1, families=3)
+    similarity = class_similarity(centroids)
+    options = {"seeds": range(3), "n_test_sets": 2}
+    calls = itertools.count(1)
+
+    def own(sizes):
+        next(calls)
+        return quantile_ranges(similarity, 3, sizes=sizes, n_test_sets=2)
+
+    asked = Sizes(20, 4, 4)
+    found = feasible_diversity_sizes(
+        names, similarity, ranges=own, sizes=asked, until=lambda: False, **options
+    )
+    assert next(calls) < 12
+    most = feasible_diversity_sizes(names, similarity, ranges=own, sizes=asked, **options)
+    assert 2 <= found.train <= most.train
+    drawn = diversity_splits(names, similarity, ranges=own(found), sizes=found, **options)
+    assert len(drawn) == 9
+    assert not feasible_diversity_sizes(
+        names, similarity, ranges=own, sizes=asked, until=lambda: True, **options
+    )
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     counts=st.lists(st.integers(1, 14), min_size=1, max_size=4),
@@ -452,6 +538,18 @@ def test_splits_come_back_from_json():
     assert list(json.loads(split_to_json(splits[1]))["info"]) == sorted(splits[1].info)
     by_hand = split_from_json('{"train": ["a", "b"], "validation": ["c"], "test": ["d", "e"]}')
     assert by_hand.info == {}
+    assert split_from_json("\ufeff" + split_to_json(by_hand)) == by_hand
+
+
+def test_splits_hold_the_same_whatever_the_order_and_whatever_they_say():
+    one = ClassSplit(("a", "b"), ("c",), ("d", "e"), {"ratio": 0.5})
+    assert contents(one) == contents(ClassSplit(("b", "a"), ("c",), ("e", "d"), {"ratio": 0.45}))
+    assert contents(one) != contents(ClassSplit(("a", "b"), ("d",), ("c", "e")))
+    several = ClassSplitSet(("a", "b"), (("c",), ("d",)), (("e", "f"), ("g", "h")))
+    turned = ClassSplitSet(("b", "a"), (("d",), ("c",)), (("h", "g"), ("e", "f")))
+    crossed = ClassSplitSet(("a", "b"), (("d",), ("c",)), (("e", "f"), ("g", "h")))
+    assert contents(several) == contents(turned) != contents(crossed)
+    assert contents(ClassSplitSet(("a", "b"), (("c",),), (("d", "e"),))) == contents(one)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ from core.splits import (
 from core.zeroshot import Recipe, ZeroShotModel, train_many, train_one
 from jobs import measures, splits
 from jobs.datasets.importer import Imported, labels_fingerprint
-from jobs.grid_splits import draw
+from jobs.grid_splits import draw, try_seeds
 from jobs.inprocess import run
 from jobs.runners import zeroshot as runner
 from jobs.runners.zeroshot import rehearse
@@ -560,6 +560,10 @@ def test_what_a_setup_has_no_use_for_does_not_split_the_key() -> None:
     [
         ({"setup": "random"}, "one of similarity, diversity, splits"),
         ({"setup": "splits"}, "No split is given; give at least one"),
+        (
+            {"setup": "splits", "splits": (json.dumps(SPLIT), json.dumps(SPLIT | {"info": {"seed": 1}}))},
+            "A split is given twice",
+        ),
         ({"setup": "splits", "splits": ("{",)}, "no JSON"),
         (
             {"setup": "splits", "splits": (json.dumps(SPLIT | {"test": ["class 00", "x"]}),)},
@@ -704,6 +708,24 @@ def test_what_cannot_be_is_said_before_anything_waits(
     assert not workspace.queue.jobs()
     assert call(capsys, *base, "--clusters", "1", *small)[0] == 0
     assert len(workspace.queue.jobs()) == 2
+
+
+def test_seeds_are_drawn_one_after_the_other_until_it_is_over(asked: dict[str, Any]) -> None:
+    names, clusters = LABELS, np.arange(C) % 3
+    similarity = 0.5 + 0.5 * np.eye(C)
+    times = iter(range(100))
+    spec = ZeroShotGrid(**asked | {"seeds": 9}, setup="diversity", ranges=((0.4, 0.5),), n_test_sets=2)
+    assert try_seeds(spec, names, similarity, clusters, until=lambda: next(times) == 3) == 4
+    assert try_seeds(spec, names, similarity, clusters, until=lambda: False) == 9
+    similar = ZeroShotGrid(**asked | {"seeds": 9})
+    assert try_seeds(similar, names, similarity, clusters, until=lambda: True) == 9
+    with pytest.raises(SplitError, match="No 3 of"):
+        try_seeds(replace(spec, ranges=((0.9, 1.0),)), names, similarity, clusters, until=lambda: True)
+    # Some seeds are drawn as all of them are.
+    whole = draw(spec, names, similarity, clusters)
+    some = draw(spec, names, similarity, clusters, seeds=[4, 7])
+    assert some.splits == [whole.splits[4], whole.splits[7]]
+    assert some.seeds == [4, 7]
 
 
 def test_patience_is_refused_where_sizes_come_down_to_one_validation_class() -> None:
