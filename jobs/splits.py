@@ -60,7 +60,10 @@ def save(
         raise SavedSplitError(
             f"There is a split {name!r} of {dataset} already; delete it first, or use another name."
         )
-    write_json(path, json.loads(split_to_json(split)))
+    try:
+        write_json(path, json.loads(split_to_json(split)))
+    except OSError as error:
+        raise SavedSplitError(f"{path} cannot be written: {error.strerror}.") from None
     return path
 
 
@@ -80,13 +83,20 @@ def load(workspace: Workspace, dataset: str, name: str) -> ClassSplit | ClassSpl
 
 
 def read(path: Path) -> ClassSplit | ClassSplitSet:
-    """Read a split from any file; raises `SavedSplitError` where it holds none."""
+    """Read a split from any file; raises `SavedSplitError` where it holds none, or cannot be read.
+
+    A file that is not there raises `FileNotFoundError`.
+    """
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
         if len(content) > LARGEST:
             raise SavedSplitError(f"{path} has more than {LARGEST / 1e6:g} MB; no split of classes does.")
-        return split_from_json(content.decode("utf-8-sig"))
+        return split_from_json(content.decode())
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise SavedSplitError(f"{path} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
         raise SavedSplitError(f"{path} holds no text in UTF-8; a split is a JSON file.") from None
     except SplitError as error:
@@ -106,6 +116,8 @@ def delete(workspace: Workspace, dataset: str, name: str) -> None:
         _path(workspace, dataset, name).unlink()
     except FileNotFoundError:
         raise _unknown(workspace, dataset, name) from None
+    except OSError as error:
+        raise SavedSplitError(f"The split {name!r} cannot be deleted: {error.strerror}.") from None
 
 
 def checked_name(name: str) -> str:

@@ -89,6 +89,17 @@ def test_files_that_hold_no_split_say_why(workspace: Workspace, content: bytes, 
     assert str(path) in str(raised.value)
 
 
+def test_what_cannot_be_written_read_or_deleted_is_one_sentence(workspace: Workspace) -> None:
+    folder = splits.save(workspace, "birds", "mine", ONE).parent
+    (folder / "folder.json").mkdir()
+    for call, said in ((splits.load, "cannot be read"), (splits.delete, "cannot be deleted")):
+        with pytest.raises(splits.SavedSplitError, match=said):
+            call(workspace, "birds", "folder")
+    (workspace.root / "splits" / "bees").write_text("a file where the folder should be")
+    with pytest.raises(splits.SavedSplitError, match="cannot be written"):
+        splits.save(workspace, "bees", "mine", ONE)
+
+
 def test_other_files_in_the_folder_are_no_splits(workspace: Workspace) -> None:
     path = splits.save(workspace, "birds", "mine", ONE)
     (path.parent / "Notes.json").write_text("{}")
