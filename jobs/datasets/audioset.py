@@ -43,7 +43,7 @@ _DAMAGED = 20  # rows of a list that are reported one by one
 
 def looks_like(root: Path) -> bool:
     """Whether a folder holds lists of segments."""
-    for path in root.glob(_LISTS):
+    for path in filter(Path.is_file, root.glob(_LISTS)):
         with open(path, encoding="utf-8", errors="replace") as file:
             if "YTID" in file.read(2000):
                 return True

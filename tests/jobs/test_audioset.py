@@ -378,3 +378,10 @@ def test_the_ontology_of_the_tests_is_whole(tmp_path: Path) -> None:
     assert set(known.parents) == {id for id, *_ in NODES} == set(ABOVE)
     order = list(known.parents)
     assert all(order.index(p) < order.index(id) for id, parents in known.parents.items() for p in parents)
+
+
+def test_a_folder_that_is_named_like_a_list_is_none(tmp_path: Path) -> None:
+    (tmp_path / "old_segments.csv").mkdir()
+    assert not audioset.looks_like(tmp_path)
+    (tmp_path / "eval_segments.csv").write_text("# YTID, start_seconds, end_seconds, positive_labels\n")
+    assert audioset.looks_like(tmp_path)
