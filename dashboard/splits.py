@@ -1,10 +1,9 @@
-"""Splits of classes as the page shows them: centroids on a map, parts of a split, its numbers, its links."""
+"""Splits of classes as the page shows them: centroids on a map, parts of a split, its numbers."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,7 +48,8 @@ RULES = {"similarity": "similarity", "diversity": "diversity", "random": "random
 #: Ranges that a diversity split offers, and which ranges these are.
 N_RANGES = 5
 RANGES = {"paper": "the paper’s", "own": "of this space"}
-_CODES = (UNUSED, *PARTS)
+#: Seconds that a page spends on finding sizes that fit.
+_SEARCH = 0.4
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,10 @@ def _drawn(found: Classes, rule: Rule) -> Split | str:
 
 
 def fitting(found: Classes, rule: Rule) -> Sizes | None:
-    """Return the largest sizes, in about the rule's proportions, with which it can be followed; else None."""
+    """Return the largest sizes, in about the rule's proportions, with which it can be followed; else None.
+
+    For diversity the search is a short one: larger sizes may fit, and None says that none was found.
+    """
     if rule.how == "similarity":
         codes = clusters(found, rule.clusters)
         if rule.cluster not in codes:
@@ -247,7 +250,21 @@ def _diverse(found: Classes, rule: Rule) -> Sizes | None:
         seeds=[rule.seed],
         sizes=rule.sizes,
         n_test_sets=rule.sets,
+        until=over(_SEARCH),
     )
+
+
+def unfound(found: Classes, sets: int) -> str:
+    """Say that a search for sizes of diversity splits found none; "" where there cannot be any."""
+    if len(found.names) < 2 + sets * (1 + 2):
+        return ""
+    return " A short search found no sizes that fit; there may be some all the same."
+
+
+def over(seconds: float) -> Callable[[], bool]:
+    """Return what says whether so many seconds have gone by since now."""
+    end = time.monotonic() + seconds
+    return lambda: time.monotonic() > end
 
 
 def usual_sizes(found: Classes, k: int) -> Sizes:
@@ -397,69 +414,3 @@ def elbow_table(found: Classes) -> bytes:
     """Return the curve of K-means as CSV."""
     ks, inertia, silhouette, _ = elbow(found)
     return tables.csv(pd.DataFrame({"k": ks, "inertia": inertia, "silhouette": silhouette}))
-
-
-# -- links ------------------------------------------------------------------------------------------------
-
-
-def written(parts: Sequence[str], names: Sequence[str]) -> str:
-    """Write which part each class is in, for a URL: two bits a class, and what tells the classes apart.
-
-    Examples
-    --------
-    >>> text = written(["train", "test", "unused", "train", "validation"], "abcde")
-    >>> len(text), read(text, "abcde")
-    (10, ['train', 'test', 'unused', 'train', 'validation'])
-    """
-    if all(p == UNUSED for p in parts):
-        return ""
-    codes = np.array([_CODES.index(p) for p in parts], np.uint8)
-    bits = np.stack([codes >> 1, codes & 1], axis=1).ravel()
-    packed = np.packbits(bits).tobytes()
-    return f"{_sign(names)}-{base64.urlsafe_b64encode(packed).decode().rstrip('=')}"
-
-
-def read(text: str, names: Sequence[str]) -> list[str]:
-    """Return the part of each class from what `written` wrote.
-
-    Raises
-    ------
-    ValueError
-        For text that is none of that, or of other classes.
-    """
-    if not text:
-        return [UNUSED] * len(names)
-    sign, _, packed = text.partition("-")
-    if sign != _sign(names):
-        raise ValueError("these are parts of other classes than the dataset has now")
-    try:
-        raw = base64.b64decode(packed + "=" * (-len(packed) % 4), altchars=b"-_", validate=True)
-    except ValueError:
-        raise ValueError("it is no list of parts") from None
-    bits = np.unpackbits(np.frombuffer(raw, np.uint8))
-    if len(raw) != -(-2 * len(names) // 8) or bits[2 * len(names) :].any():
-        raise ValueError("it is of another number of classes")
-    codes = 2 * bits[0 : 2 * len(names) : 2] + bits[1 : 2 * len(names) : 2]
-    return [_CODES[i] for i in codes.tolist()]
-
-
-def readable(text: str, names: Sequence[str]) -> bool:
-    """Say whether `read` can read it."""
-    try:
-        read(text, names)
-    except ValueError:
-        return False
-    return True
-
-
-def moved(parts: Sequence[str], names: Sequence[str], chosen: Sequence[str], part: str) -> list[str]:
-    """Return the parts once `part` holds exactly the chosen classes: it takes them from other parts."""
-    wanted = set(chosen)
-    return [
-        part if name in wanted else (UNUSED if now == part else now)
-        for name, now in zip(names, parts, strict=True)
-    ]
-
-
-def _sign(names: Sequence[str]) -> str:
-    return hashlib.sha256("\0".join(names).encode()).hexdigest()[:6]

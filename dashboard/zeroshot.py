@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -79,7 +80,8 @@ class Result:
 def texts(workspace: Workspace, dataset: Dataset) -> dict[str, EmbedText]:
     """Return the spaces of class texts that can be trained with, those that are there first.
 
-    Those of the usual encoder are offered where it is installed; descriptions come before names.
+    Those of the usual encoder are offered where it is installed. Descriptions come before names where every
+    class has one, and after them where some have none.
     """
     found = {s.name: s.spec for s in workspace.text_spaces(dataset) if s.state == "done"}
     if encoders.get(USUAL_TEXT)[0].available() is None:
@@ -90,8 +92,24 @@ def texts(workspace: Workspace, dataset: Dataset) -> dict[str, EmbedText]:
                 continue
             spec = EmbedText(dataset=dataset.ref, texts=texts_fingerprint(given), encoder=USUAL_TEXT, of=of)
             found.setdefault(f"{USUAL_TEXT} · {of}s", spec)
-    described = [name for name, spec in found.items() if spec.of == "description"]
-    return {name: found[name] for name in [*described, *(n for n in found if n not in described)]}
+    told = dataset.classes.get("description")
+    first = "description" if told is not None and (told.notna() & (told != "")).all() else "label"
+    return dict(sorted(found.items(), key=lambda pair: pair[1].of != first))
+
+
+def untold(dataset: Dataset, text: EmbedText, names: Sequence[str]) -> str:
+    """Say which of these classes have no text of a kind, so that nothing can be trained; "" where all do."""
+    told = set(texts_of(dataset, text.of)["id"])
+    silent = [name for name in names if name not in told]
+    if not silent:
+        return ""
+    more = f" and {len(silent) - 3:,} more" if len(silent) > 3 else ""
+    has, it = ("has", "it") if len(silent) == 1 else ("have", "them")
+    advice = f"add {it}" + (", or train with names" if text.of == "description" else "")
+    return (
+        f"{', '.join(map(repr, silent[:3]))}{more} {has} no {text.of}, and a model needs one of every class "
+        f"that takes part; {advice}."
+    )
 
 
 def grids(workspace: Workspace, dataset: Dataset, embedding: EmbedAudio) -> list[Grid]:
@@ -157,6 +175,88 @@ def sizes(grid: Grid) -> str:
     return "/".join(map(str, found or ())) or str(grid.spec.sizes)
 
 
+def n_models(grid: Grid) -> int:
+    """Return how many models a grid has: of one that is done, those that were trained.
+
+    These are fewer than were asked for where sizes were lowered, and ratios came to the same classes.
+    """
+    if grid.state != "done":
+        return grid.spec.n_models
+    return int(shown_workspace().cache.open(grid.spec.key).meta.get("n_models", grid.spec.n_models))
+
+
+def named(found: Sequence[Grid]) -> dict[str, str]:
+    """Return what each grid is called, by its id.
+
+    No two are called the same, since a list knows its entries by their words: those that would be say what
+    they differ in.
+    """
+    short = {g.id: _name(g) for g in found}
+    said = {g.id: _details(g.spec) for g in found}
+    names = {}
+    for id, name in short.items():
+        same = [said[other] for other, its in short.items() if its == name]
+        differ = [words for what, words in said[id].items() if any(o[what] != words for o in same)]
+        names[id] = " · ".join([name, *differ])
+    times = Counter(names.values())
+    return {id: name if times[name] == 1 else f"{name} · {id[:6]}" for id, name in names.items()}
+
+
+def _name(g: Grid) -> str:
+    words = [SETUPS[g.spec.setup], numbers.count(n_models(g), "model"), sizes(g)]
+    words += [f"rate {g.spec.learning_rate:g}", f"{g.spec.epochs} epochs"]
+    words += [g.state] * (g.state != "done")
+    return " · ".join(filter(None, words))
+
+
+def _details(spec: ZeroShotGrid) -> dict[str, str]:
+    """Say everything that two grids can differ in besides what they are called by."""
+    ends = [f"({low:g}, {high:g}]" for low, high in spec.asked_ranges]
+    return {
+        "text": f"{spec.text.encoder} {spec.text.of}s",
+        "fit_sizes": f"asked for {spec.sizes}" if spec.fit_sizes else "exact sizes",
+        "clusters": f"K = {spec.clusters}",
+        "ratios": f"ratios {', '.join(f'{ratio:g}' for ratio in spec.ratios)}",
+        "ranges": f"ranges {', '.join(ends)}" if ends else numbers.count(spec.n_ranges, "own range"),
+        "sets": numbers.count(spec.n_test_sets, "test set"),
+        "seeds": numbers.count(spec.seeds, "seed"),
+        "batch": f"batches of {spec.batch_size}",
+        "margin": f"margin {spec.margin:g}",
+        "ranks": "sampled ranks" if spec.sampled else "exact ranks",
+        "scale": "standardised" if spec.standardise else "not standardised",
+        "patience": f"patience {spec.patience}",
+        "momentum": f"momentum {spec.momentum:g}",
+        "widths": f"widths {spec.hidden} and {spec.shared}",
+    }
+
+
+#: What a recipe is, of the fields of a grid; which texts are learned from counts, too.
+_RECIPE = (
+    *("learning_rate", "momentum", "batch_size", "epochs", "patience", "margin", "sampled", "standardise"),
+    *("hidden", "shared", "text"),
+)
+
+
+def alike(a: ZeroShotGrid, b: ZeroShotGrid) -> bool:
+    """Say whether the models of two grids are trained alike, on the same texts."""
+    return all(getattr(a, name) == getattr(b, name) for name in _RECIPE)
+
+
+def beside(found: Sequence[Grid], shown: ZeroShotGrid) -> dict[str, Grid]:
+    """Return the grid of every setup to set beside the shown one, which is that of its own setup.
+
+    Of another setup it is the newest that is done and trained alike; where none is, the newest that is done.
+    """
+    chosen: dict[str, Grid] = {}
+    for setup in SETUPS:
+        done = [g for g in found if g.spec.setup == setup and g.state == "done"]
+        mine = [g for g in done if g.spec.key == shown.key]
+        like = [g for g in done if alike(g.spec, shown)]
+        if done:
+            chosen[setup] = (mine or like or done)[0]
+    return chosen
+
+
 def recipe(spec: ZeroShotGrid) -> str:
     """Say how the models of a grid are trained."""
     said = [
@@ -167,7 +267,8 @@ def recipe(spec: ZeroShotGrid) -> str:
     ]
     said += ["sampled ranks"] * spec.sampled + ["standardised sounds"] * spec.standardise
     said += [f"patience {spec.patience}"] * bool(spec.patience)
-    return ", ".join(said)
+    said += [f"momentum {spec.momentum:g}"] * bool(spec.momentum)
+    return ", ".join([*said, f"widths {spec.hidden:,} and {spec.shared:,}"])
 
 
 def groups(found: Result) -> tuple[list[str], np.ndarray, str]:

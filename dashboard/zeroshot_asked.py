@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from core.splits import PAPER_RANGES, PAPER_RATIOS, Range, Sizes, SplitError, distinct_ratios, held_out
 from dashboard import splits
 from dashboard.memory import once
 from dashboard.splits import Classes, Split
-from jobs.grid_splits import draw, fitting
+from jobs.grid_splits import fitting, try_seeds
 from jobs.specs import ZeroShotGrid
 
 #: Ratios and ranges of the paper, as they are written in the form.
@@ -16,6 +17,27 @@ RATIOS = ", ".join(f"{r:g}" for r in PAPER_RATIOS)
 RANGES = ", ".join(f"{low:g}:{high:g}" for low, high in PAPER_RANGES)
 #: Sets of ranges that can be asked for: value in the link to name on the page.
 KINDS = splits.RANGES | {"given": "others"}
+#: Seconds that a page spends on drawing the splits of a grid, and on finding sizes that fit.
+_DRAW, _SEARCH = 0.4, 0.4
+
+
+@dataclass(frozen=True)
+class Tried:
+    """Whether the classes allow a grid.
+
+    Attributes
+    ----------
+    error : str
+        Why they do not; "" where nothing was found that they do not allow.
+    fits : Sizes or None
+        Sizes with which they would.
+    seeds : int
+        For how many of the seeds there are splits; the job draws those of the others.
+    """
+
+    error: str = ""
+    fits: Sizes | None = None
+    seeds: int = 0
 
 
 def ratios(text: str) -> tuple[float, ...]:
@@ -149,26 +171,19 @@ def validated(wanted: Sequence[Split]) -> int:
     return min(max(len(v) for v in held_out(split)[0]) for split in wanted)
 
 
-def tried(spec: ZeroShotGrid, found: Classes) -> tuple[str, Sizes | None]:
-    """Draw the classes that a grid will draw.
-
-    Returns
-    -------
-    str
-        Why that cannot be; "" if it can.
-    Sizes or None
-        Sizes with which it could.
-    """
+def tried(spec: ZeroShotGrid, found: Classes) -> Tried:
+    """Draw the classes that a grid will draw, as far as that is a matter of a moment."""
     asked = (spec.setup, spec.sizes, spec.clusters, spec.ratios, spec.asked_ranges, spec.n_ranges)
     key = ("zero-shot-tried", found.key, *asked, spec.n_test_sets, spec.seeds)
     return once(key, lambda: _tried(spec, found))
 
 
-def _tried(spec: ZeroShotGrid, found: Classes) -> tuple[str, Sizes | None]:
+def _tried(spec: ZeroShotGrid, found: Classes) -> Tried:
     classes = found.names, found.similarity, splits.clusters(found, spec.clusters)
     try:
-        draw(spec, *classes)
+        return Tried(seeds=try_seeds(spec, *classes, until=splits.over(_DRAW)))
     except SplitError as error:
-        fits = fitting(spec, *classes)
-        return str(error), None if fits == spec.sizes else fits
-    return "", None
+        fits = fitting(spec, *classes, until=splits.over(_SEARCH))
+        if fits is None and spec.setup == "diversity":
+            return Tried(f"{error}{splits.unfound(found, spec.n_test_sets)}")
+        return Tried(str(error), None if fits == spec.sizes else fits)

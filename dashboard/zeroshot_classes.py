@@ -49,6 +49,8 @@ class ByClass:
     accuracy: np.ndarray
     asked: np.ndarray
     properties: list[Property]
+    #: Whether the embedded texts are there; they can have been cleared away since the models were trained.
+    told: bool = True
 
     @property
     def best(self) -> Property | None:
@@ -59,6 +61,7 @@ class ByClass:
 
 def by_class(found: Result, c: Clips) -> ByClass:
     """Return how well each class is recognised over all models, and what goes with that."""
+    told = shown_workspace().cache.contains(found.spec.text.key)
 
     def compute() -> ByClass:
         tested = found.classes[(found.classes["part"] == "test") & found.classes["accuracy"].notna()]
@@ -70,7 +73,7 @@ def by_class(found: Result, c: Clips) -> ByClass:
         which = tested["model"].to_numpy(np.int64)
         each: dict[str, np.ndarray] = {"accuracy": tested["accuracy"].to_numpy(float)}
         each["similarity"], each["nearest"] = _to_training(found.similarity, rows, trained[which])
-        words = _text_similarity(found)
+        words = _text_similarity(found) if told else np.full(found.similarity.shape, np.nan)
         each["text"], each["nearest-text"] = _to_training(words, rows, trained[which])
         mean = pd.DataFrame(each).groupby(tested["label"].to_numpy()).mean()
         asked = tested.groupby("label").size().reindex(mean.index)
@@ -96,9 +99,10 @@ def by_class(found: Result, c: Clips) -> ByClass:
             y,
             asked.to_numpy(np.int64),
             [Property(n, x, r, s, float(p)) for (n, x, r, s), p in zip(pairs, adjusted, strict=True)],
+            told,
         )
 
-    return once(("zero-shot-classes", found.spec.key, c.key), compute)
+    return once(("zero-shot-classes", found.spec.key, c.key, told), compute)
 
 
 def _to_training(

@@ -45,13 +45,16 @@ PERMUTATIONS = 10_000
 class Related:
     """How accuracy goes with a number: over all accuracies, and as a test that keeps to blocks.
 
-    `n_models` models in `n_blocks` blocks were permuted; `permuted` is its p, NaN where nothing could be.
+    Of `n_models` models, `n_permuted` things in `n_blocks` blocks were permuted: the models themselves, or
+    the splits that they were trained on where these are one's own. `permuted` is the p of that, NaN where
+    nothing could be.
     """
 
     pearson: Correlation
     spearman: Correlation
     permuted: float
     n_models: int
+    n_permuted: int
     n_blocks: int
     line: Fitted | None
 
@@ -65,7 +68,8 @@ class Summary:
     n_models, n : int
         Models, and accuracies: several a model where there are several test sets.
     mean : Interval
-        Of all accuracies. The interval is over the means of blocks, whose models share test classes.
+        Of all accuracies. The interval is over the means of blocks, whose models share test classes: those of
+        one's own splits are of one block where they have the same test classes, whatever their seeds.
     lowest, highest : float
     above : int
         Accuracies above chance.
@@ -83,7 +87,10 @@ def summary(found: Result) -> Summary:
     """Sum up the accuracies of a grid."""
     m = found.models
     y = m["accuracy"]
-    over_blocks = statistics.mean_interval(y.groupby(m["block"]).mean().to_numpy(), low=0, high=1)
+    block = m["block"]
+    if found.spec.setup == "splits":
+        block = m["split"].astype(int).map(_by_tests(found.spec))
+    over_blocks = statistics.mean_interval(y.groupby(block).mean().to_numpy(), low=0, high=1)
     return Summary(
         m["model"].nunique(),
         len(m),
@@ -118,10 +125,14 @@ def related(found: Result, by: str) -> Related:
             x=(by, "mean"), y=("accuracy", "mean"), block=("block", "first")
         )
         if own:
-            whole["block"] = _shared_tests(found.spec, whole.index.to_numpy(int))
+            tests = _by_tests(found.spec)
+            blocks = [tests[int(i)] for i in whole.index]
+            # Where no two splits share their test classes, there is nothing to keep apart.
+            whole["block"] = blocks if len(set(blocks)) < len(blocks) else "all splits"
+        numbers = m["model"].nunique(), len(whole), whole["block"].nunique()
         if len(m) < 2:
             none = statistics.Correlation(np.nan, np.nan, np.nan, np.nan, len(m))
-            return Related(none, none, float("nan"), len(whole), whole["block"].nunique(), None)
+            return Related(none, none, float("nan"), *numbers, None)
         permuted = float("nan")
         if len(whole) > 2 and np.ptp(whole["x"]) > 0 and np.ptp(whole["y"]) > 0:
             permuted = float(
@@ -137,21 +148,17 @@ def related(found: Result, by: str) -> Related:
             statistics.pearson(x, y),
             statistics.spearman(x, y),
             permuted,
-            len(whole),
-            whole["block"].nunique(),
+            *numbers,
             line(x, y),
         )
 
     return once(("zero-shot-related", found.spec.key, by), compute)
 
 
-def _shared_tests(spec: ZeroShotGrid, numbers: np.ndarray) -> list[str]:
-    """Return which splits share their test classes; all are of one block where no two do."""
-    parsed = spec.parsed_splits
-    tests = [frozenset(c for t in held_out(parsed[i])[1] for c in t) for i in numbers.tolist()]
-    if len(set(tests)) == len(tests):
-        return ["all splits"] * len(tests)
-    return [f"test classes {tests.index(t)}" for t in tests]
+def _by_tests(spec: ZeroShotGrid) -> dict[int, str]:
+    """Return a name for the test classes of each given split, the same where these are the same."""
+    tests = [frozenset(c for t in held_out(split)[1] for c in t) for split in spec.parsed_splits]
+    return {i: f"test classes {tests.index(t)}" for i, t in enumerate(tests)}
 
 
 def line(x: np.ndarray, y: np.ndarray) -> Fitted | None:
@@ -199,6 +206,7 @@ def related_table(shown: Sequence[Result]) -> bytes:
                     "blocked_permutation_p": r.permuted,
                     "accuracies": r.pearson.n,
                     "models": r.n_models,
+                    "permuted": r.n_permuted,
                     "blocks": r.n_blocks,
                     "paper_r": paper[0] if paper else None,
                     "paper_p": paper[1] if paper else "",

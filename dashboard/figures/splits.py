@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from dashboard import palette
 from dashboard.figures.look import INK, RULE
-from dashboard.figures.separability import figured, short, thinned
+from dashboard.figures.separability import short, thinned
 
 #: Parts of a split: name on the page, marker, and which of the base colours.
 PARTS = {
@@ -212,24 +212,19 @@ def class_similarity_figure(
     if high - low < 1e-9:
         high = low + 1e-9
     of = [PARTS[part][0] for part, size in parts for _ in range(size)]
-    said = [
-        [
-            f"<b>{short(names[r], 40)}</b>, {of[r]}<br><b>{short(names[c], 40)}</b>, {of[c]}<br>"
-            + ("itself" if r == c else figured(float(grid[r, c])))
-            for c in range(n)
-        ]
-        for r in range(n)
-    ]
+    # A text a class and none a pair, of which there would be too many to send.
+    said = [f"<b>{name}</b>, {part}" for name, part in zip(names, of, strict=True)]
     heat: dict[str, Any] = {
         "type": "heatmap",
+        "x": said,
+        "y": said,
         "z": grid.astype(np.float32),
         "zmin": low,
         "zmax": high,
         "xgap": 1 if n <= 40 else 0,
         "ygap": 1 if n <= 40 else 0,
         "colorscale": palette.SEQUENTIAL,
-        "text": said,
-        "hovertemplate": "%{text}<extra></extra>",
+        "hovertemplate": "%{y}<br>%{x}<br>%{z:.3f}<extra></extra>",
         "hoverongaps": False,
         "colorbar": {
             "orientation": "h",
@@ -253,7 +248,12 @@ def class_similarity_figure(
     }
     strip = max(0.5, n / 36)
     at, texts = thinned(names, 430 / max(n, 1))
-    ticks = {"tickvals": at, "ticktext": [short(t, 18) for t in texts], "showgrid": False}
+    ticks = {
+        "type": "category",
+        "tickvals": at,
+        "ticktext": [short(t, 18) for t in texts],
+        "showgrid": False,
+    }
     edges = list(accumulate((size for _, size in parts), initial=0))
     shapes: list[dict[str, Any]] = []
     for (part, size), start in zip(parts, edges, strict=False):
@@ -261,9 +261,11 @@ def class_similarity_figure(
             shapes += _strips(part, start, size, strip, theme)
     shapes += [s for edge in edges[1:-1] for s in _parting(edge - 0.5, n, theme)]
     layout: dict[str, Any] = {
-        "height": 660,
+        "height": 560,
         "margin": {"t": 104},
-        "xaxis": ticks | {"range": [-0.6 - strip, n - 0.5], "tickangle": -90},
+        # Columns stand in the order of the rows, whose names are there: below, they would take a fifth of the
+        # figure, and have no room on a phone.
+        "xaxis": ticks | {"range": [-0.6 - strip, n - 0.5], "showticklabels": False},
         "yaxis": ticks | {"range": [n - 0.5, -0.6 - strip]},
         "shapes": shapes,
         "annotations": [

@@ -14,6 +14,7 @@ from dashboard.figures.look import INK, RULE
 
 #: How groups of models look beside each other: which of the base colours, and the marker.
 _LOOKS = ((0, "circle"), (1, "square"), (2, "diamond"), (4, "triangle-up"), (5, "cross"), (3, "x"))
+_AGAIN = ("", "-open", "-dot", "-open-dot")
 #: What frames the model or cell that is looked into.
 PICKED = {"light": "#22262c", "dark": "#f4f5f6"}
 ACCURACY = "zero-shot accuracy, top-1, 0 to 1"
@@ -274,6 +275,11 @@ def _colour(i: int, theme: str) -> str:
     return palette.BASE[theme][_LOOKS[i % len(_LOOKS)][0]]
 
 
+def _symbol(i: int) -> str:
+    """The marker of a series: those with a colour that was used before have other ones, up to 24."""
+    return _LOOKS[i % len(_LOOKS)][1] + _AGAIN[i // len(_LOOKS) % len(_AGAIN)]
+
+
 def _dots(
     shown: Models, mine: np.ndarray, x: np.ndarray, i: int, name: str, several: int, theme: str, *, size: int
 ) -> dict[str, Any]:
@@ -286,7 +292,7 @@ def _dots(
         "text": [shown.said[j] for j in mine.tolist()],
         "hovertemplate": "%{text}<extra></extra>",
         "marker": {
-            "symbol": _LOOKS[i % len(_LOOKS)][1],
+            "symbol": _symbol(i),
             "size": size,
             "color": _colour(i, theme),
             "opacity": 0.8,

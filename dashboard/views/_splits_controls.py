@@ -17,7 +17,7 @@ from core.splits import (
     check_known,
     split_from_json,
 )
-from dashboard import numbers, split_numbers, splits, state, ui
+from dashboard import numbers, split_links, split_numbers, splits, state, ui
 from dashboard.figures.splits import UNUSED
 from dashboard.splits import Classes, Rule, Split
 from dashboard.views._splits_parts import select
@@ -92,8 +92,10 @@ def pick(
             rule = _rule(view, found, how, k, prefix)
             try:
                 split = splits.draw(found, rule)
-            except SplitError:
+            except SplitError as why:
                 fits = splits.fitting(found, rule)
+                if fits is None and how == "diversity":
+                    raise SplitError(f"{why}{splits.unfound(found, rule.sets)}") from None
                 raise
         if isinstance(split, ClassSplitSet) and len(split.tests) > 1:
             last = len(split.tests)
@@ -115,7 +117,7 @@ def pick(
         if how == "similarity":
             _realised(shown, found, k)
         parts = splits.parts_of(shown, found.names)
-        st.session_state[_last(letter)] = splits.written(parts, found.names)
+        st.session_state[_last(letter)] = split_links.written(parts, found.names)
     return Pick(prefix, letter, how, None if error else split, shown, parts, error, fits)
 
 
@@ -197,9 +199,11 @@ def _range(view: state.View, found: Classes, sizes: Sizes, prefix: str) -> dict[
 
 
 def _hand(view: state.View, found: Classes, prefix: str) -> list[str]:
-    text = view.text(f"{prefix}hand", longest=20_000, check=lambda given: splits.readable(given, found.names))
+    text = view.text(
+        f"{prefix}hand", longest=20_000, check=lambda given: split_links.readable(given, found.names)
+    )
     st.caption("Click classes on the map, or choose them in the lists below it.")
-    return splits.read(text, found.names)
+    return split_links.read(text, found.names)
 
 
 def _by_hand_from_what_was_shown(how: str, hand: str, last: str) -> None:

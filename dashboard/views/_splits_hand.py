@@ -6,7 +6,7 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard import splits, state, ui
+from dashboard import split_links, state, ui
 from dashboard.figures.splits import PARTS, UNUSED
 from dashboard.splits import Classes
 from dashboard.views._splits_controls import Pick
@@ -72,12 +72,14 @@ def clicked(view: state.View, pick: Pick, found: Classes) -> None:
         parts = list(pick.parts)
         at = found.names.index(name)
         parts[at] = UNUSED if parts[at] == brush else brush
-        st.session_state[view.key(f"{pick.prefix}hand")] = splits.written(parts, found.names)
+        st.session_state[view.key(f"{pick.prefix}hand")] = split_links.written(parts, found.names)
         st.session_state[_turn(pick.letter)] = st.session_state.get(_turn(pick.letter), 0) + 1
 
 
 def _listed(key: str, hand: str, part: str, names: tuple[str, ...], parts: tuple[str, ...]) -> None:
-    st.session_state[hand] = splits.written(splits.moved(parts, names, st.session_state[key], part), names)
+    st.session_state[hand] = split_links.written(
+        split_links.moved(parts, names, st.session_state[key], part), names
+    )
 
 
 def _turn(letter: str) -> str:

@@ -49,7 +49,7 @@ def enough(embedding: EmbedAudio, c: Clips, what: str) -> Classes | None:
         found = None
     if found is not None and len(found.names) >= FEWEST:
         return found
-    there = "no clip has a class"
+    there = "no clip has exactly one class and an embedding"
     if found is not None:
         n = len(found.names)
         there = f"there {'is' if n == 1 else 'are'} {numbers.count(n, 'class')}"

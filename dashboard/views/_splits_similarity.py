@@ -47,9 +47,9 @@ def show(embedding: EmbedAudio, found: Classes, k: int, picks: list[Pick]) -> No
         with places[0]:
             ui.reading(
                 "Cosine similarity of every two centroids; yellow is alike. Classes stand by part, within "
-                "it by cluster and name. The block where **training meets test** is what the similarity "
-                "ratio changes, the block of **training with training** what the ranges of the diversity "
-                f"setup change (sections 3.1 and 3.2 of {PAPER})."
+                "it by cluster and name, in columns as in rows. The block where **training meets test** is "
+                "what the similarity ratio changes, the block of **training with training** what the ranges "
+                f"of the diversity setup change (sections 3.1 and 3.2 of {PAPER})."
             )
     with places[len(ordered)]:
         _elbow(embedding, found)

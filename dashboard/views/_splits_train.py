@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import streamlit as st
 
-from core.splits import split_to_json
+from core.splits import all_classes, contents, split_to_json
 from dashboard import state, ui, zeroshot, zeroshot_asked
 from dashboard.views._splits_controls import PAPER, Pick
 from dashboard.views._zeroshot_recipe import recipe
@@ -44,16 +46,20 @@ def show(
             )
         )
         settings = recipe(view)
-    why = zeroshot_asked.impatient(settings["patience"], zeroshot_asked.validated(whole))
+    wanted = list({contents(split): split for split in whole}.values())
+    why = zeroshot.untold(dataset, offered[text], list(dict.fromkeys(chain(*map(all_classes, wanted)))))
+    why = why or zeroshot_asked.impatient(settings["patience"], zeroshot_asked.validated(wanted))
     if why:
-        st.warning(why, icon=":material/rule:")
+        st.warning(ui.plain(why), icon=":material/rule:")
         return
+    if len(wanted) < len(whole):
+        st.caption("Both splits have the same classes in every part, so they are trained on once.")
     spec = ZeroShotGrid(
         embedding=embedding,
         text=offered[text],
         labels=dataset.labels_fingerprint,
         setup="splits",
-        splits=tuple(dict.fromkeys(split_to_json(s, compact=True) for s in whole)),
+        splits=tuple(split_to_json(s, compact=True) for s in wanted),
         seeds=seeds,
         **settings,
     )
@@ -66,7 +72,7 @@ def show(
     elif asked:
         ui.pending(workspace, [spec], "splits-training")
     else:
-        many = "Train on both splits" if len(whole) > 1 else "Train on this split"
+        many = "Train on both splits" if len(wanted) > 1 else "Train on this split"
         if st.button(many, type="primary", icon=":material/model_training:"):
             workspace.queue.submit(spec)
             st.rerun()

@@ -73,6 +73,11 @@ def _table(shown: ByClass) -> None:
             ]
         )
     ui.table(["property of a class", "r with accuracy", "95% interval", "p, corrected", "ρ", "classes"], rows)
+    if not shown.told:
+        st.caption(
+            "The embedded texts have been cleared away since these models were trained, so nothing can be "
+            "said of them; embed them again to see it."
+        )
     best = shown.best
     if best is None or best.pearson is None:
         return
@@ -88,7 +93,7 @@ def _table(shown: ByClass) -> None:
 def _figure(found: Result, c: Clips, shown: ByClass, name: str, file: str) -> None:
     there, x = zeroshot_classes.against_property(shown, name)
     if not len(x):
-        st.caption("There is no such number here: the classes have no texts, or no silhouette.")
+        st.caption("There is no such number here, so there is no figure of it; choose another property.")
         return
     theme = ui.theme()
 
@@ -110,7 +115,7 @@ def _figure(found: Result, c: Clips, shown: ByClass, name: str, file: str) -> No
         )
 
     ui.chart(
-        once(("figure", "zero-shot-properties", found.spec.key, c.key, name, theme), draw),
+        once(("figure", "zero-shot-properties", found.spec.key, c.key, name, shown.told, theme), draw),
         key="zeroshot-properties",
         file=f"class-properties-{file}",
         csv=partial(zeroshot_classes.by_class_table, shown),

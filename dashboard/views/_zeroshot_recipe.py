@@ -8,6 +8,9 @@ import streamlit as st
 
 from dashboard.state import View
 
+#: The widest layers that can be asked for here; the command takes wider ones.
+_WIDEST = 2_048
+
 
 class Recipe(TypedDict):
     """Settings of `jobs.specs.ZeroShotGrid`, by their names there."""
@@ -19,6 +22,9 @@ class Recipe(TypedDict):
     margin: float
     standardise: bool
     sampled: bool
+    momentum: float
+    hidden: int
+    shared: int
 
 
 def recipe(view: View) -> Recipe:
@@ -70,6 +76,22 @@ def recipe(view: View) -> Recipe:
             required=True,
             help="Counted over all training classes, or estimated by drawing classes as first published.",
         )
+        view.number("momentum", 0, 0.999, 0.0, whole=False)
+        momentum = float(
+            st.number_input(
+                "Momentum",
+                0.0,
+                0.999,
+                step=0.1,
+                format="%g",
+                key=view.key("momentum"),
+                help="Share of a step that the next one goes on with; the paper names none.",
+            )
+        )
+        widths = {}
+        for name, said, usual in (("hidden", "hidden layer", 256), ("shared", "shared space", 512)):
+            view.number(name, 1, _WIDEST, usual)
+            widths[name] = int(st.number_input(f"Width of the {said}", 1, _WIDEST, key=view.key(name)))
     return {
         "epochs": epochs,
         "patience": patience,
@@ -78,4 +100,7 @@ def recipe(view: View) -> Recipe:
         "margin": margin,
         "standardise": standardise == "yes",
         "sampled": ranks == "sampled",
+        "momentum": momentum,
+        "hidden": widths["hidden"],
+        "shared": widths["shared"],
     }

@@ -53,7 +53,7 @@ def _facts(found: Result) -> None:
     pairs = [
         ("models", f"{s.n_models:,}"),
         ("accuracies", f"{s.n:,}"),
-        (f"mean, 95% over {numbers.count(s.mean.n, 'block')}", mean),
+        (f"mean, 95% over {_blocks(found, s.mean.n)}", mean),
         ("lowest to highest", f"{s.lowest:.3f} to {s.highest:.3f}"),
         ("chance", "differs" if np.isnan(found.chance) else f"{found.chance:.3f}"),
         ("above chance", f"{s.above:,} of {s.n:,}"),
@@ -61,6 +61,12 @@ def _facts(found: Result) -> None:
     if sizes:
         pairs.append(("training / validation / test classes", " / ".join(map(str, sizes))))
     ui.facts(pairs)
+
+
+def _blocks(found: Result, n: int) -> str:
+    if found.spec.setup == "splits":
+        return f"{numbers.count(n, 'set')} of test classes"
+    return numbers.count(n, "block")
 
 
 def _boxes(found: Result, picked: str, file: str) -> None:
@@ -144,6 +150,8 @@ def _related(found: Result, by: str) -> None:
     }[found.spec.setup]
     own = found.spec.setup == "splits"
     moved = "splits, each the mean of its models," if own else "models"
+    counted = [f"{r.pearson.n:,} accuracies", numbers.count(r.n_models, "model")]
+    counted += [numbers.count(r.n_permuted, "split")] * own
     ui.facts(
         [
             ("Pearson r", number(r.pearson.r)),
@@ -152,7 +160,7 @@ def _related(found: Result, by: str) -> None:
             ("Spearman ρ", number(r.spearman.r)),
             ("p of ρ", _p(r.spearman.p)),
             (f"p, permuted within {numbers.count(r.n_blocks, 'block')}", _permuted(r)),
-            ("n", f"{r.pearson.n:,} accuracies, {numbers.count(r.n_models, 'model')}"),
+            ("n", ", ".join(counted)),
         ]
     )
     ui.reading(
@@ -169,12 +177,9 @@ def _related(found: Result, by: str) -> None:
 def _table(found: Result, grids: list[Grid], file: str) -> None:
     st.subheader("Beside the paper’s Table 1", anchor=False)
     rows: list[tuple[str, Result | None]] = []
-    for setup in ("similarity", "diversity", "splits"):
-        if found.spec.setup == setup:
-            mine: Result | None = found
-        else:
-            other = next((g for g in grids if g.spec.setup == setup and g.state == "done"), None)
-            mine = None if other is None else zeroshot.result(other.spec)
+    beside = zeroshot.beside(grids, found.spec)
+    for setup in zeroshot.SETUPS:
+        mine = zeroshot.result(beside[setup].spec) if setup in beside else None
         if mine is None or not len(mine.models):
             if setup in PAPER:
                 rows.append((setup, None))
@@ -209,11 +214,24 @@ def _table(found: Result, grids: list[Grid], file: str) -> None:
         _download("All models", partial(zeroshot.models_table, found), f"zero-shot-models-{file}")
         there = [mine for _, mine in rows if mine is not None]
         _download("CSV", partial(zeroshot_related.related_table, there), f"zero-shot-correlations-{file}")
+    _say_which(found, grids, [beside[setup] for setup, mine in rows if mine is not None])
     ui.reading(
         f"{_PAPER} found these over 90 accuracies a setup with VGGish on a subset of AudioSet (143 classes, "
         "768 dimensions of Sentence-BERT). Other sounds, spaces and texts need not show the same; the sign "
         "says in which direction accuracy goes, the interval how well it is known."
     )
+
+
+def _say_which(found: Result, grids: list[Grid], rows: list[Grid]) -> None:
+    """Name the experiments of the other rows, which can be trained by other recipes."""
+    names = zeroshot.named(grids)
+    said = []
+    for g in rows:
+        if g.spec.key != found.spec.key:
+            other = "" if zeroshot.alike(g.spec, found.spec) else ", which was trained otherwise"
+            said.append(f"“{ui.plain(names[g.id])}”{other}")
+    if said:
+        st.caption(f"Beside the experiment that is shown: {'; '.join(said)}.")
 
 
 def _download(label: str, data: Callable[[], bytes], file: str) -> None:

@@ -10,6 +10,7 @@ from core.splits import Sizes
 from dashboard import splits, state, ui, zeroshot, zeroshot_asked
 from dashboard.splits import Classes
 from dashboard.views._zeroshot_recipe import recipe
+from dashboard.zeroshot_asked import Tried
 from jobs.specs import EmbedAudio, EmbedText, SpecError, ZeroShotGrid
 from jobs.workspace import Dataset, Workspace
 
@@ -21,8 +22,7 @@ class Asked:
     """A grid that could be started, or why not."""
 
     spec: ZeroShotGrid | None
-    error: str = ""
-    fits: Sizes | None = None
+    tried: Tried
 
 
 def show(
@@ -46,12 +46,18 @@ def show(
     with st.expander("Start an experiment", expanded=first, icon=":material/add_circle:"):
         asked = _controls(view, dataset, embedding, found, offered)
         if asked.spec is None:
-            st.warning(ui.plain(asked.error), icon=":material/rule:")
-            if asked.fits is not None:
-                st.button(f"Use {asked.fits}", key="zeroshot-fit", on_click=_fit, args=(view, asked.fits))
+            st.warning(ui.plain(asked.tried.error), icon=":material/rule:")
+            fits = asked.tried.fits
+            if fits is not None:
+                st.button(f"Use {fits}", key="zeroshot-fit", on_click=_fit, args=(view, fits))
             return
         spec = asked.spec
         st.caption(f"{ui.plain(spec.title)}. Recipe: {zeroshot.recipe(spec)}.")
+        if asked.tried.seeds < spec.seeds:
+            st.caption(
+                f"The splits of the first {asked.tried.seeds:,} of {spec.seeds:,} seeds were drawn; if those "
+                "of another cannot be, the job says so before it trains."
+            )
         job = workspace.queue.get(spec.key)
         if workspace.cache.contains(spec.key):
             st.button(
@@ -129,9 +135,10 @@ def _controls(
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         text = str(st.selectbox("Texts of the classes", list(offered), key=view.key("text"), width=340))
         settings = recipe(view)
+    error = error or zeroshot.untold(dataset, offered[text], found.names)
     error = error or zeroshot_asked.impatient(settings["patience"], sizes.validation)
     if error:
-        return Asked(None, error)
+        return Asked(None, Tried(error))
     try:
         spec = ZeroShotGrid(
             embedding=embedding,
@@ -143,10 +150,10 @@ def _controls(
             **settings,
         )
     except SpecError as why:
-        return Asked(None, str(why))
+        return Asked(None, Tried(str(why)))
     # What cannot be is said before a job is started.
-    error, fits = zeroshot_asked.tried(spec, found)
-    return Asked(None if error else spec, error, fits)
+    tried = zeroshot_asked.tried(spec, found)
+    return Asked(None if tried.error else spec, tried)
 
 
 def _ratios(view: state.View, n_train: int) -> tuple[float, ...]:

@@ -30,13 +30,11 @@ ORDER = 70
 
 #: Clips of a class that can be heard.
 _HEARD = 12
-#: On a narrow screen names beside points, or below columns, would lie over each other, and a map that is less
-#: wide is less high.
+#: On a narrow screen names beside points would lie over each other, and a map that is less wide is less high.
 _CSS = """
 <style>
 @media (max-width: 640px) {
   [class*="st-key-splits-map"] .textpoint { display: none; }
-  [class*="st-key-splits-matrix"] .xtick { visibility: hidden; }
   [class*="st-key-splits-map"] :is([data-testid="stElementContainer"], [data-testid="stFullScreenFrame"]):has(
     [data-testid="stPlotlyChart"]) { max-height: calc((100vw - 6rem) * %.3f + 12rem); overflow: hidden; }
 }

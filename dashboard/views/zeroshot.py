@@ -61,7 +61,9 @@ def render(workspace: Workspace) -> None:
         )
     start.show(workspace, view, dataset, embedding, found, first=not grids)
     if grid is not None:
-        st.caption(f"{ui.plain(grid.spec.title)}. Trained with {zeroshot.recipe(grid.spec)}.")
+        came = zeroshot.n_models(grid)
+        fewer = f" {came:,} of them were trained." if came != grid.spec.n_models else ""
+        st.caption(f"{ui.plain(grid.spec.title)}.{fewer} Trained with {zeroshot.recipe(grid.spec)}.")
         if grid.state == "done":
             _result(view, dataset, c, grid, grids)
         else:
@@ -80,19 +82,11 @@ def _first(workspace: Workspace, dataset: Dataset, done: dict[str, EmbedAudio]) 
 def _grid(view: state.View, grids: list[Grid]) -> Grid | None:
     if not grids:
         return None
-    names = {g.id: _named(g) for g in grids}
+    names = zeroshot.named(grids)
     view.choice("grid", list(names), grids[0].id)
     with st.sidebar:
         chosen = select("Experiment", names, view.key("grid"))
     return next(g for g in grids if g.id == chosen)
-
-
-def _named(g: Grid) -> str:
-    spec = g.spec
-    words = [zeroshot.SETUPS[spec.setup], numbers.count(spec.n_models, "model")]
-    words += filter(None, [zeroshot.sizes(g)])
-    words += [f"rate {spec.learning_rate:g}", f"{spec.epochs} epochs"]
-    return " · ".join(words + [g.state] * (g.state != "done"))
 
 
 def _result(view: state.View, dataset: Dataset, c: Clips, grid: Grid, grids: list[Grid]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from dashboard import data, split_numbers, splits, zeroshot, zeroshot_model
+from dashboard import data, split_links, split_numbers, splits, zeroshot, zeroshot_model
 from tests.browser.helpers import (
     PHONE,
     click,
@@ -46,7 +46,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Any:
 def test_classes_are_picked_by_hand_on_the_map_heard_and_shared(page: Any, site: SimpleNamespace) -> None:
     names = sorted(set(site.workspace.dataset("small").clips["label"]))
     part = {"Animal B": "validation", "Animal C": "test", "Thing D": "test"}
-    begun = splits.written([part.get(name, "unused") for name in names], names)
+    begun = split_links.written([part.get(name, "unused") for name in names], names)
     page.goto(link(site, "splits", space="aisfx", how="hand", hand=begun))
     page.wait_for_selector(f"{MAP} .js-plotly-plot")
     page.get_by_text("train has 0 classes").wait_for()

@@ -40,6 +40,13 @@ def test_boxes_hold_every_model_and_stand_apart_by_series(theme: str) -> None:
     assert not figures.boxes_figure(shown, ["0", "1"], at, title="x", chance=np.nan).layout.shapes
 
 
+def test_no_two_series_look_alike() -> None:
+    shown, at = models(40, 20), np.zeros(40, int)
+    figure = figures.boxes_figure(shown, ["0"], at, title="x", chance=0.2)
+    looks = [(t.marker.color, t.marker.symbol) for t in figure.data if t.meta == "models"]
+    assert len(set(looks)) == len(looks) == 20
+
+
 def test_one_model_one_group_and_none() -> None:
     one = models(1, 1)
     assert figures.boxes_figure(one, ["0.5"], np.zeros(1, int), title="x", chance=0.5).data

@@ -16,7 +16,15 @@ from sklearn.metrics import confusion_matrix, silhouette_samples
 from streamlit.testing.v1 import AppTest
 
 from core.splits import PAPER_RANGES, PAPER_RATIOS, ClassSplit, random_split, split_to_json
-from dashboard import data, zeroshot, zeroshot_asked, zeroshot_classes, zeroshot_model, zeroshot_related
+from dashboard import (
+    data,
+    split_links,
+    zeroshot,
+    zeroshot_asked,
+    zeroshot_classes,
+    zeroshot_model,
+    zeroshot_related,
+)
 from dashboard.splits import Sizes
 from dashboard.zeroshot import Result
 from jobs import inprocess
@@ -89,7 +97,7 @@ def test_correlations_are_scipys_and_models_are_what_is_permuted(
             z[block == b] = rng.permutation(x[block == b])
         count += abs(z @ inner) >= abs(x @ inner) - 1e-9
     assert r.permuted == pytest.approx((1 + count) / 2001, abs=0.03)
-    assert r.n_models == len(whole)
+    assert r.n_models == r.n_permuted == len(whole)
     assert r.n_blocks == len(set(block))
     assert r.line is not None
     slope = np.polyfit(m[by], m["accuracy"], 1)[0]
@@ -132,13 +140,25 @@ def own_splits(shown: Workspace, tests: list[str], seeds: int) -> Result:
 
 def test_of_splits_of_ones_own_whole_splits_are_permuted(shown: Workspace) -> None:
     r = zeroshot_related.related(own_splits(shown, list("cdefg"), 6), "train_test_similarity")
-    assert (r.n_models, r.n_blocks, r.pearson.n) == (5, 1, 30)
+    assert (r.n_permuted, r.n_models, r.n_blocks, r.pearson.n) == (5, 30, 1, 30)
     assert r.permuted == pytest.approx(2 / 120, abs=0.01)  # the order of five, and its reverse
     r = zeroshot_related.related(own_splits(shown, list("ccdd"), 6), "train_test_similarity")
-    assert (r.n_models, r.n_blocks) == (4, 2)
+    assert (r.n_permuted, r.n_models, r.n_blocks) == (4, 24, 2)
     assert r.permuted == pytest.approx(1 / 2, abs=0.03)  # both pairs as they are, or both exchanged
     r = zeroshot_related.related(own_splits(shown, list("cd"), 6), "train_test_similarity")
     assert not np.isfinite(r.permuted)
+
+
+def test_the_mean_of_splits_of_ones_own_is_known_as_well_as_there_are_test_classes(shown: Workspace) -> None:
+    """Trainings that differ by their seeds alone are judged by the same classes, however many there are."""
+    found = own_splits(shown, list("cdd"), 6)
+    s = zeroshot_related.summary(found)
+    y = found.models["accuracy"].to_numpy(float)
+    means = [y[:6].mean(), y[6:].mean()]  # the second and third split share their test classes
+    low, high = stats.t.interval(0.95, 1, np.mean(means), stats.sem(means))
+    assert (s.n_models, s.n, s.mean.n) == (18, 18, 2)
+    assert s.mean.value == pytest.approx(y.mean())
+    assert (s.mean.low, s.mean.high) == pytest.approx((max(low, 0), min(high, 1)))
 
 
 def test_one_accuracy_has_no_correlation(shown: Workspace) -> None:
@@ -264,6 +284,146 @@ def test_figures_4_and_5_and_table_1(shown: Workspace) -> None:
         assert "+0.374" in said  # the paper's, beside
         assert "−0.434" in said
         assert "Why a permutation test" in said
+
+
+def test_experiments_that_differ_are_called_differently(made: Any, fresh: Workspace, tmp_path: Path) -> None:
+    """A list knows its entries by their words: of two with the same, only the first could be chosen."""
+    found = made.zero_shot(tmp_path, sounds=False, per_class=2)
+    like = of(found, "similarity").spec
+    wide = made.zero_shot_of(found, replace(like, margin=0.5))
+    narrow = made.zero_shot_of(found, replace(like, hidden=8, momentum=0.5))
+    dataset = found.dataset("small")
+    grids = zeroshot.grids(found, dataset, like.embedding)
+    names = zeroshot.named(grids)
+    assert len(set(names.values())) == len(grids) == 4
+    said = {g.spec: names[g.id] for g in grids}
+    assert said[wide].endswith("margin 0.5 · momentum 0 · widths 256 and 512")
+    assert said[narrow].endswith("margin 1 · momentum 0.5 · widths 8 and 512")
+    app = run("zeroshot", grid=wide.key[:12])
+    assert app.selectbox(key="zeroshot.grid").value == wide.key[:12]
+    assert "margin 0.5, widths 256 and 512" in words(app)
+    assert len(set(app.selectbox(key="zeroshot.grid").options)) == 4
+    assert "momentum 0.5, widths 8 and 512" in words(run("zeroshot", grid=narrow.key[:12]))
+
+
+def test_the_row_of_the_other_setup_is_trained_alike_or_says_so(
+    made: Any, fresh: Workspace, tmp_path: Path
+) -> None:
+    found = made.zero_shot(tmp_path, sounds=False, per_class=2)
+    similar, diverse = (of(found, s).spec for s in ("similarity", "diversity"))
+    newer = made.zero_shot_of(found, replace(diverse, epochs=4))
+    grids = zeroshot.grids(found, found.dataset("small"), similar.embedding)
+    beside = zeroshot.beside(grids, similar)
+    assert (beside["similarity"].spec, beside["diversity"].spec) == (similar, diverse)
+    app = run("zeroshot", grid=similar.key[:12])
+    assert "Beside the experiment that is shown: “diversity · 12 models" in words(app)
+    assert "was trained otherwise" not in words(app)
+    app = run("zeroshot", grid=newer.key[:12])
+    assert zeroshot.beside(grids, newer)["diversity"].spec == newer
+    assert "“similarity · 36 models" in words(app)
+    assert "which was trained otherwise" in words(app)
+
+
+def test_models_that_were_trained_are_counted_not_those_asked_for(
+    made: Any, fresh: Workspace, tmp_path: Path
+) -> None:
+    """Where sizes are lowered, ratios can come to the same classes."""
+    found = made.zero_shot(tmp_path, sounds=False, per_class=2)
+    like = of(found, "similarity").spec
+    asked = {"n_train": 20, "n_validation": 20, "n_test": 20, "ratios": PAPER_RATIOS, "fit_sizes": True}
+    spec = replace(like, **asked, seeds=1, epochs=1, hidden=4, shared=4)
+    assert spec.n_models == 15
+    assert inprocess.run(found, spec).state == "done"
+    (grid,) = [g for g in zeroshot.grids(found, found.dataset("small"), like.embedding) if g.spec == spec]
+    models = found.cache.open(spec.key).table("models").to_pandas()["model"].nunique()
+    assert zeroshot.n_models(grid) == models < 15
+    app = run("zeroshot", grid=grid.id)
+    assert f"{models} of them were trained." in words(app)
+    chosen = app.selectbox(key="zeroshot.grid")
+    assert f"similarity · {models} models" in chosen.options[[*found_ids(found, like)].index(grid.id)]
+
+
+def found_ids(found: Workspace, like: ZeroShotGrid) -> list[str]:
+    return [g.id for g in zeroshot.grids(found, found.dataset("small"), like.embedding)]
+
+
+def test_texts_that_were_cleared_away_take_nothing_else_with_them(
+    made: Any, fresh: Workspace, tmp_path: Path
+) -> None:
+    found = made.zero_shot(tmp_path, sounds=False, per_class=2)
+    spec = of(found, "similarity").spec
+    before = zeroshot_classes.by_class(of(found, "similarity"), data.clips(found.dataset("small")))
+    assert found.cache.delete(spec.text.key)
+    after = zeroshot_classes.by_class(of(found, "similarity"), data.clips(found.dataset("small")))
+    assert (before.told, after.told) == (True, False)
+    values = {p.name: p.values for p in after.properties}
+    assert np.isnan(values["text"]).all()
+    assert np.isnan(values["nearest-text"]).all()
+    kept = next(p for p in before.properties if p.name == "nearest").values
+    np.testing.assert_array_equal(values["nearest"], kept)
+    app = run("zeroshot", grid=spec.key[:12], property="text")
+    assert not app.error
+    assert "The embedded texts have been cleared away" in words(app)
+    assert "There is no such number here" in words(app)
+
+
+def test_classes_without_a_text_are_named_before_anything_is_trained(
+    made: Any, fresh: Workspace, tmp_path: Path
+) -> None:
+    found = made.zero_shot(tmp_path, sounds=False, per_class=2)
+    dataset = found.dataset("small")
+    about = dataset.classes.copy()
+    about["description"] = ["", *(f"The sound of {name}." for name in about["label"][1:])]
+    imported = made.Imported(
+        dataset.clips, about, dataset.report, dataset.fingerprint, dataset.labels_fingerprint
+    )
+    found.add_dataset("small", imported, adapter="folder", root=dataset.root)
+    silent = about["label"].iloc[0]
+    offered = zeroshot.texts(found, found.dataset("small"))
+    # Names come first, since every class has one.
+    assert [spec.of for spec in offered.values()] == sorted((s.of for s in offered.values()), reverse=True)
+    told = next(name for name, spec in offered.items() if spec.of == "description")
+    link = {"train": "4", "validation": "1", "test": "2", "text": told}
+    said = f"'{silent}' has no description, and a model needs one of every class that takes part; add it, or"
+    app = run("zeroshot", space="melstats", **link)
+    assert said in app.warning[0].value.replace("\\", "")
+    assert not any(b.label.startswith("Train ") for b in app.button)
+    names = sorted(about["label"])
+    without = split_links.written(_parts(names, silent, "unused"), names)
+    within = split_links.written(_parts(names, silent, "train"), names)
+    app = run("splits", how="hand", hand=within, text=told)
+    assert said in words(app)
+    assert not any(b.label.startswith("Train ") for b in app.button)
+    app = run("splits", how="hand", hand=without, text=told)
+    assert any(b.label == "Train on this split" for b in app.button)
+
+
+def _parts(names: list[str], silent: str, part: str) -> list[str]:
+    """Five classes that take part, and the one without a text."""
+    others = iter(["train", "train", "validation", "test", "test"])
+    return [part if name == silent else next(others, "unused") for name in names]
+
+
+def test_what_a_page_tries_takes_a_moment(shown: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where not all seeds are drawn in time, and where no sizes are found, the page says so."""
+    monkeypatch.setattr("dashboard.splits.over", lambda seconds: lambda: True)
+    link = {"space": "melstats", "setup": "diversity", "train": "4", "validation": "1", "test": "2"}
+    app = run("zeroshot", **link, seeds="7")
+    assert "The splits of the first 1 of 7 seeds were drawn" in words(app)
+    assert any(b.label.startswith("Train ") for b in app.button)
+    data.forget()
+    app = run("zeroshot", **link, ranges="paper")
+    assert app.warning[0].value.endswith(
+        "A short search found no sizes that fit; there may be some all the same."
+    )
+    app = run("splits", how="diversity", ranges="paper", range="5", train="9")
+    assert app.warning[0].value.endswith(
+        "A short search found no sizes that fit; there may be some all the same."
+    )
+    # Where there are too few classes for any sizes, there is nothing to be found.
+    app = run("splits", how="diversity", sets="9")
+    assert "need" in app.warning[0].value
+    assert "A short search" not in words(app)
 
 
 def test_a_failed_model_is_said_and_the_others_are_shown(shown: Workspace) -> None:
