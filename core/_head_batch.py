@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -13,49 +12,19 @@ from torch.optim.adamw import adamw
 from torch.optim.sgd import sgd
 
 from core._angular_losses import add_soft_terms, add_terms, orthogonal_projection_loss
-from core._head_data import Clips, Fold, Shape, initial_weights, mixtures
+from core._head_data import Clips, Fold, initial_weights, mixtures
+from core._head_recipe import HeadRecipe
 from core._training import epoch_order, standardisation
 from core.losses import cross_entropy, focal_loss
 
 Tensors = dict[str, torch.Tensor]
 
 
-class Settings(Shape, Protocol):
-    """What is read of a `core.heads.HeadRecipe`."""
-
-    @property
-    def loss(self) -> str: ...
-    @property
-    def weights(self) -> tuple[float, ...]: ...
-    @property
-    def gamma(self) -> float: ...
-    @property
-    def loss_weight(self) -> float: ...
-    @property
-    def variant(self) -> str: ...
-    @property
-    def epochs(self) -> int: ...
-    @property
-    def batch_size(self) -> int: ...
-    @property
-    def optimizer(self) -> str: ...
-    @property
-    def learning_rate(self) -> float: ...
-    @property
-    def weight_decay(self) -> float: ...
-    @property
-    def betas(self) -> tuple[float, float]: ...
-    @property
-    def momentum(self) -> float: ...
-    @property
-    def standardise(self) -> bool: ...
-
-
 @dataclass(frozen=True)
 class Task:
     """One model to train: `kept` says whether its embeddings are kept at some epochs."""
 
-    recipe: Settings
+    recipe: HeadRecipe
     seed: int
     fold: Fold
     kept: bool
@@ -320,7 +289,7 @@ class _Losses:
 class _Optimiser:
     """AdamW, or stochastic gradient descent, for the first of several models that stand side by side."""
 
-    def __init__(self, weights: Tensors, sizes: np.ndarray, recipe: Settings) -> None:
+    def __init__(self, weights: Tensors, sizes: np.ndarray, recipe: HeadRecipe) -> None:
         self._recipe, self._weights = recipe, weights
         # Models with as many clips take as many steps, and so go through an update together.
         ends = np.cumsum([len(list(group)) for _, group in groupby(sizes.tolist())]).tolist()

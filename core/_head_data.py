@@ -4,25 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from core._arrays import class_codes, matrix
-
-
-class Shape(Protocol):
-    """What is read of a `core.heads.HeadRecipe` to draw weights and mixtures."""
-
-    @property
-    def hidden(self) -> int: ...
-    @property
-    def dim(self) -> int: ...
-    @property
-    def mixup(self) -> float: ...
-    @property
-    def mixup_beta(self) -> float: ...
+from core._head_recipe import HeadRecipe
 
 
 @dataclass(frozen=True)
@@ -155,12 +142,12 @@ def draw_folds(labels: ArrayLike, k: int = 5, *, seed: int = 0) -> np.ndarray:
     return folds
 
 
-def initial_weights(seed: int, d: int, shape: Shape, n_classes: int) -> dict[str, np.ndarray]:
+def initial_weights(seed: int, d: int, recipe: HeadRecipe, n_classes: int) -> dict[str, np.ndarray]:
     """Draw weights and biases uniformly within ±1/√(inputs), as PyTorch does for linear layers; float32."""
     random = np.random.default_rng([seed, 0])
-    layers = [("embedding", shape.hidden or d, shape.dim), ("class", shape.dim, n_classes)]
-    if shape.hidden:
-        layers.insert(0, ("hidden", d, shape.hidden))
+    layers = [("embedding", recipe.hidden or d, recipe.dim), ("class", recipe.dim, n_classes)]
+    if recipe.hidden:
+        layers.insert(0, ("hidden", d, recipe.hidden))
     weights = {}
     for name, inputs, outputs in layers:
         bound = 1 / np.sqrt(inputs)
@@ -169,7 +156,7 @@ def initial_weights(seed: int, d: int, shape: Shape, n_classes: int) -> dict[str
     return weights
 
 
-def mixtures(seed: int, epoch: int, n: int, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
+def mixtures(seed: int, epoch: int, n: int, recipe: HeadRecipe) -> tuple[np.ndarray, np.ndarray]:
     """Draw with which other one each of n training clips is mixed, and its own share, for an epoch from 0.
 
     Returns
@@ -179,7 +166,7 @@ def mixtures(seed: int, epoch: int, n: int, shape: Shape) -> tuple[np.ndarray, n
         From Beta(b, b); 1 for clips that stay as they are.
     """
     random = np.random.default_rng([seed, 3, epoch])
-    mixed = random.random(n) < shape.mixup
+    mixed = random.random(n) < recipe.mixup
     partners = random.integers(n, size=n)
-    shares = np.where(mixed, random.beta(shape.mixup_beta, shape.mixup_beta, n), 1)
+    shares = np.where(mixed, random.beta(recipe.mixup_beta, recipe.mixup_beta, n), 1)
     return partners, shares.astype(np.float32)

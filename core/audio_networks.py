@@ -31,6 +31,7 @@ def log_mel(
     fmin: float = 50.0,
     fmax: float | None = None,
     pad: str = "constant",
+    taper: str = "hann",
 ) -> torch.Tensor:
     """Log-mel spectrograms of a batch: power in Slaney's mel bands, in dB.
 
@@ -42,13 +43,15 @@ def log_mel(
         Hz.
     n_mels : int, default 64
     window, hop : int
-        Samples under the Hann window, and from one frame to the next.
+        Samples under the window, and from one frame to the next.
     n_fft : int, optional
         Length of the transform, at least `window`, which it is by default.
     fmin, fmax : float
         Range in Hz; up to half the sample rate by default.
     pad : {"constant", "reflect"}
         What is beyond the ends: zeros, or the sound mirrored.
+    taper : {"hann", "povey"}
+        Shape of the window: Hann's, or Kaldi's, a symmetric Hann window to the power of 0.85.
 
     Returns
     -------
@@ -59,7 +62,7 @@ def log_mel(
     ------
     ValueError
         For waveforms that are no batch or, mirrored, shorter than half a window, a window beyond the
-        transform, and what `core.spectra.mel_filterbank` refuses.
+        transform or of another shape, and what `core.spectra.mel_filterbank` refuses.
 
     Examples
     --------
@@ -79,6 +82,9 @@ def log_mel(
             f"waveforms have {waveforms.shape[1]} samples; mirrored at the ends, they need more than "
             f"{n_fft // 2}."
         )
+    if taper not in ("hann", "povey"):
+        raise ValueError(f"taper is {taper!r}; it must be 'hann' or 'povey'.")
+    tapered = torch.hann_window(window, periodic=taper == "hann", device=waveforms.device)
     filters = torch.from_numpy(mel_filterbank(sample_rate, n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax).copy())
     with torch.autocast(waveforms.device.type, enabled=False):  # sums of powers need all their digits
         spectra = torch.stft(
@@ -86,7 +92,7 @@ def log_mel(
             n_fft,
             hop_length=hop,
             win_length=window,
-            window=torch.hann_window(window, device=waveforms.device),
+            window=tapered if taper == "hann" else tapered**0.85,
             pad_mode=pad,
             return_complex=True,
         )

@@ -22,8 +22,10 @@ CORE_WITH_TORCH = {
     "core._angular_losses",
     "core.heads",
     "core.loss_networks",
+    "core._head_alone",
     "core._head_batch",
     "core._head_grid",
+    "core._loss_network_model",
     "core.zeroshot",
     "core._zeroshot_batch",
     "core._zeroshot_grid",
@@ -35,6 +37,7 @@ CORE_WITH_TORCH = {
     "core._contrastive_model",
     "core._contrastive_plain",
     "core._contrastive_pretraining",
+    "core._contrastive_trained",
 }
 #: Compiled loops; every use of it is inside a function.
 CORE_WITH_NUMBA = {"core._kernels", "core._rank_kernels"}

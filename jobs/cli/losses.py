@@ -57,9 +57,39 @@ def losses(
     dim: Annotated[int | None, typer.Option(help="Width of the embeddings. [default: 128]")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the clips. [default: 25]")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Clips a step. [default: 32]")] = None,
+    optimizer: Annotated[
+        str | None, typer.Option(help="adamw, for heads sgd, for networks adam. [default: adamw]")
+    ] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Step size. [default: 0.0007]")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="[default: 0.01]")] = None,
+    focal_gamma: Annotated[float | None, typer.Option(help="γ of focal loss. [default: 2]")] = None,
+    opl_gamma: Annotated[float | None, typer.Option(help="γ of OPL. [default: 0.5]")] = None,
+    opl_weight: Annotated[
+        float | None, typer.Option(help="Weight of OPL beside cross-entropy. [default: 1]")
+    ] = None,
     mixup: Annotated[
         float | None, typer.Option(help="Share of clips that are mixed; with ce and add-soft.")
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="Of each clip, for a network, from its beginning. [default: 5]")
+    ] = None,
+    frequency_mask: Annotated[
+        int | None, typer.Option(help="Bands that SpecAugment hides, at most. [default: 24]")
+    ] = None,
+    time_mask: Annotated[
+        int | None, typer.Option(help="Frames of 10 ms that SpecAugment hides, at most. [default: 96]")
+    ] = None,
+    warm_up: Annotated[
+        int | None, typer.Option(help="Epochs in which a network's learning rate rises. [default: 0]")
+    ] = None,
+    schedule: Annotated[
+        str | None, typer.Option(help="How it goes on: constant, decay or cosine. [default: constant]")
+    ] = None,
+    width: Annotated[
+        int | None, typer.Option(help=f"Channels of the first layer of {SMALL_CNN}. [default: 8]")
+    ] = None,
+    taper: Annotated[
+        str | None, typer.Option(help="Window of its spectra: hann or povey. [default: hann]")
     ] = None,
     seeds: Annotated[int | None, typer.Option(help="How many times all is trained. [default: 3]")] = None,
     folds: Annotated[
@@ -97,8 +127,20 @@ def losses(
         "dim": dim,
         "epochs": epochs,
         "batch_size": batch_size,
+        "optimizer": optimizer,
         "learning_rate": learning_rate,
+        "weight_decay": weight_decay,
+        "focal_gamma": focal_gamma,
+        "opl_gamma": opl_gamma,
+        "opl_weight": opl_weight,
         "mixup": mixup,
+        "seconds": seconds,
+        "frequency_mask": frequency_mask,
+        "time_mask": time_mask,
+        "warm_up": warm_up,
+        "schedule": schedule,
+        "width": width,
+        "taper": taper,
         "seeds": seeds,
         "folds": folds,
         "held_out": tuple(hold_out) if hold_out else None,
@@ -110,12 +152,13 @@ def losses(
     if encoder is not None:
         if settings is not None:
             raise SpecError("--settings are those of a network; give --network, or leave them out.")
+        _refuse_unknown(asked, LossGrid, "head", "networks")
         embedding = EmbedAudio(dataset=ds.ref, encoder=encoder)
         spec = LossGrid(embedding=embedding, labels=ds.labels_fingerprint, **asked)
     else:
         if settings is not None and settings not in SETTINGS:
             raise SpecError(f"There are no settings {settings!r}; there are {', '.join(SETTINGS)}.")
-        _refuse_unknown(asked)
+        _refuse_unknown(asked, LossNetworkGrid, "network", "heads")
         asked = dict(SETTINGS[settings]) | asked if settings else asked
         asked["network"] = network
         spec = LossNetworkGrid(dataset=ds.ref, labels=ds.labels_fingerprint, **asked)
@@ -157,11 +200,13 @@ def _weights(texts: list[str]) -> dict[str, Any]:
     return {names[n]: tuple(own) for n, own in found.items() if own}
 
 
-def _refuse_unknown(asked: dict[str, Any]) -> None:
-    known = {field.name for field in fields(LossNetworkGrid)}
+def _refuse_unknown(
+    asked: dict[str, Any], kind: type[LossGrid] | type[LossNetworkGrid], what: str, others: str
+) -> None:
+    known = {field.name for field in fields(kind)}
     for name in asked:
         if name not in known:
-            raise SpecError(f"A network has no {name}; the option is one of heads.")
+            raise SpecError(f"A {what} has no {name.replace('_', ' ')}; the option is one of {others}.")
 
 
 def _rows(recipes: pd.DataFrame, runs: pd.DataFrame) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jobs.live import LiveCurves
-from jobs.measures import clip_classes
+from jobs.measures import clip_classes, of_several_classes
 from jobs.runners import shards
 from jobs.runners.embed import decoded_shards
 from jobs.runners.labels import dataset_with
@@ -103,7 +103,7 @@ def _network(
         def mel(x: np.ndarray) -> np.ndarray:
             whole = np.zeros(samples, dtype=np.float32)
             whole[: len(x)] = x[:samples]
-            found: np.ndarray = paper_log_mel(torch.from_numpy(whole)[None])[0].numpy()
+            found: np.ndarray = paper_log_mel(torch.from_numpy(whole)[None], taper=spec.taper)[0].numpy()
             return found
 
         parameters = sum(w.numel() for w in PooledCNN(dim=spec.dim, width=spec.width).parameters())
@@ -157,6 +157,7 @@ def _read(spec: LossNetworkGrid, context: JobContext, heard: Callable[[np.ndarra
             "not_finite": 0,
             "unreadable": len(named) - len(rows),
         },
+        several=int(of_several_classes(dataset.clips)[rows].sum()),
     )
 
 

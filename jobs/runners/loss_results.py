@@ -13,7 +13,7 @@ import pandas as pd
 from core.separability import angular_properties, class_distances
 from core.statistics import holm
 from jobs.encoders import Card
-from jobs.specs import LossTraining
+from jobs.specs import LossGrid, LossTraining
 
 if TYPE_CHECKING:
     from cache import ArtifactWriter
@@ -41,6 +41,8 @@ class Asked(NamedTuple):
         The folds that are held out, ascending.
     left_out : dict
         As ``left_out`` of the result.
+    several : int
+        Clips that the dataset puts into several classes, of which the first counts here.
     """
 
     clip_ids: np.ndarray
@@ -50,6 +52,7 @@ class Asked(NamedTuple):
     drawn: bool
     held_out: list[int]
     left_out: dict[str, int]
+    several: int
 
 
 class Judged(NamedTuple):
@@ -83,12 +86,24 @@ def folds_of(
     Raises
     ------
     ValueError
-        For a fold that is to be held out and is not there, or more folds than clips.
+        For a fold that is to be held out and is not there, more folds than clips, or one fold alone.
     """
     from core.heads import draw_folds
 
     drawn = bool(spec.folds) or own is None
-    folds = draw_folds(labels, spec.folds or min(DRAWN, len(labels))) if drawn else np.asarray(own)
+    n = len(labels)
+    if n < 2:
+        raise ValueError("Only one clip has a class; a training needs two or more.")
+    if spec.folds > n:
+        raise ValueError(
+            f"{spec.folds} folds are asked for, and {n} clips have a class; ask for at most {n}."
+        )
+    if own is not None and not drawn and len(names := np.unique(own)) < 2:
+        raise ValueError(
+            f"All clips are in the dataset's fold {names[0]}, which leaves none to train on; have folds "
+            "drawn, for example five."
+        )
+    folds = draw_folds(labels, spec.folds or min(DRAWN, n)) if drawn else np.asarray(own)
     there = np.unique(folds).tolist()
     for name in spec.held_out:
         if name not in there:
@@ -354,8 +369,16 @@ def _note(spec: LossTraining, asked: Asked, failed: Sequence[str], n: int) -> st
     found = []
     if asked.drawn and not spec.folds:
         found.append(
-            f"The dataset has no folds: {len(np.unique(asked.folds))} were drawn, with every class in all of "
-            "them. Clips of one recording may stand in several."
+            f"The dataset does not put every clip into a fold: {len(np.unique(asked.folds))} folds were "
+            "drawn, with each class spread over them. Clips of one recording may stand in several."
+        )
+    if asked.several:
+        who = "1 clip has" if asked.several == 1 else f"{asked.several:,} clips have"
+        found.append(f"{who} several classes, of which only the first is learned and asked for.")
+    if isinstance(spec, LossGrid) and spec.embedding.source is not None:
+        found.append(
+            "The space was itself trained here on clips of this dataset, and may have learned the classes of "
+            "clips that are held out now: accuracies flatter it."
         )
     if failed:
         found.append(f"{len(failed)} of {n:,} models failed. {failed[0]}")

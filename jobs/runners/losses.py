@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jobs.live import LiveCurves
-from jobs.runners.labels import labelled
+from jobs.measures import of_several_classes
+from jobs.runners.labels import dataset_with, labelled
 from jobs.runners.loss_results import Asked, Judged, folds_of, keeps, kept_rows, store
 from jobs.runners.zeroshot import Saved
 from jobs.specs import LossGrid, LossTraining
@@ -64,11 +65,13 @@ def loss_grid(spec: LossGrid, context: JobContext) -> None:
         checkpoint=checkpoint,
     )
     context.progress(_TRAINED, 1, "measuring")
+    # One copy a fold, for all of its models.
+    before: dict[object, np.ndarray] = {fold: asked.X[asked.folds == fold] for fold in asked.held_out}
     judged = [
         Judged(
             run,
-            before=asked.X[run.rows],
-            tested=None if run.failed else embed(run, asked.X[run.rows]),
+            before=before[run.fold],
+            tested=None if run.failed else embed(run, before[run.fold]),
         )
         for run in runs
     ]
@@ -121,12 +124,16 @@ def _read(spec: LossGrid, context: JobContext) -> Asked:
     labels = space.labels[kept].astype(str)
     own = None if space.folds is None else space.folds[kept]
     folds, drawn, held_out = folds_of(spec, labels, own)
+    clip_ids = np.array(space.clip_ids, dtype=object)[kept]
+    clips = dataset_with(spec.labels, spec.embedding, context.workspace).clips
+    several = clips["clip_id"][of_several_classes(clips)]
     return Asked(
-        clip_ids=np.array(space.clip_ids, dtype=object)[kept],
+        clip_ids=clip_ids,
         X=np.asarray(space.X[kept]),
         labels=labels,
         folds=folds,
         drawn=drawn,
         held_out=held_out,
         left_out={"without_class": int(nameless.sum()), "not_finite": int(broken.sum()), "unreadable": 0},
+        several=int(np.isin(clip_ids.astype(str), several.astype(str)).sum()),
     )

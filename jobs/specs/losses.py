@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from jobs import encoders
 from jobs.specs.base import DatasetRef, Spec, SpecError, between
@@ -25,6 +25,8 @@ ADD_WEIGHTS = (
 VARIANTS = ("paper", "released")
 #: The network that is trained from scratch; others are ``transformers:NAME``, tuned from their weights.
 SMALL_CNN = "small-cnn"
+#: Shapes of the window under which spectra are taken.
+TAPERS = ("hann", "povey")
 #: How the learning rate goes on after its warm-up.
 SCHEDULES = ("constant", "decay", "cosine")
 #: Models that one grid may have, of each fold.
@@ -49,10 +51,10 @@ class LossTraining:
 
     ``recipes.parquet``, a row a recipe: ``recipe`` (from 0), ``name``, ``loss``, ``weights`` (list),
     ``accuracy`` with ``low`` and ``high`` (mean over seeds, by Student's t; each seed's is over the clips of
-    all folds), ``sd`` (of the seeds), ``n_failed`` (models), ``difference`` to cross-entropy with
-    ``difference_low`` and ``difference_high`` (paired clip by clip, by the share of seeds that were right)
-    and ``p_holm`` (corrected for the number of recipes that are compared); these four are NaN for
-    cross-entropy itself and where it does not take part.
+    all folds that are held out), ``sd`` (of the seeds), ``n_failed`` (models), ``difference`` to
+    cross-entropy with ``difference_low`` and ``difference_high`` (paired clip by clip, by the share of seeds
+    that were right) and ``p_holm`` (corrected for the number of recipes that are compared); these four are
+    NaN for cross-entropy itself and where it does not take part.
     ``runs.parquet``, a row a model, recipe after recipe, seed after seed, fold after fold: ``run`` (from 0),
     ``recipe``, ``loss``, ``weights``, ``name``, ``seed``, ``fold`` (the one that was held out), ``accuracy``
     (of its clips), ``n_test``, ``failed`` ("" or why; numbers are NaN then), and of the clips of that fold
@@ -238,6 +240,8 @@ class LossNetworkGrid(LossTraining, Spec):
     deviation 0.5 over the training clips. "Before" is the network that training begins with.
     """
 
+    LATER: ClassVar[frozenset[str]] = frozenset({"taper"})
+
     dataset: DatasetRef
     #: ``small-cnn``, from scratch, or ``transformers:NAME`` with an audio spectrogram transformer's weights.
     network: str = SMALL_CNN
@@ -247,6 +251,8 @@ class LossNetworkGrid(LossTraining, Spec):
     seconds: float = 5.0
     #: Channels of the first of four convolutions of ``small-cnn``.
     width: int = 8
+    #: Shape of the window of its spectrograms; a transformer's extractor has its own.
+    taper: str = TAPERS[0]
     #: The widest band and the longest stretch of frames that SpecAugment hides of a clip.
     frequency_mask: int = 24
     time_mask: int = 96
@@ -259,6 +265,7 @@ class LossNetworkGrid(LossTraining, Spec):
     def __post_init__(self) -> None:
         _one_of(self, "optimizer", ("adamw", "adam"))
         _one_of(self, "schedule", SCHEDULES)
+        _one_of(self, "taper", TAPERS)
         if self.network != SMALL_CNN and not self.network.startswith("transformers:"):
             raise SpecError(
                 f"network is {self.network!r}; it must be {SMALL_CNN}, or transformers:NAME with the name or "
@@ -269,6 +276,7 @@ class LossNetworkGrid(LossTraining, Spec):
         else:
             # The encoder has nothing that the small network's options change.
             object.__setattr__(self, "width", type(self).width)
+            object.__setattr__(self, "taper", type(self).taper)
         if not self.identity:
             object.__setattr__(self, "network", encoders.canonical(self.network, modality="audio"))
             object.__setattr__(self, "identity", encoders.identity(self.network, modality="audio"))
@@ -298,7 +306,7 @@ def loss_name(loss: str, weights: tuple[float, ...] = ()) -> str:
     >>> loss_name("add", (1.0, 0.0, 0.5, 0.0))
     'ADD (1, 0, 0.5, 0)'
     """
-    return f"{_NAMES[loss]} ({', '.join(f'{w:g}' for w in weights)})" if weights else _NAMES[loss]
+    return f"{_NAMES[loss]} ({', '.join(f'{w:.12g}' for w in weights)})" if weights else _NAMES[loss]
 
 
 _SOFT = {"mixup": 0.5, "losses": ("ce", "add-soft"), "seconds": 1.0}
@@ -306,6 +314,7 @@ _ADAM = {"optimizer": "adam", "betas": (0.95, 0.999), "weight_decay": 5e-6}
 _ADAMW = {"optimizer": "adamw", "betas": (0.9, 0.98), "weight_decay": 1e-2}
 _AST = {"epochs": 25, "batch_size": 32, "frequency_mask": 24, "time_mask": 96}
 _BEATS = {"epochs": 30, "batch_size": 16, "frequency_mask": 0, "time_mask": 0}
+_POVEY = {"taper": "povey"}
 _WORDS = {"frequency_mask": 48, "time_mask": 48}
 #: Distances of labels are what the released code asks of distances, also where labels are hard.
 _RELEASED = {"variant": "released", "focal_gamma": 0.0, "opl_gamma": 2.0, "opl_weight": 0.1, "warm_up": 5}
@@ -320,14 +329,16 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "paper-ast-esc50": _AST | _ADAMW | {"learning_rate": 7e-4},
         "paper-ast-ks2": _AST | _ADAMW | _WORDS | _SOFT | {"learning_rate": 6e-5},
         "paper-ast-iemocap": _AST | _ADAMW | {"learning_rate": 7e-4},
-        "paper-beats-esc50": _BEATS | _ADAM | {"learning_rate": 8e-6},
-        "paper-beats-ks2": _BEATS | _ADAM | _SOFT | {"learning_rate": 1e-4},
-        "paper-beats-iemocap": _BEATS | _ADAM | {"learning_rate": 8e-6},
+        "paper-beats-esc50": _BEATS | _POVEY | _ADAM | {"learning_rate": 8e-6},
+        "paper-beats-ks2": _BEATS | _POVEY | _ADAM | _SOFT | {"learning_rate": 1e-4},
+        "paper-beats-iemocap": _BEATS | _POVEY | _ADAM | {"learning_rate": 8e-6},
         "released-ast-esc50": _RELEASED_AST | {"learning_rate": 6.7e-6},
         "released-ast-ks2": _RELEASED_AST | _WORDS | _SOFT | {"learning_rate": 6.25e-5, "epochs": 30},
         "released-ast-iemocap": _RELEASED_AST | {"learning_rate": 6.7e-6, "seconds": 2.575},
-        "released-beats-esc50": _RELEASED_BEATS | {"learning_rate": 8e-6, "epochs": 25, "schedule": "cosine"},
-        "released-beats-ks2": _RELEASED_BEATS | _SOFT | {"learning_rate": 1e-4},
+        "released-beats-esc50": _RELEASED_BEATS
+        | _POVEY
+        | {"learning_rate": 8e-6, "epochs": 25, "schedule": "cosine"},
+        "released-beats-ks2": _RELEASED_BEATS | _POVEY | _SOFT | {"learning_rate": 1e-4},
         "released-beats-iemocap": _RELEASED_BEATS
         | {"learning_rate": 8e-6, "epochs": 25, "schedule": "cosine", "seconds": 2.575},
     }

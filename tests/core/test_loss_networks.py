@@ -142,7 +142,7 @@ class Memory:
 def test_a_training_that_was_killed_goes_on(
     data: tuple[np.ndarray, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.loss_networks._SECONDS", -1.0)
+    monkeypatch.setattr("core._loss_network_model._SECONDS", -1.0)
     memories: dict[int, Memory] = {}
     asked = {
         "backbone": Mean,
@@ -204,19 +204,27 @@ def test_a_model_that_fails_leaves_the_others_alone(data: tuple[np.ndarray, ...]
     assert bad.tested.shape == (0, 3)
 
 
-def test_the_front_end_is_the_papers() -> None:
+@pytest.mark.parametrize("taper", ["hann", "povey"])
+def test_the_front_end_is_the_papers(taper: str) -> None:
     random = np.random.default_rng(0)
     x = 0.1 * random.standard_normal((2, 8000)).astype(np.float32)
-    ours = paper_log_mel(torch.from_numpy(x)).numpy()
+    ours = paper_log_mel(torch.from_numpy(x), taper=taper).numpy()
     filters = mel_filterbank(16_000, 512, n_mels=128, fmin=20.0)
-    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 400)
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 400)
+    if taper == "povey":
+        window = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 399)) ** 0.85
     for own, wave in zip(ours, x, strict=True):
         padded = np.pad(wave.astype(np.float64), 256)
         for frame in (0, 7, 50):
             # 25 ms every 10 ms, in the middle of what is transformed.
-            part = padded[160 * frame : 160 * frame + 512][56:456] * hann
+            part = padded[160 * frame : 160 * frame + 512][56:456] * window
             power = filters @ np.abs(np.fft.rfft(part, 512)) ** 2
             np.testing.assert_allclose(own[:, frame], 10 * np.log10(np.maximum(power, 1e-10)), atol=1e-2)
+
+
+def test_another_window_is_refused() -> None:
+    with pytest.raises(ValueError, match="taper is 'box'; it must be 'hann' or 'povey'"):
+        paper_log_mel(torch.zeros(1, 16_000), taper="box")
 
 
 def test_the_learning_rate_over_the_epochs() -> None:

@@ -21,7 +21,7 @@ from jobs.runners import losses as runner
 from jobs.specs import LossNetworkGrid, SpecError
 from jobs.workspace import Workspace
 from tests.jobs import tiny_models
-from tests.jobs.test_losses import failure, result
+from tests.jobs.loss_grids import failure, result
 
 QUICK: dict[str, Any] = {
     "losses": ("ce", "add"),
@@ -94,7 +94,7 @@ def test_a_network_from_scratch_is_what_core_trains(workspace: Workspace) -> Non
 
 
 def test_a_network_that_was_killed_goes_on(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.loss_networks._SECONDS", -1.0)
+    monkeypatch.setattr("core._loss_network_model._SECONDS", -1.0)
     spec = grid(workspace, epochs=3)
 
     def stop(job: Any, done: float, total: float, note: str) -> None:

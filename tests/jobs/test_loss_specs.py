@@ -1,0 +1,102 @@
+"""What can be asked of classifiers that are trained with several losses, and under which key."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.heads import FIGURE_5_WEIGHTS
+from jobs.runners import losses as runner
+from jobs.specs import ADD_WEIGHTS, SETTINGS, DatasetRef, EmbedAudio, LossGrid, LossNetworkGrid, SpecError
+
+REF = DatasetRef("sounds", "a" * 64)
+SPACE = EmbedAudio(dataset=REF, encoder="melstats")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"losses": ()}, "give at least one, each once"),
+        ({"losses": ("ce", "ce")}, "give at least one, each once"),
+        ({"losses": ("hinge",)}, "'hinge' is no loss that is known; there are ce, focal, opl, add, add-soft"),
+        ({"add_weights": ((1.0, 1.0),)}, "at least one setting of 4 weights"),
+        ({"add_weights": ()}, "at least one setting of 4 weights"),
+        ({"add_weights": ((1.0, 1.0, 1.0, -1.0),)}, "weight is -1.0"),
+        ({"mixup": 0.5}, "labels are soft, which focal, opl, add cannot take"),
+        ({"variant": "new"}, "variant is 'new'; it must be one of paper, released"),
+        ({"optimizer": "adam"}, "optimizer is 'adam'; it must be one of adamw, sgd"),
+        ({"folds": 1}, "folds is 1"),
+        ({"seeds": 0}, "seeds is 0"),
+        ({"epochs": 2.5}, "epochs is 2.5; it must be a whole number"),
+        ({"betas": (0.9, 1.0)}, "betas are"),
+        ({"held_out": (1, 1)}, "name each fold once"),
+        ({"seeds": 100}, "These are 900 models a fold"),
+    ],
+)
+def test_a_spec_says_what_is_wrong(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError, match=message.replace("(", r"\(")):
+        LossGrid(embedding=SPACE, labels="c" * 64, **given)
+
+
+def test_what_has_no_use_does_not_split_the_key() -> None:
+    plain = LossGrid(embedding=SPACE, labels="c" * 64, losses=("ce",))
+    assert replace(plain, add_weights=((1.0, 0.0, 0.0, 0.0),)).key == plain.key
+    assert replace(plain, epochs=24).key != plain.key
+    network = LossNetworkGrid(dataset=REF, labels="c" * 64)
+    assert replace(network, decay=0.5).key == network.key
+    assert replace(network, schedule="decay", decay=0.5).key != replace(network, schedule="decay").key
+    assert replace(network, taper="povey").key != network.key
+    assert set(ADD_WEIGHTS) == set(FIGURE_5_WEIGHTS)
+
+
+def test_kept_epochs_begin_before_the_first_and_end_with_the_last() -> None:
+    for epochs in (1, 2, 11, 12, 25, 300):
+        for keep in (2, 3, 12):
+            found = LossGrid(embedding=SPACE, labels="c" * 64, epochs=epochs, keep=keep).kept_epochs
+            assert found[0] == 0
+            assert found[-1] == epochs
+            assert len(found) == min(keep, epochs + 1)
+            assert (np.diff(found) > 0).all()
+
+
+def test_settings_are_those_of_table_1() -> None:
+    for name, options in SETTINGS.items():
+        spec = LossNetworkGrid(dataset=REF, labels="c" * 64, **options)
+        source, network, dataset = name.split("-")
+        assert spec.batch_size == {"ast": 32, "beats": 16}[network]
+        assert bool(spec.mixup) == (dataset == "ks2")
+        swapped = (source == "released") == (network == "ast")
+        assert spec.optimizer == ("adam" if swapped else "adamw")
+        assert spec.betas == ((0.95, 0.999) if swapped else (0.9, 0.98))
+        assert spec.weight_decay == (5e-6 if swapped else 1e-2)
+        masks = {"beats": (0, 0), "ast": (48, 48) if dataset == "ks2" else (24, 96)}[network]
+        assert (spec.frequency_mask, spec.time_mask) == masks
+        hann = network == "ast" or name == "released-beats-iemocap"
+        assert spec.taper == ("hann" if hann else "povey")
+        assert spec.variant == source
+    rates = [
+        SETTINGS[f"paper-{network}-{dataset}"]["learning_rate"]
+        for network in ("ast", "beats")
+        for dataset in ("esc50", "ks2", "iemocap")
+    ]
+    assert rates == [7e-4, 6e-5, 7e-4, 8e-6, 1e-4, 8e-6]
+
+
+def test_recipes_have_the_losses_own_options() -> None:
+    spec = LossGrid(
+        embedding=SPACE, labels="c" * 64, variant="released", focal_gamma=0.0, opl_gamma=2.0, opl_weight=0.1
+    )
+    ce, focal, opl, *adds = runner.recipes(spec)
+    assert (focal.gamma, opl.gamma, opl.loss_weight, adds[0].loss_weight) == (0, 2, 0.1, 1)
+    assert {r.variant for r in (ce, focal, opl, *adds)} == {"released"}
+    assert [a.weights for a in adds] == list(ADD_WEIGHTS)
+
+
+def test_settings_that_differ_have_names_that_differ() -> None:
+    weights = ((1.0, 0.1234567, 0.0, 0.0), (1.0, 0.1234568, 0.0, 0.0), (1.0, 0.5, 0.0, 1.0))
+    spec = LossGrid(embedding=SPACE, labels="c" * 64, losses=("add",), add_weights=weights)
+    names = [recipe.name for recipe in spec.recipes]
+    assert names == ["ADD (1, 0.1234567, 0, 0)", "ADD (1, 0.1234568, 0, 0)", "ADD (1, 0.5, 0, 1)"]
