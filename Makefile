@@ -9,7 +9,7 @@ WORKSPACE ?= demo-workspace
 demo: $(VENV)/.installed
 	$(BIN)/hearspace demo --workspace $(WORKSPACE) $(DEMO_OPTIONS)
 
-# Tests that kill processes, or look at a browser, have the machine for themselves; all others share it.
+# Tests that keep to a deadline of seconds, or look at a browser, have the machine for themselves; all others share it.
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not alone"
 	$(BIN)/python -m pytest -m alone

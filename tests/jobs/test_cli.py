@@ -28,8 +28,6 @@ from jobs.inprocess import run
 from jobs.workspace import Workspace
 from tests.jobs.tones import write_tones
 
-pytestmark = pytest.mark.alone
-
 README = Path(__file__).parents[2] / "README.md"
 
 
@@ -331,6 +329,7 @@ def _wait(true, seconds=30):
         time.sleep(0.1)
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_children_end_when_the_program_is_killed(home):
     port = _free_port()

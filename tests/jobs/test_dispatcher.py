@@ -28,8 +28,6 @@ from jobs.workspace import WorkerBusy, Workspace, WorkspaceError
 from tests.jobs import gated
 
 #: Three shards: two are embedded at once, the third waits at the gate.
-pytestmark = pytest.mark.alone
-
 N_CLIPS = 96
 
 
@@ -147,6 +145,7 @@ def test_killed_processes_lose_no_work(big, gate, workers, tmp_path, victims):
     assert big.cache.verify() == []
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_cancel_ends_the_whole_process_group_within_two_seconds_and_retry_goes_on(big, gate, workers):
     spec = slow_space(big)
