@@ -16,9 +16,9 @@ from dashboard.components.matrices import Number
 from dashboard.data import Clips
 from dashboard.data import workspace as shown_workspace
 from dashboard.figures import Map, map_figure
-from dashboard.losses import AnyGrid, Result, started_from
+from dashboard.losses import Result, started_from
 from dashboard.memory import once
-from jobs.specs import LossGrid
+from jobs.specs import EmbedAudio, LossGrid
 
 #: What the space is called that training began with, where settings have names.
 BEFORE = "before"
@@ -41,7 +41,7 @@ def matrices(found: Result, classes: Sequence[str], settings: Sequence[str]) -> 
     settings : sequence of str
         Names of settings, `BEFORE` for the space before training.
     """
-    mean, cv = _distances(found.spec)
+    mean, cv = _distances(found)
     at = [0 if name == BEFORE else 1 + found.recipe(name) for name in settings]
     rows = [found.classes.index(name) for name in classes]
     cells = np.ix_(at, rows, rows)
@@ -51,12 +51,12 @@ def matrices(found: Result, classes: Sequence[str], settings: Sequence[str]) -> 
     ]
 
 
-def _distances(spec: AnyGrid) -> tuple[np.ndarray, np.ndarray]:
+def _distances(found: Result) -> tuple[np.ndarray, np.ndarray]:
     def read() -> tuple[np.ndarray, np.ndarray]:
-        artifact = shown_workspace().cache.open(spec.key)
+        artifact = shown_workspace().cache.open(found.spec.key)
         return np.asarray(artifact.array("class_mean")), np.asarray(artifact.array("class_cv"))
 
-    return once(("losses-distances", spec.key), read)
+    return once(("losses-distances", found.spec.key), read)
 
 
 def first_pair(found: Result, classes: Sequence[str]) -> tuple[str, str]:
@@ -81,7 +81,7 @@ def pair_rows(
 
 def matrices_table(found: Result) -> bytes:
     """Return mean and variation of all pairs of classes in all settings as CSV."""
-    mean, cv = _distances(found.spec)
+    mean, cv = _distances(found)
     i, j = np.triu_indices(len(found.classes))
     names = np.asarray(found.classes, dtype=object)
     parts = [
@@ -103,9 +103,14 @@ class Pair:
     after: float
 
 
+def before_is(found: Result) -> str:
+    """Say what training began with."""
+    return "the frozen space" if isinstance(found.spec, LossGrid) else "the network that training begins with"
+
+
 def has_before(found: Result) -> bool:
-    """Whether there is a space that training began with; a network begins with none."""
-    return isinstance(found.spec, LossGrid)
+    """Whether the space that training began with is there: a frozen one can have been cleared away."""
+    return _before(found) is not None
 
 
 def pairs(
@@ -133,9 +138,11 @@ def pairs(
         Whether only clips were taken that the model had not been trained on: False where a class has none.
     """
 
+    start = _before(found)
+
     def find() -> tuple[list[Pair], bool]:
-        table = _clips(found.spec)
-        after, start = _space(found.spec, str(found.recipe(name))), _before(found.spec)
+        table = _clips(found)
+        after = _space(found, name)
         ids, labels = table["clip_id"].to_numpy(str), table["label"].to_numpy(str)
         held, there = table["held"].to_numpy(bool), np.isfinite(after).all(axis=1)
         least = 2 if first == second else 1
@@ -147,13 +154,15 @@ def pairs(
         now = _apart(after[a], after[b])
         was = np.full(now.shape, np.nan) if start is None else _apart(start[a], start[b])
         ranked = (was if nearest_before else now).copy()
+        ranked[~np.isfinite(ranked)] = np.inf
         if first == second:
             ranked[np.tril_indices(len(a))] = np.inf
         cells = _nearest(ranked, most, same=first == second)
         out = [Pair(str(ids[a[i]]), str(ids[b[j]]), float(was[i, j]), float(now[i, j])) for i, j in cells]
         return out, fresh
 
-    return once(("losses-pairs", found.spec.key, c.key, name, first, second, most, nearest_before), find)
+    key = ("losses-pairs", found.spec.key, c.key, name, first, second, most, nearest_before)
+    return once((*key, start is None), find)
 
 
 def near(found: Result, c: Clips, name: str, clip: str, most: int) -> list[tuple[str, float]]:
@@ -161,9 +170,9 @@ def near(found: Result, c: Clips, name: str, clip: str, most: int) -> list[tuple
 
     [] where the space has not got it.
     """
-    table = _clips(found.spec)
+    table = _clips(found)
     ids = table["clip_id"].astype(str).tolist()
-    X = _before(found.spec) if name == BEFORE else _space(found.spec, str(found.recipe(name)))
+    X = _before(found) if name == BEFORE else _space(found, name)
     if X is None or clip not in ids:
         return []
     at = ids.index(clip)
@@ -177,9 +186,12 @@ def near(found: Result, c: Clips, name: str, clip: str, most: int) -> list[tuple
 
 
 def _apart(A: np.ndarray, B: np.ndarray) -> np.ndarray:
-    distances: np.ndarray = np.maximum(
-        0.0, 1.0 - normalize(np.asarray(A, float)) @ normalize(np.asarray(B, float)).T
-    )
+    """Cosine distances, (a, b); NaN with a clip that has no embedding."""
+    distances = np.full((len(A), len(B)), np.nan)
+    here, there = (np.isfinite(X).all(axis=1) for X in (A, B))
+    if here.any() and there.any():
+        cosines = normalize(np.asarray(A[here], float)) @ normalize(np.asarray(B[there], float)).T
+        distances[np.ix_(here, there)] = np.maximum(0.0, 1.0 - cosines)
     return distances
 
 
@@ -198,31 +210,47 @@ def _nearest(D: np.ndarray, most: int, *, same: bool) -> list[tuple[int, int]]:
     return found
 
 
-def _clips(spec: AnyGrid) -> pd.DataFrame:
+def _clips(found: Result) -> pd.DataFrame:
     def read() -> pd.DataFrame:
-        frame: pd.DataFrame = shown_workspace().cache.open(spec.key).table("clips").to_pandas()
+        frame: pd.DataFrame = shown_workspace().cache.open(found.spec.key).table("clips").to_pandas()
         return frame
 
-    return once(("losses-clips", spec.key), read)
+    return once(("losses-clips", found.spec.key), read)
 
 
-def _space(spec: AnyGrid, run: str) -> np.ndarray:
+def _space(found: Result, name: str) -> np.ndarray:
     """The space that a setting made, (n, dim), in the order of the training's clips."""
-    return np.asarray(shown_workspace().cache.open(spec.key).array(f"audio_{run}"))
+    return np.asarray(shown_workspace().cache.open(found.spec.key).array(f"audio_{found.recipe(name)}"))
 
 
-def _before(spec: AnyGrid) -> np.ndarray | None:
-    """The space that training began with, in the same order; None for a network, which begins with none."""
+def _before(found: Result) -> np.ndarray | None:
+    """The space that training began with, (n, d), in the same order; None where it is not there.
+
+    Of a network, which all settings begin with alike, only kept clips have been embedded then: rows of others
+    are NaN.
+    """
+    spec = found.spec
     if not isinstance(spec, LossGrid):
+        return once(("losses-before", spec.key), lambda: _begun(found))
+    if not shown_workspace().cache.contains(spec.embedding.key):
         return None
+    return once(("losses-before", spec.key), lambda: _frozen(found, spec.embedding))
 
-    def read() -> np.ndarray:
-        artifact = shown_workspace().cache.open(spec.embedding.key)
-        at = {id: i for i, id in enumerate(artifact.table("clips").column("clip_id").to_pylist())}
-        rows = [at[id] for id in _clips(spec)["clip_id"]]
-        return np.asarray(artifact.array("embeddings"))[rows]
 
-    return once(("losses-before", spec.key), read)
+def _frozen(found: Result, embedding: EmbedAudio) -> np.ndarray:
+    artifact = shown_workspace().cache.open(embedding.key)
+    at = {id: i for i, id in enumerate(artifact.table("clips").column("clip_id").to_pylist())}
+    rows = [at[id] for id in _clips(found)["clip_id"]]
+    return np.asarray(artifact.array("embeddings"))[rows]
+
+
+def _begun(found: Result) -> np.ndarray:
+    artifact = shown_workspace().cache.open(found.spec.key)
+    first = np.asarray(artifact.array("kept_space_0")[0], np.float32)
+    at = {str(id): i for i, id in enumerate(_clips(found)["clip_id"])}
+    X = np.full((len(at), first.shape[1]), np.nan, np.float32)
+    X[[at[str(id)] for id in artifact.table("kept_clips").column("clip_id").to_pylist()]] = first
+    return X
 
 
 # -- maps through training --------------------------------------------------------------------------------
@@ -268,14 +296,16 @@ def film(found: Result, c: Clips, settings: Sequence[str], *, held: bool) -> Fil
 
         artifact = shown_workspace().cache.open(found.spec.key)
         table = artifact.table("kept_clips").to_pandas()
-        epochs = np.asarray(artifact.array("kept_epochs")).tolist()
+        epochs = [int(e) for e in artifact.array("kept_epochs")]
         at = np.asarray([c.row.get(str(id), -1) for id in table["clip_id"]])
         fresh = table["held"].to_numpy(bool)
         rows = np.flatnonzero((at >= 0) & (fresh | (not held)))
+        told = _explained(found, settings)
+        if not len(rows):
+            return Film(b"", 0, 0, epochs, told)
         ids = c.ids[at[rows]]
         maps: list[Map] = []
         moving: list[np.ndarray | None] = []
-        start = _start(found.spec, table["clip_id"].astype(str).tolist())
         if start is not None:
             coords, explained = start
             maps.append(Map(f"{started_from(found.spec)}, before", "pca", coords[rows], explained))
@@ -293,7 +323,7 @@ def film(found: Result, c: Clips, settings: Sequence[str], *, held: bool) -> Fil
         _hold(figure, maps, moving)
         frames = Frames(
             "epoch of the training",
-            [_said(int(e), int(epochs[-1]), learned) for e in epochs],
+            [_said(e, epochs[-1], learned) for e in epochs],
             moving,
         )
         content = map_component.payload(
@@ -305,11 +335,15 @@ def film(found: Result, c: Clips, settings: Sequence[str], *, held: bool) -> Fil
             colours=[shown],
             frames=frames,
         )
-        shares = [found.meta["explained"][found.recipe(name)] for name in settings]
-        told = ["–" if share is None else f"{share:.0%}" for share in shares]
-        return Film(content, len(rows), int(fresh[rows].sum()), [int(e) for e in epochs], told)
+        return Film(content, len(rows), int(fresh[rows].sum()), epochs, told)
 
-    return once(("losses-film", found.spec.key, c.key, tuple(settings), held), make)
+    start = _start(found)
+    return once(("losses-film", found.spec.key, c.key, tuple(settings), held, start is None), make)
+
+
+def _explained(found: Result, settings: Sequence[str]) -> list[str]:
+    shares = [found.meta["explained"][found.recipe(name)] for name in settings]
+    return ["–" if share is None else f"{share:.0%}" for share in shares]
 
 
 def _first_model(found: Result, name: str) -> np.ndarray:
@@ -325,20 +359,26 @@ def _said(epoch: int, last: int, accuracy: Sequence[np.ndarray]) -> str:
     return f"epoch {epoch} of {last} · held-out accuracy {told}"
 
 
-def _start(spec: AnyGrid, ids: list[str]) -> tuple[np.ndarray, tuple[float, float]] | None:
+def _start(found: Result) -> tuple[np.ndarray, tuple[float, float]] | None:
     """Coordinates of kept clips before training, on the two main axes of their directions."""
-    space = _before(spec)
+    space = _before(found)
     if space is None:
         return None
 
-    def compute() -> tuple[np.ndarray, tuple[float, float]]:
-        at = {str(id): i for i, id in enumerate(_clips(spec)["clip_id"])}
-        X = normalize(space[[at[id] for id in ids]])
-        reducer = fit_reducer(X, 2)
-        first, second = (float(v) for v in reducer.explained)
-        return np.asarray(reducer.transform(X), np.float32), (first, second)
+    def compute() -> tuple[np.ndarray, tuple[float, float]] | None:
+        kept = shown_workspace().cache.open(found.spec.key).table("kept_clips").column("clip_id").to_pylist()
+        at = {str(id): i for i, id in enumerate(_clips(found)["clip_id"])}
+        X = np.asarray(space[[at[str(id)] for id in kept]], float)
+        if not np.isfinite(X).all():
+            return None  # a network that began with numbers that are none
+        X = normalize(X)
+        reducer = fit_reducer(X, min(2, *X.shape))
+        coords = np.zeros((len(X), 2), np.float32)
+        coords[:, : len(reducer.components)] = reducer.transform(X)
+        first, second = [*(float(v) for v in reducer.explained), 0.0][:2]
+        return coords, (first, second)
 
-    return once(("losses-start", spec.key), compute)
+    return once(("losses-start", found.spec.key), compute)
 
 
 def _hold(figure: Any, maps: Sequence[Map], moving: Sequence[np.ndarray | None]) -> None:

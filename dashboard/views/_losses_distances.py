@@ -6,7 +6,7 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard import loss_spaces, losses, numbers, state, ui
+from dashboard import loss_numbers, loss_spaces, losses, numbers, state, ui
 from dashboard.components import clips as clip_list
 from dashboard.components import matrices
 from dashboard.data import Clips
@@ -60,16 +60,15 @@ def show(view: state.View, dataset: Dataset, c: Clips, found: Result, file: str)
             on_click="ignore",
             key="losses-matrices-csv",
         )
-    start = "the frozen space" if loss_spaces.has_before(found) else "the network that training begins with"
     ui.reading(
         "As Figure 5 of Almudévar et al., *Angular distance distribution loss for audio classification*, "
-        f"with {start} in front: above, the mean cosine distance of the clips of two classes (0 alike, 1 at "
-        "right angles); below, its coefficient of variation, standard deviation / mean. **One scale for all "
-        "settings**, so that colours can be compared. A dark diagonal above is tight classes; an even colour "
-        "off it is classes that are equally far apart, which is what σₙ asks for; a dark diagonal below is "
-        "clips of a class that are equally far from each other. Held-out clips only, each fold by the model "
-        "that had not heard it, averaged over the folds of the first seed. Point at a cell to see its pair "
-        "in all settings, click it to hear the clips."
+        f"with {loss_spaces.before_is(found)} in front: above, the mean cosine distance of the clips of two "
+        "classes (0 alike, 1 at right angles); below, its coefficient of variation, standard deviation / "
+        "mean. **One scale for all settings**, so that colours can be compared. A dark diagonal above is "
+        "tight classes; an even colour off it is classes that are equally far apart, which is what σₙ asks "
+        "for; a dark diagonal below is clips of a class that are equally far from each other. Held-out clips "
+        "only, each fold by the model that had not heard it, averaged over the folds of the first seed. "
+        "Point at a cell to see its pair in all settings, click it to hear the clips."
     )
     _pair(view, dataset, c, found, classes, settings)
 
@@ -97,8 +96,8 @@ def _controls(view: state.View, found: Result) -> tuple[list[str], list[str]]:
 def _said(found: Result, name: str) -> str:
     if name == BEFORE:
         return losses.started_from(found.spec)
-    a = losses.accuracies(found)[found.recipe(name)]
-    return f"accuracy {losses.percent(a.value, a.sd)}"
+    a = loss_numbers.accuracies(found)[found.recipe(name)]
+    return f"accuracy {loss_numbers.percent(a.value, a.sd)}"
 
 
 def _pair(
@@ -125,6 +124,8 @@ def _pair(
     words = (
         "Cosine distances in all dimensions, by the model of the first seed and fold; each clip stands once."
     )
+    if loss_spaces.has_before(found) and found.meta["before"] == "network":
+        words += " Before are the clips of the map below, as the network has them that training begins with."
     if not held:
         words += " Of one of the classes this model has learned from all clips."
     st.caption(words)

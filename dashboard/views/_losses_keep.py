@@ -44,7 +44,7 @@ def show(workspace: Workspace, view: state.View, dataset: Dataset, found: Result
         f"All clips as the model of the first seed and fold embeds them become the space "
         f"**{ui.plain(spec.encoder)}**: it can be drawn, compared, searched and listened to like any other. "
         f"{_share(found)} were held out from this model; of the others it has learned the classes, so "
-        "numbers over all clips flatter it."
+        "numbers over all clips flatter it. It is a copy, which stays when this training is cleared away."
     )
 
 

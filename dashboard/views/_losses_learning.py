@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import losses, numbers, ui
+from dashboard import loss_numbers, losses, numbers, ui
 from dashboard.components import growing
 from dashboard.figures.losses import curves_figure
-from dashboard.losses import AnyGrid, Curves, Result
+from dashboard.loss_numbers import Curves
+from dashboard.losses import AnyGrid, Result
 from dashboard.memory import once
 from jobs.workspace import Workspace
 
@@ -22,22 +23,26 @@ _TEST = "accuracy on the held-out fold, 0 to 1"
 
 
 def live(workspace: Workspace, spec: AnyGrid) -> None:
-    """Draw the curves so far of a training that goes on, anew every two seconds."""
+    """Draw the curves so far of a training that goes on, anew every two seconds, or that has stopped."""
 
     @st.fragment(run_every=2.0, key="losses-live")
     def watch() -> None:
-        now = losses.now(workspace, spec)
+        now = loss_numbers.now(workspace, spec)
+        job = workspace.queue.get(spec.key)
+        stopped = job is None or not job.active
         if now is None:
-            st.caption(
-                "Curves appear here once the models learn, and grow with every epoch. The page may be left "
-                "meanwhile; the training goes on."
-            )
+            if not stopped:
+                st.caption(
+                    "Curves appear here once the models learn, and grow with every epoch. The page may be "
+                    "left meanwhile; the training goes on."
+                )
             return
-        st.subheader("Learning now", anchor=False)
+        st.subheader("Learned before it stopped" if stopped else "Learning now", anchor=False)
         st.caption(
-            f"{now.begun:,} of {numbers.count(now.total, 'model')} have begun, {now.finished:,} have learned "
-            f"all {numbers.count(spec.epochs, 'epoch')}. Lines are means over the models of a loss that "
-            "have come as far."
+            f"{now.begun:,} of {numbers.count(now.total, 'model')} {'had' if stopped else 'have'} begun, "
+            f"{now.finished:,} {'had' if stopped else 'have'} learned all "
+            f"{numbers.count(spec.epochs, 'epoch')}. Lines are means over the models of a loss that have "
+            "come as far." + " Tried again, the training goes on from its checkpoint." * stopped
         )
         theme = ui.theme()
         for place, (what, figure) in zip(
@@ -54,7 +59,7 @@ def live(workspace: Workspace, spec: AnyGrid) -> None:
         with st.container(horizontal=True, horizontal_alignment="right"):
             st.download_button(
                 "CSV",
-                data=partial(losses.curves_table, now.curves),
+                data=partial(loss_numbers.curves_table, now.curves),
                 file_name=f"learning-{losses.started_from(spec)}.csv",
                 mime="text/csv",
                 icon=":material/download:",
@@ -70,14 +75,14 @@ def show(found: Result, file: str) -> None:
     """Draw the curves of a training that is done."""
     st.subheader("How they learned", anchor=False)
     theme = ui.theme()
-    shown = losses.curves(found)
+    shown = loss_numbers.curves(found)
     for place, (what, draw) in zip(st.columns(2, gap="medium"), _figures(shown, theme).items(), strict=True):
         with place:
             ui.chart(
                 once(("figure", "losses-curves", found.spec.key, what, theme), draw),
                 key=f"losses-{what}",
                 file=f"learning-{what}-{file}",
-                csv=partial(losses.curves_table, shown),
+                csv=partial(loss_numbers.curves_table, shown),
                 alt=f"{what.capitalize()} over the epochs for {numbers.count(len(shown.names), 'loss')}",
             )
     ui.reading(

@@ -51,6 +51,11 @@ def show(
         st.info("Choose a setting to see what it makes of the space.", icon=":material/info:")
         return
     shown = loss_spaces.film(found, c, settings, held=which == "held")
+    if not shown.clips:
+        st.info(
+            "None of the clips that are kept is held out; choose all that are kept.", icon=":material/info:"
+        )
+        return
     last = len(shown.epochs) - 1
     frame = int(view.number("frame", 0, last, last))
     clip = view.text("clip", check=lambda given: given in c.row)
@@ -96,7 +101,7 @@ def _nearest(dataset: Dataset, c: Clips, found: Result, settings: list[str], cli
         with place:
             st.markdown(ui.plain(name))
             if not near:
-                st.caption("This training has left the clip out.")
+                st.caption("There is nothing to compare: this space has not got the clip.")
                 continue
             ids = [id for id, _ in near]
             st.caption(data.same_class(c, clip, ids))

@@ -8,9 +8,10 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from dashboard import losses, numbers, ui
+from dashboard import loss_numbers, loss_spaces, losses, numbers, ui
 from dashboard.figures.losses import change_figure
-from dashboard.losses import Accuracy, Result
+from dashboard.loss_numbers import Accuracy
+from dashboard.losses import Result
 from dashboard.memory import once
 from dashboard.ui import Cell
 from jobs.workspace import Workspace
@@ -21,7 +22,7 @@ _PAPER = "Almudévar et al., *Angular distance distribution loss for audio class
 def accuracies(workspace: Workspace, found: Result, file: str) -> None:
     """Draw the table of this training, and those of others beside it where there are some."""
     st.subheader("Accuracy", anchor=False)
-    rows = losses.accuracies(found)
+    rows = loss_numbers.accuracies(found)
     heads = [
         ("loss", "hs-words"),
         ("accuracy, %|mean ± sd of seeds", ""),
@@ -33,21 +34,38 @@ def accuracies(workspace: Workspace, found: Result, file: str) -> None:
     _csv(found, file)
     ui.reading(
         f"As Table 2 of {_PAPER}: the mean over {numbers.count(found.spec.seeds, 'seed')}, each seed’s "
-        f"accuracy being over all {int(found.meta['n_clips']):,} clips, every clip judged by a model that "
-        "had not heard its fold; ± is the standard deviation over seeds, small below it the 95% interval of "
-        "the mean (Student’s t). **Differences** are paired clip by clip with their 95% interval: one that "
-        "holds 0 may be chance, however the means look; p is corrected for the number of losses (Holm 1979). "
-        "The last column is what the paper reports for whole networks that were tuned, in Table 2 and "
-        "Figure 5; other models need not show the same."
+        f"accuracy being over {_judged(found)}, every clip judged by a model that had not heard its fold; ± "
+        "is the standard deviation over seeds, small below it the 95% interval of the mean (Student’s t). "
+        "**Differences** are paired clip by clip with their 95% interval: one that holds 0 may be chance, "
+        "however the means look; p is corrected for the number of losses (Holm 1979). The last column is "
+        "what the paper reports for whole networks that were tuned, in Table 2 and Figure 5; other models "
+        "need not show the same."
     )
     _elsewhere(workspace)
 
 
+def _judged(found: Result) -> str:
+    """Say which clips an accuracy is over: all, or those of the folds that are held out."""
+    folds, n = found.meta["folds"], int(found.meta["n_clips"])
+    held = sum(int(k) for k in folds["n_clips"])
+    if held == n:
+        return f"all {n:,} clips"
+    which = ", ".join(ui.plain(str(name)) for name in folds["held_out"])
+    said = numbers.count(len(folds["held_out"]), "fold")
+    return f"the {held:,} clips of {said} ({which}), while all models learn from the others"
+
+
+def _beside(a: Accuracy | None) -> Cell:
+    if a is None:
+        return Cell("–")
+    return Cell(loss_numbers.percent(a.value, a.sd), kind="hs-best" if a.best else "")
+
+
 def _row(a: Accuracy) -> list[Cell]:
-    accuracy, interval = losses.percent(a.value, a.sd), losses.span(a.low, a.high)
+    accuracy, interval = loss_numbers.percent(a.value, a.sd), loss_numbers.span(a.low, a.high)
     failed = f"{a.n_failed} failed" if a.n_failed else ""
-    difference = losses.points(a.difference)
-    apart = losses.span(a.difference_low, a.difference_high, signed=True)
+    difference = loss_numbers.points(a.difference)
+    apart = loss_numbers.span(a.difference_low, a.difference_high, signed=True)
     p = "–" if not np.isfinite(a.p) else "< 0.001" if a.p < 0.001 else f"{a.p:.3f}"
     paper = f"{a.paper[0]:.2f} ± {a.paper[1]:.2f}" if a.paper else "–"
     return [
@@ -68,7 +86,7 @@ def _csv(found: Result, file: str) -> None:
     with st.container(horizontal=True, horizontal_alignment="right"):
         st.download_button(
             "CSV",
-            data=partial(losses.accuracies_table, found),
+            data=partial(loss_numbers.accuracies_table, found),
             file_name=f"loss-accuracies-{file}.csv",
             mime="text/csv",
             icon=":material/download:",
@@ -80,20 +98,17 @@ def _csv(found: Result, file: str) -> None:
 
 def _elsewhere(workspace: Workspace) -> None:
     """Draw the accuracies of all datasets and spaces side by side, where there is more than one."""
-    done = losses.everywhere(workspace)
+    done = loss_numbers.everywhere(workspace)
     if len(done) < 2:
         return
     with st.expander(f"All trainings side by side: {len(done)} columns", icon=":material/table:"):
-        names, cells = losses.beside([g for _, g in done])
+        names, cells = loss_numbers.beside([g for _, g in done])
         heads = [("loss", "hs-words"), *((losses.started_from(g.spec), "") for _, g in done)]
         groups = [("", 1), *Counter(name for name, _ in done).items()]
         rows = [
             [
                 Cell(_whole(name)),
-                *(
-                    Cell(losses.percent(a.value, a.sd), kind="hs-best" if a.best else "") if a else Cell("–")
-                    for a in row
-                ),
+                *map(_beside, row),
             ]
             for name, row in zip(names, cells, strict=True)
         ]
@@ -110,8 +125,8 @@ def properties(found: Result, file: str) -> None:
     theme = ui.theme()
     places = [*st.columns(2, gap="medium"), *st.columns(2, gap="medium")]
     models = numbers.count(found.models_each, "model")
-    for place, (name, symbol, title, what) in zip(places, losses.PROPERTIES, strict=True):
-        shown = losses.change(found, name)
+    for place, (name, symbol, title, what) in zip(places, loss_numbers.PROPERTIES, strict=True):
+        shown = loss_numbers.change(found, name)
         with place:
             st.markdown(f"**{title.capitalize()}, {symbol}**")
             ui.chart(
@@ -132,17 +147,15 @@ def properties(found: Result, file: str) -> None:
                 ),
                 key=f"losses-{name}",
                 file=f"{name}-{file}",
-                csv=partial(losses.changes_table, found),
+                csv=partial(loss_numbers.changes_table, found),
                 alt=f"{title} before and after training with {numbers.count(len(shown.names), 'loss')}",
             )
-    before = (
-        "the frozen space" if found.meta.get("before") == "space" else "the network that training begins with"
-    )
     ui.reading(
-        f"d is the cosine distance of two clips of the fold that was **held out**. The ring is {before}, the "
-        "dot what training made of it (mean over models, with their standard deviation as a line), the "
-        "diamond a loss that has a weight for this very property; the dashed line is cross-entropy. **Does "
-        f"each weight move its own property?** That is the question of section 4.4 of {_PAPER}: a diamond "
-        "should lie left of the dashed line. Look at all four: one that is lowered at the cost of another "
-        "has moved the space, not mended it. Point at a dot to see in how many models it is lower."
+        "d is the cosine distance of two clips of the fold that was **held out**. The ring is "
+        f"{loss_spaces.before_is(found)}, the dot what training made of it (mean over models, with their "
+        "standard deviation as a line), the diamond a loss that has a weight for this very property; the "
+        "dashed line is cross-entropy. **Does each weight move its own property?** That is the question of "
+        f"section 4.4 of {_PAPER}: a diamond should lie left of the dashed line. Look at all four: one that "
+        "is lowered at the cost of another has moved the space, not mended it. Point at a dot to see in how "
+        "many models it is lower."
     )

@@ -9,9 +9,10 @@ import streamlit as st
 from dashboard import losses, state, ui
 from dashboard.data import Clips
 from dashboard.losses import AnyGrid
+from dashboard.views import _losses_recipe as recipe
 from jobs.encoders import EncoderError
 from jobs.specs import SETTINGS, EmbedAudio, LossGrid, LossNetworkGrid, SpecError
-from jobs.specs.losses import ADD_WEIGHTS, LOSSES, SMALL_CNN, VARIANTS, loss_name
+from jobs.specs.losses import ADD_WEIGHTS, LOSSES, SMALL_CNN, loss_name
 from jobs.workspace import Dataset, Workspace
 
 _MODELS = {
@@ -27,20 +28,19 @@ def show(
     workspace: Workspace,
     view: state.View,
     dataset: Dataset,
-    embedding: EmbedAudio,
+    embedding: EmbedAudio | None,
     c: Clips,
     *,
     first: bool,
 ) -> None:
-    """Draw the controls; `first` is True where nothing has been started yet."""
+    """Draw the controls, those of networks alone without a space; `first` is True before any training."""
     with st.expander("Start a training", expanded=first, icon=":material/add_circle:"):
-        spec = _controls(view, dataset, embedding)
-        if isinstance(spec, str):
-            st.warning(ui.plain(spec), icon=":material/rule:")
+        spec = _controls(view, dataset, embedding, c)
+        problem = spec if isinstance(spec, str) else losses.folds_problem(c, spec.folds)
+        if problem or isinstance(spec, str):
+            st.warning(ui.plain(problem), icon=":material/rule:")
             return
-        folds = "the dataset’s own folds" if losses.has_folds(c) else "five drawn folds"
-        how = folds if not spec.folds else f"{spec.folds} drawn folds"
-        st.caption(f"{ui.plain(spec.title)}, on {how}, each held out once.")
+        st.caption(f"{ui.plain(spec.title)}, {losses.folds_words(c, spec)}.")
         job = workspace.queue.get(spec.key)
         if workspace.cache.contains(spec.key):
             st.button(
@@ -59,13 +59,14 @@ def show(
             )
 
 
-def _controls(view: state.View, dataset: Dataset, embedding: EmbedAudio) -> AnyGrid | str:
+def _controls(view: state.View, dataset: Dataset, embedding: EmbedAudio | None, c: Clips) -> AnyGrid | str:
     """Draw them; return what they ask for, or why that cannot be."""
-    view.choice("model", list(_MODELS), "head")
+    models = [name for name in _MODELS if embedding is not None or name != "head"]
+    view.choice("model", models, models[0])
     model = str(
         st.segmented_control(
             "What is trained",
-            list(_MODELS),
+            models,
             format_func=_MODELS.__getitem__,
             key=view.key("model"),
             required=True,
@@ -88,10 +89,11 @@ def _controls(view: state.View, dataset: Dataset, embedding: EmbedAudio) -> AnyG
             )
         )
         if named == _OWN:
-            wanted |= _recipe(view, model)
+            wanted |= recipe.show(view, model)
+    wanted["held_out"] = _held_out(view, c, wanted)
     labels = dataset.labels_fingerprint
     try:
-        if model == "head":
+        if embedding is not None and model == "head":
             return LossGrid(embedding=embedding, labels=labels, **wanted)
         network = SMALL_CNN
         if model == "tuned":
@@ -168,50 +170,21 @@ def _text(weights: tuple[float, ...]) -> str:
     return " ".join(f"{w:g}" for w in weights)
 
 
-def _recipe(view: state.View, model: str) -> dict[str, Any]:
-    """Draw how the models are trained; the defaults are the paper's for AST on ESC-50."""
-
-    def number(name: str, low: float, high: float, default: float, said: str, help: str = "") -> Any:
-        whole = isinstance(default, int)
-        view.number(name, low, high, default, whole=whole)
-        kind: dict[str, Any] = {} if whole else {"format": "%g", "step": default}
-        return st.number_input(said, low, high, key=view.key(name), help=help or None, **kind)
-
-    wanted: dict[str, Any] = {}
-    with st.popover("Recipe", icon=":material/tune:"):
-        wanted["epochs"] = int(number("epochs", 1, 1000, 25, "Epochs"))
-        wanted["learning_rate"] = float(number("rate", 1e-8, 10.0, 7e-4, "Learning rate"))
-        wanted["batch_size"] = int(number("batch", 2, 4096, 32, "Batch size"))
-        wanted["weight_decay"] = float(number("decay", 0.0, 10.0, 0.01, "Weight decay"))
-        wanted["dim"] = int(number("dim", 1, 4096, 128, "Dimensions of the embeddings"))
-        if model == "head":
-            wanted["hidden"] = int(
-                number("hidden", 0, 8192, 0, "Width of a hidden layer", "0 for a linear projection.")
-            )
-        wanted["mixup"] = float(
-            number(
-                "mixup",
-                0.0,
-                1.0,
-                0.0,
-                "Mixup",
-                "Share of clips that are mixed; only for losses of soft labels.",
-            )
-        )
-        wanted["folds"] = int(
-            number(
-                "folds", 0, 100, 0, "Folds", "0 takes the dataset’s own; five are drawn where it has none."
-            )
-        )
-        view.choice("variant", list(VARIANTS), VARIANTS[0])
-        wanted["variant"] = st.segmented_control(
-            "OPL and ADD as in the",
-            list(VARIANTS),
-            format_func={"paper": "papers", "released": "released code"}.__getitem__,
-            key=view.key("variant"),
-            required=True,
-        )
-    return wanted
+def _held_out(view: state.View, c: Clips, wanted: dict[str, Any]) -> tuple[int, ...]:
+    """Draw which of the dataset's folds are held out; () for all, and where folds are drawn."""
+    own = losses.own_folds(c)
+    if wanted.get("folds") or len(own) < 2:
+        return ()
+    names = [str(fold) for fold in own]
+    view.many("out", names, names)
+    chosen = st.multiselect(
+        "Folds that are held out, one after the other",
+        names,
+        key=view.key("out"),
+        placeholder="all",
+        help="All, for cross-validation; for an official split the one that is for testing.",
+    )
+    return () if len(chosen) in (0, len(own)) else tuple(int(name) for name in names if name in chosen)
 
 
 def _choose(view: state.View, spec: AnyGrid) -> None:

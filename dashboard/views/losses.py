@@ -14,7 +14,7 @@ from dashboard.views import _losses_map as moving
 from dashboard.views import _losses_results as shown
 from dashboard.views import _losses_start as start
 from dashboard.views._dataset import choose, no_space, none_there, wait_for_sounds
-from jobs.specs import EmbedAudio
+from jobs.specs import EmbedAudio, LossGrid
 from jobs.workspace import Dataset, Workspace
 
 TITLE = "Losses"
@@ -30,10 +30,13 @@ def render(workspace: Workspace) -> None:
         return
     view = state.View("losses", st.session_state, st.query_params)
     dataset = choose(workspace, view, [d.name for d in datasets])
-    embedding = _space(workspace, view, dataset)
-    if embedding is None:
+    if not dataset.ready:
+        st.title(TITLE)
+        wait_for_sounds(workspace, view, dataset)
         view.write()
         return
+    # Without a space there are networks still, which need none.
+    embedding = _space(workspace, view, dataset)
     c = data.clips(dataset)
     grids = losses.grids(workspace, dataset, embedding)
     grid = _grid(view, grids)
@@ -47,11 +50,14 @@ def render(workspace: Workspace) -> None:
         _too_few(classes)
         view.write()
         return
+    if embedding is None:
+        no_space(workspace, view, dataset, workspace.spaces(dataset), "trained on")
     if not grids:
+        on = "" if embedding is None else f" on **{ui.plain(embedding.encoder)}**"
         st.write(
             "A classifier can be trained to be right and nothing more, or so that its space is laid out "
-            f"well, too. Nothing has been trained on **{ui.plain(embedding.encoder)}** yet: start a training "
-            "here with several losses, and compare what each makes of the space."
+            f"well, too. Nothing has been trained{on} yet: start a training here with several losses, and "
+            "compare what each makes of the space."
         )
     start.show(workspace, view, dataset, embedding, c, first=not grids)
     if grid is not None:
@@ -67,26 +73,20 @@ def render(workspace: Workspace) -> None:
 
 
 def _space(workspace: Workspace, view: state.View, dataset: Dataset) -> EmbedAudio | None:
-    if not dataset.ready:
-        st.title(TITLE)
-        wait_for_sounds(workspace, view, dataset)
+    spaces = {s.encoder: s.spec for s in workspace.spaces(dataset) if s.state == "done"}
+    trained = [g.spec for g in losses.grids(workspace, dataset)]
+    for spec in trained:
+        if isinstance(spec, LossGrid):
+            # What was trained can be looked at when the space itself has been cleared away.
+            spaces.setdefault(spec.embedding.encoder, spec.embedding)
+    if not spaces:
         return None
-    spaces = workspace.spaces(dataset)
-    done = {s.encoder: s.spec for s in spaces if s.state == "done"}
-    if not done:
-        st.title(f"{TITLE} · {dataset.name}")
-        no_space(workspace, view, dataset, spaces, "trained on")
-        return None
-    view.choice("space", list(done), _first(workspace, dataset, done))
+    # Begin with one that something was trained on, else with one that was not itself trained here.
+    names = [name for name in map(losses.started_from, trained) if name in spaces]
+    names += [name for name, spec in spaces.items() if spec.source is None]
+    view.choice("space", list(spaces), [*names, *spaces][0])
     with st.sidebar:
-        return done[str(st.selectbox("Space", list(done), key=view.key("space")))]
-
-
-def _first(workspace: Workspace, dataset: Dataset, done: dict[str, EmbedAudio]) -> str:
-    """Begin with a space that something was trained on, else with one that was not itself trained here."""
-    trained = [losses.started_from(g.spec) for g in losses.grids(workspace, dataset)]
-    frozen = (name for name, spec in done.items() if spec.source is None)
-    return next((name for name in trained if name in done), next(frozen, next(iter(done))))
+        return spaces[str(st.selectbox("Space", list(spaces), key=view.key("space")))]
 
 
 def _grid(view: state.View, grids: list[Grid]) -> Grid | None:

@@ -206,7 +206,7 @@ def _matrices(
                 block = d[np.ix_(own == a, own == b)]
                 pairs = block[np.triu_indices(len(block), 1)] if a == b else block.ravel()
                 if len(pairs):
-                    mean[i, j], cv[i, j] = pairs.mean(), pairs.std() / pairs.mean()
+                    mean[i, j], cv[i, j] = pairs.mean(), pairs.std() / (pairs.mean() or 1.0)
         means.append(mean)
         cvs.append(cv)
     return np.nanmean(means, axis=0), np.nanmean(cvs, axis=0)

@@ -15,7 +15,7 @@ from scipy import stats
 from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
 
-from dashboard import data, loss_spaces, losses, memory
+from dashboard import data, loss_numbers, loss_spaces, losses, memory
 from dashboard.loss_spaces import BEFORE
 from dashboard.losses import Result
 from jobs import inprocess, live
@@ -62,7 +62,7 @@ def test_accuracies_are_of_the_predictions(shown: Workspace) -> None:
     found = of(shown)
     p = shown.cache.open(found.spec.key).table("predictions").to_pandas()
     p["right"] = p["label"] == p["predicted"]
-    rows = {a.name: a for a in losses.accuracies(found)}
+    rows = {a.name: a for a in loss_numbers.accuracies(found)}
     plain = p[p["recipe"] == 0].groupby("clip_id")["right"].mean()
     for recipe, name in enumerate(found.names):
         mine = p[p["recipe"] == recipe]
@@ -77,14 +77,14 @@ def test_accuracies_are_of_the_predictions(shown: Workspace) -> None:
             assert (rows[name].difference_low, rows[name].difference_high) == pytest.approx(tuple(ends))
     assert [a.name for a in rows.values() if a.best] == [max(rows.values(), key=lambda a: a.value).name]
     assert rows["cross-entropy"].paper == (93.97, 0.21)
-    table = csv(losses.accuracies_table(found))
+    table = csv(loss_numbers.accuracies_table(found))
     assert table["name"].tolist() == found.names
     assert table["weights"][3] == "1, 1, 1, 1"
 
 
 def test_properties_are_means_over_held_out_folds(shown: Workspace) -> None:
     found = of(shown)
-    c = losses.change(found, "mu_p")
+    c = loss_numbers.change(found, "mu_p")
     runs = found.runs
     for i, name in enumerate(found.names):
         mine = runs[runs["name"] == name]
@@ -99,10 +99,10 @@ def test_properties_are_means_over_held_out_folds(shown: Workspace) -> None:
         assert (c.lower[i], c.models[i]) == ((lower, len(mine)) if i else (0, 0))
     assert c.level == c.after[0]
     assert c.own == [False, False, False, True, True, False]
-    assert losses.change(found, "mu_n").own == [False, False, False, True, False, True]
+    assert loss_numbers.change(found, "mu_n").own == [False, False, False, True, False, True]
     # The weight of μ_p lowers it: a mistake in the order of the settings would show.
     assert c.after[found.recipe("ADD (1, 0, 0, 0)")] < c.level
-    table = csv(losses.changes_table(found))
+    table = csv(loss_numbers.changes_table(found))
     assert len(table) == 4 * len(found.names)
     assert table["after"][:6].to_numpy() == pytest.approx(c.after)
 
@@ -112,8 +112,8 @@ def test_curves_are_means_over_models(shown: Workspace) -> None:
     stacked = shown.cache.open(found.spec.key).array("curves")
     for i in range(len(found.names)):
         mine = stacked[found.runs["recipe"].to_numpy() == i].astype(float)
-        np.testing.assert_allclose(losses.curves(found).values[i], mine.mean(axis=0), atol=1e-12)
-    table = csv(losses.curves_table(losses.curves(found)))
+        np.testing.assert_allclose(loss_numbers.curves(found).values[i], mine.mean(axis=0), atol=1e-12)
+    table = csv(loss_numbers.curves_table(loss_numbers.curves(found)))
     assert table.groupby("setting").size().to_dict() == dict.fromkeys(found.names, found.spec.epochs)
 
 
@@ -242,9 +242,9 @@ def test_the_page_shows_what_came_of_it(shown: Workspace) -> None:
     app = run()
     said = everything(app)
     found = of(shown)
-    for a in losses.accuracies(found):
-        assert losses.percent(a.value, a.sd) in said
-        assert losses.points(a.difference) in said
+    for a in loss_numbers.accuracies(found):
+        assert loss_numbers.percent(a.value, a.sd) in said
+        assert loss_numbers.points(a.difference) in said
     assert "train heads on small · aisfx with 6 losses × 2 seeds" in said
     assert said.count("Almudévar") >= 5
     assert app.subheader[0].value == "Accuracy"
@@ -332,7 +332,7 @@ def test_curves_of_a_running_training_grow(made: Any, fresh: Workspace, tmp_path
     found, dataset = made.workspace(tmp_path, per_class=3, sounds=False)
     space = made.space(found, dataset, "aisfx", seed=0, spread=1.0)
     spec = made_losses.waiting(found, dataset, space, losses=("ce", "opl"), seeds=1, epochs=4)
-    assert losses.now(found, spec) is None
+    assert loss_numbers.now(found, spec) is None
     models = [(r, 0, fold) for r in range(2) for fold in range(5)]
     curves = np.full((10, 3, 4), np.nan, np.float32)
     curves[:5, :, :2] = 0.25
@@ -341,7 +341,7 @@ def test_curves_of_a_running_training_grow(made: Any, fresh: Workspace, tmp_path
     checkpoint = found.queue.folder(spec.key) / "checkpoint"
     checkpoint.mkdir(parents=True, exist_ok=True)
     live.LiveCurves(checkpoint, models)(curves)
-    now = losses.now(found, spec)
+    now = loss_numbers.now(found, spec)
     assert now is not None
     assert (now.begun, now.finished, now.total) == (6, 1, 10)
     np.testing.assert_allclose(now.curves.values[0, 2], [0.25, 0.35, np.nan, np.nan])
@@ -364,12 +364,12 @@ def test_failed_models_are_said_and_the_rest_is_shown(shown: Workspace) -> None:
     data.forget()
     memory.once(("losses", read.spec.key), lambda: replace(read, runs=runs, recipes=recipes))
     broken = of(shown)
-    c = losses.change(broken, "mu_p")
+    c = loss_numbers.change(broken, "mu_p")
     assert np.isnan(c.after[which])
     assert np.isfinite(np.delete(c.after, which)).all()
     assert (c.lower[which], c.models[which]) == (0, 0)
-    row = losses.accuracies(broken)[which]
-    assert (row.n_failed, losses.percent(row.value, row.sd), row.best) == (10, "–", False)
+    row = loss_numbers.accuracies(broken)[which]
+    assert (row.n_failed, loss_numbers.percent(row.value, row.sd), row.best) == (10, "–", False)
     said = everything(run())
     assert "The loss was no longer a number" in said
     assert "10 failed" in said
@@ -388,12 +388,12 @@ def test_trainings_of_several_spaces_stand_side_by_side(made: Any, fresh: Worksp
         )
         for i, (name, which) in enumerate((("aisfx", ("ce", "opl")), ("melstats", ("ce", "focal"))))
     ]
-    everywhere = losses.everywhere(found)
+    everywhere = loss_numbers.everywhere(found)
     assert [(name, losses.started_from(g.spec)) for name, g in everywhere] == [
         ("small", "melstats"),
         ("small", "aisfx"),
     ]
-    names, cells = losses.beside([g for _, g in everywhere])
+    names, cells = loss_numbers.beside([g for _, g in everywhere])
     assert names == ["cross-entropy", "focal", "OPL"]
     assert cells[1][1] is None
     assert cells[2][0] is None
@@ -405,27 +405,6 @@ def test_trainings_of_several_spaces_stand_side_by_side(made: Any, fresh: Worksp
     assert 'aria-label="Accuracy by loss, dataset and space"' in html(app)
 
 
-def test_networks_begin_with_no_space(made: Any, fresh: Workspace, tmp_path: Path) -> None:
-    found, dataset = made.workspace(tmp_path, per_class=10, sounds=False, classes=FEW)
-    space = made.space(found, dataset, "aisfx", seed=0, spread=1.0)
-    heads = made_losses.grid(found, dataset, space, losses=("ce", "opl"), epochs=2, keep=2)
-    spec = made_losses.network_like(found, dataset, heads)
-    app = run(grid=spec.key[:12], clip="rain__take-003")
-    said = words(app)
-    assert "train small-cnn on small with 2 losses × 2 seeds" in said
-    assert "the network that training begins with" in said
-    assert "Nearest after cross-entropy" in said
-    assert "Nearest before" not in said
-    assert "Nearest to" in said
-    network = losses.result(spec)
-    film = json.loads(loss_spaces.film(network, data.clips(dataset), ["OPL"], held=False).content)
-    assert len(film["figure"]["data"]) == 1
-    assert losses.kept_space(network, dataset, "OPL").source == spec
-    # It is there whatever space is chosen, and stands beside the heads.
-    assert {g.id for g in losses.grids(found, dataset, space)} == {heads.key[:12], spec.key[:12]}
-    assert {losses.started_from(g.spec) for _, g in losses.everywhere(found)} == {"aisfx", "small-cnn"}
-
-
 def test_a_setting_that_failed_leaves_the_others(made: Any, fresh: Workspace, tmp_path: Path) -> None:
     found, dataset = made.workspace(tmp_path, per_class=10, sounds=False, classes=FEW)
     space = made.space(found, dataset, "aisfx", seed=0, spread=1.0)
@@ -435,7 +414,7 @@ def test_a_setting_that_failed_leaves_the_others(made: Any, fresh: Workspace, tm
     said = words(app)
     assert "The loss was no longer a number" in said
     assert "There is no such pair of clips" in said
-    assert "This training has left the clip out" in said
+    assert "There is nothing to compare: this space has not got the clip" in said
     assert "OPL –" in said
     c = data.clips(dataset)
     assert loss_spaces.near(losses.result(spec), c, "OPL", "rain__take-003", 5) == []
@@ -445,6 +424,7 @@ def test_a_setting_that_failed_leaves_the_others(made: Any, fresh: Workspace, tm
 def test_empty_states_say_what_to_do(made: Any, fresh: Workspace, tmp_path: Path) -> None:
     assert "There is no dataset to train on yet" in words(run())
     found, dataset = made.workspace(tmp_path, per_class=3, sounds=False, classes={"Rain": "Nature"})
-    assert "has no space yet" in words(run())
+    # Without a space, too, there is nothing to tell apart.
+    assert "All clips are of one class, Rain" in words(run())
     made.space(found, dataset, "aisfx", seed=0, spread=1.0)
     assert "All clips are of one class, Rain" in words(run())
