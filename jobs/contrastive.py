@@ -17,6 +17,7 @@ from jobs.captions import captions_fingerprint, captions_of
 from jobs.encoders import trained
 from jobs.measures import class_texts, of_pairs
 from jobs.specs import (
+    ClassAnalogies,
     ContrastiveGrid,
     EmbedAudio,
     EmbedText,
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 RECIPES: dict[str, tuple[ContrastiveRecipe, str]] = {"small": (SMALL, "small"), "paper": (PAPER, "cnn14")}
 #: Of the classes of a family, one in so many is tested.
 EVERY = 4
+#: The stages of a grid whose curves are shown while it trains, see `jobs.live`.
+LIVE_PRETRAINING, LIVE_TRAINING = "live-pretraining", "live-training"
 #: Sentences around class names that CLAP models are used with.
 PROMPTS = ("{}", "the sound of {}", "this is a sound of {}")
 
@@ -203,11 +206,20 @@ def texts_of_grid(
 
 
 def measured_towers(grid: ContrastiveGrid, dataset: Dataset) -> list[Spec]:
-    """Return E_a and E_t of every model as spaces, and how well E_a parts classes and fits E_t."""
+    """Return E_a and E_t of every model as spaces, and what is measured of them.
+
+    It is how well E_a parts classes, how well it fits E_t, and how often classes are found from one in the
+    other.
+    """
     found: list[Spec] = []
+    labels = dataset.labels_fingerprint
     for heard, told in _towers(grid, dataset):
-        found += [heard, told, Separability(embedding=heard, labels=dataset.labels_fingerprint)]
+        found += [heard, told, Separability(embedding=heard, labels=labels)]
         found += of_pairs(dataset, [heard], [told], of="classes")
+        found += [
+            ZeroShotClassification(embedding=heard, texts=(told,), labels=labels),
+            ClassAnalogies(sounds=heard, texts=told, labels=labels),
+        ]
     return found
 
 

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from cache import CacheError
-from jobs.cli import contrastive, data, leaks, losses, measure, service, store, train, work
+from jobs.cli import contrastive, data, leaks, losses, measure, pairs, service, store, train, work
 from jobs.cli.common import BAD_INPUT, BUSY, INTERRUPTED, err
 from jobs.workspace import WorkerBusy
 
@@ -49,6 +49,7 @@ data.register(app)
 work.register(app)
 measure.register(app)
 leaks.register(app)
+pairs.register(app)
 train.register(app)
 losses.register(app)
 contrastive.register(app)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 RUNNERS = {
     "Agreement": "jobs.runners.agreement:agreement",
     "Baselines": "jobs.runners.baselines:baselines",
+    "ClassAnalogies": "jobs.runners.paired:class_analogies",
     "ContrastiveGrid": "jobs.runners.contrastive:contrastive_grid",
     "EmbedAudio": "jobs.runners.embed:embed_audio",
     "EmbedQuery": "jobs.runners.query:embed_query",

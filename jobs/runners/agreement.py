@@ -105,7 +105,7 @@ def largest_k(n: int) -> int:
 
 def _shared(spec: Agreement, context: JobContext) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Return what both spaces hold, in the order of the first, and its rows in both."""
-    rows = _clips if spec.of == "clips" else _classes
+    rows = _clips if spec.of == "clips" else class_rows
     ids, X = rows(spec.a, spec.labels, context)
     others, Y = rows(spec.b, spec.labels, context)
     where = {id: row for row, id in enumerate(others)}
@@ -124,7 +124,9 @@ def _clips(space: EmbedAudio | EmbedText, labels: str, context: JobContext) -> t
     return artifact.table("clips", ["clip_id"]).column("clip_id").to_pylist(), artifact.array("embeddings")
 
 
-def _classes(space: EmbedAudio | EmbedText, labels: str, context: JobContext) -> tuple[list[str], np.ndarray]:
+def class_rows(
+    space: EmbedAudio | EmbedText, labels: str, context: JobContext
+) -> tuple[list[str], np.ndarray]:
     """Return the classes of a space in sorted order, and one row for each, (C, d)."""
     if isinstance(space, EmbedText):
         artifact = context.open(space)

@@ -34,6 +34,7 @@ from jobs.specs.measures import (
     MapQuality,
     Separability,
 )
+from jobs.specs.paired import ClassAnalogies
 from jobs.specs.retrieval import (
     CUTOFFS,
     QUERY_CHARACTERS,
@@ -72,6 +73,7 @@ __all__ = [
     "TRAININGS",
     "Agreement",
     "Baselines",
+    "ClassAnalogies",
     "ContrastiveGrid",
     "DatasetRef",
     "EmbedAudio",

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy import stats
 from scipy.spatial.distance import cdist
 
 from core.cka import cka
-from core.paired import analogy_accuracy, paired_report
+from core.paired import (
+    analogy_accuracy,
+    match_accuracy,
+    paired_by_group,
+    paired_correlations,
+    paired_report,
+)
 from core.similarity import neighborhood_overlap
 
 
-def _loops(X: np.ndarray, Y: np.ndarray, k: int, metric: str, offset: str) -> float:
+def _loops(
+    X: np.ndarray, Y: np.ndarray, k: int, metric: str, offset: str, given: list[int] | None = None
+) -> float:
     n, right, asked = len(X), 0, 0
     for j in range(n):
-        for i in [i for i in range(n) if i != j] if offset == "pair" else [-1]:
+        for i in [i for i in given or range(n) if i != j] if offset == "pair" else [-1]:
             others = [o for o in range(n) if o != j]
             moved = Y[i] - X[i] if offset == "pair" else np.mean([Y[o] - X[o] for o in others], axis=0)
             candidates = [c for c in range(n) if c != i]
@@ -37,6 +47,64 @@ def test_analogies_by_loops(metric: str, offset: str, k: int) -> None:
     assert 0 < found < 1
 
 
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("k", [1, 4])
+def test_partners_by_sorting(metric: str, k: int) -> None:
+    rng = np.random.default_rng(k)
+    X = rng.standard_normal((20, 3))
+    Y = X + 1.5 * rng.standard_normal((20, 3))
+    order = np.argsort(cdist(X, Y, metric=metric), axis=1)[:, :k]
+    expected = np.mean([i in row for i, row in enumerate(order)])
+    assert match_accuracy(X, Y, k=k, metric=metric) == pytest.approx(expected, abs=1e-12)
+    assert 0 < expected < 1
+
+
+def test_some_offsets_can_do() -> None:
+    rng = np.random.default_rng(3)
+    X = rng.standard_normal((12, 4))
+    Y = X + 1 + 0.5 * rng.standard_normal((12, 4))
+    found = analogy_accuracy(X, Y, given=[2, 9])
+    assert found == pytest.approx(_loops(X, Y, 1, "cosine", "pair", [2, 9]), abs=1e-12)
+    assert analogy_accuracy(X, Y, given=np.arange(12)) == analogy_accuracy(X, Y)
+
+
+def test_each_group_is_looked_at_by_itself_and_accuracy_is_set_against_similarity() -> None:
+    rng = np.random.default_rng(0)
+    sizes = {"a": 9, "b": 12, "c": 8, "d": 10, "e": 3, "f": 1, "g": 2}
+    groups = np.repeat(list(sizes), list(sizes.values()))
+    X = rng.standard_normal((len(groups), 5))
+    noise = np.array([0.1 + 0.4 * list(sizes).index(g) for g in groups])[:, None]
+    Y = X + 1 + noise * rng.standard_normal(X.shape)
+    order = rng.permutation(len(groups))
+    table = paired_by_group(X[order], Y[order], groups[order], k=4).set_index("group")
+    assert table["n"].to_dict() == sizes
+    for name in "abcd":
+        mine = order[groups[order] == name]
+        report = paired_report(X[mine], Y[mine], ks=[4])
+        row = table.loc[name]
+        assert row["nngs"] == pytest.approx(report.curve["nngs"].iloc[0])
+        assert row["overlap"] == pytest.approx(report.curve["overlap"].iloc[0])
+        assert row["cka"] == pytest.approx(cka(X[mine], Y[mine], debiased=True))
+        assert (row["match"], row["analogy_pair"]) == (report.match, report.analogy["pair"])
+        assert row["match_chance"] == pytest.approx(1 / len(mine))
+    assert table["k"].to_dict() == {"a": 4, "b": 4, "c": 4, "d": 4, "e": 1, "f": 0, "g": 0}
+    assert table["cka"].isna().to_dict() == {n: n in "efg" for n in sizes}
+    assert table["match"].isna().to_dict() == {n: n == "f" for n in sizes}
+    found = paired_correlations(table)
+    assert found["r"].abs().is_monotonic_decreasing
+    one = found.set_index(["similarity", "accuracy"]).loc[("cka", "analogy_mean")]
+    both = table[["cka", "analogy_mean"]].astype(float).dropna()
+    r, rho = stats.pearsonr(both["cka"], both["analogy_mean"]), stats.spearmanr(*both.to_numpy().T)
+    assert (one["r"], one["p"], one["n"]) == pytest.approx((r.statistic, r.pvalue, 4))
+    assert one["rho"] == pytest.approx(rho.statistic)
+    # Of three groups there is no correlation to speak of, of different widths no accuracy.
+    assert paired_correlations(table.iloc[:3]).empty
+    wide = paired_by_group(X, Y[:, :3], groups)
+    assert wide["match"].isna().all()
+    assert wide["nngs"].notna().sum() == 5
+    assert isinstance(wide, pd.DataFrame)
+
+
 def test_blocks_do_not_change_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     X = rng.standard_normal((30, 3)).astype(np.float32)
@@ -44,6 +112,11 @@ def test_blocks_do_not_change_the_answer(monkeypatch: pytest.MonkeyPatch) -> Non
     whole = analogy_accuracy(X, Y, k=2)
     monkeypatch.setattr("core.paired._BLOCK", 1)
     assert analogy_accuracy(X, Y, k=2) == whole
+    for change in (match_accuracy, lambda a, b: analogy_accuracy(a, b, offset="mean")):
+        monkeypatch.setattr("core.paired._BLOCK", 1)
+        small = change(X, Y)
+        monkeypatch.undo()
+        assert change(X, Y) == small
 
 
 def test_what_can_be_known_beforehand() -> None:
@@ -54,6 +127,8 @@ def test_what_can_be_known_beforehand() -> None:
         # All points coincide: nothing can be told, whatever is guessed.
         assert analogy_accuracy(np.ones((5, 2)), np.ones((5, 2)), offset=offset) == 0
         assert analogy_accuracy(np.zeros((5, 2)), np.zeros((5, 2)), offset=offset) == 0
+    assert match_accuracy(X, 2 * X) == 1
+    assert match_accuracy(np.ones((5, 2)), np.ones((5, 2))) == 0
     assert analogy_accuracy(X, X + 3.0, k=19) == 1
     # Unrelated pairs: about as good as guessing among n - 1.
     Y = rng.standard_normal((20, 6))
@@ -71,10 +146,13 @@ def test_report() -> None:
     assert report.cka == pytest.approx(cka(X, Y), abs=1e-12)
     assert report.analogy == {o: analogy_accuracy(X, Y, k=2, offset=o) for o in ("pair", "mean")}
     assert report.analogy_chance == pytest.approx(2 / 24)
+    assert report.match == match_accuracy(X, Y, k=2)
+    assert report.match_chance == pytest.approx(2 / 25)
     # Of different widths there is no offset, and all else.
     other = paired_report(X, Y[:, :2])
     assert other.analogy == {}
     assert np.isnan(other.analogy_chance)
+    assert np.isnan(other.match)
     assert len(other.curve) == 24
     assert paired_report(X[:2], Y[:2]).analogy == {}
 
@@ -97,3 +175,13 @@ def test_errors_say_what_to_do() -> None:
         analogy_accuracy(X, X, offset="median")
     with pytest.raises(ValueError, match="Row 0 of Y holds NaN"):
         analogy_accuracy(X, np.full((4, 4), np.nan))
+    with pytest.raises(ValueError, match="given must hold rows from 0 to 3, each once"):
+        analogy_accuracy(X, X, given=[4])
+    with pytest.raises(ValueError, match="k is 5; with 4 pairs it must be from 1 to 4"):
+        match_accuracy(X, X, k=5)
+    with pytest.raises(ValueError, match="metric is 'dot'"):
+        match_accuracy(X, X, metric="dot")
+    with pytest.raises(ValueError, match="there are 3 groups; each pair needs one"):
+        paired_by_group(X, X, ["a", "b", "c"])
+    with pytest.raises(ValueError, match="k is 0; it must be at least 1"):
+        paired_by_group(X, X, ["a"] * 4, k=0)

@@ -1,0 +1,153 @@
+"""The command that analyses paired embeddings: two files whose rows are pairs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from jobs.cli.common import JsonOption, say, show
+
+_COLUMNS = ("group", "n", "k", "overlap", "nngs", "cka", "match", "analogy_pair", "analogy_mean")
+
+
+def register(app: typer.Typer) -> None:
+    """Add this command to the program."""
+    app.command()(pairs)
+
+
+def pairs(
+    x: Annotated[Path, typer.Argument(help="Embeddings: .npy, .npz, .parquet, .csv or .tsv.")],
+    y: Annotated[Path, typer.Argument(help="Embeddings of their partners: a caption for each sound.")],
+    groups: Annotated[
+        Path | None,
+        typer.Option(help="Text file with the group of each row of X, a line each; each is analysed alone."),
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="Text file with the class of each row of X; rows of Y are then the classes."),
+    ] = None,
+    classes: Annotated[
+        Path | None, typer.Option(help="Text file with the name of each row of Y, where it holds none.")
+    ] = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="Size of the neighbourhoods in the table.")] = 10,
+    top: Annotated[int, typer.Option(min=1, help="An answer is right that is among so many.")] = 1,
+    metric: Annotated[str, typer.Option(help="What near means: cosine or euclidean.")] = "cosine",
+    as_json: JsonOption = False,
+) -> None:
+    """Analyse paired embeddings: how alike two spaces are, and how often a partner is found in the other.
+
+    Rows of the same name are pairs, or rows of the same number where a file has no names. The table has S_k
+    and NNGS without the thing itself, linear CKA (debiased), the share of things whose own partner is nearest
+    (match: zero-shot, with a class a pair) and of analogies that are right by the offset of one pair and by
+    the mean offset. With groups a row is a group, and correlations of similarity with accuracy over the
+    groups follow. With labels rows of X are clips, and the accuracy of their classification is said as well.
+
+    Example: `hearspace pairs sounds.npz captions.npz -k 5`
+
+    Example: `hearspace pairs singular.npy plural.npy --groups relation.txt --json`
+
+    Exit status: 0 when all is computed, 2 for files that cannot be read or do not fit.
+    """
+    from core.paired import paired_by_group, paired_correlations
+    from jobs.pairs import given_of, read_pairs
+
+    found = read_pairs(x, y, groups=groups, labels=labels, classes=classes)
+    result: dict[str, Any] = {"pairs": len(found.ids), "metric": metric, "top": top}
+    if found.groups is None:
+        rows, curve = _whole(found, k, top, metric)
+        result |= {"curve": curve, "offsets": len(found.ids)}
+        given = given_of(len(found.ids))
+        if given is not None:
+            result["offsets"] = len(given)
+    else:
+        table = paired_by_group(found.X, found.Y, found.groups, k=k, metric=metric, analogy_k=top)
+        rows = [_plain(row) for row in table.to_dict("records")]
+        result["correlations"] = [_plain(row) for row in paired_correlations(table).to_dict("records")]
+    result["groups"] = rows
+    if found.labels is not None:
+        result["zero_shot"] = _zero_shot(found)
+    if as_json:
+        show([result], (), as_json=True, empty="")
+        return
+    columns = _COLUMNS if found.groups is not None else _COLUMNS[1:]
+    show(rows, columns, as_json=False, empty="")
+    _said(result, rows)
+
+
+def _whole(found: Any, k: int, top: int, metric: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the one row of all pairs together, and S_k, NNGS and chance over k."""
+    from core.cka import cka
+    from core.paired import paired_report
+    from jobs.pairs import given_of
+    from jobs.runners.agreement import largest_k
+
+    n = len(found.ids)
+    size = min(k, max(1, n - 2))
+    ks = sorted({*range(1, max(largest_k(n), size) + 1)}) if n > 2 else [1]
+    report = paired_report(
+        found.X, found.Y, ks=ks, metric=metric, analogy_k=min(top, n - 1), given=given_of(n)
+    )
+    at = report.curve[report.curve["k"] == size].iloc[0]
+    row = {
+        "n": n,
+        "k": size,
+        "overlap": at["overlap"],
+        "nngs": at["nngs"],
+        "chance": at["chance"],
+        "chance_nngs": at["chance_nngs"],
+        "cka": cka(found.X, found.Y, debiased=True) if n >= 4 else None,
+        "match": report.match,
+        "analogy_pair": report.analogy.get("pair"),
+        "analogy_mean": report.analogy.get("mean"),
+        "match_chance": report.match_chance,
+        "analogy_chance": report.analogy_chance,
+    }
+    return [_plain(row)], [_plain(line) for line in report.curve.to_dict("records")]
+
+
+def _zero_shot(found: Any) -> dict[str, Any]:
+    from core.statistics import share_interval
+    from core.two_towers import zero_shot
+
+    result = zero_shot(found.clips, found.texts, found.labels, found.classes)
+    share = share_interval(int((result.predictions == result.targets).sum()), len(result.targets))
+    return {
+        "accuracy": share.value,
+        "low": share.low,
+        "high": share.high,
+        "balanced": result.macro_accuracy,
+        "chance": result.chance,
+        "n": share.n,
+    }
+
+
+def _said(result: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    if "zero_shot" in result:
+        z = result["zero_shot"]
+        say(
+            f"Zero-shot accuracy {z['accuracy']:.3f} ({z['low']:.3f} to {z['high']:.3f}) of {z['n']:,} "
+            f"clips; chance is {z['chance']:.3f}."
+        )
+    elif "correlations" not in result and rows[0]["match"] is not None:
+        row = rows[0]
+        analogies = f", of analogies {row['analogy_chance']:.3f}" if row["analogy_chance"] is not None else ""
+        say(f"Chance of a match is {row['match_chance']:.3f}{analogies}.")
+    if result.get("offsets", result["pairs"]) < result["pairs"]:
+        say(f"Analogies by pair were made with the offsets of {result['offsets']:,} pairs, spread evenly.")
+    for row in result.get("correlations", ()):
+        if row["r"] is not None:
+            say(
+                f"{row['similarity']} and {row['accuracy'].replace('_', ' by ')}: r = {row['r']:.3f} "
+                f"({row['low']:.3f} to {row['high']:.3f}), p = {row['p']:.3g}, n = {row['n']} groups."
+            )
+
+
+def _plain(row: dict[Any, Any]) -> dict[str, Any]:
+    """Return a row for JSON, which has neither NaN nor numbers of NumPy's."""
+    found = {}
+    for name, value in row.items():
+        plain = value.item() if hasattr(value, "item") else value
+        found[str(name)] = None if plain != plain else plain
+    return found

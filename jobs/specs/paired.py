@@ -1,0 +1,43 @@
+"""Sounds and texts of one model as paired embeddings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jobs.specs.base import Spec, SpecError
+from jobs.specs.spaces import EmbedAudio, EmbedText
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassAnalogies(Spec):
+    """How often a class is found among the texts from its sounds: by nearness and by vector offsets.
+
+    A class is a pair: the mean of the unit-length embeddings of its clips, and the embedding of its text, of
+    the two towers of one model. Classes that both spaces hold take part.
+
+    Result: ``classes.parquet`` (``id``), in order. In ``meta``: ``n`` classes; ``match``, the share of those
+    whose own text is nearest to the mean of their sounds (`core.paired.match_accuracy`, cosine), and
+    ``match_chance``; ``analogy_pair`` and ``analogy_mean``, the share of analogies that are right by the
+    offset of one class and by the mean offset (`core.paired.analogy_accuracy`), ``analogy_chance`` of the
+    first, and ``offsets``, of how many classes they were.
+    """
+
+    sounds: EmbedAudio
+    texts: EmbedText
+    #: `Dataset.labels_fingerprint`.
+    labels: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.sounds, EmbedAudio) or not isinstance(self.texts, EmbedText):
+            raise TypeError(f"sounds is {self.sounds!r} and texts {self.texts!r}")
+        if self.texts.of == "caption":
+            raise SpecError("Captions are texts of clips; classes need those of labels or descriptions.")
+        if self.texts.dataset.fingerprint != self.sounds.dataset.fingerprint:
+            raise SpecError(
+                f"The sounds are of {self.sounds.dataset.name} and the texts of {self.texts.dataset.name}; "
+                "both must be of the same dataset."
+            )
+
+    @property
+    def title(self) -> str:
+        return f"analogies of classes in {self.sounds.dataset.name} · {self.sounds.encoder}"
