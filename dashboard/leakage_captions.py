@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import dataclass
 
@@ -38,6 +39,16 @@ def leaks(found: Result) -> Leaks:
     counted = counted.sort_values(["n", "word"], ascending=[False, True])
     words = [counted["word"][counted["label"] == name].tolist() for name in names]
     return Leaks(names, captions.to_numpy()[order], clips.to_numpy()[order], words)
+
+
+def said(shown: Leaks) -> list[str]:
+    """Return what is said of each class when it is pointed at."""
+    return [
+        f"<b>{html.escape(name)}</b><br>{captions:,} captions of {clips:,} clips"
+        for name, captions, clips in zip(
+            shown.names, shown.captions.tolist(), shown.clips.tolist(), strict=True
+        )
+    ]
 
 
 def examples(found: Result, label: str, most: int) -> pd.DataFrame:

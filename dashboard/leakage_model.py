@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from core import statistics
-from dashboard import tables
-from dashboard.figures.leakage import ByClass
+from dashboard import leakage_curves, tables
+from dashboard.figures.leakage_model import ByClass
 from dashboard.leakage import Result
+from dashboard.leakage_curves import Curves
 from dashboard.memory import once
 
 #: Classes up to which a matrix of all is drawn.
@@ -124,15 +125,14 @@ def confusion_csv(shown: Judged) -> bytes:
 
 def curves(found: Result, model: str) -> np.ndarray:
     """Return the learning curves of a model, (5, E)."""
-    return np.asarray(found.array("curves")[found.number(model)], float)
+    return np.asarray(leakage_curves.models(found).values[found.number(model)])
 
 
 def curves_csv(found: Result, model: str) -> bytes:
     """Return the learning curves of a model."""
-    names = ("loss", "validation_loss", "temperature", "learning_rate", "gradient_norm")
-    frame = pd.DataFrame(dict(zip(names, curves(found, model), strict=True)))
-    frame.insert(0, "epoch", np.arange(1, len(frame) + 1))
-    return tables.csv(frame)
+    every = leakage_curves.models(found)
+    at = found.number(model)
+    return leakage_curves.csv(Curves([model], every.values[[at]], every.columns))
 
 
 def share_said(row: pd.Series) -> str:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks that a writer allows.
 WRITE_EVERY = 2.0
-_NAME = "live.npz"
 
 
 @dataclass(frozen=True)
@@ -30,10 +29,12 @@ class Live:
     Attributes
     ----------
     recipe, seed : (M,) int64 arrays
+        Which setting, or which model of a grid, it is.
     fold : (M,) array of str
-        The fold that is held out.
-    curves : (M, 3, E) float32 array
-        Loss, training accuracy and test accuracy; NaN where there is nothing yet.
+        The fold that is held out, or "".
+    curves : (M, C, E) float32 array
+        The loss first; of classifiers training and test accuracy after it, of others what their grid says.
+        NaN where there is nothing yet.
     at : float
         When this was written, seconds since 1970.
     """
@@ -59,10 +60,14 @@ class LiveCurves:
         The job's checkpoint folder.
     models : sequence of (recipe, seed, fold)
         In the order of the curves.
+    stage : str, default "live"
+        What they are of, where a job trains in several stages; `read` finds them by it.
     """
 
-    def __init__(self, folder: Path, models: Sequence[tuple[int, int, object]]) -> None:
-        self._path = folder / _NAME
+    def __init__(
+        self, folder: Path, models: Sequence[tuple[int, int, object]], *, stage: str = "live"
+    ) -> None:
+        self._path = _file(folder, stage)
         self._about = {
             "recipe": np.array([recipe for recipe, _, _ in models], dtype=np.int64),
             "seed": np.array([seed for _, seed, _ in models], dtype=np.int64),
@@ -70,10 +75,10 @@ class LiveCurves:
         }
         self._written = -np.inf
 
-    def __call__(self, curves: np.ndarray) -> None:
-        """Show these curves, (models, 3, epochs), if the last ones have stood long enough."""
+    def __call__(self, curves: np.ndarray, *, last: bool = False) -> None:
+        """Show these curves, (models, C, epochs), if they are the last or those before have stood a while."""
         now = time.monotonic()
-        if now - self._written < WRITE_EVERY:
+        if not last and now - self._written < WRITE_EVERY:
             return
         self._written = now
         from jobs.runners import shards
@@ -83,7 +88,11 @@ class LiveCurves:
             shards.save(self._path, curves=np.asarray(curves, np.float32), at=time.time(), **self._about)
 
 
-def read(workspace: Workspace, key: str) -> Live | None:
+def _file(folder: Path, stage: str) -> Path:
+    return folder / f"{stage}.npz"
+
+
+def read(workspace: Workspace, key: str, *, stage: str = "live") -> Live | None:
     """Return the curves of a job that trains; None where there are none (yet, or any more).
 
     Parameters
@@ -91,8 +100,10 @@ def read(workspace: Workspace, key: str) -> Live | None:
     workspace : Workspace
     key : str
         The job's.
+    stage : str, default "live"
+        As of `LiveCurves`.
     """
-    path = workspace.queue.folder(key) / "checkpoint" / _NAME
+    path = _file(workspace.queue.folder(key) / "checkpoint", stage)
     try:
         with np.load(path, allow_pickle=False) as stored:
             return Live(

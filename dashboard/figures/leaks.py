@@ -19,6 +19,7 @@ def leaks_figure(
     *,
     total: int,
     things: str,
+    said: Sequence[str] = (),
     chosen: str = "",
     theme: str = "light",
 ) -> go.Figure:
@@ -33,6 +34,8 @@ def leaks_figure(
         Texts that were searched.
     things : str
         What they are called, such as "captions"; it names the x axis.
+    said : sequence of str, length C, optional
+        What is said of each class when it is pointed at; by default how many texts name it.
     chosen : str
         The class that stands out, "" for none.
     theme : {"light", "dark"}
@@ -56,7 +59,11 @@ def leaks_figure(
         "cliponaxis": False,
         "constraintext": "none",
         "marker": {"color": palette.BASE[theme][0], "opacity": faded, "line": {"width": 0}},
-        "hovertemplate": f"%{{customdata}}: %{{x:,}} {things}<extra></extra>",
+        **(
+            {"hovertext": list(said), "hovertemplate": "%{hovertext}<extra></extra>"}
+            if said
+            else {"hovertemplate": f"%{{customdata}}: %{{x:,}} {things}<extra></extra>"}
+        ),
         # What is clicked is shown by its own opacity.
         "selected": {"marker": {"opacity": 1}},
         "unselected": {"marker": {"opacity": 0.4}},

@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard import leakage, leakage_captions, numbers, state, ui
 from dashboard.components import clips as clip_list
 from dashboard.data import Clips
-from dashboard.figures import leakage as figures
+from dashboard.figures.leaks import leaks_figure
 from dashboard.leakage import Result
 from jobs.workspace import Dataset
 
@@ -32,7 +32,15 @@ def show(view: state.View, dataset: Dataset, c: Clips, found: Result, label: str
     left, right = st.columns([1, 1.15], gap="large")
     with left:
         ui.chart(
-            figures.leaks_figure(shown.names, shown.captions, shown.clips, chosen=name, theme=ui.theme()),
+            leaks_figure(
+                shown.names,
+                shown.captions.tolist(),
+                total=leakage.count_of(found, "n_captions"),
+                things="captions of training clips",
+                said=leakage_captions.said(shown),
+                chosen=name,
+                theme=ui.theme(),
+            ),
             key=_FIGURE,
             file=f"leaks-{file}",
             csv=partial(leakage_captions.leaks_csv, found),
@@ -52,7 +60,8 @@ def show(view: state.View, dataset: Dataset, c: Clips, found: Result, label: str
     ui.reading(
         f"A caption leaks that has {_MODES[found.spec.leaks]}, in any of its forms (section 2.2 of the "
         "paper; the page Leaks looks at any captions). In the clean training every clip with such a caption "
-        f"is left out with all its captions; nothing else differs.{kept}"
+        "is left out with all its captions; the training is the same but for that, and for being on "
+        f"less.{kept}"
     )
     _labels(found)
 

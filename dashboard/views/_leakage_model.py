@@ -10,10 +10,11 @@ import streamlit as st
 from dashboard import leakage, leakage_maps, leakage_model, numbers, state, ui
 from dashboard.components import clips as clip_list
 from dashboard.data import Clips
-from dashboard.figures import leakage as figures
+from dashboard.figures import leakage_model as figures
 from dashboard.leakage import Result
 from dashboard.leakage_model import Judged
 from dashboard.memory import once
+from dashboard.views import _leakage_learning as learning
 from jobs.workspace import Dataset, Workspace
 
 _CLASSES, _CONFUSION, _LIST = "leakage-classes", "leakage-confusion", "leakage-cell"
@@ -49,13 +50,14 @@ def show(
     with right:
         _confusion(found, shown, picked, pair, file)
     ui.reading(
-        "Left, the share of each class’s clips that are taken for it, grey marks are the other models: what "
-        "falls when captions are clean was learned from captions that named it. Right, what clips were taken "
+        "Left, the share of each class’s clips that are taken for it, grey marks are the other models: look "
+        "which classes fall where captions are clean. Right, what clips were taken "
         "for, a row a class; the brighter, the more of the row (yellow is all). **Click a cell** to hear its "
         "clips. Sounds that are alike are confused even where their words are far apart (section 3.3)."
     )
     _cell(dataset, c, found, view, names, picked, pair)
     _learning(found, shown, picked, file)
+    learning.pretraining(found, file)
     _keep(workspace, dataset, found, picked)
 
 

@@ -8,6 +8,7 @@ from dashboard import data, leakage, numbers, state, ui
 from dashboard.data import Clips
 from dashboard.leakage import Grid, Result
 from dashboard.views import _leakage_leaks as leaks
+from dashboard.views import _leakage_learning as learning
 from dashboard.views import _leakage_maps as maps
 from dashboard.views import _leakage_model as model
 from dashboard.views import _leakage_start as start
@@ -54,6 +55,7 @@ def render(workspace: Workspace) -> None:
             _result(workspace, view, dataset, c, grid)
         else:
             ui.pending(workspace, [grid.spec], "leakage-pending")
+            learning.live(workspace, grid.spec)
     view.write()
     with notes:
         ui.notes(view.notes)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from torch import nn
 
 from core.contrastive import (
@@ -18,23 +16,26 @@ from core.contrastive import (
     ModelPlan,
     Pretrained,
     embed_sounds,
+    failed_model,
     pretrain,
     train_grid,
 )
-from core.two_towers import prompt_ensemble, zero_shot
+from core.two_towers import prompt_ensemble
+from jobs.contrastive import LIVE_PRETRAINING, LIVE_TRAINING
+from jobs.live import LiveCurves
 from jobs.runners import contrastive_measures as measured
 from jobs.runners.contrastive_data import Asked, checkpoint_of, dataset_of, read
 from jobs.runners.contrastive_networks import backbone_of, load_checkpoint, text_backbone_of, text_vectors
+from jobs.runners.contrastive_results import EMBEDDED, Trained, store
 from jobs.runners.contrastive_sounds import StoredSounds, stored_sounds
 from jobs.runners.zeroshot import Saved
 from jobs.specs import ContrastiveGrid
 
 if TYPE_CHECKING:
-    from cache import ArtifactWriter
     from jobs.context import JobContext
 
-#: Progress when the clips are decoded, the texts embedded, all is trained, and all is embedded.
-_DECODED, _TOLD, _TRAINED, _EMBEDDED = 0.04, 0.06, 0.93, 0.97
+#: Progress when the clips are decoded, the texts embedded, and all is trained.
+_DECODED, _TOLD, _TRAINED = 0.04, 0.06, 0.93
 
 
 def contrastive_grid(spec: ContrastiveGrid, context: JobContext) -> None:
@@ -64,21 +65,25 @@ def contrastive_grid(spec: ContrastiveGrid, context: JobContext) -> None:
     clock("texts")
     backbones, pretrained = _pretrained(spec, asked, sounds, context)
     clock("pretraining")
-    models = _trained(spec, asked, sounds, said, backbones, context)
+    models = _trained(spec, asked, sounds, said, backbones, pretrained, context)
     clock("training")
-    for model in models:
-        if model.failed:
-            context.log(model.failed)
+    for why in dict.fromkeys(model.failed for model in models if model.failed):
+        context.log(why)
     context.progress(_TRAINED, 1, "embedding")
     readable = np.setdiff1d(np.arange(len(asked.clip_ids)), list(unreadable))
-    starts = [
-        _wide(embed_sounds(backbones[name], sounds, readable, recipe=spec.recipe), readable, asked)
-        for name in spec.pretraining
-    ]
-    spaces = [_embedded(model, said, sounds, readable, asked) for model in models]
+    found = Trained(
+        models=models,
+        spaces=[_embedded(model, said, sounds, readable, asked) for model in models],
+        pretrained=pretrained,
+        starts=[_start(spec, name, backbones, pretrained, sounds, readable, asked) for name in backbones],
+        prompts=said.prompts[0],
+        x_t0=said.vectors.mean(axis=0, dtype=np.float64).astype(np.float32),
+        text_backbone=said.backbone,
+        n_unreadable=len(unreadable),
+    )
     clock("embedding")
-    context.progress(_EMBEDDED, 1, "measuring")
-    _store(spec, context, asked, models, pretrained, starts, spaces, said, len(unreadable), clock)
+    context.progress(EMBEDDED, 1, "measuring")
+    store(spec, context, asked, found, lambda: clock("measuring"))
     context.progress(1, 1)
 
 
@@ -89,10 +94,11 @@ class _Clock:
         self.seconds: dict[str, float] = {}
         self._then = time.perf_counter()
 
-    def __call__(self, part: str) -> None:
+    def __call__(self, part: str) -> dict[str, float]:
         now = time.perf_counter()
         self.seconds[part] = now - self._then
         self._then = now
+        return self.seconds
 
 
 class _Said:
@@ -134,7 +140,10 @@ def _work(spec: ContrastiveGrid) -> tuple[float, float]:
 def _pretrained(
     spec: ContrastiveGrid, asked: Asked, sounds: StoredSounds, context: JobContext
 ) -> tuple[dict[str, nn.Module], dict[str, Pretrained]]:
-    """Return the backbones as contrastive training begins with them, and what is known of those made here."""
+    """Return the backbones as contrastive training begins with them, and what is known of those made here.
+
+    One whose training has failed is among both, with random weights.
+    """
     backbones: dict[str, nn.Module] = {}
     found: dict[str, Pretrained] = {}
     before, after = _work(spec)
@@ -142,6 +151,7 @@ def _pretrained(
     files = dict(zip(given, spec.checkpoints, strict=True))
     todo = [name for name in spec.pretraining if name != "none" and not checkpoint_of(spec, name)]
     width = (_TRAINED - _TOLD) * before / (before + after) / max(1, len(todo))
+    live = _LivePretraining(spec, context)
     for name in spec.pretraining:
         network = backbone_of(spec)
         if path := checkpoint_of(spec, name):
@@ -155,13 +165,39 @@ def _pretrained(
                 recipe=spec.recipe,
                 seed=spec.seed,
                 progress=_reporter(context, name, _TOLD + width * todo.index(name), width),
+                watch=live.watch(name),
                 checkpoint=Saved(context.checkpoint / f"pretraining-{name}.npz"),
             )
-            if result.failed:
-                raise ValueError(f"The {name} pre-training failed: {result.failed}")
-            found[name], network = result, result.network
+            live.done(name, result)
+            found[name] = result
+            network = network if result.failed else result.network
         backbones[name] = network
     return backbones, found
+
+
+class _LivePretraining:
+    """Shows the curves of all pre-trainings while one of them goes on."""
+
+    def __init__(self, spec: ContrastiveGrid, context: JobContext) -> None:
+        shape = (len(spec.pretraining), len(PRETRAINING_CURVES), spec.pretrain_epochs)
+        self._curves, self._names = np.full(shape, np.nan, dtype=np.float32), spec.pretraining
+        models = [(row, spec.seed, "") for row in range(len(spec.pretraining))]
+        self._live = LiveCurves(context.checkpoint, models, stage=LIVE_PRETRAINING)
+
+    def watch(self, name: str) -> Callable[[np.ndarray], None]:
+        """Return what is told the curves of one of them, (4, epochs)."""
+
+        def told(curves: np.ndarray) -> None:
+            self._curves[self._names.index(name)] = curves
+            self._live(self._curves)
+
+        return told
+
+    def done(self, name: str, result: Pretrained) -> None:
+        """Show one to its end, also where it comes from a checkpoint."""
+        curves = np.stack([result.curves[what] for what in PRETRAINING_CURVES])
+        self._curves[self._names.index(name)] = curves
+        self._live(self._curves, last=True)
 
 
 def _reporter(context: JobContext, name: str, start: float, width: float) -> Callable[[float, float], None]:
@@ -177,13 +213,36 @@ def _trained(
     sounds: StoredSounds,
     said: _Said,
     backbones: Mapping[str, nn.Module],
+    pretrained: Mapping[str, Pretrained],
     context: JobContext,
 ) -> list[ContrastiveModel]:
-    plans = [
+    """Train the models whose backbone is there; the others fail with it."""
+    every = [
         ModelPlan(f"{before}/{then}", before, asked.pairs_of(then))
         for before in spec.pretraining
         for then in spec.training
     ]
+    lost = {
+        name: f"The {name} pre-training failed. {result.failed}"
+        for name, result in pretrained.items()
+        if result.failed
+    }
+    plans = [plan for plan in every if plan.backbone not in lost]
+    d_t = said.vectors.shape[2]
+    made = {
+        plan.name: failed_model(
+            plan,
+            lost[plan.backbone],
+            backbone=backbones[plan.backbone],
+            text_dim=d_t,
+            recipe=spec.recipe,
+            seed=spec.seed,
+        )
+        for plan in every
+        if plan.backbone in lost
+    }
+    if not plans:
+        return list(made.values())
     before, after = _work(spec)
     start = _TOLD + (_TRAINED - _TOLD) * before / (before + after)
     what = f"training {len(plans)} model{'' if len(plans) == 1 else 's'}"
@@ -196,7 +255,17 @@ def _trained(
     kept = checkpoint.kept_share()
     if kept:
         context.log(f"Going on after {kept:.0%} of the training, from the checkpoint.")
-    return train_grid(
+    places = [i for i, plan in enumerate(every) if plan.backbone not in lost]
+    curves = np.full((len(every), len(CURVES), spec.max_epochs), np.nan, dtype=np.float32)
+    live = LiveCurves(
+        context.checkpoint, [(i, spec.seed, "") for i in range(len(every))], stage=LIVE_TRAINING
+    )
+
+    def watch(found: np.ndarray) -> None:
+        curves[places] = found
+        live(curves)
+
+    trained = train_grid(
         plans,
         sounds,
         said.captions,
@@ -205,8 +274,28 @@ def _trained(
         recipe=spec.recipe,
         seeds=[spec.seed] * len(plans),
         progress=report,
+        watch=watch,
         checkpoint=checkpoint,
     )
+    made |= {model.plan.name: model for model in trained}
+    return [made[plan.name] for plan in every]
+
+
+def _start(
+    spec: ContrastiveGrid,
+    name: str,
+    backbones: Mapping[str, nn.Module],
+    pretrained: Mapping[str, Pretrained],
+    sounds: StoredSounds,
+    readable: np.ndarray,
+    asked: Asked,
+) -> np.ndarray:
+    """Embed all clips by a backbone before contrastive training, (n, d_a); NaN where there is none."""
+    network = backbones[name]
+    if name in pretrained and pretrained[name].failed:
+        d_a = int(network.dim)  # type: ignore[arg-type]
+        return np.full((len(asked.clip_ids), d_a), np.nan, dtype=np.float32)
+    return _wide(embed_sounds(network, sounds, readable, recipe=spec.recipe), readable, asked)
 
 
 def _wide(X: np.ndarray, rows: np.ndarray, asked: Asked) -> np.ndarray:
@@ -227,239 +316,3 @@ def _embedded(
     x_a, E_a = model.embed_audio(sounds, readable)
     x_t, E_t = said.embedded(model)
     return measured.Embedded(_wide(x_a, readable, asked), _wide(E_a, readable, asked), x_t, E_t)
-
-
-def _store(
-    spec: ContrastiveGrid,
-    context: JobContext,
-    asked: Asked,
-    models: Sequence[ContrastiveModel],
-    pretrained: Mapping[str, Pretrained],
-    starts: Sequence[np.ndarray],
-    spaces: Sequence[measured.Embedded],
-    said: _Said,
-    n_unreadable: int,
-    clock: _Clock,
-) -> None:
-    test, labels = asked.test, asked.labels[asked.test].astype(str)
-    told = np.array([asked.classes.index(label) for label in asked.tested])
-    results = [
-        None if model.failed else zero_shot(space.Ea[test], space.Et[told], labels, asked.tested)
-        for model, space in zip(models, spaces, strict=True)
-    ]
-    table = _models_table(spec, asked, models, spaces, results, told)
-    T = len(asked.tested)
-    nobody = np.zeros((T, T), dtype=np.int64)
-    confusion = np.stack([nobody if result is None else result.confusion for result in results])
-    x0 = said.vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
-    maps: dict[str, str] = {}
-    with context.writer() as w:
-        w.table("models", table)
-        w.table("classes", measured.class_rows(results, asked.tested))
-        w.table("predictions", measured.prediction_rows(results, asked.tested, asked.clip_ids[test]))
-        w.array("confusion", confusion)
-        w.table("correlations", measured.correlations(table))
-        w.array("curves", np.stack([[model.curves[name] for name in CURVES] for model in models]))
-        w.table("pretraining", _pretraining_table(spec, asked, pretrained, starts))
-        w.array("pretrain_curves", _pretraining_curves(spec, pretrained))
-        w.table(
-            "clips",
-            pd.DataFrame(
-                {
-                    "clip_id": asked.clip_ids.astype(str),
-                    "label": asked.labels.astype(str),
-                    "part": asked.part.astype(str),
-                    "n_captions": asked.n_captions,
-                }
-            ),
-        )
-        w.table(
-            "texts",
-            pd.DataFrame(
-                {
-                    "id": list(asked.classes),
-                    "text": said.prompts[0],
-                    "test": np.isin(asked.classes, asked.tested),
-                }
-            ),
-        )
-        for row, X in enumerate(starts):
-            w.array(f"audio_x0_{row}", X)
-            maps["x0"] = _map(w, f"x0_{row}", X[test], spec.seed)
-        w.array("text_x0", x0)
-        maps["xt0"] = _map(w, "xt0", x0[told], spec.seed)
-        for i, (model, space) in enumerate(zip(models, spaces, strict=True)):
-            context.progress(_EMBEDDED + (1 - _EMBEDDED) * i / len(models), 1, "drawing maps")
-            w.array(f"audio_xa_{i}", space.xa)
-            w.array(f"audio_Ea_{i}", space.Ea)
-            w.array(f"text_xt_{i}", space.xt)
-            w.array(f"text_Et_{i}", space.Et)
-            parts = {"xa": space.xa[test], "Ea": space.Ea[test], "xt": space.xt[told], "Et": space.Et[told]}
-            methods = {name: _map(w, f"{name}_{i}", X, spec.seed) for name, X in parts.items()}
-            if not model.failed:
-                maps |= methods
-        w.table("leaks", asked.leaks)
-        w.table("label_leaks", asked.label_leaks)
-        clock("measuring")
-        w.meta.update(
-            n_models=len(models),
-            n_failed=sum(bool(model.failed) for model in models),
-            n_clips=len(asked.clip_ids),
-            n_classes=len(asked.classes),
-            n_test_classes=T,
-            n_test=len(test),
-            n_captions=len(asked.pairs),
-            n_leaks=int(asked.leaks[["clip_id", "caption"]].drop_duplicates().shape[0]),
-            n_leaking_clips=int(asked.leaks["clip_id"].nunique()),
-            n_unnamed=asked.unnamed,
-            test_classes=list(asked.tested),
-            prompts=list(spec.prompts),
-            temperature_start=spec.temperature,
-            maps=maps,
-            sizes=[spaces[0].xa.shape[1], x0.shape[1], spec.dim],
-            parameters=_parameters(models[0], said),
-            seconds={name: round(value, 2) for name, value in clock.seconds.items()},
-            recipe=asdict(spec.recipe),
-            note=_note(asked, models),
-            left_out={
-                "unreadable": n_unreadable,
-                "without_caption": int(((asked.n_captions == 0) & (asked.part == "train")).sum()),
-            },
-            cards=_cards(spec, models, asked),
-        )
-
-
-def _map(w: ArtifactWriter, name: str, X: np.ndarray, seed: int) -> str:
-    coords, method = measured.lay_out(X, seed)
-    w.array(f"map_{name}", coords)
-    return method
-
-
-def _models_table(
-    spec: ContrastiveGrid,
-    asked: Asked,
-    models: Sequence[ContrastiveModel],
-    spaces: Sequence[measured.Embedded],
-    results: Sequence[Any],
-    told: np.ndarray,
-) -> pd.DataFrame:
-    test, labels = asked.test, asked.labels[asked.test].astype(str)
-    rows = []
-    for i, (model, space, result) in enumerate(zip(models, spaces, results, strict=True)):
-        before, then = model.plan.name.split("/")
-        numbers = (
-            measured.unknown_model(len(test), len(told))
-            if result is None
-            else measured.of_model(space, test, told, labels, result)
-        )
-        rows.append(
-            {
-                "model": i,
-                "name": model.plan.name,
-                "pretraining": before,
-                "training": then,
-                "n_pairs": len(model.plan.pairs),
-                "n_removed": len(asked.pairs) - len(model.plan.pairs),
-                "n_train_clips": len(np.unique(model.pairs.train[:, 0])),
-                "n_validation_clips": len(np.unique(model.pairs.validation[:, 0])),
-                **numbers,
-                "epochs": model.epochs,
-                "best_epoch": model.best_epoch,
-                "temperature": model.temperature,
-                "stopped": model.stopped,
-                "failed": model.failed,
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def _pretraining_table(
-    spec: ContrastiveGrid,
-    asked: Asked,
-    pretrained: Mapping[str, Pretrained],
-    starts: Sequence[np.ndarray],
-) -> pd.DataFrame:
-    test, labels = asked.test, asked.labels[asked.test].astype(str)
-    all_of = set(asked.labels[asked.pretraining_rows("dirty")])
-    rows = []
-    for name, X in zip(spec.pretraining, starts, strict=True):
-        here = pretrained.get(name)
-        source = "file" if checkpoint_of(spec, name) else "random weights"
-        used = asked.pretraining_rows(name) if here else np.empty(0, np.int64)
-        best = here.best_epoch if here else 0
-        rows.append(
-            {
-                "pretraining": name,
-                "source": "trained here" if here else source,
-                "n_classes": len(here.classes) if here else 0,
-                "n_clips": len(used),
-                "n_removed_classes": len(all_of) - len(here.classes) if here else 0,
-                "best_epoch": best,
-                "validation_accuracy": (
-                    float(here.curves["validation_accuracy"][best - 1]) if here else np.nan
-                ),
-                "silhouette_x0": measured.silhouette(X[test], labels),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def _pretraining_curves(spec: ContrastiveGrid, pretrained: Mapping[str, Pretrained]) -> np.ndarray:
-    shape = (len(spec.pretraining), len(PRETRAINING_CURVES), spec.pretrain_epochs)
-    found = np.full(shape, np.nan, dtype=np.float32)
-    for row, name in enumerate(spec.pretraining):
-        if name in pretrained:
-            curves = [pretrained[name].curves[what] for what in PRETRAINING_CURVES]
-            found[row, :, : len(curves[0])] = curves
-    return found
-
-
-def _parameters(model: ContrastiveModel, said: _Said) -> dict[str, int | None]:
-    def count(network: nn.Module | None) -> int | None:
-        return None if network is None else sum(w.numel() for w in network.parameters())
-
-    return {
-        "audio": count(model.audio),
-        "audio_projector": count(model.audio_projector),
-        "text_projector": count(model.text_projector),
-        # Known only where the text backbone is there as a network.
-        "text": count(said.backbone),
-    }
-
-
-def _cards(
-    spec: ContrastiveGrid, models: Sequence[ContrastiveModel], asked: Asked
-) -> dict[str, dict[str, Any]]:
-    def card(networks: Sequence[nn.Module], objective: str, n: int) -> dict[str, Any]:
-        parameters = sum(w.numel() for network in networks for w in network.parameters())
-        language = "audio & language" if objective.startswith("contrastive") else "audio"
-        return {
-            "modality": language,
-            "objective": objective,
-            "parameters": parameters,
-            "training_data": n,
-        }
-
-    found: dict[str, dict[str, Any]] = {}
-    for i, model in enumerate(models):
-        n = len(model.pairs.train)
-        found[f"xa_{i}"] = card([model.audio], "contrastive alignment", n)
-        found[f"Ea_{i}"] = card([model.audio, model.audio_projector], "contrastive alignment", n)
-    for row, name in enumerate(spec.pretraining):
-        objective = "none" if name == "none" else "classification"
-        n = 0 if name == "none" or checkpoint_of(spec, name) else len(asked.pretraining_rows(name))
-        found[f"x0_{row}"] = card([models[0].audio], objective, n)
-    return found
-
-
-def _note(asked: Asked, models: Sequence[ContrastiveModel]) -> str:
-    failed = [model.failed for model in models if model.failed]
-    found = []
-    if failed:
-        found.append(f"{len(failed)} of {len(models)} models failed. {failed[0]}")
-    if asked.unnamed:
-        found.append(
-            f"{asked.unnamed:,} clips of test classes stay in the clean training: no caption of theirs names "
-            "the class."
-        )
-    return " ".join(found)

@@ -90,9 +90,11 @@ def unknown_model(n_test: int, n_classes: int) -> dict[str, Any]:
 
 
 def silhouette(X: np.ndarray, labels: np.ndarray) -> float:
-    """Return the mean cosine silhouette; NaN where no class has two clips."""
+    """Return the mean cosine silhouette; NaN where no class has two clips, or there is no space."""
     from core.silhouettes import silhouette_score
 
+    if not np.isfinite(X).all():
+        return float("nan")
     _, counts = np.unique(labels, return_counts=True)
     return float(silhouette_score(X, labels)) if (counts > 1).any() else float("nan")
 

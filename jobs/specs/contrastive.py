@@ -41,7 +41,8 @@ class ContrastiveGrid(Spec):
     ``overlap_xa_Ea_plain`` (the largest S_k without the point itself, k up to a fifth of T) and
     ``overlap_xa_Ea_literal`` (max_k S_k with the point itself over all k, the paper's words; it is 1);
     ``epochs`` trained, ``best_epoch`` (from 1; its weights count), ``temperature`` (τ there), ``stopped``
-    (why before the last epoch, or ""), ``failed`` ("" or why; then numbers are NaN and ``best_epoch`` 0).
+    (why before the last epoch, or ""), ``failed`` ("" or why; then numbers are NaN and ``best_epoch`` 0). A
+    pre-training that fails takes its models with it, and no others.
     ``classes.parquet``: ``model``, ``label``, ``accuracy``, ``n_clips`` of every test class.
     ``predictions.parquet``: ``model``, ``clip_id``, ``label``, ``predicted``, ``score`` (cosine of the
     predicted class), ``own_score``; test clips of every model that did not fail.
@@ -61,7 +62,7 @@ class ContrastiveGrid(Spec):
     trained on; "other": unreadable, or with neither class nor caption), ``n_captions``; the
     row order of ``audio_xa_<model>.npy`` (n, d_a), ``audio_Ea_<model>.npy`` (n, D) and, for each row of
     pretraining.parquet, ``audio_x0_<row>.npy`` (n, d_a), the backbone before contrastive training. float32,
-    NaN for unreadable clips and failed models.
+    NaN for unreadable clips and what failed.
     ``texts.parquet``: ``id`` (the class), ``text``, ``test`` (whether it is in T); the row order of
     ``text_xt_<model>.npy`` (C, d_t), ``text_Et_<model>.npy`` (C, D) and ``text_x0.npy`` (C, d_t, the text
     backbone as it came; the part "x0"). These are parts of trained spaces, ``run`` "xa_0", "Ea_0", "x0_0",

@@ -106,7 +106,8 @@ def test_a_class_is_marked_in_every_map_its_clips_are_heard_and_a_model_looked_i
     )
     expected = dict(zip(found.models["name"], found.models["overlap_Ea_Et"], strict=True))
     assert dict(zip(table["model"], table["overlap_Ea_Et"], strict=True)) == pytest.approx(expected)
-    for key in ("silhouette", "similarity", "maps", "classes", "confusion", "learning", "leaks"):
+    drawn = ("silhouette", "similarity", "maps", "classes", "confusion", "learning", "leaks")
+    for key in (*drawn, "pretraining-loss", "pretraining-accuracy"):
         assert colourful(page, f".st-key-leakage-{key} .js-plotly-plot") > 50, key
     assert overflow(page) <= 0
     assert cut_off(page) == []

@@ -203,7 +203,7 @@ def grid_of(found: Workspace, dataset: Dataset, *, fails: str = "", **changes: A
         w.table("correlations", _correlations(frame))
         w.array("curves", curves)
         w.table("pretraining", pd.DataFrame(pretraining))
-        w.array("pretrain_curves", np.full((len(spec.pretraining), 4, 3), 0.5, np.float32))
+        w.array("pretrain_curves", _pretraining_curves(spec))
         w.table(
             "clips", pd.DataFrame({"clip_id": ids, "label": label, "part": parted, "n_captions": per_clip})
         )
@@ -236,6 +236,16 @@ def grid_of(found: Workspace, dataset: Dataset, *, fails: str = "", **changes: A
     return spec
 
 
+def _pretraining_curves(spec: ContrastiveGrid) -> np.ndarray:
+    """Loss, accuracy, and both in validation, of what is trained; without one there is nothing."""
+    epoch = np.arange(4)
+    found = np.full((len(spec.pretraining), 4, len(epoch)), np.nan, np.float32)
+    for row, before in enumerate(spec.pretraining):
+        if before != "none":
+            found[row] = [3 - epoch / 2, 0.2 * epoch, 3.2 - epoch / 2 + row, 0.2 * epoch]
+    return found
+
+
 def _one(family: int) -> np.ndarray:
     return np.eye(4, DIM)[family] * 2
 
@@ -259,9 +269,7 @@ def _means(X: np.ndarray, tested: np.ndarray, label: np.ndarray, tests: list[str
 def _similar(name: str, X: np.ndarray, Y: np.ndarray) -> dict[str, Any]:
     curve = neighborhood_overlap(X, Y, include_self=False)
     found = topological_similarity(curve)
-    literal = literal_topological_similarity(
-        neighborhood_overlap(X, Y, ks=list(range(2, len(X))), include_self=True)
-    )
+    literal = literal_topological_similarity(neighborhood_overlap(X, Y, include_self=True))
     key = f"overlap_{name}"
     return {
         key: found.adjusted,

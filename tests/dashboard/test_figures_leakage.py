@@ -8,9 +8,12 @@ import plotly.graph_objects as go
 import pytest
 
 from dashboard import palette
-from dashboard.figures import leakage as figures
+from dashboard.figures import leakage as maps
+from dashboard.figures import leakage_model as figures
 from dashboard.figures import predictors as over
-from dashboard.figures.leakage import ByClass, Panel
+from dashboard.figures.leakage import Panel
+from dashboard.figures.leakage_model import ByClass
+from dashboard.figures.leaks import leaks_figure
 from dashboard.figures.predictors import Dots
 from dashboard.figures.zeroshot import Fitted
 
@@ -41,7 +44,7 @@ def whole(figure: go.Figure) -> None:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_what_is_chosen_is_marked_in_every_map(theme: str) -> None:
     lines = [[panel("a"), panel("b", seed=1)], [texts()]]
-    figure = figures.small_maps_figure(lines, NAMES, STYLES, chosen="Rain", clip="clip 3", theme=theme)
+    figure = maps.small_maps_figure(lines, NAMES, STYLES, chosen="Rain", clip="clip 3", theme=theme)
     whole(figure)
     points = traces(figure, "points")
     assert [list(t.customdata[1]) for t in points] == [
@@ -64,14 +67,14 @@ def test_what_is_chosen_is_marked_in_every_map(theme: str) -> None:
 
 
 def test_maps_without_a_choice_are_all_bright_and_many_points_are_drawn_by_webgl() -> None:
-    figure = figures.small_maps_figure([[panel("a")], [texts()]], NAMES, STYLES)
+    figure = maps.small_maps_figure([[panel("a")], [texts()]], NAMES, STYLES)
     assert all(len(set(t.marker.opacity)) == 1 for t in traces(figure, "points"))
     assert {t.type for t in figure.data} == {"scatter"}
     assert not traces(figure, "chosen")
-    many = figures.small_maps_figure([[panel("a", 6001)], [texts()]], NAMES, STYLES)
+    many = maps.small_maps_figure([[panel("a", 6001)], [texts()]], NAMES, STYLES)
     assert [t.type for t in traces(many, "points")] == ["scattergl", "scatter"]
     empty = Panel("failed: no map", "", [], "clip", np.empty((0, 2)), np.empty(0, int), [])
-    whole(figures.small_maps_figure([[empty, panel("a")]], NAMES, STYLES))
+    whole(maps.small_maps_figure([[empty, panel("a")]], NAMES, STYLES))
 
 
 def dots(n: int = 6) -> Dots:
@@ -174,12 +177,12 @@ def test_cells_without_a_clip_are_blank_and_colours_are_shares_of_a_row() -> Non
 
 
 def test_leaks_are_bars_of_captions() -> None:
-    figure = figures.leaks_figure(NAMES, np.array([7, 2]), np.array([3, 2]), chosen="Rain")
+    figure = leaks_figure(NAMES, [7, 2], total=10, things="captions", said=["a", "b"], chosen="Rain")
     whole(figure)
     bars = traces(figure, "leaks")[0]
     assert (list(bars.x), list(bars.customdata)) == ([7, 2], NAMES)
-    assert "3 clips" in bars.hovertext[0]
-    assert len(set(bars.marker.color)) == 2
+    assert list(bars.hovertext) == ["a", "b"]
+    assert bars.marker.opacity[0] < bars.marker.opacity[1] == 1
 
 
 def test_learning_ends_where_the_model_stopped() -> None:
@@ -197,14 +200,13 @@ def test_learning_ends_where_the_model_stopped() -> None:
 @pytest.mark.parametrize(
     "draw",
     [
-        lambda: figures.small_maps_figure([], NAMES, STYLES),
+        lambda: maps.small_maps_figure([], NAMES, STYLES),
         lambda: over.correlation_figure(dots(0), x_title="x", y_title="y", things="models"),
         lambda: over.ranked_figure([], [], np.empty((0, 3)), np.empty((0, 3)), [], things="spaces"),
         lambda: over.over_k_figure(np.array([1]), np.full((1, 3), np.nan), [], k=1, n=4, items="4 clips"),
         lambda: figures.class_by_model_figure(
             ByClass([], np.empty((0, 3)), np.empty(0, int), [], np.empty((0, 0))), model="m", chance=0.1
         ),
-        lambda: figures.leaks_figure([], np.empty(0), np.empty(0)),
         lambda: figures.contrastive_learning_figure(np.full((5, 3), np.nan), best=0),
     ],
 )

@@ -13,9 +13,9 @@ import pytest
 from scipy import stats
 from sklearn.metrics import confusion_matrix
 
-from dashboard import data, leakage, leakage_captions, leakage_maps, leakage_model
+from dashboard import data, leakage, leakage_captions, leakage_curves, leakage_maps, leakage_model
 from dashboard.leakage import Result
-from jobs import inprocess
+from jobs import contrastive, inprocess, live
 from jobs.workspace import Workspace
 from tests.dashboard import helpers, made_leakage
 from tests.dashboard.helpers import address, everything, html, press, showing, words
@@ -71,13 +71,17 @@ def test_the_two_correlations_are_those_of_the_result(shown: Workspace, which: s
     assert (r.line.y[-1] - r.line.y[0]) / (r.line.x[-1] - r.line.x[0]) == pytest.approx(slope)
 
 
-@pytest.mark.parametrize("definition", ["plain", "literal"])
-def test_another_definition_of_similarity_has_its_own_correlation(shown: Workspace, definition: str) -> None:
-    r = leakage.related(of(shown), "similarity", definition)
+def test_another_definition_of_similarity_has_its_own_correlation(shown: Workspace) -> None:
+    r = leakage.related(of(shown), "similarity", "plain")
     m = table(shown, "models")
-    expected = stats.pearsonr(m[f"overlap_Ea_Et_{definition}"], np.log(m["accuracy"]))
+    expected = stats.pearsonr(m["overlap_Ea_Et_plain"], np.log(m["accuracy"]))
     assert r.found is not None
     assert (r.found.r, r.found.p) == pytest.approx((expected.statistic, expected.pvalue))
+    # By the paper's words it is 1 for all of them, which goes with nothing.
+    literal = leakage.related(of(shown), "similarity", "literal")
+    assert set(literal.dots.x) == {1.0}
+    assert literal.found is not None
+    assert np.isnan(literal.found.r)
 
 
 def test_a_model_that_took_nothing_right_has_no_logarithm(shown: Workspace) -> None:
@@ -174,6 +178,8 @@ def test_leaks_are_counted_by_class(shown: Workspace) -> None:
         mine = rows[rows["label"] == name]
         assert (n, clips) == (len(mine), mine["clip_id"].nunique())
     assert leaks.words[leaks.names.index("Cat meow")] == ["cat", "meow"]
+    n, clips = counts[leaks.names[0]]
+    assert f"{n} captions of {clips} clips" in leakage_captions.said(leaks)[0]
     some = leakage_captions.examples(found, "Cat meow", 2)
     assert len(some) == 2
     for caption, matched in zip(some["caption"], some["matched"], strict=True):
@@ -204,6 +210,9 @@ def test_the_page_shows_the_tables_beside_the_papers(shown: Workspace) -> None:
     k = f"k = {ours['overlap_xt_Et_k']:.0f}"
     assert third[3][3].split(maxsplit=1) == [f"{ours['overlap_xt_Et']:.2f}", k]
     said = words(app)
+    gone = int(m["n_removed"]["clean/clean"])
+    assert f"clean training has {gone:,} of {m['n_pairs']['dirty/dirty']:,} pairs fewer" in said
+    assert "clean pre-training 10 classes fewer" in said
     assert "for k from 1 to 2" in said
     assert "10 classes" in said
     assert address(app) == {"dataset": "small", "grid": of(shown).spec.key[:12]}
@@ -212,7 +221,8 @@ def test_the_page_shows_the_tables_beside_the_papers(shown: Workspace) -> None:
 def test_a_link_says_model_class_and_definition(shown: Workspace) -> None:
     app = run(model="dirty/clean", class_="Owl", s="literal", layer="xa")
     assert "Test clips of Owl as dirty/clean takes them" in words(app)
-    assert "at the largest k nearly everything" in words(app).lower()
+    assert "is 1 for any two spaces" in words(app)
+    assert "There is no correlation: all models have the same number" in words(app)
     m = table(shown, "models").set_index("name")
     assert f">{m['overlap_Ea_Et_literal']['dirty/dirty']:.2f}<" in html(app)
     assert address(app)["s"] == "literal"
@@ -248,6 +258,59 @@ def test_a_grid_is_asked_for_and_its_job_is_shown(tmp_path: Path) -> None:
         assert grid.spec.seed == 4
         assert address(app)["grid"] == grid.id
         assert "waiting" in str([e.proto.text for e in app.get("progress")])
+
+
+def test_curves_of_a_running_grid_grow(tmp_path: Path) -> None:
+    found, dataset = made_leakage.captioned(tmp_path, sounds=False, per_class=3)
+    spec = made_leakage.spec_of(dataset, pretraining=("clean", "none"), max_epochs=4, pretrain_epochs=5)
+    with showing(found.root):
+        found.queue.submit(spec)
+        assert leakage_curves.now(found, spec) == leakage_curves.Now(None, None)
+        assert "Curves appear here once the networks learn" in words(run())
+        folder = found.queue.folder(spec.key) / "checkpoint"
+        folder.mkdir(parents=True, exist_ok=True)
+        before = np.full((2, 4, 5), np.nan, np.float32)
+        before[0, :, :3] = [[3, 2, 1], [0, 0.5, 1], [4, 3, 2], [0, 0.2, 0.4]]
+        pairs = [(0, 0, ""), (1, 0, "")]
+        live.LiveCurves(folder, pairs, stage=contrastive.LIVE_PRETRAINING)(before)
+        now = leakage_curves.now(found, spec)
+        assert now.models is None
+        assert now.pretraining is not None
+        assert now.pretraining.names == ["clean"]
+        np.testing.assert_array_equal(now.pretraining["validation_accuracy"][0, :3], before[0, 3, :3])
+        then = np.full((4, 5, 4), np.nan, np.float32)
+        then[1, :, :2], then[2, :, :3] = 0.5, 0.25
+        every = [(i, 0, "") for i in range(4)]
+        live.LiveCurves(folder, every, stage=contrastive.LIVE_TRAINING)(then)
+        now = leakage_curves.now(found, spec)
+        assert now.models is not None
+        assert now.models.names == ["clean/clean", "none/dirty"]
+        assert now.models.begun.tolist() == [2, 3]
+        app = run()
+        assert "2 of 4 models have begun; the furthest is in epoch 3 of at most 4, the last at 2" in words(
+            app
+        )
+        assert "Pre-training of the backbones" in words(app)
+        rows = pd.read_csv(io.BytesIO(leakage_curves.csv(now.models)))
+        assert rows.query("name == 'none/dirty' and epoch == 3")["temperature"].tolist() == [0.25]
+
+
+def test_pretraining_is_drawn_where_it_was_done_here(shown: Workspace, tmp_path: Path) -> None:
+    stored = shown.cache.open(of(shown).spec.key).array("pretrain_curves")
+    curves = leakage_curves.pretraining(of(shown))
+    assert curves is not None
+    assert curves.names == ["dirty", "clean"]
+    np.testing.assert_allclose(curves["validation_loss"], stored[:2, 2])
+    assert "How the backbones were pre-trained" in words(run())
+    rows = pd.read_csv(io.BytesIO(leakage_model.curves_csv(of(shown), "none/dirty")))
+    np.testing.assert_allclose(
+        rows["validation_loss"], shown.cache.open(of(shown).spec.key).array("curves")[4, 1]
+    )
+    found, dataset = made_leakage.captioned(tmp_path, sounds=False, per_class=4)
+    made_leakage.grid_of(found, dataset, pretraining=("none",))
+    with showing(found.root):
+        assert leakage_curves.pretraining(of(found)) is None
+        assert "How the backbones were pre-trained" not in words(run())
 
 
 def test_what_cannot_be_trained_is_said(tmp_path: Path, made: Any) -> None:
