@@ -1,14 +1,14 @@
 """What predicts how well a space does: measures of every space, its accuracies, and how they go together.
 
 A space is a dot. Along x is a measure that needs no test, such as the silhouette or the agreement with the
-texts of the classes; along y is an accuracy. All of it is read from results that are there; what is not there
-is said, with the spec that would make it.
+texts of the classes; along y is an accuracy. All of it is read from results that are there;
+`dashboard.predictors_board` says which.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,25 +17,15 @@ import pandas as pd
 from core import statistics
 from core.statistics import Correlation
 from dashboard import agreement, leakage, numbers, retrieval, separability, tables, zeroshot
+from dashboard import predictors_board as boards
 from dashboard import zeroshot_related as over_models
 from dashboard.data import workspace as shown_workspace
 from dashboard.figures.predictors import Dots
 from dashboard.figures.zeroshot import Fitted
 from dashboard.memory import once
+from dashboard.predictors_board import OF_PAIRS, Board, Reference
 from dashboard.results import has
-from jobs import measures
-from jobs.specs import (
-    Agreement,
-    ContrastiveGrid,
-    EmbedAudio,
-    EmbedText,
-    Spec,
-    SpecError,
-    ZeroShotClassification,
-    ZeroShotGrid,
-    from_json,
-)
-from jobs.workspace import Dataset, Workspace
+from jobs.specs import Agreement, ContrastiveGrid, EmbedAudio, ZeroShotGrid
 
 #: What may predict: name in the URL, name on the page, and what is written along the axis.
 MEASURES = {
@@ -62,57 +52,19 @@ MEASURES = {
     "cka": ("CKA, linear", "linear CKA, debiased, with {}<br>1 is the same"),
     "cka_rbf": ("CKA, RBF", "RBF CKA, debiased, with {}<br>1 is the same"),
 }
-#: Measures that need something to compare with.
-OF_PAIRS = ("overlap", "nngs", "cka", "cka_rbf")
 #: What may be predicted.
 ACCURACIES = {
     "knn": "kNN accuracy",
     "probe": "linear probe accuracy",
     "map@15": "MAP@15",
-    "two_towers": "zero-shot accuracy, texts of the same model",
+    "two_towers": "zero-shot accuracy, all classes, texts of the same model",
+    "held_out": "zero-shot accuracy, held-out classes of Leakage lab",
+    "analogy": "analogy accuracy, texts of the same model",
     "projected": "zero-shot accuracy, trained projections",
 }
-#: The reference that is another one for each space: the class texts of its own model.
-OWN = "own texts"
 #: Spaces from which a correlation has an interval.
 FEWEST = 4
 _NOTHING = numbers.Estimate(float("nan"), float("nan"), float("nan"), 0)
-
-
-@dataclass(frozen=True)
-class Reference:
-    """What spaces are compared with: another space, the texts of the classes, or each model's own texts."""
-
-    name: str
-    spec: EmbedAudio | EmbedText | None
-
-    @property
-    def of(self) -> str:
-        """What is compared: "clips", or "classes" where texts take part."""
-        return "clips" if isinstance(self.spec, EmbedAudio) else "classes"
-
-
-@dataclass(frozen=True)
-class Board:
-    """What there is of a dataset to compare: looked up once for a page.
-
-    `recipe` is a grid of zero-shot models whose settings most spaces share, None where none was trained.
-    """
-
-    dataset: Dataset
-    spaces: dict[str, EmbedAudio]
-    texts: dict[str, EmbedText]
-    recipe: ZeroShotGrid | None
-    #: Classifications by the texts of the same model that are there, by the key of the space.
-    classified: dict[str, ZeroShotClassification]
-
-
-@dataclass(frozen=True)
-class Needed:
-    """What a number is read from: a result that is there, one that can be made, or why there is none."""
-
-    spec: Spec | None
-    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -151,174 +103,6 @@ class OverK:
     best: int
 
 
-# -- what is there ----------------------------------------------------------------------------------------
-
-
-def board(shown: Workspace, dataset: Dataset) -> Board:
-    """Return the spaces of a dataset that are there, by name, and the texts of its classes."""
-    spaces = {x.encoder: x.spec for x in shown.spaces(dataset) if x.state == "done"}
-    texts = {t.name: t.spec for t in shown.text_spaces(dataset) if t.state == "done"}
-    return Board(
-        dataset, spaces, texts, _shared_recipe(shown, dataset, spaces), _classifications(shown, dataset)
-    )
-
-
-def kind_of(spec: EmbedAudio) -> str:
-    """Say in a word where a space comes from."""
-    if spec.source is not None:
-        return "trained here"
-    if spec.encoder in spec.dataset.imported or spec.encoder.startswith(("imported:", "mteb:")):
-        return "imported"
-    return "encoder"
-
-
-def references(b: Board) -> dict[str, Reference]:
-    """Return what spaces can be compared with: texts first, then the models' own texts, then the spaces."""
-    out = {name: Reference(name, spec) for name, spec in b.texts.items() if spec.source is None}
-    if any(own_texts(b, spec) for spec in b.spaces.values()):
-        out[OWN] = Reference(OWN, None)
-    return out | {name: Reference(name, spec) for name, spec in b.spaces.items()}
-
-
-def own_texts(b: Board, spec: EmbedAudio) -> EmbedText | None:
-    """Return the space of class texts that the same model made; None where there is none.
-
-    Of a model that was trained here it is the text part that belongs to the part of the sounds, of another
-    model what the encoder of the same name and version made of texts.
-    """
-    for text in b.texts.values():
-        if spec.source is not None:
-            twin = {"E": "Et", "x": "xt"}.get(spec.run[:1], "")
-            same = text.source is not None and text.source.key == spec.source.key
-            if same and twin and text.run.partition("_") == (twin, "_", spec.run.partition("_")[2]):
-                return text
-        elif text.source is None and text.encoder == spec.encoder:
-            return text
-    return None
-
-
-def compared(b: Board, spec: EmbedAudio, reference: Reference) -> Needed:
-    """Return the agreement of a space with the reference."""
-    other: EmbedAudio | EmbedText | None = reference.spec
-    if other is None:
-        other = own_texts(b, spec)
-        if other is None:
-            return Needed(None, "the model has no texts of its own")
-    if isinstance(other, EmbedText):
-        return Needed(measures.of_pairs(b.dataset, [spec], [other], of="classes")[0])
-    if other.key == spec.key:
-        return Needed(None, "it is the reference")
-    return Needed(measures.of_pairs(b.dataset, [spec, other], of="clips")[0])
-
-
-def needed(b: Board, spec: EmbedAudio, name: str, reference: Reference | None) -> Needed:
-    """Return what a measure or an accuracy of a space is read from."""
-    if name in OF_PAIRS:
-        if reference is None:
-            return Needed(None, "there is nothing to compare with")
-        return compared(b, spec, reference)
-    if name in ("knn", "probe"):
-        return Needed(separability.measured(b.dataset, spec).baselines)
-    if name == "map@15":
-        return Needed(retrieval.asked(b.dataset, spec, "label", True))
-    if name == "projected":
-        return _projected(b, spec)
-    if name == "two_towers":
-        return _two_towers(b, spec)
-    return Needed(separability.measured(b.dataset, spec).separability)
-
-
-def missing(b: Board, names: Sequence[str], reference: Reference | None) -> list[Spec]:
-    """Return what has to be computed for the numbers of all spaces."""
-    wanted = [needed(b, spec, name, reference).spec for spec in b.spaces.values() for name in names]
-    return list({s.key: s for s in wanted if s is not None and not has(s)}.values())
-
-
-def unkept(shown: Workspace, dataset: Dataset) -> list[Spec]:
-    """Return E_a and E_t of the newest grid of Leakage lab, as far as they are no spaces of their own yet."""
-    grid = next((g.spec for g in leakage.grids(shown, dataset) if g.state == "done"), None)
-    if grid is None:
-        return []
-    found = leakage.result(grid)
-    specs = [s for name in found.good["name"] for s in leakage.spaces_of(dataset, found, str(name))]
-    return [s for s in specs if s.run.startswith("E") and not has(s)]
-
-
-def without(b: Board, names: Sequence[str], reference: Reference | None) -> list[tuple[str, str]]:
-    """Return the spaces that cannot have one of the numbers, and why."""
-    out = {}
-    for space, spec in b.spaces.items():
-        for name in names:
-            why = needed(b, spec, name, reference)
-            if why.spec is None:
-                out[space] = why.why
-    return list(out.items())
-
-
-def _projected(b: Board, spec: EmbedAudio) -> Needed:
-    """Return the grid of zero-shot models of a space, trained as those of most spaces are."""
-    if b.recipe is None:
-        return Needed(None, "no zero-shot models were trained yet, see the page Zero-shot")
-    return Needed(replace(b.recipe, embedding=spec))
-
-
-def _shared_recipe(shown: Workspace, dataset: Dataset, spaces: dict[str, EmbedAudio]) -> ZeroShotGrid | None:
-    """Return the grid by similarity whose settings most spaces share, the newest of several."""
-    seen: dict[str, list[ZeroShotGrid]] = {}
-    for spec in spaces.values():
-        for grid in zeroshot.grids(shown, dataset, spec):
-            if grid.state == "done" and grid.spec.setup == "similarity":
-                like = replace(grid.spec, embedding=next(iter(spaces.values()))).key
-                seen.setdefault(like, []).append(grid.spec)
-    most = max(seen.values(), key=len, default=[])
-    return most[0] if most else None
-
-
-def _classifications(shown: Workspace, dataset: Dataset) -> dict[str, ZeroShotClassification]:
-    """Return the classifications of a dataset's spaces among all its classes, of several the newest."""
-    found: dict[str, ZeroShotClassification] = {}
-    for info in shown.cache.list(type=ZeroShotClassification.__name__):
-        try:
-            spec = from_json(info.spec)
-        except SpecError:
-            continue
-        if not isinstance(spec, ZeroShotClassification) or spec.classes:
-            continue
-        if spec.labels == dataset.labels_fingerprint:
-            found.setdefault(spec.embedding.key, spec)
-    return found
-
-
-def _two_towers(b: Board, spec: EmbedAudio) -> Needed:
-    """Return the classification of a space by texts of its own model.
-
-    Of a model of Leakage lab it is the training itself, which judged it by clips that it was not trained on.
-    """
-    if isinstance(spec.source, ContrastiveGrid):
-        if not spec.run.startswith("Ea_"):
-            return Needed(None, "x_a is not the space that texts are in")
-        return Needed(spec.source)
-    if spec.key in b.classified:
-        return Needed(b.classified[spec.key])
-    texts = own_texts(b, spec)
-    if texts is None:
-        return Needed(None, "the model has no texts of its own")
-    return Needed(ZeroShotClassification(embedding=spec, texts=(texts,), labels=b.dataset.labels_fingerprint))
-
-
-def _two_towers_value(b: Board, spec: EmbedAudio) -> numbers.Estimate:
-    asked = _two_towers(b, spec).spec
-    if asked is None or not has(asked):
-        return _NOTHING
-    if isinstance(asked, ContrastiveGrid):
-        models = leakage.result(asked).models
-        row = models.iloc[int(spec.run.partition("_")[2])]
-        value, low, high = (float(row[n]) for n in ("accuracy", "accuracy_low", "accuracy_high"))
-        return numbers.Estimate(value, low, high, int(row["n_test"]) if not row["failed"] else 0)
-    meta = shown_workspace().cache.open(asked.key).meta
-    return numbers.Estimate(float(meta["accuracy"]), float(meta["low"]), float(meta["high"]), int(meta["n"]))
-
-
 # -- numbers ----------------------------------------------------------------------------------------------
 
 
@@ -339,17 +123,49 @@ def _dot(b: Board, name: str, spec: EmbedAudio, reference: Reference | None, k: 
         **_pair_values(b, spec, reference, k),
     }
     found = {"knn": s.knn, "probe": s.probe, "map@15": _NOTHING, "projected": _NOTHING}
-    found["two_towers"] = _two_towers_value(b, spec)
+    found["two_towers"] = _two_towers(b, spec)
+    found["held_out"] = _held_out(b, spec)
+    found["analogy"] = _analogies(b, spec)
     asked = retrieval.asked(b.dataset, spec, "label", True)
     if has(asked):
         found["map@15"] = retrieval.row(asked).macro["map@15"]
-    grid = _projected(b, spec).spec
+    grid = boards.projected(b, spec).spec
     if isinstance(grid, ZeroShotGrid) and has(grid):
         result = zeroshot.result(grid)
         if len(result.models):
             mean = over_models.summary(result).mean
             found["projected"] = numbers.Estimate(mean.value, mean.low, mean.high, mean.n)
-    return Dot(name, spec, kind_of(spec), values, found)
+    return Dot(name, spec, boards.kind_of(spec), values, found)
+
+
+def _two_towers(b: Board, spec: EmbedAudio) -> numbers.Estimate:
+    asked = boards.two_towers(b, spec).spec
+    if asked is None or not has(asked):
+        return _NOTHING
+    meta = shown_workspace().cache.open(asked.key).meta
+    return numbers.Estimate(float(meta["accuracy"]), float(meta["low"]), float(meta["high"]), int(meta["n"]))
+
+
+def _held_out(b: Board, spec: EmbedAudio) -> numbers.Estimate:
+    asked = boards.held_out(b, spec).spec
+    if not isinstance(asked, ContrastiveGrid) or not has(asked):
+        return _NOTHING
+    models = leakage.result(asked).models
+    row = models[models["model"] == int(spec.run.partition("_")[2])].iloc[0]
+    if row["failed"]:
+        return _NOTHING
+    value, low, high = (float(row[n]) for n in ("accuracy", "accuracy_low", "accuracy_high"))
+    return numbers.Estimate(value, low, high, int(row["n_test"]))
+
+
+def _analogies(b: Board, spec: EmbedAudio) -> numbers.Estimate:
+    """Return the share of right analogies; they share classes, so that no interval is known."""
+    asked = boards.analogies(b, spec).spec
+    if asked is None or not has(asked):
+        return _NOTHING
+    meta = shown_workspace().cache.open(asked.key).meta
+    nowhere = float("nan")
+    return numbers.Estimate(float(meta["analogy_pair"]), nowhere, nowhere, int(meta["n"]))
 
 
 def _pair_values(b: Board, spec: EmbedAudio, reference: Reference | None, k: int) -> dict[str, float]:
@@ -369,7 +185,7 @@ def _pair_values(b: Board, spec: EmbedAudio, reference: Reference | None, k: int
 def _measured(b: Board, spec: EmbedAudio, reference: Reference | None) -> agreement.Measured | None:
     if reference is None:
         return None
-    asked = compared(b, spec, reference).spec
+    asked = boards.compared(b, spec, reference).spec
     if not isinstance(asked, Agreement) or not has(asked):
         return None
     ends = [agreement.Compared(x.encoder, x) for x in (asked.a, asked.b)]
@@ -500,9 +316,10 @@ def plain_name(space: str) -> str:
 
 def _said(d: Dot, measure: str, accuracy: str) -> str:
     a = d.accuracies[accuracy]
+    ends = f" ({a.low:.3f} to {a.high:.3f})" if np.isfinite(a.low) else ""
     return (
         f"<b>{d.space}</b><br>{MEASURES[measure][0]} {d.measures[measure]:.4g}<br>"
-        f"{ACCURACIES[accuracy]} {a.value:.3f} ({a.low:.3f} to {a.high:.3f})"
+        f"{ACCURACIES[accuracy]} {a.value:.3f}{ends}"
     )
 
 

@@ -10,10 +10,11 @@ import numpy as np
 import streamlit as st
 
 from core.statistics import Correlation
-from dashboard import numbers, predictors, state, ui
+from dashboard import numbers, predictors, predictors_board, state, ui
 from dashboard.figures import predictors as figures
 from dashboard.figures.separability import figured
-from dashboard.predictors import Board, Dot, Ranked, Reference
+from dashboard.predictors import Dot, Ranked
+from dashboard.predictors_board import Board, Reference
 from dashboard.ui import Cell
 from jobs.workspace import Workspace
 
@@ -281,14 +282,14 @@ def everything(
     """Say what is there and what is not, and offer to compute the rest."""
     st.subheader("What is there", anchor=False)
     mine = [asked.measure, asked.accuracy]
-    lacking = predictors.missing(b, mine, reference)
+    lacking = predictors_board.missing(b, mine, reference)
     names = f"{predictors.MEASURES[asked.measure][0]} and {predictors.ACCURACIES[asked.accuracy]}"
     rest = [
         n
-        for n in (*predictors.MEASURES, "knn", "map@15", "two_towers")
+        for n in (*predictors.MEASURES, "knn", "map@15", "two_towers", "analogy")
         if n != "dimensions" and n not in mine
     ]
-    for space, why in predictors.without(b, mine, reference):
+    for space, why in predictors_board.without(b, mine, reference):
         st.caption(f"{ui.plain(space)} is left out: {ui.plain(why)}.")
     if lacking:
         ui.compute(
@@ -298,7 +299,7 @@ def everything(
             "predictors-chosen",
             said=f"Missing for {names}: {numbers.count(len(lacking), 'result')}.",
         )
-    others = [s for s in predictors.missing(b, rest, reference) if s not in lacking]
+    others = [s for s in predictors_board.missing(b, rest, reference) if s not in lacking]
     if others:
         ui.compute(
             workspace,
@@ -307,7 +308,7 @@ def everything(
             "predictors-rest",
             primary=False,
         )
-    unkept = predictors.unkept(workspace, b.dataset)
+    unkept = predictors_board.unkept(workspace, b.dataset)
     if unkept:
         ui.compute(
             workspace,
@@ -334,10 +335,13 @@ def everything(
         )
     ui.reading(
         "All numbers of all spaces; a dash is not computed, or not defined for the space. Zero-shot accuracy "
-        "by **texts of the same model** is that of models with two towers, such as CLAP; of those of Leakage "
-        "lab it is that of their test clips among their test classes, while all else here is of all clips, "
-        "some of which they were trained on. By **trained projections** it is the mean over the models of "
-        "Zero-shot, trained on every space in the same way."
+        "by **texts of the same model** is that of models with two towers, such as CLAP, over all clips and "
+        "among all classes; a model of Leakage lab has been trained on most of these clips. By **held-out "
+        "classes** it is that of the models of Leakage lab over the clips and classes that none of them was "
+        "trained on, as far as these are the same. By **trained projections** it is the mean over the models "
+        "of Zero-shot, trained on every space in the same way. **Analogies** ask for the text of a class by "
+        "the offset of another class from sounds to text (Mikolov et al. 2013); they share their classes, so "
+        "no interval is given."
     )
 
 
@@ -355,10 +359,16 @@ def _numbers(shown: Sequence[Dot], asked: Asked) -> None:
         row = [Cell(predictors.plain_name(d.space), d.kind if d.kind != "encoder" else "")]
         for n in accuracies:
             e = d.accuracies[n]
-            row.append(Cell(f"{e.value:.3f}", f"{e.low:.3f} to {e.high:.3f}") if e.n else Cell("–"))
+            row.append(_cell(e))
         row += [Cell(figured(d.measures[n])) for n in kept]
         rows.append(row)
     ui.scores(heads, rows, label="All numbers of all spaces", kind="hs-found")
+
+
+def _cell(e: numbers.Estimate) -> Cell:
+    if not e.n:
+        return Cell("–")
+    return Cell(f"{e.value:.3f}", f"{e.low:.3f} to {e.high:.3f}" if np.isfinite(e.low) else "")
 
 
 def interval(c: Correlation) -> str:

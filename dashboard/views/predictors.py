@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from dashboard import data, numbers, predictors, separability, state, ui
-from dashboard.predictors import Board, Dot, Reference
+from dashboard import data, numbers, predictors, predictors_board, separability, state, ui
+from dashboard.predictors import Dot
+from dashboard.predictors_board import Board, Reference
 from dashboard.views import _predictors_parts as parts
 from dashboard.views._dataset import choose, no_space, none_there, wait_for_sounds
 from jobs.workspace import Workspace
@@ -78,8 +79,8 @@ def _controls(workspace: Workspace, view: state.View, names: list[str]) -> _Chos
         st.title(f"{TITLE} · {dataset.name}")
         no_space(workspace, view, dataset, spaces, "compared")
         return None
-    b = predictors.board(workspace, dataset)
-    offered = predictors.references(b)
+    b = predictors_board.board(workspace, dataset)
+    offered = predictors_board.references(b)
     view.choice("reference", list(offered), next(iter(offered)))
     with st.sidebar:
         name = st.selectbox(

@@ -12,9 +12,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from dashboard import leakage, predictors
-from dashboard.predictors import Board, Dot
-from jobs import inprocess, measures
+from core.paired import analogy_accuracy
+from dashboard import leakage, predictors, predictors_board
+from dashboard.predictors import Dot
+from dashboard.predictors_board import Board
+from jobs import contrastive, inprocess, measures
 from jobs.specs import Agreement, EmbedAudio, EmbedText, ZeroShotClassification, from_json
 from jobs.workspace import Workspace
 from tests.dashboard import helpers, made_leakage, made_predictors
@@ -37,18 +39,18 @@ def shown(five: Workspace) -> Iterator[Workspace]:
 
 
 def board(found: Workspace) -> Board:
-    return predictors.board(found, found.dataset("small"))
+    return predictors_board.board(found, found.dataset("small"))
 
 
 def dots(found: Workspace, k: int = 2) -> list[Dot]:
     b = board(found)
-    return predictors.dots(b, predictors.references(b)[TEXTS], k)
+    return predictors.dots(b, predictors_board.references(b)[TEXTS], k)
 
 
 def by(found: Workspace, name: str) -> pd.DataFrame:
     """The CSV of all numbers, by space."""
     b = board(found)
-    text = predictors.dots_csv(dots(found), predictors.references(b)[TEXTS], 2)
+    text = predictors.dots_csv(dots(found), predictors_board.references(b)[TEXTS], 2)
     return pd.read_csv(io.BytesIO(text)).set_index("space")[name]  # type: ignore[return-value]
 
 
@@ -122,7 +124,7 @@ def test_a_logarithm_leaves_out_what_has_none(shown: Workspace) -> None:
 
 def test_nngs_over_k_is_a_correlation_at_every_size(shown: Workspace) -> None:
     b = board(shown)
-    reference = predictors.references(b)[TEXTS]
+    reference = predictors_board.references(b)[TEXTS]
     found = predictors.over_k(b, dots(shown), reference, "knn")
     assert found is not None
     dataset = shown.dataset("small")
@@ -146,16 +148,16 @@ def test_nngs_over_k_is_a_correlation_at_every_size(shown: Workspace) -> None:
 
 def test_a_space_is_not_compared_with_itself_and_texts_only_by_classes(shown: Workspace) -> None:
     b = board(shown)
-    offered = predictors.references(b)
+    offered = predictors_board.references(b)
     assert next(iter(offered)) == TEXTS
     assert offered[TEXTS].of == "classes"
-    own = predictors.needed(b, b.spaces["aisfx"], "cka", offered["aisfx"])
+    own = predictors_board.needed(b, b.spaces["aisfx"], "cka", offered["aisfx"])
     assert own.spec is None
     assert "it is the reference" in own.why
-    other = predictors.needed(b, b.spaces["melstats"], "cka", offered["aisfx"]).spec
+    other = predictors_board.needed(b, b.spaces["melstats"], "cka", offered["aisfx"]).spec
     assert isinstance(other, Agreement)
     assert other.of == "clips"
-    assert predictors.without(b, ["cka"], offered["aisfx"]) == [("aisfx", "it is the reference")]
+    assert predictors_board.without(b, ["cka"], offered["aisfx"]) == [("aisfx", "it is the reference")]
 
 
 def test_models_with_two_towers_have_texts_and_an_accuracy_of_their_own(tmp_path: Path) -> None:
@@ -170,31 +172,81 @@ def test_models_with_two_towers_have_texts_and_an_accuracy_of_their_own(tmp_path
         for model in ("dirty/dirty", "clean/clean"):
             for spec in leakage.spaces_of(dataset, grid, model):
                 assert inprocess.run(found, spec).state == "done"
-        b = predictors.board(found, dataset)
-        assert predictors.OWN in predictors.references(b)
-        reference = predictors.references(b)[predictors.OWN]
+        b = predictors_board.board(found, dataset)
+        assert predictors_board.OWN in predictors_board.references(b)
+        reference = predictors_board.references(b)[predictors_board.OWN]
         accuracy = dict(zip(grid.models["name"], grid.models["accuracy"], strict=True))
-        seen = {}
+        for name in ("two_towers", "analogy"):
+            wanted = [predictors_board.needed(b, s, name, reference).spec for s in b.spaces.values()]
+            made = [spec for spec in wanted if spec is not None]
+            assert {type(spec).__name__ for spec in made} <= {"ZeroShotClassification", "ClassAnalogies"}
+            assert len(made) == 2  # E_a of the two
+            for spec in made:
+                assert inprocess.run(found, spec).state == "done"
+        b = predictors_board.board(found, dataset)
+        held_out, every, analogies = {}, {}, {}
         for dot in predictors.dots(b, reference, 2):
             part, _, model = dot.spec.run.partition("_")
             if not part:
                 continue
-            text = predictors.own_texts(b, dot.spec)
+            text = predictors_board.own_texts(b, dot.spec)
             assert text is not None
             assert (text.run, text.source) == (f"{part[0]}t_{model}", dot.spec.source)
             if part == "Ea":
-                seen[grid.spec.names[int(model)]] = dot.accuracies["two_towers"].value
+                name = grid.spec.names[int(model)]
+                held_out[name] = dot.accuracies["held_out"]
+                every[name] = dot.accuracies["two_towers"]
+                analogies[name] = dot.accuracies["analogy"].value
             else:
-                assert dot.accuracies["two_towers"].n == 0
-        assert seen == pytest.approx({m: accuracy[m] for m in ("dirty/dirty", "clean/clean")})
+                assert {dot.accuracies[n].n for n in ("held_out", "two_towers", "analogy")} == {0}
+        two = ("dirty/dirty", "clean/clean")
+        assert {m: e.value for m, e in held_out.items()} == pytest.approx({m: accuracy[m] for m in two})
+        assert {e.n for e in held_out.values()} == {len(grid.clips)}
+        # That is another test than all clips among all classes, and stands on an axis of its own.
+        labels = dataset.clips["label"].to_numpy(str)
+        names = np.array(sorted(set(labels)))
+        artifact = found.cache.open(grid.spec.key)
+        for model in two:
+            at = grid.spec.names.index(model)
+            X = np.asarray(artifact.array(f"audio_Ea_{at}"), np.float64)
+            Y = np.asarray(artifact.array(f"text_Et_{at}"), np.float64)
+            right = names[(X @ Y.T).argmax(axis=1)] == labels
+            assert every[model].value == pytest.approx(right.mean())
+            assert every[model].n == len(labels)
+            unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+            means = np.stack([unit[labels == name].mean(axis=0) for name in names])
+            assert analogies[model] == pytest.approx(analogy_accuracy(means, Y))
+        assert predictors_board.needed(b, b.spaces["aisfx"], "held_out", None).spec is None
+        # A grid that was judged by other classes is not set beside them.
+        other = made_leakage.grid_of(found, dataset, test_classes=made_leakage.TESTS[:6], training=("dirty",))
+        assert inprocess.run(found, contrastive.spaces_of(other, ["none/dirty"])[1]).state == "done"
+        b = predictors_board.board(found, dataset)
+        mixed = next(s for s in b.spaces.values() if s.source is not None and s.source.key == other.key)
+        assert "tested by other clips or classes" in predictors_board.needed(b, mixed, "held_out", None).why
+
+
+def test_only_texts_of_the_same_model_classify(shown: Workspace) -> None:
+    spec = replace(board(shown).spaces["aisfx"], identity="aisfx/other")
+    own, other = (
+        EmbedText(dataset=spec.dataset, texts="0" * 64, encoder=name, identity="x/1")
+        for name in ("aisfx", "minilm")
+    )
+    assert predictors_board._of_one_model(spec, own)
+    assert not predictors_board._of_one_model(spec, other)
+    grid = made_leakage.spec_of(shown.dataset("small"))
+    (start,), (x_a, E_a) = contrastive.starts_of(grid)[:1], contrastive.spaces_of(grid)[:2]
+    texts = contrastive.texts_of_grid(grid, shown.dataset("small"))
+    for space, run in ((start, None), (x_a, "xt_0"), (E_a, "Et_0")):
+        twins = [text.run for text in texts if predictors_board._of_one_model(space, text)]
+        assert twins == ([] if run is None else [run])
 
 
 def test_other_models_are_classified_by_texts_of_the_same_encoder(shown: Workspace) -> None:
     b = board(shown)
     spec = b.spaces["aisfx"]
-    assert predictors.needed(b, spec, "two_towers", None).why == "the model has no texts of its own"
+    assert predictors_board.needed(b, spec, "two_towers", None).why == "the model has no texts of its own"
     text = EmbedText(dataset=spec.dataset, texts="0" * 64, encoder="aisfx", identity="aisfx/test")
-    asked = predictors.needed(replace(b, texts={"own": text}), spec, "two_towers", None).spec
+    asked = predictors_board.needed(replace(b, texts={"own": text}), spec, "two_towers", None).spec
     assert isinstance(asked, ZeroShotClassification)
     assert (asked.embedding, asked.texts) == (spec, (text,))
 
