@@ -34,6 +34,9 @@ MAX_BYTES = 20 * 2**20
 MAX_TEXT = "20 MB"
 #: Labels that are compared pair by pair, at most.
 PAIRS = 2000
+#: Classes that are searched for, and pairs of text and class that are found, at most: a page waits for it.
+CLASSES = 20_000
+LEAKS = 500_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,15 +161,26 @@ def kept(root: Path, name: str) -> Texts | None:
 
 def names_of(texts: Texts, only: Sequence[str] = ()) -> tuple[str, ...]:
     """Return the class names in a list, each once, or those of them that are asked for."""
-    names = tuple(dict.fromkeys(texts.texts))
-    return tuple(name for name in names if name in set(only)) or names
+    names, wanted = tuple(dict.fromkeys(texts.texts)), set(only)
+    return tuple(name for name in names if name in wanted) or names
 
 
 # -- what is found ----------------------------------------------------------------------------------------
 
 
 def find(texts: Texts, names: Sequence[str], search: Search) -> Found:
-    """Search texts for class names."""
+    """Search texts for class names.
+
+    Raises
+    ------
+    ValueError
+        With one sentence, for more classes than `CLASSES` or more finds than `LEAKS`.
+    """
+    if len(names) > CLASSES:
+        raise ValueError(
+            f"There are {len(names):,} class names; up to {CLASSES:,} are searched for here: bring fewer, or "
+            "use `hearspace leaks`."
+        )
     key = ("leaks", texts.key, _hashed(names), search.mode, search.forms)
     leaks, report, named = once(key, lambda: _find(texts, names, search))
     lost = named
@@ -182,7 +196,7 @@ def find(texts: Texts, names: Sequence[str], search: Search) -> Found:
 def _find(
     texts: Texts, names: Sequence[str], search: Search
 ) -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray]:
-    leaks = find_leaks(texts.texts, names, mode=search.mode, forms=search.forms)
+    leaks = find_leaks(texts.texts, names, mode=search.mode, forms=search.forms, most=LEAKS)
     report = leak_report(texts.texts, names, leaks=leaks, examples=0)
     named = np.zeros(len(texts.texts), dtype=bool)
     named[leaks["row"].to_numpy()] = True

@@ -53,13 +53,19 @@ def _only(view: state.View, classes: Texts | None) -> list[str]:
     if classes is None:
         return []
     there = leaks.names_of(classes)
+    if len(there) > leaks.CLASSES:
+        return []
     view.many("only", there)
     return st.multiselect("Test classes", there, key=view.key("only"), placeholder="all of them")
 
 
 def _found(workspace: Workspace, view: state.View, texts: Texts, names: Sequence[str]) -> None:
     search = _how(view, texts)
-    found = leaks.find(texts, names, search)
+    try:
+        found = leaks.find(texts, names, search)
+    except ValueError as error:
+        st.warning(ui.plain(str(error)), icon=":material/rule:")
+        return
     label = view.text(
         "class", longest=1000, check=lambda given: given in set(found.leaks["label"].unique().tolist())
     )

@@ -203,6 +203,13 @@ def test_nothing_given() -> None:
     assert filter_captions(["a dog"], []).tolist() == [True]
 
 
+def test_more_than_can_be_held_is_said() -> None:
+    captions = ["a dog and a cat", "the dog", "a cat"]
+    assert len(find_leaks(captions, ["dog", "cat"], most=4)) == 4
+    with pytest.raises(ValueError, match="The first 2 of 3 texts name classes more than 2 times, among 2"):
+        find_leaks(captions, ["dog", "cat"], most=2)
+
+
 def test_what_is_no_text() -> None:
     with pytest.raises(ValueError, match="mode is 'word'; it must be one of words, names"):
         find_leaks(["a"], ["b"], mode="word")

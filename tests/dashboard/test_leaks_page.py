@@ -113,6 +113,20 @@ def test_nothing_leaks(fresh: Workspace) -> None:
     assert "The clean list has **2" in words(app)
 
 
+def test_lists_that_are_too_long_for_a_page_are_said(
+    fresh: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    captions = leaks.keep(fresh.root, "many.txt", b"a dog and a cat are heard\nthe dog is loud again\n")
+    classes = leaks.keep(fresh.root, "classes.txt", b"dog\ncat\nsea\n")
+    monkeypatch.setattr(leaks, "LEAKS", 2)
+    app = run(file=captions, **{"test-file": classes})
+    assert "The first 2 of 2 texts name classes more than 2 times" in words(app)
+    monkeypatch.setattr(leaks, "CLASSES", 2)
+    app = run(file=captions, **{"test-file": classes})
+    assert "There are 3 class names; up to 2 are searched for here" in words(app)
+    assert not app.multiselect
+
+
 def test_what_can_be_taken_away(shown: Workspace) -> None:
     texts = leaks.of_dataset(shown.dataset("captioned"), "captions")
     names = leaks.names_of(leaks.of_dataset(shown.dataset("captioned"), "labels"))
