@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import fields
 from typing import Annotated, Any
 
 import typer
@@ -11,13 +13,22 @@ from jobs import contrastive
 from jobs.cli.common import JsonOption, WorkspaceOption, compute, open_workspace, say, show
 from jobs.cli.train import DatasetArgument, train_app
 from jobs.cli.work import BackgroundOption, PrintSpecOption, put_off
-from jobs.specs import EmbedAudio, EmbedText
+from jobs.specs import ContrastiveGrid, EmbedAudio, EmbedText, SpecError
 
 #: What is shown of each model: the paper's three tables side by side.
 _COLUMNS = (
     *("model", "accuracy", "chance", "silhouette_xa", "silhouette_Ea"),
     *("overlap_xa_Ea", "overlap_xt_Et", "overlap_Ea_Et", "pairs", "removed", "epochs", "failed"),
 )
+
+
+#: Settings of the recipe and the backbone that have no option of their own.
+_OTHERS = (
+    *("hidden", "gradient_limit", "clamp", "plateau_factor", "plateau_patience", "standardise"),
+    *("validation", "temperature", "learn_temperature", "captions_a_clip", "mixed_precision"),
+    *("pretrain_rate", "pretrain_batch_size", "n_mels", "backbone_dim", "width"),
+)
+_SWITCHES = {"yes": True, "true": True, "no": False, "false": False}
 
 
 def register(app: typer.Typer) -> None:
@@ -78,6 +89,12 @@ def train(
     seconds: Annotated[float | None, typer.Option(help="Of the crops.")] = None,
     validation_by: Annotated[str | None, typer.Option(help="Set aside by clip or by pair.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of all that is drawn.")] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help=f"Any other setting as NAME=VALUE; may be repeated: {', '.join(_OTHERS)}."
+        ),
+    ] = None,
     keep: Annotated[
         bool, typer.Option("--keep", help="Make x_a and E_a of every model spaces like any other, too.")
     ] = False,
@@ -123,7 +140,7 @@ def train(
         "validation_by": validation_by,
         "seed": seed,
     }
-    given = {name: value for name, value in settings.items() if value is not None}
+    given = {name: value for name, value in settings.items() if value is not None} | _others(setting or ())
     spec = contrastive.grid_of(ds, recipe=recipe, **given)
     if print_spec:
         print(json.dumps(spec.to_json(), ensure_ascii=False))
@@ -170,6 +187,39 @@ def _parts(text: str | None) -> tuple[str, ...] | None:
     return None if text is None else tuple(part.strip() for part in text.split(","))
 
 
+def _others(texts: Sequence[str]) -> dict[str, Any]:
+    """Return settings that were given as NAME=VALUE, of the kind that their field has."""
+    kinds = {f.name: str(f.type) for f in fields(ContrastiveGrid)}
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not equals or name not in _OTHERS:
+            raise SpecError(f"--set is {text!r}; give NAME=VALUE with one of {', '.join(_OTHERS)}.")
+        try:
+            found[name] = _parsed(value, kinds[name])
+        except (KeyError, ValueError):
+            raise SpecError(f"{name} is {value!r}, and it is {_WANTED[kinds[name]]}.") from None
+    return found
+
+
+#: What a value is, by the type of its field.
+_WANTED = {
+    "int": "a whole number",
+    "int | None": "a whole number or none",
+    "float": "a number",
+    "bool": "yes or no",
+    "str": "a word",
+}
+
+
+def _parsed(value: str, kind: str) -> Any:
+    if kind == "int | None" and value.lower() == "none":
+        return None
+    if kind == "bool":
+        return _SWITCHES[value.lower()]
+    return {"int": int, "int | None": int, "float": float, "str": str}[kind](value)
+
+
 def _row(model: dict[str, Any]) -> dict[str, Any]:
     return _plain({**model, "model": model["name"], "pairs": model["n_pairs"], "removed": model["n_removed"]})
 
@@ -202,7 +252,8 @@ def classify(
     """Classify clips without training: each is of the class whose text is nearest to it.
 
     Embeds sounds and texts first where that is missing. ENCODER embeds both, or is a space that was trained
-    here, such as trained:ea-dirty-clean@0123ab, whose texts are its own.
+    here, such as trained:ea-dirty-clean@0123ab, whose texts are its own. `--json` has the confusion matrix,
+    a row a class, in the order of the classes.
 
     Example: `hearspace classify esc10 transformers:laion/clap-htsat-unfused --prompt "the sound of {}"`
 
@@ -228,12 +279,25 @@ def classify(
     compute(ws, [spec], quiet=as_json)
     found = ws.cache.open(spec.key)
     rows = [_plain(row) for row in found.table("classes").to_pylist()]
+    confusion = found.array("confusion")
     if as_json:
-        show([{"key": spec.key, **found.meta, "classes": rows}], (), as_json=True, empty="")
+        told = {"key": spec.key, **found.meta, "classes": rows, "confusion": confusion.tolist()}
+        show([told], (), as_json=True, empty="")
         return
-    show(rows, ("label", "text", "accuracy", "n_clips", "n_predicted"), as_json=False, empty="")
+    names = [str(row["label"]) for row in rows]
+    for i, row in enumerate(rows):
+        row["most_mistaken_for"] = _mistaken(confusion[i].tolist(), i, names)
+    columns = ("label", "text", "accuracy", "n_clips", "n_predicted", "most_mistaken_for")
+    show(rows, columns, as_json=False, empty="")
     meta = found.meta
     say(
         f"Accuracy {meta['accuracy']:.3f} ({meta['low']:.3f} to {meta['high']:.3f}) of {meta['n']:,} clips "
         f"among {meta['n_classes']} classes; chance is {meta['chance']:.3f}."
     )
+
+
+def _mistaken(taken: list[int], own: int, names: Sequence[str]) -> str:
+    """Say which other class the clips of one are taken for most, and how many of them; "" for none."""
+    others = [0 if i == own else n for i, n in enumerate(taken)]
+    most = max(others)
+    return f"{names[others.index(most)]} {most:,}" if most else ""

@@ -254,13 +254,21 @@ def _macs(root: Path, wanted: list[str], labels: str) -> Iterator[_Clip | LeftOu
             continue
         # As published: scene, city, place, number, device.
         parts = PurePosixPath(name).stem.split("-")
-        tags = Counter(clean_label(str(tag)) for one in said for tag in one.get("tags") or ())
+        tags = Counter(clean_label(tag) for one in said for tag in _listed(one.get("tags")))
         most_first = [tag for tag, _ in tags.most_common()]
         extra = {"city": parts[1] if len(parts) > 2 else None, "tags": "; ".join(most_first) or None}
         of = {"auto": [clean_label(parts[0])], "tags": most_first, "none": []}[labels]
         yield _Clip(
-            [PurePosixPath(name).name], _texts(one.get("sentence") for one in said), labels=of, extra=extra
+            [PurePosixPath(name).name],
+            _texts(s for one in said if isinstance(s := one.get("sentence"), str)),
+            labels=of,
+            extra=extra,
         )
+
+
+def _listed(tags: Any) -> list[str]:
+    """Return what is a list of texts, and nothing else."""
+    return [tag for tag in tags if isinstance(tag, str) and tag.strip()] if isinstance(tags, list) else []
 
 
 def _macs_files(table: Path) -> list[Any]:

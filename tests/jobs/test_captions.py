@@ -188,3 +188,15 @@ def test_odd_entries_are_reported(tmp_path: Path) -> None:
     reasons = got.report["reason"].tolist()
     assert reasons.count("an entry without a file name or its annotations (no name)") == 2
     assert "named again; the captions that came first count" in reasons
+
+
+@pytest.mark.parametrize("tags", ["7", "loud", "[3, null, '', loud]"])
+def test_tags_that_are_no_list_of_texts_are_left_out(tags: str, tmp_path: Path) -> None:
+    root = write_macs(tmp_path / "macs")
+    name = Path(MACS[0][0]).name
+    entry = f"files:\n- filename: {name}\n  annotations:\n  - tags: {tags}\n    sentence: it is loud\n"
+    (root / "MACS.yaml").write_text(entry + "  - tags: [quiet]\n    sentence: [no, text]\n")
+    got = _import(root, labels="tags")
+    (labels,) = got.clips["labels"]
+    assert sorted(labels) == (["loud", "quiet"] if tags.startswith("[") else ["quiet"])
+    assert got.captions["caption"].tolist() == ["it is loud"]

@@ -70,7 +70,13 @@ def test_a_random_clap_classifies(
     assert status == 0, err
     (told,) = json.loads(out)
     assert told["key"] == spec.key
+    pairs = list(zip(labels, guess, strict=True))
+    expected = [[pairs.count((a, b)) for b in names] for a in names]
+    assert told["confusion"] == expected
     status, out, _ = call(capsys, *arguments)
+    i = next(i for i, name in enumerate(names) if any(n for j, n in enumerate(expected[i]) if j != i))
+    wrong = [0 if j == i else n for j, n in enumerate(expected[i])]
+    assert f"{names[wrong.index(max(wrong))]} {max(wrong)}" in out
     assert "of 8 clips among 4 classes; chance is 0.250" in out
 
 

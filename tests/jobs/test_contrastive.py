@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -18,8 +19,9 @@ from sklearn.metrics import silhouette_score
 import core._contrastive_grid as core_grid
 from core.contrastive import PAPER, SMALL, ContrastiveRecipe, embed_sounds
 from core.leakage import find_leaks
-from jobs import audio, contrastive, demo
+from jobs import audio, contrastive, demo, live
 from jobs.captions import captions_of
+from jobs.cli import contrastive as cli
 from jobs.contrastive import (
     classifications_of,
     grid_of,
@@ -125,6 +127,12 @@ def test_recipes_are_those_of_core(dataset: Dataset) -> None:
     assert grid_of(dataset, recipe="paper").backbone == "cnn14"
     fields = set(ContrastiveRecipe.__dataclass_fields__)
     assert fields < set(ContrastiveGrid.__dataclass_fields__)
+
+
+def test_every_setting_can_be_given_on_the_command_line() -> None:
+    options = set(inspect.signature(cli.train).parameters) | set(cli._OTHERS)
+    assert set(ContrastiveRecipe.__dataclass_fields__) <= options
+    assert {"backbone", "n_mels", "backbone_dim", "width"} <= options
 
 
 def test_every_fourth_class_of_a_family_is_tested(dataset: Dataset) -> None:
@@ -322,6 +330,49 @@ def test_a_loss_that_is_no_number_ends_that_model(workspace: Workspace, spec: Co
     assert "its model failed" in str(run(workspace, spaces_of(wild)[1]).error)
 
 
+def test_a_pretraining_that_fails_takes_its_models_and_no_others(
+    workspace: Workspace, spec: ContrastiveGrid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.live.WRITE_EVERY", 0.0)
+    wild = replace(spec, pretraining=("dirty", "none"), pretrain_rate=1e30, max_epochs=2)
+    seen: dict[str, list[live.Live]] = {stage: [] for stage in STAGES}
+
+    def report(*_: Any) -> None:
+        for stage, found in seen.items():
+            if (now := live.read(workspace, wild.key, stage=stage)) is not None:
+                found.append(now)
+
+    job = run(workspace, wild, report)
+    assert job.state == "done", job.error
+    made = workspace.cache.open(wild.key)
+    models, before = table(made, "models"), table(made, "pretraining")
+    why = "The dirty pre-training failed. The "
+    assert [str(text).startswith(why) for text in models["failed"]] == [True, True, False, False]
+    assert models["accuracy"].isna().tolist() == [True, True, False, False]
+    assert models["best_epoch"].tolist()[:2] == [0, 0]
+    assert np.isnan(before["silhouette_x0"]).tolist() == [True, False]
+    assert before["best_epoch"].tolist() == [0, 0]
+    assert np.isnan(made.array("audio_x0_0")).all()
+    assert np.isfinite(made.array("audio_Ea_2")).all()
+    assert workspace.queue.log(wild.key).count(why) == 1
+    # Alone, the models that are left come to the same.
+    alone = replace(wild, pretraining=("none",))
+    assert run(workspace, alone).state == "done"
+    rest = table(workspace.cache.open(alone.key), "models")
+    assert models["accuracy"].tolist()[2:] == rest["accuracy"].tolist()
+    # What was shown meanwhile is what the result holds, and is gone with the job.
+    last = seen[contrastive.LIVE_TRAINING][-1]
+    assert last.curves.shape == (4, 5, 2)
+    there = np.isfinite(last.curves)
+    np.testing.assert_array_equal(last.curves[there], made.array("curves")[there])
+    assert last.epochs_done.tolist()[:2] == [0, 0]
+    assert seen[contrastive.LIVE_PRETRAINING][-1].curves.shape == (2, 4, 2)
+    assert live.read(workspace, wild.key, stage=contrastive.LIVE_TRAINING) is None
+
+
+STAGES = (contrastive.LIVE_PRETRAINING, contrastive.LIVE_TRAINING)
+
+
 def test_a_text_backbone_is_tuned(
     workspace: Workspace, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -486,6 +537,7 @@ def test_the_command_trains_keeps_and_prints(
     options = ["--max-epochs", "3", "--frozen-epochs", "1", "--pretrain-epochs", "2", "--seconds", "0.4"]
     options += ["--sample-rate", "8000", "--dim", "6", "--pretraining", "none", "--test-class", "Bark"]
     options += ["--test-class", "Meow", "--leaks", "names", "--keep"]
+    options += ["--set", "plateau_factor=0.5", "--set", "standardise=no", "--set", "captions_a_clip=none"]
     where = ("-w", str(workspace.root))
     status, out, err = call(capsys, "train", "contrastive", "world", *options, "--json", *where)
     assert status == 0, err
@@ -495,6 +547,14 @@ def test_the_command_trains_keeps_and_prints(
     grids = contrastive.grids_of(workspace, workspace.dataset("world"))
     (made,) = [grid for grid in grids if grid.key == told["key"]]
     assert (made.leaks, made.max_epochs) == ("names", 3)
+    assert (made.plateau_factor, made.standardise, made.captions_a_clip) == (0.5, False, None)
+    for text, says in (
+        ("rate=1", "one of hidden"),
+        ("clamp=x", "is a number"),
+        ("width=", "is a whole number"),
+    ):
+        status, _, err = call(capsys, "train", "contrastive", "world", "--set", text, *where)
+        assert (status, says in err) == (2, True), err
     assert all(workspace.cache.contains(space.key) for space in spaces_of(made))
     status, out, _ = call(capsys, "train", "contrastive", "world", *options, *where)
     assert status == 0
