@@ -1,0 +1,100 @@
+"""A CLAP checkpoint of random weights: embedded, classified, measured, and on every page there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from dashboard import pages, predictors, predictors_board
+from jobs import inprocess, measures
+from jobs.contrastive import PROMPTS, classification
+from jobs.datasets.importer import import_dataset
+from jobs.specs import ClassAnalogies, Project
+from tests.dashboard import made
+from tests.dashboard.helpers import everything, run, showing
+from tests.jobs import tiny_models
+
+CLASSES = {"Dog bark": "Animals", "Crow": "Animals", "Rain": "Nature", "Sea waves": "Nature"}
+NAMES = [module.__name__.rpartition(".")[2] for module in pages.modules()]
+#: Pages that show whatever spaces a dataset has, and what of the link chooses one.
+WITH_SPACE = {
+    "explore": "space",
+    "neighbourhoods": "space",
+    "separability": "space",
+    "retrieval": "space",
+    "listen": "system",
+    "zeroshot": "space",
+    "splits": "space",
+    "losses": "space",
+    "predictors": "dot",
+    "home": "",
+}
+
+
+@pytest.fixture(scope="module")
+def heard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
+    """A dataset that CLAP has embedded, with all that is usually computed of a space."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    found, small = made.workspace(tmp_path_factory.mktemp("clap"), per_class=4, classes=CLASSES)
+    imported = import_dataset("folder", small.root)
+    dataset = found.add_dataset("small", imported, adapter="folder", root=small.root)
+    clap = f"transformers:{tiny_models.clap(tmp_path_factory.mktemp('checkpoint'))}"
+    asked = classification(dataset, clap, prompts=PROMPTS[:2])
+    space, text = asked.embedding, asked.texts[0]
+    specs = [
+        asked,
+        ClassAnalogies(sounds=space, texts=text, labels=dataset.labels_fingerprint),
+        Project(embedding=space, method="pca"),
+        *measures.of_space(dataset, space),
+        *measures.of_retrieval(dataset, space),
+        *measures.of_pairs(dataset, [space], [text], of="classes"),
+    ]
+    for spec in specs:
+        job = inprocess.run(found, spec)
+        assert job.state == "done", job.error
+    torch.set_num_threads(threads)
+    with showing(found.root):
+        yield SimpleNamespace(workspace=found, dataset=dataset, asked=asked, space=space, text=text)
+
+
+@pytest.mark.parametrize("page", NAMES)
+def test_every_page_takes_it(heard: SimpleNamespace, page: str) -> None:
+    name = heard.space.encoder
+    chosen = {WITH_SPACE[page]: name} if WITH_SPACE.get(page) else {}
+    app = run(page, dataset="small", **chosen)
+    assert not app.error
+    if page in WITH_SPACE:
+        widgets: list[Any] = [*app.selectbox, *app.multiselect]
+        offered = {str(option) for widget in widgets for option in widget.options}
+        assert name in offered or name in everything(app), offered
+        assert "is not there" not in everything(app)
+
+
+def test_no_page_is_forgotten() -> None:
+    assert set(WITH_SPACE) <= set(NAMES)
+    assert {"leakage", "leaks", "predictors"} <= set(NAMES)
+
+
+def test_it_is_a_dot_with_the_accuracy_of_its_classification(heard: SimpleNamespace) -> None:
+    meta = heard.workspace.cache.open(heard.asked.key).meta
+    b = predictors_board.board(heard.workspace, heard.dataset)
+    own = predictors_board.references(b)[predictors_board.OWN]
+    (dot,) = predictors.dots(b, own, 1)
+    assert dot.space == heard.space.encoder
+    assert dot.accuracies["two_towers"].value == pytest.approx(meta["accuracy"])
+    assert (dot.accuracies["two_towers"].n, meta["prompts"]) == (16, ["{}", "the sound of {}"])
+    analogies = heard.workspace.cache.open(
+        ClassAnalogies(sounds=heard.space, texts=heard.text, labels=heard.dataset.labels_fingerprint).key
+    ).meta
+    assert dot.accuracies["analogy"].value == analogies["analogy_pair"]
+    assert (analogies["n"], analogies["analogy_chance"]) == (4, pytest.approx(1 / 3))
+    assert np.isfinite([dot.measures[name] for name in ("silhouette", "overlap", "nngs", "cka")]).all()
+    assert dot.accuracies["held_out"].n == 0
+    app = run("predictors", dataset="small", x="silhouette", y="two_towers", dot=heard.space.encoder)
+    assert f"{meta['accuracy']:.3f}" in everything(app)
