@@ -36,7 +36,7 @@ def show(view: state.View, dataset: Dataset, c: Clips, found: Result, label: str
                 shown.names,
                 shown.captions.tolist(),
                 total=leakage.count_of(found, "n_captions"),
-                things="captions of training clips",
+                things="training captions",
                 said=leakage_captions.said(shown),
                 chosen=name,
                 theme=ui.theme(),

@@ -46,6 +46,7 @@ WANTED = {"demo", "serve", "worker", "add", "datasets", "encoders", "embed", "pr
     "compare",
     "retrieve",
     "leaks",
+    "pairs",
     "train",
     "splits",
     "jobs",

@@ -13,6 +13,7 @@ from jobs import specs
 from jobs.specs import (
     Agreement,
     Baselines,
+    ClassAnalogies,
     ContrastiveGrid,
     DatasetRef,
     EmbedAudio,
@@ -73,6 +74,7 @@ EXAMPLES = [
     ContrastiveGrid(dataset=REF, labels="c" * 64, captions="e" * 64),
     ContrastiveGrid(dataset=REF, labels="c" * 64, captions="e" * 64, training=("clean",), rate=1e-5),
     ZeroShotClassification(embedding=SPACE, texts=(NAMES,), labels="c" * 64),
+    ClassAnalogies(sounds=SPACE, texts=NAMES, labels="c" * 64),
 ]
 
 
