@@ -12,6 +12,7 @@ from dashboard.data import Clips
 from dashboard.figures.spaces import wrapped
 from dashboard.figures.zeroshot import Models
 from dashboard.memory import once
+from dashboard.ui import Cell
 from dashboard.zeroshot import Result
 from dashboard.zeroshot_classes import PROPERTIES, ByClass
 
@@ -59,20 +60,21 @@ def _table(shown: ByClass) -> None:
     for p in shown.properties:
         r, s = p.pearson, p.spearman
         if r is None or s is None or not np.isfinite(r.r):
-            rows.append([PROPERTIES[p.name], "–", "–", "–", "–", "–"])
+            rows.append([Cell(PROPERTIES[p.name]), *[Cell("–")] * 4])
             continue
         adjusted = "< 0.001" if p.adjusted < 0.001 else f"{p.adjusted:.3f}"
         rows.append(
             [
-                PROPERTIES[p.name],
-                numbers.signed(r.r),
-                f"{numbers.signed(r.low)} to {numbers.signed(r.high)}",
-                adjusted,
-                numbers.signed(s.r),
-                f"{r.n:,}",
+                Cell(PROPERTIES[p.name]),
+                Cell(numbers.signed(r.r), f"{numbers.signed(r.low)} to {numbers.signed(r.high)}"),
+                Cell(adjusted),
+                Cell(numbers.signed(s.r)),
+                Cell(f"{r.n:,}"),
             ]
         )
-    ui.table(["property of a class", "r with accuracy", "95% interval", "p, corrected", "ρ", "classes"], rows)
+    heads = [("property of a class", "hs-words")]
+    heads += [(head, "") for head in ("r with accuracy|95% interval", "p,|corrected", "ρ", "classes")]
+    ui.scores(heads, rows, label="Correlations of properties of classes with their accuracy")
     if not shown.told:
         st.caption(
             "The embedded texts have been cleared away since these models were trained, so nothing can be "

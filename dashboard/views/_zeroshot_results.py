@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 from functools import partial
 
@@ -13,7 +12,7 @@ from core.statistics import Correlation
 from dashboard import figures, numbers, state, ui, zeroshot, zeroshot_related
 from dashboard.figures.agreement import p_text
 from dashboard.memory import once
-from dashboard.views._neighbourhoods_parts import rich_table
+from dashboard.ui import Cell
 from dashboard.views._splits_parts import select
 from dashboard.zeroshot import Grid, Result
 from dashboard.zeroshot_related import AGAINST, AXES, LINKS, PAPER, PERMUTATIONS, VARIED, Related
@@ -185,31 +184,29 @@ def _table(found: Result, grids: list[Grid], file: str) -> None:
                 rows.append((setup, None))
             continue
         rows.append((setup, mine))
-    head = ["strategy", "accuracy against", "r", "95%", "p", "p permuted", "ρ", "n", "paper: r", "paper: p"]
-    body: list[list[str]] = []
+    heads = [("strategy, and|what accuracy is set against", "hs-words")]
+    heads += [(head, "") for head in ("r|95%", "p", "p|permuted", "ρ", "n", "paper:|r", "paper:|p")]
+    body: list[list[Cell]] = []
     for setup, mine in rows:
         paper = PAPER.get(setup)
-        theirs = [number(paper[0]), paper[1]] if paper else ["–", "–"]
+        theirs = [Cell(number(paper[0])), Cell(paper[1])] if paper else [Cell("–")] * 2
         by = VARIED[setup]
-        first = [f"{setup}-based" if paper else "own splits", AGAINST[by]]
+        first = Cell(f"{setup}-based" if paper else "own splits", AGAINST[by])
         if mine is None:
-            body.append([*first, "not run yet", *["–"] * 5, *theirs])
+            body.append([first, Cell("–", "not run yet"), *[Cell("–")] * 4, *theirs])
             continue
         r = zeroshot_related.related(mine, by)
+        numbers_of = [_p(r.pearson.p), _permuted(r), number(r.spearman.r), f"{r.pearson.n:,}"]
         body.append(
             [
-                *first,
-                f"<b>{number(r.pearson.r)}</b>",
-                interval(r.pearson),
-                html.escape(_p(r.pearson.p)),
-                html.escape(_permuted(r)),
-                number(r.spearman.r),
-                f"{r.pearson.n:,}",
-                theirs[0],
-                html.escape(theirs[1]),
+                first,
+                Cell(number(r.pearson.r), interval(r.pearson), "hs-best"),
+                *map(Cell, numbers_of),
+                *theirs,
             ]
         )
-    rich_table(head, body)
+    shown = [setup for setup, _ in rows].index(found.spec.setup)
+    ui.scores(heads, body, label="Correlations of accuracy, and those of the paper", here=shown)
     with st.container(horizontal=True, horizontal_alignment="right"):
         _download("All models", partial(zeroshot.models_table, found), f"zero-shot-models-{file}")
         there = [mine for _, mine in rows if mine is not None]
