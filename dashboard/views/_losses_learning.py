@@ -19,7 +19,7 @@ from jobs.workspace import Workspace
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-_TEST = "accuracy on the held-out fold, 0 to 1"
+_TEST = "held-out accuracy, 0 to 1"
 
 
 def live(workspace: Workspace, spec: AnyGrid) -> None:

@@ -62,7 +62,9 @@ def _beside(a: Accuracy | None) -> Cell:
 
 
 def _row(a: Accuracy) -> list[Cell]:
-    accuracy, interval = loss_numbers.percent(a.value, a.sd), loss_numbers.span(a.low, a.high)
+    accuracy = loss_numbers.percent(a.value, a.sd)
+    # One seed says nothing of how seeds spread.
+    interval = loss_numbers.span(a.low, a.high) if np.isfinite(a.sd) else "one seed" if a.value >= 0 else ""
     failed = f"{a.n_failed} failed" if a.n_failed else ""
     difference = loss_numbers.points(a.difference)
     apart = loss_numbers.span(a.difference_low, a.difference_high, signed=True)

@@ -20,7 +20,7 @@ from jobs.datasets.importer import import_dataset
 from jobs.specs import LossNetworkGrid, from_json
 from jobs.workspace import Workspace
 from tests.dashboard import helpers, made, made_losses
-from tests.dashboard.helpers import address, press, showing, words
+from tests.dashboard.helpers import address, html, press, showing, words
 
 run = partial(helpers.run, "losses")
 FEW = {"Rain": "Nature", "Crow": "Animals", "Rooster": "Animals"}
@@ -96,7 +96,8 @@ def test_a_network_is_shown_without_a_space(shown: LossNetworkGrid) -> None:
     assert "Nearest before" in said
     assert "as the network has them that training begins with" in said
     assert "There is nothing to compare" not in said
-    assert "the way to" not in said
+    assert "one seed" in html(app)
+    assert "0.0 to 100.0" not in html(app)
     assert [s.value for s in app.subheader][-1] == "Keep a space"
     spec = losses.kept_space(losses.result(shown), data.workspace().dataset("small"), "OPL")
     assert spec.source == shown
