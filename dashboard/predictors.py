@@ -57,9 +57,9 @@ ACCURACIES = {
     "knn": "kNN accuracy",
     "probe": "linear probe accuracy",
     "map@15": "MAP@15",
-    "two_towers": "zero-shot accuracy, all classes, texts of the same model",
-    "held_out": "zero-shot accuracy, held-out classes of Leakage lab",
-    "analogy": "analogy accuracy, texts of the same model",
+    "held_out": "zero-shot accuracy, held-out classes",
+    "two_towers": "zero-shot accuracy, all classes",
+    "analogy": "analogy accuracy, own texts",
     "projected": "zero-shot accuracy, trained projections",
 }
 #: Spaces from which a correlation has an interval.

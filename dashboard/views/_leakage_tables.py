@@ -222,6 +222,8 @@ def _correlation(
     if not len(shown.dots.ids):
         st.info("No model has both numbers: with accuracy 0 there is no logarithm.", icon=":material/info:")
         return
+    none_right = found.good["name"][found.good["accuracy"] == 0].astype(str)
+    lost = [name for name in none_right if name not in shown.dots.ids]
     key = f"leakage-{which}"
     ui.chart(
         figures.correlation_figure(
@@ -239,6 +241,8 @@ def _correlation(
         on_select=partial(_picked, key),
         alt=f"{titles[1]} against {titles[0].replace('<br>', ' ')}",
     )
+    if lost:
+        st.caption(f"Left out, for accuracy 0 has no logarithm: {ui.plain(', '.join(lost))}.")
     _said_correlation(shown)
 
 

@@ -335,10 +335,10 @@ def everything(
         )
     ui.reading(
         "All numbers of all spaces; a dash is not computed, or not defined for the space. Zero-shot accuracy "
-        "by **texts of the same model** is that of models with two towers, such as CLAP, over all clips and "
-        "among all classes; a model of Leakage lab has been trained on most of these clips. By **held-out "
-        "classes** it is that of the models of Leakage lab over the clips and classes that none of them was "
-        "trained on, as far as these are the same. By **trained projections** it is the mean over the models "
+        "of **held-out classes** is that of the models of Leakage lab, over the clips that none of them was "
+        "trained on, among their test classes, as far as these are the same. That of **all classes** is of "
+        "models with two towers, such as CLAP, over all clips by texts of the same model; models of Leakage "
+        "lab have been trained on most of these. By **trained projections** it is the mean over the models "
         "of Zero-shot, trained on every space in the same way. **Analogies** ask for the text of a class by "
         "the offset of another class from sounds to text (Mikolov et al. 2013); they share their classes, so "
         "no interval is given."

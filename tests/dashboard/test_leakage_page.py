@@ -13,7 +13,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import confusion_matrix
 
-from dashboard import data, leakage, leakage_captions, leakage_curves, leakage_maps, leakage_model
+from dashboard import data, leakage, leakage_captions, leakage_curves, leakage_maps, leakage_model, memory
 from dashboard.leakage import Result
 from jobs import contrastive, inprocess, live
 from jobs.workspace import Workspace
@@ -94,6 +94,9 @@ def test_a_model_that_took_nothing_right_has_no_logarithm(shown: Workspace) -> N
     assert r.found is not None
     assert r.found.n == 5
     assert leakage.related(none, "silhouette").found.n == 6  # type: ignore[union-attr]
+    data.forget()
+    memory.once(("contrastive", found.spec.key), lambda: none)
+    assert words(run()).count("Left out, for accuracy 0 has no logarithm: dirty/dirty.") == 1
 
 
 def test_a_model_is_judged_as_its_predictions_say(shown: Workspace) -> None:
