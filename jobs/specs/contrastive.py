@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from pathlib import Path
 
 from core._contrastive_recipe import SMALL, ContrastiveRecipe  # without torch, unlike core.contrastive
@@ -282,8 +284,18 @@ def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
 
 
 def _sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, which is read once as long as it does not change."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        found = path.stat()
+        # A device or a pipe could be read for ever.
+        if not stat.S_ISREG(found.st_mode):
+            raise SpecError(f"The checkpoint {path} is no file; give one such as Cnn14_mAP=0.431.pth.")
+        return _digest(path, found.st_size, found.st_mtime_ns)
     except OSError as error:
         raise SpecError(f"The checkpoint {path} cannot be read ({error.strerror}).") from None
+
+
+@lru_cache(maxsize=16)
+def _digest(path: Path, size: int, changed: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

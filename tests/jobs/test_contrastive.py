@@ -402,6 +402,8 @@ def test_a_text_backbone_is_tuned(
         ({"validation_by": "file"}, "validation_by is 'file'"),
         ({"checkpoint_file": "x.pth"}, "goes with the backbone cnn14"),
         ({"backbone": "cnn14", "checkpoint_file": "/nowhere/x.pth"}, "cannot be read"),
+        ({"backbone": "cnn14", "checkpoint_file": "/dev/zero"}, "/dev/zero is no file"),
+        ({"backbone": "cnn14", "checkpoint_file": "/"}, "/ is no file"),
         ({"test_classes": ("Bark", "Unicorn")}, "'Unicorn' alone"),
         ({"recipe": "big"}, "recipe is 'big'"),
     ],
