@@ -96,7 +96,10 @@ def _nearest(dataset: Dataset, c: Clips, found: Result, settings: list[str], cli
     """Let what is nearest to the chosen clip be heard, before and after."""
     st.markdown(f"**Nearest to {ui.plain(str(c.files[c.row[clip]]))}**")
     names = [BEFORE] * loss_spaces.has_before(found) + settings
-    for i, (place, name) in enumerate(zip(st.columns(len(names), gap="medium"), names, strict=True)):
+    # Four beside each other would leave no room for the names of clips.
+    across = 2 if len(names) == 4 else len(names)
+    places = [place for _ in range(0, len(names), across) for place in st.columns(across, gap="medium")]
+    for i, (place, name) in enumerate(zip(places, names, strict=True)):
         near = loss_spaces.near(found, c, name, clip, _NEAR)
         with place:
             st.markdown(ui.plain(name))

@@ -40,7 +40,11 @@ def show(
         if problem or isinstance(spec, str):
             st.warning(ui.plain(problem), icon=":material/rule:")
             return
-        st.caption(f"{ui.plain(spec.title)}, {losses.folds_words(c, spec)}.")
+        flattered = isinstance(spec, LossGrid) and spec.embedding.source is not None
+        st.caption(
+            f"{ui.plain(spec.title)}, {losses.folds_words(c, spec)}."
+            + " This space was itself trained here, and may know the clips that are held out." * flattered
+        )
         job = workspace.queue.get(spec.key)
         if workspace.cache.contains(spec.key):
             st.button(

@@ -291,7 +291,10 @@ def test_a_space_is_kept_once_and_is_then_like_any_other(made: Any, fresh: Works
     # It is a space of the dataset, but the page begins with the one that was trained on.
     assert address(app)["space"] == "aisfx"
     assert kept.encoder in [s.encoder for s in found.spaces(dataset)]
-    assert "Nothing has been trained on" in words(run(space=kept.encoder))
+    said = words(run(space=kept.encoder))
+    assert "Nothing has been trained on" in said
+    assert "This space was itself trained here" in said
+    assert "This space was itself trained here" not in words(run(space="aisfx"))
 
 
 def test_starting_one_asks_for_exactly_that(made: Any, fresh: Workspace, tmp_path: Path) -> None:
