@@ -33,11 +33,14 @@ class Tried:
         Sizes with which they would.
     seeds : int
         For how many of the seeds there are splits; the job draws those of the others.
+    short : bool
+        Whether the sizes were found by a short search, so that larger ones may fit, too.
     """
 
     error: str = ""
     fits: Sizes | None = None
     seeds: int = 0
+    short: bool = False
 
 
 def ratios(text: str) -> tuple[float, ...]:
@@ -184,6 +187,7 @@ def _tried(spec: ZeroShotGrid, found: Classes) -> Tried:
         return Tried(seeds=try_seeds(spec, *classes, until=splits.over(_DRAW)))
     except SplitError as error:
         fits = fitting(spec, *classes, until=splits.over(_SEARCH))
-        if fits is None and spec.setup == "diversity":
+        short = spec.setup == "diversity"
+        if fits is None and short:
             return Tried(f"{error}{splits.unfound(found, spec.n_test_sets)}")
-        return Tried(str(error), None if fits == spec.sizes else fits)
+        return Tried(str(error), None if fits == spec.sizes else fits, short=short)

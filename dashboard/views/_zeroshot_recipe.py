@@ -30,34 +30,56 @@ class Recipe(TypedDict):
 def recipe(view: View) -> Recipe:
     """Draw the settings, which are in the link; the defaults are the paper's."""
     with st.popover("Recipe", icon=":material/tune:"):
+        left, right = st.columns(2, gap="small")
         view.number("epochs", 1, 1000, 100)
-        epochs = int(st.number_input("Epochs", 1, 1000, key=view.key("epochs")))
+        epochs = left.number_input("Epochs", 1, 1000, key=view.key("epochs"))
         view.number("patience", 0, 1000, 0)
-        patience = int(
-            st.number_input(
-                "Patience",
-                0,
-                1000,
-                key=view.key("patience"),
-                help="Epochs without a better validation accuracy after which a model stops; 0 never stops.",
-            )
+        patience = right.number_input(
+            "Patience",
+            0,
+            1000,
+            key=view.key("patience"),
+            help="Epochs without a better validation accuracy after which a model stops; 0 never stops.",
         )
         view.number("rate", 1e-6, 10, 0.001, whole=False)
-        rate = float(
-            st.number_input("Learning rate", 1e-6, 10.0, step=0.001, format="%g", key=view.key("rate"))
+        rate = left.number_input("Learning rate", 1e-6, 10.0, step=0.001, format="%g", key=view.key("rate"))
+        view.number("momentum", 0, 0.999, 0.0, whole=False)
+        momentum = right.number_input(
+            "Momentum",
+            0.0,
+            0.999,
+            step=0.1,
+            format="%g",
+            key=view.key("momentum"),
+            help="Share of a step that the next one goes on with; the paper names none.",
         )
         view.number("batch", 1, 4096, 64)
-        batch = int(st.number_input("Batch size", 1, 4096, key=view.key("batch")))
+        batch = left.number_input("Batch size", 1, 4096, key=view.key("batch"))
         view.number("margin", 0, 10, 1.0, whole=False)
-        margin = float(
-            st.number_input(
-                "Margin of the loss",
-                0.0,
-                10.0,
-                step=0.1,
-                key=view.key("margin"),
-                help="By how much a cosine of the right class is to lead. The paper does not say.",
-            )
+        margin = right.number_input(
+            "Margin",
+            0.0,
+            10.0,
+            step=0.1,
+            format="%g",
+            key=view.key("margin"),
+            help="By how much a cosine of the right class is to lead in the loss. The paper does not say.",
+        )
+        view.number("hidden", 1, _WIDEST, 256)
+        hidden = left.number_input(
+            "Hidden width",
+            1,
+            _WIDEST,
+            key=view.key("hidden"),
+            help="Dimensions of the layer between the sounds and the shared space.",
+        )
+        view.number("shared", 1, _WIDEST, 512)
+        shared = right.number_input(
+            "Shared width",
+            1,
+            _WIDEST,
+            key=view.key("shared"),
+            help="Dimensions of the space in which sounds and texts are compared.",
         )
         view.choice("standardise", ["no", "yes"], "no")
         standardise = st.segmented_control(
@@ -76,31 +98,15 @@ def recipe(view: View) -> Recipe:
             required=True,
             help="Counted over all training classes, or estimated by drawing classes as first published.",
         )
-        view.number("momentum", 0, 0.999, 0.0, whole=False)
-        momentum = float(
-            st.number_input(
-                "Momentum",
-                0.0,
-                0.999,
-                step=0.1,
-                format="%g",
-                key=view.key("momentum"),
-                help="Share of a step that the next one goes on with; the paper names none.",
-            )
-        )
-        widths = {}
-        for name, said, usual in (("hidden", "hidden layer", 256), ("shared", "shared space", 512)):
-            view.number(name, 1, _WIDEST, usual)
-            widths[name] = int(st.number_input(f"Width of the {said}", 1, _WIDEST, key=view.key(name)))
     return {
-        "epochs": epochs,
-        "patience": patience,
-        "learning_rate": rate,
-        "batch_size": batch,
-        "margin": margin,
+        "epochs": int(epochs),
+        "patience": int(patience),
+        "learning_rate": float(rate),
+        "batch_size": int(batch),
+        "margin": float(margin),
         "standardise": standardise == "yes",
         "sampled": ranks == "sampled",
-        "momentum": momentum,
-        "hidden": widths["hidden"],
-        "shared": widths["shared"],
+        "momentum": float(momentum),
+        "hidden": int(hidden),
+        "shared": int(shared),
     }

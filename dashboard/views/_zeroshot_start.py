@@ -49,7 +49,15 @@ def show(
             st.warning(ui.plain(asked.tried.error), icon=":material/rule:")
             fits = asked.tried.fits
             if fits is not None:
-                st.button(f"Use {fits}", key="zeroshot-fit", on_click=_fit, args=(view, fits))
+                more = " They were found by a short search: larger ones may fit, too."
+                st.button(
+                    f"Use {fits}",
+                    key="zeroshot-fit",
+                    on_click=_fit,
+                    args=(view, fits),
+                    help="Training, validation and test classes with which all seeds can be drawn."
+                    + more * asked.tried.short,
+                )
             return
         spec = asked.spec
         st.caption(f"{ui.plain(spec.title)}. Recipe: {zeroshot.recipe(spec)}.")

@@ -166,7 +166,8 @@ def _problem(p: Pick, view: state.View) -> None:
             key=f"splits-fit-{p.letter}",
             on_click=_fit,
             args=(view, p),
-            help="Training, validation and test classes that there are enough of.",
+            help="Training, validation and test classes that there are enough of."
+            + " They were found by a short search: larger ones may fit, too." * (p.how == "diversity"),
         )
 
 

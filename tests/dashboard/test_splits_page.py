@@ -375,7 +375,7 @@ def test_a_file_is_loaded_and_one_that_is_no_split_says_why(shown: Workspace) ->
 def test_a_split_is_sent_to_training(made: Any, fresh: Workspace, tmp_path: Path) -> None:
     found = made.zero_shot(tmp_path, sounds=False, per_class=2)
     recipe = {"epochs": "7", "rate": "0.01", "batch": "32", "margin": "0.5", "ranks": "sampled"}
-    recipe |= {"standardise": "yes", "models": "2"}
+    recipe |= {"standardise": "yes", "models": "2", "momentum": "0.5", "hidden": "32", "shared": "48"}
     link = {"train": "4", "validation": "1", "test": "3"} | recipe
     app = run("splits", patience="3", **link)
     assert "Patience needs at least 2 validation classes" in app.warning[0].value
@@ -391,11 +391,19 @@ def test_a_split_is_sent_to_training(made: Any, fresh: Workspace, tmp_path: Path
     assert fields["setup"] == "splits"
     assert fields["seeds"] == 2
     wanted = {"epochs": 7, "learning_rate": 0.01, "batch_size": 32, "margin": 0.5, "patience": 0}
-    wanted |= {"sampled": True, "standardise": True}
+    wanted |= {"sampled": True, "standardise": True, "momentum": 0.5, "hidden": 32, "shared": 48}
     assert {name: fields[name] for name in wanted} == wanted
     split = splits.draw(classes_of(found), Rule("similarity", Sizes(4, 1, 3)))
     assert [split_from_json(text) for text in fields["splits"]] == [split]
     assert any(b.label == "See them in Zero-shot" for b in app.button)
+    # Of five classes the ratios 0.55 and 0.6 are three: one split under two names is trained on once.
+    both = {"train": "5", "validation": "1", "test": "2", "compare": "yes", "models": "2", "epochs": "7"}
+    both |= {f"b-{name}": both[name] for name in ("train", "validation", "test")}
+    app = run("splits", **both, ratio="0.55", **{"b-ratio": "0.6"})
+    assert "the same classes in every part, so they are trained on once" in words(app)
+    press(app, "Train on this split")
+    fields = [j.spec["fields"] for j in found.queue.jobs() if j.spec["type"] == "ZeroShotGrid"]
+    assert sorted(len(f["splits"]) for f in fields) == [1, 1]
 
 
 def test_any_nonsense_in_the_link_is_no_error(shown: Workspace) -> None:
