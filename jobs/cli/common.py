@@ -14,9 +14,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from jobs.encoders import trained
 from jobs.queue import Job
-from jobs.specs import Spec
-from jobs.workspace import Workspace
+from jobs.specs import EmbedAudio, Spec, SpecError
+from jobs.workspace import Dataset, Workspace
 
 #: Exit statuses, the same for every command.
 OK, FAILED, BAD_INPUT, BUSY, INTERRUPTED = 0, 1, 2, 3, 130
@@ -41,6 +42,23 @@ err = Console(stderr=True, highlight=False, emoji=False)
 def open_workspace(path: Path | None) -> Workspace:
     """Open the workspace that the options name."""
     return Workspace.open(path)
+
+
+def space_of(workspace: Workspace, dataset: Dataset, encoder: str) -> EmbedAudio:
+    """Return a space of a dataset by its encoder, or by the name of one that was trained here.
+
+    Raises
+    ------
+    SpecError
+        For a trained space that is not there; and what `EmbedAudio` says of an encoder.
+    """
+    if not encoder.startswith(f"{trained.NAME}:"):
+        return EmbedAudio(dataset=dataset.ref, encoder=encoder)
+    there = {s.encoder: s.spec for s in workspace.spaces(dataset) if s.spec.source is not None}
+    if encoder not in there:
+        known = f"; there are {', '.join(there)}" if there else ""
+        raise SpecError(f"No space {encoder!r} of {dataset.name} was kept{known}.")
+    return there[encoder]
 
 
 def say(message: str) -> None:

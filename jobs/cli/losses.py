@@ -10,10 +10,10 @@ import pandas as pd
 import typer
 
 from jobs import measures
-from jobs.cli.common import JsonOption, WorkspaceOption, compute, open_workspace, say, show
+from jobs.cli.common import JsonOption, WorkspaceOption, compute, open_workspace, say, show, space_of
 from jobs.cli.train import DatasetArgument, train_app
 from jobs.cli.work import BackgroundOption, PrintSpecOption, put_off
-from jobs.specs import SETTINGS, SMALL_CNN, EmbedAudio, LossGrid, LossNetworkGrid, SpecError
+from jobs.specs import SETTINGS, SMALL_CNN, LossGrid, LossNetworkGrid, SpecError
 
 _PROPERTIES = ("mu_p", "sigma_p", "mu_n", "sigma_n")
 
@@ -153,7 +153,7 @@ def losses(
         if settings is not None:
             raise SpecError("--settings are those of a network; give --network, or leave them out.")
         _refuse_unknown(asked, LossGrid, "head", "networks")
-        embedding = EmbedAudio(dataset=ds.ref, encoder=encoder)
+        embedding = space_of(ws, ds, encoder)
         spec = LossGrid(embedding=embedding, labels=ds.labels_fingerprint, **asked)
     else:
         if settings is not None and settings not in SETTINGS:

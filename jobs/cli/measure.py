@@ -8,7 +8,7 @@ import numpy as np
 import typer
 
 from jobs import measures
-from jobs.cli.common import JsonOption, WorkspaceOption, compute, open_workspace, show
+from jobs.cli.common import JsonOption, WorkspaceOption, compute, open_workspace, show, space_of
 from jobs.cli.work import BackgroundOption, put_off
 from jobs.specs import (
     Agreement,
@@ -172,7 +172,7 @@ def retrieve(
 
 def _spaces(ws: Workspace, ds: Dataset, encoders: list[str] | None) -> list[EmbedAudio]:
     if encoders:
-        return list({e: EmbedAudio(dataset=ds.ref, encoder=e) for e in encoders}.values())
+        return list({e: space_of(ws, ds, e) for e in encoders}.values())
     found = [space.spec for space in ws.spaces(ds) if space.state == "done"]
     if not found:
         raise SpecError(f"Dataset {ds.name} has no space yet; name encoders, or run `hearspace embed` first.")

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from jobs.cli.common import FAILED, JsonOption, WorkspaceOption, open_workspace, say, show, size
-from jobs.specs import EmbedAudio, SpecError, from_json
+from jobs.cli.common import FAILED, JsonOption, WorkspaceOption, open_workspace, say, show, size, space_of
+from jobs.specs import SpecError, from_json
 from jobs.workspace import WorkspaceError
 
 cache_app = typer.Typer(help="List, check and trim what is cached.", no_args_is_help=True)
@@ -146,7 +146,7 @@ def export(
 
     ws = open_workspace(workspace)
     ds = ws.dataset(dataset)
-    spec = EmbedAudio(dataset=ds.ref, encoder=encoder)
+    spec = space_of(ws, ds, encoder)
     if not ws.cache.contains(spec.key):
         raise SpecError(
             f"{dataset} is not embedded with {encoder} yet; `hearspace embed {dataset} {encoder}` does it."

@@ -25,10 +25,10 @@ from core.splits import (
     split_to_json,
 )
 from jobs import measures, splits
-from jobs.cli.common import JsonOption, WorkspaceOption, compute, open_workspace, say, show
+from jobs.cli.common import JsonOption, WorkspaceOption, compute, open_workspace, say, show, space_of
 from jobs.cli.work import BackgroundOption, PrintSpecOption, put_off
 from jobs.grid_splits import check_count
-from jobs.specs import EmbedAudio, SpecError, ZeroShotGrid
+from jobs.specs import SpecError, ZeroShotGrid
 from jobs.workspace import Dataset, Workspace
 
 train_app = typer.Typer(help="Train models and judge them.", no_args_is_help=True)
@@ -137,7 +137,7 @@ def zero_shot(
     if setup is Setup.similarity and not split:
         check_n_clusters(clusters, len(_single(ds)))
     spec = ZeroShotGrid(
-        embedding=EmbedAudio(dataset=ds.ref, encoder=encoder),
+        embedding=space_of(ws, ds, encoder),
         text=measures.class_texts(ds, text, of=of),
         labels=ds.labels_fingerprint,
         setup="splits" if split else setup.value,

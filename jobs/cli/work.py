@@ -20,8 +20,9 @@ from jobs.cli.common import (
     open_workspace,
     say,
     show,
+    space_of,
 )
-from jobs.specs import EmbedAudio, EmbedText, Project, Spec, SpecError, from_json, parse
+from jobs.specs import EmbedText, Project, Spec, SpecError, from_json, parse
 from jobs.workspace import Workspace
 
 
@@ -102,7 +103,7 @@ def embed(
     specs: list[Spec] = []
     for name in encoders:
         if text is None:
-            specs.append(EmbedAudio(dataset=ds.ref, encoder=name))
+            specs.append(space_of(ws, ds, name))
         else:
             from jobs.texts import texts_fingerprint, texts_of
 
@@ -138,7 +139,7 @@ def project(
     Exit status: 0 when the map is there, 1 if a job failed, 2 for unknown names or parameters.
     """
     ws = open_workspace(workspace)
-    embedding = EmbedAudio(dataset=ws.dataset(dataset).ref, encoder=encoder)
+    embedding = space_of(ws, ws.dataset(dataset), encoder)
     spec = Project(
         embedding=embedding,
         method=method,

@@ -534,7 +534,11 @@ def test_sounds_are_decoded_once_and_read_in_crops(dataset: Dataset, tmp_path: P
 
 
 def test_the_command_trains_keeps_and_prints(
-    found: Any, spec: ContrastiveGrid, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+    found: Any,
+    spec: ContrastiveGrid,
+    workspace: Workspace,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     options = ["--max-epochs", "3", "--frozen-epochs", "1", "--pretrain-epochs", "2", "--seconds", "0.4"]
     options += ["--sample-rate", "8000", "--dim", "6", "--pretraining", "none", "--test-class", "Bark"]
@@ -567,5 +571,16 @@ def test_the_command_trains_keeps_and_prints(
     status, out, err = call(capsys, "classify", "world", name, "--class", "Bark", "--class", "Meow", *where)
     assert status == 0, err
     assert "of 8 clips among 2 classes; chance is 0.500" in out
+    # A space like any other, on the command line as well.
+    file = tmp_path / "space.npz"
+    status, _, err = call(capsys, "export", "world", name, str(file), *where)
+    assert status == 0, err
+    np.testing.assert_array_equal(
+        np.load(file)["embeddings"], workspace.cache.open(made.key).array("audio_Ea_0")
+    )
+    status, out, err = call(capsys, "measure", "world", name, "--json", *where)
+    assert (status, json.loads(out)[0]["dimensions"]) == (0, 6), err
+    status, _, err = call(capsys, "project", "world", "trained:ea-x@000000", *where)
+    assert (status, "No space 'trained:ea-x@000000' of world was kept; there are" in err) == (2, True), err
     status, _, err = call(capsys, "classify", "world", "trained:ea-x@000000", *where)
     assert (status, "there are trained:ea-none-dirty@" in err) == (2, True)
