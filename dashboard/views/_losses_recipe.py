@@ -1,4 +1,4 @@
-"""How the models of a training are trained: numbers that are seldom changed, behind a button."""
+"""How the models of a training are trained: numbers that are seldom changed, behind buttons."""
 
 from __future__ import annotations
 
@@ -42,6 +42,11 @@ def show(view: state.View, model: str) -> dict[str, Any]:
             number("hidden", 0, 8192, "Width of a hidden layer", "0 for a linear projection.")
         number("mixup", 0.0, 1.0, "Mixup", "Share of clips that are mixed; only for losses of soft labels.")
         number("folds", 0, 100, "Folds", "0 takes the dataset’s own; five are drawn where it has none.")
+        if model != "head":
+            number("warm_up", 0, 1000, "Epochs of warm-up", link="warm")
+            view.choice("schedule", list(SCHEDULES), SCHEDULES[0])
+            wanted["schedule"] = st.selectbox("Learning rate then", SCHEDULES, key=view.key("schedule"))
+    with st.popover("Options of losses", icon=":material/functions:"):
         number("focal_gamma", 0.0, 100.0, "γ of focal loss", "0 is cross-entropy.", link="focal")
         number("opl_gamma", 0.0, 100.0, "γ of OPL", link="opl")
         number("opl_weight", 0.0, 100.0, "Weight of OPL beside cross-entropy", link="oplw")
@@ -54,14 +59,13 @@ def show(view: state.View, model: str) -> dict[str, Any]:
             required=True,
             help="The released code also has γ = 0 for focal loss, and γ = 2 and a weight of 0.1 for OPL.",
         )
-        if model != "head":
-            number("seconds", 0.65, 60.0, "Seconds of each clip", "From its beginning.")
-            number("frequency_mask", 0, 128, "Bands that are hidden, at most", "SpecAugment.", link="bands")
-            number("time_mask", 0, 6000, "Frames that are hidden, at most", "10 ms each.", link="frames")
-            number("warm_up", 0, 1000, "Epochs of warm-up", link="warm")
-            if model == "cnn":
-                view.choice("taper", list(TAPERS), TAPERS[0])
-                wanted["taper"] = st.selectbox("Window of spectra", TAPERS, key=view.key("taper"))
-            view.choice("schedule", list(SCHEDULES), SCHEDULES[0])
-            wanted["schedule"] = st.selectbox("Learning rate then", SCHEDULES, key=view.key("schedule"))
+    if model == "head":
+        return wanted
+    with st.popover("Spectrograms", icon=":material/graphic_eq:"):
+        number("seconds", 0.65, 60.0, "Seconds of each clip", "From its beginning.")
+        number("frequency_mask", 0, 128, "Bands that are hidden, at most", "SpecAugment.", link="bands")
+        number("time_mask", 0, 6000, "Frames that are hidden, at most", "10 ms each.", link="frames")
+        if model == "cnn":
+            view.choice("taper", list(TAPERS), TAPERS[0])
+            wanted["taper"] = st.selectbox("Window of spectra", TAPERS, key=view.key("taper"))
     return wanted
