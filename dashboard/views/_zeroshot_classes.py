@@ -60,20 +60,19 @@ def _table(shown: ByClass) -> None:
     for p in shown.properties:
         r, s = p.pearson, p.spearman
         if r is None or s is None or not np.isfinite(r.r):
-            rows.append([Cell(PROPERTIES[p.name]), *[Cell("–")] * 4])
+            rows.append([Cell(PROPERTIES[p.name]), *[Cell("–")] * 3])
             continue
         adjusted = "< 0.001" if p.adjusted < 0.001 else f"{p.adjusted:.3f}"
         rows.append(
             [
-                Cell(PROPERTIES[p.name]),
+                Cell(PROPERTIES[p.name], f"n = {numbers.count(r.n, 'class')}"),
                 Cell(numbers.signed(r.r), f"{numbers.signed(r.low)} to {numbers.signed(r.high)}"),
                 Cell(adjusted),
                 Cell(numbers.signed(s.r)),
-                Cell(f"{r.n:,}"),
             ]
         )
     heads = [("property of a class", "hs-words")]
-    heads += [(head, "") for head in ("r with accuracy|95% interval", "p,|corrected", "ρ", "classes")]
+    heads += [(head, "") for head in ("r with accuracy|95% interval", "p,|corrected", "ρ")]
     ui.scores(heads, rows, label="Correlations of properties of classes with their accuracy")
     if not shown.told:
         st.caption(
