@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from cache import CacheError
-from jobs.cli import contrastive, data, leaks, losses, measure, pairs, service, store, train, work
+from jobs.cli import contrastive, curate, data, leaks, losses, measure, pairs, service, store, train, work
 from jobs.cli.common import BAD_INPUT, BUSY, INTERRUPTED, err
 from jobs.workspace import WorkerBusy
 
@@ -53,6 +53,7 @@ pairs.register(app)
 train.register(app)
 losses.register(app)
 contrastive.register(app)
+curate.register(app)
 store.register(app)
 
 

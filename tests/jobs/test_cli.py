@@ -47,6 +47,7 @@ WANTED = {"demo", "serve", "worker", "add", "datasets", "encoders", "embed", "pr
     "retrieve",
     "leaks",
     "pairs",
+    "curate",
     "train",
     "splits",
     "jobs",
