@@ -43,10 +43,10 @@ _WORDS = {
 #: What each setup has no use for, so that it cannot split the key.
 _UNUSED = {
     "similarity": ("splits", "ranges", "n_ranges", "n_test_sets"),
-    "diversity": ("splits", "ratios"),
+    "diversity": ("splits", "ratios", "clusters"),
     "splits": (
         *("n_train", "n_validation", "n_test", "fit_sizes"),
-        *("ratios", "ranges", "n_ranges", "n_test_sets"),
+        *("ratios", "clusters", "ranges", "n_ranges", "n_test_sets"),
     ),
 }
 

@@ -15,7 +15,14 @@ from scipy import stats
 from sklearn.metrics import confusion_matrix, silhouette_samples
 from streamlit.testing.v1 import AppTest
 
-from core.splits import PAPER_RANGES, PAPER_RATIOS, ClassSplit, random_split, split_to_json
+from core.splits import (
+    PAPER_RANGES,
+    PAPER_RATIOS,
+    ClassSplit,
+    random_split,
+    split_from_json,
+    split_to_json,
+)
 from dashboard import (
     data,
     split_links,
@@ -28,6 +35,7 @@ from dashboard import (
 from dashboard.splits import Sizes
 from dashboard.zeroshot import Result
 from jobs import inprocess
+from jobs import splits as saved
 from jobs.specs import EmbedText, ZeroShotGrid
 from jobs.workspace import Workspace
 from tests.dashboard.helpers import address, everything, html, press, ran, run, showing, words
@@ -546,6 +554,42 @@ def test_ratios_and_ranges_of_ones_own_are_asked_for_and_shared_by_the_link(
     # Patience is refused in one sentence without names of fields.
     app = run("zeroshot", patience="5", **sizes)
     assert app.warning[0].value.replace("\\", "") == zeroshot_asked.impatient(5, 1)
+
+
+def test_saved_splits_are_trained_on_from_here(made: Any, fresh: Workspace, tmp_path: Path) -> None:
+    found = made.zero_shot(tmp_path, sounds=False, per_class=2)
+    link = {"space": "melstats", "setup": "splits"}
+    app = run("zeroshot", **link)
+    assert "No split of small is saved yet" in app.warning[0].value.replace("\\", "")
+    names = sorted(set(found.dataset("small").clips["label"]))
+    kept = [random_split(names, seed=s, sizes=Sizes(4, v, 3)) for s, v in ((0, 2), (1, 1))]
+    for name, split in zip(("far", "near"), kept, strict=True):
+        saved.save(found, "small", name, split)
+    saved.save(found, "small", "alien", ClassSplit(("Wolf", "Owl"), ("Bee",), tuple(names[:2])))
+    app = run("zeroshot", **link)
+    assert "No split is chosen" in app.warning[0].value
+    app.multiselect(key="zeroshot.own").set_value(["far", "near"])
+    app.number_input(key="zeroshot.seeds").set_value(2)
+    ran(app)
+    assert not app.warning
+    press(app, "Train 4 models")
+    (job,) = [j for j in found.queue.jobs() if j.spec["type"] == "ZeroShotGrid"]
+    fields = job.spec["fields"]
+    assert (fields["setup"], fields["seeds"]) == ("splits", 2)
+    assert [split_from_json(text) for text in fields["splits"]] == kept
+    assert app.query_params["own"] == ["far", "near"]
+    # What cannot be is one sentence, and nothing can be started.
+    for more, why in (
+        ({"own": ["alien"]}, "'Wolf'"),
+        ({"own": ["far", "near"], "patience": "3"}, "Patience needs at least 2 validation classes"),
+    ):
+        app = run("zeroshot", **link, **more)
+        assert why in app.warning[0].value.replace("\\", "")
+        assert not any(b.label.startswith("Train ") for b in app.button)
+    app = run("zeroshot", **link, own=["far"], patience="3")
+    assert any(b.label == "Train 6 models" for b in app.button)
+    (found.root / "splits" / "small" / "far.json").write_text("{")
+    assert "is no JSON" in run("zeroshot", **link, own=["far"]).warning[0].value
 
 
 def test_ratios_and_ranges_are_read_as_they_are_written() -> None:

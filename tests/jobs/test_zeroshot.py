@@ -544,7 +544,7 @@ def test_title_says_setup_and_counts() -> None:
 
 def test_what_a_setup_has_no_use_for_does_not_split_the_key() -> None:
     assert spec_of(n_ranges=4, n_test_sets=2).key == spec_of().key
-    assert spec_of(setup="diversity", ratios=(0.5,)).key == spec_of(setup="diversity").key
+    assert spec_of(setup="diversity", ratios=(0.5,), clusters=7).key == spec_of(setup="diversity").key
     assert spec_of(setup="diversity", ranges=PAPER_RANGES).key == spec_of(setup="diversity").key
     assert spec_of(setup="diversity", n_ranges=5, ranges=((0.1, 0.2),)).key != spec_of(setup="diversity").key
     compact, wide = json.dumps(SPLIT), json.dumps(SPLIT, indent=4)
@@ -633,7 +633,7 @@ def test_train_from_the_command_line(
     monkeypatch.setenv("COLUMNS", "200")
     space = embed(workspace, dataset)
     text = embed_text(workspace, dataset)
-    monkeypatch.setattr("jobs.cli.train.EmbedAudio", lambda **_: space)
+    monkeypatch.setattr("jobs.cli.train.space_of", lambda *_: space)
     monkeypatch.setattr(measures, "class_texts", lambda *_, **__: text)
     quick = ["--epochs", "20", "--seeds", "2", "--learning-rate", "1", "--sizes", "3/2/2"]
     base = ["train", "zero-shot", "sounds", "melstats", *quick]
@@ -684,7 +684,7 @@ def test_what_cannot_be_is_said_before_anything_waits(
 ) -> None:
     monkeypatch.setenv("HEARSPACE_HOME", str(workspace.root))
     space, text = embed(workspace, dataset), embed_text(workspace, dataset)
-    monkeypatch.setattr("jobs.cli.train.EmbedAudio", lambda **_: space)
+    monkeypatch.setattr("jobs.cli.train.space_of", lambda *_: space)
     monkeypatch.setattr(measures, "class_texts", lambda *_, **__: text)
     small = ("--sizes", "3/2/2")
     for options, said in (
@@ -701,7 +701,7 @@ def test_what_cannot_be_is_said_before_anything_waits(
         assert not workspace.queue.jobs()
     # What hangs on where classes lie is not known without a space; how many there are is.
     other = replace(space, identity="melstats/other")
-    monkeypatch.setattr("jobs.cli.train.EmbedAudio", lambda **_: other)
+    monkeypatch.setattr("jobs.cli.train.space_of", lambda *_: other)
     base = ("train", "zero-shot", "sounds", "melstats", "--background")
     status, _, err = call(capsys, *base)
     assert (status, "There are 21 classes; sizes 20/5/5 need 30: ask for fewer." in err) == (2, True)
