@@ -10,6 +10,7 @@ from dashboard import data, numbers, predictors, predictors_board, separability,
 from dashboard.predictors import Dot
 from dashboard.predictors_board import Board, Reference
 from dashboard.views import _predictors_parts as parts
+from dashboard.views import _predictors_towers as tower_parts
 from dashboard.views._dataset import choose, no_space, none_there, wait_for_sounds
 from jobs.workspace import Workspace
 
@@ -59,13 +60,16 @@ def render(workspace: Workspace) -> None:
     shown = predictors.dots(b, chosen.reference, chosen.k)
     asked = _asked(view, shown)
     space = view.text("dot", check=lambda given: given in b.spaces)
-    view.write()
-    ui.notes(view.notes)
+    notes = st.container()
     file = f"{b.dataset.name}-{asked.accuracy}"
     parts.scatter(view, b, chosen.reference, chosen.k, shown, asked, space, file)
     parts.ranking(shown, asked, chosen.reference, file)
     parts.sizes(view, b, chosen.reference, chosen.k, chosen.largest, shown, asked, file)
     parts.everything(workspace, b, chosen.reference, chosen.k, shown, asked, file)
+    tower_parts.show(workspace, view, b, c, b.dataset.name)
+    view.write()
+    with notes:
+        ui.notes(view.notes)
 
 
 def _controls(workspace: Workspace, view: state.View, names: list[str]) -> _Chosen | None:

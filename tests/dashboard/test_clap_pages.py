@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
-from dashboard import pages, predictors, predictors_board
+from dashboard import leakage_model, pages, predictors, predictors_board, towers
 from jobs import inprocess, measures
 from jobs.contrastive import PROMPTS, classification
 from jobs.datasets.importer import import_dataset
-from jobs.specs import ClassAnalogies, Project
+from jobs.specs import ClassAnalogies, Project, from_json
 from tests.dashboard import made
-from tests.dashboard.helpers import everything, run, showing
+from tests.dashboard.helpers import everything, press, run, showing, words
 from tests.jobs import tiny_models
 
 CLASSES = {"Dog bark": "Animals", "Crow": "Animals", "Rain": "Nature", "Sea waves": "Nature"}
@@ -98,3 +99,36 @@ def test_it_is_a_dot_with_the_accuracy_of_its_classification(heard: SimpleNamesp
     assert dot.accuracies["held_out"].n == 0
     app = run("predictors", dataset="small", x="silhouette", y="two_towers", dot=heard.space.encoder)
     assert f"{meta['accuracy']:.3f}" in everything(app)
+
+
+def test_its_classification_is_looked_into_and_asked_for(heard: SimpleNamespace) -> None:
+    artifact = heard.workspace.cache.open(heard.asked.key)
+    name = heard.space.encoder
+    found = towers.result(heard.asked)
+    p = artifact.table("predictions").to_pandas()
+    for i, label in enumerate(found.judged.classes):
+        mine = p[p["label"] == label]
+        low, high = stats.binomtest(int((mine["predicted"] == label).sum()), len(mine)).proportion_ci(
+            method="wilson"
+        )
+        assert found.judged.accuracy[i, 1:] == pytest.approx([low, high])
+    np.testing.assert_array_equal(found.judged.confusion, artifact.array("confusion"))
+    true, taken = leakage_model.first_cell(found.judged)
+    cell = towers.in_cell(found, true, taken)
+    wanted = p[(p["label"] == true) & (p["predicted"] == taken)]
+    assert sorted(cell["clip_id"]) == sorted(wanted["clip_id"])
+    app = run("predictors", dataset="small", tower=name, prompts="{} | the sound of {}")
+    said = everything(app)
+    meta = artifact.meta
+    assert f"{meta['accuracy']:.3f} ({meta['low']:.3f} to {meta['high']:.3f})" in said
+    assert f"<small>clips</small><b>{meta['n']}</b>" in said
+    # Other prompts are another classification, which is asked for by a click.
+    app = run("predictors", dataset="small", tower=name, prompts="a noise like {}")
+    press(app, "Classify 16 clips")
+    (job,) = [
+        j for j in heard.workspace.queue.jobs() if j.active and j.spec["type"] == "ZeroShotClassification"
+    ]
+    assert [text.template for text in from_json(job.spec).texts] == ["a noise like {}"]  # type: ignore[attr-defined]
+    for job in heard.workspace.queue.jobs():
+        heard.workspace.queue.cancel(job.key)
+    assert "it must hold {} once" in words(run("predictors", dataset="small", tower=name, prompts="noise"))
