@@ -22,7 +22,7 @@ from jobs.workspace import Dataset, Workspace
 
 #: The text encoder that is offered where there is no space of texts yet.
 USUAL_TEXT = "minilm"
-SETUPS = {"similarity": "similarity", "diversity": "diversity", "splits": "splits of one’s own"}
+SETUPS = {"similarity": "similarity", "diversity": "diversity", "splits": "own splits"}
 #: What groups of models differ in, in a word.
 VARIES = {"similarity": "ratio", "diversity": "range", "splits": "split"}
 #: Axis of the similarity ratio.
