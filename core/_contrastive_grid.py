@@ -16,7 +16,8 @@ import torch
 from torch import nn
 
 from core._contrastive_data import VALIDATION_CROPS, Sounds, crop_places
-from core._contrastive_model import Arrays, Learner, Material, Task, Trained, fitting_threads
+from core._contrastive_model import Learner, Material, Task, Trained, fitting_threads
+from core._contrastive_weights import Arrays
 from core._training import Checkpoint, Progress
 
 _TELL = 0.2  # seconds between two calls of progress

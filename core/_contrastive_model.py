@@ -25,12 +25,12 @@ from core._contrastive_data import (
 )
 from core._contrastive_losses import clip_loss, soft_clip_loss
 from core._contrastive_recipe import ContrastiveRecipe, ModelPlan
+from core._contrastive_weights import Arrays, load, moments_of, named, restore, weights_of
 
 _CURVES = 5
 _SMALL = 10**6  # weights
 _PASSES = 64  # clips or texts that go through a network at a time where no gradient is wanted
 
-Arrays = dict[str, np.ndarray]
 Embed = Callable[[np.ndarray], torch.Tensor]
 Tick = Callable[[int], object]
 
@@ -410,45 +410,3 @@ class Learner:
             return self._look_up(rows)
         with precision(self._recipe, self._material.device):
             return self._text([texts[i] for i in rows]).float()
-
-
-def named(arrays: Mapping[str, np.ndarray], start: str) -> Arrays:
-    """Return the arrays whose names begin so, by the rest of their names."""
-    return {n.removeprefix(start): np.asarray(a) for n, a in arrays.items() if n.startswith(start)}
-
-
-def load(parts: Mapping[str, nn.Module], weights: Mapping[str, np.ndarray]) -> None:
-    """Put weights, named by part, into the networks they are of; a part that has none stays as it is."""
-    for part, network in parts.items():
-        own = named(weights, f"{part}.")
-        if own:
-            network.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in own.items()})
-
-
-def weights_of(parts: Mapping[str, nn.Module]) -> Arrays:
-    """Return copies of all weights, named by part."""
-    return {
-        f"{part}.{name}": w.detach().cpu().numpy().copy()
-        for part, network in parts.items()
-        for name, w in network.state_dict().items()
-    }
-
-
-def moments_of(optimiser: torch.optim.Adam) -> Arrays:
-    """Return copies of what Adam remembers of each weight."""
-    return {
-        f"adam.{i}.{name}": values.detach().cpu().numpy().copy()
-        for i, weight in enumerate(optimiser.param_groups[0]["params"])
-        for name, values in optimiser.state.get(weight, {}).items()
-    }
-
-
-def restore(optimiser: torch.optim.Adam, arrays: Mapping[str, np.ndarray]) -> None:
-    """Make Adam remember what `moments_of` gave."""
-    for i, weight in enumerate(optimiser.param_groups[0]["params"]):
-        found = named(arrays, f"adam.{i}.")
-        if found:  # a weight that takes no part has none
-            optimiser.state[weight] = {
-                name: torch.from_numpy(array.copy()).to("cpu" if name == "step" else weight.device)
-                for name, array in found.items()
-            }

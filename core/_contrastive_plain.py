@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from core._contrastive_data import VALIDATION_CROPS, batches, crop_places, epoch_pairs, torch_seed
-from core._contrastive_model import Arrays, Heads, Material, Task, Trained, embed_texts, precision, weights_of
+from core._contrastive_model import Heads, Material, Task, Trained, embed_texts, precision
+from core._contrastive_weights import Arrays, weights_of
 
 
 def train_plainly(task: Task, material: Material) -> Trained:

@@ -21,18 +21,9 @@ from core._contrastive_data import (
     torch_seed,
     uniform_weights,
 )
-from core._contrastive_model import (
-    Arrays,
-    fitting_threads,
-    linear,
-    load,
-    moments_of,
-    named,
-    precision,
-    restore,
-    weights_of,
-)
+from core._contrastive_model import fitting_threads, linear, precision
 from core._contrastive_recipe import ContrastiveRecipe
+from core._contrastive_weights import Arrays, load, moments_of, named, restore, weights_of
 from core._training import Checkpoint, Progress
 
 _HEAD = 4  # which weights are drawn: after those of both projectors

@@ -13,8 +13,9 @@ from torch import nn
 
 from core._contrastive_data import Pairs, Sounds
 from core._contrastive_input import default_device, passed_whole, text_vectors
-from core._contrastive_model import Heads, Material, Task, Trained, load, weights_of
+from core._contrastive_model import Heads, Material, Task, Trained
 from core._contrastive_recipe import ContrastiveRecipe, ModelPlan
+from core._contrastive_weights import load, weights_of
 
 #: The curves of a model, in this order where they are stacked.
 CURVES = ("loss", "validation_loss", "temperature", "rate", "gradient_norm")

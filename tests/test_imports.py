@@ -38,6 +38,7 @@ CORE_WITH_TORCH = {
     "core._contrastive_plain",
     "core._contrastive_pretraining",
     "core._contrastive_trained",
+    "core._contrastive_weights",
 }
 #: Compiled loops; every use of it is inside a function.
 CORE_WITH_NUMBA = {"core._kernels", "core._rank_kernels"}
