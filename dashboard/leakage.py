@@ -19,7 +19,7 @@ from dashboard.memory import once
 from dashboard.zeroshot import USUAL_TEXT
 from dashboard.zeroshot_related import line
 from jobs import contrastive, encoders
-from jobs.captions import captions_of
+from jobs.captions import captions_fingerprint, captions_of
 from jobs.queue import State
 from jobs.specs import EmbedAudio, EmbedText, SpecError, from_json
 from jobs.specs.contrastive import PRETRAININGS, TRAININGS, ContrastiveGrid
@@ -291,10 +291,11 @@ def duration(found: Result) -> str:
 
 @dataclass(frozen=True)
 class Captions:
-    """How many captions a dataset has, and of how many clips."""
+    """How many captions a dataset has, of how many clips, and what tells them from others."""
 
     n: int
     clips: int
+    fingerprint: str
 
 
 def captions(dataset: Dataset) -> Captions:
@@ -302,9 +303,10 @@ def captions(dataset: Dataset) -> Captions:
 
     def count() -> Captions:
         table = captions_of(dataset)
-        return Captions(len(table), int(table["clip_id"].nunique()))
+        return Captions(len(table), int(table["clip_id"].nunique()), captions_fingerprint(table))
 
-    return once(("captions", dataset.fingerprint, dataset.labels_fingerprint, len(dataset.captions)), count)
+    # They can change while sounds and labels stay.
+    return once(("captions", dataset.name, dataset.fingerprint, dataset.created), count)
 
 
 def text_encoders(shown: Workspace, dataset: Dataset) -> list[str]:

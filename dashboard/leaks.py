@@ -126,7 +126,8 @@ def of_dataset(dataset: Dataset, of: str) -> Texts:
         name = f"{OF[of]} of {dataset.name}"
         return Texts(key, name, texts, clips, of == "labels", dataset=dataset.name if clips else "")
 
-    return once(("leak-texts", dataset.name, dataset.fingerprint, dataset.labels_fingerprint, of), make)
+    # Captions and descriptions can change while sounds and labels stay.
+    return once(("leak-texts", dataset.name, dataset.fingerprint, dataset.created, of), make)
 
 
 def keep(root: Path, name: str, data: bytes) -> str:

@@ -49,7 +49,8 @@ def grid_of(dataset: Dataset, *, recipe: str = "small", **settings: Any) -> Cont
     dataset : Dataset
     recipe : {"small", "paper"}, default "small"
     **settings
-        Any field of `ContrastiveGrid`, in the place of what the recipe says.
+        Any field of `ContrastiveGrid`, in the place of what the recipe says; ``captions`` where their
+        fingerprint is known already, which takes a while of very many.
 
     Raises
     ------
@@ -65,18 +66,19 @@ def grid_of(dataset: Dataset, *, recipe: str = "small", **settings: Any) -> Cont
     """
     if recipe not in RECIPES:
         raise SpecError(f"The recipe is {recipe!r}; it must be one of {', '.join(RECIPES)}.")
-    captions = captions_of(dataset)
-    if captions.empty:
-        raise SpecError(
-            f"Dataset {dataset.name} has no captions to train on; give the clip table a column caption, or "
-            "add a dataset that has some (`hearspace add NAME FOLDER --adapter captions`)."
-        )
+    if "captions" not in settings:
+        captions = captions_of(dataset)
+        if captions.empty:
+            raise SpecError(
+                f"Dataset {dataset.name} has no captions to train on; give the clip table a column caption, "
+                "or add a dataset that has some (`hearspace add NAME FOLDER --adapter captions`)."
+            )
+        settings["captions"] = captions_fingerprint(captions)
     found, backbone = RECIPES[recipe]
     given = {name: getattr(found, name) for name in ContrastiveRecipe.__dataclass_fields__}
     spec = ContrastiveGrid(
         dataset=dataset.ref,
         labels=dataset.labels_fingerprint,
-        captions=captions_fingerprint(captions),
         **({"backbone": backbone} | given | settings),
     )
     held_out_classes(dataset, spec.test_classes)

@@ -120,6 +120,7 @@ def _asked(view: state.View, dataset: Dataset, classes: list[str], encoders: lis
     return contrastive.grid_of(
         dataset,
         recipe=recipe,
+        captions=leakage.captions(dataset).fingerprint,
         text_encoder=str(text),
         test_classes=tuple(tests),
         pretraining=tuple(p for p in PRETRAININGS if p in before),

@@ -13,9 +13,19 @@ import pytest
 from scipy import stats
 from sklearn.metrics import confusion_matrix
 
-from dashboard import data, leakage, leakage_captions, leakage_curves, leakage_maps, leakage_model, memory
+from dashboard import (
+    data,
+    leakage,
+    leakage_captions,
+    leakage_curves,
+    leakage_maps,
+    leakage_model,
+    leaks,
+    memory,
+)
 from dashboard.leakage import Result
 from jobs import contrastive, inprocess, live
+from jobs.datasets.importer import Imported
 from jobs.workspace import Workspace
 from tests.dashboard import helpers, made_leakage
 from tests.dashboard.helpers import address, everything, html, press, showing, words
@@ -256,6 +266,8 @@ def test_a_grid_is_asked_for_and_its_job_is_shown(tmp_path: Path) -> None:
         jobs = found.queue.jobs()
         assert len(jobs) == 1
         grid = leakage.grids(found, found.dataset("small"))[0]
+        usual = contrastive.grid_of(found.dataset("small"), test_classes=("Owl", "Siren", "Wind"))
+        assert grid.spec.captions == usual.captions
         assert grid.spec.names == ("dirty/dirty", "dirty/clean", "none/dirty", "none/clean")
         assert grid.spec.test_classes == ("Owl", "Siren", "Wind")
         assert grid.spec.seed == 4
@@ -314,6 +326,31 @@ def test_pretraining_is_drawn_where_it_was_done_here(shown: Workspace, tmp_path:
     with showing(found.root):
         assert leakage_curves.pretraining(of(found)) is None
         assert "How the backbones were pre-trained" not in words(run())
+
+
+def test_captions_that_have_changed_are_read_anew(tmp_path: Path) -> None:
+    found, dataset = made_leakage.captioned(tmp_path, sounds=False, per_class=2)
+    with showing(found.root):
+        before = leakage.captions(found.dataset("small"))
+        texts = leaks.of_dataset(found.dataset("small"), "captions").texts
+        changed = dataset.captions.assign(caption="Nothing but wind")
+        imported = Imported(
+            dataset.clips,
+            dataset.classes,
+            dataset.report,
+            dataset.fingerprint,
+            dataset.labels_fingerprint,
+            captions=changed,
+        )
+        found.add_dataset("small", imported, adapter="folder", root=dataset.root)
+        after = leakage.captions(found.dataset("small"))
+        assert (before.n, before.clips) == (after.n, after.clips)
+        assert after.fingerprint == contrastive.grid_of(found.dataset("small")).captions != before.fingerprint
+        assert (
+            set(leaks.of_dataset(found.dataset("small"), "captions").texts)
+            == {"Nothing but wind"}
+            != set(texts)
+        )
 
 
 def test_what_cannot_be_trained_is_said(tmp_path: Path, made: Any) -> None:
