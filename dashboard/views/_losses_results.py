@@ -158,6 +158,7 @@ def properties(found: Result, file: str) -> None:
         "standard deviation as a line), the diamond a loss that has a weight for this very property; the "
         "dashed line is cross-entropy. **Does each weight move its own property?** That is the question of "
         f"section 4.4 of {_PAPER}: a diamond should lie left of the dashed line. Look at all four: one that "
-        "is lowered at the cost of another has moved the space, not mended it. Point at a dot to see in how "
-        "many models it is lower."
+        "is lowered at the cost of another has moved the space, not mended it. Deviations are small, too, "
+        "where all clips lie in one direction, with μₙ near 1. Point at a dot to see in how many models it "
+        "is lower."
     )
