@@ -9,7 +9,7 @@ from scipy import stats
 from core.statistics import blocked_permutation, pearson, regression, spearman
 
 
-@pytest.mark.parametrize("n", [4, 9, 60])
+@pytest.mark.parametrize("n", [9, 60])
 def test_spearman_is_scipys_with_ties_too(n: int) -> None:
     rng = np.random.default_rng(n)
     x, y = rng.integers(0, 5, n).astype(float), rng.normal(size=n)
@@ -20,6 +20,28 @@ def test_spearman_is_scipys_with_ties_too(n: int) -> None:
     half = 1.959963985 * np.sqrt((1 + found.r**2 / 2) / (n - 3))
     assert np.arctanh([found.low, found.high]) == pytest.approx(np.arctanh(found.r) + np.array([-half, half]))
     assert spearman(np.exp(y), y).r == pytest.approx(1)
+
+
+@pytest.mark.parametrize("n", [3, 4, 6])
+def test_spearmans_p_of_few_pairs_is_the_share_of_orders_as_strong(n: int) -> None:
+    rng = np.random.default_rng(n)
+    for x, y in ((rng.normal(size=n), rng.normal(size=n)), (np.arange(n) // 2, rng.integers(0, 3, n))):
+        y = np.asarray(y, float)
+        y[0], y[-1] = -1, 4
+        every = [stats.spearmanr(x, order).statistic for order in permutations(y)]
+        found = spearman(x, y)
+        assert found.r == pytest.approx(stats.spearmanr(x, y).statistic, abs=1e-12)
+        assert found.p == pytest.approx(np.mean(np.abs(every) >= abs(found.r) - 1e-9))
+
+
+def test_a_few_pairs_in_perfect_order_are_not_certain() -> None:
+    up, down = spearman([1, 2, 3, 4], [1, 5, 6, 70]), spearman([1, 2, 3, 4], [4, 3, 2, 1])
+    assert (up.r, up.p, up.high) == (pytest.approx(1), pytest.approx(2 / 24), 1)
+    assert up.low == pytest.approx(np.tanh(np.arctanh(0.8) - 1.959963985 * np.sqrt(1.32)))
+    assert (down.r, down.p, down.low, down.high) == tuple(
+        pytest.approx(v) for v in (-up.r, up.p, -1, -up.low)
+    )
+    assert spearman(np.arange(60), np.arange(60) ** 3).low > 0.99
 
 
 def test_spearman_of_few_or_constant_values_is_as_pearsons() -> None:
