@@ -96,9 +96,16 @@ class ContrastiveRecipe:
                 continue
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
                 raise ValueError(f"{name} is {value!r}; it must be a whole number from {least}.")
+        for name in (*_POSITIVE, "validation"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+                raise ValueError(f"{name} is {value!r}; it must be a number.")
         for name in _POSITIVE:
             if not 0 < getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be a number above 0.")
+        for name in _SWITCHES:
+            if not isinstance(getattr(self, name), bool | np.bool_):
+                raise ValueError(f"{name} is {getattr(self, name)!r}; it must be True or False.")
         if not self.plateau_factor <= 1:
             raise ValueError(f"plateau_factor is {self.plateau_factor}; it must be at most 1.")
         if not 0 <= self.validation < 1:
@@ -133,6 +140,7 @@ _POSITIVE = (
     "temperature",
     "pretrain_rate",
 )
+_SWITCHES = ("standardise", "learn_temperature", "tune_text")
 _CHOICES = {"validation_by": ("clip", "pair"), "mixed_precision": ("auto", "off", "bfloat16")}
 
 #: What the paper did.

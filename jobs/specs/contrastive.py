@@ -150,6 +150,9 @@ class ContrastiveGrid(Spec):
             name = encoders.canonical(self.text_encoder, modality="text")
             object.__setattr__(self, "text_encoder", name)
             object.__setattr__(self, "identity", encoders.identity(name, modality="text"))
+        for name in ("pretraining", "training", "test_classes", "prompts"):
+            if isinstance(getattr(self, name), str):
+                raise SpecError(f"{name} is the text {getattr(self, name)!r}; give a list of texts.")
         for name, allowed in (("pretraining", PRETRAININGS), ("training", TRAININGS)):
             given = getattr(self, name)
             if not given or not set(given) <= set(allowed) or len(set(given)) < len(given):

@@ -139,6 +139,9 @@ def test_what_does_not_fit_is_said(change, says):
         ({"validation": 1.0}, "validation is 1.0"),
         ({"validation_by": "class"}, "one of clip, pair"),
         ({"mixed_precision": "float8"}, "one of auto, off, bfloat16"),
+        ({"rate": "fast"}, "rate is 'fast'; it must be a number"),
+        ({"clamp": True}, "clamp is True; it must be a number"),
+        ({"standardise": "no"}, "standardise is 'no'; it must be True or False"),
     ],
 )
 def test_recipes_that_are_none(change, says):

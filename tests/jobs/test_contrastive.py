@@ -397,6 +397,7 @@ def test_a_text_backbone_is_tuned(
         ({"training": ("dirty", "dirty")}, "each once"),
         ({"leaks": "letters"}, "leaks is 'letters'"),
         ({"test_classes": ("Bark",)}, "one test class"),
+        ({"test_classes": "Bark"}, "test_classes is the text 'Bark'; give a list"),
         ({"prompts": ("a sound",)}, "must hold {} once"),
         ({"rate": 0.0}, "rate is 0.0"),
         ({"validation_by": "file"}, "validation_by is 'file'"),
