@@ -217,7 +217,7 @@ def ranked_figure(
         "height": 36 * len(names) + 130,
         "margin": {"t": 44},
         "xaxis": {
-            "title": {"text": f"correlation with accuracy, 95% interval<br>n = {said} {things}"},
+            "title": {"text": f"correlation, 95% interval<br>n = {said} {things}"},
             "range": [-1.06, 1.06],
             "tickvals": [-1, -0.5, 0, 0.5, 1],
             "ticktext": ["−1", "−0.5", "0", "0.5", "1"],

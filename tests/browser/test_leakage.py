@@ -146,6 +146,7 @@ def test_a_measure_is_clicked_and_its_dots_are_drawn(
     page.set_viewport_size({"width": 390, "height": 844})
     resting(page)
     assert overflow(page) <= 0
+    assert cut_off(page) == []
     page.set_viewport_size({"width": 1440, "height": 1000})
     resting(page)
     page.get_by_role("button", name="Explore").click()
