@@ -132,8 +132,8 @@ def _said(result: dict[str, Any], rows: list[dict[str, Any]]) -> None:
         )
     elif "correlations" not in result and rows[0]["match"] is not None:
         row = rows[0]
-        analogies = f", of analogies {row['analogy_chance']:.3f}" if row["analogy_chance"] is not None else ""
-        say(f"Chance of a match is {row['match_chance']:.3f}{analogies}.")
+        analogies = f", of analogies {row['analogy_chance']:.3g}" if row["analogy_chance"] is not None else ""
+        say(f"Chance of a match is {row['match_chance']:.3g}{analogies}.")
     if result.get("offsets", result["pairs"]) < result["pairs"]:
         say(f"Analogies by pair were made with the offsets of {result['offsets']:,} pairs, spread evenly.")
     for row in result.get("correlations", ()):

@@ -56,7 +56,7 @@ def test_all_pairs_together(
     assert [point["k"] for point in told["curve"]] == list(range(1, 12))
     status, out, _ = call(capsys, "pairs", *files)
     assert status == 0
-    assert "Chance of a match is 0.083, of analogies 0.091." in out
+    assert "Chance of a match is 0.0833, of analogies 0.0909." in out
 
 
 def test_rows_are_brought_together_by_name(spaces: tuple[np.ndarray, np.ndarray], tmp_path: Path) -> None:
