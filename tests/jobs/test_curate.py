@@ -18,15 +18,23 @@ from jobs.workspace import Workspace
 from tests.jobs import tiny_models
 from tests.jobs.test_cli import call
 
+
+@pytest.fixture(scope="module")
+def clap(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"transformers:{tiny_models.clap(tmp_path_factory.mktemp('clap'))}"
+
+
 TEXTS = ["a dog", "the rain", "sea waves", "a bark", "the sound of the sea"]
 
 
 def test_sounds_are_paired_with_texts_and_can_be_added(
-    make_workspace: Callable[..., Workspace], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    make_workspace: Callable[..., Workspace],
+    clap: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     workspace = make_workspace(n_clips=8)
     dataset = workspace.dataset("tones")
-    clap = f"transformers:{tiny_models.clap(tmp_path / 'clap')}"
     file, out = tmp_path / "texts.txt", dataset.root / "curated.csv"
     file.write_text("\n".join([*TEXTS, TEXTS[0]]))
     where = ("-w", str(workspace.root))
@@ -67,6 +75,7 @@ def test_sounds_are_paired_with_texts_and_can_be_added(
 )
 def test_what_cannot_be_paired(
     make_workspace: Callable[..., Workspace],
+    clap: str,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     encoder: str,
@@ -76,7 +85,7 @@ def test_what_cannot_be_paired(
 ) -> None:
     workspace = make_workspace(n_clips=4)
     (tmp_path / "texts.txt").write_text("\n".join(TEXTS))
-    name = encoder.replace("{clap}", f"transformers:{tiny_models.clap(tmp_path / 'clap')}")
+    name = encoder.replace("{clap}", clap)
     where = ("-w", str(workspace.root))
     status, _, err = call(capsys, "curate", "tones", name, str(tmp_path / file), *options, *where)
     assert (status, says in err) == (2, True), err
