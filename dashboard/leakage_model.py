@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 
 from core import statistics
-from dashboard import leakage_curves, tables
-from dashboard.figures.leakage_model import ByClass
+from dashboard import leakage_curves, numbers, tables
+from dashboard.figures.leakage_model import ByClass, Confused
 from dashboard.leakage import Result
 from dashboard.leakage_curves import Curves
 from dashboard.memory import once
 
-#: Classes up to which a matrix of all is drawn.
+#: Classes up to which a matrix of all is drawn; of more, the rows that it has.
 MOST_CONFUSED = 24
 
 
@@ -84,23 +84,58 @@ def by_class_csv(shown: ByClass, model: str) -> bytes:
     return tables.csv(frame)
 
 
-def confused(shown: Judged) -> tuple[list[str], np.ndarray]:
-    """Return the classes of the matrix that is drawn, and it: all, or those with most mistakes."""
-    n = len(shown.classes)
+def confused(shown: Judged) -> Confused:
+    """Return the matrix that is drawn: of all classes, or a row for each of those with most mistakes.
+
+    With more than `MOST_CONFUSED` classes the rows are those of which most clips are wrong, of equal ones the
+    first by name. Their columns are the class itself, the classes that they are taken for most, and all
+    others in one, so that every clip of a row is in it.
+    """
+    names, n = shown.classes, len(shown.classes)
     if n <= MOST_CONFUSED:
-        return shown.classes, shown.confusion
-    off = shown.confusion - np.diag(np.diag(shown.confusion))
-    at = np.sort(np.argsort(-(off.sum(axis=0) + off.sum(axis=1)), kind="stable")[:MOST_CONFUSED])
-    return [shown.classes[i] for i in at.tolist()], shown.confusion[np.ix_(at, at)]
+        return Confused(names, names, shown.confusion, [[[name] for name in names]] * n, n, 0)
+    wrong = _off(shown.confusion)
+    mistakes = wrong.sum(axis=1)
+    order = np.lexsort((np.array(names), -mistakes))
+    rows = np.sort(order[:MOST_CONFUSED])
+    taken = wrong[rows].sum(axis=0)
+    found = np.lexsort((np.array(names), -taken))[: MOST_CONFUSED - 2]
+    columns = np.sort(found[taken[found] > 0])
+    rest = np.setdiff1d(np.flatnonzero(taken), columns)
+    parts = [np.diag(shown.confusion)[rows][:, None], wrong[np.ix_(rows, columns)]]
+    titles = ["itself", *[names[j] for j in columns.tolist()]]
+    held = [[[names[i]], *[[names[j]] for j in columns.tolist()]] for i in rows.tolist()]
+    if len(rest):
+        parts.append(wrong[np.ix_(rows, rest)].sum(axis=1, keepdims=True))
+        titles.append(numbers.count(len(rest), "other"))
+        for i, cells in zip(rows.tolist(), held, strict=True):
+            # What most clips of the row are taken for comes first: a click opens it.
+            at = rest[np.argsort(-wrong[i, rest], kind="stable")]
+            cells.append([names[j] for j in at[wrong[i, at] > 0].tolist()] or [names[int(rest[0])]])
+    last = mistakes[order[MOST_CONFUSED - 1]]
+    alike = int((mistakes[order[MOST_CONFUSED:]] == last).sum()) if last else 0
+    return Confused([names[i] for i in rows.tolist()], titles, np.hstack(parts), held, n, alike)
+
+
+def _off(confusion: np.ndarray) -> np.ndarray:
+    return np.asarray(confusion - np.diag(np.diag(confusion)))
+
+
+def confused_said(shown: Confused) -> str:
+    """Say which classes have a row, "" where all have one."""
+    n = len(shown.names)
+    if n == shown.n_classes:
+        return ""
+    alike = f"; {shown.alike:,} more have as many as the last of them" if shown.alike else ""
+    return f"rows: the {n:,} of {shown.n_classes:,} classes with most mistakes{alike}"
 
 
 def first_cell(shown: Judged) -> tuple[str, str]:
     """Return the pair of classes that is confused most, or a class that is not if none is."""
-    names, confusion = confused(shown)
-    off = confusion - np.diag(np.diag(confusion))
-    at = off if off.any() else confusion
+    off = _off(shown.confusion)
+    at = off if off.any() else shown.confusion
     i, j = (int(v) for v in np.unravel_index(int(at.argmax()), at.shape))
-    return names[i], names[j]
+    return shown.classes[i], shown.classes[j]
 
 
 def in_cell(found: Result, model: str, true: str, taken: str) -> pd.DataFrame:

@@ -40,6 +40,34 @@ class ByClass:
     rest: np.ndarray
 
 
+@dataclass(frozen=True)
+class Confused:
+    """What clips of some classes were taken for.
+
+    Attributes
+    ----------
+    names : sequence of str, length R
+        The classes of the rows.
+    taken : sequence of str, length S
+        Titles of the columns.
+    counts : ndarray of int, shape (R, S)
+        Clips; a row holds all of its class.
+    held : sequence of sequences of sequences of str
+        The classes that each cell counts; a click gives the first.
+    n_classes : int
+        Classes there are.
+    alike : int
+        Classes without a row that have as many mistakes as the last with one.
+    """
+
+    names: Sequence[str]
+    taken: Sequence[str]
+    counts: np.ndarray
+    held: Sequence[Sequence[Sequence[str]]]
+    n_classes: int
+    alike: int
+
+
 def class_by_model_figure(
     shown: ByClass, *, model: str, chance: float, chosen: str = "", theme: str = "light"
 ) -> go.Figure:
@@ -112,18 +140,13 @@ def class_by_model_figure(
 
 
 def confused_figure(
-    names: Sequence[str],
-    counts: np.ndarray,
-    *,
-    picked: tuple[str, str] = ("", ""),
-    theme: str = "light",
+    shown: Confused, *, picked: tuple[str, str] = ("", ""), theme: str = "light"
 ) -> go.Figure:
     """Draw how many clips of each class (rows) were taken for each (columns), small enough for many classes.
 
     Parameters
     ----------
-    names : sequence of str, length C
-    counts : ndarray of int, shape (C, C)
+    shown : Confused
     picked : pair of str
         True and predicted class of the outlined cell.
     theme : {"light", "dark"}
@@ -134,48 +157,67 @@ def confused_figure(
         ``customdata`` of the trace with ``meta`` "cells" is the pair. Colours are shares of the row; a cell
         without a clip is blank.
     """
-    n = len(names)
-    grid = np.asarray(counts, np.int64)
-    if grid.shape != (n, n) or not n:
-        raise ValueError(f"counts has shape {grid.shape}; needed is ({n}, {n}), a row and a column a class.")
+    names, taken, held = shown.names, shown.taken, shown.held
+    n, across = len(names), len(taken)
+    grid = np.asarray(shown.counts, np.int64)
+    if grid.shape != (n, across) or not n:
+        raise ValueError(f"counts has shape {grid.shape}; needed is ({n}, {across}), a row a class.")
     total = grid.sum(axis=1, keepdims=True)
     share = np.divide(grid, total, out=np.full(grid.shape, np.nan), where=(total > 0) & (grid > 0))
     size = max(17, min(40, 480 // n))
-    places = [(i, j) for i in range(n) for j in range(n)]
+    # A class that has a column beside that of its right clips says nothing there.
+    places = [(i, j) for i in range(n) for j in range(across) if held[i][j] not in held[i][:j]]
     drawn = cells(
         share,
         [[f"{v:,}" if size >= 20 else "" for v in row] for row in grid.tolist()],
         places,
         [
-            f"<b>{names[i]}</b> taken for <b>{names[j]}</b><br>{grid[i, j]:,} of {int(total[i, 0]):,} clips"
+            f"<b>{names[i]}</b> taken for <b>{_some(held[i][j])}</b>"
+            f"<br>{grid[i, j]:,} of {int(total[i, 0]):,} clips"
             for i, j in places
         ],
-        ids=[[names[i], names[j]] for i, j in places],
+        ids=[[names[i], held[i][j][0]] for i, j in places],
         ends=(0.0, 1.0),
         size=size,
         theme=theme,
     )
     drawn[-1]["textfont"]["size"] = 12 if size >= 28 else 10
     most = 18 if size >= 28 else 14
-    ticks = {"tickvals": list(range(n)), "ticktext": [short(name, most) for name in names], "showgrid": False}
+    classes = f" of {n:,} {'class' if n == 1 else 'classes'}" if n < shown.n_classes else ""
     layout: dict[str, Any] = {
         "height": size * n + 170,
         "margin": {"t": 20},
-        "xaxis": ticks
+        "xaxis": _named(taken, most)
         | {
-            "title": {"text": f"taken for · n = {int(grid.sum()):,} clips"},
-            "range": [-0.5, n - 0.5],
+            "title": {"text": f"taken for · n = {int(grid.sum()):,} clips{classes}"},
+            "range": [-0.5, across - 0.5],
             "tickangle": -50,
-            "tickfont": {"size": 11},
         },
-        "yaxis": ticks
-        | {"title": {"text": "class of the clip"}, "range": [n - 0.5, -0.5], "tickfont": {"size": 11}},
+        "yaxis": _named(names, most) | {"title": {"text": "class of the clip"}, "range": [n - 0.5, -0.5]},
         "shapes": [
-            outline(i, j, PICKED[theme], width=2) for i, j in places if (names[i], names[j]) == tuple(picked)
+            outline(i, j, PICKED[theme], width=2)
+            for i, j in places
+            if names[i] == picked[0] and picked[1] in held[i][j]
         ],
         "hoverdistance": 60,
     }
     return go.Figure({"data": drawn, "layout": layout}, _validate=False)
+
+
+def _named(names: Sequence[str], most: int) -> dict[str, Any]:
+    texts = [short(name, most) for name in names]
+    return {
+        "tickvals": list(range(len(names))),
+        "ticktext": texts,
+        "showgrid": False,
+        "tickfont": {"size": 11},
+    }
+
+
+def _some(names: Sequence[str], most: int = 4) -> str:
+    """Name a few classes, and say how many more there are."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def contrastive_learning_figure(

@@ -41,7 +41,7 @@ def show(
     shown = leakage_model.judged(found, picked)
     _facts(shown)
     file = f"{file}-{picked.replace('/', '-')}"
-    names, _ = leakage_model.confused(shown)
+    names = shown.classes
     first = leakage_model.first_cell(shown)
     pair = (view.choice("true", names, first[0]), view.choice("taken", names, first[1]))
     left, right = st.columns([1, 1.25], gap="medium")
@@ -93,19 +93,20 @@ def _classes(found: Result, shown: Judged, picked: str, label: str, file: str) -
 
 def _confusion(found: Result, shown: Judged, picked: str, pair: tuple[str, str], file: str) -> None:
     theme = ui.theme()
-    names, counts = leakage_model.confused(shown)
-    some = "" if len(names) == len(shown.classes) else f"; the {len(names)} classes with most mistakes"
+    confused = leakage_model.confused(shown)
     ui.chart(
         once(
             ("figure", "leakage-confusion", found.spec.key, picked, pair, theme),
-            lambda: figures.confused_figure(names, counts, picked=pair, theme=theme),
+            lambda: figures.confused_figure(confused, picked=pair, theme=theme),
         ),
         key=_CONFUSION,
         file=f"confusion-{file}",
         csv=partial(leakage_model.confusion_csv, shown),
         on_select=_cell_clicked,
-        caption=f"click a cell to list its clips{some}",
-        alt=f"Confusion matrix of {len(names)} test classes by {picked}",
+        caption="; ".join(
+            filter(None, ["click a cell to list its clips", leakage_model.confused_said(confused)])
+        ),
+        alt=f"Confusion matrix of {len(confused.names)} test classes by {picked}",
     )
 
 

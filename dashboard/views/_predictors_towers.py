@@ -80,7 +80,7 @@ def _result(view: state.View, b: Board, c: Clips, found: Classified, file: str) 
             ("left out", f"{sum(meta['left_out'].values()):,}"),
         ]
     )
-    names, _ = leakage_model.confused(found.judged)
+    names = found.judged.classes
     first = leakage_model.first_cell(found.judged)
     pair = (view.choice("true", names, first[0]), view.choice("taken", names, first[1]))
     theme = ui.theme()
@@ -106,19 +106,20 @@ def _result(view: state.View, b: Board, c: Clips, found: Classified, file: str) 
 
 
 def _confusion(found: Classified, pair: tuple[str, str], file: str, theme: str) -> None:
-    names, counts = leakage_model.confused(found.judged)
-    some = "" if len(names) == len(found.judged.classes) else f"; the {len(names)} with most mistakes"
+    confused = leakage_model.confused(found.judged)
     ui.chart(
         once(
             ("figure", "towers-confusion", found.spec.key, pair, theme),
-            lambda: figures.confused_figure(names, counts, picked=pair, theme=theme),
+            lambda: figures.confused_figure(confused, picked=pair, theme=theme),
         ),
         key=_CONFUSION,
         file=f"confusion-{file}",
         csv=partial(leakage_model.confusion_csv, found.judged),
         on_select=_clicked,
-        caption=f"click a cell to list its clips{some}",
-        alt=f"Confusion matrix of {len(names)} classes",
+        caption="; ".join(
+            filter(None, ["click a cell to list its clips", leakage_model.confused_said(confused)])
+        ),
+        alt=f"Confusion matrix of {len(confused.names)} classes",
     )
 
 

@@ -12,7 +12,7 @@ from dashboard.figures import leakage as maps
 from dashboard.figures import leakage_model as figures
 from dashboard.figures import predictors as over
 from dashboard.figures.leakage import Panel
-from dashboard.figures.leakage_model import ByClass
+from dashboard.figures.leakage_model import ByClass, Confused
 from dashboard.figures.leaks import leaks_figure
 from dashboard.figures.predictors import Dots
 from dashboard.figures.zeroshot import Fitted
@@ -166,7 +166,9 @@ def test_classes_of_one_model_stand_beside_the_others() -> None:
 
 
 def test_cells_without_a_clip_are_blank_and_colours_are_shares_of_a_row() -> None:
-    figure = figures.confused_figure(NAMES, np.array([[3, 1], [0, 0]]), picked=("Dog bark", "Rain"))
+    held = [[[name] for name in NAMES]] * 2
+    shown = Confused(NAMES, NAMES, np.array([[3, 1], [0, 0]]), held, 2, 0)
+    figure = figures.confused_figure(shown, picked=("Dog bark", "Rain"))
     whole(figure)
     share = np.array(figure.data[0].z)
     assert share[0].tolist() == [0.75, 0.25]
@@ -174,6 +176,18 @@ def test_cells_without_a_clip_are_blank_and_colours_are_shares_of_a_row() -> Non
     assert list(traces(figure, "numbers")[0].text) == ["3", "1"]
     assert [list(c) for c in traces(figure, "cells")[0].customdata][1] == ["Dog bark", "Rain"]
     assert (figure.layout.shapes[0].x0, figure.layout.shapes[0].y0) == (0.5, -0.5)
+
+
+def test_a_column_of_others_opens_the_first_of_them_and_right_clips_stand_in_one_column() -> None:
+    held = [[["Rain"], ["Owl"], ["Rain"], ["Bee", "Bark", "Bell", "Bass", "Beep"]]]
+    shown = Confused(["Rain"], ["itself", "Owl", "Rain", "5 others"], np.array([[2, 1, 0, 7]]), held, 60, 0)
+    figure = figures.confused_figure(shown, picked=("Rain", "Bell"))
+    whole(figure)
+    (cells,) = traces(figure, "cells")
+    assert [list(c) for c in cells.customdata] == [["Rain", "Rain"], ["Rain", "Owl"], ["Rain", "Bee"]]
+    assert "Bee, Bark, Bell, Bass and 1 more" in cells.hovertext[-1]
+    assert [s.x0 for s in figure.layout.shapes] == [2.5]
+    assert "n = 10 clips of 1 class" in figure.layout.xaxis.title.text
 
 
 def test_leaks_are_bars_of_captions() -> None:
@@ -217,7 +231,7 @@ def test_nothing_to_draw_is_said(draw: Callable[[], Any]) -> None:
 
 def test_shapes_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="needed is"):
-        figures.confused_figure(NAMES, np.zeros((2, 3), int))
+        figures.confused_figure(Confused(NAMES, NAMES, np.zeros((2, 3), int), [], 2, 0))
     shown = dots()
     wrong = Dots(shown.ids, shown.names, shown.said, shown.x[:3], shown.y, shown.series, shown.kinds)
     with pytest.raises(ValueError, match="each needs both"):

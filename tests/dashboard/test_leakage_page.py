@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -131,17 +132,45 @@ def test_a_model_is_judged_as_its_predictions_say(shown: Workspace) -> None:
 
 
 def test_only_the_classes_with_most_mistakes_are_drawn_where_there_are_many() -> None:
-    n = 30
-    confusion = np.diag(np.full(n, 5))
-    confusion[2, 29] = confusion[29, 2] = 4
+    n, most = 60, leakage_model.MOST_CONFUSED
+    random = np.random.default_rng(3)
+    confusion = np.zeros((n, n), int)
+    for i in range(n):
+        # Classes are wrong less and less often; most are taken for the first ones, a few for any.
+        for _ in range(12):
+            right = random.random() < i / n
+            confusion[i, i if right else min(n - 1, int(random.exponential(12)))] += 1
+    confusion[n - 5 :] = 12 * np.eye(n, dtype=int)[n - 5 :]
     names = [f"class {i:02d}" for i in range(n)]
     judged = leakage_model.Judged(
         pd.Series(dtype=float), names, confusion.sum(1), np.empty((n, 3)), confusion
     )
-    some, drawn = leakage_model.confused(judged)
-    assert len(some) == leakage_model.MOST_CONFUSED
-    assert {"class 02", "class 29"} <= set(some)
-    assert drawn[some.index("class 02"), some.index("class 29")] == 4
+    shown = leakage_model.confused(judged)
+    wrong = {name: 12 - int(confusion[i, i]) for i, name in enumerate(names)}
+    ranked = sorted(names, key=lambda name: (-wrong[name], name))
+    assert list(shown.names) == sorted(ranked[:most])
+    alike = sum(wrong[name] == wrong[ranked[most - 1]] for name in ranked[most:])
+    assert alike
+    said = leakage_model.confused_said(shown)
+    assert (
+        said
+        == f"rows: the 24 of 60 classes with most mistakes; {alike} more have as many as the last of them"
+    )
+    # Every clip of a row is in it, once: in its own column, one of a class, or that of the others.
+    assert shown.taken[0] == "itself"
+    assert shown.taken[-1].endswith(" others")
+    assert len(shown.taken) == most
+    assert (shown.counts.sum(axis=1) == 12).all()
+    for name, row, held in zip(shown.names, shown.counts, shown.held, strict=True):
+        i = names.index(name)
+        for j, (count, classes) in enumerate(zip(row, held, strict=True)):
+            assert count == sum(confusion[i, names.index(c)] for c in classes if j == 0 or c != name)
+    true, taken = leakage_model.first_cell(judged)
+    off = confusion - np.diag(np.diag(confusion))
+    assert off[names.index(true), names.index(taken)] == off.max()
+    # Where nothing is wrong every class is taken for itself, and none is said to have more mistakes.
+    right = leakage_model.confused(replace(judged, confusion=12 * np.eye(n, dtype=int)))
+    assert (list(right.taken), right.alike) == (["itself"], 0)
 
 
 def test_the_most_mistaken_clips_of_a_class_come_first_and_a_chosen_one_before(shown: Workspace) -> None:
