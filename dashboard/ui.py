@@ -69,6 +69,10 @@ h1 { letter-spacing: -0.015em; }
   [class*="-pick"] .nsewdrag { pointer-events: none !important; }
   [data-testid="stPlotlyChart"] .modebar-container { display: none; }
 }
+/* All pages fit beside each other without their icons; what does not fit would hide behind "more". */
+[data-testid="stTopNavLink"] { padding-left: 0.4rem; padding-right: 0.4rem; }
+[data-testid="stTopNavLink"] > span:has([data-testid="stIconMaterial"]) { display: none; }
+[data-testid="stTopNavLink"] :is(span, div, p) { font-size: 0.8125rem; }
 /* Where the header has no room for the pages, they stand in it all the same. */
 @media (max-width: 767px) {
   .st-key-hs-nav { display: flex; position: fixed; top: 0.85rem; left: 3.6rem; z-index: 999991; width: auto;
@@ -80,6 +84,10 @@ h1 { letter-spacing: -0.015em; }
   [data-testid="stMainBlockContainer"] { padding: 4rem 0.9rem 5rem; }
   h1 { font-size: 1.4rem !important; }
   .hs-table th, .hs-table td { white-space: normal; padding-right: 0.8rem; vertical-align: top; }
+  .hs-scores { font-size: 0.82rem; }
+  .hs-scores th, .hs-scores td:first-child { white-space: normal; }
+  .hs-scores td:first-child { overflow-wrap: anywhere; min-width: 6.5rem; }
+  .hs-scores th, .hs-scores td { padding-left: 0.5rem; }
 }
 """
 

@@ -12,7 +12,7 @@ from jobs.workspace import Workspace
 
 TITLE = "Jobs"
 ICON = ":material/manufacturing:"
-ORDER = 85
+ORDER = 200
 
 _SHOWN = {
     "all": ("queued", "running", "done", "failed", "cancelled"),

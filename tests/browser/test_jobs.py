@@ -33,6 +33,15 @@ def test_home_says_what_there_is(page: Any, site: SimpleNamespace) -> None:
     page.goto(site.url)
     page.get_by_role("heading", name="small").wait_for()
     page.get_by_role("cell", name="aisfx").wait_for()
+    # Every page has its place in the bar: none hides behind "more".
+    page.wait_for_function(
+        """() => {
+          const links = [...document.querySelectorAll('[data-testid="stTopNavLink"]')];
+          const last = links.find((link) => link.innerText.trim() === "Jobs");
+          return last?.getBoundingClientRect().left > 1000
+            && !document.querySelector('[data-testid="stTopNavSection"]');
+        }"""
+    )
     page.get_by_role("button", name="Explore").click()
     page.wait_for_selector(".hsm[data-drawn]")
     assert "/explore" in page.url
