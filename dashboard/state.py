@@ -69,15 +69,15 @@ class View:
         """Key of the widget of a control."""
         return f"{self.page}.{name}"
 
-    def choice(self, name: str, options: Sequence[str], default: str) -> str:
-        """Return one of `options`."""
+    def choice(self, name: str, options: Sequence[str], default: str, *, called: str = "") -> str:
+        """Return one of `options`; notes call the control as the page does, `called`, or by its name."""
 
         def parse(given: list[str]) -> str:
             if given[0] not in options:
                 raise ValueError(_not_one_of(given[0], options))
             return given[0]
 
-        return self._value(name, default, parse, lambda v: [v], lambda v: v in options)
+        return self._value(name, default, parse, lambda v: [v], lambda v: v in options, called=called)
 
     def many(
         self, name: str, options: Sequence[str], default: Sequence[str] = (), *, most: int | None = None
@@ -122,8 +122,9 @@ class View:
         *,
         longest: int = 200,
         check: Callable[[str], bool] = lambda _: True,
+        called: str = "",
     ) -> str:
-        """Return free text, or only such text as `check` allows."""
+        """Return free text, or only such text as `check` allows; `called` as in `choice`."""
 
         def parse(given: list[str]) -> str:
             if given[0] and not check(given[0]):
@@ -133,7 +134,7 @@ class View:
         def allowed(v: Any) -> bool:
             return isinstance(v, str) and (v == "" or check(v))
 
-        return self._value(name, default, parse, lambda v: [v], allowed)
+        return self._value(name, default, parse, lambda v: [v], allowed, called=called)
 
     def set(self, name: str, value: Any) -> None:
         """Change a control from the page itself; takes effect on the next run, and in the URL."""
@@ -165,6 +166,7 @@ class View:
         text: Callable[[T], list[str]],
         allowed: Callable[[T], bool],
         copy: Callable[[T], T] = lambda v: v,
+        called: str = "",
     ) -> T:
         key = self.key(name)
         value: T
@@ -177,7 +179,7 @@ class View:
                 try:
                     value = parse(given)
                 except ValueError as error:
-                    self.notes.append(_sentence(name, str(error)))
+                    self.notes.append(_sentence(called or name, str(error)))
             self._session[key] = copy(value)
         if value != default or name in ALWAYS:
             self._values[name] = text(value)
@@ -185,8 +187,9 @@ class View:
 
 
 def _not_one_of(given: str, options: Sequence[str]) -> str:
-    some = ", ".join(options[:6]) + (", …" if len(options) > 6 else "")
-    return f"{given[:60]!r} is not there" + (f" (there are: {some})" if options else "")
+    named = [option for option in options if option]
+    some = ", ".join(named[:6]) + (", …" if len(named) > 6 else "")
+    return f"{given[:60]!r} is not there" + (f" (there are: {some})" if named else "")
 
 
 def _sentence(name: str, why: str) -> str:

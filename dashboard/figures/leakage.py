@@ -10,14 +10,21 @@ import numpy as np
 import plotly.graph_objects as go
 
 from dashboard import palette
+from dashboard.figures._labels import fitting
 from dashboard.figures._marks import ring
 from dashboard.figures.look import INK, RULE
 from dashboard.figures.separability import short
 
 #: Points up to which small maps are drawn without WebGL: they stay sharp in print, and need no context.
 SVG_POINTS = 6000
-#: Texts of a map that are written beside their points at most.
-WRITTEN = 24
+#: Texts of a map up to which those that fit are written beside their points.
+WRITTEN = 100
+#: Widths in pixels for which names are chosen: of a small map in a narrow window, and in a wide one.
+_NARROW, _WIDE = 175.0, 390.0
+#: How the ``uid`` of traces with names for a wide one alone begins: the page hides them where it is narrow.
+WIDE = "wide-names"
+#: Room at each side of a map of texts, as a part of what the points take.
+_MARGIN = 0.09
 _ROW, _GAP = 225, 46
 _FAINT = 0.2
 
@@ -104,6 +111,9 @@ def small_maps_figure(
             suffix = "" if number == 1 else str(number)
             left = i * (wide + gap)
             _place(layout, suffix, (left, min(1.0, left + wide)), (max(0.0, top - _ROW / height), top), theme)
+            if panel.kind == "class" and len(panel.ids):
+                for letter, low, high in zip("xy", *_reach(panel.coords), strict=True):
+                    layout[f"{letter}axis{suffix}"]["range"] = [low, high]
             layout["annotations"] += _titles(panel, suffix, theme)
             traces += _panel(panel, suffix, names, styles, at, clip, many, theme)
     return go.Figure({"data": traces, "layout": layout}, _validate=False)
@@ -181,30 +191,51 @@ def _panel(
         "name": panel.title,
         "meta": "points",
     }
-    if texts and len(panel.ids) <= WRITTEN:
-        trace |= {
-            "mode": "markers+text",
-            "text": [
-                f"<b>{short(n, 18)}</b>" if b and at >= 0 else short(n, 18)
-                for n, b in zip(panel.ids, bright.tolist(), strict=True)
-            ],
-            "textposition": [_side(i, xy) for i in range(len(xy))],
-            "textfont": {"size": 10.5, "color": INK[theme]},
-        }
     found = [trace]
+    if texts and len(panel.ids) <= WRITTEN:
+        chosen = int(np.flatnonzero(bright)[0]) if at >= 0 and bright.any() else -1
+        found += [names_ | axes for names_ in _written(panel.ids, xy, chosen, suffix, theme)]
     ringed = [i for i, k in enumerate(panel.ids) if clip and k == clip and panel.kind == "clip"]
     if ringed:
         found.append(ring(xy[ringed, 0], xy[ringed, 1], theme, size=14) | axes)
     return found
 
 
-def _side(i: int, xy: np.ndarray) -> str:
-    """Write a text towards the middle of its panel, so that none is cut off, and away from what is near."""
-    span = np.ptp(xy, axis=0) + 1e-12
-    x, y = (xy[i] - xy.min(axis=0)) / span
-    apart = np.abs((xy - xy[i]) / span)
-    apart[i] = np.inf
-    near = int(np.argmin((apart**2).sum(axis=1))) if len(xy) > 1 else i
-    up = y < 0.93 and (xy[near, 1] <= xy[i, 1] or y < 0.07)
-    across = "left" if x > 0.72 else "right" if x < 0.28 else "center"
-    return f"{'top' if up else 'bottom'} {across}"
+def _reach(coords: np.ndarray) -> tuple[list[float], list[float]]:
+    """Return the lower and the upper ends of both axes of a map with names."""
+    xy = np.asarray(coords, float).reshape(-1, 2)
+    span = np.ptp(xy, axis=0)
+    room = _MARGIN * np.where(span > 0, span, 1.0)
+    return (xy.min(axis=0) - room).tolist(), (xy.max(axis=0) + room).tolist()
+
+
+def _written(
+    ids: Sequence[str], xy: np.ndarray, chosen: int, suffix: str, theme: str
+) -> list[dict[str, Any]]:
+    """Write the names that fit a small map in a narrow window, and those that fit in a wide one as well."""
+    texts = [short(n, 18) for n in ids]
+    low, high = (np.array(ends) for ends in _reach(xy))
+    share = (xy - low) / (high - low)
+    share[:, 1] = 1 - share[:, 1]
+    narrow = fitting(share * (_NARROW, _ROW), texts, (_NARROW, _ROW), first=chosen)
+    wide = fitting(share * (_WIDE, _ROW), texts, (_WIDE, _ROW), first=chosen, kept=narrow)
+    ink = {"textfont": {"color": INK[theme]}}
+    return [
+        {
+            "type": "scatter",
+            "mode": "text",
+            "x": xy[list(sides), 0],
+            "y": xy[list(sides), 1],
+            "text": [f"<b>{texts[i]}</b>" if i == chosen else texts[i] for i in sides],
+            "textposition": list(sides.values()),
+            "textfont": {"size": 10.5, "color": INK[theme]},
+            "selected": ink,
+            "unselected": ink,
+            "hoverinfo": "skip",
+            "cliponaxis": False,
+            "meta": "names",
+            "uid": f"{uid}{suffix}",
+        }
+        for uid, sides in (("names", narrow), (WIDE, wide))
+        if sides
+    ]

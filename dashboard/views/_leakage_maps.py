@@ -13,6 +13,12 @@ from dashboard.memory import once
 from jobs.workspace import Dataset
 
 _MAPS, _LIST = "leakage-maps", "leakage-heard"
+_STYLE = f"""
+<style>
+/* Names that only a wide map has room for. */
+@media (max-width: 1150px) {{ .st-key-{_MAPS} [class*="trace{figures.WIDE}"] {{ display: none; }} }}
+</style>
+"""
 _METHODS = {"tsne": "t-SNE", "pca": "PCA"}
 
 
@@ -21,7 +27,7 @@ def show(
 ) -> None:
     """Draw the maps, then the clips of the class that is chosen."""
     st.subheader("The spaces on small maps", anchor=False)
-    layer = view.choice("layer", list(leakage_maps.LAYERS), "Ea")
+    layer = view.choice("layer", list(leakage_maps.LAYERS), "Ea", called="sounds in the first rows")
     tested = set(found.clips["clip_id"].astype(str))
     clip = view.text("clip", check=lambda given: given in tested)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
@@ -40,6 +46,7 @@ def show(
             width=300,
         )
     theme = ui.theme()
+    st.html(_STYLE)
 
     def draw() -> object:
         return figures.small_maps_figure(

@@ -15,6 +15,7 @@ from dashboard.leakage import Result
 from dashboard.leakage_model import Judged
 from dashboard.memory import once
 from dashboard.views import _leakage_learning as learning
+from dashboard.views import _wide as wide
 from jobs.workspace import Dataset, Workspace
 
 _CLASSES, _CONFUSION, _LIST = "leakage-classes", "leakage-confusion", "leakage-cell"
@@ -43,7 +44,10 @@ def show(
     file = f"{file}-{picked.replace('/', '-')}"
     names = shown.classes
     first = leakage_model.first_cell(shown)
-    pair = (view.choice("true", names, first[0]), view.choice("taken", names, first[1]))
+    pair = (
+        view.choice("true", names, first[0], called="class of the clips"),
+        view.choice("taken", names, first[1], called="class that they are taken for"),
+    )
     left, right = st.columns([1, 1.25], gap="medium")
     with left:
         _classes(found, shown, picked, label, file)
@@ -94,6 +98,7 @@ def _classes(found: Result, shown: Judged, picked: str, label: str, file: str) -
 def _confusion(found: Result, shown: Judged, picked: str, pair: tuple[str, str], file: str) -> None:
     theme = ui.theme()
     confused = leakage_model.confused(shown)
+    wide.matrix(_CONFUSION, len(confused.taken))
     ui.chart(
         once(
             ("figure", "leakage-confusion", found.spec.key, picked, pair, theme),

@@ -50,7 +50,7 @@ def show(workspace: Workspace, view: state.View, dataset: Dataset, c: Clips, *, 
         except SpecError as error:
             st.warning(ui.plain(str(error)), icon=":material/rule:")
             return
-        st.caption(f"{ui.plain(spec.title)}. {ui.plain(leakage.recipe(spec))}.")
+        st.caption(f"{ui.plain(spec.title)}. Trained with {ui.plain(leakage.recipe(spec))}.")
         job = workspace.queue.get(spec.key)
         if workspace.cache.contains(spec.key):
             st.button(

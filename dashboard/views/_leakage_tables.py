@@ -27,7 +27,7 @@ def show(view: state.View, found: Result, picked: str, file: str) -> str:
     st.markdown("**Silhouette of the sounds** · Table 2")
     _silhouettes(found)
     st.markdown("**Topological similarity of class means** · Table 3")
-    definition = view.choice("s", list(leakage.DEFINITIONS), "adjusted")
+    definition = view.choice("s", list(leakage.DEFINITIONS), "adjusted", called="definition")
     st.segmented_control(
         "Definition",
         list(leakage.DEFINITIONS),

@@ -15,6 +15,7 @@ from dashboard.memory import once
 from dashboard.predictors_board import Board
 from dashboard.results import has
 from dashboard.towers import Classified
+from dashboard.views import _wide as wide
 from jobs.contrastive import PROMPTS
 from jobs.specs import SpecError
 from jobs.workspace import Workspace
@@ -34,7 +35,7 @@ def show(workspace: Workspace, view: state.View, b: Board, c: Clips, file: str) 
         )
         return
     classified = [name for name, spec in there.items() if spec.key in b.classified]
-    view.choice("tower", list(there), next(iter([*classified, *there])))
+    view.choice("tower", list(there), next(iter([*classified, *there])), called="model")
     left, right = st.columns([1, 1.6], gap="medium", vertical_alignment="bottom")
     space = str(left.selectbox("Model", list(there), key=view.key("tower")))
     prompts: tuple[str, ...] = ()
@@ -82,7 +83,10 @@ def _result(view: state.View, b: Board, c: Clips, found: Classified, file: str) 
     )
     names = found.judged.classes
     first = leakage_model.first_cell(found.judged)
-    pair = (view.choice("true", names, first[0]), view.choice("taken", names, first[1]))
+    pair = (
+        view.choice("true", names, first[0], called="class of the clips"),
+        view.choice("taken", names, first[1], called="class that they are taken for"),
+    )
     theme = ui.theme()
     left, right = st.columns([1, 1.25], gap="medium")
     with left:
@@ -107,6 +111,7 @@ def _result(view: state.View, b: Board, c: Clips, found: Classified, file: str) 
 
 def _confusion(found: Classified, pair: tuple[str, str], file: str, theme: str) -> None:
     confused = leakage_model.confused(found.judged)
+    wide.matrix(_CONFUSION, len(confused.taken))
     ui.chart(
         once(
             ("figure", "towers-confusion", found.spec.key, pair, theme),

@@ -65,7 +65,7 @@ def _grid(view: state.View, grids: list[Grid]) -> Grid | None:
     if not grids:
         return None
     names = {g.id: _named(g) for g in grids}
-    view.choice("grid", list(names), grids[0].id)
+    view.choice("grid", list(names), grids[0].id, called="experiment")
     with st.sidebar:
         chosen = st.selectbox(
             "Experiment", list(names), format_func=lambda i: names.get(i, i), key=view.key("grid")

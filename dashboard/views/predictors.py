@@ -59,7 +59,7 @@ def render(workspace: Workspace) -> None:
         return
     shown = predictors.dots(b, chosen.reference, chosen.k)
     asked = _asked(view, shown)
-    space = view.text("dot", check=lambda given: given in b.spaces)
+    space = view.text("dot", check=lambda given: given in b.spaces, called="space")
     notes = st.container()
     file = f"{b.dataset.name}-{asked.accuracy}"
     parts.scatter(view, b, chosen.reference, chosen.k, shown, asked, space, file)
@@ -104,9 +104,9 @@ def _asked(view: state.View, shown: list[Dot]) -> parts.Asked:
     """Begin with an accuracy that is there, and with the measure that goes with it best."""
     x_there, y_there = predictors.coverage(shown)
     first = max(predictors.ACCURACIES, key=lambda name: y_there[name])
-    accuracy = view.choice("y", list(predictors.ACCURACIES), first)
-    log = view.choice("scale", list(parts.SCALES), "linear") == "log"
+    accuracy = view.choice("y", list(predictors.ACCURACIES), first, called="accuracy")
+    log = view.choice("scale", list(parts.SCALES), "linear", called="scale of y") == "log"
     found = predictors.ranked(shown, accuracy, log=log)
     best = found[0].name if found else max(predictors.MEASURES, key=lambda name: x_there[name])
-    measure = view.choice("x", list(predictors.MEASURES), best)
+    measure = view.choice("x", list(predictors.MEASURES), best, called="measure")
     return parts.Asked(measure, accuracy, log, found)

@@ -83,7 +83,7 @@ def _grid(view: state.View, grids: list[Grid]) -> Grid | None:
     if not grids:
         return None
     names = zeroshot.named(grids)
-    view.choice("grid", list(names), grids[0].id)
+    view.choice("grid", list(names), grids[0].id, called="experiment")
     with st.sidebar:
         chosen = select("Experiment", names, view.key("grid"))
     return next(g for g in grids if g.id == chosen)

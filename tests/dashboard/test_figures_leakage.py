@@ -59,11 +59,40 @@ def test_what_is_chosen_is_marked_in_every_map(theme: str) -> None:
         assert list(trace.marker.symbol)[:2] == ["circle", "square"]
     rings = traces(figure, "chosen")
     assert [(r.x[0], r.y[0]) for r in rings] == [(p.x[3], p.y[3]) for p in points[:2]]
-    assert "<b>Rain</b>" in points[2].text
+    assert "<b>Rain</b>" in [text for t in traces(figure, "names") for text in t.text]
     # Panels of a row stand beside each other, those of another below.
     layout = figure.layout
     assert layout.xaxis.domain[1] < layout.xaxis2.domain[0]
     assert layout.yaxis3.domain[1] < layout.yaxis.domain[0]
+
+
+def test_names_of_texts_are_written_where_they_fit_and_never_over_each_other() -> None:
+    names = [f"a class of {i:02d}" for i in range(40)]
+    coords = np.random.default_rng(0).normal(size=(40, 2))
+    crowd = Panel("E_t", "", names, "class", coords, np.arange(40), names)
+    figure = maps.small_maps_figure([[crowd, crowd]], names, STYLES * 20, chosen=names[7])
+    whole(figure)
+    for axes in ("x", "x2"):
+        narrow, wide = (t for t in traces(figure, "names") if t.xaxis == axes)
+        assert not narrow.uid.startswith(maps.WIDE)
+        assert wide.uid.startswith(maps.WIDE)
+        assert narrow.text[0] == f"<b>{names[7]}</b>"
+        assert set(narrow.text).isdisjoint(wide.text)
+        assert 3 < len(narrow.text) < len(narrow.text) + len(wide.text) < 40
+        # In pixels, as wide as the letters are: no two boxes meet.
+        for shown, across in (([narrow], 175), ([narrow, wide], 390)):
+            low, high = coords.min(axis=0), coords.max(axis=0)
+            boxes = []
+            for trace in shown:
+                for x, y, side in zip(trace.x, trace.y, trace.textposition, strict=True):
+                    px, py = (np.array([x, y]) - low) / (high - low) * (across / 1.18, 225 / 1.18)
+                    up, beside = side.split()
+                    left = {"left": -80, "center": -40, "right": 0}[beside]
+                    down = {"bottom": -18, "middle": -6, "top": 5}[up]
+                    boxes.append((px + left, py + down))
+            for i, a in enumerate(boxes):
+                for b in boxes[:i]:
+                    assert abs(a[0] - b[0]) >= 77 or abs(a[1] - b[1]) >= 12
 
 
 def test_maps_without_a_choice_are_all_bright_and_many_points_are_drawn_by_webgl() -> None:

@@ -268,8 +268,11 @@ def test_a_link_says_model_class_and_definition(shown: Workspace) -> None:
     m = table(shown, "models").set_index("name")
     assert f">{m['overlap_Ea_Et_literal']['dirty/dirty']:.2f}<" in html(app)
     assert address(app)["s"] == "literal"
-    odd = run(model="dirty/odd", class_="Nothing")
-    assert "not there" in words(odd)
+    odd = words(run(grid="ffff", model="odd", class_="Nothing"))
+    assert "The link's experiment was left at its default" in odd
+    assert "'odd' is not there (there are: dirty" in odd
+    # Of the options that which stands for no class is none to be named.
+    assert f"'Nothing' is not there (there are: {sorted(made_leakage.TESTS)[0]}, " in odd
 
 
 def test_a_failed_model_is_said_and_left_out(tmp_path: Path) -> None:
