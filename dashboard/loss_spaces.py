@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from core.processing import fit_reducer, normalize
-from dashboard import colours, tables
+from dashboard import colours, numbers, tables
 from dashboard.components.map import Frames
 from dashboard.components.matrices import Number
 from dashboard.data import Clips
@@ -310,7 +310,8 @@ def film(found: Result, c: Clips, settings: Sequence[str], *, held: bool) -> Fil
             coords, explained = start
             maps.append(Map(f"{started_from(found.spec)}, before", "pca", coords[rows], explained))
             moving.append(None)
-        learned = [_first_model(found, name) for name in settings]
+        learned = {name: _first_model(found, name) for name in settings}
+        tested = int(found.runs["n_test"].iloc[0])
         for name in settings:
             recipe = found.recipe(name)
             xy = np.asarray(artifact.array(f"kept_map_{recipe}"), np.float32)[:, rows]
@@ -323,7 +324,7 @@ def film(found: Result, c: Clips, settings: Sequence[str], *, held: bool) -> Fil
         _hold(figure, maps, moving)
         frames = Frames(
             "epoch of the training",
-            [_said(e, epochs[-1], learned) for e in epochs],
+            [_said(e, epochs[-1], learned, tested) for e in epochs],
             moving,
         )
         content = map_component.payload(
@@ -352,11 +353,14 @@ def _first_model(found: Result, name: str) -> np.ndarray:
     return np.asarray(shown_workspace().cache.open(found.spec.key).array("curves")[row, 2], float)
 
 
-def _said(epoch: int, last: int, accuracy: Sequence[np.ndarray]) -> str:
+def _said(epoch: int, last: int, accuracy: Mapping[str, np.ndarray], tested: int) -> str:
     if epoch == 0:
         return f"epoch 0 of {last} · not trained yet"
-    told = ", ".join(f"{a[epoch - 1]:.1%}" if np.isfinite(a[epoch - 1]) else "–" for a in accuracy)
-    return f"epoch {epoch} of {last} · held-out accuracy {told}"
+    told = (
+        f"{name} {a[epoch - 1]:.1%}" if np.isfinite(a[epoch - 1]) else f"{name} –"
+        for name, a in accuracy.items()
+    )
+    return f"epoch {epoch} of {last} · right of {numbers.count(tested, 'held-out clip')}: {', '.join(told)}"
 
 
 def _start(found: Result) -> tuple[np.ndarray, tuple[float, float]] | None:
