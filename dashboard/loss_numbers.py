@@ -304,12 +304,9 @@ def _own(recipes: pd.DataFrame, at: int) -> list[bool]:
     return found
 
 
-def changes_table(found: Result) -> bytes:
-    """Return the four properties of every setting as CSV."""
-    parts = []
-    for name, *_ in PROPERTIES:
-        c = change(found, name)
-        columns = {"before": c.before, "after": c.after, "sd": c.sd}
-        columns |= {"lower_than_cross_entropy": c.lower, "models_compared": c.models}
-        parts.append(pd.DataFrame({"property": name, "setting": c.names, "asked_for": c.own} | columns))
-    return tables.csv(pd.concat(parts))
+def changes_table(found: Result, name: str) -> bytes:
+    """Return one of the four properties of every setting as CSV."""
+    c = change(found, name)
+    columns = {"before": c.before, "after": c.after, "sd": c.sd}
+    columns |= {"lower_than_cross_entropy": c.lower, "models_compared": c.models}
+    return tables.csv(pd.DataFrame({"property": name, "setting": c.names, "asked_for": c.own} | columns))

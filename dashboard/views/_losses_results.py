@@ -149,7 +149,7 @@ def properties(found: Result, file: str) -> None:
                 ),
                 key=f"losses-{name}",
                 file=f"{name}-{file}",
-                csv=partial(loss_numbers.changes_table, found),
+                csv=partial(loss_numbers.changes_table, found, name),
                 alt=f"{title} before and after training with {numbers.count(len(shown.names), 'loss')}",
             )
     ui.reading(
