@@ -204,6 +204,49 @@ def before_training(found: Result, before: str) -> float:
     return float(rows["silhouette_x0"].iloc[0]) if len(rows) else float("nan")
 
 
+def silhouette_of(found: Result, space: str, before: str, then: str = "") -> numbers.Estimate | None:
+    """Return the mean silhouette of the test clips with an interval over their classes; None where unknown.
+
+    Clips of a class are not independent, so whole classes are drawn (`core.statistics.bootstrap_interval`).
+
+    Parameters
+    ----------
+    found : Result
+    space : {"xa", "Ea", "x0"}
+        x0 is the backbone before contrastive training.
+    before, then : str
+        Pre-training, and training but for x0.
+    """
+    table = found.pretraining if space == "x0" else found.models
+    rows = np.flatnonzero(
+        (table["pretraining"] == before) & (True if space == "x0" else table["training"] == then)
+    )
+    if not len(rows):
+        return None
+    name = f"audio_{space}_{rows[0] if space == 'x0' else int(table['model'].iloc[rows[0]])}"
+
+    def compute() -> numbers.Estimate | None:
+        from core.silhouettes import silhouette_samples
+
+        every = shown_workspace().cache.open(found.spec.key).table("clips").to_pandas()
+        X = found.array(name)[(every["part"] == "test").to_numpy()]
+        labels = found.clips["label"].to_numpy(str)
+        if not np.isfinite(X).all() or not 1 < len(np.unique(labels)) < len(X):
+            return None
+        each = silhouette_samples(X, labels)
+        i = statistics.bootstrap_interval(each, groups=labels)
+        return numbers.Estimate(i.value, i.low, i.high, i.n)
+
+    return once(("contrastive-silhouette", found.spec.key, name), compute)
+
+
+def of_tests(found: Result) -> str:
+    """Say over what silhouettes and similarities of a grid are measured."""
+    return (
+        f"{numbers.count(len(found.clips), 'test clip')} of {numbers.count(len(found.tests), 'test class')}"
+    )
+
+
 def largest_k(found: Result) -> int:
     """Return the largest size in which the topological similarity is looked for: a fifth of the classes."""
     return max(1, len(found.tests) // 5)

@@ -21,8 +21,6 @@ SVG_POINTS = 6000
 WRITTEN = 100
 #: Widths in pixels for which names are chosen: of a small map in a narrow window, and in a wide one.
 _NARROW, _WIDE = 175.0, 390.0
-#: How the ``uid`` of traces with names for a wide one alone begins: the page hides them where it is narrow.
-WIDE = "wide-names"
 #: Room at each side of a map of texts, as a part of what the points take.
 _MARGIN = 0.09
 _ROW, _GAP = 225, 46
@@ -194,7 +192,7 @@ def _panel(
     found = [trace]
     if texts and len(panel.ids) <= WRITTEN:
         chosen = int(np.flatnonzero(bright)[0]) if at >= 0 and bright.any() else -1
-        found += [names_ | axes for names_ in _written(panel.ids, xy, chosen, suffix, theme)]
+        found += [names_ | axes for names_ in _written(panel.ids, xy, chosen, theme)]
     ringed = [i for i, k in enumerate(panel.ids) if clip and k == clip and panel.kind == "clip"]
     if ringed:
         found.append(ring(xy[ringed, 0], xy[ringed, 1], theme, size=14) | axes)
@@ -209,33 +207,35 @@ def _reach(coords: np.ndarray) -> tuple[list[float], list[float]]:
     return (xy.min(axis=0) - room).tolist(), (xy.max(axis=0) + room).tolist()
 
 
-def _written(
-    ids: Sequence[str], xy: np.ndarray, chosen: int, suffix: str, theme: str
-) -> list[dict[str, Any]]:
-    """Write the names that fit a small map in a narrow window, and those that fit in a wide one as well."""
+def _written(ids: Sequence[str], xy: np.ndarray, chosen: int, theme: str) -> list[dict[str, Any]]:
+    """Write the names that fit a small map in a narrow window, then those that fit in a wide one as well.
+
+    The page hides what is third in a panel, after its points, where the window is narrow.
+    """
     texts = [short(n, 18) for n in ids]
     low, high = (np.array(ends) for ends in _reach(xy))
     share = (xy - low) / (high - low)
     share[:, 1] = 1 - share[:, 1]
     narrow = fitting(share * (_NARROW, _ROW), texts, (_NARROW, _ROW), first=chosen)
     wide = fitting(share * (_WIDE, _ROW), texts, (_WIDE, _ROW), first=chosen, kept=narrow)
-    ink = {"textfont": {"color": INK[theme]}}
+    # Markers that are not seen hold the names as far from the points as they are wide.
+    look = {"textfont": {"color": INK[theme]}, "marker": {"opacity": 0}}
     return [
         {
             "type": "scatter",
-            "mode": "text",
+            "mode": "markers+text",
+            "marker": {"size": 8, "opacity": 0},
             "x": xy[list(sides), 0],
             "y": xy[list(sides), 1],
             "text": [f"<b>{texts[i]}</b>" if i == chosen else texts[i] for i in sides],
             "textposition": list(sides.values()),
             "textfont": {"size": 10.5, "color": INK[theme]},
-            "selected": ink,
-            "unselected": ink,
+            "selected": look,
+            "unselected": look,
             "hoverinfo": "skip",
             "cliponaxis": False,
-            "meta": "names",
-            "uid": f"{uid}{suffix}",
+            "meta": meta,
         }
-        for uid, sides in (("names", narrow), (WIDE, wide))
+        for meta, sides in (("names", narrow), ("wide names", wide))
         if sides
     ]

@@ -15,8 +15,8 @@ from jobs.workspace import Dataset
 _MAPS, _LIST = "leakage-maps", "leakage-heard"
 _STYLE = f"""
 <style>
-/* Names that only a wide map has room for. */
-@media (max-width: 1150px) {{ .st-key-{_MAPS} [class*="trace{figures.WIDE}"] {{ display: none; }} }}
+/* Names that only a wide map has room for, after its points and the names for any. */
+@media (max-width: 1150px) {{ .st-key-{_MAPS} .scatterlayer > .trace:nth-child(3) {{ display: none; }} }}
 </style>
 """
 _METHODS = {"tsne": "t-SNE", "pca": "PCA"}

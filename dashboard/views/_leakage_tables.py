@@ -24,9 +24,10 @@ def show(view: state.View, found: Result, picked: str, file: str) -> str:
     st.subheader("The models in the paper’s tables", anchor=False)
     st.markdown("**Zero-shot accuracy** · Table 1")
     _accuracy(found)
-    st.markdown("**Silhouette of the sounds** · Table 2")
+    over = leakage.of_tests(found)
+    st.markdown(f"**Silhouette of the sounds** · Table 2 · n = {over}")
     _silhouettes(found)
-    st.markdown("**Topological similarity of class means** · Table 3")
+    st.markdown(f"**Topological similarity of class means** · Table 3 · n = {len(found.tests):,} class means")
     definition = view.choice("s", list(leakage.DEFINITIONS), "adjusted", called="definition")
     st.segmented_control(
         "Definition",
@@ -62,6 +63,8 @@ def _rows(found: Result, column: str, ending: str = "", *, small: str = "") -> l
             if small == "interval":
                 ends = [leakage.cell(found, f"{column}_{end}", before, then) for end in ("low", "high")]
                 below = f"{ends[0]:.2f} to {ends[1]:.2f}" if np.isfinite(ends).all() else ""
+            elif small == "classes":
+                below = _ends(leakage.silhouette_of(found, column.rpartition("_")[2], before, then))
             elif small == "k":
                 k = leakage.cell(found, f"{column}_k", before, then)
                 below = f"k = {k:.0f}" if np.isfinite(k) else ""
@@ -70,6 +73,10 @@ def _rows(found: Result, column: str, ending: str = "", *, small: str = "") -> l
             [*mine, *[Cell(_said(PAPER[column][before, then]), kind="hs-unknown") for before in PRETRAININGS]]
         )
     return out
+
+
+def _ends(e: numbers.Estimate | None) -> str:
+    return "" if e is None or not np.isfinite(e.low) else f"{_said(e.low)} to {_said(e.high)}"
 
 
 def _accuracy(found: Result) -> None:
@@ -123,11 +130,14 @@ def _less(found: Result) -> str:
 
 def _silhouettes(found: Result) -> None:
     rows = []
-    values = {column: _rows(found, column) for column in _SPACES}
+    values = {column: _rows(found, column, small="classes") for column in _SPACES}
     for i, then in enumerate(TRAININGS):
         for column, name in _SPACES.items():
             rows.append([Cell(f"trained {then}"), Cell(name), *values[column][i]])
-    before = [Cell(_said(leakage.before_training(found, b))) for b in PRETRAININGS]
+    before = [
+        Cell(_said(leakage.before_training(found, b)), _ends(leakage.silhouette_of(found, "x0", b)))
+        for b in PRETRAININGS
+    ]
     rows.append([Cell("before it"), Cell("x_a"), *before, *[Cell("–", kind="hs-unknown")] * 3])
     ui.scores(
         _HEADS,
@@ -137,8 +147,11 @@ def _silhouettes(found: Result) -> None:
         kind="hs-found",
     )
     ui.reading(
-        "How well test clips of a class stand together, from −1 to 1, by cosine in the whole space "
-        "(Rousseeuw 1987): **x_a** is what the audio backbone gives, **E_a** what the projector makes of it. "
+        "How well clips of a class stand together, from −1 to 1, by cosine in the whole space "
+        "(Rousseeuw 1987), with 95% intervals of classes drawn anew (bootstrap, Efron 1987), over the "
+        f"{leakage.of_tests(found)} alone. Separability, and Similarity and accuracy, take all clips of all "
+        "classes: their silhouettes of these spaces, and how these go with accuracy, are other numbers. "
+        "**x_a** is what the audio backbone gives, **E_a** what the projector makes of it. "
         "Where E_a is no higher than x_a, contrastive training separated no classes that pre-training had "
         "not; the last row is the backbone before any contrastive training (section 3.3)."
     )
@@ -174,7 +187,8 @@ def _similarity(found: Result, definition: str) -> None:
         f"S_k is the mean share of the k nearest classes that two spaces have in common, of the means of {n} "
         f"classes and of their texts (section 3.2 of the paper, its Table 3). {how} Where E_a and E_t share "
         "less than the other two pairs, as in the paper, training made no one space of sounds and words: "
-        "each side keeps the neighbours it came with."
+        "each side keeps the neighbours it came with. No interval is given: a class that is drawn twice "
+        "would be its own neighbour."
     )
 
 
@@ -193,7 +207,7 @@ def correlations(found: Result, definition: str, picked: str, file: str) -> None
             definition,
             picked,
             file,
-            ("silhouette of E_a, −1 to 1", "zero-shot accuracy, 0 to 1"),
+            (f"silhouette of E_a, −1 to 1,<br>{leakage.of_tests(found)}", "zero-shot accuracy, 0 to 1"),
         )
     with right:
         _correlation(
@@ -203,7 +217,8 @@ def correlations(found: Result, definition: str, picked: str, file: str) -> None
             picked,
             file,
             (
-                f"topological similarity of E_a and E_t,<br>{leakage.DEFINITIONS[definition][0]}",
+                f"topological similarity of E_a and E_t,<br>{leakage.DEFINITIONS[definition][0]}, "
+                f"{len(found.tests):,} test classes",
                 "ln of zero-shot accuracy",
             ),
         )

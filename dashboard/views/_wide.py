@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 #: Pixels of the names beside a matrix, and of a column in which two digits can be read.
-_NAMES, _COLUMN = 140, 21
+_NAMES, _COLUMN = 110, 20
 _STYLE = """
 <style>
 .st-key-%(key)s [data-testid="stElementContainer"]:has(.stPlotlyChart) { overflow-x: auto; }

@@ -73,9 +73,8 @@ def test_names_of_texts_are_written_where_they_fit_and_never_over_each_other() -
     figure = maps.small_maps_figure([[crowd, crowd]], names, STYLES * 20, chosen=names[7])
     whole(figure)
     for axes in ("x", "x2"):
-        narrow, wide = (t for t in traces(figure, "names") if t.xaxis == axes)
-        assert not narrow.uid.startswith(maps.WIDE)
-        assert wide.uid.startswith(maps.WIDE)
+        points, narrow, wide = (t for t in figure.data if t.xaxis == axes)
+        assert (points.meta, narrow.meta, wide.meta) == ("points", "names", "wide names")
         assert narrow.text[0] == f"<b>{names[7]}</b>"
         assert set(narrow.text).isdisjoint(wide.text)
         assert 3 < len(narrow.text) < len(narrow.text) + len(wide.text) < 40

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from sklearn.metrics import confusion_matrix
+from sklearn.metrics import confusion_matrix, silhouette_samples
 
 from dashboard import (
     data,
@@ -208,6 +208,32 @@ def test_maps_hold_what_the_result_holds(shown: Workspace) -> None:
     assert len(rows) == 9 * len(tested) + 2 * len(found.tests)
 
 
+def test_silhouettes_of_test_clips_have_intervals_over_their_classes(shown: Workspace) -> None:
+    found = of(shown)
+    clips = table(shown, "clips")
+    test = (clips["part"] == "test").to_numpy()
+    labels = clips["label"][test].to_numpy(str)
+    for space, column, then in (("Ea", "silhouette_Ea", "dirty"), ("xa", "silhouette_xa", "clean")):
+        e = leakage.silhouette_of(found, space, "clean", then)
+        assert e is not None
+        assert e.value == pytest.approx(leakage.cell(found, column, "clean", then), abs=1e-6)
+        each = silhouette_samples(
+            found.array(f"audio_{space}_{found.number(f'clean/{then}')}")[test].astype(float),
+            labels,
+            metric="cosine",
+        )
+        assert e.value == pytest.approx(each.mean(), abs=1e-6)
+        # The spread of the mean when whole classes are drawn, by the plain formula.
+        means = np.array([each[labels == name].mean() for name in found.tests])
+        error = means.std(ddof=1) / np.sqrt(len(means))
+        assert e.low < e.value < e.high
+        assert (e.high - e.low) / (2 * 1.96 * error) == pytest.approx(1, abs=0.3)
+    before = leakage.silhouette_of(found, "x0", "dirty")
+    assert before is not None
+    assert before.value == pytest.approx(leakage.before_training(found, "dirty"), abs=1e-6)
+    assert leakage.silhouette_of(found, "Ea", "odd", "clean") is None
+
+
 def test_leaks_are_counted_by_class(shown: Workspace) -> None:
     found = of(shown)
     rows = table(shown, "leaks")
@@ -245,9 +271,15 @@ def test_the_page_shows_the_tables_beside_the_papers(shown: Workspace) -> None:
     assert first[0][4:] == ["0.73", "0.61", "0.31"]
     assert first[2] == ["chance", *["0.10"] * 3, *["0.02"] * 3]
     silhouette = f"{m['silhouette_Ea']['none/clean']:.2f}".replace("-", "−")
-    assert second[3] == ["trained clean", "E_a", *second[3][2:4], silhouette, "0.14", "0.15", "−0.05"]
+    assert second[3][4].split()[0] == silhouette
+    assert second[3][5:] == ["0.14", "0.15", "−0.05"]
     earlier = table(shown, "pretraining")["silhouette_x0"]
-    assert second[4][2] == f"{earlier[0]:.2f}"
+    assert second[4][2].split()[0] == f"{earlier[0]:.2f}"
+    e = leakage.silhouette_of(of(shown), "Ea", "none", "clean")
+    assert e is not None
+    ends = f"{e.low:.2f} to {e.high:.2f}".replace("-", "−")
+    assert second[3][4] == f"{silhouette} {ends}"
+    assert words(app).count(leakage.of_tests(of(shown))) >= 2
     ours = m.loc["clean/clean"]
     k = f"k = {ours['overlap_xt_Et_k']:.0f}"
     assert third[3][3].split(maxsplit=1) == [f"{ours['overlap_xt_Et']:.2f}", k]
