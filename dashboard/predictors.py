@@ -30,6 +30,7 @@ from jobs.specs import Agreement, ContrastiveGrid, EmbedAudio, ZeroShotGrid
 #: What may predict: name in the URL, name on the page, and what is written along the axis.
 MEASURES = {
     "silhouette": ("silhouette", "cosine silhouette, −1 to 1, higher is better"),
+    # d is the cosine distance of two clips.
     "intra_class_clustering": ("intra-class clustering", "mean of d² within classes, lower is better"),
     "intra_class_equidistance": (
         "intra-class equidistance",
@@ -62,6 +63,14 @@ ACCURACIES = {
     "analogy": "analogy accuracy, own texts",
     "projected": "zero-shot accuracy, trained projections",
 }
+#: Measures of the clips that have a class.
+OF_CLASSES = (
+    "silhouette",
+    "intra_class_clustering",
+    "intra_class_equidistance",
+    "inter_class_separation",
+    "inter_class_equidistance",
+)
 #: Spaces from which a correlation has an interval.
 FEWEST = 4
 _NOTHING = numbers.Estimate(float("nan"), float("nan"), float("nan"), 0)
@@ -312,6 +321,48 @@ def plain_name(space: str) -> str:
     ('dirty-clean-ea', 'aisfx')
     """
     return space.partition(":")[2].partition("@")[0] if space.startswith("trained:") else space
+
+
+def names_said(shown: Sequence[Dot]) -> str:
+    """Explain the names of the models of Leakage lab among the spaces, "" where there are none."""
+    made = []
+    for d in shown:
+        part, _, model = d.spec.run.partition("_")
+        # A backbone before contrastive training, x0, has no training in its name.
+        if isinstance(d.spec.source, ContrastiveGrid) and part in ("Ea", "xa"):
+            before, then = d.spec.source.names[int(model)].split("/")
+            made.append((before == then, plain_name(d.space), f"{part[0]}_a", before, then))
+    if not made:
+        return ""
+    # An example whose two words differ shows which is which.
+    _, name, space, before, then = min(made)
+    return (
+        "Models of Leakage lab are named by space, pre-training and training: "
+        f"{name} is {space} after {before} pre-training and {then} training."
+    )
+
+
+def over(
+    shown: Sequence[Dot], measure: str, accuracy: str, reference: Reference | None, clips: str, labelled: str
+) -> str:
+    """Say over what a measure and an accuracy are: `clips`, those that are `labelled`, or other things.
+
+    Leakage lab has the silhouette of its test clips alone, another number of the same space.
+    """
+    tested = sorted({d.accuracies[accuracy].n for d in shown if d.accuracies[accuracy].n})
+    if measure in OF_PAIRS and reference is not None and reference.of == "classes":
+        mine = "the classes of all clips"
+    else:
+        mine = labelled if measure in OF_CLASSES else clips
+    what = "analogies" if accuracy == "analogy" else "models" if accuracy == "projected" else "clips"
+    counts = f"{tested[0]:,}" if len(tested) == 1 else f"{tested[0]:,} to {tested[-1]:,}" if tested else "no"
+    said = f"{MEASURES[measure][0]}: over {mine}; {ACCURACIES[accuracy]}: over {counts} {what}"
+    if accuracy == "held_out":
+        said += (
+            ", the test clips of Leakage lab. That page measures silhouettes over these alone, which are "
+            "other numbers with another correlation"
+        )
+    return f"{said[0].upper()}{said[1:]}."
 
 
 def _said(d: Dot, measure: str, accuracy: str) -> str:

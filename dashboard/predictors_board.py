@@ -175,15 +175,14 @@ def unkept(shown: Workspace, dataset: Dataset) -> list[Spec]:
     return [s for s in specs if s.run.startswith("E") and not has(s)]
 
 
-def without(b: Board, names: Sequence[str], reference: Reference | None) -> list[tuple[str, str]]:
-    """Return the spaces that cannot have one of the numbers, and why."""
-    out = {}
+def without(b: Board, names: Sequence[str], reference: Reference | None) -> dict[str, list[str]]:
+    """Return why spaces cannot have one of the numbers, and which these are."""
+    out: dict[str, list[str]] = {}
     for space, spec in b.spaces.items():
-        for name in names:
-            why = needed(b, spec, name, reference)
-            if why.spec is None:
-                out[space] = why.why
-    return list(out.items())
+        lacking = [found.why for name in names if (found := needed(b, spec, name, reference)).spec is None]
+        if lacking:
+            out.setdefault(lacking[-1], []).append(space)
+    return out
 
 
 def projected(b: Board, spec: EmbedAudio) -> Needed:

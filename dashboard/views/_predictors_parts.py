@@ -18,6 +18,7 @@ from dashboard.predictors_board import Board, Reference
 from dashboard.ui import Cell
 from jobs.workspace import Workspace
 
+_DISTANCE = "d is the cosine distance of two clips, 1 less their cosine. "
 SCALES = {"linear": "accuracy", "log": "its logarithm"}
 _SCATTER, _RANKING = "predictors-scatter", "predictors-ranking"
 _TAVARES = "Tavares et al., *On class separability pitfalls in audio-text contrastive zero-shot learning*"
@@ -48,8 +49,10 @@ def scatter(
     asked: Asked,
     space: str,
     file: str,
+    clips: str,
+    labelled: str,
 ) -> None:
-    """Draw one measure against one accuracy, a dot a space."""
+    """Draw one measure against one accuracy, a dot a space of `clips`, of which some are `labelled`."""
     x_there, y_there = predictors.coverage(shown)
     columns = st.columns([1.2, 1.2, 0.9], gap="medium", vertical_alignment="bottom")
     columns[0].selectbox(
@@ -94,7 +97,7 @@ def scatter(
             file=f"{asked.measure}-against-{file}",
             csv=partial(predictors.dots_csv, shown, reference, k),
             on_select=partial(_picked, _SCATTER, "dot"),
-            caption="click a dot to open the space",
+            caption="click a dot for links to the space",
             alt=f"{predictors.MEASURES[asked.measure][0]} against {predictors.ACCURACIES[asked.accuracy]}",
         )
     with right:
@@ -110,6 +113,7 @@ def scatter(
                     ("p of ρ", p_text(both[1].p)),
                 ]
             )
+        st.caption(predictors.over(shown, asked.measure, asked.accuracy, reference, clips, labelled))
         if len(dots.ids) < predictors.FEWEST:
             st.caption(
                 f"{numbers.count(len(dots.ids), 'space')} with both numbers: from {predictors.FEWEST} on "
@@ -120,7 +124,8 @@ def scatter(
             "least squares with its 95% band. A measure that needs no test and goes with accuracy says "
             f"beforehand which space will do well, as the silhouette does in section 3.1 of {_TAVARES}. Few "
             "spaces give wide intervals; spaces of one kind of model are not independent, which no interval "
-            "knows."
+            f"knows. {_DISTANCE if 'd)²' in title or 'd²' in title else ''}"
+            f"{predictors.names_said([d for d in shown if d.space in dots.ids])}"
         )
         _opened(b, space)
 
@@ -158,7 +163,7 @@ def ranking(shown: Sequence[Dot], asked: Asked, reference: Reference | None, fil
             icon=":material/info:",
         )
         return
-    left, right = st.columns([1.5, 1], gap="large")
+    left, right = st.columns([1.3, 1], gap="large")
     best = asked.ranked[0]
     with left:
         ui.chart(
@@ -187,19 +192,27 @@ def ranking(shown: Sequence[Dot], asked: Asked, reference: Reference | None, fil
             f"{said}, p corrected {p_text(best.adjusted)}"
             + ("." if sure else ": not beyond what chance gives over so many measures.")
         )
+        # The figure says how many spaces there are where that is one number.
+        differ = len({r.pearson.n for r in asked.ranked}) > 1
         rows = [
             [
                 Cell(predictors.MEASURES[r.name][0]),
                 Cell(numbers.signed(r.pearson.r)),
                 Cell(p_text(r.pearson.p)),
                 Cell(p_text(r.adjusted)),
-                Cell(f"{r.pearson.n:,}"),
+                *([Cell(f"{r.pearson.n:,}")] if differ else []),
             ]
             for r in asked.ranked
         ]
         names = [r.name for r in asked.ranked]
         ui.scores(
-            [("measure", ""), ("r", ""), ("p", ""), ("p,|corrected", ""), ("spaces", "")],
+            [
+                ("measure", "hs-words"),
+                ("r", ""),
+                ("p", ""),
+                ("p,|corrected", ""),
+                *([("spaces", "")] if differ else []),
+            ],
             rows,
             label="Measures by the strength of their correlation",
             here=names.index(asked.measure) if asked.measure in names else None,
@@ -289,8 +302,10 @@ def everything(
         for n in (*predictors.MEASURES, "knn", "map@15", "two_towers", "analogy")
         if n != "dimensions" and n not in mine
     ]
-    for space, why in predictors_board.without(b, mine, reference):
-        st.caption(f"{ui.plain(space)} is left out: {ui.plain(why)}.")
+    for why, spaces in predictors_board.without(b, mine, reference).items():
+        said = ui.plain(", ".join(spaces))
+        many = f"{numbers.count(len(spaces), 'space')} are left out, each because {ui.plain(why)}: {said}."
+        st.caption(many if len(spaces) > 1 else f"{said} is left out: {ui.plain(why)}.")
     if lacking:
         ui.compute(
             workspace,

@@ -44,6 +44,8 @@ def render(workspace: Workspace) -> None:
     classes = separability.classes_of(c)
     st.title(f"{TITLE} · {b.dataset.name}")
     synthetic = " · synthetic" if b.dataset.note else ""
+    n_labelled = int((separability.labels_of(c) != "").sum())
+    labelled = f"{numbers.count(n_labelled, 'clip')} of {numbers.count(len(classes), 'class')}"
     st.caption(
         f"{numbers.count(len(b.spaces), 'space')} · {numbers.count(c.n, 'clip')} · "
         f"{numbers.count(len(classes), 'class')}{synthetic}"
@@ -62,7 +64,8 @@ def render(workspace: Workspace) -> None:
     space = view.text("dot", check=lambda given: given in b.spaces, called="space")
     notes = st.container()
     file = f"{b.dataset.name}-{asked.accuracy}"
-    parts.scatter(view, b, chosen.reference, chosen.k, shown, asked, space, file)
+    clips = numbers.count(c.n, "clip")
+    parts.scatter(view, b, chosen.reference, chosen.k, shown, asked, space, file, clips, labelled)
     parts.ranking(shown, asked, chosen.reference, file)
     parts.sizes(view, b, chosen.reference, chosen.k, chosen.largest, shown, asked, file)
     parts.everything(workspace, b, chosen.reference, chosen.k, shown, asked, file)

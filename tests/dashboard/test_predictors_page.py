@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -157,7 +158,14 @@ def test_a_space_is_not_compared_with_itself_and_texts_only_by_classes(shown: Wo
     other = predictors_board.needed(b, b.spaces["melstats"], "cka", offered["aisfx"]).spec
     assert isinstance(other, Agreement)
     assert other.of == "clips"
-    assert predictors_board.without(b, ["cka"], offered["aisfx"]) == [("aisfx", "it is the reference")]
+    assert predictors_board.without(b, ["cka"], offered["aisfx"]) == {"it is the reference": ["aisfx"]}
+    # Spaces with the same reason are said in one line.
+    lacking = predictors_board.without(b, ["silhouette", "held_out"], offered["aisfx"])
+    assert lacking == {"it is no model of Leakage lab, which holds classes out": list(b.spaces)}
+    app = run(x="silhouette", y="held_out")
+    (line,) = [c.value for c in app.caption if "left out" in c.value]
+    assert line.startswith("5 spaces are left out, each because it is no model of Leakage lab")
+    assert all(name in line.replace("\\", "") for name in b.spaces)
 
 
 def test_models_with_two_towers_have_texts_and_an_accuracy_of_their_own(tmp_path: Path) -> None:
@@ -185,7 +193,14 @@ def test_models_with_two_towers_have_texts_and_an_accuracy_of_their_own(tmp_path
                 assert inprocess.run(found, spec).state == "done"
         b = predictors_board.board(found, dataset)
         held_out, every, analogies = {}, {}, {}
-        for dot in predictors.dots(b, reference, 2):
+        shown = predictors.dots(b, reference, 2)
+        named = predictors.names_said(shown)
+        assert re.search(
+            r"ea-(dirty-dirty|clean-clean) is E_a after (dirty|clean) pre-training and \2 ", named
+        )
+        clips = f"{len(grid.clips)} clips, the test clips of Leakage lab"
+        assert clips in predictors.over(shown, "silhouette", "held_out", reference, "9 clips", "8")
+        for dot in shown:
             part, _, model = dot.spec.run.partition("_")
             if not part:
                 continue
@@ -267,6 +282,7 @@ def test_the_page_ranks_draws_and_says_what_is_missing(shown: Workspace) -> None
     assert "Compute silhouette and MAP@15 where missing" in [b.label for b in app.button]
     assert "Explore" in [b.label for b in app.button]
     there = by(shown, "map@15").notna()
+    assert "Silhouette: over 48 clips of 8 classes; MAP@15: over 48 clips." in words(app)
     x, y = by(shown, "silhouette")[there], np.log(by(shown, "map@15")[there])
     r = stats.pearsonr(x, y).statistic
     assert f"{r:+.3f}".replace("-", "−") in everything(app)
