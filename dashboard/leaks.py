@@ -70,7 +70,9 @@ class Texts:
 
     @property
     def thing(self) -> str:
-        """What one of them is called."""
+        """What one of them is called: a line of a plain text may be a caption as well as a label."""
+        if self.file is not None and self.file.name.lower().endswith(".txt"):
+            return "line"
         return "label" if self.labels else "caption"
 
 

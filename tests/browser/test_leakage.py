@@ -34,6 +34,15 @@ PLACE = """([chart, meta, wanted]) => {
   const [x, y] = [trace.xaxis, trace.yaxis].map(a => plot._fullLayout[a[0] + 'axis' + a.slice(1)]);
   return [box.left + x._offset + x.d2p(trace.x[i]), box.top + y._offset + y.d2p(trace.y[i])];
 }"""
+#: Pairs of names in the small maps that are seen and lie over each other, and how many names are seen.
+NAMES_OVER = """chart => {
+  const seen = [...document.querySelectorAll(chart + ' .scatterlayer .textpoint text')]
+    .map(t => t.getBoundingClientRect()).filter(r => r.width > 0);
+  const over = seen.flatMap((a, i) => seen.slice(0, i).filter(b =>
+    Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 &&
+    Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 3));
+  return [over.length, seen.length];
+}"""
 #: The classes of the points that are bright, panel by panel.
 BRIGHT = """chart => {
   const plots = document.querySelectorAll(chart + ' .js-plotly-plot');
@@ -120,6 +129,12 @@ def test_leakage_lab_fits_a_phone(page: Any, site: SimpleNamespace) -> None:
     resting(page)
     assert overflow(page) <= 0
     assert cut_off(page) == []
+    over, narrow = page.evaluate(NAMES_OVER, MAPS)
+    assert over == 0
+    assert 4 < narrow <= 2 * len(made_leakage.TESTS)
+    # Of several numbers of a clip none is left out.
+    numbers = page.locator(".st-key-leakage-heard li").first.locator(".hsc-numbers > span")
+    assert [n.is_visible() for n in numbers.all()] == [True] * 3
     page.get_by_text("Start an experiment").click()
     page.get_by_role("button", name="Train 6 models").wait_for()
     resting(page)

@@ -89,7 +89,7 @@ def test_files_are_brought_kept_and_found_by_their_link(fresh: Workspace) -> Non
     assert "Bring both lists" in words(run(file=one))
     app = run(file=one, **{"test-file": two})
     assert "5 captions of 3 clips · train.csv" in words(app)
-    assert "2 labels · classes.txt" in words(app)
+    assert "2 lines · classes.txt" in words(app)
     assert "a <mark>dog</mark>" in html(app)
     assert "A row of the file goes if one of its captions does." in words(app)
     assert "The clean list has **3 captions**; 2 captions are taken out." in words(app)
