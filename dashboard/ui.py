@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -12,7 +12,7 @@ import streamlit as st
 
 from dashboard import numbers, palette
 from jobs.queue import Job
-from jobs.specs import Spec, closure
+from jobs.specs import EmbedAudio, Spec, closure
 from jobs.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -100,6 +100,15 @@ def style() -> None:
 def reading(text: str) -> None:
     """Say under a figure how to read it, with its paper. `text` is Markdown."""
     st.markdown(f'<div class="hs-reading">\n\n{text}\n\n</div>', unsafe_allow_html=True)
+
+
+def flattered(spaces: Iterable[EmbedAudio]) -> None:
+    """Say where spaces have learned from the clips that they are measured on."""
+    if any(space.source is not None for space in spaces):
+        st.caption(
+            "Spaces called trained:… have learned from most of these clips, "
+            "so numbers over all clips flatter them. Losses and Leakage lab judge their models by clips that these had not heard."
+        )
 
 
 def facts(pairs: Sequence[tuple[str, str]]) -> None:

@@ -66,6 +66,7 @@ def show(workspace: Workspace, view: state.View, chosen: Chosen, shown: Table) -
         lambda: retrieval.csv(retrieval.table(rows)),
         _counts(chosen, rows),
     )
+    ui.flattered(chosen.spaces.values())
     missing: list[Spec] = [s for s in map(chosen.asked, chosen.spaces) if not results.has(s)]
     ui.compute(workspace, missing, "Compute what is missing", "retrieval-models")
     ui.reading(

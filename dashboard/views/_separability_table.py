@@ -95,6 +95,7 @@ def show(
     _below(dataset, rows)
     for sentence in _unseen(rows):
         st.caption(sentence)
+    ui.flattered(done)
     missing = separability.missing(dataset, done, n_classes)
     ui.compute(workspace, missing, "Compute what is missing", "separability")
     ui.reading(

@@ -135,6 +135,7 @@ def _how_to_read(workspace: Workspace, dataset: Dataset, spaces: list[Space]) ->
         "How often a clip's nearest clip, by cosine, is of its class; and how far classes stand apart, from "
         "−1 to 1 (Rousseeuw 1987). In brackets: 95% intervals over clips."
     )
+    ui.flattered(s.spec for s in spaces)
     unmeasured = [s for s in spaces if results.quality(s.spec, dataset) is None]
     ready = [Neighbors(embedding=s.spec) for s in unmeasured if s.state == "done"]
     jobs = [workspace.queue.get(spec.key) for spec in ready]

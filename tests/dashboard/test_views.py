@@ -5,12 +5,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import errors, results
 from jobs import inprocess
+from jobs.encoders import trained
 from jobs.specs import EmbedAudio, MapQuality, Neighbors, Project
 from jobs.workspace import Workspace
 from tests.dashboard.helpers import run, words
@@ -85,6 +87,21 @@ def test_home_measures_a_space_that_lacks_its_neighbours(made: Any, fresh: Works
     app.run()
     assert found.queue.get(graph.key).state == "queued"
     assert not any(b.label == "Measure" for b in app.button)
+
+
+def test_spaces_that_have_heard_the_clips_are_said_to(made: Any, fresh: Workspace, tmp_path: Path) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=2, sounds=False)
+    frozen = made.space(found, dataset, "melstats", seed=0, spread=1.0)
+    told = "numbers over all clips flatter them"
+    views = ("home", "separability", "retrieval")
+    assert not any(told in words(run(view)) for view in views)
+    # Any spec can stand for a training.
+    name = trained.encoder_name("ADD, all four", frozen.key)
+    spec = EmbedAudio(dataset=dataset.ref, encoder=name, source=frozen, run="0")
+    with found.cache.writer(spec.key, spec=spec.to_json()) as w:
+        w.array("embeddings", np.asarray(found.cache.open(frozen.key).array("embeddings")))
+        w.table("clips", {"clip_id": dataset.clips["clip_id"].tolist()})
+    assert all(told in words(run(view)) for view in views)
 
 
 def test_number_of_neighbours_is_a_control(shown: Any) -> None:
