@@ -107,7 +107,8 @@ def flattered(spaces: Iterable[EmbedAudio]) -> None:
     if any(space.source is not None for space in spaces):
         st.caption(
             "Spaces called trained:… have learned from most of these clips, "
-            "so numbers over all clips flatter them. Losses and Leakage lab judge their models by clips that these had not heard."
+            "so numbers over all clips flatter them. Losses and Leakage lab judge their models by clips "
+            "that these had not heard."
         )
 
 
