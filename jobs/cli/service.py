@@ -11,8 +11,8 @@ import threading
 import time
 import urllib.request
 import webbrowser
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Annotated, Any
 
 import typer
@@ -109,11 +109,6 @@ def worker(
     from jobs import dispatcher
 
     ws = open_workspace(workspace)
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    if with_parent is not None:
-        _end_with(with_parent, stop.set)
     options = None
     if slurm:
         options = dispatcher.SlurmOptions(
@@ -125,17 +120,32 @@ def worker(
             walltime=walltime,
             gpus=slurm_gpus,
         )
-    if not until_idle and with_parent is None:
-        say(f"Working on {ws.root}. Ctrl-C stops; jobs that run go on at the next start.")
-    dispatcher.serve(
-        ws,
-        slots=slots,
-        scheduler=scheduler,
-        slurm=options,
-        gpus=tuple(gpu or ()),
-        stop=stop,
-        until_idle=until_idle,
-    )
+    with _told_to_end() as stop:
+        if with_parent is not None:
+            _end_with(with_parent, stop.set)
+        elif not until_idle:
+            say(f"Working on {ws.root}. Ctrl-C stops; jobs that run go on at the next start.")
+        dispatcher.serve(
+            ws,
+            slots=slots,
+            scheduler=scheduler,
+            slurm=options,
+            gpus=tuple(gpu or ()),
+            stop=stop,
+            until_idle=until_idle,
+        )
+
+
+@contextmanager
+def _told_to_end() -> Iterator[threading.Event]:
+    """Give an event that Ctrl-C and SIGTERM set; afterwards they mean again what they did before."""
+    stop = threading.Event()
+    before = {n: signal.signal(n, lambda *_: stop.set()) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
 
 
 def _serve(ws: Workspace, *, host: str, port: int, browser: bool, with_worker: bool = True) -> None:
@@ -144,34 +154,32 @@ def _serve(ws: Workspace, *, host: str, port: int, browser: bool, with_worker: b
     if port != wanted:
         say(f"Port {wanted} is taken; using {port}.")
     ws.root.mkdir(parents=True, exist_ok=True)
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    where = ("--workspace", ws.root, "--with-parent", os.getpid())
-    pages = _start("-m", "dashboard", "--host", host, "--port", port, *where)
-    own_worker: subprocess.Popen[bytes] | None = None
-    try:
-        shown = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::1", "::") else host
-        url = f"http://{shown}:{port}"
-        if not _answers(url, pages, stop):
-            say("The dashboard did not start; the lines above say why.")
-            raise typer.Exit(FAILED)
-        if with_worker and not ws.queue.worker_alive():
-            own_worker = _start("-m", "jobs.cli", "worker", *where)
-        say(f"hearspace is at {url} (workspace {ws.root}). Ctrl-C stops it.")
-        if browser:
-            with suppress(webbrowser.Error):
-                webbrowser.open(url)
-        while not stop.wait(0.3):
-            if pages.poll() is not None:
-                say(f"The dashboard ended by itself (status {pages.returncode}).")
+    with _told_to_end() as stop:
+        where = ("--workspace", ws.root, "--with-parent", os.getpid())
+        pages = _start("-m", "dashboard", "--host", host, "--port", port, *where)
+        own_worker: subprocess.Popen[bytes] | None = None
+        try:
+            shown = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::1", "::") else host
+            url = f"http://{shown}:{port}"
+            if not _answers(url, pages, stop):
+                say("The dashboard did not start; the lines above say why.")
                 raise typer.Exit(FAILED)
-            # A worker that died, ours or one from elsewhere, leaves a queue that nobody serves.
-            ours_lives = own_worker is not None and own_worker.poll() is None
-            if with_worker and not ours_lives and not ws.queue.worker_alive():
+            if with_worker and not ws.queue.worker_alive():
                 own_worker = _start("-m", "jobs.cli", "worker", *where)
-    finally:
-        _end([p for p in (pages, own_worker) if p is not None])
+            say(f"hearspace is at {url} (workspace {ws.root}). Ctrl-C stops it.")
+            if browser:
+                with suppress(webbrowser.Error):
+                    webbrowser.open(url)
+            while not stop.wait(0.3):
+                if pages.poll() is not None:
+                    say(f"The dashboard ended by itself (status {pages.returncode}).")
+                    raise typer.Exit(FAILED)
+                # A worker that died, ours or one from elsewhere, leaves a queue that nobody serves.
+                ours_lives = own_worker is not None and own_worker.poll() is None
+                if with_worker and not ours_lives and not ws.queue.worker_alive():
+                    own_worker = _start("-m", "jobs.cli", "worker", *where)
+        finally:
+            _end([p for p in (pages, own_worker) if p is not None])
 
 
 def _start(*arguments: object) -> subprocess.Popen[bytes]:

@@ -170,7 +170,9 @@ def test_background_only_queues(home, tones, capsys):
     assert call(capsys, "jobs", "cancel", key, "-w", str(home))[0] == 0
     assert call(capsys, "jobs", "cancel", key)[0] == 1
     assert call(capsys, "jobs", "retry", key)[0] == 0
+    before = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
     assert call(capsys, "worker", "--until-idle")[0] == 0
+    assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == before
     assert "Done in" in call(capsys, "jobs", "log", key)[1]
     assert call(capsys, "jobs", "clear")[0] == 0
     assert json.loads(call(capsys, "jobs", "--json")[1]) == []
