@@ -24,7 +24,7 @@ MODALITIES = frozenset({"audio"})
 TAKES_ARGUMENT = False
 DESCRIPTION = "Spectral shape, MFCC, pitch and onset statistics, each dimension with a name."
 REFERENCE = "McFee et al., librosa, SciPy 2015; de Cheveigné & Kawahara, YIN, JASA 2002 for pitch."
-IMPORTS = ("librosa", "librosa.feature", "librosa.onset", "scipy.fft", "core.spectra")
+IMPORTS = ("jobs.encoders._librosa", "scipy.fft", "core.spectra")
 CARD = Card("audio", "none (signal processing)", parameters=0, training_data=0, dimensions=97)
 
 _RATE, _N_FFT, _HOP = 22_050, 2048, 512
@@ -153,11 +153,11 @@ class _Model:
 
 def measure(x: np.ndarray) -> dict[str, float]:
     """Return every feature of a waveform at 22.05 kHz, by name, in its own unit."""
-    import librosa
     import numpy as np
 
     from core.spectra import mel_power, power_to_db
     from jobs.encoders._frames import pad
+    from jobs.encoders._librosa import librosa
 
     x = pad(x, 2 * _N_FFT)
     magnitude = np.abs(librosa.stft(x, n_fft=_N_FFT, hop_length=_HOP))  # (1025, T)
@@ -221,8 +221,9 @@ def _octaves(hz: np.ndarray) -> np.ndarray:
 
 def _pitch(x: np.ndarray, level: np.ndarray) -> tuple[np.ndarray, float]:
     """Return log2 Hz of frames within 30 dB of the loudest, and the share of steps under a semitone."""
-    import librosa
     import numpy as np
+
+    from jobs.encoders._librosa import librosa
 
     f0 = librosa.yin(x, fmin=_PITCH[0], fmax=_PITCH[1], sr=_RATE, frame_length=_N_FFT, hop_length=_HOP)
     n = min(len(f0), len(level))

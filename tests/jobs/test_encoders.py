@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from jobs import encoders
 from jobs.encoders import EncoderUnavailable, UnknownEncoder, _folders, _hub
@@ -475,8 +478,7 @@ def test_random_network_is_the_same_everywhere(load) -> None:
 
 def test_aisfx_spectrogram_is_the_packages(load) -> None:
     load("aisfx")
-    import librosa
-
+    from jobs.encoders._librosa import librosa
     from jobs.encoders.aisfx import spectrogram
 
     x = sounds(44_100)["tone"] + 0.1 * np.random.default_rng(0).standard_normal(114_660).astype(np.float32)
@@ -575,3 +577,15 @@ def test_aisfx_on_real_recordings(load) -> None:
     np.fill_diagonal(similar, -np.inf)
     assert np.mean(labels[similar.argmax(axis=1)] == labels) == pytest.approx(0.84, abs=0.01)
     assert silhouette_score(X, labels, metric="cosine") == pytest.approx(0.132, abs=0.002)
+
+
+def test_librosa_is_first_imported_by_one_process_at_a_time() -> None:
+    from jobs.encoders import _librosa
+
+    again = threading.Thread(target=importlib.reload, args=(_librosa,))
+    with FileLock(_librosa.LOCK, is_singleton=False):
+        again.start()
+        again.join(0.3)
+        assert again.is_alive()
+    again.join(10)
+    assert not again.is_alive()
