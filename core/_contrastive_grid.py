@@ -18,7 +18,7 @@ from torch import nn
 from core._contrastive_data import VALIDATION_CROPS, Sounds, crop_places
 from core._contrastive_model import Learner, Material, Task, Trained, fitting_threads
 from core._contrastive_weights import Arrays
-from core._training import Checkpoint, Progress
+from core._training import Checkpoint, Progress, saved_models
 
 _TELL = 0.2  # seconds between two calls of progress
 _SAVING = 0.1  # share of the time that states may take to be saved
@@ -52,7 +52,7 @@ class _Grid:
     ) -> None:
         self.learners = [Learner(task, material) for task in tasks]
         self._material, self._fingerprint, self._checkpoint = material, fingerprint, checkpoint
-        self.states = _saved(checkpoint, fingerprint)
+        self.states = saved_models(checkpoint, fingerprint)
         for i, state in self.states.items():
             self.learners[i].resume(state)
         self.reports = queue.SimpleQueue[_News | Exception]()
@@ -231,18 +231,6 @@ def _drops(network: nn.Module) -> bool:
 
 def _union(rows: Iterator[np.ndarray]) -> np.ndarray:
     return np.unique(np.concatenate(list(rows)))
-
-
-def _saved(checkpoint: Checkpoint | None, fingerprint: np.ndarray) -> dict[int, Arrays]:
-    saved = None if checkpoint is None else checkpoint.load()
-    if saved is None or not np.array_equal(saved.get("fingerprint", np.empty(0)), fingerprint):
-        return {}  # nothing, or of other models
-    states: dict[int, Arrays] = {}
-    for name, array in saved.items():
-        model, _, rest = name.partition("/")
-        if rest:
-            states.setdefault(int(model), {})[rest] = np.asarray(array)
-    return states
 
 
 def fingerprint_of(

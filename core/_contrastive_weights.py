@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-Arrays = dict[str, np.ndarray]
+from core._training import Arrays
 
 
 def named(arrays: Mapping[str, np.ndarray], start: str) -> Arrays:

@@ -15,14 +15,13 @@ import torch
 
 from core._head_batch import Batch, Task, Trained
 from core._head_data import Clips
-from core._training import Checkpoint, Progress, one_thread_each
+from core._training import Arrays, Checkpoint, Progress, one_thread_each, saved_models
 
 _MODELS = 10  # trained as one on a CPU: more do not fit its cache, fewer cost more in calls
 _GPU_ELEMENTS = 2**28  # values of weights trained as one on a GPU
 _SECONDS = 20.0  # between two states of a batch that are kept
 
 Watch = Callable[[np.ndarray], object]
-Arrays = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ def train_grid(
 ) -> list[Trained]:
     """Train all tasks, those of equal `shapes` in the same batches; see `core.heads.train_heads`."""
     fingerprint = _fingerprint(clips, tasks, keep_epochs, keep_rows)
-    states = _saved(checkpoint, fingerprint)
+    states = saved_models(checkpoint, fingerprint)
     batches = _batches(clips, tasks, shapes, device)
     longest = max(t.recipe.epochs for t in tasks)
     curves = np.full((len(tasks), 3, longest), np.nan, dtype=np.float32)
@@ -132,18 +131,6 @@ def _batches(clips: Clips, tasks: Sequence[Task], shapes: Sequence[Hashable], de
             size = max(1, _GPU_ELEMENTS // each)
         found += [models[start : start + size] for start in range(0, len(models), size)]
     return found
-
-
-def _saved(checkpoint: Checkpoint | None, fingerprint: np.ndarray) -> dict[int, Arrays]:
-    saved = None if checkpoint is None else checkpoint.load()
-    if saved is None or not np.array_equal(saved.get("fingerprint", np.empty(0)), fingerprint):
-        return {}  # nothing, or of other models
-    states: dict[int, Arrays] = {}
-    for name, array in saved.items():
-        number, _, rest = name.partition("/")
-        if rest:
-            states.setdefault(int(number), {})[rest] = np.asarray(array)
-    return states
 
 
 def _fingerprint(

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 Progress = Callable[[int, int], object]
+Arrays = dict[str, np.ndarray]
 
 
 class Checkpoint(Protocol):
@@ -19,6 +20,19 @@ class Checkpoint(Protocol):
 
     def save(self, arrays: dict[str, np.ndarray]) -> None:
         """Keep these arrays in the place of what was saved before."""
+
+
+def saved_models(checkpoint: Checkpoint | None, fingerprint: np.ndarray) -> dict[int, Arrays]:
+    """Return what was saved of each model as ``NUMBER/NAME``; nothing if it is of other trainings."""
+    saved = None if checkpoint is None else checkpoint.load()
+    if saved is None or not np.array_equal(saved.get("fingerprint", np.empty(0)), fingerprint):
+        return {}
+    states: dict[int, Arrays] = {}
+    for name, array in saved.items():
+        number, _, rest = name.partition("/")
+        if rest:
+            states.setdefault(int(number), {})[rest] = np.asarray(array)
+    return states
 
 
 def epoch_order(seed: int, epoch: int, n: int) -> np.ndarray:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from core import statistics
 from core.statistics import Correlation
+from dashboard import grids as listed
 from dashboard import numbers, tables
 from dashboard.data import workspace as shown_workspace
 from dashboard.figures.predictors import Dots
@@ -20,8 +21,7 @@ from dashboard.zeroshot import USUAL_TEXT
 from dashboard.zeroshot_related import line
 from jobs import contrastive, encoders
 from jobs.captions import captions_fingerprint, captions_of
-from jobs.queue import State
-from jobs.specs import EmbedAudio, EmbedText, SpecError, from_json
+from jobs.specs import EmbedAudio, EmbedText
 from jobs.specs.contrastive import PRETRAININGS, TRAININGS, ContrastiveGrid
 from jobs.workspace import Dataset, Workspace
 
@@ -58,17 +58,7 @@ CORRELATIONS = {
 }
 
 
-@dataclass(frozen=True)
-class Grid:
-    """A grid that is there, or asked for."""
-
-    spec: ContrastiveGrid
-    state: State
-
-    @property
-    def id(self) -> str:
-        """Short name for links."""
-        return self.spec.key[:12]
+Grid = listed.Grid[ContrastiveGrid]
 
 
 @dataclass(frozen=True)
@@ -122,28 +112,13 @@ class Related:
 
 def grids(shown: Workspace, dataset: Dataset) -> list[Grid]:
     """Return the grids of a dataset: those that are there, the newest first, then those asked for."""
-    found: dict[str, Grid] = {}
-    for info in shown.cache.list(type=ContrastiveGrid.__name__):
-        spec = _mine(info.spec, dataset)
-        if spec is not None:
-            found.setdefault(spec.key, Grid(spec, "done"))
-    for job in shown.queue.jobs():
-        if job.spec.get("type") == ContrastiveGrid.__name__ and job.state != "done":
-            spec = _mine(job.spec, dataset)
-            if spec is not None:
-                found.setdefault(spec.key, Grid(spec, job.state))
-    return list(found.values())
 
+    def mine(spec: ContrastiveGrid) -> bool:
+        # What is said of the clips now is what the page shows beside it.
+        same = spec.dataset.fingerprint == dataset.fingerprint
+        return same and spec.labels == dataset.labels_fingerprint
 
-def _mine(spec: dict[str, Any], dataset: Dataset) -> ContrastiveGrid | None:
-    try:
-        parsed = from_json(spec)
-    except SpecError:
-        return None
-    if not isinstance(parsed, ContrastiveGrid) or parsed.dataset.fingerprint != dataset.fingerprint:
-        return None
-    # What is said of the clips now is what the page shows beside it.
-    return parsed if parsed.labels == dataset.labels_fingerprint else None
+    return listed.find(shown, (ContrastiveGrid,), mine)
 
 
 def result(spec: ContrastiveGrid) -> Result:

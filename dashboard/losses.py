@@ -11,29 +11,17 @@ from typing import Any
 
 import pandas as pd
 
+from dashboard import grids as listed
 from dashboard import numbers
 from dashboard.data import Clips
 from dashboard.data import workspace as shown_workspace
 from dashboard.memory import once
 from jobs import measures
-from jobs.queue import State
-from jobs.specs import EmbedAudio, LossGrid, LossNetworkGrid, SpecError, from_json
+from jobs.specs import EmbedAudio, LossGrid, LossNetworkGrid
 from jobs.workspace import Dataset, Workspace
 
 AnyGrid = LossGrid | LossNetworkGrid
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A training that is there, or asked for."""
-
-    spec: AnyGrid
-    state: State
-
-    @property
-    def id(self) -> str:
-        """Short name for links."""
-        return self.spec.key[:12]
+Grid = listed.Grid[AnyGrid]
 
 
 @dataclass(frozen=True)
@@ -82,36 +70,15 @@ def grids(workspace: Workspace, dataset: Dataset, embedding: EmbedAudio | None =
 
     With `embedding`, only heads on that space, and networks.
     """
-    found: dict[str, Grid] = {}
-    kinds = (LossGrid.__name__, LossNetworkGrid.__name__)
-    infos = sorted(
-        (info for kind in kinds for info in workspace.cache.list(type=kind)),
-        key=lambda info: info.created,
-        reverse=True,
-    )
-    for info in infos:
-        if (spec := _mine(info.spec, dataset, embedding)) is not None:
-            found.setdefault(spec.key, Grid(spec, "done"))
-    for job in workspace.queue.jobs():
-        if job.spec.get("type") not in kinds or job.state == "done":
-            continue
-        if (spec := _mine(job.spec, dataset, embedding)) is not None:
-            found.setdefault(spec.key, Grid(spec, job.state))
-    return list(found.values())
 
+    def mine(spec: AnyGrid) -> bool:
+        if embedding is not None and isinstance(spec, LossGrid) and spec.embedding.key != embedding.key:
+            return False
+        # What is said of the clips now is what the page shows beside it.
+        same = spec.dataset.fingerprint == dataset.fingerprint
+        return same and spec.labels == dataset.labels_fingerprint
 
-def _mine(spec: dict[str, Any], dataset: Dataset, embedding: EmbedAudio | None) -> AnyGrid | None:
-    try:
-        parsed = from_json(spec)
-    except SpecError:
-        return None
-    if not isinstance(parsed, LossGrid | LossNetworkGrid):
-        return None
-    if embedding is not None and isinstance(parsed, LossGrid) and parsed.embedding.key != embedding.key:
-        return None
-    # What is said of the clips now is what the page shows beside it.
-    same = parsed.dataset.fingerprint == dataset.fingerprint
-    return parsed if same and parsed.labels == dataset.labels_fingerprint else None
+    return listed.find(workspace, (LossGrid, LossNetworkGrid), mine)
 
 
 def result(spec: AnyGrid) -> Result:

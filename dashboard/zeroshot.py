@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dashboard import grids as listed
 from dashboard import numbers, tables
 from dashboard.data import workspace as shown_workspace
 from dashboard.figures.zeroshot import Models
 from dashboard.memory import once
 from jobs import encoders
-from jobs.queue import State
-from jobs.specs import EmbedAudio, EmbedText, SpecError, ZeroShotGrid, from_json
+from jobs.specs import EmbedAudio, EmbedText, ZeroShotGrid
 from jobs.texts import texts_fingerprint, texts_of
 from jobs.workspace import Dataset, Workspace
 
@@ -29,17 +29,7 @@ VARIES = {"similarity": "ratio", "diversity": "range", "splits": "split"}
 RATIO = "similarity ratio: share of training classes<br>that are of the test cluster"
 
 
-@dataclass(frozen=True)
-class Grid:
-    """A grid that is there, or asked for."""
-
-    spec: ZeroShotGrid
-    state: State
-
-    @property
-    def id(self) -> str:
-        """Short name for links."""
-        return self.spec.key[:12]
+Grid = listed.Grid[ZeroShotGrid]
 
 
 @dataclass(frozen=True)
@@ -114,28 +104,12 @@ def untold(dataset: Dataset, text: EmbedText, names: Sequence[str]) -> str:
 
 def grids(workspace: Workspace, dataset: Dataset, embedding: EmbedAudio) -> list[Grid]:
     """Return the grids of a space: those that are there, the newest first, then those that are asked for."""
-    found: dict[str, Grid] = {}
-    for info in workspace.cache.list(type=ZeroShotGrid.__name__):
-        spec = _mine(info.spec, dataset, embedding)
-        if spec is not None:
-            found.setdefault(spec.key, Grid(spec, "done"))
-    for job in workspace.queue.jobs():
-        if job.spec.get("type") == ZeroShotGrid.__name__ and job.state != "done":
-            spec = _mine(job.spec, dataset, embedding)
-            if spec is not None:
-                found.setdefault(spec.key, Grid(spec, job.state))
-    return list(found.values())
 
+    def mine(spec: ZeroShotGrid) -> bool:
+        # What is said of the clips now is what the page shows beside it.
+        return spec.embedding.key == embedding.key and spec.labels == dataset.labels_fingerprint
 
-def _mine(spec: dict[str, Any], dataset: Dataset, embedding: EmbedAudio) -> ZeroShotGrid | None:
-    try:
-        parsed = from_json(spec)
-    except SpecError:
-        return None
-    if not isinstance(parsed, ZeroShotGrid) or parsed.embedding.key != embedding.key:
-        return None
-    # What is said of the clips now is what the page shows beside it.
-    return parsed if parsed.labels == dataset.labels_fingerprint else None
+    return listed.find(workspace, (ZeroShotGrid,), mine)
 
 
 def result(spec: ZeroShotGrid) -> Result:

@@ -103,6 +103,11 @@ def _predictions(spec: ZeroShotGrid) -> dict[str, Any]:
     return once(("zero-shot-clips", spec.key), read)
 
 
+def rank(found: Result, shown: Judged) -> int:
+    """Return the place of a model among all of the experiment by accuracy, from 1."""
+    return int((found.models["accuracy"] > shown.row["accuracy"]).sum()) + 1
+
+
 def in_cell(shown: Judged, true: str, predicted: str) -> pd.DataFrame:
     """Return the clips of a cell of the confusion matrix, those that were nearly right first.
 

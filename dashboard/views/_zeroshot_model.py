@@ -68,12 +68,11 @@ def _names(found: Result) -> list[str]:
 
 def _facts(found: Result, shown: Judged) -> None:
     r = shown.row
-    # The page opens on the best: that it is no typical one is seen here.
-    better = int((found.models["accuracy"] > r["accuracy"]).sum())
     ui.facts(
         [
             ("accuracy, 95%", f"{r['accuracy']:.3f} ({r['accuracy_low']:.3f} to {r['accuracy_high']:.3f})"),
-            ("rank by accuracy", f"{better + 1:,} of {len(found.models):,}"),
+            # The page opens on the best: that it is no typical one is seen here.
+            ("rank by accuracy", f"{zeroshot_model.rank(found, shown):,} of {len(found.models):,}"),
             ("test clips", f"{int(r['n_test']):,}"),
             ("chance", f"{r['chance']:.3f}"),
             ("on validation classes", "–" if shown.unvalidated else f"{r['validation_accuracy']:.3f}"),

@@ -178,6 +178,8 @@ def test_one_accuracy_has_no_correlation(shown: Workspace) -> None:
 def test_those_that_were_right_come_by_their_lead(shown: Workspace) -> None:
     found = of(shown, "diversity")
     judged = zeroshot_model.judged(found, found.models["id"][3])
+    ordered = sorted(found.models["accuracy"], reverse=True)
+    assert zeroshot_model.rank(found, judged) == ordered.index(found.models["accuracy"][3]) + 1
     label = judged.classes[int(np.diag(judged.confusion).argmax())]
     cell = zeroshot_model.in_cell(judged, label, label)
     assert len(cell) > 1
