@@ -8,8 +8,20 @@ from typing import Annotated, Any
 import typer
 
 from jobs.cli.common import JsonOption, say, show
+from jobs.specs import SpecError
 
-_COLUMNS = ("group", "n", "k", "overlap", "nngs", "cka", "match", "analogy_pair", "analogy_mean")
+_COLUMNS = (
+    "group",
+    "n",
+    "k",
+    "overlap",
+    "nngs",
+    "cka",
+    "match",
+    "analogy_pair",
+    "analogy_mean",
+    "analogy_released",
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -34,27 +46,42 @@ def pairs(
     k: Annotated[int, typer.Option("-k", min=1, help="Size of the neighbourhoods in the table.")] = 10,
     top: Annotated[int, typer.Option(min=1, help="An answer is right that is among so many.")] = 1,
     metric: Annotated[str, typer.Option(help="What near means: cosine or euclidean.")] = "cosine",
+    released: Annotated[
+        bool,
+        typer.Option(
+            "--released",
+            help="With groups: as the notebooks of the NNGS paper, neighbourhoods by the Euclidean distance, "
+            "of a fifth of each group (rounded down), and partners by the cosine.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Analyse paired embeddings: how alike two spaces are, and how often a partner is found in the other.
 
     Rows of the same name are pairs, or rows of the same number where a file has no names. The table has S_k
     and NNGS without the thing itself, linear CKA (debiased), the share of things whose own partner is nearest
-    (match: zero-shot, with a class a pair) and of analogies that are right by the offset of one pair and by
-    the mean offset. With groups a row is a group, and correlations of similarity with accuracy over the
-    groups follow. With labels rows of X are clips, and the accuracy of their classification is said as well.
+    (match: zero-shot, with a class a pair) and of analogies that are right: by the offset of one pair, by the
+    mean offset, and as the NNGS paper's notebooks count them (analogy_released: the offset is subtracted, for
+    pairs i < j, and all rows of Y are candidates). With groups a row is a group, and correlations of
+    similarity with accuracy over the groups follow. With labels rows of X are clips, and the accuracy of
+    their classification is said as well.
 
     Example: `hearspace pairs sounds.npz captions.npz -k 5`
 
     Example: `hearspace pairs singular.npy plural.npy --groups relation.txt --json`
 
+    Example: `hearspace pairs singular.npy plural.npy --groups relation.txt --released`
+
     Exit status: 0 when all is computed, 2 for files that cannot be read or do not fit.
     """
-    from core.paired import paired_by_group, paired_correlations
+    from core.paired import RELEASED, paired_by_group, paired_correlations
     from jobs.pairs import given_of, read_pairs
 
+    if released and groups is None:
+        raise SpecError("--released measures groups of pairs: give them with --groups.")
+    asked = RELEASED if released else {"k": k, "metric": metric}
     found = read_pairs(x, y, groups=groups, labels=labels, classes=classes)
-    result: dict[str, Any] = {"pairs": len(found.ids), "metric": metric, "top": top}
+    result: dict[str, Any] = {"pairs": len(found.ids), "top": top, "metric": asked["metric"]}
     if found.groups is None:
         rows, curve = _whole(found, k, top, metric)
         result |= {"curve": curve, "offsets": len(found.ids)}
@@ -62,7 +89,7 @@ def pairs(
         if given is not None:
             result["offsets"] = len(given)
     else:
-        table = paired_by_group(found.X, found.Y, found.groups, k=k, metric=metric, analogy_k=top)
+        table = paired_by_group(found.X, found.Y, found.groups, analogy_k=top, **asked)
         rows = [_plain(row) for row in table.to_dict("records")]
         result["correlations"] = [_plain(row) for row in paired_correlations(table).to_dict("records")]
     result["groups"] = rows
@@ -101,6 +128,7 @@ def _whole(found: Any, k: int, top: int, metric: str) -> tuple[list[dict[str, An
         "match": report.match,
         "analogy_pair": report.analogy.get("pair"),
         "analogy_mean": report.analogy.get("mean"),
+        "analogy_released": report.analogy.get("released"),
         "match_chance": report.match_chance,
         "analogy_chance": report.analogy_chance,
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,8 @@ from scipy.spatial.distance import cdist
 
 from core.cka import cka
 from core.paired import (
+    OFFSETS,
+    RELEASED,
     analogy_accuracy,
     match_accuracy,
     paired_by_group,
@@ -45,6 +49,70 @@ def test_analogies_by_loops(metric: str, offset: str, k: int) -> None:
     found = analogy_accuracy(X, Y, k=k, metric=metric, offset=offset)
     assert found == pytest.approx(_loops(X, Y, k, metric, offset), abs=1e-12)
     assert 0 < found < 1
+
+
+def _notebook(X: np.ndarray, Y: np.ndarray, k: int = 1, metric: str = "cosine") -> float:
+    """The NNGS notebooks' analogies: i < j, the query x_i - y_i + x_j, and all rows of Y as candidates."""
+    n, right, tries = len(X), 0, 0
+    for i in range(n):
+        for j in range(i + 1, n):
+            tries += 1
+            far = cdist([X[i] - Y[i] + X[j]], Y, metric=metric)[0]
+            right += j in np.argsort(far)[:k]
+    return right / tries
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("k", [1, 3])
+def test_analogies_as_released_by_loops(metric: str, k: int) -> None:
+    rng = np.random.default_rng(k)
+    X = rng.standard_normal((15, 4))
+    Y = X + 0.4 + 0.4 * rng.standard_normal((15, 4))
+    found = analogy_accuracy(X, Y, k=k, metric=metric, offset="released")
+    assert found == pytest.approx(_notebook(X, Y, k, metric), abs=1e-12)
+    assert 0 < found < 1
+    # Each two pairs are used in one direction, so the order of the rows plays a part.
+    turned = analogy_accuracy(X[::-1], Y[::-1], k=k, metric=metric, offset="released")
+    assert turned == pytest.approx(_notebook(X[::-1], Y[::-1], k, metric), abs=1e-12)
+    assert turned != found
+    first = analogy_accuracy(X, Y, k=k, metric=metric, offset="released", given=[0])
+    alone = [j in np.argsort(cdist([X[0] - Y[0] + X[j]], Y, metric)[0])[:k] for j in range(1, 15)]
+    assert first == pytest.approx(np.mean(alone))
+
+
+def test_the_released_offset_points_away_from_the_partner() -> None:
+    X = np.arange(10.0)[:, None] * [1, 0]
+    Y = X + np.array([4, 0])
+    assert analogy_accuracy(X, Y, metric="euclidean") == 1
+    # x_j - 4 is looked for where y_j is x_j + 4.
+    assert analogy_accuracy(X, Y, metric="euclidean", offset="released") == 0
+    assert analogy_accuracy(X, X, metric="euclidean", offset="released") == 1
+
+
+def test_the_settings_of_the_notebooks() -> None:
+    rng = np.random.default_rng(5)
+    sizes = {"a": 35, "b": 23, "c": 4}
+    groups = np.repeat(list(sizes), list(sizes.values()))
+    X = rng.standard_normal((62, 5)) * rng.uniform(0.3, 3, (62, 1))
+    Y = X + 0.5 + 0.5 * rng.standard_normal(X.shape)
+    table = paired_by_group(X, Y, groups, **RELEASED).set_index("group")
+    assert table["k"].to_dict() == {"a": 7, "b": 4, "c": 0}
+    for name in "ab":
+        mine = groups == name
+        k = int(0.2 * mine.sum())
+        near = [
+            np.argsort(cdist(Z[mine], Z[mine]) + np.diag([np.inf] * mine.sum()), axis=1)[:, :k]
+            for Z in (X, Y)
+        ]
+        shares = [
+            len(set(a) & set(b)) / len(set(a) | set(b))
+            for a, b in zip(*map(np.ndarray.tolist, near), strict=True)
+        ]
+        assert table.loc[name, "nngs"] == pytest.approx(np.mean(shares))
+        assert table.loc[name, "analogy_released"] == pytest.approx(_notebook(X[mine], Y[mine]))
+    assert np.isnan(table.loc["c", "nngs"])
+    # By the cosine neighbours are other ones.
+    assert table.loc["a", "nngs"] != paired_by_group(X, Y, groups, k=0.2).set_index("group").loc["a", "nngs"]
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
@@ -109,14 +177,10 @@ def test_blocks_do_not_change_the_answer(monkeypatch: pytest.MonkeyPatch) -> Non
     rng = np.random.default_rng(0)
     X = rng.standard_normal((30, 3)).astype(np.float32)
     Y = (X + 0.5 * rng.standard_normal((30, 3))).astype(np.float32)
-    whole = analogy_accuracy(X, Y, k=2)
-    monkeypatch.setattr("core.paired._BLOCK", 1)
-    assert analogy_accuracy(X, Y, k=2) == whole
-    for change in (match_accuracy, lambda a, b: analogy_accuracy(a, b, offset="mean")):
-        monkeypatch.setattr("core.paired._BLOCK", 1)
-        small = change(X, Y)
-        monkeypatch.undo()
-        assert change(X, Y) == small
+    ways = [match_accuracy, *(partial(analogy_accuracy, k=2, offset=offset) for offset in OFFSETS)]
+    whole = [way(X, Y) for way in ways]
+    monkeypatch.setattr("core._analogies._BLOCK", 1)
+    assert [way(X, Y) for way in ways] == whole
 
 
 def test_what_can_be_known_beforehand() -> None:
@@ -144,7 +208,7 @@ def test_report() -> None:
     np.testing.assert_allclose(report.curve["nngs"], curve.jaccard, atol=1e-12)
     assert report.curve["overlap"].iloc[-1] == 1
     assert report.cka == pytest.approx(cka(X, Y), abs=1e-12)
-    assert report.analogy == {o: analogy_accuracy(X, Y, k=2, offset=o) for o in ("pair", "mean")}
+    assert report.analogy == {o: analogy_accuracy(X, Y, k=2, offset=o) for o in OFFSETS}
     assert report.analogy_chance == pytest.approx(2 / 24)
     assert report.match == match_accuracy(X, Y, k=2)
     assert report.match_chance == pytest.approx(2 / 25)
@@ -171,7 +235,7 @@ def test_errors_say_what_to_do() -> None:
         analogy_accuracy(X, X, metric="dot")
     with pytest.raises(ValueError, match="metric is 'dot'"):
         paired_report(X, X, metric="dot")
-    with pytest.raises(ValueError, match="offset is 'median'; it must be one of pair, mean"):
+    with pytest.raises(ValueError, match="offset is 'median'; it must be one of pair, mean, released"):
         analogy_accuracy(X, X, offset="median")
     with pytest.raises(ValueError, match="Row 0 of Y holds NaN"):
         analogy_accuracy(X, np.full((4, 4), np.nan))
@@ -183,5 +247,12 @@ def test_errors_say_what_to_do() -> None:
         match_accuracy(X, X, metric="dot")
     with pytest.raises(ValueError, match="there are 3 groups; each pair needs one"):
         paired_by_group(X, X, ["a", "b", "c"])
-    with pytest.raises(ValueError, match="k is 0; it must be at least 1"):
-        paired_by_group(X, X, ["a"] * 4, k=0)
+    with pytest.raises(ValueError, match="given holds the last row, 3, alone"):
+        analogy_accuracy(X, X, given=[3], offset="released")
+    with pytest.raises(ValueError, match="neighbors is 'dot'"):
+        paired_report(X, X, neighbors="dot")
+    for k in (0, -0.5, 2.5):
+        with pytest.raises(ValueError, match=f"k is {k}; it must be a whole number from 1 on, or a share"):
+            paired_by_group(X, X, ["a"] * 4, k=k)
+    with pytest.raises(ValueError, match="analogy_k is 0; it must be at least 1"):
+        paired_by_group(X, X, ["a"] * 4, analogy_k=0)

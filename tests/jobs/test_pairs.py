@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from core.cka import cka
-from core.paired import analogy_accuracy, match_accuracy, paired_by_group
+from core.paired import RELEASED, analogy_accuracy, match_accuracy, paired_by_group
 from core.similarity import neighborhood_overlap
 from jobs.embedding_files import EmbeddingsError
 from jobs.pairs import given_of, read_pairs
@@ -53,6 +53,7 @@ def test_all_pairs_together(
     assert row["match"] == match_accuracy(X, Y, k=2)
     assert row["analogy_pair"] == analogy_accuracy(X, Y, k=2)
     assert row["analogy_mean"] == analogy_accuracy(X, Y, k=2, offset="mean")
+    assert row["analogy_released"] == analogy_accuracy(X, Y, k=2, offset="released")
     assert [point["k"] for point in told["curve"]] == list(range(1, 12))
     status, out, _ = call(capsys, "pairs", *files)
     assert status == 0
@@ -86,8 +87,16 @@ def test_groups_and_what_goes_with_what(tmp_path: Path, capsys: pytest.CaptureFi
     (told,) = json.loads(out)
     expected = paired_by_group(X, Y, groups, k=4)
     assert [row["group"] for row in told["groups"]] == ["one", "two", "three", "four", "five"]
-    for name in ("nngs", "cka", "match", "analogy_pair"):
+    for name in ("nngs", "cka", "match", "analogy_pair", "analogy_released"):
         assert [row[name] for row in told["groups"]] == pytest.approx(expected[name].tolist())
+    status, out, err = call(capsys, "pairs", *files, *options, "--released", "--json")
+    assert status == 0, err
+    released = paired_by_group(X, Y, groups, **RELEASED)
+    for name in ("k", "nngs", "analogy_released"):
+        assert [row[name] for row in json.loads(out)[0]["groups"]] == pytest.approx(released[name].tolist())
+    assert json.loads(out)[0]["groups"] != told["groups"]
+    status, _, err = call(capsys, "pairs", *files, "--released")
+    assert (status, "give them with --groups" in err) == (2, True)
     strongest = told["correlations"][0]
     status, out, _ = call(capsys, "pairs", *files, *options)
     assert f"{strongest['similarity']} and {strongest['accuracy'].replace('_', ' by ')}: r = " in out
