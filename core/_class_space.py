@@ -12,8 +12,13 @@ from core._arrays import class_codes, matrix, unit_rows
 from core._class_split import ClassSplit, SplitError, whole
 from core.separability import KMeansResult, kmeans_curve
 
+#: What `class_centroids` averages.
+CLASS_VECTORS = ("raw", "unit")
 
-def class_centroids(X: ArrayLike, labels: ArrayLike) -> tuple[tuple[str, ...], np.ndarray]:
+
+def class_centroids(
+    X: ArrayLike, labels: ArrayLike, *, vectors: str = "raw"
+) -> tuple[tuple[str, ...], np.ndarray]:
     """Mean embedding of each class: μ_c = Σ_{i in c} x_i / N_c.
 
     Parameters
@@ -21,6 +26,9 @@ def class_centroids(X: ArrayLike, labels: ArrayLike) -> tuple[tuple[str, ...], n
     X : (n, d) array_like
     labels : (n,) array_like of str
         The class of each clip; clips of the class "" are left out.
+    vectors : {'raw', 'unit'}, default 'raw'
+        What is averaged: embeddings as they are, as the papers have it, or scaled to unit length first, so
+        that every clip counts the same however long its vector is. Means are not scaled themselves.
 
     Returns
     -------
@@ -31,7 +39,7 @@ def class_centroids(X: ArrayLike, labels: ArrayLike) -> tuple[tuple[str, ...], n
     Raises
     ------
     ValueError
-        For labels that do not fit, a value that is not finite, or no clip with a class.
+        For labels that do not fit, a value that is not finite, no clip with a class, or unknown `vectors`.
 
     References
     ----------
@@ -47,6 +55,8 @@ def class_centroids(X: ArrayLike, labels: ArrayLike) -> tuple[tuple[str, ...], n
     array([[0., 2.],
            [2., 0.]])
     """
+    if vectors not in CLASS_VECTORS:
+        raise ValueError(f"vectors is {vectors!r}; it must be one of {', '.join(CLASS_VECTORS)}.")
     X = matrix(X, "X")
     labels = np.asarray(labels)
     if labels.shape != (len(X),):
@@ -56,7 +66,8 @@ def class_centroids(X: ArrayLike, labels: ArrayLike) -> tuple[tuple[str, ...], n
         raise ValueError("No clip has a class; there is nothing to split.")
     classes, codes = class_codes(labels[rows], len(rows))
     sums = np.zeros((len(classes), X.shape[1]))
-    np.add.at(sums, codes, X[rows].astype(np.float64))
+    averaged = X[rows].astype(np.float64)
+    np.add.at(sums, codes, unit_rows(averaged) if vectors == "unit" else averaged)
     return tuple(str(c) for c in classes), sums / np.bincount(codes)[:, None]
 
 

@@ -1,8 +1,8 @@
 """From the frames of a model to the vectors that are compared.
 
 The steps have one order, that of `Processing`: frames are aggregated to clips, dimensions are brought to one
-range, clips are projected to fewer dimensions, and what is left is scaled to unit length. Equal clips stay
-equal through all of them.
+range, clips are projected to fewer dimensions, and what is left is scaled to unit length, or scaled before it
+is projected. Equal clips stay equal through all of them.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from core._arrays import matrix, unit_rows
 
 AGGREGATIONS = ("mean", "median", "max")
 SCALES = ("none", "minmax")
+#: When vectors are scaled to unit length: never, after PCA, or before it.
+NORMALIZATIONS = (False, True, "before")
 _BLOCK_ROWS = 8192
 _BLOCK_VALUES = 16_000_000  # of frames, looked at at once: 128 MB in float64
 
@@ -320,8 +322,9 @@ class Processing:
         How frames become a clip.
     n_components : int, optional
         Dimensions kept by PCA, fitted on the corpus; all are kept, unrotated, by default.
-    normalize : bool, default False
-        Whether vectors are scaled to unit length, after PCA.
+    normalize : bool or 'before', default False
+        Whether vectors are scaled to unit length: True after PCA, ``"before"`` ahead of it and after `scale`,
+        as the code of Araz et al. (raraz15/semantic-sound-similarity, commit 927caed) does since July 2024.
     scale : {'none', 'minmax'}, default 'none'
         Whether every dimension is scaled to [0, 1] by its range in the corpus, before PCA: see `fit_scaler`.
 
@@ -333,7 +336,7 @@ class Processing:
 
     aggregation: str = "mean"
     n_components: int | None = None
-    normalize: bool = False
+    normalize: bool | str = False
     scale: str = "none"
 
     def __post_init__(self) -> None:
@@ -345,6 +348,8 @@ class Processing:
             raise ValueError(f"n_components is {self.n_components}; it must be at least 1, or None for all.")
         if self.scale not in SCALES:
             raise ValueError(f"scale is {self.scale!r}; it must be one of {', '.join(SCALES)}.")
+        if self.normalize not in NORMALIZATIONS:
+            raise ValueError(f"normalize is {self.normalize!r}; it must be False, True or 'before'.")
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -352,9 +357,11 @@ class Processing:
         steps = [f"{self.aggregation} over frames"]
         if self.scale == "minmax":
             steps.append("min-max scaling")
+        if self.normalize == "before":
+            steps.append("unit length")
         if self.n_components is not None:
             steps.append(f"PCA to {self.n_components} dimensions")
-        if self.normalize:
+        if self.normalize not in (False, "before"):
             steps.append("unit length")
         return tuple(steps)
 
@@ -393,20 +400,23 @@ class Processing:
         if obstacle is not None:
             raise ValueError(f"{obstacle}; keep fewer components, or all of them.")
         scaler = fit_scaler(clips) if self.scale == "minmax" else None
-        scaled = clips if scaler is None else scaler.transform(clips)
-        reducer = None if self.n_components is None else fit_reducer(scaled, self.n_components)
-
-        def finish(clips: np.ndarray) -> np.ndarray:
-            if scaler is not None:
-                clips = scaler.transform(clips)
-            if reducer is not None:
-                clips = reducer.transform(clips)
-            return normalize(clips) if self.normalize else clips
+        prepared = self.prepare(clips, scaler)
+        reducer = None if self.n_components is None else fit_reducer(prepared, self.n_components)
 
         def process(frames: ArrayLike, offsets: ArrayLike | None = None) -> np.ndarray:
-            return finish(self._clips(frames, offsets))
+            return self.finish(self.prepare(self._clips(frames, offsets), scaler), reducer)
 
-        return finish(clips), process
+        return self.finish(prepared, reducer), process
+
+    def prepare(self, X: np.ndarray, scaler: Scaler | None) -> np.ndarray:
+        """Take the steps between aggregation and PCA: by the ranges of a corpus, and to unit length."""
+        X = X if scaler is None else scaler.transform(X)
+        return normalize(X) if self.normalize == "before" else X
+
+    def finish(self, X: np.ndarray, reducer: Reducer | None) -> np.ndarray:
+        """Take the steps from PCA on."""
+        X = X if reducer is None else reducer.transform(X)
+        return normalize(X) if self.normalize not in (False, "before") else X
 
     def _clips(self, frames: ArrayLike, offsets: ArrayLike | None) -> np.ndarray:
         return matrix(frames, "X") if offsets is None else aggregate(frames, offsets, self.aggregation)

@@ -125,11 +125,11 @@ def class_names(c: Clips) -> list[str]:
     return sorted(set(named(c).tolist()) - {""})
 
 
-def pairs(dataset: Dataset, spaces: Sequence[Compared], of: str) -> list[Pair]:
+def pairs(dataset: Dataset, spaces: Sequence[Compared], of: str, class_vectors: str = "raw") -> list[Pair]:
     """Return every two of the spaces."""
     audio = [s.spec for s in spaces if isinstance(s.spec, EmbedAudio)]
     texts = [s.spec for s in spaces if isinstance(s.spec, EmbedText)]
-    specs = of_pairs(dataset, audio, texts, of=of)
+    specs = of_pairs(dataset, audio, texts, of=of, class_vectors=class_vectors)
     return [
         Pair(f"{a.name}~{b.name}", a, b, spec)
         for (a, b), spec in zip(combinations(spaces, 2), specs, strict=True)

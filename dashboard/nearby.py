@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.processing import normalize
+from core.splits import class_centroids
 from dashboard import results
 from dashboard.agreement import Compared, Pair, measured, named
 from dashboard.data import Clips, workspace
@@ -72,7 +73,7 @@ def _in_order(pair: Pair, space: Compared, c: Clips, thing: str) -> list[tuple[s
     """Everything near that is known, nearest first."""
     ids = measured(pair).ids
     if pair.spec.of == "classes":
-        found = classes(space, ids, c)
+        found = classes(space, ids, c, pair.spec.class_vectors)
         if thing not in found.names:
             return []
         i = found.names.index(thing)
@@ -83,16 +84,16 @@ def _in_order(pair: Pair, space: Compared, c: Clips, thing: str) -> list[tuple[s
     return [(i, d) for i, d in results.neighbours_of(graph, c, thing, graph.k) if i in compared]
 
 
-def classes(space: Compared, names: tuple[str, ...], c: Clips) -> Classes:
+def classes(space: Compared, names: tuple[str, ...], c: Clips, vectors: str = "raw") -> Classes:
     """Return how near the classes `names` are to each other, by the cosine distance of their vectors.
 
-    A class's vector is the mean of its clips' unit-length embeddings, or its text's embedding. Distances are
-    rounded to 12 decimals and ties go to the class that comes first, as everywhere.
+    A class's vector is the mean of its clips' embeddings, raw or at unit length (`vectors`), or its text's
+    embedding. Distances are rounded to 12 decimals and ties go to the class that comes first, as everywhere.
     """
 
     def measure() -> Classes:
-        vectors, typical = _of_text(space.spec, names) if isinstance(space.spec, EmbedText) else _of_clips()
-        unit = normalize(vectors)
+        means, typical = _of_text(space.spec, names) if isinstance(space.spec, EmbedText) else _of_clips()
+        unit = normalize(means)
         distances = np.round(np.clip(1 - unit @ unit.T, 0, 2), 12)
         np.fill_diagonal(distances, -1)  # itself first, to be taken out
         order = np.argsort(distances, axis=1, kind="stable")[:, 1:]
@@ -106,15 +107,16 @@ def classes(space: Compared, names: tuple[str, ...], c: Clips) -> Classes:
         code = {name: i for i, name in enumerate(names)}
         labels = named(c)
         codes = np.asarray([code.get(labels[r], -1) if r >= 0 else -1 for r in rows.tolist()])
-        means, typical = [], []
-        for i in range(len(names)):
+        of = np.array([*names, ""])[codes]
+        means = class_centroids(X, of, vectors=vectors)[1]
+        typical = []
+        for i, mean in enumerate(means):
             members = np.flatnonzero(codes == i)
             unit = normalize(X[members].astype(np.float64))
-            means.append(unit.mean(axis=0))
-            typical.append(str(c.ids[rows[members[int(np.argmax(unit @ means[-1]))]]]))
-        return np.asarray(means), typical
+            typical.append(str(c.ids[rows[members[int(np.argmax(unit @ mean))]]]))
+        return means, typical
 
-    return once(("classes near", space.spec.key, c.key, names), measure)
+    return once(("classes near", space.spec.key, c.key, names, vectors), measure)
 
 
 def _of_text(spec: EmbedText, names: tuple[str, ...]) -> tuple[np.ndarray, list[str]]:
@@ -132,7 +134,8 @@ def heard(pair: Pair, c: Clips) -> dict[str, str]:
     names = measured(pair).ids
     for space in (pair.a, pair.b):
         if isinstance(space.spec, EmbedAudio):
-            return dict(zip(names, classes(space, names, c).typical, strict=True))
+            found = classes(space, names, c, pair.spec.class_vectors)
+            return dict(zip(names, found.typical, strict=True))
     first: dict[str, str] = {}
     for label, clip in zip(named(c).tolist(), c.ids.tolist(), strict=True):
         first.setdefault(label, clip)

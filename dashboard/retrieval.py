@@ -43,6 +43,8 @@ ALGORITHMS = {"mips": "MIPS", "mcss": "MCSS", "nns": "NNS"}
 NO_FAMILY = "no family"
 #: What is said where every dimension is scaled by its range.
 SCALED = "Each dimension is scaled to 0..1 by its range over the clips first (min-max)."
+#: What is said where vectors are scaled to unit length ahead of PCA.
+UNIT_FIRST = "Vectors are scaled to unit length before PCA."
 #: Results of a query that are shown: its first page.
 SHOWN = CUTOFFS[0]
 
@@ -87,7 +89,8 @@ class Systems:
     Attributes
     ----------
     table : DataFrame
-        As in `RetrievalGrid`, with ``scale``, which is that of its spec in all rows.
+        As in `RetrievalGrid`, with ``scale`` and ``normalize`` (as text), which are those of its spec in all
+        rows.
     fixed : int
         The row that models are compared by.
     note : str
@@ -154,15 +157,19 @@ def sizes(c: Clips) -> dict[str, int]:
     return once(("class-sizes", c.key), count)
 
 
-def asked(dataset: Dataset, embedding: EmbedAudio, by: str, count_query: bool) -> Retrieval:
+def asked(
+    dataset: Dataset, embedding: EmbedAudio, by: str, count_query: bool, normalize: bool | str = False
+) -> Retrieval:
     """Return the spec of the system that models are compared by."""
-    found = measures.of_retrieval(dataset, embedding, count_query=count_query)
+    found = measures.of_retrieval(dataset, embedding, count_query=count_query, normalize=normalize)
     return next(s for s in found if s.by == by)
 
 
-def grid(dataset: Dataset, embedding: EmbedAudio, by: str, count_query: bool) -> RetrievalGrid:
+def grid(
+    dataset: Dataset, embedding: EmbedAudio, by: str, count_query: bool, normalize: bool | str = False
+) -> RetrievalGrid:
     """Return the spec of all systems of a space."""
-    return measures.grid_of_retrieval(dataset, embedding, by=by, count_query=count_query)
+    return measures.grid_of_retrieval(dataset, embedding, by=by, count_query=count_query, normalize=normalize)
 
 
 # -- models -----------------------------------------------------------------------------------------------
@@ -195,8 +202,13 @@ def _row(spec: Retrieval) -> Row:
         n_queries=n,
         n_classes=int(meta["n_classes"]),
         macro=macro,
-        note=" ".join(filter(None, (SCALED * (spec.scale == "minmax"), str(meta["note"])))),
+        note=" ".join(filter(None, (said_of(spec), str(meta["note"])))),
     )
+
+
+def said_of(spec: Retrieval | RetrievalGrid) -> str:
+    """Say what is done to vectors before PCA."""
+    return " ".join([SCALED] * (spec.scale == "minmax") + [UNIT_FIRST] * (spec.normalize == "before"))
 
 
 def ordered(rows: Sequence[Row], by: str) -> list[Row]:
@@ -314,7 +326,7 @@ def systems(spec: RetrievalGrid) -> Systems:
         artifact = workspace().cache.open(spec.key)
         meta = artifact.meta
         return Systems(
-            artifact.table("systems").to_pandas().assign(scale=spec.scale),
+            artifact.table("systems").to_pandas().assign(scale=spec.scale, normalize=str(spec.normalize)),
             fixed=int(meta["fixed"]),
             note=str(meta["note"]),
             n_queries=int(meta["n_queries"]),
@@ -341,6 +353,7 @@ def best_system(found: Systems, measure: str) -> int | None:
 def system_name(system: Mapping[Any, Any]) -> str:
     """Say what a system is: ``mean, PCA to 100, MCSS``."""
     parts = [system["aggregation"], "min-max" * (system["scale"] == "minmax")]
+    parts += ["unit length" * (system["normalize"] == "before")]
     parts += [kept(int(system["components"])), ALGORITHMS[system["algorithm"]]]
     return ", ".join(p for p in parts if p)
 

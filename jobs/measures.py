@@ -99,7 +99,12 @@ def of_space(dataset: Dataset, embedding: EmbedAudio) -> list[Spec]:
 
 
 def of_pairs(
-    dataset: Dataset, spaces: Sequence[EmbedAudio], texts: Sequence[EmbedText] = (), *, of: str = "clips"
+    dataset: Dataset,
+    spaces: Sequence[EmbedAudio],
+    texts: Sequence[EmbedText] = (),
+    *,
+    of: str = "clips",
+    class_vectors: str = "raw",
 ) -> list[Agreement]:
     """Return the agreement of every two spaces; those of texts take part where classes are compared.
 
@@ -111,23 +116,33 @@ def of_pairs(
     if of == "classes":
         compared += [replace(text, dataset=ref) for text in texts]
     return [
-        Agreement(a=a, b=b, of=of, labels=labels, permutations=PAIRINGS.get(of, 0))
+        Agreement(
+            a=a, b=b, of=of, labels=labels, permutations=PAIRINGS.get(of, 0), class_vectors=class_vectors
+        )
         for a, b in combinations(compared, 2)
     ]
 
 
-def of_retrieval(dataset: Dataset, embedding: EmbedAudio, *, count_query: bool = True) -> list[Retrieval]:
+def of_retrieval(
+    dataset: Dataset, embedding: EmbedAudio, *, count_query: bool = True, normalize: bool | str = False
+) -> list[Retrieval]:
     """Return how well a space finds clips, by label and, where classes have families, by family."""
     by = ["label", "family"] if dataset.classes["family"].notna().any() else ["label"]
-    return [retrieval_of(dataset, embedding, by=b, count_query=count_query) for b in by]
+    return [retrieval_of(dataset, embedding, by=b, count_query=count_query, normalize=normalize) for b in by]
 
 
 def retrieval_of(
-    dataset: Dataset, embedding: EmbedAudio, *, by: str = "label", count_query: bool = True
+    dataset: Dataset,
+    embedding: EmbedAudio,
+    *,
+    by: str = "label",
+    count_query: bool = True,
+    normalize: bool | str = False,
 ) -> Retrieval:
     """Return how well a space finds clips by the system that models are compared by.
 
-    It is mean, 100 components, cosine, on dimensions scaled as `scale_of` says.
+    It is mean, 100 components, cosine, on dimensions scaled as `scale_of` says, and `normalize` as in
+    `Retrieval`.
     """
     return Retrieval(
         embedding=embedding,
@@ -135,11 +150,17 @@ def retrieval_of(
         by=by,
         count_query=count_query,
         scale=scale_of(embedding),
+        normalize=normalize,
     )
 
 
 def grid_of_retrieval(
-    dataset: Dataset, embedding: EmbedAudio, *, by: str = "label", count_query: bool = True
+    dataset: Dataset,
+    embedding: EmbedAudio,
+    *,
+    by: str = "label",
+    count_query: bool = True,
+    normalize: bool | str = False,
 ) -> RetrievalGrid:
     """Return all systems of a space, on dimensions scaled as `scale_of` says."""
     return RetrievalGrid(
@@ -148,6 +169,7 @@ def grid_of_retrieval(
         by=by,
         count_query=count_query,
         scale=scale_of(embedding),
+        normalize=normalize,
     )
 
 

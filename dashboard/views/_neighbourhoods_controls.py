@@ -22,6 +22,7 @@ FEWEST = 3
 #: Encoders that are offered where there are too few spaces, the first ones first.
 _USUAL = ("melstats", "aisfx", "handcrafted")
 OF = {"clips": "clips", "classes": "classes"}
+CLASS_VECTORS = {"raw": "as they are", "unit": "at unit length"}
 SELF = {"others": "others only", "self": "with the point itself"}
 AXES = {"log": "log", "linear": "linear"}
 DEFINITIONS = {"range": "in the range", "literal": "also the paper’s literal definition"}
@@ -93,6 +94,17 @@ def controls(workspace: Workspace, view: state.View, names: list[str]) -> Choice
             help="Clips: whether the same clips are near each other. Classes: whether the same classes are, "
             "by the mean of their clips; spaces of texts take part then.",
         )
+        vectors = view.choice("vectors", list(CLASS_VECTORS), "raw")
+        if of == "classes":
+            st.segmented_control(
+                "Class means of embeddings",
+                list(CLASS_VECTORS),
+                format_func=CLASS_VECTORS.__getitem__,
+                key=view.key("vectors"),
+                required=True,
+                help="As they are: the mean vector of a class, as the paper and Leakage lab have it. At unit "
+                "length: every clip counts the same, however long its vector is.",
+            )
     if not dataset.ready:
         _stopped(view)
         wait_for_sounds(workspace, view, dataset)
@@ -122,7 +134,7 @@ def controls(workspace: Workspace, view: state.View, names: list[str]) -> Choice
         _stopped(view)
         st.info("Choose at least two spaces at the left to compare them.", icon=":material/info:")
         return None
-    pairs = agreement.pairs(dataset, spaces, of)
+    pairs = agreement.pairs(dataset, spaces, of, vectors)
     titles = {p.id: p.title for p in pairs}
     view.many("pair", list(titles), agreement.first_pairs(pairs, FIRST_PAIRS))
     with st.sidebar:

@@ -26,6 +26,8 @@ class Chosen:
     by: str
     measure: str
     count_query: bool
+    #: Whether vectors are scaled to unit length ahead of PCA.
+    unit_first: bool = False
 
     @property
     def spec(self) -> Retrieval:
@@ -39,11 +41,15 @@ class Chosen:
 
     def asked(self, space: str) -> Retrieval:
         """Return the result of a space."""
-        return retrieval.asked(self.dataset, self.spaces[space], self.by, self.count_query)
+        return retrieval.asked(self.dataset, self.spaces[space], self.by, self.count_query, self._normalize)
 
     def grid_of(self, space: str) -> RetrievalGrid:
         """Return all systems of a space."""
-        return retrieval.grid(self.dataset, self.spaces[space], self.by, self.count_query)
+        return retrieval.grid(self.dataset, self.spaces[space], self.by, self.count_query, self._normalize)
+
+    @property
+    def _normalize(self) -> bool | str:
+        return "before" if self.unit_first else False
 
     @property
     def done(self) -> list[Retrieval]:
@@ -67,7 +73,8 @@ class Chosen:
     def file(self, what: str, *parts: str) -> str:
         """Name what is saved."""
         said = [what, self.dataset.name, *parts, "by-family" if self.by == "family" else ""]
-        return "-".join(p for p in [*said, "" if self.count_query else "query-not-counted"] if p)
+        said += ["" if self.count_query else "query-not-counted", "unit-length-first" * self.unit_first]
+        return "-".join(p for p in said if p)
 
 
 def ceiling(chosen: Chosen, sizes: Mapping[str, int]) -> str:

@@ -54,8 +54,8 @@ def _figure(chosen: Chosen, found: Systems) -> None:
     )
     for line in retrieval.skipped(found):
         st.caption(f"Left out: {ui.plain(line)}")
-    if chosen.grid.scale == "minmax":
-        st.caption(retrieval.SCALED)
+    if said := retrieval.said_of(chosen.grid):
+        st.caption(said)
     if not found.frame_level:
         st.caption("This space has one vector a clip and no frames, so there is nothing to aggregate.")
     said = ""

@@ -72,6 +72,7 @@ def _controls(workspace: Workspace, view: state.View, names: list[str]) -> Chose
     by = view.choice("by", options, "label")
     measure = view.choice("measure", list(retrieval.MEASURES), "map@15")
     counted = view.choice("count", ["yes", "no"], "yes") == "yes"
+    unit_first = view.choice("unit", ["no", "before"], "no") == "before"
     with st.sidebar:
         st.selectbox(
             "Measure",
@@ -95,16 +96,25 @@ def _controls(workspace: Workspace, view: state.View, names: list[str]) -> Chose
         st.toggle(
             "Count the query",
             key="retrieval.counted",
-            on_change=_counted,
+            on_change=_switched,
             help="AP@N divides by the clips of the class, N at most. Counted: the query is one of them "
             "though it cannot be found, as in the code that the paper's authors released. Not counted: a "
             "perfect list has 1.",
         )
-    return Chosen(dataset, data.clips(dataset), done, space, by, measure, counted)
+        st.session_state["retrieval.unit_first"] = unit_first
+        st.toggle(
+            "Unit length before PCA",
+            key="retrieval.unit_first",
+            on_change=_switched,
+            help="Clips are scaled to unit length before their principal components are taken, as the code "
+            "of the paper's authors does since July 2024. Figure 1 of the paper fits the order without it.",
+        )
+    return Chosen(dataset, data.clips(dataset), done, space, by, measure, counted, unit_first)
 
 
-def _counted() -> None:
+def _switched() -> None:
     st.session_state["retrieval.count"] = "yes" if st.session_state["retrieval.counted"] else "no"
+    st.session_state["retrieval.unit"] = "before" if st.session_state["retrieval.unit_first"] else "no"
 
 
 def _nothing_to_find(sizes: dict[str, int]) -> None:

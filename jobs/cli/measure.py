@@ -32,6 +32,8 @@ def register(app: typer.Typer) -> None:
 
 #: Size of the neighbourhoods in the table of `compare`, where nothing else is asked for.
 _USUAL_K = 10
+#: Values of `--normalize`, with what a spec calls them.
+_NORMALIZE: dict[str, bool | str] = {"none": False, "after": True, "before": "before"}
 
 DatasetArgument = Annotated[str, typer.Argument(help="Name of a dataset; `hearspace datasets` lists them.")]
 
@@ -90,6 +92,10 @@ def compare(
             help="Size of the neighbourhoods in the table. [default: 10, or all where there are fewer]",
         ),
     ] = None,
+    class_vectors: Annotated[
+        str,
+        typer.Option(help="What the mean of a class is of: raw embeddings, or unit (scaled to length 1)."),
+    ] = "raw",
     background: BackgroundOption = False,
     as_json: JsonOption = False,
     workspace: WorkspaceOption = None,
@@ -109,7 +115,7 @@ def compare(
     texts = [_text_space(ds, name) for name in text or ()]
     if texts:
         of = "classes"
-    pairs = measures.of_pairs(ds, spaces, texts, of=of)
+    pairs = measures.of_pairs(ds, spaces, texts, of=of, class_vectors=class_vectors)
     if not pairs:
         raise SpecError(f"There is only one space of {ds.name} to compare; name at least two.")
     if background:
@@ -137,6 +143,13 @@ def retrieve(
         bool,
         typer.Option(help="Count the query among the clips that AP divides by, as the paper's code does."),
     ] = True,
+    normalize: Annotated[
+        str,
+        typer.Option(
+            help="Scale vectors to unit length: none; after PCA; or before it, as the paper's code has done "
+            "since July 2024."
+        ),
+    ] = "none",
     background: BackgroundOption = False,
     as_json: JsonOption = False,
     workspace: WorkspaceOption = None,
@@ -148,15 +161,20 @@ def retrieve(
 
     Example: `hearspace retrieve esc10 melstats aisfx`
 
+    Example: `hearspace retrieve esc10 aisfx --grid --normalize before`
+
     Exit status: 0 when every number is there, 1 if a job failed, 2 for unknown names.
     """
+    if normalize not in _NORMALIZE:
+        raise SpecError(f"normalize is {normalize!r}; it must be one of {', '.join(_NORMALIZE)}.")
     ws = open_workspace(workspace)
     ds = ws.dataset(dataset)
     spaces = _spaces(ws, ds, encoders)
+    unit = _NORMALIZE[normalize]
     specs: list[Retrieval | RetrievalGrid] = [
-        measures.grid_of_retrieval(ds, space, by=by, count_query=count_query)
+        measures.grid_of_retrieval(ds, space, by=by, count_query=count_query, normalize=unit)
         if grid
-        else measures.retrieval_of(ds, space, by=by, count_query=count_query)
+        else measures.retrieval_of(ds, space, by=by, count_query=count_query, normalize=unit)
         for space in spaces
     ]
     if background:

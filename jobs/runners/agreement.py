@@ -105,9 +105,12 @@ def largest_k(n: int) -> int:
 
 def _shared(spec: Agreement, context: JobContext) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Return what both spaces hold, in the order of the first, and its rows in both."""
-    rows = _clips if spec.of == "clips" else class_rows
-    ids, X = rows(spec.a, spec.labels, context)
-    others, Y = rows(spec.b, spec.labels, context)
+    (ids, X), (others, Y) = (
+        _clips(space, context)
+        if spec.of == "clips"
+        else class_rows(space, spec.labels, context, vectors=spec.class_vectors)
+        for space in (spec.a, spec.b)
+    )
     where = {id: row for row, id in enumerate(others)}
     mine = [row for row, id in enumerate(ids) if id in where]
     shared = [ids[row] for row in mine]
@@ -119,26 +122,30 @@ def _shared(spec: Agreement, context: JobContext) -> tuple[list[str], np.ndarray
     return shared, X[mine], Y[[where[id] for id in shared]]
 
 
-def _clips(space: EmbedAudio | EmbedText, labels: str, context: JobContext) -> tuple[list[str], np.ndarray]:
+def _clips(space: EmbedAudio | EmbedText, context: JobContext) -> tuple[list[str], np.ndarray]:
     artifact = context.open(space)
     return artifact.table("clips", ["clip_id"]).column("clip_id").to_pylist(), artifact.array("embeddings")
 
 
 def class_rows(
-    space: EmbedAudio | EmbedText, labels: str, context: JobContext
+    space: EmbedAudio | EmbedText, labels: str, context: JobContext, *, vectors: str = "raw"
 ) -> tuple[list[str], np.ndarray]:
-    """Return the classes of a space in sorted order, and one row for each, (C, d)."""
+    """Return the classes of a space in sorted order, and one row for each, (C, d).
+
+    `vectors` is that of `core.splits.class_centroids`.
+    """
     if isinstance(space, EmbedText):
         artifact = context.open(space)
         ids = artifact.table("texts", ["id"]).column("id").to_pylist()
         order = sorted(range(len(ids)), key=ids.__getitem__)
         return [ids[row] for row in order], artifact.array("embeddings")[order]
-    from core.processing import normalize
+    from core.splits import class_centroids
 
     X, _, classes, _ = labelled(space, labels, context)
-    names = sorted(set(classes) - {""})
-    means = [normalize(X[classes == name].astype(np.float64)).mean(axis=0) for name in names]
-    return names, np.array(means).reshape(len(names), X.shape[1])
+    if not (classes != "").any():
+        return [], np.empty((0, X.shape[1]))
+    names, means = class_centroids(X, classes, vectors=vectors)
+    return list(names), means
 
 
 def _name(space: EmbedAudio | EmbedText) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from core.processing import Processing, Reducer, Scaler, aggregate, fit_reducer, fit_scaler, normalize
+from core.processing import Processing, Reducer, Scaler, aggregate, fit_reducer, fit_scaler
 from core.retrieval import COMPONENTS, RetrievalReport, evaluate, macro_name, systems
 from core.retrieval_statistics import macro_interval, micro_interval
 from jobs.files import read_json, write_json
@@ -65,10 +65,9 @@ def retrieval(spec: Retrieval, context: JobContext) -> None:
     context.progress(1, 4, "processing")
     X = asked.clips(spec.aggregation)
     scaler = fit_scaler(X) if spec.scale == "minmax" else None
-    X = X if scaler is None else scaler.transform(X)
+    X = processing.prepare(X, scaler)
     reducer = None if processing.n_components is None else fit_reducer(X, processing.n_components)
-    X = X if reducer is None else reducer.transform(X)
-    X = normalize(X) if spec.normalize else X
+    X = processing.finish(X, reducer)
     context.progress(2, 4, "searching")
     report = evaluate(
         X, asked.relevance, algorithm=spec.algorithm, cutoffs=CUTOFFS, count_query=spec.count_query
@@ -146,7 +145,10 @@ def retrieval_grid(spec: RetrievalGrid, context: JobContext) -> None:
         As `retrieval`.
     """
     asked = _read(spec, context)
-    found = [(replace(p, scale=spec.scale), a) for p, a in systems(frame_level=asked.frame_level)]
+    found = [
+        (replace(p, scale=spec.scale, normalize=spec.normalize), a)
+        for p, a in systems(frame_level=asked.frame_level)
+    ]
     rows: list[dict[str, Any]] = []
     processed = _Processed(asked)
     for i, (processing, algorithm) in enumerate(found):
@@ -189,14 +191,15 @@ class _Processed:
     def __call__(self, processing: Processing) -> np.ndarray:
         if processing.aggregation != self._aggregation:
             clips = self._asked.clips(processing.aggregation)
-            self._clips = fit_scaler(clips).transform(clips) if processing.scale == "minmax" else clips
+            scaler = fit_scaler(clips) if processing.scale == "minmax" else None
+            self._clips = processing.prepare(clips, scaler)
             self._aggregation, self._reducer = processing.aggregation, None
         if processing.n_components is None:
-            return self._clips
+            return processing.finish(self._clips, None)
         if self._reducer is None:
             most = min(self._clips.shape)
             self._reducer = fit_reducer(self._clips, max(p for p in COMPONENTS if p and p <= most))
-        return self._reducer.keep(processing.n_components).transform(self._clips)
+        return processing.finish(self._clips, self._reducer.keep(processing.n_components))
 
 
 def _system(

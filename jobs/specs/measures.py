@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from jobs.specs.base import Spec, SpecError, between
 from jobs.specs.spaces import EmbedAudio, EmbedText, Neighbors, Project
@@ -12,6 +13,7 @@ CLIP_KS = (1, 2, 5, 10, 15, 20, 30, 50, 100, 150)
 #: Neighbours that the local dimension is read from; fewer where there are not as many.
 DIMENSION_K = 20
 METRICS = ("cosine", "euclidean")
+CLASS_VECTORS = ("raw", "unit")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,10 +118,10 @@ class MapQuality(Spec):
 class Agreement(Spec):
     """How far two spaces of the same things agree on who is near whom.
 
-    Compared are the clips that both spaces hold, or the classes: the mean of the unit-length embeddings of
-    a class's clips for a space of sounds, its text's embedding for a space of texts. A space of texts can be
-    compared by classes only. Which space comes first makes no difference: they are put into the order of
-    their keys.
+    Compared are the clips that both spaces hold, or the classes: the mean of a class's clips for a space of
+    sounds, of their embeddings as they are or at unit length (`core.splits.class_centroids`), its text's
+    embedding for a space of texts. A space of texts can be compared by classes only. Which space comes first
+    makes no difference: they are put into the order of their keys.
 
     Result, with n the things compared and k from 1 to K: ``ks.npy`` int64; ``overlap.npy``,
     ``overlap_self.npy`` (S_k without and with the point itself), ``jaccard.npy``, ``chance.npy``,
@@ -131,6 +133,8 @@ class Agreement(Spec):
     ``rbf``, ``rbf_debiased``.
     """
 
+    VERSION: ClassVar[int] = 2
+
     a: EmbedAudio | EmbedText
     b: EmbedAudio | EmbedText
     of: str = "clips"
@@ -140,8 +144,14 @@ class Agreement(Spec):
     metric_b: str = "cosine"
     permutations: int = 200
     seed: int = 0
+    #: What the mean of a class is of: embeddings as they are ("raw"), or at unit length ("unit").
+    class_vectors: str = "raw"
 
     def __post_init__(self) -> None:
+        if self.class_vectors not in CLASS_VECTORS:
+            raise SpecError(
+                f"class_vectors is {self.class_vectors!r}; it must be one of {', '.join(CLASS_VECTORS)}."
+            )
         if self.of not in ("clips", "classes"):
             raise SpecError(f"of is {self.of!r}; what is compared must be 'clips' or 'classes'.")
         for name in ("metric_a", "metric_b"):
@@ -163,7 +173,9 @@ class Agreement(Spec):
         if self.of == "classes" and not self.labels:
             raise SpecError("labels is empty; to compare classes, give the dataset's labels_fingerprint.")
         if self.of == "clips":
+            # What plays no part must not split the key.
             object.__setattr__(self, "labels", "")
+            object.__setattr__(self, "class_vectors", "raw")
         between("permutations", self.permutations, 0, 10_000)
         between("seed", self.seed, 0, 2**32 - 1)
         if (self.b.key, self.metric_b) < (self.a.key, self.metric_a):

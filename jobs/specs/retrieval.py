@@ -15,6 +15,7 @@ CUTOFFS = (15, 150)
 AGGREGATIONS = ("mean", "median", "max")
 ALGORITHMS = ("mips", "mcss", "nns")
 SCALES = ("none", "minmax")
+NORMALIZATIONS = (False, True, "before")
 #: Seconds of sound that a query may have, unless it says otherwise.
 QUERY_SECONDS = 60.0
 #: Characters that a typed query may have.
@@ -51,7 +52,8 @@ class Retrieval(Spec):
     aggregation: str = "mean"
     #: Principal components that are kept; 0 keeps all dimensions as they are.
     components: int = 100
-    normalize: bool = False
+    #: Whether vectors are scaled to unit length: True after PCA, "before" ahead of it.
+    normalize: bool | str = False
     algorithm: str = "mcss"
     count_query: bool = True
     #: Whether every dimension is scaled by its range in the corpus, before PCA: "none" or "minmax".
@@ -60,6 +62,7 @@ class Retrieval(Spec):
     def __post_init__(self) -> None:
         _one_of("by", self.by, ("label", "family"))
         _one_of("scale", self.scale, SCALES)
+        _one_of("normalize", self.normalize, NORMALIZATIONS)
         _one_of("aggregation", self.aggregation, AGGREGATIONS)
         _one_of("algorithm", self.algorithm, ALGORITHMS)
         between("components", self.components, 0, 100_000)
@@ -71,7 +74,7 @@ class Retrieval(Spec):
         said += (
             [] if self.components == 100 else [f"PCA to {self.components}" if self.components else "no PCA"]
         )
-        said += ["unit length"] if self.normalize else []
+        said += _unit(self.normalize)
         said += [] if self.algorithm == "mcss" else [self.algorithm.upper()]
         said += [] if self.count_query else ["query not counted"]
         return f"retrieval {_where(self.embedding, self.by)}" + (f" ({', '.join(said)})" if said else "")
@@ -89,7 +92,7 @@ class RetrievalGrid(Spec):
     components and MCSS, or of all dimensions where 100 cannot be had) and ``note`` (why not 100).
     """
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"scale"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"scale", "normalize"})
 
     embedding: EmbedAudio
     labels: str
@@ -97,14 +100,17 @@ class RetrievalGrid(Spec):
     count_query: bool = True
     #: Of all systems alike, as in `Retrieval`.
     scale: str = "none"
+    normalize: bool | str = False
 
     def __post_init__(self) -> None:
         _one_of("by", self.by, ("label", "family"))
         _one_of("scale", self.scale, SCALES)
+        _one_of("normalize", self.normalize, NORMALIZATIONS)
 
     @property
     def title(self) -> str:
         said = ["min-max scaling"] if self.scale == "minmax" else []
+        said += _unit(self.normalize)
         said += [] if self.count_query else ["query not counted"]
         return f"all ways of retrieval {_where(self.embedding, self.by)}" + (
             f" ({', '.join(said)})" if said else ""
@@ -164,9 +170,13 @@ class EmbedQuery(Spec):
         return f"embed {what} with {self.encoder}"
 
 
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
     if value not in allowed:
-        raise SpecError(f"{name} is {value!r}; it must be one of {', '.join(allowed)}.")
+        raise SpecError(f"{name} is {value!r}; it must be one of {', '.join(map(str, allowed))}.")
+
+
+def _unit(normalize: bool | str) -> list[str]:
+    return ["unit length before PCA" if normalize == "before" else "unit length"] if normalize else []
 
 
 def _where(embedding: EmbedAudio, by: str) -> str:

@@ -147,6 +147,8 @@ def test_processing_is_frozen_and_checked():
         Processing(n_components=0)
     with pytest.raises(ValueError, match="scale is 'zscore'; it must be one of none, minmax"):
         Processing(scale="zscore")
+    with pytest.raises(ValueError, match="normalize is 'after'; it must be False, True or 'before'"):
+        Processing(normalize="after")
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -202,6 +204,27 @@ def test_scaling_comes_between_aggregation_and_pca_and_is_the_corpus_s():
     query = 2 * frames[:4]
     expected = normalize(reducer.transform(theirs.transform(aggregate(query, [0, 4], "median"))))
     np.testing.assert_allclose(process(query, [0, 4]), expected, atol=1e-9)
+
+
+def test_unit_length_before_pca_is_what_the_released_code_does():
+    rng = np.random.default_rng(9)
+    clips = rng.standard_normal((60, 8)) * rng.uniform(0.1, 10, (60, 1)) + 1
+    processing = Processing(n_components=3, normalize="before")
+    assert processing.steps == ("mean over frames", "unit length", "PCA to 3 dimensions")
+    corpus, process = processing.fit(clips)
+    unit = clips / np.linalg.norm(clips, axis=1, keepdims=True)
+    theirs = PCA(3, svd_solver="full").fit(unit)
+    # Principal components are known but for their sign.
+    np.testing.assert_allclose(np.abs(corpus), np.abs(theirs.transform(unit)), atol=1e-9)
+    np.testing.assert_allclose(process(5 * clips[:4]), corpus[:4], atol=1e-9)
+    assert not np.allclose(np.abs(corpus), np.abs(Processing(n_components=3).fit(clips)[0]), atol=0.1)
+    # Without PCA there is no before and after.
+    first = Processing(normalize="before").fit(clips)[0]
+    np.testing.assert_array_equal(first, Processing(normalize=True).fit(clips)[0])
+    both = Processing(normalize="before", scale="minmax")
+    assert both.steps == ("mean over frames", "min-max scaling", "unit length")
+    ranged = MinMaxScaler().fit_transform(clips)
+    np.testing.assert_allclose(both.fit(clips)[0], normalize(ranged), atol=1e-12)
 
 
 @pytest.mark.parametrize("how", AGGREGATIONS)

@@ -68,6 +68,10 @@ def test_centroids_and_similarities_equal_plain_python():
     for name, centroid in zip(names, centroids, strict=True):
         rows = [X[i].astype(float) for i in range(40) if labels[i] == name]
         np.testing.assert_allclose(centroid, sum(rows) / len(rows), atol=1e-12)
+    for name, centroid in zip(*class_centroids(X, labels, vectors="unit"), strict=True):
+        rows = [X[i].astype(float) for i in range(40) if labels[i] == name]
+        expected = sum(row / np.linalg.norm(row) for row in rows) / len(rows)
+        np.testing.assert_allclose(centroid, expected, atol=1e-12)
     similarity = class_similarity(centroids)
     for i, j in itertools.product(range(3), range(3)):
         a, b = centroids[i], centroids[j]
@@ -604,6 +608,7 @@ def test_json_that_is_no_split(text, message):
         (lambda: Sizes(2, 0, 2), "number of validation classes is 0; it must be a whole number from 1"),
         (lambda: Sizes(2, 1, True), "number of test classes is True"),
         (lambda: class_centroids([[1.0]], [""]), "No clip has a class"),
+        (lambda: class_centroids([[1.0]], ["a"], vectors="both"), "vectors is 'both'; it must be one of raw"),
         (lambda: class_centroids([[1.0]], ["a", "b"]), "one for each of 1 rows"),
         (lambda: class_centroids([[np.nan]], ["a"]), "Row 0 of X holds NaN"),
         (

@@ -249,9 +249,8 @@ def _vectors(
     if of == "clips":
         return dict(zip(names, X, strict=True))
     label = dict(zip(dataset.clips["clip_id"], dataset.clips["label"], strict=True))
-    unit = X / np.linalg.norm(X, axis=1, keepdims=True)
     mine = np.asarray([label[i] for i in names])
-    return {c: unit[mine == c].mean(axis=0) for c in sorted(set(mine.tolist()))}
+    return {c: X[mine == c].mean(axis=0) for c in sorted(set(mine.tolist()))}
 
 
 def _lists(X: np.ndarray) -> np.ndarray:

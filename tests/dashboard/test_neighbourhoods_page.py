@@ -383,7 +383,7 @@ def test_a_class_is_heard_by_the_clip_nearest_to_its_mean(shown: Any) -> None:
     assert set(heard) == set(c.labels)
     for name, clip in heard.items():
         rows = [i for i in range(c.n) if c.labels[i] == name]
-        mean = unit[rows].mean(axis=0)
+        mean = X[rows].mean(axis=0)
         best = max(rows, key=lambda i: float(unit[i] @ mean))
         assert clip == c.ids[best]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,12 @@ import pytest
 from scipy.spatial.distance import cdist, pdist, squareform
 
 from cache import Artifact
-from jobs import inprocess
+from core.two_towers import ZeroShotResult
+from jobs import inprocess, measures
 from jobs.datasets.importer import Imported
 from jobs.queue import Job
 from jobs.runners import agreement as runner
+from jobs.runners.contrastive_measures import Embedded, of_model
 from jobs.specs import Agreement, EmbedAudio, EmbedText
 from jobs.workspace import Workspace
 
@@ -212,12 +215,16 @@ def test_no_permutations(tmp_path: Path) -> None:
     assert found.meta["permutations"] == 0
 
 
-def classes_of(X: np.ndarray, labels: Sequence[str | None], names: Sequence[str]) -> np.ndarray:
-    unit = X / np.linalg.norm(X.astype(np.float64), axis=1, keepdims=True)
-    return np.array([unit[[label == name for label in labels]].mean(axis=0) for name in names])
+def classes_of(
+    X: np.ndarray, labels: Sequence[str | None], names: Sequence[str], vectors: str = "raw"
+) -> np.ndarray:
+    X = X.astype(np.float64)
+    averaged = X if vectors == "raw" else X / np.linalg.norm(X, axis=1, keepdims=True)
+    return np.array([averaged[[label == name for label in labels]].mean(axis=0) for name in names])
 
 
-def test_classes_are_means_of_unit_rows_beside_texts(tmp_path: Path) -> None:
+@pytest.mark.parametrize("vectors", ["raw", "unit"])
+def test_classes_are_means_of_clips_beside_texts(tmp_path: Path, vectors: str) -> None:
     names = [f"class {c}" for c in "abcdefgh"]
     labels: list[str | None] = [names[i % 8] for i in range(60)]
     labels[3] = labels[17] = None
@@ -227,11 +234,18 @@ def test_classes_are_means_of_unit_rows_beside_texts(tmp_path: Path) -> None:
     texts = rng.standard_normal((7, 3)).astype(np.float32)
     order = ["class z", *reversed(names[1:7])]  # texts have an order of their own, and none of two classes
     one, two = world.space("one", X), world.texts(order, texts)
-    spec = Agreement(a=one, b=two, of="classes", labels=world.dataset.labels_fingerprint, permutations=5)
+    spec = Agreement(
+        a=one,
+        b=two,
+        of="classes",
+        labels=world.dataset.labels_fingerprint,
+        permutations=5,
+        class_vectors=vectors,
+    )
     found = world.result(spec)
     shared = names[1:7]
     assert found.table("items").column("id").to_pylist() == shared
-    means = classes_of(X, labels, shared)
+    means = classes_of(X, labels, shared, vectors)
     check(found, *of_spec(spec, {one: means, two: texts[[order.index(name) for name in shared]]}))
 
 
@@ -245,6 +259,27 @@ def test_classes_of_two_spaces_of_sounds_take_the_clips_that_each_holds(tmp_path
     spec = Agreement(a=one, b=two, of="classes", labels=world.dataset.labels_fingerprint, permutations=5)
     theirs = classes_of(Y[rows], [labels[row] for row in rows], names)
     check(world.result(spec), *of_spec(spec, {one: classes_of(X, labels, names), two: theirs}))
+
+
+def test_class_means_are_those_of_leakage_lab_unless_asked_otherwise(tmp_path: Path) -> None:
+    names = [f"class {c:02}" for c in range(20)]
+    targets = np.arange(100) % 20
+    labels = [names[c] for c in targets]
+    world = World(tmp_path, labels)
+    rng = np.random.default_rng(3)
+    # Clips of very different lengths, as backbones give them.
+    X = (rng.standard_normal((100, 5)) * rng.uniform(0.1, 30, (100, 1))).astype(np.float32)
+    E = (X[:, :4] + rng.standard_normal((100, 4))).astype(np.float32)
+    texts = rng.standard_normal((20, 3)).astype(np.float32)
+    judged = ZeroShotResult(tuple(names), targets, targets, np.eye(20, dtype=np.float32)[targets])
+    every, told = np.arange(100), np.arange(20)
+    row = of_model(Embedded(X, E, texts, texts), every, told, np.array(labels), judged)
+    (spec,) = measures.of_pairs(world.dataset, [world.space("one", X), world.space("two", E)], of="classes")
+    raw, unit = (world.result(replace(spec, class_vectors=v)) for v in ("raw", "unit"))
+    assert world.result(spec).key == raw.key
+    within = raw.array("ks") <= 20 // 5
+    assert row["overlap_xa_Ea_plain"] == pytest.approx(float(raw.array("overlap")[within].max()))
+    assert not np.array_equal(unit.array("overlap"), raw.array("overlap"))
 
 
 def test_two_spaces_of_texts(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 import soundfile as sf
 
 import jobs.specs.retrieval as specs
-from core.processing import AGGREGATIONS, SCALES, Processing, aggregate
+from core.processing import AGGREGATIONS, NORMALIZATIONS, SCALES, Processing, aggregate
 from core.retrieval import ALGORITHMS, CUTOFFS, evaluate, systems
 from core.retrieval_statistics import macro_interval, micro_interval
 from jobs import dispatcher, encoders, measures, uploads
@@ -118,6 +118,7 @@ def test_specs_and_core_name_the_same() -> None:
     assert specs.AGGREGATIONS == AGGREGATIONS
     assert specs.ALGORITHMS == ALGORITHMS
     assert specs.SCALES == SCALES
+    assert specs.NORMALIZATIONS == NORMALIZATIONS
 
 
 @pytest.mark.parametrize(
@@ -128,6 +129,8 @@ def test_specs_and_core_name_the_same() -> None:
         {"components": 30, "aggregation": "median", "normalize": True, "algorithm": "nns"},
         {"components": 25, "aggregation": "max", "scale": "minmax"},
         {"components": 0, "scale": "minmax"},
+        {"components": 20, "normalize": "before"},
+        {"components": 20, "normalize": "before", "scale": "minmax", "algorithm": "mips"},
     ],
 )
 def test_retrieval_is_that_of_core(workspace: Workspace, dataset: Dataset, options: dict[str, Any]) -> None:
@@ -174,6 +177,7 @@ def test_retrieval_is_that_of_core(workspace: Workspace, dataset: Dataset, optio
         assert meta[kind]["mr1"] == {"value": values["mr1"], "low": known.low, "high": known.high}
         assert {name: found["value"] for name, found in meta[kind].items()} == values
     if spec.components:
+        assert meta["steps"] == list(processing.steps)
         # Queries from elsewhere are projected by what is stored.
         projected = (frames[:3] - found.array("mean")) @ found.array("components").T
         assert projected.shape == (3, spec.components)
@@ -294,6 +298,22 @@ def test_grid_scales_before_every_system(workspace: Workspace, dataset: Dataset)
         low, high = clips.min(axis=0), clips.max(axis=0)
         report = evaluate((clips - low) / (high - low), relevance, algorithm=row["algorithm"])
         assert row["map@15"] == pytest.approx(report.macro["map@15"], abs=1e-9)
+
+
+def test_grid_scales_to_unit_length_before_every_system(workspace: Workspace, dataset: Dataset) -> None:
+    space, frames, offsets, relevance = embed(workspace, dataset, d=120)
+    spec = measures.grid_of_retrieval(dataset, space, normalize="before")
+    table = result(workspace, spec).table("systems").to_pandas()
+    there = table[table["skipped"] == ""]
+    for row in there.to_dict("records"):
+        processing = Processing(row["aggregation"], row["components"] or None, "before")
+        X, _ = processing.fit(frames, offsets)
+        report = evaluate(X, relevance, algorithm=row["algorithm"])
+        assert row["map@15"] == pytest.approx(report.macro["map@15"], abs=1e-9)
+    # Without PCA all vectors have the same length, and so the three searches give the same list.
+    whole = there[there["components"] == 0].groupby("aggregation")["map@15"].nunique()
+    assert whole.tolist() == [1, 1, 1]
+    assert "unit length before PCA" in spec.title
 
 
 def test_freesound_is_scaled_and_no_other(workspace: Workspace, dataset: Dataset) -> None:

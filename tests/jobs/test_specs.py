@@ -58,6 +58,8 @@ EXAMPLES = [
     Retrieval(embedding=SPACE, labels="c" * 64),
     Retrieval(embedding=SPACE, labels="c" * 64, by="family", components=0, normalize=True, algorithm="nns"),
     Retrieval(embedding=SPACE, labels="c" * 64, scale="minmax"),
+    Retrieval(embedding=SPACE, labels="c" * 64, normalize="before"),
+    RetrievalGrid(embedding=SPACE, labels="c" * 64, normalize="before"),
     RetrievalGrid(embedding=SPACE, labels="c" * 64, count_query=False),
     EmbedQuery(encoder="melstats", upload="d" * 64, suffix=".wav"),
     EmbedQuery(encoder="minilm", text="a dog barks"),
@@ -120,13 +122,14 @@ def test_key_follows_version_and_content_but_not_the_dataset_name(monkeypatch):
 def test_a_later_field_at_its_default_leaves_the_key_of_old_results(kind):
     now = kind(embedding=SPACE, labels="c" * 64)
     scaled = dataclasses.replace(now, scale="minmax")
-    fields = {f.name: getattr(now, f.name) for f in dataclasses.fields(kind) if f.name != "scale"}
+    fields = {f.name: getattr(now, f.name) for f in dataclasses.fields(kind) if f.name not in kind.LATER}
     before = {"type": kind.__name__, "version": 1, "fields": fields | {"embedding": SPACE.key}}
     text = json.dumps(before, sort_keys=True, separators=(",", ":"))
     assert now.key == hashlib.sha256(text.encode()).hexdigest()
     assert scaled.key != now.key
     old = now.to_json()
-    del old["fields"]["scale"]
+    for name in kind.LATER:
+        del old["fields"][name]
     assert from_json(old) == now
     assert from_json(scaled.to_json()) == scaled
     assert "min-max scaling" in scaled.title
@@ -217,6 +220,16 @@ def test_agreement_is_the_same_question_either_way_round():
 
 def test_agreement_on_clips_does_not_depend_on_labels():
     assert Agreement(a=SPACE, b=OTHER, labels="c" * 64) == Agreement(a=SPACE, b=OTHER)
+    assert Agreement(a=SPACE, b=OTHER, class_vectors="unit") == Agreement(a=SPACE, b=OTHER)
+
+
+def test_agreement_of_classes_depends_on_what_is_averaged():
+    raw, unit = (
+        Agreement(a=SPACE, b=NAMES, of="classes", labels="c" * 64, class_vectors=vectors)
+        for vectors in specs.measures.CLASS_VECTORS
+    )
+    assert raw == Agreement(a=SPACE, b=NAMES, of="classes", labels="c" * 64)
+    assert unit.key != raw.key
 
 
 @pytest.mark.parametrize(
@@ -228,6 +241,7 @@ def test_agreement_on_clips_does_not_depend_on_labels():
         ({"b": OTHER, "metric_a": "inner_product"}, "cosine, euclidean"),
         ({"b": EmbedAudio(dataset=DatasetRef("other", "e" * 64), encoder="melstats")}, "same dataset"),
         ({"b": OTHER, "permutations": -1}, "between 0 and 10000"),
+        ({"b": OTHER, "class_vectors": "whole"}, "class_vectors is 'whole'; it must be one of raw, unit"),
     ],
 )
 def test_agreement_says_what_it_cannot_compare(fields, says):
@@ -257,6 +271,8 @@ def test_a_typed_query_has_one_key_however_it_is_spaced():
         (lambda: Retrieval(embedding=SPACE, labels="", algorithm="cosine"), "mips, mcss, nns"),
         (lambda: Retrieval(embedding=SPACE, labels="", components=-1), "between 0 and"),
         (lambda: Retrieval(embedding=SPACE, labels="", scale="log"), "scale is 'log'.*none, minmax"),
+        (lambda: Retrieval(embedding=SPACE, labels="", normalize="after"), "False, True, before"),
+        (lambda: RetrievalGrid(embedding=SPACE, labels="", normalize="after"), "False, True, before"),
         (lambda: RetrievalGrid(embedding=SPACE, labels="", by="colour"), "label, family"),
         (lambda: RetrievalGrid(embedding=SPACE, labels="", scale="log"), "none, minmax"),
         (lambda: EmbedQuery(encoder="minilm"), "one of upload and text"),
