@@ -61,8 +61,11 @@ ACCURACIES = {
     "held_out": "zero-shot accuracy, held-out classes",
     "two_towers": "zero-shot accuracy, all classes",
     "analogy": "analogy accuracy, own texts",
+    "analogy_released": "analogy accuracy as released, own texts",
     "projected": "zero-shot accuracy, trained projections",
 }
+#: Accuracies of analogies, by their name in `ClassAnalogies`.
+ANALOGIES = {"analogy": "analogy_pair", "analogy_released": "analogy_released"}
 #: Measures of the clips that have a class.
 OF_CLASSES = (
     "silhouette",
@@ -134,7 +137,7 @@ def _dot(b: Board, name: str, spec: EmbedAudio, reference: Reference | None, k: 
     found = {"knn": s.knn, "probe": s.probe, "map@15": _NOTHING, "projected": _NOTHING}
     found["two_towers"] = _two_towers(b, spec)
     found["held_out"] = _held_out(b, spec)
-    found["analogy"] = _analogies(b, spec)
+    found |= _analogies(b, spec)
     asked = retrieval.asked(b.dataset, spec, "label", True)
     if has(asked):
         found["map@15"] = retrieval.row(asked).macro["map@15"]
@@ -167,14 +170,14 @@ def _held_out(b: Board, spec: EmbedAudio) -> numbers.Estimate:
     return numbers.Estimate(value, low, high, int(row["n_test"]))
 
 
-def _analogies(b: Board, spec: EmbedAudio) -> numbers.Estimate:
-    """Return the share of right analogies; they share classes, so that no interval is known."""
+def _analogies(b: Board, spec: EmbedAudio) -> dict[str, numbers.Estimate]:
+    """Return the shares of right analogies; they share classes, so that no interval is known."""
     asked = boards.analogies(b, spec).spec
     if asked is None or not has(asked):
-        return _NOTHING
+        return dict.fromkeys(ANALOGIES, _NOTHING)
     meta = shown_workspace().cache.open(asked.key).meta
-    nowhere = float("nan")
-    return numbers.Estimate(float(meta["analogy_pair"]), nowhere, nowhere, int(meta["n"]))
+    nowhere, n = float("nan"), int(meta["n"])
+    return {a: numbers.Estimate(float(meta[name]), nowhere, nowhere, n) for a, name in ANALOGIES.items()}
 
 
 def _pair_values(b: Board, spec: EmbedAudio, reference: Reference | None, k: int) -> dict[str, float]:
@@ -354,7 +357,7 @@ def over(
         mine = "the classes of all clips"
     else:
         mine = labelled if measure in OF_CLASSES else clips
-    what = "analogies" if accuracy == "analogy" else "models" if accuracy == "projected" else "clips"
+    what = "classes" if accuracy in ANALOGIES else "models" if accuracy == "projected" else "clips"
     counts = f"{tested[0]:,}" if len(tested) == 1 else f"{tested[0]:,} to {tested[-1]:,}" if tested else "no"
     said = f"{MEASURES[measure][0]}: over {mine}; {ACCURACIES[accuracy]}: over {counts} {what}"
     if accuracy == "held_out":

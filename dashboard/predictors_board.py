@@ -154,7 +154,7 @@ def needed(b: Board, spec: EmbedAudio, name: str, reference: Reference | None) -
         return two_towers(b, spec)
     if name == "held_out":
         return held_out(b, spec)
-    if name == "analogy":
+    if name in ("analogy", "analogy_released"):
         return analogies(b, spec)
     return Needed(separability.measured(b.dataset, spec).separability)
 

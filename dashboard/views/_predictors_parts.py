@@ -355,8 +355,9 @@ def everything(
         "models with two towers, such as CLAP, over all clips by texts of the same model; models of Leakage "
         "lab have been trained on most of these. By **trained projections** it is the mean over the models "
         "of Zero-shot, trained on every space in the same way. **Analogies** ask for the text of a class by "
-        "the offset of another class from sounds to text (Mikolov et al. 2013); they share their classes, so "
-        "no interval is given."
+        "the offset of another class from sounds to text (Mikolov et al. 2013); **as released** is what the "
+        "NNGS paper’s notebooks count: the offset is taken away rather than added, each two classes are "
+        "asked once, and all texts are candidates. Analogies share their classes, so no interval is given."
     )
 
 

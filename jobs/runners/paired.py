@@ -47,6 +47,7 @@ def class_analogies(spec: ClassAnalogies, context: JobContext) -> None:
             match_chance=1 / n,
             analogy_pair=analogy_accuracy(X, Y, given=given),
             analogy_mean=analogy_accuracy(X, Y, offset="mean"),
+            analogy_released=analogy_accuracy(X, Y, offset="released", given=given),
             analogy_chance=1 / (n - 1),
             offsets=n if given is None else len(given),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from jobs.specs.base import Spec, SpecError
 from jobs.specs.spaces import EmbedAudio, EmbedText
@@ -12,15 +13,18 @@ from jobs.specs.spaces import EmbedAudio, EmbedText
 class ClassAnalogies(Spec):
     """How often a class is found among the texts from its sounds: by nearness and by vector offsets.
 
-    A class is a pair: the mean of the unit-length embeddings of its clips, and the embedding of its text, of
-    the two towers of one model. Classes that both spaces hold take part.
+    A class is a pair: the mean of the embeddings of its clips (`core.splits.class_centroids`), and the
+    embedding of its text, of the two towers of one model. Classes that both spaces hold take part.
 
     Result: ``classes.parquet`` (``id``), in order. In ``meta``: ``n`` classes; ``match``, the share of those
     whose own text is nearest to the mean of their sounds (`core.paired.match_accuracy`, cosine), and
-    ``match_chance``; ``analogy_pair`` and ``analogy_mean``, the share of analogies that are right by the
-    offset of one class and by the mean offset (`core.paired.analogy_accuracy`), ``analogy_chance`` of the
-    first, and ``offsets``, of how many classes they were.
+    ``match_chance``; ``analogy_pair``, ``analogy_mean`` and ``analogy_released``, the share of analogies
+    that are right by the offset of one class, by the mean offset and as the NNGS paper's notebooks count them
+    (`core.paired.analogy_accuracy`); ``analogy_chance`` of the first, that of the other two being
+    ``match_chance``; and ``offsets``, of how many classes they were.
     """
+
+    VERSION: ClassVar[int] = 2
 
     sounds: EmbedAudio
     texts: EmbedText
