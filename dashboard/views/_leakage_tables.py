@@ -225,8 +225,9 @@ def correlations(found: Result, definition: str, picked: str, file: str) -> None
     ui.reading(
         "**Each dot is a model**, pre-training/training; open ones had clean captions. Click one to look "
         "into it below. Sections 3.1 and 3.2 of the paper found that accuracy follows how well classes "
-        "stand apart among the sounds, and its logarithm how alike sounds and texts are laid out. With six "
-        "models the intervals are wide, and models that share a pre-training are not independent."
+        "stand apart among the sounds, and its logarithm how alike sounds and texts are laid out. The "
+        "paper does not correct similarity for chance, so its r is to be compared with the **plain** one. "
+        "With six models the intervals are wide, and models that share a pre-training are not independent."
     )
 
 
@@ -258,19 +259,26 @@ def _correlation(
     )
     if lost:
         st.caption(f"Left out, for accuracy 0 has no logarithm: {ui.plain(', '.join(lost))}.")
-    _said_correlation(shown)
+    if which != "similarity":
+        _said_correlation(shown, "")
+        return
+    # The paper's similarity is not corrected for chance: both are said, whichever is drawn.
+    for name in dict.fromkeys((definition, "adjusted", "plain")):
+        _said_correlation(leakage.related(found, which, name), leakage.DEFINITIONS[name][0])
 
 
-def _said_correlation(shown: Related) -> None:
-    c = shown.found
+def _said_correlation(shown: Related, of: str) -> None:
+    c, of = shown.found, f", {of}" if of else ""
     if c is None or not np.isfinite(c.r):
         why = "all models have the same number" if c is not None else "there are fewer than three models"
-        st.caption(f"There is no correlation: {why}. Paper: r = {shown.paper_r}, p {_equals(shown.paper_p)}.")
+        st.caption(
+            f"There is no correlation{of}: {why}. Paper: r = {shown.paper_r}, p {_equals(shown.paper_p)}."
+        )
         return
     p = "< 0.001" if c.p < 0.001 else f"{c.p:.3f}"
     ui.facts(
         [
-            ("Pearson r", numbers.signed(c.r)),
+            (f"Pearson r{of}", numbers.signed(c.r)),
             ("95% interval", f"{numbers.signed(c.low)} to {numbers.signed(c.high)}"),
             ("p", p),
             ("paper: r", f"+{shown.paper_r}"),

@@ -82,11 +82,15 @@ def _found(workspace: Workspace, view: state.View, texts: Texts, names: Sequence
         found_parts.pairs(texts, names, search)
     ui.reading(
         "**Any word**: a caption leaks if it holds any word of a class’s name, articles and the like aside, "
-        f"which is what the authors took out ({_PAPER}, section 2.2). **Whole names**: only if it holds the "
-        "words of a name side by side, or written as one. That takes out less, and leaves *a saw in his "
-        "hand* in where *hand saw* is tested. Case, hyphens, accents and plurals make no difference. What is "
-        "**not** found: other words for the same thing, and a name whose words stand apart. A clean list is "
-        "no proof of a clean model: the labels of pre-training leak as well, and can be searched here, too."
+        f"or, unless switched off, a form of one. That is not quite what {_PAPER} took out: “all audio "
+        "examples whose captions contain words that were present in the ESC50 class set” (section 2.2). "
+        "Forms such as plurals are not mentioned there, and counting them takes out more; articles and the "
+        "like are not mentioned either, and leaving them aside takes out less. **Whole names**: only if it "
+        "holds the words of a name side by side, or written as one. That takes out less, and leaves *a saw "
+        "in his hand* in where *hand saw* is tested. Case, hyphens, accents and plurals make no difference. "
+        "What is **not** found: other words for the same thing, and a name whose words stand apart. A clean "
+        "list is no proof of a clean model: the labels of pre-training leak as well, and can be searched "
+        "here, too."
     )
 
 

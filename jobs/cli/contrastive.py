@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,9 @@ from jobs.cli.common import JsonOption, WorkspaceOption, compute, open_workspace
 from jobs.cli.train import DatasetArgument, train_app
 from jobs.cli.work import BackgroundOption, PrintSpecOption, put_off
 from jobs.specs import ContrastiveGrid, EmbedAudio, EmbedText, SpecError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: What is shown of each model: the paper's three tables side by side.
 _COLUMNS = (
@@ -159,7 +162,7 @@ def train(
         compute(ws, made, quiet=True)
     found = ws.cache.open(spec.key)
     rows = [_row(model) for model in found.table("models").to_pylist()]
-    correlations = [_plain(row) for row in found.table("correlations").to_pylist()]
+    correlations = _correlations(found.table("models").to_pandas())
     if as_json:
         show(
             [{"key": spec.key, **found.meta, "models": rows, "correlations": correlations}],
@@ -172,15 +175,28 @@ def train(
         say(found.meta["note"])
     show(rows, _COLUMNS, as_json=False, empty="")
     for row in correlations:
-        if (row["x"], row["y"]) in _PAPER and row["r"] is not None:
+        name = _PAPER.get((row["x"], row["y"]))
+        if name is not None and row["r"] is not None:
             say(
-                f"{row['x'].replace('_', ' ')} and {row['y'].replace('_', ' ')}: r = {row['r']:.3f} "
+                f"{name}: r = {row['r']:.3f} "
                 f"({row['low']:.3f} to {row['high']:.3f}), p = {row['p']:.3g}, n = {row['n']}."
             )
 
 
-#: The two correlations that the paper reports.
-_PAPER = {("silhouette_Ea", "accuracy"), ("overlap_Ea_Et", "log_accuracy")}
+#: The two correlations that the paper reports; its similarity is not corrected for chance.
+_PAPER = {
+    ("silhouette_Ea", "accuracy"): "silhouette Ea and accuracy",
+    ("overlap_Ea_Et", "log_accuracy"): "overlap Ea Et, above chance, and log accuracy",
+    ("overlap_Ea_Et_plain", "log_accuracy"): "overlap Ea Et, plain as in the paper, and log accuracy",
+}
+
+
+def _correlations(models: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the correlations of a result, and those of the similarity that is not corrected for chance."""
+    from jobs.runners.contrastive_measures import PREDICTORS, correlations
+
+    found = correlations(models, (*PREDICTORS, "overlap_Ea_Et_plain"))
+    return [_plain(row) for row in found.to_dict("records")]
 
 
 def _parts(text: str | None) -> tuple[str, ...] | None:

@@ -99,11 +99,11 @@ def silhouette(X: np.ndarray, labels: np.ndarray) -> float:
     return float(silhouette_score(X, labels)) if (counts > 1).any() else float("nan")
 
 
-def correlations(models: pd.DataFrame) -> pd.DataFrame:
+def correlations(models: pd.DataFrame, predictors: Sequence[str] = PREDICTORS) -> pd.DataFrame:
     """Set accuracy, and its logarithm, against what may predict it: ``correlations.parquet``."""
     known = models[models["failed"] == ""]
     rows = []
-    for x in PREDICTORS:
+    for x in predictors:
         for y in ("accuracy", "log_accuracy"):
             pairs = known[[x, "accuracy"]].dropna()
             if y == "log_accuracy":
