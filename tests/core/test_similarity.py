@@ -445,6 +445,23 @@ def test_first_of_equal_maxima():
     assert (found.value, found.k, found.adjusted_k) == (0.5, 3, 3)
 
 
+def test_table_3_of_the_paper_cannot_count_the_point_itself():
+    printed = [0.46, 0.47, 0.44, 0.50, 0.45, 0.38]  # of E_a and E_t, over the means of 50 classes
+    n = 50
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        X, Y = rng.standard_normal((n, 6)), rng.standard_normal((n, 6))
+        curve = neighborhood_overlap(X, Y)
+        assert (curve.overlap >= 1 / curve.ks).all()
+        # Any range of k that holds 2 has a larger maximum than five of the six models.
+        assert curve.overlap[1] >= 0.5 > sorted(printed)[-2]
+        assert topological_similarity(curve).value < min(printed)
+    # Two rings in which nothing is near the same: nothing but the point itself is shared, and 0.5 is reached.
+    angle = 2 * np.pi * np.arange(n) / n
+    ring, star = (np.column_stack([np.cos(m * angle), np.sin(m * angle)]) for m in (1, 21))
+    assert neighborhood_overlap(ring, star, ks=[2]).overlap == [0.5]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_literal_definition_is_one_whatever_the_spaces(kind):
     X, Y = spaces(kind, 40)
