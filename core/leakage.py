@@ -2,8 +2,8 @@
 
 A model that was trained with a caption "a dog barks" is not tested without examples when it is asked to tell
 dogs. Here is what finds such captions, in two ways: ``mode="words"`` finds those that hold **any word** of a
-class's name, stop words aside, as the paper removed them; ``mode="names"`` those that hold a **whole name**.
-Both see through case, hyphens, underscores, accents, plurals and other forms of a word.
+class's name, stop words aside, after the paper; ``mode="names"`` those that hold a **whole name**. Both see
+through case, hyphens, underscores, accents, plurals and other forms of a word.
 
 A name is taken apart at commas, semicolons and slashes, each part being a name of its own (*Domestic animals,
 pets*), and does without what it has in brackets. What is found by whole names is found by words, too.

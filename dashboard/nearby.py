@@ -108,7 +108,8 @@ def classes(space: Compared, names: tuple[str, ...], c: Clips, vectors: str = "r
         labels = named(c)
         codes = np.asarray([code.get(labels[r], -1) if r >= 0 else -1 for r in rows.tolist()])
         of = np.array([*names, ""])[codes]
-        means = class_centroids(X, of, vectors=vectors)[1]
+        known, means = class_centroids(X, of, vectors=vectors)
+        means = means[[known.index(name) for name in names]]
         typical = []
         for i, mean in enumerate(means):
             members = np.flatnonzero(codes == i)

@@ -23,6 +23,7 @@ from dashboard import (
     leakage_model,
     leaks,
     memory,
+    numbers,
 )
 from dashboard.leakage import Result
 from jobs import contrastive, inprocess, live
@@ -93,6 +94,23 @@ def test_another_definition_of_similarity_has_its_own_correlation(shown: Workspa
     assert set(literal.dots.x) == {1.0}
     assert literal.found is not None
     assert np.isnan(literal.found.r)
+
+
+@pytest.mark.parametrize("definition", ["adjusted", "plain"])
+def test_the_paper_s_correlation_stands_beside_the_plain_one_and_the_one_above_chance(
+    shown: Workspace, definition: str
+) -> None:
+    said = html(run(s=definition))
+    m = table(shown, "models")
+    facts = re.findall(
+        r"<small>(Pearson r[^<]*)</small><b>([^<]*)</b>.*?paper: r</small><b>([^<]*)</b>", said
+    )
+    expected = {
+        f"Pearson r, {name}": numbers.signed(stats.pearsonr(m[column], np.log(m["accuracy"])).statistic)
+        for name, column in (("above chance", "overlap_Ea_Et"), ("plain", "overlap_Ea_Et_plain"))
+    }
+    assert {name: r for name, r, _ in facts[1:]} == expected
+    assert [paper for _, _, paper in facts] == ["+0.97", "+0.85", "+0.85"]
 
 
 def test_a_model_that_took_nothing_right_has_no_logarithm(shown: Workspace) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.leakage import find_leaks
+from core.leakage import filter_captions, find_leaks
 from dashboard import leaks
 from dashboard.figures.leaks import leaks_figure
 from dashboard.leaks import Search
@@ -57,6 +57,15 @@ def test_planted_names_are_shown_and_nothing_else(shown: Workspace) -> None:
     apart = ["dog", "barking", "waves", "sea"]
     kept = [word for matched in whole for word in re.split("[ -]", matched) if matched != "chain saw"]
     assert sorted(marks(app)) == sorted([*kept, *apart, "chain saw"])
+
+
+def test_the_rule_is_not_said_to_be_the_authors_own(shown: Workspace) -> None:
+    said = " ".join(everything(run()).split())
+    assert "That is not quite what Tavares et al." in said
+    assert "Forms such as plurals are not mentioned there, and counting them takes out more" in said
+    # Which is so: a plural is taken out, and stays where words are looked for as they stand.
+    assert filter_captions(["two dogs"], ["dog"]).tolist() == [False]
+    assert filter_captions(["two dogs"], ["dog"], forms=False).tolist() == [True]
 
 
 def test_a_class_is_chosen_by_its_link(shown: Workspace) -> None:

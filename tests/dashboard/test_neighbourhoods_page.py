@@ -43,6 +43,29 @@ def pairs(shown: Any, of: str = "clips") -> list[agreement.Pair]:
     return agreement.pairs(dataset, agreement.compared(shown, dataset, of)[0], of)
 
 
+def test_class_means_of_unit_vectors_are_another_question(shown: Any) -> None:
+    found = shown.dataset("small")
+    there = agreement.compared(shown, found, "classes")[0]
+    raw, unit = (agreement.pairs(found, there, "classes", vectors) for vectors in ("raw", "unit"))
+    assert [p.spec.class_vectors for p in raw] == ["raw"] * len(raw)
+    assert {p.spec.key for p in raw}.isdisjoint(p.spec.key for p in unit)
+    app = run(of="classes", vectors="unit")
+    assert app.query_params["vectors"] in ("unit", ["unit"])
+    assert [b.label for b in app.button if b.label.startswith("Compute")] == [
+        f"Compute the agreement of {len(unit)} pairs"
+    ]
+    # Distances of classes on the spot are of the same means.
+    c, pair = data.clips(found), next(p for p in unit if isinstance(p.a.spec, EmbedAudio))
+    X = np.asarray(shown.cache.open(pair.a.spec.key).array("embeddings"), float)
+    Z = X / np.linalg.norm(X, axis=1, keepdims=True)
+    names = tuple(sorted(set(c.labels)))
+    means = np.array([Z[c.labels == name].mean(axis=0) for name in names])
+    means /= np.linalg.norm(means, axis=1, keepdims=True)
+    got = nearby.classes(pair.a, names, c, "unit").distances
+    np.testing.assert_allclose(got, 1 - means @ means.T, atol=1e-9)
+    assert not np.allclose(got, nearby.classes(pair.a, names, c).distances, atol=1e-6)
+
+
 # -- before there is anything -----------------------------------------------------------------------------
 
 

@@ -131,6 +131,26 @@ def test_what_is_missing_is_asked_for(made: Any, fresh: Workspace, tmp_path: Pat
     assert not [b for b in again.button if b.label in ("Compute what is missing", "Try all systems")]
 
 
+def test_unit_length_before_pca_is_asked_for_by_a_switch_and_a_link(
+    made: Any, fresh: Workspace, tmp_path: Path
+) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=3, sounds=False)
+    space = made.space(found, dataset, "aisfx", seed=0, spread=1.0)
+    app = run(unit="before")
+    assert next(t for t in app.toggle if t.label == "Unit length before PCA").value
+    press(app, "Compute what is missing")
+    press(app, "Try all systems")
+    labels = dataset.labels_fingerprint
+    assert {j.key for j in found.queue.jobs()} == {
+        kind(embedding=space, labels=labels, normalize="before").key for kind in (Retrieval, RetrievalGrid)
+    }
+    app = run()
+    next(t for t in app.toggle if t.label == "Unit length before PCA").set_value(True).run()
+    assert not app.exception
+    assert app.query_params["unit"] in ("before", ["before"])
+    assert not [b for b in app.button if b.label in ("Compute what is missing", "Try all systems")]
+
+
 def test_a_failed_job_says_why_and_can_be_tried_again(made: Any, fresh: Workspace, tmp_path: Path) -> None:
     found, dataset = made.workspace(tmp_path, per_class=3, sounds=False)
     spec = retrieval.asked(dataset, made.space(found, dataset, "melstats", seed=0, spread=1.0), "label", True)
