@@ -174,13 +174,8 @@ def train(
     if found.meta["note"]:
         say(found.meta["note"])
     show(rows, _COLUMNS, as_json=False, empty="")
-    for row in correlations:
-        name = _PAPER.get((row["x"], row["y"]))
-        if name is not None and row["r"] is not None:
-            say(
-                f"{name}: r = {row['r']:.3f} "
-                f"({row['low']:.3f} to {row['high']:.3f}), p = {row['p']:.3g}, n = {row['n']}."
-            )
+    for line in _correlation_lines(correlations):
+        say(line)
 
 
 #: The two correlations that the paper reports; its similarity is not corrected for chance.
@@ -197,6 +192,16 @@ def _correlations(models: pd.DataFrame) -> list[dict[str, Any]]:
 
     found = correlations(models, (*PREDICTORS, "overlap_Ea_Et_plain"))
     return [_plain(row) for row in found.to_dict("records")]
+
+
+def _correlation_lines(correlations: list[dict[str, Any]]) -> list[str]:
+    """Return a line for each correlation that the paper has and that is known here."""
+    return [
+        f"{_PAPER[row['x'], row['y']]}: r = {row['r']:.3f} ({row['low']:.3f} to {row['high']:.3f}), "
+        f"p = {row['p']:.3g}, n = {row['n']}."
+        for row in correlations
+        if (row["x"], row["y"]) in _PAPER and row["r"] is not None
+    ]
 
 
 def _parts(text: str | None) -> tuple[str, ...] | None:

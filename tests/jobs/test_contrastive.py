@@ -228,6 +228,25 @@ def test_numbers_are_those_of_the_spaces_that_are_stored(found: Any, spec: Contr
         assert row["n"] == len(y)
 
 
+def test_both_correlations_of_similarity_are_printed_and_told_apart() -> None:
+    rng = np.random.default_rng(0)
+    names = ("accuracy", "silhouette_xa", "silhouette_Ea", "overlap_Ea_Et", "overlap_Ea_Et_plain")
+    models = pd.DataFrame({name: rng.uniform(0.1, 0.9, 6) for name in names}).assign(failed="")
+    lines = cli._correlation_lines(cli._correlations(models))
+    for line, name, start in zip(
+        lines[1:],
+        ("overlap_Ea_Et", "overlap_Ea_Et_plain"),
+        (
+            "overlap Ea Et, above chance, and log accuracy",
+            "overlap Ea Et, plain as in the paper, and log accuracy",
+        ),
+        strict=True,
+    ):
+        r = stats.pearsonr(models[name], np.log(models["accuracy"]))
+        assert line.startswith(f"{start}: r = {r.statistic:.3f} ("), line
+    assert lines[0].startswith("silhouette Ea and accuracy: r = ")
+
+
 def nearest(X: np.ndarray, i: int) -> int:
     cosine = X @ X[i] / np.linalg.norm(X, axis=1)
     cosine[i] = -np.inf
@@ -551,6 +570,7 @@ def test_the_command_trains_keeps_and_prints(
     (told,) = json.loads(out)
     assert [model["name"] for model in told["models"]] == ["none/dirty", "none/clean"]
     assert told["test_classes"] == ["Bark", "Meow"]
+    assert {"overlap_Ea_Et", "overlap_Ea_Et_plain"} < {row["x"] for row in told["correlations"]}
     grids = contrastive.grids_of(workspace, workspace.dataset("world"))
     (made,) = [grid for grid in grids if grid.key == told["key"]]
     assert (made.leaks, made.max_epochs) == ("names", 3)
