@@ -51,6 +51,9 @@ PAPER = {
     "overlap_Ea_Et": _as_printed([0.46, 0.47, 0.44, 0.50, 0.45, 0.38]),
 }
 PAPER_CHANCE = 0.02
+#: Test classes from which an interval over classes is more than the span of their values: of fewer, more than
+#: 2.5% of all draws are of one class alone.
+FEWEST_CLASSES = 4
 #: The two correlations of the paper: what goes with what, r and p as printed.
 CORRELATIONS = {
     "silhouette": ("silhouette_Ea", "accuracy", "0.97", "< 0.01"),
@@ -183,6 +186,7 @@ def silhouette_of(found: Result, space: str, before: str, then: str = "") -> num
     """Return the mean silhouette of the test clips with an interval over their classes; None where unknown.
 
     Clips of a class are not independent, so whole classes are drawn (`core.statistics.bootstrap_interval`).
+    Of fewer than `FEWEST_CLASSES` the ends are NaN.
 
     Parameters
     ----------
@@ -209,6 +213,8 @@ def silhouette_of(found: Result, space: str, before: str, then: str = "") -> num
         if not np.isfinite(X).all() or not 1 < len(np.unique(labels)) < len(X):
             return None
         each = silhouette_samples(X, labels)
+        if len(np.unique(labels)) < FEWEST_CLASSES:
+            return numbers.Estimate(float(each.mean()), float("nan"), float("nan"), len(each))
         i = statistics.bootstrap_interval(each, groups=labels)
         return numbers.Estimate(i.value, i.low, i.high, i.n)
 
@@ -225,6 +231,11 @@ def of_tests(found: Result) -> str:
 def largest_k(found: Result) -> int:
     """Return the largest size in which the topological similarity is looked for: a fifth of the classes."""
     return max(1, len(found.tests) // 5)
+
+
+def has_neighbourhoods(found: Result) -> bool:
+    """True if the topological similarity can differ: with two classes each is the other's nearest, always."""
+    return len(found.tests) > 2
 
 
 def models_csv(found: Result) -> bytes:

@@ -76,7 +76,9 @@ def _rows(found: Result, column: str, ending: str = "", *, small: str = "") -> l
 
 
 def _ends(e: numbers.Estimate | None) -> str:
-    return "" if e is None or not np.isfinite(e.low) else f"{_said(e.low)} to {_said(e.high)}"
+    if e is None:
+        return ""
+    return f"{_said(e.low)} to {_said(e.high)}" if np.isfinite(e.low) else "–"
 
 
 def _accuracy(found: Result) -> None:
@@ -146,6 +148,11 @@ def _silhouettes(found: Result) -> None:
         groups=_GROUPS,
         kind="hs-found",
     )
+    if len(found.tests) < leakage.FEWEST_CLASSES:
+        st.caption(
+            f"No intervals: over {numbers.count(len(found.tests), 'class')} drawn anew they would only span "
+            f"the values of these; from {leakage.FEWEST_CLASSES} on there are some."
+        )
     ui.reading(
         "How well clips of a class stand together, from −1 to 1, by cosine in the whole space "
         "(Rousseeuw 1987), with 95% intervals of classes drawn anew (bootstrap, Efron 1987), over the "
@@ -160,12 +167,14 @@ def _silhouettes(found: Result) -> None:
 def _similarity(found: Result, definition: str) -> None:
     ending = leakage.DEFINITIONS[definition][1]
     rows = []
+    unknown = definition != "literal" and not leakage.has_neighbourhoods(found)
     for column, name in leakage.PAIRS.items():
         small = "k" if definition == "adjusted" else ""
         for then, cells in zip(
             TRAININGS, _rows(found, f"overlap_{column}", ending, small=small), strict=True
         ):
-            rows.append([Cell(name), Cell(then), *cells])
+            ours = [Cell("–")] * len(PRETRAININGS) if unknown else cells[: len(PRETRAININGS)]
+            rows.append([Cell(name), Cell(then), *ours, *cells[len(PRETRAININGS) :]])
     ui.scores(
         [("", ""), ("trained", "hs-words"), *_HEADS[2:]],
         rows,
@@ -173,6 +182,11 @@ def _similarity(found: Result, definition: str) -> None:
         groups=_GROUPS,
         kind="hs-found",
     )
+    if unknown:
+        st.caption(
+            f"Of {numbers.count(len(found.tests), 'class')} nothing can be said: each is the other’s nearest "
+            "in any space. Test with three classes or more."
+        )
     n, most = len(found.tests), leakage.largest_k(found)
     how = {
         "adjusted": f"The largest S_k for k from 1 to {most}, without the class itself, as the part above "

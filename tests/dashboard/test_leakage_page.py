@@ -310,6 +310,28 @@ def test_the_page_shows_the_tables_beside_the_papers(shown: Workspace) -> None:
     assert address(app) == {"dataset": "small", "grid": of(shown).spec.key[:12]}
 
 
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_what_few_classes_cannot_say_is_a_dash_with_its_reason(tmp_path: Path, n: int) -> None:
+    found, dataset = made_leakage.captioned(tmp_path, sounds=False, per_class=4)
+    made_leakage.grid_of(found, dataset, test_classes=made_leakage.TESTS[:n])
+    with showing(found.root):
+        app = run()
+        second, third = (
+            t for t in tables(html(app)) if t[0][0] in ("trained dirty", "x_a and E_a") and len(t[0]) > 7
+        )
+        said = words(app)
+        ours = [cell for row in third for cell in row[2:5]]
+        assert (set(ours) == {"–"}) == (n == 2)
+        assert ("each is the other’s nearest in any space" in said) == (n == 2)
+        intervals = [cell.partition(" ")[2] for row in second for cell in row[2:5]]
+        assert (set(intervals) == {"–"}) == (n < 4)
+        assert all(" to " in interval for interval in intervals) == (n == 4)
+        assert ("No intervals: over" in said) == (n < 4)
+        # The paper's words give 1 whatever the spaces, which is what that view is there to show.
+        literal = next(t for t in tables(html(run(s="literal"))) if t[0][0] == "x_a and E_a")
+        assert {cell for row in literal for cell in row[2:5]} == {"1.00"}
+
+
 def test_a_link_says_model_class_and_definition(shown: Workspace) -> None:
     app = run(model="dirty/clean", class_="Owl", s="literal", layer="xa")
     assert "Test clips of Owl as dirty/clean takes them" in words(app)
