@@ -94,6 +94,8 @@ def test_it_is_a_dot_with_the_accuracy_of_its_classification(heard: SimpleNamesp
         ClassAnalogies(sounds=heard.space, texts=heard.text, labels=heard.dataset.labels_fingerprint).key
     ).meta
     assert dot.accuracies["analogy"].value == analogies["analogy_pair"]
+    assert dot.accuracies["analogy_released"].value == analogies["analogy_released"]
+    assert "over 4 classes" in predictors.over([dot], "nngs", "analogy_released", own, "16 clips", "16")
     assert (analogies["n"], analogies["analogy_chance"]) == (4, pytest.approx(1 / 3))
     assert np.isfinite([dot.measures[name] for name in ("silhouette", "overlap", "nngs", "cka")]).all()
     assert dot.accuracies["held_out"].n == 0
