@@ -282,17 +282,18 @@ def _correlation(
 
 
 def _said_correlation(shown: Related, of: str) -> None:
-    c, of = shown.found, f", {of}" if of else ""
+    c = shown.found
     if c is None or not np.isfinite(c.r):
         why = "all models have the same number" if c is not None else "there are fewer than three models"
         st.caption(
-            f"There is no correlation{of}: {why}. Paper: r = {shown.paper_r}, p {_equals(shown.paper_p)}."
+            f"There is no correlation{f' ({of})' if of else ''}: {why}. Paper: r = {shown.paper_r}, p "
+            f"{_equals(shown.paper_p)}."
         )
         return
     p = "< 0.001" if c.p < 0.001 else f"{c.p:.3f}"
     ui.facts(
         [
-            (f"Pearson r{of}", numbers.signed(c.r)),
+            (f"Pearson r{f', {of}' if of else ''}", numbers.signed(c.r)),
             ("95% interval", f"{numbers.signed(c.low)} to {numbers.signed(c.high)}"),
             ("p", p),
             ("paper: r", f"+{shown.paper_r}"),

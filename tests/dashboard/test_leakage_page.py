@@ -336,7 +336,7 @@ def test_a_link_says_model_class_and_definition(shown: Workspace) -> None:
     app = run(model="dirty/clean", class_="Owl", s="literal", layer="xa")
     assert "Test clips of Owl as dirty/clean takes them" in words(app)
     assert "is 1 for any two spaces" in words(app)
-    assert "There is no correlation: all models have the same number" in words(app)
+    assert "There is no correlation (the paper’s words, literally): all models have the same" in words(app)
     m = table(shown, "models").set_index("name")
     assert f">{m['overlap_Ea_Et_literal']['dirty/dirty']:.2f}<" in html(app)
     assert address(app)["s"] == "literal"
