@@ -8,9 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.cka import cka
+from core.processing import normalize
 from core.retrieval import evaluate
 from core.separability import silhouette_score
 from core.similarity import neighborhood_overlap
+from core.splits import class_centroids
 from jobs.specs import EmbedAudio
 from jobs.workspace import Workspace
 from tests.jobs.test_cli import call
@@ -85,7 +88,26 @@ def test_compare_of_few_classes_takes_all_the_neighbours_there_are(home, tones, 
     assert json.loads(out)[0]["k"] == 10
 
 
+@pytest.mark.parametrize("vectors", ["raw", "unit"])
+def test_compare_takes_the_means_of_classes_as_asked(tones, capsys, vectors):
+    asked = ("compare", "tones", "--of", "classes", "-k", "1", "--json")
+    status, out, err = call(capsys, *asked, *(["--class-vectors", vectors] if vectors == "unit" else []))
+    assert status == 0, err
+    labels = tones.dataset("tones").clips["label"].to_numpy(str)
+    X, Y = (
+        class_centroids(embeddings(tones, name), labels, vectors=vectors)[1]
+        for name in ("melstats", "handcrafted")
+    )
+    # A mean of vectors that differ in length is another one.
+    curve = neighborhood_overlap(X, Y, include_self=False)
+    (row,) = json.loads(out)
+    assert row["overlap"] == pytest.approx(curve.overlap[0], abs=1e-9)
+    assert row["cka"] == pytest.approx(cka(X, Y), abs=1e-6)
+
+
 def test_compare_says_what_it_cannot(tones, capsys):
+    status, _, err = call(capsys, "compare", "tones", "--of", "classes", "--class-vectors", "whole")
+    assert (status, "one of raw, unit" in err) == (2, True)
     status, _, err = call(capsys, "compare", "tones", "melstats")
     assert (status, "at least two" in err) == (2, True)
     status, _, err = call(capsys, "compare", "tones", "-k", "20")
@@ -114,11 +136,21 @@ def test_retrieve_prints_what_core_gives(tones, capsys):
     assert {row["map@15"] is None for row in systems if row["skipped"]} == {True}
     whole = next(r for r in systems if r["algorithm"] == "mcss" and r["components"] == 0)
     assert whole["map@15"] == rows["melstats"]["map@15"]
+    options = ("--grid", "--normalize", "before", "--json")
+    status, out, err = call(capsys, "retrieve", "tones", "melstats", *options)
+    assert status == 0, err
+    mine = normalize(embeddings(tones, "melstats"))
+    for row in (row for row in json.loads(out) if not row["skipped"]):
+        assert row["components"] == 0
+        macro = evaluate(mine, relevance, algorithm=row["algorithm"]).macro
+        assert row["map@15"] == pytest.approx(macro["map@15"], abs=1e-6)
 
 
 def test_retrieve_says_what_it_cannot(tones, capsys):
     status, _, err = call(capsys, "retrieve", "tones", "--by", "colour")
     assert (status, "label, family" in err) == (2, True)
+    status, _, err = call(capsys, "retrieve", "tones", "--normalize", "first")
+    assert (status, "one of none, after, before" in err) == (2, True)
     status, out, _ = call(capsys, "retrieve", "tones", "melstats", "--by", "family")
     assert (status, "no families" in out) == (1, True)
 
