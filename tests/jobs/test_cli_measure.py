@@ -156,9 +156,10 @@ def test_retrieve_says_what_it_cannot(tones, capsys):
 
 
 def test_what_is_measured_can_wait_for_a_worker(tones, capsys):
-    status, out, _ = call(capsys, "compare", "tones", "--of", "classes", "--background", "--json")
+    # Which no other test here asks for, so that it cannot be there.
+    status, out, _ = call(capsys, "retrieve", "tones", "--normalize", "after", "--background", "--json")
     assert status == 0
-    assert [row["state"] for row in json.loads(out)] == ["queued"]
+    assert [row["state"] for row in json.loads(out)] == ["queued", "queued"]
 
 
 def test_a_dataset_without_a_space_says_what_to_do(home, tones, capsys):
