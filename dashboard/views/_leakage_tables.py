@@ -276,19 +276,19 @@ def _correlation(
     if which != "similarity":
         _said_correlation(shown, "")
         return
-    # The paper's similarity is not corrected for chance: both are said, whichever is drawn.
+    # Both are said, whichever is drawn; the paper's similarity is not corrected for chance.
     for name in dict.fromkeys((definition, "adjusted", "plain")):
-        _said_correlation(leakage.related(found, which, name), leakage.DEFINITIONS[name][0])
+        of = leakage.DEFINITIONS[name][0]
+        _said_correlation(leakage.related(found, which, name), of, beside=name == "plain")
 
 
-def _said_correlation(shown: Related, of: str) -> None:
+def _said_correlation(shown: Related, of: str, *, beside: bool = True) -> None:
+    """Say a correlation, of the similarity that is defined so, `beside` the paper's or by itself."""
     c = shown.found
+    paper = f" Paper: r = {shown.paper_r}, p {_equals(shown.paper_p)}." if beside else ""
     if c is None or not np.isfinite(c.r):
         why = "all models have the same number" if c is not None else "there are fewer than three models"
-        st.caption(
-            f"There is no correlation{f' ({of})' if of else ''}: {why}. Paper: r = {shown.paper_r}, p "
-            f"{_equals(shown.paper_p)}."
-        )
+        st.caption(f"There is no correlation{f' ({of})' if of else ''}: {why}.{paper}")
         return
     p = "< 0.001" if c.p < 0.001 else f"{c.p:.3f}"
     ui.facts(
@@ -296,8 +296,7 @@ def _said_correlation(shown: Related, of: str) -> None:
             (f"Pearson r{f', {of}' if of else ''}", numbers.signed(c.r)),
             ("95% interval", f"{numbers.signed(c.low)} to {numbers.signed(c.high)}"),
             ("p", p),
-            ("paper: r", f"+{shown.paper_r}"),
-            ("paper: p", shown.paper_p),
+            *([("paper: r", f"+{shown.paper_r}"), ("paper: p", shown.paper_p)] if beside else []),
         ]
     )
 
