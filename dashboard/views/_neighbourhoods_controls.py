@@ -22,7 +22,7 @@ FEWEST = 3
 #: Encoders that are offered where there are too few spaces, the first ones first.
 _USUAL = ("melstats", "aisfx", "handcrafted")
 OF = {"clips": "clips", "classes": "classes"}
-CLASS_VECTORS = {"raw": "as they are", "unit": "at unit length"}
+CLASS_VECTORS = {"raw": "as given", "unit": "unit length"}
 SELF = {"others": "others only", "self": "with the point itself"}
 AXES = {"log": "log", "linear": "linear"}
 DEFINITIONS = {"range": "in the range", "literal": "also the paper’s literal definition"}
@@ -102,8 +102,8 @@ def controls(workspace: Workspace, view: state.View, names: list[str]) -> Choice
                 format_func=CLASS_VECTORS.__getitem__,
                 key=view.key("vectors"),
                 required=True,
-                help="As they are: the mean vector of a class, as the paper and Leakage lab have it. At unit "
-                "length: every clip counts the same, however long its vector is.",
+                help="As given: the mean vector of a class, as the paper and Leakage lab have it. Unit length: "
+                "every clip counts the same, however long its vector is.",
             )
     if not dataset.ready:
         _stopped(view)
