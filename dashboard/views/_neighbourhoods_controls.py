@@ -102,8 +102,8 @@ def controls(workspace: Workspace, view: state.View, names: list[str]) -> Choice
                 format_func=CLASS_VECTORS.__getitem__,
                 key=view.key("vectors"),
                 required=True,
-                help="As given: the mean vector of a class, as the paper and Leakage lab have it. Unit length: "
-                "every clip counts the same, however long its vector is.",
+                help="As given: the mean vector of a class, as the paper and Leakage lab have it. Unit "
+                "length: every clip counts the same, however long its vector is.",
             )
     if not dataset.ready:
         _stopped(view)
