@@ -129,8 +129,8 @@ def _by_table(root: Path, folders: list[Path]) -> Recognised:
     parts = [d.name for d in folders if d.name.lower() in PARTS]
     if parts and len(parts) == len(folders) and any(os.path.isfile(p) for p in folders[0].iterdir()):
         notes.append(
-            f"The folders {' and '.join(parts)} are called like parts of a dataset, and are taken for classes; "
-            "a table beside the sounds would name their classes."
+            f"The folders {' and '.join(parts)} are called like parts of a dataset, and are taken for "
+            "classes; a table beside the sounds would name their classes."
         )
     return Recognised(root, "folder", notes=notes)
 

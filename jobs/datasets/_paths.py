@@ -264,7 +264,7 @@ def advice(files: Files, given: str, prefix: str) -> str:
             "option path which column names them"
         )
     listed = " and ".join(found[:2]) + (" and others" if len(found) > 2 else "")
-    said = f"{'a file' if len(found) == 1 else 'files'} of that name {'is' if len(found) == 1 else 'are'} {listed}"
+    said = f"a file of that name is {listed}" if len(found) == 1 else f"files of that name are {listed}"
     there = found[0].split("/")
     if key(there[-1]) != key(parts[-1]):
         return f"{said}: `-o suffix={os.path.splitext(there[-1])[1]}` adds the ending"

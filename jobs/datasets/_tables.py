@@ -136,7 +136,7 @@ def _separated(path: Path, opened: IO[str], delimiter: str | None) -> Table:
             table.refused.append(
                 (
                     line,
-                    f"has {len(cells)} cells for {len(columns)} columns, so which cell is which is not known; "
+                    f"has {len(cells)} cells for {len(columns)} columns, so which is which is not known; "
                     f"a cell that holds {_spoken(delimiter)} must stand in double quotes",
                 )
             )
@@ -172,10 +172,9 @@ def _named(header: Sequence[str], table: Table) -> list[str]:
             nth = sum(n.strip() == name for n in header[: len(names)]) + 1
             if nth == 1:
                 at = f"{', '.join(map(str, places[:-1]))} and {places[-1]}"
+                others = " and ".join(f"column {p} as {f'{name} ({n})'!r}" for n, p in enumerate(places[1:], 2))
                 table.remarks.append(
-                    f"columns {at} are all called {name!r}; the first is that, and the "
-                    f"{'next' if len(places) == 2 else 'next ones'} from here on {name + ' (2)'!r}"
-                    f"{' and so on' if len(places) > 2 else ''}"
+                    f"columns {at} are called {name!r}: column {places[0]} is read under that name, {others}"
                 )
             else:
                 name = f"{name} ({nth})"

@@ -1,8 +1,8 @@
 """A Hugging Face audiofolder: ``metadata.csv`` or ``metadata.jsonl`` beside the sounds that it names.
 
-The files may lie in the root, or in folders such as ``train`` and ``test`` and ``data/train``, one each; paths
-in the column ``file_name`` start from the folder of the file. The part of a clip is the folder on its path
-that is called like one.
+The files may lie in the root, or in folders such as ``train`` and ``test`` and ``data/train``, one each;
+paths in the column ``file_name`` start from the folder of the file. The part of a clip is the folder on its
+path that is called like one.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ DESCRIPTION = "A Hugging Face audiofolder: metadata.csv or metadata.jsonl with f
 OPTIONS = {
     "labels": "column with the label or labels (default: labels, label, category or class)",
     "separator": "what stands between several labels in one cell, such as ';' (default: one label a cell)",
-    "fold": "column with the fold: whole numbers or words; 'split' stands for the parts (default: fold, where "
-    "there is one)",
+    "fold": "column with the fold: whole numbers or words; 'split' stands for the parts (default: fold, "
+    "where there is one)",
     "caption": "column with a sentence (default: caption, transcription, text or sentence)",
     "family": "column with the group of classes (default: family, where there is one)",
 }
@@ -45,8 +45,8 @@ def scan(root: Path, *, separator: str | None = None, **columns: str) -> Iterato
     paths = _metadata(root)
     if not paths:
         raise DatasetError(
-            f"{root} holds no metadata.csv or metadata.jsonl with a column file_name, at most two folders down; "
-            "give the folder that has it, or use the adapter csv or folder."
+            f"{root} holds no metadata.csv or metadata.jsonl with a column file_name, at most two folders "
+            "down; give the folder that has it, or use the adapter csv or folder."
         )
     by_split = columns.get("fold") == _SPLIT
     files = Files(root)

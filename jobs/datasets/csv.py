@@ -300,8 +300,8 @@ def column_uses(
         clip = any(os.path.splitext(name)[1].lower() in SUFFIXES for name in names)
         lacking = "; its first line looks like a clip, and must name the columns instead" if clip else ""
         raise DatasetError(
-            f"{path} has no column that is known to hold paths; its columns are {_listed(names)}{lacking}: say "
-            "which it is by the option path."
+            f"{path} has no column that is known to hold paths; its columns are {_listed(names)}{lacking}: "
+            "say which it is by the option path."
         )
     if "labels" in needed and "labels" not in used and "caption" not in used:
         raise DatasetError(

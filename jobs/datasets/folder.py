@@ -16,8 +16,8 @@ OPTIONS = {
     "label": "which folder names the class: 'parent' (the one that holds the sound, default) or 'top'",
     "family": "'none' (default), or 'top': the first folder under the root is the family",
     "clean": "'yes' (default): '001 - Dog_bark' becomes 'Dog bark'; 'no': names are kept as they are",
-    "name": "what the names of the files say, without their endings, such as {label}_{speaker}_{take}: label, "
-    "family, fold and caption are those of the clip, other parts become columns, {_} is skipped",
+    "name": "what the names of the files say, without their endings, such as {label}_{speaker}_{take}: "
+    "label, family, fold and caption are those of the clip, other parts become columns, {_} is skipped",
     "fold": "the part of the name, such as speaker, each value of which is a fold of its own",
 }
 
