@@ -122,10 +122,8 @@ def _by_table(root: Path, folders: list[Path]) -> Recognised:
     notes = [f"{t} names sounds, too: `--adapter csv -o file={t}` reads it." for t in fitting]
     for table, found in looked.items():
         if table not in fitting:
-            why = found.why_not or f"{found.named} of its first {found.rows} rows lead to a file here"
-            notes.append(
-                f"{table} is not read ({why.rstrip('.')}); `--adapter csv -o file={table}` reads it."
-            )
+            why = found.why_not or f"only {found.named} of its first {found.rows} rows lead to a file here."
+            notes.append(f"{table} is not read, which `--adapter csv -o file={table}` asks for: {why}")
     parts = [d.name for d in folders if d.name.lower() in PARTS]
     if parts and len(parts) == len(folders) and any(os.path.isfile(p) for p in folders[0].iterdir()):
         notes.append(

@@ -172,7 +172,9 @@ def _named(header: Sequence[str], table: Table) -> list[str]:
             nth = sum(n.strip() == name for n in header[: len(names)]) + 1
             if nth == 1:
                 at = f"{', '.join(map(str, places[:-1]))} and {places[-1]}"
-                others = " and ".join(f"column {p} as {f'{name} ({n})'!r}" for n, p in enumerate(places[1:], 2))
+                others = " and ".join(
+                    f"column {p} as {f'{name} ({n})'!r}" for n, p in enumerate(places[1:], 2)
+                )
                 table.remarks.append(
                     f"columns {at} are called {name!r}: column {places[0]} is read under that name, {others}"
                 )

@@ -211,11 +211,12 @@ def examine(root: Path, file: str) -> Examined:
         files, prefix = Files(root), os.path.dirname(file) or "."
         used = column_uses(table, {}, GUESSES, files, prefix)
         naming = [row for row in table.rows[:_SAMPLE] if row.cells.get(used["path"])]
-        _, located = TableRows(table, used, files, prefix).located(naming)
+        rows = TableRows(table, used, files, prefix)
+        given, located = rows.located(naming)
+        _check_any(rows, naming, given, located)
     except DatasetError as error:
         return Examined(0, 0, str(error))
-    found = {place.path for place in located.places if place.there}
-    return Examined(len(found), len(naming), "" if found else "none of its rows leads to a file here")
+    return Examined(len({place.path for place in located.places if place.there}), len(naming), "")
 
 
 def _table(root: Path, file: str | None) -> Path:
