@@ -62,8 +62,8 @@ def wanted(workspace: Workspace, view: state.View, dataset: Dataset, found: Clas
     small = len(every.names) - len(found.names)
     if small:
         st.caption(
-            f"Of {numbers.count(len(every.names), 'class')}, {small:,} {'has' if small == 1 else 'have'} fewer "
-            f"than {numbers.count(least, 'clip')} and {'is' if small == 1 else 'are'} not drawn."
+            f"Of {numbers.count(len(every.names), 'class')}, {small:,} {'has' if small == 1 else 'have'} "
+            f"fewer than {numbers.count(least, 'clip')} and {'is' if small == 1 else 'are'} not drawn."
         )
     most = min(20, len(found.names))
     if most < FEWEST:

@@ -138,7 +138,7 @@ def export(
 ) -> None:
     """Write a space to a file for other programs: embeddings and all that is known of their clips.
 
-    `.csv` and `.parquet` have a row a clip: clip_id, path, label, labels (all, with "; " between in CSV),
+    `.csv` and `.parquet` have a row a clip: clip_id, path, label, labels (all, with "; " between),
     family, fold and the dataset's other columns, then e0 … e(d-1). `.npz` holds clip_ids, labels (the first
     of each clip), embeddings (n, d), all_labels (with "; " between) and an array for every other column.
 
@@ -189,8 +189,7 @@ def _write(target: Path, kind: str, clips: pd.DataFrame, X: np.ndarray) -> None:
         return
     named = [c for c in clips.columns if re.fullmatch(r"e\d+", str(c))]
     clips = clips.rename(columns={c: f"{c} (given)" for c in named})
-    if kind == ".csv":
-        clips = clips.assign(labels=joined)
+    clips = clips.assign(labels=joined)
     frame = pd.concat([clips, pd.DataFrame(X, columns=[f"e{i}" for i in range(X.shape[1])])], axis=1)
     if kind == ".csv":
         frame.to_csv(target, index=False)

@@ -297,17 +297,16 @@ def column_uses(
             used[option] = found[0]
     if "path" not in used and (by_content := _path_column(table, files, prefix, set(used.values()))):
         used["path"] = by_content
-    if "path" not in used:
-        clip = any(os.path.splitext(name)[1].lower() in SUFFIXES for name in names)
-        lacking = "; its first line looks like a clip, and must name the columns instead" if clip else ""
+    clip = any(os.path.splitext(name)[1].lower() in SUFFIXES for name in names)
+    there = _listed(names) + ("; its first line looks like a clip, and must name the columns" if clip else "")
+    lacking = [option for option in needed if option not in used]
+    if "caption" in used and "labels" in lacking:
+        lacking.remove("labels")
+    if lacking:
+        what = "paths" if lacking[0] == "path" else lacking[0]
         raise DatasetError(
-            f"{path} has no column that is known to hold paths; its columns are {_listed(names)}{lacking}: "
-            "say which it is by the option path."
-        )
-    if "labels" in needed and "labels" not in used and "caption" not in used:
-        raise DatasetError(
-            f"{path} has no column that is known to hold labels; its columns are {_listed(names)}: say "
-            "which it is by the option labels."
+            f"{path} has no column that is known to hold {what}; its columns are {there}: say which it is by "
+            f"the option {lacking[0]}."
         )
     return used
 
