@@ -135,7 +135,8 @@ def groups(c: Clips) -> dict[str, np.ndarray]:
     Returns
     -------
     dict of str to (n,) ndarray of str
-        "" for a clip without a value. Texts and yes or no, of 2 to `MOST_VALUES` different values.
+        "" for a clip without a value. Texts and yes or no, of 2 to `MOST_VALUES` different values, and half
+        as many as clips at most.
     """
     return memory.once(("groups", c.key), lambda: dict(_groups(c)))
 
@@ -156,7 +157,9 @@ def _groups(c: Clips) -> Iterator[tuple[str, np.ndarray]]:
             continue
         else:
             values = _strings(c.frame, name)
-        if 2 <= len(set(values.tolist()) - {""}) <= MOST_VALUES:
+        n = len(set(values.tolist()) - {""})
+        # What differs from clip to clip puts none into groups.
+        if 2 <= n <= min(MOST_VALUES, c.n // 2):
             yield str(name), values
 
 

@@ -189,6 +189,7 @@ def _details(spec: ZeroShotGrid) -> dict[str, str]:
     return {
         "text": f"{spec.text.encoder} {spec.text.of}s",
         "fit_sizes": f"asked for {spec.sizes}" if spec.fit_sizes else "exact sizes",
+        "min_clips": f"classes of {numbers.count(spec.min_clips, 'clip')} or more",
         "clusters": f"K = {spec.clusters}",
         "ratios": f"ratios {', '.join(f'{ratio:g}' for ratio in spec.ratios)}",
         "ranges": f"ranges {', '.join(ends)}" if ends else numbers.count(spec.n_ranges, "own range"),
