@@ -178,7 +178,7 @@ def named(found: Sequence[Grid]) -> dict[str, str]:
 
 def _name(g: Grid) -> str:
     words = [SETUPS[g.spec.setup], numbers.count(n_models(g), "model"), sizes(g)]
-    words += [f"rate {g.spec.learning_rate:g}", f"{g.spec.epochs} epochs"]
+    words += [f"rate {g.spec.learning_rate:g}", numbers.count(g.spec.epochs, "epoch")]
     words += [g.state] * (g.state != "done")
     return " · ".join(filter(None, words))
 
@@ -307,7 +307,7 @@ def _said(found: Result) -> list[str]:
     what = VARIES[found.spec.setup]
     return [
         f"{what} {labels[g]}, seed {r['seed']}<br>accuracy {r['accuracy']:.3f} "
-        f"({r['accuracy_low']:.3f} to {r['accuracy_high']:.3f})<br>n = {r['n_test']:,} clips"
+        f"({r['accuracy_low']:.3f} to {r['accuracy_high']:.3f})<br>n = {numbers.count(r['n_test'], 'clip')}"
         for g, r in zip(at.tolist(), found.models.to_dict("records"), strict=True)
     ]
 

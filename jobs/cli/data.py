@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from core.words import count
 from jobs.cli.common import JsonOption, WorkspaceOption, open_workspace, say, show
 from jobs.workspace import Workspace, WorkspaceError
 
@@ -163,11 +164,12 @@ def import_embeddings(
         row = asdict(report) | {"spec": report.spec.to_json(), "encoder": report.spec.encoder}
         show([row | {"key": report.spec.key}], (), as_json=True, empty="")
         return
-    frames = "" if report.n_frames is None else f", {report.n_frames:,} frames"
+    frames = "" if report.n_frames is None else f", {count(report.n_frames, 'frame')}"
     total = report.n_clips + len(report.excluded)
     say(
-        f"Imported {report.spec.encoder}: {report.n_clips:,} of {total:,} clips × {report.dimensions} "
-        f"dimensions{frames}{'; the name stood for others before' if report.replaced else ''}."
+        f"Imported {report.spec.encoder}: {report.n_clips:,} of {count(total, 'clip')} × "
+        f"{count(report.dimensions, 'dimension')}{frames}"
+        f"{'; the name stood for others before' if report.replaced else ''}."
     )
     for line in _import_remarks(report, dataset):
         say(line)

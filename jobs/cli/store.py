@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from core.words import count
 from jobs.cli.common import FAILED, JsonOption, WorkspaceOption, open_workspace, say, show, size, space_of
 from jobs.specs import SpecError, from_json
 from jobs.workspace import WorkspaceError
@@ -72,7 +73,7 @@ def size_(as_json: JsonOption = False, workspace: WorkspaceOption = None) -> Non
     if as_json:
         print(f'{{"results": {n}, "bytes": {total}}}')
     else:
-        say(f"{n:,} results, {size(total)}.")
+        say(f"{count(n, 'result')}, {size(total)}.")
 
 
 @cache_app.command()
@@ -111,7 +112,7 @@ def evict(
     ws = open_workspace(workspace)
     before = ws.cache.size()
     gone = ws.evict(_bytes(to))
-    say(f"{len(gone):,} results removed, {size(before - ws.cache.size())} freed.")
+    say(f"{count(len(gone), 'result')} removed, {size(before - ws.cache.size())} freed.")
 
 
 @cache_app.command()
@@ -124,7 +125,7 @@ def rebuild(workspace: WorkspaceOption = None) -> None:
     """
     cache = open_workspace(workspace).cache
     cleaned = cache.clean()
-    say(f"{cache.rebuild_index():,} results indexed; {cleaned} unfinished ones cleared.")
+    say(f"{count(cache.rebuild_index(), 'result')} indexed; {cleaned} unfinished ones cleared.")
 
 
 def export(
@@ -170,7 +171,7 @@ def export(
         .merge(ds.clips, on="clip_id", how="left", validate="one_to_one")
     )
     _write(target, kind, clips, X)
-    say(f"Written: {target} ({X.shape[0]:,} clips × {X.shape[1]} dimensions).")
+    say(f"Written: {target} ({count(X.shape[0], 'clip')} × {count(X.shape[1], 'dimension')}).")
 
 
 def _write(target: Path, kind: str, clips: pd.DataFrame, X: np.ndarray) -> None:

@@ -18,6 +18,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from core.words import count
 from jobs.datasets import DatasetError, Found, LeftOut, OptionError, choice
 from jobs.datasets._ontology import WHERE, Ontology, find_ontology, inside
 from jobs.datasets._walk import walk
@@ -255,7 +256,7 @@ def _scan(
         left = sorted(path for paths in files.values() for path in paths)
         yield LeftOut(
             ".",
-            f"holds {len(left)} sound files that are no segment of the lists, the first of them {left[0]}",
+            f"holds {count(len(left), 'sound file')} of no segment of the lists, the first of them {left[0]}",
             summary=True,
         )
 

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from core.words import count
 from jobs.datasets import DatasetError, Found, LeftOut, OptionError, choice, clean_label
 from jobs.datasets._ontology import inside
 from jobs.datasets._paths import key
@@ -128,7 +129,7 @@ def _scan(root: Path, clips: Iterator[_Clip | LeftOut]) -> Iterator[Found | Left
     if unnamed:
         yield LeftOut(
             ".",
-            f"holds {len(unnamed)} sounds that have no captions, the first of them {unnamed[0]}",
+            f"holds {count(len(unnamed), 'sound')} without captions, the first of them {unnamed[0]}",
             summary=True,
         )
     if not used:

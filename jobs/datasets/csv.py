@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from core.words import count
 from jobs.audio import SUFFIXES
 from jobs.datasets import DatasetError, Found, LeftOut, OptionError, Remark
 from jobs.datasets._paths import Files, Located, advice, key, locate, remarks
@@ -73,10 +74,9 @@ def _scan(rows: TableRows, base: Path, separator: str | None) -> Iterator[Found 
     under = "" if rows.prefix == "." else f"{Path(rows.prefix).as_posix()}/"
     unnamed = [p for p in walk(base) if isinstance(p, str) and key(under + p) not in named]
     if unnamed:
-        n = f"{len(unnamed)} {'sound' if len(unnamed) == 1 else 'sounds'}"
         yield LeftOut(
             Path(rows.prefix).as_posix(),
-            f"holds {n} that no row names, the first of them {unnamed[0]}",
+            f"holds {count(len(unnamed), 'sound')} that no row names, the first of them {unnamed[0]}",
             summary=True,
         )
 

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from core.words import count
 from jobs.datasets import DatasetError, Found, LeftOut, choice, clean_label
 from jobs.datasets._ontology import WHERE, Ontology, find_ontology, inside, read_json
 
@@ -121,7 +122,7 @@ def _unnamed(root: Path, subset: str, named: set[str]) -> Iterator[LeftOut]:
     if left:
         yield LeftOut(
             _audio(subset),
-            f"holds {len(left)} files that no row names, the first of them {left[0]}",
+            f"holds {count(len(left), 'file')} that no row names, the first of them {left[0]}",
             summary=True,
         )
 

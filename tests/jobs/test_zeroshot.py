@@ -256,7 +256,8 @@ def test_similarity_grid_is_what_core_draws_and_trains(
 
     meta = found.meta
     assert (meta["n_models"], meta["n_failed"], meta["n_clips"], meta["n_classes"]) == (18, 0, 84, 21)
-    assert meta["left_out"] == {"without_class": 1, "several_classes": 1, "not_finite": 1}
+    left_out = {"without_class": 1, "several_classes": 1, "not_finite": 1, "small_classes": 0}
+    assert meta["left_out"] == left_out
     assert (meta["sizes"], meta["asked_sizes"], meta["ranges"], meta["n_clusters"]) == (
         [3, 2, 2], [3, 2, 2], None, 3,
     )  # fmt: skip
