@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dashboard import palette
+from dashboard import data, palette
 from dashboard.data import Clips
 from dashboard.figures import Colour, Map, map_figure
 from dashboard.memory import once
 from dashboard.results import Layout, judged
 from jobs.specs import Project
 
-#: Columns that are identity or text, not something to colour by.
+#: Columns that are identity or text, not something to colour by as a number.
 _NOT_NUMBERS = {"clip_id", "path", "label", "labels", "family", "fold", "caption", "sha256"}
 _UNITS = {"duration": "duration, s", "sample_rate": "sample rate, Hz"}
 KEPT = "kept"
@@ -28,12 +28,19 @@ def colour_options(c: Clips) -> dict[str, str]:
     options = {"class": "class"}
     if any(c.families):
         options["family"] = "family"
-    if "fold" in c.frame and c.frame["fold"].notna().any():
+    groups = data.groups(c)
+    if "fold" in groups:
         options["fold"] = "fold"
     for name in c.frame.columns:
-        if name not in _NOT_NUMBERS and pd.api.types.is_numeric_dtype(c.frame[name]):
-            options[f"column:{name}"] = _UNITS.get(name, name.replace("_", " "))
+        number = name not in _NOT_NUMBERS and pd.api.types.is_numeric_dtype(c.frame[name])
+        if name in groups or number:
+            options[f"column:{name}"] = column_name(name)
     return options | {KEPT: "neighbourhood kept"}
+
+
+def column_name(name: str) -> str:
+    """What a column is called on the page."""
+    return _UNITS.get(name, name.replace("_", " "))
 
 
 def colour(c: Clips, by: str) -> Colour:
@@ -43,15 +50,14 @@ def colour(c: Clips, by: str) -> Colour:
 
 def _colour(c: Clips, by: str) -> Colour:
     if by == "family":
-        return _groups("family", c.families, palette.family_styles)
-    if by == "fold":
-        folds = c.frame["fold"]
-        text = np.asarray([f"fold {int(f)}" if pd.notna(f) else "" for f in folds], dtype=object)
-        return _groups("fold", text, palette.plain_styles)
+        # In the order in which classes are given the hues of their families.
+        return _groups("family", c.families, palette.family_styles, order=str)
+    name = by.removeprefix("column:")
+    if name in data.groups(c) and by != "class":
+        return _groups(column_name(name), data.groups(c)[name], palette.plain_styles)
     if by.startswith("column:"):
-        name = by.removeprefix("column:")
         values = pd.to_numeric(c.frame[name], errors="coerce").to_numpy(np.float32, na_value=np.nan)
-        return Colour("number", _UNITS.get(name, name.replace("_", " ")), values)
+        return Colour("number", column_name(name), values)
     family = dict(zip(c.labels, c.families, strict=True))
     few = len(c.styles) <= len(palette.BASE["light"])
     # Many classes are listed by family, as they are coloured.
@@ -71,7 +77,8 @@ def _groups(
     styles: Callable[[list[str]], dict[str, palette.Style]],
     order: Callable[[str], Any] | None = None,
 ) -> Colour:
-    names = sorted({v for v in values if v}, key=order or _natural)
+    there = {v for v in values if v}
+    names = sorted(there, key=order) if order else data.in_natural_order(there)
     found = styles(names)
     looks = [found[n] for n in names]
     if any(v == "" for v in values):
@@ -80,11 +87,6 @@ def _groups(
     code = {n: i for i, n in enumerate(names)}
     codes = np.asarray([code.get(v, len(names) - 1) for v in values], np.int16)
     return Colour("group", title, codes, names, looks)
-
-
-def _natural(name: str) -> tuple[int, str]:
-    tail = name.rpartition(" ")[2]
-    return (int(tail), name) if tail.isdigit() else (0, name)
 
 
 def map_content(

@@ -7,6 +7,8 @@ clips are the rows of everything: `dashboard.results` and `dashboard.colours` co
 from __future__ import annotations
 
 import functools
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,15 @@ import numpy as np
 import pandas as pd
 
 from dashboard import memory, numbers, palette, tables
+from jobs import measures
 from jobs.workspace import Dataset, Workspace
+
+#: Values of a column that clips can be coloured and filtered by: as many as colours and markers tell apart.
+MOST_VALUES = len(palette.BASE["light"]) * len(palette.SYMBOLS)
+#: Columns that are something else than a group: identity, or what has a control of its own.
+_NO_GROUPS = frozenset(
+    ("clip_id", "path", "label", "labels", "family", "fold", "fold_name", "caption", "sha256")
+)
 
 _root: Path | None = None
 
@@ -69,7 +79,9 @@ class Clips:
 
 def clips(dataset: Dataset) -> Clips:
     """Return the clips of a dataset."""
-    key = (str(workspace().root), dataset.fingerprint, dataset.labels_fingerprint, dataset.ready)
+    # Columns beside the labels are in no fingerprint, and change when the dataset is added again.
+    what = (dataset.fingerprint, dataset.labels_fingerprint, dataset.created, dataset.ready)
+    key = (str(workspace().root), *what)
     return memory.once(("clips", *key), lambda: _clips(dataset, key))
 
 
@@ -100,13 +112,93 @@ def _strings(frame: pd.DataFrame, column: str) -> np.ndarray:
     return values.where(values.notna(), "").astype(str).to_numpy(dtype=object)
 
 
-def matching(c: Clips, text: str, labels: list[str], families: list[str]) -> np.ndarray:
-    """Return which clips pass the filter: every word of `text` found, and one of the labels and families."""
+def class_of_each(c: Clips) -> np.ndarray:
+    """Return the class of every clip, "" where it has none; (n,) str."""
+    return memory.once(("classes", c.key), lambda: measures.clip_classes(c.frame).astype(str))
+
+
+def n_classes(c: Clips) -> int:
+    """Return the number of classes of a dataset: what clips without a label are called is none."""
+    classes = class_of_each(c)
+    return len(set(c.styles) - (set(c.labels[classes == ""]) - set(classes)))
+
+
+def size(c: Clips) -> str:
+    """Say how many clips there are, and how many of them have no class."""
+    without = int((class_of_each(c) == "").sum())
+    return numbers.count(c.n, "clip") + (f", {without:,} without a class" if without else "")
+
+
+def groups(c: Clips) -> dict[str, np.ndarray]:
+    """Return the columns that put clips into few groups, folds first: the group of every clip by column.
+
+    Returns
+    -------
+    dict of str to (n,) ndarray of str
+        "" for a clip without a value. Texts and yes or no, of 2 to `MOST_VALUES` different values, and half
+        as many as clips at most.
+    """
+    return memory.once(("groups", c.key), lambda: dict(_groups(c)))
+
+
+def _groups(c: Clips) -> Iterator[tuple[str, np.ndarray]]:
+    if "fold" in c.frame and c.frame["fold"].notna().any():
+        names = measures.fold_names(c.frame)
+        folds = ["" if pd.isna(f) else names.get(int(f), f"fold {int(f)}") for f in c.frame["fold"]]
+        if len(set(folds)) <= MOST_VALUES:
+            yield "fold", np.asarray(folds, dtype=object)
+    for name in c.frame.columns:
+        column = c.frame[name]
+        if name in _NO_GROUPS:
+            continue
+        if pd.api.types.is_bool_dtype(column):
+            values = np.where(column.to_numpy(bool), "yes", "no").astype(object)
+        elif pd.api.types.is_numeric_dtype(column):
+            continue
+        else:
+            values = _strings(c.frame, name)
+        n = len(set(values.tolist()) - {""})
+        # What differs from clip to clip puts none into groups.
+        if 2 <= n <= min(MOST_VALUES, c.n // 2):
+            yield str(name), values
+
+
+def in_natural_order(names: Iterable[str]) -> list[str]:
+    """Sort names so that ``fold 2`` comes before ``fold 10``."""
+    return sorted(names, key=lambda n: [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in _runs(n)])
+
+
+def _runs(name: str) -> list[str]:
+    return [part for part in re.split(r"(\d+)", name.casefold()) if part]
+
+
+def matching(
+    c: Clips,
+    text: str,
+    labels: list[str],
+    families: list[str],
+    within: Mapping[str, Sequence[str]] | None = None,
+) -> np.ndarray:
+    """Return which clips pass the filter.
+
+    Parameters
+    ----------
+    c : Clips
+    text : str
+        Every word of it must be in class, file, caption or family.
+    labels, families : list of str
+        The clip's must be among them; [] lets all pass.
+    within : mapping, optional
+        The same by column of `groups`.
+    """
     shown = np.ones(c.n, bool)
     if labels:
         shown &= np.isin(c.labels.astype(str), labels)
     if families:
         shown &= np.isin(c.families.astype(str), families)
+    for column, values in (within or {}).items():
+        if values:
+            shown &= np.isin(groups(c)[column].astype(str), list(values))
     for word in text.lower().split():
         shown &= np.fromiter((word in t for t in c.haystack), bool, c.n)
     return shown
@@ -157,8 +249,9 @@ def composition(c: Clips, ids: list[str], most: int = 6) -> str:
 
 def same_class(c: Clips, clip: str, others: list[str]) -> str:
     """Say how many of the others are of the clip's class."""
-    label = c.labels[c.row[clip]]
-    hits = sum(c.labels[c.row[o]] == label for o in others)
+    classes = class_of_each(c)
+    label = classes[c.row[clip]]
+    hits = sum(classes[c.row[o]] == label for o in others)
     return f"{hits} of {len(others)} of the same class" if label else f"{len(others)} nearest"
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from core.words import count
 from dashboard import tables
 from dashboard.data import workspace as shown_workspace
 from dashboard.losses import AnyGrid, Grid, Result, grids, result, started_from
@@ -258,7 +259,7 @@ class Change:
     def said(self) -> list[str]:
         """Words on each setting."""
         return [
-            f"lower than with cross-entropy in {a:,} of {n:,} models" if n else ""
+            f"lower than with cross-entropy in {a:,} of {count(n, 'model')}" if n else ""
             for a, n in zip(self.lower.tolist(), self.models.tolist(), strict=True)
         ]
 

@@ -137,15 +137,19 @@ def own_folds(c: Clips) -> list[int]:
     return [] if folds.isna().any() else sorted(int(fold) for fold in folds.unique())
 
 
+def fold_name(c: Clips, fold: int) -> str:
+    """Say which fold it is: its name where it has one, else its number."""
+    return measures.fold_names(c.frame).get(fold, str(fold))
+
+
 def folds_problem(c: Clips, drawn: int) -> str:
     """Say why there can be no training on the dataset's folds (0) or on so many drawn ones; "" if it can."""
     n = int((measures.clip_classes(c.frame) != "").sum())
     if drawn > n:
         return f"{drawn} folds cannot be drawn of {numbers.count(n, 'clip')} with a class; ask for fewer."
     if not drawn and len(own := own_folds(c)) == 1:
-        return (
-            f"All clips are in the dataset’s fold {own[0]}; have folds drawn, five for example: see Recipe."
-        )
+        fold = fold_name(c, own[0])
+        return f"All clips are in the dataset’s fold {fold}; have folds drawn, five for example: see Recipe."
     return ""
 
 
@@ -153,7 +157,7 @@ def folds_words(c: Clips, spec: AnyGrid) -> str:
     """Say on which folds models are judged."""
     own = own_folds(c)
     if spec.held_out:
-        out = ", ".join(str(fold) for fold in spec.held_out)
+        out = ", ".join(fold_name(c, fold) for fold in spec.held_out)
         return f"judged by {'fold' if len(spec.held_out) == 1 else 'folds'} {out} of the dataset alone"
     if spec.folds or not own:
         return f"on {spec.folds or 'five'} drawn folds, each held out once"

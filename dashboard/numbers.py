@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.statistics import Interval, mean_interval, share_interval
+from core.words import count
+
+__all__ = ["Estimate", "count", "duration", "mean", "share", "signed", "span"]
 
 
 @dataclass(frozen=True)
@@ -58,11 +61,6 @@ def duration(seconds: float) -> str:
     if s < 3600:
         return f"{s // 60} min {s % 60:02d} s" if s < 600 else f"{round(s / 60)} min"
     return f"{s // 3600} h {s % 3600 // 60:02d} min"
-
-
-def count(n: int, noun: str) -> str:
-    """Say a number of things: ``1 clip``, ``2,000 clips``."""
-    return f"{n:,} {noun}" + ("" if n == 1 else "es" if noun.endswith("s") else "s")
 
 
 def span(counts: Iterable[int]) -> str:

@@ -139,7 +139,7 @@ def quality(embedding: EmbedAudio, dataset: Dataset) -> Quality | None:
 
         rows = rows_of(embedding, c)
         X = np.asarray(workspace().cache.open(embedding.key).array("embeddings"))
-        labels = c.labels[rows].astype(str)
+        labels = data.class_of_each(c)[rows]
         labels[rows < 0] = ""
         nearest = np.asarray(workspace().cache.open(spec.key).array("indices"))
         named = labels != ""

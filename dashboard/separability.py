@@ -67,6 +67,8 @@ class Scores:
     probe: numbers.Estimate = _NOTHING
     k: int = 0
     unseen: int = 0
+    #: Whose folds the accuracies are of: "dataset", "drawn", or "" where there are none.
+    folds: str = ""
     properties: dict[str, float] = field(
         default_factory=lambda: {name: float("nan") for name, *_ in PROPERTIES}
     )
@@ -136,8 +138,8 @@ def classes_of(c: Clips) -> list[str]:
 
 
 def labels_of(c: Clips) -> np.ndarray:
-    """Return the class of every clip, "" where it has none; (n,) str."""
-    return once(("named", c.key), lambda: measures.clip_classes(c.frame).astype(str))
+    """Return the class of every clip, as `dashboard.data.class_of_each` does."""
+    return data.class_of_each(c)
 
 
 # -- all spaces -------------------------------------------------------------------------------------------
@@ -174,6 +176,7 @@ def _scores(embedding: EmbedAudio, specs: Measured, c: Clips) -> Scores:
         table = artifact.table("predictions").to_pandas()
         truth = table["label"].to_numpy()
         found["k"], found["unseen"] = int(artifact.meta["k"]), int(artifact.meta.get("unseen", 0))
+        found["folds"] = str(artifact.meta["folds"])
         if found["unseen"] < len(truth):
             found["knn"] = numbers.share(table["knn"].to_numpy() == truth)
             found["probe"] = numbers.share(table["probe"].to_numpy() == truth)
@@ -192,6 +195,7 @@ def table(rows: Sequence[Scores]) -> pd.DataFrame:
             row |= {name: e.value, f"{name}_low": e.low, f"{name}_high": e.high, f"{name}_n": e.n}
         # Clips of a class that is in one fold alone; nothing is known of it before classifiers were tried.
         row["unseen"] = s.unseen if s.k else None
+        row["folds"] = s.folds or None
         row |= s.properties
         row |= {f"hubness_{HUB_K}": s.hubness, "intrinsic_dimension": s.intrinsic}
         row["intrinsic_dimension_k"] = s.intrinsic_k or None

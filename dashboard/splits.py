@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -154,6 +154,22 @@ def classes(embedding: EmbedAudio, c: Clips) -> Classes:
         return Classes(key, names, counts, centroids, class_similarity(centroids), coords, explained)
 
     return once(("class-centroids", embedding.key, c.key), make)
+
+
+def at_least(found: Classes, n_clips: int) -> Classes:
+    """Return the classes that have so many clips in the space; the same where all have."""
+    kept = np.flatnonzero(found.clips >= n_clips)
+    if len(kept) == len(found.names):
+        return found
+    return replace(
+        found,
+        key=(*found.key, f"at least {n_clips}"),
+        names=tuple(found.names[i] for i in kept),
+        clips=found.clips[kept],
+        centroids=found.centroids[kept],
+        similarity=found.similarity[np.ix_(kept, kept)],
+        coords=found.coords[kept],
+    )
 
 
 def clusters(found: Classes, k: int) -> np.ndarray:

@@ -178,7 +178,7 @@ def named(found: Sequence[Grid]) -> dict[str, str]:
 
 def _name(g: Grid) -> str:
     words = [SETUPS[g.spec.setup], numbers.count(n_models(g), "model"), sizes(g)]
-    words += [f"rate {g.spec.learning_rate:g}", f"{g.spec.epochs} epochs"]
+    words += [f"rate {g.spec.learning_rate:g}", numbers.count(g.spec.epochs, "epoch")]
     words += [g.state] * (g.state != "done")
     return " · ".join(filter(None, words))
 
@@ -189,6 +189,7 @@ def _details(spec: ZeroShotGrid) -> dict[str, str]:
     return {
         "text": f"{spec.text.encoder} {spec.text.of}s",
         "fit_sizes": f"asked for {spec.sizes}" if spec.fit_sizes else "exact sizes",
+        "min_clips": f"classes of {numbers.count(spec.min_clips, 'clip')} or more",
         "clusters": f"K = {spec.clusters}",
         "ratios": f"ratios {', '.join(f'{ratio:g}' for ratio in spec.ratios)}",
         "ranges": f"ranges {', '.join(ends)}" if ends else numbers.count(spec.n_ranges, "own range"),
@@ -306,7 +307,7 @@ def _said(found: Result) -> list[str]:
     what = VARIES[found.spec.setup]
     return [
         f"{what} {labels[g]}, seed {r['seed']}<br>accuracy {r['accuracy']:.3f} "
-        f"({r['accuracy_low']:.3f} to {r['accuracy_high']:.3f})<br>n = {r['n_test']:,} clips"
+        f"({r['accuracy_low']:.3f} to {r['accuracy_high']:.3f})<br>n = {numbers.count(r['n_test'], 'clip')}"
         for g, r in zip(at.tolist(), found.models.to_dict("records"), strict=True)
     ]
 

@@ -176,6 +176,8 @@ def validated(wanted: Sequence[Split]) -> int:
 
 def tried(spec: ZeroShotGrid, found: Classes) -> Tried:
     """Draw the classes that a grid will draw, as far as that is a matter of a moment."""
+    if spec.setup != "splits":
+        found = splits.at_least(found, spec.min_clips)
     asked = (spec.setup, spec.sizes, spec.clusters, spec.ratios, spec.asked_ranges, spec.n_ranges)
     key = ("zero-shot-tried", found.key, *asked, spec.n_test_sets, spec.seeds, spec.splits)
     return once(key, lambda: _tried(spec, found))

@@ -38,6 +38,12 @@ PAIRINGS = {"clips": 200, "classes": 2_000}
 SCALES = {"freesound": "minmax"}
 
 
+#: Columns that every clip table has, or that name what another column numbers.
+_STANDARD = frozenset(
+    ("clip_id", "path", "label", "labels", "family", "fold", "fold_name", "caption", "sha256")
+)
+
+
 def cluster_numbers(n_clips: int, n_classes: int) -> tuple[int, ...]:
     """Return numbers of clusters about the number of classes: from 2 to twice as many, at least to 12.
 
@@ -70,6 +76,46 @@ def clip_classes(clips: pd.DataFrame) -> np.ndarray:
         named &= np.array([np.ndim(values) == 0 or len(values) > 0 for values in clips["labels"]], dtype=bool)
     found = np.full(len(clips), "", dtype=object)
     found[named] = [str(value) for value in label[named]]
+    return found
+
+
+def fold_names(clips: pd.DataFrame) -> dict[int, str]:
+    """Return the names of a dataset's folds by number, {} where folds are only numbers.
+
+    Examples
+    --------
+    >>> fold_names(pd.DataFrame({"fold": [1, 2, 1], "fold_name": ["george", "theo", "george"]}))
+    {1: 'george', 2: 'theo'}
+    """
+    if "fold_name" not in clips or "fold" not in clips:
+        return {}
+    named = clips[["fold", "fold_name"]].dropna().drop_duplicates("fold").sort_values("fold")
+    return {int(fold): str(name) for fold, name in named.itertuples(index=False, name=None)}
+
+
+def group_columns(clips: pd.DataFrame) -> list[str]:
+    """Return the columns that could be held out as groups: speakers, recordings, places.
+
+    These are columns of the dataset's own with a text for every clip, and with groups of which most have
+    clips of several classes: of others nothing could be learned from the rest.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"label": list("xyxy"), "labels": [["x"], ["y"]] * 2, "who": list("aabb")})
+    >>> group_columns(table)
+    ['who']
+    """
+    labels = clip_classes(clips)
+    found = []
+    for name in clips.columns:
+        if name in _STANDARD or pd.api.types.is_numeric_dtype(clips[name]) or clips[name].isna().any():
+            continue
+        values = clips[name].astype(str)
+        if not 2 <= values.nunique() <= len(clips) // 2:
+            continue
+        classes = pd.Series(labels).groupby(values.to_numpy()).nunique()
+        if 2 * int((classes > 1).sum()) > len(classes):
+            found.append(str(name))
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -146,9 +147,11 @@ def _colour_controls(view: state.View, c: data.Clips) -> tuple[str, int]:
 def _filter_controls(view: state.View, c: data.Clips) -> np.ndarray:
     labels = sorted(c.styles)
     families = sorted({f for f in c.families if f})
+    columns = data.groups(c)
     view.text("find")
     view.many("class", labels)
     view.many("family", families)
+    view.many("by", list(columns))
     with st.sidebar:
         text = st.text_input(
             "Search",
@@ -160,4 +163,28 @@ def _filter_controls(view: state.View, c: data.Clips) -> np.ndarray:
         groups: list[str] = []
         if len(families) > 1:
             groups = st.multiselect("Families", families, key=view.key("family"), placeholder="all")
-    return data.matching(c, text or "", picked, groups)
+        within = _within(view, columns) if columns else {}
+    return data.matching(c, text or "", picked, groups, within)
+
+
+def _within(view: state.View, columns: Mapping[str, np.ndarray]) -> dict[str, list[str]]:
+    """Draw a filter for each column of groups that is chosen; return what may pass by column."""
+    chosen = st.multiselect(
+        "Filter by",
+        list(columns),
+        format_func=colours.column_name,
+        key=view.key("by"),
+        placeholder="columns of the table",
+        help="The dataset's own columns of few different words, such as speakers, and its folds.",
+    )
+    found = {}
+    for name in chosen:
+        values = data.in_natural_order(set(columns[name].tolist()) - {""})
+        view.many(f"is-{name}", values)
+        found[name] = st.multiselect(
+            colours.column_name(name).capitalize(),
+            values,
+            key=view.key(f"is-{name}"),
+            placeholder="all",
+        )
+    return found

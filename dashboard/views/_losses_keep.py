@@ -6,6 +6,7 @@ from functools import partial
 
 import streamlit as st
 
+from core.words import count
 from dashboard import losses, state, ui
 from dashboard.losses import Result
 from jobs.specs import EmbedAudio
@@ -50,7 +51,8 @@ def show(workspace: Workspace, view: state.View, dataset: Dataset, found: Result
 
 def _share(found: Result) -> str:
     folds = found.meta["folds"]
-    return f"The {int(folds['n_clips'][0]):,} clips of fold {ui.plain(str(folds['held_out'][0]))}"
+    n = count(int(folds["n_clips"][0]), "clip")
+    return f"The {n} of fold {ui.plain(str(folds['held_out'][0]))}"
 
 
 def _keep(workspace: Workspace, spec: EmbedAudio) -> None:

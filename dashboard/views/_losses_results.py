@@ -49,10 +49,10 @@ def _judged(found: Result) -> str:
     folds, n = found.meta["folds"], int(found.meta["n_clips"])
     held = sum(int(k) for k in folds["n_clips"])
     if held == n:
-        return f"all {n:,} clips"
+        return f"all {numbers.count(n, 'clip')}"
     which = ", ".join(ui.plain(str(name)) for name in folds["held_out"])
     said = numbers.count(len(folds["held_out"]), "fold")
-    return f"the {held:,} clips of {said} ({which}), while all models learn from the others"
+    return f"the {numbers.count(held, 'clip')} of {said} ({which}), while all models learn from the others"
 
 
 def _beside(a: Accuracy | None) -> Cell:

@@ -184,6 +184,7 @@ def _held_out(view: state.View, c: Clips, wanted: dict[str, Any]) -> tuple[int, 
     chosen = st.multiselect(
         "Folds that are held out, one after the other",
         names,
+        format_func=lambda name: losses.fold_name(c, int(name)),
         key=view.key("out"),
         placeholder="all",
         help="All, for cross-validation; for an official split the one that is for testing.",

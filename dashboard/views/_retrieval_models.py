@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from core.words import count
 from dashboard import results, retrieval, state, ui
 from dashboard.retrieval import Row
 from dashboard.ui import Cell
@@ -112,7 +113,7 @@ def _counts(chosen: Chosen, rows: Sequence[Row]) -> str:
     if first is None:
         return " "
     return (
-        f"n = {first.n_queries:,} queries by {first.n_clips:,} clips, "
+        f"n = {count(first.n_queries, 'query')} by {count(first.n_clips, 'clip')}, "
         f"{first.n_classes:,} {plural(chosen.by, first.n_classes)}"
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from core import words
 from dashboard import numbers, results, retrieval, ui
 from dashboard.data import Clips
 from dashboard.ui import Cell
@@ -128,5 +129,5 @@ def download(key: str, file: str, make: Callable[[], bytes], caption: str = " ")
 
 def plural(by: str, n: int) -> str:
     """Say "class" or "family", or several of them."""
-    one, many = ("class", "classes") if by == "label" else ("family", "families")
-    return one if n == 1 else many
+    one = "class" if by == "label" else "family"
+    return one if n == 1 else words.plural(one)

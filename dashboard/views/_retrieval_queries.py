@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
+from core.words import count
 from dashboard import pages, retrieval, state, ui
 from dashboard.components import clips as clip_list
 from dashboard.views._retrieval_parts import Chosen, download
@@ -85,8 +86,8 @@ def _list(view: state.View, chosen: Chosen, picked: Picked) -> None:
             on_chosen=lambda: _chosen(ids),
         )
     st.caption(
-        f"n = {len(ids):,} clips of {ui.plain(picked.label)}, each searched with. Click a name for its "
-        "results."
+        f"n = {count(len(ids), 'clip')} of {ui.plain(picked.label)}, each searched with. Click a name for "
+        "its results."
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from dashboard import numbers, separability, ui
 from dashboard.figures.separability import figured
 from dashboard.separability import Scores
 from dashboard.ui import Cell
+from jobs import datasets, measures
 from jobs.specs.measures import DIMENSION_K
 from jobs.workspace import Dataset, Space, Workspace
 
@@ -28,6 +29,10 @@ _COLUMNS = (
     f"{DIMENSION_K} nearest, fewer where there are not as many (Levina & Bickel 2004). "
     "**Effective rank**: how many directions the space as a whole uses (Roy & Vetterli 2007); at most d."
 )
+
+
+#: Names of folds that are listed.
+_NAMES = 12
 
 
 class _Column(NamedTuple):
@@ -93,6 +98,7 @@ def show(
     rows = [separability.scores(dataset, e) for e in done]
     _table(rows, metric, chosen)
     _below(dataset, rows)
+    _folds(workspace, dataset, rows)
     for sentence in _unseen(rows):
         st.caption(sentence)
     ui.flattered(done)
@@ -110,6 +116,35 @@ def show(
     with st.expander("What the other columns say"):
         ui.reading(_COLUMNS)
     return rows
+
+
+def _folds(workspace: Workspace, dataset: Dataset, rows: Sequence[Scores]) -> None:
+    """Say whose folds the accuracies are of: where they were drawn, what is alike may be on both sides."""
+    whose = {s.folds for s in rows}
+    if "drawn" in whose:
+        columns = measures.group_columns(dataset.clips)
+        who = ui.plain(columns[0].replace("_", " ")) if columns else "speaker or recording"
+        st.info(
+            f"Accuracies on unseen clips are over folds **drawn at random**: clips of one {who} may be in "
+            "both training and test, and the accuracy of a new one would then be lower.",
+            icon=":material/shuffle:",
+        )
+        if columns and dataset.source is None and "fold" in _options(dataset):
+            st.caption(f"To hold out every {who} in turn:")
+            words = ("add", dataset.name, "--replace", "-o", f"fold={columns[0]}")
+            st.code(ui.command(workspace, *words), language="bash")
+    if "dataset" in whose:
+        names = list(measures.fold_names(dataset.clips).values())
+        listed = ", ".join(map(ui.plain, names[:_NAMES]))
+        more = f" and {len(names) - _NAMES:,} more" if len(names) > _NAMES else ""
+        st.caption(
+            "Accuracies on unseen clips are over the dataset’s own folds, each held out in turn"
+            + (f": {listed}{more}." if names else ".")
+        )
+
+
+def _options(dataset: Dataset) -> Mapping[str, str]:
+    return datasets.get(dataset.adapter).OPTIONS if dataset.adapter in datasets.names() else {}
 
 
 def _below(dataset: Dataset, rows: list[Scores]) -> None:

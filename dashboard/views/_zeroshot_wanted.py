@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from itertools import chain
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.splits import Sizes, all_classes, check_known, split_to_json
-from dashboard import splits, state, zeroshot, zeroshot_asked
+from dashboard import numbers, splits, state, zeroshot, zeroshot_asked
 from dashboard.splits import Classes
+from dashboard.views._splits_parts import FEWEST
 from jobs import splits as saved
+from jobs.specs import ZeroShotGrid
 from jobs.workspace import Dataset, Workspace
 
 _MOST = 2_000
@@ -54,11 +57,23 @@ def wanted(workspace: Workspace, view: state.View, dataset: Dataset, found: Clas
     view.number("seeds", 1, 100, 6)
     if setup == "splits":
         return _own(workspace, view, dataset, found)
+    least = int(view.number("least", 1, _MOST, ZeroShotGrid.min_clips))
+    every, found = found, splits.at_least(found, least)
+    small = len(every.names) - len(found.names)
+    if small:
+        st.caption(
+            f"Of {numbers.count(len(every.names), 'class')}, {small:,} {'has' if small == 1 else 'have'} "
+            f"fewer than {numbers.count(least, 'clip')} and {'is' if small == 1 else 'are'} not drawn."
+        )
     most = min(20, len(found.names))
+    if most < FEWEST:
+        _least(view, st.container())
+        why = f"{numbers.count(len(found.names), 'class')} of {least:,} clips or more cannot be split: "
+        return Wanted({}, (), 1, f"{why}ask for fewer clips of a class.")
     k = int(view.number("k", 1, most, min(3, most)))
     usual = splits.usual_sizes(found, k)
-    numbers = {}
-    columns = st.columns(5, gap="small")
+    asked = {}
+    columns = st.columns(6, gap="small")
     for column, part, said, least in zip(
         columns,
         ("train", "validation", "test"),
@@ -67,12 +82,12 @@ def wanted(workspace: Workspace, view: state.View, dataset: Dataset, found: Clas
         strict=False,
     ):
         view.number(part, least, _MOST, getattr(usual, part))
-        numbers[part] = int(column.number_input(said, least, _MOST, key=view.key(part)))
+        asked[part] = int(column.number_input(said, least, _MOST, key=view.key(part)))
     seeds = columns[3].number_input(
         "Seeds", 1, 100, key=view.key("seeds"), help="How often all is drawn and trained."
     )
-    sizes = Sizes(**numbers)
-    fields: dict[str, object] = {"setup": setup, "seeds": int(seeds)}
+    sizes = Sizes(**asked)
+    fields: dict[str, object] = {"setup": setup, "seeds": int(seeds), "min_clips": _least(view, columns[5])}
     fields |= {"n_train": sizes.train, "n_validation": sizes.validation, "n_test": sizes.test}
     error = ""
     try:
@@ -86,6 +101,19 @@ def wanted(workspace: Workspace, view: state.View, dataset: Dataset, found: Clas
     except ValueError as why:
         error = str(why)
     return Wanted(fields, found.names, sizes.validation, error)
+
+
+def _least(view: state.View, place: DeltaGenerator) -> int:
+    return int(
+        place.number_input(
+            "Clips a class",
+            1,
+            _MOST,
+            key=view.key("least"),
+            help="At least so many clips has every class that is drawn: of one clip, a test class is all "
+            "right or all wrong.",
+        )
+    )
 
 
 def _own(workspace: Workspace, view: state.View, dataset: Dataset, found: Classes) -> Wanted:

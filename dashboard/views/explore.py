@@ -77,8 +77,8 @@ def render(workspace: Workspace) -> None:
 def _head(chosen: Choices) -> None:
     c, n = chosen.clips, int(chosen.shown.sum())
     st.title(f"Explore · {chosen.dataset.name}")
-    of = f"{n:,} of {c.n:,}" if n < c.n else f"{n:,}"
-    words = f"{of} clips · {len(c.styles)} classes"
+    of = f"{n:,} of " if n < c.n else ""
+    words = f"{of}{data.size(c)} · {numbers.count(data.n_classes(c), 'class')}"
     if chosen.dataset.note:
         words += " · synthetic"
     st.caption(words)

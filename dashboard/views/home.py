@@ -105,7 +105,7 @@ def _dataset(workspace: Workspace, dataset: Dataset) -> None:
         ui.facts(
             [
                 ("clips", f"{c.n:,}"),
-                ("classes", f"{len(c.styles):,}"),
+                ("classes", f"{data.n_classes(c):,}"),
                 ("families", str(about.families) if about.families else "–"),
                 ("total length", numbers.duration(about.seconds)),
             ]

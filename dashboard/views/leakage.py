@@ -76,7 +76,7 @@ def _grid(view: state.View, grids: list[Grid]) -> Grid | None:
 def _named(g: Grid) -> str:
     spec = g.spec
     words = [numbers.count(len(spec.names), "model"), spec.text_encoder, f"leaks by {spec.leaks}"]
-    words += [f"{spec.max_epochs} epochs", f"seed {spec.seed}"]
+    words += [numbers.count(spec.max_epochs, "epoch"), f"seed {spec.seed}"]
     return " · ".join(words + [g.state] * (g.state != "done"))
 
 

@@ -10,7 +10,20 @@ import typer
 from rich.markup import escape
 
 from cache import CacheError
-from jobs.cli import contrastive, curate, data, leaks, losses, measure, pairs, service, store, train, work
+from jobs.cli import (
+    add,
+    contrastive,
+    curate,
+    data,
+    leaks,
+    losses,
+    measure,
+    pairs,
+    service,
+    store,
+    train,
+    work,
+)
 from jobs.cli.common import BAD_INPUT, BUSY, INTERRUPTED, err
 from jobs.workspace import WorkerBusy
 
@@ -45,6 +58,7 @@ def _options(
 
 
 service.register(app)
+add.register(app)
 data.register(app)
 work.register(app)
 measure.register(app)

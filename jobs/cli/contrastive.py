@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from core.words import count
 from jobs import contrastive
 from jobs.cli.common import JsonOption, WorkspaceOption, compute, open_workspace, say, show
 from jobs.cli.train import DatasetArgument, train_app
@@ -312,8 +313,9 @@ def classify(
     show(rows, columns, as_json=False, empty="")
     meta = found.meta
     say(
-        f"Accuracy {meta['accuracy']:.3f} ({meta['low']:.3f} to {meta['high']:.3f}) of {meta['n']:,} clips "
-        f"among {meta['n_classes']} classes; chance is {meta['chance']:.3f}."
+        f"Accuracy {meta['accuracy']:.3f} ({meta['low']:.3f} to {meta['high']:.3f}) of "
+        f"{count(meta['n'], 'clip')} among {count(meta['n_classes'], 'class')}; chance is "
+        f"{meta['chance']:.3f}."
     )
 
 

@@ -1,4 +1,4 @@
-"""Commands about what there is: add, datasets, encoders, import-embeddings."""
+"""Commands about what there is: datasets, encoders, import-embeddings."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobs.cli.common import JsonOption, WorkspaceOption, bars, open_workspace, say, show
-from jobs.specs import Synthesize
-from jobs.workspace import Workspace, WorkspaceError, checked_name
+from core.words import count
+from jobs.cli.common import JsonOption, WorkspaceOption, open_workspace, say, show
+from jobs.workspace import Workspace, WorkspaceError
 
 if TYPE_CHECKING:
     from jobs.imports import Report
@@ -19,97 +19,9 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the program."""
-    app.command()(add)
     app.command()(datasets)
     app.command()(encoders)
     app.command("import-embeddings")(import_embeddings)
-
-
-def add(
-    name: Annotated[str, typer.Argument(help="Name to give it: a-z, 0-9, '.', '_' and '-'.")],
-    folder: Annotated[
-        Path | None, typer.Argument(help="Folder that holds the sounds; none for --adapter synthetic.")
-    ] = None,
-    adapter: Annotated[
-        str,
-        typer.Option(
-            help="folder, csv, esc50, fsd50k, audioset, captions, synthetic, or auto: what the folder looks "
-            "like."
-        ),
-    ] = "auto",
-    option: Annotated[
-        list[str] | None,
-        typer.Option("--option", "-o", metavar="NAME=VALUE", help="Option of the adapter; may be repeated."),
-    ] = None,
-    replace: Annotated[bool, typer.Option(help="Replace a dataset that has this name already.")] = False,
-    as_json: JsonOption = False,
-    workspace: WorkspaceOption = None,
-) -> None:
-    """Add a folder of recordings, or a synthetic sound world, to the workspace.
-
-    The sounds stay where they are. Each is opened and hashed once; what cannot be used is reported and
-    left out. Adapters: `folder` (a class a folder), `csv` (a table names the sounds), `esc50`, `fsd50k`,
-    `audioset`, `captions` (Clotho, AudioCaps, MACS), `synthetic`.
-
-    Example: `hearspace add birds ~/recordings/birds`
-
-    Example: `hearspace add world --adapter synthetic -o clips_per_class=40 -o difficulty=0.7`
-
-    Exit status: 0, or 2 if nothing in the folder can be used or the name is taken.
-    """
-    from jobs import datasets as registry
-
-    ws = open_workspace(workspace)
-    if not replace and name in [d.name for d in ws.datasets()]:
-        raise WorkspaceError(f"There is a dataset {name!r} already; add --replace, or use another name.")
-    checked_name(name)
-    adapters = ["auto", *registry.names(), "synthetic"]
-    if adapter not in adapters:
-        raise WorkspaceError(f"There is no adapter {adapter!r}; there are {', '.join(adapters)}.")
-    options = _options(option or [])
-    if adapter == "synthetic":
-        dataset = ws.add_synthetic(name, _synthesis(options))
-        report: list[dict[str, Any]] = []
-    else:
-        if folder is None:
-            raise WorkspaceError(f"Say which folder holds the sounds: `hearspace add {name} FOLDER`.")
-        report = _import(ws, name, folder.expanduser().resolve(), adapter, options, quiet=as_json)
-        dataset = ws.dataset(name)
-    row = dataset_row(ws, name)
-    if as_json:
-        show([row | {"report": report}], (), as_json=True, empty="")
-        return
-    if report:
-        show(report, ("status", "path", "reason"), as_json=False, empty="")
-    counts = f"{row['clips']:,} clips, {row['classes']} classes, {row['folds']} folds"
-    say(f"Added {name}: {counts} ({row['adapter']}).")
-    if dataset.note:
-        say(dataset.note)
-    say(f"Next: hearspace embed {name} melstats aisfx")
-
-
-def _import(
-    ws: Workspace, name: str, folder: Path, adapter: str, options: dict[str, str], *, quiet: bool
-) -> list[dict[str, Any]]:
-    from jobs import datasets as registry
-    from jobs.datasets._detect import detect
-    from jobs.datasets.importer import import_dataset
-    from jobs.queue import Job
-
-    if adapter == "auto":
-        adapter = detect(folder)
-    title = Job(key="import", spec={}, title=f"import {name}", state="running", created=0)
-    with bars(quiet=quiet) as report:
-
-        def progress(done: float, total: float, note: str = "") -> None:
-            report(title, done, total, note)
-
-        imported = import_dataset(adapter, folder, options=options, progress=progress)
-    module = registry.get(adapter)
-    ws.add_dataset(
-        name, imported, adapter=adapter, root=folder, options=options, description=module.DESCRIPTION
-    )
-    return [{str(k): v for k, v in row.items()} for row in imported.report.to_dict("records")]
 
 
 def datasets(as_json: JsonOption = False, workspace: WorkspaceOption = None) -> None:
@@ -121,9 +33,10 @@ def datasets(as_json: JsonOption = False, workspace: WorkspaceOption = None) -> 
     """
     ws = open_workspace(workspace)
     rows = [dataset_row(ws, d.name) for d in ws.datasets()]
+    unlabelled = ["unlabelled"] if any(row["unlabelled"] for row in rows) else []
     show(
         rows,
-        ("name", "adapter", "clips", "classes", "folds", "spaces"),
+        ("name", "adapter", "clips", "classes", *unlabelled, "folds", "spaces"),
         as_json=as_json,
         empty="There are no datasets yet; `hearspace add NAME FOLDER` adds one, `hearspace demo` shows one.",
     )
@@ -131,14 +44,19 @@ def datasets(as_json: JsonOption = False, workspace: WorkspaceOption = None) -> 
 
 def dataset_row(ws: Workspace, name: str) -> dict[str, Any]:
     """Return what there is to say of a dataset as plain values."""
+    from jobs.measures import clip_classes, fold_names
+
     d = ws.dataset(name)
     clips = d.clips
+    classes = clip_classes(clips)
     return {
         "name": d.name,
         "adapter": d.adapter,
         "clips": len(clips),
-        "classes": int(clips["label"].nunique()),
+        "classes": len(set(classes.tolist()) - {""}),
+        "unlabelled": int((classes == "").sum()),
         "folds": int(clips["fold"].nunique()),
+        "fold_names": fold_names(clips),
         "hours": float(clips["duration"].sum()) / 3600,
         "ready": d.ready,
         "spaces": ", ".join(s.encoder for s in ws.spaces(d) if s.state == "done"),
@@ -246,11 +164,12 @@ def import_embeddings(
         row = asdict(report) | {"spec": report.spec.to_json(), "encoder": report.spec.encoder}
         show([row | {"key": report.spec.key}], (), as_json=True, empty="")
         return
-    frames = "" if report.n_frames is None else f", {report.n_frames:,} frames"
+    frames = "" if report.n_frames is None else f", {count(report.n_frames, 'frame')}"
     total = report.n_clips + len(report.excluded)
     say(
-        f"Imported {report.spec.encoder}: {report.n_clips:,} of {total:,} clips × {report.dimensions} "
-        f"dimensions{frames}{'; the name stood for others before' if report.replaced else ''}."
+        f"Imported {report.spec.encoder}: {report.n_clips:,} of {count(total, 'clip')} × "
+        f"{count(report.dimensions, 'dimension')}{frames}"
+        f"{'; the name stood for others before' if report.replaced else ''}."
     )
     for line in _import_remarks(report, dataset):
         say(line)
@@ -275,26 +194,3 @@ def _several(n: int, one: str, many: str) -> str:
 
 def _few(names: list[str]) -> str:
     return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
-
-
-def _options(given: list[str]) -> dict[str, str]:
-    options = {}
-    for text in given:
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise WorkspaceError(f"Option {text!r} is not of the form NAME=VALUE.")
-        options[key.strip()] = value.strip()
-    return options
-
-
-def _synthesis(options: dict[str, str]) -> Synthesize:
-    kinds = {"classes": int, "clips_per_class": int, "seconds": float, "difficulty": float, "seed": int}
-    values: dict[str, Any] = {}
-    for key, text in options.items():
-        if key not in kinds:
-            raise WorkspaceError(f"The synthetic world has no option {key!r}; it has {', '.join(kinds)}.")
-        try:
-            values[key] = kinds[key](text)
-        except ValueError:
-            raise WorkspaceError(f"Option {key} is {text!r}; it must be a number.") from None
-    return Synthesize(**values)

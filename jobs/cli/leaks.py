@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from core.words import count
 from jobs.cli.common import JsonOption, WorkspaceOption, open_workspace, say, show
 from jobs.text_files import TextFile, read_texts
 from jobs.workspace import Workspace, WorkspaceError
@@ -120,8 +121,8 @@ def leaks(
     ]
     show(table, ("class", "texts", "share", "found as", "example"), as_json=False, empty="Nothing leaks.")
     say(
-        f"{n_named:,} of {len(texts):,} name one of {len(names):,} classes; {int(lost.sum()):,} taken out, "
-        f"{int((~lost).sum()):,} left{f' in {clean}' if clean else ''}."
+        f"{n_named:,} of {len(texts):,} name one of {count(len(names), 'class')}; {int(lost.sum()):,} taken "
+        f"out, {int((~lost).sum()):,} left{f' in {clean}' if clean else ''}."
     )
 
 

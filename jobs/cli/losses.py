@@ -14,6 +14,7 @@ from jobs.cli.common import JsonOption, WorkspaceOption, compute, open_workspace
 from jobs.cli.train import DatasetArgument, train_app
 from jobs.cli.work import BackgroundOption, PrintSpecOption, put_off
 from jobs.specs import SETTINGS, SMALL_CNN, LossGrid, LossNetworkGrid, SpecError
+from jobs.workspace import Dataset
 
 _PROPERTIES = ("mu_p", "sigma_p", "mu_n", "sigma_n")
 
@@ -96,8 +97,10 @@ def losses(
         int | None, typer.Option(help="Draw so many folds. [default: the dataset's own, or five]")
     ] = None,
     hold_out: Annotated[
-        list[int] | None,
-        typer.Option(help="Hold only this fold out, as for official splits; may be repeated."),
+        list[str] | None,
+        typer.Option(
+            help="Hold only this fold out, by its number or name, as for official splits; may be repeated."
+        ),
     ] = None,
     keep: Annotated[
         bool, typer.Option("--keep", help="Make the space of every loss a space like any other, too.")
@@ -143,7 +146,7 @@ def losses(
         "taper": taper,
         "seeds": seeds,
         "folds": folds,
-        "held_out": tuple(hold_out) if hold_out else None,
+        "held_out": _held_out(ds, hold_out) if hold_out else None,
     } | _weights(weights or [])
     asked = {name: value for name, value in given.items() if value is not None}
     if (encoder is None) == (network is None):
@@ -183,6 +186,19 @@ def losses(
     show(rows, columns, as_json=False, empty="")
     for space in spaces:
         say(f"Space: {space.encoder}")
+
+
+def _held_out(ds: Dataset, given: list[str]) -> tuple[int, ...]:
+    """Return folds by their numbers, of those that are given by their names."""
+    numbers = {name: fold for fold, name in measures.fold_names(ds.clips).items()}
+    found = []
+    for text in given:
+        fold = numbers.get(text)
+        if fold is None and not text.lstrip("-").isdecimal():
+            there = f"its folds are {', '.join(numbers)}" if numbers else "its folds have only numbers"
+            raise SpecError(f"{ds.name} has no fold {text!r} to hold out; {there}.")
+        found.append(int(text) if fold is None else fold)
+    return tuple(found)
 
 
 def _weights(texts: list[str]) -> dict[str, Any]:

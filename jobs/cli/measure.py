@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from core.words import count
 from jobs import measures
-from jobs.cli.common import JsonOption, WorkspaceOption, compute, open_workspace, show, space_of
+from jobs.cli.common import JsonOption, WorkspaceOption, compute, open_workspace, say, show, space_of
 from jobs.cli.work import BackgroundOption, put_off
 from jobs.specs import (
     Agreement,
@@ -70,6 +71,22 @@ def measure(
     columns = ("space", "dimensions", "silhouette", "knn", "probe", *_PROPERTIES, "hubness@10")
     rows = [_space_row(ws, ds, space) for space in spaces]
     show(rows, (*columns, "intrinsic_dimension", "effective_rank"), as_json=as_json, empty="")
+    if not as_json:
+        _say_folds(ds, rows)
+
+
+def _say_folds(ds: Dataset, rows: list[dict[str, Any]]) -> None:
+    """Say of which clips the numbers of classes are, and over which folds the accuracies are."""
+    row = rows[0]
+    if row["labelled"] < row["n"]:
+        say(f"Of {count(row['n'], 'clip')}, {row['labelled']:,} have a class, which the numbers are of.")
+    if any(r["folds"] == "drawn" for r in rows):
+        columns = measures.group_columns(ds.clips)
+        who = columns[0].replace("_", " ") if columns else "speaker or recording"
+        say(
+            f"knn and probe are over folds drawn at random: clips of one {who} may be in both training and "
+            "test, and the accuracy of a new one would then be lower."
+        )
 
 
 def compare(
@@ -216,18 +233,21 @@ def _space_row(ws: Workspace, ds: Dataset, space: EmbedAudio) -> dict[str, Any]:
     labels = ds.labels_fingerprint
     shape = ws.cache.open(Separability(embedding=space, labels=labels).key)
     simple = Baselines(embedding=space, labels=labels).key
-    accuracy = ws.cache.open(simple).meta["accuracy"] if ws.cache.contains(simple) else {}
+    about = ws.cache.open(simple).meta if ws.cache.contains(simple) else {}
+    accuracy = about.get("accuracy", {})
     silhouettes = shape.array("silhouette_cosine")
     known = silhouettes[np.isfinite(silhouettes)]
     hubs = dict(shape.meta["hubness"])
     return {
         "space": space.encoder,
         "n": shape.meta["n_clips"],
+        "labelled": sum(shape.table("classes").column("n_clips").to_pylist()),
         "classes": shape.meta["n_classes"],
         "dimensions": int(ws.cache.open(space.key).array("embeddings").shape[1]),
         "silhouette": float(known.mean()) if len(known) else None,
         "knn": accuracy.get("knn"),
         "probe": accuracy.get("probe"),
+        "folds": about.get("folds"),
         **{sign: shape.meta["properties"][name] for sign, name in _PROPERTIES.items()},
         "hubness@10": hubs.get("10"),
         "intrinsic_dimension": shape.meta["intrinsic_dimension"],

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from core.words import count
 from jobs.cli.common import JsonOption, say, show
 from jobs.specs import SpecError
 
@@ -163,7 +164,8 @@ def _said(result: dict[str, Any], rows: list[dict[str, Any]]) -> None:
         analogies = f", of analogies {row['analogy_chance']:.3g}" if row["analogy_chance"] is not None else ""
         say(f"Chance of a match is {row['match_chance']:.3g}{analogies}.")
     if result.get("offsets", result["pairs"]) < result["pairs"]:
-        say(f"Analogies by pair were made with the offsets of {result['offsets']:,} pairs, spread evenly.")
+        offsets = count(result["offsets"], "pair")
+        say(f"Analogies by pair were made with the offsets of {offsets}, spread evenly.")
     for row in result.get("correlations", ()):
         if row["r"] is not None:
             say(

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from core.words import count
 from jobs.cli.common import FAILED, JsonOption, WorkspaceOption, open_workspace, say, show, size, space_of
 from jobs.specs import SpecError, from_json
 from jobs.workspace import WorkspaceError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
 
 cache_app = typer.Typer(help="List, check and trim what is cached.", no_args_is_help=True)
 
@@ -68,7 +73,7 @@ def size_(as_json: JsonOption = False, workspace: WorkspaceOption = None) -> Non
     if as_json:
         print(f'{{"results": {n}, "bytes": {total}}}')
     else:
-        say(f"{n:,} results, {size(total)}.")
+        say(f"{count(n, 'result')}, {size(total)}.")
 
 
 @cache_app.command()
@@ -107,7 +112,7 @@ def evict(
     ws = open_workspace(workspace)
     before = ws.cache.size()
     gone = ws.evict(_bytes(to))
-    say(f"{len(gone):,} results removed, {size(before - ws.cache.size())} freed.")
+    say(f"{count(len(gone), 'result')} removed, {size(before - ws.cache.size())} freed.")
 
 
 @cache_app.command()
@@ -120,7 +125,7 @@ def rebuild(workspace: WorkspaceOption = None) -> None:
     """
     cache = open_workspace(workspace).cache
     cleaned = cache.clean()
-    say(f"{cache.rebuild_index():,} results indexed; {cleaned} unfinished ones cleared.")
+    say(f"{count(cache.rebuild_index(), 'result')} indexed; {cleaned} unfinished ones cleared.")
 
 
 def export(
@@ -132,18 +137,16 @@ def export(
     ],
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Write a space to a file for other programs: clip ids, labels and embeddings.
+    """Write a space to a file for other programs: embeddings and all that is known of their clips.
 
-    `.npz` holds clip_ids, labels and embeddings (n, d); `.csv` and `.parquet` have a row a clip with
-    columns clip_id, label, e0 … e(d-1).
+    `.csv` and `.parquet` have a row a clip: clip_id, path, label, labels (all, with "; " between),
+    family, fold and the dataset's other columns, then e0 … e(d-1). `.npz` holds clip_ids, labels (the first
+    of each clip), embeddings (n, d), all_labels (with "; " between) and an array for every other column.
 
     Example: `hearspace export esc10 aisfx esc10-aisfx.npz`
 
     Exit status: 0, or 2 where the space is not there yet or the target exists.
     """
-    import numpy as np
-    import pandas as pd
-
     ws = open_workspace(workspace)
     ds = ws.dataset(dataset)
     spec = space_of(ws, ds, encoder)
@@ -165,22 +168,46 @@ def export(
     clips = (
         artifact.table("clips")
         .to_pandas()[["clip_id"]]
-        .merge(ds.clips[["clip_id", "label"]], on="clip_id", how="left", validate="one_to_one")
+        .merge(ds.clips, on="clip_id", how="left", validate="one_to_one")
     )
+    _write(target, kind, clips, X)
+    say(f"Written: {target} ({count(X.shape[0], 'clip')} × {count(X.shape[1], 'dimension')}).")
+
+
+def _write(target: Path, kind: str, clips: pd.DataFrame, X: np.ndarray) -> None:
+    import numpy as np
+    import pandas as pd
+
+    joined = clips["labels"].map(lambda own: "; ".join(map(str, own)) if np.ndim(own) else "")
     if kind == ".npz":
-        np.savez(
-            target,
-            clip_ids=clips["clip_id"].to_numpy(dtype=np.str_),
-            labels=clips["label"].fillna("").to_numpy(dtype=np.str_),
-            embeddings=X,
-        )
+        first = clips["label"].fillna("")
+        rest = clips.drop(columns=["clip_id", "label", "labels"])
+        arrays = {"clip_ids": clips["clip_id"], "labels": first, "all_labels": joined}
+        # What the file and its writer call their own.
+        taken = {*arrays, "ids", "embeddings", "file"}
+        arrays |= {f"{c} (given)" if c in taken else str(c): rest[c] for c in rest.columns}
+        np.savez(target, embeddings=X, **{name: _plain(values) for name, values in arrays.items()})
+        return
+    named = [c for c in clips.columns if re.fullmatch(r"e\d+", str(c))]
+    clips = clips.rename(columns={c: f"{c} (given)" for c in named})
+    clips = clips.assign(labels=joined)
+    frame = pd.concat([clips, pd.DataFrame(X, columns=[f"e{i}" for i in range(X.shape[1])])], axis=1)
+    if kind == ".csv":
+        frame.to_csv(target, index=False)
     else:
-        frame = pd.concat([clips, pd.DataFrame(X, columns=[f"e{i}" for i in range(X.shape[1])])], axis=1)
-        if kind == ".csv":
-            frame.to_csv(target, index=False)
-        else:
-            frame.to_parquet(target, index=False)
-    say(f"Written: {target} ({X.shape[0]:,} clips × {X.shape[1]} dimensions).")
+        frame.to_parquet(target, index=False)
+
+
+def _plain(values: pd.Series) -> np.ndarray:
+    """A column as an array without objects: numbers and NaN, or text and "", where there is none."""
+    import numpy as np
+    import pandas as pd
+
+    if not pd.api.types.is_numeric_dtype(values):
+        return values.astype(object).where(values.notna(), "").astype(str).to_numpy(dtype=np.str_)
+    if values.isna().any():
+        return values.to_numpy(dtype=np.float64, na_value=np.nan)
+    return values.to_numpy(dtype=values.dtype.name.lower())
 
 
 def _bytes(text: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -85,6 +86,9 @@ def zero_shot(
     fit: Annotated[
         bool, typer.Option("--fit", help="Lower the sizes where the classes do not suffice, and say so.")
     ] = False,
+    min_clips: Annotated[
+        int, typer.Option(min=1, help="Clips that a class must have to be drawn.")
+    ] = ZeroShotGrid.min_clips,
     clusters: Annotated[int, typer.Option(help="Clusters of similar classes.")] = 3,
     ratios: Annotated[
         str, typer.Option(help="Shares of the training classes from the cluster of the test classes.")
@@ -135,7 +139,7 @@ def zero_shot(
     ds = ws.dataset(dataset)
     n_train, n_validation, n_test = _numbers(sizes, "/", int, "sizes", "such as 20/5/5", count=3)
     if setup is Setup.similarity and not split:
-        check_n_clusters(clusters, len(_single(ds)))
+        check_n_clusters(clusters, len(_single(ds, min_clips)))
     spec = ZeroShotGrid(
         embedding=space_of(ws, ds, encoder),
         text=measures.class_texts(ds, text, of=of),
@@ -146,6 +150,7 @@ def zero_shot(
         n_validation=n_validation,
         n_test=n_test,
         fit_sizes=fit,
+        min_clips=min_clips,
         clusters=clusters,
         ratios=tuple(_numbers(ratios, ",", float, "ratios", "such as 1,0.5,0")),
         ranges=_ranges(ranges),
@@ -200,7 +205,7 @@ def _rehearse(ws: Workspace, ds: Dataset, spec: ZeroShotGrid, *, wait: bool, qui
         return
     lacking = [s for s in (spec.embedding, spec.text) if not ws.cache.contains(s.key)]
     if lacking:
-        check_count(spec, len(_single(ds)))
+        check_count(spec, len(_single(ds, spec.min_clips)))
         if not wait:
             return
         compute(ws, lacking, quiet=quiet)
@@ -361,10 +366,11 @@ def _classes(ds: Dataset) -> set[str]:
     return set(measures.clip_classes(ds.clips).tolist()) - {""}
 
 
-def _single(ds: Dataset) -> set[str]:
-    """Return the classes that have a clip which is of no other."""
+def _single(ds: Dataset, min_clips: int) -> set[str]:
+    """Return the classes that have so many clips which are of no other."""
     labels = measures.clip_classes(ds.clips)
-    return set(labels[~measures.of_several_classes(ds.clips)].tolist()) - {""}
+    sizes = Counter(labels[~measures.of_several_classes(ds.clips)].tolist())
+    return {label for label, n in sizes.items() if label and n >= min_clips}
 
 
 @splits_app.command()

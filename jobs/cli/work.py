@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from core.words import count
 from jobs.cli.common import (
     FAILED,
     JsonOption,
@@ -153,7 +154,7 @@ def project(
     if not (background or print_spec or as_json):
         meta = ws.cache.open(spec.key).meta
         for name, value in meta.get("lowered", {}).items():
-            say(f"{name} was lowered to {value:g}: {meta['n_clips']:,} clips allow no more.")
+            say(f"{name} was lowered to {value:g}: {count(meta['n_clips'], 'clip')} allow no more.")
 
 
 def run(
@@ -277,4 +278,4 @@ def clear(ctx: typer.Context, workspace: WorkspaceOption = None) -> None:
     ended = [j for j in queue.jobs() if not j.active]
     for job in ended:
         queue.forget(job.key)
-    say(f"{len(ended)} jobs forgotten.")
+    say(f"{count(len(ended), 'job')} forgotten.")

@@ -7,8 +7,8 @@ names in the entry-point group ``hearspace.datasets``. It holds plain facts and 
 ``NAME``            what users write, such as ``"folder"``
 ``DESCRIPTION``     one sentence for people
 ``OPTIONS``         mapping of each option's name to one line of help; option values are text
-``scan(root, ...)`` ``scan(root, **options)`` yields a `Found` for each clip and a `LeftOut` for each
-                    file that is no clip; it opens no sound file
+``scan(root, ...)`` ``scan(root, **options)`` yields a `Found` for each clip, a `LeftOut` for each file
+                    that is no clip and a `Remark` on what is not as it seems; it opens no sound file
 ``classes(root)``   optional: ``classes(root, **options)`` yields label, family and description (or None)
                     of each class; then every label of a clip is a class, not only the first
 ==================  ================================================================================
@@ -54,8 +54,9 @@ class Found:
         Relative to the dataset's root, with forward slashes.
     labels : tuple of str
         What is heard in it, the most telling first; empty where nothing is said.
-    fold : int, optional
-        Part of the dataset's own cross-validation.
+    fold : int or str, optional
+        Part of the dataset's own cross-validation. Where any clip's is a word (a speaker, "train"), all are
+        names of groups, and the import numbers these.
     family : str, optional
         Group of classes.
     caption : str, optional
@@ -68,7 +69,7 @@ class Found:
 
     path: str
     labels: tuple[str, ...] = ()
-    fold: int | None = None
+    fold: int | str | None = None
     family: str | None = None
     caption: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -77,7 +78,23 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A file, folder or row that is not to be a clip, and why."""
+    """A file, folder or row that is not to be a clip, and why.
+
+    Parameters
+    ----------
+    path, reason : str
+    summary : bool
+        Whether it stands for several files together, or for none, so that it is no file's own reason.
+    """
+
+    path: str
+    reason: str
+    summary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something about a file, folder or row that is used, and is not what it seems."""
 
     path: str
     reason: str
@@ -90,21 +107,28 @@ class Adapter(Protocol):
     DESCRIPTION: str
     OPTIONS: Mapping[str, str]
 
-    def scan(self, root: Path, **options: str) -> Iterator[Found | LeftOut]:
+    def scan(self, root: Path, **options: str) -> Iterator[Found | LeftOut | Remark]:
         """Yield what is in the folder `root`, in an order that is the same every time."""
 
 
 _PARTS = ("NAME", "DESCRIPTION", "OPTIONS", "scan")
 
 
+def builtin_modules() -> list[str]:
+    """Return the modules of this distribution that can be adapters, sorted, without importing any.
+
+    Each adapter here is named like its module; helpers and the synthetic world are none.
+    """
+    names = [info.name for info in pkgutil.iter_modules(__path__)]
+    none = ("importer", "synthetic", "synthesis")
+    return sorted(name for name in names if not name.startswith("_") and name not in none)
+
+
 @cache
 def _builtin() -> dict[str, Adapter]:
     found: dict[str, Adapter] = {}
-    for info in pkgutil.iter_modules(__path__):
-        # A module names itself an adapter in its own text; helpers and the synthetic world do not.
-        if info.name.startswith("_") or info.name in ("importer", "synthetic", "synthesis"):
-            continue
-        module: Any = importlib.import_module(f"{__name__}.{info.name}")
+    for name in builtin_modules():
+        module: Any = importlib.import_module(f"{__name__}.{name}")
         if all(hasattr(module, part) for part in _PARTS):
             found[module.NAME] = module
     return dict(sorted(found.items()))

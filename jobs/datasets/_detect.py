@@ -1,19 +1,63 @@
-"""Which adapter a folder looks made for."""
+"""Which adapter a folder looks made for, and what else in it could be used."""
 
 from __future__ import annotations
 
-import re
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from jobs.datasets import DatasetError, audioset, captions, fsd50k, iemocap, speech_commands
+from jobs.datasets import (
+    DatasetError,
+    audiofolder,
+    audioset,
+    captions,
+    csv,
+    esc50,
+    fsd50k,
+    iemocap,
+    speech_commands,
+)
+from jobs.datasets._splits import PARTS
+from jobs.datasets._walk import walk
 
-# The first layout of ESC-10: "001 - Dog bark/1-17150-A.ogg".
-_OLD_ESC10 = re.compile(r"\d+ - [^/]+/\d-\d+-[A-Z]\.\w+")
+#: Layouts in the order in which they are looked for.
+_LAYOUTS = (esc50, fsd50k, audioset, captions, speech_commands, iemocap, audiofolder)
+#: Tables beside the sounds that are looked into.
+_MOST_TABLES = 20
+#: Folders that hold all sounds of a table, by their names.
+_OF_SOUNDS = ("audio", "clips", "wav")
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """How a folder is to be read.
+
+    Attributes
+    ----------
+    root : Path
+        The folder that is read: the given one, or the one in it that holds everything.
+    adapter : str
+    options : mapping
+        Options of the adapter that the layout implies.
+    notes : list of str
+        What else there is, and how it would be used; a sentence each.
+    """
+
+    root: Path
+    adapter: str
+    options: Mapping[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 def detect(root: Path) -> str:
-    """Return the name of the adapter for a folder: csv by a lone table, folder where nothing is special,
-    the others by their layouts.
+    """Return the name of the adapter for a folder, as `recognise` does."""
+    return recognise(root).adapter
+
+
+def recognise(root: Path) -> Recognised:
+    """Return how a folder is to be read: by a known layout, by a table that names its sounds, or by folders.
 
     Raises
     ------
@@ -23,24 +67,73 @@ def detect(root: Path) -> str:
     if not root.is_dir():
         what = "is a file" if root.exists() else "does not exist"
         raise DatasetError(f"{root} {what}; give the folder that holds the sounds.")
-    if (root / "meta" / "esc50.csv").is_file():
-        return "esc50"
-    if fsd50k.looks_like(root):
-        return "fsd50k"
-    if audioset.looks_like(root):
-        return "audioset"
-    for adapter in (captions, speech_commands, iemocap):
-        if adapter.looks_like(root):
-            return adapter.NAME
-    folders = [p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")]
-    if folders and all(any(_OLD_ESC10.fullmatch(f"{d.name}/{p.name}") for p in d.iterdir()) for d in folders):
-        return "esc50"
-    tables = [p for p in root.iterdir() if p.suffix.lower() in (".csv", ".tsv")]
-    if len(tables) == 1 and not any(_has_class_folders(root, d) for d in folders):
-        return "csv"
-    return "folder"
+    root = root.resolve()
+    layout = _layout(root)
+    if layout is not None:
+        return Recognised(root, layout)
+    folders = _subfolders(root)
+    return _within(root, folders) or _by_table(root, folders)
 
 
-def _has_class_folders(root: Path, folder: Path) -> bool:
-    # A table beside one folder of sounds (audio/, clips/) speaks for the table.
-    return len([p for p in root.iterdir() if p.is_dir()]) > 1 and folder.name not in ("audio", "clips", "wav")
+def _layout(root: Path) -> str | None:
+    with suppress(OSError):
+        return next((adapter.NAME for adapter in _LAYOUTS if adapter.looks_like(root)), None)
+    return None
+
+
+def _subfolders(root: Path) -> list[Path]:
+    with suppress(OSError):
+        return sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
+    return []
+
+
+def _within(root: Path, folders: list[Path]) -> Recognised | None:
+    """The parent of a known layout: read as that, or a word on each of several."""
+    known = {folder: name for folder in folders if (name := _layout(folder)) is not None}
+    inside = [f for f in known if f.resolve().is_relative_to(root)]
+    if not inside:
+        return None
+    first = inside[0]
+    elsewhere = (p for p in walk(root) if isinstance(p, str) and not p.startswith(f"{first.name}/"))
+    if len(inside) == 1 and next(elsewhere, None) is None:
+        note = f"The folder {first.name} in it has the layout of {known[first]}, and is read instead."
+        return Recognised(first, known[first], notes=[note])
+    notes = [
+        f"The folder {f.name} in it has the layout of {known[f]}: `hearspace add NAME {f}` reads it alone."
+        for f in inside
+    ]
+    return Recognised(root, "folder", notes=notes)
+
+
+def _by_table(root: Path, folders: list[Path]) -> Recognised:
+    """By the one table that names the sounds; else by folders, with a word on each table."""
+    here = csv.tables(root)
+    tables = [*here, *(f"{d.name}/{name}" for d in folders for name in _tables(d))][:_MOST_TABLES]
+    alone = len(here) == 1 and (len(folders) < 2 or all(d.name in _OF_SOUNDS for d in folders))
+    if alone:
+        # A table beside one folder of sounds speaks for itself, and says best what is wrong with it.
+        return Recognised(root, "csv")
+    looked = {table: csv.examine(root, table) for table in tables}
+    fitting = [t for t, found in looked.items() if found.named and 2 * found.named >= found.rows]
+    if len(fitting) == 1:
+        options = {} if here == fitting else {"file": fitting[0]}
+        note = f"Labels are read from {fitting[0]}; `--adapter folder` names classes by folders instead."
+        return Recognised(root, "csv", options, [note])
+    notes = [f"{t} names sounds, too: `--adapter csv -o file={t}` reads it." for t in fitting]
+    for table, found in looked.items():
+        if table not in fitting:
+            why = found.why_not or f"only {found.named} of its first {found.rows} rows lead to a file here."
+            notes.append(f"{table} is not read, which `--adapter csv -o file={table}` asks for: {why}")
+    parts = [d.name for d in folders if d.name.lower() in PARTS]
+    if parts and len(parts) == len(folders) and any(os.path.isfile(p) for p in folders[0].iterdir()):
+        notes.append(
+            f"The folders {' and '.join(parts)} are called like parts of a dataset, and are taken for "
+            "classes; a table beside the sounds would name their classes."
+        )
+    return Recognised(root, "folder", notes=notes)
+
+
+def _tables(folder: Path) -> list[str]:
+    with suppress(OSError):
+        return csv.tables(folder)
+    return []

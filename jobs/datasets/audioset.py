@@ -18,6 +18,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from core.words import count
 from jobs.datasets import DatasetError, Found, LeftOut, OptionError, choice
 from jobs.datasets._ontology import WHERE, Ontology, find_ontology, inside
 from jobs.datasets._walk import walk
@@ -255,7 +256,8 @@ def _scan(
         left = sorted(path for paths in files.values() for path in paths)
         yield LeftOut(
             ".",
-            f"holds {len(left)} sound files that are no segment of the lists, the first of them {left[0]}",
+            f"holds {count(len(left), 'sound file')} of no segment of the lists, the first of them {left[0]}",
+            summary=True,
         )
 
     clips: list[tuple[_Segment, str]] = []
@@ -381,23 +383,26 @@ def _ids(stem: str) -> set[str]:
 def _summary(tallies: Mapping[str, _Tally], strangers: Mapping[str, int]) -> Iterator[LeftOut]:
     for name, tally in tallies.items():
         if tally.damaged > _DAMAGED:
-            yield LeftOut(name, f"has {tally.damaged - _DAMAGED} more rows that cannot be read")
+            yield LeftOut(name, f"has {tally.damaged - _DAMAGED} more rows that cannot be read", True)
         if tally.without_file:
             yield LeftOut(
                 name,
                 f"of its {tally.rows} segments, {tally.without_file} have no file here, the first of them "
                 f"{tally.first_without}",
+                summary=True,
             )
         if tally.several:
             yield LeftOut(
                 name,
                 f"{tally.several} of its segments with a file have more than one label, so they are left out",
+                summary=True,
             )
     if strangers:
         yield LeftOut(
             "ontology.json",
             f"does not have {len(strangers)} of the labels, such as {next(iter(strangers))}, so the "
             f"{sum(strangers.values())} clips with one of them are left out",
+            summary=True,
         )
 
 
@@ -416,4 +421,5 @@ def _too_few(
             f"ontology.json: {known.names[top]}",
             f"{n} clips are in no class: those of {listed}; nothing up to {known.names[top]} has more than "
             f"{threshold}",
+            summary=True,
         )

@@ -22,8 +22,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from core.words import count
 from jobs.datasets import DatasetError, Found, LeftOut, OptionError, choice, clean_label
 from jobs.datasets._ontology import inside
+from jobs.datasets._paths import key
 from jobs.datasets._walk import walk
 from jobs.datasets.audioset import file_stems
 
@@ -91,7 +93,7 @@ def _scan(root: Path, clips: Iterator[_Clip | LeftOut]) -> Iterator[Found | Left
             n_files += 1
             path = PurePosixPath(entry)
             for name in {path.name, path.stem}:
-                files.setdefault(name, []).append(entry)
+                files.setdefault(key(name), []).append(entry)
         elif not entry.path.endswith((".csv", ".yaml")):
             yield entry
     used: set[str] = set()
@@ -121,11 +123,14 @@ def _scan(root: Path, clips: Iterator[_Clip | LeftOut]) -> Iterator[Found | Left
         yield LeftOut(
             part or _MACS,
             f"{n} of its clips have no file here, the first of them {first_without[part]}",
+            summary=True,
         )
     unnamed = sorted({path for paths in files.values() for path in paths} - used)
     if unnamed:
         yield LeftOut(
-            ".", f"holds {len(unnamed)} sounds that have no captions, the first of them {unnamed[0]}"
+            ".",
+            f"holds {count(len(unnamed), 'sound')} without captions, the first of them {unnamed[0]}",
+            summary=True,
         )
     if not used:
         raise DatasetError(
@@ -137,7 +142,9 @@ def _scan(root: Path, clips: Iterator[_Clip | LeftOut]) -> Iterator[Found | Left
 def _file(clip: _Clip, files: Mapping[str, list[str]]) -> str | None:
     """The file of a clip; of several with its name, the one in the folder of its subset."""
     for name in clip.names:
-        paths = files.get(name, [])
+        paths = files.get(key(name), [])
+        # Two files may differ in their spelling alone.
+        paths = [p for p in paths if name in (PurePosixPath(p).name, PurePosixPath(p).stem)] or paths
         if paths:
             own = [p for p in paths if any(clip.subset in part for part in PurePosixPath(p).parent.parts)]
             return (own or paths)[0]

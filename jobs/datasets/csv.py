@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import csv
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
+from core.words import count
 from jobs.audio import SUFFIXES
-from jobs.datasets import DatasetError, Found, LeftOut, OptionError
+from jobs.datasets import DatasetError, Found, LeftOut, OptionError, Remark
+from jobs.datasets._paths import Files, Located, advice, key, locate, remarks
+from jobs.datasets._tables import Row, Table, read
 from jobs.datasets._walk import walk
 
 NAME = "csv"
 DESCRIPTION = "A CSV table in the folder names the sounds; columns give labels, fold, caption and family."
 OPTIONS = {
     "file": "the table, relative to the folder; by default the only .csv or .tsv file in it",
-    "path": "column with the path of the sound (default: path, filename, file, file_name, fname or audio)",
+    "path": "column with the path of the sound (default: path, filename, file, file_name, fname, filepath or "
+    "audio, else the only column that names sounds which are here)",
     "labels": "column with the label or labels (default: labels, label, category or class)",
     "separator": "what stands between several labels in one cell, such as ';' (default: one label a cell)",
-    "fold": "column with the fold, a whole number (default: fold, where there is one)",
+    "fold": "column with the fold: whole numbers, or words such as speakers or train and test, each of which "
+    "is a fold of its own (default: fold, where there is one)",
     "caption": "column with a sentence about the clip (default: caption, where there is one)",
     "family": "column with the group of classes (default: family, where there is one)",
     "folder": "folder that the paths start from, relative to the root (default: the folder of the table)",
@@ -27,13 +31,16 @@ OPTIONS = {
     "delimiter": "what stands between columns: ',' ';' 'tab' or '|' (default: found from the first line)",
 }
 
-_GUESSES = {
+#: Columns by what they say, the first that a table has.
+GUESSES = {
     "path": ("path", "filename", "file", "file_name", "fname", "filepath", "audio"),
     "labels": ("labels", "label", "category", "class"),
     "fold": ("fold",),
     "caption": ("caption",),
     "family": ("family",),
 }
+#: Rows by which a table is judged before it is read.
+_SAMPLE = 200
 
 
 def scan(
@@ -45,89 +52,191 @@ def scan(
     suffix: str = "",
     delimiter: str | None = None,
     **columns: str,
-) -> Iterator[Found | LeftOut]:
+) -> Iterator[Found | LeftOut | Remark]:
     """Yield the rows of the table, in its order."""
-    table = _table(root, file)
-    base = table.parent if folder is None else _inside(root, folder, "folder")
-    if separator == "":
-        raise OptionError("separator is empty; it must be what stands between two labels, such as ';'.")
+    path = _table(root, file)
+    base = path.parent if folder is None else _inside(root, folder, "folder")
     if suffix and not suffix.startswith("."):
         suffix = f".{suffix}"
-    return _rows(root, table, base, separator, suffix, _delimiter(table, delimiter), columns)
-
-
-def _rows(
-    root: Path,
-    table: Path,
-    base: Path,
-    separator: str | None,
-    suffix: str,
-    delimiter: str,
-    columns: dict[str, str],
-) -> Iterator[Found | LeftOut]:
+    table = read(path, _delimiter(delimiter))
     prefix = os.path.relpath(base, root)
+    files = Files(root)
+    may_fit = folder is None and not suffix
+    used = column_uses(table, columns, GUESSES, files, prefix)
+    rows = TableRows(table, used, files, prefix, suffix, may_fit)
+    return _scan(rows, base, checked_separator(separator))
+
+
+def _scan(rows: TableRows, base: Path, separator: str | None) -> Iterator[Found | LeftOut | Remark]:
+    seen: dict[str, int] = {}
+    yield from clips_of(rows, separator, seen)
+    named = {key(path) for path in seen}
+    under = "" if rows.prefix == "." else f"{Path(rows.prefix).as_posix()}/"
+    unnamed = [p for p in walk(base) if isinstance(p, str) and key(under + p) not in named]
+    if unnamed:
+        yield LeftOut(
+            Path(rows.prefix).as_posix(),
+            f"holds {count(len(unnamed), 'sound')} that no row names, the first of them {unnamed[0]}",
+            summary=True,
+        )
+
+
+class TableRows(NamedTuple):
+    """A table and how it is to be read.
+
+    Attributes
+    ----------
+    table : Table
+    used : dict
+        The column of each thing that a column says: path, labels, fold, caption, family.
+    files : Files
+        Of the dataset's root.
+    prefix, suffix : str
+        Folder that paths start from, relative to the root, and ending to add to them.
+    may_fit : bool
+        Whether all paths may be changed together where none leads to a file.
+    """
+
+    table: Table
+    used: dict[str, str]
+    files: Files
+    prefix: str
+    suffix: str = ""
+    may_fit: bool = True
+
+    @property
+    def name(self) -> str:
+        """The table's path, relative to the root."""
+        return Path(os.path.relpath(self.table.path, self.files.root)).as_posix()
+
+    def located(self, rows: Sequence[Row]) -> tuple[list[str], Located]:
+        """Return the paths of rows that name one, as they are written, and where they lead."""
+        given = [row.cells[self.used["path"]] or "" for row in rows]
+        found = locate(self.files, given, prefix=self.prefix, suffix=self.suffix, fit=self.may_fit)
+        return given, found
+
+
+def clips_of(
+    rows: TableRows, separator: str | None, seen: dict[str, int]
+) -> Iterator[Found | LeftOut | Remark]:
+    """Yield the clips of a table, and every row that is not what it seems, by its line.
+
+    Parameters
+    ----------
+    rows : TableRows
+    separator : str or None
+        What stands between several labels in a cell.
+    seen : dict
+        Files that were named, and the line; a file that is named again is left out.
+
+    Raises
+    ------
+    DatasetError
+        If no row leads to a file, with what would help.
+    """
+    table, used, name = rows.table, rows.used, rows.name
+    yield from (Remark(name, text) for text in table.remarks)
+    yield from (LeftOut(f"{name}, line {line}", reason) for line, reason in table.refused)
+    naming = [row for row in table.rows if row.cells.get(used["path"])]
+    for row in table.rows:
+        if not row.cells.get(used["path"]):
+            yield LeftOut(f"{name}, line {row.line}", f"names no file in column {used['path']!r}")
+    given, located = rows.located(naming)
+    _check_any(rows, naming, given, located)
+    at = [row.line for row in naming]
+    yield from (Remark(name, text) for text in remarks(located, given, at))
+    others = [n for n in table.names if n not in used.values() or n == used.get("fold", "fold") != "fold"]
+    for row, place in zip(naming, located.places, strict=True):
+        if place.several:
+            listed = ", ".join(place.several[:3]) + (", …" if len(place.several) > 3 else "")
+            reason = f"could be any of {listed} (line {row.line}); write one of them exactly"
+            yield LeftOut(place.path, reason)
+        elif not place.there:
+            yield LeftOut(place.path, f"there is no such file (line {row.line})")
+        elif place.path in seen:
+            yield LeftOut(place.path, f"named again in line {row.line}; line {seen[place.path]} counts")
+        else:
+            seen[place.path] = row.line
+            cells = {option: row.cells.get(column) for option, column in used.items()}
+            yield Found(
+                place.path,
+                _labels(cells.get("labels"), separator),
+                _fold(cells.get("fold")),
+                cells.get("family"),
+                cells.get("caption"),
+                {n: row.cells.get(n) for n in others},
+            )
+
+
+def _check_any(rows: TableRows, naming: Sequence[Row], given: Sequence[str], located: Located) -> None:
+    """Raise `DatasetError` where no row leads to a file."""
+    if any(place.there or place.several for place in located.places):
+        return
+    path, table = rows.table.path, rows.table
+    if not naming:
+        if table.refused:
+            line, reason = table.refused[0]
+            raise DatasetError(f"{path} names no sound that can be read: line {line} {reason}.")
+        raise DatasetError(f"{path} names no sound: it has no row below its first line.")
+    n = "The only row" if len(naming) == 1 else f"None of the {len(naming):,} rows"
+    leads = "leads to no file" if len(naming) == 1 else "leads to a file"
+    raise DatasetError(
+        f"{n} of {path} {leads}: the first path is {given[0]} (line {naming[0].line}), read as "
+        f"{located.places[0].path} in {rows.files.root}; {advice(rows.files, given[0], rows.prefix)}."
+    )
+
+
+class Examined(NamedTuple):
+    """Whether a table beside the sounds is about them.
+
+    Attributes
+    ----------
+    named : int
+        Sounds that its first rows lead to.
+    rows : int
+        Of so many.
+    why_not : str
+        Why it cannot be read as a table of clips; "" if it can.
+    """
+
+    named: int
+    rows: int
+    why_not: str
+
+
+def examine(root: Path, file: str) -> Examined:
+    """Look whether a table in a folder names its sounds, without reading any."""
     try:
-        with open(table, newline="", encoding="utf-8-sig") as opened:
-            reader = csv.DictReader(opened, delimiter=delimiter)
-            names = [n for n in reader.fieldnames or () if n]
-            used = _columns(table, names, columns)
-            others = [n for n in names if n not in used.values()]
-            seen: dict[str, int] = {}
-            for row in reader:
-                line = reader.line_num
-                given = (row[used["path"]] or "").strip()
-                if not given:
-                    yield LeftOut(f"{table.name}, line {line}", f"names no file in column {used['path']!r}")
-                    continue
-                path = _relative(root, prefix, given, suffix)
-                if path in seen:
-                    yield LeftOut(path, f"named again in line {line}; line {seen[path]} counts")
-                    continue
-                seen[path] = line
-                cells = {option: _text(row.get(name)) for option, name in used.items()}
-                extra = {n: _text(row.get(n)) for n in others}
-                fold = _fold(cells.get("fold"), table, line, asked="fold" in columns)
-                if fold is None and cells.get("fold"):
-                    extra["split"] = cells["fold"]  # "train", "test": worth keeping, but no number
-                yield Found(
-                    path,
-                    _labels(cells.get("labels"), separator),
-                    fold,
-                    cells.get("family"),
-                    cells.get("caption"),
-                    extra,
-                )
-            unnamed = [
-                p for p in walk(base) if isinstance(p, str) and _relative(root, prefix, p, "") not in seen
-            ]
-            if unnamed:
-                yield LeftOut(
-                    Path(prefix).as_posix(),
-                    f"holds {len(unnamed)} sounds that no row names, the first of them {unnamed[0]}",
-                )
-    except UnicodeDecodeError:
-        raise DatasetError(f"{table} is not UTF-8 text; save it as CSV UTF-8.") from None
-    except csv.Error as error:
-        raise DatasetError(f"{table} cannot be read as a table ({error}).") from None
+        table = read(_inside(root, file, "file"))
+        files, prefix = Files(root), os.path.dirname(file) or "."
+        used = column_uses(table, {}, GUESSES, files, prefix)
+        naming = [row for row in table.rows[:_SAMPLE] if row.cells.get(used["path"])]
+        rows = TableRows(table, used, files, prefix)
+        given, located = rows.located(naming)
+        _check_any(rows, naming, given, located)
+    except DatasetError as error:
+        return Examined(0, 0, str(error))
+    return Examined(len({place.path for place in located.places if place.there}), len(naming), "")
 
 
 def _table(root: Path, file: str | None) -> Path:
     if file is not None:
         table = _inside(root, file, "file")
         if not table.is_file():
-            raise DatasetError(f"There is no table {table}; there are: {_listed(_tables(root))}.")
+            raise DatasetError(f"There is no table {table}; there are: {_listed(tables(root))}.")
         return table
-    tables = _tables(root)
-    if len(tables) != 1:
+    there = tables(root)
+    if len(there) != 1:
         raise DatasetError(
-            f"{root} holds {len(tables)} tables ({_listed(tables)}); say which by the option file."
-            if tables
+            f"{root} holds {len(there)} tables ({_listed(there)}); say which by the option file."
+            if there
             else f"{root} holds no .csv or .tsv table; say where it is by the option file."
         )
-    return _inside(root, tables[0], "file")
+    return _inside(root, there[0], "file")
 
 
-def _tables(root: Path) -> list[str]:
+def tables(root: Path) -> list[str]:
+    """Return the names of the tables that lie in a folder, sorted."""
     return sorted(p.name for p in root.iterdir() if p.suffix.lower() in (".csv", ".tsv") and p.name[0] != ".")
 
 
@@ -142,56 +251,78 @@ def _inside(root: Path, given: str, option: str) -> Path:
     return path
 
 
-def _delimiter(table: Path, given: str | None) -> str:
+def _delimiter(given: str | None) -> str | None:
     known = {"tab": "\t", "\\t": "\t", "\t": "\t", ",": ",", ";": ";", "|": "|"}
-    if given is not None:
-        if given not in known:
-            raise OptionError(f"delimiter is {given!r}; it must be one of , ; | tab.")
-        return known[given]
-    with open(table, encoding="utf-8-sig", errors="replace") as opened:
-        first = opened.readline(100_000)
-    return max((",", ";", "\t", "|"), key=first.count)
+    if given is not None and given not in known:
+        raise OptionError(f"delimiter is {given!r}; it must be one of , ; | tab.")
+    return None if given is None else known[given]
 
 
-def _columns(table: Path, names: list[str], given: dict[str, str]) -> dict[str, str]:
-    """Which column says what: those asked for must be there, the others are guessed by name."""
-    for option, name in given.items():
+def checked_separator(separator: str | None) -> str | None:
+    """Return the option separator; raises `OptionError` where it is empty."""
+    if separator == "":
+        raise OptionError("separator is empty; it must be what stands between two labels, such as ';'.")
+    return separator
+
+
+def column_uses(
+    table: Table,
+    asked: Mapping[str, str],
+    guesses: Mapping[str, Sequence[str]],
+    files: Files,
+    prefix: str,
+    *,
+    needed: Sequence[str] = ("path", "labels"),
+) -> dict[str, str]:
+    """Return which column says what: those asked for must be there, the others are guessed by name.
+
+    Where no name is that of a column of paths, it is the only column that names sounds which are here. A
+    caption does for labels.
+
+    Raises
+    ------
+    DatasetError
+        For a column that is not there, and where it is not known which column has paths, or labels.
+    """
+    names, path = table.names, table.path
+    for option, name in asked.items():
         if name not in names:
-            raise DatasetError(
-                f"{table} has no column {name!r} ({option}); its columns are {_listed(names)}."
-            )
+            raise DatasetError(f"{path} has no column {name!r} ({option}); its columns are {_listed(names)}.")
     lower = {n.strip().lower(): n for n in reversed(names)}
-    taken = set(given.values())
-    used = dict(given)
-    for option, guesses in _GUESSES.items():
-        found = [lower[g] for g in guesses if g in lower and lower[g] not in taken]
+    taken = set(asked.values())
+    used = dict(asked)
+    for option, known in guesses.items():
+        found = [lower[g] for g in known if g in lower and lower[g] not in taken]
         if option not in used and found:
             used[option] = found[0]
-    if "path" not in used:
+    if "path" not in used and (by_content := _path_column(table, files, prefix, set(used.values()))):
+        used["path"] = by_content
+    clip = any(os.path.splitext(name)[1].lower() in SUFFIXES for name in names)
+    there = _listed(names) + ("; its first line looks like a clip, and must name the columns" if clip else "")
+    lacking = [option for option in needed if option not in used]
+    if "caption" in used and "labels" in lacking:
+        lacking.remove("labels")
+    if lacking:
+        what = "paths" if lacking[0] == "path" else lacking[0]
         raise DatasetError(
-            f"{table} has no column that is known to hold paths; its columns are {_listed(names)}: say "
-            "which it is by the option path."
-        )
-    if "labels" not in used and "caption" not in used:
-        raise DatasetError(
-            f"{table} has no column that is known to hold labels; its columns are {_listed(names)}: say "
-            "which it is by the option labels."
+            f"{path} has no column that is known to hold {what}; its columns are {there}: say which it is by "
+            f"the option {lacking[0]}."
         )
     return used
 
 
-def _relative(root: Path, prefix: str, given: str, suffix: str) -> str:
-    path = given.replace("\\", "/") if os.sep == "\\" else given
-    if suffix and os.path.splitext(path)[1].lower() not in SUFFIXES:
-        path += suffix
-    if os.path.isabs(path):
-        # The folder may be reached through a link: what counts is where it really is.
-        real = os.path.normpath(path)
-        folder, name = os.path.split(real)
-        path = os.path.relpath(os.path.join(os.path.realpath(folder), name), root)
-    else:
-        path = os.path.normpath(os.path.join(prefix, path))
-    return Path(path).as_posix()
+def _path_column(table: Table, files: Files, prefix: str, taken: set[str]) -> str | None:
+    """The only column of which half of the first cells lead to files."""
+    found = []
+    for name in table.names:
+        cells = [cell for row in table.rows[:_SAMPLE] if (cell := row.cells.get(name))]
+        if name in taken or not cells:
+            continue
+        places = locate(files, cells, prefix=prefix, suffix="").places
+        # Each cell is another file: a column of classes may be called like a folder of one file each.
+        if 2 * len({place.path for place in places if place.there}) >= len(cells):
+            found.append(name)
+    return found[0] if len(found) == 1 else None
 
 
 def _labels(cell: str | None, separator: str | None) -> tuple[str, ...]:
@@ -200,22 +331,10 @@ def _labels(cell: str | None, separator: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(p for p in cleaned if p))
 
 
-def _fold(text: str | None, table: Path, line: int, *, asked: bool) -> int | None:
-    if text is None:
-        return None
+def _fold(text: str | None) -> int | str | None:
+    """A whole number, or the name of a group."""
     try:
-        value = float(text)
-        if value.is_integer():
-            return int(value)
+        value = float(text or "")
     except ValueError:
-        pass
-    if not asked:
-        return None
-    raise DatasetError(
-        f"{table}, line {line}: the fold is {text!r}; folds are whole numbers. Leave the option fold out "
-        "where the column holds something else."
-    )
-
-
-def _text(cell: Any) -> str | None:
-    return (cell.strip() or None) if isinstance(cell, str) else None
+        return text
+    return int(value) if value.is_integer() else text

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from jobs.datasets import DatasetError, Found, LeftOut, OptionError, choice, clean_label
+from jobs.datasets._paths import Files
 from jobs.datasets._walk import walk
 
 NAME = "esc50"
@@ -37,6 +38,7 @@ _ESC10_FAMILY = {
 }  # fmt: skip
 _OLD_FOLDER = re.compile(r"\d+ - \S")
 _FILE = re.compile(r"(\d+)-(\d+)-([A-Z])", re.IGNORECASE)
+_OLD_FILE = re.compile(r"\d-\d+-[A-Z]\.\w+")
 _COLUMNS = ("filename", "fold", "target", "category")
 
 
@@ -50,9 +52,21 @@ def scan(root: Path, *, subset: str = "all") -> Iterator[Found | LeftOut]:
         if subset == "esc10":
             raise OptionError(f"{root} is ESC-10 in its first layout already; leave the option subset out.")
         return _old(root)
+    within = sorted(p.parent.parent.name for p in root.glob("*/meta/esc50.csv"))
+    where = f", which is {root / within[0]}" if within else ""
     raise DatasetError(
         f"{root} is neither ESC-50 (it has no meta/esc50.csv) nor the first ESC-10 (no folders such as "
-        "'001 - Dog bark'); give the folder that directly holds them, or use the adapter 'folder'."
+        f"'001 - Dog bark'); give the folder that directly holds them{where}, or use the adapter 'folder'."
+    )
+
+
+def looks_like(root: Path) -> bool:
+    """Return whether a folder is laid out as ESC-50 is, or as the first ESC-10 was."""
+    if (root / "meta" / "esc50.csv").is_file():
+        return True
+    folders = [p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")]
+    return bool(folders) and all(
+        _OLD_FOLDER.match(d.name) and any(_OLD_FILE.fullmatch(p.name) for p in d.iterdir()) for d in folders
     )
 
 
@@ -68,8 +82,11 @@ def _official(root: Path, table: Path, esc10_only: bool) -> Iterator[Found | Lef
                 raise DatasetError(
                     f"{table} has no column {', '.join(missing)}; its columns are {', '.join(columns)}."
                 )
+            files = Files(root)
             for row in reader:
                 path = f"audio/{row['filename']}"
+                spelled = files.match(path)
+                path = spelled[0] if len(spelled) == 1 else path
                 try:
                     fold, target = int(row["fold"]), int(row["target"])
                 except (TypeError, ValueError):

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from core.words import count
 from jobs.datasets import DatasetError, Found, LeftOut, choice, clean_label
 from jobs.datasets._ontology import WHERE, Ontology, find_ontology, inside, read_json
 
@@ -74,11 +75,13 @@ def _scan(
     root: Path, wanted: tuple[str, ...], there: list[str], known: Ontology | None
 ) -> Iterator[Found | LeftOut]:
     if known is None:
-        yield LeftOut("ontology.json", f"there is none, so no class has a family; {WHERE} has it")
+        yield LeftOut("ontology.json", f"there is none, so no class has a family; {WHERE} has it", True)
     strangers: Counter[str] = Counter()
     for subset in wanted:
         if subset not in there:
-            yield LeftOut(_audio(subset), "is not there, or its table is not, so none of its clips is added")
+            yield LeftOut(
+                _audio(subset), "is not there, or its table is not, so none of its clips is added", True
+            )
             continue
         about = _about(root, subset)
         named = set()
@@ -109,6 +112,7 @@ def _scan(
             "ontology.json",
             f"does not have {len(strangers)} of the labels, such as {strangers.most_common(1)[0][0]}, so "
             "they have no family",
+            summary=True,
         )
 
 
@@ -117,7 +121,9 @@ def _unnamed(root: Path, subset: str, named: set[str]) -> Iterator[LeftOut]:
     left = [name for name in files if f"{_audio(subset)}/{name}" not in named]
     if left:
         yield LeftOut(
-            _audio(subset), f"holds {len(left)} files that no row names, the first of them {left[0]}"
+            _audio(subset),
+            f"holds {count(len(left), 'file')} that no row names, the first of them {left[0]}",
+            summary=True,
         )
 
 

@@ -20,7 +20,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,8 @@ import numpy as np
 import pandas as pd
 
 from jobs import audio
-from jobs.datasets import Adapter, DatasetError, Found, LeftOut, checked_options, get
+from jobs.datasets import Adapter, DatasetError, Found, LeftOut, Remark, checked_options, get
+from jobs.datasets._splits import numbered
 from jobs.datasets._walk import outside, printable
 
 LEFT_OUT = "left out"
@@ -54,7 +55,8 @@ class Imported:
     clips : DataFrame
         One row a clip, in the adapter's order: ``clip_id``, ``path`` (relative, forward slashes), ``label``,
         ``labels`` (list), ``family``, ``fold`` (nullable integer), ``caption``, ``duration`` (s),
-        ``sample_rate``, ``channels``, ``sha256``, and what else the dataset says.
+        ``sample_rate``, ``channels``, ``sha256``, and what else the dataset says; ``fold_name`` where folds
+        are groups that have names.
     classes : DataFrame
         ``label``, ``family`` (of most of its clips, else null), ``description`` (null).
     report : DataFrame
@@ -120,7 +122,7 @@ def import_dataset(
     adapter = get(adapter_name)
     given = checked_options(adapter, options)
     folder = _folder(root)
-    found, report = _scan(adapter, folder, given)
+    found, report, lost = _scan(adapter, folder, given)
     reads = list(_read_all(found, folder, progress, thorough, threads))
 
     kept: list[tuple[Found, _Read]] = []
@@ -128,15 +130,17 @@ def import_dataset(
     for item, read in zip(found, reads, strict=True):
         if isinstance(read, str):
             report.append((item.path, LEFT_OUT, read))
+            lost.append((item.path, read))
             continue
         kept.append((item, read))
         twin = first_with.setdefault(read.sha256, item.path)
         remarks = read.remarks if twin == item.path else (*read.remarks, f"same content as {twin}")
         report.extend((item.path, REMARK, remark) for remark in remarks)
     if not kept:
-        raise DatasetError(_nothing(folder, report))
+        raise DatasetError(_nothing(folder, report, lost))
 
     clips = _table(kept)
+    report.extend(_alike(clips))
     for label, n in sorted(Counter(clips["label"]).items()):
         if n == 1 and label != UNLABELLED:
             path = str(clips.loc[clips["label"] == label, "path"].iloc[0])
@@ -185,7 +189,10 @@ def class_table(clips: pd.DataFrame) -> pd.DataFrame:
 
 def _all_classes(clips: pd.DataFrame, about: Iterable[tuple[str, str | None, str | None]]) -> pd.DataFrame:
     """One row for each label of any clip, with what the dataset says of it."""
-    said = {label: (family, description or None) for label, family, description in about}
+    said = {
+        unicodedata.normalize("NFC", label): (family, description or None)
+        for label, family, description in about
+    }
     labels = sorted({label for labels in clips["labels"] for label in labels} | set(clips["label"]))
     return pd.DataFrame(
         {
@@ -250,15 +257,49 @@ def _folder(root: str | os.PathLike[str]) -> Path:
 
 def _scan(
     adapter: Adapter, folder: Path, options: Mapping[str, str]
-) -> tuple[list[Found], list[tuple[str, str, str]]]:
+) -> tuple[list[Found], list[tuple[str, str, str]], list[tuple[str, str]]]:
+    """Return the clips, the report, and of it each file that was left out for a reason of its own."""
     found: list[Found] = []
     report: list[tuple[str, str, str]] = []
+    lost: list[tuple[str, str]] = []
     for item in adapter.scan(folder, **options):
-        if isinstance(item, LeftOut):
-            report.append((printable(item.path), LEFT_OUT, item.reason))
-        else:
-            found.append(item)
-    return found, report
+        if isinstance(item, Found):
+            found.append(_composed(item))
+            continue
+        path = printable(item.path)
+        report.append((path, REMARK if isinstance(item, Remark) else LEFT_OUT, item.reason))
+        if isinstance(item, LeftOut) and not item.summary:
+            lost.append((path, item.reason))
+    return found, report, lost
+
+
+def _composed(item: Found) -> Found:
+    """Store accents in one of Unicode's two ways in all that is said of a clip: equal words are equal."""
+
+    def one(value: Any) -> Any:
+        return unicodedata.normalize("NFC", value) if isinstance(value, str) else value
+
+    return replace(
+        item,
+        labels=tuple(dict.fromkeys(one(label) for label in item.labels)),
+        fold=one(item.fold),
+        family=one(item.family),
+        caption=one(item.caption),
+        captions=tuple(one(caption) for caption in item.captions),
+        extra={one(name): one(value) for name, value in item.extra.items()},
+    )
+
+
+def _alike(clips: pd.DataFrame) -> Iterator[tuple[str, str, str]]:
+    """Yield a remark for each class that differs from another in upper and lower case alone."""
+    spellings: dict[str, list[str]] = {}
+    for label in sorted(set(clips["label"])):
+        spellings.setdefault(label.casefold(), []).append(label)
+    for names in spellings.values():
+        if len(names) > 1:
+            path = str(clips.loc[clips["label"] == names[-1], "path"].iloc[0])
+            listed = f"{', '.join(map(repr, names[:-1]))} and {names[-1]!r}"
+            yield path, REMARK, f"{listed} differ in upper and lower case alone, and are classes of their own"
 
 
 def _read_all(
@@ -304,6 +345,7 @@ def _read(folder: Path, relative: str, thorough: bool) -> _Read | str:
 
 def _table(kept: list[tuple[Found, _Read]]) -> pd.DataFrame:
     items, reads = [f for f, _ in kept], [r for _, r in kept]
+    folds, fold_names = numbered([f.fold for f in items])
     clips = pd.DataFrame(
         {
             "clip_id": _text(clip_ids([f.path for f in items])),
@@ -311,7 +353,7 @@ def _table(kept: list[tuple[Found, _Read]]) -> pd.DataFrame:
             "label": _text([f.labels[0] if f.labels else UNLABELLED for f in items]),
             "labels": pd.Series([list(f.labels) for f in items], dtype="object"),
             "family": _text([f.family for f in items]),
-            "fold": pd.Series([f.fold for f in items], dtype="Int64"),
+            "fold": pd.Series(folds, dtype="Int64"),
             "caption": _text([f.caption for f in items]),
             "duration": np.array([r.info.duration for r in reads], np.float64),
             "sample_rate": np.array([r.info.sample_rate for r in reads], np.int64),
@@ -319,6 +361,8 @@ def _table(kept: list[tuple[Found, _Read]]) -> pd.DataFrame:
             "sha256": _text([r.sha256 for r in reads]),
         }
     )
+    if fold_names:
+        clips["fold_name"] = _text([None if fold is None else fold_names[fold] for fold in folds])
     extras = dict.fromkeys(name for f in items for name in f.extra)
     for name in extras:
         column = name if name not in clips.columns else f"{name} (given)"
@@ -353,14 +397,25 @@ def _column(values: list[Any]) -> pd.Series:
     return _text([None if v is None else str(v) for v in values])
 
 
-def _nothing(folder: Path, report: list[tuple[str, str, str]]) -> str:
+def _nothing(folder: Path, report: list[tuple[str, str, str]], lost: list[tuple[str, str]]) -> str:
     known = "WAV, FLAC, OGG, MP3, AIFF" + (", M4A, AAC" if audio.has_av() else "")
+    sounds = f"Sounds are files such as {known}."
     if not report:
-        return f"{folder} holds no sound: it is empty. Sounds are files such as {known}."
-    path, _, reason = report[0]
+        return f"{folder} holds no sound: it is empty. {sounds}"
+    if not lost:
+        path, _, reason = report[0]
+        return f"{folder} holds no sound that can be read; {path}: {reason}. {sounds}"
+    # What most files share says more than what happens to come first.
+    [(most, n)] = Counter(reason for _, reason in lost).most_common(1)
+    path = next(path for path, reason in lost if reason == most)
+    if len(lost) == 1:
+        return (
+            f"{folder} holds no sound that can be read: the only file, {path}, was left out: {most}. {sounds}"
+        )
+    which = f"{n} of them" if n < len(lost) else "each"
     return (
-        f"{folder} holds no sound that can be read: all {len(report)} files were left out, the first, "
-        f"{path}, because: {reason}. Sounds are files such as {known}."
+        f"{folder} holds no sound that can be read: all {len(lost)} files were left out, {which}, such as "
+        f"{path}, because: {most}. {sounds}"
     )
 
 

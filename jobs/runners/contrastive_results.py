@@ -12,6 +12,7 @@ from torch import nn
 
 from core.contrastive import CURVES, PRETRAINING_CURVES, ContrastiveModel, Pretrained
 from core.two_towers import zero_shot
+from core.words import count
 from jobs.runners import contrastive_measures as measured
 from jobs.runners.contrastive_data import Asked, checkpoint_of
 from jobs.specs import ContrastiveGrid
@@ -274,7 +275,7 @@ def _note(asked: Asked, models: Sequence[ContrastiveModel]) -> str:
     failed = [model.failed for model in models if model.failed]
     found = []
     if failed:
-        found.append(f"{len(failed)} of {len(models)} models failed. {failed[0]}")
+        found.append(f"{len(failed)} of {count(len(models), 'model')} failed. {failed[0]}")
     if asked.unnamed:
         found.append(
             f"{asked.unnamed:,} clips of test classes stay in the clean training: no caption of theirs names "

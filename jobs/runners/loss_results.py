@@ -12,6 +12,7 @@ import pandas as pd
 
 from core.separability import angular_properties, class_distances
 from core.statistics import holm
+from core.words import count
 from jobs.encoders import Card
 from jobs.specs import LossGrid, LossTraining
 
@@ -381,5 +382,5 @@ def _note(spec: LossTraining, asked: Asked, failed: Sequence[str], n: int) -> st
             "clips that are held out now: accuracies flatter it."
         )
     if failed:
-        found.append(f"{len(failed)} of {n:,} models failed. {failed[0]}")
+        found.append(f"{len(failed)} of {count(n, 'model')} failed. {failed[0]}")
     return " ".join(found)

@@ -19,6 +19,7 @@ from core.splits import (
     cluster_classes,
     split_to_json,
 )
+from core.words import count
 from jobs.grid_splits import Drawn, draw
 from jobs.measures import of_several_classes
 from jobs.runners import shards
@@ -45,6 +46,7 @@ class _Asked(NamedTuple):
     X: np.ndarray  # (n, d) float32
     labels: np.ndarray  # (n,) objects of str
     left_out: dict[str, int]
+    note: str  # on classes that were left out
     classes: pd.DataFrame  # label, n_clips, text and family of every class, by label
     text: np.ndarray  # of the classes that have a text, (C', d_t) float32
 
@@ -78,9 +80,9 @@ def zero_shot_grid(spec: ZeroShotGrid, context: JobContext) -> None:
     context.progress(begun * _TRAINED, 1, "drawing classes")
     space = _locate(spec, asked)
     drawn = draw(spec, space.names, space.similarity, space.clusters)
-    if drawn.note:
-        context.log(drawn.note)
-    what = f"training {_several(len(drawn.splits), 'model')}"
+    for said in filter(None, (asked.note, drawn.note)):
+        context.log(said)
+    what = f"training {count(len(drawn.splits), 'model')}"
 
     def report(done: int, total: int) -> None:
         checkpoint.share = done / total
@@ -103,7 +105,7 @@ def zero_shot_grid(spec: ZeroShotGrid, context: JobContext) -> None:
     failed = [m.failed for m in models if m.failed]
     for why in failed:
         context.log(why)
-    note = " ".join(filter(None, [drawn.note, _failures(failed, len(models))]))
+    note = " ".join(filter(None, [asked.note, drawn.note, _failures(failed, len(models))]))
     _store(spec, context, asked, space, drawn, models, note)
     context.progress(1, 1)
 
@@ -194,6 +196,7 @@ def _read(spec: ZeroShotGrid, context: JobContext) -> _Asked:
         raise ValueError(
             f"No clip of {dataset.name} has exactly one class and an embedding; there is nothing to train on."
         )
+    kept, note = _large_enough(spec, space.labels, kept, dataset.name)
     labels = space.labels[kept]
     classes = pd.Series(labels).value_counts().sort_index().rename_axis("label").reset_index(name="n_clips")
     classes["label"] = classes["label"].astype("str")
@@ -213,10 +216,32 @@ def _read(spec: ZeroShotGrid, context: JobContext) -> _Asked:
             "without_class": int(nameless.sum()),
             "several_classes": int((ambiguous & ~nameless).sum()),
             "not_finite": int(broken.sum()),
+            "small_classes": int((~(nameless | ambiguous | broken)).sum()) - len(kept),
         },
+        note=note,
         classes=classes.astype({"text": "str", "family": "str"}),
         text=np.asarray(texts.array("embeddings")[rows]),
     )
+
+
+def _large_enough(
+    spec: ZeroShotGrid, labels: np.ndarray, kept: np.ndarray, dataset: str
+) -> tuple[np.ndarray, str]:
+    """Return the rows of classes that have the clips that are asked for, and a sentence on the others."""
+    if spec.setup == "splits":
+        return kept, ""
+    names, codes, sizes = np.unique(labels[kept].astype(str), return_inverse=True, return_counts=True)
+    small = sizes < spec.min_clips
+    if small.all():
+        raise ValueError(
+            f"No class of {dataset} has {count(spec.min_clips, 'clip')} to train on or to judge by; the "
+            f"largest has {sizes.max():,}: ask for fewer clips of a class."
+        )
+    if not small.any():
+        return kept, ""
+    of = f"{small.sum():,} of {count(len(names), 'class')}"
+    note = f"{of} {'has' if small.sum() == 1 else 'have'} fewer than {count(spec.min_clips, 'clip')}"
+    return kept[~small[codes]], f"{note} and {'was' if small.sum() == 1 else 'were'} not drawn."
 
 
 def _check_texts(spec: ZeroShotGrid, dataset: str, classes: pd.DataFrame) -> None:
@@ -282,12 +307,8 @@ def _store(
 
 
 def _failures(failed: list[str], n: int) -> str:
-    return f"{len(failed)} of {_several(n, 'model')} failed. {failed[0]}" if failed else ""
+    return f"{len(failed)} of {count(n, 'model')} failed. {failed[0]}" if failed else ""
 
 
 def _plain(sizes: Sizes) -> list[int]:
     return [sizes.train, sizes.validation, sizes.test]
-
-
-def _several(n: int, what: str) -> str:
-    return f"{n:,} {what}{'' if n == 1 else 's'}"

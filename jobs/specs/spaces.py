@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from core.words import count
 from jobs import encoders
 from jobs.encoders import trained
 from jobs.specs.base import DatasetRef, Spec, SpecError, between
@@ -40,7 +41,8 @@ class Synthesize(Spec):
 
     @property
     def title(self) -> str:
-        return f"generate synthetic sounds, {self.clips_per_class} clips of each of {self.classes} classes"
+        clips = count(self.clips_per_class, "clip")
+        return f"generate synthetic sounds, {clips} of each of {count(self.classes, 'class')}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ from core.splits import (
     split_from_json,
     split_to_json,
 )
+from core.words import count
 from jobs.specs.base import Spec, SpecError, between
 from jobs.specs.spaces import EmbedAudio, EmbedText
 
@@ -29,6 +30,7 @@ MOST_MODELS = 5_000
 _WORDS = {
     "clusters": "number of clusters",
     "seeds": "number of seeds",
+    "min_clips": "least number of clips of a class",
     "n_test_sets": "number of test sets",
     "n_ranges": "number of ranges",
     "epochs": "number of epochs",
@@ -45,7 +47,7 @@ _UNUSED = {
     "similarity": ("splits", "ranges", "n_ranges", "n_test_sets"),
     "diversity": ("splits", "ratios", "clusters"),
     "splits": (
-        *("n_train", "n_validation", "n_test", "fit_sizes"),
+        *("n_train", "n_validation", "n_test", "fit_sizes", "min_clips"),
         *("ratios", "clusters", "ranges", "n_ranges", "n_test_sets"),
     ),
 }
@@ -80,11 +82,11 @@ class ZeroShotGrid(Spec):
     ``elbow_ks.npy`` int64, ``elbow_inertia.npy`` and ``elbow_silhouette.npy`` float64.
     In ``meta``: ``n_models``, ``n_failed``, ``n_clips``, ``n_classes``, ``n_clusters``, ``sizes`` and
     ``asked_sizes`` (training, validation, test; null for given splits), ``ranges`` (null but for diversity),
-    ``elbow``, ``note`` (what was lowered, merged or failed, or ""), ``left_out`` (clips ``without_class``, of
-    ``several_classes``, ``not_finite``).
+    ``elbow``, ``note`` (what was lowered, left out, merged or failed, or ""), ``left_out`` (clips
+    ``without_class``, of ``several_classes``, ``not_finite``, and of ``small_classes``).
     """
 
-    VERSION: ClassVar[int] = 2
+    VERSION: ClassVar[int] = 3
 
     embedding: EmbedAudio
     text: EmbedText
@@ -100,6 +102,8 @@ class ZeroShotGrid(Spec):
     n_test: int = 5
     #: Where these sizes do not fit, take the largest in about the same proportions that do.
     fit_sizes: bool = False
+    #: Classes of fewer clips are not drawn: of one clip, a test class is all right or all wrong.
+    min_clips: int = 2
     clusters: int = 3
     ratios: tuple[float, ...] = PAPER_RATIOS
     #: Ranges of similarity, the lower end excluded; () with no `n_ranges` stands for the paper's.
@@ -145,6 +149,7 @@ class ZeroShotGrid(Spec):
             raise SpecError("No split is given; give at least one, as `hearspace splits show` prints it.")
         _whole(self, "clusters", 1, 1000)
         _whole(self, "seeds", 1, 1000)
+        _whole(self, "min_clips", 1, 1_000_000)
         _whole(self, "n_test_sets", 1, 100)
         _whole(self, "n_ranges", 0, 100)
         _whole(self, "epochs", 1, 10_000)
@@ -169,7 +174,7 @@ class ZeroShotGrid(Spec):
         object.__setattr__(self, "ranges", () if self.n_ranges else _ranges(self.ranges))
         if self.n_models > MOST_MODELS:
             raise SpecError(
-                f"These are {self.n_models:,} models ({self._factors} × {_several(self.seeds, 'seed')}); one "
+                f"These are {self.n_models:,} models ({self._factors} × {count(self.seeds, 'seed')}); one "
                 f"grid may have {MOST_MODELS:,}: ask for fewer."
             )
 
@@ -213,22 +218,18 @@ class ZeroShotGrid(Spec):
     @property
     def _factors(self) -> str:
         if self.setup == "similarity":
-            return f"{_several(self.clusters, 'cluster')} × {_several(self._n_ratios, 'ratio')}"
-        return _several(self._configurations, "range" if self.setup == "diversity" else "split")
+            return f"{count(self.clusters, 'cluster')} × {count(self._n_ratios, 'ratio')}"
+        return count(self._configurations, "range" if self.setup == "diversity" else "split")
 
     @property
     def title(self) -> str:
-        judged = f", {_several(self.n_test_sets, 'test set')} each" if self.setup == "diversity" else ""
+        judged = f", {count(self.n_test_sets, 'test set')} each" if self.setup == "diversity" else ""
         by = "by given splits" if self.setup == "splits" else f"by {self.setup}"
         space = f"{self.embedding.dataset.name} · {self.embedding.encoder}"
         return (
-            f"{_several(self.n_models, 'zero-shot model')} {by} on {space} and {self.text.encoder} "
-            f"{self.text.of}s ({self._factors} × {_several(self.seeds, 'seed')}{judged})"
+            f"{count(self.n_models, 'zero-shot model')} {by} on {space} and {self.text.encoder} "
+            f"{self.text.of}s ({self._factors} × {count(self.seeds, 'seed')}{judged})"
         )
-
-
-def _several(n: int, what: str) -> str:
-    return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
 def _checked(function: Any, *values: Any) -> Any:

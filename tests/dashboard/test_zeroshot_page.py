@@ -26,6 +26,7 @@ from core.splits import (
 from dashboard import (
     data,
     split_links,
+    splits,
     zeroshot,
     zeroshot_asked,
     zeroshot_classes,
@@ -723,6 +724,30 @@ def test_splits_of_ones_own_are_trained_and_shown_by_the_real_job(
     boxes = figures(app)["boxes"]
     assert [t.partition("<br>")[0] for t in boxes["layout"]["xaxis"]["ticktext"]] == ["1", "2"]
     assert "not run yet" in said  # the paper's setups on this space
+
+
+def test_classes_of_few_clips_are_not_drawn_and_it_is_said(
+    made: Any, fresh: Workspace, tmp_path: Path
+) -> None:
+    found = made.zero_shot(tmp_path, sounds=False, per_class=3)
+    spec = of(found, "similarity").spec
+    dataset = found.dataset("small")
+    n = len(set(dataset.clips["label"]))
+    embedding = spec.embedding
+    classes = splits.classes(embedding, data.clips(dataset))
+    assert splits.at_least(classes, 3) is classes
+    few = replace(classes, clips=np.arange(n))
+    fewer = splits.at_least(few, 4)
+    assert (fewer.names, fewer.clips.tolist()) == (classes.names[4:], list(range(4, n)))
+    np.testing.assert_array_equal(fewer.similarity, classes.similarity[4:, 4:])
+    np.testing.assert_array_equal(fewer.centroids, classes.centroids[4:])
+    app = run("zeroshot", least="4")
+    assert f"Of {n} classes, {n} have fewer than 4 clips and are not drawn" in words(app)
+    assert "0 classes of 4 clips or more cannot be split: ask for fewer clips" in words(app)
+    app.number_input(key="zeroshot.least").set_value(3).run()
+    assert not app.exception
+    assert "are not drawn" not in words(app)
+    assert address(app)["least"] == "3"
 
 
 def _text(found: Workspace) -> EmbedText:

@@ -247,7 +247,7 @@ def test_a_second_file_and_files_of_no_segment(tmp_path: Path) -> None:
     assert len(got.clips) == 2
     reasons = _reasons(got)
     assert reasons[f"audio/Y{first.name}"] == f"a second file of the segment that audio/{first.name} holds"
-    assert "holds 1 sound files that are no segment" in reasons["."]
+    assert "holds 1 sound file of no segment" in reasons["."]
     assert "audio/zzz.wav" in reasons["."]
     assert "not a sound by its name" in reasons["notes.txt"]
     assert not any(path.endswith((".csv", ".json")) for path in reasons)

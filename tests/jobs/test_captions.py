@@ -54,7 +54,7 @@ def test_clotho(tmp_path: Path) -> None:
     assert set(got.clips["label"]) == {"unlabelled"}
     tagged = _import(root, labels="tags", subset="development")
     assert [list(labels) for labels in tagged.clips["labels"]] == [["gate", "metal squeak"], ["rain"]]
-    assert _reasons(tagged)["."].startswith("holds 1 sounds that have no captions")
+    assert _reasons(tagged)["."].startswith("holds 1 sound without captions")
     # The tables in a folder of their own, the sounds in folders named otherwise.
     (root / "csv").mkdir()
     for path in root.glob("*.csv"):

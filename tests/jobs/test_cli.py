@@ -119,7 +119,7 @@ def test_from_folder_to_map_and_export(home, tones, tmp_path, capsys):
         assert data["embeddings"].shape[0] == len(data["clip_ids"]) == 12
         assert set(data["labels"]) == {"tone 0", "tone 1", "tone 2"}
     assert call(capsys, "export", "tones", "melstats", str(tmp_path / "x.csv"))[0] == 0
-    assert (tmp_path / "x.csv").read_text().startswith("clip_id,label,e0,")
+    assert (tmp_path / "x.csv").read_text().startswith("clip_id,path,label,labels,family,fold,")
     assert call(capsys, "export", "tones", "melstats", str(tmp_path / "x.zip"))[0] == 0
     status, _, err = call(capsys, "export", "tones", "melstats", str(tmp_path / "x.npz"))
     assert (status, "exists" in err) == (2, True)

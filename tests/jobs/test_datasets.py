@@ -18,7 +18,7 @@ import pytest
 import soundfile as sf
 
 from jobs import datasets
-from jobs.datasets import DatasetError, Found, LeftOut, OptionError, UnknownAdapter, clean_label
+from jobs.datasets import DatasetError, Found, LeftOut, OptionError, Remark, UnknownAdapter, clean_label
 from jobs.datasets.importer import (
     COLUMNS,
     LEFT_OUT,
@@ -83,10 +83,20 @@ def _old_esc10(root: Path) -> Path:
     return root
 
 
+def _audiofolder(root: Path) -> Path:
+    for i, part in enumerate(("train", "test")):
+        rows = [(f"{part}{j}.wav", "dog" if j % 2 else "cat") for j in range(3)]
+        for j, (file, _) in enumerate(rows):
+            _sound(root / part / file, 300 + 20 * i + j)
+        _table(root / part / "metadata.csv", ("file_name", "label"), *rows)
+    return root
+
+
 #: A folder that each adapter can read.
 EXAMPLES: dict[str, Callable[[Path], Path]] = {
     "folder": _folder,
     "csv": _csv,
+    "audiofolder": _audiofolder,
     "esc50": _esc50,
     "fsd50k": write_fsd50k,
     "audioset": write_audioset,
@@ -123,7 +133,7 @@ class TestContract:
         assert first == second
         assert any(isinstance(item, Found) for item in first)
         for item in first:
-            assert isinstance(item, Found | LeftOut)
+            assert isinstance(item, Found | LeftOut | Remark)
             assert not os.path.isabs(item.path)
             assert "\\" not in item.path
 
@@ -182,7 +192,7 @@ class TestContract:
 
 
 def test_unknown_adapter() -> None:
-    with pytest.raises(UnknownAdapter, match="no dataset adapter 'esc51'; there are audioset, captions, csv"):
+    with pytest.raises(UnknownAdapter, match="no dataset adapter 'esc51'; there are audiofolder, audioset"):
         datasets.get("esc51")
 
 
@@ -322,7 +332,7 @@ def test_no_sound_at_all(tmp_path: Path) -> None:
     (tmp_path / "empty" / "a.txt").write_text("x")
     (tmp_path / "empty" / "b.wav").touch()
     with pytest.raises(
-        DatasetError, match=r"all 2 files were left out, the first, a.txt, because: not a sound"
+        DatasetError, match=r"all 2 files were left out, 1 of them, such as a.txt, because: not a sound"
     ):
         import_dataset("folder", tmp_path / "empty")
 
@@ -443,13 +453,16 @@ def test_csv_rows_that_cannot_be_used(tmp_path: Path) -> None:
         file.write(f"{tmp_path}/secret.wav,dog,1,,\n{root}/audio/../audio/new.wav,dog,1,,\nshort\n")
     _sound(root / "audio" / "new.wav", 555)
     got = import_dataset("csv", root)
-    assert _reasons(got, "audio/gone.wav") == [(LEFT_OUT, "there is no such file")]
+    assert _reasons(got, "audio/gone.wav") == [(LEFT_OUT, "there is no such file (line 6)")]
     assert _reasons(got, "clips.csv, line 7") == [(LEFT_OUT, "names no file in column 'path'")]
     assert _reasons(got, "audio/0.wav") == [(LEFT_OUT, "named again in line 8; line 2 counts")]
     outside = [reason for _, reason in _reasons(got, "../secret.wav")]
     assert outside[0] == "named again in line 10; line 9 counts"
     assert "lies outside" in outside[1]
-    assert _reasons(got, "short") == [(LEFT_OUT, "there is no such file")]
+    assert _reasons(got, "short") == [(LEFT_OUT, "there is no such file (line 12)")]
+    assert _reasons(got, "clips.csv") == [
+        (REMARK, "line 12: fewer cells than columns; the missing ones are empty")
+    ]
     assert list(got.clips["path"]) == [*(f"audio/{i}.wav" for i in range(4)), "audio/new.wav"]
 
 
@@ -478,15 +491,18 @@ def test_csv_says_what_is_wrong(tmp_path: Path) -> None:
     fails("lies outside", file="../clips.csv")
     fails("delimiter is 'x'; it must be one of", delimiter="x")
     fails("separator is empty", separator="")
-    fails(r"clips.csv, line 2: the fold is 'dog'; folds are whole numbers", fold="label")
 
     _table(root / "clips.csv", ("a", "b"), ("audio/0.wav", "dog"))
+    fails("known to hold labels; its columns are a, b: say which it is by the option labels")
+    _table(root / "clips.csv", ("a", "b"), ("x/0.wav", "dog"))
     fails("known to hold paths; its columns are a, b: say which it is by the option path")
-    fails("known to hold labels; its columns are a, b: say which it is by the option labels", path="a")
+    _table(root / "clips.csv", ("audio/0.wav", "dog"), ("audio/1.wav", "dog"))
+    fails("its first line looks like a clip, and must name the columns")
+    _table(root / "clips.csv", ("a", "b"), ("audio/0.wav", "dog"))
     assert len(import_dataset("csv", root, options={"path": "a", "labels": "b"}).clips) == 1
     _table(root / "other.csv", ("path", "label"))
     fails(r"holds 2 tables \(clips.csv, other.csv\); say which by the option file")
-    fails("holds no sound", file="other.csv")
+    fails("names no sound: it has no row below its first line", file="other.csv")
     (root / "other.csv").write_bytes(b"path,label\n\xff\xfe,dog\n")
     fails("is not UTF-8 text", file="other.csv")
 
@@ -500,8 +516,8 @@ def test_csv_without_labels_but_captions(tmp_path: Path) -> None:
     got = import_dataset("csv", tmp_path)
     assert list(got.clips["label"]) == ["unlabelled"] * 2
     assert list(got.clips["labels"]) == [[], []]
-    assert got.clips["fold"].isna().all()
-    assert got.clips["split"].tolist()[0] == "train"
+    assert got.clips["fold"].isna().tolist() == [False, True]
+    assert got.clips["fold_name"].tolist()[0] == "train"
     assert len(got.report) == 0
 
 

@@ -256,7 +256,8 @@ def test_similarity_grid_is_what_core_draws_and_trains(
 
     meta = found.meta
     assert (meta["n_models"], meta["n_failed"], meta["n_clips"], meta["n_classes"]) == (18, 0, 84, 21)
-    assert meta["left_out"] == {"without_class": 1, "several_classes": 1, "not_finite": 1}
+    left_out = {"without_class": 1, "several_classes": 1, "not_finite": 1, "small_classes": 0}
+    assert meta["left_out"] == left_out
     assert (meta["sizes"], meta["asked_sizes"], meta["ranges"], meta["n_clusters"]) == (
         [3, 2, 2], [3, 2, 2], None, 3,
     )  # fmt: skip
@@ -411,6 +412,36 @@ def test_labels_that_changed_and_clips_without_class(workspace: Workspace, asked
     dataset = add(workspace, clips, class_table())
     spec = ZeroShotGrid(**asked | {"labels": dataset.labels_fingerprint})
     assert "No clip of sounds has exactly one class" in failure(workspace, spec)
+
+
+def test_classes_of_few_clips_are_not_drawn(workspace: Workspace, tmp_path: Path, capsys: Any) -> None:
+    # One clip is left of class 0, two of class 1 and all four of the others.
+    clips = clip_table().drop(index=[1, 2, 3, 6, 7]).reset_index(drop=True)
+    dataset = add(workspace, clips, class_table())
+    spaces = {"embedding": embed(workspace, dataset), "text": embed_text(workspace, dataset)}
+    asked = {**spaces, "labels": dataset.labels_fingerprint, **SIZES, **QUICK}
+    drawn = {}
+    for least in (1, 2, 4):
+        spec = ZeroShotGrid(**asked, ratios=(1.0,), clusters=2, min_clips=least)
+        found = result(workspace, spec)
+        drawn[least] = set(found.table("names").column("label").to_pylist())
+        assert set(found.table("classes").column("label").to_pylist()) <= drawn[least]
+        small = {1: 0, 2: 1, 4: 3}[least]
+        assert found.meta["left_out"]["small_classes"] == small
+        said = {1: "", 2: "1 of 21 classes has fewer than 2 clips and was not drawn."}
+        said[4] = "2 of 21 classes have fewer than 4 clips and were not drawn."
+        assert found.meta["note"].startswith(said[least])
+    assert ZeroShotGrid.min_clips == 2
+    assert drawn == {1: set(LABELS), 2: set(LABELS[1:]), 4: set(LABELS[2:])}
+    error = failure(workspace, ZeroShotGrid(**asked, min_clips=5))
+    assert "No class of sounds has 5 clips to train on or to judge by; the largest has 4" in error
+    # Splits of one's own are trained as they are.
+    given = json.dumps({"train": LABELS[2:6], "validation": LABELS[6:8], "test": LABELS[:2]})
+    own = result(workspace, ZeroShotGrid(**asked, setup="splits", splits=(given,), min_clips=4))
+    assert own.table("names").num_rows == C
+    command = ("train", "zero-shot", "sounds", "melstats", "--clusters", "20", "--min-clips", "4")
+    status, _, err = call(capsys, *command, "-w", str(workspace.root))
+    assert (status, "20 clusters are asked for, and there are 19 classes" in err) == (2, True)
 
 
 def test_models_that_fail_are_marked_and_others_go_on(

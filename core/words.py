@@ -1,0 +1,35 @@
+"""Numbers of things in words."""
+
+from __future__ import annotations
+
+
+def count(n: int, noun: str) -> str:
+    """Return a number of things, the noun in the singular or plural that it needs.
+
+    Parameters
+    ----------
+    n : int
+    noun : str
+        In the singular; one whose plural is regular.
+
+    Examples
+    --------
+    >>> count(1, "class"), count(2000, "class"), count(0, "query"), count(3, "day")
+    ('1 class', '2,000 classes', '0 queries', '3 days')
+    """
+    return f"{n:,} {noun if n == 1 else plural(noun)}"
+
+
+def plural(noun: str) -> str:
+    """Return the regular plural of a noun.
+
+    Examples
+    --------
+    >>> plural("class"), plural("family"), plural("clip")
+    ('classes', 'families', 'clips')
+    """
+    if noun.endswith(("s", "x", "ch", "sh")):
+        return f"{noun}es"
+    if noun.endswith("y") and noun[-2:-1] not in "aeiou":
+        return f"{noun[:-1]}ies"
+    return f"{noun}s"

@@ -1,0 +1,275 @@
+"""Which files the paths in a table mean, also where another system wrote them.
+
+A path may be written with backslashes or a drive's letter, with other upper and lower case, or with accents
+stored in the other of Unicode's two ways. What then fits one file alone is that file; what fits several is
+left to the reader.
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from jobs.audio import SUFFIXES
+from jobs.datasets._tables import lines
+from jobs.datasets._walk import walk
+
+#: Paths that are looked at to learn in what all differ from the files.
+_SAMPLE = 200
+
+
+def key(path: str) -> str:
+    """Return what is equal for two spellings of a path: without case, accents stored in one way."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", path).casefold())
+
+
+def slashed(path: str) -> str:
+    """Return a path with slashes, as Windows' backslashes would be written here."""
+    return path.replace("\\", "/")
+
+
+class Files:
+    """The sounds of a folder, by what a table may call them.
+
+    Parameters
+    ----------
+    root : Path
+        The folder, resolved.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @cached_property
+    def paths(self) -> list[str]:
+        """All sounds, relative to the root."""
+        return [path for path in walk(self.root) if isinstance(path, str)]
+
+    def match(self, path: str) -> list[str]:
+        """Return the files that a path relative to the root means: itself, else all spellings of it."""
+        if os.path.lexists(self.root / path):
+            return [path]
+        return self._by_key.get(key(path), [])
+
+    def called(self, name: str) -> list[str]:
+        """Return the files of a name, or of it and an ending where it has none of a sound."""
+        found = self._by_name.get(key(name), [])
+        return found or self._by_stem.get(key(name), [])
+
+    @cached_property
+    def _by_key(self) -> dict[str, list[str]]:
+        return _grouped((key(path), path) for path in self.paths)
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[str]]:
+        return _grouped((key(PurePosixPath(path).name), path) for path in self.paths)
+
+    @cached_property
+    def _by_stem(self) -> dict[str, list[str]]:
+        return _grouped((key(PurePosixPath(path).stem), path) for path in self.paths)
+
+
+def _grouped(pairs: Iterator[tuple[str, str]]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, path in pairs:
+        found.setdefault(name, []).append(path)
+    return found
+
+
+class Fit(NamedTuple):
+    """In what all paths of a table differ from the files: what they lack, and what they have too much."""
+
+    strip: tuple[str, ...] = ()
+    folder: str = ""
+    suffix: str = ""
+
+    def apply(self, path: str) -> str:
+        """Return a path without what is too much, with what is lacking."""
+        rest = _parts(path)[len(self.strip) :]
+        return "/".join((*filter(None, self.folder.split("/")), *rest)) + self.suffix
+
+
+class Place(NamedTuple):
+    """A path of a table, relative to the root.
+
+    Attributes
+    ----------
+    path : str
+    there : bool
+        Whether the file is there.
+    several : list of str
+        The files that it could mean, where there are several.
+    how : str
+        In what it is not written as the file is called: "", "slashes", "spelling" or "slashes spelling".
+    """
+
+    path: str
+    there: bool
+    several: tuple[str, ...] = ()
+    how: str = ""
+
+
+class Located(NamedTuple):
+    """The places of all paths of a table, and in what all of them differed."""
+
+    places: list[Place]
+    fit: Fit | None
+
+
+def locate(files: Files, given: Sequence[str], *, prefix: str, suffix: str, fit: bool = True) -> Located:
+    """Find the file of each path of a table.
+
+    Parameters
+    ----------
+    files : Files
+    given : sequence of str
+        As the table has them.
+    prefix : str
+        Folder that they start from, relative to the root.
+    suffix : str
+        Ending to add where a path has none of a sound.
+    fit : bool, default=True
+        Where no path leads to a file, look whether one change of all of them does: leaving out folders that
+        they begin with, or adding a folder or an ending.
+    """
+    places = [_place(files, path, prefix, suffix) for path in given]
+    if not fit or any(place.there or place.several for place in places):
+        return Located(places, None)
+    found = _fit(files, given, prefix)
+    if found is None:
+        return Located(places, None)
+    return Located([_fitted(files, path, found) for path in given], found)
+
+
+def _place(files: Files, given: str, prefix: str, suffix: str) -> Place:
+    written = _relative(files.root, prefix, given, suffix)
+    if os.path.lexists(files.root / written):
+        return Place(written, True)
+    plain = _relative(files.root, prefix, slashed(given), suffix)
+    return _spelled(files, plain, "slashes" if plain != written else "")
+
+
+def _spelled(files: Files, path: str, how: str) -> Place:
+    match files.match(path):
+        case [one]:
+            return Place(one, True, how=how if one == path else f"{how} spelling".strip())
+        case [_, *_] as several:
+            return Place(path, False, tuple(several), how)
+    return Place(path, False, how=how)
+
+
+def _fitted(files: Files, given: str, fit: Fit) -> Place:
+    if _parts(given)[: len(fit.strip)] != fit.strip:
+        return Place(slashed(given), False)
+    return _spelled(files, fit.apply(given), "")
+
+
+def _relative(root: Path, prefix: str, path: str, suffix: str) -> str:
+    if suffix and os.path.splitext(path)[1].lower() not in SUFFIXES:
+        path += suffix
+    if os.path.isabs(path):
+        # The folder may be reached through a link: what counts is where it really is.
+        real = os.path.normpath(path)
+        folder, name = os.path.split(real)
+        path = os.path.relpath(os.path.join(os.path.realpath(folder), name), root)
+    else:
+        path = os.path.normpath(os.path.join(prefix, path))
+    return Path(path).as_posix()
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    return tuple(part for part in slashed(path).split("/") if part not in ("", "."))
+
+
+def _fit(files: Files, given: Sequence[str], prefix: str) -> Fit | None:
+    """The one change of all paths after which they lead to files; None where there is none, or several."""
+    sample = list(dict.fromkeys(given))[:_SAMPLE]
+    votes: Counter[Fit] = Counter()
+    for path in sample:
+        votes.update(set(_fits(files, path, prefix)))
+    if not votes:
+        return None
+    ((best, n), *others) = votes.most_common(2)
+    if 2 * n < len(sample) or (others and others[0][1] == n):
+        return None
+    return best
+
+
+def _fits(files: Files, given: str, prefix: str) -> Iterator[Fit]:
+    parts = _parts(given)
+    if not parts or ".." in parts:
+        return
+    for path in files.called(parts[-1]):
+        there = path.split("/")
+        suffix = "" if key(there[-1]) == key(parts[-1]) else os.path.splitext(there[-1])[1]
+        same = 1
+        while same < min(len(parts), len(there)) and key(parts[-same - 1]) == key(there[-same - 1]):
+            same += 1
+        strip, folder = parts[:-same], "/".join(there[:-same])
+        # One folder in the place of another would be a guess: train/a.wav is not test/a.wav.
+        if not strip or folder in ("", prefix):
+            yield Fit(strip, folder, suffix)
+
+
+def remarks(located: Located, given: Sequence[str], at: Sequence[int]) -> Iterator[str]:
+    """Say in what paths are not written as the files are called, by their lines.
+
+    Parameters
+    ----------
+    located : Located
+    given : sequence of str
+        The paths as the table has them.
+    at : sequence of int
+        The line of each.
+    """
+    if located.fit is not None:
+        yield f"{_unlike(located.fit, given[0], at[0])}"
+    for how, words in (
+        ("slashes", "paths are written with backslashes, and read as with slashes"),
+        ("spelling", "paths differ from the names of the files in case, or in how accents are stored"),
+    ):
+        rows = [i for i, place in enumerate(located.places) if place.there and how in place.how.split()]
+        if rows:
+            first = f"{given[rows[0]]} is {located.places[rows[0]].path}"
+            yield f"{lines(at[i] for i in rows)}: {words}: {first}"
+
+
+def _unlike(fit: Fit, given: str, line: int) -> str:
+    said = []
+    if fit.strip:
+        said.append(f"without {'/'.join(fit.strip)}, which is not here")
+    elif fit.folder:
+        said.append(f"from the folder {fit.folder} on, as `-o folder={fit.folder}` says")
+    if fit.suffix:
+        said.append(f"with {fit.suffix} added, as `-o suffix={fit.suffix}` says")
+    return (
+        f"no path leads to a file as it is written ({given}, line {line}); all are read {' and '.join(said)}"
+    )
+
+
+def advice(files: Files, given: str, prefix: str) -> str:
+    """Say what would help a path that leads to no file."""
+    parts = _parts(given)
+    found = files.called(parts[-1]) if parts else []
+    if not found:
+        name = parts[-1] if parts else given
+        ending = "" if PurePosixPath(name).suffix.lower() in SUFFIXES else ", whatever its ending"
+        return (
+            f"no file here is called {name}{ending}; give the folder that holds the sounds, or say by the "
+            "option path which column names them"
+        )
+    listed = " and ".join(found[:2]) + (" and others" if len(found) > 2 else "")
+    said = f"a file of that name is {listed}" if len(found) == 1 else f"files of that name are {listed}"
+    there = found[0].split("/")
+    if key(there[-1]) != key(parts[-1]):
+        return f"{said}: `-o suffix={os.path.splitext(there[-1])[1]}` adds the ending"
+    rest = len(parts) if [key(p) for p in there[-len(parts) :]] == [key(p) for p in parts] else 0
+    folder = "/".join(there[:-rest]) if rest else ""
+    if folder and folder != prefix:
+        return f"{said}: `-o folder={folder}` says that paths start there"
+    return f"{said}; the folders before the name differ, so the paths in the table must be changed"
