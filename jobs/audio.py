@@ -362,7 +362,7 @@ class _Reader:
         low, high = RATES
         if not low <= d.sample_rate <= high:
             raise AudioError(
-                self.path, f"its sample rate is {d.sample_rate:,} Hz; it must be from {low} to {high:,} Hz"
+                self.path, f"has a sample rate of {d.sample_rate:,} Hz; it must be from {low} to {high:,} Hz"
             )
         return AudioInfo(
             d.n_samples / d.sample_rate, d.sample_rate, d.channels, d.n_samples, d.format, d.subtype

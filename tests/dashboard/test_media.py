@@ -11,7 +11,7 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from dashboard import data, media, state
+from dashboard import data, media, previews, state
 
 CLIP = "/audio/small/rain__take-001"
 
@@ -197,7 +197,7 @@ def test_trim_removes_what_was_used_longest_ago(tmp_path: Path) -> None:
         path = tmp_path / "ab" / f"{i}.png"
         path.write_bytes(bytes(100))
         os.utime(path, (1000 + i, 1000 + i))
-    media.trim(tmp_path, 250)
+    previews.trim(tmp_path, 250)
     assert sorted(p.name for p in tmp_path.glob("*/*")) == ["2.png", "3.png"]
 
 
