@@ -114,7 +114,7 @@ def _endpoint(answer: Callable[[Request], Response | Awaitable[Response]]) -> Ca
             return PlainTextResponse(str(error), 503, headers={"Retry-After": str(previews.PAUSE)})
         except Exception as error:
             log.exception("A sound could not be served", exc_info=error)
-            return PlainTextResponse(f"The file cannot be served ({type(error).__name__}).", 500)
+            return PlainTextResponse(f"The file of this clip cannot be served ({type(error).__name__}).", 500)
 
     return endpoint
 

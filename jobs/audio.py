@@ -20,9 +20,10 @@ import numpy as np
 import soxr
 
 from jobs.audio_buffer import Collected, NoRoom
-from jobs.audio_decoders import Av, Decoder, Sndfile, Unreadable, has_av
+from jobs.audio_decoders import Av, Decoder, Empty, Sndfile, Unreadable, has_av
 from jobs.audio_layout import Layout, read_layout
 from jobs.audio_mix import Mix
+from jobs.audio_notes import alone, collected
 
 #: Name endings that are looked at as sound. PyAV is needed for those in `AV_SUFFIXES`.
 # fmt: off
@@ -260,6 +261,18 @@ def inspect(path: str | os.PathLike[str]) -> Inspection:
     AudioError
         When the file cannot be read, holds no samples, or is outside `RATES` and `LONGEST`.
     """
+    with collected() as notes:
+        inspection = _inspect(path)
+    if notes:  # perhaps those of other files, which other threads read
+        with alone(), collected() as notes:
+            inspection = _inspect(path)
+    if not notes:
+        return inspection
+    remark = f"libmpg123, which decodes it, remarks: {notes[0]}"
+    return replace(inspection, remarks=(*inspection.remarks, remark))
+
+
+def _inspect(path: str | os.PathLike[str]) -> Inspection:
     n, n_bad, peak = 0, 0, 0.0
     with _Reader(path) as reader:
         info = reader.info
@@ -298,7 +311,9 @@ def inspect(path: str | os.PathLike[str]) -> Inspection:
 def _finite(x: np.ndarray) -> np.ndarray:
     x = np.ascontiguousarray(x, dtype=np.float32)
     # The sum is one pass; the mask is made only for the rare file that needs it.
-    if not np.isfinite(x.sum(dtype=np.float64)):
+    with np.errstate(invalid="ignore"):
+        total = x.sum(dtype=np.float64)
+    if not np.isfinite(total):
         x = np.where(np.isfinite(x), x, np.float32(0))
     return x
 
@@ -356,6 +371,8 @@ class _Reader:
             self._layout = read_layout(self._file)
         try:
             self._decoder = d = self._open_sndfile()
+        except Empty as error:
+            raise AudioError(self.path, str(error)) from None
         except Unreadable as error:
             self._layout = Layout()
             self._decoder = d = self._open_av(error)
@@ -394,6 +411,8 @@ class _Reader:
             self._check_length(self.info.n_samples)
             return self.info
         n = sum(map(len, self.blocks()))
+        if n == 0:
+            raise AudioError(self.path, "holds no samples")
         return replace(self.info, n_samples=n, duration=n / self.info.sample_rate)
 
     def remarks(self, n: int) -> list[str]:

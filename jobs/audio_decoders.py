@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Iterator
+from contextlib import nullcontext, suppress
 from typing import Any, Protocol
 
 import numpy as np
 import soundfile as sf
 
 from jobs.audio_layout import Part, View
+from jobs.audio_notes import gathered
 
 # Containers that hold their own sound. Playlists (HLS, concat, DASH, SDP) stay out: they make FFmpeg open
 # other files and addresses, and a sound file from anywhere must not be able to ask for that.
@@ -26,6 +28,10 @@ _PLAIN = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW")
 
 class Unreadable(Exception):
     """A decoder cannot read a file; the message is the reason."""
+
+
+class Empty(Unreadable):
+    """A decoder knows the file well, and there is no sample in it."""
 
 
 class Decoder(Protocol):
@@ -93,6 +99,11 @@ class Sndfile:
 
     def __init__(self, file: Any, part: Part | None = None) -> None:
         self._file, self._part = file, part
+        file.seek(0)
+        head = file.read(3)
+        # What libsndfile may take for an MP3 is read by libmpg123, which talks.
+        talks = head == b"ID3" or head[:1] in (b"\xff", b"\0")
+        self._quiet = gathered if talks else nullcontext
         self._sf = f = self._open()
         self.sample_rate, self.channels = f.samplerate, f.channels
         self.format, self.subtype = f.format, f.subtype
@@ -104,30 +115,35 @@ class Sndfile:
         self._first: np.ndarray | None = None
         if self.exact:
             return
-        try:
+        if f.subtype.startswith(_PLAIN) and f.format != "FLAC":
+            self.close()
+            raise Empty("holds no samples")
+        with suppress(Unreadable):
             self._first = self._read(self._block)
-        except Unreadable:  # damage: in small steps something may come
+        if self._first is None:  # damage: in small steps something may come
             self._block = _SMALL_BLOCK
-            self._again(0)
-        else:
-            if len(self._first) == 0:
-                self.close()
-                raise Unreadable("holds no samples")
+            with suppress(Unreadable):
+                self._first = self._read(self._block) if self._again(0) else None
+        if self._first is None or len(self._first) == 0:
+            self.close()
+            raise Unreadable("holds no samples")
 
     def _open(self) -> _Sound:
         self._file.seek(0)
         try:
-            if self._part is not None:
-                return _Sound(View(self._file, self._part))
-            # libsndfile reads a copy of the descriptor: no call back into Python for every block. The copy
-            # shares its position with the file, which is not touched again.
-            return _Sound(os.dup(self._file.fileno()), closefd=True)
+            with self._quiet():
+                if self._part is not None:
+                    return _Sound(View(self._file, self._part))
+                # libsndfile reads a copy of the descriptor: no call back into Python for every block. The
+                # copy shares its position with the file, which is not touched again.
+                return _Sound(os.dup(self._file.fileno()), closefd=True)
         except Exception as error:
             raise Unreadable("is not sound that libsndfile can read") from error
 
     def _read(self, n: int) -> np.ndarray:
         try:
-            return self._sf.read(n, dtype="float32", always_2d=True)
+            with self._quiet():
+                return self._sf.read(n, dtype="float32", always_2d=True)
         except Exception as error:
             raise Unreadable("is damaged") from error
 
@@ -197,7 +213,9 @@ class Av:
 
         file.seek(0)
         try:
-            self._av = av.open(file, options=dict(_AV_OPTIONS))
+            # A view does not mind being sent to impossible places.
+            whole = View(file, Part(0, os.fstat(file.fileno()).st_size))
+            self._av = av.open(whole, options=dict(_AV_OPTIONS))
         except Exception as error:
             raise Unreadable("is not sound that libsndfile or FFmpeg can read") from error
         try:

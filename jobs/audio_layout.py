@@ -77,7 +77,7 @@ class View:
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Move to a position and return it."""
-        origin = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._length}[whence]
+        origin = {os.SEEK_CUR: self._position, os.SEEK_END: self._length}.get(whence, 0)
         self._position = max(0, origin + offset)
         return self._position
 
@@ -118,7 +118,8 @@ def read_layout(file: Any) -> Layout:
     size = os.fstat(file.fileno()).st_size
 
     def read(at: int, n: int) -> bytes:
-        return _read_at(file, at, n)
+        # Headers name places that no file has.
+        return _read_at(file, at, n) if at < size else b""
 
     head = read(0, 16)
     if head[:4] in (b"RIFF", b"RIFX", b"RF64") and head[8:12] == b"WAVE":
@@ -143,7 +144,8 @@ def read_layout(file: Any) -> Layout:
 
 
 def _read_at(file: Any, at: int, n: int) -> bytes:
-    file.seek(at)
+    if n > 0:
+        file.seek(at)
     pieces = []
     while n > 0 and (piece := file.read(n)):  # one call may give less than was asked for
         pieces.append(piece)
