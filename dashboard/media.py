@@ -2,8 +2,9 @@
 
 ``/audio/<dataset>/<clip>`` the file as it is where browsers play it, else 16-bit WAV; ``?as=wav`` always
 the latter; ``?level=equal`` a WAV at equal loudness (`jobs.loudness`). ``/spectrogram/<dataset>/<clip>`` a
-PNG. The dataset `UPLOADS` holds what was uploaded as a query, the dataset `BLIND` what is heard in a question
-to listeners, under names that tell them nothing. ``/figures/<hash>.json`` what a page has drawn, in memory.
+PNG, striped where the picture takes longer than `previews` allows. The dataset `UPLOADS` holds what was
+uploaded as a query, the dataset `BLIND` what is heard in a question to listeners, under names that tell them
+nothing. ``/figures/<hash>.json`` what a page has drawn, in memory.
 ``/selections/<id>.json`` a saved selection. ``/assets/plotly.min.js`` Plotly as installed.
 
 Equal loudness is in the samples and not left to the player: an audio element cannot play louder than the
@@ -18,13 +19,13 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import inspect
 import io
-import os
 import re
-import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -33,10 +34,11 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from dashboard import data, listen, state
+from dashboard import data, listen, previews, state
+from dashboard.errors import log
 from dashboard.memory import once
 from jobs import uploads
-from jobs.audio import AudioError, decode
+from jobs.audio import AudioError, decode, stream
 from jobs.ratings import Question, RatingsError, open_ratings
 from jobs.workspace import WorkspaceError
 
@@ -58,10 +60,10 @@ UPLOADS = "~upload"
 #: The same: sounds of a question to listeners, by `blind_name`.
 BLIND = "~blind"
 _BLIND = re.compile(r"([0-9]{1,15})\.([0-9]{1,4})")
-#: Bytes of transcoded sound and of pictures kept on disk.
-PREVIEW_BYTES = 512 * 2**20
 #: Seconds of a sound that a transcoded preview and a spectrogram show at most.
 LONGEST = 600.0
+#: Samples, of all channels together, that may be held in memory for one of them: ten minutes at 48 kHz.
+VALUES = 28_800_000
 FIGURES_KEPT = 48
 FOREVER = "public, max-age=31536000, immutable"
 
@@ -87,7 +89,7 @@ def keep_figure(payload: bytes) -> str:
 def routes(base_path: str = "") -> list[Route]:
     """Return the routes, below `base_path`."""
     base = f"/{base_path.strip('/')}" if base_path.strip("/") else ""
-    table: dict[str, Callable[[Request], Response]] = {
+    table: dict[str, Callable[[Request], Response | Awaitable[Response]]] = {
         "/audio/{dataset}/{clip:path}": _audio,
         "/spectrogram/{dataset}/{clip:path}": _spectrogram,
         "/figures/{name}.json": _figure,
@@ -97,14 +99,22 @@ def routes(base_path: str = "") -> list[Route]:
     return [Route(base + path, _endpoint(f), methods=["GET"]) for path, f in table.items()]
 
 
-def _endpoint(answer: Callable[[Request], Response]) -> Callable[[Request], object]:
+def _endpoint(answer: Callable[[Request], Response | Awaitable[Response]]) -> Callable[[Request], object]:
     async def endpoint(request: Request) -> Response:
         try:
+            if inspect.iscoroutinefunction(answer):
+                response: Response = await answer(request)
+                return response
             return await run_in_threadpool(answer, request)
         except NotThere as error:
             return PlainTextResponse(str(error), 404)
         except AudioError as error:
             return PlainTextResponse(f"The file of this clip {error.reason}.", 415)
+        except previews.TooMuch as error:
+            return PlainTextResponse(str(error), 503, headers={"Retry-After": str(previews.PAUSE)})
+        except Exception as error:
+            log.exception("A sound could not be served", exc_info=error)
+            return PlainTextResponse(f"The file of this clip cannot be served ({type(error).__name__}).", 500)
 
     return endpoint
 
@@ -162,8 +172,8 @@ def _upload(name: str) -> Path:
     return uploads.path(data.workspace().root, *found)
 
 
-def _audio(request: Request) -> Response:
-    path = _source(request)
+async def _audio(request: Request) -> Response:
+    path = await run_in_threadpool(_source, request)
     kind = TYPES.get(path.suffix.lower())
     headers = {"Cache-Control": "private, max-age=300", "X-Content-Type-Options": "nosniff"}
     level = request.query_params.get("level")
@@ -171,37 +181,58 @@ def _audio(request: Request) -> Response:
         # Never unasked at its own loudness: in a comparison that would be heard, and not seen.
         if level != "equal":
             return PlainTextResponse(f"level is {level!r}; the only one is 'equal'.", 400)
-        equal = _preview(path, "-equal.wav", _as_equal_wav)
+        equal = await previews.made(path, "-equal.wav", _as_equal_wav)
         return FileResponse(equal, media_type="audio/wav", headers=headers)
     if kind is not None and request.query_params.get("as") != "wav":
         return FileResponse(path, media_type=kind, headers=headers)
-    return FileResponse(_preview(path, ".wav", _as_wav), media_type="audio/wav", headers=headers)
+    return FileResponse(await previews.made(path, ".wav", _as_wav), media_type="audio/wav", headers=headers)
 
 
-def _as_wav(path: Path, out: Path) -> None:
+def _as_wav(path: Path, out: Path, deadline: previews.Deadline) -> None:
     import soundfile as sf
 
-    x, rate = decode(path)
-    sf.write(out, np.clip(x[: int(LONGEST * rate)], -1, 1), rate, subtype="PCM_16", format="WAV")
+    with ExitStack() as stack:
+        target: sf.SoundFile | None = None
+        for x, rate in stream(path, duration=LONGEST):
+            if target is None:
+                target = stack.enter_context(sf.SoundFile(out, "w", rate, 1, "PCM_16", format="WAV"))
+            target.write(np.clip(x, -1, 1))
+            deadline.check()
+    if target is None:
+        raise AudioError(path, "holds no samples")
 
 
-def _as_equal_wav(path: Path, out: Path) -> None:
+def _as_equal_wav(path: Path, out: Path, deadline: previews.Deadline) -> None:
     import soundfile as sf
 
     from jobs.loudness import at_equal_loudness
 
-    x, rate = at_equal_loudness(path, duration=LONGEST)
+    x, rate = at_equal_loudness(path, duration=_shown(path))
+    deadline.check()
     sf.write(out, x, rate, subtype="PCM_16", format="WAV")
 
 
-def _spectrogram(request: Request) -> Response:
-    path = _preview(_source(request), ".png", _as_png)
-    return FileResponse(path, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
+async def _spectrogram(request: Request) -> Response:
+    path = await run_in_threadpool(_source, request)
+    headers = {"Cache-Control": "private, max-age=3600"}
+    try:
+        return FileResponse(
+            await previews.made(path, ".png", _as_png), media_type="image/png", headers=headers
+        )
+    except previews.TooMuch:
+        return Response(_placeholder(), media_type="image/png", headers={"Cache-Control": "no-store"})
 
 
-def _as_png(path: Path, out: Path) -> None:
-    x, rate = decode(path)
-    out.write_bytes(spectrogram_png(x[: int(LONGEST * rate)], rate))
+def _as_png(path: Path, out: Path, deadline: previews.Deadline) -> None:
+    x, rate = decode(path, duration=_shown(path))
+    deadline.check()
+    out.write_bytes(spectrogram_png(x, rate))
+
+
+def _shown(path: Path) -> float:
+    """Return how many seconds of a file are shown: as many as can be held in memory."""
+    x, rate = next(stream(path, mono=False, duration=0.001))
+    return min(LONGEST, VALUES / (rate * x.shape[1]))
 
 
 def spectrogram_png(x: np.ndarray, sample_rate: int) -> bytes:
@@ -234,57 +265,17 @@ def _ramp() -> bytes:
     return ramp.round().astype(np.uint8).tobytes()
 
 
-def _preview(source: Path, suffix: str, make: Callable[[Path, Path], None]) -> Path:
-    """Return the file made from `source`, making it if the source is new or has changed."""
-    info = source.stat()
-    name = hashlib.sha256(f"{source}\0{info.st_mtime_ns}\0{info.st_size}\0v1".encode()).hexdigest()[:32]
-    folder = data.workspace().root / "previews" / name[:2]
-    target = folder / f"{name}{suffix}"
-    if target.exists():
-        os.utime(target)
-        return target
-    folder.mkdir(parents=True, exist_ok=True)
-    handle, fresh = tempfile.mkstemp(dir=folder, prefix=".new-", suffix=suffix)
-    os.close(handle)
-    try:
-        make(source, Path(fresh))
-        os.replace(fresh, target)
-    except BaseException:
-        Path(fresh).unlink(missing_ok=True)
-        raise
-    _count_and_trim(target)
-    return target
+@functools.cache
+def _placeholder() -> bytes:
+    """Draw what stands in place of a spectrogram that takes too long: stripes, as no sound looks."""
+    from PIL import Image
 
-
-_written = 0
-
-
-def _count_and_trim(target: Path) -> None:
-    """Keep the previews below their share of the disk; looked at every 64 MB, not at every file."""
-    global _written
-    with _lock:
-        _written += target.stat().st_size
-        if _written < PREVIEW_BYTES // 8:
-            return
-        _written = 0
-    trim(data.workspace().root / "previews", PREVIEW_BYTES)
-
-
-def trim(folder: Path, most: int) -> None:
-    """Remove the least recently used files below `folder` until they hold at most `most` bytes."""
-    files = []
-    for path in folder.glob("*/*"):
-        try:
-            info = path.stat()
-        except OSError:
-            continue
-        files.append((info.st_mtime, info.st_size, path))
-    total = sum(size for _, size, _ in files)
-    for _, size, path in sorted(files, key=lambda f: f[0]):
-        if total <= most:
-            break
-        path.unlink(missing_ok=True)
-        total -= size
+    y, x = np.mgrid[:64, :200]
+    image = Image.fromarray((((x + y) // 6 % 2) * 40 + 20).astype(np.uint8)).convert("L")
+    image.putpalette(_ramp())
+    target = io.BytesIO()
+    image.save(target, "PNG", optimize=True)
+    return target.getvalue()
 
 
 # -- figures and scripts ----------------------------------------------------------------------------------

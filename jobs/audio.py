@@ -2,27 +2,34 @@
 
 libsndfile reads first (WAV, FLAC, OGG, Opus, MP3, AIFF, CAF, ...). What it cannot read goes to PyAV where it
 is installed (M4A, AAC, WMA, ...). Samples are float32, full scale is 1. Samples that are not finite numbers
-become 0, so that one bad sample cannot spoil an embedding. Durations are in seconds.
+become 0, so that one bad sample cannot spoil an embedding. Durations are in seconds, and are those of the
+samples that can be read, whatever a header says (`jobs.audio_layout`).
 """
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile as sf
 import soxr
+
+from jobs.audio_buffer import Collected, NoRoom
+from jobs.audio_decoders import Av, Decoder, Empty, Sndfile, Unreadable, has_av
+from jobs.audio_layout import Layout, read_layout
+from jobs.audio_mix import Mix
+from jobs.audio_notes import alone, collected
 
 #: Name endings that are looked at as sound. PyAV is needed for those in `AV_SUFFIXES`.
 # fmt: off
 SNDFILE_SUFFIXES = frozenset((
     ".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc",
-    ".au", ".snd", ".caf", ".w64", ".rf64",
+    ".au", ".snd", ".caf", ".w64", ".rf64", ".sph",
 ))
 AV_SUFFIXES = frozenset((
     ".m4a", ".m4b", ".mp4", ".aac", ".wma", ".webm", ".mka", ".ac3", ".eac3", ".amr", ".3gp", ".ape",
@@ -31,14 +38,10 @@ AV_SUFFIXES = frozenset((
 # fmt: on
 SUFFIXES = SNDFILE_SUFFIXES | AV_SUFFIXES
 
-# Containers that hold their own sound. Playlists (HLS, concat, DASH, SDP) stay out: they make FFmpeg open
-# other files and addresses, and a sound file from anywhere must not be able to ask for that.
-_AV_FORMATS = (
-    "aac,ac3,eac3,amr,ape,asf,caf,flac,loas,matroska,webm,mov,mp3,mp4,m4a,ogg,tta,wav,wv,w64,aiff,au"
-)
-_AV_OPTIONS = {"format_whitelist": _AV_FORMATS, "protocol_whitelist": "none"}
-_SMALL_BLOCK = 1 << 10
-_BLOCK = 1 << 18  # frames read at a time: bounds memory for hour-long files of many channels
+#: Hz that a recording can have, and seconds that it can last. What is outside is a damaged header, or would
+#: take more memory than there is.
+RATES = (100, 1_000_000)
+LONGEST = 24 * 3600
 
 
 class AudioError(ValueError):
@@ -62,7 +65,7 @@ class AudioError(ValueError):
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What a file holds, as its header says.
+    """What a file holds.
 
     Parameters
     ----------
@@ -72,7 +75,7 @@ class AudioInfo:
         Samples a second and channel.
     channels : int
     n_samples : int
-        Samples in each channel; an estimate for what PyAV reads.
+        Samples in each channel.
     format, subtype : str
         Container and encoding, such as ``WAV`` and ``PCM_24``.
     """
@@ -108,7 +111,7 @@ class Inspection:
 
 
 def probe(path: str | os.PathLike[str]) -> AudioInfo:
-    """Read the header of a sound file.
+    """Return what a file holds, reading its samples only where the header does not say their number exactly.
 
     Parameters
     ----------
@@ -117,14 +120,15 @@ def probe(path: str | os.PathLike[str]) -> AudioInfo:
     Returns
     -------
     AudioInfo
+        Of the length that `decode` gives.
 
     Raises
     ------
     AudioError
-        When the file is missing, empty, unreadable, or not sound.
+        When the file is missing, empty, unreadable, not sound, or outside `RATES` and `LONGEST`.
     """
     with _Reader(path) as reader:
-        return reader.info
+        return reader.counted()
 
 
 def decode(
@@ -143,7 +147,9 @@ def decode(
     sample_rate : int, optional
         Rate to resample to (soxr, high quality). By default the file's own.
     mono : bool, default=True
-        Mix the channels down to their mean.
+        Mix the channels down to their mean. Where they cancel each other out, so that their sum has less than
+        a thousandth of the power that they have together (-30 dB, over the first minute), the mix is the one
+        channel with the most power instead: `jobs.audio_mix`.
     offset : float, default=0
         Seconds to leave out at the beginning.
     duration : float, optional
@@ -158,19 +164,61 @@ def decode(
     Raises
     ------
     AudioError
-        When the file cannot be read, or holds nothing in the part asked for.
+        When the file cannot be read, is outside `RATES` and `LONGEST`, holds nothing in the part asked for,
+        or needs more memory than there is.
     """
     if sample_rate is not None and sample_rate < 1:
         raise ValueError(f"sample_rate is {sample_rate}; it must be 1 or more, or None for the file's own.")
     with _Reader(path) as reader:
-        rate = reader.info.sample_rate
-        start = round(offset * rate)
-        stop = None if duration is None else start + max(1, round(duration * rate))
-        parts = [_finite(b.mean(axis=1) if mono else b) for b in reader.blocks(start, stop)]
-    if not parts:
-        raise AudioError(path, "holds no samples" + (f" after {offset:g} s" if offset else ""))
-    x = np.concatenate(parts) if len(parts) > 1 else parts[0]
-    return (resample(x, rate, sample_rate), sample_rate) if sample_rate else (x, rate)
+        rate, to = reader.info.sample_rate, sample_rate or reader.info.sample_rate
+        collected = Collected()
+        stream: Any = None
+        n = 0
+        for block in _blocks(path, reader, mono, offset, duration):
+            n += len(block)
+            if to != rate:
+                # Equal, to the bit, to resampling the whole, and needs no memory for the whole.
+                stream = stream or soxr.ResampleStream(rate, to, block.shape[1:] or 1, "float32", "HQ")
+                block = stream.resample_chunk(block)
+            collected.add(block)
+        if n == 0:
+            raise AudioError(path, "holds no samples" + (f" after {offset:g} s" if offset else ""))
+        if stream is not None:
+            collected.add(stream.resample_chunk(collected.empty(), last=True))
+        return collected.samples(-(-n * to // rate)), to
+
+
+def stream(
+    path: str | os.PathLike[str], *, mono: bool = True, duration: float | None = None
+) -> Iterator[tuple[np.ndarray, int]]:
+    """Yield in blocks what `decode` returns, each with the sample rate: for what can do without the whole."""
+    with _Reader(path) as reader:
+        for block in _blocks(path, reader, mono, 0.0, duration):
+            yield block, reader.info.sample_rate
+
+
+def _blocks(
+    path: str | os.PathLike[str], reader: _Reader, mono: bool, offset: float, duration: float | None
+) -> Iterator[np.ndarray]:
+    rate = reader.info.sample_rate
+    start = round(offset * rate)
+    stop = None if duration is None else start + max(1, round(duration * rate))
+    blocks = map(_finite, reader.blocks(start, stop))
+    if not mono:
+        return blocks
+    if reader.info.channels == 1:
+        return (b.mean(axis=1) for b in blocks)
+    mix = Mix(rate, reader.info.channels)
+    kept: list[np.ndarray] = []
+    if start == 0 and (stop is None or stop >= mix.left):
+        for block in blocks:
+            kept.append(block)
+            if mix.add(block):
+                break
+    else:  # the same mix as of the whole file
+        with _Reader(path) as again:
+            any(mix.add(_finite(block)) for block in again.blocks(0, mix.left))
+    return map(mix.down, chain(kept, blocks))
 
 
 def resample(x: np.ndarray, sample_rate: int, to: int) -> np.ndarray:
@@ -211,11 +259,24 @@ def inspect(path: str | os.PathLike[str]) -> Inspection:
     Raises
     ------
     AudioError
-        When the file cannot be read or holds no samples.
+        When the file cannot be read, holds no samples, or is outside `RATES` and `LONGEST`.
     """
+    with collected() as notes:
+        inspection = _inspect(path)
+    if notes:  # perhaps those of other files, which other threads read
+        with alone(), collected() as notes:
+            inspection = _inspect(path)
+    if not notes:
+        return inspection
+    remark = f"libmpg123, which decodes it, remarks: {notes[0]}"
+    return replace(inspection, remarks=(*inspection.remarks, remark))
+
+
+def _inspect(path: str | os.PathLike[str]) -> Inspection:
     n, n_bad, peak = 0, 0, 0.0
     with _Reader(path) as reader:
-        info, promised = reader.info, reader.promised
+        info = reader.info
+        mix = Mix(info.sample_rate, info.channels)
         for block in reader.blocks():
             n += len(block)
             top, low = float(block.max()), float(block.min())
@@ -225,14 +286,11 @@ def inspect(path: str | os.PathLike[str]) -> Inspection:
                 block = np.where(bad, np.float32(0), block)
                 top, low = float(block.max()), float(block.min())
             peak = max(peak, top, -low)
-    if n == 0:
-        raise AudioError(path, "holds no samples")
-    remarks = []
-    if promised is not None and n < promised:
-        remarks.append(
-            f"truncated: its header promises {promised / info.sample_rate:.2f} s, "
-            f"{n / info.sample_rate:.2f} s can be read"
-        )
+            mix.add(block)
+            mix.look(block)
+        if n == 0:
+            raise AudioError(path, "holds no samples")
+        remarks = reader.remarks(n)
     if n_bad:
         remarks.append(f"{n_bad} samples are not finite numbers and are read as 0")
     if peak == 0:
@@ -245,32 +303,31 @@ def inspect(path: str | os.PathLike[str]) -> Inspection:
         remarks.append(f"very short: {1000 * n / info.sample_rate:.3g} ms")
     if info.channels > 2:
         remarks.append(f"{info.channels} channels, mixed down to one")
-    true = AudioInfo(n / info.sample_rate, info.sample_rate, info.channels, n, info.format, info.subtype)
+    remarks += mix.remarks(n / info.sample_rate)
+    true = replace(info, duration=n / info.sample_rate, n_samples=n)
     return Inspection(true, peak, n_bad, tuple(remarks))
-
-
-def has_av() -> bool:
-    """Whether PyAV is installed, which reads M4A, AAC and what else FFmpeg knows."""
-    return importlib.util.find_spec("av") is not None
 
 
 def _finite(x: np.ndarray) -> np.ndarray:
     x = np.ascontiguousarray(x, dtype=np.float32)
     # The sum is one pass; the mask is made only for the rare file that needs it.
-    if not np.isfinite(x.sum(dtype=np.float64)):
+    with np.errstate(invalid="ignore"):
+        total = x.sum(dtype=np.float64)
+    if not np.isfinite(total):
         x = np.where(np.isfinite(x), x, np.float32(0))
     return x
 
 
 class _Reader:
-    """One open file: its header, and its samples in blocks of shape (n, channels)."""
+    """One open file: what it holds, and its samples in blocks of shape (n, channels), to be read once.
+
+    Whatever a decoder raises while it is used in a ``with`` block leaves that as an `AudioError`.
+    """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self._sf: Any = None
-        self._av: Any = None
-        #: Samples a channel that the header speaks of, where that can be known.
-        self.promised: int | None = None
+        self._decoder: Decoder | None = None
+        self._layout = Layout()
         try:
             # Unbuffered, so that the descriptor that libsndfile copies stands where `seek` put it.
             self._file = open(self.path, "rb", buffering=0)  # noqa: SIM115 - closed in __exit__
@@ -280,136 +337,148 @@ class _Reader:
             raise AudioError(path, "is a folder, not a file") from None
         except PermissionError:
             raise AudioError(path, "may not be read (its permissions forbid it)") from None
-        except OSError as error:
-            raise AudioError(path, f"cannot be opened ({error.strerror or error})") from None
+        except (OSError, ValueError) as error:
+            raise AudioError(path, f"cannot be opened ({getattr(error, 'strerror', '') or error})") from None
         try:
             self.info = self._open()
-        except BaseException:
-            self.__exit__()
-            raise
+        except BaseException as error:
+            self.__exit__(type(error), error)
 
     def __enter__(self) -> _Reader:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        for opened in (self._sf, self._av, self._file):
+    def __exit__(self, kind: type | None = None, error: BaseException | None = None, *_: object) -> None:
+        for opened in (self._decoder, self._file):
             if opened is not None:
-                opened.close()
+                with suppress(Exception):
+                    opened.close()
+        if isinstance(error, MemoryError):
+            why = str(error) if isinstance(error, NoRoom) else "takes more memory than there is"
+            raise AudioError(self.path, why) from None
+        if isinstance(error, OSError):
+            raise AudioError(self.path, f"cannot be read ({error.strerror or error})") from None
+        if isinstance(error, Exception) and not isinstance(error, AudioError):
+            said = " ".join(str(error).split()).rstrip(".")
+            raise AudioError(self.path, f"cannot be decoded ({type(error).__name__}: {said})") from error
+        if error is not None:
+            raise error
 
     def _open(self) -> AudioInfo:
         if os.fstat(self._file.fileno()).st_size == 0:
             raise AudioError(self.path, "is empty (0 bytes)")
-        # libsndfile quietly corrects a WAV header that promises too much, so the header is read here too.
-        self.promised = _wav_promise(self._file)
-        self._file.seek(0)
+        # A header that cannot be made sense of is for the decoders to refuse.
+        with suppress(ArithmeticError, LookupError, ValueError):
+            self._layout = read_layout(self._file)
         try:
-            # libsndfile reads a copy of the descriptor: no call back into Python for every block. The copy
-            # shares its position with `_file`, which is not touched again.
-            self._sf = f = sf.SoundFile(os.dup(self._file.fileno()), closefd=True)
-        except (sf.LibsndfileError, RuntimeError, TypeError, ValueError):
-            self._file.seek(0)
-            self.promised = None
-            return self._open_av()
-        if f.format not in ("WAV", "WAVEX"):
-            self.promised = int(f.frames) if 0 < f.frames < 2**62 else None
-        return AudioInfo(f.frames / f.samplerate, f.samplerate, f.channels, f.frames, f.format, f.subtype)
+            self._decoder = d = self._open_sndfile()
+        except Empty as error:
+            raise AudioError(self.path, str(error)) from None
+        except Unreadable as error:
+            self._layout = Layout()
+            self._decoder = d = self._open_av(error)
+        low, high = RATES
+        if not low <= d.sample_rate <= high:
+            raise AudioError(
+                self.path, f"has a sample rate of {d.sample_rate:,} Hz; it must be from {low} to {high:,} Hz"
+            )
+        return AudioInfo(
+            d.n_samples / d.sample_rate, d.sample_rate, d.channels, d.n_samples, d.format, d.subtype
+        )
 
-    def _open_av(self) -> AudioInfo:
+    def _open_sndfile(self) -> Decoder:
+        if self._layout.parts:
+            with suppress(Unreadable):
+                return Sndfile(self._file, self._layout.parts[0])
+            self._layout = Layout()  # taken for what it is not
+        return Sndfile(self._file)
+
+    def _open_av(self, why: Unreadable) -> Decoder:
         if not has_av():
             if self.path.suffix.lower() in AV_SUFFIXES:
                 raise AudioError(self.path, "needs PyAV to be read: pip install 'hearspace[av]'")
-            raise AudioError(self.path, "is not sound that libsndfile can read")
-        import av
-
+            raise AudioError(self.path, str(why))
         try:
-            self._av = av.open(self._file, options=dict(_AV_OPTIONS))
-        except (av.FFmpegError, OSError, ValueError):
-            raise AudioError(self.path, "is not sound that libsndfile or FFmpeg can read") from None
-        if not self._av.streams.audio:
-            raise AudioError(self.path, "holds no sound")
-        stream = self._av.streams.audio[0]
-        rate, channels = stream.rate, stream.codec_context.channels
-        if not rate or not channels:
-            raise AudioError(self.path, "is damaged: it names no sample rate")
-        seconds = 0.0
-        if stream.duration is not None:
-            seconds = float(stream.duration * stream.time_base)
-        elif self._av.duration is not None:
-            seconds = self._av.duration / 1_000_000
-        name = self._av.format.name.split(",")[0].upper()
-        codec = (stream.codec_context.name or "").upper()
-        return AudioInfo(seconds, rate, channels, round(seconds * rate), name, codec)
+            return Av(self._file)
+        except Unreadable as error:
+            # What libsndfile says of a file that it knows is nearer to the point.
+            known = str(why) == "holds no samples"
+            raise AudioError(self.path, str(why if known else error)) from None
+
+    def counted(self) -> AudioInfo:
+        """Return what the file holds with the true number of samples."""
+        assert self._decoder is not None
+        if self._decoder.exact and len(self._layout.parts) < 2:
+            self._check_length(self.info.n_samples)
+            return self.info
+        n = sum(map(len, self.blocks()))
+        if n == 0:
+            raise AudioError(self.path, "holds no samples")
+        return replace(self.info, n_samples=n, duration=n / self.info.sample_rate)
+
+    def remarks(self, n: int) -> list[str]:
+        """Say what of the header does not fit a file of `n` samples."""
+        assert self._decoder is not None
+        remarks, rate = [], self.info.sample_rate
+        promised, tolerance = self._layout.promised, self._layout.tolerance
+        if promised is None and len(self._layout.parts) < 2:
+            promised = self._decoder.promised
+            tolerance = rate // 10 + (promised or 0) // 100 if isinstance(self._decoder, Av) else 0
+        if promised is not None and abs(n - promised) > tolerance:
+            header = f"its header promises {promised / rate:.2f} s, "
+            if n < promised:
+                remarks.append(f"truncated: {header}{n / rate:.2f} s can be read")
+            else:
+                remarks.append(f"{header}but it holds {n / rate:.2f} s, which are read")
+        if len(self._layout.parts) > 1:
+            remarks.append(f"holds {len(self._layout.parts)} recordings one after the other, read as one")
+        return remarks
 
     def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
         """Yield the samples from `start` to `stop`; what is damaged in the middle ends the sound there."""
-        source = self._sf_blocks(start, stop) if self._sf is not None else self._av_blocks(start, stop)
-        for block in source:
-            if len(block):
-                yield block
-
-    def _sf_blocks(self, start: int, stop: int | None) -> Iterator[np.ndarray]:
-        f, position, size = self._sf, 0, _BLOCK
-        if start:
-            try:
-                position = f.seek(min(start, f.frames))
-            except (sf.LibsndfileError, RuntimeError):
-                raise AudioError(self.path, f"cannot be read from sample {start} on") from None
-        while stop is None or position < stop:
-            wanted = size if stop is None else min(size, stop - position)
-            try:
-                block = f.read(wanted, dtype="float32", always_2d=True)
-            except (sf.LibsndfileError, RuntimeError):
-                if size == _SMALL_BLOCK:
-                    return
-                # Damage somewhere in this block: what lies before it can still be had in small steps.
-                size = _SMALL_BLOCK
-                try:
-                    f.seek(position)
-                except (sf.LibsndfileError, RuntimeError):
-                    return
-                continue
-            if len(block) == 0:
-                return
-            position += len(block)
-            yield block
-
-    def _av_blocks(self, start: int, stop: int | None) -> Iterator[np.ndarray]:
-        import av
-
-        position = 0  # FFmpeg seeks by packet; counting samples is exact
-        resampler = av.AudioResampler(format="fltp")
-        frames = self._av.decode(audio=0)
-        while stop is None or position < stop:
-            try:
-                decoded = resampler.resample(next(frames))
-            except StopIteration:
-                return
-            except (av.FFmpegError, ValueError):
-                return
-            for frame in decoded:
-                block = frame.to_ndarray().T  # (channels, n) -> (n, channels)
-                low = max(0, start - position)
-                high = len(block) if stop is None else min(len(block), stop - position)
+        assert self._decoder is not None
+        if len(self._layout.parts) < 2:
+            position = start
+            for block in self._decoder.blocks(start, stop):
                 position += len(block)
-                if high > low:
-                    yield np.ascontiguousarray(block[low:high], dtype=np.float32)
+                self._check_length(position)
+                yield block
+            return
+        position = 0
+        for block in self._joined():
+            low = max(0, start - position)
+            high = len(block) if stop is None else min(len(block), stop - position)
+            position += len(block)
+            self._check_length(position)
+            if high > low:
+                yield block[low:high]
+            if stop is not None and position >= stop:
+                return
 
+    def _check_length(self, n: int) -> None:
+        if n > LONGEST * self.info.sample_rate:
+            raise AudioError(
+                self.path,
+                f"lasts more than {LONGEST // 3600} h, the most that is read; cut it into shorter files",
+            )
 
-def _wav_promise(file: Any) -> int | None:
-    """Samples a channel that the header of a WAV file speaks of, or None."""
-    head = file.read(12)
-    if head[:4] != b"RIFF" or head[8:] != b"WAVE":
-        return None
-    width = 0
-    while len(head := file.read(8)) == 8:
-        size = int.from_bytes(head[4:], "little")
-        if head[:4] == b"fmt ":
-            width = int.from_bytes(file.read(size)[12:14], "little")
-        elif head[:4] == b"data":
-            # Recorders that could not go back to their header leave 0 or the largest number there.
-            return size // width if width and 0 < size < 0xFFFFFF00 else None
-        else:
-            file.seek(size, os.SEEK_CUR)
-        if size % 2:
-            file.seek(1, os.SEEK_CUR)
-    return None
+    def _joined(self) -> Iterator[np.ndarray]:
+        """Yield the blocks of all parts, at the rate and with the channels of the first."""
+        assert self._decoder is not None
+        yield from self._decoder.blocks()
+        rate, channels = self.info.sample_rate, self.info.channels
+        for part in self._layout.parts[1:]:
+            self._decoder.close()
+            try:
+                self._decoder = d = Sndfile(self._file, part)
+            except Unreadable:
+                continue
+            fit: Any = None
+            for block in d.blocks():
+                if d.channels != channels:
+                    block = np.repeat(block.mean(axis=1, keepdims=True), channels, axis=1)
+                if d.sample_rate != rate:
+                    fit = fit or soxr.ResampleStream(d.sample_rate, rate, channels, "float32", "HQ")
+                    block = fit.resample_chunk(block)
+                yield block
+            if fit is not None:
+                yield fit.resample_chunk(np.empty((0, channels), np.float32), last=True)

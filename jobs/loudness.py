@@ -14,7 +14,7 @@ import os
 
 import numpy as np
 
-from jobs.audio import decode, probe, resample
+from jobs.audio import decode, resample, stream
 
 #: LUFS that sounds are played at: the level of European broadcasts (EBU R 128).
 TARGET = -23.0
@@ -216,5 +216,6 @@ def at_equal_loudness(
 
 def _played(path: str | os.PathLike[str], duration: float | None) -> tuple[np.ndarray, int]:
     """Samples (n, 1) or (n, 2), and their rate."""
-    x, rate = decode(path, mono=probe(path).channels > 2, duration=duration)
+    first, _ = next(stream(path, mono=False, duration=0.001))
+    x, rate = decode(path, mono=first.shape[1] > 2, duration=duration)
     return x.reshape(len(x), -1), rate

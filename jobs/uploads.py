@@ -18,6 +18,8 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from jobs.workspace import Workspace
 
 #: Largest file that is taken, in bytes, and in words.
@@ -54,9 +56,10 @@ def save(root: Path, name: str, data: bytes) -> tuple[str, str]:
     Raises
     ------
     UploadError
-        For an empty or too large file, or an ending that is no sound's.
+        For an empty or too large file, an ending that is no sound's, and what `sound` raises.
     """
     from jobs.audio import SUFFIXES
+    from jobs.specs import QUERY_SECONDS
 
     suffix = PurePath(name).suffix.lower()
     if suffix not in SUFFIXES:
@@ -76,12 +79,49 @@ def save(root: Path, name: str, data: bytes) -> tuple[str, str]:
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
+            try:
+                sound(Path(temporary), QUERY_SECONDS)
+            except UploadError as error:
+                raise UploadError(f"{PurePath(name).name} {error}") from None
             os.replace(temporary, target)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
     use(target)
     return upload, suffix
+
+
+def sound(file: Path, longest: float) -> tuple[np.ndarray, int]:
+    """Read a file as a query: mono samples (n,) and their rate, no more than shows that it is too long.
+
+    Parameters
+    ----------
+    file : Path
+    longest : float
+        Seconds that it may last.
+
+    Raises
+    ------
+    UploadError
+        Where it is no sound, silent or too long. The message follows a name of the file.
+    """
+    from jobs.audio import AudioError, decode, inspect
+
+    try:
+        waveform, rate = decode(file, duration=longest + 1)
+        if len(waveform) > longest * rate:
+            raise UploadError(f"is longer than {longest:g} s, the most a query may have; cut it.")
+        if waveform.any():
+            return waveform, rate
+        seen = inspect(file)
+    except AudioError as error:
+        raise UploadError(f"{error.reason}; upload a sound.") from error
+    if seen.n_bad:
+        raise UploadError(
+            f"has {seen.n_bad:,} samples that are not finite numbers (NaN or infinity), and nothing to hear "
+            "without them; export it again."
+        )
+    raise UploadError("is silent: every sample is 0; upload one with something to hear.")
 
 
 def path(root: Path, upload: str, suffix: str) -> Path:

@@ -340,6 +340,8 @@ def _read(folder: Path, relative: str, thorough: bool) -> _Read | str:
         return error.reason
     except OSError as error:
         return f"cannot be read ({error.strerror or error})"
+    except Exception as error:  # one odd file, whatever is odd about it, must not end an import of thousands
+        return f"cannot be read ({type(error).__name__}: {' '.join(str(error).split()).rstrip('.')})"
     return _Read(info, digest, remarks)
 
 

@@ -67,7 +67,7 @@ def embed_audio(spec: EmbedAudio, context: JobContext) -> None:
             decoded.clear()
             started = time.perf_counter()
             for row, reason in excluded.items():
-                context.log(f"Left out {ids[row]}: {reason}.")
+                context.log(f"Left out {ids[row]} ({dataset.audio_path(ids[row]).name}): {reason}.")
             done += len(parts[i])
             context.progress(done, len(ids), f"{done:,} of {len(ids):,} clips")
     _store_audio(spec, context, dataset.name, ids, paths)
@@ -87,10 +87,8 @@ def decoded_shards(dataset: Any, wanted: list[list[str]], sample_rate: int) -> I
             return decode(dataset.audio_path(clip_id), sample_rate)[0]
         except AudioError as error:
             return error.reason
-        except MemoryError:
-            raise
         except Exception as error:  # one odd file must not end a job of thousands
-            return str(error).strip().rstrip(".") or type(error).__name__
+            return _reason(error)
 
     clips = dataset.clips
     known = "sha256" in clips.columns
@@ -129,12 +127,13 @@ def _embed_shard(
     excluded = {row: x for row, x in zip(rows, decoded, strict=True) if isinstance(x, str)}
     heard = [row for row, x in zip(rows, decoded, strict=True) if not isinstance(x, str)]
     waveforms = [x for x in decoded if not isinstance(x, str)]
-    given = model.embed(waveforms) if waveforms else []
-    _check(spec, model, len(waveforms), given)
+    given = _embedded(spec, model, waveforms)
     kept: list[int] = []
     frames: list[np.ndarray] = []
     for row, f in zip(heard, given, strict=True):
-        if np.isfinite(f).all():
+        if isinstance(f, str):
+            excluded[row] = f
+        elif np.isfinite(f).all():
             kept.append(row)
             frames.append(np.asarray(f, dtype=np.float32))
         else:
@@ -152,6 +151,45 @@ def _embed_shard(
         seconds=time.perf_counter() - started,
     )
     return dict(sorted(excluded.items()))
+
+
+def _embedded(
+    spec: EmbedAudio, model: encoders.AudioModel, waveforms: list[np.ndarray]
+) -> list[np.ndarray] | list[np.ndarray | str]:
+    """Embed waveforms together; where that fails, one by one, and say why for those that fail alone.
+
+    Raises
+    ------
+    Exception
+        Of the encoder, where it fails for each of several: that is not for the clips.
+    """
+    try:
+        given = model.embed(waveforms) if waveforms else []
+    except Exception:
+        alone: list[np.ndarray | str] = []
+        for_memory = False
+        for x in waveforms:
+            try:
+                one = model.embed([x])
+            except Exception as error:
+                for_memory = for_memory or isinstance(error, MemoryError)
+                alone.append(f"cannot be embedded by {spec.encoder}: {_reason(error)}")
+            else:
+                _check(spec, model, 1, one)
+                alone.extend(one)
+        if len(alone) > 1 and not for_memory and all(isinstance(x, str) for x in alone):
+            raise
+        return alone
+    _check(spec, model, len(waveforms), given)
+    return given
+
+
+def _reason(error: Exception) -> str:
+    """Return what went wrong with a clip, as a clause."""
+    said = " ".join(str(error).split()).rstrip(".")
+    if isinstance(error, MemoryError):
+        return "takes more memory than there is" + (f" ({said})" if said else "")
+    return said or type(error).__name__
 
 
 def _check(spec: EmbedAudio, model: encoders.AudioModel, n: int, given: list[np.ndarray]) -> None:

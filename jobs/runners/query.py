@@ -66,8 +66,6 @@ def embed_query(spec: EmbedQuery, context: JobContext) -> None:
 
 def _sound(spec: EmbedQuery, context: JobContext) -> tuple[np.ndarray, int]:
     """Read an upload, at its own rate; no more of it than is needed to see that it is too long."""
-    from jobs.audio import AudioError, decode, inspect
-
     path = uploads.path(context.workspace.root, spec.upload, spec.suffix)
     try:
         if path.stat().st_size > uploads.MAX_BYTES:
@@ -79,26 +77,7 @@ def _sound(spec: EmbedQuery, context: JobContext) -> tuple[np.ndarray, int]:
     if not same:
         raise ValueError("The uploaded file is no longer in the workspace; upload it again.")
     try:
-        waveform, rate = decode(path, duration=spec.max_seconds + 1)
-    except AudioError as error:
-        raise ValueError(f"The uploaded file {error.reason}; upload a sound.") from None
-    if len(waveform) > spec.max_seconds * rate:
-        raise ValueError(
-            f"The uploaded sound is longer than {spec.max_seconds:g} s, the most a query may have; cut it."
-        )
-    if not waveform.any():
-        seen = inspect(path)
-        if seen.n_bad:
-            raise ValueError(
-                f"Of the uploaded sound {seen.n_bad:,} samples are not finite numbers (NaN or infinity), and "
-                "nothing to hear is left without them; export it again."
-            )
-        if seen.peak > 0:
-            raise ValueError(
-                "The channels of the uploaded sound cancel each other out when they are mixed to one; upload "
-                "one of them."
-            )
-        raise ValueError(
-            "The uploaded sound is silent: every sample is 0; upload one with something to hear."
-        )
-    return waveform, rate
+        return uploads.sound(path, spec.max_seconds)
+    except uploads.UploadError as error:
+        what = "sound" if error.__cause__ is None else "file"
+        raise ValueError(f"The uploaded {what} {error}") from None

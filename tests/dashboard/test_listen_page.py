@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import io
 import math
 from collections import Counter
@@ -31,6 +32,15 @@ from tests.dashboard import helpers
 from tests.dashboard.helpers import everything, press, showing
 
 run = partial(helpers.run, "listen")
+
+
+def _sound() -> bytes:
+    target = io.BytesIO()
+    sf.write(target, 0.1 * np.sin(np.arange(1_600) / 5), 16_000, format="WAV")
+    return target.getvalue()
+
+
+SOUND = _sound()
 
 
 @pytest.fixture(scope="module")
@@ -288,7 +298,7 @@ def test_any_nonsense_in_the_url_is_no_error(shown: Workspace) -> None:
 
 
 def test_systems_that_cannot_embed_a_query_say_why(shown: Workspace) -> None:
-    upload, suffix = uploads.save(shown.root, "a.wav", b"RIFF")
+    upload, suffix = uploads.save(shown.root, "a.wav", SOUND)
     app = run(from_="upload", upload=upload + suffix, system="handcrafted")
     assert "The space of handcrafted was made by handcrafted/test" in everything(app)
     assert not shown.queue.jobs()
@@ -311,7 +321,7 @@ def test_trained_spaces_are_searched_with_their_own_clips_only(
     assert not listen.reads_text(o)
     assert "None of the systems at the left embeds text" in everything(run(from_="text", system=name))
     assert "23 results" in everything(run(query="rain__take-000", system=name))
-    upload, suffix = uploads.save(found.root, "a.wav", b"RIFF")
+    upload, suffix = uploads.save(found.root, "a.wav", SOUND)
     said = everything(run(from_="upload", upload=upload + suffix, system=name))
     assert "nothing embeds others like them" in said
     for given in ({"upload": (upload, suffix)}, {"text": "a dog"}):
@@ -330,7 +340,11 @@ def test_upload_is_queued_refused_once_and_found(made: Any, fresh: Workspace, tm
             w.array("embeddings", np.asarray(artifact.array("embeddings")))
             w.table("clips", {"clip_id": dataset.clips["clip_id"].tolist()})
         found.cache.delete(spec.key)
-    upload, suffix = uploads.save(found.root, "a.wav", b"no sound at all")
+    # As an earlier version kept it, which did not look.
+    upload, suffix = hashlib.sha256(b"no sound at all").hexdigest(), ".wav"
+    file = uploads.path(found.root, upload, suffix)
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"no sound at all")
     app = run(from_="upload", upload=upload + suffix)
     jobs = found.queue.jobs()
     assert sorted(j.spec["fields"]["encoder"] for j in jobs) == ["handcrafted", "melstats"]

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,8 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from dashboard import data, media, state
+from dashboard import data, media, previews, state
+from tests.dashboard.helpers import showing
 
 CLIP = "/audio/small/rain__take-001"
 
@@ -189,6 +192,103 @@ def test_spectrogram_is_made_once(client: TestClient, monkeypatch: pytest.Monkey
     assert client.get("/spectrogram/small/crow__take-002").content == first.content
 
 
+@pytest.fixture
+def long(made: Any, tmp_path: Path) -> Any:
+    """A workspace whose first clip lasts two hours, in a few kilobytes."""
+    found, dataset = made.workspace(tmp_path, per_class=1)
+    path = dataset.audio_path("rain__take-000")
+    sf.write(path, np.zeros(7_200 * 4_000, np.float32), 4_000, format="FLAC")
+    with showing(found.root):
+        yield found, path
+
+
+PATHS = ("/audio/small/rain__take-000?as=wav", "/audio/small/rain__take-000?level=equal")
+PICTURE = "/spectrogram/small/rain__take-000"
+
+
+def test_only_what_is_shown_is_decoded(long: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from jobs import audio
+
+    read = []
+    real = audio._finite
+
+    def counted(x: np.ndarray) -> np.ndarray:
+        read.append(len(x))
+        return real(x)
+
+    monkeypatch.setattr(audio, "_finite", counted)
+    client = TestClient(Starlette(routes=media.routes()))
+    for path in (*PATHS, PICTURE):
+        read.clear()
+        answer = client.get(path)
+        assert answer.status_code == 200
+        assert sum(read) < (media.LONGEST + 60) * 4_000 * 1.1
+        if "audio" in path:
+            assert sf.info(io.BytesIO(answer.content)).duration == media.LONGEST
+    # And less of what has more samples a second.
+    monkeypatch.setattr(media, "VALUES", 400_000)
+    assert media._shown(long[1]) == 100
+
+
+def test_equal_requests_share_one_decoding(long: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, go = [], threading.Event()
+    real = media._as_png
+
+    def slow(*args: Any) -> None:
+        made.append(args)
+        go.wait(20)
+        real(*args)
+
+    monkeypatch.setattr(media, "_as_png", slow)
+    client = TestClient(Starlette(routes=media.routes()))
+    with ThreadPoolExecutor(8) as pool:
+        answers = [pool.submit(client.get, PICTURE) for _ in range(8)]
+        # Other routes are answered meanwhile.
+        assert client.get("/audio/small/crow__take-000").status_code == 200
+        go.set()
+        contents = {a.result().content for a in answers}
+    assert len(made) == 1
+    assert len(contents) == 1
+
+
+def test_what_takes_too_long_has_a_placeholder(long: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(previews, "SECONDS", -1.0)
+    monkeypatch.setattr(previews, "_given_up", {})
+    client = TestClient(Starlette(routes=media.routes()))
+    for _ in range(2):
+        answer = client.get(PICTURE)
+        assert answer.status_code == 200
+        assert answer.headers["cache-control"] == "no-store"
+        assert Image.open(io.BytesIO(answer.content)).size == (200, 64)
+        for path in PATHS:
+            answer = client.get(path)
+            assert answer.status_code == 503
+            assert answer.text == "This sound takes too long to be prepared here; open its file in a player."
+        # It is not tried again at once.
+        monkeypatch.setattr(previews, "_make", None)
+    assert not list((long[0].root / "previews").glob("*/*"))
+
+
+def test_who_waits_too_long_is_answered(long: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    go = threading.Event()
+    monkeypatch.setattr(previews, "PATIENCE", 0.05)
+    monkeypatch.setattr(media, "_as_png", lambda source, target, deadline: go.wait(20))
+    client = TestClient(Starlette(routes=media.routes()))
+    assert client.get(PICTURE).headers["cache-control"] == "no-store"
+    go.set()
+
+
+def test_whatever_a_preview_raises_is_a_plain_sentence(long: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: Any, **options: Any) -> None:
+        raise AttributeError("rate")
+
+    monkeypatch.setattr(media, "decode", broken)
+    client = TestClient(Starlette(routes=media.routes()))
+    answer = client.get(PICTURE)
+    assert answer.status_code == 500
+    assert answer.text == "The file of this clip cannot be served (AttributeError)."
+
+
 def test_trim_removes_what_was_used_longest_ago(tmp_path: Path) -> None:
     import os
 
@@ -197,7 +297,7 @@ def test_trim_removes_what_was_used_longest_ago(tmp_path: Path) -> None:
         path = tmp_path / "ab" / f"{i}.png"
         path.write_bytes(bytes(100))
         os.utime(path, (1000 + i, 1000 + i))
-    media.trim(tmp_path, 250)
+    previews.trim(tmp_path, 250)
     assert sorted(p.name for p in tmp_path.glob("*/*")) == ["2.png", "3.png"]
 
 

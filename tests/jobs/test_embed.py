@@ -241,6 +241,55 @@ def test_clips_that_cannot_be_embedded_are_left_out_with_a_reason(
     assert context.reports[-1][0] == 100
 
 
+@pytest.mark.parametrize("error", [MemoryError("Unable to allocate 3 GiB"), RuntimeError("too long")])
+def test_a_clip_that_the_encoder_fails_for_is_left_out_alone(
+    fake: Encoder, sounds: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    sf.write(sounds[1] / "clip 040.wav", np.full(800, 0.5, np.float32), RATE, subtype="FLOAT")
+    real = fake.embed
+
+    def embed_but_one(waveforms: list[np.ndarray]) -> list[np.ndarray]:
+        if any(x[0] == 0.5 for x in waveforms):
+            raise error
+        return real(waveforms)
+
+    monkeypatch.setattr(fake, "embed", embed_but_one)
+    context = Context(tmp_path, *sounds)
+    artifact = context.run(audio_spec())
+    lost = artifact.table("excluded").to_pydict()
+    assert lost["clip_id"] == ["clip 040"]
+    assert "cannot be embedded by fake: " in lost["reason"][0]
+    assert str(error) in lost["reason"][0]
+    assert artifact.array("embeddings").shape == (99, 3)
+    assert any(line.startswith("Left out clip 040 (clip 040.wav): cannot be") for line in context.lines)
+
+
+def test_an_encoder_that_fails_for_all_fails_the_job(
+    fake: Encoder, sounds: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(waveforms: list[np.ndarray]) -> list[np.ndarray]:
+        raise RuntimeError("no such operator")
+
+    monkeypatch.setattr(fake, "embed", broken)
+    with pytest.raises(RuntimeError, match="no such operator"):
+        Context(tmp_path, *sounds).run(audio_spec())
+
+
+def test_a_clip_that_does_not_fit_into_memory_is_left_out(
+    fake: Encoder, sounds: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decode = __import__("jobs.audio", fromlist=["decode"]).decode
+
+    def short(path: Path, *args: Any) -> Any:
+        if path.name == "clip 007.wav":
+            raise MemoryError
+        return decode(path, *args)
+
+    monkeypatch.setattr("jobs.audio.decode", short)
+    lost = Context(tmp_path, *sounds).run(audio_spec()).table("excluded").to_pydict()
+    assert lost == {"clip_id": ["clip 007"], "reason": ["takes more memory than there is"]}
+
+
 def test_a_shard_of_bad_clips_alone(fake: Encoder, sounds: Any, tmp_path: Path) -> None:
     for i in range(32):
         (sounds[1] / f"clip {i:03d}.wav").write_bytes(b"")

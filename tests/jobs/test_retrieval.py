@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import time
 from dataclasses import replace
@@ -359,8 +360,23 @@ def upload(
     workspace: Workspace, tmp_path: Path, x: np.ndarray, rate: int = 16_000, **options: Any
 ) -> EmbedQuery:
     sf.write(tmp_path / "query.wav", x, rate, subtype="FLOAT")
-    key, suffix = uploads.save(workspace.root, "My Query.WAV", (tmp_path / "query.wav").read_bytes())
-    return EmbedQuery(encoder="melstats", upload=key, suffix=suffix, **options)
+    key = kept(workspace, (tmp_path / "query.wav").read_bytes())
+    return EmbedQuery(encoder="melstats", upload=key, suffix=".wav", **options)
+
+
+def kept(workspace: Workspace, data: bytes) -> str:
+    """Keep an upload without looking at it, as earlier versions did; return its hash."""
+    key = hashlib.sha256(data).hexdigest()
+    path = uploads.path(workspace.root, key, ".wav")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return key
+
+
+def wav(x: np.ndarray, rate: int = 16_000) -> bytes:
+    target = io.BytesIO()
+    sf.write(target, x, rate, subtype="FLOAT", format="WAV")
+    return target.getvalue()
 
 
 def tone(seconds: float) -> np.ndarray:
@@ -424,16 +440,13 @@ def test_queries_that_cannot_be_heard_say_why(workspace: Workspace, tmp_path: Pa
     assert "silent: every sample is 0" in failure(workspace, silent)
     broken = upload(workspace, tmp_path, np.full(1600, np.nan, np.float32))
     assert failure(workspace, broken) == (
-        "Of the uploaded sound 1,600 samples are not finite numbers (NaN or infinity), and nothing to hear "
-        "is left without them; export it again."
+        "The uploaded sound has 1,600 samples that are not finite numbers (NaN or infinity), and nothing to "
+        "hear without them; export it again."
     )
-    opposite = upload(workspace, tmp_path, np.column_stack([tone(0.5), -tone(0.5)]))
-    assert "cancel each other out" in failure(workspace, opposite)
-    key, suffix = uploads.save(workspace.root, "notes.mp3", b"these are words, not sound")
-    words = EmbedQuery(encoder="melstats", upload=key, suffix=suffix)
+    words = EmbedQuery(encoder="melstats", upload=kept(workspace, b"these are words"), suffix=".wav")
     error = failure(workspace, words)
     assert error.startswith("The uploaded file is not sound that libsndfile")
-    assert key not in error
+    assert words.upload not in error
     gone = EmbedQuery(encoder="melstats", upload="0" * 64, suffix=".wav")
     assert "no longer in the workspace; upload it again" in failure(workspace, gone)
     changed = upload(workspace, tmp_path, tone(0.3))
@@ -539,8 +552,32 @@ def test_without_uploads_nothing_is_removed(workspace: Workspace) -> None:
 
 
 def test_one_content_is_kept_once(tmp_path: Path) -> None:
-    first = uploads.save(tmp_path, "a.wav", b"sound")
-    assert first == uploads.save(tmp_path, "again.WAV", b"sound")
-    assert first == (hashlib.sha256(b"sound").hexdigest(), ".wav")
+    sound = wav(tone(0.1))
+    first = uploads.save(tmp_path, "a.wav", sound)
+    assert first == uploads.save(tmp_path, "again.WAV", sound)
+    assert first == (hashlib.sha256(sound).hexdigest(), ".wav")
     assert [p.name for p in (tmp_path / "uploads").iterdir()] == [f"{first[0]}.wav"]
-    assert uploads.path(tmp_path, *first).read_bytes() == b"sound"
+    assert uploads.path(tmp_path, *first).read_bytes() == sound
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"these are words, not sound", "a.wav is not sound that"),
+        (wav(np.zeros(1600, np.float32)), "a.wav is silent: every sample is 0"),
+        (wav(np.full(1600, np.nan, np.float32)), "a.wav has 1,600 samples that are not finite"),
+        (wav(tone(61)), "a.wav is longer than 60 s, the most a query may have"),
+        (wav(tone(1), rate=10), "a.wav has a sample rate of 10 Hz"),
+    ],
+)
+def test_what_is_no_query_is_refused_at_once(tmp_path: Path, data: bytes, says: str) -> None:
+    with pytest.raises(uploads.UploadError, match=says):
+        uploads.save(tmp_path, "a.wav", data)
+    assert not list((tmp_path / "uploads").iterdir())
+
+
+def test_channels_that_cancel_each_other_out_are_a_query(workspace: Workspace, tmp_path: Path) -> None:
+    opposite = upload(workspace, tmp_path, np.column_stack([tone(0.5), -tone(0.5)]))
+    alone = upload(workspace, tmp_path, tone(0.5))
+    found = [result(workspace, spec).array("embeddings") for spec in (opposite, alone)]
+    np.testing.assert_array_equal(*found)

@@ -1,0 +1,150 @@
+"""Files that are made of sounds for a page, kept on disk: each made once, a few at a time, within limits.
+
+However long a sound and however many ask for it, the pages stay answered: a preview is made by one of
+`WORKERS` threads, equal requests wait for the same one, and whoever has waited `PATIENCE` gets `TooMuch`.
+Making one that takes longer than `SECONDS` is given up, and not tried again for `PAUSE`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from starlette.concurrency import run_in_threadpool
+
+from dashboard import data
+
+#: Bytes of transcoded sound and of pictures kept on disk.
+PREVIEW_BYTES = 512 * 2**20
+#: Previews that are made at the same time, which bounds the memory that they take together.
+WORKERS = 2
+#: Seconds that making one may take.
+SECONDS = 15.0
+#: Seconds that a request waits for one.
+PATIENCE = 30.0
+#: Seconds for which one that took too long is not tried again.
+PAUSE = 600
+
+_lock = threading.Lock()
+_making: dict[Path, Future[Path]] = {}
+_given_up: dict[Path, float] = {}
+_pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="preview")
+_written = 0
+
+
+class TooMuch(RuntimeError):
+    """A preview takes longer than it may; the message is the answer."""
+
+
+class Deadline:
+    """When the making of a preview is given up."""
+
+    def __init__(self) -> None:
+        self._end = time.monotonic() + SECONDS
+
+    def check(self) -> None:
+        """Raise `TooMuch` after it."""
+        if time.monotonic() > self._end:
+            raise TooMuch("This sound takes too long to be prepared here; open its file in a player.")
+
+
+Make = Callable[[Path, Path, Deadline], None]
+
+
+async def made(source: Path, suffix: str, make: Make) -> Path:
+    """Return the file made from `source`, making it if the source is new or has changed.
+
+    Parameters
+    ----------
+    source : Path
+    suffix : str
+        End of the file's name.
+    make : callable
+        ``make(source, target, deadline)`` writes the target and calls ``deadline.check()`` on the way.
+
+    Raises
+    ------
+    TooMuch
+        Where it takes too long, or others do that came before.
+    """
+    target, ready = await run_in_threadpool(_target, source, suffix)
+    if ready:
+        return target
+    with _lock:
+        if time.monotonic() < _given_up.get(target, 0.0):
+            raise TooMuch("This sound takes too long to be prepared here; open its file in a player.")
+        future = _making.get(target)
+        if future is None:
+            future = _making[target] = _pool.submit(_make, source, target, make)
+            future.add_done_callback(lambda _: _making.pop(target, None))
+    try:
+        # Shielded: others may wait for it, and it is of use next time.
+        return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), PATIENCE)
+    except TimeoutError:
+        raise TooMuch("Other sounds are being prepared; try again in a moment.") from None
+
+
+def _target(source: Path, suffix: str) -> tuple[Path, bool]:
+    """Return where the preview of a file is, and whether it is there."""
+    info = source.stat()
+    name = hashlib.sha256(f"{source}\0{info.st_mtime_ns}\0{info.st_size}\0v2".encode()).hexdigest()[:32]
+    target = data.workspace().root / "previews" / name[:2] / f"{name}{suffix}"
+    if target.exists():
+        os.utime(target)
+        return target, True
+    return target, False
+
+
+def _make(source: Path, target: Path, make: Make) -> Path:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, fresh = tempfile.mkstemp(dir=target.parent, prefix=".new-", suffix=target.suffix)
+    os.close(handle)
+    try:
+        make(source, Path(fresh), Deadline())
+        os.replace(fresh, target)
+    except BaseException as error:
+        Path(fresh).unlink(missing_ok=True)
+        if isinstance(error, TooMuch):
+            with _lock:
+                now = time.monotonic()
+                for old in [p for p, until in _given_up.items() if until < now]:
+                    del _given_up[old]
+                _given_up[target] = now + PAUSE
+        raise
+    _count_and_trim(target)
+    return target
+
+
+def _count_and_trim(target: Path) -> None:
+    """Keep the previews below their share of the disk; looked at every 64 MB, not at every file."""
+    global _written
+    with _lock:
+        _written += target.stat().st_size
+        if _written < PREVIEW_BYTES // 8:
+            return
+        _written = 0
+    trim(target.parents[1], PREVIEW_BYTES)
+
+
+def trim(folder: Path, most: int) -> None:
+    """Remove the least recently used files below `folder` until they hold at most `most` bytes."""
+    files = []
+    for path in folder.glob("*/*"):
+        try:
+            info = path.stat()
+        except OSError:
+            continue
+        files.append((info.st_mtime, info.st_size, path))
+    total = sum(size for _, size, _ in files)
+    for _, size, path in sorted(files, key=lambda f: f[0]):
+        if total <= most:
+            break
+        path.unlink(missing_ok=True)
+        total -= size

@@ -1,0 +1,106 @@
+"""A thousand damaged sounds through import, embedding, uploads and previews: nothing ends, each is accounted for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from dashboard import data, media
+from jobs import audio, encoders, inprocess, uploads
+from jobs.specs import EmbedAudio
+from jobs.workspace import Workspace
+from tests.dashboard.helpers import showing
+from tests.jobs.mutated_audio import write_mutated
+
+N = 1_000
+
+
+class Levels:
+    """A fake encoder: level and length, which takes no time."""
+
+    NAME, VERSION, TAKES_ARGUMENT, MODALITIES = "levels", 1, False, frozenset({"audio"})
+    DESCRIPTION = REFERENCE = "A fake."
+    sample_rate, dimensions, frame_level, min_samples = 8_000, 2, False, 1
+
+    def available(self) -> None:
+        return None
+
+    def load(self, argument: str | None, *, modality: str, device: str) -> Levels:
+        return self
+
+    def embed(self, waveforms: list[np.ndarray]) -> list[np.ndarray]:
+        return [np.array([[np.abs(x).mean(), len(x)]], np.float32) for x in waveforms]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    root = tmp_path_factory.mktemp("mutated")
+    folder = root / "sounds" / "class"
+    folder.mkdir(parents=True)
+    names = write_mutated(folder, N)
+    workspace = Workspace(root / "workspace")
+    with pytest.MonkeyPatch.context() as patch:
+        builtin = encoders._builtin()
+        patch.setattr(encoders, "_builtin", lambda: {**builtin, "levels": Levels()})
+        dataset = workspace.add("mutated", root / "sounds", "folder")
+        spec = EmbedAudio(dataset=dataset.ref, encoder="levels")
+        job = inprocess.run(workspace, spec)
+        yield SimpleNamespace(
+            workspace=workspace, dataset=dataset, names=names, folder=folder, job=job, spec=spec
+        )
+
+
+def test_every_file_is_imported_or_named_with_its_reason(world: Any) -> None:
+    report: pd.DataFrame = world.dataset.report
+    left_out = report[report["status"] == "left out"]
+    kept = {Path(p).name for p in world.dataset.clips["path"]}
+    assert kept | {Path(p).name for p in left_out["path"]} == set(world.names)
+    assert not kept & {Path(p).name for p in left_out["path"]}
+    assert left_out["reason"].str.len().min() > 5
+    assert not left_out["reason"].str.contains("Traceback|Error").any()
+    assert N / 3 < len(kept) < N
+
+
+def test_lengths_are_those_that_decode(world: Any) -> None:
+    for path, seconds in zip(world.dataset.clips["path"], world.dataset.clips["duration"], strict=True):
+        x, rate = audio.decode(world.folder.parent / path)
+        assert len(x) / rate == seconds
+        assert np.isfinite(x).all()
+
+
+def test_every_clip_is_embedded_or_named_with_its_reason(world: Any) -> None:
+    assert world.job.state == "done"
+    artifact = world.workspace.cache.open(world.spec.key)
+    done = artifact.table("clips")["clip_id"].to_pylist()
+    lost = artifact.table("excluded")["clip_id"].to_pylist()
+    assert sorted(done + lost) == sorted(world.dataset.clips["clip_id"])
+    assert not lost
+
+
+def test_every_upload_is_taken_or_refused_in_a_sentence(world: Any, tmp_path: Path) -> None:
+    taken = 0
+    for name in world.names:
+        try:
+            uploads.save(tmp_path, name, (world.folder / name).read_bytes())
+            taken += 1
+        except uploads.UploadError as error:
+            assert str(error).startswith(name)
+            assert "\n" not in str(error)
+    assert taken > N / 3
+    assert len(list((tmp_path / "uploads").iterdir())) <= taken  # nothing is left of the others
+
+
+def test_every_preview_is_a_picture_and_a_sound(world: Any) -> None:
+    with showing(world.workspace.root):
+        client = TestClient(Starlette(routes=media.routes()))
+        for clip in world.dataset.clips["clip_id"]:
+            for path in (f"/spectrogram/mutated/{clip}", f"/audio/mutated/{clip}?as=wav"):
+                assert client.get(path).status_code == 200
+        data.forget()
