@@ -305,7 +305,7 @@ def train_towers(
     Returns
     -------
     list of ContrastiveModel
-        `embed_audio` takes ``Waveforms(audio, d)``, and `embed_text` vectors of the tower of texts.
+        `embed_audio` takes ``Waveforms(audio, d)`` and `embed_text` vectors of the towers at unit length.
 
     Raises
     ------

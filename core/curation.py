@@ -183,6 +183,7 @@ def curate_specific(
     domain_terms: Iterable[str] = (),
     domain: ArrayLike | None = None,
     share: float = 0.2,
+    threshold: float | None = None,
     temperature: float = 0.07,
 ) -> CuratedPairs:
     """Pair every sound with the k texts nearest to it among those of a domain; see `domain_texts`.
@@ -191,7 +192,7 @@ def curate_specific(
     ----------
     audio, text, k, temperature
         See `curate_unspecific`; k is at most the number of texts of the domain.
-    captions, domain_terms, domain, share
+    captions, domain_terms, domain, share, threshold
         See `domain_texts`.
 
     Raises
@@ -208,8 +209,10 @@ def curate_specific(
     (array([1]), array([1]))
     """
     a, t = _both(audio, text)
-    there = domain_texts(t, captions=captions, domain_terms=domain_terms, domain=domain, share=share)
-    return _paired(a, t, np.flatnonzero(there), k, temperature)
+    inside = domain_texts(
+        t, captions=captions, domain_terms=domain_terms, domain=domain, share=share, threshold=threshold
+    )
+    return _paired(a, t, np.flatnonzero(inside), k, temperature)
 
 
 def domain_texts(
