@@ -97,8 +97,8 @@ def _result(found: Result, file: str) -> None:
         f"**{ui.plain(found.spec.embedding.encoder)}** pairs training clips with captions anew "
         f"({METHODS[found.spec.method]}), whatever belonged together; a projector behind each of its towers, "
         "which stay as they are, is trained on these pairs. **Hard** targets: each clip its own caption "
-        f"alone. **Soft, as released**: also, by {found.spec.beta:.0%}, the captions of clips that are alike to the "
-        "model, and the clips of captions that are. **Softmax**: all captions, by how near they are to the "
+        f"alone. **Soft, as released**: by {found.spec.beta:.0%} also captions of clips that are alike to "
+        "the model, and clips of captions that are. **Softmax**: all captions, by how near they are to the "
         "clip. Held-out clips judge. Intervals over trainings say how much the order of the pairs matters, "
         f"those over test clips how far another test might differ. After {_PAPER}, who tune the whole model."
     )
