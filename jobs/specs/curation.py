@@ -81,8 +81,8 @@ class CuratedTraining(Spec):
     target_temperature: float = 0.07
     n_seeds: int = 5
     seed: int = 0
-    rate: float = 1e-4
-    max_epochs: int = 30
+    rate: float = 1e-3
+    max_epochs: int = 40
     patience: int = 5
     batch_size: int = 128
     validation: float = 0.2
