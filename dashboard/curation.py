@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dashboard import grids as listed
-from dashboard import leakage, tables
+from dashboard import leakage, numbers, tables
 from dashboard.data import workspace as shown_workspace
 from dashboard.memory import once
 from jobs import contrastive, encoders
@@ -99,9 +99,32 @@ def comparisons(shown: Workspace, dataset: Dataset) -> list[Comparison]:
 def named(c: Comparison) -> str:
     """Name a comparison for people."""
     spec = c.spec
-    limits = [f"cosine ≥ {spec.threshold:g}"] if spec.threshold is not None else []
-    words = [spec.embedding.encoder, METHODS[spec.method], *limits, f"{spec.training} captions"]
+    words = [spec.embedding.encoder, METHODS[spec.method], *_limits(spec)]
+    words += ["clean captions"] * (spec.training == "clean") + [numbers.count(spec.n_seeds, "seed")]
     return " · ".join(words + [c.state] * (c.state != "done"))
+
+
+def _limits(spec: CuratedTraining) -> list[str]:
+    found = [f"{spec.k} a clip"] if spec.method.startswith("nearest") else []
+    found += [f"to a class ≥ {spec.domain_threshold:g}"] if spec.method in ("specific", "augmented") else []
+    return found + ([] if spec.threshold is None else [f"to the clip ≥ {spec.threshold:g}"])
+
+
+def chosen(found: Result) -> str:
+    """Say how the pairs of a result were chosen."""
+    spec = found.spec
+    domain = f"captions of cosine ≥ {spec.domain_threshold:g} to a test class"
+    near = f"texts of cosine ≥ {spec.threshold or 0:g} to it"
+    nearest = f"every training clip got the {numbers.count(spec.k, 'caption')} nearest to it"
+    said = {
+        "nearest": nearest,
+        "nearest-specific": f"{nearest}, of those that have a word of a test class or are among the "
+        f"{spec.share:.0%} nearest to one",
+        "unspecific": f"every training clip got all {near}, as released",
+        "specific": f"given pairs were kept that have {domain}, as released",
+        "augmented": f"of the {domain}, every training clip got all {near}, as released",
+    }
+    return said[spec.method]
 
 
 def result(spec: CuratedTraining) -> Result:

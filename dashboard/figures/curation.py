@@ -14,6 +14,9 @@ from dashboard.figures._marks import rule
 from dashboard.figures._rows import estimates, rows
 from dashboard.figures.look import INK, RULE
 
+#: The same for both, which stand side by side.
+_HEIGHT = 430
+
 
 def accuracy_figure(
     names: Sequence[str],
@@ -73,7 +76,7 @@ def accuracy_figure(
         {
             "data": [dots, mean, key],
             "layout": {
-                "height": 130 + 62 * len(names),
+                "height": _HEIGHT,
                 "shapes": [rule("x", chance, theme, dash="dash")],
                 "xaxis": {"title": {"text": title}, "range": _reach(ends), "tickformat": ".2f", "nticks": 6},
                 "yaxis": rows(counts) | {"showgrid": False},
@@ -112,7 +115,7 @@ def difference_figure(
         {
             "data": data,
             "layout": {
-                "height": 130 + 62 * len(names),
+                "height": _HEIGHT,
                 "shapes": [rule("x", 0, theme)],
                 "xaxis": {
                     "title": {"text": title},

@@ -58,7 +58,7 @@ def _result(found: Result, file: str) -> None:
                     found.names,
                     found.accuracies,
                     found.each,
-                    title=f"zero-shot accuracy, n = {of}",
+                    title=f"zero-shot accuracy<br>n = {of}",
                     chance=float(meta["chance"]),
                     theme=theme,
                 ),
@@ -75,7 +75,7 @@ def _result(found: Result, file: str) -> None:
                 lambda: figures.difference_figure(
                     found.pairings,
                     found.differences,
-                    title=f"difference in accuracy, paired, n = {of}",
+                    title=f"difference in accuracy, paired<br>n = {of}",
                     theme=theme,
                 ),
             ),
@@ -94,14 +94,19 @@ def _result(found: Result, file: str) -> None:
         ]
     )
     ui.reading(
-        f"**{ui.plain(found.spec.embedding.encoder)}** pairs training clips with captions anew "
-        f"({METHODS[found.spec.method]}), whatever belonged together; a projector behind each of its towers, "
-        "which stay as they are, is trained on these pairs. **Hard** targets: each clip its own caption "
-        f"alone. **Soft, as released**: by {found.spec.beta:.0%} also captions of clips that are alike to "
-        "the model, and clips of captions that are. **Softmax**: all captions, by how near they are to the "
-        "clip. Held-out clips judge. Intervals over trainings say how much the order of the pairs matters, "
-        f"those over test clips how far another test might differ. After {_PAPER}, who tune the whole model."
+        f"By **{ui.plain(found.spec.embedding.encoder)}**, {curation.chosen(found)}. A projector behind each "
+        "of its towers, which stay as they are, is trained on these pairs. **Hard** targets: each clip its "
+        f"own caption alone. **Soft, as released**: by {found.spec.beta:.0%} also captions of clips that are "
+        "alike to the model, and clips of captions that are. **Softmax**: all captions, by how near they are "
+        "to the clip. Held-out clips judge. Intervals over trainings say how much the order of the pairs "
+        "matters, those over test clips how far another test might differ. "
+        f"After {_PAPER}, who tune the whole model."
     )
+    if found.spec.training == "dirty":
+        st.caption(
+            "Captions that name test classes were among those to choose from: a gain may be the leak that "
+            "this page is about. Clean captions leave them out."
+        )
     some = found.pairs.sort_values("similarity", ascending=False, kind="stable").head(8)
     with st.expander("The surest pairs"):
         ui.table(

@@ -44,7 +44,11 @@ def test_the_page_has_the_numbers_of_the_job(shown: CuratedTraining) -> None:
     assert "Pairs by curation" in text
     assert f"{found.meta['n_pairs']:,}" in text
     assert shown.embedding.encoder in text.replace("\\", "")
-    drawn = [spec for spec in plots(app) if "zero-shot accuracy, n = " in spec]
+    drawn = [
+        spec
+        for spec in plots(app)
+        if "zero-shot accuracy<br>n = " in spec.replace("\\u003c", "<").replace("\\u003e", ">")
+    ]
     assert len(drawn) == 1
     assert f"n = {found.meta['n_test']} test clips of {found.meta['n_test_classes']} classes" in drawn[0]
     assert f"chance {found.meta['chance']:.3f}" in drawn[0]
