@@ -45,6 +45,7 @@ __all__ = [
 ]
 
 _BLOCK_VALUES = 8_000_000  # cosines held at once: 64 MB
+_MOST_PAIRS = 5_000_000  # that a threshold may give
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +145,7 @@ def curate_by_threshold(
     ------
     ValueError
         For spaces of different widths, a threshold or candidates out of range, a temperature that is not
-        positive, or a value that is not finite.
+        positive, a value that is not finite, or more than five million pairs.
 
     Notes
     -----
@@ -169,6 +170,10 @@ def curate_by_threshold(
         cosine = np.clip(np.round(sounds[start : start + step] @ texts.T, 12), -1, 1)
         i, j = np.nonzero(cosine >= threshold)
         parts.append((i + start, rows[j], cosine[i, j]))
+        if sum(len(values) for values, *_ in parts) > _MOST_PAIRS:
+            raise ValueError(
+                f"More than {_MOST_PAIRS:,} pairs have a cosine of {threshold} or more; raise threshold."
+            )
     i, j, similarity = (np.concatenate(values) for values in zip(*parts, strict=True))
     order = np.lexsort((j, -similarity, i))
     return _weighted(i[order], j[order], similarity[order], rows, temperature)

@@ -140,8 +140,7 @@ def result(spec: CuratedTraining) -> Result:
 
 def accuracies_csv(found: Result) -> bytes:
     """Return the mean of each kind of target, then every training."""
-    single = found.models.rename(columns={"accuracy": "mean", "accuracy_low": "low", "accuracy_high": "high"})
-    single = single.assign(n=found.meta["n_test"], over="clips")
+    single = found.models.rename(columns={"accuracy": "mean"}).assign(n=found.meta["n_test"], over="clips")
     columns = ["targets", "seed", "mean", "low", "high", "n", "over"]
     frame = pd.concat([found.accuracies, single], ignore_index=True).reindex(columns=columns)
     return tables.csv(frame.assign(chance=found.meta["chance"]))

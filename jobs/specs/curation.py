@@ -38,8 +38,8 @@ class CuratedTraining(Spec):
     of cosine >= `threshold`.
 
     With S seeds, the result is: ``models.parquet``, a row a model: ``targets``, ``seed``; ``accuracy`` of
-    the test clips among the test classes, ``accuracy_low``, ``accuracy_high`` (Wilson, 95%); ``epochs``,
-    ``best_epoch``, ``temperature``, ``stopped``, ``failed`` (then numbers are NaN).
+    the test clips among the test classes; ``epochs``, ``best_epoch``, ``temperature``, ``stopped``,
+    ``failed`` (then numbers are NaN).
     ``accuracies.parquet``: ``targets`` ("uncurated", the model before training, first), ``mean``,
     ``low``, ``high`` (95%), ``n``, ``over``: "clips" for the uncurated model (Wilson), "seeds" for the
     others (t).

@@ -142,6 +142,12 @@ def test_errors_say_what_to_do() -> None:
         domain_texts(text, domain=text, share=0)
     with pytest.raises(ValueError, match="threshold is 1.5; it is a cosine"):
         curate_by_threshold(audio, text, 1.5)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("core.curation._MOST_PAIRS", 8)
+        with pytest.raises(
+            ValueError, match="More than 8 pairs have a cosine of -1 or more; raise threshold"
+        ):
+            curate_by_threshold(audio, text, -1)
     with pytest.raises(ValueError, match="candidates run from 1 to 3; there are 3 texts"):
         curate_by_threshold(audio, text, candidates=[1, 3])
     with pytest.raises(ValueError, match="beta is 2; it must be from 0 to 1"):
