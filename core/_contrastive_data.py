@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 
+from core.curation import released_targets, soft_targets
+
 # What is drawn, each from a sequence of its own: [seed, this, epoch].
 _WEIGHTS, _ORDER, _CROPS, _SPLIT, _DROPOUT = range(5)
 VALIDATION_CROPS = 2**31  # the epoch that the crops of validation are drawn for
@@ -100,6 +102,10 @@ class Pairs:
     validation: np.ndarray
 
 
+#: What sounds (rows) and captions (columns) of a batch are to each other; or that by sound, and by caption.
+Targets = np.ndarray | tuple[np.ndarray, np.ndarray]
+
+
 class SoftTargets:
     """How well any sounds and captions fit: the weight of their pair, of one that is there twice the sum."""
 
@@ -109,6 +115,39 @@ class SoftTargets:
     def __call__(self, pairs: np.ndarray) -> np.ndarray:
         """Return targets of a batch of pairs, (b, b) float32: row a sound, column a caption."""
         return self._weights[pairs[:, 0]][:, pairs[:, 1]].toarray().astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Teacher:
+    """A space that is held fixed while a model is trained, and says how well the pairs of a batch fit.
+
+    Attributes
+    ----------
+    audio : (n, d) array
+        Every sound in it.
+    text : (c, d) array
+        Every caption in it.
+    targets : {"released", "softmax"}
+        "released": `core.curation.released_targets`, for `core.losses.kl_clip_loss`. "softmax":
+        `core.curation.soft_targets`, for `core.losses.soft_clip_loss`.
+    beta : float
+        Of the first.
+    temperature : float
+        Of the second.
+    """
+
+    audio: np.ndarray
+    text: np.ndarray
+    targets: str = "released"
+    beta: float = 0.3
+    temperature: float = 0.07
+
+    def __call__(self, pairs: np.ndarray) -> Targets:
+        """Return targets of a batch of pairs: two of shape (b, b), by sound and by text, or one for both."""
+        audio, text = self.audio[pairs[:, 0]], self.text[pairs[:, 1]]
+        if self.targets == "softmax":
+            return soft_targets(audio, text, temperature=self.temperature)
+        return released_targets(audio, text, beta=self.beta)
 
 
 def random_crops(sounds: Sounds, rows: np.ndarray, recipe: Cropping, places: np.ndarray) -> np.ndarray:

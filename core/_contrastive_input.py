@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from torch import nn
 
 from core._arrays import matrix
-from core._contrastive_data import SoftTargets, Sounds, prepared, split_pairs, windows
+from core._contrastive_data import SoftTargets, Sounds, Targets, prepared, split_pairs, windows
 from core._contrastive_model import Material, Task, embed_texts, fitting_threads, precision
 from core._contrastive_recipe import ContrastiveRecipe, ModelPlan
 
@@ -128,7 +128,15 @@ def prepared_models(
     return tasks, material
 
 
-def _soft_targets(plan: ModelPlan, shape: tuple[int, int]) -> SoftTargets | None:
+def _soft_targets(plan: ModelPlan, shape: tuple[int, int]) -> Callable[[np.ndarray], Targets] | None:
+    if plan.teacher is not None:
+        rows = (len(plan.teacher.audio), len(plan.teacher.text))
+        if plan.weights is not None or rows != shape:
+            raise ValueError(
+                f"The teacher of {plan.name} has {rows[0]} sounds and {rows[1]} captions for {shape[0]} and "
+                f"{shape[1]}; it needs as many, and a plan with a teacher has no weights."
+            )
+        return plan.teacher
     if plan.weights is None:
         return None
     weights = np.asarray(plan.weights, dtype=np.float64)

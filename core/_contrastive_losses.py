@@ -109,8 +109,76 @@ def soft_clip_loss(
     return (losses[0] + losses[1]) / 2
 
 
+def kl_clip_loss(
+    audio: torch.Tensor,
+    text: torch.Tensor,
+    by_audio: torch.Tensor,
+    by_text: torch.Tensor,
+    *,
+    scale: torch.Tensor | float,
+    clamp: float = 100.0,
+) -> torch.Tensor:
+    """Soft-labelled contrastive loss of the released curation code: divergence of the model from its targets.
+
+    With C = scale · E_a E_tᵀ, P the softmax of its rows and Q that of its columns, the mean of
+    Σ_ij A_ij (log A_ij - log P_ij) / n and Σ_ij T_ij (log T_ij - log Q_ji) / n, where A and T are the targets
+    as they are, not brought to sum 1: a sound that is like many of its batch counts more. With identities
+    for targets it is `clip_loss`.
+
+    Parameters
+    ----------
+    audio, text : (n, D) tensors
+        Embeddings of unit length.
+    by_audio, by_text : (n, n) tensors
+        A and T, as `core.curation.released_targets` gives them. Values that are not above 0 count as 0: the
+        released code does so by the version of torch that it asks for (1.10); newer ones would give NaN.
+    scale : scalar tensor or float
+        As in `clip_loss`.
+    clamp : float, default 100.0
+        Beyond which values of C are cut off, above alone.
+
+    Returns
+    -------
+    scalar tensor
+        In nats; below 0 where rows sum to less than 1.
+
+    Raises
+    ------
+    ValueError
+        For what `clip_loss` refuses, or targets of another shape or not finite.
+
+    References
+    ----------
+    Z. Wang et al., "Unsupervised improvement of audio-text cross-modal representations", WASPAA 2023, and the
+    code that its authors released (zhepeiw/clap_curation, ``SoftCLAPLoss``).
+
+    Examples
+    --------
+    >>> unit, alike = torch.eye(2), torch.tensor([[1.0, 0.3], [0.3, 1.0]])
+    >>> round(float(kl_clip_loss(unit, unit, alike, alike, scale=1.0)), 4)
+    0.346
+    """
+    similarities = _similarities(audio, text, scale, clamp, low=-float("inf"))
+    losses = []
+    for values, targets in ((similarities, by_audio), (similarities.T, by_text)):
+        if targets.shape != values.shape or not bool(torch.isfinite(targets).all()):
+            raise ValueError(
+                f"targets have shape {tuple(targets.shape)}; for {len(audio)} pairs they must be "
+                f"{tuple(values.shape)}, all of them finite."
+            )
+        weights = targets.to(values).clamp_min(0)
+        each = torch.xlogy(weights, weights) - weights * values.log_softmax(dim=1)
+        losses.append(each.sum() / len(audio))
+    return (losses[0] + losses[1]) / 2
+
+
 def _similarities(
-    audio: torch.Tensor, text: torch.Tensor, scale: torch.Tensor | float, clamp: float
+    audio: torch.Tensor,
+    text: torch.Tensor,
+    scale: torch.Tensor | float,
+    clamp: float,
+    *,
+    low: float | None = None,
 ) -> torch.Tensor:
     if audio.ndim != 2 or audio.shape != text.shape or len(audio) < 2:
         raise ValueError(
@@ -119,4 +187,4 @@ def _similarities(
         )
     if not clamp > 0:
         raise ValueError(f"clamp is {clamp}; it must be above 0.")
-    return (scale * (audio @ text.T)).clamp(-clamp, clamp)
+    return (scale * (audio @ text.T)).clamp(-clamp if low is None else low, clamp)

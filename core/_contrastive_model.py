@@ -14,8 +14,8 @@ from torch import nn
 from core._contrastive_data import (
     VALIDATION_CROPS,
     Pairs,
-    SoftTargets,
     Sounds,
+    Targets,
     batches,
     crop_places,
     epoch_pairs,
@@ -23,7 +23,7 @@ from core._contrastive_data import (
     torch_seed,
     uniform_weights,
 )
-from core._contrastive_losses import clip_loss, soft_clip_loss
+from core._contrastive_losses import clip_loss, kl_clip_loss, soft_clip_loss
 from core._contrastive_recipe import ContrastiveRecipe, ModelPlan
 from core._contrastive_weights import Arrays, load, moments_of, named, restore, weights_of
 
@@ -122,7 +122,7 @@ class Task:
     plan: ModelPlan
     seed: int
     pairs: Pairs
-    soft: SoftTargets | None = None
+    soft: Callable[[np.ndarray], Targets] | None = None
 
     @property
     def train_clips(self) -> np.ndarray:
@@ -177,15 +177,23 @@ class Heads(nn.Module):
         self.log_scale = nn.Parameter(-torch.tensor(recipe.temperature).log())
         self.log_scale.requires_grad_(recipe.learn_temperature)
 
+    def begin(self, plan: ModelPlan) -> Heads:
+        """Take the weights that a plan begins with, if it has any."""
+        parts = {"audio_projector": self.audio_projector, "text_projector": self.text_projector}
+        load(parts, plan.start or {})
+        return self
+
     def loss(
-        self, x_a: torch.Tensor, x_t: torch.Tensor, clamp: float, targets: np.ndarray | None = None
+        self, x_a: torch.Tensor, x_t: torch.Tensor, clamp: float, targets: Targets | None = None
     ) -> torch.Tensor:
         """CLIP loss of a batch of pairs, soft where there are targets."""
         audio, text, scale = self.audio_projector(x_a), self.text_projector(x_t), self.log_scale.exp()
         if targets is None:
             return clip_loss(audio, text, scale=scale, clamp=clamp)
-        soft = torch.from_numpy(targets).to(x_a.device)
-        return soft_clip_loss(audio, text, soft, scale=scale, clamp=clamp)
+        if isinstance(targets, tuple):
+            by_audio, by_text = (torch.from_numpy(t).to(audio) for t in targets)
+            return kl_clip_loss(audio, text, by_audio, by_text, scale=scale, clamp=clamp)
+        return soft_clip_loss(audio, text, torch.from_numpy(targets).to(audio), scale=scale, clamp=clamp)
 
 
 class Learner:
@@ -207,7 +215,7 @@ class Learner:
         self.curves = np.full((_CURVES, self._recipe.max_epochs), np.nan, dtype=np.float32)
         self._audio, self._text = material.backbones[task.plan.backbone], material.text_backbone
         heads = Heads(self._audio.dim, material.x_t.shape[1], self._recipe, task.seed)  # type: ignore[arg-type]
-        self._heads = heads.to(material.device)
+        self._heads = heads.begin(task.plan).to(material.device)
         self._best: Arrays = {}
         self._best_loss = np.inf
         self._begin(self._recipe.frozen_rate)
@@ -394,7 +402,7 @@ class Learner:
     def _finite(self) -> bool:
         return all(bool(torch.isfinite(w).all()) for w in self._learned())
 
-    def _targets(self, pairs: np.ndarray) -> np.ndarray | None:
+    def _targets(self, pairs: np.ndarray) -> Targets | None:
         return None if self.task.soft is None else self.task.soft(pairs)
 
     def _fail(self, what: str) -> None:

@@ -7,7 +7,14 @@ import copy
 import numpy as np
 import torch
 
-from core._contrastive_data import VALIDATION_CROPS, batches, crop_places, epoch_pairs, torch_seed
+from core._contrastive_data import (
+    VALIDATION_CROPS,
+    Targets,
+    batches,
+    crop_places,
+    epoch_pairs,
+    torch_seed,
+)
 from core._contrastive_model import Heads, Material, Task, Trained, embed_texts, precision
 from core._contrastive_weights import Arrays, weights_of
 
@@ -22,7 +29,8 @@ def _train(task: Task, material: Material) -> Trained:
     recipe, device, seed = material.recipe, material.device, task.seed
     audio = copy.deepcopy(material.backbones[task.plan.backbone])
     text = copy.deepcopy(material.text_backbone) if recipe.tune_text else None
-    heads = Heads(audio.dim, material.x_t.shape[1], recipe, seed).to(device)  # type: ignore[arg-type]
+    heads = Heads(audio.dim, material.x_t.shape[1], recipe, seed)  # type: ignore[arg-type]
+    heads.begin(task.plan).to(device)
     networks: dict[str, torch.nn.Module] = {"heads": heads}
     learned = [w for w in heads.parameters() if w.requires_grad]
     optimiser = torch.optim.Adam(learned, lr=recipe.frozen_rate)
@@ -110,7 +118,9 @@ def _train(task: Task, material: Material) -> Trained:
     return Trained(best, curves, best_epoch, recipe.max_epochs, "", "")
 
 
-def _targets(task: Task, pairs: np.ndarray) -> np.ndarray | None:
+def _targets(task: Task, pairs: np.ndarray) -> Targets | None:
+    if task.plan.teacher is not None:
+        return task.plan.teacher(pairs)
     if task.plan.weights is None:
         return None
     weight: dict[tuple[int, int], float] = {}

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from core._contrastive_data import Teacher
 
 
 @dataclass(frozen=True)
@@ -178,9 +183,16 @@ class ModelPlan:
     weights : (p,) array, optional
         How well each pair fits, above 0, as `core.curation` gives it. The loss is then `soft_clip_loss`: what
         a sound and a caption of a batch are to each other is the weight of their pair, 0 if there is none.
+    teacher : Teacher, optional
+        Instead of weights, a space that says how well the sounds and captions of a batch fit.
+    start : mapping of str to array, optional
+        Weights that the projectors begin with, named as in `core.contrastive.ContrastiveModel.state`; by
+        default they are drawn.
     """
 
     name: str
     backbone: str
     pairs: np.ndarray = field(repr=False)
     weights: np.ndarray | None = field(default=None, repr=False)
+    teacher: Teacher | None = field(default=None, repr=False)
+    start: Mapping[str, np.ndarray] | None = field(default=None, repr=False)

@@ -24,6 +24,22 @@ def load(parts: Mapping[str, nn.Module], weights: Mapping[str, np.ndarray]) -> N
             network.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in own.items()})
 
 
+def unchanging_projectors(dim: int) -> Arrays:
+    """Return weights of both projectors by which (b, dim) vectors of unit length come out as they went in.
+
+    The hidden layer is twice as wide: it has the positive part of x and that of -x, which the second layer
+    subtracts.
+    """
+    eye = np.eye(dim, dtype=np.float32)
+    own = {
+        "first.weight": np.concatenate([eye, -eye]),
+        "first.bias": np.zeros(2 * dim, dtype=np.float32),
+        "second.weight": np.concatenate([eye, -eye], axis=1),
+        "second.bias": np.zeros(dim, dtype=np.float32),
+    }
+    return {f"{part}.{n}": a for part in ("audio_projector", "text_projector") for n, a in own.items()}
+
+
 def weights_of(parts: Mapping[str, nn.Module]) -> Arrays:
     """Return copies of all weights, named by part."""
     return {

@@ -7,14 +7,16 @@ in which those that share a backbone share its passes while it is frozen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike
 from torch import nn
 
-from core._arrays import class_codes
-from core._contrastive_data import Sounds, Waveforms
+from core._arrays import class_codes, matrix, unit_rows
+from core._contrastive_data import Sounds, Teacher, Waveforms
 from core._contrastive_grid import fingerprint_of, train_all
 from core._contrastive_input import (
     check_seed,
@@ -35,6 +37,7 @@ from core._contrastive_trained import (
     failed_model,
     finished,
 )
+from core._contrastive_weights import unchanging_projectors
 from core._training import Checkpoint, Progress
 
 __all__ = [
@@ -49,6 +52,7 @@ __all__ = [
     "Pretrained",
     "Progress",
     "Sounds",
+    "Teacher",
     "Watch",
     "Waveforms",
     "embed_sounds",
@@ -56,6 +60,7 @@ __all__ = [
     "pretrain",
     "train_grid",
     "train_model",
+    "train_towers",
 ]
 
 #: Called after every epoch of any model with the curves so far, (models, 5, epochs) float32, NaN where none.
@@ -258,9 +263,113 @@ def train_grid(
         material.x_t.cpu().numpy(),
         *(part for t in tasks for part in (t.plan.backbone, str(t.seed), t.plan.pairs)),
         *(repr(None if t.plan.weights is None else np.asarray(t.plan.weights).tolist()) for t in tasks),
+        *(part for t in tasks for part in _further(t.plan)),
     )
     found = train_all(tasks, material, fingerprint, progress, watch, checkpoint)
     return [
         finished(task, material, trained, backbones, text_backbone)
         for task, trained in zip(tasks, found, strict=True)
     ]
+
+
+def train_towers(
+    plans: Sequence[ModelPlan],
+    audio: ArrayLike,
+    text: ArrayLike,
+    *,
+    recipe: ContrastiveRecipe | None = None,
+    seeds: Sequence[int],
+    progress: Progress | None = None,
+    watch: Watch | None = None,
+    checkpoint: Checkpoint | None = None,
+    device: str | None = None,
+) -> list[ContrastiveModel]:
+    """Train projectors behind two towers that are held fixed, beginning with the space that they share.
+
+    Each projector is as wide as it takes to leave its vectors as they are, and begins so: before the first
+    step a model is its teacher. It is trained by `train_grid`.
+
+    Parameters
+    ----------
+    plans : sequence of ModelPlan
+        Pairs are rows of `audio` and `text`; `backbone` and `start` are filled in.
+    audio : (n, d) array_like
+        E_a of the sounds by the tower of sounds.
+    text : (c, d) array_like
+        E_t of the captions by the tower of texts, in the same space.
+    recipe : ContrastiveRecipe, optional
+        Its `dim`, `hidden`, `frozen_epochs` and what it says of crops are filled in.
+    seeds, progress, watch, checkpoint, device
+        As of `train_grid`.
+
+    Returns
+    -------
+    list of ContrastiveModel
+        `embed_audio` takes ``Waveforms(audio, d)`` and `embed_text` vectors of the towers at unit length.
+
+    Raises
+    ------
+    ValueError
+        For towers of different widths or what `train_grid` refuses.
+
+    Examples
+    --------
+    >>> audio = np.repeat(np.eye(3), 10, axis=0)
+    >>> plan = ModelPlan("hard", "", np.stack([np.arange(30), np.arange(30) // 10], axis=1))
+    >>> recipe = ContrastiveRecipe(max_epochs=2, rate=1e-3)
+    >>> (model,) = train_towers([plan], audio, np.eye(3)[[1, 2, 0]], recipe=recipe, seeds=[0])
+    >>> model.embed_text(np.eye(3))[1].shape, model.epochs
+    ((3, 3), 2)
+    """
+    a, t = matrix(audio, "audio"), matrix(text, "text")
+    d = a.shape[1]
+    if t.shape[1] != d:
+        raise ValueError(
+            f"audio has {d} dimensions and text {t.shape[1]}; both towers must be of one common space."
+        )
+    # A vector is a recording of d samples that no crop cuts.
+    fitting = replace(
+        recipe or ContrastiveRecipe(),
+        dim=d,
+        hidden=2 * d,
+        frozen_epochs=0,
+        tune_text=False,
+        sample_rate=d,
+        seconds=1.0,
+        standardise=False,
+    )
+    start = unchanging_projectors(d)
+    return train_grid(
+        [replace(plan, backbone="tower", start=start) for plan in plans],
+        Waveforms(unit_rows(a), d),
+        unit_rows(t),
+        backbones={"tower": _Tower(d)},
+        recipe=fitting,
+        seeds=seeds,
+        progress=progress,
+        watch=watch,
+        checkpoint=checkpoint,
+        device=device,
+    )
+
+
+class _Tower(nn.Module):
+    """Gives vectors as they are: what a tower that is held fixed makes of its sounds is known."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+
+def _further(plan: ModelPlan) -> Iterator[str | np.ndarray]:
+    """Yield what tells a plan from others besides pairs and weights."""
+    if plan.teacher is not None:
+        teacher = plan.teacher
+        yield f"{teacher.targets} {teacher.beta} {teacher.temperature}"
+        yield from (np.asarray(teacher.audio), np.asarray(teacher.text))
+    for name, array in sorted((plan.start or {}).items()):
+        yield name
+        yield np.asarray(array)

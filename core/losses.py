@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 
 from core._angular_losses import VARIANTS, add_loss, add_loss_soft, orthogonal_projection_loss
-from core._contrastive_losses import clip_loss, soft_clip_loss
+from core._contrastive_losses import clip_loss, kl_clip_loss, soft_clip_loss
 
 __all__ = [
     "VARIANTS",
@@ -19,6 +19,7 @@ __all__ = [
     "cross_entropy",
     "focal_loss",
     "harmonic_sums",
+    "kl_clip_loss",
     "orthogonal_projection_loss",
     "soft_clip_loss",
     "warp_loss",

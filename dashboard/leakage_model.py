@@ -63,7 +63,9 @@ def by_class(found: Result, model: str) -> ByClass:
     """Return the accuracy of each class by one model, and by the others, the best class first."""
     shown = judged(found, model)
     others = [n for n in found.good["name"].astype(str) if n != model]
-    rest = np.array([judged(found, n).accuracy[:, 0] for n in others]).reshape(len(others), -1)
+    rest = np.array([judged(found, n).accuracy[:, 0] for n in others]).reshape(
+        len(others), len(shown.classes)
+    )
     order = np.lexsort((np.array(shown.classes), -np.nan_to_num(shown.accuracy[:, 0], nan=-1)))
     return ByClass(
         [shown.classes[i] for i in order.tolist()],

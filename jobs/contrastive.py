@@ -19,6 +19,7 @@ from jobs.measures import class_texts, of_pairs
 from jobs.specs import (
     ClassAnalogies,
     ContrastiveGrid,
+    CuratedTraining,
     EmbedAudio,
     EmbedText,
     Separability,
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
 
 #: Recipes by name, and the audio backbone that goes with each.
 RECIPES: dict[str, tuple[ContrastiveRecipe, str]] = {"small": (SMALL, "small"), "paper": (PAPER, "cnn14")}
+_ADD_CAPTIONS = (
+    "give the clip table a column caption, or add a dataset that has some (`hearspace add NAME FOLDER "
+    "--adapter captions`)"
+)
 #: Of the classes of a family, one in so many is tested.
 EVERY = 4
 #: The stages of a grid whose curves are shown while it trains, see `jobs.live`.
@@ -69,10 +74,7 @@ def grid_of(dataset: Dataset, *, recipe: str = "small", **settings: Any) -> Cont
     if "captions" not in settings:
         captions = captions_of(dataset)
         if captions.empty:
-            raise SpecError(
-                f"Dataset {dataset.name} has no captions to train on; give the clip table a column caption, "
-                "or add a dataset that has some (`hearspace add NAME FOLDER --adapter captions`)."
-            )
+            raise SpecError(f"Dataset {dataset.name} has no captions to train on; {_ADD_CAPTIONS}.")
         settings["captions"] = captions_fingerprint(captions)
     found, backbone = RECIPES[recipe]
     given = {name: getattr(found, name) for name in ContrastiveRecipe.__dataclass_fields__}
@@ -282,6 +284,49 @@ def classification(
     return ZeroShotClassification(
         embedding=heard, texts=texts, labels=dataset.labels_fingerprint, classes=tuple(classes)
     )
+
+
+def curated_training(
+    dataset: Dataset,
+    embedding: EmbedAudio,
+    *,
+    text: str | None = None,
+    captions: str | None = None,
+    **settings: Any,
+) -> CuratedTraining:
+    """Return the training on pairs of a dataset that a model of two towers curates.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    embedding : EmbedAudio
+        By an encoder that embeds texts as well, or E_a of a model that was trained here.
+    text : str, optional
+        Encoder of the texts; the same by default.
+    captions : str, optional
+        Their fingerprint where it is known.
+    **settings
+        Any other field of `CuratedTraining`.
+
+    Raises
+    ------
+    SpecError
+        With one sentence: no captions, classes that cannot be tested, or a space without texts.
+    """
+    if captions is None:
+        table = captions_of(dataset)
+        if table.empty:
+            raise SpecError(f"Dataset {dataset.name} has no captions to choose from; {_ADD_CAPTIONS}.")
+        captions = captions_fingerprint(table)
+    spec = CuratedTraining(
+        embedding=embedding,
+        labels=dataset.labels_fingerprint,
+        captions=captions,
+        text_encoder=text or "",
+        **settings,
+    )
+    held_out_classes(dataset, spec.split.test_classes)
+    return spec
 
 
 def _trained_towers(

@@ -7,6 +7,7 @@ import streamlit as st
 from dashboard import data, leakage, numbers, state, ui
 from dashboard.data import Clips
 from dashboard.leakage import Grid, Result
+from dashboard.views import _leakage_curation as curation
 from dashboard.views import _leakage_leaks as leaks
 from dashboard.views import _leakage_learning as learning
 from dashboard.views import _leakage_maps as maps
@@ -56,6 +57,7 @@ def render(workspace: Workspace) -> None:
         else:
             ui.pending(workspace, [grid.spec], "leakage-pending")
             learning.live(workspace, grid.spec)
+    curation.show(workspace, view, dataset, grids)
     view.write()
     with notes:
         ui.notes(view.notes)

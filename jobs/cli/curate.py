@@ -1,7 +1,8 @@
-"""The command that pairs sounds with texts that nobody has paired, by a model that embeds both."""
+"""Commands of pairs that a model of sounds and texts curates: a table of them, and training on them."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,12 +10,15 @@ import numpy as np
 import pandas as pd
 import typer
 
-from jobs import encoders
+from jobs import contrastive, encoders
 from jobs.cli.common import JsonOption, WorkspaceOption, compute, open_workspace, say, show, space_of
-from jobs.cli.train import DatasetArgument
-from jobs.specs import SpecError
+from jobs.cli.train import DatasetArgument, train_app
+from jobs.cli.work import BackgroundOption, PrintSpecOption, put_off
+from jobs.specs import CURATIONS, TARGETS, CuratedTraining, SpecError
 from jobs.text_files import read_texts
 
+#: What the released code makes of a label.
+PROMPT = CuratedTraining.prompt
 #: Texts that are embedded at once.
 _TEXTS = 256
 #: Pairs that are shown.
@@ -22,8 +26,9 @@ _SHOWN = 10
 
 
 def register(app: typer.Typer) -> None:
-    """Add this command to the program."""
+    """Add these commands, the second to the group `train`, which is part of the program already."""
     app.command()(curate)
+    train_app.command("curated")(train)
 
 
 def curate(
@@ -34,6 +39,12 @@ def curate(
         Path | None, typer.Option(help="CSV to write: path, label, caption, similarity and weight.")
     ] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="Texts for each sound.")] = 1,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            help="Instead of k texts: every text of this cosine or more. The released code has 0.75."
+        ),
+    ] = None,
     term: Annotated[
         list[str] | None,
         typer.Option(help="Keep to texts of a domain that this names, or that are near it; may be repeated."),
@@ -41,6 +52,13 @@ def curate(
     share: Annotated[
         float, typer.Option(help="Part of the texts, the nearest to the terms, that is of the domain.")
     ] = 0.2,
+    domain_threshold: Annotated[
+        float | None,
+        typer.Option(
+            help="Instead of words and share: texts of this cosine or more to “this is a sound of <term>”. "
+            "The released code has 0.7."
+        ),
+    ] = None,
     temperature: Annotated[float, typer.Option(help="Of the weights of several texts of a sound.")] = 0.07,
     as_json: JsonOption = False,
     workspace: WorkspaceOption = None,
@@ -48,14 +66,15 @@ def curate(
     """Pair sounds with the texts nearest to them, which can then be trained on.
 
     Without `--term` any text may be chosen (domain-unspecific curation); with terms only those that hold a
-    word of one, or that are nearest to them (domain-specific). Weights say how a sound's k texts share it. A
+    word of one, or that are nearest to them (domain-specific). Weights say how a sound's texts share it. With
+    `--threshold` 0.75, or 0.7 and `--domain-threshold` 0.7, pairs are those of the authors' released code. A
     table with one text a sound, put into their folder, is a dataset by the adapter csv.
 
     Example: `hearspace curate birds transformers:laion/clap-htsat-unfused texts.txt --term bird --out a.csv`
 
     Exit status: 0 when all sounds have a text, 1 if the sounds could not be embedded, 2 for what cannot be.
     """
-    from core.curation import curate_specific, curate_unspecific
+    from core.curation import curate_by_threshold, curate_specific, curate_unspecific, domain_texts
 
     ws = open_workspace(workspace)
     ds = ws.dataset(dataset)
@@ -69,10 +88,19 @@ def curate(
     clips = artifact.table("clips", ["clip_id"]).column("clip_id").to_pylist()
     audio = np.asarray(artifact.array("embeddings"))
     embedded = _embedded(model, told)
-    how: dict[str, Any] = {"temperature": temperature}
-    if term:
-        how |= {"captions": told, "domain_terms": term, "domain": _embedded(model, term), "share": share}
-    pairs = (curate_specific if term else curate_unspecific)(audio, embedded, k, **how)
+    domain: dict[str, Any] = {}
+    if term and domain_threshold is not None:
+        prompts = [PROMPT.replace("{}", name) for name in term]
+        domain = {"domain": _embedded(model, prompts), "threshold": domain_threshold}
+    elif term:
+        domain = {"captions": told, "domain_terms": term, "domain": _embedded(model, term), "share": share}
+    if threshold is not None:
+        inside = np.flatnonzero(domain_texts(embedded, **domain)) if term else None
+        pairs = curate_by_threshold(audio, embedded, threshold, candidates=inside, temperature=temperature)
+    elif term:
+        pairs = curate_specific(audio, embedded, k, **domain, temperature=temperature)
+    else:
+        pairs = curate_unspecific(audio, embedded, k, temperature=temperature)
     about = ds.clips.set_index("clip_id").loc[[clips[i] for i in pairs.audio]]
     table = pd.DataFrame(
         {
@@ -95,6 +123,118 @@ def curate(
     say(
         f"{len(table):,} pairs of {len(clips):,} sounds with {len(set(pairs.text.tolist())):,} of "
         f"{len(pairs.candidates):,} texts{f', in {out}' if out else ''}."
+    )
+
+
+def train(
+    dataset: DatasetArgument,
+    encoder: Annotated[
+        str,
+        typer.Argument(
+            help="A model of sound and text: transformers:<a CLAP>, or a space trained:ea-… of here."
+        ),
+    ],
+    text: Annotated[str | None, typer.Option(help="Encoder of the texts. [default: the same]")] = None,
+    method: Annotated[
+        str,
+        typer.Option(help=f"How pairs are chosen: {', '.join(CURATIONS)}; the last three as released."),
+    ] = CuratedTraining.method,
+    k: Annotated[int | None, typer.Option("-k", help="Texts for each sound, by the nearest.")] = None,
+    share: Annotated[
+        float | None, typer.Option(help="Part of the texts that is of the domain, by nearest-specific.")
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(help="Least cosine of sound and text. [default: 0.75 unspecific, 0.7 augmented]"),
+    ] = None,
+    domain_threshold: Annotated[
+        float | None, typer.Option(help="Least cosine of a caption and a prompt. [default: 0.7]")
+    ] = None,
+    prompt: Annotated[
+        str | None, typer.Option(help="Sentence around a class name. [default: this is a sound of {}]")
+    ] = None,
+    training: Annotated[
+        str | None, typer.Option(help="dirty, or clean: without captions that name a test class.")
+    ] = None,
+    test_class: Annotated[
+        list[str] | None,
+        typer.Option(help="Test this class; may be repeated. [default: every fourth of each family]"),
+    ] = None,
+    test_share: Annotated[float | None, typer.Option(help="Share of their clips that judge.")] = None,
+    targets: Annotated[str | None, typer.Option(help=f"Of {','.join(TARGETS)}. [default: all]")] = None,
+    beta: Annotated[float | None, typer.Option(help="Share of the teacher, released targets.")] = None,
+    target_temperature: Annotated[float | None, typer.Option(help="Of the softmax targets.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Trainings of each kind of target. [default: 5]")] = None,
+    seed: Annotated[int | None, typer.Option(help="The first seed.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
+    max_epochs: Annotated[int | None, typer.Option(help="Epochs at most.")] = None,
+    patience: Annotated[int | None, typer.Option(help="Stop after so many epochs without better.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Pairs a step.")] = None,
+    background: BackgroundOption = False,
+    print_spec: PrintSpecOption = False,
+    as_json: JsonOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Curate pairs of a dataset's sounds and captions, train on them, and see whether accuracy rises.
+
+    The model pairs training clips with captions anew, whatever belonged together; projectors behind its two
+    towers are trained on these pairs with hard and with soft targets, several seeds of each; held-out clips
+    judge them and the model as it was. The page Leakage lab shows the result.
+
+    Example: `hearspace train curated clotho transformers:laion/clap-htsat-unfused --method augmented`
+
+    Exit status: 0 when all is trained, 1 if a job failed, 2 for unknown names or what cannot be.
+    """
+    ws = open_workspace(workspace)
+    ds = ws.dataset(dataset)
+    settings = {
+        "method": method,
+        "k": k,
+        "share": share,
+        "threshold": threshold,
+        "domain_threshold": domain_threshold,
+        "prompt": prompt,
+        "training": training,
+        "test_classes": tuple(test_class) if test_class else None,
+        "test_share": test_share,
+        "targets": tuple(part.strip() for part in targets.split(",")) if targets is not None else None,
+        "beta": beta,
+        "target_temperature": target_temperature,
+        "n_seeds": seeds,
+        "seed": seed,
+        "rate": rate,
+        "max_epochs": max_epochs,
+        "patience": patience,
+        "batch_size": batch_size,
+    }
+    given = {name: value for name, value in settings.items() if value is not None}
+    spec = contrastive.curated_training(ds, space_of(ws, ds, encoder), text=text, **given)
+    if print_spec:
+        print(json.dumps(spec.to_json(), ensure_ascii=False))
+        return
+    if background:
+        put_off(ws, [spec], as_json=as_json)
+        return
+    compute(ws, [spec], quiet=as_json)
+    result = ws.cache.open(spec.key)
+    tables = {
+        name: [
+            {key: None if value != value else value for key, value in row.items()}
+            for row in result.table(name).to_pylist()
+        ]
+        for name in ("accuracies", "differences", "models")
+    }
+    if as_json:
+        show([{"key": spec.key, **result.meta, **tables}], (), as_json=True, empty="")
+        return
+    meta = result.meta
+    show(tables["accuracies"], ("targets", "mean", "low", "high", "n", "over"), as_json=False, empty="")
+    rows = [row | {"difference": f"{row['a']} - {row['b']}"} for row in tables["differences"]]
+    show(rows, ("difference", "over", "mean", "low", "high", "p", "n"), as_json=False, empty="")
+    say(
+        f"{meta['n_pairs']:,} pairs of {meta['n_sounds']:,} sounds with {meta['n_texts']:,} of "
+        f"{meta['n_candidates']:,} captions, {meta['same_class']:.0%} of them of the sound's class; "
+        f"{meta['n_test']:,} test clips of {meta['n_test_classes']} classes, chance is {meta['chance']:.3f}."
     )
 
 

@@ -19,6 +19,7 @@ RUNNERS = {
     "Baselines": "jobs.runners.baselines:baselines",
     "ClassAnalogies": "jobs.runners.paired:class_analogies",
     "ContrastiveGrid": "jobs.runners.contrastive:contrastive_grid",
+    "CuratedTraining": "jobs.runners.curation:curated_training",
     "EmbedAudio": "jobs.runners.embed:embed_audio",
     "EmbedQuery": "jobs.runners.query:embed_query",
     "EmbedText": "jobs.runners.embed:embed_text",

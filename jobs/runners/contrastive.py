@@ -77,6 +77,7 @@ def contrastive_grid(spec: ContrastiveGrid, context: JobContext) -> None:
         pretrained=pretrained,
         starts=[_start(spec, name, backbones, pretrained, sounds, readable, asked) for name in backbones],
         prompts=said.prompts[0],
+        captions=[_captions(model, said, len(asked.texts)) for model in models],
         x_t0=said.vectors.mean(axis=0, dtype=np.float64).astype(np.float32),
         text_backbone=said.backbone,
         n_unreadable=len(unreadable),
@@ -316,3 +317,10 @@ def _embedded(
     x_a, E_a = model.embed_audio(sounds, readable)
     x_t, E_t = said.embedded(model)
     return measured.Embedded(_wide(x_a, readable, asked), _wide(E_a, readable, asked), x_t, E_t)
+
+
+def _captions(model: ContrastiveModel, said: _Said, n: int) -> np.ndarray:
+    """Return E_t of the n captions, NaN where the model failed."""
+    if model.failed:
+        return np.full((n, model.recipe.dim), np.nan, dtype=np.float32)
+    return model.embed_text(said.captions)[1]

@@ -15,7 +15,7 @@ from torch import nn
 from core.audio_networks import Cnn14, SmallCNN, load_panns
 from jobs import encoders
 from jobs.runners import shards
-from jobs.specs import ContrastiveGrid
+from jobs.specs import ContrastiveGrid, CuratedTraining
 
 #: Text encoders that can be trained: models of sentence-transformers.
 TUNABLE = ("minilm", "sentence-transformers")
@@ -109,7 +109,10 @@ def text_backbone_of(spec: ContrastiveGrid) -> TextBackbone:
 
 
 def text_vectors(
-    spec: ContrastiveGrid, texts: Sequence[str], folder: Path, progress: Callable[[int, int], object]
+    spec: ContrastiveGrid | CuratedTraining,
+    texts: Sequence[str],
+    folder: Path,
+    progress: Callable[[int, int], object],
 ) -> np.ndarray:
     """Embed texts by the text encoder as it is, (c, d_t) float32; kept in a folder.
 

@@ -42,6 +42,8 @@ class Trained:
         Of the classes, the first of each.
     x_t0 : (C, d_t) float32 array
         Of the classes, by the text backbone as it came.
+    captions : list of (c, D) float32 arrays
+        E_t of the captions by each model.
     text_backbone : nn.Module or None
     n_unreadable : int
     """
@@ -52,6 +54,7 @@ class Trained:
     starts: list[np.ndarray]
     prompts: list[str]
     x_t0: np.ndarray
+    captions: list[np.ndarray]
     text_backbone: nn.Module | None
     n_unreadable: int
 
@@ -106,6 +109,9 @@ def store(
                 }
             ),
         )
+        w.table("captions", {"caption": asked.texts})
+        for i, E in enumerate(found.captions):
+            w.array(f"caption_Et_{i}", E)
         for row, X in enumerate(starts):
             w.array(f"audio_x0_{row}", X)
             method = _map(w, f"x0_{row}", X[test], spec.seed)

@@ -18,6 +18,7 @@ from jobs.specs.contrastive import (
     ContrastiveGrid,
     ZeroShotClassification,
 )
+from jobs.specs.curation import CURATIONS, TARGETS, CuratedTraining
 from jobs.specs.losses import (
     ADD_WEIGHTS,
     SETTINGS,
@@ -58,6 +59,7 @@ __all__ = [
     "ADD_WEIGHTS",
     "BACKBONES",
     "CLIP_KS",
+    "CURATIONS",
     "CUTOFFS",
     "GRAPH_K",
     "LEAK_MODES",
@@ -70,11 +72,13 @@ __all__ = [
     "SETUPS",
     "SMALL_CNN",
     "SPECS",
+    "TARGETS",
     "TRAININGS",
     "Agreement",
     "Baselines",
     "ClassAnalogies",
     "ContrastiveGrid",
+    "CuratedTraining",
     "DatasetRef",
     "EmbedAudio",
     "EmbedQuery",

@@ -7,6 +7,7 @@ import stat
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
+from typing import ClassVar
 
 from core._contrastive_recipe import SMALL, ContrastiveRecipe  # without torch, unlike core.contrastive
 from jobs import encoders
@@ -69,6 +70,8 @@ class ContrastiveGrid(Spec):
     ``text_xt_<model>.npy`` (C, d_t), ``text_Et_<model>.npy`` (C, D) and ``text_x0.npy`` (C, d_t, the text
     backbone as it came; the part "x0"). These are parts of trained spaces, ``run`` "xa_0", "Ea_0", "x0_0",
     ... `jobs.contrastive.spaces_of` lists them.
+    ``captions.parquet``: ``caption``, every text that may be trained on, once, sorted; the row order of
+    ``caption_Et_<model>.npy`` (captions, D) float32, NaN of what failed.
     Maps, float32: ``map_xa_<model>.npy`` and ``map_Ea_<model>.npy`` (m, 2), ``map_x0_<row>.npy`` (m, 2),
     ``map_Et_<model>.npy`` (T, 2), ``map_xt_<model>.npy`` (T, 2), ``map_xt0.npy`` (T, 2). The rows of the
     first are the clips whose part is "test", of the others the texts whose test is true, both in table order.
@@ -84,6 +87,8 @@ class ContrastiveGrid(Spec):
     ``recipe`` (a mapping), ``note`` (what a reader must know, or ""), ``left_out`` (clips ``unreadable``,
     ``without_caption``), ``cards``.
     """
+
+    VERSION: ClassVar[int] = 2  # captions are kept in the shared space
 
     dataset: DatasetRef
     #: `Dataset.labels_fingerprint` and `jobs.captions.captions_fingerprint`: both can change while the sounds

@@ -13,10 +13,12 @@ from core.contrastive import (
     SMALL,
     ContrastiveRecipe,
     ModelPlan,
+    Teacher,
     Waveforms,
     embed_sounds,
     train_grid,
     train_model,
+    train_towers,
 )
 from core.two_towers import zero_shot
 
@@ -543,3 +545,96 @@ def test_mixed_precision_is_felt(grid):
     assert not model.failed
     gap = np.abs(model.curves["loss"] - grid[0].curves["loss"])
     assert 1e-7 < gap.max() < 0.3
+
+
+# -- projectors behind two towers ---------------------------------------------------------------------------
+
+
+def towers(n=40, d=4, seed=0):
+    """Sounds and captions in one space that nearly fit, and their pairs."""
+    random = np.random.default_rng(seed)
+    text = random.standard_normal((8, d))
+    audio = text[np.arange(n) % 8] + 0.4 * random.standard_normal((n, d))
+    return audio, text, np.stack([np.arange(n), np.arange(n) % 8], axis=1)
+
+
+TOWERS = ContrastiveRecipe(rate=1e-3, max_epochs=3, batch_size=8, validation=0.0, captions_a_clip=1)
+
+
+def test_a_tower_that_has_not_learned_is_its_teacher():
+    audio, text, pairs = towers()
+    still = replace(TOWERS, rate=1e-12)
+    (model,) = train_towers([ModelPlan("hard", "", pairs)], audio, text, recipe=still, seeds=[0])
+    for X, found in (
+        (audio, model.embed_audio(Waveforms(audio, 4))[1]),
+        (text, model.embed_text(text)[1]),
+    ):
+        np.testing.assert_allclose(found, X / np.linalg.norm(X, axis=1, keepdims=True), atol=1e-6)
+
+
+@pytest.mark.parametrize("targets", ["hard", "released", "softmax"])
+def test_towers_learn_as_a_plain_loop_of_torch_does(targets):
+    audio, text, pairs = towers()
+    a, t = (X / np.linalg.norm(X, axis=1, keepdims=True) for X in (audio, text))
+    teacher = None if targets == "hard" else Teacher(audio, text, targets, beta=0.3, temperature=0.1)
+    plan = ModelPlan(targets, "", pairs, teacher=teacher)
+    (model,) = train_towers([plan], audio, text, recipe=TOWERS, seeds=[3])
+
+    def projector():
+        layers = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 4))
+        weights = [[*np.eye(4), *-np.eye(4)], np.zeros(8), np.hstack([np.eye(4), -np.eye(4)]), np.zeros(4)]
+        with torch.no_grad():
+            for p, value in zip(layers.parameters(), weights, strict=True):
+                p.copy_(torch.from_numpy(np.array(value)))
+        return layers
+
+    sounds, captions = projector(), projector()
+    scale = torch.nn.Parameter(torch.tensor(float(np.log(1 / 0.07))))
+    optimiser = torch.optim.Adam([*sounds.parameters(), *captions.parameters(), scale], lr=1e-3)
+    for epoch in range(3):
+        order = epoch_pairs(pairs, 3, epoch, 1)
+        for start in range(0, 40, 8):
+            i, j = order[start : start + 8].T
+            E = [
+                torch.nn.functional.normalize(net(torch.from_numpy(X.astype(np.float32))), dim=1)
+                for net, X in ((sounds, a[i]), (captions, t[j]))
+            ]
+            C = scale.exp() * E[0] @ E[1].T
+            if targets == "softmax":
+                teach = torch.from_numpy(a[i] @ t[j].T / 0.1).float()
+                by = [teach.softmax(1), teach.T.softmax(1)]
+            else:
+                beta = 0.3 if targets == "released" else 0.0
+                by = [(1 - beta) * np.eye(8) + beta * X @ X.T for X in (a[i], t[j])]
+                by = [torch.from_numpy(X).float().clamp_min(0) for X in by]
+            logs = C.log_softmax(1), C.T.log_softmax(1)
+            loss = -sum((target * log).sum() for target, log in zip(by, logs, strict=True)) / 16
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+    with torch.no_grad():
+        expected = torch.nn.functional.normalize(sounds(torch.from_numpy(a.astype(np.float32))), dim=1)
+    found = model.embed_audio(Waveforms(a, 4))[1]
+    np.testing.assert_allclose(found, expected.numpy(), atol=1e-6)
+    assert np.abs(found - a).max() > 1e-3
+    assert model.temperature == pytest.approx(float((-scale.detach()).exp()), abs=1e-6)
+
+
+def test_a_teacher_is_the_same_in_the_grid_and_in_the_plain_loop():
+    random = np.random.default_rng(7)
+    teacher = Teacher(random.standard_normal((32, 3)), random.standard_normal((len(CAPTIONS), 3)))
+    plan = ModelPlan("taught", "one", PAIRS, teacher=teacher)
+    (taught,) = train([plan])
+    alone = train_model(plan, SOUNDS, CAPTIONS, backbones=BACKBONES, recipe=RECIPE, seed=4)
+    assert differences(taught, alone) < 1e-5
+    (untaught,) = train([replace(plan, teacher=None)])
+    assert differences(taught, untaught) > 1e-4
+
+
+def test_towers_and_teachers_that_do_not_fit():
+    audio, text, pairs = towers()
+    with pytest.raises(ValueError, match="audio has 4 dimensions and text 3"):
+        train_towers([ModelPlan("hard", "", pairs)], audio, text[:, :3], seeds=[0])
+    plan = ModelPlan("soft", "", pairs, teacher=Teacher(audio, text[:5]))
+    with pytest.raises(ValueError, match="The teacher of soft has 40 sounds and 5 captions for 40 and 8"):
+        train_towers([plan], audio, text, seeds=[0])

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from core.losses import clip_loss, soft_clip_loss
+from core.curation import released_targets
+from core.losses import clip_loss, kl_clip_loss, soft_clip_loss
 
 
 def pairs(n=5, d=4, seed=0):
@@ -42,6 +43,49 @@ def test_losses_are_what_a_loop_gives(scale, clamp):
     assert float(identity) == pytest.approx(expected, abs=1e-9)
 
 
+def released_by_hand(audio, text, teacher_audio, teacher_text, beta, scale):
+    """The released loss from its formula, value by value: log p_ij of rows, then of columns."""
+    n, total = len(audio), 0.0
+    C = [[min(scale * float(np.dot(x, y)), 100.0) for y in text] for x in audio]
+    for teacher, logits in (
+        (teacher_audio, C),
+        (teacher_text, [list(column) for column in zip(*C, strict=True)]),
+    ):
+        for i in range(n):
+            whole = sum(np.exp(value) for value in logits[i])
+            for j in range(n):
+                target = (1 - beta) * (i == j) + beta * float(np.dot(teacher[i], teacher[j]))
+                if target > 0:
+                    total += target * (np.log(target) - np.log(np.exp(logits[i][j]) / whole))
+    return total / (2 * n)
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.3, 1.0])
+def test_the_released_soft_loss_is_what_a_loop_gives(beta):
+    audio, text = pairs()
+    teacher_audio, teacher_text = pairs(seed=1)
+    assert (teacher_audio @ teacher_audio.T).min() < 0
+    targets = released_targets(7 * teacher_audio, teacher_text, beta=beta)
+    a, t, *soft = map(torch.from_numpy, (audio, text, *targets))
+    found = float(kl_clip_loss(a, t, *soft, scale=14.3))
+    assert found == pytest.approx(released_by_hand(audio, text, teacher_audio, teacher_text, beta, 14.3))
+    if beta == 0:
+        assert found == pytest.approx(float(clip_loss(a, t, scale=14.3)), abs=1e-9)
+    # torch's own divergence, which has no value for targets below 0.
+    both = (
+        torch.nn.functional.kl_div(values.log_softmax(1), target.clamp_min(0), reduction="batchmean")
+        for values, target in ((14.3 * a @ t.T, soft[0]), (14.3 * t @ a.T, soft[1]))
+    )
+    assert found == pytest.approx(float(sum(both)) / 2, abs=1e-9)
+
+
+def test_released_targets_that_do_not_fit():
+    with pytest.raises(ValueError, match=r"targets have shape \(2, 3\)"):
+        kl_clip_loss(torch.eye(2), torch.eye(2), torch.ones(2, 3), torch.eye(2), scale=1.0)
+    with pytest.raises(ValueError, match="all of them finite"):
+        kl_clip_loss(torch.eye(2), torch.eye(2), torch.eye(2), torch.eye(2) / 0, scale=1.0)
+
+
 def test_gradients():
     audio, text = (torch.from_numpy(x).requires_grad_() for x in pairs())
     scale = torch.tensor(3.0, dtype=torch.float64, requires_grad=True)
@@ -49,6 +93,10 @@ def test_gradients():
     assert torch.autograd.gradcheck(lambda a, t, s: clip_loss(a, t, scale=s), (audio, text, scale))
     assert torch.autograd.gradcheck(
         lambda a, t, s: soft_clip_loss(a, t, targets, scale=s), (audio, text, scale)
+    )
+    signed = targets - 0.4
+    assert torch.autograd.gradcheck(
+        lambda a, t, s: kl_clip_loss(a, t, signed, targets, scale=s), (audio, text, scale)
     )
 
 

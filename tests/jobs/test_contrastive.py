@@ -129,6 +129,18 @@ def test_recipes_are_those_of_core(dataset: Dataset) -> None:
     assert fields < set(ContrastiveGrid.__dataclass_fields__)
 
 
+def test_captions_are_kept_in_the_shared_space_of_every_model(found: Any, dataset: Dataset) -> None:
+    clips = table(found, "clips")
+    train = set(clips["clip_id"][clips["part"] == "train"])
+    given = captions_of(dataset)
+    expected = sorted(set(given["caption"][given["clip_id"].isin(train)]))
+    assert table(found, "captions")["caption"].tolist() == expected
+    for model in range(len(MODELS)):
+        E = found.array(f"caption_Et_{model}")
+        assert E.shape == (len(expected), TINY["dim"])
+        np.testing.assert_allclose(np.linalg.norm(E, axis=1), 1, atol=1e-5)
+
+
 def test_every_setting_can_be_given_on_the_command_line() -> None:
     options = set(inspect.signature(cli.train).parameters) | set(cli._OTHERS)
     assert set(ContrastiveRecipe.__dataclass_fields__) <= options

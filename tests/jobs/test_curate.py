@@ -62,6 +62,29 @@ def test_sounds_are_paired_with_texts_and_can_be_added(
     assert told["candidates"] == len(near.candidates) < 5
     assert [row["caption"] for row in told["rows"]] == [TEXTS[i] for i in near.text]
     assert [row["weight"] for row in told["rows"]] == pytest.approx(near.weight.tolist())
+    # As the released code does: by threshold, of any text and of those near to a prompt.
+    prompts = model.embed(["this is a sound of sea"])
+    limit, domain = float(np.median(expected.similarity)) - 1e-9, float(np.median(_cosine(vectors, prompts)))
+    released = ("--threshold", str(limit), "--json")
+    for options, inside in (
+        (released, np.arange(5)),
+        (
+            ("--term", "sea", "--domain-threshold", str(domain), *released),
+            np.flatnonzero(_cosine(vectors, prompts)[:, 0] >= domain),
+        ),
+    ):
+        status, said, err = call(capsys, "curate", "tones", clap, str(file), *options, *where)
+        assert status == 0, err
+        (told,) = json.loads(said)
+        cosine = _cosine(audio, vectors[inside])
+        pairs = {(dataset.clips["path"][i], TEXTS[inside[j]]) for i, j in np.argwhere(cosine >= limit)}
+        assert {(row["path"], row["caption"]) for row in told["rows"]} == pairs
+        assert told["candidates"] == len(inside)
+
+
+def _cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    a, b = (x.astype(float) / np.linalg.norm(x.astype(float), axis=1, keepdims=True) for x in (a, b))
+    return np.round(a @ b.T, 12)
 
 
 @pytest.mark.parametrize(

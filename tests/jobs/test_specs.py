@@ -15,6 +15,7 @@ from jobs.specs import (
     Baselines,
     ClassAnalogies,
     ContrastiveGrid,
+    CuratedTraining,
     DatasetRef,
     EmbedAudio,
     EmbedQuery,
@@ -75,6 +76,7 @@ EXAMPLES = [
     ZeroShotGrid(embedding=SPACE, text=NAMES, labels="c" * 64, setup="splits", splits=(SPLIT,)),
     ContrastiveGrid(dataset=REF, labels="c" * 64, captions="e" * 64),
     ContrastiveGrid(dataset=REF, labels="c" * 64, captions="e" * 64, training=("clean",), rate=1e-5),
+    CuratedTraining(embedding=SPACE, labels="c" * 64, captions="e" * 64, text_encoder="minilm"),
     ZeroShotClassification(embedding=SPACE, texts=(NAMES,), labels="c" * 64),
     ClassAnalogies(sounds=SPACE, texts=NAMES, labels="c" * 64),
 ]
