@@ -246,7 +246,7 @@ def _row(model: dict[str, Any]) -> dict[str, Any]:
     return _plain({**model, "model": model["name"], "pairs": model["n_pairs"], "removed": model["n_removed"]})
 
 
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
+def _plain(row: dict[Any, Any]) -> dict[str, Any]:
     """Return a row for JSON, which has no NaN."""
     return {name: None if value != value else value for name, value in row.items()}
 
