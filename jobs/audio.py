@@ -218,7 +218,7 @@ def _blocks(
     else:  # the same mix as of the whole file
         with _Reader(path) as again:
             any(mix.add(_finite(block)) for block in again.blocks(0, mix.left))
-    return map(mix.down, chain(kept, blocks))
+    return (_finite(mix.down(b)) for b in chain(kept, blocks))  # a sum can pass the largest number
 
 
 def resample(x: np.ndarray, sample_rate: int, to: int) -> np.ndarray:
