@@ -12,7 +12,7 @@ class NoRoom(MemoryError):
 
 
 class Collected:
-    """Blocks put together: in no more memory than they take where their number is known, else up to 2.5 times.
+    """Blocks put together: in the memory that they take where their number is known, else in up to 2.5 times.
 
     Parameters
     ----------
