@@ -27,6 +27,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from starlette.concurrency import run_in_threadpool
@@ -99,13 +100,14 @@ def routes(base_path: str = "") -> list[Route]:
     return [Route(base + path, _endpoint(f), methods=["GET"]) for path, f in table.items()]
 
 
-def _endpoint(answer: Callable[[Request], Response | Awaitable[Response]]) -> Callable[[Request], object]:
+def _endpoint(answer: Callable[[Request], Any]) -> Callable[[Request], object]:
     async def endpoint(request: Request) -> Response:
         try:
             if inspect.iscoroutinefunction(answer):
                 response: Response = await answer(request)
                 return response
-            return await run_in_threadpool(answer, request)
+            response = await run_in_threadpool(answer, request)
+            return response
         except NotThere as error:
             return PlainTextResponse(str(error), 404)
         except AudioError as error:
@@ -208,7 +210,6 @@ def _as_equal_wav(path: Path, out: Path, deadline: previews.Deadline) -> None:
     from jobs.loudness import at_equal_loudness
 
     x, rate = at_equal_loudness(path, duration=_shown(path))
-    deadline.check()
     sf.write(out, x, rate, subtype="PCM_16", format="WAV")
 
 
@@ -241,6 +242,7 @@ def spectrogram_png(x: np.ndarray, sample_rate: int) -> bytes:
 
     from core.spectra import spectrogram
 
+    x = np.clip(x, -1e9, 1e9)  # numbers whose squares are numbers
     levels = spectrogram(x, sample_rate)  # (n_mels, frames), -80 to 0 dB
     if levels.shape[1] == 0:
         levels = np.full((64, 1), -80.0, np.float32)

@@ -2,7 +2,7 @@
 
 However long a sound and however many ask for it, the pages stay answered: a preview is made by one of
 `WORKERS` threads, equal requests wait for the same one, and whoever has waited `PATIENCE` gets `TooMuch`.
-Making one that takes longer than `SECONDS` is given up, and not tried again for `PAUSE`.
+Making one that is not nearly done after `SECONDS` is given up, and not tried again for `PAUSE`.
 """
 
 from __future__ import annotations

@@ -171,7 +171,10 @@ def decode(
         raise ValueError(f"sample_rate is {sample_rate}; it must be 1 or more, or None for the file's own.")
     with _Reader(path) as reader:
         rate, to = reader.info.sample_rate, sample_rate or reader.info.sample_rate
-        collected = Collected()
+        length = reader.expected()
+        if duration is not None:
+            length = min(length, round(duration * rate))
+        collected = Collected(-(-max(0, length - (0 if duration else round(offset * rate))) * to // rate))
         stream: Any = None
         n = 0
         for block in _blocks(path, reader, mono, offset, duration):
@@ -218,7 +221,7 @@ def _blocks(
     else:  # the same mix as of the whole file
         with _Reader(path) as again:
             any(mix.add(_finite(block)) for block in again.blocks(0, mix.left))
-    return map(mix.down, chain(kept, blocks))
+    return (_finite(mix.down(b)) for b in chain(kept, blocks))  # a sum can pass the largest number
 
 
 def resample(x: np.ndarray, sample_rate: int, to: int) -> np.ndarray:
@@ -403,6 +406,10 @@ class _Reader:
             # What libsndfile says of a file that it knows is nearer to the point.
             known = str(why) == "holds no samples"
             raise AudioError(self.path, str(why if known else error)) from None
+
+    def expected(self) -> int:
+        """Return how many samples the file probably holds, 0 where that is not known."""
+        return self._layout.promised or self.info.n_samples
 
     def counted(self) -> AudioInfo:
         """Return what the file holds with the true number of samples."""

@@ -12,22 +12,31 @@ class NoRoom(MemoryError):
 
 
 class Collected:
-    """Blocks put together, with no more memory at any time than half as much again."""
+    """Blocks put together: in the memory that they take where their number is known, else in up to 2.5 times.
 
-    def __init__(self) -> None:
-        self._n = 0
+    Parameters
+    ----------
+    expected : int
+        Samples that probably come; 0 where that is not known.
+    """
+
+    def __init__(self, expected: int) -> None:
+        self._expected, self._n = expected, 0
         self._x: np.ndarray | None = None
 
     def add(self, block: np.ndarray) -> None:
         """Add a block, (n,) or (n, channels)."""
+        n = self._n + len(block)
         if self._x is None:
             self._x = block
-        elif self._n + len(block) > len(self._x):
-            size = max(self._n + len(block), self._n + self._n // 2)
-            self._resize(size)
+            if self._expected > n and (size := self._expected * block[:1].nbytes) <= _free(size):
+                # Pages that nothing is written to take no memory, should it be wrong.
+                self._x = np.empty((self._expected, *block.shape[1:]), np.float32)
+        elif n > len(self._x):
+            self._resize(max(n, self._n + self._n // 2))
         if self._x is not block:
-            self._x[self._n : self._n + len(block)] = block
-        self._n += len(block)
+            self._x[self._n : n] = block
+        self._n = n
 
     def empty(self) -> np.ndarray:
         """Return a block of no samples."""
@@ -37,23 +46,32 @@ class Collected:
     def samples(self, n: int) -> np.ndarray:
         """Return `n` samples: resampling rounds, so it may be one less, which is 0, or one more."""
         assert self._x is not None
-        if n > len(self._x):
+        if n > len(self._x) or n < 0.9 * len(self._x):
             self._resize(n)
         self._x[self._n : n] = 0
-        return self._x[:n] if len(self._x) < n + (n >> 3) else self._x[:n].copy()
+        return self._x[:n]
 
     def _resize(self, n: int) -> None:
         assert self._x is not None
+        if n < len(self._x) and self._x.flags.owndata:
+            self._x.resize((n, *self._x.shape[1:]), refcheck=False)
+            return
         size = n * self._x[:1].nbytes
-        if size > _LARGE:
-            import psutil
+        if size > (free := _free(size)):
+            raise NoRoom(
+                f"is too long for the memory of this machine: it takes more than {size / 2**30:.1f} GB, "
+                f"{free / 2**30:.1f} GB are free"
+            )
+        fresh = np.empty((n, *self._x.shape[1:]), np.float32)
+        kept = min(self._n, n)
+        fresh[:kept] = self._x[:kept]
+        self._x = fresh
 
-            free = psutil.virtual_memory().available
-            if size > free:
-                raise NoRoom(
-                    f"is too long for the memory of this machine: it takes more than {size / 2**30:.1f} GB, "
-                    f"{free / 2**30:.1f} GB are free",
-                )
-        if not self._x.flags.owndata:
-            self._x = self._x.copy()
-        self._x.resize((n, *self._x.shape[1:]), refcheck=False)
+
+def _free(size: int) -> int:
+    """Return how many bytes are free; not asked for a small size."""
+    if size <= _LARGE:
+        return size
+    import psutil
+
+    return int(psutil.virtual_memory().available)

@@ -215,7 +215,7 @@ class Av:
         try:
             # A view does not mind being sent to impossible places.
             whole = View(file, Part(0, os.fstat(file.fileno()).st_size))
-            self._av = av.open(whole, options=dict(_AV_OPTIONS))
+            self._av: Any = av.open(whole, options=dict(_AV_OPTIONS))
         except Exception as error:
             raise Unreadable("is not sound that libsndfile or FFmpeg can read") from error
         try:

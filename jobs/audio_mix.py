@@ -47,7 +47,10 @@ class Mix:
     def down(self, block: np.ndarray) -> np.ndarray:
         """Return one channel (n,)."""
         channel = self.channel()
-        return block.mean(axis=1) if channel is None else np.ascontiguousarray(block[:, channel])
+        if channel is not None:
+            return np.ascontiguousarray(block[:, channel])
+        with np.errstate(over="ignore"):
+            return block.mean(axis=1)
 
     def look(self, block: np.ndarray) -> None:
         """Count the samples of a block at which its channels cancel each other out, in steps of a second."""

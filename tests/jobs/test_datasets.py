@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 import soundfile as sf
 
-from jobs import datasets
+from jobs import audio, datasets
 from jobs.datasets import DatasetError, Found, LeftOut, OptionError, Remark, UnknownAdapter, clean_label
 from jobs.datasets.importer import (
     COLUMNS,
@@ -264,6 +264,28 @@ def test_the_zoo(tmp_path: Path) -> None:
     assert re.fullmatch(r"names__chien-d-ete-[0-9a-f]{8}", ids[zoo.kept["emoji"]])
     assert re.fullmatch(r"names-[0-9a-f]{8}", ids[zoo.kept["other script"]])
     assert ids[zoo.kept["quotes"]] == "names__it-s-quoted-100-b"
+
+
+@pytest.mark.parametrize("thorough", [True, False])
+@pytest.mark.parametrize("error", [AttributeError("rate"), MemoryError(), RecursionError("too deep")])
+def test_whatever_one_file_raises_leaves_out_that_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, thorough: bool
+) -> None:
+    root = _folder(tmp_path / "x")
+    for name in ("inspect", "probe"):
+        real = getattr(audio, name)
+
+        def odd(path: Path, real: Callable[[Path], object] = real) -> object:
+            if path.name == "b.wav" and "Rain" in str(path):
+                raise error
+            return real(path)
+
+        monkeypatch.setattr(audio, name, odd)
+    got = import_dataset("folder", root, thorough=thorough)
+    assert len(got.clips) == 3
+    ((status, reason),) = [r for r in _reasons(got, "02 - Rain/b.wav") if r[0] == LEFT_OUT]
+    assert status == LEFT_OUT
+    assert reason.startswith(f"cannot be read ({type(error).__name__}")
 
 
 def test_headers_only(tmp_path: Path) -> None:
