@@ -25,10 +25,10 @@ def plural(noun: str) -> str:
 
     Examples
     --------
-    >>> plural("class"), plural("family"), plural("clip")
-    ('classes', 'families', 'clips')
+    >>> plural("class"), plural("family"), plural("clip"), plural("epoch"), plural("batch")
+    ('classes', 'families', 'clips', 'epochs', 'batches')
     """
-    if noun.endswith(("s", "x", "ch", "sh")):
+    if noun.endswith(("s", "x", "sh", "tch")):
         return f"{noun}es"
     if noun.endswith("y") and noun[-2:-1] not in "aeiou":
         return f"{noun[:-1]}ies"
