@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from core._arrays import class_codes, matrix, unit_rows
 from core._class_split import ClassSplit, SplitError, whole
 from core.separability import KMeansResult, kmeans_curve
+from core.words import there_are
 
 #: What `class_centroids` averages.
 CLASS_VECTORS = ("raw", "unit")
@@ -135,7 +136,7 @@ def check_n_clusters(n_clusters: int, n_classes: int) -> None:
     """Raise `SplitError` where so many classes cannot make so many clusters."""
     if not whole(n_clusters) or not 1 <= n_clusters <= n_classes:
         raise SplitError(
-            f"{n_clusters!r} clusters are asked for, and there are {n_classes} classes: the number of "
+            f"{n_clusters!r} clusters are asked for, and {there_are(n_classes, 'class')}: the number of "
             f"clusters must be a whole number from 1 to {n_classes}."
         )
 

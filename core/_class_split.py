@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from core.words import count
+
 _FORMAT = "hearspace class split"
 _LONGEST_JSON = 2_000_000  # characters
 #: Each part, what it is called, and the fewest classes that it can have.
@@ -145,7 +147,7 @@ def check_known(split: ClassSplit | ClassSplitSet, names: Iterable[str]) -> None
         more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
         raise SplitError(
             f"The split names {', '.join(map(repr, unknown[:3]))}{more}, which the dataset does not have; "
-            f"it has {len(known)} classes."
+            f"it has {count(len(known), 'class')}."
         )
 
 
@@ -277,7 +279,7 @@ def _part(classes: Any, part: str, least: int) -> tuple[str, ...]:
     if twice is not None:
         raise SplitError(f"{part} names {twice!r} twice.")
     if len(names) < least:
-        raise SplitError(f"{part} has {len(names)} classes; it needs at least {least}.")
+        raise SplitError(f"{part} has {count(len(names), 'class')}; it needs at least {least}.")
     return names
 
 

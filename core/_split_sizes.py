@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 
 from core._class_split import Sizes, SplitError, whole
+from core.words import there_are
 
 
 def largest_sizes(sizes: Sizes, fits: Callable[[Sizes], bool]) -> Sizes | None:
@@ -86,6 +87,5 @@ def check_enough(n: int, sizes: Sizes, n_test_sets: int) -> None:
     advice = f"sizes {fitting} would fit" if fitting else "not even sizes 2/1/2 would fit"
     if fitting is None and n >= 5 and n_test_sets > 1:
         advice += "; fewer test sets would"
-    raise SplitError(
-        f"There are {n} classes; sizes {sizes}{several} need {needed(sizes, n_test_sets)}; {advice}."
-    )
+    there = there_are(n, "class").capitalize()
+    raise SplitError(f"{there}; sizes {sizes}{several} need {needed(sizes, n_test_sets)}; {advice}.")

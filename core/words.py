@@ -20,15 +20,26 @@ def count(n: int, noun: str) -> str:
     return f"{n:,} {noun if n == 1 else plural(noun)}"
 
 
+def there_are(n: int, noun: str) -> str:
+    """Return that there are so many things, with the verb that they need.
+
+    Examples
+    --------
+    >>> there_are(1, "class"), there_are(5, "class")
+    ('there is 1 class', 'there are 5 classes')
+    """
+    return f"there {'is' if n == 1 else 'are'} {count(n, noun)}"
+
+
 def plural(noun: str) -> str:
     """Return the regular plural of a noun.
 
     Examples
     --------
-    >>> plural("class"), plural("family"), plural("clip")
-    ('classes', 'families', 'clips')
+    >>> plural("class"), plural("family"), plural("clip"), plural("epoch"), plural("batch")
+    ('classes', 'families', 'clips', 'epochs', 'batches')
     """
-    if noun.endswith(("s", "x", "ch", "sh")):
+    if noun.endswith(("s", "x", "sh", "tch")):
         return f"{noun}es"
     if noun.endswith("y") and noun[-2:-1] not in "aeiou":
         return f"{noun[:-1]}ies"

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from core._contrastive_recipe import PAPER, SMALL, ContrastiveRecipe
+from core.words import count
 from jobs.captions import captions_fingerprint, captions_of
 from jobs.encoders import trained
 from jobs.measures import class_texts, of_pairs
@@ -123,8 +124,8 @@ def held_out_classes(dataset: Dataset, asked: Sequence[str] = ()) -> tuple[str, 
         found = order[EVERY - 1 :: EVERY]
     if len(found) < 2:
         raise SpecError(
-            f"{dataset.name} has {len(order)} classes of two or more clips; by itself, a test takes every "
-            f"{EVERY}th of at least {2 * EVERY}: name test classes."
+            f"{dataset.name} has {count(len(order), 'class')} of two or more clips; by itself, a test takes "
+            f"every {EVERY}th of at least {2 * EVERY}: name test classes."
         )
     return tuple(sorted(found))
 

@@ -30,6 +30,7 @@ from core.splits import (
     quantile_ranges,
     similarity_splits,
 )
+from core.words import count, there_are
 from jobs.specs import ZeroShotGrid
 
 
@@ -202,7 +203,8 @@ def check_count(spec: ZeroShotGrid, n_classes: int) -> None:
     needed = asked.train + asked.validation + asked.test
     if n_classes < needed:
         # What would fit hangs on the clusters.
-        raise SplitError(f"There are {n_classes} classes; sizes {asked} need {needed}: ask for fewer.")
+        there = there_are(n_classes, "class").capitalize()
+        raise SplitError(f"{there}; sizes {asked} need {needed}: ask for fewer.")
 
 
 def _ranges(spec: ZeroShotGrid, similarity: ArrayLike, sizes: Sizes) -> tuple[Range, ...]:
@@ -228,5 +230,5 @@ def _no_validation(splits: Sequence[ClassSplit | ClassSplitSet]) -> str:
     alone = sum(max(map(len, held_out(split)[0])) < 2 for split in splits)
     if not alone:
         return ""
-    of = "There is" if alone == len(splits) else f"Of {alone:,} of {len(splits):,} models, there is"
+    of = "There is" if alone == len(splits) else f"Of {alone:,} of {count(len(splits), 'model')}, there is"
     return f"{of} no validation accuracy: a single validation class is always right."

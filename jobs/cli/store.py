@@ -186,7 +186,8 @@ def _write(target: Path, kind: str, clips: pd.DataFrame, X: np.ndarray) -> None:
         # What the file and its writer call their own.
         taken = {*arrays, "ids", "embeddings", "file"}
         arrays |= {f"{c} (given)" if c in taken else str(c): rest[c] for c in rest.columns}
-        np.savez(target, embeddings=X, **{name: _plain(values) for name, values in arrays.items()})
+        columns: dict[str, Any] = {name: _plain(values) for name, values in arrays.items()}
+        np.savez(target, embeddings=X, **columns)
         return
     named = [c for c in clips.columns if re.fullmatch(r"e\d+", str(c))]
     clips = clips.rename(columns={c: f"{c} (given)" for c in named})

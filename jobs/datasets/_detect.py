@@ -19,6 +19,7 @@ from jobs.datasets import (
     iemocap,
     speech_commands,
 )
+from jobs.datasets._paths import Files
 from jobs.datasets._splits import PARTS
 from jobs.datasets._walk import walk
 
@@ -113,7 +114,8 @@ def _by_table(root: Path, folders: list[Path]) -> Recognised:
     if alone:
         # A table beside one folder of sounds speaks for itself, and says best what is wrong with it.
         return Recognised(root, "csv")
-    looked = {table: csv.examine(root, table) for table in tables}
+    files = Files(root)
+    looked = {table: csv.examine(files, table) for table in tables}
     fitting = [t for t, found in looked.items() if found.named and 2 * found.named >= found.rows]
     if len(fitting) == 1:
         options = {} if here == fitting else {"file": fitting[0]}

@@ -67,8 +67,15 @@ def _scan(
     files: Files, tables: Sequence[TableRows], separator: str | None, by_split: bool
 ) -> Iterator[Found | LeftOut | Remark]:
     seen: dict[str, int] = {}
+    failed: list[DatasetError] = []
     for rows in tables:
-        for item in clips_of(rows, separator, seen):
+        try:
+            items = list(clips_of(rows, separator, seen))
+        except DatasetError as error:
+            # The sounds of one part may be elsewhere.
+            failed.append(error)
+            items = [LeftOut(rows.name, str(error), summary=True)]
+        for item in items:
             if not isinstance(item, Found):
                 yield item
                 continue
@@ -76,6 +83,8 @@ def _scan(
             extra = {**item.extra, _SPLIT: part} if part else item.extra
             fold = part if by_split and item.fold is None else item.fold
             yield replace(item, extra=extra, fold=fold)
+    if failed and not seen:
+        raise failed[0]
     named = {key(path) for path in seen}
     unnamed = [path for path in files.paths if key(path) not in named]
     if unnamed:

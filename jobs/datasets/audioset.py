@@ -419,7 +419,7 @@ def _too_few(
         listed = ", ".join(names[:3]) + (f" and {len(names) - 3} more labels" if len(names) > 3 else "")
         yield LeftOut(
             f"ontology.json: {known.names[top]}",
-            f"{n} clips are in no class: those of {listed}; nothing up to {known.names[top]} has more than "
+            f"{count(n, 'clip')} in no class: of {listed}; nothing up to {known.names[top]} has more than "
             f"{threshold}",
             summary=True,
         )

@@ -204,11 +204,11 @@ class Examined(NamedTuple):
     why_not: str
 
 
-def examine(root: Path, file: str) -> Examined:
-    """Look whether a table in a folder names its sounds, without reading any."""
+def examine(files: Files, file: str) -> Examined:
+    """Look whether a table names the sounds of a folder, without reading any."""
     try:
-        table = read(_inside(root, file, "file"))
-        files, prefix = Files(root), os.path.dirname(file) or "."
+        table = read(_inside(files.root, file, "file"))
+        prefix = os.path.dirname(file) or "."
         used = column_uses(table, {}, GUESSES, files, prefix)
         naming = [row for row in table.rows[:_SAMPLE] if row.cells.get(used["path"])]
         rows = TableRows(table, used, files, prefix)

@@ -70,7 +70,7 @@ def test_classes_are_picked_by_hand_on_the_map_heard_and_shared(page: Any, site:
         now = until(page, PART, lambda found: found is not None, [MAP, "train"])
         click(page, MAP, "train" if name in now else part.get(name, "unused"), name)
         until(page, PART, lambda found, after=after: found == after, [MAP, "train"])
-    page.get_by_text("test has 1 classes").wait_for()
+    page.get_by_text("test has 1 class;").wait_for()
     page.get_by_role("radio", name="test", exact=True).or_(
         page.get_by_role("button", name="test", exact=True)
     ).first.click()

@@ -499,7 +499,7 @@ def test_parts_never_overlap():
         ClassSplit(("a", "b", "a"), ("c",), ("d", "e"))
     with pytest.raises(SplitError, match="validation has 0 classes; it needs at least 1"):
         hand_split(["a", "b"], [], ["d", "e"], names="abcde")
-    with pytest.raises(SplitError, match="test has 1 classes; it needs at least 2"):
+    with pytest.raises(SplitError, match="test has 1 class; it needs at least 2"):
         ClassSplit(("a", "b"), ("c",), ("d",))
     with pytest.raises(SplitError, match="'c' is both a validation and a test class"):
         ClassSplitSet(("a", "b"), (("c",), ("d",)), (("e", "f"), ("g", "c")))
@@ -613,7 +613,7 @@ def test_json_that_is_no_split(text, message):
         (lambda: class_centroids([[np.nan]], ["a"]), "Row 0 of X holds NaN"),
         (
             lambda: cluster_classes([[1.0]], 2),
-            "2 clusters are asked for, and there are 1 classes",
+            "2 clusters are asked for, and there is 1 class",
         ),
         (
             lambda: similarity_split("abc", [0, 0], cluster=0, ratio=1, seed=0),

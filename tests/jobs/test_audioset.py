@@ -106,13 +106,13 @@ def test_deepest_node_with_enough_clips_else_what_lies_above(tmp_path: Path) -> 
     reasons = _reasons(got)
     assert (
         reasons["ontology.json: Bell"]
-        == "3 clips are in no class: those of Church bell; nothing up to Bell has more than 3"
+        == "3 clips in no class: of Church bell; nothing up to Bell has more than 3"
     )
     # One clip more, and the pets are a class of their own, so that the insect stays alone.
     more = write_audioset(tmp_path / "more", {"eval": [*rows, *segments("/m/cat", 1)]})
     got = _import(more, threshold="3")
     assert got.clips["label"].value_counts().to_dict() == {"Bark": 5, "Dog": 4, "Domestic animals, pets": 4}
-    assert "1 clips are in no class: those of Insect" in _reasons(got)["ontology.json: Animal"]
+    assert "1 clip in no class: of Insect" in _reasons(got)["ontology.json: Animal"]
 
 
 def test_more_than_the_threshold_means_more(tmp_path: Path) -> None:

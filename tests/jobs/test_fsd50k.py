@@ -145,7 +145,7 @@ def test_rows_and_files_that_do_not_fit(root: Path) -> None:
     assert "named before" in reasons["FSD50K.eval_audio/329838.wav"]
     assert "names no file" in reasons["FSD50K.eval_audio/.wav"]
     assert "FSD50K.eval_audio/../../x.wav" in reasons
-    assert "holds 1 files that no row names, the first of them 7.wav" in reasons["FSD50K.eval_audio"]
+    assert "holds 1 file that no row names, the first of them 7.wav" in reasons["FSD50K.eval_audio"]
 
 
 @pytest.mark.parametrize(

@@ -278,6 +278,18 @@ def test_audiofolder_of_json_lines(tmp_path: Path) -> None:
         import_dataset("audiofolder", sounds(tmp_path / "y", "a.wav"))
 
 
+def test_audiofolder_of_which_a_part_has_no_sounds_here(tmp_path: Path) -> None:
+    root = sounds(tmp_path / "x", "train/a.wav")
+    for part, file in (("train", "a.wav"), ("test", "b.wav")):
+        table(root / part / "metadata.csv", ("file_name", "label"), (file, "x"))
+    got = import_dataset("audiofolder", root)
+    assert got.clips["path"].tolist() == ["train/a.wav"]
+    assert "the first path is b.wav (line 2)" in reasons(got, "test/metadata.csv", LEFT_OUT)[0]
+    (root / "train" / "a.wav").unlink()
+    with pytest.raises(DatasetError, match="leads to no file: the first path is a.wav"):
+        import_dataset("audiofolder", root)
+
+
 def test_audiofolder_reads_nothing_outside(tmp_path: Path) -> None:
     root = sounds(tmp_path / "x", "a.wav")
     table(tmp_path / "metadata.csv", ("file_name", "label"), ("a.wav", "x"))
