@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from dashboard import memory, numbers, palette, tables
+from jobs.job_files import ASKED
 from jobs.workspace import Dataset, Workspace
 
 _root: Path | None = None
@@ -33,7 +34,9 @@ def workspace() -> Workspace:
 
 @functools.lru_cache(maxsize=8)
 def _workspace(root: Path | None) -> Workspace:
-    return Workspace.open(root)
+    found = Workspace.open(root)
+    found.queue.priority = ASKED
+    return found
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,6 @@ import hashlib
 import io
 import os
 import re
-import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -33,10 +32,12 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from cache.errors import NoSpace
 from dashboard import data, listen, state
 from dashboard.memory import once
 from jobs import uploads
 from jobs.audio import AudioError, decode
+from jobs.files import replacing
 from jobs.ratings import Question, RatingsError, open_ratings
 from jobs.workspace import WorkspaceError
 
@@ -105,6 +106,8 @@ def _endpoint(answer: Callable[[Request], Response]) -> Callable[[Request], obje
             return PlainTextResponse(str(error), 404)
         except AudioError as error:
             return PlainTextResponse(f"The file of this clip {error.reason}.", 415)
+        except NoSpace as error:
+            return PlainTextResponse(str(error), 507)
 
     return endpoint
 
@@ -243,15 +246,8 @@ def _preview(source: Path, suffix: str, make: Callable[[Path, Path], None]) -> P
     if target.exists():
         os.utime(target)
         return target
-    folder.mkdir(parents=True, exist_ok=True)
-    handle, fresh = tempfile.mkstemp(dir=folder, prefix=".new-", suffix=suffix)
-    os.close(handle)
-    try:
-        make(source, Path(fresh))
-        os.replace(fresh, target)
-    except BaseException:
-        Path(fresh).unlink(missing_ok=True)
-        raise
+    with replacing(target) as fresh:
+        make(source, fresh)
     _count_and_trim(target)
     return target
 

@@ -21,7 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jobs.queue import HEART_STOPPED, process_identity
+from jobs.processes import process_identity
+from jobs.queue import HEART_STOPPED
 from jobs.workspace import Workspace
 
 #: How often (seconds) a running job is looked at; cancelling answers within a few of these.
@@ -158,8 +159,11 @@ def supervise(root: str, key: str, *, device: str = "") -> str:
             POOL.spare(root, device)
             return "cancelled"
         if not child.alive():
-            why = f"Its process ended without a word ({_how(child.process.returncode)})."
-            _patiently(queue.lost, key, why, started=started)
+            code = child.process.returncode
+            why = f"Its process ended without a word ({_how(code)})."
+            # Who asks a process to end, as a system does that shuts down, does not blame the job.
+            asked = code is not None and -code in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+            _patiently(queue.lost, key, why, started=started, counted=not asked)
             return "lost"
         latest = queue.heartbeat(key)
         if latest != beat:
@@ -185,6 +189,8 @@ def _start(root: str, device: str) -> Child:
     environment = os.environ | {
         # Threads that wait must not spin: several children share the cores.
         "OMP_WAIT_POLICY": "PASSIVE",
+        # From the start, whatever is loaded later and whoever restores it: see `execution.one_blas_thread`.
+        "OPENBLAS_NUM_THREADS": "1",
         "TOKENIZERS_PARALLELISM": "false",
         "PYTHONUNBUFFERED": "1",
     }

@@ -10,12 +10,13 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tempfile
 import time
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
+
+from jobs.files import replacing
 
 if TYPE_CHECKING:
     from jobs.workspace import Workspace
@@ -55,6 +56,8 @@ def save(root: Path, name: str, data: bytes) -> tuple[str, str]:
     ------
     UploadError
         For an empty or too large file, or an ending that is no sound's.
+    NoSpace
+        If the disk is full.
     """
     from jobs.audio import SUFFIXES
 
@@ -71,15 +74,8 @@ def save(root: Path, name: str, data: bytes) -> tuple[str, str]:
     upload = hashlib.sha256(data).hexdigest()
     target = path(root, upload, suffix)
     if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=_UNFINISHED)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            os.replace(temporary, target)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        with replacing(target, len(data), prefix=_UNFINISHED) as fresh:
+            fresh.write_bytes(data)
     use(target)
     return upload, suffix
 
@@ -137,7 +133,7 @@ def clear(root: Path, *, keep: Collection[str] = (), days: float = KEPT_DAYS) ->
     gone = []
     try:
         entries = list(os.scandir(root / "uploads"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     for entry in entries:
         match = _FILE.fullmatch(entry.name)

@@ -12,6 +12,7 @@ import typer
 from jobs import encoders
 from jobs.cli.common import JsonOption, WorkspaceOption, compute, open_workspace, say, show, space_of
 from jobs.cli.train import DatasetArgument
+from jobs.files import replacing
 from jobs.specs import SpecError
 from jobs.text_files import read_texts
 
@@ -84,7 +85,8 @@ def curate(
         }
     )
     if out is not None:
-        table.to_csv(out, index=False)
+        with replacing(out) as fresh:
+            table.to_csv(fresh, index=False)
     plain = table.astype(object).where(table.notna(), None)
     rows = [{str(name): value for name, value in row.items()} for row in plain.to_dict("records")]
     total = {"pairs": len(table), "texts": len(told), "candidates": len(pairs.candidates)}

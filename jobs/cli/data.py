@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobs.cli.common import JsonOption, WorkspaceOption, bars, open_workspace, say, show
+from jobs.cli.common import JsonOption, WorkspaceOption, bars, complain, open_workspace, say, show
 from jobs.specs import Synthesize
 from jobs.workspace import Workspace, WorkspaceError, checked_name
 
@@ -60,7 +60,7 @@ def add(
     from jobs import datasets as registry
 
     ws = open_workspace(workspace)
-    if not replace and name in [d.name for d in ws.datasets()]:
+    if not replace and ws.has_dataset(name):
         raise WorkspaceError(f"There is a dataset {name!r} already; add --replace, or use another name.")
     checked_name(name)
     adapters = ["auto", *registry.names(), "synthetic"]
@@ -117,16 +117,19 @@ def datasets(as_json: JsonOption = False, workspace: WorkspaceOption = None) -> 
 
     Example: `hearspace datasets --json`
 
-    Exit status: 0.
+    Exit status: 0, or 1 where a dataset is damaged or may not be read.
     """
     ws = open_workspace(workspace)
-    rows = [dataset_row(ws, d.name) for d in ws.datasets()]
-    show(
-        rows,
-        ("name", "adapter", "clips", "classes", "folds", "spaces"),
-        as_json=as_json,
-        empty="There are no datasets yet; `hearspace add NAME FOLDER` adds one, `hearspace demo` shows one.",
-    )
+    rows, damaged = [], ws.damaged()
+    for dataset in ws.datasets():
+        try:
+            rows.append(dataset_row(ws, dataset.name))
+        except WorkspaceError as error:
+            damaged.append(str(error))
+    adds = "`hearspace add NAME FOLDER` adds one, `hearspace demo` shows one."
+    empty = f"There are no datasets yet; {adds}" if not damaged else "No dataset can be read."
+    show(rows, ("name", "adapter", "clips", "classes", "folds", "spaces"), as_json=as_json, empty=empty)
+    complain(damaged)
 
 
 def dataset_row(ws: Workspace, name: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 import typer
 
 from jobs.cli.common import JsonOption, WorkspaceOption, open_workspace, say, show
+from jobs.files import replacing
 from jobs.text_files import TextFile, read_texts
 from jobs.workspace import Workspace, WorkspaceError
 
@@ -96,7 +97,8 @@ def leaks(
         # A row of a table goes as a whole.
         lost[file.gone(np.flatnonzero(lost).tolist())] = True
     if clean is not None:
-        clean.write_bytes(_clean(file, texts, clips, lost))
+        with replacing(clean) as fresh:
+            fresh.write_bytes(_clean(file, texts, clips, lost))
     report = leak_report(texts, names, leaks=found, examples=1)
     rows = [_row(*values) for values in report.to_numpy().tolist()]
     total: dict[str, Any] = {

@@ -8,7 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from jobs.cli.common import FAILED, JsonOption, WorkspaceOption, open_workspace, say, show, size, space_of
+from cache.errors import size
+from jobs.cli.common import FAILED, JsonOption, WorkspaceOption, open_workspace, say, show, space_of
+from jobs.files import replacing
 from jobs.specs import SpecError, from_json
 from jobs.workspace import WorkspaceError
 
@@ -167,19 +169,20 @@ def export(
         .to_pandas()[["clip_id"]]
         .merge(ds.clips[["clip_id", "label"]], on="clip_id", how="left", validate="one_to_one")
     )
-    if kind == ".npz":
-        np.savez(
-            target,
-            clip_ids=clips["clip_id"].to_numpy(dtype=np.str_),
-            labels=clips["label"].fillna("").to_numpy(dtype=np.str_),
-            embeddings=X,
-        )
-    else:
-        frame = pd.concat([clips, pd.DataFrame(X, columns=[f"e{i}" for i in range(X.shape[1])])], axis=1)
-        if kind == ".csv":
-            frame.to_csv(target, index=False)
+    with replacing(target, X.nbytes) as fresh:
+        if kind == ".npz":
+            np.savez(
+                fresh,
+                clip_ids=clips["clip_id"].to_numpy(dtype=np.str_),
+                labels=clips["label"].fillna("").to_numpy(dtype=np.str_),
+                embeddings=X,
+            )
         else:
-            frame.to_parquet(target, index=False)
+            frame = pd.concat([clips, pd.DataFrame(X, columns=[f"e{i}" for i in range(X.shape[1])])], axis=1)
+            if kind == ".csv":
+                frame.to_csv(fresh, index=False)
+            else:
+                frame.to_parquet(fresh, index=False)
     say(f"Written: {target} ({X.shape[0]:,} clips × {X.shape[1]} dimensions).")
 
 
