@@ -99,12 +99,21 @@ def presumed_asked(key: str, cache: ArtifactStore) -> dict[str, Any] | None:
     return None
 
 
-def presumed_state(key: str, folder: Path, cache: ArtifactStore) -> dict[str, Any]:
-    """Return the state of a job whose ``state.json`` is damaged, from what else there is of it."""
+def presumed_state(key: str, folder: Path, cache: ArtifactStore) -> dict[str, Any] | None:
+    """Return the state of a job whose ``state.json`` is damaged, from what else there is of it.
+
+    None where there is no result and the file may only not be read: others can say how the job is.
+    """
     with suppress(OSError):
         created = (folder / "spec.json").stat().st_mtime
         if cache.contains(key):
             return {"state": "done", "created": created}
+        try:
+            (folder / "state.json").open("rb").close()
+        except PermissionError:
+            return None
+        except OSError:
+            pass
         if (
             folder / "reserve"
         ).exists():  # kept while a job runs; its heartbeat will tell whether it still does

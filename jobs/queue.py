@@ -28,8 +28,6 @@ from jobs.job_files import AWAITED, BATCH, KEY, Job, State
 from jobs.processes import lives, this_process
 from jobs.specs import Spec, SpecError, closure, from_json, missing
 
-__all__ = ["Job", "Queue", "State"]
-
 #: Seconds without a heartbeat after which a running job counts as dead, where its process cannot be asked.
 HEART_STOPPED = 30.0
 #: Times in a row that the process of a job may die under the eyes of a living worker with nothing gained.
@@ -173,8 +171,10 @@ class Queue:
         except OSError as error:
             gone = isinstance(error, FileNotFoundError)
             return None if gone else unreadable(folder, error, remedy, self.root)
-        path = folder / "spec.json"
-        return damage(path, remedy, self.root) or f"{path} does not say what is asked for; {remedy}."
+        for name in ("spec.json", "state.json"):
+            if (sentence := damage(folder / name, remedy, self.root)) is not None:
+                return sentence
+        return f"{folder / 'spec.json'} does not say what is asked for; {remedy}."
 
     def get(self, key: str) -> Job | None:
         """Return one job, or None where it was never asked for."""
@@ -446,7 +446,6 @@ class Queue:
         if known is not None and known[0] == stamp:
             return known[1]
         data = check(read_json(path))
-        # What is not whole may have been caught in the middle of a write on a foreign file system.
         if data is not None:
             self._read[str(path)] = (stamp, data)
         return data

@@ -1,4 +1,4 @@
-"""Damaged files of jobs and datasets: passed over, said with their path, and mended where the truth is elsewhere."""
+"""Damaged files of jobs and datasets: passed over, said with their path, mended where that is possible."""
 
 from __future__ import annotations
 
@@ -215,7 +215,9 @@ def listed(workspace: Workspace) -> tuple[set[str], str]:
 def test_no_damage_of_a_dataset_breaks_a_listing(two: Workspace, name: str) -> None:
     file = two.root / "datasets" / "tones" / name
     before = file.read_bytes()
-    cases = list(damages(before)) if name == "dataset.json" else [*JUNK, before[:-1], before[: len(before) // 2]]
+    cases = (
+        list(damages(before)) if name == "dataset.json" else [*JUNK, before[:-1], before[: len(before) // 2]]
+    )
     rng = np.random.default_rng(0)
     for _ in range(40):
         flipped = bytearray(before)
