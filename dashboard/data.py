@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from dashboard import memory, numbers, palette, tables
-from jobs.job_files import ASKED
+from jobs.queue import ASKED
 from jobs.workspace import Dataset, Workspace
 
 _root: Path | None = None

@@ -8,6 +8,7 @@ done.
 from __future__ import annotations
 
 import math
+import os
 import re
 import time
 from contextlib import suppress
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from cache import ArtifactStore, CacheError
+from jobs.files import damage, read_json, unreadable
 from jobs.specs import Spec, from_json
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
@@ -123,6 +125,22 @@ def presumed_state(key: str, folder: Path, cache: ArtifactStore) -> dict[str, An
             return {"state": "failed", "created": created, "error": error}
         return {"state": "queued", "created": created}
     return {"state": "queued", "created": time.time()}
+
+
+def damage_of(folder: Path, root: Path) -> str | None:
+    """Say what is wrong with a folder of the queue `root` that holds no job; None where it holds nothing."""
+    remedy = "`hearspace jobs clear` removes the job; then ask for its result again"
+    try:
+        if not any(os.scandir(folder)):  # it is being made, or is removed at this moment
+            return None
+    except OSError as error:
+        return None if isinstance(error, FileNotFoundError) else unreadable(folder, error, remedy, root)
+    path = folder / "spec.json"
+    if (sentence := damage(path, remedy, root)) is not None:
+        return sentence
+    if checked_asked(read_json(path)) is None:
+        return f"{path} does not say what is asked for; {remedy}."
+    return damage(folder / "state.json", remedy, root)
 
 
 def checked_progress(data: Any) -> tuple[tuple[float, float, str] | None, float | None]:

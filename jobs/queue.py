@@ -3,8 +3,7 @@
 ``jobs/<key>/`` in the workspace holds ``spec.json`` (what is asked for), ``state.json`` (where it stands),
 ``progress.json``, ``log.txt``, ``heartbeat`` (touched while the job runs), ``cancel`` (a wish) and
 ``checkpoint/`` (what a killed job goes on from). A job's key is its spec's key, so asking twice gives
-one job. States: queued, running, done, failed, cancelled. Times are seconds since 1970. `jobs.job_files`
-says what the files hold.
+one job. Times are seconds since 1970. `jobs.job_files` says what the files hold.
 """
 
 from __future__ import annotations
@@ -23,7 +22,8 @@ from filelock import FileLock
 from cache import ArtifactStore
 from cache.errors import enough_space
 from jobs import job_files
-from jobs.files import damage, read_json, unreadable, write_json
+from jobs.files import read_json, write_json
+from jobs.job_files import ASKED as ASKED
 from jobs.job_files import AWAITED, BATCH, KEY, Job, State
 from jobs.processes import lives, this_process
 from jobs.specs import Spec, SpecError, closure, from_json, missing
@@ -151,7 +151,7 @@ class Queue:
             job = self.get(key)
             if job is not None:
                 jobs.append(job)
-            elif (sentence := self._damage(key)) is not None:
+            elif (sentence := job_files.damage_of(self.folder(key), self.root)) is not None:
                 damaged.append(sentence)
         return sorted(jobs, key=lambda j: (j.created, j.key), reverse=True), damaged
 
@@ -160,21 +160,6 @@ class Queue:
             return sorted(e.name for e in os.scandir(self.root) if KEY.fullmatch(e.name))
         except FileNotFoundError:
             return []
-
-    def _damage(self, key: str) -> str | None:
-        """Say what is wrong with a folder that holds no job; None where it holds nothing at all."""
-        remedy = "`hearspace jobs clear` removes the job; then ask for its result again"
-        folder = self.folder(key)
-        try:
-            if not any(os.scandir(folder)):  # it is being made, or is removed at this moment
-                return None
-        except OSError as error:
-            gone = isinstance(error, FileNotFoundError)
-            return None if gone else unreadable(folder, error, remedy, self.root)
-        for name in ("spec.json", "state.json"):
-            if (sentence := damage(folder / name, remedy, self.root)) is not None:
-                return sentence
-        return f"{folder / 'spec.json'} does not say what is asked for; {remedy}."
 
     def get(self, key: str) -> Job | None:
         """Return one job, or None where it was never asked for."""

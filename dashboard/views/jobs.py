@@ -7,8 +7,7 @@ import time
 import streamlit as st
 
 from dashboard import numbers, state, ui
-from jobs.job_files import ASKED, AWAITED
-from jobs.queue import Job
+from jobs.queue import ASKED, AWAITED, Job
 from jobs.workspace import Workspace
 
 TITLE = "Jobs"

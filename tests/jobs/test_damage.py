@@ -112,7 +112,7 @@ def test_a_worker_does_its_work_among_damaged_jobs(workspace: Workspace, jobs: d
             key = f"{16 * i + j:064x}"
             shutil.copytree(queue.folder(jobs["waiting"]), queue.folder(key))
             (queue.folder(key) / name).write_bytes(content)
-    queue.cancel(jobs["running"])
+    queue.finish(jobs["running"], "cancelled")
     serve(workspace, until_idle=True)
     assert queue.get(jobs["waiting"]).state == "done"
     _, damaged = queue.listing()
