@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 
@@ -34,3 +36,13 @@ def lives(pid: int, born: float | None) -> bool:
         return born is None or abs(process.create_time() - born) < 1.0
     except (psutil.Error, ValueError, OverflowError):
         return False
+
+
+def memory_kills() -> int | None:
+    """Return how many processes the system has killed for want of memory; None where it does not say."""
+    with suppress(OSError, ValueError):
+        for line in Path("/proc/vmstat").read_text().splitlines():
+            name, _, count = line.partition(" ")
+            if name == "oom_kill":
+                return int(count)
+    return None

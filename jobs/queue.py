@@ -30,8 +30,8 @@ from jobs.specs import Spec, SpecError, closure, from_json, missing
 
 #: Seconds without a heartbeat after which a running job counts as dead, where its process cannot be asked.
 HEART_STOPPED = 30.0
-#: Times in a row that the process of a job may die under the eyes of a living worker with nothing gained.
-MAX_ATTEMPTS = 5
+#: Times in a row that the process of a job may die of itself, with nothing gained.
+MAX_ATTEMPTS = 3
 #: A worker writes a sign of life every second; older than this, there is none.
 WORKER_GONE = 5.0
 
@@ -300,10 +300,10 @@ class Queue:
                 shutil.rmtree(self.folder(key) / "checkpoint", ignore_errors=True)
 
     def lost(self, key: str, why: str, *, started: float | None = None, counted: bool = True) -> None:
-        """Queue again a job whose process died; the fifth time in a row that nothing was gained it fails.
+        """Queue again a job whose process died; the third time in a row that nothing was gained it fails.
 
-        Nothing happens where the job has ended, or, with `started`, where another run has begun since. Only
-        what a living supervisor saw is `counted`: a job is not to blame for the end of its worker.
+        Nothing happens where the job has ended, or, with `started`, where another run has begun since. What
+        is `counted` is what a living supervisor saw the job do: its worker's end is not the job's fault.
         """
         with self._lock():
             job = self.get(key)

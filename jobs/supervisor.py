@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jobs.processes import process_identity
+from jobs.processes import memory_kills, process_identity
 from jobs.queue import HEART_STOPPED
 from jobs.workspace import Workspace
 
@@ -143,6 +143,7 @@ def supervise(root: str, key: str, *, device: str = "") -> str:
         child.process.stdin.flush()
     except OSError:
         child.kill()
+    kills = memory_kills()
     # Silence is measured by this machine's own clock, which stands still while the machine sleeps.
     beat, heard = queue.heartbeat(key), time.monotonic()
     while True:
@@ -160,10 +161,9 @@ def supervise(root: str, key: str, *, device: str = "") -> str:
             return "cancelled"
         if not child.alive():
             code = child.process.returncode
-            why = f"Its process ended without a word ({_how(code)})."
-            # Who asks a process to end, as a system does that shuts down, does not blame the job.
-            asked = code is not None and -code in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
-            _patiently(queue.lost, key, why, started=started, counted=not asked)
+            enough = kills is not None and kills == memory_kills()
+            why = f"Its process ended without a word ({_how(code, enough)})."
+            _patiently(queue.lost, key, why, started=started, counted=not _ended_by_others(code, enough))
             return "lost"
         latest = queue.heartbeat(key)
         if latest != beat:
@@ -217,9 +217,19 @@ def _read_answers(child: Child) -> None:
             child.answers.append(json.loads(line))
 
 
-def _how(returncode: int | None) -> str:
+def _ended_by_others(returncode: int | None, enough_memory: bool) -> bool:
+    """True if somebody, or a system that shuts down, ended the process: no fault of its job."""
+    if returncode is None or returncode >= 0:
+        return False
+    if -returncode == signal.SIGKILL:
+        return enough_memory
+    return -returncode in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+
+
+def _how(returncode: int | None, enough_memory: bool) -> str:
     if returncode is not None and returncode < 0:
         name = signal.Signals(-returncode).name
-        hint = "; the system may have run out of memory" if name == "SIGKILL" else ""
+        short = name == "SIGKILL" and not enough_memory
+        hint = "; the system may have run out of memory" if short else ""
         return f"{name}{hint}"
     return f"exit status {returncode}"

@@ -393,8 +393,19 @@ def test_a_query_does_not_wait_for_a_batch(big, workers):
     assert [job(big, spec.key).state for spec in specs] == ["running", "queued"]
 
 
-@pytest.mark.parametrize(("number", "attempts"), [(signal.SIGTERM, 0), (signal.SIGKILL, 1)])
-def test_a_child_that_is_asked_to_end_is_not_to_blame(workspace, monkeypatch, number, attempts):
+@pytest.mark.parametrize(
+    ("number", "out_of_memory", "attempts"),
+    [
+        (signal.SIGTERM, [3, 3], 0),
+        (signal.SIGKILL, [3, 3], 0),
+        (signal.SIGKILL, [3, 4], 1),  # the system has killed for want of memory meanwhile
+        (signal.SIGKILL, [None, None], 1),  # or does not say
+        (signal.SIGSEGV, [3, 3], 1),
+    ],
+)
+def test_only_a_death_of_its_own_is_held_against_a_job(
+    workspace, monkeypatch, number, out_of_memory, attempts
+):
     spec = EmbedAudio(dataset=workspace.dataset("tones").ref, encoder="melstats")
     workspace.queue.submit(spec)
     workspace.queue.claim(spec.key)
@@ -402,6 +413,7 @@ def test_a_child_that_is_asked_to_end_is_not_to_blame(workspace, monkeypatch, nu
         ["sleep", "1000"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
     )
     monkeypatch.setattr("jobs.supervisor.POOL.take", lambda root, device: Child(process))
+    monkeypatch.setattr("jobs.supervisor.memory_kills", iter(out_of_memory).__next__)
     process.send_signal(number)
     process.wait()
     assert supervise(str(workspace.root), spec.key) == "lost"
