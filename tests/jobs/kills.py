@@ -1,6 +1,7 @@
 """Kill what works on a queue, at random; what comes of it is for tests to judge.
 
-``python -m tests.jobs.kills FOLDER KILLS SEED`` runs a longer campaign than the tests do.
+``python -m tests.jobs.kills FOLDER KILLS SEED [PAUSE]`` runs a longer campaign than the tests do; PAUSE is the
+longest time between two kills, in seconds.
 """
 
 from __future__ import annotations
@@ -125,7 +126,8 @@ def main() -> None:
     for spec in asked(calm, encoders):
         assert run(calm, spec).state == "done"
     hunted, began = workspace_of(folder / "hunted", sounds), time.monotonic()
-    killed = campaign(hunted, asked(hunted, encoders), kills, seed, pause=3.0)
+    pause = float(sys.argv[4]) if len(sys.argv) > 4 else 3.0
+    killed = campaign(hunted, asked(hunted, encoders), kills, seed, pause)
     print(f"killed {dict(killed)} in {time.monotonic() - began:.0f} s")
     print("states", dict(Counter(job.state for job in hunted.queue.jobs())))
     for job in hunted.queue.jobs():
