@@ -1,7 +1,7 @@
 """Kill what works on a queue, at random; what comes of it is for tests to judge.
 
-``python -m tests.jobs.kills FOLDER KILLS SEED [PAUSE]`` runs a longer campaign than the tests do; PAUSE is the
-longest time between two kills, in seconds.
+``python -m tests.jobs.kills FOLDER KILLS SEED [PAUSE]`` runs a longer campaign than the tests do;
+PAUSE is the longest time between two kills, in seconds.
 """
 
 from __future__ import annotations
