@@ -78,12 +78,7 @@ class Artifact:
             If the artifact has no such array. `CorruptArtifact` if the file is damaged, `MissingArtifact`
             if the artifact has been removed.
         """
-        import numpy as np
-
-        return self._read(
-            check_name(name, ".npy"),
-            lambda p: np.load(p, mmap_mode="r" if mmap else None, allow_pickle=False),
-        )
+        return self._read(check_name(name, ".npy"), lambda p: manifests.load_array(p, mapped=mmap))
 
     def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Return the table `name` (with or without ``.parquet``), all columns or some.

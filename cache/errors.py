@@ -10,10 +10,12 @@ from pathlib import Path
 
 _REMEDY = "free some space, for example by evicting old artifacts, and try again"
 _SPACE = {
-    errno.ENOSPC: f"the disk is full; {_REMEDY}",
-    errno.EDQUOT: f"the disk quota is used up; {_REMEDY}",
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
     errno.EFBIG: "the file is larger than the system allows",
 }
+#: What libraries say that lose the error number, SQLite among them.
+_WORDS = ("no space left on device", "disk is full")
 
 
 class CacheError(Exception):
@@ -28,7 +30,14 @@ class CorruptArtifact(CacheError):
     """An artifact is there but is not what was written."""
 
 
-def lack_of_space(error: BaseException, folder: Path) -> str | None:
+class NoSpace(CacheError, OSError):
+    """A file does not fit on the disk; the message says where, how much is needed and free, what to do."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+def lack_of_space(error: BaseException, folder: Path, needed: float | None = None) -> str | None:
     """Say whether an error comes from a lack of disk space.
 
     Libraries written in C or Rust lose the error number, so the message and the disk are looked at too.
@@ -39,16 +48,18 @@ def lack_of_space(error: BaseException, folder: Path) -> str | None:
         What was raised while something was being written below `folder`.
     folder : Path
         A folder on the disk in question; it need not exist.
+    needed : float, optional
+        Bytes that were to be written, where that is known.
 
     Returns
     -------
     str or None
-        What lacks and what to do; None for any other kind of error.
+        What is lacking, how much is needed and free, and what to do; None for any other kind of error.
 
     Examples
     --------
-    >>> lack_of_space(OSError(errno.EFBIG, "File too large"), Path("."))
-    'the file is larger than the system allows'
+    >>> lack_of_space(OSError(errno.EFBIG, "File too large"), Path("."), 2e9)
+    'the file is larger than the system allows at . (2.0 GB needed)'
     >>> lack_of_space(ValueError("no"), Path(".")) is None
     True
     """
@@ -56,15 +67,48 @@ def lack_of_space(error: BaseException, folder: Path) -> str | None:
     for _ in range(10):  # a chain of causes can be circular
         if cause is None:
             break
+        if isinstance(cause, NoSpace):
+            return str(cause).removesuffix(".")
         if isinstance(cause, OSError) and cause.errno in _SPACE:
-            return _SPACE[cause.errno]
-        if "no space left on device" in str(cause).lower():
-            return _SPACE[errno.ENOSPC]
+            return _described(cause.errno, _met_in(cause, folder), needed)
+        if any(words in str(cause).lower() for words in _WORDS):
+            return _described(errno.ENOSPC, folder, needed)
         cause = cause.__cause__ or cause.__context__
     # Full to the last block: whatever a library called it, this is why.
     if isinstance(error, OSError | RuntimeError) and _free(folder) < 4096:
-        return _SPACE[errno.ENOSPC]
+        return _described(errno.ENOSPC, folder, needed)
     return None
+
+
+def _met_in(error: OSError, folder: Path) -> Path:
+    """Return `folder`, or that of the file which an error names, if it is elsewhere."""
+    if isinstance(error.filename, str) and not Path(error.filename).is_relative_to(folder):
+        return Path(error.filename).absolute().parent
+    return folder
+
+
+def _described(code: int, folder: Path, needed: float | None) -> str:
+    amounts = [] if needed is None else [f"{size(needed)} needed"]
+    # What is left of a quota, the disk does not say.
+    amounts += [f"{size(_free(folder))} free"] if code == errno.ENOSPC else []
+    numbers = f" ({', '.join(amounts)})" if amounts else ""
+    remedy = "" if code == errno.EFBIG else f"; {_REMEDY}"
+    return f"{_SPACE[code]} at {folder}{numbers}{remedy}"
+
+
+def size(n_bytes: float) -> str:
+    """Write a number of bytes for people.
+
+    Examples
+    --------
+    >>> size(12), size(1_234_567)
+    ('12 B', '1.2 MB')
+    """
+    for unit in ("B", "kB", "MB", "GB"):
+        if n_bytes < 1000:
+            return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.1f} TB"
 
 
 def _free(folder: Path) -> float:
@@ -77,10 +121,58 @@ def _free(folder: Path) -> float:
 
 
 @contextmanager
-def writing(what: str, folder: Path) -> Iterator[None]:
+def writing(what: str, folder: Path, needed: float | None = None) -> Iterator[None]:
     """Turn what the system says about a failed write into one sentence: `CacheError`."""
     try:
         yield
+    except NoSpace:
+        raise
     except OSError as error:
-        reason = lack_of_space(error, folder) or error.strerror or str(error)
-        raise CacheError(f"{what} cannot be written to {folder}: {reason}.") from error
+        reason = lack_of_space(error, folder, needed)
+        if reason is not None:
+            raise no_space(f"{what} cannot be written: {reason}.", error) from error
+        raise CacheError(f"{what} cannot be written to {folder}: {error.strerror or error}.") from error
+
+
+@contextmanager
+def enough_space(folder: Path, needed: float | None = None) -> Iterator[None]:
+    """Turn a lack of space for what is written below `folder` into one sentence, `NoSpace`; others pass.
+
+    Raises
+    ------
+    NoSpace
+        An `OSError`, too: who can do without what was to be written goes on as after any failed write.
+    """
+    try:
+        yield
+    except NoSpace:
+        raise
+    except Exception as error:
+        reason = lack_of_space(error, folder, needed)
+        if reason is None:
+            raise
+        raise no_space(f"{reason[0].upper()}{reason[1:]}.", error) from error
+
+
+def no_space(text: str, error: BaseException) -> NoSpace:
+    """Return the error that says `text`, with the number of the one that it explains."""
+    found = NoSpace(text)
+    found.errno = getattr(error, "errno", None) or errno.ENOSPC
+    return found
+
+
+def explained(error: OSError, folder: Path) -> str:
+    """Say in one sentence what the system has refused to do, below `folder` where the error names no file."""
+    space = lack_of_space(error, folder)
+    if space is not None:
+        return f"{space[0].upper()}{space[1:]}."
+    if error.filename is None or error.strerror is None:
+        return str(error)
+    if isinstance(error, FileNotFoundError):
+        return f"{error.filename} does not exist."
+    if isinstance(error, PermissionError):
+        return (
+            f"{error.filename} may not be read or written by this account; ask its owner for the permission, "
+            "or use another folder."
+        )
+    return f"{error.filename}: {error.strerror}."

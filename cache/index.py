@@ -145,7 +145,11 @@ class Index:
             return action(db)
 
     def _open(self) -> sqlite3.Connection:
-        # A connection an operation: none is ever carried across threads or a fork.
+        # A connection an operation: none is ever carried across threads or a fork. The file is made as the
+        # umask has it, so that others may write where it lets them; SQLite's own is for its owner to write.
+        with _lock_errors():
+            if not self.path.exists():
+                self.path.touch()
         db = sqlite3.connect(self.path, timeout=TIMEOUT, isolation_level=None)
         try:
             if _version(db) != SCHEMA:

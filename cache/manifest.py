@@ -13,12 +13,16 @@ import json
 import math
 import os
 import platform
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cache.errors import CacheError, CorruptArtifact
 from cache.names import KINDS, MANIFEST
+
+if TYPE_CHECKING:
+    import numpy as np
 
 FORMAT = 1
 
@@ -83,10 +87,21 @@ def describe(path: Path) -> dict[str, Any]:
     return entry
 
 
-def _array(path: Path) -> dict[str, Any]:
+def load_array(path: Path, *, mapped: bool) -> np.ndarray:
+    """Return the array of a ``.npy`` file, mapped or as a copy.
+
+    Python before 3.11.8 may fail to parse the header where another thread parses something at the same time.
+    """
     import numpy as np
 
-    x = np.load(path, mmap_mode="r", allow_pickle=False)
+    for _ in range(20):
+        with suppress(SystemError):
+            return np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
+    return np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
+
+
+def _array(path: Path) -> dict[str, Any]:
+    x = load_array(path, mapped=True)
     return {"dtype": str(x.dtype), "shape": list(x.shape)}
 
 

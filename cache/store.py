@@ -20,7 +20,7 @@ from cache import checks, temporary
 from cache import manifest as manifests
 from cache.artifact import Artifact
 from cache.checks import Problem
-from cache.errors import CacheError, MissingArtifact, lack_of_space, writing
+from cache.errors import CacheError, MissingArtifact, lack_of_space, no_space, writing
 from cache.index import TOUCH_EVERY, ArtifactInfo, Index, keys_on_disk
 from cache.names import MANIFEST, check_key
 from cache.writer import ArtifactWriter, flush
@@ -154,13 +154,15 @@ class ArtifactStore:
         except CacheError:
             raise
         except Exception as error:
-            reason = lack_of_space(error, self._tmp)
-            if reason is None and isinstance(error, OSError) and _is_below(error.filename, self.root):
-                reason = error.strerror
-            if reason is None:
+            reason = lack_of_space(error, self.root)
+            if reason is not None:
+                text = f"Artifact {key[:12]}… cannot be written: {reason}. Nothing of it was kept."
+                raise no_space(text, error) from error
+            if not (isinstance(error, OSError) and _is_below(error.filename, self.root)):
                 raise
             raise CacheError(
-                f"Artifact {key[:12]}… cannot be written to {self.root}: {reason}. Nothing of it was kept."
+                f"Artifact {key[:12]}… cannot be written to {self.root}: {error.strerror}. Nothing of it was "
+                "kept."
             ) from error
 
     def _publish(self, folder: Path, target: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -62,7 +63,7 @@ class ArtifactWriter:
         x = np.asanyarray(values)
         _check_dtype(name, x.dtype)
         path = self._new(name, ".npy")
-        with self._writing(path), open(path, "wb") as f:
+        with self._writing(path, x.nbytes), open(path, "wb") as f:
             np.lib.format.write_array(_Plain(f), x, allow_pickle=False)
 
     def empty_array(self, name: str, shape: int | Sequence[int], dtype: DTypeLike) -> np.memmap:
@@ -88,7 +89,7 @@ class ArtifactWriter:
         if any(s < 0 for s in dims):
             raise CacheError(f"Array {name!r} cannot have the shape {dims}; lengths are 0 or more.")
         path = self._new(name, ".npy")
-        with self._writing(path):
+        with self._writing(path, math.prod(dims) * kind.itemsize):
             mapped = np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=dims)
             _reserve(path)
         self._mapped.append(mapped)
@@ -114,7 +115,7 @@ class ArtifactWriter:
         if len(set(table.column_names)) < table.num_columns:
             raise CacheError(f"Table {name!r} cannot be stored: two of its columns have one name.")
         path = self._new(name, ".parquet")
-        with self._writing(path):
+        with self._writing(path, table.nbytes):
             try:
                 pq.write_table(table, path, compression="zstd")
             except pa.ArrowException as error:
@@ -134,7 +135,7 @@ class ArtifactWriter:
             if x.dtype.kind not in "biufc":
                 raise CacheError(f"Tensor {k!r} of {name!r} holds {x.dtype}; tensors hold numbers.")
         path = self._new(name, ".safetensors")
-        with self._writing(path):
+        with self._writing(path, sum(x.nbytes for x in arrays.values())):
             try:
                 save_file(arrays, path)
             except (SafetensorError, KeyError, ValueError) as error:
@@ -167,10 +168,10 @@ class ArtifactWriter:
             path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
-    def _writing(self, path: Path) -> AbstractContextManager[None]:
+    def _writing(self, path: Path, needed: float | None = None) -> AbstractContextManager[None]:
         what = f"{path.relative_to(self.path)} of artifact {self.key[:12]}…"
         # The store's own folder: people know nothing of the temporary one.
-        return writing(what, self.path.parents[1])
+        return writing(what, self.path.parents[1], needed)
 
     def finish(self, versions: Mapping[str, str] | None, *, durable: bool) -> dict[str, Any]:
         """Describe every file, write the manifest, and flush all of it to the disk.
@@ -205,16 +206,20 @@ class ArtifactWriter:
         }
         manifests.write(self.path, manifest)
         flush(self.path / MANIFEST, durable)
-        os.chmod(self.path / MANIFEST, 0o444)
+        self._protect(self.path / MANIFEST)
         for parent, _, _ in os.walk(self.path):
             flush(Path(parent), durable)
         return manifest
+
+    def _protect(self, path: Path) -> None:
+        """Let nobody write to a file, and those read it who may enter the folder: as the umask has it."""
+        os.chmod(path, self.path.stat().st_mode & 0o444)
 
     def _settle(self, names: list[str], durable: bool) -> list[dict[str, Any]]:
         def settle(name: str) -> dict[str, Any]:
             path = self.path / name
             flush(path, durable)
-            os.chmod(path, 0o444)
+            self._protect(path)
             return manifests.describe(path)
 
         if len(names) < 4:

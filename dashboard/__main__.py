@@ -11,10 +11,11 @@ import time
 from pathlib import Path
 
 from dashboard.server import ServerError, serve
+from jobs.workspace import Workspace, WorkspaceError
 
 
 def main() -> int:
-    """Serve until told to end; 1 where the address cannot be had."""
+    """Serve until told to end; 1 where the address cannot be had, or the workspace is none."""
     parser = argparse.ArgumentParser(prog="python -m dashboard", description=__doc__)
     parser.add_argument("--workspace", type=Path, required=True)
     parser.add_argument("--host", default="127.0.0.1")
@@ -24,8 +25,9 @@ def main() -> int:
     if options.with_parent is not None:
         threading.Thread(target=_end_with, args=(options.with_parent,), daemon=True).start()
     try:
+        Workspace.open(options.workspace)
         serve(options.workspace, host=options.host, port=options.port, announce=options.with_parent is None)
-    except ServerError as error:
+    except (ServerError, WorkspaceError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

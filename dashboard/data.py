@@ -18,6 +18,7 @@ import pandas as pd
 
 from dashboard import memory, numbers, palette, tables
 from jobs import measures
+from jobs.queue import ASKED
 from jobs.workspace import Dataset, Workspace
 
 #: Values of a column that clips can be coloured and filtered by: as many as colours and markers tell apart.
@@ -43,7 +44,9 @@ def workspace() -> Workspace:
 
 @functools.lru_cache(maxsize=8)
 def _workspace(root: Path | None) -> Workspace:
-    return Workspace.open(root)
+    found = Workspace.open(root)
+    found.queue.priority = ASKED
+    return found
 
 
 @dataclass(frozen=True)

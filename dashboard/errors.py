@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import streamlit as st
 
 from cache import CacheError
+from cache.errors import explained, lack_of_space
+from dashboard import data
 from jobs.audio import AudioError
 from jobs.encoders import EncoderError
 from jobs.specs import SpecError
@@ -22,7 +25,8 @@ def log_to(path: Path) -> None:
     """Write the details of unknown errors to `path`."""
     if any(getattr(h, "baseFilename", None) == str(path) for h in log.handlers):
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(OSError):  # then the handler says so, on the terminal
+        path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(handler)
@@ -41,6 +45,11 @@ def show(error: Exception) -> None:
     if isinstance(error, KNOWN):
         st.error(str(error), icon=":material/error:")
         return
+    if isinstance(error, OSError):
+        root = data.workspace().root
+        if isinstance(error, PermissionError) or lack_of_space(error, root) is not None:
+            st.error(explained(error, root), icon=":material/error:")
+            return
     log.exception("A page failed", exc_info=error)
     st.error(
         f"Something went wrong here ({type(error).__name__}). The details are in {log_path()}. "

@@ -35,6 +35,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from cache.errors import NoSpace
 from dashboard import data, listen, previews, state
 from dashboard.errors import log
 from dashboard.memory import once
@@ -114,6 +115,8 @@ def _endpoint(answer: Callable[[Request], Any]) -> Callable[[Request], object]:
             return PlainTextResponse(f"The file of this clip {error.reason}.", 415)
         except previews.TooMuch as error:
             return PlainTextResponse(str(error), 503, headers={"Retry-After": str(previews.PAUSE)})
+        except NoSpace as error:
+            return PlainTextResponse(str(error), 507)
         except Exception as error:
             log.exception("A sound could not be served", exc_info=error)
             return PlainTextResponse(f"The file of this clip cannot be served ({type(error).__name__}).", 500)

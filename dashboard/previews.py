@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from pathlib import Path
 from starlette.concurrency import run_in_threadpool
 
 from dashboard import data
+from jobs.files import replacing
 
 #: Bytes of transcoded sound and of pictures kept on disk.
 PREVIEW_BYTES = 512 * 2**20
@@ -103,20 +103,15 @@ def _target(source: Path, suffix: str) -> tuple[Path, bool]:
 
 
 def _make(source: Path, target: Path, make: Make) -> Path:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, fresh = tempfile.mkstemp(dir=target.parent, prefix=".new-", suffix=target.suffix)
-    os.close(handle)
     try:
-        make(source, Path(fresh), Deadline())
-        os.replace(fresh, target)
-    except BaseException as error:
-        Path(fresh).unlink(missing_ok=True)
-        if isinstance(error, TooMuch):
-            with _lock:
-                now = time.monotonic()
-                for old in [p for p, until in _given_up.items() if until < now]:
-                    del _given_up[old]
-                _given_up[target] = now + PAUSE
+        with replacing(target) as fresh:
+            make(source, fresh, Deadline())
+    except TooMuch:
+        with _lock:
+            now = time.monotonic()
+            for old in [p for p, until in _given_up.items() if until < now]:
+                del _given_up[old]
+            _given_up[target] = now + PAUSE
         raise
     _count_and_trim(target)
     return target

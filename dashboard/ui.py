@@ -302,6 +302,12 @@ def no_worker(workspace: Workspace) -> None:
         st.code(command(workspace, "worker"), language="bash")
 
 
+def damaged(sentences: Sequence[str]) -> None:
+    """Say what in the workspace is damaged or may not be read."""
+    for sentence in sentences:
+        st.warning(plain(sentence), icon=":material/broken_image:")
+
+
 def command(workspace: Workspace, *words: str) -> str:
     """Write a command of the shell for this workspace, which is named where it is not the usual one."""
     import shlex

@@ -69,7 +69,7 @@ class Warmth:
 
     def note(self, workspace: Workspace, key: str) -> None:
         """Remember what a job that ran here has warmed already."""
-        with suppress(SpecError):
+        with suppress(ValueError):
             want = _wanted(workspace.queue.spec(key).to_json())
             if want is not None:
                 self._done.add(want)
@@ -114,7 +114,7 @@ def _send_output_to(path: Path) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     with suppress(OSError):
-        target = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        target = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         os.dup2(target, 1)
         os.dup2(target, 2)
         os.close(target)

@@ -22,9 +22,10 @@ from filelock import FileLock, Timeout
 
 from jobs import uploads
 from jobs.files import read_json, write_json
-from jobs.queue import Job, this_process
+from jobs.job_files import AWAITED
+from jobs.processes import this_process
+from jobs.queue import Job
 from jobs.ratings import RatingsError
-from jobs.specs import SpecError
 from jobs.supervisor import POOL, supervise
 from jobs.workspace import WorkerBusy, Workspace, WorkspaceError
 
@@ -74,7 +75,8 @@ def serve(
     ----------
     workspace : Workspace
     slots : int, optional
-        Jobs at a time; by default what `default_slots` says, or what the cluster has.
+        Jobs at a time; by default what `default_slots` says, or what the cluster has. Dask in this process
+        has one slot more, which is kept for what somebody waits for.
     scheduler : str, optional
         Address of a Dask scheduler to use instead of this process.
     slurm : SlurmOptions, optional
@@ -98,7 +100,8 @@ def serve(
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        other = read_json(home / "worker.json") or {}
+        found = read_json(home / "worker.json")
+        other = found if isinstance(found, dict) else {}
         raise WorkerBusy(
             f"A worker (process {other.get('pid', '?')} on {other.get('host', 'another machine')}) already "
             f"serves {workspace.root}; it takes new jobs by itself."
@@ -106,9 +109,12 @@ def serve(
     try:
         write_json(home / "worker.json", this_process())
         workspace.cache.clean()
+        workspace.queue.mend()
         _clear_uploads(workspace)
         with _client(workspace, slots, scheduler, slurm) as client:
-            _Dispatcher(workspace, client, gpus, owned=scheduler is None).loop(stop, until_idle)
+            local = scheduler is None and slurm is None
+            dispatcher = _Dispatcher(workspace, client, gpus, owned=scheduler is None, reserved=int(local))
+            dispatcher.loop(stop, until_idle)
     finally:
         (home / "worker.json").unlink(missing_ok=True)
         lock.release()
@@ -137,12 +143,15 @@ class Given:
 class _Dispatcher:
     """The loop's state: which jobs this dispatcher has given to Dask."""
 
-    def __init__(self, workspace: Workspace, client: Client, gpus: tuple[str, ...], owned: bool) -> None:
+    def __init__(
+        self, workspace: Workspace, client: Client, gpus: tuple[str, ...], owned: bool, reserved: int = 0
+    ) -> None:
         self.workspace = workspace
         self.queue = workspace.queue
         self.client = client
         self.gpus = gpus
         self.owned = owned
+        self.reserved = reserved
         self.given: dict[str, Given] = {}
         self.warned = ""
 
@@ -180,12 +189,14 @@ class _Dispatcher:
         active = [job for job in reversed(self.queue.jobs()) if job.active]
         for job in active:
             if job.state == "running" and job.key not in self.given and not self.queue.is_beating(job):
-                self.queue.lost(job.key, "Its process is gone.", started=job.started)
+                # Nobody saw how it ended: with its worker, most likely.
+                self.queue.lost(job.key, "Its process is gone.", started=job.started, counted=False)
         under_way = {job.key for job in active}
         # Jobs that an earlier dispatcher gave to a cluster still hold their place there.
         free = self._slots() - sum(job.state == "running" for job in active)
-        for job in active:
-            if job.state == "queued" and free > 0 and self._inputs_ready(job, under_way):
+        for job in sorted(active, key=lambda j: -j.priority):
+            kept = 0 if job.priority >= AWAITED else self.reserved
+            if job.state == "queued" and free > kept and self._inputs_ready(job, under_way):
                 free -= self._give(job)
         return bool(active)
 
@@ -193,12 +204,13 @@ class _Dispatcher:
         """See to it that a job whose task has ended does not stay "running"."""
         if given.future.status == "error":
             why = f"Its Dask worker was lost ({given.future.exception()})."
-            self.queue.lost(key, why, started=given.started)
+            self.queue.lost(key, why, started=given.started, counted=False)
         elif given.future.status == "finished" and given.future.result() == "unseen":
             why = f"The Dask worker does not see {self.workspace.root}; mount the folder there and retry."
             self.queue.finish(key, "failed", why, started=given.started)
         elif given.future.cancelled():
-            self.queue.lost(key, "Its Dask task was cancelled.", started=given.started)
+            why = "Its Dask task was cancelled."
+            self.queue.lost(key, why, started=given.started, counted=False)
 
     def end(self) -> None:
         """Stop: put the jobs that run on workers of ours back, to go on from their checkpoints.
@@ -224,7 +236,7 @@ class _Dispatcher:
                 # Evicted since it was asked for, or never asked for: ask again.
                 try:
                     self.queue.retry_inputs(job.key)
-                except SpecError as error:
+                except ValueError as error:
                     self.queue.finish(job.key, "failed", str(error))
             return False
         return True
@@ -276,7 +288,7 @@ def _client(
         cluster.scale(jobs=slurm.jobs)
     else:
         cluster = LocalCluster(
-            n_workers=slots or default_slots(),
+            n_workers=(slots or default_slots()) + 1,
             threads_per_worker=1,
             processes=False,
             # Dask opens its status pages whether or not they are wanted; at least nobody else sees them.

@@ -19,11 +19,11 @@ from pathlib import Path
 from filelock import FileLock
 
 from cache import Artifact, ArtifactWriter
-from cache.errors import lack_of_space
+from cache.errors import explained, lack_of_space
 from jobs.files import write_json
 from jobs.queue import Queue, State
 from jobs.runners import runner
-from jobs.specs import Spec
+from jobs.specs import Spec, SpecError
 from jobs.workspace import Workspace
 
 #: Progress is written at most this often (seconds); readers refresh once a second.
@@ -48,6 +48,8 @@ class RunningJob:
         self.spec = spec
         self._folder = workspace.queue.folder(spec.key)
         self.checkpoint = self._folder / "checkpoint"
+        if self.checkpoint.is_file():  # damage; nothing can be had from it
+            self.checkpoint.unlink()
         self.checkpoint.mkdir(parents=True, exist_ok=True)
         self._on_progress = on_progress
         self._first: tuple[float, float] | None = None
@@ -98,13 +100,17 @@ def execute(
     are ended from outside instead.
 
     Nothing is computed where the result exists. A lock a key holds off a second process that was given
-    the same job, whatever the reason.
+    the same job, whatever the reason. Products of matrices are computed in one thread, see `one_blas_thread`.
     """
     queue = workspace.queue
     started = time.perf_counter()
     try:
         spec = queue.spec(key)
-        with FileLock(queue.folder(key) / ".run"), _heartbeat(queue, key, watch_cancel):
+        if spec.key != key:
+            raise SpecError(
+                f"{queue.folder(key) / 'spec.json'} is damaged: it asks for something else; ask again."
+            )
+        with FileLock(queue.folder(key) / ".run"), _heartbeat(queue, key, watch_cancel), one_blas_thread():
             if not workspace.cache.contains(key):
                 queue.append_log(key, f"Started: {spec.title}.")
                 runner(type(spec).__name__)(spec, RunningJob(workspace, spec, on_progress))
@@ -115,6 +121,22 @@ def execute(
         return Outcome("failed", explain(error, workspace.root))
     queue.append_log(key, f"Done in {time.perf_counter() - started:.1f} s.")
     return Outcome("done")
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Let BLAS compute each product in one thread.
+
+    How many threads share a product decides how its sums are rounded, in the last digit. A process lowers and
+    restores that number here and there, also for a while in a thread beside a job, so the same job would
+    end in other bytes after an interruption, or on a machine with more cores. What is large is cut into parts
+    for all cores by `core` itself.
+    """
+    import scipy.linalg  # noqa: F401 - brings a BLAS of its own, which must be there to be told
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="blas"):
+        yield
 
 
 def explain(error: BaseException, folder: Path) -> str:
@@ -130,6 +152,8 @@ def explain(error: BaseException, folder: Path) -> str:
         return f"{space[0].upper()}{space[1:]} (`hearspace cache evict SIZE` removes old results)."
     if isinstance(error, MemoryError):
         return "There was not enough memory for this job; close other programs or use a smaller dataset."
+    if isinstance(error, PermissionError):
+        return explained(error, folder)
     known = type(error).__module__.split(".")[0] in ("cache", "core", "jobs") or type(error) is ValueError
     return text if known and text else f"{type(error).__name__}: {text}" if text else type(error).__name__
 

@@ -36,7 +36,8 @@ def run(workspace: Workspace, spec: Spec, on_progress: OnProgress | None = None)
     queue = workspace.queue
     job = queue.submit(spec)
     failed: dict[str, Job] = {}
-    for s in missing(spec, workspace.cache.contains):
+    # The result itself also where it exists: whoever made it may have yet to write that the job is done.
+    for s in {s.key: s for s in (*missing(spec, workspace.cache.contains), spec)}.values():
         cause = next((failed[i.key] for i in s.inputs() if i.key in failed), None)
         if cause is not None:
             queue.give_up(s.key, cause)
@@ -45,7 +46,7 @@ def run(workspace: Workspace, spec: Spec, on_progress: OnProgress | None = None)
             if not queue.worker_alive() and queue.claim(s.key):
                 _run_here(workspace, step, on_progress)
             elif step.state == "running" and not queue.is_beating(step):
-                queue.lost(s.key, "Its process is gone.", started=step.started)
+                queue.lost(s.key, "Its process is gone.", started=step.started, counted=False)
             else:
                 if on_progress is not None and step.progress is not None:
                     on_progress(step, *step.progress)

@@ -3,65 +3,41 @@
 ``jobs/<key>/`` in the workspace holds ``spec.json`` (what is asked for), ``state.json`` (where it stands),
 ``progress.json``, ``log.txt``, ``heartbeat`` (touched while the job runs), ``cancel`` (a wish) and
 ``checkpoint/`` (what a killed job goes on from). A job's key is its spec's key, so asking twice gives
-one job. States: queued, running, done, failed, cancelled. Times are seconds since 1970.
+one job. Times are seconds since 1970. `jobs.job_files` says what the files hold.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import socket
 import time
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from filelock import FileLock
 
 from cache import ArtifactStore
+from cache.errors import enough_space
+from jobs import job_files
 from jobs.files import read_json, write_json
+from jobs.job_files import ASKED as ASKED
+from jobs.job_files import AWAITED, BATCH, KEY, Job, State
+from jobs.processes import lives, this_process
 from jobs.specs import Spec, SpecError, closure, from_json, missing
-
-State = Literal["queued", "running", "done", "failed", "cancelled"]
 
 #: Seconds without a heartbeat after which a running job counts as dead, where its process cannot be asked.
 HEART_STOPPED = 30.0
-#: Times in a row that a job may lose its process (killed, out of memory) with nothing gained.
+#: Times in a row that the process of a job may die of itself, with nothing gained.
 MAX_ATTEMPTS = 3
 #: A worker writes a sign of life every second; older than this, there is none.
 WORKER_GONE = 5.0
 
-
-_KEY = re.compile("[0-9a-f]{64}")
 #: Bytes kept back while a job runs, so that on a full disk it can still be written that it failed.
 _RESERVE = 8192
 _ENDED = {"failed": "tried and failed", "cancelled": "cancelled"}
-
-
-@dataclass(frozen=True)
-class Job:
-    """One job as it stood when it was read."""
-
-    key: str
-    spec: dict[str, Any]
-    title: str
-    state: State
-    created: float
-    started: float | None = None
-    ended: float | None = None
-    progress: tuple[float, float, str] | None = None
-    eta_s: float | None = None
-    error: str | None = None
-    depends_on: tuple[str, ...] = ()
-    attempts: int = 0
-    process: dict[str, Any] | None = field(default=None, repr=False)
-
-    @property
-    def active(self) -> bool:
-        """True while the job waits or runs."""
-        return self.state in ("queued", "running")
 
 
 class Queue:
@@ -73,11 +49,18 @@ class Queue:
         The folder that holds a folder a job; made when first written to.
     cache : ArtifactStore
         Where results are; what is there is never computed again.
+
+    Attributes
+    ----------
+    priority : int
+        Of what is asked for through this object: `jobs.job_files.BATCH`, or `ASKED` for pages. What somebody
+        waits for (`Spec.AWAITED`) comes before both.
     """
 
     def __init__(self, root: Path, cache: ArtifactStore) -> None:
         self.root = root
         self.cache = cache
+        self.priority = BATCH
         self._read: dict[str, tuple[int, dict[str, Any]]] = {}
 
     # -- asking -------------------------------------------------------------------------------------
@@ -85,39 +68,47 @@ class Queue:
     def submit(self, spec: Spec) -> Job:
         """Ask for a result, its missing inputs first.
 
-        Costs nothing where the result exists. A job that failed or was cancelled is queued again.
+        Costs nothing where the result exists. A job that failed or was cancelled is queued again, and so are
+        those that failed for want of its result.
         """
+        priority = AWAITED if spec.AWAITED else self.priority
         for s in missing(spec, self.cache.contains):
-            self._enqueue(s)
+            self._enqueue(s, priority)
         job = self.get(spec.key)
         if job is not None and not job.active and job.state != "done":
             # It failed or was cancelled, and the result came into being otherwise.
             with self._lock():
                 self._write_state(spec.key, {"state": "done", "error": None})
+                self._requeue_lacking(spec.key)
             job = self.get(spec.key)
         if job is not None:
             return job
         now = time.time()
         return Job(spec.key, spec.to_json(), spec.title, "done", created=now, ended=now)
 
-    def _enqueue(self, spec: Spec) -> None:
+    def _enqueue(self, spec: Spec, priority: int) -> None:
         with self._lock():
             job = self.get(spec.key)
             if job is not None and job.active:
+                if job.priority < priority:
+                    self._write_state(spec.key, {"priority": priority})
                 return
             folder = self.folder(spec.key)
-            write_json(
-                folder / "spec.json",
-                {
-                    "spec": spec.to_json(),
-                    "title": spec.title,
-                    "depends_on": [s.key for s in spec.inputs()],
-                },
-                durable=True,
-            )
+            write_json(folder / "spec.json", job_files.asked(spec), durable=True)
             for name in ("progress.json", "heartbeat", "cancel"):
                 (folder / name).unlink(missing_ok=True)
-            self._write_state(spec.key, {"state": "queued", "created": time.time(), "attempts": 0})
+            fresh = {"state": "queued", "created": time.time(), "attempts": 0, "priority": priority}
+            self._write_state(spec.key, fresh)
+            if job is not None:
+                self._requeue_lacking(spec.key)
+
+    def _requeue_lacking(self, key: str) -> None:
+        """Queue again the jobs that failed for want of this one's result."""
+        for job in self.jobs():
+            if job.state == "failed" and job.lacked == key:
+                again = {"state": "queued", "error": None, "ended": None, "lacked": None, "attempts": 0}
+                self._write_state(job.key, again)
+                self._requeue_lacking(job.key)
 
     def retry(self, key: str) -> Job:
         """Queue a job again, with those of its inputs that are missing.
@@ -131,9 +122,10 @@ class Queue:
 
     def retry_inputs(self, key: str) -> None:
         """Ask again for the inputs of a waiting job that are neither there nor under way."""
+        job = self.get(key)
         for needed in self.spec(key).inputs():
             for s in missing(needed, self.cache.contains):
-                self._enqueue(s)
+                self._enqueue(s, job.priority if job is not None else self.priority)
 
     def cancel(self, key: str) -> None:
         """Ask that a job stop; one that only waits is cancelled at once, one that has ended is left alone."""
@@ -149,24 +141,35 @@ class Queue:
     # -- looking ------------------------------------------------------------------------------------
 
     def jobs(self) -> list[Job]:
-        """All jobs, newest first."""
+        """All jobs, newest first; those whose files are damaged are left out, see `listing`."""
+        return self.listing()[0]
+
+    def listing(self) -> tuple[list[Job], list[str]]:
+        """All jobs, newest first, and a sentence for each that is damaged or may not be read."""
+        jobs, damaged = [], []
+        for key in self._keys():
+            job = self.get(key)
+            if job is not None:
+                jobs.append(job)
+            elif (sentence := job_files.damage_of(self.folder(key), self.root)) is not None:
+                damaged.append(sentence)
+        return sorted(jobs, key=lambda j: (j.created, j.key), reverse=True), damaged
+
+    def _keys(self) -> list[str]:
         try:
-            names = [e.name for e in os.scandir(self.root) if _KEY.fullmatch(e.name)]
+            return sorted(e.name for e in os.scandir(self.root) if KEY.fullmatch(e.name))
         except FileNotFoundError:
             return []
-        found = [job for job in map(self.get, names) if job is not None]
-        return sorted(found, key=lambda j: (j.created, j.key), reverse=True)
 
     def get(self, key: str) -> Job | None:
         """Return one job, or None where it was never asked for."""
         folder = self.folder(key)
-        state = self._cached_json(folder / "state.json")
-        asked = self._cached_json(folder / "spec.json")
-        if state is None or asked is None:
+        asked, state = self._files(key)
+        if asked is None or state is None:
             return None
         progress, eta = None, None
         if state["state"] == "running":
-            progress, eta = _progress(read_json(folder / "progress.json"))
+            progress, eta = job_files.checked_progress(read_json(folder / "progress.json"))
         return Job(
             key=key,
             spec=asked["spec"],
@@ -181,11 +184,34 @@ class Queue:
             depends_on=tuple(asked["depends_on"]),
             attempts=state.get("attempts", 0),
             process=state.get("process"),
+            priority=state.get("priority", BATCH),
+            lacked=state.get("lacked"),
         )
+
+    def _files(self, key: str) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+        """Return what spec.json and state.json hold, or what they must have held where they are damaged."""
+        folder = self.folder(key)
+        asked = self._cached(folder / "spec.json", job_files.checked_asked)
+        state = self._cached(folder / "state.json", job_files.checked_state)
+        if asked is None and folder.is_dir():
+            asked = job_files.presumed_asked(key, self.cache)
+        if state is None and asked is not None:
+            state = job_files.presumed_state(key, folder, self.cache)
+        return asked, state
+
+    def mend(self) -> None:
+        """Write down anew what damaged files of jobs must have held, where that is known."""
+        checks = {"spec.json": job_files.checked_asked, "state.json": job_files.checked_state}
+        with self._lock():
+            for key in self._keys():
+                for (name, check), held in zip(checks.items(), self._files(key), strict=True):
+                    path = self.folder(key) / name
+                    if held is not None and self._cached(path, check) is None:
+                        write_json(path, held, durable=True)
 
     def spec(self, key: str) -> Spec:
         """Return the spec of a job; raises `SpecError` where there is none."""
-        asked = read_json(self.folder(key) / "spec.json")
+        asked, _ = self._files(key)
         if asked is None:
             raise SpecError(f"There is no job {key[:12]} in {self.root}.")
         return from_json(asked["spec"])
@@ -220,7 +246,7 @@ class Queue:
         keys: set[str] = set()
         for job in self.jobs():
             if job.active:
-                with suppress(SpecError):
+                with suppress(ValueError):
                     keys.update(s.key for s in closure(from_json(job.spec)))
         return keys
 
@@ -273,19 +299,20 @@ class Queue:
             if state == "done":
                 shutil.rmtree(self.folder(key) / "checkpoint", ignore_errors=True)
 
-    def lost(self, key: str, why: str, *, started: float | None = None) -> None:
+    def lost(self, key: str, why: str, *, started: float | None = None, counted: bool = True) -> None:
         """Queue again a job whose process died; the third time in a row that nothing was gained it fails.
 
-        Nothing happens where the job has ended, or, with `started`, where another run has begun since.
+        Nothing happens where the job has ended, or, with `started`, where another run has begun since. What
+        is `counted` is what a living supervisor saw the job do: its worker's end is not the job's fault.
         """
         with self._lock():
             job = self.get(key)
             if job is None or job.state != "running" or (started is not None and job.started != started):
                 return
-            attempts = job.attempts - (1 if self._gained(job) else 0)
+            attempts = 0 if self._gained(job) else job.attempts if counted else max(0, job.attempts - 1)
             if self.cancel_wanted(key):
                 self._put_back(key, attempts)
-            elif attempts >= MAX_ATTEMPTS:
+            elif counted and attempts >= MAX_ATTEMPTS:
                 error = f"Its process died {attempts} times; the last time: {why}"
                 (self.folder(key) / "reserve").unlink(missing_ok=True)
                 self._write_state(
@@ -302,7 +329,8 @@ class Queue:
         with self._lock():
             job = self.get(key)
             if job is not None and job.state == "queued":
-                self._write_state(key, {"state": "failed", "ended": time.time(), "error": error})
+                failed = {"state": "failed", "ended": time.time(), "error": error, "lacked": needed.key}
+                self._write_state(key, failed)
 
     def requeue(self, key: str, *, uncounted: bool = False) -> None:
         """Put a running job back, `uncounted` where it was stopped on purpose; one to be cancelled is."""
@@ -335,7 +363,7 @@ class Queue:
         """True while a running job's process lives, as far as can be told from here."""
         p = job.process or {}
         if p.get("host") == socket.gethostname() and p.get("pid"):
-            return _lives(p["pid"], p.get("born"))
+            return lives(p["pid"], p.get("born"))
         return self.heartbeat_age(job.key) < HEART_STOPPED
 
     def heartbeat(self, key: str) -> int:
@@ -358,12 +386,16 @@ class Queue:
         with suppress(OSError), (self.folder(key) / "log.txt").open("a", encoding="utf-8") as f:
             f.write(line)
 
-    def forget(self, key: str) -> None:
-        """Remove the folder of a job that is not active."""
+    def clear(self) -> int:
+        """Remove the folders of jobs that have ended, or are damaged beyond repair; return how many."""
+        gone = 0
         with self._lock():
-            job = self.get(key)
-            if job is not None and not job.active:
-                shutil.rmtree(self.folder(key), ignore_errors=True)
+            for key in self._keys():
+                job = self.get(key)
+                if job is None or not job.active:
+                    shutil.rmtree(self.folder(key), ignore_errors=True)
+                    gone += not self.folder(key).exists()
+        return gone
 
     def folder(self, key: str) -> Path:
         """Return the job's folder.
@@ -373,22 +405,22 @@ class Queue:
         SpecError
             If `key` is not 64 hexadecimal digits, so that no key can name a path elsewhere.
         """
-        if not _KEY.fullmatch(key):
+        if not KEY.fullmatch(key):
             raise SpecError(f"{key[:80]!r} is not a key; a key has 64 hexadecimal digits.")
         return self.root / key
 
     # -- inside -------------------------------------------------------------------------------------
 
     def _lock(self) -> FileLock:
-        self.root.mkdir(parents=True, exist_ok=True)
+        with enough_space(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
         return FileLock(self.root / ".lock", timeout=30)
 
     def _write_state(self, key: str, changes: dict[str, Any]) -> None:
-        path = self.folder(key) / "state.json"
-        new = changes if "created" in changes else (read_json(path) or {}) | changes
-        write_json(path, new, durable=True)
+        before = {} if "created" in changes else self._files(key)[1] or {"created": time.time()}
+        write_json(self.folder(key) / "state.json", before | changes, durable=True)
 
-    def _cached_json(self, path: Path) -> dict[str, Any] | None:
+    def _cached(self, path: Path, check: Callable[[Any], dict[str, Any] | None]) -> dict[str, Any] | None:
         # Ended jobs are read again and again by pages that refresh; a stat is cheaper than a parse.
         try:
             info = path.stat()
@@ -398,47 +430,7 @@ class Queue:
         known = self._read.get(str(path))
         if known is not None and known[0] == stamp:
             return known[1]
-        data: dict[str, Any] | None = read_json(path)
+        data = check(read_json(path))
         if data is not None:
             self._read[str(path)] = (stamp, data)
         return data
-
-
-def this_process() -> dict[str, Any]:
-    """Return what identifies this process: host, number and time of birth (numbers are used again)."""
-    return process_identity(os.getpid())
-
-
-def process_identity(pid: int) -> dict[str, Any]:
-    """Return what identifies a process on this host."""
-    import psutil
-
-    try:
-        born = psutil.Process(pid).create_time()
-    except psutil.Error:
-        born = None
-    return {"host": socket.gethostname(), "pid": pid, "born": born}
-
-
-def _lives(pid: int, born: float | None) -> bool:
-    import psutil
-
-    try:
-        process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return False
-        return born is None or abs(process.create_time() - born) < 1.0
-    except psutil.Error:
-        return False
-
-
-def _progress(data: dict[str, Any] | None) -> tuple[tuple[float, float, str] | None, float | None]:
-    """Return (done, total, note) and the seconds still to go, from the pace since the job's first report."""
-    if data is None:
-        return None, None
-    progress = (data["done"], data["total"], data["note"])
-    gained, spent = data["done"] - data["first_done"], data["at"] - data["first_at"]
-    if gained <= 0 or spent < 1.0:
-        return progress, None
-    left = spent / gained * (data["total"] - data["done"])
-    return progress, max(0.0, left - (time.time() - data["at"]))

@@ -23,11 +23,12 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from cache.errors import lack_of_space
 from core.preferences import Mark, Trial
 from jobs.questions import (
     MOST_COLUMNS,
@@ -95,7 +96,6 @@ _PLAIN = ("session", "number", "listener", "seed", "dataset", "fingerprint", "re
 _PASSING = {
     sqlite3.SQLITE_BUSY: "another process has kept it busy; try again",
     sqlite3.SQLITE_LOCKED: "another process has kept it busy; try again",
-    sqlite3.SQLITE_FULL: "the disk is full; free some space and try again",
     sqlite3.SQLITE_IOERR: "the disk reports an error; look at the disk and try again",
     sqlite3.SQLITE_READONLY: "it may not be written to; give this user the right to write there",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened; look at the rights on it and on its folder",
@@ -354,9 +354,14 @@ class Ratings:
         with self._told():
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
+                # As the umask has it: a file that SQLite makes can be written to by its owner only.
+                with suppress(PermissionError):
+                    if not self.path.exists():
+                        self.path.touch()
             except OSError as error:
+                space = lack_of_space(error, self.path.parent)
                 raise RatingsError(
-                    f"{self.path.parent} cannot be made ({error.strerror}); ratings need a folder to be in."
+                    f"{self.path} cannot be made ({space or error.strerror}); ratings need a folder to be in."
                 ) from None
             with closing(self._connect("rwc")) as db:
                 db.execute("PRAGMA synchronous = EXTRA")
@@ -407,6 +412,9 @@ class Ratings:
             raise RatingsError(f"{self.path} cannot keep this: {error}.") from error
         except sqlite3.Error as error:
             code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+            space = lack_of_space(error, self.path.parent)
+            if space is not None:
+                raise RatingsError(f"{self.path} cannot be written: {space}.") from error
             if code in _PASSING:
                 raise RatingsError(f"{self.path}: {_PASSING[code]}.") from error
             raise self._damaged(str(error)) from error

@@ -21,7 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jobs.queue import HEART_STOPPED, process_identity
+from jobs.processes import memory_kills, process_identity
+from jobs.queue import HEART_STOPPED
 from jobs.workspace import Workspace
 
 #: How often (seconds) a running job is looked at; cancelling answers within a few of these.
@@ -142,6 +143,7 @@ def supervise(root: str, key: str, *, device: str = "") -> str:
         child.process.stdin.flush()
     except OSError:
         child.kill()
+    kills = memory_kills()
     # Silence is measured by this machine's own clock, which stands still while the machine sleeps.
     beat, heard = queue.heartbeat(key), time.monotonic()
     while True:
@@ -158,8 +160,10 @@ def supervise(root: str, key: str, *, device: str = "") -> str:
             POOL.spare(root, device)
             return "cancelled"
         if not child.alive():
-            why = f"Its process ended without a word ({_how(child.process.returncode)})."
-            _patiently(queue.lost, key, why, started=started)
+            code = child.process.returncode
+            enough = kills is not None and kills == memory_kills()
+            why = f"Its process ended without a word ({_how(code, enough)})."
+            _patiently(queue.lost, key, why, started=started, counted=not _ended_by_others(code, enough))
             return "lost"
         latest = queue.heartbeat(key)
         if latest != beat:
@@ -185,6 +189,8 @@ def _start(root: str, device: str) -> Child:
     environment = os.environ | {
         # Threads that wait must not spin: several children share the cores.
         "OMP_WAIT_POLICY": "PASSIVE",
+        # From the start, whatever is loaded later and whoever restores it: see `execution.one_blas_thread`.
+        "OPENBLAS_NUM_THREADS": "1",
         "TOKENIZERS_PARALLELISM": "false",
         "PYTHONUNBUFFERED": "1",
     }
@@ -211,9 +217,19 @@ def _read_answers(child: Child) -> None:
             child.answers.append(json.loads(line))
 
 
-def _how(returncode: int | None) -> str:
+def _ended_by_others(returncode: int | None, enough_memory: bool) -> bool:
+    """True if somebody, or a system that shuts down, ended the process: no fault of its job."""
+    if returncode is None or returncode >= 0:
+        return False
+    if -returncode == signal.SIGKILL:
+        return enough_memory
+    return -returncode in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+
+
+def _how(returncode: int | None, enough_memory: bool) -> str:
     if returncode is not None and returncode < 0:
         name = signal.Signals(-returncode).name
-        hint = "; the system may have run out of memory" if name == "SIGKILL" else ""
+        short = name == "SIGKILL" and not enough_memory
+        hint = "; the system may have run out of memory" if short else ""
         return f"{name}{hint}"
     return f"exit status {returncode}"

@@ -10,12 +10,13 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tempfile
 import time
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
+
+from jobs.files import replacing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,6 +58,8 @@ def save(root: Path, name: str, data: bytes) -> tuple[str, str]:
     ------
     UploadError
         For an empty or too large file, an ending that is no sound's, and what `sound` raises.
+    NoSpace
+        If the disk is full.
     """
     from jobs.audio import SUFFIXES
     from jobs.specs import QUERY_SECONDS
@@ -74,19 +77,12 @@ def save(root: Path, name: str, data: bytes) -> tuple[str, str]:
     upload = hashlib.sha256(data).hexdigest()
     target = path(root, upload, suffix)
     if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=_UNFINISHED)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
+        with replacing(target, len(data), prefix=_UNFINISHED) as fresh:
+            fresh.write_bytes(data)
             try:
-                sound(Path(temporary), QUERY_SECONDS)
+                sound(fresh, QUERY_SECONDS)
             except UploadError as error:
                 raise UploadError(f"{PurePath(name).name} {error}") from None
-            os.replace(temporary, target)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
     use(target)
     return upload, suffix
 
@@ -177,7 +173,7 @@ def clear(root: Path, *, keep: Collection[str] = (), days: float = KEPT_DAYS) ->
     gone = []
     try:
         entries = list(os.scandir(root / "uploads"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     for entry in entries:
         match = _FILE.fullmatch(entry.name)

@@ -9,9 +9,7 @@ several captions, ``captions.parquet``. The sounds stay where they are. The fold
 from __future__ import annotations
 
 import os
-import re
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -21,8 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cache import ArtifactStore
+from jobs import compiled, dataset_files
+from jobs.dataset_files import NAME
 from jobs.encoders import imported
-from jobs.files import read_json, write_json
+from jobs.files import read_json
 from jobs.queue import Queue, State
 from jobs.specs import DatasetRef, EmbedAudio, EmbedText, SpecError, Synthesize, from_json
 
@@ -32,10 +32,6 @@ if TYPE_CHECKING:
     from jobs.datasets.importer import Imported
 
 E = TypeVar("E", EmbedAudio, EmbedText)
-
-#: Seconds within which a dataset that is half replaced is somebody's work.
-_AT_WORK = 600
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
 class WorkspaceError(ValueError):
@@ -95,7 +91,8 @@ class Dataset:
         self.source: Synthesize | None = None
         if about.get("source"):
             source = from_json(about["source"])
-            assert isinstance(source, Synthesize)
+            if not isinstance(source, Synthesize):
+                raise SpecError(f"a {type(source).__name__} makes no clips")
             self.source = source
             self.fingerprint = source.key
             self.root = workspace.cache.folder(source.key) / "audio"
@@ -183,7 +180,13 @@ class Dataset:
     def _read(self, name: str) -> pd.DataFrame:
         import pandas as pd
 
-        return pd.read_parquet(self._folder / f"{name}.parquet")
+        path = self._folder / f"{name}.parquet"
+        try:
+            return pd.read_parquet(path, page_checksum_verification=True)
+        except PermissionError:
+            raise
+        except Exception:  # what a library says of such a file helps nobody
+            raise WorkspaceError(f"{path} is not a whole table; {dataset_files.remedy(self.name)}.") from None
 
 
 class Workspace:
@@ -197,6 +200,10 @@ class Workspace:
 
     def __init__(self, root: Path) -> None:
         self.root = root.expanduser().absolute()
+        there = next(p for p in (self.root, *self.root.parents) if p.exists())
+        if not there.is_dir():
+            raise WorkspaceError(f"{there} is a file; a workspace is a folder: give another --workspace.")
+        compiled.settle(self.root)
         self.cache = ArtifactStore(self.root / "cache")
         self.queue = Queue(self.root / "jobs", self.cache)
         self._known: dict[str, tuple[int, bool, Dataset]] = {}
@@ -211,25 +218,8 @@ class Workspace:
 
             root = platformdirs.user_data_path("hearspace")
         workspace = cls(Path(root))
-        workspace._mend()
+        dataset_files.mend(workspace.root / "datasets")
         return workspace
-
-    def _mend(self) -> None:
-        """Bring back a dataset whose replacement was cut short, and remove what such an end left."""
-        home = self.root / "datasets"
-        left = [e for e in os.scandir(home) if e.name.startswith((".new-", ".old-"))] if home.is_dir() else []
-        for entry in left:
-            # Another process may be at it.
-            with suppress(OSError):
-                if time.time() - entry.stat().st_mtime < _AT_WORK:
-                    continue
-                about = (
-                    read_json(Path(entry.path) / "dataset.json") if entry.name.startswith(".old-") else None
-                )
-                if about is not None and not (home / about["name"]).exists():
-                    os.replace(entry.path, home / about["name"])
-                else:
-                    shutil.rmtree(entry.path, ignore_errors=True)
 
     # -- datasets -----------------------------------------------------------------------------------
 
@@ -237,9 +227,21 @@ class Workspace:
         """All datasets, by name."""
         found = []
         for name in self._names():
-            # One removed meanwhile, or of another version, is not there; `dataset(name)` says why.
+            # One removed meanwhile, damaged, or of another version, is not there; `damaged` says why.
             with suppress(WorkspaceError):
                 found.append(self.dataset(name))
+        return found
+
+    def damaged(self) -> list[str]:
+        """Say of each dataset that is damaged or may not be read what is wrong with it and what to do."""
+        found = []
+        for name in self._names():
+            try:
+                self.dataset(name)
+            except UnknownDataset:
+                continue  # removed meanwhile
+            except WorkspaceError as error:
+                found.append(str(error))
         return found
 
     def dataset(self, name: str) -> Dataset:
@@ -249,43 +251,53 @@ class Workspace:
         ------
         UnknownDataset
             With the names that there are, or how to add one.
+        WorkspaceError
+            For one that is damaged, may not be read, or is of another version.
         """
-        path = self.root / "datasets" / name / "dataset.json"
-        about = None
-        if _NAME.fullmatch(name):
-            try:
-                stamp = path.stat().st_mtime_ns
-            except OSError:
-                stamp = -1
-            known = self._known.get(name)
-            # What is known of a generated dataset changes when its sounds come into being.
-            if known is not None and known[0] == stamp and known[1] == known[2].ready:
-                return known[2]
-            about = read_json(path)
-        if about is None:
+        folder = self.root / "datasets" / name
+        if not self.has_dataset(name):
             names = self._names()
             there = f"there are: {', '.join(names)}" if names else "there is none yet"
             raise UnknownDataset(
                 f"No dataset {name!r} in {self.root}; {there}. `hearspace add NAME FOLDER` adds one."
             )
         try:
-            dataset = Dataset(self, path.parent, about)
-        except (KeyError, SpecError) as error:
+            stamp = dataset_files.stamp(folder)
+        except OSError:
+            stamp = -1
+        known = self._known.get(name)
+        # What is known of a generated dataset changes when its sounds come into being.
+        if known is not None and known[0] == stamp and known[1] == known[2].ready:
+            return known[2]
+        flaw = dataset_files.flaw(folder, self.root)
+        if flaw is not None:
+            raise WorkspaceError(flaw)
+        try:
+            dataset = Dataset(self, folder, read_json(folder / "dataset.json") or {})
+        except (KeyError, ValueError) as error:
             raise WorkspaceError(
                 f"Dataset {name} was added by another version of hearspace ({error}); add it again."
             ) from None
         self._known[name] = (stamp, dataset.ready, dataset)
         return dataset
 
+    def has_dataset(self, name: str) -> bool:
+        """True if there is a dataset of this name, whole or damaged."""
+        return NAME.fullmatch(name) is not None and (self.root / "datasets" / name).is_dir()
+
     def dataset_for(self, ref: DatasetRef) -> Dataset:
         """Return the dataset that a spec means; raises `WorkspaceError` if its sounds have changed since."""
         try:
-            named = self.dataset(ref.name)
+            named, problem = self.dataset(ref.name), None
         except UnknownDataset:
-            named = None
+            named, problem = None, None
+        except WorkspaceError as error:
+            named, problem = None, error
         for dataset in (named, *self.datasets()):
             if dataset is not None and dataset.fingerprint == ref.fingerprint:
                 return dataset
+        if problem is not None:
+            raise problem
         if named is None:
             raise UnknownDataset(f"Dataset {ref.name!r} is no longer in {self.root}; add it again.")
         raise WorkspaceError(f"The sounds of {ref.name} have changed since this was asked for; ask again.")
@@ -335,37 +347,19 @@ class Workspace:
 
     def remove_dataset(self, name: str) -> None:
         """Forget a dataset; its sounds and its cached results stay."""
-        self.dataset(name)
+        if not self.has_dataset(name):
+            self.dataset(name)
         shutil.rmtree(self.root / "datasets" / name)
         self._known.pop(name, None)
 
     def _store(self, name: str, about: dict[str, Any], tables: dict[str, pd.DataFrame]) -> Dataset:
-        home = self.root / "datasets"
-        home.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=home))
-        try:
-            for table, frame in tables.items():
-                frame.to_parquet(fresh / f"{table}.parquet", index=False)
-            write_json(fresh / "dataset.json", about)
-            if (home / name).exists():
-                old = Path(tempfile.mkdtemp(prefix=".old-", dir=home))
-                os.replace(home / name, old)
-                try:
-                    os.replace(fresh, home / name)
-                except BaseException:
-                    os.replace(old, home / name)
-                    raise
-                shutil.rmtree(old)
-            else:
-                os.replace(fresh, home / name)
-        except BaseException:
-            shutil.rmtree(fresh, ignore_errors=True)
-            raise
+        dataset_files.store(self.root / "datasets", name, about, tables)
         return self.dataset(name)
 
     def _names(self) -> list[str]:
         try:
-            return sorted(e.name for e in os.scandir(self.root / "datasets") if _NAME.fullmatch(e.name))
+            entries = os.scandir(self.root / "datasets")
+            return sorted(e.name for e in entries if NAME.fullmatch(e.name) and e.is_dir())
         except FileNotFoundError:
             return []
 
@@ -424,7 +418,7 @@ class Workspace:
 
 def checked_name(name: str) -> str:
     """Return `name` if it can name a dataset; raises `WorkspaceError` with the rule."""
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise WorkspaceError(
             f"{name!r} cannot name a dataset; use up to 64 of a-z, 0-9, '.', '_' and '-', beginning with a "
             "letter or digit."

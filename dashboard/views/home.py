@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import data, numbers, results, ui
+from dashboard import data, errors, numbers, results, ui
 from jobs import encoders
 from jobs.specs import EmbedAudio, Neighbors, Project, Synthesize
 from jobs.workspace import Dataset, Space, Workspace
@@ -26,13 +26,14 @@ def render(workspace: Workspace) -> None:
     """Draw the page."""
     st.title("hearspace")
     st.caption("See, hear and test embedding spaces of sound.")
-    datasets = workspace.datasets()
-    if not datasets:
+    damaged, datasets = workspace.damaged(), workspace.datasets()
+    ui.damaged([*damaged, *workspace.queue.listing()[1]])
+    if not (datasets or damaged):
         _empty(workspace)
         return
     _running(workspace)
     for dataset in datasets:
-        _dataset(workspace, dataset)
+        errors.guarded(lambda shown=dataset: _dataset(workspace, shown))()  # type: ignore[misc]
     with st.expander("Add another dataset"):
         _how_to_add(workspace)
 

@@ -7,7 +7,7 @@ import time
 import streamlit as st
 
 from dashboard import numbers, state, ui
-from jobs.queue import Job
+from jobs.queue import ASKED, AWAITED, Job
 from jobs.workspace import Workspace
 
 TITLE = "Jobs"
@@ -48,18 +48,19 @@ def _listing(workspace: Workspace, view: state.View) -> None:
             st.caption(":green[●] A worker is running.")
         else:
             ui.no_worker(workspace)
-        jobs = workspace.queue.jobs()
+        jobs, damaged = workspace.queue.listing()
+        ui.damaged(damaged)
         kept = [j for j in jobs if j.state in _SHOWN[st.session_state.get(view.key("show")) or "all"]]
         if not kept:
             st.info(
                 "No jobs here. Embedding a dataset or opening a map on Explore asks for one."
-                if not jobs
+                if not jobs and not damaged
                 else "No job is in this state.",
                 icon=":material/info:",
             )
         most = st.session_state.get(view.key("rows"), _PAGE)
         order = {"running": 0, "queued": 1, "failed": 2, "cancelled": 2}
-        kept.sort(key=lambda j: order.get(j.state, 3))
+        kept.sort(key=lambda j: (order.get(j.state, 3), -j.priority if j.state == "queued" else 0))
         cards = [j for j in kept[:most] if j.state != "done"]
         for job in cards:
             _job(workspace, view, job)
@@ -156,6 +157,10 @@ def _when(workspace: Workspace, job: Job) -> str:
     elif job.started and job.state == "running":
         parts.append(f"running for {numbers.duration(time.time() - job.started)}")
     if job.state == "queued":
+        if job.priority >= AWAITED:
+            parts.append("comes before all others")
+        elif job.priority >= ASKED:
+            parts.append("comes before batches")
         waits = [workspace.queue.get(k) for k in job.depends_on if not workspace.cache.contains(k)]
         titles = [w.title for w in waits if w is not None]
         if titles:

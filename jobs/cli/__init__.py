@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sys
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
 from cache import CacheError
+from cache.errors import explained
 from jobs.cli import (
     add,
+    common,
     contrastive,
     curate,
     data,
@@ -80,10 +83,10 @@ def main() -> None:
     except WorkerBusy as error:
         err.print(escape(str(error)), soft_wrap=True)
         sys.exit(BUSY)
-    except FileNotFoundError as error:
-        err.print(escape(f"{error.filename or error} does not exist."), soft_wrap=True)
-        sys.exit(BAD_INPUT)
-    except (ValueError, OSError, CacheError) as error:
+    except (ValueError, CacheError) as error:
         # Errors that are raised on purpose derive from these and hold their own sentence.
         err.print(escape(str(error)), soft_wrap=True)
+        sys.exit(BAD_INPUT)
+    except OSError as error:
+        err.print(escape(explained(error, common.opened or Path.cwd())), soft_wrap=True)
         sys.exit(BAD_INPUT)

@@ -14,7 +14,7 @@ from jobs import datasets as registry
 from jobs.cli.common import JsonOption, WorkspaceOption, bars, open_workspace, say, show
 from jobs.cli.data import dataset_row
 from jobs.specs import Synthesize
-from jobs.workspace import Dataset, UnknownDataset, Workspace, WorkspaceError, checked_name
+from jobs.workspace import Dataset, Workspace, WorkspaceError, checked_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,15 +81,15 @@ def add(
     Exit status: 0, or 2 if nothing in the folder can be used or the name is taken.
     """
     ws = open_workspace(workspace)
-    before = _before(ws, name)
-    if before is not None and not replace:
+    if not replace and ws.has_dataset(name):
         raise WorkspaceError(f"There is a dataset {name!r} already; add --replace, or use another name.")
     checked_name(name)
     adapters = [_AUTO, *registry.names(), _SYNTHETIC]
     if adapter is not None and adapter not in adapters:
         raise WorkspaceError(f"There is no adapter {adapter!r}; there are {', '.join(adapters)}.")
+    before = _before(ws, name)
     plan = _plan(name, before, folder, adapter, _options(option or []))
-    old = None if before is None else before.clips
+    old = _clips(before)
     report = _carry_out(ws, name, plan, quiet=as_json)
     row = dataset_row(ws, name)
     dataset = ws.dataset(name)
@@ -118,9 +118,17 @@ class _Plan:
 
 
 def _before(ws: Workspace, name: str) -> Dataset | None:
+    """The dataset that is to be read again; None for a new one, and for one that is too damaged."""
     try:
         return ws.dataset(name)
-    except UnknownDataset:
+    except WorkspaceError:
+        return None
+
+
+def _clips(before: Dataset | None) -> pd.DataFrame | None:
+    try:
+        return None if before is None else before.clips
+    except WorkspaceError:  # damaged: that is why it is read again
         return None
 
 

@@ -39,9 +39,16 @@ out = Console(highlight=False, emoji=False)
 err = Console(stderr=True, highlight=False, emoji=False)
 
 
+#: The workspace that a command works on, to be named where the system refuses something and names no file.
+opened: Path | None = None
+
+
 def open_workspace(path: Path | None) -> Workspace:
     """Open the workspace that the options name."""
-    return Workspace.open(path)
+    global opened
+    workspace = Workspace.open(path)
+    opened = workspace.root
+    return workspace
 
 
 def space_of(workspace: Workspace, dataset: Dataset, encoder: str) -> EmbedAudio:
@@ -92,13 +99,12 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def size(n_bytes: float) -> str:
-    """Write a number of bytes for people."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if n_bytes < 1000:
-            return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
-        n_bytes /= 1000
-    return f"{n_bytes:.1f} TB"
+def complain(damaged: Sequence[str]) -> None:
+    """Say what is damaged or may not be read, on standard error, and exit with status 1; else do nothing."""
+    for sentence in damaged:
+        err.print(escape(sentence), soft_wrap=True)
+    if damaged:
+        raise typer.Exit(FAILED)
 
 
 def compute(
@@ -169,6 +175,7 @@ def job_row(job: Job) -> dict[str, Any]:
         "eta_s": job.eta_s,
         "error": job.error,
         "attempts": job.attempts,
+        "priority": job.priority,
         "created": job.created,
         "started": job.started,
         "ended": job.ended,

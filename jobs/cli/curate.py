@@ -14,6 +14,7 @@ from jobs import contrastive, encoders
 from jobs.cli.common import JsonOption, WorkspaceOption, compute, open_workspace, say, show, space_of
 from jobs.cli.train import DatasetArgument, train_app
 from jobs.cli.work import BackgroundOption, PrintSpecOption, put_off
+from jobs.files import replacing
 from jobs.specs import CURATIONS, TARGETS, CuratedTraining, SpecError
 from jobs.text_files import read_texts
 
@@ -112,7 +113,8 @@ def curate(
         }
     )
     if out is not None:
-        table.to_csv(out, index=False)
+        with replacing(out) as fresh:
+            table.to_csv(fresh, index=False)
     plain = table.astype(object).where(table.notna(), None)
     rows = [{str(name): value for name, value in row.items()} for row in plain.to_dict("records")]
     total = {"pairs": len(table), "texts": len(told), "candidates": len(pairs.candidates)}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.words import count
-from jobs.cli.common import JsonOption, WorkspaceOption, open_workspace, say, show
+from jobs.cli.common import JsonOption, WorkspaceOption, complain, open_workspace, say, show
 from jobs.workspace import Workspace, WorkspaceError
 
 if TYPE_CHECKING:
@@ -29,17 +29,21 @@ def datasets(as_json: JsonOption = False, workspace: WorkspaceOption = None) -> 
 
     Example: `hearspace datasets --json`
 
-    Exit status: 0.
+    Exit status: 0, or 1 where a dataset is damaged or may not be read.
     """
     ws = open_workspace(workspace)
-    rows = [dataset_row(ws, d.name) for d in ws.datasets()]
+    rows, damaged = [], ws.damaged()
+    for dataset in ws.datasets():
+        try:
+            rows.append(dataset_row(ws, dataset.name))
+        except WorkspaceError as error:
+            damaged.append(str(error))
     unlabelled = ["unlabelled"] if any(row["unlabelled"] for row in rows) else []
-    show(
-        rows,
-        ("name", "adapter", "clips", "classes", *unlabelled, "folds", "spaces"),
-        as_json=as_json,
-        empty="There are no datasets yet; `hearspace add NAME FOLDER` adds one, `hearspace demo` shows one.",
-    )
+    adds = "`hearspace add NAME FOLDER` adds one, `hearspace demo` shows one."
+    empty = f"There are no datasets yet; {adds}" if not damaged else "No dataset can be read."
+    columns = ("name", "adapter", "clips", "classes", *unlabelled, "folds", "spaces")
+    show(rows, columns, as_json=as_json, empty=empty)
+    complain(damaged)
 
 
 def dataset_row(ws: Workspace, name: str) -> dict[str, Any]:

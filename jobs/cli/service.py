@@ -80,7 +80,11 @@ def serve(
 
 def worker(
     slots: Annotated[
-        int | None, typer.Option(min=1, help="Jobs at a time. [default: 2, more on large machines]")
+        int | None,
+        typer.Option(
+            min=1,
+            help="Jobs at a time; one more for what somebody waits for. [default: 2, more on large machines]",
+        ),
     ] = None,
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler to use.")] = None,
     slurm: Annotated[

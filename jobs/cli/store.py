@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cache.errors import size
 from core.words import count
-from jobs.cli.common import FAILED, JsonOption, WorkspaceOption, open_workspace, say, show, size, space_of
+from jobs.cli.common import FAILED, JsonOption, WorkspaceOption, open_workspace, say, show, space_of
+from jobs.files import replacing
 from jobs.specs import SpecError, from_json
 from jobs.workspace import WorkspaceError
 
@@ -170,7 +172,8 @@ def export(
         .to_pandas()[["clip_id"]]
         .merge(ds.clips, on="clip_id", how="left", validate="one_to_one")
     )
-    _write(target, kind, clips, X)
+    with replacing(target, X.nbytes) as fresh:
+        _write(fresh, kind, clips, X)
     say(f"Written: {target} ({count(X.shape[0], 'clip')} × {count(X.shape[1], 'dimension')}).")
 
 

@@ -16,6 +16,7 @@ from jobs.cli.common import (
     FAILED,
     JsonOption,
     WorkspaceOption,
+    complain,
     compute,
     job_row,
     open_workspace,
@@ -199,21 +200,24 @@ def jobs(
 
     Example: `hearspace jobs --state failed`
 
-    Exit status: 0, also where there is no job.
+    Exit status: 0, also where there is no job; 1 where a job is damaged or may not be read.
     """
     ctx.obj = workspace
     if ctx.invoked_subcommand is not None:
         return
-    found = [j for j in open_workspace(workspace).queue.jobs() if state is None or j.state == state]
+    jobs, damaged = open_workspace(workspace).queue.listing()
     rows: list[dict[str, Any]] = [
         job_row(j)
         | {
             "job": j.key[:12],
             "progress": f"{j.progress[0] / max(j.progress[1], 1):.0%}" if j.progress else "",
         }
-        for j in found
+        for j in jobs
+        if state is None or j.state == state
     ]
-    show(rows, ("job", "state", "progress", "title", "error"), as_json=as_json, empty="There are no jobs.")
+    empty = "There are no jobs." if not damaged else "No job can be read."
+    show(rows, ("job", "state", "progress", "title", "error"), as_json=as_json, empty=empty)
+    complain(damaged)
 
 
 KeyArgument = Annotated[str, typer.Argument(help="A job's key, or as much of its beginning as is unique.")]
@@ -268,14 +272,11 @@ def retry(ctx: typer.Context, key: KeyArgument, workspace: WorkspaceOption = Non
 
 @jobs_app.command()
 def clear(ctx: typer.Context, workspace: WorkspaceOption = None) -> None:
-    """Forget the jobs that have ended; their results stay.
+    """Forget the jobs that have ended, and what is left of damaged ones; their results stay.
 
     Example: `hearspace jobs clear`
 
     Exit status: 0.
     """
     queue = open_workspace(ctx.obj or workspace).queue
-    ended = [j for j in queue.jobs() if not j.active]
-    for job in ended:
-        queue.forget(job.key)
-    say(f"{count(len(ended), 'job')} forgotten.")
+    say(f"{count(queue.clear(), 'job')} forgotten.")

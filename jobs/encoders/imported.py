@@ -25,6 +25,7 @@ DESCRIPTION = "Embeddings from a file, computed elsewhere: `hearspace import-emb
 REFERENCE = "As of the model that they come from."
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_KEY = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,10 @@ def _read(path: Path) -> Meaning | None:
     # None where it was removed meanwhile, other fields where another version wrote it.
     if not isinstance(found, dict) or set(found) != set(Meaning.__annotations__):
         return None
-    return Meaning(**found)
+    meaning = Meaning(**found)
+    texts = (meaning.identity, meaning.key, meaning.source)
+    whole = all(isinstance(text, str) for text in texts) and isinstance(meaning.created, int | float)
+    return meaning if whole and _KEY.fullmatch(meaning.key) else None
 
 
 def identity(argument: str | None) -> str:

@@ -6,13 +6,14 @@ one and ends in the same bytes.
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from jobs.files import replacing
 
 #: Clips in a shard, and seconds of sound: what is in memory at once is twice that.
 CLIPS = 32
@@ -48,13 +49,8 @@ def plan(seconds: Sequence[float]) -> list[range]:
 
 def save(path: Path, **arrays: Any) -> None:
     """Write arrays to a temporary neighbour, then rename: a shard that is there is whole."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(temporary, "wb") as f:
-            np.savez(f, allow_pickle=False, **arrays)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path, sum(np.asarray(a).nbytes for a in arrays.values())) as fresh, fresh.open("wb") as f:
+        np.savez(f, allow_pickle=False, **arrays)
 
 
 def load(path: Path, names: Sequence[str]) -> dict[str, np.ndarray] | None:

@@ -54,6 +54,8 @@ class Spec:
     #: Fields that came after results were computed without them. At its default such a field is left out of
     #: the key, so that those results are still found: the default must mean what was computed then.
     LATER: ClassVar[frozenset[str]] = frozenset()
+    #: Whether somebody waits for the result with a page open: such jobs are short and come before others.
+    AWAITED: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -112,7 +114,7 @@ def from_json(data: Any) -> Spec:
     if not isinstance(data, dict) or not isinstance(data.get("fields", {}), dict):
         raise SpecError("A spec is a JSON object with type, version and fields, as `--print-spec` writes it.")
     name = data.get("type")
-    if name not in SPECS:
+    if not isinstance(name, str) or name not in SPECS:
         raise SpecError(f"Spec type {name!r} is not known; this version knows {', '.join(sorted(SPECS))}.")
     cls = SPECS[name]
     if data.get("version") != cls.VERSION:
@@ -128,7 +130,7 @@ def from_json(data: Any) -> Spec:
         raise SpecError(f"{name}: missing fields {missing}, unknown fields {unknown}.")
     try:
         return cls(**given)
-    except (TypeError, AttributeError) as error:
+    except (TypeError, AttributeError, LookupError, OverflowError) as error:
         raise SpecError(f"{name}: a field has a value of the wrong kind ({error}).") from None
 
 

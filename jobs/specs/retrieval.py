@@ -126,6 +126,8 @@ class EmbedQuery(Spec):
     ``dimensions``, ``frame_level`` and ``duration`` (s; null for a text).
     """
 
+    AWAITED: ClassVar[bool] = True
+
     encoder: str
     #: SHA-256 of the uploaded file, which `jobs.uploads.save` put into the workspace, and its name's ending.
     upload: str = ""

@@ -24,7 +24,7 @@ def blobs(n=200, d=8, classes=5, spread=1.0, seed=0):
     return X * rng.gamma(2.0, size=d), np.array([f"class {c}" for c in labels]), rng.integers(1, 6, n)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     labels=st.lists(st.integers(0, 4), min_size=2, max_size=40),
     seed=st.integers(0, 99),

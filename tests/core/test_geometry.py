@@ -15,7 +15,7 @@ small_matrices = hnp.arrays(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(X=small_matrices, data=st.data())
 def test_k_occurrence_and_hubness_equal_counting(X, data):
     n = len(X)
@@ -48,7 +48,7 @@ def reference_dimension(row, metric):
     return (len(lengths) - 1) / total if total else math.inf
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     D=hnp.arrays(
         np.float64,

@@ -34,7 +34,7 @@ def problem(seed, n=7, n_classes=9):
     return random.uniform(-1, 1, (n, n_classes)), random.integers(0, n_classes, n)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**31),
     n=st.integers(1, 8),
@@ -47,7 +47,7 @@ def test_warp_equals_its_definition(seed, n, n_classes, margin):
     assert found.item() == pytest.approx(reference(scores, targets, margin), abs=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**31), n_classes=st.integers(2, 10), margin=st.sampled_from([0.0, 0.3, 1.0]))
 def test_sampled_warp_equals_its_definition_for_given_tries(seed, n_classes, margin):
     scores, targets = problem(seed, 6, n_classes)

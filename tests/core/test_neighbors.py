@@ -54,7 +54,7 @@ small_matrices = hnp.arrays(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(X=small_matrices, data=st.data())
 @pytest.mark.parametrize("metric", METRICS)
 def test_equals_brute_force_with_many_ties(metric, X, data):
@@ -63,7 +63,7 @@ def test_equals_brute_force_with_many_ties(metric, X, data):
     check(X, k, metric=metric, include_self=include_self)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     X=small_matrices,
     scale=st.sampled_from([1e-120, 1e-30, 1e-6, 1.0, 1e6, 1e30, 1e140]),
@@ -255,7 +255,7 @@ def test_not_finite_names_the_first_row(bad):
         knn(np.ones((9, 3)), 2, queries=X)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data(), n=st.integers(3, 12))
 def test_class_agreement_equals_counting(data, n):
     labels = data.draw(st.lists(st.sampled_from(["dog", "rain", "sea"]), min_size=n, max_size=n))

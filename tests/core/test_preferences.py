@@ -151,7 +151,7 @@ def test_bradley_terry_of_two_is_the_log_odds():
     assert luce_choice(trials, prior=1e4).beats("a", "b").value == pytest.approx(0.9, abs=1e-6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_names_and_order_do_not_matter(data):
     names = ["a", "b", "c", "d"]
@@ -418,7 +418,7 @@ def test_alpha_by_hand():
     assert krippendorff_alpha(trials_of("1 1 0 0\n1 0 0 0")).value == pytest.approx(8 / 15)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.lists(st.sampled_from("012."), min_size=6, max_size=6), min_size=2, max_size=5))
 def test_alpha_is_that_of_the_definition(rows):
     trials = trials_of("\n".join(" ".join(row) for row in rows))

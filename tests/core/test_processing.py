@@ -11,7 +11,7 @@ from sklearn.preprocessing import MinMaxScaler
 from core.processing import AGGREGATIONS, Processing, aggregate, fit_reducer, fit_scaler, normalize
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(data=st.data(), counts=st.lists(st.integers(1, 5), min_size=1, max_size=8))
 @pytest.mark.parametrize("how", AGGREGATIONS)
 def test_aggregate_equals_a_loop_over_clips(how, data, counts):

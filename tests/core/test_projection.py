@@ -194,7 +194,7 @@ def test_not_finite_points_are_refused():
         project(X, "pca")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     coords=hnp.arrays(
         np.float64, st.tuples(st.integers(2, 14), st.just(2)), elements=st.integers(-3, 3).map(float)
@@ -268,7 +268,7 @@ def reference_trust(near, ranks, k):
     return 1 - 2 * cost / (n * k * (2 * n - 3 * k - 1))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     X=hnp.arrays(
         np.float64, st.tuples(st.integers(3, 13), st.integers(1, 3)), elements=st.integers(-2, 2).map(float)

@@ -78,7 +78,7 @@ def collections(draw):
     return np.array(X, dtype=draw(st.sampled_from([np.float32, np.float64]))), relevance
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(data=collections(), count_query=st.booleans())
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_ties_duplicates_zeros_and_several_labels(algorithm, data, count_query):

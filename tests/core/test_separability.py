@@ -108,7 +108,7 @@ KINDS = (
 # -- silhouettes ---------------------------------------------------------------------------------------
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     X=hnp.arrays(
         np.float64,
@@ -326,7 +326,7 @@ def core_pairs():
     return _class_pairs
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     X=hnp.arrays(
         np.float64,
@@ -513,7 +513,7 @@ def test_properties_equal_those_of_all_pairs(kind, dtype):
     check_properties(angular_properties(X, labels), X, labels)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     X=hnp.arrays(
         np.float64,

@@ -98,7 +98,7 @@ METRICS = ("cosine", "euclidean")
 whole = st.integers(-2, 2).map(float)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data(), n=st.integers(2, 9))
 def test_equals_set_intersection_with_many_ties(data, n):
     X, Y = (

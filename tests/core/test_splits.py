@@ -458,7 +458,7 @@ def test_a_short_search_finds_sizes_that_fit_or_says_none(monkeypatch):
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     counts=st.lists(st.integers(1, 14), min_size=1, max_size=4),
     wanted=st.tuples(st.integers(2, 12), st.integers(1, 4), st.integers(2, 4)),

@@ -19,7 +19,7 @@ from core.statistics import (
 numbers = st.floats(-100, 100).map(lambda v: round(v, 3))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     xy=hnp.arrays(np.float64, st.tuples(st.just(2), st.integers(2, 30)), elements=numbers),
     confidence=st.sampled_from([0.5, 0.9, 0.95, 0.999]),
@@ -199,7 +199,7 @@ def reference_holm(p):
     return [adjusted[ordered.index(v)] for v in p]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(p=st.lists(st.floats(0, 1), min_size=1, max_size=12, unique=True))
 def test_holm_equals_its_definition(p):
     np.testing.assert_allclose(holm(p), reference_holm(p), atol=1e-12)

@@ -227,3 +227,72 @@ def test_trustworthiness_over_k_is_computed_when_asked_for(
     assert app.get("plotly_chart")
     app.button(key="explore-quality-compute").click().run()
     assert specs[1].key in {j.key for j in found.queue.jobs()}
+
+
+def test_damaged_jobs_and_datasets_are_said_on_home_and_jobs(
+    made: Any, fresh: Workspace, tmp_path: Path
+) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=2, sounds=False)
+    found.queue.submit(EmbedAudio(dataset=dataset.ref, encoder="melstats"))
+    job = found.queue.folder("ab" * 32)
+    job.mkdir()
+    (job / "spec.json").write_text("{}")
+    other = found.root / "datasets" / "broken"
+    other.mkdir()
+    (other / "dataset.json").write_text("[]")
+    home = run("home")
+    for name in ("home", "jobs"):
+        app = run(name)
+        assert not app.error
+        assert f"{job / 'spec.json'} does not say what is asked for" in words(app)
+        assert "hearspace jobs clear" in words(app)
+    assert f"{other / 'dataset.json'} does not say what the dataset is" in words(home)
+    assert "hearspace add broken FOLDER --replace" in words(home)
+    assert dataset.name in words(home)
+    assert "embed" in words(run("jobs"))
+
+
+def test_a_dataset_whose_table_is_damaged_leaves_the_others_on_home(
+    made: Any, fresh: Workspace, tmp_path: Path
+) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=2, sounds=False)
+    folder = found.root / "datasets" / dataset.name
+    clips = folder / "clips.parquet"
+    whole = clips.read_bytes()
+    content = bytearray(whole)
+    content[len(content) // 8 : len(content) // 4] = bytes(len(content) // 4 - len(content) // 8)
+    clips.write_bytes(content)
+    app = run("home")
+    assert not app.exception
+    assert f"{clips} is not a whole table" in words(app)
+    assert "Add another dataset" in [e.label for e in app.expander]
+
+
+def test_what_is_asked_for_on_a_page_comes_before_batches(
+    made: Any, fresh: Workspace, tmp_path: Path
+) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=2, sounds=False)
+    batch = found.queue.submit(EmbedAudio(dataset=dataset.ref, encoder="random-cnn"))
+    fresh.queue.submit(EmbedAudio(dataset=dataset.ref, encoder="melstats"))
+    said = words(run("jobs"))
+    assert said.count("comes before batches") == 1
+    assert said.index("with melstats") < said.index("with random-cnn")
+    assert found.queue.get(batch.key).priority == 0
+
+
+def test_a_full_disk_is_one_sentence_on_a_page(fresh: Workspace) -> None:
+    def page() -> None:
+        import errno
+
+        from dashboard import errors
+
+        def fails() -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        errors.guarded(fails)()
+
+    app = AppTest.from_function(page)
+    app.run()
+    (error,) = app.error
+    assert f"The disk is full at {fresh.root}" in error.value
+    assert " free)" in error.value

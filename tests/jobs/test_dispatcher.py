@@ -18,11 +18,11 @@ import numpy as np
 import psutil
 import pytest
 
-from jobs import encoders
+from jobs import encoders, uploads
 from jobs.dispatcher import Given, SlurmOptions, _Dispatcher, serve, slurm_cluster
 from jobs.inprocess import run
 from jobs.queue import Job, Queue
-from jobs.specs import EmbedAudio, Neighbors, Project
+from jobs.specs import EmbedAudio, EmbedQuery, Neighbors, Project
 from jobs.supervisor import Child, supervise
 from jobs.workspace import WorkerBusy, Workspace, WorkspaceError
 from tests.jobs import gated
@@ -375,3 +375,56 @@ def test_gpus_are_dealt_out_in_turn(workspace):
         dealt.append(dispatcher._device())
         dispatcher.given[str(i)] = Given(None, dealt[-1], None)
     assert dealt == ["0", "1", "0", "1"]
+
+
+@pytest.mark.slow
+def test_a_query_does_not_wait_for_a_batch(big, workers):
+    """The only slot is taken by a job that stands at the gate; what somebody waits for is done."""
+    specs = [slow_space(big), EmbedAudio(dataset=big.dataset("tones").ref, encoder="melstats")]
+    for spec in specs:
+        big.queue.submit(spec)
+    clip = next(big.dataset("tones").root.rglob("*.wav"))
+    upload, suffix = uploads.save(big.root, clip.name, clip.read_bytes())
+    workers.start("--slots", "1")
+    wait_for(lambda: any(j.state == "running" for j in big.queue.jobs()), "the batch")
+    query = EmbedQuery(encoder="melstats", upload=upload, suffix=suffix)
+    big.queue.submit(query)
+    wait_for(lambda: job(big, query.key).state == "done", "the query")
+    assert [job(big, spec.key).state for spec in specs] == ["running", "queued"]
+
+
+@pytest.mark.parametrize(
+    ("number", "out_of_memory", "attempts"),
+    [
+        (signal.SIGTERM, [3, 3], 0),
+        (signal.SIGKILL, [3, 3], 0),
+        (signal.SIGKILL, [3, 4], 1),  # the system has killed for want of memory meanwhile
+        (signal.SIGKILL, [None, None], 1),  # or does not say
+        (signal.SIGSEGV, [3, 3], 1),
+    ],
+)
+def test_only_a_death_of_its_own_is_held_against_a_job(
+    workspace, monkeypatch, number, out_of_memory, attempts
+):
+    spec = EmbedAudio(dataset=workspace.dataset("tones").ref, encoder="melstats")
+    workspace.queue.submit(spec)
+    workspace.queue.claim(spec.key)
+    process = subprocess.Popen(
+        ["sleep", "1000"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    monkeypatch.setattr("jobs.supervisor.POOL.take", lambda root, device: Child(process))
+    monkeypatch.setattr("jobs.supervisor.memory_kills", iter(out_of_memory).__next__)
+    process.send_signal(number)
+    process.wait()
+    assert supervise(str(workspace.root), spec.key) == "lost"
+    assert (job(workspace, spec.key).state, job(workspace, spec.key).attempts) == ("queued", attempts)
+
+
+def test_a_running_job_whose_worker_is_gone_is_never_worn_out(workspace):
+    spec = EmbedAudio(dataset=workspace.dataset("tones").ref, encoder="melstats")
+    workspace.queue.submit(spec)
+    dead = {"host": os.uname().nodename, "pid": 2**22 + 1, "born": 1.0}
+    for _ in range(10):
+        assert workspace.queue.claim(spec.key, process=dead)
+        _Dispatcher(workspace, SimpleNamespace(nthreads=dict), (), owned=True).step()
+    assert (job(workspace, spec.key).state, job(workspace, spec.key).attempts) == ("queued", 0)

@@ -2,13 +2,19 @@ from __future__ import annotations
 
 import os
 import time
+from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from jobs.dispatcher import _Dispatcher
+from jobs.execution import execute
 from jobs.inprocess import run
+from jobs.job_files import ASKED, AWAITED, BATCH
 from jobs.queue import MAX_ATTEMPTS
-from jobs.specs import EmbedAudio, Project, SpecError
+from jobs.specs import EmbedAudio, EmbedQuery, Neighbors, Project, SpecError
+from jobs.workspace import Workspace
 
 
 def space(workspace, encoder="melstats"):
@@ -80,6 +86,137 @@ def test_job_that_keeps_losing_its_process_fails_in_the_end(workspace):
     job = queue.get(key)
     assert job.state == "failed"
     assert f"{MAX_ATTEMPTS} times" in job.error
+
+
+def test_death_of_the_worker_is_never_held_against_its_jobs(workspace):
+    queue = workspace.queue
+    key = queue.submit(space(workspace)).key
+    for _ in range(3 * MAX_ATTEMPTS):
+        assert queue.claim(key)
+        queue.lost(key, "Its process is gone.", counted=False)
+    assert (queue.get(key).state, queue.get(key).attempts) == ("queued", 0)
+    for _ in range(MAX_ATTEMPTS - 1):
+        queue.claim(key)
+        queue.lost(key, "killed.")
+        queue.claim(key)
+        queue.lost(key, "Its process is gone.", counted=False)
+    assert queue.get(key).state == "queued"
+    queue.claim(key)
+    queue.lost(key, "killed.")
+    assert queue.get(key).state == "failed"
+
+
+def test_work_that_was_kept_forgives_the_deaths_before_it(workspace):
+    queue = workspace.queue
+    key = queue.submit(space(workspace)).key
+    for _ in range(MAX_ATTEMPTS - 1):
+        queue.claim(key)
+        queue.lost(key, "killed.")
+    queue.claim(key)
+    checkpoint = queue.folder(key) / "checkpoint"
+    checkpoint.mkdir()
+    (checkpoint / "part").write_text("x")
+    os.utime(checkpoint / "part", (queue.get(key).started + 1,) * 2)
+    queue.lost(key, "killed.")
+    assert (queue.get(key).state, queue.get(key).attempts) == ("queued", 0)
+
+
+def test_retrying_an_input_queues_again_what_failed_for_want_of_it(workspace):
+    queue = workspace.queue
+    spec = Project(embedding=space(workspace), method="pca")
+    queue.submit(spec)
+    steps = [queue.get(s.key) for s in (spec.embedding, spec.neighbors, spec)]
+    queue.claim(steps[0].key)
+    queue.finish(steps[0].key, "failed", "no")
+    for needed, lacking in pairwise(steps):
+        queue.give_up(lacking.key, queue.get(needed.key))
+    assert {j.state for j in queue.jobs()} == {"failed"}
+    own = queue.submit(space(workspace, "random-cnn")).key
+    queue.claim(own)
+    queue.finish(own, "failed", "of its own")
+    queue.retry(steps[0].key)
+    states = {j.key: (j.state, j.error) for j in queue.jobs()}
+    assert {states[step.key] for step in steps} == {("queued", None)}
+    assert states[own] == ("failed", "of its own")
+
+
+def test_what_somebody_waits_for_comes_first(workspace):
+    queue = workspace.queue
+    batch = [space(workspace), Neighbors(embedding=space(workspace))]
+    for spec in batch:
+        queue.submit(spec)
+    assert {j.priority for j in queue.jobs()} == {BATCH}
+    page = Workspace(workspace.root).queue
+    page.priority = ASKED
+    page.submit(batch[1])  # what it needs is wanted as soon
+    query = page.submit(EmbedQuery(encoder="melstats", upload="ab" * 32, suffix=".wav"))
+    assert query.priority == AWAITED
+    assert {j.priority for j in queue.jobs() if j.key != query.key} == {ASKED}
+    queue.submit(batch[1])  # asked for by a batch once more: not put off again
+    assert queue.get(batch[1].key).priority == ASKED
+    given = []
+    dispatcher = _Dispatcher(workspace, SimpleNamespace(nthreads=lambda: {"here": 2}), (), True, reserved=1)
+    dispatcher._give = lambda job: given.append(job.key) or 1
+    dispatcher.step()
+    assert given == [query.key]
+
+
+def test_a_slot_is_kept_for_what_somebody_waits_for(workspace):
+    queue = workspace.queue
+    for name in ("melstats", "random-cnn", "handcrafted"):
+        queue.submit(space(workspace, name))
+    given = []
+    dispatcher = _Dispatcher(workspace, SimpleNamespace(nthreads=lambda: {"here": 3}), (), True, reserved=1)
+    dispatcher._give = lambda job: given.append(job.key) or queue.claim(job.key)
+    dispatcher.step()
+    dispatcher.step()
+    assert len(given) == 2
+    query = queue.submit(EmbedQuery(encoder="melstats", upload="ab" * 32, suffix=".wav"))
+    dispatcher.step()
+    assert given[2:] == [query.key]
+
+
+def test_waiting_for_a_job_whose_result_is_there_already(workspace, monkeypatch):
+    """Another process has stored the result and is about to write that the job is done."""
+    spec = space(workspace)
+    queue = workspace.queue
+    queue.submit(spec)
+    queue.claim(spec.key)
+    store_fake_embedding(workspace, spec)
+    looks = []
+
+    def sleep(seconds):
+        looks.append(seconds)
+        queue.finish(spec.key, "done")
+
+    monkeypatch.setattr("jobs.inprocess.time.sleep", sleep)
+    assert run(workspace, spec).state == "done"
+    assert len(looks) == 1
+
+
+def test_a_job_that_asks_for_something_else_is_not_computed_under_its_key(workspace):
+    queue = workspace.queue
+    key, other = (queue.submit(space(workspace, name)).key for name in ("melstats", "random-cnn"))
+    (queue.folder(key) / "spec.json").write_bytes((queue.folder(other) / "spec.json").read_bytes())
+    queue.claim(key)
+    outcome = execute(workspace, key)
+    assert outcome.state == "failed"
+    assert "spec.json is damaged" in outcome.error
+
+
+def test_bytes_do_not_depend_on_the_threads_that_are_free(make_workspace):
+    pytest.importorskip("threadpoolctl")
+    from threadpoolctl import threadpool_limits
+
+    results = []
+    for threads in (1, 2):
+        workspace = make_workspace(n_clips=8)
+        spec = space(workspace, "random-cnn")
+        workspace.cache.delete(spec.key)
+        with threadpool_limits(threads, user_api="blas"):
+            assert run(workspace, spec).state == "done"
+        results.append(workspace.cache.open(spec.key).file("embeddings.npy").read_bytes())
+    assert results[0] == results[1]
 
 
 def test_stopping_on_purpose_is_not_an_attempt(workspace):

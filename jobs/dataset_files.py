@@ -1,0 +1,149 @@
+"""The files of a dataset's folder: whether they hold what they must.
+
+``dataset.json`` says what the dataset is, tables beside it what is in it; there is no ``clips.parquet`` where
+a job makes the clips. Anything may stand in them after a crash or a hand that slipped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cache.errors import enough_space
+from jobs.files import damage, new_folder, read_json, unreadable, write_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: What a dataset, and so its folder, may be called.
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+#: Seconds within which a dataset that is half replaced is somebody's work.
+_AT_WORK = 600
+#: Tables that a dataset has, or may have, and columns without which they are of no use.
+TABLES = {
+    "clips": {"clip_id", "path", "label", "fold", "duration"},
+    "classes": {"label", "family"},
+    "report": {"path", "status", "reason"},
+    "captions": {"clip_id", "caption"},
+}
+_OPTIONAL = {"captions"}
+
+
+def stamp(folder: Path) -> int:
+    """Return a number that changes with every file of a dataset."""
+    with os.scandir(folder) as entries:
+        return hash(tuple(sorted((e.name, e.stat().st_mtime_ns, e.stat().st_size) for e in entries)))
+
+
+def remedy(name: str) -> str:
+    """Say what to do about a dataset that is damaged."""
+    return f"add the dataset again (`hearspace add {name} FOLDER --replace`)"
+
+
+def store(home: Path, name: str, about: dict[str, Any], tables: dict[str, pd.DataFrame]) -> None:
+    """Write a dataset below `home`, in the place of an earlier one of that name: whole, or not at all.
+
+    Raises
+    ------
+    NoSpace
+        If the disk is full.
+    """
+    needed = sum(int(frame.memory_usage(deep=True).sum()) for frame in tables.values())
+    with enough_space(home, needed):
+        home.mkdir(parents=True, exist_ok=True)
+        fresh = new_folder(home, prefix=".new-")
+        try:
+            for table, frame in tables.items():
+                frame.to_parquet(fresh / f"{table}.parquet", index=False, write_page_checksum=True)
+            write_json(fresh / "dataset.json", about)
+            if (home / name).exists():
+                old = new_folder(home, prefix=".old-")
+                os.replace(home / name, old)
+                try:
+                    os.replace(fresh, home / name)
+                except BaseException:
+                    os.replace(old, home / name)
+                    raise
+                shutil.rmtree(old)
+            else:
+                os.replace(fresh, home / name)
+        except BaseException:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise
+
+
+def mend(home: Path) -> None:
+    """Bring back a dataset whose replacement was cut short, and remove what such an end left."""
+    left = []
+    with suppress(OSError):
+        left = [e for e in os.scandir(home) if e.name.startswith((".new-", ".old-"))]
+    for entry in left:
+        # Another process may be at it.
+        with suppress(OSError):
+            if time.time() - entry.stat().st_mtime < _AT_WORK:
+                continue
+            about = read_json(Path(entry.path) / "dataset.json") if entry.name.startswith(".old-") else None
+            name = about.get("name") if isinstance(about, dict) else None
+            if isinstance(name, str) and NAME.fullmatch(name) and not (home / name).exists():
+                os.replace(entry.path, home / name)
+            else:
+                shutil.rmtree(entry.path, ignore_errors=True)
+
+
+def flaw(folder: Path, root: Path) -> str | None:
+    """Say which file of a dataset of the workspace `root` is damaged and what to do; None for a whole one."""
+    to_do = remedy(folder.name)
+    path = folder / "dataset.json"
+    try:
+        sentence = damage(path, to_do, root)
+        if sentence is not None:
+            return sentence
+        about = json.loads(path.read_text(encoding="utf-8"))
+        if not _is_about(about, folder.name):
+            return f"{path} does not say what the dataset is; {to_do}."
+        for name, columns in TABLES.items():
+            path = folder / f"{name}.parquet"
+            if (name == "clips" and about.get("source")) or (name in _OPTIONAL and not path.exists()):
+                continue
+            lacking = columns - _columns(path)
+            if lacking:
+                return f"{path} has no column {', '.join(sorted(lacking))}; {to_do}."
+    except OSError as error:
+        return unreadable(path, error, to_do, root)
+    except Exception:  # what a library says of such a file helps nobody
+        return f"{path} is not a whole table; {to_do}."
+    return None
+
+
+def _columns(path: Path) -> set[str]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with path.open("rb") as opened, pq.ParquetFile(pa.PythonFile(opened, mode="r")) as file:
+        return set(file.schema_arrow.names)
+
+
+def _is_about(about: Any, name: str) -> bool:
+    if not isinstance(about, dict) or about.get("name") != name:
+        return False
+    texts = ("adapter", *(() if about.get("source") else ("fingerprint", "root")))
+    maybe = ("note", "description", "labels_fingerprint")
+    options, created = about.get("options", {}), about.get("created", 0.0)
+    return (
+        all(_is_text(about.get(key)) for key in texts)
+        and all(isinstance(about.get(key, ""), str) for key in maybe)
+        and isinstance(about.get("source"), dict | None)
+        and isinstance(options, dict)
+        and all(isinstance(value, str) for value in options.values())
+        and isinstance(created, int | float)
+    )
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and "\0" not in value
