@@ -69,7 +69,7 @@ def models(shown: Workspace, dataset: Dataset, grids: list[leakage.Grid]) -> dic
 
     Of a grid the model without leaks comes first.
     """
-    found = {}
+    found: dict[str, EmbedAudio] = {}
     for grid in grids:
         if grid.state == "done":
             good = leakage.result(grid.spec).good["name"].astype(str).tolist()
@@ -136,7 +136,8 @@ def result(spec: CuratedTraining) -> Result:
     def read() -> Result:
         artifact = shown_workspace().cache.open(spec.key)
         names = ("models", "accuracies", "differences", "pairs")
-        return Result(spec, *(artifact.table(n).to_pandas() for n in names), dict(artifact.meta))
+        frames = {name: artifact.table(name).to_pandas() for name in names}
+        return Result(spec=spec, meta=dict(artifact.meta), **frames)
 
     return once(("curated", spec.key), read)
 

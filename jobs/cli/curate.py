@@ -187,7 +187,7 @@ def train(
     """
     ws = open_workspace(workspace)
     ds = ws.dataset(dataset)
-    settings = {
+    settings: dict[str, Any] = {
         "method": method,
         "k": k,
         "share": share,
