@@ -65,13 +65,16 @@ class Result:
 
 
 def models(shown: Workspace, dataset: Dataset, grids: list[leakage.Grid]) -> dict[str, EmbedAudio]:
-    """Return the models of two towers that can curate, by name: those trained here, then encoders."""
-    found = {}
+    """Return the models of two towers that can curate, by name: those trained here, then encoders.
+
+    Of a grid the model without leaks comes first.
+    """
+    found: dict[str, EmbedAudio] = {}
     for grid in grids:
         if grid.state == "done":
             good = leakage.result(grid.spec).good["name"].astype(str).tolist()
-            # The cleanest first: the last of a grid have the fewest leaks.
-            own = [s for s in contrastive.spaces_of(grid.spec, good[::-1]) if s.run.startswith("Ea_")]
+            good.sort(key=lambda name: name != "clean/clean")  # the one without leaks first
+            own = [s for s in contrastive.spaces_of(grid.spec, good) if s.run.startswith("Ea_")]
             found |= {space.encoder: space for space in own}
     for space in shown.spaces(dataset):
         if space.state == "done" and space.spec.source is None and _embeds_text(space.encoder):
@@ -133,7 +136,8 @@ def result(spec: CuratedTraining) -> Result:
     def read() -> Result:
         artifact = shown_workspace().cache.open(spec.key)
         names = ("models", "accuracies", "differences", "pairs")
-        return Result(spec, *(artifact.table(n).to_pandas() for n in names), dict(artifact.meta))
+        frames = {name: artifact.table(name).to_pandas() for name in names}
+        return Result(spec=spec, meta=dict(artifact.meta), **frames)
 
     return once(("curated", spec.key), read)
 

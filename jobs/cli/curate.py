@@ -189,7 +189,7 @@ def train(
     """
     ws = open_workspace(workspace)
     ds = ws.dataset(dataset)
-    settings = {
+    settings: dict[str, Any] = {
         "method": method,
         "k": k,
         "share": share,

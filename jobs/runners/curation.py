@@ -178,8 +178,15 @@ def _material(spec: CuratedTraining, context: JobContext) -> _Material:
         mine[asked.pairs[~asked.clean, 0]] = False
     if not len(given):
         raise ValueError(f"Every caption of {spec.dataset.name} names a test class; choose training dirty.")
-    units = (_unit(V) for V in (audio, text, prompts))
-    return _Material(asked, *units, np.flatnonzero(mine), np.unique(given[:, 1]), given)
+    return _Material(
+        asked=asked,
+        audio=_unit(audio),
+        text=_unit(text),
+        prompts=_unit(prompts),
+        sounds=np.flatnonzero(mine),
+        texts=np.unique(given[:, 1]),
+        given=given,
+    )
 
 
 def _unit(X: np.ndarray) -> np.ndarray:
@@ -222,9 +229,15 @@ def _curated(spec: CuratedTraining, m: _Material) -> tuple[np.ndarray, np.ndarra
     elif spec.method == "nearest":
         chosen = curate_unspecific(audio, text, spec.k)
     else:
-        names = [label.replace("_", " ") for label in m.asked.tested]
-        domain = {"captions": [m.asked.texts[i] for i in m.texts], "domain_terms": names, "domain": m.prompts}
-        chosen = curate_specific(audio, text, spec.k, share=spec.share, **domain)
+        chosen = curate_specific(
+            audio,
+            text,
+            spec.k,
+            captions=[m.asked.texts[i] for i in m.texts],
+            domain_terms=[label.replace("_", " ") for label in m.asked.tested],
+            domain=m.prompts,
+            share=spec.share,
+        )
     n = len(np.unique(chosen.audio))
     if n < 4:
         raise ValueError(
