@@ -153,7 +153,7 @@ def recipe(spec: ContrastiveGrid) -> str:
     backbone = {"small": "a small network", "cnn14": "CNN14"}[spec.backbone]
     said = [
         f"{backbone} and {spec.text_encoder}{' (tuned)' if spec.tune_text else ''}",
-        f"{spec.dim:,} dimensions",
+        f"{spec.dim:,} dimensions{' by the projector of CLAP' if spec.projector == 'clap' else ''}",
         f"{spec.frozen_epochs} frozen epochs at {spec.frozen_rate:g}",
         f"up to {spec.max_epochs} at {spec.rate:g}",
         f"batches of {spec.batch_size}",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from core._contrastive_recipe import PAPER, SMALL, ContrastiveRecipe
+from core._contrastive_recipe import CLAP, PAPER, SMALL, ContrastiveRecipe
 from jobs.captions import captions_fingerprint, captions_of
 from jobs.encoders import trained
 from jobs.measures import class_texts, of_pairs
@@ -31,8 +31,19 @@ from jobs.specs import (
 if TYPE_CHECKING:
     from jobs.workspace import Dataset, Workspace
 
-#: Recipes by name, and the audio backbone that goes with each.
-RECIPES: dict[str, tuple[ContrastiveRecipe, str]] = {"small": (SMALL, "small"), "paper": (PAPER, "cnn14")}
+#: Recipes by name, and what else goes with each.
+RECIPES: dict[str, tuple[ContrastiveRecipe, dict[str, Any]]] = {
+    "small": (SMALL, {"backbone": "small"}),
+    "paper": (PAPER, {"backbone": "cnn14"}),
+    "clap": (
+        CLAP,
+        {
+            "backbone": "cnn14",
+            "text_encoder": "class-token:google-bert/bert-base-uncased",
+            "prompts": ("this is a sound of {}",),
+        },
+    ),
+}
 #: Of the classes of a family, one in so many is tested.
 EVERY = 4
 #: The stages of a grid whose curves are shown while it trains, see `jobs.live`.
@@ -47,7 +58,7 @@ def grid_of(dataset: Dataset, *, recipe: str = "small", **settings: Any) -> Cont
     Parameters
     ----------
     dataset : Dataset
-    recipe : {"small", "paper"}, default "small"
+    recipe : {"small", "paper", "clap"}, default "small"
     **settings
         Any field of `ContrastiveGrid`, in the place of what the recipe says; ``captions`` where their
         fingerprint is known already, which takes a while of very many.
@@ -74,12 +85,12 @@ def grid_of(dataset: Dataset, *, recipe: str = "small", **settings: Any) -> Cont
                 "or add a dataset that has some (`hearspace add NAME FOLDER --adapter captions`)."
             )
         settings["captions"] = captions_fingerprint(captions)
-    found, backbone = RECIPES[recipe]
+    found, more = RECIPES[recipe]
     given = {name: getattr(found, name) for name in ContrastiveRecipe.__dataclass_fields__}
     spec = ContrastiveGrid(
         dataset=dataset.ref,
         labels=dataset.labels_fingerprint,
-        **({"backbone": backbone} | given | settings),
+        **(more | given | settings),
     )
     held_out_classes(dataset, spec.test_classes)
     return spec

@@ -14,7 +14,11 @@ from jobs.specs.contrastive import PRETRAININGS, TRAININGS, ContrastiveGrid
 from jobs.workspace import Dataset, Workspace
 
 _LEAKS = {"words": "any word of a name", "names": "the whole name"}
-_RECIPES = {"small": "small, for two cores", "paper": "the paper’s, CNN14"}
+_RECIPES = {
+    "small": "small, for two cores",
+    "paper": "the paper’s, CNN14",
+    "clap": "the public CLAP’s, CNN14 and BERT",
+}
 _BY = {"clip": "by clip", "pair": "by pair, as the paper"}
 #: Classes from which some can be held out and others trained on.
 _FEWEST = 4
@@ -100,16 +104,19 @@ def _asked(view: state.View, dataset: Dataset, classes: list[str], encoders: lis
     leaks = a.selectbox(
         "A caption leaks that has", list(_LEAKS), format_func=_LEAKS.__getitem__, key=view.key("leaks")
     )
-    view.choice("text", encoders, encoders[0])
-    text = b.selectbox("Text encoder", encoders, key=view.key("text"))
     view.choice("recipe", list(_RECIPES), "small")
     recipe = str(
         d.selectbox("Recipe", list(_RECIPES), format_func=_RECIPES.__getitem__, key=view.key("recipe"))
     )
+    own = contrastive.RECIPES[recipe][1].get("text_encoder")
+    texts = list(dict.fromkeys([own, *encoders])) if own else encoders
+    named = f"{recipe}-text" if own else "text"
+    view.choice(named, texts, texts[0])
+    text = b.selectbox("Text encoder", texts, key=view.key(named))
     view.number("seed", 0, 2**31 - 1, 0)
     seed = e.number_input("Seed", 0, 2**31 - 1, key=view.key("seed"))
     wanted: dict[str, Any] = {}
-    if recipe == "paper":
+    if contrastive.RECIPES[recipe][1]["backbone"] == "cnn14":
         view.text("file")
         wanted["checkpoint_file"] = st.text_input(
             "PANNs checkpoint of CNN14, a file",

@@ -26,7 +26,7 @@ _COLUMNS = (
 _OTHERS = (
     *("hidden", "gradient_limit", "clamp", "plateau_factor", "plateau_patience", "standardise"),
     *("validation", "temperature", "learn_temperature", "captions_a_clip", "mixed_precision"),
-    *("pretrain_rate", "pretrain_batch_size", "n_mels", "backbone_dim", "width"),
+    *("pretrain_rate", "pretrain_batch_size", "n_mels", "backbone_dim", "width", "projector"),
 )
 _SWITCHES = {"yes": True, "true": True, "no": False, "false": False}
 

@@ -7,6 +7,7 @@ import stat
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
+from typing import ClassVar
 
 from core._contrastive_recipe import SMALL, ContrastiveRecipe  # without torch, unlike core.contrastive
 from jobs import encoders
@@ -85,6 +86,8 @@ class ContrastiveGrid(Spec):
     ``without_caption``), ``cards``.
     """
 
+    VERSION: ClassVar[int] = 2
+
     dataset: DatasetRef
     #: `Dataset.labels_fingerprint` and `jobs.captions.captions_fingerprint`: both can change while the sounds
     #: stay.
@@ -118,6 +121,7 @@ class ContrastiveGrid(Spec):
     seed: int = 0
     # The recipe, as `core.contrastive.ContrastiveRecipe` explains; the defaults are its SMALL.
     dim: int = SMALL.dim
+    projector: str = SMALL.projector
     hidden: int | None = SMALL.hidden
     frozen_epochs: int = SMALL.frozen_epochs
     frozen_rate: float = SMALL.frozen_rate

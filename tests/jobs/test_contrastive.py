@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import threading
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from scipy import stats
 from sklearn.metrics import silhouette_score
 
 import core._contrastive_grid as core_grid
-from core.contrastive import PAPER, SMALL, ContrastiveRecipe, embed_sounds
+from core.contrastive import CLAP, PAPER, SMALL, ContrastiveRecipe, embed_sounds
 from core.leakage import find_leaks
 from jobs import audio, contrastive, demo, live
 from jobs.captions import captions_of
@@ -115,6 +116,45 @@ def table(found: Any, name: str) -> pd.DataFrame:
     return found.table(name).to_pandas()
 
 
+def test_two_runs_agree_to_the_bit(
+    found: Any, spec: ContrastiveGrid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With other numbers of threads free and the machine at work, also where texts are embedded."""
+    noted: set[int] = set()
+
+    class Noting(Words):
+        def embed(self, texts: list[str]) -> np.ndarray:
+            noted.add(torch.get_num_threads())
+            return super().embed(texts)
+
+    monkeypatch.setattr(networks.encoders, "load", lambda *a, **k: Noting())
+    other = Workspace.open(tmp_path)
+    other.add_synthetic("world", WORLD)
+    assert run(other, WORLD).state == "done"
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.is_set():
+            torch.ones(300, 300).mm(torch.ones(300, 300))
+
+    busy = threading.Thread(target=work)
+    torch.set_num_threads(3)
+    busy.start()
+    try:
+        assert run(other, spec).state == "done"
+    finally:
+        stop.set()
+        busy.join()
+        torch.set_num_threads(1)
+    again = other.cache.open(spec.key)
+    names = ["curves", "pretrain_curves", "text_x0", *(f"audio_x0_{row}" for row in range(3))]
+    names += [f"{what}_{i}" for i in range(6) for what in ("audio_xa", "audio_Ea", "text_xt", "text_Et")]
+    for name in names:
+        np.testing.assert_array_equal(again.array(name), found.array(name), err_msg=name)
+    pd.testing.assert_frame_equal(table(again, "models"), table(found, "models"))
+    assert noted == {1}
+
+
 def failure(workspace: Workspace, spec: ContrastiveGrid) -> str:
     job = run(workspace, spec)
     assert job.state == "failed"
@@ -125,6 +165,10 @@ def test_recipes_are_those_of_core(dataset: Dataset) -> None:
     assert grid_of(dataset).recipe == SMALL
     assert grid_of(dataset, recipe="paper").recipe == PAPER
     assert grid_of(dataset, recipe="paper").backbone == "cnn14"
+    clap = grid_of(dataset, recipe="clap")
+    assert clap.recipe == CLAP == replace(PAPER, projector="clap")
+    assert (clap.backbone, clap.prompts) == ("cnn14", ("this is a sound of {}",))
+    assert clap.text_encoder == "class-token:google-bert/bert-base-uncased"
     fields = set(ContrastiveRecipe.__dataclass_fields__)
     assert fields < set(ContrastiveGrid.__dataclass_fields__)
 
