@@ -48,6 +48,11 @@ RECIPES: dict[str, tuple[ContrastiveRecipe, dict[str, Any]]] = {
 EVERY = 4
 #: The stages of a grid whose curves are shown while it trains, see `jobs.live`.
 LIVE_PRETRAINING, LIVE_TRAINING = "live-pretraining", "live-training"
+#: The numbers of a model that its seed moves.
+MEASURED = (
+    *("accuracy", "silhouette_xa", "silhouette_Ea"),
+    *("overlap_xa_Ea", "overlap_xt_Et", "overlap_Ea_Et"),
+)
 #: Sentences around class names that CLAP models are used with.
 PROMPTS = ("{}", "the sound of {}", "this is a sound of {}")
 
@@ -94,6 +99,39 @@ def grid_of(dataset: Dataset, *, recipe: str = "small", **settings: Any) -> Cont
     )
     held_out_classes(dataset, spec.test_classes)
     return spec
+
+
+def over_seeds(models: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return the mean and the range of each number over grids that differ in their seed alone.
+
+    Parameters
+    ----------
+    models : sequence of DataFrame
+        ``models.parquet`` of each, see `ContrastiveGrid`.
+
+    Returns
+    -------
+    DataFrame
+        A row a model, in the order of the first grid: ``name``, ``pretraining``, ``training``, ``n`` (grids
+        in which it did not fail) and, for each of accuracy, silhouettes and similarities, its mean over these
+        by its own name, and the least and the greatest as ``..._low`` and ``..._high``.
+
+    Examples
+    --------
+    >>> one = dict.fromkeys(MEASURED, 0.5) | {"name": "dirty/clean", "pretraining": "dirty", "failed": ""}
+    >>> frames = [pd.DataFrame([one | {"training": "clean", "accuracy": a}]) for a in (0.25, 0.75)]
+    >>> over_seeds(frames)[["name", "n", "accuracy", "accuracy_low", "accuracy_high"]].values.tolist()
+    [['dirty/clean', 2, 0.5, 0.25, 0.75]]
+    """
+    every = pd.concat(list(models), ignore_index=True)
+    every.loc[every["failed"] != "", list(MEASURED)] = np.nan
+    by_name = every.groupby("name", sort=False)
+    found = by_name[["pretraining", "training"]].first()
+    found["n"] = (every["failed"] == "").groupby(every["name"], sort=False).sum()
+    for name in MEASURED:
+        found[name] = by_name[name].mean()
+        found[f"{name}_low"], found[f"{name}_high"] = by_name[name].min(), by_name[name].max()
+    return found.reset_index()
 
 
 def held_out_classes(dataset: Dataset, asked: Sequence[str] = ()) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -20,6 +21,7 @@ _RECIPES = {
     "clap": "the public CLAP’s, CNN14 and BERT",
 }
 _BY = {"clip": "by clip", "pair": "by pair, as the paper"}
+_MOST_SEEDS = 20
 #: Classes from which some can be held out and others trained on.
 _FEWEST = 4
 
@@ -55,21 +57,37 @@ def show(workspace: Workspace, view: state.View, dataset: Dataset, c: Clips, *, 
             st.warning(ui.plain(str(error)), icon=":material/rule:")
             return
         st.caption(f"{ui.plain(spec.title)}. Trained with {ui.plain(leakage.recipe(spec))}.")
-        job = workspace.queue.get(spec.key)
-        if workspace.cache.contains(spec.key):
+        view.number("seeds", 1, _MOST_SEEDS, 1)
+        seeds = int(
+            st.number_input(
+                "How many seeds",
+                1,
+                _MOST_SEEDS,
+                key=view.key("seeds"),
+                help="Trains the same with the seeds that follow, too; the page then shows means and ranges.",
+            )
+        )
+        specs = [replace(spec, seed=spec.seed + i) for i in range(seeds)]
+        jobs = [workspace.queue.get(each.key) for each in specs]
+        todo = [
+            each
+            for each, job in zip(specs, jobs, strict=True)
+            if not workspace.cache.contains(each.key) and not (job is not None and job.active)
+        ]
+        if all(workspace.cache.contains(each.key) for each in specs):
             st.button(
                 "Show it: it is computed already", key="leakage-there", on_click=_choose, args=(view, spec)
             )
-        elif job is not None and job.active:
+        elif not todo:
             st.caption("It is on its way.")
         else:
             st.button(
-                f"Train {numbers.count(len(spec.names), 'model')}",
+                f"Train {numbers.count(len(spec.names) * len(todo), 'model')}",
                 key="leakage-start",
                 type="primary",
                 icon=":material/model_training:",
                 on_click=_start,
-                args=(workspace, view, spec),
+                args=(workspace, view, spec, todo),
             )
 
 
@@ -186,6 +204,9 @@ def _choose(view: state.View, spec: ContrastiveGrid) -> None:
     view.set("grid", spec.key[:12])
 
 
-def _start(workspace: Workspace, view: state.View, spec: ContrastiveGrid) -> None:
-    workspace.queue.submit(spec)
+def _start(
+    workspace: Workspace, view: state.View, spec: ContrastiveGrid, todo: list[ContrastiveGrid]
+) -> None:
+    for each in todo:
+        workspace.queue.submit(each)
     _choose(view, spec)

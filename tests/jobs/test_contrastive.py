@@ -612,6 +612,23 @@ def test_the_command_trains_keeps_and_prints(
     assert "none/dirty" in out
     status, out, _ = call(capsys, "train", "contrastive", "world", *options, "--print-spec", *where)
     assert from_json(json.loads(out)) == made
+    status, out, err = call(
+        capsys, "train", "contrastive", "world", *options, "--seeds", "2", "--json", *where
+    )
+    assert status == 0, err
+    (over,) = json.loads(out)
+    frames = [workspace.cache.open(key).table("models").to_pandas() for key in over["keys"]]
+    assert over["seeds"] == [0, 1]
+    assert over["keys"][0] == made.key
+    values = [float(frame["accuracy"][1]) for frame in frames]
+    row = over["models"][1]
+    assert (row["name"], row["n"], row["accuracy_high"]) == ("none/clean", 2, max(values))
+    assert row["accuracy"] == pytest.approx(np.mean(values))
+    status, out, _ = call(capsys, "train", "contrastive", "world", *options, "--seeds", "2", *where)
+    line = next(line for line in out.splitlines() if "none/clean " in line)
+    assert [float(word) for word in line.split()[1:5]] == pytest.approx(
+        [2, np.mean(values), min(values), max(values)], abs=1e-3
+    )
     name = spaces_of(made)[1].encoder
     status, out, err = call(capsys, "classify", "world", name, "--class", "Bark", "--class", "Meow", *where)
     assert status == 0, err
