@@ -10,15 +10,11 @@ import torch
 from core._contrastive_data import VALIDATION_CROPS, batches, crop_places, epoch_pairs, torch_seed
 from core._contrastive_model import Heads, Material, Task, Trained, embed_texts, precision
 from core._contrastive_weights import Arrays, weights_of
-from core._training import fixed_threads, operation_threads
 
 
 def train_plainly(task: Task, material: Material) -> Trained:
     """Train one model, each pair of each batch through the backbone; see `core.contrastive.train_model`."""
-    networks = [material.backbones[task.plan.backbone]]
-    if material.recipe.tune_text and material.text_backbone is not None:
-        networks.append(material.text_backbone)
-    with fixed_threads(operation_threads(networks, material.device)), torch.random.fork_rng():
+    with torch.random.fork_rng():
         return _train(task, material)
 
 

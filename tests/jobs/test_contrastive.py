@@ -417,13 +417,16 @@ def test_a_pretraining_that_fails_takes_its_models_and_no_others(
 STAGES = (contrastive.LIVE_PRETRAINING, contrastive.LIVE_TRAINING)
 
 
+@pytest.mark.parametrize("recipe", ["small", "clap"])
 def test_a_text_backbone_is_tuned(
-    workspace: Workspace, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recipe: str, workspace: Workspace, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(networks.encoders, "load", LOAD)
-    encoder = f"sentence-transformers:{tiny_models.sentence_model(tmp_path)}"
+    model = tiny_models.sentence_model(tmp_path)
+    encoder = f"class-token:{model.parent / 'base'}" if recipe == "clap" else f"sentence-transformers:{model}"
     small = {**TINY, "text_encoder": encoder, "pretraining": ("none",), "training": ("dirty",)}
-    tuned = grid_of(dataset, **small, tune_text=True, prompts=("{}", "the sound of {}"))
+    more = {"backbone": "small"} if recipe == "clap" else {"prompts": ("{}", "the sound of {}")}
+    tuned = grid_of(dataset, recipe=recipe, **small, **more, tune_text=True)
     job = run(workspace, tuned)
     assert job.state == "done", job.error
     made = workspace.cache.open(tuned.key)
