@@ -49,12 +49,11 @@ class Projector(nn.Module):
         self.first, self.second = linear(inputs, hidden, bias=bias), linear(hidden, outputs, bias=bias)
         with torch.no_grad():
             for i, layer in enumerate((self.first, self.second)):
-                weight, bias_of = uniform_weights(
-                    seed, 2 * which + i, (layer.out_features, layer.in_features)
-                )
+                shape = (layer.out_features, layer.in_features)
+                weight, offset = uniform_weights(seed, 2 * which + i, shape)
                 layer.weight.copy_(torch.from_numpy(weight))
                 if bias:
-                    layer.bias.copy_(torch.from_numpy(bias_of))
+                    layer.bias.copy_(torch.from_numpy(offset))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Project (b, inputs) to (b, outputs)."""

@@ -217,10 +217,10 @@ def train_grid(
     -----
     In an epoch one crop is cut from each clip, for all its captions and all models of one seed. While
     backbones are frozen, they are in evaluation mode, and each crop passes once through each of them. Weights
-    equal those of `train_model` but for rounding. On a CPU they are the same to the last bit whatever else is
-    trained or runs, with any number of cores and after interruptions; another kind of processor, another GPU
-    or another version of torch rounds otherwise, which training makes much of. Losses in validation are of
-    crops that are the same in every epoch.
+    equal those of `train_model` but for rounding, and do not hang on what else is trained. On a CPU they are
+    the same to the last bit whatever the machine does beside, with any number of free threads and after
+    interruptions; another kind of processor, a GPU or another version of torch rounds otherwise, which
+    training makes much of. Losses in validation are of crops that are the same in every epoch.
 
     References
     ----------

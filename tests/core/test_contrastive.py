@@ -324,7 +324,7 @@ def test_an_end_in_the_middle_is_no_loss(grid, share, monkeypatch):
     assert told[-1][0] == told[-1][1]
     assert [done for done, _ in told] == sorted(done for done, _ in told)
     for model, expected in zip(again, grid, strict=True):
-        assert differences(model, expected) < 1e-6
+        assert differences(model, expected) == 0
         for name in CURVES:
             np.testing.assert_array_equal(model.curves[name], expected.curves[name])
     told.clear()
