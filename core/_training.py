@@ -90,7 +90,7 @@ def side_by_side(n: int, device: str, threads: int = 1) -> Iterator[ThreadPoolEx
     import torch
 
     workers = max(1, min(n, torch.get_num_threads() // threads)) if device == "cpu" else 1
-    # The number is each thread's own: one that has not been told takes the machine's.
-    told = {"initializer": torch.set_num_threads, "initargs": (threads,)}
-    with fixed_threads(threads), ThreadPoolExecutor(workers, **told) as pool:  # type: ignore[arg-type]
+    # The number is each thread's own, and at first the machine's.
+    pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(threads,))
+    with fixed_threads(threads), pool:
         yield pool

@@ -191,7 +191,8 @@ def train(
 def _over_seeds(workspace: Workspace, specs: Sequence[ContrastiveGrid], *, as_json: bool) -> None:
     """Show what the grids of several seeds came to, as means with the least and the greatest."""
     models = [workspace.cache.open(spec.key).table("models").to_pandas() for spec in specs]
-    rows = [_plain(row) for row in contrastive.over_seeds(models).to_dict("records")]
+    table = contrastive.over_seeds(models)
+    rows = [_plain({str(name): value for name, value in row.items()}) for row in table.to_dict("records")]
     if as_json:
         keys = [spec.key for spec in specs]
         show([{"keys": keys, "seeds": [s.seed for s in specs], "models": rows}], (), as_json=True, empty="")

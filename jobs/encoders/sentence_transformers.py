@@ -41,7 +41,7 @@ class Model:
         _refuse_code(source, argument)
         self._model = SentenceTransformer(source, device=device, trust_remote_code=False, **options)
         if class_token is not None:
-            words = self._model[0]
+            words: Any = self._model[0]
             words.max_seq_length = min(words.max_seq_length or class_token, class_token)
             pooling = Pooling(words.get_embedding_dimension(), pooling_mode="cls")
             self._model = SentenceTransformer(modules=[words, pooling], device=device)
