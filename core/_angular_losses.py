@@ -156,7 +156,8 @@ def orthogonal_projection_loss(
     gamma : float, default 0.5
         Weight of the second term.
     variant : {"paper", "released"}
-        In the code released with the ADD loss, c is the mean of |cos|: cosines of both signs do not cancel.
+        In the code that the authors of OPL trained with (CIFAR-100, ImageNet, few-shot), and in the code
+        released with the ADD loss, c is the mean of |cos|: cosines of both signs do not cancel.
     mask : (n,) or (..., n) tensor of bool, optional
         False for rows that are padding.
 

@@ -16,9 +16,9 @@ import torch
 from torch import nn
 
 from core._contrastive_data import VALIDATION_CROPS, Sounds, crop_places
-from core._contrastive_model import Learner, Material, Task, Trained, fitting_threads
+from core._contrastive_model import Learner, Material, Task, Trained
 from core._contrastive_weights import Arrays
-from core._training import Checkpoint, Progress, saved_models
+from core._training import Checkpoint, Progress, operation_threads, saved_models, side_by_side
 
 _TELL = 0.2  # seconds between two calls of progress
 _SAVING = 0.1  # share of the time that states may take to be saved
@@ -212,15 +212,15 @@ class _Work:
 def _workers(n: int, material: Material) -> Iterator[ThreadPoolExecutor]:
     """Train models side by side where that changes nothing: on a CPU, if no network draws while it learns."""
     networks = list(material.backbones.values())
-    draws = material.recipe.tune_text or any(_drops(network) for network in networks)
-    side_by_side = min(n, torch.get_num_threads()) if material.device == "cpu" and not draws else 1
-    if material.text_backbone is not None and material.recipe.tune_text:
+    recipe = material.recipe
+    draws = recipe.tune_text or recipe.projector == "clap" or any(map(_drops, networks))
+    if material.text_backbone is not None and recipe.tune_text:
         networks.append(material.text_backbone)
     cuda = [torch.device(material.device)] if material.device.startswith("cuda") else []
+    threads = operation_threads(networks, material.device)
     with (
-        fitting_threads(networks, material.device, side_by_side),
         torch.random.fork_rng(devices=cuda),
-        ThreadPoolExecutor(side_by_side) as pool,
+        side_by_side(1 if draws else n, material.device, threads) as pool,
     ):
         yield pool
 

@@ -12,8 +12,9 @@ from torch import nn
 
 from core._arrays import matrix
 from core._contrastive_data import SoftTargets, Sounds, Targets, prepared, split_pairs, windows
-from core._contrastive_model import Material, Task, embed_texts, fitting_threads, precision
+from core._contrastive_model import Material, Task, embed_texts, precision
 from core._contrastive_recipe import ContrastiveRecipe, ModelPlan
+from core._training import fixed_threads, operation_threads
 
 _PASSES = 64  # windows that go through a network at a time
 
@@ -74,7 +75,8 @@ def text_vectors(
     if array.ndim != 1 or not texts:
         raise ValueError(f"captions have shape {array.shape}; they must be one or more texts, (c,).")
     moved = copy.deepcopy(text_backbone).to(device).eval()
-    return embed_texts(moved, texts, recipe, device).cpu().numpy(), texts
+    with fixed_threads(operation_threads([moved], device)):
+        return embed_texts(moved, texts, recipe, device).cpu().numpy(), texts
 
 
 def prepared_models(
@@ -164,7 +166,7 @@ def passed_whole(
     size = round(recipe.seconds * recipe.sample_rate)
     moved = copy.deepcopy(network).to(device).eval()
     found = np.zeros((len(chosen), int(network.dim)), dtype=np.float64)  # type: ignore[arg-type]
-    with fitting_threads([network], device), torch.no_grad():
+    with fixed_threads(operation_threads([network], device)), torch.no_grad():
         for first in range(0, len(begin), _PASSES):
             part = slice(first, first + _PASSES)
             crops = prepared(sounds.crop(chosen[owner[part]], begin[part], size), recipe)

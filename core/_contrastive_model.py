@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,49 +28,50 @@ from core._contrastive_recipe import ContrastiveRecipe, ModelPlan
 from core._contrastive_weights import Arrays, load, moments_of, named, restore, weights_of
 
 _CURVES = 5
-_SMALL = 10**6  # weights
 _PASSES = 64  # clips or texts that go through a network at a time where no gradient is wanted
 
 Embed = Callable[[np.ndarray], torch.Tensor]
 Tick = Callable[[int], object]
 
 
-@contextmanager
-def fitting_threads(networks: Iterable[nn.Module], device: str, workers: int = 1) -> Iterator[None]:
-    """Share the cores between workers; where networks are small, each takes one.
-
-    Threads of one operation wait for each other at its end. Operations of small networks are so short that
-    two threads are hardly faster than one on a quiet machine, and several times slower on a busy one.
-    """
-    before = torch.get_num_threads()
-    small = all(sum(w.numel() for w in network.parameters()) < _SMALL for network in networks)
-    torch.set_num_threads(1 if small and device == "cpu" else max(1, before // workers))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def linear(inputs: int, outputs: int) -> nn.Linear:
+def linear(inputs: int, outputs: int, *, bias: bool = True) -> nn.Linear:
     """Make a linear layer without drawing its weights, which would move torch's own generator."""
-    return nn.utils.skip_init(nn.Linear, inputs, outputs)
+    return nn.utils.skip_init(nn.Linear, inputs, outputs, bias=bias)
 
 
 class Projector(nn.Module):
     """A hidden layer with ReLU between a backbone and the shared space; what comes out has length 1."""
 
-    def __init__(self, inputs: int, hidden: int, outputs: int, seed: int, which: int) -> None:
+    def __init__(
+        self, inputs: int, hidden: int, outputs: int, seed: int, which: int, *, bias: bool = True
+    ) -> None:
         super().__init__()
-        self.first, self.second = linear(inputs, hidden), linear(hidden, outputs)
+        self.first, self.second = linear(inputs, hidden, bias=bias), linear(hidden, outputs, bias=bias)
         with torch.no_grad():
             for i, layer in enumerate((self.first, self.second)):
-                weight, bias = uniform_weights(seed, 2 * which + i, (layer.out_features, layer.in_features))
+                shape = (layer.out_features, layer.in_features)
+                weight, offset = uniform_weights(seed, 2 * which + i, shape)
                 layer.weight.copy_(torch.from_numpy(weight))
-                layer.bias.copy_(torch.from_numpy(bias))
+                if bias:
+                    layer.bias.copy_(torch.from_numpy(offset))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Project (b, inputs) to (b, outputs)."""
         return nn.functional.normalize(self.second(torch.relu(self.first(x))), dim=1)
+
+
+class ClapProjector(Projector):
+    """The projector of the public CLAP: see `ContrastiveRecipe.projector`; what comes out has length 1."""
+
+    def __init__(self, inputs: int, outputs: int, seed: int, which: int) -> None:
+        super().__init__(inputs, outputs, outputs, seed, which, bias=False)
+        self.norm, self.dropout = nn.LayerNorm(outputs), nn.Dropout(0.5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Project (b, inputs) to (b, outputs)."""
+        hidden = self.first(x)
+        more = self.dropout(self.second(nn.functional.gelu(hidden)))
+        return nn.functional.normalize(self.norm(hidden + more), dim=1)
 
 
 @dataclass(frozen=True)
@@ -171,9 +172,13 @@ class Heads(nn.Module):
 
     def __init__(self, d_audio: int, d_text: int, recipe: ContrastiveRecipe, seed: int) -> None:
         super().__init__()
-        hidden = recipe.hidden or recipe.dim
-        self.audio_projector = Projector(d_audio, hidden, recipe.dim, seed, 0)
-        self.text_projector = Projector(d_text, hidden, recipe.dim, seed, 1)
+
+        def projector(inputs: int, which: int) -> Projector:
+            if recipe.projector == "clap":
+                return ClapProjector(inputs, recipe.dim, seed, which)
+            return Projector(inputs, recipe.hidden or recipe.dim, recipe.dim, seed, which)
+
+        self.audio_projector, self.text_projector = projector(d_audio, 0), projector(d_text, 1)
         self.log_scale = nn.Parameter(-torch.tensor(recipe.temperature).log())
         self.log_scale.requires_grad_(recipe.learn_temperature)
 
@@ -234,7 +239,10 @@ class Learner:
 
     def frozen_epoch(self, x_a: Embed, validation: Embed) -> None:
         """Train the projectors for an epoch; x_a of rows are looked up."""
+        torch.manual_seed(torch_seed(self.task.seed, self.epoch))  # of dropout
+        self._modes(training=True)
         self._run(x_a, validation, self._look_up)
+        self._modes(training=False)
 
     def tuned_epoch(self, tick: Tick) -> None:
         """Train everything for an epoch."""

@@ -21,10 +21,10 @@ from core._contrastive_data import (
     torch_seed,
     uniform_weights,
 )
-from core._contrastive_model import fitting_threads, linear, precision
+from core._contrastive_model import linear, precision
 from core._contrastive_recipe import ContrastiveRecipe
 from core._contrastive_weights import Arrays, load, moments_of, named, restore, weights_of
-from core._training import Checkpoint, Progress
+from core._training import Checkpoint, Progress, fixed_threads, operation_threads
 
 _HEAD = 4  # which weights are drawn: after those of both projectors
 _SAVING = 0.1  # share of the time that states may take to be saved
@@ -199,7 +199,8 @@ def run(
 
     tick(0)
     cuda = [torch.device(classifier.device)] if classifier.device.startswith("cuda") else []
-    with fitting_threads([classifier.network], classifier.device), torch.random.fork_rng(devices=cuda):
+    threads = operation_threads([classifier.network], classifier.device)
+    with fixed_threads(threads), torch.random.fork_rng(devices=cuda):
         while not classifier.ended:
             classifier.run_epoch(tick)
             if checkpoint is not None and (classifier.ended or time.monotonic() >= due):

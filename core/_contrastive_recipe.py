@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,8 +20,12 @@ class ContrastiveRecipe:
     ----------
     dim : int
         D, of the shared space.
+    projector : {"mlp", "clap"}
+        "mlp": a hidden layer with ReLU and a linear one, which is what is done here with the paper's word
+        "MLP". "clap": that of the public CLAP, two linear layers without biases, the second behind GELU, with
+        dropout of 0.5 and around it a residual connection, and layer normalisation.
     hidden : int or None
-        Width of the projectors' hidden layer with ReLU; as `dim` if None.
+        Width of the hidden layer of "mlp"; as `dim` if None. That of "clap" has `dim`.
     frozen_epochs : int
         (b) Epochs at the start in which backbones do not change.
     frozen_rate : float
@@ -69,6 +73,7 @@ class ContrastiveRecipe:
     """
 
     dim: int = 1024
+    projector: str = "mlp"
     hidden: int | None = None
     frozen_epochs: int = 5
     frozen_rate: float = 1e-4
@@ -111,6 +116,11 @@ class ContrastiveRecipe:
         for name in _SWITCHES:
             if not isinstance(getattr(self, name), bool | np.bool_):
                 raise ValueError(f"{name} is {getattr(self, name)!r}; it must be True or False.")
+        if self.projector == "clap" and self.hidden not in (None, self.dim):
+            raise ValueError(
+                f"hidden is {self.hidden}; the projector of CLAP is as wide as the space, {self.dim}: leave "
+                "it out."
+            )
         if not self.plateau_factor <= 1:
             raise ValueError(f"plateau_factor is {self.plateau_factor}; it must be at most 1.")
         if not 0 <= self.validation < 1:
@@ -146,10 +156,17 @@ _POSITIVE = (
     "pretrain_rate",
 )
 _SWITCHES = ("standardise", "learn_temperature", "tune_text")
-_CHOICES = {"validation_by": ("clip", "pair"), "mixed_precision": ("auto", "off", "bfloat16")}
+_CHOICES = {
+    "projector": ("mlp", "clap"),
+    "validation_by": ("clip", "pair"),
+    "mixed_precision": ("auto", "off", "bfloat16"),
+}
 
-#: What the paper did.
+#: What the paper says.
 PAPER = ContrastiveRecipe(tune_text=True, validation_by="pair")
+
+#: The same with the projector of the public CLAP, which the paper reproduces and does not describe.
+CLAP = replace(PAPER, projector="clap")
 
 #: What two cores can do: a lower sample rate, shorter crops, fewer and faster epochs.
 SMALL = ContrastiveRecipe(

@@ -16,6 +16,7 @@ from core._contrastive_input import default_device, passed_whole, text_vectors
 from core._contrastive_model import Heads, Material, Task, Trained
 from core._contrastive_recipe import ContrastiveRecipe, ModelPlan
 from core._contrastive_weights import load, weights_of
+from core._training import fixed_threads
 
 #: The curves of a model, in this order where they are stacked.
 CURVES = ("loss", "validation_loss", "temperature", "rate", "gradient_norm")
@@ -267,5 +268,5 @@ def finished(
 
 
 def _projected(projector: nn.Module, x: np.ndarray) -> np.ndarray:
-    with torch.no_grad():
-        return projector(torch.from_numpy(x)).numpy()
+    with fixed_threads(), torch.no_grad():
+        return projector(torch.tensor(x)).numpy()  # a copy, in memory that is laid out alike every time

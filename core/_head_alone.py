@@ -9,7 +9,14 @@ from core._head_batch import Trained
 from core._head_data import Clips, Fold, initial_weights, mixtures
 from core._head_recipe import CURVES, HeadRecipe
 from core._training import epoch_order, standardisation
-from core.losses import add_loss, add_loss_soft, cross_entropy, focal_loss, orthogonal_projection_loss
+from core.losses import (
+    add_loss,
+    add_loss_soft,
+    binary_cross_entropy,
+    cross_entropy,
+    focal_loss,
+    orthogonal_projection_loss,
+)
 
 
 def train_alone(
@@ -90,7 +97,8 @@ def batch_loss(
     """Return the loss of a recipe for a batch: embeddings (n, dim), logits (n, C), hard and soft labels."""
     if recipe.loss == "focal":
         return focal_loss(logits, y, gamma=recipe.gamma)
-    entropy = cross_entropy(logits, soft if recipe.mixup else y)
+    of = binary_cross_entropy if recipe.entropy == "sigmoid" else cross_entropy
+    entropy = of(logits, soft if recipe.mixup else y)
     if recipe.loss == "opl":
         more = orthogonal_projection_loss(z, y, gamma=recipe.gamma, variant=recipe.variant)
     elif recipe.loss == "add":

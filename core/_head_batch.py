@@ -15,7 +15,7 @@ from core._angular_losses import add_soft_terms, add_terms, orthogonal_projectio
 from core._head_data import Clips, Fold, initial_weights, mixtures
 from core._head_recipe import HeadRecipe
 from core._training import epoch_order, standardisation
-from core.losses import cross_entropy, focal_loss
+from core.losses import binary_cross_entropy, cross_entropy, focal_loss
 
 Tensors = dict[str, torch.Tensor]
 
@@ -242,9 +242,10 @@ class _Losses:
     """The loss of each model, computed together for those that minimise the same but for weights."""
 
     def __init__(self, tasks: Sequence[Task], device: str) -> None:
-        kinds: dict[tuple[str, str, float], list[int]] = {}
+        kinds: dict[tuple[str, str, float, str], list[int]] = {}
         for i, t in enumerate(tasks):
-            kinds.setdefault((t.recipe.loss, t.recipe.variant, t.recipe.gamma), []).append(i)
+            own = t.recipe
+            kinds.setdefault((own.loss, own.variant, own.gamma, own.entropy), []).append(i)
         self._kinds = []
         for kind, models in kinds.items():
             of_terms = torch.tensor([tasks[i].recipe.weights for i in models], device=device)
@@ -261,7 +262,7 @@ class _Losses:
         n_classes: int,
     ) -> torch.Tensor:
         total = z.new_zeros(m)
-        for (loss, variant, gamma), models, of_terms, of_loss in self._kinds:
+        for (loss, variant, gamma, entropy), models, of_terms, of_loss in self._kinds:
             n = int((models < m).sum())
             if not n:
                 continue
@@ -270,7 +271,8 @@ class _Losses:
             if loss == "focal":
                 each = focal_loss(found[own], own_y, gamma=gamma, mask=mask)
             else:
-                each = cross_entropy(found[own], own_y, mask=mask)
+                of = binary_cross_entropy if entropy == "sigmoid" else cross_entropy
+                each = of(found[own], own_y, mask=mask)
             if loss == "opl":
                 each = each + of_loss[:n] * orthogonal_projection_loss(
                     own_z, own_y, gamma=gamma, variant=variant, mask=mask

@@ -7,15 +7,13 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from core._head_batch import Batch, Task, Trained
 from core._head_data import Clips
-from core._training import Arrays, Checkpoint, Progress, one_thread_each, saved_models
+from core._training import Arrays, Checkpoint, Progress, saved_models, side_by_side
 
 _MODELS = 10  # trained as one on a CPU: more do not fit its cache, fewer cost more in calls
 _GPU_ELEMENTS = 2**28  # values of weights trained as one on a GPU
@@ -74,8 +72,7 @@ def train_grid(
         except Exception as error:
             reports.put(error)
 
-    threads = min(len(batches), torch.get_num_threads()) if device == "cpu" else 1
-    with one_thread_each(threads), ThreadPoolExecutor(threads) as pool:
+    with side_by_side(len(batches), device) as pool:
         try:
             for number in waiting:
                 pool.submit(work, number)

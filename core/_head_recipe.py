@@ -24,6 +24,9 @@ FIGURE_5_WEIGHTS = (
     (1.0, 1.0, 1.0, 1.0),
 )
 
+#: What cross-entropy can be of.
+ENTROPIES = ("softmax", "sigmoid")
+
 _GAMMA = {"focal": 2.0, "opl": 0.5}
 
 
@@ -44,6 +47,9 @@ class HeadRecipe:
         Of what is added to cross-entropy.
     variant : {"paper", "released"}
         Of what is added; see `core.losses`.
+    entropy : {"softmax", "sigmoid"}
+        What cross-entropy is of: one softmax over the classes, or, as `core.losses.binary_cross_entropy`, a
+        sigmoid of each class by itself. Focal loss is of the softmax.
     hidden : int
         Width of a hidden layer with ReLU before the embeddings; 0 for none.
     dim : int
@@ -71,6 +77,7 @@ class HeadRecipe:
     gamma: float = None  # type: ignore[assignment]  # its loss's own, once made
     loss_weight: float = 1.0
     variant: str = "paper"
+    entropy: str = "softmax"
     hidden: int = 0
     dim: int = 128
     epochs: int = 25
@@ -85,7 +92,12 @@ class HeadRecipe:
     standardise: bool = True
 
     def __post_init__(self) -> None:
-        for name, allowed in (("loss", LOSSES), ("variant", VARIANTS), ("optimizer", ("adamw", "sgd"))):
+        for name, allowed in (
+            ("loss", LOSSES),
+            ("variant", VARIANTS),
+            ("entropy", ENTROPIES),
+            ("optimizer", ("adamw", "sgd")),
+        ):
             if getattr(self, name) not in allowed:
                 raise ValueError(
                     f"{name} is {getattr(self, name)!r}; it must be one of {', '.join(allowed)}."
@@ -130,7 +142,8 @@ class HeadRecipe:
     @property
     def shape(self) -> HeadRecipe:
         """All but the loss: recipes that are equal in it are trained in the same batches."""
-        return replace(self, loss="ce", weights=(), gamma=0.0, loss_weight=1.0, variant="paper")
+        own = {"weights": (), "gamma": 0.0, "loss_weight": 1.0, "variant": "paper", "entropy": "softmax"}
+        return replace(self, loss="ce", **own)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

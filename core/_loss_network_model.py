@@ -96,9 +96,9 @@ class Model:
                 own = F.one_hot(self._codes[torch.from_numpy(other)], len(data.classes))
                 soft = share * soft + (1 - share) * own
             x = spec_augment(x, time=tuning.time_mask, frequency=tuning.frequency_mask, generator=masks)
+            through = (number + 1) / n_batches
             for group in self._optimiser.param_groups:
-                at = self.epoch + (number + 1) / n_batches if self.epoch < tuning.warm_up else self.epoch
-                group["lr"] = recipe.learning_rate * tuning.rate(at, recipe.epochs)
+                group["lr"] = tuning.rate(recipe.learning_rate, self.epoch + 1, recipe.epochs, through)
             z = self._layers["embedding"](self._layers["backbone"](x))
             found = self._layers["classes"](z)
             loss = batch_loss(recipe, z, found, y, soft)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from torch import nn
+
 Progress = Callable[[int, int], object]
 Arrays = dict[str, np.ndarray]
+
+_SMALL = 10**6  # weights
+_THREADS = 4  # of an operation of larger networks
 
 
 class Checkpoint(Protocol):
@@ -48,21 +55,42 @@ def standardisation(audio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return wide.mean(axis=0).astype(np.float32), spread.astype(np.float32)
 
 
-@contextmanager
-def one_thread_each(threads: int) -> Iterator[None]:
-    """Let the operations of a batch run in one thread where batches have one each.
+def operation_threads(networks: Iterable[nn.Module], device: str) -> int:
+    """Return how many threads an operation of networks gets: few and always as many, whatever is free.
 
-    Threads of one operation wait for each other at its end, some thirty times a step: batches do not. What
-    NumPy does is small, and takes longer in several threads.
+    Sums are rounded by how many threads share them, and training makes much of a last digit. Threads of one
+    operation also wait for each other at its end: operations of small networks are so short that two threads
+    are hardly faster than one on a quiet machine, and several times slower on a busy one.
     """
+    small = all(sum(w.numel() for w in network.parameters()) < _SMALL for network in networks)
+    return 1 if small or device != "cpu" else _THREADS
+
+
+@contextmanager
+def fixed_threads(threads: int = 1) -> Iterator[None]:
+    """Run each operation of torch in so many threads, and each of NumPy in one, however many are free."""
     import torch
     from threadpoolctl import threadpool_limits
 
     before = torch.get_num_threads()
-    if threads > 1:
-        torch.set_num_threads(1)
+    torch.set_num_threads(threads)
     try:
         with threadpool_limits(1, user_api="blas"):
             yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def side_by_side(n: int, device: str, threads: int = 1) -> Iterator[ThreadPoolExecutor]:
+    """Yield threads that train up to n models at once, as many as there are cores; on a GPU, one at a time.
+
+    Each operation runs in `threads` threads, so that a model comes to the same whatever is trained beside it.
+    """
+    import torch
+
+    workers = max(1, min(n, torch.get_num_threads() // threads)) if device == "cpu" else 1
+    # The number is each thread's own, and at first the machine's.
+    pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(threads,))
+    with fixed_threads(threads), pool:
+        yield pool

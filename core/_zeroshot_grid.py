@@ -7,13 +7,12 @@ import queue
 import threading
 import time
 from collections.abc import Container, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from core._training import Checkpoint, Progress, one_thread_each
+from core._training import Checkpoint, Progress, side_by_side
 from core._zeroshot_batch import Batch, Settings, Trained
 from core._zeroshot_data import Collection, Task
 from core.splits import split_to_json
@@ -116,8 +115,7 @@ def train_grid(
             reports.put(error)
 
     tell()
-    threads = min(len(waiting), torch.get_num_threads()) if device == "cpu" else 1
-    with one_thread_each(threads), ThreadPoolExecutor(max(1, threads)) as pool:
+    with side_by_side(len(waiting), device) as pool:
         try:
             for n in waiting:
                 pool.submit(work, n)

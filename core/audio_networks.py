@@ -85,7 +85,7 @@ def log_mel(
     if taper not in ("hann", "povey"):
         raise ValueError(f"taper is {taper!r}; it must be 'hann' or 'povey'.")
     tapered = torch.hann_window(window, periodic=taper == "hann", device=waveforms.device)
-    filters = torch.from_numpy(mel_filterbank(sample_rate, n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax).copy())
+    filters = torch.tensor(mel_filterbank(sample_rate, n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax))
     with torch.autocast(waveforms.device.type, enabled=False):  # sums of powers need all their digits
         spectra = torch.stft(
             waveforms.float(),

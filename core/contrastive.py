@@ -27,7 +27,7 @@ from core._contrastive_input import (
 )
 from core._contrastive_plain import train_plainly
 from core._contrastive_pretraining import Classifier, run
-from core._contrastive_recipe import PAPER, SMALL, ContrastiveRecipe, ModelPlan
+from core._contrastive_recipe import CLAP, PAPER, SMALL, ContrastiveRecipe, ModelPlan
 from core._contrastive_trained import (
     CURVES,
     PRETRAINING_CURVES,
@@ -41,6 +41,7 @@ from core._contrastive_weights import unchanging_projectors
 from core._training import Checkpoint, Progress
 
 __all__ = [
+    "CLAP",
     "CURVES",
     "PAPER",
     "PRETRAINING_CURVES",
@@ -221,8 +222,10 @@ def train_grid(
     -----
     In an epoch one crop is cut from each clip, for all its captions and all models of one seed. While
     backbones are frozen, they are in evaluation mode, and each crop passes once through each of them. Weights
-    equal those of `train_model` but for rounding, and do not hang on what else is trained or on interruptions
-    with the same number of threads. Losses in validation are of crops that are the same in every epoch.
+    equal those of `train_model` but for rounding, and do not hang on what else is trained. On a CPU they are
+    the same to the last bit whatever the machine does beside, with any number of free threads and after
+    interruptions; another kind of processor, a GPU or another version of torch rounds otherwise, which
+    training makes much of. Losses in validation are of crops that are the same in every epoch.
 
     References
     ----------

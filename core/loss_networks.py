@@ -8,7 +8,6 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +19,7 @@ from torch import nn
 from core._head_data import check_seeds
 from core._loss_network_data import Data, NetworkRun, Plan, Tuning
 from core._loss_network_model import Model
-from core._training import Checkpoint, Progress, one_thread_each
+from core._training import Checkpoint, Progress, side_by_side
 from core.audio_networks import SmallCNN, log_mel
 from core.heads import CURVES, HeadRecipe
 
@@ -190,8 +189,7 @@ def train_networks(
         except Exception as error:
             reports.put(error)
 
-    threads = min(len(plans), torch.get_num_threads()) if device == "cpu" else 1
-    with one_thread_each(threads), ThreadPoolExecutor(threads) as pool:
+    with side_by_side(len(plans), device) as pool:
         try:
             for i in range(len(plans)):
                 pool.submit(work, i)

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from core._arrays import matrix, unit_rows
-from core._training import Checkpoint, Progress, epoch_order, one_thread_each, standardisation
+from core._training import Checkpoint, Progress, epoch_order, fixed_threads, standardisation
 from core._zeroshot_batch import Trained
 from core._zeroshot_data import Collection, Part, Task, epoch_tries, initial_weights, mean_accuracy
 from core._zeroshot_grid import train_grid
@@ -268,7 +268,7 @@ def train_many(
     recipe = recipe or Recipe()
     collection, tasks = _prepared(splits, audio, labels, text, classes, seeds, recipe)
     found = train_grid(collection, tasks, recipe, device or _default_device(), progress, checkpoint)
-    with one_thread_each(1):
+    with fixed_threads():
         return [_finished(task, collection, recipe, t) for task, t in zip(tasks, found, strict=True)]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -151,12 +151,23 @@ def result(spec: ContrastiveGrid) -> Result:
     return once(("contrastive", spec.key), read)
 
 
+def of_other_seeds(grids: Sequence[Grid], spec: ContrastiveGrid) -> list[ContrastiveGrid]:
+    """Return the trained grids that differ from one in the seed alone, that one included, by seed."""
+    same = [g.spec for g in grids if g.state == "done" and replace(g.spec, seed=spec.seed) == spec]
+    return sorted(same, key=lambda s: s.seed)
+
+
+def over_seeds(specs: Sequence[ContrastiveGrid]) -> pd.DataFrame:
+    """Return means and ranges over grids of several seeds; see `jobs.contrastive.over_seeds`."""
+    return contrastive.over_seeds([result(spec).models for spec in specs])
+
+
 def recipe(spec: ContrastiveGrid) -> str:
     """Say how the models of a grid are trained."""
     backbone = {"small": "a small network", "cnn14": "CNN14"}[spec.backbone]
     said = [
         f"{backbone} and {spec.text_encoder}{' (tuned)' if spec.tune_text else ''}",
-        f"{spec.dim:,} dimensions",
+        f"{spec.dim:,} dimensions{' by the projector of CLAP' if spec.projector == 'clap' else ''}",
         f"{spec.frozen_epochs} frozen epochs at {spec.frozen_rate:g}",
         f"up to {spec.max_epochs} at {spec.rate:g}",
         f"batches of {spec.batch_size}",

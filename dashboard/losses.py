@@ -117,13 +117,15 @@ def recipe_words(spec: AnyGrid) -> str:
     if "opl" in spec.losses and (spec.opl_gamma, spec.opl_weight) != (0.5, 1):
         said.append(f"OPL with γ {spec.opl_gamma:g} and weight {spec.opl_weight:g}")
     said += ["the released code’s variants"] * (spec.variant == "released")
+    said += ["a sigmoid for each class"] * (spec.entropy == "sigmoid")
     if isinstance(spec, LossGrid):
         said += [f"a hidden layer of {spec.hidden}"] * bool(spec.hidden)
         said += ["dimensions as they are"] * (not spec.standardise)
     else:
         said += [f"{spec.seconds:g} s of each clip"]
         said += [f"masks of up to {spec.frequency_mask} bands and {spec.time_mask} frames"]
-        said += [f"{numbers.count(spec.warm_up, 'epoch')} of warm-up"] * bool(spec.warm_up)
+        if spec.warm_up:
+            said.append(f"{numbers.count(spec.warm_up, 'epoch')} of warm-up from {spec.warm_up_from:g}")
         said += [f"a rate that goes on by “{spec.schedule}”"] * (spec.schedule != "constant")
         said += [f"{spec.taper.capitalize()}’s window"] * (spec.taper != "hann")
     return ", ".join(said)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from core._contrastive_recipe import PAPER, SMALL, ContrastiveRecipe
+from core._contrastive_recipe import CLAP, PAPER, SMALL, ContrastiveRecipe
 from core.words import count
 from jobs.captions import captions_fingerprint, captions_of
 from jobs.encoders import trained
@@ -33,8 +33,19 @@ from jobs.specs import (
 if TYPE_CHECKING:
     from jobs.workspace import Dataset, Workspace
 
-#: Recipes by name, and the audio backbone that goes with each.
-RECIPES: dict[str, tuple[ContrastiveRecipe, str]] = {"small": (SMALL, "small"), "paper": (PAPER, "cnn14")}
+#: Recipes by name, and what else goes with each.
+RECIPES: dict[str, tuple[ContrastiveRecipe, dict[str, Any]]] = {
+    "small": (SMALL, {"backbone": "small"}),
+    "paper": (PAPER, {"backbone": "cnn14"}),
+    "clap": (
+        CLAP,
+        {
+            "backbone": "cnn14",
+            "text_encoder": "class-token:google-bert/bert-base-uncased",
+            "prompts": ("this is a sound of {}",),
+        },
+    ),
+}
 _ADD_CAPTIONS = (
     "give the clip table a column caption, or add a dataset that has some (`hearspace add NAME FOLDER "
     "--adapter captions`)"
@@ -43,6 +54,11 @@ _ADD_CAPTIONS = (
 EVERY = 4
 #: The stages of a grid whose curves are shown while it trains, see `jobs.live`.
 LIVE_PRETRAINING, LIVE_TRAINING = "live-pretraining", "live-training"
+#: The numbers of a model that its seed moves.
+MEASURED = (
+    *("accuracy", "silhouette_xa", "silhouette_Ea"),
+    *("overlap_xa_Ea", "overlap_xt_Et", "overlap_Ea_Et"),
+)
 #: Sentences around class names that CLAP models are used with.
 PROMPTS = ("{}", "the sound of {}", "this is a sound of {}")
 
@@ -53,7 +69,7 @@ def grid_of(dataset: Dataset, *, recipe: str = "small", **settings: Any) -> Cont
     Parameters
     ----------
     dataset : Dataset
-    recipe : {"small", "paper"}, default "small"
+    recipe : {"small", "paper", "clap"}, default "small"
     **settings
         Any field of `ContrastiveGrid`, in the place of what the recipe says; ``captions`` where their
         fingerprint is known already, which takes a while of very many.
@@ -77,15 +93,48 @@ def grid_of(dataset: Dataset, *, recipe: str = "small", **settings: Any) -> Cont
         if captions.empty:
             raise SpecError(f"Dataset {dataset.name} has no captions to train on; {_ADD_CAPTIONS}.")
         settings["captions"] = captions_fingerprint(captions)
-    found, backbone = RECIPES[recipe]
+    found, more = RECIPES[recipe]
     given = {name: getattr(found, name) for name in ContrastiveRecipe.__dataclass_fields__}
     spec = ContrastiveGrid(
         dataset=dataset.ref,
         labels=dataset.labels_fingerprint,
-        **({"backbone": backbone} | given | settings),
+        **(more | given | settings),
     )
     held_out_classes(dataset, spec.test_classes)
     return spec
+
+
+def over_seeds(models: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return the mean and the range of each number over grids that differ in their seed alone.
+
+    Parameters
+    ----------
+    models : sequence of DataFrame
+        ``models.parquet`` of each, see `ContrastiveGrid`.
+
+    Returns
+    -------
+    DataFrame
+        A row a model, in the order of the first grid: ``name``, ``pretraining``, ``training``, ``n`` (grids
+        in which it did not fail) and, for each of accuracy, silhouettes and similarities, its mean over these
+        by its own name, and the least and the greatest as ``..._low`` and ``..._high``.
+
+    Examples
+    --------
+    >>> one = dict.fromkeys(MEASURED, 0.5) | {"name": "dirty/clean", "pretraining": "dirty", "failed": ""}
+    >>> frames = [pd.DataFrame([one | {"training": "clean", "accuracy": a}]) for a in (0.25, 0.75)]
+    >>> over_seeds(frames)[["name", "n", "accuracy", "accuracy_low", "accuracy_high"]].values.tolist()
+    [['dirty/clean', 2, 0.5, 0.25, 0.75]]
+    """
+    every = pd.concat(list(models), ignore_index=True)
+    every.loc[every["failed"] != "", list(MEASURED)] = np.nan
+    by_name = every.groupby("name", sort=False)
+    found = by_name[["pretraining", "training"]].first()
+    found["n"] = (every["failed"] == "").groupby(every["name"], sort=False).sum()
+    for name in MEASURED:
+        found[name] = by_name[name].mean()
+        found[f"{name}_low"], found[f"{name}_high"] = by_name[name].min(), by_name[name].max()
+    return found.reset_index()
 
 
 def held_out_classes(dataset: Dataset, asked: Sequence[str] = ()) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -14,8 +15,13 @@ from jobs.specs.contrastive import PRETRAININGS, TRAININGS, ContrastiveGrid
 from jobs.workspace import Dataset, Workspace
 
 _LEAKS = {"words": "any word of a name", "names": "the whole name"}
-_RECIPES = {"small": "small, for two cores", "paper": "the paper’s, CNN14"}
+_RECIPES = {
+    "small": "small, for two cores",
+    "paper": "the paper’s, CNN14",
+    "clap": "the public CLAP’s, CNN14 and BERT",
+}
 _BY = {"clip": "by clip", "pair": "by pair, as the paper"}
+_MOST_SEEDS = 20
 #: Classes from which some can be held out and others trained on.
 _FEWEST = 4
 
@@ -51,21 +57,37 @@ def show(workspace: Workspace, view: state.View, dataset: Dataset, c: Clips, *, 
             st.warning(ui.plain(str(error)), icon=":material/rule:")
             return
         st.caption(f"{ui.plain(spec.title)}. Trained with {ui.plain(leakage.recipe(spec))}.")
-        job = workspace.queue.get(spec.key)
-        if workspace.cache.contains(spec.key):
+        view.number("seeds", 1, _MOST_SEEDS, 1)
+        seeds = int(
+            st.number_input(
+                "How many seeds",
+                1,
+                _MOST_SEEDS,
+                key=view.key("seeds"),
+                help="Trains the same with the seeds that follow, too; the page then shows means and ranges.",
+            )
+        )
+        specs = [replace(spec, seed=spec.seed + i) for i in range(seeds)]
+        jobs = [workspace.queue.get(each.key) for each in specs]
+        todo = [
+            each
+            for each, job in zip(specs, jobs, strict=True)
+            if not workspace.cache.contains(each.key) and not (job is not None and job.active)
+        ]
+        if all(workspace.cache.contains(each.key) for each in specs):
             st.button(
                 "Show it: it is computed already", key="leakage-there", on_click=_choose, args=(view, spec)
             )
-        elif job is not None and job.active:
+        elif not todo:
             st.caption("It is on its way.")
         else:
             st.button(
-                f"Train {numbers.count(len(spec.names), 'model')}",
+                f"Train {numbers.count(len(spec.names) * len(todo), 'model')}",
                 key="leakage-start",
                 type="primary",
                 icon=":material/model_training:",
                 on_click=_start,
-                args=(workspace, view, spec),
+                args=(workspace, view, spec, todo),
             )
 
 
@@ -100,16 +122,19 @@ def _asked(view: state.View, dataset: Dataset, classes: list[str], encoders: lis
     leaks = a.selectbox(
         "A caption leaks that has", list(_LEAKS), format_func=_LEAKS.__getitem__, key=view.key("leaks")
     )
-    view.choice("text", encoders, encoders[0])
-    text = b.selectbox("Text encoder", encoders, key=view.key("text"))
     view.choice("recipe", list(_RECIPES), "small")
     recipe = str(
         d.selectbox("Recipe", list(_RECIPES), format_func=_RECIPES.__getitem__, key=view.key("recipe"))
     )
+    own = contrastive.RECIPES[recipe][1].get("text_encoder")
+    texts = list(dict.fromkeys([own, *encoders])) if own else encoders
+    named = f"{recipe}-text" if own else "text"
+    view.choice(named, texts, texts[0])
+    text = b.selectbox("Text encoder", texts, key=view.key(named))
     view.number("seed", 0, 2**31 - 1, 0)
     seed = e.number_input("Seed", 0, 2**31 - 1, key=view.key("seed"))
     wanted: dict[str, Any] = {}
-    if recipe == "paper":
+    if contrastive.RECIPES[recipe][1]["backbone"] == "cnn14":
         view.text("file")
         wanted["checkpoint_file"] = st.text_input(
             "PANNs checkpoint of CNN14, a file",
@@ -179,6 +204,9 @@ def _choose(view: state.View, spec: ContrastiveGrid) -> None:
     view.set("grid", spec.key[:12])
 
 
-def _start(workspace: Workspace, view: state.View, spec: ContrastiveGrid) -> None:
-    workspace.queue.submit(spec)
+def _start(
+    workspace: Workspace, view: state.View, spec: ContrastiveGrid, todo: list[ContrastiveGrid]
+) -> None:
+    for each in todo:
+        workspace.queue.submit(each)
     _choose(view, spec)

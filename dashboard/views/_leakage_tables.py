@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -11,12 +12,49 @@ from dashboard import leakage, numbers, state, ui
 from dashboard.figures import predictors as figures
 from dashboard.leakage import PAPER, Related, Result
 from dashboard.ui import Cell
-from jobs.specs.contrastive import PRETRAININGS, TRAININGS
+from jobs.specs.contrastive import PRETRAININGS, TRAININGS, ContrastiveGrid
 
 _PAPER = "Tavares et al., *On class separability pitfalls in audio-text contrastive zero-shot learning*"
 _SPACES = {"silhouette_xa": "x_a", "silhouette_Ea": "E_a"}
 _HEADS = [("", ""), ("", "hs-words"), *[(p, "") for p in PRETRAININGS], *[(p, "") for p in PRETRAININGS]]
 _GROUPS = [("", 2), ("here, by pre-training", 3), ("in the paper, by pre-training", 3)]
+
+
+def over_seeds(specs: Sequence[ContrastiveGrid]) -> None:
+    """Draw accuracy and the silhouette of E_a over all seeds that are trained; say so where it is one."""
+    if len(specs) < 2:
+        st.caption(
+            f"One seed, {specs[0].seed}: others draw other test clips, weights and orders of training, and "
+            "come to other numbers. Start the same experiment with several seeds to see by how much."
+        )
+        return
+    table = leakage.over_seeds(specs).set_index(["pretraining", "training"])
+    rows = []
+    for column, name in (("accuracy", "accuracy"), ("silhouette_Ea", "silhouette of E_a")):
+        for then in TRAININGS:
+            cells = []
+            for before in PRETRAININGS:
+                there = (before, then) in table.index
+                mean, *ends = (
+                    float(table[f"{column}{end}"][before, then]) if there else np.nan
+                    for end in ("", "_low", "_high")
+                )
+                below = f"{_said(ends[0])} to {_said(ends[1])}" if np.isfinite(mean) else ""
+                cells.append(Cell(_said(mean), below))
+            rows.append([Cell(name), Cell(f"trained {then}"), *cells])
+    seeds = ", ".join(str(spec.seed) for spec in specs)
+    st.markdown(f"**Over {len(specs)} seeds**")
+    ui.scores(
+        [("", ""), ("", "hs-words"), *[(p, "") for p in PRETRAININGS]],
+        rows,
+        label="Accuracy and silhouette over seeds, by pre-training and training",
+        groups=[("", 2), ("mean, and least to greatest, by pre-training", 3)],
+    )
+    ui.reading(
+        f"Means over the seeds {seeds}, with the least and the greatest. Each seed draws its own test clips, "
+        "first weights and order of training, so this is how far a number moves by chance; what follows "
+        "below is the chosen seed alone. An order of models that does not hold for all seeds is none."
+    )
 
 
 def show(view: state.View, found: Result, picked: str, file: str) -> str:

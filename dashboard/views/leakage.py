@@ -15,6 +15,7 @@ from dashboard.views import _leakage_model as model
 from dashboard.views import _leakage_start as start
 from dashboard.views import _leakage_tables as tables
 from dashboard.views._dataset import choose, none_there, wait_for_sounds
+from jobs.specs.contrastive import ContrastiveGrid
 from jobs.workspace import Dataset, Workspace
 
 TITLE = "Leakage lab"
@@ -53,7 +54,7 @@ def render(workspace: Workspace) -> None:
     if grid is not None:
         st.caption(f"{ui.plain(grid.spec.title)}. Trained with {ui.plain(leakage.recipe(grid.spec))}.")
         if grid.state == "done":
-            _result(workspace, view, dataset, c, grid)
+            _result(workspace, view, dataset, c, grid, leakage.of_other_seeds(grids, grid.spec))
         else:
             ui.pending(workspace, [grid.spec], "leakage-pending")
             learning.live(workspace, grid.spec)
@@ -82,7 +83,14 @@ def _named(g: Grid) -> str:
     return " · ".join(words + [g.state] * (g.state != "done"))
 
 
-def _result(workspace: Workspace, view: state.View, dataset: Dataset, c: Clips, grid: Grid) -> None:
+def _result(
+    workspace: Workspace,
+    view: state.View,
+    dataset: Dataset,
+    c: Clips,
+    grid: Grid,
+    seeds: list[ContrastiveGrid],
+) -> None:
     found = leakage.result(grid.spec)
     note = str(found.meta.get("note") or "")
     if note:
@@ -97,6 +105,7 @@ def _result(workspace: Workspace, view: state.View, dataset: Dataset, c: Clips, 
         )
         return
     _facts(found)
+    tables.over_seeds(seeds)
     honest = "clean/clean" if "clean/clean" in good else good[-1]
     picked = view.choice("model", good, honest)
     label = view.choice("class", ["", *found.tests], "")

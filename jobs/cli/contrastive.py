@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,6 +15,7 @@ from jobs.cli.common import JsonOption, WorkspaceOption, compute, open_workspace
 from jobs.cli.train import DatasetArgument, train_app
 from jobs.cli.work import BackgroundOption, PrintSpecOption, put_off
 from jobs.specs import ContrastiveGrid, EmbedAudio, EmbedText, SpecError
+from jobs.workspace import Workspace
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +31,7 @@ _COLUMNS = (
 _OTHERS = (
     *("hidden", "gradient_limit", "clamp", "plateau_factor", "plateau_patience", "standardise"),
     *("validation", "temperature", "learn_temperature", "captions_a_clip", "mixed_precision"),
-    *("pretrain_rate", "pretrain_batch_size", "n_mels", "backbone_dim", "width"),
+    *("pretrain_rate", "pretrain_batch_size", "n_mels", "backbone_dim", "width", "projector"),
 )
 _SWITCHES = {"yes": True, "true": True, "no": False, "false": False}
 
@@ -93,6 +94,9 @@ def train(
     seconds: Annotated[float | None, typer.Option(help="Of the crops.")] = None,
     validation_by: Annotated[str | None, typer.Option(help="Set aside by clip or by pair.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of all that is drawn.")] = None,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=100, help="Train so many grids, of this seed and those after it.")
+    ] = 1,
     setting: Annotated[
         list[str] | None,
         typer.Option(
@@ -146,21 +150,26 @@ def train(
     }
     given = {name: value for name, value in settings.items() if value is not None} | _others(setting or ())
     spec = contrastive.grid_of(ds, recipe=recipe, **given)
+    specs = [replace(spec, seed=spec.seed + i) for i in range(seeds)]
     if print_spec:
-        print(json.dumps(spec.to_json(), ensure_ascii=False))
+        for each in specs:
+            print(json.dumps(each.to_json(), ensure_ascii=False))
         return
     kept: list[EmbedAudio | EmbedText] = []
     if keep:
         kept = [*contrastive.spaces_of(spec), *contrastive.texts_of_grid(spec, ds)]
     if background:
-        put_off(ws, [spec, *kept], as_json=as_json)
+        put_off(ws, [*specs, *kept], as_json=as_json)
         return
-    compute(ws, [spec], quiet=as_json)
+    compute(ws, specs, quiet=as_json)
     if kept:
         failed = set(ws.cache.open(spec.key).table("models").to_pandas().query("failed != ''")["model"])
         # A model that failed has no spaces.
         made = [space for space in kept if int(space.run.rpartition("_")[2]) not in failed]
         compute(ws, made, quiet=True)
+    if seeds > 1:
+        _over_seeds(ws, specs, as_json=as_json)
+        return
     found = ws.cache.open(spec.key)
     rows = [_row(model) for model in found.table("models").to_pylist()]
     correlations = _correlations(found.table("models").to_pandas())
@@ -177,6 +186,20 @@ def train(
     show(rows, _COLUMNS, as_json=False, empty="")
     for line in _correlation_lines(correlations):
         say(line)
+
+
+def _over_seeds(workspace: Workspace, specs: Sequence[ContrastiveGrid], *, as_json: bool) -> None:
+    """Show what the grids of several seeds came to, as means with the least and the greatest."""
+    models = [workspace.cache.open(spec.key).table("models").to_pandas() for spec in specs]
+    table = contrastive.over_seeds(models)
+    rows = [_plain({str(name): value for name, value in row.items()}) for row in table.to_dict("records")]
+    if as_json:
+        keys = [spec.key for spec in specs]
+        show([{"keys": keys, "seeds": [s.seed for s in specs], "models": rows}], (), as_json=True, empty="")
+        return
+    means = ("accuracy", "accuracy_low", "accuracy_high", "silhouette_Ea", "overlap_Ea_Et")
+    show(rows, ("name", "n", *means), as_json=False, empty="")
+    say("Means over n seeds; low and high are the least and the greatest. Each seed has its own test clips.")
 
 
 #: The two correlations that the paper reports; its similarity is not corrected for chance.

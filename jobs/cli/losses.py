@@ -54,6 +54,9 @@ def losses(
         ),
     ] = None,
     variant: Annotated[str | None, typer.Option(help="Of OPL and ADD: paper or released.")] = None,
+    entropy: Annotated[
+        str | None, typer.Option(help="Cross-entropy of a softmax or of sigmoids. [default: softmax]")
+    ] = None,
     hidden: Annotated[int | None, typer.Option(help="Width of a head's hidden layer; 0 for none.")] = None,
     dim: Annotated[int | None, typer.Option(help="Width of the embeddings. [default: 128]")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the clips. [default: 25]")] = None,
@@ -83,6 +86,7 @@ def losses(
     warm_up: Annotated[
         int | None, typer.Option(help="Epochs in which a network's learning rate rises. [default: 0]")
     ] = None,
+    warm_up_from: Annotated[float | None, typer.Option(help="What it rises from. [default: 0]")] = None,
     schedule: Annotated[
         str | None, typer.Option(help="How it goes on: constant, decay or cosine. [default: constant]")
     ] = None,
@@ -126,6 +130,7 @@ def losses(
     given = {
         "losses": tuple(loss) if loss else None,
         "variant": variant,
+        "entropy": entropy,
         "hidden": hidden,
         "dim": dim,
         "epochs": epochs,
@@ -141,6 +146,7 @@ def losses(
         "frequency_mask": frequency_mask,
         "time_mask": time_mask,
         "warm_up": warm_up,
+        "warm_up_from": warm_up_from,
         "schedule": schedule,
         "width": width,
         "taper": taper,

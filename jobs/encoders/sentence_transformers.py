@@ -23,12 +23,28 @@ REFERENCE = "Reimers & Gurevych, Sentence-BERT, EMNLP 2019; licence as on the mo
 IMPORTS = ("torch", "sentence_transformers")
 
 
-class _Model:
-    def __init__(self, source: str, options: dict[str, Any], argument: str, device: str) -> None:
+class Model:
+    """A text model; with `class_token`, only its transformer and its first token, of texts of so many."""
+
+    def __init__(
+        self,
+        source: str,
+        options: dict[str, Any],
+        argument: str,
+        device: str,
+        *,
+        class_token: int | None = None,
+    ) -> None:
         from sentence_transformers import SentenceTransformer
+        from sentence_transformers.models import Pooling
 
         _refuse_code(source, argument)
         self._model = SentenceTransformer(source, device=device, trust_remote_code=False, **options)
+        if class_token is not None:
+            words: Any = self._model[0]
+            words.max_seq_length = min(words.max_seq_length or class_token, class_token)
+            pooling = Pooling(words.get_embedding_dimension(), pooling_mode="cls")
+            self._model = SentenceTransformer(modules=[words, pooling], device=device)
         self.dimensions = self.embed(["sound"]).shape[1]
 
     @property
@@ -69,7 +85,7 @@ def available() -> str | None:
     return None
 
 
-def load(argument: str | None, *, modality: str, device: str) -> _Model:
+def load(argument: str | None, *, modality: str, device: str) -> Model:
     """Load a model.
 
     Raises
@@ -80,4 +96,4 @@ def load(argument: str | None, *, modality: str, device: str) -> _Model:
     from jobs.encoders._hub import from_source
 
     assert argument is not None, "the registry asks for one"
-    return from_source(argument, lambda source, options: _Model(source, options, argument, device))
+    return from_source(argument, lambda source, options: Model(source, options, argument, device))

@@ -12,13 +12,14 @@ import numpy as np
 import torch
 from torch import nn
 
+from core._training import fixed_threads
 from core.audio_networks import Cnn14, SmallCNN, load_panns
 from jobs import encoders
 from jobs.runners import shards
 from jobs.specs import ContrastiveGrid, CuratedTraining
 
 #: Text encoders that can be trained: models of sentence-transformers.
-TUNABLE = ("minilm", "sentence-transformers")
+TUNABLE = ("minilm", "sentence-transformers", "class-token")
 #: PANNs' own limit of the mel bands, Hz.
 _FMAX = 14_000.0
 #: Texts that are embedded between two words of progress.
@@ -102,7 +103,7 @@ def text_backbone_of(spec: ContrastiveGrid) -> TextBackbone:
     if spec.text_encoder.partition(":")[0] not in TUNABLE:
         raise ValueError(
             f"The text encoder {spec.text_encoder} cannot be trained; choose minilm or "
-            "sentence-transformers:<model> (a BERT, too), or leave the text backbone as it is."
+            "sentence-transformers:<model> or class-token:<model>, or leave the text backbone as it is."
         )
     loaded = encoders.load(spec.text_encoder, modality="text", device="cpu")
     return TextBackbone(loaded.network, loaded.dimensions)
@@ -133,9 +134,10 @@ def text_vectors(
         return kept["vectors"]
     model = encoders.load(spec.text_encoder, modality="text")
     parts = []
-    for start in range(0, len(texts), _TEXTS):
-        parts.append(np.asarray(model.embed(list(texts[start : start + _TEXTS])), dtype=np.float32))
-        progress(min(start + _TEXTS, len(texts)), len(texts))
+    with fixed_threads():
+        for start in range(0, len(texts), _TEXTS):
+            parts.append(np.asarray(model.embed(list(texts[start : start + _TEXTS])), dtype=np.float32))
+            progress(min(start + _TEXTS, len(texts)), len(texts))
     found = np.concatenate(parts)
     bad = np.flatnonzero(~np.isfinite(found).all(axis=1))
     if len(bad):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from core.loss_networks import Tuning
     from jobs.context import JobContext
     from jobs.workspace import Dataset
 
@@ -43,7 +45,7 @@ def loss_network_grid(spec: LossNetworkGrid, context: JobContext) -> None:
     started = time.perf_counter()
     context.progress(0, 1, "reading")
     # Loads torch, which takes seconds: not before the first word of progress.
-    from core.loss_networks import Tuning, train_networks
+    from core.loss_networks import train_networks
 
     backbone, heard, parameters = _network(spec)
     asked = _read(spec, context, heard)
@@ -61,14 +63,7 @@ def loss_network_grid(spec: LossNetworkGrid, context: JobContext) -> None:
         asked.folds,
         backbone=backbone,
         recipes=chosen,
-        tuning=Tuning(
-            optimizer=spec.optimizer,
-            frequency_mask=spec.frequency_mask,
-            time_mask=spec.time_mask,
-            warm_up=spec.warm_up,
-            schedule=spec.schedule,
-            decay=spec.decay,
-        ),
+        tuning=tuning(spec),
         seeds=seeds,
         held_out=asked.held_out,
         keep_epochs=spec.kept_epochs,
@@ -87,6 +82,13 @@ def loss_network_grid(spec: LossNetworkGrid, context: JobContext) -> None:
     }
     store(spec, context, asked, judged, before="network", card=card, started=started)
     context.progress(1, 1)
+
+
+def tuning(spec: LossNetworkGrid) -> Tuning:
+    """Return how `core.loss_networks` is to tune what a spec asks for."""
+    from core.loss_networks import Tuning
+
+    return Tuning(**{field.name: getattr(spec, field.name) for field in fields(Tuning)})
 
 
 def _network(

@@ -96,6 +96,7 @@ def recipes(spec: LossTraining) -> list[HeadRecipe]:
             gamma=gamma.get(recipe.loss, 0.0),
             loss_weight=spec.opl_weight if recipe.loss == "opl" else 1.0,
             variant=spec.variant,
+            entropy=spec.entropy,
             dim=spec.dim,
             epochs=spec.epochs,
             batch_size=spec.batch_size,

@@ -88,7 +88,7 @@ class ContrastiveGrid(Spec):
     ``without_caption``), ``cards``.
     """
 
-    VERSION: ClassVar[int] = 2  # captions are kept in the shared space
+    VERSION: ClassVar[int] = 2  # captions are kept in the shared space; threads are fixed
 
     dataset: DatasetRef
     #: `Dataset.labels_fingerprint` and `jobs.captions.captions_fingerprint`: both can change while the sounds
@@ -123,6 +123,7 @@ class ContrastiveGrid(Spec):
     seed: int = 0
     # The recipe, as `core.contrastive.ContrastiveRecipe` explains; the defaults are its SMALL.
     dim: int = SMALL.dim
+    projector: str = SMALL.projector
     hidden: int | None = SMALL.hidden
     frozen_epochs: int = SMALL.frozen_epochs
     frozen_rate: float = SMALL.frozen_rate

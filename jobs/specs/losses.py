@@ -23,6 +23,8 @@ ADD_WEIGHTS = (
     (1.0, 0.0, 1.0, 0.0),
 )
 VARIANTS = ("paper", "released")
+#: What cross-entropy can be of.
+ENTROPIES = ("softmax", "sigmoid")
 #: The network that is trained from scratch; others are ``transformers:NAME``, tuned from their weights.
 SMALL_CNN = "small-cnn"
 #: Shapes of the window under which spectra are taken.
@@ -95,6 +97,8 @@ class LossTraining:
         Weights of "add-soft": (μ, σ_p).
     variant : {"paper", "released"}
         Of OPL and ADD; see `core.losses`.
+    entropy : {"softmax", "sigmoid"}
+        What cross-entropy is of; see `core.heads.HeadRecipe`.
     focal_gamma, opl_gamma, opl_weight : float
         Of focal loss and of orthogonal projection; the weight is that of what is added to cross-entropy.
     dim : int
@@ -119,6 +123,7 @@ class LossTraining:
     add_weights: tuple[tuple[float, ...], ...] = ADD_WEIGHTS
     soft_weights: tuple[tuple[float, ...], ...] = ((1.0, 1.0),)
     variant: str = "paper"
+    entropy: str = "softmax"
     focal_gamma: float = 2.0
     opl_gamma: float = 0.5
     opl_weight: float = 1.0
@@ -138,6 +143,7 @@ class LossTraining:
 
     def __post_init__(self) -> None:
         _one_of(self, "variant", VARIANTS)
+        _one_of(self, "entropy", ENTROPIES)
         if not self.losses or len(set(self.losses)) < len(self.losses):
             raise SpecError(f"losses are {self.losses}; give at least one, each once.")
         for loss in self.losses:
@@ -208,6 +214,8 @@ class LossTraining:
 class LossGrid(LossTraining, Spec):
     """Heads on a frozen space, trained with several losses: see `LossTraining` for options and result."""
 
+    LATER: ClassVar[frozenset[str]] = frozenset({"entropy"})
+
     embedding: EmbedAudio
     #: Width of a hidden layer before the embeddings; 0 for none.
     hidden: int = 0
@@ -240,7 +248,7 @@ class LossNetworkGrid(LossTraining, Spec):
     deviation 0.5 over the training clips. "Before" is the network that training begins with.
     """
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"taper"})
+    VERSION: ClassVar[int] = 2
 
     dataset: DatasetRef
     #: ``small-cnn``, from scratch, or ``transformers:NAME`` with an audio spectrogram transformer's weights.
@@ -256,9 +264,11 @@ class LossNetworkGrid(LossTraining, Spec):
     #: The widest band and the longest stretch of frames that SpecAugment hides of a clip.
     frequency_mask: int = 24
     time_mask: int = 96
-    #: Epochs in which the learning rate rises to its own.
+    #: Epochs in which the learning rate goes from `warm_up_from` to where `schedule` has it.
     warm_up: int = 0
-    #: After them it stays, is multiplied by `decay` after every epoch, or falls to 0 along a cosine.
+    warm_up_from: float = 0.0
+    #: Each epoch's learning rate: one for all; multiplied by `decay` after every epoch from the last of the
+    #: warm-up on; or along half a cosine over all epochs, to a thousandth.
     schedule: str = "constant"
     decay: float = 0.85
 
@@ -282,6 +292,7 @@ class LossNetworkGrid(LossTraining, Spec):
             object.__setattr__(self, "identity", encoders.identity(self.network, modality="audio"))
         between("seconds", self.seconds, 0.65, 60)
         between("decay", self.decay, 0.01, 1)
+        between("warm_up_from", self.warm_up_from, 0, 1000)
         for name, high in (
             ("width", 1000),
             ("frequency_mask", 128),
@@ -289,6 +300,8 @@ class LossNetworkGrid(LossTraining, Spec):
             ("warm_up", 10_000),
         ):
             _whole(self, name, 1 if name == "width" else 0, high)
+        if not self.warm_up:
+            object.__setattr__(self, "warm_up_from", type(self).warm_up_from)
         if self.schedule != "decay":
             object.__setattr__(self, "decay", type(self).decay)
         super().__post_init__()
@@ -317,10 +330,11 @@ _BEATS = {"epochs": 30, "batch_size": 16, "frequency_mask": 0, "time_mask": 0}
 _POVEY = {"taper": "povey"}
 _WORDS = {"frequency_mask": 48, "time_mask": 48}
 #: Distances of labels are what the released code asks of distances, also where labels are hard.
-_RELEASED = {"variant": "released", "focal_gamma": 0.0, "opl_gamma": 2.0, "opl_weight": 0.1, "warm_up": 5}
-_RELEASED |= {"losses": ("ce", "focal", "opl", "add-soft")}
+_RELEASED = {"variant": "released", "focal_gamma": 0.0, "opl_gamma": 2.0, "opl_weight": 0.1}
+_RELEASED |= {"losses": ("ce", "focal", "opl", "add-soft"), "warm_up": 5, "warm_up_from": 1e-5}
 _RELEASED_AST = _AST | _ADAM | _RELEASED | {"schedule": "decay", "decay": 0.85}
 _RELEASED_BEATS = _BEATS | _ADAMW | _RELEASED
+_RELEASED_SOFT = _SOFT | {"entropy": "sigmoid"}
 
 #: Options of `LossNetworkGrid` by name: table 1 of the ADD paper, and what its released code has instead.
 #: Mixup needs losses for soft labels.
@@ -333,12 +347,15 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "paper-beats-ks2": _BEATS | _POVEY | _ADAM | _SOFT | {"learning_rate": 1e-4},
         "paper-beats-iemocap": _BEATS | _POVEY | _ADAM | {"learning_rate": 8e-6},
         "released-ast-esc50": _RELEASED_AST | {"learning_rate": 6.7e-6},
-        "released-ast-ks2": _RELEASED_AST | _WORDS | _SOFT | {"learning_rate": 6.25e-5, "epochs": 30},
+        "released-ast-ks2": _RELEASED_AST
+        | _WORDS
+        | _RELEASED_SOFT
+        | {"learning_rate": 6.25e-5, "epochs": 30},
         "released-ast-iemocap": _RELEASED_AST | {"learning_rate": 6.7e-6, "seconds": 2.575},
         "released-beats-esc50": _RELEASED_BEATS
         | _POVEY
         | {"learning_rate": 8e-6, "epochs": 25, "schedule": "cosine"},
-        "released-beats-ks2": _RELEASED_BEATS | _POVEY | _SOFT | {"learning_rate": 1e-4},
+        "released-beats-ks2": _RELEASED_BEATS | _POVEY | _RELEASED_SOFT | {"learning_rate": 1e-4},
         "released-beats-iemocap": _RELEASED_BEATS
         | {"learning_rate": 8e-6, "epochs": 25, "schedule": "cosine", "seconds": 2.575},
     }

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from core.losses import add_loss, add_loss_soft, cross_entropy, focal_loss, orthogonal_projection_loss
+from core.losses import (
+    add_loss,
+    add_loss_soft,
+    binary_cross_entropy,
+    cross_entropy,
+    focal_loss,
+    orthogonal_projection_loss,
+)
 from core.separability import angular_properties
 
 SINGLE_WEIGHTS = [tuple(float(i == j) for j in range(4)) for i in range(4)]
@@ -249,6 +256,20 @@ def test_cross_entropy_is_that_of_torch():
     assert float(cross_entropy(logits, shares)) == pytest.approx(float(reference(logits, shares)), abs=1e-12)
 
 
+def test_binary_cross_entropy_is_sigmoids_and_binary_cross_entropy():
+    logits, shares = soft_batch(d=4)
+    y = shares.argmax(1)
+    reference = torch.nn.BCELoss()
+    for given_y, rows in ((shares, shares), (y, torch.nn.functional.one_hot(y, 4).double())):
+        expected = float(reference(torch.sigmoid(logits), rows))
+        assert float(binary_cross_entropy(logits, given_y)) == pytest.approx(expected, abs=1e-12)
+    sure = torch.tensor([[1e4, 0.0]], requires_grad=True)
+    binary_cross_entropy(sure, torch.tensor([1])).backward()
+    assert bool(torch.isfinite(sure.grad).all())
+    with pytest.raises(ValueError, match="or a row of shares"):
+        binary_cross_entropy(logits, y.double())
+
+
 @pytest.mark.parametrize("gamma", [0.0, 0.3, 1.0, 2.0])
 def test_gradients_are_finite_where_a_clip_is_surely_right_or_wrong(gamma):
     logits = torch.tensor([[1e4, 0.0], [0.0, 1e4], [200.0, 0.0], [0.0, 0.0]], requires_grad=True)
@@ -276,6 +297,7 @@ def test_many_batches_with_padding_are_each_alone():
             "opl": orthogonal_projection_loss(Z, hard, variant=variant, mask=mask),
             "focal": focal_loss(Z, hard, mask=mask),
             "ce": cross_entropy(Z[..., :classes], Y, mask=mask),
+            "binary": binary_cross_entropy(Z[..., :classes], Y, mask=mask),
         }
         for i, (z, y) in enumerate(alone):
             own, w = y.argmax(1), weights[i].tolist()
@@ -285,6 +307,7 @@ def test_many_batches_with_padding_are_each_alone():
                 "opl": orthogonal_projection_loss(z, own, variant=variant),
                 "focal": focal_loss(z, own),
                 "ce": cross_entropy(z[:, :classes], y),
+                "binary": binary_cross_entropy(z[:, :classes], y),
             }.items():
                 assert together[name].shape == (len(sizes),)
                 assert float(together[name][i].detach()) == pytest.approx(float(expected), abs=1e-12)

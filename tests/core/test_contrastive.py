@@ -4,8 +4,10 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 import torch
+from scipy.special import ndtr
 
 from core._contrastive_data import epoch_pairs, windows
+from core._contrastive_model import Heads
 from core.audio_networks import SmallCNN
 from core.contrastive import (
     CURVES,
@@ -132,6 +134,63 @@ def test_a_grid_is_each_model_alone(grid):
         np.testing.assert_array_equal(alone.pairs.train, model.pairs.train)
     only = train([PLANS[1]])[0]
     assert differences(only, grid[1]) < 1e-5  # whatever is trained beside
+
+
+@pytest.mark.parametrize("width", [8, 64])
+def test_weights_are_the_same_to_the_bit_with_any_number_of_threads(width):
+    """The wider network has over a million weights, whose operations get more threads than one."""
+    recipe = replace(RECIPE, dim=32, hidden=64, max_epochs=3)
+    backbones = {"one": SmallCNN(16, dim=256, width=width, sample_rate=RATE, seed=1)}
+    plans = [replace(PLANS[0], pairs=PAIRS[:40])]
+    found = []
+    for threads in (1, 2, 3):
+        torch.set_num_threads(threads)
+        found.append(train(plans, recipe, backbones=backbones)[0])
+        assert torch.get_num_threads() == threads
+    for other in found[1:]:
+        for name, weights in found[0].state().items():
+            np.testing.assert_array_equal(weights, other.state()[name])
+        np.testing.assert_array_equal(found[0].curves["loss"], other.curves["loss"])
+
+
+def test_the_projector_of_clap_is_that_of_its_code():
+    """Linear, GELU, linear, without biases; dropout, a residual connection, layer normalisation."""
+    heads = Heads(7, 5, replace(RECIPE, projector="clap", hidden=None, dim=6), seed=3)
+    one, two = heads.audio_projector.state_dict(), heads.text_projector.state_dict()
+    assert {name: tuple(w.shape) for name, w in one.items()} == {
+        "first.weight": (6, 7),
+        "second.weight": (6, 6),
+        "norm.weight": (6,),
+        "norm.bias": (6,),
+    }
+    assert not np.array_equal(one["second.weight"], two["second.weight"])
+    x = np.random.default_rng(0).standard_normal((9, 7))
+    a, b = (one[f"{name}.weight"].numpy().astype(float).T for name in ("first", "second"))
+    hidden = x @ a
+
+    def after(kept):
+        more = kept * ((hidden * ndtr(hidden)) @ b)
+        y = hidden + more
+        y = (y - y.mean(axis=1, keepdims=True)) / np.sqrt(y.var(axis=1, keepdims=True) + 1e-5)
+        return y / np.linalg.norm(y, axis=1, keepdims=True)
+
+    projector, given = heads.audio_projector, torch.from_numpy(x).float()
+    np.testing.assert_allclose(projector.eval()(given).detach(), after(1), atol=1e-5)
+    torch.manual_seed(5)
+    found = projector.train()(given).detach()
+    torch.manual_seed(5)
+    np.testing.assert_allclose(found, after(torch.nn.Dropout(0.5)(torch.ones(9, 6)).numpy()), atol=1e-5)
+
+
+def test_grids_with_the_projector_of_clap_are_each_model_alone():
+    recipe = replace(RECIPE, projector="clap", hidden=None)
+    torch.set_num_threads(2)
+    for plan, model in zip(PLANS, train(recipe=recipe), strict=True):
+        alone = train_model(plan, SOUNDS, CAPTIONS, backbones=BACKBONES, recipe=recipe, seed=4)
+        assert differences(alone, model) < 1e-4
+        assert np.isfinite(model.curves["loss"]).all()
+        _, E_t = model.embed_text(CAPTIONS[:5])
+        np.testing.assert_allclose(np.linalg.norm(E_t, axis=1), 1, atol=1e-6)
 
 
 def test_networks_that_were_given_stay_as_they_are():
@@ -267,7 +326,7 @@ def test_an_end_in_the_middle_is_no_loss(grid, share, monkeypatch):
     assert told[-1][0] == told[-1][1]
     assert [done for done, _ in told] == sorted(done for done, _ in told)
     for model, expected in zip(again, grid, strict=True):
-        assert differences(model, expected) < 1e-6
+        assert differences(model, expected) == 0
         for name in CURVES:
             np.testing.assert_array_equal(model.curves[name], expected.curves[name])
     told.clear()

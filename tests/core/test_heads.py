@@ -56,6 +56,8 @@ RECIPES = [
     HeadRecipe(loss="ce", mixup=0.5, **SMALL),
     HeadRecipe(loss="add-soft", mixup=0.7, mixup_beta=0.4, **SMALL),
     HeadRecipe(loss="add-soft", mixup=1.0, variant="released", **SMALL),
+    HeadRecipe(loss="add-soft", mixup=1.0, variant="released", entropy="sigmoid", **SMALL),
+    HeadRecipe(loss="opl", entropy="sigmoid", **SMALL),
 ]
 
 
@@ -327,6 +329,7 @@ def test_two_recipes_are_compared_clip_by_clip(grid):
     [
         ({"loss": "triplet"}, "loss is 'triplet'; it must be one of ce, focal, opl, add, add-soft"),
         ({"variant": "mine"}, "variant is 'mine'; it must be one of paper, released"),
+        ({"entropy": "log"}, "entropy is 'log'; it must be one of softmax, sigmoid"),
         ({"optimizer": "adam"}, "optimizer is 'adam'; it must be one of adamw, sgd"),
         ({"dim": 0}, "dim is 0; it must be a whole number from 1"),
         ({"hidden": -1}, "hidden is -1; it must be a whole number from 0"),

@@ -228,15 +228,36 @@ def test_another_window_is_refused() -> None:
 
 
 def test_the_learning_rate_over_the_epochs() -> None:
-    cosine = Tuning(warm_up=2, schedule="cosine")
-    assert cosine.rate(1, 6) == 0.5
-    np.testing.assert_allclose(
-        [cosine.rate(e, 6) for e in (2, 4, 5)], [1, 0.5, (1 + np.cos(0.75 * np.pi)) / 2]
-    )
-    assert Tuning().rate(20, 25) == 1
+    def rates(tuning: Tuning, epochs: int) -> list[float]:
+        return [tuning.rate(2.0, epoch, epochs) for epoch in range(1, epochs + 1)]
+
+    np.testing.assert_allclose(rates(Tuning(), 3), [2, 2, 2])
+    np.testing.assert_allclose(rates(Tuning(schedule="decay", decay=0.5), 4), [2, 1, 0.5, 0.25])
+    np.testing.assert_allclose(rates(Tuning(schedule="cosine"), 4)[1::2], [1.001, 0.002])
+    falls = Tuning(warm_up=2, warm_up_from=4.0)
+    assert [falls.rate(2.0, 1, 9, 0.5), falls.rate(2.0, 2, 9, 0.5)] == [3.5, 2.5]
+    assert Tuning(warm_up=4, schedule="cosine").rate(2.0, 4, 8) == pytest.approx(1.001)
     for options in ({"optimizer": "sgd"}, {"schedule": "steps"}):
         with pytest.raises(ValueError, match="it must be one of"):
             Tuning(**options)
+
+
+def test_every_step_has_the_rate_of_the_schedule(
+    data: tuple[np.ndarray, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[float] = []
+    step = torch.optim.Adam.step
+
+    def watched(self: torch.optim.Adam) -> None:
+        taken.append(self.param_groups[0]["lr"])
+        step(self)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", watched)
+    tuning = Tuning(optimizer="adam", time_mask=0, warm_up=2, warm_up_from=0.1, schedule="decay", decay=0.5)
+    recipe = replace(RECIPES[0], learning_rate=0.02, epochs=4)
+    train_networks(*data, backbone=Mean, recipes=[recipe], tuning=tuning, seeds=[0], held_out=[0])
+    warm = [0.1 + i / 6 * (0.02 - 0.1) for i in range(1, 7)]  # 12 clips in batches of 5: three an epoch
+    np.testing.assert_allclose(taken, [*warm, *[0.01] * 3, *[0.005] * 3])
 
 
 def test_the_pooled_network_reads_means() -> None:

@@ -1,9 +1,14 @@
-"""Many small products in a row are not shared among threads, which wait for each other on a busy machine."""
+"""Which threads share an operation: never as many as are free, for sums are rounded by their number.
+
+Many small products in a row are not shared at all: threads wait for each other on a busy machine.
+"""
 
 import numpy as np
 import pytest
+import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from core._training import side_by_side
 from core.baselines import linear_probe
 from core.geometry import effective_rank
 from core.processing import fit_reducer
@@ -31,3 +36,16 @@ def test_decompositions_run_on_one_thread(measure, monkeypatch):
     assert found
     assert set(found) == {1}
     assert set(after) == {2}
+
+
+@pytest.mark.parametrize(("n", "threads", "workers"), [(1, 1, 1), (9, 1, 3), (9, 2, 1), (9, 4, 1)])
+def test_an_operation_of_a_model_has_a_fixed_number_of_threads(n, threads, workers):
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with side_by_side(n, "cpu", threads) as pool:
+            assert pool._max_workers == workers
+            assert pool.submit(torch.get_num_threads).result() == threads == torch.get_num_threads()
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)

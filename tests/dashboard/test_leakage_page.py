@@ -383,6 +383,34 @@ def test_a_grid_is_asked_for_and_its_job_is_shown(tmp_path: Path) -> None:
         assert "waiting" in str([e.proto.text for e in app.get("progress")])
 
 
+def test_seeds_of_one_experiment_are_summed_up(tmp_path: Path) -> None:
+    found, dataset = made_leakage.captioned(tmp_path, sounds=False, per_class=4)
+    specs = [made_leakage.grid_of(found, dataset, seed=seed) for seed in (3, 0, 1)]
+    with showing(found.root):
+        assert "One seed" not in everything(run())
+        grids = leakage.grids(found, dataset)
+        assert [s.seed for s in leakage.of_other_seeds(grids, specs[0])] == [0, 1, 3]
+        frames = [found.cache.open(s.key).table("models").to_pandas().set_index("name") for s in specs]
+        values = [float(frame["accuracy"]["clean/dirty"]) for frame in frames]
+        row = leakage.over_seeds(specs).set_index("name").loc["clean/dirty"]
+        assert row["n"] == 3
+        assert row["accuracy"] == pytest.approx(np.mean(values))
+        assert (row["accuracy_low"], row["accuracy_high"]) == (min(values), max(values))
+        first = tables(html(run()))[0]
+        assert first[0][3] == f"{np.mean(values):.2f} {min(values):.2f} to {max(values):.2f}"
+        assert "Over 3 seeds" in everything(run())
+        made_leakage.grid_of(found, dataset, seed=0, max_epochs=5)
+        assert "One seed, 0" in everything(run(grid=leakage.grids(found, dataset)[0].id))
+
+
+def test_several_seeds_are_asked_for_at_once(tmp_path: Path) -> None:
+    found, dataset = made_leakage.captioned(tmp_path, sounds=False, per_class=3)
+    with showing(found.root):
+        app = run(pre=["dirty"], test=["Owl", "Wind", "Siren"], seed=4, seeds=3)
+        press(app, "Train 6 models")
+        assert sorted(g.spec.seed for g in leakage.grids(found, dataset)) == [4, 5, 6]
+
+
 def test_curves_of_a_running_grid_grow(tmp_path: Path) -> None:
     found, dataset = made_leakage.captioned(tmp_path, sounds=False, per_class=3)
     spec = made_leakage.spec_of(dataset, pretraining=("clean", "none"), max_epochs=4, pretrain_epochs=5)

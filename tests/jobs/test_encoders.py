@@ -141,6 +141,22 @@ def test_text_contract(name: str, load) -> None:
     assert model.embed([]).shape == (0, model.dimensions)
 
 
+def test_a_class_token_is_the_last_hidden_state_of_the_first_token(checkpoints: dict[str, Path]) -> None:
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    source = checkpoints["sentences"].parent / "base"
+    model = encoders.load(f"class-token:{source}", modality="text", device="cpu")
+    bert, words = AutoModel.from_pretrained(source).eval(), AutoTokenizer.from_pretrained(source)
+    texts = ["dog", "the sound of rain"]
+    with torch.no_grad():
+        tokens = words(texts, padding=True, return_tensors="pt")
+        expected = bert(**tokens).last_hidden_state[:, 0].numpy()
+    np.testing.assert_allclose(model.embed(texts), expected, atol=1e-5)
+    means = encoders.load(f"sentence-transformers:{source}", modality="text", device="cpu").embed(texts)
+    assert np.abs(means - expected).max() > 0.01
+
+
 # -- the registry --
 
 

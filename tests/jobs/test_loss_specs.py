@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from core.heads import FIGURE_5_WEIGHTS
+from jobs.runners import loss_networks as runner_of_networks
 from jobs.runners import losses as runner
 from jobs.specs import ADD_WEIGHTS, SETTINGS, DatasetRef, EmbedAudio, LossGrid, LossNetworkGrid, SpecError
 
@@ -83,6 +85,63 @@ def test_settings_are_those_of_table_1() -> None:
         for dataset in ("esc50", "ks2", "iemocap")
     ]
     assert rates == [7e-4, 6e-5, 7e-4, 8e-6, 1e-4, 8e-6]
+
+
+#: Of the released configurations: learning rate, epochs, the first and the last of the epochs after which a
+#: step decay sets in and its factor, and whether it is a cosine instead.
+RELEASED: dict[str, tuple[float, int, range, float, bool]] = {
+    "ast-esc50": (6.7e-6, 25, range(5, 25), 0.85, False),
+    "ast-ks2": (6.25e-5, 30, range(5, 30), 0.85, False),
+    "ast-iemocap": (6.7e-6, 25, range(5, 25), 0.85, False),
+    "beats-esc50": (8e-6, 25, range(50, 76, 25), 0.1, True),
+    "beats-ks2": (1e-4, 30, range(50, 76, 25), 0.1, False),
+    "beats-iemocap": (8e-6, 25, range(50, 76, 25), 0.1, True),
+}
+
+
+@pytest.mark.parametrize("name", RELEASED)
+def test_released_settings_have_the_rates_of_the_released_code(name: str) -> None:
+    """Written anew from how that code sets the rate before an epoch, and over that before a step."""
+    full, epochs, drops, factor, cosine = RELEASED[name]
+
+    def before_epoch(epoch: int) -> float:
+        if cosine:
+            least = full * factor**3
+            return least + (full - least) * (1 + math.cos(math.pi * epoch / epochs)) / 2
+        return full * factor ** sum(epoch > drop for drop in drops)
+
+    spec = LossNetworkGrid(dataset=REF, labels="c" * 64, **SETTINGS[f"released-{name}"])
+    tuning = runner_of_networks.tuning(spec)
+    steps, warm = 7, 5
+    assert spec.epochs == epochs
+    for epoch in range(1, epochs + 1):
+        for step in range(1, steps + 1):
+            expected = before_epoch(epoch)
+            if epoch <= warm:
+                to = before_epoch(warm) if cosine else full
+                share = (step + (epoch - 1) * steps) / (warm * steps)
+                expected = 1e-5 + share * (to - 1e-5)
+            found = tuning.rate(spec.learning_rate, epoch, epochs, step / steps)
+            assert found == pytest.approx(expected, rel=1e-12), (epoch, step)
+
+
+def test_rates_of_released_settings_in_numbers() -> None:
+    def rates(name: str, *epochs: int) -> list[float]:
+        spec = LossNetworkGrid(dataset=REF, labels="c" * 64, **SETTINGS[f"released-{name}"])
+        tuning = runner_of_networks.tuning(spec)
+        return [tuning.rate(spec.learning_rate, epoch, spec.epochs) for epoch in epochs]
+
+    # AST warms "up" from 1e-5 to less, and its decay begins with the epoch after that.
+    assert rates("ast-esc50", 1, 5, 6, 7) == pytest.approx([9.34e-6, 6.7e-6, 5.695e-6, 4.84075e-6])
+    assert rates("beats-esc50", 25) == pytest.approx([8e-9])
+    assert rates("beats-ks2", 1, 5, 30) == pytest.approx([2.8e-5, 1e-4, 1e-4])
+
+
+def test_released_settings_tell_classes_apart_one_by_one_where_clips_are_mixed() -> None:
+    for name, options in SETTINGS.items():
+        spec = LossNetworkGrid(dataset=REF, labels="c" * 64, **options)
+        mixed = name.startswith("released") and name.endswith("ks2")
+        assert {recipe.entropy for recipe in runner.recipes(spec)} == {"sigmoid" if mixed else "softmax"}
 
 
 def test_recipes_have_the_losses_own_options() -> None:
