@@ -9,6 +9,7 @@ import pytest
 
 from dashboard import colours, data, figures, palette
 from dashboard.components import map as map_component
+from dashboard.figures._cells import robust_ends
 from dashboard.figures.maps import QualityCurves, quality_figure
 
 
@@ -106,8 +107,8 @@ def test_quality_curves_name_their_map_n_and_units() -> None:
 
 
 @pytest.mark.parametrize("values", [[np.nan, np.nan], [3.0, 3.0], [np.nan, 1.0], []])
-def test_number_range_is_never_empty(values: list[float]) -> None:
-    low, high = figures.number_range(np.array(values))
+def test_ends_of_a_scale_are_never_equal(values: list[float]) -> None:
+    low, high = robust_ends(np.array(values))
     assert low < high
 
 
