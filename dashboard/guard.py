@@ -131,7 +131,7 @@ class Guard:
         origin = headers.get("origin")
         if origin is not None:
             ours = _place(origin) == _place(f"{scope['scheme']}://{host}")
-            if not ours and _name(urlsplit(origin).netloc) not in self._hosts.further:
+            if not ours and _place(origin)[0] not in self._hosts.further:
                 return "Only pages of this server may ask it."
         elif (
             headers.get("sec-fetch-site") in ("cross-site", "same-site")
