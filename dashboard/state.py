@@ -234,7 +234,8 @@ class View:
             self._session[key] = copy(value)
         if value != default or name in ALWAYS:
             self._values[name] = text(value)
-            if name in self._roles and value and (value != default or not isinstance(value, list)):
+            several = isinstance(value, list) and len(value) > 1
+            if name in self._roles and value and (value != default or not several):
                 self._chosen.add(name)
         return value
 

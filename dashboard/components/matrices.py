@@ -76,7 +76,7 @@ def content(
                 "name": n.name,
                 "short": n.short,
                 "ends": list(n.ends),
-                "beyond": beyond(n.values, n.ends, "cells"),
+                "beyond": beyond(n.values, n.ends, "cell"),
                 "values": _plain(n.values),
             }
             for n in numbers

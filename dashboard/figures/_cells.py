@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dashboard import palette
+from dashboard.numbers import count
 
 
 def cells(
@@ -142,22 +143,28 @@ def robust_ends(values: np.ndarray) -> tuple[float, float]:
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
-def beyond(values: np.ndarray, ends: tuple[float, float], things: str) -> str:
+def beyond(values: np.ndarray, ends: tuple[float, float], thing: str) -> str:
     """Say how many numbers lie outside the ends of their colour scale, and how far; "" for none.
 
     Examples
     --------
-    >>> beyond(np.array([1.0, 2.0, 1e6, -30.0]), (1.0, 2.0), "clips")
-    '1 clips below, down to −30; 1 clips above, up to 1,000,000'
+    >>> beyond(np.array([1.0, 2.0, 1e6, -30.0, -7.5]), (1.0, 2.0), "clip")
+    '2 clips below the scale, down to −30; 1 clip above the scale, up to 1,000,000'
     """
     found = np.asarray(values, float)
     found = found[np.isfinite(found)]
+    below, above = found[found < ends[0]], found[found > ends[1]]
     parts = []
-    for where, far in (("below, down to", found[found < ends[0]]), ("above, up to", found[found > ends[1]])):
-        if len(far):
-            most = float(far.min() if where.startswith("below") else far.max())
-            parts.append(f"{len(far):,} {things} {where} {f'{most:,.4g}'.replace('-', '−')}")
+    if len(below):
+        parts.append(f"{count(len(below), thing)} below the scale, down to {_number(below.min())}")
+    if len(above):
+        parts.append(f"{count(len(above), thing)} above the scale, up to {_number(above.max())}")
     return "; ".join(parts)
+
+
+def _number(value: float) -> str:
+    text = f"{float(f'{value:.4g}'):,.10g}" if 1e-4 <= abs(value) < 1e10 else f"{value:.4g}"
+    return text.replace("-", "−")
 
 
 def reach(theme: str) -> list[tuple[float, str]]:

@@ -71,7 +71,7 @@ class Colour:
 
     def outside(self) -> str:
         """Say what lies outside the scale of a number, "" where nothing does."""
-        return beyond(self.values, self.ends(), "of the clips")
+        return beyond(self.values, self.ends(), "clip")
 
 
 @dataclass(frozen=True)

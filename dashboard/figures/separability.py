@@ -263,7 +263,7 @@ def distance_figure(
     one = len(finite) > 0 and np.ptp(finite) < _ROUNDING
     low, high = limits or ((float(finite[0]),) * 2 if one else robust_ends(grid))
     # Each pair stands on both sides of the diagonal and counts once.
-    outside = beyond(grid[np.triu_indices(classes)], (low, high), "pairs of classes")
+    outside = beyond(grid[np.triu_indices(classes)], (low, high), "pair")
     scale: dict[str, Any] = {"nticks": 5}
     if high - low < _ROUNDING:
         # A scale without extent has one tick, the number that all cells have.

@@ -212,7 +212,7 @@ def class_similarity_figure(
         )
     np.fill_diagonal(grid, np.nan)
     low, high = limits or robust_ends(grid)
-    outside = beyond(grid[np.triu_indices(n, 1)], (low, high), "pairs")
+    outside = beyond(grid[np.triu_indices(n, 1)], (low, high), "pair")
     if high - low < 1e-9:
         high = low + 1e-9
     of = [PARTS[part][0] for part, size in parts for _ in range(size)]

@@ -39,7 +39,7 @@ def label(name: str, most: int = _LABEL) -> str:
     Examples
     --------
     >>> label("<i>Corvus</i> corax, the common raven")
-    '&lt;i&gt;Corvus&lt;/i&gt; corax, the c…'
+    '&lt;i&gt;Corvus&lt;/i&gt; corax, the…'
     """
     return plain(short(name, most))
 

@@ -67,7 +67,8 @@ def test_names_are_drawn_as_text(
         return f"{BEFORE}{name}{BEHIND}"
 
     def marked(root: Any, *, classes: dict[str, str] | None = None, **more: Any) -> Any:
-        return original(root, classes={mark(c): f for c, f in (classes or made.CLASSES).items()}, **more)
+        names = {mark(c): mark(f) for c, f in (classes or made.CLASSES).items()}
+        return original(root, classes=names, **more)
 
     monkeypatch.setattr(made, "workspace", marked)
     families = {f: tuple(map(mark, names)) for f, names in made_leakage.FAMILIES.items()}
