@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import html
 import textwrap
+from itertools import accumulate
 
 #: Letters of a name that an axis has room for, of a line of what is said when something is pointed at, and of
 #: a name on a few lines.
 _LABEL, _LINE = 26, 60
 _LINES = 3
+_WIDE = frozenset("MWmw@%—")
 
 
 def plain(text: str) -> str:
@@ -29,8 +31,15 @@ def short(name: str, most: int = _LABEL) -> str:
     --------
     >>> short("Dog bark"), short("a very long name of a class of sounds", 12)
     ('Dog bark', 'a very long…')
+    >>> len(short("W" * 200)), len(short("x" * 200))
+    (19, 26)
     """
-    return name if len(name) <= most else name[: most - 1].rstrip() + "…"
+    # A line of W is nearly twice as wide as others of as many letters.
+    widths = accumulate(1.7 if letter in _WIDE else 1.0 for letter in name)
+    fits = sum(width <= 1.25 * most for width in widths)
+    if fits >= len(name) <= most:
+        return name
+    return name[: min(fits, most) - 1].rstrip() + "…"
 
 
 def label(name: str, most: int = _LABEL) -> str:
