@@ -41,6 +41,8 @@ PARAMETERS: dict[str, dict[str, Any]] = {
 
 #: Fewer points than this are laid out by PCA whatever the method: there is no neighbourhood to speak of.
 FEWEST = 5
+#: Median distance above which a graph is scaled.
+_LARGE = 1e6
 
 Graph = tuple[ArrayLike, ArrayLike]
 Progress = Callable[[int, int], object]
@@ -120,6 +122,7 @@ def project(
         indices, distances = knn(X, needed, metric=metric)
     else:
         indices, distances = _graph(neighbors, len(X), needed)
+    distances = _scaled(distances)
     start = _spread(start, seed)
     if method == "tsne":
         return _tsne(start, indices, distances, used, progress)
@@ -197,6 +200,20 @@ def _graph(neighbors: Graph, n: int, needed: int) -> tuple[np.ndarray, np.ndarra
     if not np.isfinite(distances).all() or distances.min() < 0:
         raise ValueError("Neighbour distances must be finite and not negative; use cosine or euclidean.")
     return indices[:, :needed], distances[:, :needed]
+
+
+def _scaled(distances: np.ndarray) -> np.ndarray:
+    """Divide very large distances by a power of two that leaves their median near 1.
+
+    A map depends on ratios of distances alone, but the search for the width of a point's neighbourhood starts
+    at 1 and takes a limited number of steps. Smaller distances, and so cosine distances, stay as they are.
+    """
+    middle = float(np.median(distances)) if distances.size else 0.0
+    return (
+        distances
+        if middle <= _LARGE
+        else np.asarray(distances, np.float64) * 2.0 ** -np.floor(np.log2(middle))
+    )
 
 
 def _principal_plane(X: np.ndarray) -> np.ndarray:

@@ -20,13 +20,20 @@ def main() -> int:
     parser.add_argument("--workspace", type=Path, required=True)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8501)
+    parser.add_argument("--allow-host", action="append", default=[], metavar="NAME")
     parser.add_argument("--with-parent", type=int, metavar="PID", help="end when this process ends")
     options = parser.parse_args()
     if options.with_parent is not None:
         threading.Thread(target=_end_with, args=(options.with_parent,), daemon=True).start()
     try:
         Workspace.open(options.workspace)
-        serve(options.workspace, host=options.host, port=options.port, announce=options.with_parent is None)
+        serve(
+            options.workspace,
+            host=options.host,
+            port=options.port,
+            allowed_hosts=options.allow_host,
+            announce=options.with_parent is None,
+        )
     except (ServerError, WorkspaceError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -15,6 +15,7 @@ from dashboard import grids as listed
 from dashboard import numbers, tables
 from dashboard.data import workspace as shown_workspace
 from dashboard.figures.predictors import Dots
+from dashboard.figures.text import whole
 from dashboard.figures.zeroshot import Fitted
 from dashboard.memory import once
 from dashboard.zeroshot import USUAL_TEXT
@@ -281,7 +282,7 @@ def related(found: Result, which: str, definition: str = "adjusted") -> Related:
     kinds = [f"pre-training {p}" for p in PRETRAININGS]
     names = m["name"].astype(str).to_numpy()[ok].tolist()
     said = [
-        f"<b>{n}</b><br>{x_name.partition('_')[0]} {v:.3f}<br>accuracy {a:.3f}"
+        f"<b>{whole(n)}</b><br>{x_name.partition('_')[0]} {v:.3f}<br>accuracy {a:.3f}"
         for n, v, a in zip(names, x[ok], accuracy[ok], strict=True)
     ]
     dots = Dots(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dashboard import tables
+from dashboard.figures.text import whole
 from dashboard.leakage import Result
 
 
@@ -44,7 +44,7 @@ def leaks(found: Result) -> Leaks:
 def said(shown: Leaks) -> list[str]:
     """Return what is said of each class when it is pointed at."""
     return [
-        f"<b>{html.escape(name)}</b><br>{captions:,} captions of {clips:,} clips"
+        f"<b>{whole(name)}</b><br>{captions:,} captions of {clips:,} clips"
         for name, captions, clips in zip(
             shown.names, shown.captions.tolist(), shown.clips.tolist(), strict=True
         )

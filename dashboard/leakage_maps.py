@@ -10,6 +10,7 @@ import pandas as pd
 from dashboard import palette, tables
 from dashboard.data import Clips
 from dashboard.figures.leakage import Panel
+from dashboard.figures.text import whole
 from dashboard.leakage import Result
 from dashboard.memory import once
 
@@ -35,7 +36,7 @@ def maps(found: Result, c: Clips, layer: str, model: str) -> list[list[Panel]]:
     labels = found.clips["label"].astype(str).tolist()
     codes = np.array([code[n] for n in labels], np.int64)
     ids = found.clips["clip_id"].astype(str).tolist()
-    plain = [f"<b>{n}</b><br>{_file(c, i)}" for n, i in zip(labels, ids, strict=True)]
+    plain = [f"<b>{whole(n)}</b><br>{whole(_file(c, i))}" for n, i in zip(labels, ids, strict=True)]
     letters = iter("abcdef")
     heads = {"Ea": "E_a, Figure 2", "xa": "x_a"}
     lines = []
@@ -46,7 +47,7 @@ def maps(found: Result, c: Clips, layer: str, model: str) -> list[list[Panel]]:
             at = found.number(name)
             taken = taken_for(found, at)
             said = [
-                f"{text}<br>{name}: taken for {taken[clip]}" if clip in taken else text
+                f"{text}<br>{whole(name)}: taken for {whole(taken[clip])}" if clip in taken else text
                 for clip, text in zip(ids, plain, strict=True)
             ]
             title = f"({next(letters)}) {name}"
@@ -59,7 +60,7 @@ def maps(found: Result, c: Clips, layer: str, model: str) -> list[list[Panel]]:
         heading = "x_a before contrastive training, Figure 4" if i == 0 else ""
         line.append(_panel(before, heading, ids, found.array(f"map_x0_{i}"), codes, plain))
     at = found.number(model)
-    said = [f"<b>{n}</b>, its text" for n in found.tests]
+    said = [f"<b>{whole(n)}</b>, its text" for n in found.tests]
     texts = np.arange(len(found.tests))
     bottom = [
         Panel(model, "E_t, Figure 3", found.tests, "class", found.array(f"map_Et_{at}"), texts, said),

@@ -32,6 +32,8 @@ MOST = 150
 #: Values (clips × dimensions) of an embedding whose principal components the page looks for by itself.
 QUICK_VALUES = 6_000_000
 _USUAL_COMPONENTS = 100
+#: An untrained network is a control, nothing to begin with.
+CONTROL = "random-cnn"
 
 
 class NotRanked(ValueError):
@@ -113,6 +115,18 @@ def _offered(spec: EmbedAudio, how: str, components: int, algorithm: str, *, usu
     system = System(spec.encoder, how, components, algorithm=algorithm, space=spec.key, scale=scale)
     way = f"~{how or 'clips'}~{components or 'all'}~{algorithm}"
     return Offered(spec.encoder if usual else spec.encoder + way, system, spec)
+
+
+def beside(first: str, others: Sequence[str]) -> list[str]:
+    """Return two systems to compare: `first`, and the first of the others that is a model of its own.
+
+    Examples
+    --------
+    >>> beside("aisfx", ["aisfx", "random-cnn", "melstats"]), beside("aisfx", ["aisfx"])
+    (['aisfx', 'melstats'], ['aisfx'])
+    """
+    rest = sorted((o for o in others if o != first), key=lambda o: o == CONTROL)
+    return [first, *rest[:1]]
 
 
 def find(systems: Mapping[str, Offered], wanted: System) -> Offered | None:

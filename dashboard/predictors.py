@@ -21,6 +21,7 @@ from dashboard import predictors_board as boards
 from dashboard import zeroshot_related as over_models
 from dashboard.data import workspace as shown_workspace
 from dashboard.figures.predictors import Dots
+from dashboard.figures.text import whole
 from dashboard.figures.zeroshot import Fitted
 from dashboard.memory import once
 from dashboard.predictors_board import OF_PAIRS, Board, Reference
@@ -372,7 +373,7 @@ def _said(d: Dot, measure: str, accuracy: str) -> str:
     a = d.accuracies[accuracy]
     ends = f" ({a.low:.3f} to {a.high:.3f})" if np.isfinite(a.low) else ""
     return (
-        f"<b>{d.space}</b><br>{MEASURES[measure][0]} {d.measures[measure]:.4g}<br>"
+        f"<b>{whole(d.space)}</b><br>{MEASURES[measure][0]} {d.measures[measure]:.4g}<br>"
         f"{ACCURACIES[accuracy]} {a.value:.3f}{ends}"
     )
 

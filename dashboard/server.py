@@ -6,6 +6,7 @@ import errno
 import logging
 import socket
 import webbrowser
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,19 +35,35 @@ def options(base_path: str = "") -> dict[str, Any]:
     }
 
 
-def application(root: Path, *, base_path: str = "") -> Any:
-    """Return the ASGI application that shows the workspace at `root`."""
+def application(
+    root: Path, *, host: str = "127.0.0.1", allowed_hosts: Sequence[str] = (), base_path: str = ""
+) -> Any:
+    """Return the ASGI application that shows the workspace at `root`; the parameters are those of `serve`."""
     import streamlit as st
+    from starlette.middleware import Middleware
     from streamlit import config
     from streamlit.web import bootstrap
 
-    from dashboard import data, errors, media
+    from dashboard import data, errors, guard, media, pages, shell
 
     config._main_script_path = str(SCRIPT)
     bootstrap.load_config_options(options(base_path))
     data.use(root)
     errors.log_to(root / "dashboard.log")
-    return st.App(SCRIPT, routes=media.routes(base_path), on_script_error=_failed)
+    base = f"/{base_path.strip('/')}" if base_path.strip("/") else ""
+    names = [m.__name__.rpartition(".")[2] for m in pages.modules()]
+    return st.App(
+        SCRIPT,
+        routes=[*media.routes(base_path), *shell.routes(base, names)],
+        middleware=[
+            Middleware(
+                guard.Guard,
+                hosts=guard.hosts_of(host, allowed_hosts),
+                scripts=guard.inline_scripts(shell.index(base)),
+            )
+        ],
+        on_script_error=_failed,
+    )
 
 
 def serve(
@@ -54,6 +71,7 @@ def serve(
     *,
     host: str = "127.0.0.1",
     port: int = 8501,
+    allowed_hosts: Sequence[str] = (),
     base_path: str = "",
     open_browser: bool = False,
     announce: bool = True,
@@ -68,6 +86,9 @@ def serve(
         Address to listen on; only this machine can reach the default.
     port : int, default=8501
         0 takes any free one.
+    allowed_hosts : sequence of str
+        Names besides `host` and those of this machine under which the dashboard may be asked for, such as
+        that of a reverse proxy.
     base_path : str, default=""
         Path under which a proxy shows the dashboard.
     open_browser : bool, default=False
@@ -82,7 +103,7 @@ def serve(
     listener = _listen(host, port)
     import uvicorn
 
-    app = application(root, base_path=base_path)
+    app = application(root, host=host, allowed_hosts=allowed_hosts, base_path=base_path)
     port = listener.getsockname()[1]
     url = f"http://{_shown(host)}:{port}/{base_path.strip('/')}"
     if announce:

@@ -21,12 +21,16 @@ from jobs.files import read_json, write_json
 T = TypeVar("T")
 _VIEW_ID = re.compile(r"[0-9a-f]{12}")
 MAX_CLIPS = 200_000
-#: Seconds within which the URL before the last one is taken for a late message, not for the back button.
+#: Seconds within which the URL before the last one is taken for a late message, not for one that was typed.
 LATE = 1.0
 
 #: Written even where they are at their default: that depends on what is in the workspace and on what is done,
 #: and a shared link must not change its meaning with it.
 ALWAYS = frozenset({"dataset", "space", "system", "reference", "grid"})
+#: Controls of pages that say the same thing, which goes along from page to page: what the reader looks at.
+CARRIED = {"dataset": "dataset", "space": "spaces", "system": "spaces", "clip": "clip", "query": "clip"}
+#: Pages on which it has other names: on Leaks, ``dataset`` is where captions come from.
+CARRIED_ON = {"leaks": {"test-dataset": "dataset"}}
 
 
 class View:
@@ -51,15 +55,23 @@ class View:
         self.notes: list[str] = []
         self._session, self._query = session, query
         self._values: dict[str, list[str]] = {}
+        #: Controls that go along to the next page: several spaces only where the reader has chosen them.
+        self._chosen: set[str] = set()
+        self._roles = CARRIED_ON.get(page, CARRIED)
         now = {name: list(query.get_all(name)) for name in query.keys()}  # noqa: SIM118
         last: dict[str, list[str]] | None = session.get(f"url:{page}")
         self._now = now
-        moved = now != last and not self._late(now)
-        if moved and not now and last is not None:
-            # Another page was shown meanwhile: the URL was emptied, the view is what it was.
-            self._source: Mapping[str, list[str]] = last
+        late = now != last and self._late(now)
+        moved = now != last and not late
+        arrived = session.pop("arrived", None) == page
+        if moved and not now:
+            # Another page was shown meanwhile: the URL was emptied, the view is what it was, of what that
+            # page was of.
+            self._source: Mapping[str, list[str]] = self._carried(last or {})
+        elif moved and arrived:
+            self._source = self._carried({}) | now
         else:
-            self._source = now
+            self._source = last if late and last is not None else now
         if moved:
             # Typed, followed or gone back to: the URL says what to show.
             for key in [k for k in session if isinstance(k, str) and k.startswith(f"{page}.")]:
@@ -73,24 +85,33 @@ class View:
         """Return one of `options`; notes call the control as the page does, `called`, or by its name."""
 
         def parse(given: list[str]) -> str:
-            if given[0] not in options:
+            fit = [v for v in given if v in options]
+            if not fit:
                 raise ValueError(_not_one_of(given[0], options))
-            return given[0]
+            return fit[0]
 
         return self._value(name, default, parse, lambda v: [v], lambda v: v in options, called=called)
 
     def many(
-        self, name: str, options: Sequence[str], default: Sequence[str] = (), *, most: int | None = None
+        self,
+        name: str,
+        options: Sequence[str],
+        default: Sequence[str] = (),
+        *,
+        most: int | None = None,
+        least: int = 0,
     ) -> list[str]:
-        """Return any of `options`, at most `most` of them."""
+        """Return any of `options`, at most `most`; what comes from another page is made up to `least`."""
         allowed = set(options)
 
         def parse(given: list[str]) -> list[str]:
             # "none" said outright, where the default is not.
             kept = [v for v in dict.fromkeys(given) if v in allowed][:most]
             lost = [v for v in given if v not in allowed and v != ""]
-            if lost:
+            if lost and name in self._now:
                 self.notes.append(_sentence(name, _not_one_of(lost[0], options)))
+            if kept and len(kept) < least and name not in self._now:
+                kept = [*kept, *(v for v in default if v not in kept)][: max(least, len(default))]
             return kept if kept or not lost else list(default)
 
         return self._value(
@@ -140,6 +161,12 @@ class View:
         """Change a control from the page itself; takes effect on the next run, and in the URL."""
         self._session[self.key(name)] = value
 
+    def along(self, name: str) -> str:
+        """Return what another page was of, "" where there is nothing or the reader says otherwise."""
+        if self.key(name) in self._session or name in self._now or self._source is self._now:
+            return ""
+        return next(iter(self._source.get(name, ())), "")
+
     def write(self) -> None:
         """Put the values into the URL, if it says something else."""
         name = f"url:{self.page}"
@@ -149,9 +176,31 @@ class View:
         if last != self._values or self._current() != self._values:
             self._query.from_dict(self._values)
         self._session[name] = self._values
+        self._carry()
+
+    def _carry(self) -> None:
+        """Keep what the next page is to be of."""
+        mine = {self._roles[name]: given for name, given in self._values.items() if name in self._chosen}
+        kept = self._session.get("carried", {})
+        if mine.get("dataset", kept.get("dataset")) != kept.get("dataset"):
+            kept = {}
+        self._session["carried"] = kept | mine
+
+    def _carried(self, last: Mapping[str, list[str]]) -> dict[str, list[str]]:
+        """Return the page's last view, of the dataset, the spaces and the clip that were looked at since."""
+        found = dict(last)
+        for name, what in self._roles.items():
+            given = set(self._session.get("carried", {}).get(what, ()))
+            mine = set(found.get(name, ()))
+            # A page of one space stays with it where another one was of several, and the other way round.
+            if given and not (what == "spaces" and mine and (given <= mine or mine <= given)):
+                found[name] = self._session["carried"][what]
+        return found
 
     def _late(self, now: dict[str, list[str]]) -> bool:
         """True if the browser sent this URL just before it heard of the one written last."""
+        if _gone_back():
+            return False
         before, at = self._session.get(f"url:{self.page}:before", (None, 0.0))
         return now == before and time.monotonic() - at < LATE
 
@@ -179,11 +228,24 @@ class View:
                 try:
                     value = parse(given)
                 except ValueError as error:
-                    self.notes.append(_sentence(called or name, str(error)))
+                    # Nobody gave a link for what came along from another page.
+                    if name in self._now:
+                        self.notes.append(_sentence(called or name, str(error)))
             self._session[key] = copy(value)
         if value != default or name in ALWAYS:
             self._values[name] = text(value)
+            several = isinstance(value, list) and len(value) > 1
+            if name in self._roles and value and (value != default or not several):
+                self._chosen.add(name)
         return value
+
+
+def _gone_back() -> bool:
+    """True if the page is drawn because the reader went back or forward in the browser's history."""
+    from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+    context = get_script_run_ctx(suppress_warning=True)
+    return context is not None and context.is_history_navigation
 
 
 def _not_one_of(given: str, options: Sequence[str]) -> str:

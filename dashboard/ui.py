@@ -413,8 +413,12 @@ def plain(text: str) -> str:
 
 
 def go(page: str, query: Mapping[str, str | Sequence[str]]) -> None:
-    """Show another page with these values in its URL; several of one name are repeated there."""
+    """Show another page with these values in its URL, and of what this one is of where they do not say.
+
+    Several values of one name are repeated in the URL.
+    """
     from dashboard import pages
 
     target = next(p for p in pages.pages() if p.url_path == page)
+    st.session_state["arrived"] = page
     st.switch_page(target, query_params=query)

@@ -24,6 +24,7 @@ function create(parent) {
       item.querySelector("img").src = hearspaceUrl(base, "spectrogram", dataset, row.id);
       item.querySelector("img").addEventListener("error", (e) => { e.target.style.visibility = "hidden"; });
       item.querySelector("b").textContent = row.label || "no class";
+      item.querySelector("b").title = row.label;
       item.querySelector("i").style.cssText = `--light:${row.light};--dark:${row.dark}`;
       item.querySelector(".hsc-file").textContent = row.file;
       item.querySelector(".hsc-file").title = row.file;

@@ -32,6 +32,12 @@ function hearspaceLegend({ root, view, theme, name, select }) {
         row.append(part);
       }
       box.append(row);
+      if (legend.beyond) {
+        const far = document.createElement("span");
+        far.className = "hsm-beyond";
+        far.textContent = legend.beyond;
+        box.append(far);
+      }
       $(".hsm-all").hidden = true;
       return;
     }

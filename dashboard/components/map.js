@@ -144,8 +144,10 @@ function create(parent) {
       return trace;
     });
   }
+  // Of a selection that a filter hides in part, what is on the map; all is bright where nothing of it is.
+  const seen = () => [...view.selected].filter((id) => view.index?.has(id));
   const selectedPoints = () =>
-    view.selected.size ? [...view.selected].map((id) => view.at.get(id)).filter((i) => i !== undefined) : null;
+    seen().length ? seen().map((id) => view.at.get(id)).filter((i) => i !== undefined) : null;
   function rings(colour) {
     const shapes = [];
     const ring = (id, radius, width, dash) => {
@@ -186,9 +188,10 @@ function create(parent) {
   function showSelected() {
     const button = $(".hsm-clear");
     button.hidden = view.selected.size === 0;
-    button.textContent = `${view.selected.size.toLocaleString()} selected ×`;
+    const shown = seen().length, hidden = view.selected.size - shown;
+    button.textContent = `${shown.toLocaleString()} selected${hidden ? `, ${hidden.toLocaleString()} hidden` : ""} ×`;
     button.setAttribute("aria-label", `Clear the selection of ${view.selected.size} clips`);
-    root.dataset.selected = view.selected.size;
+    root.dataset.selected = shown;
     legend.pressed();
     if (!window.Plotly || !plot.data) return;
     view.busy = true;
@@ -290,10 +293,11 @@ function create(parent) {
     layout.paper_bgcolor = css.getPropertyValue("--st-background-color").trim();
     if (legend.kind === "group") {
       layout.showlegend = true;
-      layout.legend = { title: { text: legend.title }, itemsizing: "constant" };
+      layout.legend = { title: { text: plain(legend.title) }, itemsizing: "constant" };
       data.forEach((t, i) => { data[i] = { ...t, showlegend: false }; });
       legend.names.forEach((text, code) => legend.counts[code] && data.push({
-        type: "scatter", mode: "markers", x: [null], y: [null], name: text, showlegend: true,
+        type: "scatter", mode: "markers", x: [null], y: [null], showlegend: true,
+        name: plain(text.length > 40 ? text.slice(0, 39).trimEnd() + "…" : text),
         marker: { color: legend[theme()][code], symbol: legend.symbols[code], size: 9 } }));
       layout.width += 190;
       layout.height = Math.max(layout.height, 60 + 19 * legend.names.length);
@@ -309,7 +313,7 @@ function create(parent) {
     titles.forEach((t) => head.push(`${t} x`, `${t} y`));
     const rows = [head];
     view.maps[0].customdata.forEach((id, i) => {
-      if (view.selected.size && !view.selected.has(id)) return;
+      if (seen().length && !view.selected.has(id)) return;
       const k = view.index.get(id);
       const row = [id, name(view.labels, view.payload.labels.names, k), name(view.families, view.payload.families.names, k), view.payload.files[k]];
       if (view.values) for (const values of view.values) row.push(Number.isFinite(values[k]) ? values[k] : "");

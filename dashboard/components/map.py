@@ -75,7 +75,7 @@ def payload(
         }
     else:
         low, high = colour.ends()
-        legend |= {"low": low, "high": high}
+        legend |= {"low": low, "high": high, "beyond": colour.outside()}
         legend["values"] = [_packed(np.asarray(c.values, np.float32)) for c in colours]
         legend["codes"] = _packed(np.zeros(len(clip_ids), np.int16))
     content = {

@@ -164,7 +164,7 @@ function create(parent) {
       row.innerHTML = `<b></b><span></span><span class="hsx-ramp" style="background:linear-gradient(90deg,${stops})"></span><span></span>`;
       row.children[0].textContent = n.name;
       row.children[1].textContent = said(n.ends[0]);
-      row.children[3].textContent = said(n.ends[1]);
+      row.children[3].textContent = said(n.ends[1]) + (n.beyond ? ` (${n.beyond})` : "");
       return row;
     }));
   }
@@ -224,7 +224,7 @@ function create(parent) {
       text(`${n.name}: ${said(n.ends[0])}`, gap, y, 600);
       const from = gap + ctx.measureText(`${n.name}: ${said(n.ends[0])}`).width + 10;
       for (let i = 0; i < 120; i++) { ctx.fillStyle = colour(i / 119); ctx.fillRect(from + i, y - 5, 1.5, 10); }
-      text(said(n.ends[1]), from + 130, y, 600);
+      text(said(n.ends[1]) + (n.beyond ? ` (${n.beyond})` : ""), from + 130, y, 600);
     });
     lines.forEach((line, k) => text(line, gap, gap + rows * high + 24 * numbers.length + 20 * k));
     hearspaceSave(`${file}.png`, canvas.toDataURL("image/png"), "");

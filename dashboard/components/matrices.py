@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dashboard.components import component
-from dashboard.figures._cells import reach
+from dashboard.figures._cells import beyond, reach, robust_ends
 
 #: Classes that still leave cells to point at.
 MOST = 24
@@ -35,13 +35,8 @@ class Number:
 
     @property
     def ends(self) -> tuple[float, float]:
-        """Ends of the scale: the lowest and the highest number of all settings."""
-        found = np.asarray(self.values, float)
-        found = found[np.isfinite(found)]
-        if not len(found):
-            return 0.0, 1.0
-        low, high = float(found.min()), float(found.max())
-        return (low, high) if high > low else (low - 0.5, high + 0.5)
+        """Ends of the scale, of all settings: lowest and highest number not far from all others."""
+        return robust_ends(self.values)
 
 
 def content(
@@ -77,7 +72,13 @@ def content(
         "classes": list(classes),
         "settings": [{"name": s, "said": t} for s, t in zip(settings, said, strict=True)],
         "numbers": [
-            {"name": n.name, "short": n.short, "ends": list(n.ends), "values": _plain(n.values)}
+            {
+                "name": n.name,
+                "short": n.short,
+                "ends": list(n.ends),
+                "beyond": beyond(n.values, n.ends, "cell"),
+                "values": _plain(n.values),
+            }
             for n in numbers
         ],
         "scales": {theme: [colour for _, colour in reach(theme)] for theme in ("light", "dark")},

@@ -8,6 +8,10 @@ function decode(value) {
   for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
   return new ARRAYS[value.dtype](bytes.buffer);
 }
+// A text that Plotly draws as it is, whatever it holds.
+function plain(text) {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+}
 function loadPlotly(url) {
   if (window.Plotly) return Promise.resolve(window.Plotly);
   window.hearspacePlotly ??= new Promise((done, failed) => {

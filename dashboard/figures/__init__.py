@@ -18,7 +18,6 @@ from dashboard.figures.maps import (
     Map,
     layout_grid,
     map_figure,
-    number_range,
     quality_figure,
 )
 from dashboard.figures.retrieval import System, classes_figure, groups_figure, systems_figure
@@ -62,7 +61,6 @@ __all__ = [
     "layout_grid",
     "learning_figure",
     "map_figure",
-    "number_range",
     "overlap_by_class_figure",
     "pair_lines",
     "preferred_figure",

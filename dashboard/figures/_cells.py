@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dashboard import palette
+from dashboard.numbers import count
 
 
 def cells(
@@ -106,6 +107,64 @@ def outline(row: int, column: int, colour: str, *, width: int = 3) -> dict[str, 
         "y1": row + 0.5,
         "line": {"color": colour, "width": width},
     }
+
+
+def robust_ends(values: np.ndarray) -> tuple[float, float]:
+    """Return the ends of a colour scale: lowest and highest number, without those far from all others.
+
+    A number is far away if it lies more than three interquartile ranges beyond the quartiles (Tukey's "far
+    out"): alone it would leave one colour to the rest. Where the middle half is of one number, or no number
+    is finite, nothing is left out.
+
+    Parameters
+    ----------
+    values : ndarray
+        Of any shape; those that are not finite do not count.
+
+    Returns
+    -------
+    (float, float)
+        The first is below the second; (0, 1) where there is no number.
+
+    Examples
+    --------
+    >>> robust_ends(np.array([1.0, 2.0, 3.0, 4.0, 5.0, 1e6])), robust_ends(np.array([2.0, 2.0]))
+    ((1.0, 5.0), (1.5, 2.5))
+    """
+    found = np.asarray(values, float)
+    found = found[np.isfinite(found)]
+    if not len(found):
+        return 0.0, 1.0
+    first, third = np.quantile(found, [0.25, 0.75])
+    if third > first:
+        near = np.abs(found - np.clip(found, first, third)) <= 3 * (third - first)
+        found = found[near]
+    low, high = float(found.min()), float(found.max())
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def beyond(values: np.ndarray, ends: tuple[float, float], thing: str) -> str:
+    """Say how many numbers lie outside the ends of their colour scale, and how far; "" for none.
+
+    Examples
+    --------
+    >>> beyond(np.array([1.0, 2.0, 1e6, -30.0, -7.5]), (1.0, 2.0), "clip")
+    '2 clips below the scale, down to −30; 1 clip above the scale, up to 1,000,000'
+    """
+    found = np.asarray(values, float)
+    found = found[np.isfinite(found)]
+    below, above = found[found < ends[0]], found[found > ends[1]]
+    parts = []
+    if len(below):
+        parts.append(f"{count(len(below), thing)} below the scale, down to {_number(below.min())}")
+    if len(above):
+        parts.append(f"{count(len(above), thing)} above the scale, up to {_number(above.max())}")
+    return "; ".join(parts)
+
+
+def _number(value: float) -> str:
+    text = f"{float(f'{value:.4g}'):,.10g}" if 1e-4 <= abs(value) < 1e10 else f"{value:.4g}"
+    return text.replace("-", "−")
 
 
 def reach(theme: str) -> list[tuple[float, str]]:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dashboard.figures.text import whole
+
 
 def whiskers(
     values: ArrayLike,
@@ -48,7 +50,7 @@ def estimates(
         "error_x": whiskers(values, low, high, marker["color"]),
         "marker": marker,
         "customdata": [
-            [name, f"{a:.3f} to {b:.3f}", f"{n:,}"]
+            [whole(name), f"{a:.3f} to {b:.3f}", f"{n:,}"]
             for name, a, b, n in zip(names, low, high, counts, strict=True)
         ],
         "hovertemplate": "%{customdata[0]}: %{x:.3f}<br>%{customdata[1]}, n = %{customdata[2]}"

@@ -16,7 +16,7 @@ import plotly.graph_objects as go
 from dashboard import palette
 from dashboard.figures._cells import rgb
 from dashboard.figures._rows import estimates, rows, shares
-from dashboard.figures.spaces import wrapped
+from dashboard.figures.text import plain, wrapped
 
 #: Dashes: lengths of line and gap in pixels. A key of the legend, 40 pixels, holds each of them twice.
 DASHES: tuple[tuple[int, ...], ...] = ((), (9, 4), (3, 3), (9, 3, 3, 3), (16, 4), (3, 3, 3, 3, 9, 3))
@@ -329,7 +329,13 @@ def _marks(c: Curve, k: int, colour: str) -> list[dict[str, Any]]:
         at = int(np.searchsorted(c.ks, k))
         found.append(
             common
-            | {"x": [k], "y": [float(c.values[at])], "name": c.name, "meta": "chosen", "marker": marker}
+            | {
+                "x": [k],
+                "y": [float(c.values[at])],
+                "name": plain(c.name),
+                "meta": "chosen",
+                "marker": marker,
+            }
         )
     if c.peak is not None:
         marker = {"color": colour, "size": 14, "symbol": "circle-open", "line": {"width": 2}}
@@ -338,7 +344,7 @@ def _marks(c: Curve, k: int, colour: str) -> list[dict[str, Any]]:
             | {
                 "x": [c.peak[0]],
                 "y": [c.peak[1]],
-                "name": f"peak of {c.name}",
+                "name": f"peak of {plain(c.name)}",
                 "meta": "peak",
                 "marker": marker,
             }

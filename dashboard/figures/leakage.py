@@ -13,7 +13,7 @@ from dashboard import palette
 from dashboard.figures._labels import fitting
 from dashboard.figures._marks import ring
 from dashboard.figures.look import INK, RULE
-from dashboard.figures.separability import short
+from dashboard.figures.text import label, plain, short
 
 #: Points up to which small maps are drawn without WebGL: they stay sharp in print, and need no context.
 SVG_POINTS = 6000
@@ -144,9 +144,13 @@ def _titles(panel: Panel, suffix: str, theme: str) -> list[dict[str, Any]]:
         "align": "left",
         "showarrow": False,
     }
-    found = [common | {"text": panel.title, "yshift": 2, "font": {"size": 12, "color": INK[theme]}}]
+    found = [common | {"text": plain(panel.title), "yshift": 2, "font": {"size": 12, "color": INK[theme]}}]
     if panel.group:
-        text = {"text": f"<b>{panel.group}</b>", "yshift": 19, "font": {"size": 12.5, "color": INK[theme]}}
+        text = {
+            "text": f"<b>{plain(panel.group)}</b>",
+            "yshift": 19,
+            "font": {"size": 12.5, "color": INK[theme]},
+        }
         found.append(common | text)
     return found
 
@@ -186,7 +190,7 @@ def _panel(
         # A click chooses a class for all panels: Plotly's own fading of the others would undo that.
         "selected": {"marker": {}},
         "unselected": {"marker": {}},
-        "name": panel.title,
+        "name": plain(panel.title),
         "meta": "points",
     }
     found = [trace]
@@ -213,6 +217,7 @@ def _written(ids: Sequence[str], xy: np.ndarray, chosen: int, theme: str) -> lis
     The page hides what is third in a panel, after its points, where the window is narrow.
     """
     texts = [short(n, 18) for n in ids]
+    drawn = [label(n, 18) for n in ids]
     low, high = (np.array(ends) for ends in _reach(xy))
     share = (xy - low) / (high - low)
     share[:, 1] = 1 - share[:, 1]
@@ -227,7 +232,7 @@ def _written(ids: Sequence[str], xy: np.ndarray, chosen: int, theme: str) -> lis
             "marker": {"size": 8, "opacity": 0},
             "x": xy[list(sides), 0],
             "y": xy[list(sides), 1],
-            "text": [f"<b>{texts[i]}</b>" if i == chosen else texts[i] for i in sides],
+            "text": [f"<b>{drawn[i]}</b>" if i == chosen else drawn[i] for i in sides],
             "textposition": list(sides.values()),
             "textfont": {"size": 10.5, "color": INK[theme]},
             "selected": look,

@@ -14,7 +14,7 @@ from dashboard.figures._cells import cells, outline
 from dashboard.figures._marks import PICKED, rule
 from dashboard.figures._rows import estimates, rows
 from dashboard.figures.look import INK, RULE
-from dashboard.figures.separability import short
+from dashboard.figures.text import label, plain, whole
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def class_by_model_figure(
                 "x": rest.ravel(),
                 "y": np.tile(at, len(shown.others)),
                 "text": [
-                    f"{c}<br>{m}: {v:.3f}"
+                    f"{whole(c)}<br>{whole(m)}: {v:.3f}"
                     for m, row in zip(shown.others, rest.tolist(), strict=True)
                     for c, v in zip(shown.names, row, strict=True)
                 ],
@@ -121,8 +121,8 @@ def class_by_model_figure(
     dots = estimates(
         shown.names, value, low, high, shown.counts.tolist(), {"size": 10, "color": palette.BASE[theme][0]}
     )
-    traces.append(dots | {"unselected": {"marker": {"opacity": 1}}, "name": model, "meta": "classes"})
-    texts = [f"<b>{short(name, 24)}</b>" if name == chosen else short(name, 24) for name in shown.names]
+    traces.append(dots | {"unselected": {"marker": {"opacity": 1}}, "name": plain(model), "meta": "classes"})
+    texts = [f"<b>{label(name, 24)}</b>" if name == chosen else label(name, 24) for name in shown.names]
     total = int(shown.counts.sum())
     layout: dict[str, Any] = {
         "height": round(max(21.0, min(34.0, 420 / n)) * n) + 120,
@@ -172,7 +172,7 @@ def confused_figure(
         [[f"{v:,}" if size >= 20 else "" for v in row] for row in grid.tolist()],
         places,
         [
-            f"<b>{names[i]}</b> taken for <b>{_some(held[i][j])}</b>"
+            f"<b>{whole(names[i])}</b> taken for <b>{_some(held[i][j])}</b>"
             f"<br>{grid[i, j]:,} of {int(total[i, 0]):,} clips"
             for i, j in places
         ],
@@ -205,7 +205,7 @@ def confused_figure(
 
 
 def _named(names: Sequence[str], most: int) -> dict[str, Any]:
-    texts = [short(name, most) for name in names]
+    texts = [label(name, most) for name in names]
     return {
         "tickvals": list(range(len(names))),
         "ticktext": texts,
@@ -217,7 +217,7 @@ def _named(names: Sequence[str], most: int) -> dict[str, Any]:
 def _some(names: Sequence[str], most: int = 4) -> str:
     """Name a few classes, and say how many more there are."""
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    return ", ".join(map(whole, names[:most])) + more
 
 
 def contrastive_learning_figure(

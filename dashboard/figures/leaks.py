@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,7 +9,7 @@ import plotly.graph_objects as go
 
 from dashboard import palette
 from dashboard.figures._rows import rows
-from dashboard.figures.spaces import wrapped
+from dashboard.figures.text import whole, wrapped
 
 
 def leaks_figure(
@@ -54,16 +53,14 @@ def leaks_figure(
         "x": values,
         "y": np.arange(len(names)),
         "customdata": list(names),
+        "hovertext": list(said)
+        or [f"{whole(n)}: {c:,} {things}" for n, c in zip(names, counts, strict=True)],
+        "hovertemplate": "%{hovertext}<extra></extra>",
         "text": [f"{n:,} · {n / total:.1%}" if total else f"{n:,}" for n in counts],
         "textposition": "outside",
         "cliponaxis": False,
         "constraintext": "none",
         "marker": {"color": palette.BASE[theme][0], "opacity": faded, "line": {"width": 0}},
-        **(
-            {"hovertext": list(said), "hovertemplate": "%{hovertext}<extra></extra>"}
-            if said
-            else {"hovertemplate": f"%{{customdata}}: %{{x:,}} {things}<extra></extra>"}
-        ),
         # What is clicked is shown by its own opacity.
         "selected": {"marker": {"opacity": 1}},
         "unselected": {"marker": {"opacity": 0.4}},
@@ -81,7 +78,7 @@ def leaks_figure(
             # Whole numbers, each once.
             **({"dtick": 1} if most < 4 else {"nticks": 5}),
         },
-        "yaxis": rows([wrapped(html.escape(name, quote=False), 26) for name in names]),
+        "yaxis": rows([wrapped(name, 26) for name in names]),
         "margin": {"t": 8},
     }
     return go.Figure({"data": [bars], "layout": layout})

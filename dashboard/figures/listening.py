@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from dashboard import palette
 from dashboard.figures._rows import estimates, rows, shares, whiskers
 from dashboard.figures.look import INK, RULE
-from dashboard.figures.spaces import wrapped
+from dashboard.figures.text import whole, wrapped
 
 
 def preferred_figure(
@@ -107,13 +107,14 @@ def against_figure(
             "x": np.asarray(scores, float),
             "y": np.asarray(strengths, float),
             "text": [wrapped(n, 24) for n in names],
+            "hovertext": [whole(n) for n in names],
             "textposition": "top right",
             "textfont": {"size": 12, "color": INK[theme]},
             "error_x": whiskers(scores, score_ends[:, 0], score_ends[:, 1], RULE[theme]),
             "error_y": whiskers(strengths, strength_ends[:, 0], strength_ends[:, 1], RULE[theme]),
             "marker": {"color": colour, "size": 10},
             "cliponaxis": False,
-            "hovertemplate": "%{text}<br>%{x:.3f}, log strength %{y:.2f}<extra></extra>",
+            "hovertemplate": "%{hovertext}<br>%{x:.3f}, log strength %{y:.2f}<extra></extra>",
             "showlegend": False,
             "meta": "systems",
         }

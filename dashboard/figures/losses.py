@@ -11,7 +11,8 @@ import plotly.graph_objects as go
 from dashboard import palette
 from dashboard.figures._rows import rows
 from dashboard.figures.look import INK, RULE
-from dashboard.figures.separability import figured, short
+from dashboard.figures.separability import figured
+from dashboard.figures.text import label, plain, whole
 
 _DASHES = ("solid", "dash", "dot")
 _OWN = {"light": "#b3400a", "dark": "#ff9c6e"}
@@ -64,7 +65,7 @@ def curves_figure(
         for i, name in enumerate(names):
             there = np.flatnonzero(np.isfinite(found[i]))
             last = int(there[-1]) + 1 if len(there) else 0
-            said = name if meta == "curves" else f"{name}, {beside_name}"
+            said = whole(name) if meta == "curves" else f"{whole(name)}, {beside_name}"
             traces.append(
                 {
                     "type": "scatter",
@@ -80,7 +81,7 @@ def curves_figure(
                     "marker": {"color": _colour(i, theme), "size": 5},
                     "opacity": opacity,
                     "hovertemplate": f"<b>{said}</b><br>epoch %{{x}}: %{{y:.3f}}<extra></extra>",
-                    "name": name,
+                    "name": label(name, 40),
                     "legendgroup": name,
                     "showlegend": meta == "curves",
                     "meta": meta,
@@ -214,7 +215,7 @@ def change_figure(
             "nticks": 6,
             "exponentformat": "none",
         },
-        "yaxis": rows([short(name, 20) for name in names]) | {"showgrid": False, "ticklabelstandoff": 6},
+        "yaxis": rows([label(name, 20) for name in names]) | {"showgrid": False, "ticklabelstandoff": 6},
     }
     if np.isfinite(level):
         layout["shapes"] = [
@@ -233,7 +234,7 @@ def change_figure(
 
 
 def _told(name: str, before: float, after: float, more: str) -> str:
-    lines = [f"<b>{name}</b>", f"before {figured(before)}, after {figured(after)}", more]
+    lines = [f"<b>{whole(name)}</b>", f"before {figured(before)}, after {figured(after)}", plain(more)]
     return "<br>".join(filter(None, lines))
 
 

@@ -14,6 +14,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from dashboard import palette
+from dashboard.figures._cells import beyond, robust_ends
+from dashboard.figures.text import label, plain
 
 #: Axis names by method.
 AXES = {"tsne": "t-SNE", "umap": "UMAP", "pca": "PC"}
@@ -60,12 +62,16 @@ class Colour:
     values: np.ndarray
     names: Sequence[str] = ()
     styles: Sequence[palette.Style] = ()
-    #: Ends of the scale of a number; those of the values where None.
+    #: Ends of the scale of a number; those of the values, without what is far from all others, where None.
     limits: tuple[float, float] | None = None
 
     def ends(self) -> tuple[float, float]:
         """Ends of the colour scale of a number."""
-        return number_range(self.values) if self.limits is None else self.limits
+        return robust_ends(self.values) if self.limits is None else self.limits
+
+    def outside(self) -> str:
+        """Say what lies outside the scale of a number, "" where nothing does."""
+        return beyond(self.values, self.ends(), "clip")
 
 
 @dataclass(frozen=True)
@@ -168,7 +174,7 @@ def map_figure(
         there = int(np.isfinite(m.coords[rows]).all(axis=1).sum())
         layout["annotations"].append(
             {
-                "text": f"{m.title} · n = {there:,}",
+                "text": f"{label(m.title, 40)} · n = {there:,}",
                 "xref": f"x{suffix} domain",
                 "yref": f"y{suffix} domain",
                 "x": 0,
@@ -231,7 +237,7 @@ def quality_figure(curves: Sequence[QualityCurves], *, theme: str = "light") -> 
     common = {"type": "scatter", "hoverlabel": {"namelength": 0}}
     for i, c in enumerate(curves):
         colour = palette.BASE[theme][i % len(palette.BASE[theme])]
-        before = f"{c.name} · " if len(curves) > 1 else ""
+        before = f"{label(c.name, 40)} · " if len(curves) > 1 else ""
         for kind, dash, symbol in (("trustworthiness", "solid", "circle"), ("continuity", "dash", "square")):
             traces.append(
                 common
@@ -304,16 +310,8 @@ def _coloraxis(colour: Colour, theme: str) -> dict[str, Any]:
     if colour.kind == "group":
         return axis | {"cmin": -0.5, "cmax": len(colour.styles) - 0.5}
     low, high = colour.ends()
-    return axis | {"cmin": low, "cmax": high, "colorbar": {"title": {"text": colour.title}, "thickness": 12}}
-
-
-def number_range(values: np.ndarray) -> tuple[float, float]:
-    """Ends of the colour scale: lowest and highest number there is, (0, 1) where there is none."""
-    finite = np.asarray(values, float)[np.isfinite(values)]
-    if not len(finite):
-        return 0.0, 1.0
-    low, high = float(finite.min()), float(finite.max())
-    return (low, high) if high > low else (low - 0.5, high + 0.5)
+    title = "<br>".join(filter(None, [plain(colour.title), colour.outside()]))
+    return axis | {"cmin": low, "cmax": high, "colorbar": {"title": {"text": title}, "thickness": 12}}
 
 
 def _scale(colour: Colour, theme: str) -> list[tuple[float, str]]:

@@ -13,7 +13,7 @@ from dashboard import palette
 from dashboard.figures._marks import ring, rule
 from dashboard.figures._rows import estimates, rows, whiskers
 from dashboard.figures.look import INK, RULE
-from dashboard.figures.separability import short
+from dashboard.figures.text import label, plain
 from dashboard.figures.zeroshot import Fitted
 
 #: How kinds of models look beside each other: which of the base colours, and the marker.
@@ -120,7 +120,7 @@ def correlation_figure(
                 "customdata": [shown.ids[j] for j in mine.tolist()],
                 "hovertext": [shown.said[j] for j in mine.tolist()],
                 "hovertemplate": "%{hovertext}<extra></extra>",
-                "text": [short(shown.names[j], 22) for j in mine.tolist()],
+                "text": [label(shown.names[j], 22) for j in mine.tolist()],
                 "textposition": [sides[j] for j in mine.tolist()],
                 "textfont": {"size": 11.5, "color": INK[theme]},
                 "cliponaxis": False,
@@ -132,7 +132,7 @@ def correlation_figure(
                 },
                 "selected": {"marker": {"opacity": 1}},
                 "unselected": {"marker": {"opacity": 1}},
-                "name": kind,
+                "name": plain(kind),
                 "showlegend": len(shown.kinds) > 1,
                 "meta": "models",
             }
@@ -210,7 +210,7 @@ def ranked_figure(
         }
         traces.append(trace)
     here = list(ids).index(picked) if picked in ids else -1
-    texts = [f"<b>{short(n, 30)}</b>" if i == here else short(n, 30) for i, n in enumerate(names)]
+    texts = [f"<b>{label(n, 30)}</b>" if i == here else label(n, 30) for i, n in enumerate(names)]
     n = sorted(set(counts))
     said = f"{n[0]:,}" if len(n) == 1 else f"{n[0]:,} to {n[-1]:,}"
     layout: dict[str, Any] = {
@@ -311,8 +311,8 @@ def over_k_figure(
                     "x": [int(x[0]), int(x[-1])],
                     "y": [level, level],
                     "line": {"color": palette.BASE[theme][hue], "width": 2, "dash": ("dash", "dot")[i % 2]},
-                    "hovertemplate": f"{name}<br>r = %{{y:.3f}}<extra></extra>",
-                    "name": name,
+                    "hovertemplate": f"{plain(name)}<br>r = %{{y:.3f}}<extra></extra>",
+                    "name": plain(name),
                     "meta": "cka",
                 }
             )

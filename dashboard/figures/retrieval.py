@@ -14,8 +14,8 @@ from dashboard import palette
 from dashboard.figures._cells import cells, outline
 from dashboard.figures._rows import whiskers
 from dashboard.figures.look import INK, RULE
-from dashboard.figures.separability import row_height, short, thinned
-from dashboard.figures.spaces import wrapped
+from dashboard.figures.separability import row_height, thinned
+from dashboard.figures.text import label, plain, short, whole, wrapped
 
 #: How the search algorithms look, in the order in which they stand beside each other.
 ALGORITHMS = {"mips": ("MIPS", "square", 1), "mcss": ("MCSS", "circle", 0), "nns": ("NNS", "diamond", 2)}
@@ -209,7 +209,8 @@ def groups_figure(
         said,
         places,
         [
-            f"<b>{spaces[i]}</b> · {groups[j]}<br>{title.partition('<')[0]} {written[i][j]}<br>{words[j]}"
+            f"<b>{whole(spaces[i])}</b> · {whole(groups[j])}<br>{title.partition('<')[0]} {written[i][j]}<br>"
+            f"{plain(words[j])}"
             for i, j in places
         ],
         ids=[[spaces[i], groups[j]] for i, j in places],
@@ -224,7 +225,8 @@ def groups_figure(
             "title": {"text": title, "standoff": 14},
             "tickvals": list(range(len(groups))),
             "ticktext": [
-                f"{wrapped(short(g, 44), 15)}<br><i>{w}</i>" for g, w in zip(groups, words, strict=True)
+                f"{wrapped(short(g, 44), 15)}<br><i>{plain(w)}</i>"
+                for g, w in zip(groups, words, strict=True)
             ],
             "side": "top",
             "tickangle": 0,
@@ -300,8 +302,8 @@ def classes_figure(
                 "y": rows + apart,
                 "customdata": list(names),
                 "text": [
-                    f"<b>{name}</b><br>{space}: {v:.{digits}f} ({a:.{digits}f} to {b:.{digits}f})<br>"
-                    f"n = {k:,} queries"
+                    f"<b>{whole(name)}</b><br>{whole(space)}: {v:.{digits}f} "
+                    f"({a:.{digits}f} to {b:.{digits}f})<br>n = {k:,} queries"
                     for name, v, a, b, k in zip(names, value, low, high, n, strict=True)
                 ],
                 "hovertemplate": "%{text}<extra></extra>",
@@ -314,7 +316,7 @@ def classes_figure(
                 },
                 "selected": {"marker": {"opacity": 1}},
                 "unselected": {"marker": {"opacity": 1}},
-                "name": short(space, 30),
+                "name": label(space, 30),
                 "meta": space,
             }
         )

@@ -11,15 +11,15 @@ import numpy as np
 import plotly.graph_objects as go
 
 from dashboard import palette
-from dashboard.figures._cells import outline
+from dashboard.figures._cells import beyond, outline, robust_ends
 from dashboard.figures._rows import whiskers
 from dashboard.figures.look import INK, RULE
+from dashboard.figures.text import label, whole
 
 #: Points drawn one by one at most; more are drawn by WebGL.
 SVG_POINTS = 2000
 #: Classes up to which every cell of a heatmap can be clicked.
 CLICKABLE = 32
-_LABEL = 26
 #: Differences below this are of rounding, and no axis is made long by them.
 _ROUNDING = 1e-9
 _BAND = "rgba(128, 128, 128, 0.16)"
@@ -58,17 +58,6 @@ class ByClass:
         return np.bincount(self.codes, minlength=len(self.names))
 
 
-def short(name: str, most: int = _LABEL) -> str:
-    """Shorten a name that would take too much of the page.
-
-    Examples
-    --------
-    >>> short("Dog bark"), short("a very long name of a class of sounds", 12)
-    ('Dog bark', 'a very long…')
-    """
-    return name if len(name) <= most else name[: most - 1].rstrip() + "…"
-
-
 def figured(value: float, digits: int = 3) -> str:
     """Say a number that may be small with so many figures; a dash where there is none.
 
@@ -90,8 +79,10 @@ def row_height(n: int) -> float:
     return min(90.0, max(34.0, 460 / n)) if n <= 13 else max(6.0, min(26.0, 840 / n))
 
 
-def thinned(names: Sequence[str], pixels: float, *, least: float = 13.0) -> tuple[list[int], list[str]]:
-    """Choose which of the names, `pixels` apart, are written: every one that has room.
+def thinned(
+    names: Sequence[str], pixels: float, *, least: float = 13.0, most: int = 26
+) -> tuple[list[int], list[str]]:
+    """Choose which of the names, `pixels` apart, are written: every one that has room, up to `most` letters.
 
     Examples
     --------
@@ -99,7 +90,7 @@ def thinned(names: Sequence[str], pixels: float, *, least: float = 13.0) -> tupl
     ([0, 2, 4], ['a', 'c', 'e'])
     """
     step = max(1, math.ceil(least / pixels))
-    return list(range(0, len(names), step)), [short(n) for n in names[::step]]
+    return list(range(0, len(names), step)), [label(n, most) for n in names[::step]]
 
 
 def by_class_figure(
@@ -145,7 +136,8 @@ def by_class_figure(
         "x": np.asarray(shown.values, np.float32),
         "y": (shown.codes - above + wide * _spread(shown.codes)).astype(np.float32),
         "customdata": shown.ids,
-        "hovertemplate": "%{customdata}<br>%{x:.3f}<extra></extra>",
+        "hovertext": [whole(str(i)) for i in shown.ids],
+        "hovertemplate": "%{hovertext}<br>%{x:.3f}<extra></extra>",
         "marker": {
             "color": shown.codes.astype(np.float32),
             "colorscale": _flat(colours),
@@ -190,8 +182,11 @@ def by_class_figure(
         "x": mean,
         "y": below,
         "customdata": list(shown.names),
-        "text": [_said(m, n) for m, n in zip(shown.means.tolist(), shown.counts.tolist(), strict=True)],
-        "hovertemplate": "<b>%{customdata}</b><br>%{text}<extra></extra>",
+        "text": [
+            f"<b>{whole(name)}</b><br>{_said(m, n)}"
+            for name, m, n in zip(shown.names, shown.means.tolist(), shown.counts.tolist(), strict=True)
+        ],
+        "hovertemplate": "%{text}<extra></extra>",
         "error_x": whiskers(mean, low, high, ink, thickness=1.4, width=max(0.0, min(4.0, 0.14 * pixels))),
         "marker": {
             "symbol": "diamond",
@@ -247,7 +242,7 @@ def distance_figure(
     title : str
         Of the number; it stands at the colour scale.
     limits : pair of float, optional
-        Ends of the scale; those of the values where None.
+        Ends of the scale; those of the values, without what is far from all others, where None.
     chosen : pair of str
         The pair whose cells are framed.
     theme : {"light", "dark"}
@@ -265,17 +260,22 @@ def distance_figure(
             f"({classes}, {classes}), a row and a column a class."
         )
     finite = grid[np.isfinite(grid)]
-    low, high = limits or ((float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0))
+    one = len(finite) > 0 and np.ptp(finite) < _ROUNDING
+    low, high = limits or ((float(finite[0]),) * 2 if one else robust_ends(grid))
+    # Each pair stands on both sides of the diagonal and counts once.
+    outside = beyond(grid[np.triu_indices(classes)], (low, high), "pair")
     scale: dict[str, Any] = {"nticks": 5}
     if high - low < _ROUNDING:
         # A scale without extent has one tick, the number that all cells have.
         scale = {"tickvals": [low], "ticktext": [figured(round(low, 9))]}
         high = low + max(abs(low), _ROUNDING)
     counts = np.asarray(n_pairs, np.int64)
+    # The names of rows and columns are what is said where a cell is pointed at.
+    drawn = [whole(name) for name in names]
     heat: dict[str, Any] = {
         "type": "heatmap",
-        "x": list(names),
-        "y": list(names),
+        "x": drawn,
+        "y": drawn,
         "z": grid.astype(np.float32),
         "zmin": low,
         "zmax": high,
@@ -284,7 +284,11 @@ def distance_figure(
         "colorscale": palette.SEQUENTIAL,
         "colorbar": {
             "orientation": "h",
-            "title": {"text": title, "side": "top", "font": {"size": 13, "color": INK[theme]}},
+            "title": {
+                "text": "<br>".join(filter(None, [title, outside])),
+                "side": "top",
+                "font": {"size": 13, "color": INK[theme]},
+            },
             "tickfont": {"size": 12, "color": INK[theme]},
             "exponentformat": "none",
             "thickness": 9,
@@ -302,19 +306,18 @@ def distance_figure(
     traces = [heat]
     if classes <= CLICKABLE:
         heat["hoverinfo"] = "skip"
-        traces.append(_cells(names, grid, counts))
+        traces.append(_cells(names, drawn, grid, counts))
     else:
         heat["customdata"] = counts.astype(np.int32)
         heat["hovertemplate"] = (
             "<b>%{y}</b> · <b>%{x}</b><br>%{z:.3r}<br>n = %{customdata:,} pairs<extra></extra>"
         )
     # About the width of half a page, less the names at the left.
-    at, texts = thinned(names, 400 / classes)
-    texts = [short(t, 18) for t in texts]
+    at, texts = thinned(names, 400 / classes, most=18)
     ticks = {"type": "category", "tickvals": at, "ticktext": texts, "showgrid": False}
     layout: dict[str, Any] = {
         "height": 570 if classes <= 16 else 640,
-        "margin": {"t": 78},
+        "margin": {"t": 78 + 18 * bool(outside)},
         "xaxis": ticks | {"range": [-0.5, classes - 0.5], "tickangle": -90 if classes > 8 else -45},
         "yaxis": ticks | {"range": [classes - 0.5, -0.5]},
         "shapes": [outline(r, c, _FRAME[theme], width=2) for r, c in _cells_of(chosen, names)],
@@ -370,7 +373,8 @@ def property_figure(
         "textfont": {"size": 12, "color": INK[theme]},
         "cliponaxis": False,
         "customdata": [s for s, t in zip(spaces, there, strict=True) if t],
-        "hovertemplate": "%{customdata}<br>%{x:.6f}<extra></extra>",
+        "hovertext": [whole(s) for s, t in zip(spaces, there, strict=True) if t],
+        "hovertemplate": "%{hovertext}<br>%{x:.6f}<extra></extra>",
         "marker": {"size": 10, "color": palette.BASE[theme][0]},
         "meta": "spaces",
     }
@@ -389,7 +393,7 @@ def property_figure(
         },
         "yaxis": {
             "tickvals": rows,
-            "ticktext": [short(s, 22) for s in spaces],
+            "ticktext": [label(s, 22) for s in spaces],
             "ticklabelstandoff": 6,
             "range": [len(spaces) - 0.4, -0.6],
             "showgrid": False,
@@ -523,16 +527,18 @@ def _said(mean: Sequence[float], n: int) -> str:
     return f"mean {value} ({low} to {high})<br>n = {n:,} clips"
 
 
-def _cells(names: Sequence[str], grid: np.ndarray, counts: np.ndarray) -> dict[str, Any]:
+def _cells(
+    names: Sequence[str], drawn: Sequence[str], grid: np.ndarray, counts: np.ndarray
+) -> dict[str, Any]:
     """Points that nobody sees in the cells of a heatmap, which itself sends no clicks."""
     pairs = [(r, c) for r in range(len(names)) for c in range(len(names))]
     return {
         "type": "scatter",
         "mode": "markers",
-        "x": [names[c] for _, c in pairs],
-        "y": [names[r] for r, _ in pairs],
+        "x": [drawn[c] for _, c in pairs],
+        "y": [drawn[r] for r, _ in pairs],
         "customdata": [[names[r], names[c]] for r, c in pairs],
-        "text": [_cell(names[r], names[c], float(grid[r, c]), int(counts[r, c])) for r, c in pairs],
+        "text": [_cell(drawn[r], drawn[c], float(grid[r, c]), int(counts[r, c])) for r, c in pairs],
         "hovertemplate": "%{text}<extra></extra>",
         "marker": {"opacity": 0, "size": 8, "symbol": "square"},
         "selected": {"marker": {"opacity": 0}},
@@ -543,7 +549,6 @@ def _cells(names: Sequence[str], grid: np.ndarray, counts: np.ndarray) -> dict[s
 
 
 def _cell(row: str, column: str, value: float, n: int) -> str:
-    row, column = short(row, 40), short(column, 40)
     pair = f"<b>{row}</b> · within the class" if row == column else f"<b>{row}</b> · <b>{column}</b>"
     said = figured(value) if np.isfinite(value) else "no pair of clips"
     return f"{pair}<br>{said}<br>n = {n:,} pairs"

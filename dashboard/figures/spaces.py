@@ -8,6 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from dashboard.figures._cells import cells, outline
+from dashboard.figures.text import whole, wrapped
 
 #: Height of a cell in pixels.
 _CELL = 46
@@ -71,7 +72,7 @@ def spaces_figure(
         shown,
         [[f"{v:.2f}".replace("-", "−") for v in row] for row in shown],
         places,
-        [f"{names[i]} and {names[j]}<br>{written[i][j]}" for i, j in places],
+        [f"{whole(names[i])} and {whole(names[j])}<br>{written[i][j]}" for i, j in places],
         ids=None if ids is None else [ids[i][j] for i, j in places],
         ends=(low, 1.0),
         size=_CELL,
@@ -96,20 +97,3 @@ def spaces_figure(
         "hovermode": "closest",
     }
     return go.Figure({"data": data, "layout": layout})
-
-
-def wrapped(name: str, width: int = 20) -> str:
-    """Break a long name of a space into lines, at its spaces.
-
-    Examples
-    --------
-    >>> wrapped("minilm · labels in “a sound of {}”")
-    'minilm · labels in<br>“a sound of {}”'
-    """
-    lines = [""]
-    for word in name.split(" "):
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
-            lines.append(word)
-        else:
-            lines[-1] = f"{lines[-1]} {word}".strip()
-    return "<br>".join(lines)

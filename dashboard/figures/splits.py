@@ -11,8 +11,10 @@ import numpy as np
 import plotly.graph_objects as go
 
 from dashboard import palette
+from dashboard.figures._cells import beyond, robust_ends
 from dashboard.figures.look import INK, RULE
-from dashboard.figures.separability import short, thinned
+from dashboard.figures.separability import thinned
+from dashboard.figures.text import label, short, whole
 
 #: Parts of a split: name on the page, marker, and which of the base colours.
 PARTS = {
@@ -124,9 +126,11 @@ def centroids_figure(
                 "y": coords[rows, 1] if rows else [None],
                 "customdata": [shown.names[i] for i in rows],
                 "text": [
-                    f"{said} · cluster {shown.clusters[i]}<br>n = {shown.clips[i]:,} clips" for i in rows
+                    f"<b>{whole(shown.names[i])}</b><br>{said} · cluster {shown.clusters[i]}<br>"
+                    f"n = {shown.clips[i]:,} clips"
+                    for i in rows
                 ],
-                "hovertemplate": "<b>%{customdata}</b><br>%{text}<extra></extra>",
+                "hovertemplate": "%{text}<extra></extra>",
                 "marker": {
                     "symbol": PARTS[part][1] if used else "circle",
                     "size": (11 if part == "train" else 12) if used else 7,
@@ -207,13 +211,13 @@ def class_similarity_figure(
             f"{sum(size for _, size in parts)} classes; they must fit."
         )
     np.fill_diagonal(grid, np.nan)
-    finite = grid[np.isfinite(grid)]
-    low, high = limits or ((float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0))
+    low, high = limits or robust_ends(grid)
+    outside = beyond(grid[np.triu_indices(n, 1)], (low, high), "pair")
     if high - low < 1e-9:
         high = low + 1e-9
     of = [PARTS[part][0] for part, size in parts for _ in range(size)]
     # A text a class and none a pair, of which there would be too many to send.
-    said = [f"<b>{name}</b>, {part}" for name, part in zip(names, of, strict=True)]
+    said = [f"<b>{whole(name)}</b>, {part}" for name, part in zip(names, of, strict=True)]
     heat: dict[str, Any] = {
         "type": "heatmap",
         "x": said,
@@ -229,7 +233,8 @@ def class_similarity_figure(
         "colorbar": {
             "orientation": "h",
             "title": {
-                "text": f"{title}<br>n = {n * (n - 1) // 2:,} pairs of {n:,} classes",
+                "text": f"{title}<br>n = {n * (n - 1) // 2:,} pairs of {n:,} classes"
+                + (f"; {outside}" if outside else ""),
                 "side": "top",
                 "font": {"size": 13, "color": INK[theme]},
             },
@@ -247,11 +252,11 @@ def class_similarity_figure(
         },
     }
     strip = max(0.5, n / 36)
-    at, texts = thinned(names, 430 / max(n, 1))
+    at, texts = thinned(names, 430 / max(n, 1), most=18)
     ticks = {
         "type": "category",
         "tickvals": at,
-        "ticktext": [short(t, 18) for t in texts],
+        "ticktext": texts,
         "showgrid": False,
     }
     edges = list(accumulate((size for _, size in parts), initial=0))
@@ -328,7 +333,7 @@ def _labels(names: Sequence[str], coords: np.ndarray, parts: Sequence[str], them
         "x": coords[rows, 0],
         "y": coords[rows, 1],
         "text": [
-            f"\u2002{short(names[i], 20)}" if word.endswith("right") else f"{short(names[i], 20)}\u2002"
+            f"\u2002{label(names[i], 20)}" if word.endswith("right") else f"{label(names[i], 20)}\u2002"
             for i, word in written
         ],
         "textposition": [word for _, word in written],

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 
 from dashboard import palette
 from dashboard.figures.look import INK, RULE
+from dashboard.figures.text import label, whole
 
 #: How groups of models look beside each other: which of the base colours, and the marker.
 _LOOKS = ((0, "circle"), (1, "square"), (2, "diamond"), (4, "triangle-up"), (5, "cross"), (3, "x"))
@@ -109,7 +110,7 @@ def boxes_figure(
                 "line": {"color": colour, "width": 1.4},
                 "whiskerwidth": 0.4,
                 "hoverinfo": "skip",
-                "name": name,
+                "name": label(name, 40),
                 "legendgroup": name,
                 "showlegend": False,
                 "meta": "boxes",
@@ -132,8 +133,8 @@ def boxes_figure(
             "x": [g + shift[s] for g, s in cells_of],
             "y": means,
             "text": [
-                f"{groups[g]}{f' · {shown.names[s]}' if several > 1 else ''}<br>mean {m:.3f}<br>n = {n:,} "
-                "accuracies"
+                f"{whole(groups[g])}{f' · {whole(shown.names[s])}' if several > 1 else ''}<br>"
+                f"mean {m:.3f}<br>n = {n:,} accuracies"
                 for (g, s), m, n in zip(cells_of, means, counts, strict=True)
             ],
             "hovertemplate": "%{text}<extra></extra>",
@@ -163,7 +164,8 @@ def boxes_figure(
             "title": {"text": f"{title}<br>n = {len(shown.ids):,} accuracies of {_models(shown.ids)}"},
             "tickvals": list(range(len(groups))),
             "ticktext": [
-                f"{g.replace(', ', ',<br>')}<br>n = {n:,}" for g, n in zip(groups, size.tolist(), strict=True)
+                f"{',<br>'.join(label(part, 24) for part in g.split(', '))}<br>n = {n:,}"
+                for g, n in zip(groups, size.tolist(), strict=True)
             ],
             "tickangle": 0,
             "range": [-0.55, len(groups) - 0.45],
@@ -300,7 +302,7 @@ def _dots(
         },
         "selected": {"marker": {"opacity": 0.8}},
         "unselected": {"marker": {"opacity": 0.8}},
-        "name": name,
+        "name": label(name, 40),
         "legendgroup": name,
         "showlegend": several > 1,
         "meta": "models",

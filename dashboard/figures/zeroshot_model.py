@@ -12,7 +12,7 @@ from dashboard import palette
 from dashboard.figures._cells import cells, outline
 from dashboard.figures._rows import estimates, rows, shares
 from dashboard.figures.look import INK, RULE
-from dashboard.figures.separability import short
+from dashboard.figures.text import label, whole
 from dashboard.figures.zeroshot import PICKED
 
 #: Height of a cell in pixels.
@@ -42,7 +42,7 @@ def class_accuracy_figure(
     """
     value, low, high = np.asarray(values, float).reshape(-1, 3).T
     marker = {"size": 10, "color": palette.BASE[theme][0]}
-    texts = [f"{short(n, 20)}<br>n = {c:,}" for n, c in zip(names, counts, strict=True)]
+    texts = [f"{label(n, 20)}<br>n = {c:,}" for n, c in zip(names, counts, strict=True)]
     layout: dict[str, Any] = {
         "height": 44 * len(names) + 128,
         "showlegend": False,
@@ -102,7 +102,8 @@ def confusion_figure(
         [[f"{v:,}" for v in row] for row in grid.tolist()],
         places,
         [
-            f"<b>{names[i]}</b> taken for <b>{names[j]}</b><br>{grid[i, j]:,} of {int(total[i, 0]):,} clips"
+            f"<b>{whole(names[i])}</b> taken for <b>{whole(names[j])}</b><br>"
+            f"{grid[i, j]:,} of {int(total[i, 0]):,} clips"
             for i, j in places
         ],
         ids=[[names[i], names[j]] for i, j in places],
@@ -110,7 +111,7 @@ def confusion_figure(
         size=_CELL,
         theme=theme,
     )
-    ticks = {"tickvals": list(range(n)), "ticktext": [short(name, 16) for name in names], "showgrid": False}
+    ticks = {"tickvals": list(range(n)), "ticktext": [label(name, 16) for name in names], "showgrid": False}
     layout: dict[str, Any] = {
         "height": _CELL * n + 190,
         "margin": {"t": 20},

@@ -33,7 +33,6 @@ from jobs.specs import EmbedQuery
 from jobs.workspace import Dataset, Workspace
 
 _LISTS = "listen-blind"
-_CONTROL = "random-cnn"
 LENGTHS = {"5": "5", "10": "10", "15": "15"}
 
 
@@ -74,7 +73,7 @@ def prepare(workspace: Workspace, view: state.View, dataset: Dataset, systems: d
         "list or none. Everybody with the same link gets the same questions, in an order of columns of their "
         "own."
     )
-    usual = [i for i in systems if "~" not in i and i != _CONTROL]
+    usual = [i for i in systems if "~" not in i and i != listen.CONTROL]
     view.many("among", list(systems), usual[:MOST_COLUMNS], most=MOST_SYSTEMS)
     if len([i for i in systems if "~" not in i]) == 1:
         st.info(
@@ -145,7 +144,7 @@ def _control(
     view: state.View, systems: Mapping[str, Offered], chosen: Sequence[Offered], kind: str
 ) -> list[Offered]:
     """Draw the choice of a control; return the system that is mixed in, if one is."""
-    control = systems.get(_CONTROL)
+    control = systems.get(listen.CONTROL)
     if control is None:
         st.caption(
             "A control shows who is guessing: embed the dataset with random-cnn, a network that was never "

@@ -22,8 +22,6 @@ from jobs.specs import Spec
 from jobs.workspace import Dataset, Workspace
 
 _LISTS, _PAGES = "listen-lists", "listen-pages"
-#: An untrained network is a control, nothing to begin with.
-_CONTROL = "random-cnn"
 _NOT_YET = "The query is not embedded yet."
 LOUDNESS = {"equal": "equal", "own": "as recorded"}
 
@@ -57,8 +55,8 @@ def render(workspace: Workspace, view: state.View, dataset: Dataset, systems: di
 def choose(view: state.View, systems: dict[str, Offered]) -> list[str]:
     """Draw the choice of systems; return their ids."""
     usual = [i for i in systems if "~" not in i]
-    first = ([i for i in usual if i != _CONTROL] + [_CONTROL])[:MOST_COLUMNS]
-    view.many("system", list(systems), [i for i in first if i in systems], most=MOST_COLUMNS)
+    first = ([i for i in usual if i != listen.CONTROL] + [listen.CONTROL])[:MOST_COLUMNS]
+    view.many("system", list(systems), [i for i in first if i in systems], most=MOST_COLUMNS, least=2)
     with st.sidebar:
         picked = st.multiselect(
             "Systems",
@@ -267,7 +265,7 @@ def column(
                 link=link,
             )
         )
-    measure = ""
+    measure = "AP@15 –" if rows else ""
     if judged is not None and math.isfinite(judged.ap):
         hits = sum(judged.hits[: listen.PAGE])
         measure = f"AP@15 {judged.ap:.3f} · {hits} of {min(listen.PAGE, len(ranked.ids))} fit"

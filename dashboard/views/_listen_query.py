@@ -48,11 +48,18 @@ def controls(
     c = data.clips(dataset)
     kind = view.choice("from", list(KINDS), "clip")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        pick(view, "from", "Search with", KINDS)
+        pick(view, "from", "Search with", KINDS, on_change=_other_kind)
         if kind == "clip":
             return _clip(view, c)
     outside = {"upload": _upload, "text": _text}[kind]
     return outside(workspace, view, c, systems)
+
+
+def _other_kind() -> None:
+    """A sound or a text from outside has no class, and none that was asked for with what came before."""
+    # A clip says which by itself.
+    st.session_state["listen.class"] = None if st.session_state["listen.from"] == "clip" else ""
+    _anew()
 
 
 def _clip(view: state.View, c: data.Clips) -> Query:

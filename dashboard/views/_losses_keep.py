@@ -7,7 +7,7 @@ from functools import partial
 import streamlit as st
 
 from core.words import count
-from dashboard import losses, state, ui
+from dashboard import listen, losses, state, ui
 from dashboard.losses import Result
 from jobs.specs import EmbedAudio
 from jobs.workspace import Dataset, Workspace
@@ -34,9 +34,16 @@ def show(workspace: Workspace, view: state.View, dataset: Dataset, found: Result
             )
         if there:
             for page, title in _PAGES.items():
-                query = {"dataset": dataset.name, "system" if page == "listen" else "space": spec.encoder}
                 if st.button(title, key=f"losses-to-{page}", icon=":material/arrow_forward:"):
-                    ui.go(page, query)
+                    others = [s.encoder for s in workspace.spaces(dataset) if s.state == "done"]
+                    listed = {"system": listen.beside(spec.encoder, others)}
+                    ui.go(
+                        page,
+                        {
+                            "dataset": dataset.name,
+                            **(listed if page == "listen" else {"space": spec.encoder}),
+                        },
+                    )
     if there:
         st.caption(f"It is kept as **{ui.plain(spec.encoder)}**, a space like any other on all pages.")
     elif job is not None and job.state != "done":

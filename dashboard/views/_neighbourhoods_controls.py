@@ -120,7 +120,7 @@ def controls(workspace: Workspace, view: state.View, names: list[str]) -> Choice
         st.info(f"{ui.plain(dataset.name)} has {lacking}", icon=":material/info:")
         return None
     options = [s.name for s in there]
-    view.many("space", options, options[:MOST_SPACES], most=MOST_SPACES)
+    view.many("space", options, options[:MOST_SPACES], most=MOST_SPACES, least=2)
     with st.sidebar:
         picked = st.multiselect(
             "Spaces",

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
 from dashboard.state import View
 
 
-def pick(view: View, name: str, label: str, of: Mapping[str, str], *, disabled: bool = False) -> None:
+def pick(
+    view: View,
+    name: str,
+    label: str,
+    of: Mapping[str, str],
+    *,
+    disabled: bool = False,
+    on_change: Callable[[], None] | None = None,
+) -> None:
     """Draw a control that is one of a few words: value to what is read."""
     st.segmented_control(
-        label, list(of), format_func=of.__getitem__, key=view.key(name), required=True, disabled=disabled
+        label,
+        list(of),
+        format_func=of.__getitem__,
+        key=view.key(name),
+        required=True,
+        disabled=disabled,
+        on_change=on_change,
     )
 
 

@@ -13,6 +13,7 @@ from core.statistics import Correlation
 from dashboard import numbers, predictors, predictors_board, state, ui
 from dashboard.figures import predictors as figures
 from dashboard.figures.separability import figured
+from dashboard.figures.text import label
 from dashboard.predictors import Dot, Ranked
 from dashboard.predictors_board import Board, Reference
 from dashboard.ui import Cell
@@ -80,7 +81,7 @@ def scatter(
         )
         return
     against = "" if reference is None else reference.name
-    title = predictors.MEASURES[asked.measure][1].format(against, k=k)
+    title = predictors.MEASURES[asked.measure][1].format(label(against, 40), k=k)
     left, right = st.columns([1.5, 1], gap="large")
     with left:
         ui.chart(

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from core.words import count
-from dashboard import pages, retrieval, state, ui
+from dashboard import listen, pages, retrieval, state, ui
 from dashboard.components import clips as clip_list
 from dashboard.views._retrieval_parts import Chosen, download
 
@@ -36,6 +36,9 @@ def choose(view: state.View, chosen: Chosen) -> Picked:
     family = view.choice("family", ["", *groups], "")
     best_first = retrieval.by_class(chosen.spec, chosen.measure).names
     inside = [n for n in best_first if not family or n in groups[family]]
+    carried = chosen.clips.row.get(view.along("query"))
+    if carried is not None and chosen.clips.labels[carried] in inside:
+        view.set("class", str(chosen.clips.labels[carried]))
     label = view.choice("class", inside, inside[-1])
     order = view.choice("order", list(ORDERS), "worst")
     ids = _queries(chosen, label, order)["clip_id"].tolist()
@@ -140,6 +143,6 @@ def _results(chosen: Chosen, picked: Picked, reference: str) -> None:
         asked: dict[str, str | list[str]] = {
             "dataset": chosen.dataset.name,
             "query": picked.query,
-            "system": list(dict.fromkeys([chosen.space, reference])),
+            "system": listen.beside(chosen.space, [reference, *chosen.spaces]),
         }
         ui.go("listen", asked | ({"class": picked.label} if chosen.by == "label" else {}))

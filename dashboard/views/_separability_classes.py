@@ -8,7 +8,8 @@ from dashboard import figures, separability, state, ui
 from dashboard.components import clips as clip_list
 from dashboard.data import Clips
 from dashboard.figures import ByClass
-from dashboard.figures.separability import row_height, short, thinned
+from dashboard.figures.separability import row_height, thinned
+from dashboard.figures.text import short
 from dashboard.memory import once
 from dashboard.views import _separability_chosen as chosen
 from jobs.specs import Separability

@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard import figures, numbers, state, ui, zeroshot_classes, zeroshot_related
 from dashboard.data import Clips
-from dashboard.figures.spaces import wrapped
+from dashboard.figures.text import whole, wrapped
 from dashboard.figures.zeroshot import Models
 from dashboard.memory import once
 from dashboard.ui import Cell
@@ -100,7 +100,7 @@ def _figure(found: Result, c: Clips, shown: ByClass, name: str, file: str) -> No
 
     def draw() -> object:
         said = [
-            f"<b>{n}</b><br>accuracy {a:.3f}<br>{v:.3f}<br>{k:,} accuracies"
+            f"<b>{whole(n)}</b><br>accuracy {a:.3f}<br>{v:.3f}<br>{k:,} accuracies"
             for n, a, v, k in zip(there.names, there.accuracy, x, there.asked, strict=True)
         ]
         dots = Models(there.names, there.accuracy, said, np.zeros(len(x), np.int64), ["classes"])

@@ -244,10 +244,15 @@ def _nearest(chosen: Choices, m: Project, clip: str, near: int, key: str) -> Non
 
 def _list(workspace: Workspace, chosen: Choices, selection: str, clip: str) -> None:
     c = chosen.clips
-    ids = _selected(workspace, chosen, selection)
-    if ids:
+    selected = _selected(workspace, chosen, selection)
+    ids = [i for i in selected if chosen.shown[c.row[i]]]
+    hidden = len(selected) - len(ids)
+    if selected:
         st.subheader(f"Selection · {numbers.count(len(ids), 'clip')}", anchor=False)
-        st.caption(data.composition(c, ids))
+        parts = [data.composition(c, ids) if ids else "none of them passes the filter"]
+        if hidden:
+            parts.append(f"{numbers.count(hidden, 'more clip')} hidden by the filter")
+        st.caption(ui.plain(" · ".join(parts)))
     else:
         ids = [str(i) for i in c.ids[chosen.shown]]
         st.subheader(f"Clips · {len(ids):,}", anchor=False)

@@ -25,6 +25,14 @@ HostOption = Annotated[
     str, typer.Option(help="Address to listen on; other machines see it only if you say so.")
 ]
 PortOption = Annotated[int, typer.Option(help="Port; where it is taken, the next free one.")]
+AllowHostOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-host",
+        envvar="HEARSPACE_ALLOW_HOSTS",
+        help="Name under which the pages are asked for, such as a reverse proxy's; repeat for more.",
+    ),
+]
 WithParent = Annotated[int | None, typer.Option("--with-parent", hidden=True)]
 
 
@@ -38,6 +46,7 @@ def register(app: typer.Typer) -> None:
 def demo(
     host: HostOption = "127.0.0.1",
     port: PortOption = 8501,
+    allow_host: AllowHostOption = None,
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
     clips_per_class: Annotated[int, typer.Option(help="Clips of each class.")] = Synthesize.clips_per_class,
     workspace: WorkspaceOption = None,
@@ -57,12 +66,13 @@ def demo(
 
     ws = open_workspace(workspace)
     prepare(ws, replace(WORLD, clips_per_class=clips_per_class))
-    _serve(ws, host=host, port=port, browser=browser)
+    _serve(ws, host=host, port=port, allowed=allow_host or [], browser=browser)
 
 
 def serve(
     host: HostOption = "127.0.0.1",
     port: PortOption = 8501,
+    allow_host: AllowHostOption = None,
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = False,
     with_worker: Annotated[
         bool, typer.Option("--worker/--no-worker", help="Also run a worker, so that pages can ask for jobs.")
@@ -75,7 +85,14 @@ def serve(
 
     Exit status: 0 after Ctrl-C, 1 if the dashboard could not be started.
     """
-    _serve(open_workspace(workspace), host=host, port=port, browser=browser, with_worker=with_worker)
+    _serve(
+        open_workspace(workspace),
+        host=host,
+        port=port,
+        allowed=allow_host or [],
+        browser=browser,
+        with_worker=with_worker,
+    )
 
 
 def worker(
@@ -152,7 +169,9 @@ def _told_to_end() -> Iterator[threading.Event]:
             signal.signal(number, handler or signal.SIG_DFL)
 
 
-def _serve(ws: Workspace, *, host: str, port: int, browser: bool, with_worker: bool = True) -> None:
+def _serve(
+    ws: Workspace, *, host: str, port: int, allowed: list[str], browser: bool, with_worker: bool = True
+) -> None:
     """Run page server and worker as processes of their own until one is told to end."""
     wanted, port = port, _free_port(host, port)
     if port != wanted:
@@ -160,7 +179,8 @@ def _serve(ws: Workspace, *, host: str, port: int, browser: bool, with_worker: b
     ws.root.mkdir(parents=True, exist_ok=True)
     with _told_to_end() as stop:
         where = ("--workspace", ws.root, "--with-parent", os.getpid())
-        pages = _start("-m", "dashboard", "--host", host, "--port", port, *where)
+        names = [word for name in allowed for word in ("--allow-host", name)]
+        pages = _start("-m", "dashboard", "--host", host, "--port", port, *names, *where)
         own_worker: subprocess.Popen[bytes] | None = None
         try:
             shown = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::1", "::") else host

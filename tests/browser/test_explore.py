@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from dashboard import state
 from tests.browser.helpers import (
     AUDIO,
     LOOKS,
@@ -255,3 +256,17 @@ def test_themes_and_widths(page: Any, site: SimpleNamespace, request: pytest.Fix
             assert overflow(page) <= 0
             corner = pixels(page, "[data-testid=stApp]")[-4:, :4].mean()
             assert (corner < 90) == (look["color_scheme"] == "dark")
+
+
+def test_what_a_filter_hides_of_a_selection_is_not_counted_on_the_map(
+    page: Any, site: SimpleNamespace
+) -> None:
+    chosen = ["crow__take-002", "rain__take-000", "rain__take-001"]
+    sel = state.save_selection(site.root, "small", chosen)
+    open_map(page, link(site, "explore", space=TWO, sel=sel, class_="Rain"))
+    button = page.locator(".hsm-clear")
+    button.get_by_text("2 selected, 1 hidden").wait_for()
+    assert until(page, SELECTED, lambda found: found[0]) == [chosen[1:]] * 2
+    page.get_by_role("heading", name="Selection · 2 clips").wait_for()
+    button.click()
+    until(page, SELECTED, lambda found: found == [[], []])

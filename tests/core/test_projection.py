@@ -131,6 +131,19 @@ def test_few_points_and_degenerate_points_have_finite_maps(method, kind, n):
         np.testing.assert_array_equal(coords, project(X, "pca"))
 
 
+@pytest.mark.parametrize("power", [40, 80, 100, 120])
+@pytest.mark.parametrize("method", ["tsne", "umap"])
+def test_a_map_does_not_depend_on_the_unit_of_the_space(method, power):
+    X = np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32)
+    indices, distances = knn(X, 59, metric="euclidean")
+    # By a power of two, so that nothing is rounded otherwise.
+    scale = np.float32(2.0**power)
+    there = project(X * scale, method, neighbors=(indices, distances * float(scale)))
+    middle = 2.0 ** np.floor(np.log2(np.median(distances)))
+    here = project(X, method, neighbors=(indices, distances / middle))
+    np.testing.assert_array_equal(there, here)
+
+
 def test_few_points_lower_perplexity_and_neighbours():
     assert effective_parameters("tsne", 10_000)["perplexity"] == 30
     assert effective_parameters("tsne", 10_000)["k"] == 90

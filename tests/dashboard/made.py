@@ -587,8 +587,9 @@ def zero_shot(root: Path, *, sounds: bool = True, per_class: int = 6) -> Workspa
     rng = np.random.default_rng(5)
     d = 16
     middle = {group: 2 * rng.normal(size=d) for group in groups}
-    centre = {name: middle[group] + rng.normal(size=d) for name, group in classes.items()}
     labels = dataset.clips["label"]
+    named = zip(dict.fromkeys(labels), classes.values(), strict=True)
+    centre = {name: middle[group] + rng.normal(size=d) for name, group in named}
     for encoder in ("aisfx", "melstats"):
         spec = EmbedAudio(dataset=dataset.ref, encoder=encoder, identity=f"{encoder}/test")
         X = np.array([centre[name] for name in labels]) + 0.5 * rng.normal(size=(len(labels), d))

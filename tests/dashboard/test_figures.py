@@ -9,6 +9,7 @@ import pytest
 
 from dashboard import colours, data, figures, palette
 from dashboard.components import map as map_component
+from dashboard.figures._cells import robust_ends
 from dashboard.figures.maps import QualityCurves, quality_figure
 
 
@@ -106,9 +107,25 @@ def test_quality_curves_name_their_map_n_and_units() -> None:
 
 
 @pytest.mark.parametrize("values", [[np.nan, np.nan], [3.0, 3.0], [np.nan, 1.0], []])
-def test_number_range_is_never_empty(values: list[float]) -> None:
-    low, high = figures.number_range(np.array(values))
+def test_ends_of_a_scale_are_never_equal(values: list[float]) -> None:
+    low, high = robust_ends(np.array(values))
     assert low < high
+
+
+def test_one_number_far_away_does_not_take_the_whole_scale() -> None:
+    values = np.append(np.linspace(0, 1, 40), [1e6, np.nan])
+    assert robust_ends(values) == (0, 1)
+    shown = figures.Colour("number", "weight", values)
+    ids = np.arange(len(values)).astype(str)
+    figure = figures.map_figure(maps(len(values), 1), clip_ids=ids, colour=shown)
+    axis = figure.layout.coloraxis
+    assert (axis.cmin, axis.cmax) == (0, 1)
+    assert axis.colorbar.title.text == "weight<br>1 clip above the scale, up to 1,000,000"
+    # What is usual is not cut: a long tail of durations, and a column of two values.
+    usual = np.random.default_rng(0).gamma(2.0, 2.0, 500)
+    assert robust_ends(usual)[0] == usual.min()
+    assert robust_ends(np.repeat([44_100.0, 48_000.0], [58, 2])) == (44_100, 48_000)
+    assert figures.Colour("number", "s", np.linspace(1, 2, 9)).outside() == ""
 
 
 def test_payload_says_each_clip_once(shown: Any) -> None:

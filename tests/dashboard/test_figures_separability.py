@@ -59,6 +59,17 @@ def test_the_look_leaves_the_figure_as_it_is() -> None:
     assert found.layout.height == figure.layout.height
 
 
+def test_one_pair_far_away_does_not_take_the_whole_scale_of_distances() -> None:
+    names = [f"class {i}" for i in range(12)]
+    values = np.random.default_rng(0).uniform(0.2, 0.6, (12, 12))
+    values = (values + values.T) / 2
+    values[3, 8] = values[8, 3] = 900.0
+    figure = checked(figures.distance_figure(names, values, np.full((12, 12), 9), title="ratio"))
+    heat = figure.data[0]
+    assert heat.zmax < 1
+    assert heat.colorbar.title.text == "ratio<br>1 pair above the scale, up to 900"
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_clip_lies_in_the_row_of_its_class(theme: str) -> None:
     shown = by_class()

@@ -23,13 +23,14 @@ from core.retrieval import evaluate, search
 from dashboard import data, figures, listen, media, preferences, state
 from dashboard.views import _listen_blind as blind
 from dashboard.views import _listen_blind_queries as blind_queries
+from dashboard.views import _listen_compare as compare
 from jobs import inprocess, measures, uploads
 from jobs.encoders import trained
 from jobs.ratings import Query, Question, System, open_ratings
 from jobs.specs import EmbedAudio, EmbedQuery, from_json
 from jobs.workspace import Workspace
 from tests.dashboard import helpers
-from tests.dashboard.helpers import everything, press, showing
+from tests.dashboard.helpers import everything, press, showing, words
 
 run = partial(helpers.run, "listen")
 
@@ -295,6 +296,27 @@ def test_any_nonsense_in_the_url_is_no_error(shown: Workspace) -> None:
         app = run(**{**dict.fromkeys(names, "'; drop/../<b>"), "part": part})
         assert not app.error
     assert not run(part="blind", test="ffffffffffff", listener="x").error
+
+
+def test_an_upload_is_not_judged_by_the_class_of_the_clip_before_it(shown: Workspace) -> None:
+    app = run(query="rain__take-000", **{"class": "Rain"})
+    assert "of Rain to be found" in words(app)
+    app.segmented_control(key="listen.from").set_value("upload").run()
+    assert app.selectbox(key="listen.class").value == ""
+    assert "class" not in app.query_params
+    # One may be asked for all the same, and the clip has its own again.
+    app.selectbox(key="listen.class").set_value("Crow").run()
+    app.segmented_control(key="listen.from").set_value("clip").run()
+    assert app.selectbox(key="listen.class").value == "Rain"
+    assert app.selectbox(key="listen.query").value == "rain__take-000"
+
+
+def test_a_list_that_is_held_against_no_class_has_a_dash(shown: Workspace) -> None:
+    dataset = shown.dataset("small")
+    o = next(iter(listen.offered(shown, dataset).values()))
+    c = data.clips(dataset)
+    found = listen.ranked(o, dataset, "rain__take-000")
+    assert compare.column(c, "small", o, found, listen.judge(o, c, found, ""), {}).measure == "AP@15 –"
 
 
 def test_systems_that_cannot_embed_a_query_say_why(shown: Workspace) -> None:

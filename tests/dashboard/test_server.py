@@ -4,11 +4,18 @@ import json
 import socket
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
+from dashboard import __main__ as program
 from dashboard import pages, server
+from jobs import cli
+from jobs.cli import service
 
 FORBIDDEN = (
     "torch",
@@ -39,6 +46,54 @@ def test_a_port_in_use_is_one_sentence(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(server.ServerError, match=f"Port {port} on 127.0.0.1 is in use"):
             server.serve(tmp_path, port=port)
+
+
+def test_names_of_proxies_reach_the_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: dict[str, Any] = {}
+    monkeypatch.setattr(program, "serve", lambda root, **options: asked.update(options, root=root))
+    words = ["--workspace", str(tmp_path), "--host", "0.0.0.0", "--allow-host", "a.example"]
+    monkeypatch.setattr(sys, "argv", ["dashboard", *words, "--allow-host", "b.example"])
+    assert program.main() == 0
+    assert asked["host"] == "0.0.0.0"
+    assert asked["allowed_hosts"] == ["a.example", "b.example"]
+
+
+@pytest.mark.parametrize("given", [["--allow-host", "a.example", "--allow-host", "b"], []])
+def test_the_command_names_them_to_the_server(
+    given: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    started: list[tuple[object, ...]] = []
+
+    def start(*arguments: object) -> Any:
+        started.append(arguments)
+        raise typer.Exit(0)
+
+    monkeypatch.setattr(service, "_start", start)
+    if not given:
+        monkeypatch.setenv("HEARSPACE_ALLOW_HOSTS", "a.example b")
+    CliRunner().invoke(cli.app, ["serve", "--port", "8791", "--workspace", str(tmp_path), *given])
+    (arguments,) = started
+    assert [b for a, b in pairwise(arguments) if a == "--allow-host"] == ["a.example", "b"]
+
+
+def test_the_whole_application_refuses_other_names(tmp_path: Path) -> None:
+    code = f"""
+import sys
+from pathlib import Path
+from starlette.testclient import TestClient
+from dashboard import server
+app = server.application(Path({str(tmp_path)!r}), allowed_hosts=["lab.example"])
+with TestClient(app, base_url="http://localhost:8501") as asked:
+    for path in ("/", "/explore", "/_stcore/health", "/_stcore/host-config", "/assets/run", "/static/none"):
+        for host in ("localhost:8501", "lab.example", "evil.example"):
+            answer = asked.get(path, headers={{"Host": host}})
+            print(path, host, answer.status_code == 403, answer.headers["x-content-type-options"])
+"""
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    rows = [line.split() for line in out.splitlines() if line.startswith("/")]
+    assert len(rows) == 18
+    assert all((refused == "True") == (host == "evil.example") for _, host, refused, _ in rows)
+    assert {kind for *_, kind in rows} == {"nosniff"}
 
 
 def test_options_are_known_to_streamlit() -> None:

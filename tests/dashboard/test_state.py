@@ -141,6 +141,119 @@ def test_the_first_url_sent_again_does_not_win() -> None:
     assert draw(session, Query({"perplexity": ["7"]}))[0]["perplexity"] == 8
 
 
+# -- from page to page --------------------------------------------------------------------------------------
+
+
+def explore(session: dict[str, Any], query: Query) -> dict[str, Any]:
+    view = state.View("explore", session, query)
+    found = {
+        "dataset": view.choice("dataset", ["esc10", "small"], "esc10"),
+        "space": view.many("space", ["a", "b", "c"], ["a"], most=4),
+        "clip": view.text("clip", check=lambda v: v.startswith("clip") and view_of(session) == "small"),
+    }
+    view.write()
+    return found | {"notes": view.notes}
+
+
+def view_of(session: dict[str, Any]) -> Any:
+    return session["explore.dataset"]
+
+
+def measure(session: dict[str, Any], query: Query, spaces: str = "a b c") -> dict[str, Any]:
+    view = state.View("measure", session, query)
+    found = {
+        "dataset": view.choice("dataset", ["esc10", "small"], "esc10"),
+        "space": view.choice("space", spaces.split(), "a"),
+    }
+    view.write()
+    return found | {"notes": view.notes}
+
+
+def listen(session: dict[str, Any], query: Query) -> dict[str, Any]:
+    view = state.View("listen", session, query)
+    found = {
+        "dataset": view.choice("dataset", ["esc10", "small"], "esc10"),
+        "system": view.many("system", ["a", "b", "c", "a~x"], ["a", "b"], most=4, least=2),
+        "query": view.text("query", check=lambda v: v.startswith("clip")),
+    }
+    view.write()
+    return found | {"notes": view.notes}
+
+
+LINK = {"dataset": ["small"], "space": ["c"], "clip": ["clip 7"]}
+
+
+def test_dataset_space_and_clip_go_along_to_the_next_page() -> None:
+    session: dict[str, Any] = {}
+    explore(session, Query(LINK))
+    query = Query()
+    assert measure(session, query) == {"dataset": "small", "space": "c", "notes": []}
+    assert query == {"dataset": ["small"], "space": ["c"]}
+    # Something to compare with stands beside it.
+    found = listen(session, Query())
+    assert found == {"dataset": "small", "system": ["c", "a"], "query": "clip 7", "notes": []}
+
+
+def test_what_was_changed_meanwhile_goes_back_with_the_reader() -> None:
+    session: dict[str, Any] = {}
+    explore(session, Query(LINK | {"space": ["a", "b"]}))
+    query = Query()
+    measure(session, query)
+    # Both were seen side by side; one of them is no reason to leave the other.
+    assert explore(session, Query())["space"] == ["a", "b"]
+    measure(session, query)
+    session["measure.space"] = "c"
+    measure(session, query)
+    assert explore(session, Query())["space"] == ["c"]
+
+
+def test_a_clip_of_another_dataset_does_not_go_along() -> None:
+    session: dict[str, Any] = {}
+    explore(session, Query(LINK))
+    query = Query()
+    measure(session, query)
+    session["measure.dataset"] = "esc10"
+    measure(session, query)
+    assert "clip" not in session["carried"]
+    assert explore(session, Query()) == {"dataset": "esc10", "space": ["c"], "clip": "", "notes": []}
+
+
+def test_what_does_not_fit_the_page_is_left_without_a_word() -> None:
+    session: dict[str, Any] = {}
+    explore(session, Query(LINK))
+    assert measure(session, Query(), spaces="a b") == {"dataset": "small", "space": "a", "notes": []}
+
+
+def test_a_link_says_all_there_is_to_say() -> None:
+    session: dict[str, Any] = {}
+    explore(session, Query(LINK))
+    assert measure(session, Query({"dataset": ["esc10"]})) == {"dataset": "esc10", "space": "a", "notes": []}
+    # A button within the dashboard leaves the rest as it is.
+    explore(session, Query(LINK))
+    session["arrived"] = "measure"
+    assert measure(session, Query({"dataset": ["small"]}))["space"] == "c"
+
+
+def test_many_spaces_that_nobody_chose_do_not_go_along() -> None:
+    session: dict[str, Any] = {}
+    listen(session, Query())
+    assert explore(session, Query())["space"] == ["a"]
+    session = {}
+    listen(session, Query({"system": ["b", "c"]}))
+    assert explore(session, Query())["space"] == ["b", "c"]
+
+
+def test_a_page_left_and_come_back_to_at_once_is_what_it_was() -> None:
+    session: dict[str, Any] = {}
+    query = Query()
+    draw(session, query)
+    session["page.find"] = "dog"
+    draw(session, query)
+    for name in [k for k in session if k.startswith("page.")]:
+        del session[name]
+    assert draw(session, Query())[0]["find"] == "dog"
+
+
 def test_selections_are_kept_by_content(tmp_path: Path) -> None:
     name = state.save_selection(tmp_path, "small", ["b", "a"])
     assert name == state.save_selection(tmp_path, "small", ["a", "b", "a"])

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import errors, results
+from dashboard import errors, results, state
 from jobs import inprocess
 from jobs.encoders import trained
 from jobs.specs import EmbedAudio, MapQuality, Neighbors, Project
@@ -75,6 +75,19 @@ def test_explore_begins_with_a_space_that_has_a_map(made: Any, fresh: Workspace,
     assert chosen.multiselect(key="explore.space").value == ["aisfx"]
     chosen.run()
     assert chosen.multiselect(key="explore.space").value == ["aisfx"]
+
+
+def test_a_filter_hides_clips_of_a_selection_and_says_so(shown: Workspace) -> None:
+    chosen = ["rain__take-000", "rain__take-001", "crow__take-002"]
+    sel = state.save_selection(shown.root, "small", chosen)
+    assert "Selection · 3 clips" in words(run("explore", sel=sel))
+    said = words(run("explore", sel=sel, **{"class": "Rain"}))
+    assert "Selection · 2 clips" in said
+    assert "Rain 2 · 1 more clip hidden by the filter" in said
+    assert "Crow" not in said
+    none = words(run("explore", sel=sel, **{"class": "Chainsaw"}))
+    assert "Selection · 0 clips" in none
+    assert "none of them passes the filter · 3 more clips hidden by the filter" in none
 
 
 def test_home_measures_a_space_that_lacks_its_neighbours(made: Any, fresh: Workspace, tmp_path: Path) -> None:

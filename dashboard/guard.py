@@ -1,0 +1,209 @@
+"""Who may ask the server: only pages of its own, under names that are its own.
+
+A page elsewhere could otherwise read sounds and talk to the dashboard through the reader's browser: by a name
+of its own that it lets point to 127.0.0.1 (DNS rebinding), by a websocket, which browsers open to anybody,
+or by showing the dashboard in a frame. So the name that was asked for (``Host``) and the page that asks
+(``Origin``, ``Sec-Fetch-Site``) are checked before any route, Streamlit's as well, and every answer carries
+headers that keep browsers from framing it, guessing its type or running what is not ours.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import ipaddress
+import re
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_ANY_ADDRESS = ("", "0.0.0.0", "::")
+_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """Names under which the server may be asked for.
+
+    Attributes
+    ----------
+    names : frozenset of str
+        In lower case, besides the loopback's.
+    addresses : bool
+        Whether any IP address may be asked for: an address cannot be made to point elsewhere.
+    further : frozenset of str
+        Names of proxies in front of the server, whose pages may ask though the server is called otherwise.
+    """
+
+    names: frozenset[str] = frozenset()
+    addresses: bool = False
+    further: frozenset[str] = frozenset()
+
+    def allows(self, name: str) -> bool:
+        """True if the server may be asked for under this name."""
+        try:
+            address = ipaddress.ip_address(name)
+        except ValueError:
+            return name == "localhost" or name.endswith(".localhost") or name in self.names | self.further
+        return address.is_loopback or self.addresses or name in self.names | self.further
+
+
+def hosts_of(host: str, further: Iterable[str] = ()) -> Hosts:
+    """Return the names of a server that listens on `host`.
+
+    Parameters
+    ----------
+    host : str
+        Name or address; ``0.0.0.0`` and ``::`` are all addresses of the machine, which then may be asked for
+        by any of them and by its own name.
+    further : iterable of str
+        More names, such as those of a reverse proxy.
+
+    Examples
+    --------
+    >>> hosts_of("127.0.0.1").allows("localhost"), hosts_of("127.0.0.1").allows("evil.example")
+    (True, False)
+    """
+    more = frozenset(name.strip().lower().rstrip(".") for name in further if name.strip())
+    if host in _ANY_ADDRESS:
+        own = socket.gethostname().lower()
+        return Hosts(frozenset({own, f"{own.partition('.')[0]}.local", socket.getfqdn().lower()}), True, more)
+    return Hosts(frozenset({host.lower().rstrip(".")}), False, more)
+
+
+class Guard:
+    """ASGI middleware that refuses what is not asked for by a page of the server's own.
+
+    Parameters
+    ----------
+    app : ASGI application
+    hosts : Hosts
+    scripts : sequence of str
+        Scripts written into the page itself, which may run.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Hosts, scripts: Iterable[str] = ()) -> None:
+        self._app, self._hosts = app, hosts
+        self._scripts = tuple(map(_hash, scripts))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            return await self._app(scope, receive, send)
+        headers = Headers(scope=scope)
+        host = headers.get("host", "")
+        refused = self._refused(headers, host, scope)
+        if refused:
+            return await _refuse(refused, scope, receive, send)
+        if origin := headers.get("origin"):
+            # Behind a proxy that gives the server its own name, the page's is the one that counts.
+            host = urlsplit(origin).netloc
+            _set(scope, "host", host)
+        if scope["type"] == "websocket":
+            return await self._app(scope, receive, send)
+
+        policy = _policy(host, self._scripts)
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                found = MutableHeaders(scope=message)
+                found["Content-Security-Policy"] = policy
+                found["X-Content-Type-Options"] = "nosniff"
+                # For browsers that do not know frame-ancestors.
+                found["X-Frame-Options"] = "SAMEORIGIN"
+                found["Cross-Origin-Resource-Policy"] = "same-origin"
+            await send(message)
+
+        await self._app(scope, receive, answer)
+
+    def _refused(self, headers: Headers, host: str, scope: Scope) -> str:
+        """Say why a request is refused, "" where it is not."""
+        if not self._hosts.allows(_name(host)):
+            return (
+                "This server is not called so. Ask for it as localhost, or allow the name with "
+                "--allow-host when starting hearspace."
+            )
+        origin = headers.get("origin")
+        if origin is not None:
+            ours = _place(origin) == _place(f"{scope['scheme']}://{host}")
+            if not ours and _place(origin)[0] not in self._hosts.further:
+                return "Only pages of this server may ask it."
+        elif (
+            headers.get("sec-fetch-site") in ("cross-site", "same-site")
+            and headers.get("sec-fetch-mode") != "navigate"
+        ):
+            return "Only pages of this server may ask it."
+        return ""
+
+
+def inline_scripts(page: str) -> list[str]:
+    """Return the scripts that stand in the text of a page."""
+    return re.findall(r"<script>(.*?)</script>", page, flags=re.DOTALL)
+
+
+async def _refuse(why: str, scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close", "code": 1008, "reason": why[:120]})
+        return
+    await PlainTextResponse(why, 403, {"X-Content-Type-Options": "nosniff"})(scope, receive, send)
+
+
+def _name(netloc: str) -> str:
+    """Return the name of ``name:port`` in lower case, "" for what is none."""
+    try:
+        return (urlsplit(f"//{netloc}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def _place(url: str) -> tuple[str, int | None]:
+    """Return host and port of an address; a page of http may not differ from the one of https by that alone.
+
+    A proxy that speaks https to the browser speaks http to the server: the scheme says nothing.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return "", -1
+    return (parts.hostname or "").rstrip("."), None if port in (None, _PORTS.get(parts.scheme)) else port
+
+
+def _set(scope: Scope, name: str, value: str) -> None:
+    kept: list[Any] = [(k, v) for k, v in scope["headers"] if k.lower() != name.encode()]
+    scope["headers"] = [*kept, (name.encode(), value.encode("latin-1"))]
+
+
+def _hash(script: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
+
+def _policy(host: str, scripts: Iterable[str]) -> str:
+    """Return what a page may load and run.
+
+    Components come as blobs, Plotly makes the functions that draw by WebGL as it needs them, and Streamlit
+    writes its styles into the page. Some browsers do not count websockets to the page's own server as 'self'.
+    """
+    place = host if re.fullmatch(r"[\w.\-\[\]:]+", host) else ""
+    return "; ".join(
+        [
+            "default-src 'self'",
+            f"script-src 'self' blob: 'unsafe-eval' {' '.join(scripts)}".rstrip(),
+            "style-src 'self' 'unsafe-inline'",
+            "img-src 'self' data: blob:",
+            "media-src 'self' data: blob:",
+            "font-src 'self' data:",
+            f"connect-src 'self' data: blob:{f' ws://{place} wss://{place}' if place else ''}",
+            "worker-src 'self' blob:",
+            "object-src 'none'",
+            "base-uri 'self'",
+            "form-action 'self'",
+            "frame-ancestors 'self'",
+        ]
+    )
