@@ -335,6 +335,7 @@ def train_towers(
         recipe or ContrastiveRecipe(),
         dim=d,
         hidden=2 * d,
+        projector="mlp",
         frozen_epochs=0,
         tune_text=False,
         sample_rate=d,
