@@ -250,6 +250,12 @@ def composition(c: Clips, ids: list[str], most: int = 6) -> str:
     return " · ".join(parts)
 
 
+def selection(c: Clips, ids: list[str], hidden: int) -> str:
+    """Say which classes the clips of a selection are of that are shown, and how many a filter hides."""
+    words = composition(c, ids) if ids else "none of them passes the filter"
+    return words + (f" · {numbers.count(hidden, 'more clip')} hidden by the filter" if hidden else "")
+
+
 def same_class(c: Clips, clip: str, others: list[str]) -> str:
     """Say how many of the others are of the clip's class."""
     classes = class_of_each(c)

@@ -263,7 +263,8 @@ class Film:
     Attributes
     ----------
     content : bytes
-    clips : int
+    ids : frozenset of str
+        The clips on the map.
     held : int
         Of these, clips that the models were not trained on.
     epochs : list of int
@@ -272,7 +273,7 @@ class Film:
     """
 
     content: bytes
-    clips: int
+    ids: frozenset[str]
     held: int
     epochs: list[int]
     explained: list[str]
@@ -302,7 +303,7 @@ def film(found: Result, c: Clips, settings: Sequence[str], *, held: bool) -> Fil
         rows = np.flatnonzero((at >= 0) & (fresh | (not held)))
         told = _explained(found, settings)
         if not len(rows):
-            return Film(b"", 0, 0, epochs, told)
+            return Film(b"", frozenset(), 0, epochs, told)
         ids = c.ids[at[rows]]
         maps: list[Map] = []
         moving: list[np.ndarray | None] = []
@@ -336,7 +337,7 @@ def film(found: Result, c: Clips, settings: Sequence[str], *, held: bool) -> Fil
             colours=[shown],
             frames=frames,
         )
-        return Film(content, len(rows), int(fresh[rows].sum()), epochs, told)
+        return Film(content, frozenset(map(str, ids)), int(fresh[rows].sum()), epochs, told)
 
     start = _start(found)
     return once(("losses-film", found.spec.key, c.key, tuple(settings), held, start is None), make)

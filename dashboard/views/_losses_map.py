@@ -51,7 +51,7 @@ def show(
         st.info("Choose a setting to see what it makes of the space.", icon=":material/info:")
         return
     shown = loss_spaces.film(found, c, settings, held=which == "held")
-    if not shown.clips:
+    if not shown.ids:
         st.info(
             "None of the clips that are kept is held out; choose all that are kept.", icon=":material/info:"
         )
@@ -77,19 +77,19 @@ def show(
     share = ", ".join(f"{name} {axes}" for name, axes in zip(settings, shown.explained, strict=True))
     ring = f" Thin rings: its {_NEAR} nearest with {ui.plain(settings[0])}." if clip else ""
     ui.reading(
-        f"{numbers.count(shown.clips, 'clip')}, {shown.held:,} of them held out, as the model of the first "
-        "seed and fold lays them out. **Move the slider**, or press ▶, and the space organises itself: all "
-        "epochs are drawn on the two main axes of the last one (PCA of directions, Pearson 1901), so points "
-        f"move and axes do not. These hold of the variance: {ui.plain(share)}; classes that fall together "
-        "here may be apart in other directions. Clips that were learned from gather first; the held-out ones "
-        "show what a new sound would meet. Click a point to hear it, draw with Lasso or Box or click a class "
-        f"to select in all maps.{ring} What the losses ask for: Almudévar et al., *Angular distance "
+        f"{numbers.count(len(shown.ids), 'clip')}, {shown.held:,} of them held out, as the model of the "
+        "first seed and fold lays them out. **Move the slider**, or press ▶, and the space organises itself: "
+        "all epochs are drawn on the two main axes of the last one (PCA of directions, Pearson 1901), so "
+        f"points move and axes do not. These hold of the variance: {ui.plain(share)}; classes that fall "
+        "together here may be apart in other directions. Clips that were learned from gather first; the "
+        "held-out ones show what a new sound would meet. Click a point to hear it, draw with Lasso or Box or "
+        f"click a class to select in all maps.{ring} What the losses ask for: Almudévar et al., *Angular distance "
         "distribution loss for audio classification*, section 3.2."
     )
     if clip:
         _nearest(dataset, c, found, settings, clip)
     if selection:
-        _list(workspace, dataset, c, selection, clip, file)
+        _list(dataset, c, _selected(workspace, dataset, c, selection), shown.ids, clip, file)
 
 
 def _nearest(dataset: Dataset, c: Clips, found: Result, settings: list[str], clip: str) -> None:
@@ -118,9 +118,12 @@ def _nearest(dataset: Dataset, c: Clips, found: Result, settings: list[str], cli
             )
 
 
-def _list(workspace: Workspace, dataset: Dataset, c: Clips, selection: str, clip: str, file: str) -> None:
-    ids = data.in_order(c, _selected(workspace, dataset, c, selection))
-    st.markdown(f"**Selection · {numbers.count(len(ids), 'clip')}** · {ui.plain(data.composition(c, ids))}")
+def _list(
+    dataset: Dataset, c: Clips, selected: list[str], shown: frozenset[str], clip: str, file: str
+) -> None:
+    ids = data.in_order(c, [i for i in selected if i in shown])
+    said = data.selection(c, ids, len(selected) - len(ids))
+    st.markdown(f"**Selection · {numbers.count(len(ids), 'clip')}** · {ui.plain(said)}")
     with st.container(horizontal=True):
         st.download_button(
             "CSV of these clips",

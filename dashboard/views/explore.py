@@ -246,13 +246,9 @@ def _list(workspace: Workspace, chosen: Choices, selection: str, clip: str) -> N
     c = chosen.clips
     selected = _selected(workspace, chosen, selection)
     ids = [i for i in selected if chosen.shown[c.row[i]]]
-    hidden = len(selected) - len(ids)
     if selected:
         st.subheader(f"Selection · {numbers.count(len(ids), 'clip')}", anchor=False)
-        parts = [data.composition(c, ids) if ids else "none of them passes the filter"]
-        if hidden:
-            parts.append(f"{numbers.count(hidden, 'more clip')} hidden by the filter")
-        st.caption(ui.plain(" · ".join(parts)))
+        st.caption(ui.plain(data.selection(c, ids, len(selected) - len(ids))))
     else:
         ids = [str(i) for i in c.ids[chosen.shown]]
         st.subheader(f"Clips · {len(ids):,}", anchor=False)

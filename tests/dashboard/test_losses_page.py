@@ -15,7 +15,7 @@ from scipy import stats
 from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
 
-from dashboard import data, loss_numbers, loss_spaces, losses, memory
+from dashboard import data, loss_numbers, loss_spaces, losses, memory, state
 from dashboard.loss_spaces import BEFORE
 from dashboard.losses import Result
 from jobs import inprocess, live
@@ -191,6 +191,16 @@ def test_what_is_near_a_clip_before_and_after(shown: Workspace) -> None:
     assert loss_spaces.near(found, c, ALL, "not there", 5) == []
 
 
+def test_clips_of_a_selection_that_are_not_on_the_map_are_not_counted(shown: Workspace) -> None:
+    c = data.clips(shown.dataset("small"))
+    sel = state.save_selection(shown.root, "small", c.ids.tolist())
+    held = loss_spaces.film(of(shown), c, ["cross-entropy"], held=True).ids
+    assert 0 < len(held) < c.n
+    said = words(run(sel=sel, clips="held"))
+    assert f"Selection · {len(held)} clips" in said
+    assert f"{c.n - len(held)} more clips hidden by the filter" in said
+
+
 def test_the_map_moves_through_the_kept_epochs(shown: Workspace) -> None:
     found = of(shown)
     c = data.clips(shown.dataset("small"))
@@ -199,7 +209,7 @@ def test_the_map_moves_through_the_kept_epochs(shown: Workspace) -> None:
     artifact = shown.cache.open(found.spec.key)
     kept = artifact.table("kept_clips").to_pandas()
     assert content["ids"] == kept["clip_id"].tolist()
-    assert film.clips == 60
+    assert len(film.ids) == 60
     assert film.held == int(kept["held"].sum())
     xy = content["frames"]["xy"]
     assert xy[0] is None  # the frozen space stands still
