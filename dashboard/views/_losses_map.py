@@ -83,8 +83,8 @@ def show(
         f"points move and axes do not. These hold of the variance: {ui.plain(share)}; classes that fall "
         "together here may be apart in other directions. Clips that were learned from gather first; the "
         "held-out ones show what a new sound would meet. Click a point to hear it, draw with Lasso or Box or "
-        f"click a class to select in all maps.{ring} What the losses ask for: Almudévar et al., *Angular distance "
-        "distribution loss for audio classification*, section 3.2."
+        f"click a class to select in all maps.{ring} What the losses ask for: Almudévar et al., *Angular "
+        "distance distribution loss for audio classification*, section 3.2."
     )
     if clip:
         _nearest(dataset, c, found, settings, clip)
