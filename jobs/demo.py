@@ -23,7 +23,7 @@ ZERO_SHOT = "aisfx"
 LEARNING_RATE = 0.01
 #: The model on whose space heads are trained with several losses.
 LOSSES = "aisfx"
-#: How contrastive models are trained: somewhat smaller than usual, to be done in two minutes on two cores.
+#: How contrastive models are trained: somewhat smaller than usual, to take six minutes on two cores.
 CONTRASTIVE: dict[str, Any] = {"seconds": 1.5, "n_mels": 40, "pretrain_epochs": 20}
 #: Maps of every model; the first of each comes before the second of any.
 METHODS = ("tsne", "umap", "pca")
