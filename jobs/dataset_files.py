@@ -27,7 +27,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _AT_WORK = 600
 #: Tables that a dataset has, or may have, and columns without which they are of no use.
 TABLES = {
-    "clips": {"clip_id", "path", "label", "fold", "duration"},
+    "clips": {"clip_id", "path", "label"},
     "classes": {"label", "family"},
     "report": {"path", "status", "reason"},
     "captions": {"clip_id", "caption"},
