@@ -191,8 +191,8 @@ def _asked(
         settings["domain_threshold"] = float(
             e.number_input("Least cosine of caption and class", -1.0, 1.0, step=0.05, key=view.key("domain"))
         )
-    view.number("seeds", 1, 20, CuratedTraining.n_seeds)
-    settings["n_seeds"] = int(f.number_input("Trainings of each kind", 1, 20, key=view.key("seeds")))
+    view.number("repeats", 1, 20, CuratedTraining.n_seeds)
+    settings["n_seeds"] = int(f.number_input("Trainings of each kind", 1, 20, key=view.key("repeats")))
     return contrastive.curated_training(dataset, models[model], captions=captions, **settings)
 
 

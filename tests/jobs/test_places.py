@@ -38,6 +38,10 @@ def umask() -> Iterator[Callable[[int], object]]:
     os.umask(before)
 
 
+def sound(folder: Path) -> bytes:
+    return min(folder.rglob("*.wav")).read_bytes()
+
+
 def fill(place: Path) -> Workspace:
     """Write something of every kind into a workspace."""
     workspace, root = Workspace.open(place / "workspace"), write_tones(place / "sounds", n_clips=4)
@@ -45,7 +49,7 @@ def fill(place: Path) -> Workspace:
         found = import_dataset("folder", root, options={})
         dataset = workspace.add_dataset("tones", found, adapter="folder", root=root)
     assert run(workspace, EmbedAudio(dataset=dataset.ref, encoder="melstats")).state == "done"
-    uploads.save(workspace.root, "x.wav", b"RIFF")
+    uploads.save(workspace.root, "x.wav", sound(root))
     workspace.cache.list()
     note(workspace)
     return workspace
@@ -245,7 +249,7 @@ def test_a_full_disk_is_said_by_import_upload_export_and_ratings(
         assert says_all(refused(["export", "tones", "melstats", tmp_path / "out.csv"]), tmp_path)
         assert says_all(refused(["embed", "tones", "random-cnn", "-b"]), root / "jobs")
         with pytest.raises(NoSpace) as caught:
-            uploads.save(root, "x.wav", b"RIFF")
+            uploads.save(root, "x.wav", sound(dataset.root))
         assert says_all(str(caught.value), root / "uploads")
     assert not (tmp_path / "out.csv").exists()
     assert [d.name for d in workspace.datasets()] == ["tones"]
