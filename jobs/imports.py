@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 import time
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -21,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jobs.embedding_files import BLOCK, EmbeddingsError, Staged, stage
+from jobs.embedding_files import Staged, stage
+from jobs.embedding_parts import BLOCK, EmbeddingsError
 from jobs.encoders import Card, imported
 from jobs.specs import EmbedAudio
 
@@ -195,7 +197,7 @@ def _match(
                 f"{dataset.name} has {len(clips):,} clips; give the names, one a line, by --ids FILE."
             )
         return list(range(len(clips))), []
-    paths = [str(p) for p in dataset.clips["path"]]
+    paths = [_tidy(str(p), dataset.root) for p in dataset.clips["path"]]
     given = [_tidy(id, dataset.root) for id in staged.ids]
     rows = _by_name(given, clips, paths)
     twice = [i for i, times in Counter(r for r in rows if r is not None).items() if times > 1]
@@ -217,7 +219,7 @@ def _by_name(given: list[str], clips: list[str], paths: list[str]) -> list[int |
     exact = {path: i for i, path in enumerate(paths)} | {clip: i for i, clip in enumerate(clips)}
     rows = [exact.get(name) for name in given]
     taken = {row for row in rows if row is not None}
-    for key in (os.path.basename, _stem):
+    for key in (os.path.basename, _stem, _folded_stem):
         # A name that several clips have, or that different names in the file come down to, says nothing.
         names = _unique((key(path), i) for i, path in enumerate(paths) if i not in taken)
         left = {name for name, row in zip(given, rows, strict=True) if row is None}
@@ -242,8 +244,13 @@ def _stem(path: str) -> str:
     return os.path.splitext(os.path.basename(path))[0]
 
 
+def _folded_stem(path: str) -> str:
+    return _stem(path).casefold()
+
+
 def _tidy(name: str, root: Path) -> str:
-    name = name.strip().replace("\\", "/")
+    # macOS takes letters and their accents apart, other systems do not.
+    name = unicodedata.normalize("NFC", name.strip().replace("\\", "/"))
     return name.removeprefix(f"{root.as_posix()}/").removeprefix("./")
 
 
