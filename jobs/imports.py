@@ -122,27 +122,62 @@ def import_embeddings(
             raise EmbeddingsError(
                 f"None of the embeddings in {path} can be used; the first clip, {first}: {excluded[first]}."
             )
-        order = np.array([row for _, row in chosen], np.int64)
-        kept = [clips[at] for at, _ in chosen]
-        identity = f"{imported.NAME}/{imported.VERSION}:{name}#{_fingerprint(staged, order, kept, excluded)}"
-        spec = EmbedAudio(dataset=dataset.ref, encoder=f"{imported.NAME}:{name}", identity=identity)
-        if card is not None and workspace.cache.contains(spec.key):
-            workspace.cache.delete(spec.key)  # the same vectors, about which something else is known now
-        if not workspace.cache.contains(spec.key):
-            _store(workspace, spec, staged, order, kept, excluded, card or Card(), started)
-    before = imported.meanings(workspace.root, dataset.fingerprint).get(spec.encoder)
-    meaning = imported.Meaning(identity, spec.key, str(path.absolute()), time.time())
-    imported.remember(workspace.root, dataset.fingerprint, name, meaning)
+        before = imported.meanings(workspace.root, dataset.fingerprint).get(f"{imported.NAME}:{name}")
+        source = str(path.absolute())
+        spec = keep_space(workspace, dataset, name, staged, chosen, excluded, card, source, started)
+    order = [row for _, row in chosen]
     return Report(
         spec,
-        len(kept),
+        len(chosen),
         staged.vectors.shape[1],
         None if staged.frames is None else int(np.diff(staged.offsets)[order].sum()),
         excluded,
         unknown,
         staged.notes,
-        before is not None and before.identity != identity,
+        before is not None and before.identity != spec.identity,
     )
+
+
+def keep_space(
+    workspace: Workspace,
+    dataset: Dataset,
+    name: str,
+    staged: Staged,
+    chosen: list[tuple[int, int]],
+    excluded: dict[str, str],
+    card: Card | None,
+    source: str,
+    started: float,
+) -> EmbedAudio:
+    """Store embeddings as a space of a dataset and let the name stand for it; returns its spec.
+
+    Parameters
+    ----------
+    workspace, dataset, name, card
+        As of `import_embeddings`.
+    staged : Staged
+        The embeddings.
+    chosen : list of pairs of int
+        The row in the clip table, and the row in `staged`.
+    excluded : dict of str to str
+        Clips that are left out, and why.
+    source : str
+        Where the embeddings came from.
+    started : float
+        When the work began, by `time.monotonic`.
+    """
+    order = np.array([row for _, row in chosen], np.int64)
+    ids = dataset.clips["clip_id"]
+    kept = [str(ids.iloc[at]) for at, _ in chosen]
+    identity = f"{imported.NAME}/{imported.VERSION}:{name}#{_fingerprint(staged, order, kept, excluded)}"
+    spec = EmbedAudio(dataset=dataset.ref, encoder=f"{imported.NAME}:{name}", identity=identity)
+    if card is not None and workspace.cache.contains(spec.key):
+        workspace.cache.delete(spec.key)  # the same vectors, about which something else is known now
+    if not workspace.cache.contains(spec.key):
+        _store(workspace, spec, staged, order, kept, excluded, card or Card(), started)
+    meaning = imported.Meaning(identity, spec.key, source, time.time())
+    imported.remember(workspace.root, dataset.fingerprint, name, meaning)
+    return spec
 
 
 def _sweep(home: Path) -> None:

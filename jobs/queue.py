@@ -13,8 +13,9 @@ import re
 import shutil
 import socket
 import time
+from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -104,6 +105,7 @@ class Queue:
         with self._lock():
             job = self.get(spec.key)
             if job is not None and job.active:
+                self._also(job, spec)
                 return
             folder = self.folder(spec.key)
             write_json(
@@ -118,6 +120,13 @@ class Queue:
             for name in ("progress.json", "heartbeat", "cancel"):
                 (folder / name).unlink(missing_ok=True)
             self._write_state(spec.key, {"state": "queued", "created": time.time(), "attempts": 0})
+
+    def _also(self, job: Job, spec: Spec) -> None:
+        """Name an active job by what it is asked for now, too: another dataset has the same sounds."""
+        path = self.folder(job.key) / "spec.json"
+        asked = read_json(path)
+        if asked is not None and spec.title not in asked["title"]:
+            write_json(path, asked | {"title": f"{asked['title']} (also: {spec.title})"}, durable=True)
 
     def retry(self, key: str) -> Job:
         """Queue a job again, with those of its inputs that are missing.
@@ -155,6 +164,12 @@ class Queue:
         except FileNotFoundError:
             return []
         found = [job for job in map(self.get, names) if job is not None]
+        # Jobs on other sounds, labels or weights can have one title; their keys tell them apart.
+        times = Counter(job.title for job in found)
+        found = [
+            replace(job, title=f"{job.title} · {job.key[:6]}") if times[job.title] > 1 else job
+            for job in found
+        ]
         return sorted(found, key=lambda j: (j.created, j.key), reverse=True)
 
     def get(self, key: str) -> Job | None:

@@ -10,7 +10,16 @@ import pandas as pd
 import typer
 
 from jobs import encoders
-from jobs.cli.common import JsonOption, WorkspaceOption, compute, open_workspace, say, show, space_of
+from jobs.cli.common import (
+    JsonOption,
+    WorkspaceOption,
+    compute,
+    in_folder,
+    open_workspace,
+    say,
+    show,
+    space_of,
+)
 from jobs.cli.train import DatasetArgument
 from jobs.specs import SpecError
 from jobs.text_files import read_texts
@@ -58,6 +67,8 @@ def curate(
     from core.curation import curate_specific, curate_unspecific
 
     ws = open_workspace(workspace)
+    if out is not None:
+        in_folder(out)
     ds = ws.dataset(dataset)
     if not texts.is_file():
         raise SpecError(f"There is no file {texts}; give a list of texts.")

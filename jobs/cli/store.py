@@ -8,7 +8,17 @@ from typing import Annotated, Any
 
 import typer
 
-from jobs.cli.common import FAILED, JsonOption, WorkspaceOption, open_workspace, say, show, size, space_of
+from jobs.cli.common import (
+    FAILED,
+    JsonOption,
+    WorkspaceOption,
+    open_workspace,
+    say,
+    show,
+    size,
+    space_of,
+    writable,
+)
 from jobs.specs import SpecError, from_json
 from jobs.workspace import WorkspaceError
 
@@ -139,7 +149,7 @@ def export(
 
     Example: `hearspace export esc10 aisfx esc10-aisfx.npz`
 
-    Exit status: 0, or 2 where the space is not there yet or the target exists.
+    Exit status: 0, or 2 where the space is not there yet, the target exists or its folder does not.
     """
     import numpy as np
     import pandas as pd
@@ -151,8 +161,7 @@ def export(
         raise SpecError(
             f"{dataset} is not embedded with {encoder} yet; `hearspace embed {dataset} {encoder}` does it."
         )
-    if target.exists():
-        raise SpecError(f"{target} exists; give another name or remove it first.")
+    writable(target)
     kind = target.suffix.lower()
     if kind not in (".npz", ".csv", ".parquet", ".zip", ""):
         raise SpecError(f"{target.suffix} files are not written; use .npz, .csv, .parquet, .zip or a folder.")

@@ -160,8 +160,12 @@ class EmbedQuery(Spec):
 
     @property
     def title(self) -> str:
-        what = f"“{self.text[:40]}{'…' * (len(self.text) > 40)}”" if self.text else "an uploaded sound"
-        return f"embed {what} with {self.encoder}"
+        what = (
+            f"“{self.text[:40]}{'…' * (len(self.text) > 40)}”"
+            if self.text
+            else f"the uploaded sound {self.upload[:6]}"
+        )
+        return f"embed {what} with {encoders.short(self.encoder)}"
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
@@ -170,4 +174,4 @@ def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
 
 
 def _where(embedding: EmbedAudio, by: str) -> str:
-    return f"in {embedding.dataset.name} · {embedding.encoder}" + (" by family" if by == "family" else "")
+    return f"in {embedding.dataset.name} · {embedding.model}" + (" by family" if by == "family" else "")
