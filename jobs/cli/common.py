@@ -48,13 +48,16 @@ def open_workspace(path: Path | None) -> Workspace:
 def space_of(workspace: Workspace, dataset: Dataset, encoder: str) -> EmbedAudio:
     """Return a space of a dataset by its encoder, or by the name of one that was trained here.
 
+    The model of a space that is there may be called by its folder's last name.
+
     Raises
     ------
     SpecError
         For a trained space that is not there; and what `EmbedAudio` says of an encoder.
     """
     if not encoder.startswith(f"{trained.NAME}:"):
-        return EmbedAudio(dataset=dataset.ref, encoder=encoder)
+        called = [s.spec for s in workspace.spaces(dataset) if encoder == s.spec.model != s.encoder]
+        return called[0] if len(called) == 1 else EmbedAudio(dataset=dataset.ref, encoder=encoder)
     there = {s.encoder: s.spec for s in workspace.spaces(dataset) if s.spec.source is not None}
     if encoder not in there:
         known = f"; there are {', '.join(there)}" if there else ""

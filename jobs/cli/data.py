@@ -178,7 +178,7 @@ def dataset_row(ws: Workspace, name: str) -> dict[str, Any]:
         "folds": int(clips["fold"].nunique()),
         "hours": float(clips["duration"].sum()) / 3600,
         "ready": d.ready,
-        "spaces": ", ".join(s.encoder for s in ws.spaces(d) if s.state == "done"),
+        "spaces": ", ".join(s.spec.model for s in ws.spaces(d) if s.state == "done"),
         "fingerprint": d.fingerprint,
         "root": str(d.root),
         "note": d.note,

@@ -208,7 +208,8 @@ def _space_row(ws: Workspace, ds: Dataset, space: EmbedAudio) -> dict[str, Any]:
     known = silhouettes[np.isfinite(silhouettes)]
     hubs = dict(shape.meta["hubness"])
     return {
-        "space": space.encoder,
+        "space": space.model,
+        "encoder": space.encoder,
         "n": shape.meta["n_clips"],
         "classes": shape.meta["n_classes"],
         "dimensions": int(ws.cache.open(space.key).array("embeddings").shape[1]),
@@ -255,7 +256,7 @@ def _retrieval_rows(ws: Workspace, spec: Retrieval | RetrievalGrid) -> list[dict
     from core.retrieval_statistics import highest_map
 
     found = ws.cache.open(spec.key)
-    named = {"space": spec.embedding.encoder, "by": spec.by}
+    named = {"space": spec.embedding.model, "encoder": spec.embedding.encoder, "by": spec.by}
     if isinstance(spec, RetrievalGrid):
         # NaN where a system could not be built, which JSON does not have.
         table = found.table("systems").to_pandas().astype(object)
@@ -284,4 +285,4 @@ def _highest_remarks(rows: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def _name(space: EmbedAudio | EmbedText) -> str:
-    return space.encoder if isinstance(space, EmbedAudio) else f"{space.encoder} ({space.of}s)"
+    return space.model if isinstance(space, EmbedAudio) else f"{space.model} ({space.of}s)"
