@@ -158,9 +158,7 @@ def test_a_folder_to_write_to_that_is_missing_is_named(home, tones, tmp_path, ca
         assert f"There is no folder {target.parent} to write x{kind} to; make it first." in err
         assert not target.parent.exists()
     (tmp_path / "texts.txt").write_text("a tone\n")
-    status, _, err = call(
-        capsys, "leaks", "tones", "--texts", str(tmp_path / "texts.txt"), "--clean", str(target)
-    )
+    status, _, err = call(capsys, "leaks", str(tmp_path / "texts.txt"), "tones", "--clean", str(target))
     assert (status, "There is no folder" in err) == (2, True)
 
 
