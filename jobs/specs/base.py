@@ -203,7 +203,7 @@ def unusual(spec: Spec, *but: str) -> str:
         Fields that the title names otherwise.
     """
     given = [
-        f"{f.name.replace('_', ' ')} {_said(getattr(spec, f.name))}"
+        _option(f.name.replace("_", " "), getattr(spec, f.name))
         for f in fields(spec)
         if f.default is not MISSING and f.name not in but and getattr(spec, f.name) != f.default
     ]
@@ -213,6 +213,12 @@ def unusual(spec: Spec, *but: str) -> str:
 
 #: Options that a title names at most; the job's page and `--json` have them all.
 _OPTIONS_SAID = 5
+
+
+def _option(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return name if value else f"no {name}"
+    return f"{name} {_said(value)}"
 
 
 def _said(value: Any) -> str:
