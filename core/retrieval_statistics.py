@@ -7,13 +7,43 @@ stand in: one number a clip, whose mean is the average, and whose spread is what
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
 from core.statistics import Difference, Interval, bootstrap_interval, holm, paired_difference
+
+
+def highest_map(sizes: Iterable[int], cutoff: int, *, count_query: bool = True) -> tuple[float, int]:
+    """Compute the MAP@N of perfect lists, and of how many classes the AP@N of a perfect list is below 1.
+
+    Where the query counts among the clips of its class, though it cannot be found, AP@N of a class of n clips
+    is at most (n - 1) / min(N, n).
+
+    Parameters
+    ----------
+    sizes : iterable of int
+        Clips of each class; a class of fewer than two has no query and is left out.
+    cutoff : int
+        N.
+    count_query : bool, default True
+        As of `core.retrieval.evaluate`.
+
+    Returns
+    -------
+    highest : float
+        NaN where no class has two clips.
+    n_below : int
+
+    Examples
+    --------
+    >>> highest_map([10, 40], 15)
+    (0.95, 1)
+    """
+    best = [min(1.0, (n - 1) / min(cutoff, n if count_query else n - 1)) for n in sizes if n >= 2]
+    return (float(np.mean(best)), sum(b < 1 for b in best)) if best else (float("nan"), 0)
 
 
 def jackknife_values(queries: pd.DataFrame, measure: str, *, query: str = "query") -> pd.Series:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from core.retrieval_statistics import compare, jackknife_values
+from core.retrieval_statistics import compare, highest_map, jackknife_values
 from core.statistics import Difference, holm, paired_difference
 from dashboard import numbers, tables
 from dashboard.data import Clips, workspace
@@ -262,12 +262,7 @@ def ceiling(spec: Retrieval | RetrievalGrid, sizes: Mapping[str, int], measure: 
         ``map@15`` or ``map@150``.
     """
     cutoff = int(measure.partition("@")[2])
-    best = [
-        min(1.0, (n - 1) / (min(cutoff, n) if spec.count_query else min(cutoff, n - 1)))
-        for n in sizes.values()
-        if n >= 2
-    ]
-    return (float(np.mean(best)), sum(b < 1 for b in best)) if best else (float("nan"), 0)
+    return highest_map(sizes.values(), cutoff, count_query=spec.count_query)
 
 
 def differences(specs: Sequence[Retrieval], reference: Retrieval, measure: str) -> list[Compared]:

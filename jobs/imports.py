@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 import time
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -21,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jobs.embedding_files import BLOCK, EmbeddingsError, Staged, stage
+from jobs.embedding_files import Staged, stage
+from jobs.embedding_parts import BLOCK, EmbeddingsError
 from jobs.encoders import Card, imported
 from jobs.specs import EmbedAudio
 
@@ -120,27 +122,62 @@ def import_embeddings(
             raise EmbeddingsError(
                 f"None of the embeddings in {path} can be used; the first clip, {first}: {excluded[first]}."
             )
-        order = np.array([row for _, row in chosen], np.int64)
-        kept = [clips[at] for at, _ in chosen]
-        identity = f"{imported.NAME}/{imported.VERSION}:{name}#{_fingerprint(staged, order, kept, excluded)}"
-        spec = EmbedAudio(dataset=dataset.ref, encoder=f"{imported.NAME}:{name}", identity=identity)
-        if card is not None and workspace.cache.contains(spec.key):
-            workspace.cache.delete(spec.key)  # the same vectors, about which something else is known now
-        if not workspace.cache.contains(spec.key):
-            _store(workspace, spec, staged, order, kept, excluded, card or Card(), started)
-    before = imported.meanings(workspace.root, dataset.fingerprint).get(spec.encoder)
-    meaning = imported.Meaning(identity, spec.key, str(path.absolute()), time.time())
-    imported.remember(workspace.root, dataset.fingerprint, name, meaning)
+        before = imported.meanings(workspace.root, dataset.fingerprint).get(f"{imported.NAME}:{name}")
+        source = str(path.absolute())
+        spec = keep_space(workspace, dataset, name, staged, chosen, excluded, card, source, started)
+    order = [row for _, row in chosen]
     return Report(
         spec,
-        len(kept),
+        len(chosen),
         staged.vectors.shape[1],
         None if staged.frames is None else int(np.diff(staged.offsets)[order].sum()),
         excluded,
         unknown,
         staged.notes,
-        before is not None and before.identity != identity,
+        before is not None and before.identity != spec.identity,
     )
+
+
+def keep_space(
+    workspace: Workspace,
+    dataset: Dataset,
+    name: str,
+    staged: Staged,
+    chosen: list[tuple[int, int]],
+    excluded: dict[str, str],
+    card: Card | None,
+    source: str,
+    started: float,
+) -> EmbedAudio:
+    """Store embeddings as a space of a dataset and let the name stand for it; returns its spec.
+
+    Parameters
+    ----------
+    workspace, dataset, name, card
+        As of `import_embeddings`.
+    staged : Staged
+        The embeddings.
+    chosen : list of pairs of int
+        The row in the clip table, and the row in `staged`.
+    excluded : dict of str to str
+        Clips that are left out, and why.
+    source : str
+        Where the embeddings came from.
+    started : float
+        When the work began, by `time.monotonic`.
+    """
+    order = np.array([row for _, row in chosen], np.int64)
+    ids = dataset.clips["clip_id"]
+    kept = [str(ids.iloc[at]) for at, _ in chosen]
+    identity = f"{imported.NAME}/{imported.VERSION}:{name}#{_fingerprint(staged, order, kept, excluded)}"
+    spec = EmbedAudio(dataset=dataset.ref, encoder=f"{imported.NAME}:{name}", identity=identity)
+    if card is not None and workspace.cache.contains(spec.key):
+        workspace.cache.delete(spec.key)  # the same vectors, about which something else is known now
+    if not workspace.cache.contains(spec.key):
+        _store(workspace, spec, staged, order, kept, excluded, card or Card(), started)
+    meaning = imported.Meaning(identity, spec.key, source, time.time())
+    imported.remember(workspace.root, dataset.fingerprint, name, meaning)
+    return spec
 
 
 def _sweep(home: Path) -> None:
@@ -195,7 +232,7 @@ def _match(
                 f"{dataset.name} has {len(clips):,} clips; give the names, one a line, by --ids FILE."
             )
         return list(range(len(clips))), []
-    paths = [str(p) for p in dataset.clips["path"]]
+    paths = [_tidy(str(p), dataset.root) for p in dataset.clips["path"]]
     given = [_tidy(id, dataset.root) for id in staged.ids]
     rows = _by_name(given, clips, paths)
     twice = [i for i, times in Counter(r for r in rows if r is not None).items() if times > 1]
@@ -217,7 +254,7 @@ def _by_name(given: list[str], clips: list[str], paths: list[str]) -> list[int |
     exact = {path: i for i, path in enumerate(paths)} | {clip: i for i, clip in enumerate(clips)}
     rows = [exact.get(name) for name in given]
     taken = {row for row in rows if row is not None}
-    for key in (os.path.basename, _stem):
+    for key in (os.path.basename, _stem, _folded_stem):
         # A name that several clips have, or that different names in the file come down to, says nothing.
         names = _unique((key(path), i) for i, path in enumerate(paths) if i not in taken)
         left = {name for name, row in zip(given, rows, strict=True) if row is None}
@@ -242,8 +279,13 @@ def _stem(path: str) -> str:
     return os.path.splitext(os.path.basename(path))[0]
 
 
+def _folded_stem(path: str) -> str:
+    return _stem(path).casefold()
+
+
 def _tidy(name: str, root: Path) -> str:
-    name = name.strip().replace("\\", "/")
+    # macOS takes letters and their accents apart, other systems do not.
+    name = unicodedata.normalize("NFC", name.strip().replace("\\", "/"))
     return name.removeprefix(f"{root.as_posix()}/").removeprefix("./")
 
 

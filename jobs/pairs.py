@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from jobs.embedding_files import EmbeddingsError, Staged, stage
+from jobs.embedding_files import Staged, stage
+from jobs.embedding_parts import EmbeddingsError
 
 #: Answers to analogies that are looked for at most: of more pairs, only some give their offsets.
 MOST_ANSWERS = 2e9

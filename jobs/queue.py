@@ -12,8 +12,10 @@ import os
 import shutil
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +92,7 @@ class Queue:
         with self._lock():
             job = self.get(spec.key)
             if job is not None and job.active:
+                self._also(job, spec)
                 if job.priority < priority:
                     self._write_state(spec.key, {"priority": priority})
                 return
@@ -109,6 +112,13 @@ class Queue:
                 again = {"state": "queued", "error": None, "ended": None, "lacked": None, "attempts": 0}
                 self._write_state(job.key, again)
                 self._requeue_lacking(job.key)
+
+    def _also(self, job: Job, spec: Spec) -> None:
+        """Name an active job by what it is asked for now, too: another dataset has the same sounds."""
+        path = self.folder(job.key) / "spec.json"
+        asked = read_json(path)
+        if asked is not None and spec.title not in asked["title"]:
+            write_json(path, asked | {"title": f"{asked['title']} (also: {spec.title})"}, durable=True)
 
     def retry(self, key: str) -> Job:
         """Queue a job again, with those of its inputs that are missing.
@@ -153,6 +163,12 @@ class Queue:
                 jobs.append(job)
             elif (sentence := job_files.damage_of(self.folder(key), self.root)) is not None:
                 damaged.append(sentence)
+        # Jobs on other sounds, labels or weights can have one title; their keys tell them apart.
+        times = Counter(job.title for job in jobs)
+        jobs = [
+            replace(job, title=f"{job.title} · {job.key[:6]}") if times[job.title] > 1 else job
+            for job in jobs
+        ]
         return sorted(jobs, key=lambda j: (j.created, j.key), reverse=True), damaged
 
     def _keys(self) -> list[str]:

@@ -77,6 +77,8 @@ class Dataset:
         What the sounds are, and what is said about them.
     source : Synthesize or None
         The spec whose result holds the clips of a generated dataset.
+    earlier : tuple of str
+        Fingerprints that it had before, the last first.
     """
 
     def __init__(self, workspace: Workspace, folder: Path, about: dict[str, Any]) -> None:
@@ -88,6 +90,7 @@ class Dataset:
         self.note: str = about.get("note", "")
         self.description: str = about.get("description", "")
         self.created: float = about.get("created", 0.0)
+        self.earlier: tuple[str, ...] = tuple(about.get("earlier", ()))
         self.source: Synthesize | None = None
         if about.get("source"):
             source = from_json(about["source"])
@@ -313,6 +316,9 @@ class Workspace:
         description: str = "",
     ) -> Dataset:
         """Add what an import found; an earlier dataset of that name is replaced, its results stay cached."""
+        from jobs import attached  # what becomes of its spaces
+
+        old = attached.dataset_before(self, name)
         about = {
             "name": checked_name(name),
             "adapter": adapter,
@@ -322,11 +328,14 @@ class Workspace:
             "fingerprint": imported.fingerprint,
             "labels_fingerprint": imported.labels_fingerprint,
             "created": time.time(),
+            "earlier": attached.earlier(old, imported.fingerprint),
         }
         tables = {"clips": imported.clips, "classes": imported.classes, "report": imported.report}
         if imported.captions is not None:
             tables["captions"] = imported.captions
-        return self._store(name, about, tables)
+        dataset = self._store(name, about, tables)
+        attached.carry_over(self, old, dataset)
+        return dataset
 
     def add_synthetic(self, name: str, spec: Synthesize) -> Dataset:
         """Add the synthetic sound world; its sounds come into being by a job."""

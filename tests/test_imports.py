@@ -46,6 +46,7 @@ CORE_WITH_NUMBA = {"core._kernels", "core._rank_kernels"}
 CACHE = {"cache", "numpy", "pyarrow", "safetensors"}
 
 DASHBOARD_JOBS = {
+    "jobs.attached",
     "jobs.specs",
     "jobs.measures",
     "jobs.queue",

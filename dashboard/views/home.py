@@ -6,6 +6,8 @@ import streamlit as st
 
 from dashboard import data, errors, numbers, results, ui
 from jobs import encoders
+from jobs.attached import left_behind
+from jobs.encoders import trained
 from jobs.specs import EmbedAudio, Neighbors, Project, Synthesize
 from jobs.workspace import Dataset, Space, Workspace
 
@@ -118,9 +120,10 @@ def _dataset(workspace: Workspace, dataset: Dataset) -> None:
         if spaces:
             ui.table(
                 ["space", "state", "nearest clip has the same class", "cosine silhouette"],
-                [[s.encoder, _STATES[s.state], *_scores(dataset, s.spec)] for s in spaces],
+                [[encoders.short(s.encoder), _STATES[s.state], *_scores(dataset, s.spec)] for s in spaces],
             )
             _how_to_read(workspace, dataset, spaces)
+        _left_behind(workspace, dataset)
         _next(workspace, dataset, {s.encoder for s in spaces}, any(s.state == "done" for s in spaces))
 
 
@@ -151,8 +154,33 @@ def _how_to_read(workspace: Workspace, dataset: Dataset, spaces: list[Space]) ->
             st.rerun()
 
 
+def _left_behind(workspace: Workspace, dataset: Dataset) -> None:
+    """Name the spaces that the dataset had before its sounds changed, and offer to have them again."""
+    lost = [e for e in left_behind(workspace, dataset) if not e.startswith(f"{trained.NAME}:")]
+    if not lost:
+        return
+    names = ui.plain(", ".join(map(encoders.short, lost)))
+    st.caption(
+        f"Its sounds have changed since it was embedded with {names}. "
+        "Embedding it again computes what is new and keeps the rest."
+    )
+    if st.button("Embed what is new", key=f"home-again-{dataset.name}", icon=":material/refresh:"):
+        try:
+            specs = [EmbedAudio(dataset=dataset.ref, encoder=encoder) for encoder in lost]
+        except encoders.EncoderError as error:  # a folder with a model that is gone
+            st.warning(ui.plain(str(error)))
+            return
+        for spec in specs:
+            workspace.queue.submit(Project(embedding=spec, method="tsne"))
+        st.rerun()
+
+
 def _next(workspace: Workspace, dataset: Dataset, there: set[str], ready: bool) -> None:
-    rest = [n for n, m in encoders.modules("audio").items() if n not in there and not m.TAKES_ARGUMENT]
+    rest = [
+        n
+        for n, m in encoders.modules("audio").items()
+        if n not in there and not m.TAKES_ARGUMENT and m.available() is None
+    ]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if ready and st.button(
             "Explore", key=f"home-explore-{dataset.name}", type="primary", icon=":material/scatter_plot:"
@@ -167,13 +195,9 @@ def _next(workspace: Workspace, dataset: Dataset, there: set[str], ready: bool) 
                 width=220,
             )
             if st.button("Embed", key=f"home-embed-{dataset.name}", icon=":material/add:"):
-                reason = encoders.get(encoder)[0].available()
-                if reason:
-                    st.warning(ui.plain(reason))
-                else:
-                    spec = EmbedAudio(dataset=dataset.ref, encoder=encoder)
-                    workspace.queue.submit(Project(embedding=spec, method="tsne"))
-                    st.rerun()
+                spec = EmbedAudio(dataset=dataset.ref, encoder=encoder)
+                workspace.queue.submit(Project(embedding=spec, method="tsne"))
+                st.rerun()
     st.caption("From a terminal, with any model:")
     words = ("embed", dataset.name, (rest or ["transformers:PATH_OR_HUB_ID"])[0])
     st.code(ui.command(workspace, *words), language="bash")

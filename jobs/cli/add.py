@@ -12,7 +12,7 @@ import typer
 from core.words import count
 from jobs import datasets as registry
 from jobs.cli.common import JsonOption, WorkspaceOption, bars, open_workspace, say, show
-from jobs.cli.data import dataset_row
+from jobs.cli.data import changed_remarks, dataset_row
 from jobs.specs import Synthesize
 from jobs.workspace import Dataset, Workspace, WorkspaceError, checked_name
 
@@ -100,7 +100,7 @@ def add(
     if report:
         show(report, ("status", "path", "reason"), as_json=False, empty="")
     _say_what_is_there(name, row, dataset)
-    for line in (*changes, *plan.notes):
+    for line in (*changes, *changed_remarks(ws, dataset), *plan.notes):
         say(line)
     say(f"Next: hearspace embed {name} melstats aisfx")
 

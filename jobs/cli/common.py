@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -54,13 +55,16 @@ def open_workspace(path: Path | None) -> Workspace:
 def space_of(workspace: Workspace, dataset: Dataset, encoder: str) -> EmbedAudio:
     """Return a space of a dataset by its encoder, or by the name of one that was trained here.
 
+    The model of a space that is there may be called by its folder's last name.
+
     Raises
     ------
     SpecError
         For a trained space that is not there; and what `EmbedAudio` says of an encoder.
     """
     if not encoder.startswith(f"{trained.NAME}:"):
-        return EmbedAudio(dataset=dataset.ref, encoder=encoder)
+        called = [s.spec for s in workspace.spaces(dataset) if encoder == s.spec.model != s.encoder]
+        return called[0] if len(called) == 1 else EmbedAudio(dataset=dataset.ref, encoder=encoder)
     there = {s.encoder: s.spec for s in workspace.spaces(dataset) if s.spec.source is not None}
     if encoder not in there:
         known = f"; there are {', '.join(there)}" if there else ""
@@ -81,12 +85,50 @@ def show(rows: Sequence[dict[str, Any]], columns: Iterable[str], *, as_json: boo
     if not rows:
         say(empty)
         return
+    columns = list(columns)
+    if not out.is_terminal:
+        # A pipe or file gets a line a row with tabs between the columns, however long.
+        print("\t".join(columns))
+        for row in rows:
+            print("\t".join(_plain(row.get(column)) for column in columns))
+        return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column.replace("_", " "), overflow="fold")
+        numbers = all(isinstance(row.get(column), int | float | None) for row in rows)
+        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=numbers)
     for row in rows:
         table.add_row(*(escape(_text(row.get(column))) for column in columns))
     out.print(table)
+
+
+def writable(target: Path) -> Path:
+    """Return the path of a file to write if there is nothing in its way.
+
+    Raises
+    ------
+    SpecError
+        If it exists, or the folder that it shall lie in does not.
+    """
+    if target.exists():
+        raise SpecError(f"{target} exists; give another name or remove it first.")
+    return in_folder(target)
+
+
+def in_folder(target: Path) -> Path:
+    """Return the path of a file to write, which may exist; raises `SpecError` if its folder does not."""
+    folder = target.absolute().parent
+    if not folder.is_dir():
+        raise SpecError(f"There is no folder {folder} to write {target.name} to; make it first.")
+    return target
+
+
+def _plain(value: Any) -> str:
+    """Write a value for programs: no separators within numbers, no tab or line break within text."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return " ".join(str(value).split())
 
 
 def _text(value: Any) -> str:
@@ -124,6 +166,8 @@ def compute(
     with bars(quiet=as_json or quiet) as report:
         for spec in specs:
             job = run(workspace, spec, report)
+            if job.key == spec.key:  # as it was asked for here, not by whoever asked first
+                job = replace(job, title=spec.title)
             jobs.append(job)
             if quiet and job.state != "done":
                 err.print(escape(f"✗ {job.title}: {job.error or job.state}"), soft_wrap=True)

@@ -11,7 +11,16 @@ import pandas as pd
 import typer
 
 from jobs import contrastive, encoders
-from jobs.cli.common import JsonOption, WorkspaceOption, compute, open_workspace, say, show, space_of
+from jobs.cli.common import (
+    JsonOption,
+    WorkspaceOption,
+    compute,
+    in_folder,
+    open_workspace,
+    say,
+    show,
+    space_of,
+)
 from jobs.cli.train import DatasetArgument, train_app
 from jobs.cli.work import BackgroundOption, PrintSpecOption, put_off
 from jobs.files import replacing
@@ -78,6 +87,8 @@ def curate(
     from core.curation import curate_by_threshold, curate_specific, curate_unspecific, domain_texts
 
     ws = open_workspace(workspace)
+    if out is not None:
+        in_folder(out)
     ds = ws.dataset(dataset)
     if not texts.is_file():
         raise SpecError(f"There is no file {texts}; give a list of texts.")

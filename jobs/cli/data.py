@@ -11,7 +11,7 @@ import typer
 
 from core.words import count
 from jobs.cli.common import JsonOption, WorkspaceOption, complain, open_workspace, say, show
-from jobs.workspace import Workspace, WorkspaceError
+from jobs.workspace import Dataset, UnknownDataset, Workspace, WorkspaceError
 
 if TYPE_CHECKING:
     from jobs.imports import Report
@@ -32,10 +32,11 @@ def datasets(as_json: JsonOption = False, workspace: WorkspaceOption = None) -> 
     Exit status: 0, or 1 where a dataset is damaged or may not be read.
     """
     ws = open_workspace(workspace)
-    rows, damaged = [], ws.damaged()
+    rows, remarks, damaged = [], [], ws.damaged()
     for dataset in ws.datasets():
         try:
             rows.append(dataset_row(ws, dataset.name))
+            remarks += changed_remarks(ws, dataset)
         except WorkspaceError as error:
             damaged.append(str(error))
     unlabelled = ["unlabelled"] if any(row["unlabelled"] for row in rows) else []
@@ -43,7 +44,41 @@ def datasets(as_json: JsonOption = False, workspace: WorkspaceOption = None) -> 
     empty = f"There are no datasets yet; {adds}" if not damaged else "No dataset can be read."
     columns = ("name", "adapter", "clips", "classes", *unlabelled, "folds", "spaces")
     show(rows, columns, as_json=as_json, empty=empty)
+    if not as_json:
+        for line in (*remarks, *_orphan_remarks(ws)):
+            say(line)
     complain(damaged)
+
+
+def changed_remarks(ws: Workspace, dataset: Dataset) -> Iterator[str]:
+    """Say which spaces a dataset had before its sounds changed, and how to have them again."""
+    from jobs.attached import left_behind
+    from jobs.encoders import trained
+
+    lost = left_behind(ws, dataset)
+    again = [e for e in lost if not e.startswith(f"{trained.NAME}:")]
+    if again:
+        yield (
+            f"The sounds of {dataset.name} have changed since it was embedded with {', '.join(again)}: "
+            f"`hearspace embed {dataset.name} {' '.join(again)}` computes what is new and keeps the rest."
+        )
+    if len(again) < len(lost):
+        yield (
+            f"The sounds of {dataset.name} have changed since "
+            f"{', '.join(e for e in lost if e not in again)} was trained on them: train again."
+        )
+
+
+def _orphan_remarks(ws: Workspace) -> Iterator[str]:
+    from jobs.attached import orphans
+
+    for o in orphans(ws):
+        name = o.encoder.partition(":")[2]
+        yield (
+            f"{o.encoder} is orphaned: no dataset has the {o.n_clips:,} sounds of {o.dataset} any more that "
+            "it was imported for. Import it again, or remove it: "
+            f"`hearspace import-embeddings {o.dataset} {name} --remove --orphaned`."
+        )
 
 
 def dataset_row(ws: Workspace, name: str) -> dict[str, Any]:
@@ -63,7 +98,7 @@ def dataset_row(ws: Workspace, name: str) -> dict[str, Any]:
         "fold_names": fold_names(clips),
         "hours": float(clips["duration"].sum()) / 3600,
         "ready": d.ready,
-        "spaces": ", ".join(s.encoder for s in ws.spaces(d) if s.state == "done"),
+        "spaces": ", ".join(s.spec.model for s in ws.spaces(d) if s.state == "done"),
         "fingerprint": d.fingerprint,
         "root": str(d.root),
         "note": d.note,
@@ -105,11 +140,14 @@ def import_embeddings(
     name: Annotated[str, typer.Argument(help="Name of the model; the space will be imported:NAME.")],
     path: Annotated[
         Path | None,
-        typer.Argument(help="A .npy, .npz, .parquet, .csv or .tsv file, or a folder of .json files."),
+        typer.Argument(
+            help="A .npy, .npz, .safetensors, .parquet, .feather, .arrow, .csv or .tsv file, or a folder of "
+            ".json files."
+        ),
     ] = None,
     ids: Annotated[
         Path | None,
-        typer.Option(help="Text file with the name of a clip a line, for a .npy or .npz without names."),
+        typer.Option(help="Names of the clips, one a line or a column of a table, for a file without any."),
     ] = None,
     modality: Annotated[
         str | None, typer.Option(help="What the model was trained on, such as 'audio & language'.")
@@ -124,6 +162,9 @@ def import_embeddings(
         int | None, typer.Option(min=0, help="Number of clips or pairs that it was trained on.")
     ] = None,
     remove: Annotated[bool, typer.Option("--remove", help="Remove the space of this name instead.")] = False,
+    orphaned: Annotated[
+        bool, typer.Option("--orphaned", help="With --remove: only of sounds that no dataset has any more.")
+    ] = False,
     as_json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
@@ -131,9 +172,9 @@ def import_embeddings(
 
     A `.npz` holds `ids` (or `clip_ids`) and `embeddings` (n, d), or `frames` (m, d) and `offsets` (n + 1,);
     a `.npy` (n, d) has a row a clip in the order of the dataset, or of `--ids`; tables have a column that
-    names the clip and columns of numbers; JSON files hold `audio_path` and `embeddings`, a list or a list of
-    frames. Names are clip ids, paths, or file names that only one clip has. Importing again under a name
-    replaces what it means.
+    names the clip and columns of numbers or a column of lists; beside `tensors.tsv` lies `metadata.tsv`; JSON
+    files hold `audio_path` and `embeddings`, a list or a list of frames. Names are clip ids, paths, or file
+    names that only one clip has. Importing again under a name replaces what it means.
 
     Example: `hearspace import-embeddings esc10 beats ~/embeddings/beats.npz`
 
@@ -143,14 +184,14 @@ def import_embeddings(
     from jobs import imports
 
     ws = open_workspace(workspace)
-    ds = ws.dataset(dataset)
     if remove:
-        n = imports.remove(ws, ds, name)
+        n = _remove(ws, dataset, name, orphaned=orphaned)
         if as_json:
             print(f'{{"removed": {n}}}')
         else:
             say(f"Removed imported:{name} of {dataset}.")
         return
+    ds = ws.dataset(dataset)
     if path is None:
         raise WorkspaceError(
             f"Say where the embeddings are: `hearspace import-embeddings {dataset} {name} PATH`."
@@ -178,6 +219,25 @@ def import_embeddings(
     for line in _import_remarks(report, dataset):
         say(line)
     say(f"Next: hearspace project {dataset} {report.spec.encoder}")
+
+
+def _remove(ws: Workspace, dataset: str, name: str, *, orphaned: bool) -> int:
+    """Remove what is imported under a name; returns how many results went."""
+    from jobs import attached, imports
+
+    n = attached.remove_orphans(ws, dataset, name)
+    if orphaned:
+        if not n:
+            raise WorkspaceError(
+                f"No imported:{name} of {dataset} is orphaned; `hearspace datasets` lists those that are."
+            )
+        return n
+    try:
+        return n + imports.remove(ws, ws.dataset(dataset), name)
+    except (UnknownDataset, imports.EmbeddingsError):
+        if not n:
+            raise
+        return n
 
 
 def _import_remarks(report: Report, dataset: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ import numpy as np
 import typer
 
 from core.words import count
-from jobs.cli.common import JsonOption, WorkspaceOption, open_workspace, say, show
+from jobs.cli.common import JsonOption, WorkspaceOption, in_folder, open_workspace, say, show
 from jobs.files import replacing
 from jobs.text_files import TextFile, read_texts
 from jobs.workspace import Workspace, WorkspaceError
@@ -73,6 +73,9 @@ def leaks(
     Exit status: 0 whether or not something leaks, 2 for a file, dataset or column that is not there.
     """
     from core.leakage import find_leaks, leak_report
+
+    if clean is not None:
+        in_folder(clean)
 
     def opened() -> Workspace:
         return open_workspace(workspace)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from jobs import measures
 from jobs.cli.common import JsonOption, WorkspaceOption, compute, open_workspace, say, show, space_of
 from jobs.cli.work import BackgroundOption, put_off
 from jobs.specs import (
+    CUTOFFS,
     Agreement,
     Baselines,
     EmbedAudio,
@@ -203,6 +205,9 @@ def retrieve(
     system = ("aggregation", "components", "algorithm")
     columns = ("space", *system, *numbers, "skipped") if grid else ("space", "queries", "classes", *numbers)
     show(rows, columns, as_json=as_json, empty="")
+    if not (as_json or grid):
+        for line in _highest_remarks(rows):
+            say(line)
 
 
 def _spaces(ws: Workspace, ds: Dataset, encoders: list[str] | None) -> list[EmbedAudio]:
@@ -239,7 +244,8 @@ def _space_row(ws: Workspace, ds: Dataset, space: EmbedAudio) -> dict[str, Any]:
     known = silhouettes[np.isfinite(silhouettes)]
     hubs = dict(shape.meta["hubness"])
     return {
-        "space": space.encoder,
+        "space": space.model,
+        "encoder": space.encoder,
         "n": shape.meta["n_clips"],
         "labelled": sum(shape.table("classes").column("n_clips").to_pylist()),
         "classes": shape.meta["n_classes"],
@@ -285,8 +291,10 @@ def _pair_row(ws: Workspace, pair: Agreement, k: int | None) -> dict[str, Any]:
 
 
 def _retrieval_rows(ws: Workspace, spec: Retrieval | RetrievalGrid) -> list[dict[str, Any]]:
+    from core.retrieval_statistics import highest_map
+
     found = ws.cache.open(spec.key)
-    named = {"space": spec.embedding.encoder, "by": spec.by}
+    named = {"space": spec.embedding.model, "encoder": spec.embedding.encoder, "by": spec.by}
     if isinstance(spec, RetrievalGrid):
         # NaN where a system could not be built, which JSON does not have.
         table = found.table("systems").to_pandas().astype(object)
@@ -294,8 +302,25 @@ def _retrieval_rows(ws: Workspace, spec: Retrieval | RetrievalGrid) -> list[dict
     row = named | {"queries": found.meta["n_queries"], "classes": found.meta["n_classes"]}
     for name, value in found.meta["macro"].items():
         row |= {name: value["value"], f"{name}_low": value["low"], f"{name}_high": value["high"]}
+    sizes = found.table("classes", ["n_relevant"]).column("n_relevant").to_pylist()
+    for cutoff in CUTOFFS:
+        highest, n = highest_map(sizes, cutoff, count_query=spec.count_query)
+        row |= {f"map@{cutoff}_highest": highest, f"classes_below_1@{cutoff}": n}
     return [row | {"note": found.meta["note"]}]
 
 
+def _highest_remarks(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """Say where a perfect list cannot have a MAP of 1, as the page does."""
+    for cutoff in CUTOFFS:
+        said = {(row[f"classes_below_1@{cutoff}"], f"{row[f'map@{cutoff}_highest']:.3f}") for row in rows}
+        for n, highest in sorted(said):
+            if n:
+                yield (
+                    f"The query counts among the clips of its class though it cannot be found: AP@{cutoff} "
+                    f"cannot reach 1 in {n:,} of the classes, and the highest MAP@{cutoff} there can be is "
+                    f"{highest}. --no-count-query leaves the query out."
+                )
+
+
 def _name(space: EmbedAudio | EmbedText) -> str:
-    return space.encoder if isinstance(space, EmbedAudio) else f"{space.encoder} ({space.of}s)"
+    return space.model if isinstance(space, EmbedAudio) else f"{space.model} ({space.of}s)"

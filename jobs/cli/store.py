@@ -10,7 +10,16 @@ import typer
 
 from cache.errors import size
 from core.words import count
-from jobs.cli.common import FAILED, JsonOption, WorkspaceOption, open_workspace, say, show, space_of
+from jobs.cli.common import (
+    FAILED,
+    JsonOption,
+    WorkspaceOption,
+    open_workspace,
+    say,
+    show,
+    space_of,
+    writable,
+)
 from jobs.files import replacing
 from jobs.specs import SpecError, from_json
 from jobs.workspace import WorkspaceError
@@ -147,7 +156,7 @@ def export(
 
     Example: `hearspace export esc10 aisfx esc10-aisfx.npz`
 
-    Exit status: 0, or 2 where the space is not there yet or the target exists.
+    Exit status: 0, or 2 where the space is not there yet, the target exists or its folder does not.
     """
     ws = open_workspace(workspace)
     ds = ws.dataset(dataset)
@@ -156,8 +165,7 @@ def export(
         raise SpecError(
             f"{dataset} is not embedded with {encoder} yet; `hearspace embed {dataset} {encoder}` does it."
         )
-    if target.exists():
-        raise SpecError(f"{target} exists; give another name or remove it first.")
+    writable(target)
     kind = target.suffix.lower()
     if kind not in (".npz", ".csv", ".parquet", ".zip", ""):
         raise SpecError(f"{target.suffix} files are not written; use .npz, .csv, .parquet, .zip or a folder.")

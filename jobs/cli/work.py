@@ -71,7 +71,9 @@ def _do(
 def put_off(workspace: Workspace, specs: Sequence[Spec], *, as_json: bool) -> None:
     """Put specs into the queue and say what became of each."""
     jobs = [workspace.queue.submit(spec) for spec in specs]
-    rows = [job_row(j) | {"job": j.key[:12]} for j in jobs]
+    rows = [
+        job_row(j) | {"job": j.key[:12], "title": spec.title} for j, spec in zip(jobs, specs, strict=True)
+    ]
     show(rows, ("job", "state", "title"), as_json=as_json, empty="Nothing to do.")
 
 

@@ -16,6 +16,8 @@ An encoder is a module in this folder, or one that another distribution names in
 ``CARD``                  optional: a `Card`, what is known of the model
 ``card(argument)``        optional: the `Card` of a certain model, where it depends on the argument
 ``identity(argument)``    optional: what an argument stands for, where its spelling does not say it
+``INDEPENDENT``           optional: devices on which a clip's embedding is the same to the byte whatever
+                          other clips are in the call; what was embedded there is not embedded again
 ========================  ==========================================================================
 
 This registry is light: it imports no numerics, and encoder modules import theirs inside functions.
@@ -231,6 +233,19 @@ def canonical(name: str, *, modality: Modality | None = None) -> str:
     return name
 
 
+def short(name: str) -> str:
+    """Return a name for people: of a model in a folder, the folder's last name.
+
+    Examples
+    --------
+    >>> short("onnx:/home/me/models/my-net"), short("transformers:laion/clap-htsat-unfused")
+    ('onnx:my-net', 'transformers:laion/clap-htsat-unfused')
+    """
+    head, _, argument = name.partition(":")
+    last = argument.replace("\\", "/").rstrip("/").rpartition("/")[2]
+    return f"{head}:{last}" if last and is_folder(argument) else name
+
+
 def identity(name: str, *, modality: Modality) -> str:
     """Say what a name stands for, to be part of a result's key.
 
@@ -292,6 +307,11 @@ def card(name: str, meta: Mapping[str, Any] | None = None) -> Card:
 def _card(module: Any) -> Card:
     found: Card = getattr(module, "CARD", Card())
     return found
+
+
+def independent(name: str, *, device: str) -> bool:
+    """Return whether a clip's embedding has the same bytes whatever clips are embedded beside it."""
+    return device in getattr(get(name)[0], "INDEPENDENT", ())
 
 
 def load(name: str, *, modality: Modality, device: str | None = None) -> Any:

@@ -1,7 +1,8 @@
 """Frames for networks that look at a few seconds of a spectrogram at a time.
 
-A spectrogram here is (T, bands), time first. Frames of all clips of a call share one batch queue, so that
-short clips do not leave the machine waiting.
+A spectrogram here is (T, bands), time first. On a GPU, frames of all clips of a call share one batch queue,
+so that short clips do not leave it waiting. On a CPU a batch holds frames of one clip only: the size of a
+batch changes the last bits of what is in it, and so a clip's embedding is the same whatever is beside it.
 """
 
 from __future__ import annotations
@@ -80,6 +81,8 @@ def embed_blocks(
                 if len(waiting) == batch:
                     run()
             counts.append(len(waiting) + sum(map(len, done)) - before)
+            if waiting and device == "cpu":
+                run()
         if waiting:
             run()
     if not counts:

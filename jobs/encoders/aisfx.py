@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 NAME = "aisfx"
 VERSION = 1
 MODALITIES = frozenset({"audio"})
+INDEPENDENT = frozenset({"cpu"})
 TAKES_ARGUMENT = False
 DESCRIPTION = "A network trained on sound-effects libraries, frames of 2.3 s."
 REFERENCE = (

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 NAME = "freesound"
 VERSION = 1
 MODALITIES = frozenset({"audio"})
+INDEPENDENT = frozenset({"cpu", "cuda"})
 TAKES_ARGUMENT = False
 DESCRIPTION = "Spectral descriptors of Essentia's FreesoundExtractor, to be scaled before they are compared."
 REFERENCE = (

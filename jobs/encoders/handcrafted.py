@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 NAME = "handcrafted"
 VERSION = 1
 MODALITIES = frozenset({"audio"})
+INDEPENDENT = frozenset({"cpu", "cuda"})
 TAKES_ARGUMENT = False
 DESCRIPTION = "Spectral shape, MFCC, pitch and onset statistics, each dimension with a name."
 REFERENCE = "McFee et al., librosa, SciPy 2015; de Cheveigné & Kawahara, YIN, JASA 2002 for pitch."

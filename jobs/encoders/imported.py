@@ -79,8 +79,14 @@ def meanings(root: Path, dataset: str) -> dict[str, Meaning]:
 
 def keys(root: Path) -> set[str]:
     """Return the keys of everything that a name in the workspace `root` stands for."""
-    folders = (Path(e.path) for e in _scan(root / NAME) if e.is_dir())
-    return {m.key for folder in folders for path in _files(folder) if (m := _read(path))}
+    return {meaning.key for _, _, meaning in everything(root)}
+
+
+def everything(root: Path) -> Iterator[tuple[str, str, Meaning]]:
+    """Yield the fingerprint of the dataset, the encoder and the meaning of all names in a workspace."""
+    for folder in sorted(e.name for e in _scan(root / NAME) if e.is_dir()):
+        for encoder, meaning in meanings(root, folder).items():
+            yield folder, encoder, meaning
 
 
 def _path(root: Path, dataset: str, name: str) -> Path:

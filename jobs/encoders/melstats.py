@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 NAME = "melstats"
 VERSION = 1
 MODALITIES = frozenset({"audio"})
+INDEPENDENT = frozenset({"cpu", "cuda"})
 TAKES_ARGUMENT = False
 DESCRIPTION = "Mean and deviation of 64 log-mel bands: loudness and colour, no model."
 REFERENCE = "Signal processing without weights; Slaney's mel scale."

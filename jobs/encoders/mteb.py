@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 NAME = "mteb"
 VERSION = 1
 MODALITIES = frozenset({"audio", "text"})
+INDEPENDENT = frozenset({"cpu", "cuda"})
 TAKES_ARGUMENT = True
 DESCRIPTION = (
     "A model that the mteb package wraps: VGGish, YAMNet, CLAP 2022 and 2023, Wav2CLIP, ImageBind, ..."

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 NAME = "onnx"
 VERSION = 1
 MODALITIES = frozenset({"audio"})
+INDEPENDENT = frozenset({"cpu"})
 TAKES_ARGUMENT = True
 DESCRIPTION = "A network exported to ONNX, in a folder with a small description of what it takes and gives."
 REFERENCE = "As of the network; ONNX Runtime runs it."
@@ -277,6 +278,7 @@ class _Model:
         from jobs.encoders import EncoderUnavailable
 
         self._d = description
+        self._device = device
         self.sample_rate = description.sample_rate
         self.frame_level = description.frames or description.window is not None
         window = description.window
@@ -312,9 +314,17 @@ class _Model:
             starts = [*range(0, len(x) - self._window, self._hop), len(x) - self._window]
             windows += [x[a : a + self._window] for a in starts]
             counts.append(len(starts))
+        ends = np.cumsum([0, *counts])
+        # On a CPU a batch holds windows of one clip only, so that no other clip can change its embedding.
+        groups = pairwise(ends) if self._device == "cpu" else [(0, len(windows))]
         batch = self._fixed or _BATCH
-        found = [y for a in range(0, len(windows), batch) for y in self._run(windows[a : a + batch])]
-        return [np.concatenate(found[a:b]) for a, b in pairwise(np.cumsum([0, *counts]))]
+        found = [
+            y
+            for start, stop in groups
+            for a in range(start, stop, batch)
+            for y in self._run(windows[a : min(a + batch, stop)])
+        ]
+        return [np.concatenate(found[a:b]) for a, b in pairwise(ends)]
 
     def _run(self, windows: list[np.ndarray]) -> list[np.ndarray]:
         """Embed windows of one length: (frames, d) each."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 NAME = "random-cnn"
 VERSION = 1
 MODALITIES = frozenset({"audio"})
+INDEPENDENT = frozenset({"cpu"})
 TAKES_ARGUMENT = False
 DESCRIPTION = "An untrained network with fixed random weights: the control for trained ones."
 REFERENCE = "He et al. 2015 for the scale of the weights; seed 0."

@@ -11,7 +11,7 @@
 Clips longer than the model's window (10 s for CLAP and AST, 30 s for Whisper and waveforms) are cut into
 consecutive windows, of which the last reaches back so that it is whole. A frame is one window for CLAP and
 AST; hidden states, up to 50 a second, are averaged over stretches of about one second. No clip shares its
-input with another, so a batch cannot change a result.
+input with another; on a GPU, where several clips share a batch, its size can change the last bits.
 
 Code that comes with a model is never run, and weights are read as safetensors, or else with ``weights_only``.
 """
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 NAME = "transformers"
 VERSION = 1
 MODALITIES = frozenset({"audio", "text"})
+INDEPENDENT = frozenset({"cpu"})
 TAKES_ARGUMENT = True
 DESCRIPTION = "A model from the Hugging Face hub or a folder: CLAP (audio and text), AST, wav2vec 2.0, ..."
 REFERENCE = "As on the model's hub page."
@@ -215,9 +216,12 @@ class _Audio:
         frames: list[Any] = [None] * len(windows)
         batch = _BATCH_CPU if self._device == "cpu" else _BATCH_GPU
         with torch.inference_mode(), exact(torch):
-            # Only equal lengths share a batch: padding would change what some models give.
-            for length in sorted({len(w) for w in windows}):
-                same = [j for j, w in enumerate(windows) if len(w) == length]
+            # Only equal lengths share a batch: padding would change what some models give. On a CPU only one
+            # clip's windows do, since the size of a batch changes the last bits of what is in it.
+            alike: dict[tuple[int, int], list[int]] = {}
+            for j, w in enumerate(windows):
+                alike.setdefault((len(w), owners[j] if self._device == "cpu" else 0), []).append(j)
+            for same in alike.values():
                 for a in range(0, len(same), batch):
                     chosen = same[a : a + batch]
                     for j, found in zip(chosen, self._run([windows[j] for j in chosen]), strict=True):

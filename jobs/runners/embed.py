@@ -2,7 +2,7 @@
 
 Clips stream through: while the model works on one shard, threads decode the next, and what comes out goes to
 disk. So memory does not grow with the number of clips, and a job that was killed goes on after its last
-whole shard, to the same bytes.
+whole shard, to the same bytes. Sounds that the same encoder has embedded before are not embedded again.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jobs import encoders
-from jobs.runners import shards
+from jobs.runners import reuse, shards
 from jobs.runners.trained import trained_audio, trained_text
 from jobs.specs import EmbedAudio, EmbedText
 
@@ -48,6 +49,7 @@ def embed_audio(spec: EmbedAudio, context: JobContext) -> None:
     dataset = context.workspace.dataset_for(spec.dataset)
     clips = dataset.clips
     ids = [str(i) for i in clips["clip_id"]]
+    sounds = reuse.contents(clips)
     if not ids:
         raise ValueError(f"Dataset {dataset.name} has no clips to embed.")
     parts = shards.plan(list(clips["duration"]) if "duration" in clips.columns else [np.nan] * len(ids))
@@ -58,19 +60,35 @@ def embed_audio(spec: EmbedAudio, context: JobContext) -> None:
     if todo:
         if done:
             context.log(f"Going on after {done:,} of {len(ids):,} clips from the checkpoint.")
-        model = encoders.load(spec.encoder, modality="audio")
+        known = _known(spec, context, sounds)
+        fresh = [[row for row in parts[i] if row not in known] for i in todo]
+        model = encoders.load(spec.encoder, modality="audio") if any(fresh) else None
         context.progress(done, len(ids), f"{done:,} of {len(ids):,} clips")
-        chosen = [[ids[row] for row in parts[i]] for i in todo]
-        started = time.perf_counter()
-        for i, decoded in zip(todo, decoded_shards(dataset, chosen, model.sample_rate), strict=True):
-            excluded = _embed_shard(spec, model, parts[i], decoded, paths[i], started)
-            decoded.clear()
+        chosen = [[ids[row] for row in rows] for rows in fresh if rows]
+        with closing(decoded_shards(dataset, chosen, model.sample_rate if model else 0)) as decoding:
             started = time.perf_counter()
-            for row, reason in excluded.items():
-                context.log(f"Left out {ids[row]} ({dataset.audio_path(ids[row]).name}): {reason}.")
-            done += len(parts[i])
-            context.progress(done, len(ids), f"{done:,} of {len(ids):,} clips")
-    _store_audio(spec, context, dataset.name, ids, paths)
+            for i, rows in zip(todo, fresh, strict=True):
+                decoded = next(decoding) if rows else []
+                taken = {row: known[row] for row in parts[i] if row in known}
+                excluded = _embed_shard(spec, model, rows, decoded, taken, paths[i], started)
+                decoded.clear()
+                started = time.perf_counter()
+                for row, reason in excluded.items():
+                    context.log(f"Left out {ids[row]} ({dataset.audio_path(ids[row]).name}): {reason}.")
+                done += len(parts[i])
+                context.progress(done, len(ids), f"{done:,} of {len(ids):,} clips")
+    _store_audio(spec, context, dataset.name, ids, sounds, paths)
+
+
+def _known(spec: EmbedAudio, context: JobContext, sounds: list[str | None]) -> dict[int, reuse.Earlier]:
+    """Return embeddings that are there already, by row, where taking them changes nothing."""
+    device = encoders.default_device()
+    if not encoders.independent(spec.encoder, device=device):
+        return {}
+    known = reuse.earlier(spec, context, sounds, device)
+    if known:
+        context.log(f"{len(known):,} of {len(sounds):,} clips were embedded before and are taken from there.")
+    return known
 
 
 def decoded_shards(dataset: Any, wanted: list[list[str]], sample_rate: int) -> Iterator[list[Decoded]]:
@@ -117,20 +135,30 @@ def _changed(path: Path, sha256: Any) -> bool:
 
 def _embed_shard(
     spec: EmbedAudio,
-    model: encoders.AudioModel,
-    rows: range,
+    model: encoders.AudioModel | None,
+    rows: list[int],
     decoded: list[Decoded],
+    taken: dict[int, reuse.Earlier],
     path: Path,
     started: float,
 ) -> dict[int, str]:
-    """Embed one shard and write its checkpoint; return the reasons of rows that were left out."""
+    """Embed the rows of a shard that are not taken from elsewhere, and write its checkpoint.
+
+    Returns the reasons of rows that were left out. The model is None where no row has to be embedded.
+    """
     excluded = {row: x for row, x in zip(rows, decoded, strict=True) if isinstance(x, str)}
     heard = [row for row, x in zip(rows, decoded, strict=True) if not isinstance(x, str)]
     waveforms = [x for x in decoded if not isinstance(x, str)]
-    given = _embedded(spec, model, waveforms)
+    given: list[np.ndarray | str] = []
+    if model is not None:
+        given = _embedded(spec, model, waveforms)
+        d, frame_level = model.dimensions, model.frame_level
+    else:
+        d, frame_level = next(iter(taken.values())).form
     kept: list[int] = []
     frames: list[np.ndarray] = []
-    for row, f in zip(heard, given, strict=True):
+    found = {row: e.frames() for row, e in taken.items()} | dict(zip(heard, given, strict=True))
+    for row, f in sorted(found.items()):
         if isinstance(f, str):
             excluded[row] = f
         elif np.isfinite(f).all():
@@ -138,14 +166,13 @@ def _embed_shard(
             frames.append(np.asarray(f, dtype=np.float32))
         else:
             excluded[row] = "the encoder gave values that are not finite numbers"
-    d = model.dimensions
     means = [f.mean(axis=0, dtype=np.float64) for f in frames]  # (d,) each
     shards.save(
         path,
         rows=np.array(kept, np.int64),
         embeddings=np.array(means, np.float32).reshape(-1, d),
         counts=np.array([len(f) for f in frames], np.int64),
-        frames=np.concatenate([*frames, np.empty((0, d), np.float32)]) if model.frame_level else [],
+        frames=np.concatenate([*frames, np.empty((0, d), np.float32)]) if frame_level else [],
         excluded=np.array(sorted(excluded), np.int64),
         reasons=np.array([excluded[row] for row in sorted(excluded)], np.str_),
         seconds=time.perf_counter() - started,
@@ -209,7 +236,12 @@ def _check(spec: EmbedAudio, model: encoders.AudioModel, n: int, given: list[np.
 
 
 def _store_audio(
-    spec: EmbedAudio, context: JobContext, dataset: str, ids: list[str], paths: list[Path]
+    spec: EmbedAudio,
+    context: JobContext,
+    dataset: str,
+    ids: list[str],
+    sounds: list[str | None],
+    paths: list[Path],
 ) -> None:
     heads = [_whole(path, ("rows", "counts", "excluded", "reasons", "seconds")) for path in paths]
     rows = np.concatenate([h["rows"] for h in heads])
@@ -242,7 +274,7 @@ def _store_audio(
             at += n
         if frame_level:
             w.array("offsets", offsets)
-        w.table("clips", {"clip_id": [ids[row] for row in rows]})
+        w.table("clips", reuse.clip_table([ids[row] for row in rows], [sounds[row] for row in rows]))
         w.table("excluded", _excluded([ids[row] for row in lost], reasons))
         w.seconds = seconds
         w.meta.update(
@@ -254,6 +286,7 @@ def _store_audio(
             n_frames=int(offsets[-1]) if frame_level else None,
             dimensions=d,
             frame_level=frame_level,
+            device=encoders.default_device(),
             seconds=seconds,
             card=asdict(encoders.card(spec.encoder)),
         )

@@ -195,6 +195,41 @@ def closure(spec: Spec) -> list[Spec]:
     return missing(spec, lambda key: False)
 
 
+def unusual(spec: Spec, *but: str) -> str:
+    """Return the options of a spec that are not as usual, for its title: `` (k 7, seed 1)``, or nothing.
+
+    Parameters
+    ----------
+    spec : Spec
+    *but : str
+        Fields that the title names otherwise.
+    """
+    given = [
+        _option(f.name.replace("_", " "), getattr(spec, f.name))
+        for f in fields(spec)
+        if f.default is not MISSING and f.name not in but and getattr(spec, f.name) != f.default
+    ]
+    more = ["…"] if len(given) > _OPTIONS_SAID else []
+    return f" ({', '.join(given[:_OPTIONS_SAID] + more)})" if given else ""
+
+
+#: Options that a title names at most; the job's page and `--json` have them all.
+_OPTIONS_SAID = 5
+
+
+def _option(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return name if value else f"no {name}"
+    return f"{name} {_said(value)}"
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, tuple):
+        text = "/".join(map(_said, value))
+        return text if len(text) <= 40 else f"of {len(value)}"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def between(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
         raise SpecError(f"{name} is {value}; it must be between {low} and {high}.")

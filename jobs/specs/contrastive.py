@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from core._contrastive_recipe import SMALL, ContrastiveRecipe  # without torch, unlike core.contrastive
 from jobs import encoders
-from jobs.specs.base import DatasetRef, Spec, SpecError, between
+from jobs.specs.base import DatasetRef, Spec, SpecError, between, unusual
 from jobs.specs.spaces import EmbedAudio, EmbedText
 
 PRETRAININGS = ("dirty", "clean", "none")
@@ -225,9 +225,10 @@ class ContrastiveGrid(Spec):
     def title(self) -> str:
         what = "model" if len(self.names) == 1 else "models"
         by = {"small": "a small network", "cnn14": "CNN14"}[self.backbone]
+        known = ("text_encoder", "identity", "pretraining", "training", "backbone", "checkpoints")
         return (
-            f"{len(self.names)} contrastive {what} on {self.dataset.name}, {by} and {self.text_encoder} "
-            f"({', '.join(self.names)})"
+            f"{len(self.names)} contrastive {what} on {self.dataset.name}, {by} and "
+            f"{encoders.short(self.text_encoder)} ({', '.join(self.names)}){unusual(self, *known)}"
         )
 
 
@@ -282,8 +283,8 @@ class ZeroShotClassification(Spec):
         prompts = ", ".join(f"“{text.template}”" for text in self.texts[:3])
         more = f" and {len(self.texts) - 3} more" if len(self.texts) > 3 else ""
         return (
-            f"classify {self.embedding.dataset.name} by {self.embedding.encoder} and {self.texts[0].of}s "
-            f"({prompts}{more})"
+            f"classify {self.embedding.dataset.name} by {self.embedding.model} and {self.texts[0].of}s "
+            f"({prompts}{more}){unusual(self)}"
         )
 
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
 from jobs import encoders
-from jobs.specs.base import DatasetRef, Spec, SpecError, between
+from jobs.specs.base import DatasetRef, Spec, SpecError, between, unusual
 from jobs.specs.spaces import EmbedAudio
 
 #: The losses, and how many weights each takes.
@@ -236,8 +236,8 @@ class LossGrid(LossTraining, Spec):
 
     @property
     def title(self) -> str:
-        space = f"{self.embedding.dataset.name} · {self.embedding.encoder}"
-        return f"train heads on {space} with {self._of()}"
+        space = f"{self.embedding.dataset.name} · {self.embedding.model}"
+        return f"train heads on {space} with {self._of()}{unusual(self, 'seeds')}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -308,7 +308,9 @@ class LossNetworkGrid(LossTraining, Spec):
 
     @property
     def title(self) -> str:
-        return f"train {self.network} on {self.dataset.name} with {self._of()}"
+        network = encoders.short(self.network)
+        options = unusual(self, "network", "identity", "seeds")
+        return f"train {network} on {self.dataset.name} with {self._of()}{options}"
 
 
 def loss_name(loss: str, weights: tuple[float, ...] = ()) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from jobs.specs.base import Spec, SpecError, between
+from jobs.specs.base import Spec, SpecError, between, unusual
 from jobs.specs.spaces import EmbedAudio, EmbedText, Neighbors, Project
 
 #: Sizes of neighbourhood of the numbers that are kept for every clip; those that there are clips for.
@@ -69,7 +69,7 @@ class Baselines(Spec):
 
     @property
     def title(self) -> str:
-        return f"baseline classifiers on {_space(self.embedding)}"
+        return f"baseline classifiers on {_space(self.embedding)}{unusual(self)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +91,12 @@ class KMeansCurve(Spec):
 
     @property
     def title(self) -> str:
-        return f"K-means over {self.ks[0]} to {self.ks[-1]} clusters of {_space(self.embedding)}"
+        whole = self.ks == tuple(range(self.ks[0], self.ks[-1] + 1))
+        some = "" if whole else f", {len(self.ks)} numbers,"
+        return (
+            f"K-means over {self.ks[0]} to {self.ks[-1]} clusters{some} of {_space(self.embedding)}"
+            + unusual(self)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,8 +191,12 @@ class Agreement(Spec):
     @property
     def title(self) -> str:
         what = "" if self.of == "clips" else " by class"
-        return f"agreement of {self.a.encoder} and {self.b.encoder} on {self.a.dataset.name}{what}"
+        names = " and ".join(
+            space.model if isinstance(space, EmbedAudio) else f"{space.model} {space.texts_title}"
+            for space in (self.a, self.b)
+        )
+        return f"agreement of {names} on {self.a.dataset.name}{what}{unusual(self, 'of', 'labels')}"
 
 
 def _space(embedding: EmbedAudio) -> str:
-    return f"{embedding.dataset.name} · {embedding.encoder}"
+    return f"{embedding.dataset.name} · {embedding.model}"

@@ -44,4 +44,5 @@ class ClassAnalogies(Spec):
 
     @property
     def title(self) -> str:
-        return f"analogies of classes in {self.sounds.dataset.name} · {self.sounds.encoder}"
+        texts = f"{self.texts.model} {self.texts.texts_title}"
+        return f"analogies of classes in {self.sounds.dataset.name} · {self.sounds.model} and {texts}"

@@ -168,8 +168,12 @@ class EmbedQuery(Spec):
 
     @property
     def title(self) -> str:
-        what = f"“{self.text[:40]}{'…' * (len(self.text) > 40)}”" if self.text else "an uploaded sound"
-        return f"embed {what} with {self.encoder}"
+        what = (
+            f"“{self.text[:40]}{'…' * (len(self.text) > 40)}”"
+            if self.text
+            else f"the uploaded sound {self.upload[:6]}"
+        )
+        return f"embed {what} with {encoders.short(self.encoder)}"
 
 
 def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
@@ -182,4 +186,4 @@ def _unit(normalize: bool | str) -> list[str]:
 
 
 def _where(embedding: EmbedAudio, by: str) -> str:
-    return f"in {embedding.dataset.name} · {embedding.encoder}" + (" by family" if by == "family" else "")
+    return f"in {embedding.dataset.name} · {embedding.model}" + (" by family" if by == "family" else "")

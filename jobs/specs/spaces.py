@@ -8,7 +8,7 @@ from typing import ClassVar
 from core.words import count
 from jobs import encoders
 from jobs.encoders import trained
-from jobs.specs.base import DatasetRef, Spec, SpecError, between
+from jobs.specs.base import DatasetRef, Spec, SpecError, between, unusual
 
 #: Neighbours kept of every clip. Enough for t-SNE at perplexity 50, for UMAP and for every list on a page.
 GRAPH_K = 150
@@ -42,7 +42,8 @@ class Synthesize(Spec):
     @property
     def title(self) -> str:
         clips = count(self.clips_per_class, "clip")
-        return f"generate synthetic sounds, {clips} of each of {count(self.classes, 'class')}"
+        what = f"generate synthetic sounds, {clips} of each of {count(self.classes, 'class')}"
+        return what + unusual(self, "clips_per_class", "classes")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,8 +76,13 @@ class EmbedAudio(Spec):
             object.__setattr__(self, "identity", identity)
 
     @property
+    def model(self) -> str:
+        """The encoder as people call it: a model in a folder by the folder's name."""
+        return encoders.short(self.encoder)
+
+    @property
     def title(self) -> str:
-        return f"embed {self.dataset.name} with {self.encoder}"
+        return f"embed {self.dataset.name} with {self.model}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,8 +119,18 @@ class EmbedText(Spec):
             object.__setattr__(self, "identity", encoders.identity(self.encoder, modality="text"))
 
     @property
+    def model(self) -> str:
+        """The encoder as people call it: a model in a folder by the folder's name."""
+        return encoders.short(self.encoder)
+
+    @property
+    def texts_title(self) -> str:
+        """The texts as people call them, with the sentence around them."""
+        return f"{self.of}s" + ("" if self.template == "{}" else f" in “{self.template}”")
+
+    @property
     def title(self) -> str:
-        return f"embed the {self.of}s of {self.dataset.name} with {self.encoder}"
+        return f"embed the {self.texts_title} of {self.dataset.name} with {self.model}"
 
 
 def _check_source(spec: EmbedAudio | EmbedText) -> None:
@@ -150,7 +166,11 @@ class Neighbors(Spec):
     @property
     def title(self) -> str:
         e = self.embedding
-        return f"nearest neighbours in {e.dataset.name} · {e.encoder}"
+        special = [self.metric] if self.metric != "cosine" else []
+        special += [f"k {self.k}"] if self.k != GRAPH_K else []
+        return f"nearest neighbours in {e.dataset.name} · {e.model}" + (
+            f" ({', '.join(special)})" if special else ""
+        )
 
 
 METHODS = ("tsne", "umap", "pca")
@@ -214,5 +234,5 @@ class Project(Spec):
             f"{k} {getattr(self, k):g}" for k, v in usual.items() if k != "metric" and getattr(self, k) != v
         ]
         special += [self.metric] if self.metric != "cosine" else []
-        what = f"{self.embedding.dataset.name} · {self.embedding.encoder}"
+        what = f"{self.embedding.dataset.name} · {self.embedding.model}"
         return f"{name} map of {what}" + (f" ({', '.join(special)})" if special else "")

@@ -20,7 +20,7 @@ from core.splits import (
     split_to_json,
 )
 from core.words import count
-from jobs.specs.base import Spec, SpecError, between
+from jobs.specs.base import Spec, SpecError, between, unusual
 from jobs.specs.spaces import EmbedAudio, EmbedText
 
 SETUPS = ("similarity", "diversity", "splits")
@@ -225,10 +225,12 @@ class ZeroShotGrid(Spec):
     def title(self) -> str:
         judged = f", {count(self.n_test_sets, 'test set')} each" if self.setup == "diversity" else ""
         by = "by given splits" if self.setup == "splits" else f"by {self.setup}"
-        space = f"{self.embedding.dataset.name} · {self.embedding.encoder}"
+        space = f"{self.embedding.dataset.name} · {self.embedding.model}"
+        known = ("setup", "splits", "clusters", "seeds", "n_ranges", "n_test_sets")
         return (
-            f"{count(self.n_models, 'zero-shot model')} {by} on {space} and {self.text.encoder} "
-            f"{self.text.of}s ({self._factors} × {count(self.seeds, 'seed')}{judged})"
+            f"{count(self.n_models, 'zero-shot model')} {by} on {space} and {self.text.model} "
+            f"{self.text.texts_title} ({self._factors} × {count(self.seeds, 'seed')}{judged})"
+            + unusual(self, *known)
         )
 
 

@@ -102,6 +102,34 @@ def test_home_measures_a_space_that_lacks_its_neighbours(made: Any, fresh: Works
     assert not any(b.label == "Measure" for b in app.button)
 
 
+def test_home_offers_encoders_that_can_run(made: Any, fresh: Workspace, tmp_path: Path, monkeypatch) -> None:
+    made.workspace(tmp_path, per_class=2, sounds=False)
+    # The first by name cannot.
+    monkeypatch.setattr("jobs.encoders.aisfx.available", lambda: "aisfx needs its weights.")
+    app = run("home")
+    offered = app.selectbox[0].options
+    assert "aisfx" not in offered
+    assert "melstats" in offered
+    assert not any(" aisfx" in block.value.splitlines()[-1] for block in app.code if "embed" in block.value)
+
+
+def test_home_names_spaces_from_before_the_sounds_changed(
+    made: Any, fresh: Workspace, tmp_path: Path
+) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=2, sounds=False)
+    space = made.space(found, dataset, "melstats", seed=0, spread=1.0)
+    assert "have changed" not in words(run("home"))
+    about = found.root / "datasets" / dataset.name / "dataset.json"
+    was = json.loads(about.read_text())
+    about.write_text(json.dumps(was | {"fingerprint": "f" * 64, "earlier": [space.dataset.fingerprint]}))
+    app = run("home")
+    assert "have changed since it was embedded with melstats" in words(app)
+    next(b for b in app.button if b.label == "Embed what is new").click()
+    app.run()
+    assert {j.spec["type"] for j in found.queue.jobs()} == {"EmbedAudio", "Neighbors", "Project"}
+    assert "have changed" not in words(app)
+
+
 def test_spaces_that_have_heard_the_clips_are_said_to(made: Any, fresh: Workspace, tmp_path: Path) -> None:
     found, dataset = made.workspace(tmp_path, per_class=2, sounds=False)
     frozen = made.space(found, dataset, "melstats", seed=0, spread=1.0)

@@ -22,10 +22,12 @@ import typer.main
 from typer.testing import CliRunner
 
 from jobs.cli import app, main
+from jobs.cli.common import show
 from jobs.demo import presets
 from jobs.files import read_json
 from jobs.inprocess import run
 from jobs.workspace import Workspace
+from tests.jobs import tiny_models
 from tests.jobs.tones import write_tones
 
 README = Path(__file__).parents[2] / "README.md"
@@ -123,6 +125,54 @@ def test_from_folder_to_map_and_export(home, tones, tmp_path, capsys):
     assert call(capsys, "export", "tones", "melstats", str(tmp_path / "x.zip"))[0] == 0
     status, _, err = call(capsys, "export", "tones", "melstats", str(tmp_path / "x.npz"))
     assert (status, "exists" in err) == (2, True)
+
+
+def test_what_is_asked_for_is_said_as_it_was_asked_for(home, tones, capsys):
+    call(capsys, "add", "tones", str(tones))
+    call(capsys, "add", "same", str(tones))
+    assert "embed tones with melstats" in call(capsys, "embed", "tones", "melstats")[1]
+    assert "✓ embed same with melstats: done" in call(capsys, "embed", "same", "melstats")[1]
+    out = call(capsys, "embed", "same", "melstats", "--background")[1]
+    assert "embed same with melstats" in out
+    assert "embed tones" not in out
+
+
+def test_tables_in_a_pipe_are_whole_lines_with_tabs(home, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    rows = [{"a_name": "a long name, " * 20, "n": 1234567, "x": 0.123456789, "none": None, "odd": "1\t2\n3"}]
+    show(rows, list(rows[0]), as_json=False, empty="")
+    out = capsys.readouterr().out
+    assert out.splitlines() == [
+        "a_name\tn\tx\tnone\todd",
+        f"{('a long name, ' * 20).strip()}\t1234567\t0.123457\t\t1 2 3",
+    ]
+
+
+def test_a_folder_to_write_to_that_is_missing_is_named(home, tones, tmp_path, capsys):
+    call(capsys, "add", "tones", str(tones))
+    call(capsys, "embed", "tones", "melstats")
+    for kind in (".npz", ".csv", ".parquet", ".zip", ""):
+        target = tmp_path / "missing" / f"x{kind}"
+        status, _, err = call(capsys, "export", "tones", "melstats", str(target))
+        assert status == 2
+        assert f"There is no folder {target.parent} to write x{kind} to; make it first." in err
+        assert not target.parent.exists()
+    (tmp_path / "texts.txt").write_text("a tone\n")
+    status, _, err = call(capsys, "leaks", str(tmp_path / "texts.txt"), "tones", "--clean", str(target))
+    assert (status, "There is no folder" in err) == (2, True)
+
+
+def test_a_model_in_a_folder_is_called_by_the_folders_name(home, tones, tmp_path, capsys):
+    call(capsys, "add", "tones", str(tones))
+    folder = tiny_models.wav2vec2(tmp_path / "models" / "my-net")
+    assert call(capsys, "embed", "tones", f"transformers:{folder}")[0] == 0
+    for command in (("datasets",), ("measure", "tones"), ("jobs",), ("cache", "list")):
+        status, out, err = call(capsys, *command)
+        assert (status, err) == (0, "")
+        assert "transformers:my-net" in out
+        assert str(folder) not in out
+    status, out, _ = call(capsys, "measure", "tones", "transformers:my-net", "--json")
+    assert (status, json.loads(out)[0]["encoder"]) == (0, f"transformers:{folder}")
 
 
 def test_second_time_computes_nothing(home, tones, capsys):

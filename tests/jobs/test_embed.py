@@ -85,7 +85,7 @@ class Context:
         self.dataset = SimpleNamespace(
             name="sounds", clips=clips, classes=classes, audio_path=lambda i: folder / f"{i}.wav"
         )
-        self.workspace = SimpleNamespace(dataset_for=lambda ref: self.dataset)
+        self.workspace = SimpleNamespace(dataset_for=lambda ref: self.dataset, cache=self.store)
         self.reports: list[tuple[float, float, str]] = []
         self.lines: list[str] = []
 

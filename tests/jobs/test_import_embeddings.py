@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import sys
-from collections.abc import Callable
+import unicodedata
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from safetensors.numpy import save_file
 
-from jobs import embedding_files, embedding_tables, encoders
+from jobs import embedding_files, embedding_parts, embedding_tables, encoders
 from jobs.cli import main
 from jobs.datasets.importer import Imported, import_dataset
-from jobs.embedding_files import EmbeddingsError
+from jobs.embedding_parts import EmbeddingsError
 from jobs.encoders import Card, UnknownEncoder, imported
 from jobs.imports import Report, import_embeddings, remove
 from jobs.inprocess import run
@@ -163,7 +166,7 @@ def test_every_kind_gives_the_rows_in_the_order_of_the_clips(
     kind: str, shared: Workspace, X: np.ndarray, tmp_path: Path, monkeypatch
 ) -> None:
     workspace, tones = shared, shared.dataset("tones")
-    monkeypatch.setattr(embedding_files, "BLOCK", 64)  # so that there are many blocks
+    monkeypatch.setattr(embedding_parts, "BLOCK", 64)  # so that there are many blocks
     monkeypatch.setattr(embedding_tables, "_ROWS", 7)
     ids = ids_of(tones)
     shuffled = np.random.default_rng(1).permutation(len(ids))
@@ -222,7 +225,7 @@ def test_npy_in_the_order_of_the_clips_or_of_a_list(
 def test_frames_are_kept_and_averaged(
     kind: str, workspace: Workspace, tones: Dataset, tmp_path: Path, monkeypatch
 ) -> None:
-    monkeypatch.setattr(embedding_files, "BLOCK", 256)
+    monkeypatch.setattr(embedding_parts, "BLOCK", 256)
     rng = np.random.default_rng(2)
     ids = ids_of(tones)
     clips = [rng.standard_normal((n, D)).astype(np.float32) for n in rng.integers(1, 9, len(ids))]
@@ -270,6 +273,7 @@ def _names(dataset: Dataset, form: str) -> list[str]:
         "file name": lambda p: Path(p).name,
         "other ending": lambda p: f"{Path(p).stem}.mp3",
         "no ending": lambda p: Path(p).stem,
+        "ending of Windows": lambda p: f"C:\\Sounds\\{Path(p).stem}.WAV",
     }
     return [forms[form](p) for p in paths]
 
@@ -285,12 +289,27 @@ def _names(dataset: Dataset, form: str) -> list[str]:
         "file name",
         "other ending",
         "no ending",
+        "ending of Windows",
     ],
 )
 def test_clips_are_found_by_their_files(form: str, shared: Workspace, X: np.ndarray, tmp_path: Path) -> None:
     tones = shared.dataset("tones")
     report = import_embeddings(shared, tones, "named", _npz(tmp_path, _names(tones, form), X))
     np.testing.assert_array_equal(vectors(shared, report.spec)[1], X)
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_accents_and_capitals_make_no_other_name(
+    form: Any, workspace: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path, monkeypatch
+) -> None:
+    paths = [f"été/Café {i}.wav" for i in range(24)]
+    other = "NFD" if form == "NFC" else "NFC"
+    given = [unicodedata.normalize(other, p) for p in paths]
+    stored = [unicodedata.normalize(form, p) for p in paths]
+    monkeypatch.setitem(tones.__dict__, "clips", tones.clips.assign(path=stored))
+    for names in (given, [n.upper() for n in given]):
+        report = import_embeddings(workspace, tones, "mine", _npz(tmp_path, names, X))
+        np.testing.assert_array_equal(vectors(workspace, report.spec)[1], X)
 
 
 def test_a_file_name_that_several_clips_have_says_nothing(
@@ -317,6 +336,228 @@ def test_numbers_as_names_keep_their_zeros(
     frame.to_csv(tmp_path / "x.csv", index=False)
     report = import_embeddings(workspace, tones, "mine", tmp_path / "x.csv")
     np.testing.assert_allclose(vectors(workspace, report.spec)[1], X, atol=1e-6)
+
+
+# -- what other programs write --
+
+
+def _named(X: np.ndarray, columns: Sequence[Any] | None = None) -> pd.DataFrame:
+    return pd.DataFrame(X, columns=columns or [f"e{i}" for i in range(X.shape[1])])
+
+
+def _index_of_lists(path: Path, ids: list[str], X: np.ndarray) -> Path:
+    table = pd.DataFrame({"label": ["dog", "cat"] * 12, "embedding": list(X)}, index=ids)
+    table.to_parquet(path / "x.parquet")
+    return path / "x.parquet"
+
+
+def _index_beside_words(path: Path, ids: list[str], X: np.ndarray) -> Path:
+    _named(X).assign(label="dog").set_index(pd.Index(ids)).to_csv(path / "x.csv")
+    return path / "x.csv"
+
+
+def _counted_index(path: Path, ids: list[str], X: np.ndarray) -> Path:
+    # As after a filter: row numbers, which name nothing.
+    _named(X, list("vwxyz")).assign(clip=ids).set_index(np.arange(24) * 2).to_csv(path / "x.csv")
+    return path / "x.csv"
+
+
+def _counted_index_parquet(path: Path, ids: list[str], X: np.ndarray) -> Path:
+    table = _named(X, list("vwxyz")).assign(clip=ids, fold=3, speaker=np.arange(24) % 2)
+    table.set_index(np.arange(24) * 2).to_parquet(path / "x.parquet")
+    return path / "x.parquet"
+
+
+def _feather(path: Path, ids: list[str], X: np.ndarray) -> Path:
+    pd.DataFrame({"label": ["dog", "cat"] * 12, "clip": ids, "v": list(X)}).to_feather(path / "x.feather")
+    return path / "x.feather"
+
+
+def _tensors(path: Path, ids: list[str], X: np.ndarray) -> Path:
+    kind = pa.fixed_shape_tensor(pa.float32(), [X.shape[1]])
+    storage = pa.FixedSizeListArray.from_arrays(pa.array(X.ravel()), X.shape[1])
+    column = pa.ExtensionArray.from_storage(kind, storage)
+    pq.write_table(pa.table({"id": ids, "v": column}), path / "x.parquet")
+    return path / "x.parquet"
+
+
+def _texts_of(form: Callable[[np.ndarray], str]) -> Callable[[Path, list[str], np.ndarray], Path]:
+    def write(path: Path, ids: list[str], X: np.ndarray) -> Path:
+        frame = pd.DataFrame({"path": ids, "labels": "['dog']", "embedding": [form(x) for x in X]})
+        frame.to_csv(path / "x.csv", index=False)
+        return path / "x.csv"
+
+    return write
+
+
+def _text_parquet(path: Path, ids: list[str], X: np.ndarray) -> Path:
+    pd.DataFrame({"path": ids, "embedding": [str(x.tolist()) for x in X]}).to_parquet(path / "x.parquet")
+    return path / "x.parquet"
+
+
+def _decimal_commas(path: Path, ids: list[str], X: np.ndarray) -> Path:
+    _named(X).assign(id=ids).to_csv(path / "x.csv", sep=";", decimal=",", index=False)
+    return path / "x.csv"
+
+
+def _decimal_commas_headless(path: Path, ids: list[str], X: np.ndarray) -> Path:
+    pd.DataFrame(X, index=ids).to_csv(path / "x.csv", sep=";", decimal=",", header=False)
+    return path / "x.csv"
+
+
+def _projector(path: Path, ids: list[str], X: np.ndarray) -> Path:
+    np.savetxt(path / "tensors.tsv", X, delimiter="\t")
+    rows = [f"{id}\tdog" for id in ids]
+    (path / "metadata.tsv").write_text("\n".join(["file\tlabel", *rows]) + "\n")
+    return path / "tensors.tsv"
+
+
+def _projector_single(path: Path, ids: list[str], X: np.ndarray) -> Path:
+    np.savetxt(path / "my_tensors.tsv", X, delimiter="\t")
+    (path / "my_metadata.tsv").write_text("\n".join(ids) + "\n")  # a single column has no header
+    return path / "my_tensors.tsv"
+
+
+def _savez_without_names(path: Path, ids: list[str], X: np.ndarray) -> Path:
+    np.savez(path / "x.npz", X, np.array(ids))
+    return path / "x.npz"
+
+
+CARELESS: dict[str, Callable[[Path, list[str], np.ndarray], Path]] = {
+    f.__name__.strip("_"): f
+    for f in (
+        _index_of_lists, _index_beside_words, _counted_index, _counted_index_parquet, _feather, _tensors,
+        _text_parquet, _decimal_commas, _decimal_commas_headless, _projector, _projector_single,
+        _savez_without_names,
+    )
+} | {
+    "numpy as text": _texts_of(str),
+    "lists as text": _texts_of(lambda x: str(x.tolist())),
+    "lists of numpy numbers as text": _texts_of(lambda x: repr(list(x))),
+    "arrays as text": _texts_of(lambda x: repr(x[None])),
+    "tensors as text": _texts_of(lambda x: f"tensor({x.tolist()}, device='cuda:0')"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", CARELESS)
+def test_what_is_saved_without_care_is_read(
+    kind: str, shared: Workspace, X: np.ndarray, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(embedding_tables, "_ROWS", 7)
+    tones = shared.dataset("tones")
+    shuffled = np.random.default_rng(1).permutation(24)
+    names = _names(tones, "path")
+    path = CARELESS[kind](tmp_path, [names[i] for i in shuffled], X[shuffled])
+    report = import_embeddings(shared, tones, "careless", path)
+    np.testing.assert_allclose(vectors(shared, report.spec)[1], X, atol=1e-6)
+    assert (report.unknown, report.excluded) == ([], {})
+
+
+def test_a_numbered_run_is_the_embedding_and_what_was_used_is_said(
+    shared: Workspace, X: np.ndarray, tmp_path: Path
+) -> None:
+    tones = shared.dataset("tones")
+    about = {"fold": 1, "take": np.arange(24), "snr": 0.5}
+    runs = {
+        "e0 … e4": [f"e{i}" for i in range(D)],
+        "V2 … V6": [f"V{i + 2}" for i in range(D)],
+        "d00_mean … d04_mean": [f"d0{i}_mean" for i in range(D)],
+        "0 … 4": [str(i) for i in range(D)],
+    }
+    for said, columns in runs.items():
+        _named(X, columns).assign(path=_names(tones, "path"), **about).to_csv(tmp_path / "x.csv", index=False)
+        report = import_embeddings(shared, tones, "runs", tmp_path / "x.csv")
+        assert report.dimensions == D
+        passed = "other columns of numbers were passed over: fold, take, snr."
+        assert report.notes == [f"The embedding is 5 columns: {said}; {passed}"]
+    # Without a run, what is said of a clip by name is no dimension.
+    _named(X, list("vwxyz")).assign(path=_names(tones, "path"), fold=1).to_csv(
+        tmp_path / "x.csv", index=False
+    )
+    report = import_embeddings(shared, tones, "runs", tmp_path / "x.csv")
+    said = "The embedding is 5 columns: v, w, x, y, z; other columns of numbers were passed over: fold."
+    assert report.notes == [said]
+    # A long run wins over a short one beside it.
+    many = np.tile(X, (1, 2))
+    _named(many).assign(path=_names(tones, "path"), take1=1, take2=2).to_csv(tmp_path / "x.csv", index=False)
+    assert import_embeddings(shared, tones, "runs", tmp_path / "x.csv").dimensions == 2 * D
+
+
+def test_names_from_elsewhere(shared: Workspace, X: np.ndarray, tmp_path: Path) -> None:
+    tones = shared.dataset("tones")
+    np.savetxt(tmp_path / "tensors.tsv", X, delimiter="\t")
+    with pytest.raises(EmbeddingsError, match=r"metadata.tsv beside it, or .* by --ids FILE"):
+        import_embeddings(shared, tones, "other", tmp_path / "tensors.tsv")
+    table = pd.DataFrame({"label": "dog", "file": _names(tones, "path")})
+    table.to_csv(tmp_path / "names.csv", index=False)
+    report = import_embeddings(shared, tones, "other", tmp_path / "tensors.tsv", ids=tmp_path / "names.csv")
+    np.testing.assert_allclose(vectors(shared, report.spec)[1], X, atol=1e-6)
+    table[:-1].to_csv(tmp_path / "metadata.tsv", index=False, sep="\t")
+    with pytest.raises(EmbeddingsError, match=r"metadata.tsv names 23 clips and .* holds 24 embeddings"):
+        import_embeddings(shared, tones, "other", tmp_path / "tensors.tsv")
+    # Names that would have to be unpickled are not needed where they are given.
+    np.savez(tmp_path / "x.npz", ids=np.array(_names(tones, "path"), dtype=object), embeddings=X)
+    report = import_embeddings(shared, tones, "other", tmp_path / "x.npz", ids=tmp_path / "names.csv")
+    np.testing.assert_array_equal(vectors(shared, report.spec)[1], X)
+    assert report.notes == ["ids in x.npz would have to be unpickled and was not read."]
+    save_file({"x": X}, tmp_path / "x.safetensors")
+    report = import_embeddings(shared, tones, "other", tmp_path / "x.safetensors", ids=tmp_path / "names.csv")
+    np.testing.assert_array_equal(vectors(shared, report.spec)[1], X)
+
+
+def test_words_to_type_save_what_could_not_be_read(shared: Workspace, X: np.ndarray, tmp_path: Path) -> None:
+    tones = shared.dataset("tones")
+    ids = _names(tones, "path")
+    there: dict[str, Any] = {"np": np, "pd": pd, "ids": np.array(ids, dtype=object), "embeddings": X}
+
+    def words(path: Path) -> str:
+        with pytest.raises(EmbeddingsError) as caught:
+            import_embeddings(shared, tones, "saved", path)
+        return str(caught.value).split("`")[1]
+
+    with contextlib.chdir(tmp_path):
+        np.savez("ids.npz", ids=there["ids"], embeddings=X)
+        exec(words(tmp_path / "ids.npz"), there)
+        assert import_embeddings(shared, tones, "saved", tmp_path / "ids.npz").n_clips == 24
+        there["d"] = dict(zip(ids, X, strict=True))
+        np.save("dict.npy", there["d"])
+        exec(words(tmp_path / "dict.npy"), there)
+        assert import_embeddings(shared, tones, "saved", tmp_path / "dict.npz").n_clips == 24
+        there["X"] = np.empty(24, dtype=object)
+        there["X"][:] = list(X)
+        np.save("rows.npy", there["X"])
+        exec(words(tmp_path / "rows.npy"), there)
+        assert import_embeddings(shared, tones, "saved", tmp_path / "rows.npy").n_clips == 24
+        there["df"] = pd.DataFrame({"path": ids, "embedding": list(np.tile(X, (1, 300)))})
+        with np.printoptions(threshold=100):
+            there["df"].to_csv("short.csv")
+        exec(words(tmp_path / "short.csv"), there)
+        assert import_embeddings(shared, tones, "saved", tmp_path / "short.parquet").dimensions == 1500
+        there["df"].to_pickle("frame.pkl")
+        exec(words(tmp_path / "frame.pkl"), there)
+        assert import_embeddings(shared, tones, "saved", tmp_path / "frame.parquet").dimensions == 1500
+
+
+@pytest.mark.parametrize(
+    ("columns", "says"),
+    [
+        ({"caption": [f"text {i}" for i in range(24)], "code": [f"c{i}" for i in range(24)]},
+         "several columns that could name the clips, caption, code; call the one that does clip_id"),
+        ({"label": ["dog", "cat"] * 12}, "no column that names the clips; its columns are label, e0, e1"),
+        ({"clip": [f"{i}.wav" for i in range(24)], "e5": ["loud", "quiet"] * 12},
+         "words in column 'e5' of the run e0 … e4"),
+    ],
+    ids=["two names", "no names", "words in a run"],
+)  # fmt: skip
+def test_tables_that_can_be_read_two_ways(
+    columns: dict[str, list[str]], says: str, shared: Workspace, X: np.ndarray, tmp_path: Path
+) -> None:
+    table = pd.concat([pd.DataFrame(columns), _named(X)], axis=1)
+    for kind in ("csv", "parquet"):
+        path = tmp_path / f"x.{kind}"
+        table.to_csv(path, index=False) if kind == "csv" else table.to_parquet(path)
+        with pytest.raises(EmbeddingsError, match=says):
+            import_embeddings(shared, shared.dataset("tones"), "ways", path)
 
 
 # -- what does not fit --
@@ -729,7 +970,7 @@ def test_a_big_file_is_read_in_blocks(
     n, d = 24, 250_000  # 24 MB
     X = np.ones((n, d), np.float32) + np.arange(n, dtype=np.float32)[:, None]
     path = _npz(tmp_path, ids_of(tones), X)
-    monkeypatch.setattr(embedding_files, "BLOCK", 2 << 20)
+    monkeypatch.setattr(embedding_parts, "BLOCK", 2 << 20)
     monkeypatch.setattr("jobs.imports.BLOCK", 2 << 20)
     tracemalloc.start()
     report = import_embeddings(workspace, tones, "mine", path)

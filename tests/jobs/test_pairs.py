@@ -12,7 +12,7 @@ import pytest
 from core.cka import cka
 from core.paired import RELEASED, analogy_accuracy, match_accuracy, paired_by_group
 from core.similarity import neighborhood_overlap
-from jobs.embedding_files import EmbeddingsError
+from jobs.embedding_parts import EmbeddingsError
 from jobs.pairs import given_of, read_pairs
 from tests.jobs.test_cli import call
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -38,6 +39,29 @@ def test_asking_puts_missing_inputs_first_and_asking_twice_is_one_job(workspace)
     assert [j.spec["type"] for j in by_age] == ["EmbedAudio", "Neighbors", "Project"]
     assert by_age[2].depends_on == (by_age[0].key, by_age[1].key)
     assert by_age[0].created == workspace.queue.get(by_age[0].key).created
+
+
+def test_one_job_is_named_by_every_dataset_that_asks_for_it(workspace):
+    tones = workspace.dataset("tones").ref
+    first = workspace.queue.submit(EmbedAudio(dataset=tones, encoder="melstats"))
+    for name in ("same", "same", "third"):
+        spec = EmbedAudio(dataset=replace(tones, name=name), encoder="melstats")
+        assert workspace.queue.submit(spec).key == first.key
+    (job,) = workspace.queue.jobs()
+    title = "embed tones with melstats (also: embed same with melstats) (also: embed third with melstats)"
+    assert job.title == title
+    assert workspace.queue.spec(job.key).dataset.name == "tones"
+
+
+def test_jobs_of_one_title_are_told_apart_by_their_keys(workspace):
+    tones = workspace.dataset("tones").ref
+    for fingerprint in ("a" * 64, "b" * 64):  # the sounds of one dataset, before and after a change
+        workspace.queue.submit(
+            EmbedAudio(dataset=replace(tones, fingerprint=fingerprint), encoder="melstats")
+        )
+    jobs = workspace.queue.jobs()
+    assert [j.title for j in jobs] == [f"embed tones with melstats · {j.key[:6]}" for j in jobs]
+    assert len({j.title for j in jobs}) == 2
 
 
 def test_asking_for_what_exists_costs_nothing(workspace):

@@ -101,6 +101,61 @@ def test_keys_are_all_different():
     assert len({s.key for s in EXAMPLES}) == len(EXAMPLES)
 
 
+def test_titles_tell_options_apart():
+    titles = [s.title for s in EXAMPLES]
+    assert sorted(titles) == sorted(set(titles))
+    euclidean = Neighbors(embedding=SPACE, metric="euclidean", k=7)
+    assert euclidean.title == "nearest neighbours in tones · melstats (euclidean, k 7)"
+    for a, b in [
+        (SPACE, dataclasses.replace(SPACE, encoder="handcrafted", identity="")),
+        (NAMES, dataclasses.replace(NAMES, template="the sound of {}")),
+        (NAMES, dataclasses.replace(NAMES, of="description")),
+        (EmbedQuery(encoder="melstats", upload="d" * 64, suffix=".wav"),
+         EmbedQuery(encoder="melstats", upload="e" * 64, suffix=".wav")),
+        (Agreement(a=SPACE, b=NAMES, of="classes", labels="c"),
+         Agreement(a=SPACE, b=dataclasses.replace(NAMES, of="description"), of="classes", labels="c")),
+        *((usual, dataclasses.replace(usual, **{name: value})) for usual, name, value in [
+            (Synthesize(), "seed", 1),
+            (Baselines(embedding=SPACE, labels="c"), "k", 7),
+            (KMeansCurve(embedding=SPACE, ks=(2, 3, 4)), "ks", (2, 4)),
+            (Agreement(a=SPACE, b=OTHER), "permutations", 10),
+            (ZeroShotGrid(embedding=SPACE, text=NAMES, labels="c"), "margin", 0.5),
+            (LossGrid(embedding=SPACE, labels="c"), "epochs", 7),
+            (LossNetworkGrid(dataset=REF, labels="c"), "width", 4),
+            (ContrastiveGrid(dataset=REF, labels="c", captions="e"), "max_epochs", 7),
+            (ClassAnalogies(sounds=SPACE, texts=NAMES, labels="c"), "texts",
+             dataclasses.replace(NAMES, of="description")),
+        ]),
+    ]:  # fmt: skip
+        assert a.key != b.key
+        assert a.title != b.title
+
+
+def test_a_model_in_a_folder_goes_by_the_name_of_the_folder(tmp_path):
+    folder = tmp_path / "my-net"
+    folder.mkdir()
+    space = EmbedAudio(dataset=REF, encoder=f"transformers:{folder}")
+    texts = EmbedText(dataset=REF, texts="b" * 64, encoder=f"transformers:{folder}")
+    made = [
+        space,
+        texts,
+        Neighbors(embedding=space),
+        Project(embedding=space, method="pca"),
+        Separability(embedding=space, labels="c"),
+        Agreement(a=space, b=texts, of="classes", labels="c"),
+        Retrieval(embedding=space, labels="c"),
+        EmbedQuery(encoder=f"transformers:{folder}", text="rain"),
+        LossGrid(embedding=space, labels="c"),
+        LossNetworkGrid(dataset=REF, labels="c", network=f"transformers:{folder}"),
+        ZeroShotGrid(embedding=space, text=texts, labels="c"),
+        ZeroShotClassification(embedding=space, texts=(texts,), labels="c"),
+        ClassAnalogies(sounds=space, texts=texts, labels="c"),
+    ]
+    for spec in made:
+        assert "transformers:my-net" in spec.title
+        assert str(tmp_path) not in spec.title
+
+
 def test_key_is_the_same_in_another_process():
     code = (
         "from jobs.specs import *; e = EmbedAudio(dataset=DatasetRef('tones', 'a' * 64), encoder='melstats');"

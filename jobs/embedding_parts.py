@@ -1,0 +1,70 @@
+"""What the readers of embedding files share: the parts that they give, known names, and errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+#: Bytes of vectors in memory at once.
+BLOCK = 16 << 20
+
+IDS = ("ids", "clip_ids", "clip_id", "id")
+ID_NAMES = (*IDS, "path", "filename", "file_name", "file", "fname", "audio_path", "filepath", "name")
+VECTOR_NAMES = ("embeddings", "embedding", "vectors", "vector", "features")
+
+
+class EmbeddingsError(ValueError):
+    """Embeddings cannot be imported; the message says why and what to do."""
+
+
+class Part(NamedTuple):
+    """Some of the clips of a file, in its order.
+
+    Attributes
+    ----------
+    ids : list of str or None
+        How the file calls the clips; None where it does not, so that their order must say it.
+    vectors : (b, d) array or None
+        One vector a clip.
+    frames : (m, d) array or None
+        Frames of these clips, one clip after another.
+    counts : (b,) array of int or None
+        Frames of each clip.
+    """
+
+    ids: list[str] | None
+    vectors: np.ndarray | None
+    frames: np.ndarray | None = None
+    counts: np.ndarray | None = None
+
+
+def listed(names: Sequence[str]) -> str:
+    """Join names for a sentence, the first ten at most."""
+    return ", ".join(names[:10]) + (", …" if len(names) > 10 else "")
+
+
+def unreadable(path: Path, error: BaseException) -> str:
+    """Return the sentence for a file whose reader failed."""
+    if "pickle" in str(error) or "Python objects" in str(error):
+        return pickled(path, f"np.save({path.stem + '.npy'!r}, np.asarray(X, dtype=np.float32))")
+    return f"{path} cannot be read ({' '.join(str(error).split())})."
+
+
+def pickled(path: Path, words: str, what: str = "") -> str:
+    """Return the sentence for a file with pickled values, which says what to type to save it as it should be.
+
+    Parameters
+    ----------
+    path : Path
+    words : str
+        Python that saves what the file should hold.
+    what : str, optional
+        Which array of the file it is about.
+    """
+    return (
+        f"{path} holds Python objects, which would have to be unpickled{f', in {what}' if what else ''}; "
+        f"save plain arrays instead: `{words}`."
+    )
