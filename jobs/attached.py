@@ -54,7 +54,7 @@ def left_behind(workspace: Workspace, dataset: Dataset) -> list[str]:
     return sorted(e for e in found - there if not e.startswith(f"{imported.NAME}:"))
 
 
-def carry_over(workspace: Workspace, old: Dataset, new: Dataset) -> None:
+def carry_over(workspace: Workspace, old: Dataset | None, new: Dataset) -> None:
     """Attach the imported embeddings of a dataset to the dataset that has replaced it.
 
     A sound is the same if its content is. What is imported for the new one already stays. Embeddings of

@@ -210,7 +210,7 @@ def _columnar(
     columns = [vector] if vector else table.dimensions(id)
     for batch in batches([id, *columns] if id else columns):
         ids = None if id is None else [str(v) for v in batch.column(id).to_pylist()]
-        if vector in written:
+        if vector is not None and vector in written:
             yield Part(ids, _from_text(path, vector, batch.column(vector).to_pylist()))
         elif vector:
             yield Part(ids, _from_lists(path, batch.column(vector)))

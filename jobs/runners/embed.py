@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict
@@ -91,7 +91,7 @@ def _known(spec: EmbedAudio, context: JobContext, sounds: list[str | None]) -> d
     return known
 
 
-def decoded_shards(dataset: Any, wanted: list[list[str]], sample_rate: int) -> Iterator[list[Decoded]]:
+def decoded_shards(dataset: Any, wanted: list[list[str]], sample_rate: int) -> Generator[list[Decoded]]:
     """Yield the sound of every shard, the next one being decoded meanwhile: never more than two in memory."""
     from jobs.audio import AudioError, decode
 
