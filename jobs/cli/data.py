@@ -32,7 +32,9 @@ def datasets(as_json: JsonOption = False, workspace: WorkspaceOption = None) -> 
     Exit status: 0, or 1 where a dataset is damaged or may not be read.
     """
     ws = open_workspace(workspace)
-    rows, remarks, damaged = [], [], ws.damaged()
+    rows: list[dict[str, Any]] = []
+    remarks: list[str] = []
+    damaged = ws.damaged()
     for dataset in ws.datasets():
         try:
             rows.append(dataset_row(ws, dataset.name))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict
@@ -149,7 +149,7 @@ def _embed_shard(
     excluded = {row: x for row, x in zip(rows, decoded, strict=True) if isinstance(x, str)}
     heard = [row for row, x in zip(rows, decoded, strict=True) if not isinstance(x, str)]
     waveforms = [x for x in decoded if not isinstance(x, str)]
-    given: list[np.ndarray | str] = []
+    given: Sequence[np.ndarray | str] = ()
     if model is not None:
         given = _embedded(spec, model, waveforms)
         d, frame_level = model.dimensions, model.frame_level
@@ -182,7 +182,7 @@ def _embed_shard(
 
 def _embedded(
     spec: EmbedAudio, model: encoders.AudioModel, waveforms: list[np.ndarray]
-) -> list[np.ndarray] | list[np.ndarray | str]:
+) -> Sequence[np.ndarray | str]:
     """Embed waveforms together; where that fails, one by one, and say why for those that fail alone.
 
     Raises
