@@ -117,7 +117,7 @@ def _strings(frame: pd.DataFrame, column: str) -> np.ndarray:
 
 def class_of_each(c: Clips) -> np.ndarray:
     """Return the class of every clip, "" where it has none; (n,) str."""
-    return memory.once(("classes", c.key), lambda: measures.clip_classes(c.frame).astype(str))
+    return memory.once(("clip-classes", c.key), lambda: measures.clip_classes(c.frame).astype(str))
 
 
 def n_classes(c: Clips) -> int:

@@ -135,6 +135,7 @@ def _is_about(about: Any, name: str) -> bool:
     texts = ("adapter", *(() if about.get("source") else ("fingerprint", "root")))
     maybe = ("note", "description", "labels_fingerprint")
     options, created = about.get("options", {}), about.get("created", 0.0)
+    earlier = about.get("earlier", [])
     return (
         all(_is_text(about.get(key)) for key in texts)
         and all(isinstance(about.get(key, ""), str) for key in maybe)
@@ -142,6 +143,8 @@ def _is_about(about: Any, name: str) -> bool:
         and isinstance(options, dict)
         and all(isinstance(value, str) for value in options.values())
         and isinstance(created, int | float)
+        and isinstance(earlier, list)
+        and all(isinstance(value, str) for value in earlier)
     )
 
 

@@ -42,6 +42,10 @@ _RESERVE = 8192
 _ENDED = {"failed": "tried and failed", "cancelled": "cancelled"}
 
 
+#: Other names of a job, by other datasets of the same sounds, that its title takes up.
+_MOST_ALSO = 3
+
+
 class Queue:
     """The jobs of one workspace.
 
@@ -117,7 +121,11 @@ class Queue:
         """Name an active job by what it is asked for now, too: another dataset has the same sounds."""
         path = self.folder(job.key) / "spec.json"
         asked = read_json(path)
-        if asked is not None and spec.title not in asked["title"]:
+        if asked is None:
+            return
+        first, *others = asked["title"].split(" (also: ")
+        known = [first, *(title.removesuffix(")") for title in others)]
+        if spec.title not in known and len(known) <= _MOST_ALSO:
             write_json(path, asked | {"title": f"{asked['title']} (also: {spec.title})"}, durable=True)
 
     def retry(self, key: str) -> Job:

@@ -64,7 +64,7 @@ def show(workspace: Workspace, view: state.View, dataset: Dataset, c: Clips, *, 
                 1,
                 _MOST_SEEDS,
                 key=view.key("seeds"),
-                help="Trains the same with the seeds that follow, too; the page then shows means and ranges.",
+                help="Also trains with the following seeds; the page then shows means and ranges.",
             )
         )
         specs = [replace(spec, seed=spec.seed + i) for i in range(seeds)]

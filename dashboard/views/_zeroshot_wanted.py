@@ -110,7 +110,7 @@ def _least(view: state.View, place: DeltaGenerator) -> int:
             1,
             _MOST,
             key=view.key("least"),
-            help="At least so many clips has every class that is drawn: of one clip, a test class is all "
+            help="Classes with fewer clips are not drawn: of one clip, a test class is all "
             "right or all wrong.",
         )
     )

@@ -77,8 +77,8 @@ def _orphan_remarks(ws: Workspace) -> Iterator[str]:
     for o in orphans(ws):
         name = o.encoder.partition(":")[2]
         yield (
-            f"{o.encoder} is orphaned: no dataset has the {o.n_clips:,} sounds of {o.dataset} any more that "
-            "it was imported for. Import it again, or remove it: "
+            f"{o.encoder} is orphaned: the {o.n_clips:,} sounds of {o.dataset} that it was imported for are "
+            "in no dataset any more. Import it again, or remove it: "
             f"`hearspace import-embeddings {o.dataset} {name} --remove --orphaned`."
         )
 

@@ -100,7 +100,8 @@ def worker(
         int | None,
         typer.Option(
             min=1,
-            help="Jobs at a time; one more for what somebody waits for. [default: 2, more on large machines]",
+            help="Jobs at a time, plus one reserved for uploads and typed queries. [default: 2, more on "
+            "large machines]",
         ),
     ] = None,
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler to use.")] = None,

@@ -52,11 +52,6 @@ class Recognised:
     notes: list[str] = field(default_factory=list)
 
 
-def detect(root: Path) -> str:
-    """Return the name of the adapter for a folder, as `recognise` does."""
-    return recognise(root).adapter
-
-
 def recognise(root: Path) -> Recognised:
     """Return how a folder is to be read: by a known layout, by a table that names its sounds, or by folders.
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from jobs.datasets import DatasetError, LeftOut, OptionError, audioset
-from jobs.datasets._detect import detect
+from jobs.datasets._detect import recognise
 from jobs.datasets._ontology import read_ontology
 from jobs.datasets.importer import LEFT_OUT, Imported, import_dataset
 from tests.jobs.mini_audioset import ABOVE, NODES, Row, segments, write_audioset, write_list, write_ontology
@@ -365,7 +365,7 @@ def test_links_out_of_the_folder_are_not_followed(tmp_path: Path) -> None:
 
 def test_scan_opens_no_sound_and_the_folder_is_recognised(tmp_path: Path) -> None:
     root = write_audioset(tmp_path)
-    assert detect(root) == "audioset"
+    assert recognise(root).adapter == "audioset"
     for path in root.rglob("*.wav"):
         path.write_bytes(b"")
     found = [item for item in audioset.scan(root) if not isinstance(item, LeftOut)]

@@ -9,7 +9,7 @@ import pytest
 
 from jobs.captions import captions_fingerprint, captions_of
 from jobs.datasets import DatasetError, OptionError
-from jobs.datasets._detect import detect
+from jobs.datasets._detect import recognise
 from jobs.datasets.importer import LEFT_OUT, Imported, import_dataset
 from jobs.texts import texts_of
 from jobs.workspace import Workspace
@@ -43,7 +43,7 @@ def _reasons(got: Imported) -> dict[str, str]:
 
 def test_clotho(tmp_path: Path) -> None:
     root = write_clotho(tmp_path / "clotho")
-    assert detect(root) == "captions"
+    assert recognise(root).adapter == "captions"
     got = _import(root)
     rows = [(f"{subset}/{name.replace(':', '_')}", texts) for subset, name, texts, _ in CLOTHO]
     assert _by_path(got) == expected_captions(rows)
@@ -66,7 +66,7 @@ def test_clotho(tmp_path: Path) -> None:
 
 def test_audiocaps(tmp_path: Path) -> None:
     root = write_audiocaps(tmp_path / "audiocaps")
-    assert detect(root) == "captions"
+    assert recognise(root).adapter == "captions"
     got = _import(root)
     assert _by_path(got) == {
         "audio/r1nicOVtvkQ_130.wav": ["A woman talks nearby as water pours"],
@@ -84,7 +84,7 @@ def test_audiocaps(tmp_path: Path) -> None:
 
 def test_macs(tmp_path: Path) -> None:
     root = write_macs(tmp_path / "macs")
-    assert detect(root) == "captions"
+    assert recognise(root).adapter == "captions"
     got = _import(root)
     folder = "TAU-urban-acoustic-scenes-2019-development/audio"
     rows = [(f"{folder}/{name}", [text for text, _ in said]) for name, said in MACS]

@@ -660,7 +660,7 @@ def test_the_command_trains_keeps_and_prints(
     assert (row["name"], row["n"], row["accuracy_high"]) == ("none/clean", 2, max(values))
     assert row["accuracy"] == pytest.approx(np.mean(values))
     status, out, _ = call(capsys, "train", "contrastive", "world", *options, "--seeds", "2", *where)
-    line = next(line for line in out.splitlines() if "none/clean " in line)
+    line = next(line for line in out.splitlines() if line.startswith("none/clean"))
     assert [float(word) for word in line.split()[1:5]] == pytest.approx(
         [2, np.mean(values), min(values), max(values)], abs=1e-3
     )

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from jobs.datasets import DatasetError
-from jobs.datasets._detect import detect, recognise
+from jobs.datasets._detect import recognise
 
 
 @pytest.mark.parametrize(
@@ -31,15 +31,15 @@ def test_folder_is_recognised_by_its_layout(tmp_path, files, adapter):
     for name in files:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    assert detect(tmp_path) == adapter
+    assert recognise(tmp_path).adapter == adapter
 
 
 def test_what_is_no_folder_is_said_to_be_none(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(DatasetError, match="is a file"):
-        detect(tmp_path / "file")
+        recognise(tmp_path / "file")
     with pytest.raises(DatasetError, match="does not exist"):
-        detect(tmp_path / "nothing")
+        recognise(tmp_path / "nothing")
 
 
 def made(root, files):
@@ -81,7 +81,8 @@ def test_tables_that_are_not_used_are_named_with_what_would_use_them(tmp_path):
 def test_an_audiofolder_is_told_by_its_metadata(tmp_path, text):
     name = "metadata.csv" if text.startswith("f") else "metadata.jsonl"
     assert (
-        detect(made(tmp_path, {f"train/{name}": text, "train/a.wav": "", "test/b.wav": ""})) == "audiofolder"
+        recognise(made(tmp_path, {f"train/{name}": text, "train/a.wav": "", "test/b.wav": ""})).adapter
+        == "audiofolder"
     )
 
 

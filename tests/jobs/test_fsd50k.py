@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jobs.datasets import DatasetError, LeftOut, OptionError, fsd50k
-from jobs.datasets._detect import detect
+from jobs.datasets._detect import recognise
 from jobs.datasets._ontology import read_ontology
 from jobs.datasets.importer import LEFT_OUT, Imported, import_dataset
 from tests.jobs.mini_fsd50k import DEV, EVAL, NODES, write_fsd50k, write_ontology
@@ -122,7 +122,7 @@ def test_one_half_alone(subset: str, root: Path) -> None:
     assert len(_import(root, subset=subset).clips) == 4
     other = "eval" if subset == "dev" else "dev"
     shutil.rmtree(root / f"FSD50K.{other}_audio")
-    assert detect(root) == "fsd50k"
+    assert recognise(root).adapter == "fsd50k"
     got = _import(root)
     assert len(got.clips) == 4
     assert "none of its clips is added" in got.report.set_index("path").loc[f"FSD50K.{other}_audio", "reason"]

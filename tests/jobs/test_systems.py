@@ -416,7 +416,7 @@ def test_mteb_models_keep_the_contract(mteb: Any) -> None:
 
     model = encoders.load("mteb:microsoft/msclap-2023", modality="audio", device="cpu")
     assert (model.sample_rate, model.dimensions, model.frame_level) == (16_000, 4, False)
-    contract("mteb", model)
+    contract("mteb:microsoft/msclap-2023", model)
     assert set(mteb.model.batches) == {1}
     text = encoders.load("mteb:microsoft/msclap-2023", modality="text", device="cpu")
     assert text.dimensions == 3
