@@ -111,7 +111,8 @@ def _carry_one(
     known = encoders.card(encoder, artifact.meta)
     keep_space(workspace, new, name, staged, chosen, excluded, known, meaning.source, started)
     others = {d.fingerprint for d in workspace.datasets()}
-    if old.fingerprint not in others and {row for _, row in chosen} == set(range(len(vectors))):
+    gone = old.fingerprint not in others and not workspace.damaged()  # one of those may be its twin
+    if gone and {row for _, row in chosen} == set(range(len(vectors))):
         imported.forget(workspace.root, old.fingerprint, name)  # all of it lives on
 
 
@@ -137,7 +138,12 @@ class Orphan:
 
 
 def orphans(workspace: Workspace) -> list[Orphan]:
-    """List imported embeddings of sounds that no dataset of the workspace has any more."""
+    """List imported embeddings of sounds that no dataset of the workspace has any more.
+
+    There are none while a dataset cannot be read: they may be of its sounds.
+    """
+    if workspace.damaged():
+        return []
     there = {d.fingerprint for d in workspace.datasets()}
     found = []
     for fingerprint, encoder, meaning in imported.everything(workspace.root):

@@ -227,15 +227,20 @@ def _remove(ws: Workspace, dataset: str, name: str, *, orphaned: bool) -> int:
     """Remove what is imported under a name; returns how many results went."""
     from jobs import attached, imports
 
-    n = attached.remove_orphans(ws, dataset, name)
     if orphaned:
+        if damaged := ws.damaged():
+            raise WorkspaceError(f"What is orphaned is not known while a dataset is damaged: {damaged[0]}")
+        n = attached.remove_orphans(ws, dataset, name)
         if not n:
             raise WorkspaceError(
                 f"No imported:{name} of {dataset} is orphaned; `hearspace datasets` lists those that are."
             )
         return n
+    # A dataset that is damaged is an error here, before anything is removed.
+    known = ws.dataset(dataset) if ws.has_dataset(dataset) else None
+    n = attached.remove_orphans(ws, dataset, name)
     try:
-        return n + imports.remove(ws, ws.dataset(dataset), name)
+        return n + imports.remove(ws, known or ws.dataset(dataset), name)
     except (UnknownDataset, imports.EmbeddingsError):
         if not n:
             raise

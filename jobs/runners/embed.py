@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cache import CacheError
 from jobs import encoders
 from jobs.runners import reuse, shards
 from jobs.runners.trained import trained_audio, trained_text
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 #: Decoding threads. Beside a network they wait most of the time; beside cheap features they are the work.
 DECODERS = max(1, min(4, os.cpu_count() or 2))
 _TEXTS = 256
+#: Seconds of noise, which every encoder that works can embed.
+_NOISE = 10.0
 
 Decoded = np.ndarray | str  # a waveform, or why there is none
 
@@ -68,9 +71,17 @@ def embed_audio(spec: EmbedAudio, context: JobContext) -> None:
         with closing(decoded_shards(dataset, chosen, model.sample_rate if model else 0)) as decoding:
             started = time.perf_counter()
             for i, rows in zip(todo, fresh, strict=True):
+                taken, gone = _taken(known, parts[i])
                 decoded = next(decoding) if rows else []
-                taken = {row: known[row] for row in parts[i] if row in known}
-                excluded = _embed_shard(spec, model, rows, decoded, taken, paths[i], started)
+                if gone:
+                    if model is None:
+                        model = encoders.load(spec.encoder, modality="audio")
+                    [more] = decoded_shards(dataset, [[ids[row] for row in gone]], model.sample_rate)
+                    decoded += more
+                frame_level = (model or known[parts[i].start]).frame_level
+                excluded = _embed_shard(
+                    spec, model, rows + gone, decoded, taken, frame_level, paths[i], started
+                )
                 decoded.clear()
                 started = time.perf_counter()
                 for row, reason in excluded.items():
@@ -89,6 +100,19 @@ def _known(spec: EmbedAudio, context: JobContext, sounds: list[str | None]) -> d
     if known:
         context.log(f"{len(known):,} of {len(sounds):,} clips were embedded before and are taken from there.")
     return known
+
+
+def _taken(known: dict[int, reuse.Earlier], part: range) -> tuple[dict[int, np.ndarray], list[int]]:
+    """Return the frames of the known rows of a shard, and the rows whose result was removed meanwhile."""
+    taken: dict[int, np.ndarray] = {}
+    gone: list[int] = []
+    for row in part:
+        if row in known:
+            try:
+                taken[row] = known[row].frames()
+            except CacheError:
+                gone.append(row)
+    return taken, gone
 
 
 def decoded_shards(dataset: Any, wanted: list[list[str]], sample_rate: int) -> Generator[list[Decoded]]:
@@ -138,7 +162,8 @@ def _embed_shard(
     model: encoders.AudioModel | None,
     rows: list[int],
     decoded: list[Decoded],
-    taken: dict[int, reuse.Earlier],
+    taken: dict[int, np.ndarray],
+    frame_level: bool,
     path: Path,
     started: float,
 ) -> dict[int, str]:
@@ -149,15 +174,11 @@ def _embed_shard(
     excluded = {row: x for row, x in zip(rows, decoded, strict=True) if isinstance(x, str)}
     heard = [row for row, x in zip(rows, decoded, strict=True) if not isinstance(x, str)]
     waveforms = [x for x in decoded if not isinstance(x, str)]
-    given: Sequence[np.ndarray | str] = ()
-    if model is not None:
-        given = _embedded(spec, model, waveforms)
-        d, frame_level = model.dimensions, model.frame_level
-    else:
-        d, frame_level = next(iter(taken.values())).form
+    given: Sequence[np.ndarray | str] = _embedded(spec, model, waveforms) if model else ()
+    d = model.dimensions if model else next(iter(taken.values())).shape[1]
     kept: list[int] = []
     frames: list[np.ndarray] = []
-    found = {row: e.frames() for row, e in taken.items()} | dict(zip(heard, given, strict=True))
+    found = taken | dict(zip(heard, given, strict=True))
     for row, f in sorted(found.items()):
         if isinstance(f, str):
             excluded[row] = f
@@ -188,7 +209,7 @@ def _embedded(
     Raises
     ------
     Exception
-        Of the encoder, where it fails for each of several: that is not for the clips.
+        Of the encoder, where it fails for each, and for noise as well: that is not for the clips.
     """
     try:
         given = model.embed(waveforms) if waveforms else []
@@ -204,8 +225,10 @@ def _embedded(
             else:
                 _check(spec, model, 1, one)
                 alone.extend(one)
-        if len(alone) > 1 and not for_memory and all(isinstance(x, str) for x in alone):
-            raise
+        if not for_memory and all(isinstance(x, str) for x in alone):
+            # An encoder that works fails for clips that are short or odd: few may be left in a shard.
+            noise = np.random.default_rng(0).normal(0, 0.1, int(_NOISE * model.sample_rate))
+            model.embed([noise.astype(np.float32)])
         return alone
     _check(spec, model, len(waveforms), given)
     return given

@@ -8,11 +8,13 @@ and if a clip's embedding does not depend on the clips beside it (`jobs.encoders
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cache import CacheError
 from cache.manifest import library_versions
 
 if TYPE_CHECKING:
@@ -41,13 +43,19 @@ class Earlier:
     row: int
 
     @property
-    def form(self) -> tuple[int, bool]:
-        """Length of a vector, and whether the encoder has frames."""
-        return int(self.artifact.array("embeddings").shape[1]), "frames.npy" in self.artifact
+    def frame_level(self) -> bool:
+        """Whether the encoder has frames."""
+        return "frames.npy" in self.artifact
 
     def frames(self) -> np.ndarray:
-        """Return the frames of the sound, (m, d); its vector, (1, d), where the encoder has none."""
-        if not self.form[1]:
+        """Return the frames of the sound, (m, d); its vector, (1, d), where the encoder has none.
+
+        Raises
+        ------
+        CacheError
+            If the other result has been removed meanwhile.
+        """
+        if not self.frame_level:
             return np.asarray(self.artifact.array("embeddings")[self.row : self.row + 1])
         start, stop = self.artifact.array("offsets")[self.row : self.row + 2]
         return np.asarray(self.artifact.array("frames")[start:stop])
@@ -97,14 +105,16 @@ def earlier(
             break
         if info.key == spec.key or not _is_alike(info.spec, info.meta, spec, device):
             continue
-        # What is damaged is not spread. An artifact may also be removed at any time.
-        if cache.verify([info.key]):
-            continue
-        artifact = cache.open(info.key)
-        if _versions(artifact.manifest.get("versions")) != _versions(library_versions()):
-            continue
-        for at, sound in enumerate(artifact.table("clips")["sha256"].to_pylist()):
-            found |= dict.fromkeys(left.pop(sound, ()), Earlier(artifact, at))
+        with suppress(CacheError):  # an artifact may be removed at any time
+            artifact = cache.open(info.key)
+            if _versions(artifact.manifest.get("versions")) != _versions(library_versions()):
+                continue
+            others = artifact.table("clips", ["sha256"])["sha256"].to_pylist()
+            # What is damaged is not spread. To see that, all of it is read: only where it is of use.
+            if left.keys().isdisjoint(others) or cache.verify([info.key]):
+                continue
+            for at, sound in enumerate(others):
+                found |= dict.fromkeys(left.pop(sound, ()), Earlier(artifact, at))
     return found
 
 

@@ -126,6 +126,7 @@ class EmbedQuery(Spec):
     ``dimensions``, ``frame_level`` and ``duration`` (s; null for a text).
     """
 
+    VERSION: ClassVar[int] = 2  # what a file holds is decoded to its end
     AWAITED: ClassVar[bool] = True
 
     encoder: str

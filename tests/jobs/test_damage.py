@@ -267,6 +267,28 @@ def test_a_damaged_dataset_is_not_written_over_unasked_and_can_be_replaced(
     assert workspace.dataset("tones").n_clips == 24
 
 
+def test_what_is_imported_for_a_damaged_dataset_is_not_orphaned(workspace: Workspace, tmp_path: Path) -> None:
+    from jobs.attached import orphans
+    from jobs.imports import import_embeddings
+
+    dataset = workspace.dataset("tones")
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).standard_normal((24, 3)))
+    spec = import_embeddings(workspace, dataset, "mine", tmp_path / "x.npy").spec
+    file = workspace.root / "datasets" / "tones" / "dataset.json"
+    before = file.read_bytes()
+    file.write_bytes(b"[]")
+    assert orphans(workspace) == []
+    cli = CliRunner()
+    assert "orphaned" not in cli.invoke(app, ["datasets", "-w", str(workspace.root)]).output
+    for words in (["--remove"], ["--remove", "--orphaned"]):
+        asked = cli.invoke(app, ["import-embeddings", "tones", "mine", *words, "-w", str(workspace.root)])
+        assert isinstance(asked.exception, WorkspaceError)
+        assert str(file) in str(asked.exception)
+        assert workspace.cache.contains(spec.key)
+    file.write_bytes(before)
+    assert [s.spec for s in workspace.spaces(workspace.dataset("tones"))] == [spec]
+
+
 def test_names_of_imported_spaces_that_are_damaged_mean_nothing(workspace: Workspace) -> None:
     from jobs.encoders import imported
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import threading
 import time
 import tracemalloc
@@ -262,6 +263,56 @@ def test_a_clip_that_the_encoder_fails_for_is_left_out_alone(
     assert str(error) in lost["reason"][0]
     assert artifact.array("embeddings").shape == (99, 3)
     assert any(line.startswith("Left out clip 040 (clip 040.wav): cannot be") for line in context.lines)
+
+
+@pytest.mark.parametrize("case", ["first shard", "last shard", "only new ones"])
+def test_clips_that_fail_are_left_out_also_where_they_are_all_of_a_shard(
+    case: str, fake: Encoder, sounds: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clips, folder = sounds
+    bad = list(clips["clip_id"][:32] if case == "first shard" else clips["clip_id"][96:])
+    for id in bad:
+        sf.write(folder / f"{id}.wav", np.full(800, 0.5, np.float32), RATE, subtype="FLOAT")
+    real = fake.embed
+
+    def embed_but_bad(waveforms: list[np.ndarray]) -> list[np.ndarray]:
+        if any(x[0] == 0.5 for x in waveforms):
+            raise RuntimeError("too short")
+        return real(waveforms)
+
+    monkeypatch.setattr(fake, "embed", embed_but_bad)
+    context = Context(tmp_path, *sounds)
+    if case == "only new ones":
+        clips["sha256"] = [
+            hashlib.sha256((folder / f"{i}.wav").read_bytes()).hexdigest() for i in clips["clip_id"]
+        ]
+        monkeypatch.setattr(fake, "INDEPENDENT", frozenset({"cpu"}), raising=False)
+        other = Context(tmp_path / "b", clips[:96], folder)
+        other.store = context.store
+        other.run(EmbedAudio(dataset=DatasetRef("others", "g"), encoder="fake"))
+    artifact = context.run(audio_spec())
+    lost = artifact.table("excluded").to_pydict()
+    assert lost["clip_id"] == bad
+    assert set(lost["reason"]) == {"cannot be embedded by fake: too short"}
+    assert len(artifact.array("embeddings")) == 100 - len(bad)
+
+
+def test_an_encoder_that_breaks_on_the_way_fails_the_job(
+    fake: Encoder, sounds: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = fake.embed
+
+    def broken_later(waveforms: list[np.ndarray]) -> list[np.ndarray]:
+        if len(fake.calls) >= 2:
+            raise RuntimeError("the device is lost")
+        return real(waveforms)
+
+    monkeypatch.setattr(fake, "embed", broken_later)
+    context = Context(tmp_path, *sounds)
+    with pytest.raises(RuntimeError, match="the device is lost"):
+        context.run(audio_spec())
+    monkeypatch.setattr(fake, "embed", real)
+    assert len(context.run(audio_spec()).array("embeddings")) == 100
 
 
 def test_an_encoder_that_fails_for_all_fails_the_job(

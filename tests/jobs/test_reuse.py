@@ -14,6 +14,7 @@ import soundfile as sf
 import jobs.audio
 from jobs.attached import left_behind, orphans
 from jobs.datasets.importer import import_dataset
+from jobs.encoders.imported import meanings
 from jobs.imports import import_embeddings
 from jobs.inprocess import run
 from jobs.runners import reuse
@@ -146,6 +147,80 @@ def test_spaces_from_before_are_named_until_they_are_there_again(root: Path, tmp
     assert left_behind(workspace, workspace.dataset("tones")) == ["random-cnn"]
 
 
+@pytest.mark.parametrize("encoder", ENCODERS)
+@pytest.mark.parametrize("n_new", [0, 1])
+def test_results_that_are_removed_while_a_job_runs_are_computed_again(
+    n_new: int,
+    encoder: str,
+    root: Path,
+    tmp_path: Path,
+    decoded: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    workspace = Workspace.open(tmp_path / "a")
+    add(workspace, root)
+    first = embed(workspace, encoder)
+    shutil.rmtree(root / "tone 3")  # else the result would be of the same sounds
+    if n_new:
+        another(root)
+    add(workspace, root)
+    real = reuse.earlier
+
+    def and_evicted(*args: Any) -> Any:
+        found = real(*args)
+        assert len(found) == 30
+        workspace.cache.delete(first.key)
+        return found
+
+    monkeypatch.setattr(reuse, "earlier", and_evicted)
+    decoded.clear()
+    again = embed(workspace, encoder)
+    assert len(decoded) == 30 + n_new
+    monkeypatch.setattr(reuse, "earlier", real)
+    fresh = Workspace.open(tmp_path / "b")
+    add(fresh, root)
+    assert files(again) == files(embed(fresh, encoder))
+
+
+def test_a_result_that_is_removed_while_results_are_looked_through_is_passed_over(
+    root: Path, tmp_path: Path, decoded: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = Workspace.open(tmp_path / "a")
+    add(workspace, root)
+    first = embed(workspace, "melstats")
+    another(root)
+    add(workspace, root)
+    real = reuse._versions
+
+    def and_evicted(*args: Any) -> dict[str, str]:
+        workspace.cache.delete(first.key)
+        return real(*args)
+
+    monkeypatch.setattr(reuse, "_versions", and_evicted)
+    decoded.clear()
+    embed(workspace, "melstats")
+    assert len(decoded) == 41
+
+
+def test_only_results_that_hold_a_wanted_sound_are_read_wholly(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = Workspace.open(tmp_path / "a")
+    add(workspace, root)
+    first = embed(workspace, "melstats")
+    (tmp_path / "noise").mkdir()
+    another(tmp_path / "noise")
+    add(workspace, tmp_path / "noise", "noise")
+    embed(workspace, "melstats", "noise")
+    read: list[str] = []
+    real = workspace.cache.verify
+    monkeypatch.setattr(type(workspace.cache), "verify", lambda self, keys: read.extend(keys) or real(keys))
+    another(root, "new.wav", seed=2)
+    add(workspace, root)
+    embed(workspace, "melstats")
+    assert read == [first.key]
+
+
 # -- imported --
 
 
@@ -194,6 +269,21 @@ def test_what_is_kept_is_not_taken_from_another_dataset_with_the_same_sounds(
     for name in ("tones", "twin"):
         assert [s.encoder for s in workspace.spaces(workspace.dataset(name))] == ["imported:mine"]
     assert workspace.dataset("twin").fingerprint == twin.fingerprint
+
+
+def test_a_damaged_dataset_keeps_what_was_imported_for_it(root: Path, tmp_path: Path) -> None:
+    workspace = Workspace.open(tmp_path / "a")
+    imported(workspace, add(workspace, root), tmp_path)
+    twin = add(workspace, root, "twin")
+    file = workspace.root / "datasets" / "twin" / "dataset.json"
+    before = file.read_bytes()
+    file.write_bytes(b"[]")
+    another(root)
+    add(workspace, root)
+    assert orphans(workspace) == []
+    file.write_bytes(before)
+    assert list(meanings(workspace.root, twin.fingerprint)) == ["imported:mine"]
+    assert [s.encoder for s in workspace.spaces(workspace.dataset("twin"))] == ["imported:mine"]
 
 
 def test_orphans_are_named_and_can_be_removed(
