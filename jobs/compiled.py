@@ -11,6 +11,7 @@ import functools
 import hashlib
 import importlib.util
 import os
+import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -24,7 +25,8 @@ def settle(root: Path) -> None:
     """Have numba use the workspace `root` where it has no place of its own; called before it is imported.
 
     What numba keeps is code. A workspace that was copied from elsewhere must not bring any, so the folder is
-    called after the very folder that it lies in.
+    called after the very folder that it lies in; and one that another account has made, or may write to, is
+    not used.
     """
     if _VARIABLE in os.environ or _has_place():
         return
@@ -34,9 +36,18 @@ def settle(root: Path) -> None:
         name = hashlib.sha256(
             f"{about.st_dev} {about.st_ino} {getattr(os, 'getuid', int)()}".encode()
         ).hexdigest()[:16]
-        folder = root / "numba" / name
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.environ[_VARIABLE] = str(folder)
+        folder = root / f"numba-{name}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if _own(folder):
+            os.environ[_VARIABLE] = str(folder)
+
+
+def _own(folder: Path) -> bool:
+    """Whether it is a folder, no link to one, of this account, and only this account may write to it."""
+    about = folder.lstat()
+    if not stat.S_ISDIR(about.st_mode):
+        return False
+    return os.name == "nt" or (about.st_uid == os.getuid() and not about.st_mode & 0o022)
 
 
 @functools.cache

@@ -64,13 +64,15 @@ def store(home: Path, name: str, about: dict[str, Any], tables: dict[str, pd.Dat
             write_json(fresh / "dataset.json", about)
             if (home / name).exists():
                 old = new_folder(home, prefix=".old-")
+                with suppress(OSError):
+                    os.utime(home / name)  # so that `mend` sees that somebody is at it
                 os.replace(home / name, old)
                 try:
                     os.replace(fresh, home / name)
                 except BaseException:
                     os.replace(old, home / name)
                     raise
-                shutil.rmtree(old)
+                shutil.rmtree(old, ignore_errors=True)
             else:
                 os.replace(fresh, home / name)
         except BaseException:

@@ -203,8 +203,13 @@ class _Dispatcher:
     def _settle(self, key: str, given: Given) -> None:
         """See to it that a job whose task has ended does not stay "running"."""
         if given.future.status == "error":
-            why = f"Its Dask worker was lost ({given.future.exception()})."
-            self.queue.lost(key, why, started=given.started, counted=False)
+            error = given.future.exception()
+            if _is_loss(error):
+                why = f"Its Dask worker was lost ({error})."
+                self.queue.lost(key, why, started=given.started, counted=False)
+            else:
+                why = f"Its Dask task failed ({type(error).__name__}: {error})."
+                self.queue.lost(key, why, started=given.started)
         elif given.future.status == "finished" and given.future.result() == "unseen":
             why = f"The Dask worker does not see {self.workspace.root}; mount the folder there and retry."
             self.queue.finish(key, "failed", why, started=given.started)
@@ -264,6 +269,16 @@ class _Dispatcher:
     def _device(self) -> str:
         used = [given.device for given in self.given.values()]
         return min(self.gpus, key=used.count) if self.gpus else ""
+
+
+def _is_loss(error: BaseException | None) -> bool:
+    """Whether a task ended with its worker, and not by what it did itself."""
+    from concurrent.futures import CancelledError
+
+    from distributed.comm import CommClosedError
+    from distributed.scheduler import KilledWorker
+
+    return isinstance(error, KilledWorker | CommClosedError | CancelledError)
 
 
 @contextmanager

@@ -49,6 +49,24 @@ def replacing(path: Path, needed: float | None = None, *, prefix: str = ".new-")
             raise
 
 
+@contextmanager
+def output(path: Path, needed: float | None = None) -> Iterator[Path]:
+    """Yield a file to be written for an output that a user names, as `replacing` does.
+
+    A link stays, and the file that it leads to is replaced; a pipe or a device is written to itself.
+
+    Raises
+    ------
+    NoSpace
+        As `replacing`.
+    """
+    if path.exists() and not path.is_file():
+        yield path
+        return
+    with replacing(path.resolve(), needed) as fresh:
+        yield fresh
+
+
 def write_json(path: Path, data: Any, *, durable: bool = False) -> None:
     """Write `data` beside `path`, then rename it into place; `durable` outlives a power cut, too.
 

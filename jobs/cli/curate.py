@@ -23,7 +23,7 @@ from jobs.cli.common import (
 )
 from jobs.cli.train import DatasetArgument, train_app
 from jobs.cli.work import BackgroundOption, PrintSpecOption, put_off
-from jobs.files import replacing
+from jobs.files import output
 from jobs.specs import CURATIONS, TARGETS, CuratedTraining, SpecError
 from jobs.text_files import read_texts
 
@@ -124,7 +124,7 @@ def curate(
         }
     )
     if out is not None:
-        with replacing(out) as fresh:
+        with output(out) as fresh:
             table.to_csv(fresh, index=False)
     plain = table.astype(object).where(table.notna(), None)
     rows = [{str(name): value for name, value in row.items()} for row in plain.to_dict("records")]

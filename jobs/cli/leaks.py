@@ -11,7 +11,7 @@ import typer
 
 from core.words import count
 from jobs.cli.common import JsonOption, WorkspaceOption, in_folder, open_workspace, say, show
-from jobs.files import replacing
+from jobs.files import output
 from jobs.text_files import TextFile, read_texts
 from jobs.workspace import Workspace, WorkspaceError
 
@@ -101,7 +101,7 @@ def leaks(
         # A row of a table goes as a whole.
         lost[file.gone(np.flatnonzero(lost).tolist())] = True
     if clean is not None:
-        with replacing(clean) as fresh:
+        with output(clean) as fresh:
             fresh.write_bytes(_clean(file, texts, clips, lost))
     report = leak_report(texts, names, leaks=found, examples=1)
     rows = [_row(*values) for values in report.to_numpy().tolist()]

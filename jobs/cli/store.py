@@ -20,7 +20,7 @@ from jobs.cli.common import (
     space_of,
     writable,
 )
-from jobs.files import replacing
+from jobs.files import output
 from jobs.specs import SpecError, from_json
 from jobs.workspace import WorkspaceError
 
@@ -180,7 +180,7 @@ def export(
         .to_pandas()[["clip_id"]]
         .merge(ds.clips, on="clip_id", how="left", validate="one_to_one")
     )
-    with replacing(target, X.nbytes) as fresh:
+    with output(target, X.nbytes) as fresh:
         _write(fresh, kind, clips, X)
     say(f"Written: {target} ({count(X.shape[0], 'clip')} × {count(X.shape[1], 'dimension')}).")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from jobs.datasets._walk import natural
@@ -12,6 +13,8 @@ PARTS = (
     *("validation", "valid", "val"),
     *("test", "testing", "eval", "evaluation"),
 )
+#: Whole numbers of at most this many digits are numbers, and all else is the name of a group.
+_MOST_DIGITS = 9
 
 
 def part_of(path: str) -> str | None:
@@ -25,11 +28,25 @@ def part_of(path: str) -> str | None:
     return next((name.lower() for name in path.split("/")[:-1] if name.lower() in PARTS), None)
 
 
+def group(text: str | None) -> int | str | None:
+    """Return the whole number that a text is, where it is written as the number is, else the text.
+
+    Examples
+    --------
+    >>> group("7"), group("007"), group("1e3")
+    (7, '007', '1e3')
+    """
+    if text is None or not re.fullmatch(rf"-?[0-9]{{1,{_MOST_DIGITS}}}", text):
+        return text
+    number = int(text)
+    return number if str(number) == text else text
+
+
 def numbered(groups: Sequence[int | str | None]) -> tuple[list[int | None], dict[int, str]]:
     """Return a fold for the group of each clip, and the name of each fold where groups have names.
 
-    Whole numbers stay as they are. Where any group is a word, all are names: parts of a dataset in the order
-    in which they are used, others in natural order, numbered from 1.
+    Whole numbers stay as they are. Where any group is a word, or a number of more than nine digits, all are
+    names: parts of a dataset in the order in which they are used, others in natural order, numbered from 1.
 
     Parameters
     ----------
@@ -42,9 +59,10 @@ def numbered(groups: Sequence[int | str | None]) -> tuple[list[int | None], dict
     >>> numbered([3, 1])
     ([3, 1], {})
     """
-    if not any(isinstance(group, str) for group in groups):
-        return [None if group is None else int(group) for group in groups], {}
-    names = sorted({str(group) for group in groups if group is not None}, key=_order)
+    given = {g for g in groups if g is not None}
+    if not any(isinstance(g, str) or abs(g) >= 10**_MOST_DIGITS for g in given):
+        return [None if g is None else int(g) for g in groups], {}
+    names = sorted({str(g) for g in given}, key=_order)
     number = {name: i for i, name in enumerate(names, 1)}
     return [None if g is None else number[str(g)] for g in groups], {i: n for n, i in number.items()}
 

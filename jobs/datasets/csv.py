@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +12,7 @@ from core.words import count
 from jobs.audio import SUFFIXES
 from jobs.datasets import DatasetError, Found, LeftOut, OptionError, Remark
 from jobs.datasets._paths import Files, Located, advice, key, locate, remarks
+from jobs.datasets._splits import group
 from jobs.datasets._tables import Row, Table, read
 from jobs.datasets._walk import walk
 
@@ -146,7 +148,8 @@ def clips_of(
     at = [row.line for row in naming]
     yield from (Remark(name, text) for text in remarks(located, given, at))
     others = [n for n in table.names if n not in used.values() or n == used.get("fold", "fold") != "fold"]
-    for row, place in zip(naming, located.places, strict=True):
+    folds = _folds([row.cells.get(used["fold"]) if "fold" in used else None for row in naming])
+    for row, place, fold in zip(naming, located.places, folds, strict=True):
         if place.several:
             listed = ", ".join(place.several[:3]) + (", …" if len(place.several) > 3 else "")
             reason = f"could be any of {listed} (line {row.line}); write one of them exactly"
@@ -161,7 +164,7 @@ def clips_of(
             yield Found(
                 place.path,
                 _labels(cells.get("labels"), separator),
-                _fold(cells.get("fold")),
+                fold,
                 cells.get("family"),
                 cells.get("caption"),
                 {n: row.cells.get(n) for n in others},
@@ -331,10 +334,9 @@ def _labels(cell: str | None, separator: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(p for p in cleaned if p))
 
 
-def _fold(text: str | None) -> int | str | None:
-    """A whole number, or the name of a group."""
-    try:
-        value = float(text or "")
-    except ValueError:
-        return text
-    return int(value) if value.is_integer() else text
+def _folds(cells: Sequence[str | None]) -> list[int | str | None]:
+    """Return whole numbers, or names of groups: 1.0 is the number 1 where the whole column is written so."""
+    if all(cell is None or re.fullmatch(r"-?[0-9]+\.0", cell) for cell in cells):
+        # As programs write whole numbers among which a cell is empty.
+        cells = [None if cell is None else cell.removesuffix(".0") for cell in cells]
+    return [group(cell) for cell in cells]

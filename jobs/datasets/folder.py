@@ -8,6 +8,7 @@ from pathlib import Path
 
 from jobs.datasets import Found, LeftOut, OptionError, Remark, choice, clean_label
 from jobs.datasets._names import Pattern
+from jobs.datasets._splits import group
 from jobs.datasets._walk import walk
 
 NAME = "folder"
@@ -75,12 +76,11 @@ def _scan(
 def _named(found: Found, parts: dict[str, str], tidy: Callable[[str], str], fold: str | None) -> Found:
     """A clip with what its name says."""
     extra = {k: v for k, v in parts.items() if k not in ("label", "family", "fold", "caption")}
-    group = parts.get(fold or "fold")
     return replace(
         found,
         labels=(tidy(parts["label"]),) if "label" in parts else found.labels,
         family=tidy(parts["family"]) if "family" in parts else found.family,
-        fold=int(group) if group is not None and group.isdecimal() else group,
+        fold=group(parts.get(fold or "fold")),
         caption=parts.get("caption"),
         extra=extra,
     )

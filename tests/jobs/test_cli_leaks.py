@@ -41,6 +41,11 @@ def test_files(folder, capsys):
         (3, "c.wav", "hand, saw"),
     ]
     assert (folder / "clean.csv").read_text() == "file_name,caption_1,caption_2\nb.wav,rain on a roof,\n"
+    clean = (folder / "clean.csv").read_text()
+    (folder / "link.csv").symlink_to("linked.csv")
+    assert call(capsys, "leaks", "train.csv", "classes.txt", "--clean", "link.csv")[0] == 0
+    assert (folder / "link.csv").is_symlink()
+    assert (folder / "linked.csv").read_text() == clean
     status, out, _ = call(capsys, "leaks", "train.csv", "classes.txt", "--mode", "names")
     assert status == 0
     assert "dogs 1" in out

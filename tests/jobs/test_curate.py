@@ -52,9 +52,13 @@ def test_sounds_are_paired_with_texts_and_can_be_added(
     added = import_dataset("csv", dataset.root, options={"file": "curated.csv"})
     assert added.clips["caption"].tolist() == table["caption"].tolist()
     # Of a domain only: what holds a word of its terms, and what is nearest to them.
-    options = ("-k", "2", "--term", "sea", "--share", "0.2", "--json")
+    link = tmp_path / "link.csv"
+    link.symlink_to("linked.csv")
+    options = ("-k", "2", "--term", "sea", "--share", "0.2", "--json", "--out", str(link))
     status, said, err = call(capsys, "curate", "tones", clap, str(file), *options, *where)
     assert status == 0, err
+    assert link.is_symlink()
+    assert len(pd.read_csv(tmp_path / "linked.csv")) == 16
     (told,) = json.loads(said)
     near = curate_specific(
         audio, vectors, 2, captions=TEXTS, domain_terms=["sea"], domain=model.embed(["sea"]), share=0.2

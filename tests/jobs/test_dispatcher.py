@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -21,7 +22,7 @@ import pytest
 from jobs import encoders, uploads
 from jobs.dispatcher import Given, SlurmOptions, _Dispatcher, serve, slurm_cluster
 from jobs.inprocess import run
-from jobs.queue import Job, Queue
+from jobs.queue import MAX_ATTEMPTS, Job, Queue
 from jobs.specs import EmbedAudio, EmbedQuery, Neighbors, Project
 from jobs.supervisor import Child, supervise
 from jobs.workspace import WorkerBusy, Workspace, WorkspaceError
@@ -366,6 +367,31 @@ def test_worker_that_does_not_see_the_folder_is_said_to(workspace, tmp_path):
     dispatcher._settle(spec.key, Given(ended, "", job(workspace, spec.key).started))
     assert job(workspace, spec.key).state == "failed"
     assert "does not see" in job(workspace, spec.key).error
+
+
+@pytest.mark.parametrize("whose", ["its own", "its worker's"])
+def test_a_task_that_fails_by_itself_is_not_tried_for_ever(workspace, whose):
+    from distributed.comm import CommClosedError
+    from distributed.scheduler import KilledWorker
+
+    lost = [
+        KilledWorker("task", SimpleNamespace(address="a"), 3),
+        CommClosedError("closed"),
+        CancelledError("task"),
+    ]
+    errors = [ValueError("no such thing")] * MAX_ATTEMPTS if whose == "its own" else lost
+    spec = EmbedAudio(dataset=workspace.dataset("tones").ref, encoder="melstats")
+    workspace.queue.submit(spec)
+    dispatcher = _Dispatcher(workspace, SimpleNamespace(), (), owned=False)
+    for error in errors:
+        assert workspace.queue.claim(spec.key)
+        ended = SimpleNamespace(status="error", exception=lambda error=error: error)
+        dispatcher._settle(spec.key, Given(ended, "", job(workspace, spec.key).started))
+    if whose == "its own":
+        assert job(workspace, spec.key).state == "failed"
+        assert "ValueError: no such thing" in job(workspace, spec.key).error
+    else:
+        assert (job(workspace, spec.key).state, job(workspace, spec.key).attempts) == ("queued", 0)
 
 
 def test_gpus_are_dealt_out_in_turn(workspace):

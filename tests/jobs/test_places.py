@@ -20,7 +20,7 @@ from cache.errors import NoSpace
 from jobs import compiled, uploads
 from jobs.cli import app, main
 from jobs.datasets.importer import import_dataset
-from jobs.files import replacing, write_json
+from jobs.files import output, replacing, write_json
 from jobs.inprocess import run
 from jobs.questions import Query, System
 from jobs.ratings import Question, RatingsError, open_ratings
@@ -177,6 +177,26 @@ def test_compiled_code_that_came_with_a_workspace_is_not_used(
     assert Path(os.environ["NUMBA_CACHE_DIR"]).name != first
 
 
+@pytest.mark.parametrize("made", ["by another", "open to others", "a link"])
+def test_code_that_another_account_may_have_compiled_is_not_used(
+    tmp_path: Path, homeless: None, monkeypatch: pytest.MonkeyPatch, made: str
+) -> None:
+    root = tmp_path / "workspace"
+    Workspace(root)
+    folder = Path(os.environ.pop("NUMBA_CACHE_DIR"))
+    if made == "by another":
+        if os.geteuid() != 0:
+            pytest.skip("only root can be somebody else")
+        os.chown(folder, NOBODY, NOBODY)
+    elif made == "open to others":
+        folder.chmod(0o770)
+    else:
+        folder.rename(tmp_path / "elsewhere")
+        folder.symlink_to(tmp_path / "elsewhere")
+    Workspace(root)
+    assert "NUMBA_CACHE_DIR" not in os.environ
+
+
 def test_numba_keeps_its_usual_place_if_it_has_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
     monkeypatch.setattr(compiled, "_has_place", lambda: True)
@@ -225,6 +245,26 @@ def test_what_is_no_lack_of_space_is_left_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(FileExistsError):
         write_json(tmp_path / "file" / "x.json", {})
+
+
+def test_an_output_goes_through_a_link_and_into_a_pipe(tmp_path: Path) -> None:
+    (tmp_path / "real.csv").write_text("old")
+    for name, target in (("link", "real.csv"), ("dangling", "new.csv")):
+        (tmp_path / name).symlink_to(target)
+        with output(tmp_path / name) as fresh:
+            fresh.write_text("new")
+        assert (tmp_path / name).is_symlink()
+        assert (tmp_path / target).read_text() == "new"
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with output(tmp_path / "pipe") as fresh:
+            fresh.write_text("new")
+        assert os.read(reader, 10) == b"new"
+    finally:
+        os.close(reader)
+    assert (tmp_path / "pipe").is_fifo()
+    assert {p.name for p in tmp_path.iterdir()} == {"real.csv", "new.csv", "link", "dangling", "pipe"}
 
 
 def test_a_full_disk_is_said_by_import_upload_export_and_ratings(

@@ -298,6 +298,42 @@ def test_audiofolder_reads_nothing_outside(tmp_path: Path) -> None:
         import_dataset("audiofolder", root)
 
 
+@pytest.mark.parametrize(
+    ("cells", "names"),
+    [
+        (["1", "-2", ""], None),
+        (["1.0", "-2.0", ""], None),  # as programs write whole numbers beside an empty cell
+        (["01", "1.0", "1"], ["01", "1.0", "1"]),
+        (["007", "7", "7"], ["007", "7", "7"]),
+        (["1e300", "20260101120000000001", ""], ["1e300", "20260101120000000001"]),
+        (["inf", "nan", "1e3"], ["inf", "nan", "1e3"]),
+    ],
+)
+def test_a_fold_is_a_number_only_if_it_is_written_as_one(
+    tmp_path: Path, cells: list[str], names: list[str] | None
+) -> None:
+    root = sounds(tmp_path / "x", *(f"{i}.wav" for i in range(len(cells))))
+    rows = [(f"{i}.wav", "a", cell) for i, cell in enumerate(cells)]
+    table(root / "t.csv", ("path", "label", "fold"), *rows)
+    clips = import_dataset("csv", root).clips
+    if names is None:
+        assert clips["fold"].dropna().tolist() == [1, -2]
+        assert "fold_name" not in clips
+    else:
+        assert clips["fold_name"].dropna().tolist() == names
+        assert clips["fold"].nunique() == len(set(names))
+
+
+def test_a_part_of_a_name_that_is_too_long_for_a_number_is_a_group(tmp_path: Path) -> None:
+    long = "20260101120000000001"
+    root = sounds(tmp_path / "x", f"a_{long}.wav", "a_007.wav", "a_7.wav")
+    clips = import_dataset("folder", root, options={"name": "{label}_{rec}", "fold": "rec"}).clips
+    assert sorted(clips["fold_name"]) == ["007", long, "7"]
+    assert clips["fold"].nunique() == 3
+    old = sounds(tmp_path / "y", f"001 - Dog bark/{long}-1-A.wav")
+    assert import_dataset("esc50", old).clips["fold_name"].tolist() == [long]
+
+
 # -- names of files ------------------------------------------------------------------------------------
 
 

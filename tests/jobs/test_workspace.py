@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
 
 import pytest
 
+from jobs import dataset_files
 from jobs.inprocess import run
 from jobs.specs import EmbedAudio, EmbedText
 from jobs.texts import texts_fingerprint, texts_of
@@ -41,6 +43,28 @@ def test_what_a_cut_replacement_left_goes(workspace):
     aged(home / ".old-b")
     Workspace.open(workspace.root)
     assert sorted(p.name for p in home.iterdir()) == [".new-c", "tones"]
+
+
+@pytest.mark.parametrize("when", ["between the two renames", "after them"])
+def test_a_dataset_is_replaced_while_another_process_mends(workspace, monkeypatch, when):
+    home = workspace.root / "datasets"
+    aged(home / "tones")
+    about = {"name": "tones", "note": "replaced"}
+    replace = os.replace
+
+    def disturbed(source, target):
+        second = Path(source).name.startswith(".new-") and Path(target) == home / "tones"
+        if second and when == "between the two renames":
+            dataset_files.mend(home)
+        replace(source, target)
+        if second and when == "after them":
+            for old in home.glob(".old-*"):
+                shutil.rmtree(old)
+
+    monkeypatch.setattr("os.replace", disturbed)
+    dataset_files.store(home, "tones", about, {})
+    assert dataset_files.read_json(home / "tones" / "dataset.json") == about
+    assert [p.name for p in home.iterdir()] == ["tones"]
 
 
 @pytest.mark.parametrize("template", ["{}", "the sound of {}"])
