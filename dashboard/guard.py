@@ -15,6 +15,7 @@ import ipaddress
 import re
 import socket
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -37,21 +38,23 @@ class Hosts:
         In lower case, besides the loopback's.
     addresses : bool
         Whether any IP address may be asked for: an address cannot be made to point elsewhere.
-    further : frozenset of str
-        Names of proxies in front of the server, whose pages may ask though the server is called otherwise.
+    further : frozenset of (str, int or None)
+        Names and ports of proxies in front of the server, whose pages may ask though the server is called
+        otherwise; None is the usual port of http and of https.
     """
 
     names: frozenset[str] = frozenset()
     addresses: bool = False
-    further: frozenset[str] = frozenset()
+    further: frozenset[tuple[str, int | None]] = frozenset()
 
     def allows(self, name: str) -> bool:
         """True if the server may be asked for under this name."""
+        given = name in self.names or any(name == further for further, _ in self.further)
         try:
             address = ipaddress.ip_address(name)
         except ValueError:
-            return name == "localhost" or name.endswith(".localhost") or name in self.names | self.further
-        return address.is_loopback or self.addresses or name in self.names | self.further
+            return name == "localhost" or name.endswith(".localhost") or given
+        return address.is_loopback or self.addresses or given
 
 
 def hosts_of(host: str, further: Iterable[str] = ()) -> Hosts:
@@ -63,14 +66,20 @@ def hosts_of(host: str, further: Iterable[str] = ()) -> Hosts:
         Name or address; ``0.0.0.0`` and ``::`` are all addresses of the machine, which then may be asked for
         by any of them and by its own name.
     further : iterable of str
-        More names, such as those of a reverse proxy.
+        More names, such as those of a reverse proxy, each with the port that its pages have where that is not
+        the usual one of http or https.
+
+    Raises
+    ------
+    ValueError
+        For one that is no name, with or without a port.
 
     Examples
     --------
     >>> hosts_of("127.0.0.1").allows("localhost"), hosts_of("127.0.0.1").allows("evil.example")
     (True, False)
     """
-    more = frozenset(name.strip().lower().rstrip(".") for name in further if name.strip())
+    more = frozenset(map(_further, further))
     if host in _ANY_ADDRESS:
         own = socket.gethostname().lower()
         return Hosts(frozenset({own, f"{own.partition('.')[0]}.local", socket.getfqdn().lower()}), True, more)
@@ -125,13 +134,13 @@ class Guard:
         """Say why a request is refused, "" where it is not."""
         if not self._hosts.allows(_name(host)):
             return (
-                "This server is not called so. Ask for it as localhost, or allow the name with "
+                "This server does not answer to that name. Ask for it as localhost, or allow the name with "
                 "--allow-host when starting hearspace."
             )
         origin = headers.get("origin")
         if origin is not None:
             ours = _place(origin) == _place(f"{scope['scheme']}://{host}")
-            if not ours and _place(origin)[0] not in self._hosts.further:
+            if not ours and _place(origin) not in self._hosts.further:
                 return "Only pages of this server may ask it."
         elif (
             headers.get("sec-fetch-site") in ("cross-site", "same-site")
@@ -160,6 +169,18 @@ def _name(netloc: str) -> str:
         return (urlsplit(f"//{netloc}").hostname or "").rstrip(".")
     except ValueError:
         return ""
+
+
+def _further(given: str) -> tuple[str, int | None]:
+    """Return name and port of ``name`` or ``name:port`` as `_place` does; ValueError for anything else."""
+    with suppress(ValueError):
+        port = urlsplit(f"//{given}").port
+        if (name := _name(given)) and re.fullmatch(r"[\w.\-\[\]:]+", given, re.ASCII):
+            return name, None if port in _PORTS.values() else port
+    raise ValueError(
+        f"--allow-host {given!r} is not a name, with or without a port, such as sounds.lab or "
+        "sounds.lab:8443; give it without https:// and path."
+    )
 
 
 def _place(url: str) -> tuple[str, int | None]:

@@ -40,7 +40,7 @@ from dashboard import data, listen, previews, state
 from dashboard.errors import log
 from dashboard.memory import once
 from jobs import uploads
-from jobs.audio import AudioError, decode, stream
+from jobs.audio import AudioError, decode_checked, stream
 from jobs.ratings import Question, RatingsError, open_ratings
 from jobs.workspace import WorkspaceError
 
@@ -114,7 +114,7 @@ def _endpoint(answer: Callable[[Request], Any]) -> Callable[[Request], object]:
         except AudioError as error:
             return PlainTextResponse(f"The file of this clip {error.reason}.", 415)
         except previews.TooMuch as error:
-            return PlainTextResponse(str(error), 503, headers={"Retry-After": str(previews.PAUSE)})
+            return PlainTextResponse(str(error), 503, headers={"Retry-After": str(error.seconds)})
         except NoSpace as error:
             return PlainTextResponse(str(error), 507)
         except Exception as error:
@@ -212,7 +212,7 @@ def _as_equal_wav(path: Path, out: Path, deadline: previews.Deadline) -> None:
 
     from jobs.loudness import at_equal_loudness
 
-    x, rate = at_equal_loudness(path, duration=_shown(path))
+    x, rate = at_equal_loudness(path, duration=_shown(path), check=deadline.check)
     sf.write(out, x, rate, subtype="PCM_16", format="WAV")
 
 
@@ -228,8 +228,7 @@ async def _spectrogram(request: Request) -> Response:
 
 
 def _as_png(path: Path, out: Path, deadline: previews.Deadline) -> None:
-    x, rate = decode(path, duration=_shown(path))
-    deadline.check()
+    x, rate = decode_checked(path, deadline.check, duration=_shown(path))
     out.write_bytes(spectrogram_png(x, rate))
 
 

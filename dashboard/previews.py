@@ -2,18 +2,20 @@
 
 However long a sound and however many ask for it, the pages stay answered: a preview is made by one of
 `WORKERS` threads, equal requests wait for the same one, and whoever has waited `PATIENCE` gets `TooMuch`.
-Making one that is not nearly done after `SECONDS` is given up, and not tried again for `PAUSE`.
+Making one whose sound is not read after `SECONDS` is given up, and not tried again for `PAUSE`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import os
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
@@ -25,12 +27,16 @@ from jobs.files import replacing
 PREVIEW_BYTES = 512 * 2**20
 #: Previews that are made at the same time, which bounds the memory that they take together.
 WORKERS = 2
-#: Seconds that making one may take.
+#: Seconds that reading the sound for one may take.
 SECONDS = 15.0
 #: Seconds that a request waits for one.
 PATIENCE = 30.0
 #: Seconds for which one that took too long is not tried again.
 PAUSE = 600
+#: Seconds after which one that waited for others may be asked for again.
+SOON = 5
+
+_TOO_LONG = "This sound takes too long to be prepared here; open its file in a player."
 
 _lock = threading.Lock()
 _making: dict[Path, Future[Path]] = {}
@@ -40,7 +46,18 @@ _written = 0
 
 
 class TooMuch(RuntimeError):
-    """A preview takes longer than it may; the message is the answer."""
+    """A preview takes longer than it may; the message is the answer.
+
+    Parameters
+    ----------
+    message : str
+    seconds : int
+        After how many of them it may be asked for again.
+    """
+
+    def __init__(self, message: str, seconds: int) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 class Deadline:
@@ -52,7 +69,7 @@ class Deadline:
     def check(self) -> None:
         """Raise `TooMuch` after it."""
         if time.monotonic() > self._end:
-            raise TooMuch("This sound takes too long to be prepared here; open its file in a player.")
+            raise TooMuch(_TOO_LONG, PAUSE)
 
 
 Make = Callable[[Path, Path, Deadline], None]
@@ -78,8 +95,8 @@ async def made(source: Path, suffix: str, make: Make) -> Path:
     if ready:
         return target
     with _lock:
-        if time.monotonic() < _given_up.get(target, 0.0):
-            raise TooMuch("This sound takes too long to be prepared here; open its file in a player.")
+        if (left := _given_up.get(target, 0.0) - time.monotonic()) > 0:
+            raise TooMuch(_TOO_LONG, math.ceil(left))
         future = _making.get(target)
         if future is None:
             future = _making[target] = _pool.submit(_make, source, target, make)
@@ -88,7 +105,7 @@ async def made(source: Path, suffix: str, make: Make) -> Path:
         # Shielded: others may wait for it, and it is of use next time.
         return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), PATIENCE)
     except TimeoutError:
-        raise TooMuch("Other sounds are being prepared; try again in a moment.") from None
+        raise TooMuch("Other sounds are being prepared; try again in a moment.", SOON) from None
 
 
 def _target(source: Path, suffix: str) -> tuple[Path, bool]:
@@ -96,10 +113,9 @@ def _target(source: Path, suffix: str) -> tuple[Path, bool]:
     info = source.stat()
     name = hashlib.sha256(f"{source}\0{info.st_mtime_ns}\0{info.st_size}\0v2".encode()).hexdigest()[:32]
     target = data.workspace().root / "previews" / name[:2] / f"{name}{suffix}"
-    if target.exists():
+    with suppress(OSError):  # not there; or another account's, which this one may only read
         os.utime(target)
-        return target, True
-    return target, False
+    return target, target.exists()
 
 
 def _make(source: Path, target: Path, make: Make) -> Path:

@@ -51,6 +51,10 @@ def application(
     data.use(root)
     errors.log_to(root / "dashboard.log")
     base = f"/{base_path.strip('/')}" if base_path.strip("/") else ""
+    try:
+        hosts = guard.hosts_of(host, allowed_hosts)
+    except ValueError as error:
+        raise ServerError(str(error)) from None
     names = [m.__name__.rpartition(".")[2] for m in pages.modules()]
     return st.App(
         SCRIPT,
@@ -58,7 +62,7 @@ def application(
         middleware=[
             Middleware(
                 guard.Guard,
-                hosts=guard.hosts_of(host, allowed_hosts),
+                hosts=hosts,
                 scripts=guard.inline_scripts(shell.index(base)),
             )
         ],
@@ -88,7 +92,7 @@ def serve(
         0 takes any free one.
     allowed_hosts : sequence of str
         Names besides `host` and those of this machine under which the dashboard may be asked for, such as
-        that of a reverse proxy.
+        that of a reverse proxy, each with the port in the browser's address bar where that is not 80 or 443.
     base_path : str, default=""
         Path under which a proxy shows the dashboard.
     open_browser : bool, default=False
@@ -98,7 +102,7 @@ def serve(
     Raises
     ------
     ServerError
-        If the address cannot be had.
+        If the address cannot be had, or one of `allowed_hosts` is no name.
     """
     listener = _listen(host, port)
     import uvicorn

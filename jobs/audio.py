@@ -9,7 +9,7 @@ samples that can be read, whatever a header says (`jobs.audio_layout`).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -198,6 +198,23 @@ def stream(
     with _Reader(path) as reader:
         for block in _blocks(path, reader, mono, 0.0, duration):
             yield block, reader.info.sample_rate
+
+
+def decode_checked(
+    path: str | os.PathLike[str],
+    check: Callable[[], object],
+    *,
+    mono: bool = True,
+    duration: float | None = None,
+) -> tuple[np.ndarray, int]:
+    """Return what `decode` returns, calling `check` after each block; whatever it raises ends the reading."""
+    blocks, rate = [], 0
+    for block, rate in stream(path, mono=mono, duration=duration):  # noqa: B007 - of every block the same
+        blocks.append(block)
+        check()
+    if not any(map(len, blocks)):
+        raise AudioError(path, "holds no samples")
+    return np.concatenate(blocks), rate
 
 
 def _blocks(

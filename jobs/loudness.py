@@ -9,12 +9,14 @@ Light to import; pyloudnorm, which filters and gates as the standard says, is lo
 
 from __future__ import annotations
 
+import functools
 import math
 import os
+from collections.abc import Callable
 
 import numpy as np
 
-from jobs.audio import decode, resample, stream
+from jobs.audio import decode, decode_checked, resample, stream
 
 #: LUFS that sounds are played at: the level of European broadcasts (EBU R 128).
 TARGET = -23.0
@@ -186,7 +188,11 @@ def gain_db(lufs: float, target: float = TARGET, *, peak: float, ceiling: float 
 
 
 def at_equal_loudness(
-    path: str | os.PathLike[str], target: float = TARGET, *, duration: float | None = None
+    path: str | os.PathLike[str],
+    target: float = TARGET,
+    *,
+    duration: float | None = None,
+    check: Callable[[], object] | None = None,
 ) -> tuple[np.ndarray, int]:
     """Read a sound file as a browser plays it, at the target loudness.
 
@@ -197,6 +203,8 @@ def at_equal_loudness(
         LUFS.
     duration : float, optional
         Seconds to read from the beginning; all by default.
+    check : callable, optional
+        Called after each block that is read; whatever it raises ends the reading.
 
     Returns
     -------
@@ -209,13 +217,16 @@ def at_equal_loudness(
     AudioError
         When the file cannot be read.
     """
-    x, rate = _played(path, duration)
+    x, rate = _played(path, duration, check)
     gain = gain_db(integrated_loudness(x, rate), target, peak=true_peak(x, rate))
     return x * np.float32(10 ** (gain / 20)), rate
 
 
-def _played(path: str | os.PathLike[str], duration: float | None) -> tuple[np.ndarray, int]:
+def _played(
+    path: str | os.PathLike[str], duration: float | None, check: Callable[[], object] | None = None
+) -> tuple[np.ndarray, int]:
     """Samples (n, 1) or (n, 2), and their rate."""
     first, _ = next(stream(path, mono=False, duration=0.001))
-    x, rate = decode(path, mono=first.shape[1] > 2, duration=duration)
+    read = decode if check is None else functools.partial(decode_checked, check=check)
+    x, rate = read(path, mono=first.shape[1] > 2, duration=duration)
     return x.reshape(len(x), -1), rate

@@ -312,8 +312,9 @@ function create(parent) {
     if (view.values) view.values.forEach((_, i) => head.push(view.payload.legend.title + (view.values.length > 1 ? ` (${titles[i]})` : "")));
     titles.forEach((t) => head.push(`${t} x`, `${t} y`));
     const rows = [head];
+    const some = seen().length > 0;
     view.maps[0].customdata.forEach((id, i) => {
-      if (seen().length && !view.selected.has(id)) return;
+      if (some && !view.selected.has(id)) return;
       const k = view.index.get(id);
       const row = [id, name(view.labels, view.payload.labels.names, k), name(view.families, view.payload.families.names, k), view.payload.files[k]];
       if (view.values) for (const values of view.values) row.push(Number.isFinite(values[k]) ? values[k] : "");

@@ -30,7 +30,8 @@ AllowHostOption = Annotated[
     typer.Option(
         "--allow-host",
         envvar="HEARSPACE_ALLOW_HOSTS",
-        help="Name under which the pages are asked for, such as a reverse proxy's; repeat for more.",
+        help="Name under which the pages are asked for, such as a reverse proxy's, as NAME or, where "
+        "browsers show a port, NAME:PORT; repeat for more.",
     ),
 ]
 WithParent = Annotated[int | None, typer.Option("--with-parent", hidden=True)]

@@ -45,6 +45,7 @@ def test_a_name_that_is_not_the_servers_is_refused_everywhere(host: str) -> None
     asked = client()
     answer = asked.get("/", headers={"Host": host})
     assert answer.status_code == 403
+    assert answer.text.startswith("This server does not answer to that name. ")
     assert "--allow-host" in answer.text
     with pytest.raises(WebSocketDisconnect), asked.websocket_connect("/stream", headers={"Host": host}) as s:
         s.receive_text()
@@ -109,6 +110,47 @@ def test_a_page_behind_a_proxy_may_ask_by_the_proxys_name(host: str) -> None:
     with asked.websocket_connect("/stream", headers=headers) as s:
         # So that what is behind takes page and server for the same place.
         assert s.receive_text() == "lab.example"
+
+
+@pytest.mark.parametrize(
+    ("given", "origin", "allowed"),
+    [
+        ("lab.example", "http://lab.example", True),
+        ("lab.example:443", "https://lab.example", True),
+        ("lab.example", "https://lab.example:8443", False),
+        ("lab.example", "http://lab.example:3000", False),
+        ("Lab.Example:8443", "https://lab.example:8443", True),
+        ("lab.example:8443", "https://lab.example", False),
+        ("lab.example:8443", "https://other.example:8443", False),
+    ],
+)
+@pytest.mark.parametrize("host", ["lab.example:9000", "127.0.0.1:8501"])
+def test_only_pages_on_the_port_of_the_proxy_may_ask(
+    given: str, origin: str, allowed: bool, host: str
+) -> None:
+    answer = client(further=(given,)).put("/upload", headers={"Host": host, "Origin": origin})
+    assert answer.status_code == (200 if allowed else 403)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "https://lab.example",
+        "lab.example/sounds",
+        "",
+        " ",
+        "*.lab",
+        "a b",
+        ":80",
+        "lab:x",
+        "lab:99999",
+        "me@lab",
+    ],
+)
+def test_what_is_no_name_is_refused(given: str) -> None:
+    with pytest.raises(ValueError, match="is not a name, with or without a port") as error:
+        guard.hosts_of("127.0.0.1", [given])
+    assert repr(given) in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ def test_equal_loudness_is_kept_and_can_be_sought_in(
     client: TestClient, content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = client.get(CLIP, params={"level": "equal"}).content
-    monkeypatch.setattr("jobs.loudness.decode", None)
+    monkeypatch.setattr("jobs.loudness.decode_checked", None)
     for params in ({"level": "equal"}, {"level": "equal", "as": "wav"}):
         answer = client.get(CLIP, params=params, headers={"Range": "bytes=1000-1999"})
         assert answer.status_code == 206
@@ -188,8 +188,15 @@ def test_spectrogram_shows_where_the_sound_is() -> None:
 def test_spectrogram_is_made_once(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     first = client.get("/spectrogram/small/crow__take-002")
     assert first.headers["content-type"] == "image/png"
-    monkeypatch.setattr(media, "decode", None)
+    monkeypatch.setattr(media, "decode_checked", None)
     assert client.get("/spectrogram/small/crow__take-002").content == first.content
+
+
+def raising(error: type[Exception]) -> Any:
+    def raises(*args: Any, **options: Any) -> None:
+        raise error
+
+    return raises
 
 
 @pytest.fixture
@@ -263,6 +270,7 @@ def test_what_takes_too_long_has_a_placeholder(long: Any, monkeypatch: pytest.Mo
         answer = client.get(PATHS[0])
         assert answer.status_code == 503
         assert answer.text == "This sound takes too long to be prepared here; open its file in a player."
+        assert answer.headers["retry-after"] == str(previews.PAUSE)
         # It is not tried again at once.
         monkeypatch.setattr(previews, "_make", None)
     assert not list((long[0].root / "previews").glob("*/*"))
@@ -272,16 +280,73 @@ def test_who_waits_too_long_is_answered(long: Any, monkeypatch: pytest.MonkeyPat
     go = threading.Event()
     monkeypatch.setattr(previews, "PATIENCE", 0.05)
     monkeypatch.setattr(media, "_as_png", lambda source, target, deadline: go.wait(20))
+    monkeypatch.setattr(media, "_as_wav", media._as_png)
     client = TestClient(Starlette(routes=media.routes()))
-    assert client.get(PICTURE).headers["cache-control"] == "no-store"
-    go.set()
+    try:
+        assert client.get(PICTURE).headers["cache-control"] == "no-store"
+        answer = client.get(PATHS[0])
+        assert answer.text == "Other sounds are being prepared; try again in a moment."
+        assert answer.headers["retry-after"] == str(previews.SOON)
+    finally:
+        go.set()
+
+
+@pytest.mark.parametrize("path", [*PATHS, PICTURE])
+def test_reading_ends_where_the_time_is_up(long: Any, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from jobs import audio
+
+    read, looked = [], []
+    real = audio._finite
+
+    class Deadline:
+        def check(self) -> None:
+            looked.append(1)
+            if len(looked) == 2:
+                raise previews.TooMuch("too long", 7)
+
+    def counted(x: np.ndarray) -> np.ndarray:
+        read.append(len(x))
+        return real(x)
+
+    monkeypatch.setattr(audio, "_finite", counted)
+    monkeypatch.setattr(previews, "Deadline", Deadline)
+    monkeypatch.setattr(previews, "_given_up", {})
+    answer = TestClient(Starlette(routes=media.routes())).get(path)
+    assert answer.headers.get("retry-after") == (None if path == PICTURE else "7")
+    assert len(looked) == 2
+    assert sum(read) < media.LONGEST * 4_000 / 2  # of the 600 s at 4 kHz that would be shown
+
+
+@pytest.mark.parametrize("path", [*PATHS, PICTURE])
+def test_a_preview_of_another_account_is_served(
+    client: TestClient, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = client.get(path)
+    monkeypatch.setattr(previews.os, "utime", raising(PermissionError))
+    again = client.get(path)
+    assert (again.status_code, again.content) == (200, first.content)
+
+
+def test_a_preview_that_is_trimmed_while_it_is_asked_for_is_made_anew(
+    client: TestClient, shown: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = client.get(PICTURE).content
+    real = previews.os.utime
+
+    def trimmed(path: Path) -> None:
+        path.unlink(missing_ok=True)
+        real(path)
+
+    monkeypatch.setattr(previews.os, "utime", trimmed)
+    again = client.get(PICTURE)
+    assert (again.status_code, again.content) == (200, first)
 
 
 def test_whatever_a_preview_raises_is_a_plain_sentence(long: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*args: Any, **options: Any) -> None:
         raise AttributeError("rate")
 
-    monkeypatch.setattr(media, "decode", broken)
+    monkeypatch.setattr(media, "decode_checked", broken)
     client = TestClient(Starlette(routes=media.routes()))
     answer = client.get(PICTURE)
     assert answer.status_code == 500

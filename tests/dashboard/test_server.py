@@ -58,6 +58,16 @@ def test_names_of_proxies_reach_the_server(monkeypatch: pytest.MonkeyPatch, tmp_
     assert asked["allowed_hosts"] == ["a.example", "b.example"]
 
 
+def test_an_address_in_place_of_a_name_is_one_sentence(tmp_path: Path) -> None:
+    words = ["--workspace", tmp_path, "--port", "0", "--allow-host", "https://lab.example"]
+    out = subprocess.run(
+        [sys.executable, "-m", "dashboard", *words], capture_output=True, text=True, timeout=60
+    )
+    assert out.returncode == 1
+    assert out.stderr.startswith("--allow-host 'https://lab.example' is not a name")
+    assert out.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("given", [["--allow-host", "a.example", "--allow-host", "b"], []])
 def test_the_command_names_them_to_the_server(
     given: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
