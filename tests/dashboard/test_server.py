@@ -60,13 +60,9 @@ def test_names_of_proxies_reach_the_server(monkeypatch: pytest.MonkeyPatch, tmp_
 
 def test_an_address_in_place_of_a_name_is_one_sentence(tmp_path: Path) -> None:
     words = ["--workspace", tmp_path, "--port", "0", "--allow-host", "https://lab.example"]
-<<<<<<< HEAD
-    out = subprocess.run([sys.executable, "-m", "dashboard", *words], capture_output=True, text=True)
-=======
     out = subprocess.run(
         [sys.executable, "-m", "dashboard", *words], capture_output=True, text=True, timeout=60
     )
->>>>>>> fix/audio
     assert out.returncode == 1
     assert out.stderr.startswith("--allow-host 'https://lab.example' is not a name")
     assert out.stderr.count("\n") == 1
