@@ -5,9 +5,11 @@
 
   // -- history: an address that a page completes by itself replaces the one that was asked for, so that Back
   // goes to where the reader came from and not to the same page with half an address.
-  let acted = false; // since the address was last written
+  let acted = false; // on this page, since the address was last written; a link to another is no part of it
   for (const kind of ["pointerdown", "keydown", "change", "drop"])
-    addEventListener(kind, (event) => { if (event.isTrusted) acted = true; }, { capture: true, passive: true });
+    addEventListener(kind, (event) => {
+      if (event.isTrusted && !event.target.closest?.("a[href]")) acted = true;
+    }, { capture: true, passive: true });
   addEventListener("popstate", () => { acted = false; }, true);
   const push = history.pushState;
   history.pushState = function (state, title, url) {

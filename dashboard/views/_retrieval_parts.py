@@ -89,8 +89,8 @@ def ceiling(chosen: Chosen, sizes: Mapping[str, int]) -> str:
     few = sorted(v for v in sizes.values() if 2 <= v <= int(cutoff))
     example = f"{few[0] - 1}/{few[0]}" + ("" if few[0] == few[-1] else f" to {few[-1] - 1}/{few[-1]}")
     return (
-        f"The query counts among the clips of its class though it cannot be found, so AP@{cutoff} cannot "
-        f"reach 1 in {n:,} {plural(chosen.by, n)} of at most {cutoff} clips (at best {example}): the "
+        f"The query counts among the clips of its class though it cannot be found, so AP@{cutoff} stays "
+        f"below 1 for the {n:,} {plural(chosen.by, n)} of at most {cutoff} clips (at best {example}): the "
         f"highest MAP@{cutoff} there can be here is {highest:.3f}. The switch at the left leaves the query "
         "out."
     )

@@ -316,9 +316,9 @@ def _highest_remarks(rows: list[dict[str, Any]]) -> Iterator[str]:
         for n, highest in sorted(said):
             if n:
                 yield (
-                    f"The query counts among the clips of its class though it cannot be found: AP@{cutoff} "
-                    f"cannot reach 1 in {n:,} of the classes, and the highest MAP@{cutoff} there can be is "
-                    f"{highest}. --no-count-query leaves the query out."
+                    f"The query counts among the clips of its class though it cannot be found: for "
+                    f"{count(n, 'class')} AP@{cutoff} stays below 1, and the highest MAP@{cutoff} there can "
+                    f"be is {highest}. --no-count-query leaves the query out."
                 )
 
 
