@@ -8,6 +8,7 @@ from __future__ import annotations
 import _thread
 import itertools
 import os
+import signal
 import threading
 import time
 import traceback
@@ -28,6 +29,9 @@ from jobs.workspace import Workspace
 
 #: Progress is written at most this often (seconds); readers refresh once a second.
 WRITE_EVERY = 0.25
+
+#: What a wish to cancel is delivered by: not Ctrl-C, which a process in the background may ignore.
+_CANCEL = getattr(signal, "SIGUSR1", signal.SIGINT)
 
 OnProgress = Callable[[float, float, str], None]
 
@@ -171,9 +175,10 @@ def _heartbeat(queue: Queue, key: str, watch_cancel: bool) -> Iterator[None]:
                 with suppress(OSError):
                     os.utime(path)
             if watch_cancel and queue.cancel_wanted(key):
-                _thread.interrupt_main()
+                _thread.interrupt_main(_CANCEL)
                 return
 
+    before = signal.signal(_CANCEL, signal.default_int_handler) if watch_cancel else None
     with suppress(OSError):
         path.touch()
     thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
@@ -183,3 +188,5 @@ def _heartbeat(queue: Queue, key: str, watch_cancel: bool) -> Iterator[None]:
     finally:
         stop.set()
         thread.join()
+        if watch_cancel:
+            signal.signal(_CANCEL, before or signal.SIG_DFL)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -440,7 +442,11 @@ def test_failure_leaves_nothing_waiting(workspace, monkeypatch):
     assert len(workspace.queue.jobs()) == 3
 
 
-def test_job_in_this_process_can_be_cancelled_from_elsewhere(workspace, monkeypatch):
+@pytest.mark.parametrize("handler", [signal.default_int_handler, signal.SIG_IGN], ids=["heeded", "ignored"])
+def test_job_in_this_process_can_be_cancelled_from_elsewhere(workspace, monkeypatch, request, handler):
+    # A shell without job control starts what stands before "&" with Ctrl-C ignored.
+    request.addfinalizer(partial(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT)))
+    signal.signal(signal.SIGINT, handler)
     spec = space(workspace)
 
     def endless(spec, context):
