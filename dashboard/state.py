@@ -57,6 +57,8 @@ class View:
         self._values: dict[str, list[str]] = {}
         #: Controls that go along to the next page: several spaces only where the reader has chosen them.
         self._chosen: set[str] = set()
+        #: Controls that the page keeps at what it showed of them.
+        self._own: set[str] = set()
         self._roles = CARRIED_ON.get(page, CARRIED)
         now = {name: list(query.get_all(name)) for name in query.keys()}  # noqa: SIM118
         last: dict[str, list[str]] | None = session.get(f"url:{page}")
@@ -176,6 +178,7 @@ class View:
         if last != self._values or self._current() != self._values:
             self._query.from_dict(self._values)
         self._session[name] = self._values
+        self._session[f"{name}:own"] = frozenset(self._own)
         self._carry()
 
     def _carry(self) -> None:
@@ -189,10 +192,12 @@ class View:
     def _carried(self, last: Mapping[str, list[str]]) -> dict[str, list[str]]:
         """Return the page's last view, of the dataset, the spaces and the clip that were looked at since."""
         found = dict(last)
+        own = self._session.get(f"url:{self.page}:own", frozenset())
         for name, what in self._roles.items():
             given = set(self._session.get("carried", {}).get(what, ()))
-            mine = set(found.get(name, ()))
-            # A page of one space stays with it where another one was of several, and the other way round.
+            mine = set(found.get(name, ())) if name in own else set()
+            # A page of one space stays with it where another one was of several, and the other way round;
+            # but several that the page began with are nobody's choice.
             if given and not (what == "spaces" and mine and (given <= mine or mine <= given)):
                 found[name] = self._session["carried"][what]
         return found
@@ -237,6 +242,8 @@ class View:
             several = isinstance(value, list) and len(value) > 1
             if name in self._roles and value and (value != default or not several):
                 self._chosen.add(name)
+            if value != default or not isinstance(value, list):
+                self._own.add(name)
         return value
 
 

@@ -39,9 +39,8 @@ def replacing(path: Path, needed: float | None = None, *, prefix: str = ".new-")
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = path.with_name(f"{prefix}{os.urandom(8).hex()}{path.suffix}")
         try:
-            with enough_space(
-                path.parent, needed
-            ):  # looked at while the unfinished file still takes its space
+            # Looked at while the unfinished file still takes its space.
+            with enough_space(path.parent, needed):
                 yield fresh
             os.replace(fresh, path)
         except BaseException:

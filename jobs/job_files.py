@@ -116,11 +116,11 @@ def presumed_state(key: str, folder: Path, cache: ArtifactStore) -> dict[str, An
             return None
         except OSError:
             pass
-        if (
-            folder / "reserve"
-        ).exists():  # kept while a job runs; its heartbeat will tell whether it still does
+        # The reserve is kept while a job runs; its heartbeat will tell whether it still does.
+        if (folder / "reserve").exists():
             return {"state": "running", "created": created}
-        if (folder / "heartbeat").exists():  # it ran once and does no longer
+        # It ran once and does no longer.
+        if (folder / "heartbeat").exists():
             error = f"{folder / 'state.json'} was damaged, so how this job ended is not known; retry it."
             return {"state": "failed", "created": created, "error": error}
         return {"state": "queued", "created": created}

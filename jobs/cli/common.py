@@ -141,6 +141,11 @@ def _text(value: Any) -> str:
     return str(value)
 
 
+def without_nan(row: dict[Any, Any]) -> dict[Any, Any]:
+    """Return a row for JSON, which has no NaN."""
+    return {name: None if value != value else value for name, value in row.items()}
+
+
 def complain(damaged: Sequence[str]) -> None:
     """Say what is damaged or may not be read, on standard error, and exit with status 1; else do nothing."""
     for sentence in damaged:

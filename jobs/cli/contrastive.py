@@ -11,7 +11,7 @@ import typer
 
 from core.words import count
 from jobs import contrastive
-from jobs.cli.common import JsonOption, WorkspaceOption, compute, open_workspace, say, show
+from jobs.cli.common import JsonOption, WorkspaceOption, compute, open_workspace, say, show, without_nan
 from jobs.cli.train import DatasetArgument, train_app
 from jobs.cli.work import BackgroundOption, PrintSpecOption, put_off
 from jobs.specs import ContrastiveGrid, EmbedAudio, EmbedText, SpecError
@@ -192,7 +192,9 @@ def _over_seeds(workspace: Workspace, specs: Sequence[ContrastiveGrid], *, as_js
     """Show what the grids of several seeds came to, as means with the least and the greatest."""
     models = [workspace.cache.open(spec.key).table("models").to_pandas() for spec in specs]
     table = contrastive.over_seeds(models)
-    rows = [_plain({str(name): value for name, value in row.items()}) for row in table.to_dict("records")]
+    rows = [
+        without_nan({str(name): value for name, value in row.items()}) for row in table.to_dict("records")
+    ]
     if as_json:
         keys = [spec.key for spec in specs]
         show([{"keys": keys, "seeds": [s.seed for s in specs], "models": rows}], (), as_json=True, empty="")
@@ -215,7 +217,7 @@ def _correlations(models: pd.DataFrame) -> list[dict[str, Any]]:
     from jobs.runners.contrastive_measures import PREDICTORS, correlations
 
     found = correlations(models, (*PREDICTORS, "overlap_Ea_Et_plain"))
-    return [_plain(row) for row in found.to_dict("records")]
+    return [without_nan(row) for row in found.to_dict("records")]
 
 
 def _correlation_lines(correlations: list[dict[str, Any]]) -> list[str]:
@@ -266,12 +268,9 @@ def _parsed(value: str, kind: str) -> Any:
 
 
 def _row(model: dict[str, Any]) -> dict[str, Any]:
-    return _plain({**model, "model": model["name"], "pairs": model["n_pairs"], "removed": model["n_removed"]})
-
-
-def _plain(row: dict[Any, Any]) -> dict[str, Any]:
-    """Return a row for JSON, which has no NaN."""
-    return {name: None if value != value else value for name, value in row.items()}
+    return without_nan(
+        {**model, "model": model["name"], "pairs": model["n_pairs"], "removed": model["n_removed"]}
+    )
 
 
 def classify(
@@ -323,7 +322,7 @@ def classify(
         return
     compute(ws, [spec], quiet=as_json)
     found = ws.cache.open(spec.key)
-    rows = [_plain(row) for row in found.table("classes").to_pylist()]
+    rows = [without_nan(row) for row in found.table("classes").to_pylist()]
     confusion = found.array("confusion")
     if as_json:
         told = {"key": spec.key, **found.meta, "classes": rows, "confusion": confusion.tolist()}

@@ -20,6 +20,7 @@ from jobs.cli.common import (
     say,
     show,
     space_of,
+    without_nan,
 )
 from jobs.cli.train import DatasetArgument, train_app
 from jobs.cli.work import BackgroundOption, PrintSpecOption, put_off
@@ -231,10 +232,7 @@ def train(
     compute(ws, [spec], quiet=as_json)
     result = ws.cache.open(spec.key)
     tables = {
-        name: [
-            {key: None if value != value else value for key, value in row.items()}
-            for row in result.table(name).to_pylist()
-        ]
+        name: [without_nan(row) for row in result.table(name).to_pylist()]
         for name in ("accuracies", "differences", "models")
     }
     if as_json:

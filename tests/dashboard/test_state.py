@@ -243,6 +243,26 @@ def test_many_spaces_that_nobody_chose_do_not_go_along() -> None:
     assert explore(session, Query())["space"] == ["b", "c"]
 
 
+def test_spaces_that_a_page_began_with_give_way_to_chosen_ones() -> None:
+    opened = {"dataset": ["esc10"]}
+    session: dict[str, Any] = {}
+    assert listen(session, Query(opened))["system"] == ["a", "b"]
+    explore(session, Query({"space": ["b"]}))
+    # One is too few to listen to: the rest is as the page begins.
+    assert listen(session, Query())["system"] == ["b", "a"]
+    session = {}
+    assert explore(session, Query(opened))["space"] == ["a"]
+    listen(session, Query({"system": ["a", "c"]}))
+    assert explore(session, Query())["space"] == ["a", "c"]
+
+
+def test_spaces_that_were_chosen_stay_while_they_are_among_those_chosen_elsewhere() -> None:
+    session: dict[str, Any] = {}
+    explore(session, Query({"space": ["a", "c"]}))
+    listen(session, Query({"system": ["a", "b", "c"]}))
+    assert explore(session, Query())["space"] == ["a", "c"]
+
+
 def test_a_page_left_and_come_back_to_at_once_is_what_it_was() -> None:
     session: dict[str, Any] = {}
     query = Query()
