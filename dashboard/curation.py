@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 
 from dashboard import grids as listed
-from dashboard import leakage, numbers, tables
+from dashboard import leakage
 from dashboard.data import workspace as shown_workspace
+from dashboard.kit import numbers
+from dashboard.kit.table import csv
 from dashboard.memory import once
 from jobs import contrastive, encoders
 from jobs.specs import CuratedTraining, EmbedAudio
@@ -147,14 +149,14 @@ def accuracies_csv(found: Result) -> bytes:
     single = found.models.rename(columns={"accuracy": "mean"}).assign(n=found.meta["n_test"], over="clips")
     columns = ["targets", "seed", "mean", "low", "high", "n", "over"]
     frame = pd.concat([found.accuracies, single], ignore_index=True).reindex(columns=columns)
-    return tables.csv(frame.assign(chance=found.meta["chance"]))
+    return csv(frame.assign(chance=found.meta["chance"]))
 
 
 def differences_csv(found: Result) -> bytes:
     """Return the differences."""
-    return tables.csv(found.differences)
+    return csv(found.differences)
 
 
 def pairs_csv(found: Result) -> bytes:
     """Return every curated pair."""
-    return tables.csv(found.pairs)
+    return csv(found.pairs)

@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dashboard import memory, numbers, palette, tables
+from dashboard import memory
+from dashboard.kit import numbers, palette
+from dashboard.kit.table import csv
 from jobs import measures
 from jobs.queue import ASKED
 from jobs.workspace import Dataset, Workspace
@@ -269,7 +271,7 @@ def csv_of(c: Clips, ids: list[str]) -> bytes:
     frame = c.frame.iloc[[c.row[i] for i in ids]].copy()
     if "labels" in frame:
         frame["labels"] = ["; ".join(map(str, v)) if v is not None else "" for v in frame["labels"]]
-    return tables.csv(frame)
+    return csv(frame)
 
 
 def forget() -> None:

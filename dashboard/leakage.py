@@ -12,11 +12,12 @@ import pandas as pd
 from core import statistics
 from core.statistics import Correlation
 from dashboard import grids as listed
-from dashboard import numbers, tables
 from dashboard.data import workspace as shown_workspace
 from dashboard.figures.predictors import Dots
-from dashboard.figures.text import whole
 from dashboard.figures.zeroshot import Fitted
+from dashboard.kit import numbers
+from dashboard.kit.table import csv
+from dashboard.kit.text import whole
 from dashboard.memory import once
 from dashboard.zeroshot import USUAL_TEXT
 from dashboard.zeroshot_related import line
@@ -252,7 +253,7 @@ def has_neighbourhoods(found: Result) -> bool:
 
 def models_csv(found: Result) -> bytes:
     """Return the table of models."""
-    return tables.csv(found.models)
+    return csv(found.models)
 
 
 # -- correlations -----------------------------------------------------------------------------------------
@@ -311,7 +312,7 @@ def logarithm(values: np.ndarray) -> np.ndarray:
 def related_csv(shown: Related) -> bytes:
     """Return the dots of a correlation."""
     frame = pd.DataFrame({"model": shown.dots.ids, shown.x: shown.dots.x, shown.y: shown.dots.y})
-    return tables.csv(frame)
+    return csv(frame)
 
 
 def count_of(found: Result, name: str) -> int:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from dashboard import tables
-from dashboard.figures.text import whole
+from dashboard.kit.table import csv
+from dashboard.kit.text import whole
 from dashboard.leakage import Result
 
 
@@ -77,4 +77,4 @@ def marked(caption: str, matched: str) -> list[tuple[str, bool]]:
 
 def leaks_csv(found: Result) -> bytes:
     """Return every caption that names a test class."""
-    return tables.csv(found.leaks)
+    return csv(found.leaks)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from dashboard import tables
+from dashboard.kit.table import csv
 from dashboard.leakage import Result
 from jobs import contrastive, live
 from jobs.specs.contrastive import ContrastiveGrid
@@ -87,7 +87,7 @@ def _begun(names: list[str], stacked: np.ndarray, columns: Sequence[str]) -> Cur
     return Curves([names[i] for i in at.tolist()], curves.values[at], columns) if len(at) else None
 
 
-def csv(shown: Curves) -> bytes:
+def curves_csv(shown: Curves) -> bytes:
     """Return curves, a row a name and epoch."""
     parts = [
         pd.DataFrame(
@@ -96,4 +96,4 @@ def csv(shown: Curves) -> bytes:
         )
         for name, values in zip(shown.names, shown.values, strict=True)
     ]
-    return tables.csv(pd.concat(parts))
+    return csv(pd.concat(parts))

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 
 from core import statistics
-from dashboard import leakage_curves, numbers, tables
+from dashboard import leakage_curves
 from dashboard.figures.leakage_model import ByClass, Confused
+from dashboard.kit import numbers
+from dashboard.kit.table import csv
 from dashboard.leakage import Result
 from dashboard.leakage_curves import Curves
 from dashboard.memory import once
@@ -83,7 +85,7 @@ def by_class_csv(shown: ByClass, model: str) -> bytes:
     frame["clips"] = shown.counts
     for name, values in zip(shown.others, shown.rest, strict=True):
         frame[name] = values
-    return tables.csv(frame)
+    return csv(frame)
 
 
 def confused(shown: Judged) -> Confused:
@@ -157,7 +159,7 @@ def confusion_csv(shown: Judged) -> bytes:
         for i, a in enumerate(shown.classes)
         for j, b in enumerate(shown.classes)
     ]
-    return tables.csv(pd.DataFrame(rows))
+    return csv(pd.DataFrame(rows))
 
 
 def curves(found: Result, model: str) -> np.ndarray:
@@ -169,7 +171,7 @@ def curves_csv(found: Result, model: str) -> bytes:
     """Return the learning curves of a model."""
     every = leakage_curves.models(found)
     at = found.number(model)
-    return leakage_curves.csv(Curves([model], every.values[[at]], every.columns))
+    return leakage_curves.curves_csv(Curves([model], every.values[[at]], every.columns))
 
 
 def share_said(row: pd.Series) -> str:

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from core.words import count
-from dashboard import tables
 from dashboard.data import workspace as shown_workspace
+from dashboard.kit.table import csv
 from dashboard.losses import AnyGrid, Grid, Result, grids, result, started_from
 from dashboard.memory import once
 from jobs import live
@@ -125,7 +125,7 @@ def accuracies_table(found: Result) -> bytes:
     """Return the accuracies as CSV."""
     frame = found.recipes.copy()
     frame["weights"] = [", ".join(f"{w:g}" for w in weights) for weights in frame["weights"]]
-    return tables.csv(frame)
+    return csv(frame)
 
 
 def everywhere(workspace: Workspace) -> list[tuple[str, Grid]]:
@@ -223,7 +223,7 @@ def curves_table(shown: Curves) -> bytes:
         )
         for i, name in enumerate(shown.names)
     ]
-    return tables.csv(pd.concat(parts))
+    return csv(pd.concat(parts))
 
 
 # -- the four properties ----------------------------------------------------------------------------------
@@ -310,4 +310,4 @@ def changes_table(found: Result, name: str) -> bytes:
     c = change(found, name)
     columns = {"before": c.before, "after": c.after, "sd": c.sd}
     columns |= {"lower_than_cross_entropy": c.lower, "models_compared": c.models}
-    return tables.csv(pd.DataFrame({"property": name, "setting": c.names, "asked_for": c.own} | columns))
+    return csv(pd.DataFrame({"property": name, "setting": c.names, "asked_for": c.own} | columns))

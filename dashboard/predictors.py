@@ -16,13 +16,15 @@ import pandas as pd
 
 from core import statistics
 from core.statistics import Correlation
-from dashboard import agreement, leakage, numbers, retrieval, separability, tables, zeroshot
+from dashboard import agreement, leakage, retrieval, separability, zeroshot
 from dashboard import predictors_board as boards
 from dashboard import zeroshot_related as over_models
 from dashboard.data import workspace as shown_workspace
 from dashboard.figures.predictors import Dots
-from dashboard.figures.text import whole
 from dashboard.figures.zeroshot import Fitted
+from dashboard.kit import numbers
+from dashboard.kit.table import csv
+from dashboard.kit.text import whole
 from dashboard.memory import once
 from dashboard.predictors_board import OF_PAIRS, Board, Reference
 from dashboard.results import has
@@ -396,7 +398,7 @@ def dots_csv(shown: Sequence[Dot], reference: Reference | None, k: int) -> bytes
         for name, e in d.accuracies.items():
             row |= {name: e.value, f"{name}_low": e.low, f"{name}_high": e.high}
         out.append(row | {"reference": reference.name if reference else "", "k": k})
-    return tables.csv(pd.DataFrame(out))
+    return csv(pd.DataFrame(out))
 
 
 def ranked_csv(found: Sequence[Ranked], accuracy: str) -> bytes:
@@ -407,7 +409,7 @@ def ranked_csv(found: Sequence[Ranked], accuracy: str) -> bytes:
         for name, c in (("pearson", r.pearson), ("spearman", r.spearman)):
             row |= {f"{name}_r": c.r, f"{name}_low": c.low, f"{name}_high": c.high, f"{name}_p": c.p}
         rows.append(row | {"p_holm": r.adjusted})
-    return tables.csv(pd.DataFrame(rows))
+    return csv(pd.DataFrame(rows))
 
 
 def over_k_csv(found: OverK) -> bytes:
@@ -416,4 +418,4 @@ def over_k_csv(found: OverK) -> bytes:
     frame[["nngs_r", "nngs_low", "nngs_high"]] = found.values
     for name, c in found.cka.items():
         frame[name.lower().replace(", ", "_") + "_r"] = c.r
-    return tables.csv(frame.assign(spaces=found.n))
+    return csv(frame.assign(spaces=found.n))

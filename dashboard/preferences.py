@@ -17,8 +17,9 @@ from core.listener_agreement import (
 )
 from core.preferences import Rate, Strengths, luce_choice, precision, win_rate
 from core.statistics import Interval, share_interval
-from dashboard import listen, tables
+from dashboard import listen
 from dashboard.data import workspace
+from dashboard.kit.table import csv
 from dashboard.memory import once
 from jobs.ratings import Rating, System, labels, open_ratings
 from jobs.specs import Retrieval
@@ -175,4 +176,4 @@ def table_csv(found: Preferences, against: Objective) -> bytes:
                 "map@15": None if score is None else score.value,
             }
         )
-    return tables.csv(pd.DataFrame(rows))
+    return csv(pd.DataFrame(rows))

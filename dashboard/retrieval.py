@@ -11,8 +11,8 @@ import pandas as pd
 
 from core.retrieval_statistics import compare, highest_map, jackknife_values
 from core.statistics import Difference, holm, paired_difference
-from dashboard import numbers, tables
 from dashboard.data import Clips, workspace
+from dashboard.kit import numbers
 from dashboard.memory import once
 from dashboard.results import has, rows_of
 from jobs import encoders, measures
@@ -680,11 +680,6 @@ def rounded(count: int | None) -> str | None:
 def query_said(found: pd.DataFrame, measure: str) -> list[str]:
     """Say a measure of queries: R1 of one query is a whole number."""
     return [f"{v:,.0f}" if measure == "r1" else said(v, measure) for v in found[measure].tolist()]
-
-
-def csv(frame: pd.DataFrame) -> bytes:
-    """Return a table as CSV."""
-    return tables.csv(frame)
 
 
 def _table(spec: Retrieval, name: str) -> pd.DataFrame:

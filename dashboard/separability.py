@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from dashboard import data, numbers, tables
+from dashboard import data
 from dashboard.data import Clips, workspace
 from dashboard.figures import ByClass
+from dashboard.kit import numbers
 from dashboard.memory import once
 from dashboard.results import has, rows_of
 from jobs import measures
@@ -216,11 +217,6 @@ def best(values: Sequence[float], above: float | None) -> set[int]:
     if above is None or there.sum() < 2:
         return set()
     return set(np.flatnonzero(there & (found == found[there].max()) & (found > above)).tolist())
-
-
-def csv(frame: pd.DataFrame) -> bytes:
-    """Return a table as CSV."""
-    return tables.csv(frame)
 
 
 # -- classes ----------------------------------------------------------------------------------------------

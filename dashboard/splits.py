@@ -32,9 +32,9 @@ from core.splits import (
     similarity_split,
     train_test_similarity,
 )
-from dashboard import tables
 from dashboard.data import Clips, workspace
 from dashboard.figures.splits import PARTS, UNUSED, Centroids
+from dashboard.kit.table import csv
 from dashboard.memory import once
 from dashboard.results import rows_of
 from dashboard.separability import labels_of
@@ -406,7 +406,7 @@ def table(found: Classes, codes: np.ndarray, splits: Mapping[str, Sequence[str]]
         "pc1": found.coords[:, 0],
         "pc2": found.coords[:, 1],
     }
-    return tables.csv(pd.DataFrame(columns | {name: list(parts) for name, parts in splits.items()}))
+    return csv(pd.DataFrame(columns | {name: list(parts) for name, parts in splits.items()}))
 
 
 def matrix_table(found: Classes, names: Sequence[str], sizes: Sequence[tuple[str, int]]) -> bytes:
@@ -423,10 +423,10 @@ def matrix_table(found: Classes, names: Sequence[str], sizes: Sequence[tuple[str
             "similarity": values[rows, columns],
         }
     )
-    return tables.csv(frame)
+    return csv(frame)
 
 
 def elbow_table(found: Classes) -> bytes:
     """Return the curve of K-means as CSV."""
     ks, inertia, silhouette, _ = elbow(found)
-    return tables.csv(pd.DataFrame({"k": ks, "inertia": inertia, "silhouette": silhouette}))
+    return csv(pd.DataFrame({"k": ks, "inertia": inertia, "silhouette": silhouette}))

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from core import statistics
-from dashboard import tables
 from dashboard.data import workspace as shown_workspace
 from dashboard.figures.leakage_model import ByClass
+from dashboard.kit.table import csv
 from dashboard.leakage_model import Judged
 from dashboard.memory import once
 from dashboard.predictors_board import Board, own_texts
@@ -119,4 +119,4 @@ def in_cell(found: Classified, true: str, taken: str) -> pd.DataFrame:
 
 def predictions_csv(found: Classified) -> bytes:
     """Return what every clip was taken for."""
-    return tables.csv(found.predictions)
+    return csv(found.predictions)

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from dashboard import grids as listed
-from dashboard import numbers, tables
 from dashboard.data import workspace as shown_workspace
 from dashboard.figures.zeroshot import Models
+from dashboard.kit import numbers
+from dashboard.kit.table import csv
 from dashboard.memory import once
 from jobs import encoders
 from jobs.specs import EmbedAudio, EmbedText, ZeroShotGrid
@@ -318,7 +319,7 @@ def _said(found: Result) -> list[str]:
 def models_table(found: Result) -> bytes:
     """Return all that is known of the models as CSV, a row a model and test set."""
     columns = [c for c in found.models if c not in ("id", "failed") and found.models[c].notna().any()]
-    return tables.csv(found.models[columns].assign(test_set=found.models["test_set"] + 1))
+    return csv(found.models[columns].assign(test_set=found.models["test_set"] + 1))
 
 
 def boxes_table(found: Result) -> bytes:
@@ -333,4 +334,4 @@ def boxes_table(found: Result) -> bytes:
     )
     rest = ["model", "test_set", "seed", "accuracy", "accuracy_low", "accuracy_high", "n_test", "chance"]
     m = found.models[rest].assign(test_set=found.models["test_set"] + 1)
-    return tables.csv(pd.concat([frame, m], axis=1))
+    return csv(pd.concat([frame, m], axis=1))

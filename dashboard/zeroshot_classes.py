@@ -10,9 +10,10 @@ import pandas as pd
 from core import statistics
 from core.splits import class_similarity
 from core.statistics import Correlation
-from dashboard import separability, tables
+from dashboard import separability
 from dashboard.data import Clips
 from dashboard.data import workspace as shown_workspace
+from dashboard.kit.table import csv
 from dashboard.memory import once
 from dashboard.results import rows_of
 from dashboard.zeroshot import Result
@@ -163,4 +164,4 @@ def by_class_table(shown: ByClass) -> bytes:
     frame = pd.DataFrame({"class": shown.names, "accuracy": shown.accuracy, "accuracies": shown.asked})
     for p in shown.properties:
         frame[p.name.replace("-", "_")] = p.values
-    return tables.csv(frame)
+    return csv(frame)

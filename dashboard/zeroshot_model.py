@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dashboard import numbers, tables
 from dashboard.data import workspace as shown_workspace
+from dashboard.kit import numbers
+from dashboard.kit.table import csv
 from dashboard.memory import once
 from dashboard.zeroshot import Result
 from jobs.specs import ZeroShotGrid
@@ -142,7 +143,7 @@ def judged_table(shown: Judged) -> bytes:
     frame = pd.DataFrame(shown.accuracy, columns=["accuracy", "low", "high"])
     frame.insert(0, "class", shown.classes)
     frame["clips"] = shown.counts
-    return tables.csv(frame)
+    return csv(frame)
 
 
 def confusion_table(shown: Judged) -> bytes:
@@ -152,7 +153,7 @@ def confusion_table(shown: Judged) -> bytes:
         for i, a in enumerate(shown.classes)
         for j, b in enumerate(shown.classes)
     ]
-    return tables.csv(pd.DataFrame(rows))
+    return csv(pd.DataFrame(rows))
 
 
 def curves(found: Result, shown: Judged) -> np.ndarray:
@@ -172,4 +173,4 @@ def curves_table(found: Result, shown: Judged) -> bytes:
     frame = pd.DataFrame({"epoch": np.arange(1, len(loss) + 1), "loss": loss, "train_accuracy": train})
     if not shown.unvalidated:
         frame["validation_accuracy"] = validation
-    return tables.csv(frame)
+    return csv(frame)

@@ -11,8 +11,8 @@ import pandas as pd
 from core import statistics
 from core.splits import held_out
 from core.statistics import Correlation, Interval
-from dashboard import tables
 from dashboard.figures.zeroshot import Fitted
+from dashboard.kit.table import csv
 from dashboard.memory import once
 from dashboard.zeroshot import RATIO, Result
 from jobs.specs import ZeroShotGrid
@@ -183,7 +183,7 @@ def scatter_table(found: Result, by: str) -> bytes:
         fitted = statistics.regression(x, y, at=x)
         frame[f"line_over_{by}"] = fitted.value
         frame["line_low"], frame["line_high"] = fitted.low, fitted.high
-    return tables.csv(frame)
+    return csv(frame)
 
 
 def related_table(shown: Sequence[Result]) -> bytes:
@@ -212,4 +212,4 @@ def related_table(shown: Sequence[Result]) -> bytes:
                     "paper_p": paper[1] if paper else "",
                 }
             )
-    return tables.csv(pd.DataFrame(rows))
+    return csv(pd.DataFrame(rows))

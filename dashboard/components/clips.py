@@ -7,7 +7,7 @@ from typing import Any
 
 from dashboard.components import base_url, component
 from dashboard.data import Clips
-from dashboard.palette import NEUTRAL, Style
+from dashboard.kit.palette import NEUTRAL, Style
 
 #: Rows sent to the browser at most.
 MOST = 500

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dashboard.components import component
-from dashboard.figures._cells import beyond, reach, robust_ends
+from dashboard.kit.cells import beyond, reach, robust_ends
 
 #: Classes that still leave cells to point at.
 MOST = 24

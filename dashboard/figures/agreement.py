@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard import palette
-from dashboard.figures._cells import rgb
-from dashboard.figures._rows import estimates, rows, shares
-from dashboard.figures.text import plain, wrapped
+from dashboard.kit import palette
+from dashboard.kit.cells import rgb
+from dashboard.kit.rows import estimates, rows, shares
+from dashboard.kit.text import plain, wrapped
 
 #: Dashes: lengths of line and gap in pixels. A key of the legend, 40 pixels, holds each of them twice.
 DASHES: tuple[tuple[int, ...], ...] = ((), (9, 4), (3, 3), (9, 3, 3, 3), (16, 4), (3, 3, 3, 3, 9, 3))

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard import palette
-from dashboard.figures._marks import rule
-from dashboard.figures._rows import estimates, rows
-from dashboard.figures.look import INK, RULE
+from dashboard.kit import palette
+from dashboard.kit.look import INK, RULE
+from dashboard.kit.marks import rule
+from dashboard.kit.rows import estimates, rows
 
 #: The same for both, which stand side by side.
 _HEIGHT = 430

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard import palette
-from dashboard.figures._cells import cells, outline
-from dashboard.figures._marks import PICKED, rule
-from dashboard.figures._rows import estimates, rows
-from dashboard.figures.look import INK, RULE
-from dashboard.figures.text import label, plain, whole
+from dashboard.kit import palette
+from dashboard.kit.cells import cells, outline
+from dashboard.kit.look import INK, RULE
+from dashboard.kit.marks import PICKED, rule
+from dashboard.kit.rows import estimates, rows
+from dashboard.kit.text import label, plain, whole
 
 
 @dataclass(frozen=True)

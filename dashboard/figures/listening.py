@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard import palette
-from dashboard.figures._rows import estimates, rows, shares, whiskers
-from dashboard.figures.look import INK, RULE
-from dashboard.figures.text import whole, wrapped
+from dashboard.kit import palette
+from dashboard.kit.look import INK, RULE
+from dashboard.kit.rows import estimates, rows, shares, whiskers
+from dashboard.kit.text import whole, wrapped
 
 
 def preferred_figure(

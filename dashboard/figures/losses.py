@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard import palette
-from dashboard.figures._rows import rows
-from dashboard.figures.look import INK, RULE
 from dashboard.figures.separability import figured
-from dashboard.figures.text import label, plain, whole
+from dashboard.kit import palette
+from dashboard.kit.look import INK, RULE
+from dashboard.kit.rows import rows
+from dashboard.kit.text import label, plain, whole
 
 _DASHES = ("solid", "dash", "dot")
 _OWN = {"light": "#b3400a", "dark": "#ff9c6e"}

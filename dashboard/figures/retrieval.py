@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard import palette
-from dashboard.figures._cells import cells, outline
-from dashboard.figures._rows import whiskers
-from dashboard.figures.look import INK, RULE
 from dashboard.figures.separability import row_height, thinned
-from dashboard.figures.text import label, plain, short, whole, wrapped
+from dashboard.kit import palette
+from dashboard.kit.cells import cells, outline
+from dashboard.kit.look import INK, RULE
+from dashboard.kit.rows import whiskers
+from dashboard.kit.text import label, plain, short, whole, wrapped
 
 #: How the search algorithms look, in the order in which they stand beside each other.
 ALGORITHMS = {"mips": ("MIPS", "square", 1), "mcss": ("MCSS", "circle", 0), "nns": ("NNS", "diamond", 2)}

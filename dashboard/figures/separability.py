@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard import palette
-from dashboard.figures._cells import beyond, outline, robust_ends
-from dashboard.figures._rows import whiskers
-from dashboard.figures.look import INK, RULE
-from dashboard.figures.text import label, whole
+from dashboard.kit import palette
+from dashboard.kit.cells import beyond, outline, robust_ends
+from dashboard.kit.look import INK, RULE
+from dashboard.kit.rows import whiskers
+from dashboard.kit.text import label, whole
 
 #: Points drawn one by one at most; more are drawn by WebGL.
 SVG_POINTS = 2000

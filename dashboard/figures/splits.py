@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard import palette
-from dashboard.figures._cells import beyond, robust_ends
-from dashboard.figures.look import INK, RULE
 from dashboard.figures.separability import thinned
-from dashboard.figures.text import label, short, whole
+from dashboard.kit import palette
+from dashboard.kit.cells import beyond, robust_ends
+from dashboard.kit.look import INK, RULE
+from dashboard.kit.text import label, short, whole
 
 #: Parts of a split: name on the page, marker, and which of the base colours.
 PARTS = {

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard import palette
-from dashboard.figures.look import INK, RULE
-from dashboard.figures.text import label, whole
+from dashboard.kit import palette
+from dashboard.kit.look import INK, RULE
+from dashboard.kit.text import label, whole
 
 #: How groups of models look beside each other: which of the base colours, and the marker.
 _LOOKS = ((0, "circle"), (1, "square"), (2, "diamond"), (4, "triangle-up"), (5, "cross"), (3, "x"))

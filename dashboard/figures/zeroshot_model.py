@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard import palette
-from dashboard.figures._cells import cells, outline
-from dashboard.figures._rows import estimates, rows, shares
-from dashboard.figures.look import INK, RULE
-from dashboard.figures.text import label, whole
 from dashboard.figures.zeroshot import PICKED
+from dashboard.kit import palette
+from dashboard.kit.cells import cells, outline
+from dashboard.kit.look import INK, RULE
+from dashboard.kit.rows import estimates, rows, shares
+from dashboard.kit.text import label, whole
 
 #: Height of a cell in pixels.
 _CELL = 46

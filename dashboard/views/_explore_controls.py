@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from dashboard import colours, data, figures, results, state
-from dashboard.views._dataset import choose, no_space, wait_for_sounds
+from dashboard.kit.page import choose, no_space, wait_for_sounds
 from jobs.specs import METHODS, EmbedAudio, Project
 from jobs.workspace import Dataset, Workspace
 

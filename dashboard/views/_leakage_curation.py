@@ -7,9 +7,11 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import curation, leakage, numbers, state, ui
+from dashboard import curation, leakage, state
 from dashboard.curation import METHODS, Result
 from dashboard.figures import curation as figures
+from dashboard.kit import chart, jobs, layout, numbers, table
+from dashboard.kit.layout import plain
 from dashboard.memory import once
 from jobs import contrastive
 from jobs.specs import CuratedTraining, EmbedAudio
@@ -38,20 +40,20 @@ def show(workspace: Workspace, view: state.View, dataset: Dataset, grids: list[l
         if comparison.state == "done":
             _result(curation.result(comparison.spec), f"{dataset.name}-{comparison.id}")
         else:
-            st.caption(ui.plain(names[chosen]))
-            ui.pending(workspace, [comparison.spec], "curation-pending")
+            st.caption(plain(names[chosen]))
+            jobs.pending(workspace, [comparison.spec], "curation-pending")
     if models:
         _start(workspace, view, dataset, models, captions.fingerprint, first=not made)
 
 
 def _result(found: Result, file: str) -> None:
-    meta, theme = found.meta, ui.theme()
+    meta, theme = found.meta, layout.theme()
     for why in dict.fromkeys(found.models["failed"].loc[lambda f: f != ""]):
-        st.warning(ui.plain(why), icon=":material/error:")
+        st.warning(plain(why), icon=":material/error:")
     of = f"{numbers.count(meta['n_test'], 'test clip')} of {numbers.count(meta['n_test_classes'], 'class')}"
     left, right = st.columns(2, gap="medium")
     with left:
-        ui.chart(
+        chart.show(
             once(
                 ("figure", "curation-accuracy", found.spec.key, theme),
                 lambda: figures.accuracy_figure(
@@ -69,7 +71,7 @@ def _result(found: Result, file: str) -> None:
             alt="Zero-shot accuracy of the model before and after training on curated pairs",
         )
     with right:
-        ui.chart(
+        chart.show(
             once(
                 ("figure", "curation-differences", found.spec.key, theme),
                 lambda: figures.difference_figure(
@@ -84,7 +86,7 @@ def _result(found: Result, file: str) -> None:
             csv=partial(curation.differences_csv, found),
             alt="Paired differences in zero-shot accuracy with their intervals",
         )
-    ui.facts(
+    layout.facts(
         [
             ("pairs", f"{meta['n_pairs']:,}"),
             ("training clips in a pair", f"{meta['n_sounds']:,} of {meta['n_pool_sounds']:,}"),
@@ -93,8 +95,8 @@ def _result(found: Result, file: str) -> None:
             ("computed in", numbers.duration(float(meta["seconds"]))),
         ]
     )
-    ui.reading(
-        f"By **{ui.plain(found.spec.embedding.encoder)}**, {curation.chosen(found)}. A projector behind each "
+    layout.reading(
+        f"By **{plain(found.spec.embedding.encoder)}**, {curation.chosen(found)}. A projector behind each "
         "of its towers, which stay as they are, is trained on these pairs. **Hard** targets: each clip its "
         f"own caption alone. **Soft, as released**: by {found.spec.beta:.0%} also captions of clips that are "
         "alike to the model, and clips of captions that are. **Softmax**: all captions, by how near they are "
@@ -109,7 +111,7 @@ def _result(found: Result, file: str) -> None:
         )
     some = found.pairs.sort_values("similarity", ascending=False, kind="stable").head(8)
     with st.expander("The surest pairs"):
-        ui.table(
+        table.show(
             ["class of the clip", "caption", "cosine"],
             [[r["label"], r["caption"], f"{r['similarity']:.3f}"] for r in some.to_dict("records")],
         )
@@ -143,7 +145,7 @@ def _start(
         try:
             spec = _asked(view, dataset, models, captions)
         except ValueError as error:
-            st.warning(ui.plain(str(error)), icon=":material/rule:")
+            st.warning(plain(str(error)), icon=":material/rule:")
             return
         job = workspace.queue.get(spec.key)
         if workspace.cache.contains(spec.key):

@@ -7,10 +7,12 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard import leakage, leakage_captions, numbers, state, ui
+from dashboard import leakage, leakage_captions, state
 from dashboard.components import clips as clip_list
 from dashboard.data import Clips
 from dashboard.figures.leaks import leaks_figure
+from dashboard.kit import chart, layout, numbers, table
+from dashboard.kit.layout import plain
 from dashboard.leakage import Result
 from jobs.workspace import Dataset
 
@@ -31,7 +33,7 @@ def show(view: state.View, dataset: Dataset, c: Clips, found: Result, label: str
     name = label or shown.names[0]
     left, right = st.columns([1, 1.15], gap="large")
     with left:
-        ui.chart(
+        chart.show(
             leaks_figure(
                 shown.names,
                 shown.captions.tolist(),
@@ -39,7 +41,7 @@ def show(view: state.View, dataset: Dataset, c: Clips, found: Result, label: str
                 things="training captions",
                 said=leakage_captions.said(shown),
                 chosen=name,
-                theme=ui.theme(),
+                theme=layout.theme(),
             ),
             key=_FIGURE,
             file=f"leaks-{file}",
@@ -57,7 +59,7 @@ def show(view: state.View, dataset: Dataset, c: Clips, found: Result, label: str
         if unnamed
         else ""
     )
-    ui.reading(
+    layout.reading(
         f"A caption leaks that has {_MODES[found.spec.leaks]}, in any of its forms (section 2.2 of the "
         "paper; the page Leaks looks at any captions). In the clean training every clip with such a caption "
         "is left out with all its captions; the training is the same but for that, and for being on "
@@ -69,12 +71,12 @@ def show(view: state.View, dataset: Dataset, c: Clips, found: Result, label: str
 def _examples(dataset: Dataset, c: Clips, found: Result, shown: leakage_captions.Leaks, name: str) -> None:
     at = shown.names.index(name)
     n, clips = int(shown.captions[at]), int(shown.clips[at])
-    st.markdown(f"**{ui.plain(name)}** · {numbers.count(n, 'caption')} of {numbers.count(clips, 'clip')}")
+    st.markdown(f"**{plain(name)}** · {numbers.count(n, 'caption')} of {numbers.count(clips, 'clip')}")
     if not n:
         st.caption("No caption of a training clip names it.")
         return
     words = ", ".join(shown.words[at][:6])
-    st.caption(f"named by: {ui.plain(words)}")
+    st.caption(f"named by: {plain(words)}")
     rows = leakage_captions.examples(found, name, _MOST)
     items = "".join(
         "<li>“"
@@ -105,12 +107,12 @@ def _labels(found: Result) -> None:
         return
     names = list(dict.fromkeys(rows["label"].astype(str)))
     with st.expander(f"{numbers.count(len(names), 'class')} left out of clean pre-training"):
-        ui.table(
+        table.show(
             ["class", "names the test class", "by"],
             rows[["label", "test_class", "matched"]].astype(str).to_numpy().tolist(),
         )
 
 
 def _clicked() -> None:
-    for found in ui.clicked(_FIGURE):
+    for found in chart.clicked(_FIGURE):
         st.session_state["leakage.class"] = str(found)

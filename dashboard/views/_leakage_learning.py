@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from dashboard import leakage_curves, numbers, ui
+from dashboard import leakage_curves
 from dashboard.components import growing
 from dashboard.figures.losses import curves_figure
+from dashboard.kit import chart, layout, numbers
 from dashboard.leakage import Result
 from dashboard.leakage_curves import Curves
 from dashboard.memory import once
@@ -49,7 +50,7 @@ def live(workspace: Workspace, spec: ContrastiveGrid) -> None:
 
 
 def _grow(curves: Curves, spec: ContrastiveGrid, of: str) -> None:
-    theme = ui.theme()
+    theme = layout.theme()
     for place, (what, figure) in zip(
         st.columns(2, gap="medium"), _figures(curves, theme).items(), strict=True
     ):
@@ -64,7 +65,7 @@ def _grow(curves: Curves, spec: ContrastiveGrid, of: str) -> None:
     with st.container(horizontal=True, horizontal_alignment="right"):
         st.download_button(
             "CSV",
-            data=partial(leakage_curves.csv, curves),
+            data=partial(leakage_curves.curves_csv, curves),
             file_name=f"learning-{of}-{spec.key[:12]}.csv",
             mime="text/csv",
             icon=":material/download:",
@@ -80,20 +81,20 @@ def pretraining(found: Result, file: str) -> None:
     if curves is None:
         return
     st.markdown("**How the backbones were pre-trained**")
-    theme = ui.theme()
+    theme = layout.theme()
     drawn = once(("figure", "leakage-pretraining", found.spec.key, theme), lambda: _figures(curves, theme))
     for place, (what, figure) in zip(st.columns(2, gap="medium"), drawn.items(), strict=True):
         with place:
-            ui.chart(
+            chart.show(
                 figure,
                 key=f"leakage-pretraining-{what}",
                 file=f"pretraining-{what}-{file}",
-                csv=partial(leakage_curves.csv, curves),
+                csv=partial(leakage_curves.curves_csv, curves),
                 alt=f"{what.capitalize()} of pre-training over the epochs",
             )
     share = found.spec.validation
     aside = f"solid on clips set aside ({share:.0%} of each class), dotted on" if share else "on"
-    ui.reading(
+    layout.reading(
         "Classification by the audio backbone, **dirty** with the test classes among the labels and "
         f"**clean** without: {aside} those that are learned from. Contrastive training begins with the "
         f"weights of the {'epoch with the lowest validation loss' if share else 'last epoch'}. The two tell "

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import leakage_maps, numbers, state, ui
+from dashboard import leakage_maps, state
 from dashboard.components import clips as clip_list
 from dashboard.data import Clips
 from dashboard.figures import leakage as figures
+from dashboard.kit import chart, layout, numbers
+from dashboard.kit.layout import plain
 from dashboard.leakage import Result
 from dashboard.memory import once
 from jobs.workspace import Dataset
@@ -45,7 +47,7 @@ def show(
             key=view.key("class"),
             width=300,
         )
-    theme = ui.theme()
+    theme = layout.theme()
     st.html(_STYLE)
 
     def draw() -> object:
@@ -58,7 +60,7 @@ def show(
             theme=theme,
         )
 
-    ui.chart(
+    chart.show(
         once(("figure", "leakage-maps", found.spec.key, c.key, layer, picked, label, clip, theme), draw),
         key=_MAPS,
         file=f"leakage-maps-{file}",
@@ -68,7 +70,7 @@ def show(
         alt=f"Small maps of {len(found.clips)} test clips by {len(found.models)} models, and of texts",
     )
     how = " and ".join(dict.fromkeys(_METHODS.get(str(v), str(v)) for v in _methods(found)))
-    ui.reading(
+    layout.reading(
         f"Each panel is a map of its own ({how}) of the test clips, a colour a class; directions and "
         "distances between panels mean nothing, only which points lie together. In the paper clusters fall "
         "apart from left to right and from dirty to clean, as the leak goes (Figure 2); what is one cluster "
@@ -90,7 +92,7 @@ def _heard(dataset: Dataset, c: Clips, found: Result, picked: str, label: str, c
     what = f"Test clips of {label}" if label else "Test clips"
     total = int((found.clips["label"] == label).sum()) if label else len(found.clips)
     more = f", {numbers.count(len(ids), 'clip')} of {total:,}" if total > len(ids) else f" · {total:,}"
-    st.markdown(f"**{ui.plain(what)} as {ui.plain(picked)} takes them**{more}")
+    st.markdown(f"**{plain(what)} as {plain(picked)} takes them**{more}")
     clip_list.show(
         c,
         ids,
@@ -108,7 +110,7 @@ def _heard(dataset: Dataset, c: Clips, found: Result, picked: str, label: str, c
 
 
 def _clicked() -> None:
-    for kind, name, label in ui.clicked(_MAPS):
+    for kind, name, label in chart.clicked(_MAPS):
         st.session_state["leakage.class"] = str(label)
         st.session_state["leakage.clip"] = str(name) if kind == "clip" else ""
 

@@ -7,10 +7,12 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from dashboard import leakage, leakage_maps, leakage_model, numbers, state, ui
+from dashboard import leakage, leakage_maps, leakage_model, state
 from dashboard.components import clips as clip_list
 from dashboard.data import Clips
 from dashboard.figures import leakage_model as figures
+from dashboard.kit import chart, jobs, layout, numbers
+from dashboard.kit.layout import plain
 from dashboard.leakage import Result
 from dashboard.leakage_model import Judged
 from dashboard.memory import once
@@ -53,7 +55,7 @@ def show(
         _classes(found, shown, picked, label, file)
     with right:
         _confusion(found, shown, picked, pair, file)
-    ui.reading(
+    layout.reading(
         "Left, the share of each class’s clips that are taken for it, grey marks are the other models: look "
         "which classes fall where captions are clean. Right, what clips were taken "
         "for, a row a class; the brighter, the more of the row (yellow is all). **Click a cell** to hear its "
@@ -76,13 +78,13 @@ def _facts(shown: Judged) -> None:
         ("epochs, kept", f"{int(r['epochs'])}, {int(r['best_epoch'])}"),
         ("temperature", f"{r['temperature']:.3f}" if np.isfinite(r["temperature"]) else "–"),
     ]
-    ui.facts(pairs)
+    layout.facts(pairs)
 
 
 def _classes(found: Result, shown: Judged, picked: str, label: str, file: str) -> None:
-    theme = ui.theme()
+    theme = layout.theme()
     rows = leakage_model.by_class(found, picked)
-    ui.chart(
+    chart.show(
         figures.class_by_model_figure(
             rows, model=picked, chance=float(shown.row["chance"]), chosen=label, theme=theme
         ),
@@ -96,10 +98,10 @@ def _classes(found: Result, shown: Judged, picked: str, label: str, file: str) -
 
 
 def _confusion(found: Result, shown: Judged, picked: str, pair: tuple[str, str], file: str) -> None:
-    theme = ui.theme()
+    theme = layout.theme()
     confused = leakage_model.confused(shown)
     wide.matrix(_CONFUSION, len(confused.taken))
-    ui.chart(
+    chart.show(
         once(
             ("figure", "leakage-confusion", found.spec.key, picked, pair, theme),
             lambda: figures.confused_figure(confused, picked=pair, theme=theme),
@@ -130,8 +132,8 @@ def _cell(
     true, taken = pair
     cell = leakage_model.in_cell(found, picked, true, taken)
     if not len(cell):
-        said = "is taken for itself" if true == taken else f"is taken for {ui.plain(taken)}"
-        st.caption(f"No clip of {ui.plain(true)} {said}. Click another cell.")
+        said = "is taken for itself" if true == taken else f"is taken for {plain(taken)}"
+        st.caption(f"No clip of {plain(true)} {said}. Click another cell.")
         return
     some = cell.iloc[:_MOST]
     order = "surest first" if true == taken else "nearly right first"
@@ -150,7 +152,7 @@ def _cell(
             numbers=columns,
         )
     with right:
-        st.markdown(f"Clips of **{ui.plain(taken)}**, to compare")
+        st.markdown(f"Clips of **{plain(taken)}**, to compare")
         beside = leakage_maps.of_class(found, picked, taken)["clip_id"].astype(str).tolist()
         clip_list.show(
             c,
@@ -163,10 +165,10 @@ def _cell(
 
 def _learning(found: Result, shown: Judged, picked: str, file: str) -> None:
     st.markdown("**How it learned**")
-    theme = ui.theme()
+    theme = layout.theme()
     left, right = st.columns([1.5, 1], gap="large")
     with left:
-        ui.chart(
+        chart.show(
             once(
                 ("figure", "leakage-learning", found.spec.key, picked, theme),
                 lambda: figures.contrastive_learning_figure(
@@ -184,7 +186,7 @@ def _learning(found: Result, shown: Judged, picked: str, file: str) -> None:
     with right:
         stopped = str(shown.row.get("stopped") or "")
         if stopped:
-            st.caption(f"Stopped early: {ui.plain(stopped)}")
+            st.caption(f"Stopped early: {plain(stopped)}")
         _pretraining(found, picked)
         by = found.spec.validation_by
         held = (
@@ -192,7 +194,7 @@ def _learning(found: Result, shown: Judged, picked: str, file: str) -> None:
             if by == "clip"
             else "other captions of a validation clip may be trained on, as in the paper"
         )
-        ui.reading(
+        layout.reading(
             "The CLIP loss on training and on validation pairs "
             f"({held}), the learned temperature and the length of the gradient. "
             f"Backbones are frozen for the first {numbers.count(found.spec.frozen_epochs, 'epoch')}, then "
@@ -212,7 +214,7 @@ def _pretraining(found: Result, picked: str) -> None:
     if np.isfinite(score):
         pairs.append(("validation accuracy", f"{score:.3f}"))
     pairs.append(("silhouette then", numbers.signed(float(r["silhouette_x0"]))))
-    ui.facts(pairs)
+    layout.facts(pairs)
 
 
 def _keep(workspace: Workspace, dataset: Dataset, found: Result, picked: str) -> None:
@@ -221,26 +223,26 @@ def _keep(workspace: Workspace, dataset: Dataset, found: Result, picked: str) ->
     lacking = [s for s in specs if not workspace.cache.contains(s.key)]
     if not lacking:
         st.caption(
-            f"The spaces of {ui.plain(picked)} are spaces like any other: look at them in Explore, "
+            f"The spaces of {plain(picked)} are spaces like any other: look at them in Explore, "
             "Neighbourhoods and Similarity and accuracy."
         )
         return
-    ui.compute(
+    jobs.compute(
         workspace,
         lacking,
         f"Keep the spaces of {picked}",
         "leakage-keep",
         primary=False,
-        said=f"x_a, E_a, x_t and E_t of **{ui.plain(picked)}** can stand beside the dataset’s other spaces.",
+        said=f"x_a, E_a, x_t and E_t of **{plain(picked)}** can stand beside the dataset’s other spaces.",
     )
 
 
 def _class_clicked() -> None:
-    for found in ui.clicked(_CLASSES):
+    for found in chart.clicked(_CLASSES):
         name = found[0] if isinstance(found, list) else found
         st.session_state["leakage.class"] = str(name)
 
 
 def _cell_clicked() -> None:
-    for found in ui.clicked(_CONFUSION):
+    for found in chart.clicked(_CONFUSION):
         st.session_state["leakage.true"], st.session_state["leakage.taken"] = found

@@ -7,8 +7,10 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import leakage, numbers, separability, state, ui
+from dashboard import leakage, separability, state
 from dashboard.data import Clips
+from dashboard.kit import numbers
+from dashboard.kit.layout import plain
 from jobs import contrastive
 from jobs.specs import SpecError
 from jobs.specs.contrastive import PRETRAININGS, TRAININGS, ContrastiveGrid
@@ -33,7 +35,7 @@ def show(workspace: Workspace, view: state.View, dataset: Dataset, c: Clips, *, 
     if not captions.n or len(classes) < _FEWEST:
         lacking = "no caption" if not captions.n else numbers.count(len(classes), "class")
         st.info(
-            f"{ui.plain(dataset.name)} has {lacking}. Contrastive models are trained on clips with captions "
+            f"{plain(dataset.name)} has {lacking}. Contrastive models are trained on clips with captions "
             f"of at least {_FEWEST} classes, some of which are held out: use a synthetic dataset, one in the "
             "layout of Clotho, AudioCaps or MACS, or a table with a column “caption”.",
             icon=":material/info:",
@@ -54,9 +56,9 @@ def show(workspace: Workspace, view: state.View, dataset: Dataset, c: Clips, *, 
         try:
             spec = _asked(view, dataset, classes, encoders)
         except SpecError as error:
-            st.warning(ui.plain(str(error)), icon=":material/rule:")
+            st.warning(plain(str(error)), icon=":material/rule:")
             return
-        st.caption(f"{ui.plain(spec.title)}. Trained with {ui.plain(leakage.recipe(spec))}.")
+        st.caption(f"{plain(spec.title)}. Trained with {plain(leakage.recipe(spec))}.")
         view.number("seeds", 1, _MOST_SEEDS, 1)
         seeds = int(
             st.number_input(

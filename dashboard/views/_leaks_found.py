@@ -8,11 +8,12 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard import data, leaks, numbers, state, tables, ui
+from dashboard import data, leaks, state
 from dashboard.components import clips as clip_list
 from dashboard.figures.leaks import leaks_figure
+from dashboard.kit import chart, layout, numbers, table
+from dashboard.kit.table import csv
 from dashboard.leaks import Found, Search, Texts
-from dashboard.views._retrieval_parts import download
 from jobs.workspace import Workspace
 
 #: Bars that are drawn; examples and clips that are shown at once; words that a class was found as.
@@ -46,7 +47,7 @@ def numbers_of(texts: Texts, names: Sequence[str], found: Found) -> None:
     hit = int((found.report["captions"] > 0).sum())
     facts.append(("classes named", f"{hit:,} of {len(names):,}"))
     facts.append((f"{many} left", _part(int((~found.lost).sum()), n)))
-    ui.facts(facts)
+    layout.facts(facts)
 
 
 def by_class(view: state.View, texts: Texts, found: Found, label: str) -> None:
@@ -62,14 +63,14 @@ def by_class(view: state.View, texts: Texts, found: Found, label: str) -> None:
     silent = len(found.report) - len(report)
     said = [f"{numbers.count(silent, 'class')} named by nothing"] if silent else []
     said = [f"the {_BARS} named most, of {len(report):,}", *said] if rest else said
-    ui.chart(
+    chart.show(
         leaks_figure(
             shown["label"].tolist(),
             shown["captions"].tolist(),
             total=len(texts.texts),
             things=f"{texts.thing}s",
             chosen=label,
-            theme=ui.theme(),
+            theme=layout.theme(),
         ),
         key=_CHART,
         file=f"leaks-{texts.name}",
@@ -81,7 +82,7 @@ def by_class(view: state.View, texts: Texts, found: Found, label: str) -> None:
 
 
 def _clicked(view: state.View) -> None:
-    chosen = ui.clicked(_CHART)
+    chosen = chart.clicked(_CHART)
     name = chosen[0] if chosen else ""
     view.set("class", str(name[0] if isinstance(name, list) else name))
     view.set("page", 1)
@@ -177,7 +178,7 @@ def pairs(texts: Texts, names: Sequence[str], search: Search) -> None:
         st.write("No label overlaps with a class.")
         return
     shown = found.head(200)
-    ui.table(
+    table.show(
         ["label that is searched", "", "class of the test", "by"],
         [
             [str(a), leaks.RELATIONS[str(how)], str(b), str(by)]
@@ -185,10 +186,10 @@ def pairs(texts: Texts, names: Sequence[str], search: Search) -> None:
         ],
     )
     said = numbers.count(len(found), "pair")
-    download(
+    table.download(
         "leaks-pairs-csv",
         f"label-overlap-{texts.name}",
-        lambda: tables.csv(found),
+        lambda: csv(found),
         said if len(shown) == len(found) else f"the first 200 of {said}",
     )
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from dashboard import leaks, numbers, state, ui
+from dashboard import leaks, state
+from dashboard.kit import numbers
+from dashboard.kit.layout import plain
 from dashboard.leaks import Texts
 from dashboard.views._neighbourhoods_parts import pick
 from jobs.text_files import TextFileError
@@ -50,7 +52,7 @@ def choose(
         found = _file(workspace, view, side)
     if found is not None:
         of = "" if found.clips is None else f" of {numbers.count(len(set(found.clips)), 'clip')}"
-        st.caption(f"{numbers.count(len(found.texts), found.thing)}{of} · {ui.plain(found.name)}")
+        st.caption(f"{numbers.count(len(found.texts), found.thing)}{of} · {plain(found.name)}")
     return found
 
 
@@ -90,7 +92,7 @@ def _file(workspace: Workspace, view: state.View, side: Side) -> Texts | None:
     )
     refused = st.session_state.pop(f"{_REFUSED}-{name}", "")
     if refused:
-        st.warning(ui.plain(refused), icon=":material/draft:")
+        st.warning(plain(refused), icon=":material/draft:")
     if not kept:
         st.caption(_FORMATS)
     return leaks.kept(workspace.root, kept)

@@ -9,7 +9,8 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import data, listen, numbers, state, ui
+from dashboard import data, listen, state
+from dashboard.kit import layout, numbers
 from dashboard.listen import NotRanked, Offered
 from dashboard.results import has
 from dashboard.views import _listen_compare as compare
@@ -158,7 +159,7 @@ def _sounds(workspace: Workspace, values: Sequence[str]) -> None:
         width=560,
     )
     for why in st.session_state.get(_REFUSED, []):
-        st.error(ui.plain(why), icon=":material/error:")
+        st.error(layout.plain(why), icon=":material/error:")
     if values:
         st.caption(f"{numbers.count(len(values), 'sound')} to search with.")
 

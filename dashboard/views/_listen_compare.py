@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import streamlit as st
 
-from dashboard import data, listen, numbers, state, ui
+from dashboard import data, listen, state
 from dashboard.components import results as lists
+from dashboard.kit import jobs, layout, numbers
+from dashboard.kit.layout import plain
 from dashboard.listen import Judged, NotRanked, Offered, Ranked, TooLarge
 from dashboard.results import has
 from dashboard.views import _listen_query as queries
@@ -32,7 +34,7 @@ def render(workspace: Workspace, view: state.View, dataset: Dataset, systems: di
     query = queries.controls(workspace, view, dataset, [systems[i] for i in picked])
     page = view.number("page", 1, listen.MOST // listen.PAGE, 1)
     equal = view.choice("loudness", list(LOUDNESS), "equal") == "equal"
-    ui.notes(view.notes)
+    layout.notes(view.notes)
     if not picked:
         st.info("Choose at least one system at the left.", icon=":material/info:")
         return
@@ -41,13 +43,13 @@ def render(workspace: Workspace, view: state.View, dataset: Dataset, systems: di
     found = _ranked(workspace, dataset, [systems[i] for i in picked], query)
     if not any(r for _, r, _ in found):
         for why in dict.fromkeys(why for _, _, why in found if why != _NOT_YET):
-            st.info(ui.plain(why), icon=":material/info:")
+            st.info(plain(why), icon=":material/info:")
         _query_alone(query, dataset, equal)
         return
     _lists(view, dataset, query, found, page, equal)
     if len({o.encoder for o in systems.values()}) == 1:
         st.caption(
-            f"{ui.plain(dataset.name)} has one space. Embed it with a second model to hear what another one "
+            f"{plain(dataset.name)} has one space. Embed it with a second model to hear what another one "
             "finds; other ways to search this one are among the systems at the left."
         )
 
@@ -115,15 +117,15 @@ def _ranked(workspace: Workspace, dataset: Dataset, systems: Sequence[Offered], 
 def embed(workspace: Workspace, wanted: Sequence[Spec]) -> None:
     """Have a query embedded; that it cannot be is said once, whatever the systems."""
     wanted = list(dict.fromkeys(wanted))
-    jobs = {s: workspace.queue.get(s.key) for s in wanted}
-    for spec, job in jobs.items():
+    asked = {s: workspace.queue.get(s.key) for s in wanted}
+    for spec, job in asked.items():
         if job is None or job.state == "done":
             # Done, but the result is gone: it has been cleared away and is asked for again.
             workspace.queue.submit(spec)
-    failed = [j for j in jobs.values() if j is not None and j.state in ("failed", "cancelled")]
+    failed = [j for j in asked.values() if j is not None and j.state in ("failed", "cancelled")]
     if failed:
         for why in dict.fromkeys(j.error or "It was cancelled." for j in failed):
-            st.error(ui.plain(why), icon=":material/error:")
+            st.error(plain(why), icon=":material/error:")
         if st.button("Try again", key="listen-retry"):
             for job in failed:
                 workspace.queue.retry(job.key)
@@ -132,7 +134,7 @@ def embed(workspace: Workspace, wanted: Sequence[Spec]) -> None:
     waiting = [s for s in wanted if s.key not in gone]
     if waiting:
         ends = lambda: any(_ended(workspace, s) for s in waiting)  # noqa: E731
-        ui.pending(workspace, waiting, "listen-query", until=ends)
+        jobs.pending(workspace, waiting, "listen-query", until=ends)
 
 
 def _ended(workspace: Workspace, spec: Spec) -> bool:
@@ -151,7 +153,7 @@ def _judge(workspace: Workspace, dataset: Dataset, systems: Sequence[Offered]) -
                 workspace.queue.submit(spec)
             st.rerun()
     if asked:
-        ui.pending(workspace, asked, "listen-judge")
+        jobs.pending(workspace, asked, "listen-judge")
 
 
 def _query_alone(query: Query, dataset: Dataset, equal: bool) -> None:
@@ -209,7 +211,7 @@ def _lists(
             st.pagination(
                 pages, default=page, key=f"{_PAGES}-{page}-{pages}", on_change=_paged, args=(page, pages)
             )
-    ui.reading(reading.lists(bool(query.label), bool(query.outside)))
+    layout.reading(reading.lists(bool(query.label), bool(query.outside)))
 
 
 def _paged(page: int, pages: int) -> None:
@@ -225,12 +227,12 @@ def _facts(
     known = [j for j in judged if j is not None]
     if known and not known[0].findable:
         parts.append(
-            f"{ui.plain(query.label)} has no other clip, so nothing that is asked for can be found and there "
+            f"{plain(query.label)} has no other clip, so nothing that is asked for can be found and there "
             "is no AP"
         )
     elif known:
         others = "other clips" if query.clip else "clips"
-        parts.append(f"{known[0].findable:,} {others} of {ui.plain(query.label)} to be found")
+        parts.append(f"{known[0].findable:,} {others} of {plain(query.label)} to be found")
     return " · ".join(parts)
 
 

@@ -9,8 +9,10 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import data, listen, media, state, ui
+from dashboard import data, listen, media, state
 from dashboard.components import results as lists
+from dashboard.kit import layout
+from dashboard.kit.layout import plain
 from dashboard.listen import Offered
 from dashboard.views._neighbourhoods_parts import pick
 from jobs import uploads
@@ -134,7 +136,7 @@ def _upload(workspace: Workspace, view: state.View, c: data.Clips, _: Sequence[O
         width=560,
     )
     if refused := st.session_state.get(_REFUSED):
-        st.error(ui.plain(refused), icon=":material/error:")
+        st.error(plain(refused), icon=":material/error:")
     label = _label(view, c)
     return Query(label, upload=name) if name else None
 
@@ -162,7 +164,7 @@ def _text(workspace: Workspace, view: state.View, c: data.Clips, systems: Sequen
             icon=":material/info:",
         )
         words = ("embed", st.session_state[view.key("dataset")], "transformers:laion/clap-htsat-unfused")
-        st.code(ui.command(workspace, *words), language="bash")
+        st.code(layout.command(workspace, *words), language="bash")
         return None
     view.text("text", longest=QUERY_CHARACTERS)
     text = st.text_input(

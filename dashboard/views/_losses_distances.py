@@ -6,11 +6,13 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard import loss_numbers, loss_spaces, losses, numbers, state, ui
+from dashboard import loss_numbers, loss_spaces, losses, state
 from dashboard.components import clips as clip_list
 from dashboard.components import matrices
 from dashboard.data import Clips
 from dashboard.figures.separability import figured
+from dashboard.kit import layout, numbers, table
+from dashboard.kit.layout import plain
 from dashboard.loss_spaces import BEFORE, Pair
 from dashboard.losses import Result
 from dashboard.memory import once
@@ -60,7 +62,7 @@ def show(view: state.View, dataset: Dataset, c: Clips, found: Result, file: str)
             on_click="ignore",
             key="losses-matrices-csv",
         )
-    ui.reading(
+    layout.reading(
         "As Figure 5 of Almudévar et al., *Angular distance distribution loss for audio classification*, "
         f"with {loss_spaces.before_is(found)} in front: above, the mean cosine distance of the clips of two "
         "classes (0 alike, 1 at right angles); below, its coefficient of variation, standard deviation / "
@@ -116,7 +118,7 @@ def _pair(
     for title, nearest_before, place, which in lists:
         some, held = loss_spaces.pairs(found, c, name, first, second, _MOST, nearest_before=nearest_before)
         with place:
-            st.markdown(f"**{ui.plain(title)}**")
+            st.markdown(f"**{plain(title)}**")
             if some:
                 _list(dataset, c, some, title, which)
             else:
@@ -130,7 +132,7 @@ def _pair(
         words += " Of one of the classes this model has learned from all clips."
     st.caption(words)
     with st.expander("This pair in all settings", icon=":material/table:"):
-        ui.table(
+        table.show(
             ["setting", "mean distance", "coefficient of variation"],
             [
                 [setting, figured(mean), figured(cv)]

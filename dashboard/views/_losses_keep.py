@@ -7,7 +7,9 @@ from functools import partial
 import streamlit as st
 
 from core.words import count
-from dashboard import listen, losses, state, ui
+from dashboard import listen, losses, state
+from dashboard.kit import jobs, layout
+from dashboard.kit.layout import plain
 from dashboard.losses import Result
 from jobs.specs import EmbedAudio
 from jobs.workspace import Dataset, Workspace
@@ -37,7 +39,7 @@ def show(workspace: Workspace, view: state.View, dataset: Dataset, found: Result
                 if st.button(title, key=f"losses-to-{page}", icon=":material/arrow_forward:"):
                     others = [s.encoder for s in workspace.spaces(dataset) if s.state == "done"]
                     listed = {"system": listen.beside(spec.encoder, others)}
-                    ui.go(
+                    layout.go(
                         page,
                         {
                             "dataset": dataset.name,
@@ -45,12 +47,12 @@ def show(workspace: Workspace, view: state.View, dataset: Dataset, found: Result
                         },
                     )
     if there:
-        st.caption(f"It is kept as **{ui.plain(spec.encoder)}**, a space like any other on all pages.")
+        st.caption(f"It is kept as **{plain(spec.encoder)}**, a space like any other on all pages.")
     elif job is not None and job.state != "done":
-        ui.pending(workspace, [spec], "losses-keep-pending")
-    ui.reading(
+        jobs.pending(workspace, [spec], "losses-keep-pending")
+    layout.reading(
         f"All clips as the model of the first seed and fold embeds them become the space "
-        f"**{ui.plain(spec.encoder)}**: it can be drawn, compared, searched and listened to like any other. "
+        f"**{plain(spec.encoder)}**: it can be drawn, compared, searched and listened to like any other. "
         f"{_share(found)} were held out from this model; of the others it has learned the classes, so "
         "numbers over all clips flatter it. It is a copy, which stays when this training is cleared away."
     )
@@ -59,7 +61,7 @@ def show(workspace: Workspace, view: state.View, dataset: Dataset, found: Result
 def _share(found: Result) -> str:
     folds = found.meta["folds"]
     n = count(int(folds["n_clips"][0]), "clip")
-    return f"The {n} of fold {ui.plain(str(folds['held_out'][0]))}"
+    return f"The {n} of fold {plain(str(folds['held_out'][0]))}"
 
 
 def _keep(workspace: Workspace, spec: EmbedAudio) -> None:

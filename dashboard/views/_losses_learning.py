@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import loss_numbers, losses, numbers, ui
+from dashboard import loss_numbers, losses
 from dashboard.components import growing
 from dashboard.figures.losses import curves_figure
+from dashboard.kit import chart, layout, numbers
 from dashboard.loss_numbers import Curves
 from dashboard.losses import AnyGrid, Result
 from dashboard.memory import once
@@ -44,7 +45,7 @@ def live(workspace: Workspace, spec: AnyGrid) -> None:
             f"{numbers.count(spec.epochs, 'epoch')}. Lines are means over the models of a loss that have "
             "come as far." + " Tried again, the training goes on from its checkpoint." * stopped
         )
-        theme = ui.theme()
+        theme = layout.theme()
         for place, (what, figure) in zip(
             st.columns(2, gap="medium"), _figures(now.curves, theme).items(), strict=True
         ):
@@ -74,18 +75,18 @@ def live(workspace: Workspace, spec: AnyGrid) -> None:
 def show(found: Result, file: str) -> None:
     """Draw the curves of a training that is done."""
     st.subheader("How they learned", anchor=False)
-    theme = ui.theme()
+    theme = layout.theme()
     shown = loss_numbers.curves(found)
     for place, (what, draw) in zip(st.columns(2, gap="medium"), _figures(shown, theme).items(), strict=True):
         with place:
-            ui.chart(
+            chart.show(
                 once(("figure", "losses-curves", found.spec.key, what, theme), draw),
                 key=f"losses-{what}",
                 file=f"learning-{what}-{file}",
                 csv=partial(loss_numbers.curves_table, shown),
                 alt=f"{what.capitalize()} over the epochs for {numbers.count(len(shown.names), 'loss')}",
             )
-    ui.reading(
+    layout.reading(
         "Means over the models of each loss: all seeds and folds. Dotted is the accuracy on the clips that "
         "a model learns from; a wide gap to its solid line is what it has learned by heart. **Losses are in "
         "units of their own**: how fast one falls can be compared, how low it is cannot. A loss that adds "

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import data, loss_spaces, losses, numbers, state, ui
+from dashboard import data, loss_spaces, losses, state
 from dashboard.components import clips as clip_list
 from dashboard.components import map as map_component
 from dashboard.data import Clips
+from dashboard.kit import layout, numbers
+from dashboard.kit.layout import plain
 from dashboard.loss_spaces import BEFORE
 from dashboard.losses import Result
 from jobs.workspace import Dataset, Workspace
@@ -75,12 +77,12 @@ def show(
         on_frame=_moved,
     )
     share = ", ".join(f"{name} {axes}" for name, axes in zip(settings, shown.explained, strict=True))
-    ring = f" Thin rings: its {_NEAR} nearest with {ui.plain(settings[0])}." if clip else ""
-    ui.reading(
+    ring = f" Thin rings: its {_NEAR} nearest with {plain(settings[0])}." if clip else ""
+    layout.reading(
         f"{numbers.count(len(shown.ids), 'clip')}, {shown.held:,} of them held out, as the model of the "
         "first seed and fold lays them out. **Move the slider**, or press ▶, and the space organises itself: "
         "all epochs are drawn on the two main axes of the last one (PCA of directions, Pearson 1901), so "
-        f"points move and axes do not. These hold of the variance: {ui.plain(share)}; classes that fall "
+        f"points move and axes do not. These hold of the variance: {plain(share)}; classes that fall "
         "together here may be apart in other directions. Clips that were learned from gather first; the "
         "held-out ones show what a new sound would meet. Click a point to hear it, draw with Lasso or Box or "
         f"click a class to select in all maps.{ring} What the losses ask for: Almudévar et al., *Angular "
@@ -94,7 +96,7 @@ def show(
 
 def _nearest(dataset: Dataset, c: Clips, found: Result, settings: list[str], clip: str) -> None:
     """Let what is nearest to the chosen clip be heard, before and after."""
-    st.markdown(f"**Nearest to {ui.plain(str(c.files[c.row[clip]]))}**")
+    st.markdown(f"**Nearest to {plain(str(c.files[c.row[clip]]))}**")
     names = [BEFORE] * loss_spaces.has_before(found) + settings
     # Four beside each other would leave no room for the names of clips.
     across = 2 if len(names) == 4 else len(names)
@@ -102,7 +104,7 @@ def _nearest(dataset: Dataset, c: Clips, found: Result, settings: list[str], cli
     for i, (place, name) in enumerate(zip(places, names, strict=True)):
         near = loss_spaces.near(found, c, name, clip, _NEAR)
         with place:
-            st.markdown(ui.plain(name))
+            st.markdown(plain(name))
             if not near:
                 st.caption("There is nothing to compare: this space has not got the clip.")
                 continue
@@ -123,7 +125,7 @@ def _list(
 ) -> None:
     ids = data.in_order(c, [i for i in selected if i in shown])
     said = data.selection(c, ids, len(selected) - len(ids))
-    st.markdown(f"**Selection · {numbers.count(len(ids), 'clip')}** · {ui.plain(said)}")
+    st.markdown(f"**Selection · {numbers.count(len(ids), 'clip')}** · {plain(said)}")
     with st.container(horizontal=True):
         st.download_button(
             "CSV of these clips",

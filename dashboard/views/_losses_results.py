@@ -8,12 +8,14 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from dashboard import loss_numbers, loss_spaces, losses, numbers, ui
+from dashboard import loss_numbers, loss_spaces, losses
 from dashboard.figures.losses import change_figure
+from dashboard.kit import chart, layout, numbers, table
+from dashboard.kit.layout import plain
+from dashboard.kit.table import Cell
 from dashboard.loss_numbers import Accuracy
 from dashboard.losses import Result
 from dashboard.memory import once
-from dashboard.ui import Cell
 from jobs.workspace import Workspace
 
 _PAPER = "Almudévar et al., *Angular distance distribution loss for audio classification*"
@@ -30,9 +32,9 @@ def accuracies(workspace: Workspace, found: Result, file: str) -> None:
         ("p|(Holm)", ""),
         ("the paper’s:|AST on ESC-50", ""),
     ]
-    ui.scores(heads, [_row(a) for a in rows], label="Accuracy by loss", kind="hs-found")
+    table.scores(heads, [_row(a) for a in rows], label="Accuracy by loss", kind="hs-found")
     _csv(found, file)
-    ui.reading(
+    layout.reading(
         f"As Table 2 of {_PAPER}: the mean over {numbers.count(found.spec.seeds, 'seed')}, each seed’s "
         f"accuracy being over {_judged(found)}, every clip judged by a model that had not heard its fold; ± "
         "is the standard deviation over seeds, small below it the 95% interval of the mean (Student’s t). "
@@ -50,7 +52,7 @@ def _judged(found: Result) -> str:
     held = sum(int(k) for k in folds["n_clips"])
     if held == n:
         return f"all {numbers.count(n, 'clip')}"
-    which = ", ".join(ui.plain(str(name)) for name in folds["held_out"])
+    which = ", ".join(plain(str(name)) for name in folds["held_out"])
     said = numbers.count(len(folds["held_out"]), "fold")
     return f"the {numbers.count(held, 'clip')} of {said} ({which}), while all models learn from the others"
 
@@ -114,8 +116,8 @@ def _elsewhere(workspace: Workspace) -> None:
             ]
             for name, row in zip(names, cells, strict=True)
         ]
-        ui.scores(heads, rows, label="Accuracy by loss, dataset and space", groups=groups, kind="hs-found")
-        ui.reading(
+        table.scores(heads, rows, label="Accuracy by loss, dataset and space", groups=groups, kind="hs-found")
+        layout.reading(
             f"Table 2 of {_PAPER} with the datasets and spaces of this workspace: the newest training of "
             "each. Accuracy in percent, mean ± standard deviation over seeds; bold is the best of a column."
         )
@@ -124,14 +126,14 @@ def _elsewhere(workspace: Workspace) -> None:
 def properties(found: Result, file: str) -> None:
     """Draw the four properties as small multiples over the settings."""
     st.subheader("Four properties, before and after", anchor=False)
-    theme = ui.theme()
+    theme = layout.theme()
     places = [*st.columns(2, gap="medium"), *st.columns(2, gap="medium")]
     models = numbers.count(found.models_each, "model")
     for place, (name, symbol, title, what) in zip(places, loss_numbers.PROPERTIES, strict=True):
         shown = loss_numbers.change(found, name)
         with place:
             st.markdown(f"**{title.capitalize()}, {symbol}**")
-            ui.chart(
+            chart.show(
                 once(
                     ("figure", "losses-property", found.spec.key, name, theme),
                     partial(
@@ -152,7 +154,7 @@ def properties(found: Result, file: str) -> None:
                 csv=partial(loss_numbers.changes_table, found, name),
                 alt=f"{title} before and after training with {numbers.count(len(shown.names), 'loss')}",
             )
-    ui.reading(
+    layout.reading(
         "d is the cosine distance of two clips of the fold that was **held out**. The ring is "
         f"{loss_spaces.before_is(found)}, the dot what training made of it (mean over models, with their "
         "standard deviation as a line), the diamond a loss that has a weight for this very property; the "

@@ -6,8 +6,9 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import losses, state, ui
+from dashboard import losses, state
 from dashboard.data import Clips
+from dashboard.kit.layout import plain
 from dashboard.losses import AnyGrid
 from dashboard.views import _losses_recipe as recipe
 from jobs.encoders import EncoderError
@@ -38,11 +39,11 @@ def show(
         spec = _controls(view, dataset, embedding, c)
         problem = spec if isinstance(spec, str) else losses.folds_problem(c, spec.folds)
         if problem or isinstance(spec, str):
-            st.warning(ui.plain(problem), icon=":material/rule:")
+            st.warning(plain(problem), icon=":material/rule:")
             return
         flattered = isinstance(spec, LossGrid) and spec.embedding.source is not None
         st.caption(
-            f"{ui.plain(spec.title)}, {losses.folds_words(c, spec)}."
+            f"{plain(spec.title)}, {losses.folds_words(c, spec)}."
             + " This space was itself trained here, and may know the clips that are held out." * flattered
         )
         job = workspace.queue.get(spec.key)

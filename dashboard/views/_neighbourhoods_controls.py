@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from dashboard import agreement, data, figures, nearby, numbers, results, state, ui
+from dashboard import agreement, data, figures, nearby, results, state
 from dashboard.agreement import Compared, Pair
-from dashboard.views._dataset import choose, offer, wait_for_sounds
+from dashboard.kit import jobs, layout, numbers
+from dashboard.kit.layout import plain
+from dashboard.kit.page import choose, offer, wait_for_sounds
 from jobs import encoders
 from jobs.specs import EmbedAudio, EmbedText, Spec
 from jobs.workspace import Dataset, Workspace
@@ -117,7 +119,7 @@ def controls(workspace: Workspace, view: state.View, names: list[str]) -> Choice
     c = data.clips(dataset)
     if lacking := _lacking(c, of):
         _stopped(view)
-        st.info(f"{ui.plain(dataset.name)} has {lacking}", icon=":material/info:")
+        st.info(f"{plain(dataset.name)} has {lacking}", icon=":material/info:")
         return None
     options = [s.name for s in there]
     view.many("space", options, options[:MOST_SPACES], most=MOST_SPACES, least=2)
@@ -152,7 +154,7 @@ def controls(workspace: Workspace, view: state.View, names: list[str]) -> Choice
 
 def _stopped(view: state.View) -> None:
     """Begin a page that ends early: what of the link could not be used is said all the same."""
-    ui.notes(view.notes)
+    layout.notes(view.notes)
     st.title(TITLE)
 
 
@@ -179,17 +181,17 @@ def _too_few(
     there: list[Compared],
     coming: list[EmbedAudio | EmbedText],
 ) -> None:
-    name = ui.plain(dataset.name)
+    name = plain(dataset.name)
     if coming:
         st.write(f"Agreement needs two spaces of **{name}**; these are on their way.")
         enough = lambda: len(agreement.compared(workspace, dataset, of)[0]) > 1  # noqa: E731
-        ui.pending(workspace, coming, "neighbourhoods-embed", until=enough)
+        jobs.pending(workspace, coming, "neighbourhoods-embed", until=enough)
         return
     has = [s.name for s in there if isinstance(s.spec, EmbedAudio)]
     free = [e for e in _USUAL if e not in has and encoders.get(e)[0].available() is None]
     if has:
         st.write(
-            f"**{name}** has one space, {ui.plain(has[0])}. Embed it with a second model to see where "
+            f"**{name}** has one space, {plain(has[0])}. Embed it with a second model to see where "
             "the two agree on who sounds like whom."
         )
     else:
@@ -200,7 +202,9 @@ def _too_few(
     offer(workspace, dataset, wanted)
     if of == "classes" and has:
         st.caption("Or compare how the classes sound with what they are called:")
-        st.code(ui.command(workspace, "embed", dataset.name, "minilm", "--text", "label"), language="bash")
+        st.code(
+            layout.command(workspace, "embed", dataset.name, "minilm", "--text", "label"), language="bash"
+        )
 
 
 def options(view: state.View, chosen: Choices) -> Options:

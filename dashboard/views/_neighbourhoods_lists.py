@@ -8,10 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from dashboard import agreement, data, figures, nearby, results, state, ui
+from dashboard import agreement, data, figures, nearby, results, state
 from dashboard.agreement import Compared, Measured
 from dashboard.components import clips as clip_list
 from dashboard.figures.separability import figured
+from dashboard.kit import chart, layout
+from dashboard.kit.layout import plain
 from dashboard.nearby import Neighbour
 from dashboard.views import _neighbourhoods_reading as reading
 from dashboard.views._neighbourhoods_controls import ORDERS, Choices, Options
@@ -34,7 +36,7 @@ def disagreement(view: state.View, chosen: Choices, o: Options) -> None:
         )
         pick(view, "order", "Order", ORDERS)
     if not results.has(o.between.spec):
-        st.caption(f"The agreement of {ui.plain(o.between.title)} has not been computed yet.")
+        st.caption(f"The agreement of {plain(o.between.title)} has not been computed yet.")
         return
     m = agreement.measured(o.between)
     k = agreement.kept_k(m, o.k)
@@ -70,7 +72,7 @@ def _list(chosen: Choices, o: Options, m: Measured, k: int, order: np.ndarray) -
     columns = {"in both": [f"{s} of {k}" for s in agreement.shared(m, k)[first].tolist()]}
     with st.container(height=440, border=False, key="neighbourhoods-list-box"):
         _play(chosen, o, ids, "neighbourhoods-list", f"{chosen.of} by disagreement", columns)
-    ui.reading(reading.lists(chosen.of, k))
+    layout.reading(reading.lists(chosen.of, k))
 
 
 def _file(what: str, chosen: Choices, o: Options) -> str:
@@ -84,7 +86,7 @@ def _file(what: str, chosen: Choices, o: Options) -> str:
 def _near(chosen: Choices, o: Options, k: int, thing: str) -> None:
     c, pair = chosen.clips, o.between
     name = thing if chosen.of == "classes" else agreement.named(c)[c.row[thing]] or "no class"
-    st.markdown(f"#### What is near this {'clip' if chosen.of == 'clips' else 'class'}: {ui.plain(name)}")
+    st.markdown(f"#### What is near this {'clip' if chosen.of == 'clips' else 'class'}: {plain(name)}")
     _play(chosen, o, [thing], "neighbourhoods-chosen", "The chosen one", thing=thing)
     if any(not results.has(g) for g in nearby.graphs(pair)):
         st.caption("The lists of neighbours have not been computed yet; the button above asks for them.")
@@ -95,7 +97,7 @@ def _near(chosen: Choices, o: Options, k: int, thing: str) -> None:
     for place, (space, other, found, side) in zip(columns, sides, strict=True):
         with place:
             _side(chosen, o, thing, k, space, other, found, f"neighbourhoods-near-{side}")
-    ui.reading(reading.near(chosen.of, k, GRAPH_K))
+    layout.reading(reading.near(chosen.of, k, GRAPH_K))
 
 
 def _side(
@@ -109,10 +111,10 @@ def _side(
     key: str,
 ) -> None:
     ids = [x.id for x in found]
-    words = f"{sum(x.shared for x in found)} of {k} are as near in {ui.plain(other.name)}"
+    words = f"{sum(x.shared for x in found)} of {k} are as near in {plain(other.name)}"
     if chosen.of == "clips" and agreement.named(chosen.clips)[chosen.clips.row[thing]]:
         words += f" · {data.same_class(chosen.clips, thing, ids)}"
-    st.markdown(f"**{k} nearest in {ui.plain(space.name)}**")
+    st.markdown(f"**{k} nearest in {plain(space.name)}**")
     st.caption(words)
     columns = {
         f"rank in {other.name}" if len(other.name) < 15 else "rank there": [_rank(x) for x in found],
@@ -138,7 +140,7 @@ def _by_class(chosen: Choices, o: Options, m: Measured, k: int) -> None:
         return
     few = found.means[:MOST_CLASSES]
     rest = f"The {len(few)} of {len(found.names)} classes with the least overlap; the CSV has all."
-    ui.chart(
+    chart.show(
         figures.overlap_by_class_figure(
             found.names[:MOST_CLASSES],
             np.array([e.value for e in few]),
@@ -148,7 +150,7 @@ def _by_class(chosen: Choices, o: Options, m: Measured, k: int) -> None:
             title=f"mean overlap of the clips, k = {k}",
             everyone=found.everyone,
             line=chosen.lines[pair.id],
-            theme=ui.theme(),
+            theme=layout.theme(),
         ),
         key="neighbourhoods-classes",
         file=_file("overlap-by-class", chosen, o),
@@ -156,7 +158,7 @@ def _by_class(chosen: Choices, o: Options, m: Measured, k: int) -> None:
         caption=rest if len(few) < len(found.names) else "",
         alt=f"Mean overlap of the clips of each class, {pair.title}",
     )
-    ui.reading(reading.by_class(k))
+    layout.reading(reading.by_class(k))
 
 
 def _table(chosen: Choices, o: Options, m: Measured, order: np.ndarray) -> None:
@@ -167,7 +169,7 @@ def _table(chosen: Choices, o: Options, m: Measured, order: np.ndarray) -> None:
         rows.append([html.escape(m.ids[i]), *(_names(side) for side in sides)])
     head = ["class", *(f"nearest in {html.escape(s.name)}" for s in (o.between.a, o.between.b))]
     rich_table(head, rows, wrap=True)
-    ui.reading(reading.TABLE)
+    layout.reading(reading.TABLE)
 
 
 def _names(side: Sequence[Neighbour]) -> str:

@@ -32,7 +32,7 @@ def pick(
 
 
 def rich_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, wrap: bool = False) -> None:
-    """Show a table as `ui.table` does, closer, of cells that are HTML already and may break into lines."""
+    """Show a table as `table.show` does, closer, of cells that are HTML already and may break into lines."""
     style = "padding-right:1.3rem" + ";white-space:normal;vertical-align:top" * wrap
     top = "".join(f'<th scope="col" style="{style}">{h}</th>' for h in head)
     body = "".join("<tr>" + "".join(f'<td style="{style}">{c}</td>' for c in row) + "</tr>" for row in rows)

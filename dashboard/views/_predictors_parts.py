@@ -10,13 +10,15 @@ import numpy as np
 import streamlit as st
 
 from core.statistics import Correlation
-from dashboard import numbers, predictors, predictors_board, state, ui
+from dashboard import predictors, predictors_board, state
 from dashboard.figures import predictors as figures
 from dashboard.figures.separability import figured
-from dashboard.figures.text import label
+from dashboard.kit import chart, jobs, layout, numbers, table
+from dashboard.kit.layout import plain
+from dashboard.kit.table import Cell
+from dashboard.kit.text import label
 from dashboard.predictors import Dot, Ranked
 from dashboard.predictors_board import Board, Reference
-from dashboard.ui import Cell
 from jobs.workspace import Workspace
 
 _DISTANCE = "d is the cosine distance of two clips, 1 less their cosine. "
@@ -84,7 +86,7 @@ def scatter(
     title = predictors.MEASURES[asked.measure][1].format(label(against, 40), k=k)
     left, right = st.columns([1.5, 1], gap="large")
     with left:
-        ui.chart(
+        chart.show(
             figures.correlation_figure(
                 dots,
                 x_title=title,
@@ -92,7 +94,7 @@ def scatter(
                 things=f"of {numbers.count(len(shown), 'space')}",
                 line=predictors.line(dots.x, dots.y),
                 picked=space,
-                theme=ui.theme(),
+                theme=layout.theme(),
             ),
             key=_SCATTER,
             file=f"{asked.measure}-against-{file}",
@@ -104,7 +106,7 @@ def scatter(
     with right:
         both = predictors.related(dots.x, dots.y)
         if both is not None:
-            ui.facts(
+            layout.facts(
                 [
                     ("Pearson r", numbers.signed(both[0].r)),
                     ("95% interval", interval(both[0])),
@@ -120,7 +122,7 @@ def scatter(
                 f"{numbers.count(len(dots.ids), 'space')} with both numbers: from {predictors.FEWEST} on "
                 "there is an interval, and something to say."
             )
-        ui.reading(
+        layout.reading(
             "**Each dot is a space** of the same clips, with the 95% interval of its accuracy; the line is "
             "least squares with its 95% band. A measure that needs no test and goes with accuracy says "
             f"beforehand which space will do well, as the silhouette does in section 3.1 of {_TAVARES}. Few "
@@ -134,7 +136,7 @@ def scatter(
 def _opened(b: Board, space: str) -> None:
     if not space:
         return
-    st.markdown(f"**{ui.plain(space)}**")
+    st.markdown(f"**{plain(space)}**")
     with st.container(horizontal=True, gap="small"):
         for page, name in (("explore", "Explore"), ("separability", "Separability")):
             st.button(
@@ -146,7 +148,7 @@ def _opened(b: Board, space: str) -> None:
             )
     target = st.session_state.pop("predictors-go", "")
     if target:
-        ui.go(target, {"dataset": b.dataset.name, "space": space})
+        layout.go(target, {"dataset": b.dataset.name, "space": space})
 
 
 def _open(page: str) -> None:
@@ -167,7 +169,7 @@ def ranking(shown: Sequence[Dot], asked: Asked, reference: Reference | None, fil
     left, right = st.columns([1.3, 1], gap="large")
     best = asked.ranked[0]
     with left:
-        ui.chart(
+        chart.show(
             figures.ranked_figure(
                 [predictors.MEASURES[r.name][0] for r in asked.ranked],
                 [r.name for r in asked.ranked],
@@ -176,7 +178,7 @@ def ranking(shown: Sequence[Dot], asked: Asked, reference: Reference | None, fil
                 [r.pearson.n for r in asked.ranked],
                 things="spaces",
                 picked=asked.measure,
-                theme=ui.theme(),
+                theme=layout.theme(),
             ),
             key=_RANKING,
             file=f"best-predictors-{file}",
@@ -206,7 +208,7 @@ def ranking(shown: Sequence[Dot], asked: Asked, reference: Reference | None, fil
             for r in asked.ranked
         ]
         names = [r.name for r in asked.ranked]
-        ui.scores(
+        table.scores(
             [
                 ("measure", "hs-words"),
                 ("r", ""),
@@ -218,7 +220,7 @@ def ranking(shown: Sequence[Dot], asked: Asked, reference: Reference | None, fil
             label="Measures by the strength of their correlation",
             here=names.index(asked.measure) if asked.measure in names else None,
         )
-        ui.reading(
+        layout.reading(
             "Filled: Pearson’s r with its 95% interval; open: Spearman’s ρ, which asks for order only. p is "
             f"corrected for all {len(asked.ranked)} measures (Holm 1979): the best of many would look good "
             "by chance. An interval that crosses zero leaves open whether the measure says anything."
@@ -240,7 +242,7 @@ def sizes(
     found = predictors.over_k(b, shown, reference, asked.accuracy, log=asked.log)
     if found is None or not np.isfinite(found.values[:, 0]).any():
         st.info(
-            f"NNGS and CKA compare spaces with {ui.plain(reference.name if reference else 'a reference')}; "
+            f"NNGS and CKA compare spaces with {plain(reference.name if reference else 'a reference')}; "
             f"from {predictors.FEWEST} compared spaces on that have an accuracy and differ, it shows here at "
             "which size of neighbourhood they predict it.",
             icon=":material/info:",
@@ -249,7 +251,7 @@ def sizes(
     assert reference is not None
     left, right = st.columns([1.5, 1], gap="large")
     with left:
-        ui.chart(
+        chart.show(
             figures.over_k_figure(
                 found.ks,
                 found.values,
@@ -257,7 +259,7 @@ def sizes(
                 k=k,
                 n=found.n,
                 items=numbers.count(found.items, "clip" if reference.of == "clips" else "class"),
-                theme=ui.theme(),
+                theme=layout.theme(),
             ),
             key="predictors-over-k",
             file=f"nngs-over-k-{file}",
@@ -267,15 +269,15 @@ def sizes(
     with right:
         st.number_input("k, of NNGS on this page", 1, max(1, largest), key=view.key("k"))
         i = int(np.searchsorted(found.ks, found.best))
-        ui.facts(
+        layout.facts(
             [
                 ("strongest at k", f"{found.best:,}"),
                 ("r there", numbers.signed(float(found.values[i, 0]))),
                 *[(name, f"{numbers.signed(c.r)} ({interval(c)})") for name, c in found.cka.items()],
             ]
         )
-        ui.reading(
-            f"Similarity of each space with **{ui.plain(reference.name)}**, as a predictor. NNGS, the mean "
+        layout.reading(
+            f"Similarity of each space with **{plain(reference.name)}**, as a predictor. NNGS, the mean "
             "Jaccard index of the k nearest neighbours, can look at small or wide neighbourhoods; CKA looks "
             "at all distances at once and has one value (first abstract of Tavares et al.: accuracy of "
             "analogies and of zero-shot classification goes with the similarity of paired embeddings, and "
@@ -304,11 +306,11 @@ def everything(
         if n != "dimensions" and n not in mine
     ]
     for why, spaces in predictors_board.without(b, mine, reference).items():
-        said = ui.plain(", ".join(spaces))
-        many = f"{numbers.count(len(spaces), 'space')} are left out, each because {ui.plain(why)}: {said}."
-        st.caption(many if len(spaces) > 1 else f"{said} is left out: {ui.plain(why)}.")
+        said = plain(", ".join(spaces))
+        many = f"{numbers.count(len(spaces), 'space')} are left out, each because {plain(why)}: {said}."
+        st.caption(many if len(spaces) > 1 else f"{said} is left out: {plain(why)}.")
     if lacking:
-        ui.compute(
+        jobs.compute(
             workspace,
             lacking,
             f"Compute {names} where missing",
@@ -317,7 +319,7 @@ def everything(
         )
     others = [s for s in predictors_board.missing(b, rest, reference) if s not in lacking]
     if others:
-        ui.compute(
+        jobs.compute(
             workspace,
             others,
             f"Compute the other measures too ({numbers.count(len(others), 'result')})",
@@ -326,7 +328,7 @@ def everything(
         )
     unkept = predictors_board.unkept(workspace, b.dataset)
     if unkept:
-        ui.compute(
+        jobs.compute(
             workspace,
             unkept,
             "Add the models of Leakage lab",
@@ -349,7 +351,7 @@ def everything(
             on_click="ignore",
             key="predictors-csv",
         )
-    ui.reading(
+    layout.reading(
         "All numbers of all spaces; a dash is not computed, or not defined for the space. Zero-shot accuracy "
         "of **held-out classes** is that of the models of Leakage lab, over the clips that none of them was "
         "trained on, among their test classes, as far as these are the same. That of **all classes** is of "
@@ -379,7 +381,7 @@ def _numbers(shown: Sequence[Dot], asked: Asked) -> None:
             row.append(_cell(e))
         row += [Cell(figured(d.measures[n])) for n in kept]
         rows.append(row)
-    ui.scores(heads, rows, label="All numbers of all spaces", kind="hs-found")
+    table.scores(heads, rows, label="All numbers of all spaces", kind="hs-found")
 
 
 def _cell(e: numbers.Estimate) -> Cell:
@@ -401,5 +403,5 @@ def p_text(p: float) -> str:
 
 
 def _picked(key: str, name: str) -> None:
-    for found in ui.clicked(key):
+    for found in chart.clicked(key):
         st.session_state[f"predictors.{name}"] = found[0] if isinstance(found, list) else str(found)

@@ -7,10 +7,12 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from dashboard import leakage_model, numbers, state, towers, ui
+from dashboard import leakage_model, state, towers
 from dashboard.components import clips as clip_list
 from dashboard.data import Clips
 from dashboard.figures import leakage_model as figures
+from dashboard.kit import chart, jobs, layout, numbers
+from dashboard.kit.layout import plain
 from dashboard.memory import once
 from dashboard.predictors_board import Board
 from dashboard.results import has
@@ -49,29 +51,29 @@ def show(workspace: Workspace, view: state.View, b: Board, c: Clips, file: str) 
         try:
             prompts = towers.prompts_in(str(text))
         except SpecError as error:
-            st.warning(ui.plain(str(error)), icon=":material/rule:")
+            st.warning(plain(str(error)), icon=":material/rule:")
             return
     try:
         spec = towers.asked(b, space, prompts)
     except ValueError as error:
-        st.warning(ui.plain(str(error)), icon=":material/rule:")
+        st.warning(plain(str(error)), icon=":material/rule:")
         return
     if has(spec):
         _result(view, b, c, towers.result(spec), f"{file}-{space.rpartition('/')[2]}")
     else:
-        ui.compute(
+        jobs.compute(
             workspace,
             [spec],
             f"Classify {numbers.count(c.n, 'clip')}",
             "predictors-classify",
             primary=False,
-            said=f"Each clip is taken for the class whose text **{ui.plain(space)}** puts nearest to it.",
+            said=f"Each clip is taken for the class whose text **{plain(space)}** puts nearest to it.",
         )
 
 
 def _result(view: state.View, b: Board, c: Clips, found: Classified, file: str) -> None:
     meta = found.meta
-    ui.facts(
+    layout.facts(
         [
             ("accuracy, 95%", f"{meta['accuracy']:.3f} ({meta['low']:.3f} to {meta['high']:.3f})"),
             ("mean over classes", f"{meta['balanced']:.3f}"),
@@ -87,11 +89,11 @@ def _result(view: state.View, b: Board, c: Clips, found: Classified, file: str) 
         view.choice("true", names, first[0], called="class of the clips"),
         view.choice("taken", names, first[1], called="class that they are taken for"),
     )
-    theme = ui.theme()
+    theme = layout.theme()
     left, right = st.columns([1, 1.25], gap="medium")
     with left:
         rows = towers.by_class(found)
-        ui.chart(
+        chart.show(
             figures.class_by_model_figure(rows, model="accuracy", chance=float(meta["chance"]), theme=theme),
             key=_CLASSES,
             file=f"class-accuracy-{file}",
@@ -101,7 +103,7 @@ def _result(view: state.View, b: Board, c: Clips, found: Classified, file: str) 
     with right:
         _confusion(found, pair, file, theme)
     trained = found.spec.embedding.source is not None
-    ui.reading(
+    layout.reading(
         "The class of a clip is that of the text with the largest cosine; several prompts count by the mean "
         "of their unit vectors. Intervals are Wilson’s, 95%. **Click a cell** to hear its clips."
         + (" This model was trained on most of these clips: see Leakage lab for others." if trained else "")
@@ -112,7 +114,7 @@ def _result(view: state.View, b: Board, c: Clips, found: Classified, file: str) 
 def _confusion(found: Classified, pair: tuple[str, str], file: str, theme: str) -> None:
     confused = leakage_model.confused(found.judged)
     wide.matrix(_CONFUSION, len(confused.taken))
-    ui.chart(
+    chart.show(
         once(
             ("figure", "towers-confusion", found.spec.key, pair, theme),
             lambda: figures.confused_figure(confused, picked=pair, theme=theme),
@@ -137,8 +139,8 @@ def _cell(
     true, taken = pair
     cell = towers.in_cell(found, true, taken)
     if not len(cell):
-        said = "is taken for itself" if true == taken else f"is taken for {ui.plain(taken)}"
-        st.caption(f"No clip of {ui.plain(true)} {said}. Click another cell.")
+        said = "is taken for itself" if true == taken else f"is taken for {plain(taken)}"
+        st.caption(f"No clip of {plain(true)} {said}. Click another cell.")
         return
     some = cell.iloc[:_MOST]
     order = "surest first" if true == taken else "nearly right first"
@@ -157,5 +159,5 @@ def _cell(
 
 
 def _clicked() -> None:
-    for found in ui.clicked(_CONFUSION):
+    for found in chart.clicked(_CONFUSION):
         st.session_state["predictors.true"], st.session_state["predictors.taken"] = found

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import figures, numbers, retrieval, state, ui
+from dashboard import figures, retrieval, state
+from dashboard.kit import chart, layout, numbers, table
+from dashboard.kit.layout import plain
+from dashboard.kit.table import Cell, csv
 from dashboard.memory import once
-from dashboard.ui import Cell
-from dashboard.views._retrieval_parts import Chosen, download, estimate, table
+from dashboard.views._retrieval_parts import Chosen, estimate
 from dashboard.views._retrieval_queries import Picked
 from jobs.specs import Retrieval
 
@@ -38,12 +40,12 @@ _WIDE = """
 def show(chosen: Chosen, picked: Picked) -> None:
     """Draw the heatmap of models and families."""
     st.subheader("Families of sounds", anchor=False)
-    measure, theme = chosen.measure, ui.theme()
+    measure, theme = chosen.measure, layout.theme()
     specs = chosen.done
     found = retrieval.heat(specs, measure)
     if found is None:
         st.info(
-            f"{ui.plain(chosen.dataset.name)} says no families of its classes, so its classes are shown one "
+            f"{plain(chosen.dataset.name)} says no families of its classes, so its classes are shown one "
             "by one. A table with a column “family”, or a dataset of which families are known (ESC-50, "
             "FSD50K), brings them.",
             icon=":material/info:",
@@ -56,7 +58,7 @@ def show(chosen: Chosen, picked: Picked) -> None:
     ]
     # On a phone it is scrolled sideways.
     st.html(_WIDE % (_ROOM + _COLUMN * len(found.groups)))
-    ui.chart(
+    chart.show(
         once(
             ("figure", "families", tuple(s.key for s in specs), measure, chosen.space, group, theme),
             lambda: figures.groups_figure(
@@ -73,7 +75,7 @@ def show(chosen: Chosen, picked: Picked) -> None:
         ),
         key=_HEAT,
         file=chosen.file("families", measure),
-        csv=lambda: retrieval.csv(retrieval.heat_table(found, measure)),
+        csv=lambda: csv(retrieval.heat_table(found, measure)),
         on_select=lambda: _cell(chosen),
         # Where it is scrolled sideways its title may be out of sight.
         caption=chosen.title(),
@@ -83,14 +85,14 @@ def show(chosen: Chosen, picked: Picked) -> None:
     if lost:
         st.caption(
             "In no family, having several parents in the ontology or none, but counted among the models: "
-            f"{numbers.count(len(lost), 'class')} ({ui.plain(', '.join(lost))})."
+            f"{numbers.count(len(lost), 'class')} ({plain(', '.join(lost))})."
         )
     inside = (
         "the mean over the queries of a family, any clip of which is relevant"
         if chosen.by == "family"
         else "the mean over the classes of a family, asked for class by class"
     )
-    ui.reading(
+    layout.reading(
         f"Each number is {inside} (Figure 2 of Araz et al. 2024), n the queries behind it; the yellower, the "
         "better. Read along a row for what a model is good at, down a column for who is best at it. "
         "Click a cell to see what is behind it."
@@ -98,7 +100,7 @@ def show(chosen: Chosen, picked: Picked) -> None:
 
 
 def _cell(chosen: Chosen) -> None:
-    for space, group in ui.clicked(_HEAT):
+    for space, group in chart.clicked(_HEAT):
         st.session_state["retrieval.space"] = space
         st.session_state["retrieval.class" if chosen.by == "family" else "retrieval.family"] = group
 
@@ -106,8 +108,8 @@ def _cell(chosen: Chosen) -> None:
 def classes(view: state.View, chosen: Chosen, picked: Picked, reference: str) -> None:
     """Draw the classes of the chosen family as dots and as a table."""
     plural = PLURAL[chosen.by]
-    where = f" · {ui.plain(picked.family)}" if picked.family else ""
-    st.subheader(f"{plural} in {ui.plain(chosen.space)}{where}", anchor=False)
+    where = f" · {plain(picked.family)}" if picked.family else ""
+    st.subheader(f"{plural} in {plain(chosen.space)}{where}", anchor=False)
     specs = {chosen.space: chosen.spec}
     other = next((s for s in chosen.done if s.embedding.encoder == reference), None)
     if other is not None:
@@ -125,20 +127,20 @@ def classes(view: state.View, chosen: Chosen, picked: Picked, reference: str) ->
         st.selectbox(chosen.thing.capitalize(), picked.classes, key=view.key("class"))
         with st.container(height=560 if len(picked.classes) > 10 else "content", border=False):
             _table(chosen, picked)
-        download(
+        table.download(
             "retrieval-classes-table-csv",
             chosen.file("classes", chosen.space),
-            lambda: retrieval.csv(retrieval.classes(chosen.spec)),
+            lambda: csv(retrieval.classes(chosen.spec)),
         )
     with left:
         _dots(chosen, picked, specs)
 
 
 def _dots(chosen: Chosen, picked: Picked, specs: dict[str, Retrieval]) -> None:
-    measure, theme = chosen.measure, ui.theme()
+    measure, theme = chosen.measure, layout.theme()
     many = PLURAL[chosen.by]
     names, values, counts = retrieval.dots(specs, picked.classes, measure)
-    ui.chart(
+    chart.show(
         once(
             (
                 "figure",
@@ -162,15 +164,15 @@ def _dots(chosen: Chosen, picked: Picked, specs: dict[str, Retrieval]) -> None:
         ),
         key=_CLASSES,
         file=chosen.file("by-class", chosen.space, measure),
-        csv=lambda: retrieval.csv(retrieval.classes_table(list(specs.values()), names, measure)),
+        csv=lambda: csv(retrieval.classes_table(list(specs.values()), names, measure)),
         on_select=_dot,
-        caption=f"{len(names):,} {many.lower()}, the best of {ui.plain(chosen.space)} at the top · "
+        caption=f"{len(names):,} {many.lower()}, the best of {plain(chosen.space)} at the top · "
         f"n = {_span(counts)} queries each",
         alt=f"{chosen.title(of_class=True)} of {len(names)} classes in {' and '.join(specs)}",
     )
-    ui.reading(
+    layout.reading(
         f"Each dot is the mean over the queries of a {chosen.thing}, with its 95% interval (Student's t)"
-        + "".join(f"; hollow: {ui.plain(s)}, which models are compared to above" for s in list(specs)[1:])
+        + "".join(f"; hollow: {plain(s)}, which models are compared to above" for s in list(specs)[1:])
         + f". Click a dot to see the queries of its {chosen.thing}."
     )
 
@@ -181,7 +183,7 @@ def _span(counts: list[int]) -> str:
 
 
 def _dot() -> None:
-    for name in ui.clicked(_CLASSES):
+    for name in chart.clicked(_CLASSES):
         st.session_state["retrieval.class"] = name
 
 
@@ -199,4 +201,6 @@ def _table(chosen: Chosen, picked: Picked) -> None:
         *((f"{retrieval.NAMES[o]} {'↓' if o == 'r1' else '↑'}", "") for o in retrieval.OF_QUERY.values()),
     ]
     here = names.index(picked.label) if picked.label in names else None
-    table(heads, rows, label=f"{chosen.thing} by {chosen.thing} in {chosen.space}", here=here)
+    table.scores(
+        heads, rows, label=f"{chosen.thing} by {chosen.thing} in {chosen.space}", here=here, kind="hs-found"
+    )

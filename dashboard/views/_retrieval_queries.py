@@ -8,9 +8,12 @@ import pandas as pd
 import streamlit as st
 
 from core.words import count
-from dashboard import listen, pages, retrieval, state, ui
+from dashboard import listen, pages, retrieval, state
 from dashboard.components import clips as clip_list
-from dashboard.views._retrieval_parts import Chosen, download
+from dashboard.kit import layout, table
+from dashboard.kit.layout import plain
+from dashboard.kit.table import csv
+from dashboard.views._retrieval_parts import Chosen
 
 ORDERS = {"worst": "worst first", "best": "best first"}
 
@@ -48,7 +51,7 @@ def choose(view: state.View, chosen: Chosen) -> Picked:
 
 def show(view: state.View, chosen: Chosen, picked: Picked, reference: str) -> None:
     """Draw the queries of the chosen class and the results of the chosen query, side by side."""
-    st.subheader(f"Queries of {ui.plain(picked.label)}", anchor=False)
+    st.subheader(f"Queries of {plain(picked.label)}", anchor=False)
     left, right = st.columns(2, gap="large")
     with left:
         _list(view, chosen, picked)
@@ -71,10 +74,10 @@ def _list(view: state.View, chosen: Chosen, picked: Picked) -> None:
             key=view.key("order"),
             required=True,
         )
-        download(
+        table.download(
             "retrieval-queries-csv",
             chosen.file("queries", chosen.space, picked.label),
-            lambda: retrieval.csv(found),
+            lambda: csv(found),
         )
     columns = dict.fromkeys([retrieval.OF_QUERY[chosen.measure], "ap@15", "r1"])
     with st.container(height=980 if len(ids) > 17 else "content", border=False, key="retrieval-queries-box"):
@@ -89,7 +92,7 @@ def _list(view: state.View, chosen: Chosen, picked: Picked) -> None:
             on_chosen=lambda: _chosen(ids),
         )
     st.caption(
-        f"n = {count(len(ids), 'clip')} of {ui.plain(picked.label)}, each searched with. Click a name for "
+        f"n = {count(len(ids), 'clip')} of {plain(picked.label)}, each searched with. Click a name for "
         "its results."
     )
 
@@ -114,11 +117,11 @@ def _results(chosen: Chosen, picked: Picked, reference: str) -> None:
     found = retrieval.results_of(chosen.spec, c, picked.query, picked.label)
     hits = sum(r.relevant for r in found)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.markdown(f"**First {len(found)} results in {ui.plain(chosen.space)}** · {hits} relevant")
-        download(
+        st.markdown(f"**First {len(found)} results in {plain(chosen.space)}** · {hits} relevant")
+        table.download(
             "retrieval-results-csv",
             chosen.file("results", chosen.space, picked.query),
-            lambda: retrieval.csv(retrieval.results_table(found, c, picked.query, picked.label)),
+            lambda: csv(retrieval.results_table(found, c, picked.query, picked.label)),
         )
     clip_list.show(
         c,
@@ -131,8 +134,8 @@ def _results(chosen: Chosen, picked: Picked, reference: str) -> None:
             "cosine": [retrieval.said(r.score, "ap@15") for r in found],
         },
     )
-    ui.reading(
-        f"✓ carries {ui.plain(picked.label)} and is relevant, ✗ does not. The cosine is that of the "
+    layout.reading(
+        f"✓ carries {plain(picked.label)} and is relevant, ✗ does not. The cosine is that of the "
         "processed vectors, 1 for the same direction; equal scores keep the order of the clips. A wrong "
         "result that sounds right says something of the labels: the paper leaves out those with several "
         "parents for that reason (Araz et al. 2024, section III.A)."
@@ -145,4 +148,4 @@ def _results(chosen: Chosen, picked: Picked, reference: str) -> None:
             "query": picked.query,
             "system": listen.beside(chosen.space, [reference, *chosen.spaces]),
         }
-        ui.go("listen", asked | ({"class": picked.label} if chosen.by == "label" else {}))
+        layout.go("listen", asked | ({"class": picked.label} if chosen.by == "label" else {}))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import figures, separability, state, ui
+from dashboard import figures, separability, state
 from dashboard.components import clips as clip_list
 from dashboard.data import Clips
 from dashboard.figures import ByClass
 from dashboard.figures.separability import row_height, thinned
-from dashboard.figures.text import short
+from dashboard.kit import chart, layout
+from dashboard.kit.layout import plain
+from dashboard.kit.table import csv
+from dashboard.kit.text import short
 from dashboard.memory import once
 from dashboard.views import _separability_chosen as chosen
 from jobs.specs import Separability
@@ -37,13 +40,13 @@ def show(
     view: state.View, spec: Separability, c: Clips, shown: ByClass, label: str, metric: str, file: str
 ) -> None:
     """Draw the classes, and the lists of the chosen one beside them."""
-    space = ui.plain(spec.embedding.encoder)
+    space = plain(spec.embedding.encoder)
     st.subheader(f"Classes in {space}", anchor=False)
     left, right = st.columns([1.2, 1], gap="medium")
     with left:
         _mark(shown, label)
-        theme, name = ui.theme(), separability.METRICS[metric]
-        ui.chart(
+        theme, name = layout.theme(), separability.METRICS[metric]
+        chart.show(
             once(
                 ("figure", "by-class", spec.key, c.key, metric, theme),
                 lambda: figures.by_class_figure(
@@ -55,12 +58,12 @@ def show(
             ),
             key=CHART,
             file=f"silhouettes-{file}-{metric}",
-            csv=lambda: separability.csv(separability.by_class_table(shown)),
+            csv=lambda: csv(separability.by_class_table(shown)),
             on_select=lambda: _clicked(spec, c),
             caption=f"{len(shown.names):,} classes, the highest mean at the top",
             alt=f"Silhouettes of {len(shown.values):,} clips by class in {spec.embedding.encoder}",
         )
-        ui.reading(
+        layout.reading(
             "Each dot is a clip: at 1 it is far nearer to its own class than to any other, at 0 between two, "
             "below 0 nearer to another class than to its own (Rousseeuw 1987, "
             "[doi:10.1016/0377-0427(87)90125-7](https://doi.org/10.1016/0377-0427(87)90125-7)). Grey bars "
@@ -101,5 +104,5 @@ def _mark(shown: ByClass, label: str) -> None:
 
 
 def _clicked(spec: Separability, c: Clips) -> None:
-    for found in ui.clicked(CHART):
+    for found in chart.clicked(CHART):
         st.session_state["separability.class"] = separability.class_of(spec, c, found)

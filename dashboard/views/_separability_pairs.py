@@ -6,10 +6,13 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard import figures, numbers, separability, state, ui
+from dashboard import figures, separability, state
 from dashboard.components import clips as clip_list
 from dashboard.data import Clips
 from dashboard.figures.separability import figured
+from dashboard.kit import chart, layout, numbers
+from dashboard.kit.layout import plain
+from dashboard.kit.table import csv
 from dashboard.memory import once
 from dashboard.separability import Pair
 from dashboard.views import _separability_chosen as chosen
@@ -42,7 +45,7 @@ def show(
 ) -> None:
     """Draw the two heatmaps in one order, and the lists of the chosen pair."""
     found = separability.distances(spec, c, order, metric)
-    st.subheader(f"Distances between classes in {ui.plain(spec.embedding.encoder)}", anchor=False)
+    st.subheader(f"Distances between classes in {plain(spec.embedding.encoder)}", anchor=False)
     st.segmented_control(
         "Order of the classes",
         list(separability.ORDERS),
@@ -51,10 +54,10 @@ def show(
         required=True,
     )
     clickable = len(found.names) <= figures.CLICKABLE
-    theme = ui.theme()
+    theme = layout.theme()
     for place, (what, title) in zip(st.columns(2, gap="medium"), _CHARTS.items(), strict=True):
         with place:
-            ui.chart(
+            chart.show(
                 once(
                     ("figure", "distances", spec.key, what, tuple(found.names), pair, theme),
                     partial(
@@ -75,7 +78,7 @@ def show(
     with st.container(horizontal=True, horizontal_alignment="right"):
         st.download_button(
             "CSV",
-            data=lambda: separability.csv(separability.distances_table(found)),
+            data=lambda: csv(separability.distances_table(found)),
             file_name=f"class-distances-{file}.csv",
             mime="text/csv",
             icon=":material/download:",
@@ -83,7 +86,7 @@ def show(
             on_click="ignore",
             key="separability-distances-csv",
         )
-    ui.reading(
+    layout.reading(
         "Each cell is of all pairs of clips of two classes, on the diagonal of pairs within one. In the "
         "mean, dark cells off the diagonal are classes that lie near each other, and a dark diagonal is "
         "tight classes. In the variation, the darker a cell, the more equal are the distances behind its "
@@ -105,7 +108,7 @@ def _pair(
         second = st.selectbox("and class", sorted(names), key=view.key("b"))
     near, far, n = separability.pairs(spec, c, first, second, _MOST)
     if not near:
-        st.caption(f"{ui.plain(first)} has one clip, so there is no pair within it. Choose another class.")
+        st.caption(f"{plain(first)} has one clip, so there is no pair within it. Choose another class.")
         return
     for place, title, found, which in zip(
         st.columns(2, gap="medium"),
@@ -139,5 +142,5 @@ def _list(spec: Separability, c: Clips, found: list[Pair], title: str, which: st
 
 
 def _clicked(what: str) -> None:
-    for found in ui.clicked(f"separability-{what}"):
+    for found in chart.clicked(f"separability-{what}"):
         st.session_state["separability.a"], st.session_state["separability.b"] = found

@@ -17,8 +17,10 @@ from core.splits import (
     check_known,
     split_from_json,
 )
-from dashboard import numbers, split_links, split_numbers, splits, state, ui
+from dashboard import split_links, split_numbers, splits, state
 from dashboard.figures.splits import UNUSED
+from dashboard.kit import numbers
+from dashboard.kit.layout import plain
 from dashboard.splits import Classes, Rule, Split
 from dashboard.views._splits_parts import select
 from jobs.workspace import Dataset, Workspace
@@ -241,7 +243,7 @@ def _loaded(workspace: Workspace, view: state.View, dataset: Dataset, prefix: st
     if not text:
         raise SplitError("No split is loaded yet: choose a saved one, or a file, under “Save, load, share”.")
     content = state.load_view(workspace.root, text) or {}
-    st.caption(f"Loaded: {ui.plain(str(content.get('name', '')))}")
+    st.caption(f"Loaded: {plain(str(content.get('name', '')))}")
     if content.get("dataset") != dataset.name:
         raise SplitError(
             f"This split was loaded for the dataset {content.get('dataset')}; load it here to use it with "

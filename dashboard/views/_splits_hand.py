@@ -6,8 +6,9 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard import split_links, state, ui
+from dashboard import split_links, state
 from dashboard.figures.splits import PARTS, UNUSED
+from dashboard.kit import chart
 from dashboard.splits import Classes
 from dashboard.views._splits_controls import Pick
 
@@ -63,7 +64,7 @@ def lists(view: state.View, pick: Pick, found: Classes) -> None:
 def clicked(view: state.View, pick: Pick, found: Classes) -> None:
     """Answer a click on the map: choose the class to hear, and by hand move it."""
     brush = st.session_state.get(view.key("brush"), "hear")
-    for name in ui.clicked(chart_key(view, pick)):
+    for name in chart.clicked(chart_key(view, pick)):
         if name not in found.names:
             continue
         st.session_state[view.key("class")] = name

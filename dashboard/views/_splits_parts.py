@@ -7,8 +7,9 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import numbers, splits
+from dashboard import splits
 from dashboard.data import Clips
+from dashboard.kit import numbers
 from dashboard.splits import Classes
 from jobs.specs import EmbedAudio
 

@@ -6,7 +6,8 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard import figures, split_numbers, splits, ui
+from dashboard import figures, split_numbers, splits
+from dashboard.kit import chart, layout
 from dashboard.memory import once
 from dashboard.splits import Classes
 from dashboard.views._splits_controls import PAPER, Pick
@@ -26,12 +27,12 @@ def show(embedding: EmbedAudio, found: Classes, k: int, picks: list[Pick]) -> No
     places = [*st.columns(2, gap="medium"), *st.columns(2, gap="medium")]
     # One scale for all, so that they can be compared.
     limits = split_numbers.limits(values for *_, values in ordered.values())
-    theme = ui.theme()
+    theme = layout.theme()
     for place, (letter, (names, sizes, values)) in zip(places, ordered.items(), strict=False):
         with place:
             if len(picks) > 1:
                 st.markdown(f"**Split {letter}**")
-            ui.chart(
+            chart.show(
                 once(
                     ("figure", "class-similarity", found.key, tuple(names), tuple(sizes), limits, theme),
                     partial(
@@ -45,7 +46,7 @@ def show(embedding: EmbedAudio, found: Classes, k: int, picks: list[Pick]) -> No
             )
     if ordered:
         with places[0]:
-            ui.reading(
+            layout.reading(
                 "Cosine similarity of every two centroids; yellow is alike. Classes stand by part, within "
                 "it by cluster and name, in columns as in rows. The block where **training meets test** is "
                 "what the similarity ratio changes, the block of **training with training** what the ranges "
@@ -55,7 +56,7 @@ def show(embedding: EmbedAudio, found: Classes, k: int, picks: list[Pick]) -> No
         _elbow(embedding, found)
     # Beside the elbow where that begins a line of its own, else below it.
     with places[3 if len(ordered) == 2 else len(ordered)]:
-        ui.reading(
+        layout.reading(
             "K-means on the centroids at unit length, as the clusters are made (section 3.1 of the paper, "
             "where the elbow gave K = 3). Inertia falls with K by itself; the elbow is where it lies "
             "farthest below the straight line between its ends (Satopää et al. 2011). The silhouette of the "
@@ -64,9 +65,9 @@ def show(embedding: EmbedAudio, found: Classes, k: int, picks: list[Pick]) -> No
 
 
 def _elbow(embedding: EmbedAudio, found: Classes) -> None:
-    theme = ui.theme()
+    theme = layout.theme()
     ks, inertia, silhouette, bend = splits.elbow(found)
-    ui.chart(
+    chart.show(
         once(
             ("figure", "class-elbow", found.key, theme),
             lambda: figures.clusters_figure(

@@ -7,7 +7,9 @@ from itertools import chain
 import streamlit as st
 
 from core.splits import all_classes, contents, split_to_json
-from dashboard import state, ui, zeroshot, zeroshot_asked
+from dashboard import state, zeroshot, zeroshot_asked
+from dashboard.kit import jobs, layout
+from dashboard.kit.layout import plain
 from dashboard.views._splits_controls import PAPER, Pick
 from dashboard.views._zeroshot_recipe import recipe
 from jobs.specs import EmbedAudio, ZeroShotGrid
@@ -50,7 +52,7 @@ def show(
     why = zeroshot.untold(dataset, offered[text], list(dict.fromkeys(chain(*map(all_classes, wanted)))))
     why = why or zeroshot_asked.impatient(settings["patience"], zeroshot_asked.validated(wanted))
     if why:
-        st.warning(ui.plain(why), icon=":material/rule:")
+        st.warning(plain(why), icon=":material/rule:")
         return
     if len(wanted) < len(whole):
         st.caption("Both splits have the same classes in every part, so they are trained on once.")
@@ -70,18 +72,18 @@ def show(
     if there:
         st.success("These models are trained.", icon=":material/check:")
     elif asked:
-        ui.pending(workspace, [spec], "splits-training")
+        jobs.pending(workspace, [spec], "splits-training")
     else:
         many = "Train on both splits" if len(wanted) > 1 else "Train on this split"
         if st.button(many, type="primary", icon=":material/model_training:"):
             workspace.queue.submit(spec)
             st.rerun()
     if (there or asked) and st.button("See them in Zero-shot", icon=":material/arrow_forward:"):
-        ui.go(
+        layout.go(
             "zeroshot",
             {"dataset": dataset.name, "space": embedding.encoder, "grid": spec.key[:12]},
         )
-    ui.reading(
+    layout.reading(
         "A model projects the sounds and the texts of the training classes into one space and is then "
         f"asked which **test** class each clip of them is of, by the text alone ({PAPER}, section 2)."
     )

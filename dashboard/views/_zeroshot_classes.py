@@ -7,12 +7,13 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from dashboard import figures, numbers, state, ui, zeroshot_classes, zeroshot_related
+from dashboard import figures, state, zeroshot_classes, zeroshot_related
 from dashboard.data import Clips
-from dashboard.figures.text import whole, wrapped
 from dashboard.figures.zeroshot import Models
+from dashboard.kit import chart, layout, numbers, table
+from dashboard.kit.table import Cell
+from dashboard.kit.text import whole, wrapped
 from dashboard.memory import once
-from dashboard.ui import Cell
 from dashboard.zeroshot import Result
 from dashboard.zeroshot_classes import PROPERTIES, ByClass
 
@@ -44,7 +45,7 @@ def show(view: state.View, c: Clips, found: Result, file: str) -> None:
             format_func=PROPERTIES.__getitem__,
             key=view.key("property"),
         )
-        ui.reading(
+        layout.reading(
             "Each dot is a class: its accuracy, and its property, in the mean over the models that were "
             f"asked about it ({int(shown.asked.min()):,} to {int(shown.asked.max()):,} accuracies a class). "
             "Similarities are cosines, of centroids of sounds or of embeddings of texts; the silhouette is "
@@ -73,7 +74,7 @@ def _table(shown: ByClass) -> None:
         )
     heads = [("property of a class", "hs-words")]
     heads += [(head, "") for head in ("r with accuracy|95% interval", "p,|corrected", "ρ")]
-    ui.scores(heads, rows, label="Correlations of properties of classes with their accuracy")
+    table.scores(heads, rows, label="Correlations of properties of classes with their accuracy")
     if not shown.told:
         st.caption(
             "The embedded texts have been cleared away since these models were trained, so nothing can be "
@@ -96,7 +97,7 @@ def _figure(found: Result, c: Clips, shown: ByClass, name: str, file: str) -> No
     if not len(x):
         st.caption("There is no such number here, so there is no figure of it; choose another property.")
         return
-    theme = ui.theme()
+    theme = layout.theme()
 
     def draw() -> object:
         said = [
@@ -115,7 +116,7 @@ def _figure(found: Result, c: Clips, shown: ByClass, name: str, file: str) -> No
             theme=theme,
         )
 
-    ui.chart(
+    chart.show(
         once(("figure", "zero-shot-properties", found.spec.key, c.key, name, shown.told, theme), draw),
         key="zeroshot-properties",
         file=f"class-properties-{file}",

@@ -7,9 +7,11 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
-from dashboard import figures, numbers, state, ui, zeroshot, zeroshot_model
+from dashboard import figures, state, zeroshot, zeroshot_model
 from dashboard.components import clips as clip_list
 from dashboard.data import Clips
+from dashboard.kit import chart, layout, numbers, table
+from dashboard.kit.layout import plain
 from dashboard.memory import once
 from dashboard.views._splits_parts import select
 from dashboard.zeroshot import Result
@@ -43,7 +45,7 @@ def show(view: state.View, dataset: Dataset, c: Clips, found: Result, picked: st
         _confusion(found, shown, picked, pair, file)
     with right:
         _learning(found, shown, picked, file)
-    ui.reading(
+    layout.reading(
         "First, the accuracy of each class that the model had never met: one below chance is mostly taken "
         "for others. Then what it was taken for, a row a class; yellow is all clips of the row. Last, how "
         "it learned, dotted lines are chance: training accuracy that rises while that of the **validation "
@@ -68,7 +70,7 @@ def _names(found: Result) -> list[str]:
 
 def _facts(found: Result, shown: Judged) -> None:
     r = shown.row
-    ui.facts(
+    layout.facts(
         [
             ("accuracy, 95%", f"{r['accuracy']:.3f} ({r['accuracy_low']:.3f} to {r['accuracy_high']:.3f})"),
             # The page opens on the best: that it is no typical one is seen here.
@@ -81,14 +83,14 @@ def _facts(found: Result, shown: Judged) -> None:
         ]
     )
     st.caption(
-        f"Trained on {ui.plain(', '.join(shown.train))}. "
-        f"Validation: {ui.plain(', '.join(shown.validation))}. {shown.unvalidated}"
+        f"Trained on {plain(', '.join(shown.train))}. "
+        f"Validation: {plain(', '.join(shown.validation))}. {shown.unvalidated}"
     )
 
 
 def _accuracy(found: Result, shown: Judged, picked: str, file: str) -> None:
-    theme = ui.theme()
-    ui.chart(
+    theme = layout.theme()
+    chart.show(
         once(
             ("figure", "zero-shot-classes", found.spec.key, picked, theme),
             lambda: figures.class_accuracy_figure(
@@ -107,8 +109,8 @@ def _accuracy(found: Result, shown: Judged, picked: str, file: str) -> None:
 
 
 def _confusion(found: Result, shown: Judged, picked: str, pair: tuple[str, str], file: str) -> None:
-    theme = ui.theme()
-    ui.chart(
+    theme = layout.theme()
+    chart.show(
         once(
             ("figure", "zero-shot-confusion", found.spec.key, picked, pair, theme),
             lambda: figures.confusion_figure(shown.classes, shown.confusion, picked=pair, theme=theme),
@@ -123,8 +125,8 @@ def _confusion(found: Result, shown: Judged, picked: str, pair: tuple[str, str],
 
 
 def _learning(found: Result, shown: Judged, picked: str, file: str) -> None:
-    theme = ui.theme()
-    ui.chart(
+    theme = layout.theme()
+    chart.show(
         once(
             ("figure", "zero-shot-learning", found.spec.key, picked, theme),
             lambda: figures.learning_figure(
@@ -154,8 +156,8 @@ def _clips(view: state.View, dataset: Dataset, c: Clips, shown: Judged, pair: tu
     true, taken = pair
     cell = zeroshot_model.in_cell(shown, true, taken)
     if not len(cell):
-        said = "is taken for itself" if true == taken else f"is taken for {ui.plain(taken)}"
-        st.caption(f"No clip of {ui.plain(true)} {said}. Click another cell.")
+        said = "is taken for itself" if true == taken else f"is taken for {plain(taken)}"
+        st.caption(f"No clip of {plain(true)} {said}. Click another cell.")
         return
     ids = cell["clip_id"].astype(str).tolist()[:_MOST]
     clip = view.text("clip", check=lambda given: given in ids) or ids[0]
@@ -192,12 +194,12 @@ def _beside(c: Clips, dataset: Dataset, shown: Judged, clip: str) -> None:
     true = str(c.labels[c.row[clip]])
     taken = scores[0][0]
     rival = next(name for name, _ in scores if name != true) if taken == true else taken
-    st.markdown(f"**{ui.plain(str(c.files[c.row[clip]]))}** beside the classes it was scored against")
+    st.markdown(f"**{plain(str(c.files[c.row[clip]]))}** beside the classes it was scored against")
     said = []
     for name, value in scores:
         marks = [word for word, is_it in (("its class", name == true), ("predicted", name == taken)) if is_it]
         said.append([name, numbers.signed(value), " and ".join(marks)])
-    ui.table(["class", "score, −1 to 1", ""], said)
+    table.show(["class", "score, −1 to 1", ""], said)
     lists = [("The clip", [clip], "own")]
     for title, name, key in (
         (f"Its class: {true}", true, "true"),
@@ -206,7 +208,7 @@ def _beside(c: Clips, dataset: Dataset, shown: Judged, clip: str) -> None:
         ids = [str(i) for i in c.ids[c.labels == name] if str(i) != clip][:_BESIDE]
         lists.append((title, ids, key))
     for title, ids, key in lists:
-        st.markdown(f"**{ui.plain(title)}**")
+        st.markdown(f"**{plain(title)}**")
         clip_list.show(c, ids, key=f"zeroshot-beside-{key}", dataset=dataset.name, label=title)
     with st.expander("The other classes"):
         for i, (name, _) in enumerate(scores):
@@ -218,7 +220,7 @@ def _beside(c: Clips, dataset: Dataset, shown: Judged, clip: str) -> None:
 
 
 def _clicked() -> None:
-    for found in ui.clicked(_CONFUSION):
+    for found in chart.clicked(_CONFUSION):
         st.session_state["zeroshot.clips-of"], st.session_state["zeroshot.taken-for"] = found
 
 

@@ -9,10 +9,12 @@ import numpy as np
 import streamlit as st
 
 from core.statistics import Correlation
-from dashboard import figures, numbers, state, ui, zeroshot, zeroshot_related
+from dashboard import figures, state, zeroshot, zeroshot_related
 from dashboard.figures.agreement import p_text
+from dashboard.kit import chart, layout, numbers, table
+from dashboard.kit.layout import plain
+from dashboard.kit.table import Cell
 from dashboard.memory import once
-from dashboard.ui import Cell
 from dashboard.views._splits_parts import select
 from dashboard.zeroshot import Grid, Result
 from dashboard.zeroshot_related import AGAINST, AXES, LINKS, PAPER, PERMUTATIONS, VARIED, Related
@@ -59,7 +61,7 @@ def _facts(found: Result) -> None:
     ]
     if sizes:
         pairs.append(("training / validation / test classes", " / ".join(map(str, sizes))))
-    ui.facts(pairs)
+    layout.facts(pairs)
 
 
 def _blocks(found: Result, n: int) -> str:
@@ -70,8 +72,8 @@ def _blocks(found: Result, n: int) -> str:
 
 def _boxes(found: Result, picked: str, file: str) -> None:
     names, at, title = zeroshot.groups(found)
-    theme = ui.theme()
-    ui.chart(
+    theme = layout.theme()
+    chart.show(
         once(
             ("figure", "zero-shot-boxes", found.spec.key, picked, theme),
             lambda: figures.boxes_figure(
@@ -90,7 +92,7 @@ def _boxes(found: Result, picked: str, file: str) -> None:
         on_select=partial(_picked, _BOXES),
         alt=f"Box plots of zero-shot accuracy over {len(names)} groups",
     )
-    ui.reading(
+    layout.reading(
         _FIGURE[found.spec.setup].format(paper=_PAPER)
         + " Boxes hold the middle half, the line is the median, the diamond the mean; each dot is one "
         "model on one test set. **Click a dot** to look into that model." + _rounded(found)
@@ -108,7 +110,7 @@ def _rounded(found: Result) -> str:
 def _scatter(view: state.View, found: Result, picked: str, file: str) -> str:
     options = {LINKS[name]: name for name in zeroshot_related.against(found)}
     by = options[view.choice("along-x", list(options), next(iter(options)))]
-    theme = ui.theme()
+    theme = layout.theme()
 
     def draw() -> object:
         x = found.models[by].to_numpy(float)
@@ -122,7 +124,7 @@ def _scatter(view: state.View, found: Result, picked: str, file: str) -> str:
             theme=theme,
         )
 
-    ui.chart(
+    chart.show(
         once(("figure", "zero-shot-scatter", found.spec.key, by, picked, theme), draw),
         key=_SCATTER,
         file=f"zero-shot-{file}-against-{LINKS[by]}",
@@ -132,7 +134,7 @@ def _scatter(view: state.View, found: Result, picked: str, file: str) -> str:
     )
     words = {link: AGAINST[name] for link, name in options.items()}
     select("Along x", words, view.key("along-x"), width=420)
-    ui.reading(
+    layout.reading(
         "The same models over what was **realised**; the CSV has all that x can be. The line is least "
         "squares; its band is where the line, not a model, lies with 95% confidence if the accuracies were "
         "independent, which they are not: see below."
@@ -151,7 +153,7 @@ def _related(found: Result, by: str) -> None:
     moved = "splits, each the mean of its models," if own else "models"
     counted = [f"{r.pearson.n:,} accuracies", numbers.count(r.n_models, "model")]
     counted += [numbers.count(r.n_permuted, "split")] * own
-    ui.facts(
+    layout.facts(
         [
             ("Pearson r", number(r.pearson.r)),
             ("95% interval", interval(r.pearson)),
@@ -162,7 +164,7 @@ def _related(found: Result, by: str) -> None:
             ("n", ", ".join(counted)),
         ]
     )
-    ui.reading(
+    layout.reading(
         f"**Why a permutation test.** Pearson’s p takes all accuracies for independent, but {shares}, so "
         "that an easy draw lifts several dots at once. The permutation shuffles what is along x only among "
         f"{moved} of one block, {PERMUTATIONS:,} times, and asks how often the correlation is as "
@@ -206,14 +208,14 @@ def _table(found: Result, grids: list[Grid], file: str) -> None:
             ]
         )
     shown = [setup for setup, _ in rows].index(found.spec.setup)
-    ui.scores(heads, body, label="Correlations of accuracy, and those of the paper", here=shown)
+    table.scores(heads, body, label="Correlations of accuracy, and those of the paper", here=shown)
     with st.container(horizontal=True, horizontal_alignment="right"):
         _download("All models", partial(zeroshot.models_table, found), f"zero-shot-models-{file}")
         there = [mine for _, mine in rows if mine is not None]
         _download("CSV", partial(zeroshot_related.related_table, there), f"zero-shot-correlations-{file}")
     _say_which(found, grids, [beside[setup] for setup, mine in rows if mine is not None])
     against = "; ".join(f"{setup}: {AGAINST[VARIED[setup]]}" for setup, _ in rows)
-    ui.reading(
+    layout.reading(
         f"What accuracy is set against is what each setup varies ({against}). "
         f"{_PAPER} found these over 90 accuracies a setup with VGGish on a subset of AudioSet (143 classes, "
         "768 dimensions of Sentence-BERT). Other sounds, spaces and texts need not show the same; the sign "
@@ -228,7 +230,7 @@ def _say_which(found: Result, grids: list[Grid], rows: list[Grid]) -> None:
     for g in rows:
         if g.spec.key != found.spec.key:
             other = "" if zeroshot.alike(g.spec, found.spec) else ", which was trained otherwise"
-            said.append(f"“{ui.plain(names[g.id])}”{other}")
+            said.append(f"“{plain(names[g.id])}”{other}")
     if said:
         st.caption(f"Beside the experiment that is shown: {'; '.join(said)}.")
 
@@ -267,5 +269,5 @@ def _permuted(r: Related) -> str:
 
 
 def _picked(key: str) -> None:
-    for found in ui.clicked(key):
+    for found in chart.clicked(key):
         st.session_state["zeroshot.model"] = str(found)

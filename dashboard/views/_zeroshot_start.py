@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import streamlit as st
 
 from core.splits import Sizes
-from dashboard import state, ui, zeroshot, zeroshot_asked
+from dashboard import state, zeroshot, zeroshot_asked
+from dashboard.kit.layout import plain
 from dashboard.splits import Classes
 from dashboard.views._zeroshot_recipe import recipe
 from dashboard.views._zeroshot_wanted import wanted
@@ -45,7 +46,7 @@ def show(
     with st.expander("Start an experiment", expanded=first, icon=":material/add_circle:"):
         asked = _controls(workspace, view, dataset, embedding, found, offered)
         if asked.spec is None:
-            st.warning(ui.plain(asked.tried.error), icon=":material/rule:")
+            st.warning(plain(asked.tried.error), icon=":material/rule:")
             fits = asked.tried.fits
             if fits is not None:
                 more = " They were found by a short search: larger ones may fit, too."
@@ -59,7 +60,7 @@ def show(
                 )
             return
         spec = asked.spec
-        st.caption(f"{ui.plain(spec.title)}. Recipe: {zeroshot.recipe(spec)}.")
+        st.caption(f"{plain(spec.title)}. Recipe: {zeroshot.recipe(spec)}.")
         if asked.tried.seeds < spec.seeds:
             st.caption(
                 f"The splits of the first {asked.tried.seeds:,} of {spec.seeds:,} seeds were drawn; if those "

@@ -10,7 +10,8 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.splits import Sizes, all_classes, check_known, split_to_json
-from dashboard import numbers, splits, state, zeroshot, zeroshot_asked
+from dashboard import splits, state, zeroshot, zeroshot_asked
+from dashboard.kit import numbers
 from dashboard.splits import Classes
 from dashboard.views._splits_parts import FEWEST
 from jobs import splits as saved

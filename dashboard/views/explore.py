@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import colours, data, numbers, results, state, ui
+from dashboard import colours, data, results, state
 from dashboard.components import clips as clip_list
 from dashboard.components import map as map_component
+from dashboard.kit import jobs, layout, numbers, table
+from dashboard.kit.layout import plain
+from dashboard.kit.page import none_there
 from dashboard.views import _explore_quality as quality
-from dashboard.views._dataset import none_there
 from dashboard.views._explore_controls import Choices, controls, overtaken
 from jobs.specs import Project
 from jobs.workspace import Workspace
@@ -51,7 +53,7 @@ def render(workspace: Workspace) -> None:
     selection = view.text("sel", check=lambda v: bool(_selected(workspace, chosen, v)))
     near = view.number("near", 5, 50, 10)
     view.write()
-    ui.notes(view.notes)
+    layout.notes(view.notes)
     _head(chosen)
 
     ready = [m for m in chosen.maps if results.has(m)]
@@ -114,11 +116,11 @@ def _map(chosen: Choices, ready: list[Project], clip: str, selection: str, near:
         on_selected=_selected_on_map,
     )
     ring = (
-        f" Thin rings: its {near} nearest in the space of {ui.plain(ready[0].embedding.encoder)}."
+        f" Thin rings: its {near} nearest in the space of {plain(ready[0].embedding.encoder)}."
         if clip
         else ""
     )
-    ui.reading(
+    layout.reading(
         f"Each point is a clip: click it to hear it, **Ctrl** or **⌘** with the wheel zooms, "
         f"hold **A** or **Shift** and move to hear "
         f"what is under the pointer, draw with Lasso or Box or click a class to list clips.{ring} "
@@ -152,10 +154,10 @@ def _selected(workspace: Workspace, chosen: Choices, name: str) -> list[str]:
 
 
 def _compute(workspace: Workspace, chosen: Choices, missing: list[Project]) -> None:
-    fresh, asked = ui.unasked(workspace, missing)
+    fresh, asked = jobs.unasked(workspace, missing)
     if fresh and not chosen.default_map:
         names = ", ".join(m.embedding.encoder for m in fresh)
-        st.write(f"This map of **{ui.plain(names)}** has not been drawn with these parameters yet.")
+        st.write(f"This map of **{plain(names)}** has not been drawn with these parameters yet.")
         if st.button("Draw it", type="primary", icon=":material/draw:"):
             for m in fresh:
                 workspace.queue.submit(m)
@@ -165,7 +167,7 @@ def _compute(workspace: Workspace, chosen: Choices, missing: list[Project]) -> N
             workspace.queue.submit(m)
         asked = missing
     if asked:
-        ui.pending(workspace, asked, "explore-maps", until=lambda: overtaken(chosen))
+        jobs.pending(workspace, asked, "explore-maps", until=lambda: overtaken(chosen))
 
 
 # -- numbers and lists ------------------------------------------------------------------------------------
@@ -186,7 +188,7 @@ def _trust(workspace: Workspace, chosen: Choices) -> None:
                 f"k = {kept[0]}: {kept[1].percent()}" if kept else "–",
             ]
         )
-    ui.table(
+    table.show(
         [
             "space",
             "n × d",
@@ -196,7 +198,7 @@ def _trust(workspace: Workspace, chosen: Choices) -> None:
         ],
         rows,
     )
-    ui.reading(
+    layout.reading(
         "The first two numbers are about the **space** in all its dimensions: how often a clip's nearest "
         "clip is of its class, and how far classes stand apart, from −1 to 1 (Rousseeuw 1987). The last is "
         "about the **picture**: the share of each clip's k nearest in the space that are also among its k "
@@ -229,7 +231,7 @@ def _nearest(chosen: Choices, m: Project, clip: str, near: int, key: str) -> Non
     if not results.has(graph):
         return
     found = results.neighbours_of(graph, chosen.clips, clip, near)
-    st.markdown(f"**Nearest in {ui.plain(m.embedding.encoder)}**")
+    st.markdown(f"**Nearest in {plain(m.embedding.encoder)}**")
     if not found:
         st.caption("This space has left the clip out.")
         return
@@ -248,7 +250,7 @@ def _list(workspace: Workspace, chosen: Choices, selection: str, clip: str) -> N
     ids = [i for i in selected if chosen.shown[c.row[i]]]
     if selected:
         st.subheader(f"Selection · {numbers.count(len(ids), 'clip')}", anchor=False)
-        st.caption(ui.plain(data.selection(c, ids, len(selected) - len(ids))))
+        st.caption(plain(data.selection(c, ids, len(selected) - len(ids))))
     else:
         ids = [str(i) for i in c.ids[chosen.shown]]
         st.subheader(f"Clips · {len(ids):,}", anchor=False)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import data, leakage, numbers, state, ui
+from dashboard import data, leakage, state
 from dashboard.data import Clips
+from dashboard.kit import jobs, layout, numbers
+from dashboard.kit.layout import plain
+from dashboard.kit.page import choose, none_there, wait_for_sounds
 from dashboard.leakage import Grid, Result
 from dashboard.views import _leakage_curation as curation
 from dashboard.views import _leakage_leaks as leaks
@@ -14,7 +17,6 @@ from dashboard.views import _leakage_maps as maps
 from dashboard.views import _leakage_model as model
 from dashboard.views import _leakage_start as start
 from dashboard.views import _leakage_tables as tables
-from dashboard.views._dataset import choose, none_there, wait_for_sounds
 from jobs.specs.contrastive import ContrastiveGrid
 from jobs.workspace import Dataset, Workspace
 
@@ -52,16 +54,16 @@ def render(workspace: Workspace) -> None:
         )
     start.show(workspace, view, dataset, c, first=not grids)
     if grid is not None:
-        st.caption(f"{ui.plain(grid.spec.title)}. Trained with {ui.plain(leakage.recipe(grid.spec))}.")
+        st.caption(f"{plain(grid.spec.title)}. Trained with {plain(leakage.recipe(grid.spec))}.")
         if grid.state == "done":
             _result(workspace, view, dataset, c, grid, leakage.of_other_seeds(grids, grid.spec))
         else:
-            ui.pending(workspace, [grid.spec], "leakage-pending")
+            jobs.pending(workspace, [grid.spec], "leakage-pending")
             learning.live(workspace, grid.spec)
     curation.show(workspace, view, dataset, grids)
     view.write()
     with notes:
-        ui.notes(view.notes)
+        layout.notes(view.notes)
 
 
 def _grid(view: state.View, grids: list[Grid]) -> Grid | None:
@@ -94,9 +96,9 @@ def _result(
     found = leakage.result(grid.spec)
     note = str(found.meta.get("note") or "")
     if note:
-        st.info(ui.plain(note), icon=":material/info:")
+        st.info(plain(note), icon=":material/info:")
     for name, why in found.failed.items():
-        st.warning(f"{ui.plain(name)} stopped: {ui.plain(why)}", icon=":material/error:")
+        st.warning(f"{plain(name)} stopped: {plain(why)}", icon=":material/error:")
     good = found.good["name"].astype(str).tolist()
     if not good:
         st.warning(
@@ -119,7 +121,7 @@ def _result(
 
 def _facts(found: Result) -> None:
     took = leakage.duration(found)
-    ui.facts(
+    layout.facts(
         [
             ("models", f"{len(found.models):,}"),
             ("test classes", f"{len(found.tests):,}"),

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dashboard import leaks, state, ui
+from dashboard import leaks, state
+from dashboard.kit import layout
+from dashboard.kit.layout import plain
 from dashboard.leaks import Search, Texts
 from dashboard.views import _leaks_found as found_parts
 from dashboard.views._leaks_lists import CLASSES, SEARCHED, choose
@@ -39,7 +41,7 @@ def render(workspace: Workspace) -> None:
         _found(workspace, view, texts, leaks.names_of(classes, only))
     view.write()
     with place:
-        ui.notes(view.notes)
+        layout.notes(view.notes)
 
 
 def _with_captions(workspace: Workspace, names: Sequence[str]) -> str:
@@ -64,7 +66,7 @@ def _found(workspace: Workspace, view: state.View, texts: Texts, names: Sequence
     try:
         found = leaks.find(texts, names, search)
     except ValueError as error:
-        st.warning(ui.plain(str(error)), icon=":material/rule:")
+        st.warning(plain(str(error)), icon=":material/rule:")
         return
     label = view.text(
         "class", longest=1000, check=lambda given: given in set(found.leaks["label"].unique().tolist())
@@ -80,7 +82,7 @@ def _found(workspace: Workspace, view: state.View, texts: Texts, names: Sequence
         found_parts.examples(workspace, view, texts, names, found, search, label)
     if texts.labels and len(texts.texts) <= leaks.PAIRS:
         found_parts.pairs(texts, names, search)
-    ui.reading(
+    layout.reading(
         "**Any word**: a caption leaks if it holds any word of a class’s name, articles and the like aside, "
         f"or, unless switched off, a form of one. That is not quite what {_PAPER} took out: “all audio "
         "examples whose captions contain words that were present in the ESC50 class set” (section 2.2). "
@@ -125,4 +127,4 @@ def _silent(names: Sequence[str], search: Search) -> None:
     empty = [name for name in names if not words[name]]
     if empty and search.mode == "words":
         some = ", ".join(empty[:6]) + (f" and {len(empty) - 6} more" if len(empty) > 6 else "")
-        st.caption(f"Of nothing but stop words, so looked for as a whole: {ui.plain(some)}.")
+        st.caption(f"Of nothing but stop words, so looked for as a whole: {plain(some)}.")

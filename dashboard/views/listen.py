@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import listen, state, ui
+from dashboard import listen, state
+from dashboard.kit import jobs
+from dashboard.kit.layout import plain
+from dashboard.kit.page import choose, none_there, offer, wait_for_sounds
 from dashboard.views import _listen_blind as blind
 from dashboard.views import _listen_compare as compare
 from dashboard.views import _listen_ratings as ratings
-from dashboard.views._dataset import choose, none_there, offer, wait_for_sounds
 from jobs.specs import EmbedAudio
 from jobs.workspace import Dataset, Workspace
 
@@ -59,10 +61,12 @@ def render(workspace: Workspace) -> None:
 
 def _no_space(workspace: Workspace, dataset: Dataset) -> None:
     coming: list[EmbedAudio] = [s.spec for s in workspace.spaces(dataset)]
-    name = ui.plain(dataset.name)
+    name = plain(dataset.name)
     if coming:
         st.write(f"Listening needs a space of **{name}** to search in; these are on their way.")
-        ui.pending(workspace, coming, "listen-embed", until=lambda: bool(listen.offered(workspace, dataset)))
+        jobs.pending(
+            workspace, coming, "listen-embed", until=lambda: bool(listen.offered(workspace, dataset))
+        )
         return
     st.write(f"**{name}** has no space to search in yet: embed it with two models to compare what they find.")
     offer(workspace, dataset, ["melstats", "handcrafted"])

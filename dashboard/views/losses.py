@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import data, losses, numbers, separability, state, ui
+from dashboard import data, losses, separability, state
 from dashboard.data import Clips
+from dashboard.kit import jobs, layout, numbers
+from dashboard.kit.layout import plain
+from dashboard.kit.page import choose, no_space, none_there, wait_for_sounds
 from dashboard.losses import Grid, Result
 from dashboard.views import _losses_distances as distances
 from dashboard.views import _losses_keep as keep
@@ -13,7 +16,6 @@ from dashboard.views import _losses_learning as learning
 from dashboard.views import _losses_map as moving
 from dashboard.views import _losses_results as shown
 from dashboard.views import _losses_start as start
-from dashboard.views._dataset import choose, no_space, none_there, wait_for_sounds
 from jobs.specs import EmbedAudio, LossGrid
 from jobs.workspace import Dataset, Workspace
 
@@ -53,7 +55,7 @@ def render(workspace: Workspace) -> None:
     if embedding is None:
         no_space(workspace, view, dataset, workspace.spaces(dataset), "trained on")
     if not grids:
-        on = "" if embedding is None else f" on **{ui.plain(embedding.encoder)}**"
+        on = "" if embedding is None else f" on **{plain(embedding.encoder)}**"
         st.write(
             "A classifier can be trained to be right and nothing more, or so that its space is laid out "
             f"well, too. Nothing has been trained{on} yet: start a training here with several losses, and "
@@ -61,15 +63,15 @@ def render(workspace: Workspace) -> None:
         )
     start.show(workspace, view, dataset, embedding, c, first=not grids)
     if grid is not None:
-        st.caption(f"{ui.plain(grid.spec.title)}. {ui.plain(losses.recipe_words(grid.spec))}.")
+        st.caption(f"{plain(grid.spec.title)}. {plain(losses.recipe_words(grid.spec))}.")
         if grid.state == "done":
             _result(workspace, view, dataset, c, losses.result(grid.spec))
         else:
-            ui.pending(workspace, [grid.spec], "losses-pending")
+            jobs.pending(workspace, [grid.spec], "losses-pending")
             learning.live(workspace, grid.spec)
     view.write()
     with notes:
-        ui.notes(view.notes)
+        layout.notes(view.notes)
 
 
 def _space(workspace: Workspace, view: state.View, dataset: Dataset) -> EmbedAudio | None:
@@ -102,7 +104,7 @@ def _grid(view: state.View, grids: list[Grid]) -> Grid | None:
 
 
 def _too_few(classes: list[str]) -> None:
-    what = f"All clips are of one class, {ui.plain(classes[0])}" if classes else "No clip has a class"
+    what = f"All clips are of one class, {plain(classes[0])}" if classes else "No clip has a class"
     st.info(
         f"{what}; a classifier tells at least two apart. Add the dataset again from a folder with a folder a "
         "class, or with a table that has a column “label”.",
@@ -112,14 +114,14 @@ def _too_few(classes: list[str]) -> None:
 
 def _result(workspace: Workspace, view: state.View, dataset: Dataset, c: Clips, found: Result) -> None:
     if note := str(found.meta.get("note") or ""):
-        st.info(ui.plain(note), icon=":material/info:")
+        st.info(plain(note), icon=":material/info:")
     failed = [str(why) for why in found.runs["failed"] if why]
     if failed:
         with st.expander(
             f"{numbers.count(len(failed), 'model')} failed, the others are shown", icon=":material/error:"
         ):
             for why in dict.fromkeys(failed):
-                st.markdown(f"- {ui.plain(why)}")
+                st.markdown(f"- {plain(why)}")
     if len(failed) == len(found.runs):
         st.warning(
             "No model could be trained, so there is nothing to compare. A lower learning rate may help.",

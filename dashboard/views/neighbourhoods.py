@@ -8,11 +8,13 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard import agreement, figures, numbers, results, state, ui
+from dashboard import agreement, figures, results, state
 from dashboard.agreement import Pair
 from dashboard.figures.agreement import p_text
+from dashboard.kit import chart, jobs, layout, numbers
+from dashboard.kit.layout import plain
+from dashboard.kit.page import none_there
 from dashboard.views import _neighbourhoods_reading as reading
-from dashboard.views._dataset import none_there
 from dashboard.views._neighbourhoods_controls import (
     AXES,
     DEFINITIONS,
@@ -54,7 +56,7 @@ def render(workspace: Workspace) -> None:
         return
     found = options(view, chosen)
     view.write()
-    ui.notes(view.notes)
+    layout.notes(view.notes)
     st.title(f"{TITLE} · {chosen.dataset.name}")
     st.caption(_facts(chosen))
     _compute(workspace, chosen)
@@ -80,7 +82,7 @@ def _compute(workspace: Workspace, chosen: Choices) -> None:
     n = sum(not results.has(p.spec) for p in chosen.pairs)
     what = f"the agreement of {numbers.count(n, 'pair')}" if n else "the lists of neighbours"
     by = " by class" if chosen.of == "classes" else ""
-    ui.compute(
+    jobs.compute(
         workspace,
         chosen.wanted(),
         f"Compute {what}",
@@ -121,7 +123,7 @@ def _curves(view: state.View, chosen: Choices, o: Options) -> None:
                     m.permutations,
                 )
             )
-        ui.chart(
+        chart.show(
             figures.agreement_figure(
                 curves,
                 title=title,
@@ -129,7 +131,7 @@ def _curves(view: state.View, chosen: Choices, o: Options) -> None:
                 k=o.k,
                 log=o.log,
                 limits=(o.low, o.high),
-                theme=ui.theme(),
+                theme=layout.theme(),
             ),
             key=_CURVES,
             file=f"agreement-{chosen.dataset.name}-{chosen.of}-{o.measure}",
@@ -142,7 +144,7 @@ def _curves(view: state.View, chosen: Choices, o: Options) -> None:
         key=view.key("k"),
         help="Marked in the curves; the numbers and lists below are for this k.",
     )
-    ui.reading(
+    layout.reading(
         reading.curves(o.measure, chosen.of, agreement.permutations(chosen.ready), with_self=o.with_self)
     )
 
@@ -185,7 +187,7 @@ def _summary(view: state.View, chosen: Choices, o: Options) -> None:
         p_value = "–" if at_k is None else p_text(at_k, m.permutations)
         rows.append(
             [
-                broad(swatch(chosen.lines[p.id].css(ui.theme())) + html.escape(p.title)),
+                broad(swatch(chosen.lines[p.id].css(layout.theme())) + html.escape(p.title)),
                 f"{m.n:,}",
                 f"<b>{number(t.value)}</b> {_at(t.k)}",
                 f"{number(t.adjusted)} {_at(t.adjusted_k)}",
@@ -197,7 +199,7 @@ def _summary(view: state.View, chosen: Choices, o: Options) -> None:
         )
     if rows:
         rich_table(head, rows)
-    ui.reading(reading.summary(o.literal, agreement.permutations(chosen.ready)))
+    layout.reading(reading.summary(o.literal, agreement.permutations(chosen.ready)))
 
 
 def _at(k: int) -> str:
@@ -222,9 +224,9 @@ def _matrix(view: state.View, chosen: Choices, o: Options) -> None:
     ):
         grid, ids = agreement.matrix(chosen.spaces, chosen.ready, values)
         with place:
-            ui.chart(
+            chart.show(
                 figures.spaces_figure(
-                    names, grid, title=title + n, ids=ids, picked=o.between.id, low=low, theme=ui.theme()
+                    names, grid, title=title + n, ids=ids, picked=o.between.id, low=low, theme=layout.theme()
                 ),
                 key=key,
                 file=f"{'cka' if key != _MATRIX else 'agreement'}-{chosen.dataset.name}-{chosen.of}",
@@ -235,14 +237,13 @@ def _matrix(view: state.View, chosen: Choices, o: Options) -> None:
     few = [p.title for p in chosen.ready if agreement.measured(p).n < _DEBIASED]
     if few and o.cka.endswith("debiased"):
         st.caption(
-            f"Debiased CKA needs at least {_DEBIASED} {chosen.of}: there is none for "
-            f"{ui.plain(', '.join(few))}."
+            f"Debiased CKA needs at least {_DEBIASED} {chosen.of}: there is none for {plain(', '.join(few))}."
         )
-    ui.reading(reading.matrix(chosen.of, low))
+    layout.reading(reading.matrix(chosen.of, low))
 
 
 def _picked(key: str) -> None:
-    for found in ui.clicked(key):
+    for found in chart.clicked(key):
         name = found[0] if isinstance(found, list) else found
         if name:
             st.session_state["neighbourhoods.between"] = str(name)

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from dashboard import data, numbers, predictors, predictors_board, separability, state, ui
+from dashboard import data, predictors, predictors_board, separability, state
+from dashboard.kit import layout, numbers
+from dashboard.kit.page import choose, no_space, none_there, wait_for_sounds
 from dashboard.predictors import Dot
 from dashboard.predictors_board import Board, Reference
 from dashboard.views import _predictors_parts as parts
 from dashboard.views import _predictors_towers as tower_parts
-from dashboard.views._dataset import choose, no_space, none_there, wait_for_sounds
 from jobs.workspace import Workspace
 
 TITLE = "Similarity and accuracy"
@@ -52,7 +53,7 @@ def render(workspace: Workspace) -> None:
     )
     if len(classes) < 2:
         view.write()
-        ui.notes(view.notes)
+        layout.notes(view.notes)
         st.info(
             "Accuracies and the separability of classes need at least two classes. Add a dataset with more, "
             "such as a folder with a folder a class.",
@@ -72,7 +73,7 @@ def render(workspace: Workspace) -> None:
     tower_parts.show(workspace, view, b, c, b.dataset.name)
     view.write()
     with notes:
-        ui.notes(view.notes)
+        layout.notes(view.notes)
 
 
 def _controls(workspace: Workspace, view: state.View, names: list[str]) -> _Chosen | None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import data, numbers, results, retrieval, state, ui
+from dashboard import data, results, retrieval, state
+from dashboard.kit import layout, numbers
+from dashboard.kit.layout import plain
+from dashboard.kit.page import choose, choose_space, done_spaces, none_there
 from dashboard.views import _retrieval_families as families
 from dashboard.views import _retrieval_models as models
 from dashboard.views import _retrieval_queries as queries
 from dashboard.views import _retrieval_systems as systems
-from dashboard.views._dataset import choose, choose_space, done_spaces, none_there
 from dashboard.views._retrieval_parts import Chosen, ceiling
 from jobs.workspace import Workspace
 
@@ -38,14 +40,14 @@ def render(workspace: Workspace) -> None:
     )
     if not any(n >= 2 for n in sizes.values()):
         view.write()
-        ui.notes(view.notes)
+        layout.notes(view.notes)
         _nothing_to_find(sizes)
         return
     table = models.choose(view, chosen)
     there = results.has(chosen.spec)
     picked = queries.choose(view, chosen) if there else None
     view.write()
-    ui.notes(view.notes)
+    layout.notes(view.notes)
     if there:
         _remarks(chosen)
     models.show(workspace, view, chosen, table)
@@ -56,7 +58,7 @@ def render(workspace: Workspace) -> None:
         queries.show(view, chosen, picked, table.reference)
     else:
         st.info(
-            f"Families, classes and queries of {ui.plain(chosen.space)} are shown here once they are "
+            f"Families, classes and queries of {plain(chosen.space)} are shown here once they are "
             "computed: the button above asks for it.",
             icon=":material/info:",
         )
@@ -137,13 +139,13 @@ def _remarks(chosen: Chosen) -> None:
     alone = retrieval.excluded(chosen.spec)
     if len(sizes) == 1:
         st.info(
-            f"Only one {chosen.thing}, {ui.plain(next(iter(sizes)))}, has clips to be found: among clips "
+            f"Only one {chosen.thing}, {plain(next(iter(sizes)))}, has clips to be found: among clips "
             "that all carry it every list is right, whatever the model. Add a second one to compare models.",
             icon=":material/info:",
         )
     if alone:
         st.caption(
-            f"Left out everywhere, having a single clip and so nothing to find: {ui.plain(chosen.thing)} "
+            f"Left out everywhere, having a single clip and so nothing to find: {plain(chosen.thing)} "
             f"{_some(alone)}."
         )
     said = ceiling(chosen, sizes)
@@ -153,4 +155,4 @@ def _remarks(chosen: Chosen) -> None:
 
 def _some(names: list[str], most: int = 12) -> str:
     rest = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ui.plain(", ".join(names[:most])) + rest
+    return plain(", ".join(names[:most])) + rest

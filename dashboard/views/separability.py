@@ -6,13 +6,16 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from dashboard import data, figures, numbers, results, separability, state, ui
+from dashboard import data, figures, results, separability, state
+from dashboard.kit import chart, layout, numbers
+from dashboard.kit.layout import plain
+from dashboard.kit.page import choose, no_space, none_there, wait_for_sounds
+from dashboard.kit.table import csv
 from dashboard.memory import once
 from dashboard.separability import Scores
 from dashboard.views import _separability_classes as classes
 from dashboard.views import _separability_pairs as pairs
 from dashboard.views import _separability_table as table
-from dashboard.views._dataset import choose, no_space, none_there, wait_for_sounds
 from jobs.specs import EmbedAudio
 from jobs.workspace import Dataset, Space, Workspace
 
@@ -56,7 +59,7 @@ def render(workspace: Workspace) -> None:
         label = classes.choose(view, shown)
         order, pair = pairs.choose(view, specs.separability, c)
     view.write()
-    ui.notes(view.notes)
+    layout.notes(view.notes)
     st.subheader("All spaces", anchor=False)
     rows = table.show(
         workspace, chosen.dataset, chosen.spaces, chosen.space.encoder, chosen.metric, len(names)
@@ -68,7 +71,7 @@ def render(workspace: Workspace) -> None:
         _too_few(names, labelled < c.n)
     else:
         st.info(
-            f"Classes and their distances in {ui.plain(embedding.encoder)} are shown here once they are "
+            f"Classes and their distances in {plain(embedding.encoder)} are shown here once they are "
             "computed.",
             icon=":material/info:",
         )
@@ -105,7 +108,7 @@ def _controls(workspace: Workspace, view: state.View, names: list[str]) -> _Chos
 
 def _too_few(names: list[str], some: bool) -> None:
     clips = "All clips with a class" if some else "All clips"
-    what = f"{clips} are of one class, {ui.plain(names[0])}" if names else "No clip has a class"
+    what = f"{clips} are of one class, {plain(names[0])}" if names else "No clip has a class"
     st.info(
         f"{what}; separability compares at least two. Add the dataset again from a folder with a folder a "
         "class, or with a table that has a column “label”.",
@@ -124,20 +127,20 @@ def _properties(rows: list[Scores], embedding: EmbedAudio, dataset: str) -> None
         why = "no class has two clips" if name.startswith("intra") else "there is one class only"
         with place:
             st.markdown(f"**{title.capitalize()}**")
-            ui.chart(
+            chart.show(
                 figures.property_figure(
                     spaces,
                     [s.properties[name] for s in rows],
                     title=f"{what}<br>lower is better · n = {n} clips",
                     nothing=f"not defined: {why}",
                     chosen=embedding.encoder,
-                    theme=ui.theme(),
+                    theme=layout.theme(),
                 ),
                 key=f"separability-{name}",
                 file=f"{name}-{dataset}",
                 alt=f"{title} of {len(spaces)} spaces",
             )
-    ui.reading(
+    layout.reading(
         "d is the cosine distance of two clips, deviation the standard deviation over pairs. **Lower is "
         "better in all four**: clips of a class near each other and all equally so, classes near a right "
         "angle and all equally so. Read them together: where all clips point the same way, distances are "
@@ -149,8 +152,8 @@ def _properties(rows: list[Scores], embedding: EmbedAudio, dataset: str) -> None
 
 def _clusters(shown: separability.Curve, n_classes: int, key: str, file: str) -> None:
     st.subheader("Without the classes: K-means over K", anchor=False)
-    theme = ui.theme()
-    ui.chart(
+    theme = layout.theme()
+    chart.show(
         once(
             ("figure", "clusters", key, n_classes, theme),
             lambda: figures.clusters_figure(
@@ -165,10 +168,10 @@ def _clusters(shown: separability.Curve, n_classes: int, key: str, file: str) ->
         ),
         key="separability-clusters",
         file=f"kmeans-{file}",
-        csv=lambda: separability.csv(separability.curve_table(shown)),
+        csv=lambda: csv(separability.curve_table(shown)),
         alt="Inertia and silhouette of K-means over the number of clusters",
     )
-    ui.reading(
+    layout.reading(
         "K-means on unit-length embeddings (Lloyd 1982; seeded by k-means++, Arthur & Vassilvitskii 2007). "
         "Inertia falls with K by itself; the elbow is where it lies farthest below the straight line between "
         "its ends, and clusters beyond it add little (Satopää et al. 2011). The silhouette of clusters, by "

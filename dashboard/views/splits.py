@@ -7,18 +7,20 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from dashboard import data, figures, numbers, split_numbers, splits, state, ui
+from dashboard import data, figures, split_numbers, splits, state
 from dashboard.components import clips as clip_list
 from dashboard.data import Clips
 from dashboard.figures.separability import figured
 from dashboard.figures.splits import PARTS, UNUSED, proportion
+from dashboard.kit import chart, layout, numbers, table
+from dashboard.kit.layout import plain
+from dashboard.kit.page import choose, choose_space, done_spaces, none_there
 from dashboard.memory import once
 from dashboard.splits import Classes
 from dashboard.views import _splits_hand as hand
 from dashboard.views import _splits_keep as keep
 from dashboard.views import _splits_similarity as similarity
 from dashboard.views import _splits_train as train
-from dashboard.views._dataset import choose, choose_space, done_spaces, none_there
 from dashboard.views._splits_controls import PAPER, Pick, pick
 from dashboard.views._splits_parts import FEWEST, enough
 from jobs.specs import EmbedAudio
@@ -76,7 +78,7 @@ def render(workspace: Workspace) -> None:
     train.show(workspace, view, dataset, embedding, picks)
     view.write()
     with place:
-        ui.notes(view.notes)
+        layout.notes(view.notes)
 
 
 def _picks(
@@ -140,7 +142,7 @@ def _maps(
             _map(view, embedding, found, codes, p, label)
             if p.how == "hand":
                 hand.lists(view, p, found)
-    ui.reading(
+    layout.reading(
         "Each point is the **mean embedding of a class** (equation 5), scaled to unit length and laid out "
         "by the first two principal components of these centroids; the axes say what share of their "
         "variance is in the picture, the rest is not. The shaded area is the convex region of the "
@@ -159,7 +161,7 @@ def _maps(
 def _problem(p: Pick, view: state.View) -> None:
     if not p.error:
         return
-    st.warning(ui.plain(p.error), icon=":material/rule:")
+    st.warning(plain(p.error), icon=":material/rule:")
     if p.fits is not None:
         st.button(
             f"Use {p.fits}",
@@ -180,11 +182,11 @@ def _fit(view: state.View, p: Pick) -> None:
 def _map(
     view: state.View, embedding: EmbedAudio, found: Classes, codes: np.ndarray, p: Pick, label: str
 ) -> None:
-    theme = ui.theme()
+    theme = layout.theme()
     key = hand.chart_key(view, p)
     parts = tuple(p.parts)
     with st.container(key=f"splits-map{p.letter}"):
-        ui.chart(
+        chart.show(
             once(
                 ("figure", "centroids", found.key, int(codes.max()), parts, label, theme),
                 lambda: figures.centroids_figure(
@@ -211,10 +213,10 @@ def _facts(found: Classes, p: Pick) -> None:
     mean, pairs = splits.everywhere(found)
     if p.shown is None:
         n = split_numbers.counts(p.parts)
-        ui.facts([(look[0], f"{n[part]:,}") for part, look in PARTS.items()])
+        layout.facts([(look[0], f"{n[part]:,}") for part, look in PARTS.items()])
         return
     s = splits.numbers_of(p.shown, found)
-    ui.table(
+    table.show(
         ["cosine similarity of classes", "mean", "pairs"],
         [
             ["training with test classes", figured(s.train_test), f"{s.train_test_pairs:,}"],
@@ -222,13 +224,13 @@ def _facts(found: Classes, p: Pick) -> None:
             ["among all classes", figured(mean), f"{pairs:,}"],
         ],
     )
-    ui.reading(
+    layout.reading(
         "The first number is high where test classes sound like what was trained on; the second is **low** "
         "where the training classes are diverse. These are what accuracy is set against under Zero-shot."
     )
     for part, (said, *_) in PARTS.items():
         classes = getattr(p.shown, part)
-        st.markdown(f"**{said.capitalize()}, {len(classes)}** · {ui.plain(', '.join(classes))}")
+        st.markdown(f"**{said.capitalize()}, {len(classes)}** · {plain(', '.join(classes))}")
     unused = split_numbers.counts(p.parts)[UNUSED]
     st.caption(f"{unused:,} of {len(found.names):,} classes are unused.")
 
@@ -245,22 +247,22 @@ def _compared_numbers(found: Classes, picks: list[Pick]) -> None:
             row.append("–" if s is None else _pairs(getattr(s, name), getattr(s, f"{name}_pairs")))
         rows.append(row)
     rows.append(["among all classes", _pairs(mean, pairs), _pairs(mean, pairs)])
-    ui.table(["mean cosine similarity of centroids", "A", "B"], rows)
-    table = splits.shared(a.parts, b.parts)
+    table.show(["mean cosine similarity of centroids", "A", "B"], rows)
+    shared = splits.shared(a.parts, b.parts)
     names = {part: look[0] for part, look in PARTS.items()} | {UNUSED: UNUSED}
-    ui.table(
-        ["shared classes", *(f"{names[q]} in B" for q in table.columns)],
+    table.show(
+        ["shared classes", *(f"{names[q]} in B" for q in shared.columns)],
         [
             [f"{names[p]} in A", *(f"{n:,}" for n in row)]
-            for p, row in zip(table.index, table.to_numpy().tolist(), strict=True)
+            for p, row in zip(shared.index, shared.to_numpy().tolist(), strict=True)
         ],
     )
     both = split_numbers.shared_tests(found.names, a.parts, b.parts)
     swapped = split_numbers.swapped(found.names, a.parts, b.parts)
-    words = [f"Tested in both: {ui.plain(', '.join(both)) if both else 'no class'}."]
+    words = [f"Tested in both: {plain(', '.join(both)) if both else 'no class'}."]
     if swapped:
-        words.append(f"Trained on in one and tested in the other: {ui.plain(', '.join(swapped))}.")
-    ui.reading(
+        words.append(f"Trained on in one and tested in the other: {plain(', '.join(swapped))}.")
+    layout.reading(
         " ".join(words)
         + " Accuracies of two splits can be compared class by class only where the same classes "
         "are tested: other test classes are easier or harder by themselves."

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import data, numbers, state, ui, zeroshot
+from dashboard import data, state, zeroshot
 from dashboard.data import Clips
+from dashboard.kit import jobs, layout, numbers
+from dashboard.kit.layout import plain
+from dashboard.kit.page import choose, choose_space, done_spaces, none_there
 from dashboard.views import _zeroshot_classes as by_class
 from dashboard.views import _zeroshot_model as model
 from dashboard.views import _zeroshot_results as shown
 from dashboard.views import _zeroshot_start as start
-from dashboard.views._dataset import choose, choose_space, done_spaces, none_there
 from dashboard.views._splits_parts import FEWEST, enough, select
 from dashboard.zeroshot import Grid
 from jobs.specs import EmbedAudio
@@ -56,21 +58,21 @@ def render(workspace: Workspace) -> None:
     if not grids:
         st.write(
             "Which classes should a zero-shot model be trained on? Nothing has been trained on "
-            f"**{ui.plain(embedding.encoder)}** yet. Start one of the paper’s two experiments here, or send "
+            f"**{plain(embedding.encoder)}** yet. Start one of the paper’s two experiments here, or send "
             "a split of your own from **Class splits**."
         )
     start.show(workspace, view, dataset, embedding, found, first=not grids)
     if grid is not None:
         came = zeroshot.n_models(grid)
         fewer = f" {came:,} of them were trained." if came != grid.spec.n_models else ""
-        st.caption(f"{ui.plain(grid.spec.title)}.{fewer} Trained with {zeroshot.recipe(grid.spec)}.")
+        st.caption(f"{plain(grid.spec.title)}.{fewer} Trained with {zeroshot.recipe(grid.spec)}.")
         if grid.state == "done":
             _result(view, dataset, c, grid, grids)
         else:
-            ui.pending(workspace, [grid.spec], "zeroshot-pending")
+            jobs.pending(workspace, [grid.spec], "zeroshot-pending")
     view.write()
     with notes:
-        ui.notes(view.notes)
+        layout.notes(view.notes)
 
 
 def _first(workspace: Workspace, dataset: Dataset, done: dict[str, EmbedAudio]) -> str:
@@ -93,14 +95,14 @@ def _result(view: state.View, dataset: Dataset, c: Clips, grid: Grid, grids: lis
     found = zeroshot.result(grid.spec)
     note = str(found.meta.get("note") or "")
     if note:
-        st.info(ui.plain(note), icon=":material/info:")
+        st.info(plain(note), icon=":material/info:")
     if len(found.failed):
         n = found.failed["model"].nunique()
         with st.expander(
             f"{numbers.count(n, 'model')} failed, the others are shown", icon=":material/error:"
         ):
             for why in dict.fromkeys(found.failed["failed"]):
-                st.markdown(f"- {ui.plain(why)}")
+                st.markdown(f"- {plain(why)}")
     if not len(found.models):
         st.warning(
             "No model could be trained, so there is nothing to compare. A lower learning rate may help.",

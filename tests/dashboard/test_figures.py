@@ -7,10 +7,11 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from dashboard import colours, data, figures, palette
+from dashboard import colours, data, figures
 from dashboard.components import map as map_component
-from dashboard.figures._cells import robust_ends
 from dashboard.figures.maps import QualityCurves, quality_figure
+from dashboard.kit import palette
+from dashboard.kit.cells import robust_ends
 
 
 def colour(n: int, kind: str = "group") -> figures.Colour:

@@ -6,9 +6,9 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from dashboard import figures, palette
-from dashboard.figures import _cells
+from dashboard import figures
 from dashboard.figures import agreement as drawing
+from dashboard.kit import cells, palette
 
 
 def curve(name: str = "a × b", n: int = 60, *, band: bool = True, seed: int = 0) -> figures.Curve:
@@ -161,9 +161,9 @@ def test_matrix_has_a_number_in_every_cell_that_has_one(theme: str) -> None:
 
 def test_numbers_in_cells_stand_out_from_them() -> None:
     for theme in ("light", "dark"):
-        scale = _cells.reach(theme)
+        scale = cells.reach(theme)
         for share, colour in scale:
-            on = _cells.ink_on(scale, share)
+            on = cells.ink_on(scale, share)
             assert contrast(colour, on) >= 4.5, (theme, share)
 
 

@@ -7,7 +7,6 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from dashboard import palette
 from dashboard.figures import leakage as maps
 from dashboard.figures import leakage_model as figures
 from dashboard.figures import predictors as over
@@ -16,6 +15,7 @@ from dashboard.figures.leakage_model import ByClass, Confused
 from dashboard.figures.leaks import leaks_figure
 from dashboard.figures.predictors import Dots
 from dashboard.figures.zeroshot import Fitted
+from dashboard.kit import palette
 
 STYLES = [palette.Style("#437bfe", "#3a70f2"), palette.Style("#da6c28", "#d9481c", "square")]
 NAMES = ["Dog bark", "Rain"]

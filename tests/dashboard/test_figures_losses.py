@@ -14,7 +14,7 @@ from dashboard.components import matrices
 from dashboard.components.matrices import Number
 from dashboard.figures import Colour, Map
 from dashboard.figures.losses import change_figure, curves_figure
-from dashboard.palette import BASE, Style
+from dashboard.kit.palette import BASE, Style
 
 NAN = np.nan
 

@@ -7,8 +7,9 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from dashboard import figures, palette
-from dashboard.figures import System, _cells, look
+from dashboard import figures
+from dashboard.figures import System
+from dashboard.kit import cells, look, palette
 
 
 def checked(figure: go.Figure) -> go.Figure:
@@ -125,7 +126,7 @@ def test_numbers_stand_in_their_cells_and_can_be_read(theme: str, higher: bool) 
     # The best is at the yellow end whichever way the measure runs.
     assert heat.z[0, 1] == (1 if higher else 0)
     assert heat.z[0, 0] == (0 if higher else 1)
-    scale = _cells.reach(theme)
+    scale = cells.reach(theme)
     for (i, j), ink in zip(there, numbers.textfont.color, strict=True):
         cell = scale[round(float(heat.z[i, j]) * 10)][1]
         assert contrast(ink, cell) >= 4.5

@@ -6,9 +6,10 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from dashboard import figures, palette
-from dashboard.figures import ByClass, look
+from dashboard import figures
+from dashboard.figures import ByClass
 from dashboard.figures import separability as drawn
+from dashboard.kit import look, palette
 
 
 def checked(figure: go.Figure) -> go.Figure:

@@ -23,8 +23,8 @@ from dashboard import (
     leakage_model,
     leaks,
     memory,
-    numbers,
 )
+from dashboard.kit import numbers
 from dashboard.leakage import Result
 from jobs import contrastive, inprocess, live
 from jobs.datasets.importer import Imported
@@ -442,7 +442,7 @@ def test_curves_of_a_running_grid_grow(tmp_path: Path) -> None:
             app
         )
         assert "Pre-training of the backbones" in words(app)
-        rows = pd.read_csv(io.BytesIO(leakage_curves.csv(now.models)))
+        rows = pd.read_csv(io.BytesIO(leakage_curves.curves_csv(now.models)))
         assert rows.query("name == 'none/dirty' and epoch == 3")["temperature"].tolist() == [0.25]
 
 

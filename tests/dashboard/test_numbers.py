@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dashboard import numbers
+from dashboard.kit import numbers
 
 
 def test_mean_is_that_of_the_finite_values_with_students_interval() -> None:
@@ -34,7 +34,7 @@ def test_words_of_estimates() -> None:
 
 
 def test_importing_the_words_does_not_import_distributions() -> None:
-    code = "import sys, dashboard.numbers\nprint(any(m.startswith('scipy') for m in sys.modules))"
+    code = "import sys, dashboard.kit.numbers\nprint(any(m.startswith('scipy') for m in sys.modules))"
     root = Path(__file__).resolve().parents[2]
     found = subprocess.run(
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True, timeout=60

@@ -16,6 +16,7 @@ from sklearn.metrics import silhouette_samples
 from streamlit.testing.v1 import AppTest
 
 from dashboard import data, results, separability
+from dashboard.kit.table import csv
 from dashboard.memory import once
 from jobs import inprocess, measures
 from jobs.datasets.importer import Imported
@@ -204,7 +205,7 @@ def test_scores_are_those_of_scikit_learn(shown: Any) -> None:
     assert found.properties["inter_class_separation"] == pytest.approx(((1 - D[upper][~same]) ** 2).mean())
     assert found.probe.value == 1.0
     assert found.probe.low < 1.0
-    table = pd.read_csv(io.BytesIO(separability.csv(separability.table([found]))))
+    table = pd.read_csv(io.BytesIO(csv(separability.table([found]))))
     assert table.loc[0, "silhouette_cosine"] == pytest.approx(found.silhouette["cosine"].value)
     assert table.loc[0, "dimensions"] == 16
     later = separability.scores(dataset, space_of(shown, "handcrafted")[1])
@@ -423,9 +424,7 @@ def test_where_each_class_is_in_one_fold_there_is_no_accuracy(
         assert all("–<small>no class in two folds" in c for c in cells(app, encoder)[2:4])
         assert not any("hs-best" in c for c in cells(app, encoder)[2:4])
     assert "every class is in one fold alone" in words(app)
-    table = pd.read_csv(
-        io.BytesIO(separability.csv(separability.table([separability.scores(dataset, s) for s in specs])))
-    )
+    table = pd.read_csv(io.BytesIO(csv(separability.table([separability.scores(dataset, s) for s in specs]))))
     assert table["unseen"].tolist() == [32, 32]
     assert table["knn_accuracy"].isna().all()
 

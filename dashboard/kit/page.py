@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dashboard import state, ui
+from dashboard import state
+from dashboard.kit import jobs, layout
 from jobs.specs import EmbedAudio
 from jobs.workspace import Dataset, Space, Workspace
 
@@ -23,15 +24,15 @@ def choose(workspace: Workspace, view: state.View, names: Sequence[str]) -> Data
     with st.sidebar:
         dataset = workspace.dataset(str(st.selectbox("Dataset", names, key=view.key("dataset"))))
         if dataset.note:
-            st.caption(ui.plain(dataset.note))
+            st.caption(layout.plain(dataset.note))
     return dataset
 
 
 def wait_for_sounds(workspace: Workspace, view: state.View, dataset: Dataset) -> None:
     """Show how far the sounds of a dataset are that is being generated."""
-    st.write(f"The sounds of **{ui.plain(dataset.name)}** are being generated.")
+    st.write(f"The sounds of **{layout.plain(dataset.name)}** are being generated.")
     assert dataset.source is not None
-    ui.pending(workspace, [dataset.source], f"{view.page}-generate")
+    jobs.pending(workspace, [dataset.source], f"{view.page}-generate")
 
 
 def done_spaces(
@@ -66,10 +67,10 @@ def no_space(
     workspace: Workspace, view: state.View, dataset: Dataset, coming: Sequence[Space], then: str
 ) -> None:
     """Wait for the first space, of which `then` says what it is for; or offer to make one."""
-    name = ui.plain(dataset.name)
+    name = layout.plain(dataset.name)
     if coming:
         st.write(f"**{name}** is being embedded; its spaces are {then} here then.")
-        ui.pending(
+        jobs.pending(
             workspace,
             [s.spec for s in coming],
             f"{view.page}-embed",
@@ -82,7 +83,7 @@ def no_space(
 
 def offer(workspace: Workspace, dataset: Dataset, encoders: Sequence[str]) -> None:
     """Offer to embed a dataset, as a command and as a button."""
-    st.code(ui.command(workspace, "embed", dataset.name, *encoders), language="bash")
+    st.code(layout.command(workspace, "embed", dataset.name, *encoders), language="bash")
     if st.button(f"Embed with {' and '.join(encoders)}", type="primary"):
         for encoder in encoders:
             workspace.queue.submit(EmbedAudio(dataset=dataset.ref, encoder=encoder))

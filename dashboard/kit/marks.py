@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dashboard.figures.look import RULE
+from dashboard.kit.look import RULE
 
 #: What is chosen is marked in this.
 PICKED = {"light": "#22262c", "dark": "#f4f5f6"}

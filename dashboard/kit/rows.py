@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dashboard.figures.text import whole
+from dashboard.kit.text import whole
 
 
 def whiskers(
