@@ -12,7 +12,6 @@ from dashboard import grids as listed
 from dashboard import leakage
 from dashboard.data import workspace as shown_workspace
 from dashboard.kit import numbers
-from dashboard.kit.table import csv
 from dashboard.memory import once
 from jobs import contrastive, encoders
 from jobs.specs import CuratedTraining, EmbedAudio
@@ -144,19 +143,9 @@ def result(spec: CuratedTraining) -> Result:
     return once(("curated", spec.key), read)
 
 
-def accuracies_csv(found: Result) -> bytes:
+def accuracies_table(found: Result) -> pd.DataFrame:
     """Return the mean of each kind of target, then every training."""
     single = found.models.rename(columns={"accuracy": "mean"}).assign(n=found.meta["n_test"], over="clips")
     columns = ["targets", "seed", "mean", "low", "high", "n", "over"]
     frame = pd.concat([found.accuracies, single], ignore_index=True).reindex(columns=columns)
-    return csv(frame.assign(chance=found.meta["chance"]))
-
-
-def differences_csv(found: Result) -> bytes:
-    """Return the differences."""
-    return csv(found.differences)
-
-
-def pairs_csv(found: Result) -> bytes:
-    """Return every curated pair."""
-    return csv(found.pairs)
+    return frame.assign(chance=found.meta["chance"])

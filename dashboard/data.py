@@ -30,6 +30,9 @@ _NO_GROUPS = frozenset(
     ("clip_id", "path", "label", "labels", "family", "fold", "fold_name", "caption", "sha256")
 )
 
+#: The text encoder that is offered where there is no space of texts yet.
+USUAL_TEXT = "minilm"
+
 _root: Path | None = None
 
 
@@ -120,6 +123,11 @@ def _strings(frame: pd.DataFrame, column: str) -> np.ndarray:
 def class_of_each(c: Clips) -> np.ndarray:
     """Return the class of every clip, "" where it has none; (n,) str."""
     return memory.once(("clip-classes", c.key), lambda: measures.clip_classes(c.frame).astype(str))
+
+
+def class_names(c: Clips) -> list[str]:
+    """Return the classes that clips are of, sorted."""
+    return sorted(set(class_of_each(c).tolist()) - {""})
 
 
 def n_classes(c: Clips) -> int:

@@ -12,15 +12,12 @@ import pandas as pd
 from core import statistics
 from core.statistics import Correlation
 from dashboard import grids as listed
+from dashboard.data import USUAL_TEXT
 from dashboard.data import workspace as shown_workspace
-from dashboard.figures.predictors import Dots
-from dashboard.figures.zeroshot import Fitted
 from dashboard.kit import numbers
-from dashboard.kit.table import csv
+from dashboard.kit.correlation import Dots, Fitted, fit_line
 from dashboard.kit.text import whole
 from dashboard.memory import once
-from dashboard.zeroshot import USUAL_TEXT
-from dashboard.zeroshot_related import line
 from jobs import contrastive, encoders
 from jobs.captions import captions_fingerprint, captions_of
 from jobs.specs import EmbedAudio, EmbedText
@@ -251,11 +248,6 @@ def has_neighbourhoods(found: Result) -> bool:
     return len(found.tests) > 2
 
 
-def models_csv(found: Result) -> bytes:
-    """Return the table of models."""
-    return csv(found.models)
-
-
 # -- correlations -----------------------------------------------------------------------------------------
 
 
@@ -299,7 +291,7 @@ def related(found: Result, which: str, definition: str = "adjusted") -> Related:
     )
     enough = int(ok.sum()) >= 3
     r = statistics.pearson(x[ok], y[ok]) if enough else None
-    return Related(column, y_name, dots, r, line(x[ok], y[ok]) if enough else None, paper_r, paper_p)
+    return Related(column, y_name, dots, r, fit_line(x[ok], y[ok]) if enough else None, paper_r, paper_p)
 
 
 def logarithm(values: np.ndarray) -> np.ndarray:
@@ -309,10 +301,9 @@ def logarithm(values: np.ndarray) -> np.ndarray:
     return out
 
 
-def related_csv(shown: Related) -> bytes:
+def related_table(shown: Related) -> pd.DataFrame:
     """Return the dots of a correlation."""
-    frame = pd.DataFrame({"model": shown.dots.ids, shown.x: shown.dots.x, shown.y: shown.dots.y})
-    return csv(frame)
+    return pd.DataFrame({"model": shown.dots.ids, shown.x: shown.dots.x, shown.y: shown.dots.y})
 
 
 def count_of(found: Result, name: str) -> int:

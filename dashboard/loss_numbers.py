@@ -10,6 +10,7 @@ import pandas as pd
 
 from core.words import count
 from dashboard.data import workspace as shown_workspace
+from dashboard.kit.learning_figures import Curves
 from dashboard.kit.table import csv
 from dashboard.losses import AnyGrid, Grid, Result, grids, result, started_from
 from dashboard.memory import once
@@ -153,19 +154,8 @@ def beside(done: Sequence[Grid]) -> tuple[list[str], list[list[Accuracy | None]]
 # -- how the models learned -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Curves:
-    """Means over models of each setting.
-
-    Attributes
-    ----------
-    names : list of str, length R
-    values : ndarray, shape (R, 3, E)
-        Loss, training accuracy, test accuracy; NaN where no model has one.
-    """
-
-    names: list[str]
-    values: np.ndarray
+#: Numbers of the curves of a setting.
+CURVES = ("loss", "training_accuracy", "test_accuracy")
 
 
 @dataclass(frozen=True)
@@ -210,20 +200,7 @@ def _means(names: list[str], stacked: np.ndarray, recipe: np.ndarray) -> Curves:
         n = there.sum(axis=0)
         sums = np.where(there, mine, 0).sum(axis=0)
         values[i] = np.divide(sums, n, out=np.full(sums.shape, np.nan), where=n > 0)
-    return Curves(names, values)
-
-
-def curves_table(shown: Curves) -> bytes:
-    """Return curves as CSV: a row a setting and epoch."""
-    columns = ("loss", "training_accuracy", "test_accuracy")
-    parts = [
-        pd.DataFrame(
-            {"setting": name, "epoch": np.arange(1, shown.values.shape[2] + 1)}
-            | {c: shown.values[i, k] for k, c in enumerate(columns)}
-        )
-        for i, name in enumerate(shown.names)
-    ]
-    return csv(pd.concat(parts))
+    return Curves(names, values, CURVES)
 
 
 # -- the four properties ----------------------------------------------------------------------------------

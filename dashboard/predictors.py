@@ -20,9 +20,8 @@ from dashboard import agreement, leakage, retrieval, separability, zeroshot
 from dashboard import predictors_board as boards
 from dashboard import zeroshot_related as over_models
 from dashboard.data import workspace as shown_workspace
-from dashboard.figures.predictors import Dots
-from dashboard.figures.zeroshot import Fitted
 from dashboard.kit import numbers
+from dashboard.kit.correlation import Dots
 from dashboard.kit.table import csv
 from dashboard.kit.text import whole
 from dashboard.memory import once
@@ -291,12 +290,6 @@ def over_k(
 
     keys = tuple(sorted(d.spec.key for d in shown)), reference.name if reference else ""
     return once(("over-k", *keys, accuracy, log, tuple(v for _, v in pairs)), compute)
-
-
-def line(x: np.ndarray, y: np.ndarray) -> Fitted | None:
-    """Return the regression line over what has both numbers."""
-    ok = np.isfinite(x) & np.isfinite(y)
-    return over_models.line(x[ok], y[ok])
 
 
 def drawn(shown: Sequence[Dot], measure: str, accuracy: str, *, log: bool = False) -> Dots | None:

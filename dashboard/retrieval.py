@@ -650,17 +650,6 @@ def difference_said(value: float, measure: str) -> str:
     return f"{value:+,.{decimals(value, measure)}f}".replace("-", "−")
 
 
-def p_said(p: float) -> str:
-    """Say a p-value.
-
-    Examples
-    --------
-    >>> p_said(0.0312), p_said(0.00001), p_said(float("nan"))
-    ('0.031', '< 0.001', '–')
-    """
-    return "–" if not np.isfinite(p) else f"{p:.3f}" if p >= 0.001 else "< 0.001"
-
-
 def rounded(count: int | None) -> str | None:
     """Say a large number as tables of models do.
 

@@ -133,16 +133,6 @@ def missing(dataset: Dataset, embeddings: Sequence[EmbedAudio], n_classes: int) 
     return [s for s in wanted if not has(s)]
 
 
-def classes_of(c: Clips) -> list[str]:
-    """Return the classes that clips are of, sorted."""
-    return sorted(set(labels_of(c).tolist()) - {""})
-
-
-def labels_of(c: Clips) -> np.ndarray:
-    """Return the class of every clip, as `dashboard.data.class_of_each` does."""
-    return data.class_of_each(c)
-
-
 # -- all spaces -------------------------------------------------------------------------------------------
 
 
@@ -158,7 +148,7 @@ def _scores(embedding: EmbedAudio, specs: Measured, c: Clips) -> Scores:
     cache = workspace().cache
     n, dimensions = cache.open(embedding.key).array("embeddings").shape
     rows = rows_of(embedding, c)
-    labelled = int((labels_of(c)[rows[rows >= 0]] != "").sum())
+    labelled = int((data.class_of_each(c)[rows[rows >= 0]] != "").sum())
     found: dict[str, Any] = {}
     if has(specs.separability):
         artifact = cache.open(specs.separability.key)
@@ -239,7 +229,7 @@ def by_class(spec: Separability, c: Clips, metric: str = "cosine") -> ByClass:
         values = np.asarray(workspace().cache.open(spec.key).array(f"silhouette_{metric}"))
         rows = rows_of(spec.embedding, c)
         code = {name: i for i, name in enumerate(class_names(spec))}
-        labels = labels_of(c)
+        labels = data.class_of_each(c)
         codes = np.asarray([code.get(labels[r], -1) if r >= 0 else -1 for r in rows], np.int64)
         there = (codes >= 0) & np.isfinite(values)
         values, codes, ids = values[there], codes[there], c.ids[rows[there]]
@@ -331,7 +321,7 @@ def _members(spec: Separability, c: Clips) -> dict[str, np.ndarray]:
     def read() -> dict[str, np.ndarray]:
         rows = rows_of(spec.embedding, c)
         values = np.asarray(workspace().cache.open(spec.key).array("silhouette_cosine"))
-        labels = np.where((rows >= 0) & np.isfinite(values), labels_of(c)[rows], "")
+        labels = np.where((rows >= 0) & np.isfinite(values), data.class_of_each(c)[rows], "")
         return {name: np.flatnonzero(labels == name) for name in class_names(spec)}
 
     return once(("members", spec.key, c.key), read)

@@ -8,7 +8,7 @@ import numpy as np
 
 from core.splits import ClassSplit
 from dashboard.figures.splits import PARTS, UNUSED
-from dashboard.splits import Classes
+from dashboard.kit.classes import Classes
 
 
 def counts(parts: Sequence[str]) -> dict[str, int]:

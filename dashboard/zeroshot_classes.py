@@ -10,7 +10,7 @@ import pandas as pd
 from core import statistics
 from core.splits import class_similarity
 from core.statistics import Correlation
-from dashboard import separability
+from dashboard import data
 from dashboard.data import Clips
 from dashboard.data import workspace as shown_workspace
 from dashboard.kit.table import csv
@@ -139,7 +139,7 @@ def _silhouettes(embedding: EmbedAudio, c: Clips) -> dict[str, float]:
 
         rows = rows_of(embedding, c)
         X = np.asarray(shown_workspace().cache.open(embedding.key).array("embeddings"))
-        labels = np.where(rows >= 0, separability.labels_of(c)[rows], "").astype(str)
+        labels = np.where(rows >= 0, data.class_of_each(c)[rows], "").astype(str)
         # As training does: a clip of several classes says nothing of one.
         labels[of_several_classes(c.frame)[rows]] = ""
         ok = (labels != "") & np.isfinite(X).all(axis=1)

@@ -31,8 +31,7 @@ from dashboard.figures.separability import (
 )
 from dashboard.figures.spaces import spaces_figure
 from dashboard.figures.splits import Centroids, centroids_figure, class_similarity_figure
-from dashboard.figures.zeroshot import against_similarity_figure, boxes_figure
-from dashboard.figures.zeroshot_model import class_accuracy_figure, confusion_figure, learning_figure
+from dashboard.figures.zeroshot import against_similarity_figure, boxes_figure, learning_figure
 
 __all__ = [
     "AXES",
@@ -51,11 +50,9 @@ __all__ = [
     "boxes_figure",
     "by_class_figure",
     "centroids_figure",
-    "class_accuracy_figure",
     "class_similarity_figure",
     "classes_figure",
     "clusters_figure",
-    "confusion_figure",
     "distance_figure",
     "groups_figure",
     "layout_grid",

@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from dashboard.kit import palette
-from dashboard.kit.rows import rows
+from dashboard.kit.marks import rows
 from dashboard.kit.text import whole, wrapped
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from dashboard.kit import layout
+from dashboard.kit import layout, table
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
     from plotly.graph_objects import Figure
 
 
@@ -19,7 +21,8 @@ def show(
     *,
     key: str,
     file: str,
-    csv: Callable[[], bytes] | None = None,
+    csv: Callable[[], bytes | DataFrame] | None = None,
+    chooses: str | Sequence[str] = (),
     on_select: Callable[[], None] | None = None,
     caption: str = "",
     alt: str = "",
@@ -35,10 +38,13 @@ def show(
     file : str
         Name, without ending, of what is saved; it should carry dataset and space.
     csv : callable, optional
-        Returns the numbers of the figure as bytes, when asked for.
+        Returns the numbers of the figure, a table or its bytes, when asked for.
+    chooses : str or sequence of str
+        Keys of the session that a click on a point sets to the point's ``customdata``, the first of it for
+        one key. Where there is no mouse a click sets nothing, so that the page can be scrolled: offer the
+        same choice in words.
     on_select : callable, optional
-        Called when a point is clicked; `clicked(key)` then says which. Where there is no mouse nothing is
-        called, so that the page can be scrolled: offer the same choice in words.
+        Called when a point is clicked instead; `clicked(key)` then says which.
     caption : str
         Short words below the figure, Markdown.
     alt : str
@@ -54,6 +60,9 @@ def show(
     }
     with st.container(key=key, gap="small"):
         shown: dict[str, Any] = {"key": f"{key}-plot", "config": config, "alt": alt or None}
+        names = [chooses] if isinstance(chooses, str) else list(chooses)
+        if names:
+            on_select = partial(_choose, key, names)
         if on_select is not None:
             shown |= {"key": f"{key}-pick", "on_select": on_select, "selection_mode": "points"}
         st.plotly_chart(dressed(figure, layout.theme()), **shown)
@@ -61,16 +70,13 @@ def show(
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 st.caption(caption or " ", width="stretch")
                 if csv is not None:
-                    st.download_button(
-                        "CSV",
-                        data=csv,
-                        file_name=f"{name}.csv",
-                        mime="text/csv",
-                        icon=":material/download:",
-                        type="tertiary",
-                        on_click="ignore",
-                        key=f"{key}-csv",
-                    )
+                    table.button(f"{key}-csv", name, csv)
+
+
+def _choose(key: str, names: Sequence[str]) -> None:
+    for found in clicked(key):
+        values = found if isinstance(found, list) else [found]
+        st.session_state.update(zip(names, map(str, values), strict=False))
 
 
 def clicked(key: str) -> list[Any]:

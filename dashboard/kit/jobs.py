@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboard.kit import numbers
 from dashboard.kit.layout import command, plain
+from dashboard.state import View
 from jobs.queue import Job
 from jobs.specs import Spec, closure
 from jobs.workspace import Workspace
@@ -53,9 +54,17 @@ def standing(workspace: Workspace, spec: Spec) -> list[Job]:
 
 
 def pending(
-    workspace: Workspace, specs: Sequence[Spec], key: str, *, until: Callable[[], bool] = lambda: False
+    workspace: Workspace,
+    specs: Sequence[Spec],
+    key: str,
+    *,
+    until: Callable[[], bool] = lambda: False,
+    cancel: bool = False,
 ) -> None:
-    """Show what the missing results wait for, and draw the page anew when they are there, or `until` says."""
+    """Show what the missing results wait for, and draw the page anew when they are there, or `until` says.
+
+    With `cancel` the jobs of the results themselves can be cancelled here.
+    """
 
     @st.fragment(run_every=1.0, key=key)
     def watch() -> None:
@@ -76,6 +85,16 @@ def pending(
         shown = [job for job in active if job.state == "running"] or active[:1]
         for job in shown:
             job_bar(job)
+        mine = {spec.key for spec in specs} if cancel else set()
+        for job in (job for job in active if job.key in mine):
+            st.button(
+                "Cancel",
+                key=f"cancel-{key}-{job.key}",
+                icon=":material/stop_circle:",
+                type="tertiary",
+                on_click=workspace.queue.cancel,
+                args=(job.key,),
+            )
         if len(active) > len(shown):
             waiting = len(active) - len(shown)
             st.caption(f"{numbers.count(waiting, 'more job')} {'waits' if waiting == 1 else 'wait'}.")
@@ -124,8 +143,7 @@ def compute(
             st.write(said)
         kind: Literal["primary", "secondary"] = "primary" if primary else "secondary"
         if st.button(label, type=kind, icon=":material/calculate:", key=f"{key}-compute"):
-            for spec in fresh:
-                workspace.queue.submit(spec)
+            submit(workspace, fresh)
             st.rerun()
     if going:
         waiting = len(going)
@@ -135,3 +153,65 @@ def compute(
             f"{key}-pending",
             until=lambda: each and sum(not workspace.cache.contains(s.key) for s in going) < waiting,
         )
+
+
+def start(
+    workspace: Workspace,
+    view: View,
+    specs: Sequence[Spec],
+    label: Callable[[int], str],
+    key: str,
+    *,
+    name: str = "grid",
+) -> None:
+    """Draw the button that starts a training, or what has become of it: on its way, or computed.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    view : View
+    specs : sequence of Spec
+        What is trained, at least one; the first is shown afterwards.
+    label : callable
+        What the button says where so many of these are to be trained.
+    key : str
+        Of what is drawn: the button's is ``<key>-start``, that of a training that is there ``<key>-there``.
+    name : str
+        Of the control that chooses among trainings.
+    """
+    jobs = [workspace.queue.get(spec.key) for spec in specs]
+    there = [workspace.cache.contains(spec.key) for spec in specs]
+    todo = [
+        spec
+        for spec, job, done in zip(specs, jobs, there, strict=True)
+        if not done and not (job is not None and job.active)
+    ]
+    shown = view.key(name), specs[0].key[:12]
+    if all(there):
+        st.button("Show it: it is computed already", key=f"{key}-there", on_click=_show, args=shown)
+    elif not todo:
+        st.caption("It is on its way.")
+    else:
+        st.button(
+            label(len(todo)),
+            key=f"{key}-start",
+            type="primary",
+            icon=":material/model_training:",
+            on_click=_submit,
+            args=(workspace, todo, *shown),
+        )
+
+
+def _show(key: str, id: str) -> None:
+    st.session_state[key] = id
+
+
+def _submit(workspace: Workspace, todo: Sequence[Spec], key: str, id: str) -> None:
+    submit(workspace, todo)
+    _show(key, id)
+
+
+def submit(workspace: Workspace, specs: Sequence[Spec]) -> None:
+    """Ask for results."""
+    for spec in specs:
+        workspace.queue.submit(spec)

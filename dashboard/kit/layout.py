@@ -27,7 +27,12 @@ h1 { letter-spacing: -0.015em; }
 .hs-table th, .hs-table td { padding: 0.38rem 2.4rem 0.38rem 0; border: 0; white-space: nowrap;
   border-bottom: 1px solid rgb(128 128 128 / 22%); }
 [class*="st-key-done-"] { flex-wrap: nowrap; }
-.hs-scroll { overflow-x: auto; }
+/* Shadows at the edges behind which a table goes on; what scrolls along covers them where it ends. */
+.hs-scroll { overflow-x: auto; background:
+  linear-gradient(to right, var(--hs-page), transparent) 0 0 / 2rem 100% no-repeat local,
+  linear-gradient(to left, var(--hs-page), transparent) 100% 0 / 2rem 100% no-repeat local,
+  linear-gradient(to right, rgb(128 128 128 / 45%), transparent) 0 0 / 0.7rem 100% no-repeat scroll,
+  linear-gradient(to left, rgb(128 128 128 / 45%), transparent) 100% 0 / 0.7rem 100% no-repeat scroll; }
 .hs-scores { border-collapse: separate; border-spacing: 0; font-size: 0.88rem;
   font-variant-numeric: tabular-nums; width: 100%; }
 .hs-scores th, .hs-scores td { padding: 0.42rem 0 0.42rem 0.7rem; border: 0; white-space: nowrap;
@@ -155,3 +160,19 @@ def go(page: str, query: Mapping[str, str | Sequence[str]]) -> None:
     target = next(p for p in pages.pages() if p.url_path == page)
     st.session_state["arrived"] = page
     st.switch_page(target, query_params=query)
+
+
+def wide(key: str, columns: int, *, beside: int = 110, column: int = 20) -> None:
+    """Keep the columns of the chart of a key as wide as their numbers; a narrow window scrolls it sideways.
+
+    Parameters
+    ----------
+    key : str
+    columns : int
+    beside, column : int
+        Pixels of the names beside the columns, and of a column.
+    """
+    style = f""".st-key-{key} [data-testid="stElementContainer"]:has(.stPlotlyChart) {{ overflow-x: auto; }}
+.st-key-{key} :is(.stPlotlyChart, [data-testid="stFullScreenFrame"]) {{
+  min-width: {beside + column * columns}px; }}"""
+    st.html(f"<style>{style}</style>")

@@ -2,20 +2,99 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import state
-from dashboard.kit import jobs, layout
+from dashboard.kit import jobs, layout, numbers
+from dashboard.kit.layout import plain
 from jobs.specs import EmbedAudio
 from jobs.workspace import Dataset, Space, Workspace
 
 
-def none_there(title: str, to_do: str = "look at") -> None:
+def run(
+    workspace: Workspace,
+    name: str,
+    title: str,
+    draw: Callable[[Workspace, state.View, Dataset], DeltaGenerator | None],
+    to_do: str = "look at",
+    *,
+    wait: bool = True,
+) -> None:
+    """Draw a page about a dataset: the choice of the dataset, then the rest by `draw`, then the link.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    name : str
+        Of the page in links.
+    title : str
+    draw : callable
+        Draws the page of a dataset; returns the place for notes about the link, or None for no notes.
+    to_do : str
+        What datasets are here for, as in "train on".
+    wait : bool
+        Whether nothing is drawn before the sounds of the dataset are there.
+    """
+    datasets = workspace.datasets()
+    if not datasets:
+        without_datasets(title, to_do)
+        return
+    view = state.View(name, st.session_state, st.query_params)
+    dataset = choose(workspace, view, [d.name for d in datasets])
+    notes = None
+    if wait and not dataset.ready:
+        st.title(title)
+        wait_for_sounds(workspace, view, dataset)
+    else:
+        notes = draw(workspace, view, dataset)
+    view.write()
+    if notes is not None:
+        with notes:
+            layout.notes(view.notes)
+
+
+def without_datasets(title: str, to_do: str = "look at") -> None:
     """Draw the page of a workspace without a dataset."""
     st.title(title)
     st.info(f"There is no dataset to {to_do} yet. The home page says how to add one.", icon=":material/info:")
+
+
+def head(title: str, dataset: Dataset) -> DeltaGenerator:
+    """Draw the title of a page about a dataset; return the place below it, for notes about the link."""
+    st.title(f"{title} · {dataset.name}")
+    return st.container()
+
+
+def words(dataset: Dataset, *parts: str) -> None:
+    """Draw what the page is about in a few words, and whether the sounds are made by formulas."""
+    st.caption(" · ".join([*parts, *["synthetic"] * bool(dataset.note)]))
+
+
+def note(meta: Mapping[str, Any]) -> None:
+    """Show the note of a result, where it has one."""
+    if said := str(meta.get("note") or ""):
+        st.info(plain(said), icon=":material/info:")
+
+
+def failures(reasons: Sequence[str], n: int) -> None:
+    """Say why n of the models of a training failed."""
+    if n:
+        title = f"{numbers.count(n, 'model')} failed, the others are shown"
+        with st.expander(title, icon=":material/error:"):
+            for why in dict.fromkeys(reasons):
+                st.markdown(f"- {plain(why)}")
+
+
+def nothing_trained() -> None:
+    """Say that all models of a training failed."""
+    st.warning(
+        "No model could be trained, so there is nothing to compare. A lower learning rate may help.",
+        icon=":material/warning:",
+    )
 
 
 def choose(workspace: Workspace, view: state.View, names: Sequence[str]) -> Dataset:
@@ -24,13 +103,13 @@ def choose(workspace: Workspace, view: state.View, names: Sequence[str]) -> Data
     with st.sidebar:
         dataset = workspace.dataset(str(st.selectbox("Dataset", names, key=view.key("dataset"))))
         if dataset.note:
-            st.caption(layout.plain(dataset.note))
+            st.caption(plain(dataset.note))
     return dataset
 
 
 def wait_for_sounds(workspace: Workspace, view: state.View, dataset: Dataset) -> None:
     """Show how far the sounds of a dataset are that is being generated."""
-    st.write(f"The sounds of **{layout.plain(dataset.name)}** are being generated.")
+    st.write(f"The sounds of **{plain(dataset.name)}** are being generated.")
     assert dataset.source is not None
     jobs.pending(workspace, [dataset.source], f"{view.page}-generate")
 
@@ -67,7 +146,7 @@ def no_space(
     workspace: Workspace, view: state.View, dataset: Dataset, coming: Sequence[Space], then: str
 ) -> None:
     """Wait for the first space, of which `then` says what it is for; or offer to make one."""
-    name = layout.plain(dataset.name)
+    name = plain(dataset.name)
     if coming:
         st.write(f"**{name}** is being embedded; its spaces are {then} here then.")
         jobs.pending(

@@ -17,7 +17,22 @@ def show(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Show a quiet table of texts."""
     top = "".join(f'<th scope="col">{html.escape(h)}</th>' for h in head)
     body = "".join("<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in row) + "</tr>" for row in rows)
-    st.html(f'<div class="hs-scroll"><table class="hs-table"><tr>{top}</tr>{body}</table></div>')
+    _draw(f'<table class="hs-table"><tr>{top}</tr>{body}</table>')
+
+
+def show_html(head: Sequence[str], rows: Sequence[Sequence[str]], *, wrap: bool = False) -> None:
+    """Show a table as `show` does, closer, of cells that are HTML already and may break into lines."""
+    style = "padding-right:1.3rem" + ";white-space:normal;vertical-align:top" * wrap
+    top = "".join(f'<th scope="col" style="{style}">{h}</th>' for h in head)
+    body = "".join("<tr>" + "".join(f'<td style="{style}">{c}</td>' for c in row) + "</tr>" for row in rows)
+    _draw(f'<table class="hs-table"><tr>{top}</tr>{body}</table>')
+
+
+def _draw(table: str, label: str = "") -> None:
+    """Draw a table that is scrolled sideways where it is wide, of its HTML."""
+    region = f' tabindex="0" role="region" aria-label="{html.escape(label)}"' if label else ""
+    page = palette.BACKGROUND[layout.theme()]
+    st.html(f'<div class="hs-scroll"{region} style="--hs-page: {page}">{table}</div>')
 
 
 @dataclass(frozen=True)
@@ -69,12 +84,11 @@ def scores(
             small = f"<small>{html.escape(cell.small)}</small>" if cell.small else ""
             cells.append(f"<td{_class(how, cell.kind)}>{html.escape(cell.text)}{small}</td>")
         body.append(f"<tr{_class('hs-here' if i == here else '')}>{''.join(cells)}</tr>")
-    page = palette.BACKGROUND[layout.theme()]
-    st.html(
-        f'<div class="hs-scroll" tabindex="0" role="region" aria-label="{html.escape(label)}">'
-        f'<table{_class("hs-scores", kind)} style="--hs-page: {page}">'
+    _draw(
+        f"<table{_class('hs-scores', kind)}>"
         + (f'<tr class="hs-groups">{above}</tr>' if groups else "")
-        + f"<tr>{top}</tr>{''.join(body)}</table></div>"
+        + f"<tr>{top}</tr>{''.join(body)}</table>",
+        label,
     )
 
 
@@ -107,7 +121,7 @@ def csv(frame: pd.DataFrame) -> bytes:
 def download(
     key: str,
     file: str,
-    make: Callable[[], bytes | pd.DataFrame],
+    make: Callable[[], bytes | str | pd.DataFrame],
     caption: str | None = None,
     *,
     label: str = "CSV",
@@ -139,16 +153,16 @@ def download(
 def button(
     key: str,
     file: str,
-    make: Callable[[], bytes | pd.DataFrame],
+    make: Callable[[], bytes | str | pd.DataFrame],
     *,
     label: str = "CSV",
     quiet: bool = True,
 ) -> None:
     """Draw the button of `download` where the page stands."""
 
-    def content() -> bytes:
+    def content() -> bytes | str:
         made = make()
-        return made if isinstance(made, bytes) else csv(made)
+        return csv(made) if isinstance(made, pd.DataFrame) else made
 
     st.download_button(
         label,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-from functools import partial
 
 import streamlit as st
 
@@ -16,7 +15,6 @@ from dashboard.kit.layout import plain
 from dashboard.leakage import Result
 from jobs.workspace import Dataset
 
-_FIGURE = "leakage-leaks"
 _MOST = 6
 _MODES = {"words": "any word of a class’s name, stop words aside", "names": "the whole name of a class"}
 
@@ -43,10 +41,10 @@ def show(view: state.View, dataset: Dataset, c: Clips, found: Result, label: str
                 chosen=name,
                 theme=layout.theme(),
             ),
-            key=_FIGURE,
+            key="leakage-leaks",
             file=f"leaks-{file}",
-            csv=partial(leakage_captions.leaks_csv, found),
-            on_select=_clicked,
+            csv=lambda: found.leaks,
+            chooses="leakage.class",
             caption="click a class for examples",
             alt=f"Captions that name each of {len(shown.names)} test classes",
         )
@@ -111,8 +109,3 @@ def _labels(found: Result) -> None:
             ["class", "names the test class", "by"],
             rows[["label", "test_class", "matched"]].astype(str).to_numpy().tolist(),
         )
-
-
-def _clicked() -> None:
-    for found in chart.clicked(_FIGURE):
-        st.session_state["leakage.class"] = str(found)

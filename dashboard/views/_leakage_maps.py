@@ -8,13 +8,13 @@ from dashboard import leakage_maps, state
 from dashboard.components import clips as clip_list
 from dashboard.data import Clips
 from dashboard.figures import leakage as figures
-from dashboard.kit import chart, layout, numbers
+from dashboard.kit import chart, form, layout, numbers
 from dashboard.kit.layout import plain
 from dashboard.leakage import Result
 from dashboard.memory import once
 from jobs.workspace import Dataset
 
-_MAPS, _LIST = "leakage-maps", "leakage-heard"
+_MAPS = "leakage-maps"
 _STYLE = f"""
 <style>
 /* Names that only a wide map has room for, after its points and the names for any. */
@@ -33,20 +33,8 @@ def show(
     tested = set(found.clips["clip_id"].astype(str))
     clip = view.text("clip", check=lambda given: given in tested)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.segmented_control(
-            "Sounds in the first rows",
-            list(leakage_maps.LAYERS),
-            format_func=leakage_maps.LAYERS.__getitem__,
-            key=view.key("layer"),
-            required=True,
-        )
-        st.selectbox(
-            "Class",
-            ["", *found.tests],
-            format_func=lambda name: name or "all classes",
-            key=view.key("class"),
-            width=300,
-        )
+        form.pick(view, "layer", "Sounds in the first rows", leakage_maps.LAYERS)
+        form.listed("Class", {"": "all classes"} | {n: n for n in found.tests}, view.key("class"), width=300)
     theme = layout.theme()
     st.html(_STYLE)
 
@@ -96,7 +84,7 @@ def _heard(dataset: Dataset, c: Clips, found: Result, picked: str, label: str, c
     clip_list.show(
         c,
         ids,
-        key=_LIST,
+        key="leakage-heard",
         dataset=dataset.name,
         label=f"{what}, those that {picked} mistakes most first",
         numbers={
@@ -105,7 +93,7 @@ def _heard(dataset: Dataset, c: Clips, found: Result, picked: str, label: str, c
             "own class": [numbers.signed(v) for v in shown["own_score"].tolist()],
         },
         chosen=clip,
-        on_chosen=_chosen,
+        chooses="leakage.clip",
     )
 
 
@@ -113,9 +101,3 @@ def _clicked() -> None:
     for kind, name, label in chart.clicked(_MAPS):
         st.session_state["leakage.class"] = str(label)
         st.session_state["leakage.clip"] = str(name) if kind == "clip" else ""
-
-
-def _chosen() -> None:
-    value = st.session_state[_LIST].get("chosen")
-    if isinstance(value, str):
-        st.session_state["leakage.clip"] = value

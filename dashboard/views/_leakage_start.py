@@ -7,9 +7,9 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import leakage, separability, state
+from dashboard import data, leakage, state
 from dashboard.data import Clips
-from dashboard.kit import numbers
+from dashboard.kit import form, jobs, numbers
 from dashboard.kit.layout import plain
 from jobs import contrastive
 from jobs.specs import SpecError
@@ -30,7 +30,7 @@ _FEWEST = 4
 
 def show(workspace: Workspace, view: state.View, dataset: Dataset, c: Clips, *, first: bool) -> None:
     """Draw the controls; `first` is True where nothing has been started yet."""
-    classes = separability.classes_of(c)
+    classes = data.class_names(c)
     captions = leakage.captions(dataset)
     if not captions.n or len(classes) < _FEWEST:
         lacking = "no caption" if not captions.n else numbers.count(len(classes), "class")
@@ -59,38 +59,22 @@ def show(workspace: Workspace, view: state.View, dataset: Dataset, c: Clips, *, 
             st.warning(plain(str(error)), icon=":material/rule:")
             return
         st.caption(f"{plain(spec.title)}. Trained with {plain(leakage.recipe(spec))}.")
-        view.number("seeds", 1, _MOST_SEEDS, 1)
-        seeds = int(
-            st.number_input(
-                "How many seeds",
-                1,
-                _MOST_SEEDS,
-                key=view.key("seeds"),
-                help="Also trains with the following seeds; the page then shows means and ranges.",
-            )
+        seeds = form.whole(
+            view,
+            "seeds",
+            "How many seeds",
+            1,
+            _MOST_SEEDS,
+            1,
+            help="Also trains with the following seeds; the page then shows means and ranges.",
         )
-        specs = [replace(spec, seed=spec.seed + i) for i in range(seeds)]
-        jobs = [workspace.queue.get(each.key) for each in specs]
-        todo = [
-            each
-            for each, job in zip(specs, jobs, strict=True)
-            if not workspace.cache.contains(each.key) and not (job is not None and job.active)
-        ]
-        if all(workspace.cache.contains(each.key) for each in specs):
-            st.button(
-                "Show it: it is computed already", key="leakage-there", on_click=_choose, args=(view, spec)
-            )
-        elif not todo:
-            st.caption("It is on its way.")
-        else:
-            st.button(
-                f"Train {numbers.count(len(spec.names) * len(todo), 'model')}",
-                key="leakage-start",
-                type="primary",
-                icon=":material/model_training:",
-                on_click=_start,
-                args=(workspace, view, spec, todo),
-            )
+        jobs.start(
+            workspace,
+            view,
+            [replace(spec, seed=spec.seed + i) for i in range(seeds)],
+            lambda n: f"Train {numbers.count(len(spec.names) * n, 'model')}",
+            "leakage",
+        )
 
 
 def _asked(view: state.View, dataset: Dataset, classes: list[str], encoders: list[str]) -> ContrastiveGrid:
@@ -200,15 +184,3 @@ def _settings(view: state.View, recipe: str) -> dict[str, Any]:
             )
         )
     return found
-
-
-def _choose(view: state.View, spec: ContrastiveGrid) -> None:
-    view.set("grid", spec.key[:12])
-
-
-def _start(
-    workspace: Workspace, view: state.View, spec: ContrastiveGrid, todo: list[ContrastiveGrid]
-) -> None:
-    for each in todo:
-        workspace.queue.submit(each)
-    _choose(view, spec)

@@ -9,8 +9,8 @@ import numpy as np
 import streamlit as st
 
 from dashboard import leakage, state
-from dashboard.figures import predictors as figures
-from dashboard.kit import chart, layout, numbers, table
+from dashboard.kit import chart, form, layout, numbers, table
+from dashboard.kit.correlation import correlation_figure
 from dashboard.kit.layout import plain
 from dashboard.kit.table import Cell
 from dashboard.leakage import PAPER, Related, Result
@@ -68,27 +68,17 @@ def show(view: state.View, found: Result, picked: str, file: str) -> str:
     st.markdown(f"**Silhouette of the sounds** · Table 2 · n = {over}")
     _silhouettes(found)
     st.markdown(f"**Topological similarity of class means** · Table 3 · n = {len(found.tests):,} class means")
-    definition = view.choice("s", list(leakage.DEFINITIONS), "adjusted", called="definition")
-    st.segmented_control(
+    definition = form.switch(
+        view,
+        "s",
         "Definition",
-        list(leakage.DEFINITIONS),
-        format_func=lambda d: leakage.DEFINITIONS[d][0],
-        key=view.key("s"),
-        required=True,
+        {name: words for name, (words, _) in leakage.DEFINITIONS.items()},
+        "adjusted",
+        called="definition",
         label_visibility="collapsed",
     )
     _similarity(found, definition)
-    with st.container(horizontal=True, horizontal_alignment="right"):
-        st.download_button(
-            "CSV",
-            data=partial(leakage.models_csv, found),
-            file_name=f"leakage-models-{file}.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            type="tertiary",
-            on_click="ignore",
-            key="leakage-tables-csv",
-        )
+    table.download("leakage-tables-csv", f"leakage-models-{file}", lambda: found.models)
     return definition
 
 
@@ -296,7 +286,7 @@ def _correlation(
     lost = [name for name in none_right if name not in shown.dots.ids]
     key = f"leakage-{which}"
     chart.show(
-        figures.correlation_figure(
+        correlation_figure(
             shown.dots,
             x_title=titles[0],
             y_title=titles[1],
@@ -307,8 +297,8 @@ def _correlation(
         ),
         key=key,
         file=f"{which}-and-accuracy-{file}",
-        csv=partial(leakage.related_csv, shown),
-        on_select=partial(_picked, key),
+        csv=partial(leakage.related_table, shown),
+        chooses="leakage.model",
         alt=f"{titles[1]} against {titles[0].replace('<br>', ' ')}",
     )
     if lost:
@@ -330,12 +320,11 @@ def _said_correlation(shown: Related, of: str, *, beside: bool = True) -> None:
         why = "all models have the same number" if c is not None else "there are fewer than three models"
         st.caption(f"There is no correlation{f' ({of})' if of else ''}: {why}.{paper}")
         return
-    p = "< 0.001" if c.p < 0.001 else f"{c.p:.3f}"
     layout.facts(
         [
             (f"Pearson r{f', {of}' if of else ''}", numbers.signed(c.r)),
-            ("95% interval", f"{numbers.signed(c.low)} to {numbers.signed(c.high)}"),
-            ("p", p),
+            ("95% interval", numbers.ends(c)),
+            ("p", numbers.p_value(c.p)),
             *([("paper: r", f"+{shown.paper_r}"), ("paper: p", shown.paper_p)] if beside else []),
         ]
     )
@@ -343,8 +332,3 @@ def _said_correlation(shown: Related, of: str, *, beside: bool = True) -> None:
 
 def _equals(p: str) -> str:
     return p if p.startswith("<") else f"= {p}"
-
-
-def _picked(key: str) -> None:
-    for found in chart.clicked(key):
-        st.session_state["leakage.model"] = str(found)

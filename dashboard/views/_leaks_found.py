@@ -11,7 +11,7 @@ import streamlit as st
 from dashboard import data, leaks, state
 from dashboard.components import clips as clip_list
 from dashboard.figures.leaks import leaks_figure
-from dashboard.kit import chart, layout, numbers, table
+from dashboard.kit import chart, form, layout, numbers, table
 from dashboard.kit.table import csv
 from dashboard.leaks import Found, Search, Texts
 from jobs.workspace import Workspace
@@ -102,11 +102,10 @@ def examples(
     if not there:
         return
     st.html(_CSS)
-    st.selectbox(
+    form.listed(
         "Class",
-        ["", *there],
-        format_func=lambda v: v or "every class",
-        key=view.key("class"),
+        {"": "every class"} | {name: name for name in there},
+        view.key("class"),
         on_change=lambda: view.set("page", 1),
         help="A click on a bar does the same.",
     )

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import streamlit as st
 
 from dashboard import leaks, state
-from dashboard.kit import numbers
+from dashboard.kit import form, numbers
+from dashboard.kit.form import pick
 from dashboard.kit.layout import plain
 from dashboard.leaks import Texts
-from dashboard.views._neighbourhoods_parts import pick
 from jobs.text_files import TextFileError
 from jobs.workspace import Workspace
 
@@ -60,20 +60,14 @@ def _dataset(
     workspace: Workspace, view: state.View, side: Side, names: Sequence[str], first: str
 ) -> Texts | None:
     name = f"{side.prefix}dataset"
-    view.choice(name, names, first or names[0])
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         pick(view, f"{side.prefix}from", "From", _FROM)
-        dataset = workspace.dataset(str(st.selectbox("Dataset", names, key=view.key(name), width=170)))
+        dataset = workspace.dataset(form.select(view, name, "Dataset", names, first or names[0], width=170))
         kinds = leaks.there(dataset)
         of = view.choice(f"{side.prefix}of", kinds, kinds[0] if side is SEARCHED else "labels")
         if len(kinds) > 1:
-            st.selectbox(
-                "What of it",
-                kinds,
-                format_func=leaks.OF.__getitem__,
-                key=view.key(f"{side.prefix}of"),
-                width=170,
-            )
+            words = {kind: leaks.OF[kind] for kind in kinds}
+            form.listed("What of it", words, view.key(f"{side.prefix}of"), width=170)
     return leaks.of_dataset(dataset, of)
 
 

@@ -10,14 +10,14 @@ import streamlit as st
 
 from dashboard import data, listen, media, state
 from dashboard.components import results as lists
-from dashboard.kit import layout
+from dashboard.kit import form, layout
+from dashboard.kit.form import pick
 from dashboard.kit.layout import plain
 from dashboard.listen import NotRanked, Offered, Ranked
 from dashboard.results import has
 from dashboard.views import _listen_blind_queries as queries
 from dashboard.views import _listen_compare as compare
 from dashboard.views import _listen_reading as reading
-from dashboard.views._neighbourhoods_parts import pick
 from jobs.ratings import (
     MOST_COLUMNS,
     MOST_SYSTEMS,
@@ -76,32 +76,27 @@ def prepare(workspace: Workspace, view: state.View, dataset: Dataset, systems: d
         "own."
     )
     usual = [i for i in systems if "~" not in i and i != listen.CONTROL]
-    view.many("among", list(systems), usual[:MOST_COLUMNS], most=MOST_SYSTEMS)
     if len([i for i in systems if "~" not in i]) == 1:
         st.info(
             f"{plain(dataset.name)} has one space; embed it with a second model, or compare ways "
             "to search the one there is.",
             icon=":material/info:",
         )
-    picked = st.multiselect(
+    picked = form.several(
+        view,
+        "among",
         "Systems",
-        list(systems),
-        format_func=lambda i: systems[i].name if i in systems else i,
-        key=view.key("among"),
-        max_selections=MOST_SYSTEMS,
+        {i: o.name for i, o in systems.items()},
+        usual[:MOST_COLUMNS],
+        most=MOST_SYSTEMS,
         help="Where there are more than columns, every set of them has its turn.",
     )
     pool = [i for i in picked if i in systems]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         most = min(MOST_COLUMNS, len(pool))
-        view.number("columns", 2, MOST_COLUMNS, max(2, most))
-        columns = st.number_input("Columns", 2, MOST_COLUMNS, key=view.key("columns"), width=110)
-        view.choice("length", list(LENGTHS), "10")
-        pick(view, "length", "Results in each", LENGTHS)
-        seed = view.number("seed", 0, 10**6, 0)
-        seed = st.number_input(
-            "Seed", 0, 10**6, key=view.key("seed"), width=130, help="Another seed is another test."
-        )
+        columns = form.whole(view, "columns", "Columns", 2, MOST_COLUMNS, max(2, most), width=110)
+        length = form.switch(view, "length", "Results in each", LENGTHS, "10")
+        seed = form.whole(view, "seed", "Seed", 0, 10**6, 0, width=130, help="Another seed is another test.")
     chosen = [systems[i] for i in pool]
     kind = queries.kind(view)
     extra = _control(view, systems, chosen, kind)
@@ -111,7 +106,7 @@ def prepare(workspace: Workspace, view: state.View, dataset: Dataset, systems: d
     )
     layout.notes(view.notes)
     layout.reading(reading.BLIND)
-    problem = _problem(pool, int(columns)) or asked.problem
+    problem = _problem(pool, columns) or asked.problem
     if problem:
         st.info(plain(problem), icon=":material/info:")
     if st.button("Begin", type="primary", icon=":material/headphones:", disabled=bool(problem)):
@@ -120,7 +115,7 @@ def prepare(workspace: Workspace, view: state.View, dataset: Dataset, systems: d
             return
         found = asked.queries
         if kind == "clip":
-            found = queries.draw(data.clips(dataset), [*chosen, *extra], asked.of, int(seed))
+            found = queries.draw(data.clips(dataset), [*chosen, *extra], asked.of, seed)
         if not found:
             st.error("No clip of these classes is in all of these spaces; choose other systems or classes.")
             return
@@ -132,9 +127,9 @@ def prepare(workspace: Workspace, view: state.View, dataset: Dataset, systems: d
                 "fingerprint": dataset.fingerprint,
                 "systems": [asdict(o.system) for o in chosen],
                 "control": asdict(extra[0].system) if extra else None,
-                "columns": min(int(columns), len(chosen)),
-                "length": int(st.session_state[view.key("length")]),
-                "seed": int(seed),
+                "columns": min(columns, len(chosen)),
+                "length": int(length),
+                "seed": seed,
                 "queries": [queries.plain(q) for q in found],
             },
         )

@@ -10,11 +10,10 @@ from typing import Any
 import streamlit as st
 
 from dashboard import data, listen, state
-from dashboard.kit import layout, numbers
+from dashboard.kit import form, layout, numbers
 from dashboard.listen import NotRanked, Offered
 from dashboard.results import has
 from dashboard.views import _listen_compare as compare
-from dashboard.views._neighbourhoods_parts import pick
 from jobs import uploads
 from jobs.ratings import Query
 from jobs.specs import QUERY_CHARACTERS, QUERY_SECONDS, EmbedQuery
@@ -41,9 +40,7 @@ class Asked:
 
 def kind(view: state.View) -> str:
     """Draw the choice of what kind of thing is searched with."""
-    chosen = view.choice("with", list(KINDS), "clip")
-    pick(view, "with", "Search with", KINDS)
-    return chosen
+    return form.switch(view, "with", "Search with", KINDS)
 
 
 def choose(
@@ -54,12 +51,11 @@ def choose(
     if kind == "clip":
         return _clips(view, c)
     classes = listen.classes(c)
-    label = view.choice("wanted", ["", *classes], "")
-    st.selectbox(
+    label = form.select(
+        view,
+        "wanted",
         "Class asked for",
-        ["", *classes],
-        format_func=lambda v: v or "none",
-        key=view.key("wanted"),
+        {"": "none"} | {name: name for name in classes},
         width=210,
         help="Listeners are told it, and results that carry it are marked once they have answered.",
     )
@@ -119,10 +115,9 @@ def kept(values: Sequence[str]) -> Query:
 
 def _clips(view: state.View, c: data.Clips) -> Asked:
     classes = [name for name, rows in listen.classes(c).items() if len(rows) > 1]
-    view.choice("of", [ANYTHING, *classes], ANYTHING)
-    of = st.selectbox("Queries from", [ANYTHING, *classes], key=view.key("of"), width=210)
+    of = form.select(view, "of", "Queries from", [ANYTHING, *classes], width=210)
     why = "No class has two clips, so there is nothing to be found; add more sounds to the dataset."
-    return Asked([], "" if of == ANYTHING else str(of), "" if classes else why)
+    return Asked([], "" if of == ANYTHING else of, "" if classes else why)
 
 
 # -- what is brought along --------------------------------------------------------------------------------

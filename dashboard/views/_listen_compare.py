@@ -10,14 +10,14 @@ import streamlit as st
 
 from dashboard import data, listen, state
 from dashboard.components import results as lists
-from dashboard.kit import jobs, layout, numbers
+from dashboard.kit import jobs, layout, numbers, table
+from dashboard.kit.form import pick
 from dashboard.kit.layout import plain
 from dashboard.listen import Judged, NotRanked, Offered, Ranked, TooLarge
 from dashboard.results import has
 from dashboard.views import _listen_query as queries
 from dashboard.views import _listen_reading as reading
 from dashboard.views._listen_query import Query
-from dashboard.views._neighbourhoods_parts import pick
 from jobs import uploads
 from jobs.ratings import MOST_COLUMNS
 from jobs.specs import Spec
@@ -178,21 +178,16 @@ def _lists(
         last = min(first + listen.PAGE, longest)
         st.caption(_facts(c, judged, query, first, last, longest), width="stretch")
         pick(view, "loudness", "Loudness", LOUDNESS)
-        st.download_button(
-            "CSV",
-            data=lambda: listen.lists_csv(
+        table.button(
+            "listen-csv",
+            f"results-{dataset.name}",
+            lambda: listen.lists_csv(
                 c,
                 [o for o, r, _ in found if r],
                 [r for _, r, _ in found if r],
                 [j for (_, r, _), j in zip(found, judged, strict=True) if r],
                 said,
             ),
-            file_name=f"results-{dataset.name}.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            type="tertiary",
-            on_click="ignore",
-            key="listen-csv",
         )
     lists.show(
         [

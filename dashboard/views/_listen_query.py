@@ -11,10 +11,10 @@ import streamlit as st
 
 from dashboard import data, listen, media, state
 from dashboard.components import results as lists
-from dashboard.kit import layout
+from dashboard.kit import form, layout
+from dashboard.kit.form import pick
 from dashboard.kit.layout import plain
 from dashboard.listen import Offered
-from dashboard.views._neighbourhoods_parts import pick
 from jobs import uploads
 from jobs.specs import QUERY_CHARACTERS, QUERY_SECONDS
 from jobs.workspace import Dataset, Workspace
@@ -113,17 +113,14 @@ def _anew() -> None:
 
 def _label(view: state.View, c: data.Clips) -> str:
     """Draw the control of the class that is asked for with a query from outside."""
-    classes = listen.classes(c)
-    label = view.choice("class", ["", *classes], "")
-    st.selectbox(
+    return form.select(
+        view,
+        "class",
         "Class asked for",
-        ["", *classes],
-        format_func=lambda v: v or "none",
-        key=view.key("class"),
+        {"": "none"} | {name: name for name in listen.classes(c)},
         width=210,
         help="Results that carry it are marked, and each list gets its AP@15.",
     )
-    return label
 
 
 def _upload(workspace: Workspace, view: state.View, c: data.Clips, _: Sequence[Offered]) -> Query | None:

@@ -10,7 +10,7 @@ import streamlit as st
 from core.listener_agreement import RankAgreement
 from core.statistics import Interval
 from dashboard import figures, preferences, state
-from dashboard.kit import chart, jobs, layout, numbers, table
+from dashboard.kit import chart, form, jobs, layout, numbers, table
 from dashboard.kit.layout import plain
 from dashboard.preferences import Objective, Preferences
 from dashboard.views import _listen_reading as reading
@@ -30,21 +30,19 @@ def render(workspace: Workspace, view: state.View, dataset: Dataset) -> None:
             _nothing(dataset)
             return
         with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-            by = st.selectbox(
-                "Answers of", ["", *who], format_func=lambda v: v or EVERYBODY, key=view.key("by"), width=260
+            by = form.listed(
+                "Answers of", {"": EVERYBODY} | {name: name for name in who}, view.key("by"), width=260
             )
-            st.download_button(
-                "CSV of all answers",
-                data=lambda: open_ratings(workspace.root).export_csv(
+            table.button(
+                "listen-ratings-csv",
+                f"ratings-{dataset.name}",
+                lambda: open_ratings(workspace.root).export_csv(
                     fingerprint=dataset.fingerprint, listener=by or None
                 ),
-                file_name=f"ratings-{dataset.name}.csv",
-                mime="text/csv",
-                icon=":material/download:",
-                on_click="ignore",
-                key="listen-ratings-csv",
+                label="CSV of all answers",
+                quiet=False,
             )
-        found = preferences.counted(workspace.root, dataset, by or "")
+        found = preferences.counted(workspace.root, dataset, by)
     except RatingsError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return

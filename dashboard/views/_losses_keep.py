@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import streamlit as st
 
 from core.words import count
 from dashboard import listen, losses, state
-from dashboard.kit import jobs, layout
+from dashboard.kit import form, jobs, layout
 from dashboard.kit.layout import plain
 from dashboard.losses import Result
-from jobs.specs import EmbedAudio
 from jobs.workspace import Dataset, Workspace
 
 _PAGES = {"explore": "Explore", "separability": "Separability", "retrieval": "Retrieval", "listen": "Listen"}
@@ -20,9 +17,9 @@ _PAGES = {"explore": "Explore", "separability": "Separability", "retrieval": "Re
 def show(workspace: Workspace, view: state.View, dataset: Dataset, found: Result) -> None:
     """Draw the button for a setting, or the way to where its space is shown."""
     st.subheader("Keep a space", anchor=False)
-    view.choice("keep", found.names, losses.usual_settings(found)[0])
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        name = str(st.selectbox("Setting", found.names, key=view.key("keep"), width=280))
+        usual = losses.usual_settings(found)[0]
+        name = form.select(view, "keep", "Setting", found.names, usual, width=280)
         spec = losses.kept_space(found, dataset, name)
         there = workspace.cache.contains(spec.key)
         job = workspace.queue.get(spec.key)
@@ -32,7 +29,8 @@ def show(workspace: Workspace, view: state.View, dataset: Dataset, found: Result
                 key="losses-keep",
                 type="primary",
                 icon=":material/bookmark_add:",
-                on_click=partial(_keep, workspace, spec),
+                on_click=jobs.submit,
+                args=(workspace, [spec]),
             )
         if there:
             for page, title in _PAGES.items():
@@ -62,7 +60,3 @@ def _share(found: Result) -> str:
     folds = found.meta["folds"]
     n = count(int(folds["n_clips"][0]), "clip")
     return f"The {n} of fold {plain(str(folds['held_out'][0]))}"
-
-
-def _keep(workspace: Workspace, spec: EmbedAudio) -> None:
-    workspace.queue.submit(spec)

@@ -33,7 +33,11 @@ def accuracies(workspace: Workspace, found: Result, file: str) -> None:
         ("the paper’s:|AST on ESC-50", ""),
     ]
     table.scores(heads, [_row(a) for a in rows], label="Accuracy by loss", kind="hs-found")
-    _csv(found, file)
+    table.download(
+        "losses-accuracies-csv",
+        f"loss-accuracies-{file}",
+        partial(loss_numbers.accuracies_table, found),
+    )
     layout.reading(
         f"As Table 2 of {_PAPER}: the mean over {numbers.count(found.spec.seeds, 'seed')}, each seed’s "
         f"accuracy being over {_judged(found)}, every clip judged by a model that had not heard its fold; ± "
@@ -70,13 +74,12 @@ def _row(a: Accuracy) -> list[Cell]:
     failed = f"{a.n_failed} failed" if a.n_failed else ""
     difference = loss_numbers.points(a.difference)
     apart = loss_numbers.span(a.difference_low, a.difference_high, signed=True)
-    p = "–" if not np.isfinite(a.p) else "< 0.001" if a.p < 0.001 else f"{a.p:.3f}"
     paper = f"{a.paper[0]:.2f} ± {a.paper[1]:.2f}" if a.paper else "–"
     return [
         Cell(_whole(a.name), failed),
         Cell(accuracy, interval, "hs-best" if a.best else ""),
         Cell(difference, apart),
-        Cell(p),
+        Cell(numbers.p_value(a.p)),
         Cell(paper, kind="hs-unknown"),
     ]
 
@@ -84,20 +87,6 @@ def _row(a: Accuracy) -> list[Cell]:
 def _whole(name: str) -> str:
     """Keep the weights of a name in one line."""
     return name.replace(", ", ",\u00a0").replace(" (", "\u00a0(")
-
-
-def _csv(found: Result, file: str) -> None:
-    with st.container(horizontal=True, horizontal_alignment="right"):
-        st.download_button(
-            "CSV",
-            data=partial(loss_numbers.accuracies_table, found),
-            file_name=f"loss-accuracies-{file}.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            type="tertiary",
-            on_click="ignore",
-            key="losses-accuracies-csv",
-        )
 
 
 def _elsewhere(workspace: Workspace) -> None:

@@ -8,9 +8,9 @@ import streamlit as st
 
 from dashboard import agreement, data, figures, nearby, results, state
 from dashboard.agreement import Compared, Pair
-from dashboard.kit import jobs, layout, numbers
+from dashboard.kit import form, jobs, layout, numbers
 from dashboard.kit.layout import plain
-from dashboard.kit.page import choose, offer, wait_for_sounds
+from dashboard.kit.page import offer, wait_for_sounds
 from jobs import encoders
 from jobs.specs import EmbedAudio, EmbedText, Spec
 from jobs.workspace import Dataset, Workspace
@@ -82,28 +82,24 @@ class Options:
     thing: str
 
 
-def controls(workspace: Workspace, view: state.View, names: list[str]) -> Choices | None:
+def controls(workspace: Workspace, view: state.View, dataset: Dataset) -> Choices | None:
     """Draw the controls; None where there is nothing to compare, which the page then says."""
-    dataset = choose(workspace, view, names)
-    of = view.choice("of", list(OF), "clips")
     with st.sidebar:
-        st.segmented_control(
+        of = form.switch(
+            view,
+            "of",
             "Compare by",
-            list(OF),
-            format_func=OF.__getitem__,
-            key=view.key("of"),
-            required=True,
+            OF,
             help="Clips: whether the same clips are near each other. Classes: whether the same classes are, "
             "by the mean of their clips; spaces of texts take part then.",
         )
         vectors = view.choice("vectors", list(CLASS_VECTORS), "raw")
         if of == "classes":
-            st.segmented_control(
+            form.pick(
+                view,
+                "vectors",
                 "Class means of embeddings",
-                list(CLASS_VECTORS),
-                format_func=CLASS_VECTORS.__getitem__,
-                key=view.key("vectors"),
-                required=True,
+                CLASS_VECTORS,
                 help="As given: the mean vector of a class, as the paper and Leakage lab have it. Unit "
                 "length: every clip counts the same, however long its vector is.",
             )
@@ -138,13 +134,13 @@ def controls(workspace: Workspace, view: state.View, names: list[str]) -> Choice
         return None
     pairs = agreement.pairs(dataset, spaces, of, vectors)
     titles = {p.id: p.title for p in pairs}
-    view.many("pair", list(titles), agreement.first_pairs(pairs, FIRST_PAIRS))
     with st.sidebar:
-        chosen = st.multiselect(
+        chosen = form.several(
+            view,
+            "pair",
             "Curves",
-            list(titles),
-            format_func=lambda i: titles.get(i, i),
-            key=view.key("pair"),
+            titles,
+            agreement.first_pairs(pairs, FIRST_PAIRS),
             placeholder="choose pairs",
             help="The pairs of spaces whose curves are drawn.",
         )

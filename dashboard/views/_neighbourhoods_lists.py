@@ -11,13 +11,13 @@ import streamlit as st
 from dashboard import agreement, data, figures, nearby, results, state
 from dashboard.agreement import Compared, Measured
 from dashboard.components import clips as clip_list
-from dashboard.figures.separability import figured
-from dashboard.kit import chart, layout
+from dashboard.kit import chart, form, layout, table
+from dashboard.kit.form import pick
 from dashboard.kit.layout import plain
+from dashboard.kit.numbers import figured
 from dashboard.nearby import Neighbour
 from dashboard.views import _neighbourhoods_reading as reading
 from dashboard.views._neighbourhoods_controls import ORDERS, Choices, Options
-from dashboard.views._neighbourhoods_parts import pick, rich_table
 from jobs.specs import GRAPH_K
 
 #: Classes in the figure at most, those with the least overlap; rows of the table, and classes named in each.
@@ -31,9 +31,7 @@ def disagreement(view: state.View, chosen: Choices, o: Options) -> None:
     st.subheader("Where two spaces disagree", anchor=False)
     titles = {p.id: p.title for p in chosen.pairs}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.selectbox(
-            "Pair", list(titles), format_func=lambda i: titles.get(i, i), key=view.key("between"), width=360
-        )
+        form.listed("Pair", titles, view.key("between"), width=360)
         pick(view, "order", "Order", ORDERS)
     if not results.has(o.between.spec):
         st.caption(f"The agreement of {plain(o.between.title)} has not been computed yet.")
@@ -59,15 +57,10 @@ def _list(chosen: Choices, o: Options, m: Measured, k: int, order: np.ndarray) -
     kept = "" if k == o.k else f" (of {o.k:,}, the nearest size that is kept of each)"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"{m.n:,} {chosen.of}, {ORDERS['most' if o.most else 'least']} first · k = {k}{kept}")
-        st.download_button(
-            "CSV",
-            data=lambda: agreement.items_csv(o.between, chosen.clips),
-            file_name=_file("overlap", chosen, o) + ".csv",
-            mime="text/csv",
-            icon=":material/download:",
-            type="tertiary",
-            on_click="ignore",
-            key="neighbourhoods-items-csv",
+        table.button(
+            "neighbourhoods-items-csv",
+            _file("overlap", chosen, o),
+            lambda: agreement.items_csv(o.between, chosen.clips),
         )
     columns = {"in both": [f"{s} of {k}" for s in agreement.shared(m, k)[first].tolist()]}
     with st.container(height=440, border=False, key="neighbourhoods-list-box"):
@@ -168,7 +161,7 @@ def _table(chosen: Choices, o: Options, m: Measured, order: np.ndarray) -> None:
         sides = nearby.near(o.between, chosen.clips, m.ids[i], _NAMED)
         rows.append([html.escape(m.ids[i]), *(_names(side) for side in sides)])
     head = ["class", *(f"nearest in {html.escape(s.name)}" for s in (o.between.a, o.between.b))]
-    rich_table(head, rows, wrap=True)
+    table.show_html(head, rows, wrap=True)
     layout.reading(reading.TABLE)
 
 
@@ -205,8 +198,8 @@ def _play(
 
 
 def _chosen(chosen: Choices, key: str) -> None:
-    value = st.session_state[key].get("chosen")
-    if not isinstance(value, str) or value not in chosen.clips.row:
+    value = clip_list.clicked(key)
+    if value not in chosen.clips.row:
         return
     if chosen.of == "clips":
         st.session_state["neighbourhoods.clip"] = value

@@ -9,12 +9,12 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from core.statistics import Correlation
 from dashboard import predictors, predictors_board, state
 from dashboard.figures import predictors as figures
-from dashboard.figures.separability import figured
-from dashboard.kit import chart, jobs, layout, numbers, table
+from dashboard.kit import chart, form, jobs, layout, numbers, table
+from dashboard.kit.correlation import correlation_figure, fit_line
 from dashboard.kit.layout import plain
+from dashboard.kit.numbers import figured
 from dashboard.kit.table import Cell
 from dashboard.kit.text import label
 from dashboard.predictors import Dot, Ranked
@@ -23,7 +23,6 @@ from jobs.workspace import Workspace
 
 _DISTANCE = "d is the cosine distance of two clips, 1 less their cosine. "
 SCALES = {"linear": "accuracy", "log": "its logarithm"}
-_SCATTER, _RANKING = "predictors-scatter", "predictors-ranking"
 _TAVARES = "Tavares et al., *On class separability pitfalls in audio-text contrastive zero-shot learning*"
 
 
@@ -58,22 +57,20 @@ def scatter(
     """Draw one measure against one accuracy, a dot a space of `clips`, of which some are `labelled`."""
     x_there, y_there = predictors.coverage(shown)
     columns = st.columns([1.2, 1.2, 0.9], gap="medium", vertical_alignment="bottom")
-    columns[0].selectbox(
+    measures, accuracies = predictors.MEASURES, predictors.ACCURACIES
+    form.listed(
         "Measure, along x",
-        list(predictors.MEASURES),
-        format_func=lambda n: f"{predictors.MEASURES[n][0]} · {x_there[n]:,} of {len(shown):,}",
-        key=view.key("x"),
+        {n: f"{title} · {x_there[n]:,} of {len(shown):,}" for n, (title, _) in measures.items()},
+        view.key("x"),
+        place=columns[0],
     )
-    columns[1].selectbox(
+    form.listed(
         "Accuracy, along y",
-        list(predictors.ACCURACIES),
-        format_func=lambda n: f"{predictors.ACCURACIES[n]} · {y_there[n]:,} of {len(shown):,}",
-        key=view.key("y"),
+        {n: f"{title} · {y_there[n]:,} of {len(shown):,}" for n, title in accuracies.items()},
+        view.key("y"),
+        place=columns[1],
     )
-    with columns[2]:
-        st.segmented_control(
-            "Scale of y", list(SCALES), format_func=SCALES.__getitem__, key=view.key("scale"), required=True
-        )
+    form.pick(view, "scale", "Scale of y", SCALES, place=columns[2])
     dots = predictors.drawn(shown, asked.measure, asked.accuracy, log=asked.log)
     if dots is None:
         st.info(
@@ -87,19 +84,19 @@ def scatter(
     left, right = st.columns([1.5, 1], gap="large")
     with left:
         chart.show(
-            figures.correlation_figure(
+            correlation_figure(
                 dots,
                 x_title=title,
                 y_title=asked.y_title,
                 things=f"of {numbers.count(len(shown), 'space')}",
-                line=predictors.line(dots.x, dots.y),
+                line=fit_line(dots.x, dots.y),
                 picked=space,
                 theme=layout.theme(),
             ),
-            key=_SCATTER,
+            key="predictors-scatter",
             file=f"{asked.measure}-against-{file}",
             csv=partial(predictors.dots_csv, shown, reference, k),
-            on_select=partial(_picked, _SCATTER, "dot"),
+            chooses="predictors.dot",
             caption="click a dot for links to the space",
             alt=f"{predictors.MEASURES[asked.measure][0]} against {predictors.ACCURACIES[asked.accuracy]}",
         )
@@ -109,11 +106,11 @@ def scatter(
             layout.facts(
                 [
                     ("Pearson r", numbers.signed(both[0].r)),
-                    ("95% interval", interval(both[0])),
-                    ("p", p_text(both[0].p)),
+                    ("95% interval", numbers.ends(both[0])),
+                    ("p", numbers.p_value(both[0].p)),
                     ("Spearman ρ", numbers.signed(both[1].r)),
-                    ("95% interval", interval(both[1])),
-                    ("p of ρ", p_text(both[1].p)),
+                    ("95% interval", numbers.ends(both[1])),
+                    ("p of ρ", numbers.p_value(both[1].p)),
                 ]
             )
         st.caption(predictors.over(shown, asked.measure, asked.accuracy, reference, clips, labelled))
@@ -180,19 +177,19 @@ def ranking(shown: Sequence[Dot], asked: Asked, reference: Reference | None, fil
                 picked=asked.measure,
                 theme=layout.theme(),
             ),
-            key=_RANKING,
+            key="predictors-ranking",
             file=f"best-predictors-{file}",
             csv=partial(predictors.ranked_csv, asked.ranked, asked.accuracy),
-            on_select=partial(_picked, _RANKING, "x"),
+            chooses="predictors.x",
             caption="click a measure to see its dots",
             alt=f"Correlations of {len(asked.ranked)} measures with {predictors.ACCURACIES[asked.accuracy]}",
         )
     with right:
         name = predictors.MEASURES[best.name][0]
-        said = f"Strongest: **{name}**, r = {numbers.signed(best.pearson.r)} ({interval(best.pearson)})"
+        said = f"Strongest: **{name}**, r = {numbers.signed(best.pearson.r)} ({numbers.ends(best.pearson)})"
         sure = best.adjusted < 0.05
         st.markdown(
-            f"{said}, p corrected {p_text(best.adjusted)}"
+            f"{said}, p corrected {numbers.p_value(best.adjusted)}"
             + ("." if sure else ": not beyond what chance gives over so many measures.")
         )
         # The figure says how many spaces there are where that is one number.
@@ -201,8 +198,8 @@ def ranking(shown: Sequence[Dot], asked: Asked, reference: Reference | None, fil
             [
                 Cell(predictors.MEASURES[r.name][0]),
                 Cell(numbers.signed(r.pearson.r)),
-                Cell(p_text(r.pearson.p)),
-                Cell(p_text(r.adjusted)),
+                Cell(numbers.p_value(r.pearson.p)),
+                Cell(numbers.p_value(r.adjusted)),
                 *([Cell(f"{r.pearson.n:,}")] if differ else []),
             ]
             for r in asked.ranked
@@ -273,7 +270,7 @@ def sizes(
             [
                 ("strongest at k", f"{found.best:,}"),
                 ("r there", numbers.signed(float(found.values[i, 0]))),
-                *[(name, f"{numbers.signed(c.r)} ({interval(c)})") for name, c in found.cka.items()],
+                *[(name, f"{numbers.signed(c.r)} ({numbers.ends(c)})") for name, c in found.cka.items()],
             ]
         )
         layout.reading(
@@ -340,17 +337,11 @@ def everything(
     if not lacking and not others:
         st.caption("All that can be computed for these spaces is there.")
     _numbers(shown, asked)
-    with st.container(horizontal=True, horizontal_alignment="right"):
-        st.download_button(
-            "CSV",
-            data=partial(predictors.dots_csv, shown, reference, k),
-            file_name=f"similarity-and-accuracy-{file}.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            type="tertiary",
-            on_click="ignore",
-            key="predictors-csv",
-        )
+    table.download(
+        "predictors-csv",
+        f"similarity-and-accuracy-{file}",
+        partial(predictors.dots_csv, shown, reference, k),
+    )
     layout.reading(
         "All numbers of all spaces; a dash is not computed, or not defined for the space. Zero-shot accuracy "
         "of **held-out classes** is that of the models of Leakage lab, over the clips that none of them was "
@@ -388,20 +379,3 @@ def _cell(e: numbers.Estimate) -> Cell:
     if not e.n:
         return Cell("–")
     return Cell(f"{e.value:.3f}", f"{e.low:.3f} to {e.high:.3f}" if np.isfinite(e.low) else "")
-
-
-def interval(c: Correlation) -> str:
-    """Say the interval of a correlation."""
-    return f"{numbers.signed(c.low)} to {numbers.signed(c.high)}" if np.isfinite(c.low) else "–"
-
-
-def p_text(p: float) -> str:
-    """Say a p-value."""
-    if not np.isfinite(p):
-        return "–"
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def _picked(key: str, name: str) -> None:
-    for found in chart.clicked(key):
-        st.session_state[f"predictors.{name}"] = found[0] if isinstance(found, list) else str(found)

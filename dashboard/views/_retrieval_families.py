@@ -5,17 +5,15 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import figures, retrieval, state
-from dashboard.kit import chart, layout, numbers, table
+from dashboard.kit import chart, form, layout, numbers, table
 from dashboard.kit.layout import plain
-from dashboard.kit.table import Cell, csv
+from dashboard.kit.table import Cell
 from dashboard.memory import once
 from dashboard.views._retrieval_parts import Chosen, estimate
 from dashboard.views._retrieval_queries import Picked
 from jobs.specs import Retrieval
 
 PLURAL = {"label": "Classes", "family": "Families"}
-_HEAT = "retrieval-families"
-_CLASSES = "retrieval-classes"
 #: The table stays in sight beside a tall figure.
 _SIDE = """
 <style>
@@ -29,12 +27,6 @@ _SIDE = """
 
 #: Pixels of a figure with headings of families that do not run into each other: beside them, and of each.
 _ROOM, _COLUMN = 190, 118
-_WIDE = """
-<style>
-.st-key-retrieval-families [data-testid="stElementContainer"]:has(.stPlotlyChart) { overflow-x: auto; }
-.st-key-retrieval-families :is(.stPlotlyChart, [data-testid="stFullScreenFrame"]) { min-width: %dpx; }
-</style>
-"""
 
 
 def show(chosen: Chosen, picked: Picked) -> None:
@@ -57,7 +49,7 @@ def show(chosen: Chosen, picked: Picked) -> None:
         for c, q in zip(found.n_classes, found.n_queries, strict=True)
     ]
     # On a phone it is scrolled sideways.
-    st.html(_WIDE % (_ROOM + _COLUMN * len(found.groups)))
+    layout.wide("retrieval-families", len(found.groups), beside=_ROOM, column=_COLUMN)
     chart.show(
         once(
             ("figure", "families", tuple(s.key for s in specs), measure, chosen.space, group, theme),
@@ -73,10 +65,10 @@ def show(chosen: Chosen, picked: Picked) -> None:
                 theme=theme,
             ),
         ),
-        key=_HEAT,
+        key="retrieval-families",
         file=chosen.file("families", measure),
-        csv=lambda: csv(retrieval.heat_table(found, measure)),
-        on_select=lambda: _cell(chosen),
+        csv=lambda: retrieval.heat_table(found, measure),
+        chooses=("retrieval.space", f"retrieval.{'class' if chosen.by == 'family' else 'family'}"),
         # Where it is scrolled sideways its title may be out of sight.
         caption=chosen.title(),
         alt=f"{retrieval.MEASURES[measure]} of {len(found.spaces)} models in {len(found.groups)} families",
@@ -99,12 +91,6 @@ def show(chosen: Chosen, picked: Picked) -> None:
     )
 
 
-def _cell(chosen: Chosen) -> None:
-    for space, group in chart.clicked(_HEAT):
-        st.session_state["retrieval.space"] = space
-        st.session_state["retrieval.class" if chosen.by == "family" else "retrieval.family"] = group
-
-
 def classes(view: state.View, chosen: Chosen, picked: Picked, reference: str) -> None:
     """Draw the classes of the chosen family as dots and as a table."""
     plural = PLURAL[chosen.by]
@@ -118,19 +104,15 @@ def classes(view: state.View, chosen: Chosen, picked: Picked, reference: str) ->
     with right, st.container(key="retrieval-inside"):
         st.html(_SIDE)
         if picked.families:
-            st.selectbox(
-                "Family",
-                ["", *picked.families],
-                format_func=lambda f: f or "all families",
-                key=view.key("family"),
-            )
-        st.selectbox(chosen.thing.capitalize(), picked.classes, key=view.key("class"))
+            families = {"": "all families"} | {name: name for name in picked.families}
+            form.listed("Family", families, view.key("family"))
+        form.listed(chosen.thing.capitalize(), picked.classes, view.key("class"))
         with st.container(height=560 if len(picked.classes) > 10 else "content", border=False):
             _table(chosen, picked)
         table.download(
             "retrieval-classes-table-csv",
             chosen.file("classes", chosen.space),
-            lambda: csv(retrieval.classes(chosen.spec)),
+            lambda: retrieval.classes(chosen.spec),
         )
     with left:
         _dots(chosen, picked, specs)
@@ -162,12 +144,12 @@ def _dots(chosen: Chosen, picked: Picked, specs: dict[str, Retrieval]) -> None:
                 theme=theme,
             ),
         ),
-        key=_CLASSES,
+        key="retrieval-classes",
         file=chosen.file("by-class", chosen.space, measure),
-        csv=lambda: csv(retrieval.classes_table(list(specs.values()), names, measure)),
-        on_select=_dot,
+        csv=lambda: retrieval.classes_table(list(specs.values()), names, measure),
+        chooses="retrieval.class",
         caption=f"{len(names):,} {many.lower()}, the best of {plain(chosen.space)} at the top · "
-        f"n = {_span(counts)} queries each",
+        f"n = {numbers.span(counts)} queries each",
         alt=f"{chosen.title(of_class=True)} of {len(names)} classes in {' and '.join(specs)}",
     )
     layout.reading(
@@ -175,16 +157,6 @@ def _dots(chosen: Chosen, picked: Picked, specs: dict[str, Retrieval]) -> None:
         + "".join(f"; hollow: {plain(s)}, which models are compared to above" for s in list(specs)[1:])
         + f". Click a dot to see the queries of its {chosen.thing}."
     )
-
-
-def _span(counts: list[int]) -> str:
-    low, high = min(counts), max(counts)
-    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
-
-
-def _dot() -> None:
-    for name in chart.clicked(_CLASSES):
-        st.session_state["retrieval.class"] = name
 
 
 def _table(chosen: Chosen, picked: Picked) -> None:

@@ -9,9 +9,9 @@ import streamlit as st
 
 from core.words import count
 from dashboard import results, retrieval, state
-from dashboard.kit import jobs, layout, table
+from dashboard.kit import form, jobs, layout, numbers, table
 from dashboard.kit.layout import plain
-from dashboard.kit.table import Cell, csv
+from dashboard.kit.table import Cell
 from dashboard.retrieval import Row
 from dashboard.views._retrieval_parts import Chosen, estimate, plural
 from jobs.specs import Spec
@@ -55,18 +55,12 @@ def show(workspace: Workspace, view: state.View, chosen: Chosen, shown: Table) -
     st.subheader("All models", anchor=False)
     rows = retrieval.ordered([retrieval.row(chosen.asked(s)) for s in chosen.spaces], shown.sort)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.selectbox(
-            "Sort by",
-            list(retrieval.SORTS),
-            format_func=retrieval.SORTS.__getitem__,
-            key=view.key("sort"),
-            width=240,
-        )
+        form.listed("Sort by", retrieval.SORTS, view.key("sort"), width=240)
     _table(rows, chosen.space)
     table.download(
         "retrieval-models-csv",
         chosen.file("retrieval"),
-        lambda: csv(retrieval.table(rows)),
+        lambda: retrieval.table(rows),
         _counts(chosen, rows),
     )
     layout.flattered(chosen.spaces.values())
@@ -131,7 +125,7 @@ def _differences(view: state.View, chosen: Chosen, shown: Table) -> None:
         return
     name = retrieval.MEASURES[chosen.measure]
     st.subheader(f"Differences in {name}", anchor=False)
-    st.selectbox("To the model", list(chosen.spaces), key=view.key("reference"), width=360)
+    form.listed("To the model", list(chosen.spaces), view.key("reference"), width=360)
     if reference is None:
         st.caption(f"{plain(shown.reference)} has not been computed yet: choose another, or compute it.")
         return
@@ -146,8 +140,8 @@ def _differences(view: state.View, chosen: Chosen, shown: Table) -> None:
                 f"{retrieval.difference_said(f.difference.low, chosen.measure)} to "
                 f"{retrieval.difference_said(f.difference.high, chosen.measure)}"
             ),
-            Cell(retrieval.p_said(f.difference.p)),
-            Cell(retrieval.p_said(f.p_holm), kind="hs-best" if f.p_holm < 0.05 else ""),
+            Cell(numbers.p_value(f.difference.p)),
+            Cell(numbers.p_value(f.p_holm), kind="hs-best" if f.p_holm < 0.05 else ""),
             Cell(f"{f.difference.n:,}"),
         ]
         for f in found
@@ -165,7 +159,7 @@ def _differences(view: state.View, chosen: Chosen, shown: Table) -> None:
     table.download(
         "retrieval-differences-csv",
         chosen.file("differences", shown.reference, chosen.measure),
-        lambda: csv(retrieval.differences_table(found, shown.reference, chosen.measure)),
+        lambda: retrieval.differences_table(found, shown.reference, chosen.measure),
     )
     layout.reading(
         "Both models answer the same queries, so what makes a clip easy or hard for both falls out, and a "

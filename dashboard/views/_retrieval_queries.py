@@ -10,9 +10,8 @@ import streamlit as st
 from core.words import count
 from dashboard import listen, pages, retrieval, state
 from dashboard.components import clips as clip_list
-from dashboard.kit import layout, table
+from dashboard.kit import form, layout, table
 from dashboard.kit.layout import plain
-from dashboard.kit.table import csv
 from dashboard.views._retrieval_parts import Chosen
 
 ORDERS = {"worst": "worst first", "best": "best first"}
@@ -67,17 +66,11 @@ def _list(view: state.View, chosen: Chosen, picked: Picked) -> None:
     found = _queries(chosen, picked.label, picked.order)
     ids = found["clip_id"].tolist()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.segmented_control(
-            "Order",
-            list(ORDERS),
-            format_func=ORDERS.__getitem__,
-            key=view.key("order"),
-            required=True,
-        )
+        form.pick(view, "order", "Order", ORDERS)
         table.download(
             "retrieval-queries-csv",
             chosen.file("queries", chosen.space, picked.label),
-            lambda: csv(found),
+            lambda: found,
         )
     columns = dict.fromkeys([retrieval.OF_QUERY[chosen.measure], "ap@15", "r1"])
     with st.container(height=980 if len(ids) > 17 else "content", border=False, key="retrieval-queries-box"):
@@ -89,18 +82,12 @@ def _list(view: state.View, chosen: Chosen, picked: Picked) -> None:
             label=f"Queries of {picked.label}",
             numbers={retrieval.NAMES[m]: retrieval.query_said(found, m) for m in columns},
             chosen=picked.query,
-            on_chosen=lambda: _chosen(ids),
+            chooses="retrieval.query",
         )
     st.caption(
         f"n = {count(len(ids), 'clip')} of {plain(picked.label)}, each searched with. Click a name for "
         "its results."
     )
-
-
-def _chosen(ids: list[str]) -> None:
-    value = st.session_state["retrieval-queries"].get("chosen")
-    if value in ids:
-        st.session_state["retrieval.query"] = value
 
 
 def _results(chosen: Chosen, picked: Picked, reference: str) -> None:
@@ -121,7 +108,7 @@ def _results(chosen: Chosen, picked: Picked, reference: str) -> None:
         table.download(
             "retrieval-results-csv",
             chosen.file("results", chosen.space, picked.query),
-            lambda: csv(retrieval.results_table(found, c, picked.query, picked.label)),
+            lambda: retrieval.results_table(found, c, picked.query, picked.label),
         )
     clip_list.show(
         c,

@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard import figures, results, retrieval
 from dashboard.kit import chart, jobs, layout, table
 from dashboard.kit.layout import plain
-from dashboard.kit.table import Cell, csv
+from dashboard.kit.table import Cell
 from dashboard.memory import once
 from dashboard.retrieval import Systems
 from dashboard.views._retrieval_parts import Chosen
@@ -51,7 +51,7 @@ def _figure(chosen: Chosen, found: Systems) -> None:
         ),
         key="retrieval-systems",
         file=chosen.file("systems", chosen.space, measure),
-        csv=lambda: csv(found.table),
+        csv=lambda: found.table,
         alt=f"{retrieval.MEASURES[measure]} of {len(found.table)} systems of {chosen.space}",
     )
     for line in retrieval.skipped(found):
@@ -106,7 +106,7 @@ def _selection(chosen: Chosen) -> None:
     table.download(
         "retrieval-selection-csv",
         chosen.file("selection", chosen.measure),
-        lambda: csv(picked.drop(columns=["skipped"])),
+        lambda: picked.drop(columns=["skipped"]),
     )
     layout.reading(
         f"The paper's choice (section II.C, Table I), by {name}: for each variation of a model its best "

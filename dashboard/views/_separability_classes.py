@@ -8,11 +8,9 @@ from dashboard import figures, separability, state
 from dashboard.components import clips as clip_list
 from dashboard.data import Clips
 from dashboard.figures import ByClass
-from dashboard.figures.separability import row_height, thinned
 from dashboard.kit import chart, layout
 from dashboard.kit.layout import plain
-from dashboard.kit.table import csv
-from dashboard.kit.text import short
+from dashboard.kit.text import row_height, short, thinned
 from dashboard.memory import once
 from dashboard.views import _separability_chosen as chosen
 from jobs.specs import Separability
@@ -58,7 +56,7 @@ def show(
             ),
             key=CHART,
             file=f"silhouettes-{file}-{metric}",
-            csv=lambda: csv(separability.by_class_table(shown)),
+            csv=lambda: separability.by_class_table(shown),
             on_select=lambda: _clicked(spec, c),
             caption=f"{len(shown.names):,} classes, the highest mean at the top",
             alt=f"Silhouettes of {len(shown.values):,} clips by class in {spec.embedding.encoder}",

@@ -10,10 +10,10 @@ import numpy as np
 import streamlit as st
 
 from dashboard import separability
-from dashboard.figures.separability import figured
 from dashboard.kit import jobs, layout, numbers, table
 from dashboard.kit.layout import plain
-from dashboard.kit.table import Cell, csv
+from dashboard.kit.numbers import figured
+from dashboard.kit.table import Cell
 from dashboard.separability import Scores
 from jobs import datasets, measures
 from jobs.specs.measures import DIMENSION_K
@@ -99,7 +99,9 @@ def show(
     done = [s.spec for s in spaces if s.state == "done"]
     rows = [separability.scores(dataset, e) for e in done]
     _table(rows, metric, chosen)
-    _below(dataset, rows)
+    table.download(
+        "separability-scores-csv", f"separability-{dataset.name}", lambda: separability.table(rows)
+    )
     _folds(workspace, dataset, rows)
     for sentence in _unseen(rows):
         st.caption(sentence)
@@ -147,20 +149,6 @@ def _folds(workspace: Workspace, dataset: Dataset, rows: Sequence[Scores]) -> No
 
 def _options(dataset: Dataset) -> Mapping[str, str]:
     return datasets.get(dataset.adapter).OPTIONS if dataset.adapter in datasets.names() else {}
-
-
-def _below(dataset: Dataset, rows: list[Scores]) -> None:
-    with st.container(horizontal=True, horizontal_alignment="right"):
-        st.download_button(
-            "CSV",
-            data=lambda: csv(separability.table(rows)),
-            file_name=f"separability-{dataset.name}.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            type="tertiary",
-            on_click="ignore",
-            key="separability-scores-csv",
-        )
 
 
 def _table(rows: Sequence[Scores], metric: str, chosen: str) -> None:

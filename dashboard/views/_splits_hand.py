@@ -8,8 +8,8 @@ import streamlit as st
 
 from dashboard import split_links, state
 from dashboard.figures.splits import PARTS, UNUSED
-from dashboard.kit import chart
-from dashboard.splits import Classes
+from dashboard.kit import chart, form
+from dashboard.kit.classes import Classes
 from dashboard.views._splits_controls import Pick
 
 #: What a click on a class does besides choosing it to be heard.
@@ -31,14 +31,7 @@ def chart_key(view: state.View, pick: Pick) -> str:
 
 def brush(view: state.View) -> None:
     """Draw the choice of what a click does."""
-    view.choice("brush", list(BRUSHES), "hear")
-    st.segmented_control(
-        "A click on a class: hear it, or make it",
-        list(BRUSHES),
-        format_func=BRUSHES.__getitem__,
-        key=view.key("brush"),
-        required=True,
-    )
+    form.switch(view, "brush", "A click on a class: hear it, or make it", BRUSHES)
 
 
 def lists(view: state.View, pick: Pick, found: Classes) -> None:

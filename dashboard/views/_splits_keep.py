@@ -9,8 +9,8 @@ import streamlit as st
 from core.splits import check_known, split_from_json, split_to_json
 from dashboard import state
 from dashboard.kit import layout
+from dashboard.kit.classes import Classes, Split
 from dashboard.kit.layout import plain
-from dashboard.splits import Classes, Split
 from dashboard.views._splits_controls import PREFIXES, Pick, load
 from jobs import splits as saved
 from jobs.workspace import Dataset, Workspace

@@ -8,8 +8,9 @@ import streamlit as st
 
 from dashboard import figures, split_numbers, splits
 from dashboard.kit import chart, layout
+from dashboard.kit import classes as class_sets
+from dashboard.kit.classes import Classes
 from dashboard.memory import once
-from dashboard.splits import Classes
 from dashboard.views._splits_controls import PAPER, Pick
 from jobs.specs import EmbedAudio
 
@@ -17,7 +18,7 @@ from jobs.specs import EmbedAudio
 def show(embedding: EmbedAudio, found: Classes, k: int, picks: list[Pick]) -> None:
     """Draw the matrix of each split in its order, and the elbow."""
     st.subheader("How similar the classes are, and how many clusters they make", anchor=False)
-    codes = splits.clusters(found, k)
+    codes = class_sets.clusters(found, k)
     ordered = {}
     for p in picks:
         if p.shown is not None:

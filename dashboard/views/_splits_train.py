@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.splits import all_classes, contents, split_to_json
 from dashboard import state, zeroshot, zeroshot_asked
-from dashboard.kit import jobs, layout
+from dashboard.kit import form, jobs, layout
 from dashboard.kit.layout import plain
 from dashboard.views._splits_controls import PAPER, Pick
 from dashboard.views._zeroshot_recipe import recipe
@@ -33,19 +33,17 @@ def show(
     if not whole or len(whole) < len(picks):
         st.caption("A split has to be whole before models can be trained on it.")
         return
-    view.choice("text", list(offered), next(iter(offered)))
-    view.number("models", 1, 100, 6)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        text = str(st.selectbox("Texts of the classes", list(offered), key=view.key("text"), width=260))
-        seeds = int(
-            st.number_input(
-                "Models a split",
-                1,
-                100,
-                key=view.key("models"),
-                width=130,
-                help="Each begins with other weights and another order of the clips.",
-            )
+        text = form.select(view, "text", "Texts of the classes", list(offered), width=260)
+        seeds = form.whole(
+            view,
+            "models",
+            "Models a split",
+            1,
+            100,
+            6,
+            width=130,
+            help="Each begins with other weights and another order of the clips.",
         )
         settings = recipe(view)
     wanted = list({contents(split): split for split in whole}.values())

@@ -7,10 +7,10 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from dashboard import figures, state, zeroshot_classes, zeroshot_related
+from dashboard import figures, state, zeroshot_classes
 from dashboard.data import Clips
-from dashboard.figures.zeroshot import Models
 from dashboard.kit import chart, layout, numbers, table
+from dashboard.kit.correlation import Dots, fit_line
 from dashboard.kit.table import Cell
 from dashboard.kit.text import whole, wrapped
 from dashboard.memory import once
@@ -63,12 +63,11 @@ def _table(shown: ByClass) -> None:
         if r is None or s is None or not np.isfinite(r.r):
             rows.append([Cell(PROPERTIES[p.name]), *[Cell("–")] * 3])
             continue
-        adjusted = "< 0.001" if p.adjusted < 0.001 else f"{p.adjusted:.3f}"
         rows.append(
             [
                 Cell(PROPERTIES[p.name], f"n = {numbers.count(r.n, 'class')}"),
-                Cell(numbers.signed(r.r), f"{numbers.signed(r.low)} to {numbers.signed(r.high)}"),
-                Cell(adjusted),
+                Cell(numbers.signed(r.r), numbers.ends(r)),
+                Cell(numbers.p_value(p.adjusted)),
                 Cell(numbers.signed(s.r)),
             ]
         )
@@ -104,12 +103,11 @@ def _figure(found: Result, c: Clips, shown: ByClass, name: str, file: str) -> No
             f"<b>{whole(n)}</b><br>accuracy {a:.3f}<br>{v:.3f}<br>{k:,} accuracies"
             for n, a, v, k in zip(there.names, there.accuracy, x, there.asked, strict=True)
         ]
-        dots = Models(there.names, there.accuracy, said, np.zeros(len(x), np.int64), ["classes"])
+        kinds = np.zeros(len(x), np.int64)
         return figures.against_similarity_figure(
-            dots,
-            x,
+            Dots(there.names, (), said, x, there.accuracy, kinds, ["classes"]),
             title=wrapped(f"{PROPERTIES[name]}, −1 to 1", 40),
-            line=zeroshot_related.line(x, there.accuracy),
+            line=fit_line(x, there.accuracy),
             chance=found.chance,
             y_title="mean accuracy of the class, 0 to 1",
             things="classes",

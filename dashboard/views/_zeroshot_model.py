@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from functools import partial
 
-import pandas as pd
 import streamlit as st
 
 from dashboard import figures, state, zeroshot, zeroshot_model
 from dashboard.components import clips as clip_list
 from dashboard.data import Clips
-from dashboard.kit import chart, layout, numbers, table
+from dashboard.kit import chart, confusion, form, layout, numbers, table
+from dashboard.kit.confusion_figures import by_class_figure
+from dashboard.kit.confusion_numbers import by_class, by_class_table
 from dashboard.kit.layout import plain
 from dashboard.memory import once
-from dashboard.views._splits_parts import select
 from dashboard.zeroshot import Result
 from dashboard.zeroshot_model import Judged
 from jobs.workspace import Dataset
 
-_CONFUSION = "zeroshot-confusion"
-_LIST = "zeroshot-clips"
+_CELL = ("clips-of", "taken-for")
 #: Clips in the list of a cell, and of each class beside the chosen one.
 _MOST = 12
 _BESIDE = 3
@@ -29,20 +28,23 @@ def show(view: state.View, dataset: Dataset, c: Clips, found: Result, picked: st
     """Draw the model, then the clips of a cell of its confusion matrix."""
     st.subheader("One model", anchor=False)
     words = dict(zip(found.models["id"], _names(found), strict=True))
-    select("Model: click a dot above, or choose here", words, view.key("model"))
+    form.relisted("Model: click a dot above, or choose here", words, view.key("model"))
     shown = zeroshot_model.judged(found, picked)
     _facts(found, shown)
-    first = zeroshot_model.first_cell(shown)
-    pair = (
-        view.choice("clips-of", shown.classes, first[0]),
-        view.choice("taken-for", shown.classes, first[1]),
-    )
+    pair = confusion.choose(view, shown, _CELL)
     file = f"{file}-model-{picked}"
     left, middle, right = st.columns([1, 1.1, 1.1], gap="medium")
     with left:
         _accuracy(found, shown, picked, file)
     with middle:
-        _confusion(found, shown, picked, pair, file)
+        confusion.show_matrix(
+            shown,
+            pair,
+            key="zeroshot-confusion",
+            file=file,
+            chooses=[view.key(name) for name in _CELL],
+            remembered=(found.spec.key, picked),
+        )
     with right:
         _learning(found, shown, picked, file)
     layout.reading(
@@ -89,38 +91,17 @@ def _facts(found: Result, shown: Judged) -> None:
 
 
 def _accuracy(found: Result, shown: Judged, picked: str, file: str) -> None:
-    theme = layout.theme()
+    theme, rows = layout.theme(), by_class(shown)
+    chance = float(shown.row["chance"])
     chart.show(
         once(
             ("figure", "zero-shot-classes", found.spec.key, picked, theme),
-            lambda: figures.class_accuracy_figure(
-                shown.classes,
-                shown.accuracy,
-                shown.counts,
-                chance=float(shown.row["chance"]),
-                theme=theme,
-            ),
+            lambda: by_class_figure(rows, model="accuracy", chance=chance, theme=theme),
         ),
         key="zeroshot-accuracy",
         file=f"class-accuracy-{file}",
-        csv=partial(zeroshot_model.judged_table, shown),
+        csv=lambda: by_class_table(rows, "accuracy"),
         alt=f"Accuracy of {len(shown.classes)} test classes",
-    )
-
-
-def _confusion(found: Result, shown: Judged, picked: str, pair: tuple[str, str], file: str) -> None:
-    theme = layout.theme()
-    chart.show(
-        once(
-            ("figure", "zero-shot-confusion", found.spec.key, picked, pair, theme),
-            lambda: figures.confusion_figure(shown.classes, shown.confusion, picked=pair, theme=theme),
-        ),
-        key=_CONFUSION,
-        file=f"confusion-{file}",
-        csv=partial(zeroshot_model.confusion_table, shown),
-        on_select=_clicked,
-        caption="click a cell to list its clips",
-        alt=f"Confusion matrix of {len(shown.classes)} test classes",
     )
 
 
@@ -150,42 +131,29 @@ def _learning(found: Result, shown: Judged, picked: str, file: str) -> None:
 
 def _clips(view: state.View, dataset: Dataset, c: Clips, shown: Judged, pair: tuple[str, str]) -> None:
     st.markdown("**Test clips of a cell**")
-    places = st.columns(2, gap="medium")
-    places[0].selectbox("Clips of", shown.classes, key=view.key("clips-of"))
-    places[1].selectbox("taken for", shown.classes, key=view.key("taken-for"))
-    true, taken = pair
-    cell = zeroshot_model.in_cell(shown, true, taken)
+    confusion.choose_cell(view, shown, _CELL)
+    cell = zeroshot_model.in_cell(shown, *pair)
     if not len(cell):
-        said = "is taken for itself" if true == taken else f"is taken for {plain(taken)}"
-        st.caption(f"No clip of {plain(true)} {said}. Click another cell.")
+        confusion.no_clip(*pair)
         return
     ids = cell["clip_id"].astype(str).tolist()[:_MOST]
     clip = view.text("clip", check=lambda given: given in ids) or ids[0]
     left, right = st.columns(2, gap="large")
     with left:
-        more = f", {_MOST} of them" if len(cell) > _MOST else ""
-        order = "surest first" if true == taken else "nearly right first"
-        st.markdown(f"**{numbers.count(len(cell), 'clip')}{more}, {order}** · click a name to compare it")
-        _list(c, dataset, cell, ids, clip, right=true == taken)
+        confusion.list_cell(
+            c,
+            cell,
+            pair,
+            key="zeroshot-clips",
+            dataset=dataset.name,
+            label="Test clips of the chosen cell",
+            most=_MOST,
+            more=" · click a name to compare it",
+            chosen=clip,
+            chooses=view.key("clip"),
+        )
     with right:
         _beside(c, dataset, shown, clip)
-
-
-def _list(c: Clips, dataset: Dataset, cell: pd.DataFrame, ids: list[str], clip: str, *, right: bool) -> None:
-    some = cell.iloc[: len(ids)]
-    columns = {"score": [numbers.signed(v) for v in some["score"].tolist()]}
-    if not right:
-        columns["own class"] = [numbers.signed(v) for v in some["own_score"].tolist()]
-    clip_list.show(
-        c,
-        ids,
-        key=_LIST,
-        dataset=dataset.name,
-        label="Test clips of the chosen cell",
-        numbers=columns,
-        chosen=clip,
-        on_chosen=_chosen,
-    )
 
 
 def _beside(c: Clips, dataset: Dataset, shown: Judged, clip: str) -> None:
@@ -217,14 +185,3 @@ def _beside(c: Clips, dataset: Dataset, shown: Judged, clip: str) -> None:
                 clip_list.show(
                     c, ids, key=f"zeroshot-beside-{i}", dataset=dataset.name, label=f"A clip of {name}"
                 )
-
-
-def _clicked() -> None:
-    for found in chart.clicked(_CONFUSION):
-        st.session_state["zeroshot.clips-of"], st.session_state["zeroshot.taken-for"] = found
-
-
-def _chosen() -> None:
-    value = st.session_state[_LIST].get("chosen")
-    if isinstance(value, str):
-        st.session_state["zeroshot.clip"] = value

@@ -8,8 +8,9 @@ import streamlit as st
 
 from core.splits import Sizes
 from dashboard import state, zeroshot, zeroshot_asked
+from dashboard.kit import jobs, numbers
+from dashboard.kit.classes import Classes
 from dashboard.kit.layout import plain
-from dashboard.splits import Classes
 from dashboard.views._zeroshot_recipe import recipe
 from dashboard.views._zeroshot_wanted import wanted
 from dashboard.zeroshot_asked import Tried
@@ -66,22 +67,13 @@ def show(
                 f"The splits of the first {asked.tried.seeds:,} of {spec.seeds:,} seeds were drawn; if those "
                 "of another cannot be, the job says so before it trains."
             )
-        job = workspace.queue.get(spec.key)
-        if workspace.cache.contains(spec.key):
-            st.button(
-                "Show it: it is computed already", key="zeroshot-there", on_click=_choose, args=(view, spec)
-            )
-        elif job is not None and job.active:
-            st.caption("It is on its way.")
-        else:
-            st.button(
-                f"Train {spec.n_models:,} model{'' if spec.n_models == 1 else 's'}",
-                key="zeroshot-start",
-                type="primary",
-                icon=":material/model_training:",
-                on_click=_start,
-                args=(workspace, view, spec),
-            )
+        jobs.start(
+            workspace,
+            view,
+            [spec],
+            lambda _: f"Train {numbers.count(spec.n_models, 'model')}",
+            "zeroshot",
+        )
 
 
 def _controls(
@@ -119,12 +111,3 @@ def _controls(
 def _fit(view: state.View, sizes: Sizes) -> None:
     for part in ("train", "validation", "test"):
         view.set(part, getattr(sizes, part))
-
-
-def _choose(view: state.View, spec: ZeroShotGrid) -> None:
-    view.set("grid", spec.key[:12])
-
-
-def _start(workspace: Workspace, view: state.View, spec: ZeroShotGrid) -> None:
-    workspace.queue.submit(spec)
-    _choose(view, spec)

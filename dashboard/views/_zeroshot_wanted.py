@@ -10,10 +10,10 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.splits import Sizes, all_classes, check_known, split_to_json
-from dashboard import splits, state, zeroshot, zeroshot_asked
-from dashboard.kit import numbers
-from dashboard.splits import Classes
-from dashboard.views._splits_parts import FEWEST
+from dashboard import state, zeroshot, zeroshot_asked
+from dashboard.kit import classes as class_sets
+from dashboard.kit import form, numbers
+from dashboard.kit.classes import FEWEST, Classes
 from jobs import splits as saved
 from jobs.specs import ZeroShotGrid
 from jobs.workspace import Dataset, Workspace
@@ -45,13 +45,11 @@ class Wanted:
 
 def wanted(workspace: Workspace, view: state.View, dataset: Dataset, found: Classes) -> Wanted:
     """Draw the choice of the setup, and its controls."""
-    setup = view.choice("setup", list(zeroshot.SETUPS), "similarity")
-    st.segmented_control(
+    setup = form.switch(
+        view,
+        "setup",
         "Setup",
-        list(zeroshot.SETUPS),
-        format_func=zeroshot.SETUPS.__getitem__,
-        key=view.key("setup"),
-        required=True,
+        zeroshot.SETUPS,
         help="Similarity: how many training classes sound like the test classes. Diversity: how similar the "
         "training classes are to each other. Splits of your own: those that were saved in Class splits.",
     )
@@ -59,7 +57,7 @@ def wanted(workspace: Workspace, view: state.View, dataset: Dataset, found: Clas
     if setup == "splits":
         return _own(workspace, view, dataset, found)
     least = int(view.number("least", 1, _MOST, ZeroShotGrid.min_clips))
-    every, found = found, splits.at_least(found, least)
+    every, found = found, class_sets.at_least(found, least)
     small = len(every.names) - len(found.names)
     if small:
         st.caption(
@@ -72,7 +70,7 @@ def wanted(workspace: Workspace, view: state.View, dataset: Dataset, found: Clas
         why = f"{numbers.count(len(found.names), 'class')} of {least:,} clips or more cannot be split: "
         return Wanted({}, (), 1, f"{why}ask for fewer clips of a class.")
     k = int(view.number("k", 1, most, min(3, most)))
-    usual = splits.usual_sizes(found, k)
+    usual = class_sets.usual_sizes(found, k)
     asked = {}
     columns = st.columns(6, gap="small")
     for column, part, said, least in zip(
@@ -173,7 +171,7 @@ def _ranges(view: state.View) -> dict[str, object]:
         "its classes can reach. Others are those that you write.",
     )
     if kind == "own":
-        view.number("range-count", 1, 20, splits.N_RANGES)
+        view.number("range-count", 1, 20, class_sets.N_RANGES)
         return {"n_ranges": int(st.number_input("How many ranges", 1, 20, key=view.key("range-count")))}
     if kind == "paper":
         return {}

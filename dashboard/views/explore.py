@@ -7,19 +7,17 @@ import streamlit as st
 from dashboard import colours, data, results, state
 from dashboard.components import clips as clip_list
 from dashboard.components import map as map_component
-from dashboard.kit import jobs, layout, numbers, table
+from dashboard.kit import jobs, layout, numbers, page, table
 from dashboard.kit.layout import plain
-from dashboard.kit.page import none_there
 from dashboard.views import _explore_quality as quality
 from dashboard.views._explore_controls import Choices, controls, overtaken
 from jobs.specs import Project
-from jobs.workspace import Workspace
+from jobs.workspace import Dataset, Workspace
 
 TITLE = "Explore"
 ICON = ":material/scatter_plot:"
 ORDER = 20
 
-MAP = "explore-map"
 _PAPERS = {
     "tsne": (
         "t-SNE draws near points near and says little about how far apart groups are or how big they look "
@@ -39,18 +37,18 @@ _PAPERS = {
 
 def render(workspace: Workspace) -> None:
     """Draw the page."""
-    datasets = workspace.datasets()
-    if not datasets:
-        none_there(TITLE)
-        return
-    view = state.View("explore", st.session_state, st.query_params)
-    chosen = controls(workspace, view, [d.name for d in datasets])
+    page.run(workspace, "explore", TITLE, _page)
+
+
+def _page(workspace: Workspace, view: state.View, dataset: Dataset) -> None:
+    chosen = controls(workspace, view, dataset)
     if chosen is None:
-        view.write()
         return
     c = chosen.clips
     clip = view.text("clip", check=lambda v: v in c.row)
-    selection = view.text("sel", check=lambda v: bool(_selected(workspace, chosen, v)))
+    selection = view.text(
+        "sel", check=lambda v: bool(clip_list.selected(workspace.root, c, chosen.dataset.name, v))
+    )
     near = view.number("near", 5, 50, 10)
     view.write()
     layout.notes(view.notes)
@@ -78,12 +76,9 @@ def render(workspace: Workspace) -> None:
 
 def _head(chosen: Choices) -> None:
     c, n = chosen.clips, int(chosen.shown.sum())
-    st.title(f"Explore · {chosen.dataset.name}")
+    st.title(f"{TITLE} · {chosen.dataset.name}")
     of = f"{n:,} of " if n < c.n else ""
-    words = f"{of}{data.size(c)} · {numbers.count(data.n_classes(c), 'class')}"
-    if chosen.dataset.note:
-        words += " · synthetic"
-    st.caption(words)
+    page.words(chosen.dataset, f"{of}{data.size(c)}", numbers.count(data.n_classes(c), "class"))
 
 
 # -- the map ----------------------------------------------------------------------------------------------
@@ -103,7 +98,7 @@ def _map(chosen: Choices, ready: list[Project], clip: str, selection: str, near:
     neighbours = [i for i, _ in results.neighbours_of(graph, c, clip, near)] if clip else []
     map_component.show(
         content,
-        key=MAP,
+        key="explore-map",
         dataset=chosen.dataset.name,
         file="-".join(["map", chosen.dataset.name, *[m.embedding.encoder for m in ready]])
         .replace(":", "_")
@@ -112,8 +107,7 @@ def _map(chosen: Choices, ready: list[Project], clip: str, selection: str, near:
         chosen=clip,
         neighbours=neighbours,
         selection=selection,
-        on_chosen=_chosen,
-        on_selected=_selected_on_map,
+        page="explore",
     )
     ring = (
         f" Thin rings: its {near} nearest in the space of {plain(ready[0].embedding.encoder)}."
@@ -126,31 +120,6 @@ def _map(chosen: Choices, ready: list[Project], clip: str, selection: str, near:
         f"what is under the pointer, draw with Lasso or Box or click a class to list clips.{ring} "
         f"{_PAPERS[ready[0].method]}"
     )
-
-
-def _chosen() -> None:
-    value = st.session_state[MAP].get("chosen")
-    if isinstance(value, str):
-        st.session_state["explore.clip"] = value
-
-
-def _chosen_in_list(key: str) -> None:
-    value = st.session_state[key].get("chosen")
-    if isinstance(value, str):
-        st.session_state["explore.clip"] = value
-
-
-def _selected_on_map() -> None:
-    value = st.session_state[MAP].get("selected")
-    if isinstance(value, list):
-        name = str(st.session_state.get("explore.dataset", ""))
-        st.session_state["explore.sel"] = state.save_selection(data.workspace().root, name, value)
-
-
-def _selected(workspace: Workspace, chosen: Choices, name: str) -> list[str]:
-    return [
-        i for i in state.load_selection(workspace.root, chosen.dataset.name, name) if i in chosen.clips.row
-    ]
 
 
 def _compute(workspace: Workspace, chosen: Choices, missing: list[Project]) -> None:
@@ -246,7 +215,7 @@ def _nearest(chosen: Choices, m: Project, clip: str, near: int, key: str) -> Non
 
 def _list(workspace: Workspace, chosen: Choices, selection: str, clip: str) -> None:
     c = chosen.clips
-    selected = _selected(workspace, chosen, selection)
+    selected = clip_list.selected(workspace.root, c, chosen.dataset.name, selection)
     ids = [i for i in selected if chosen.shown[c.row[i]]]
     if selected:
         st.subheader(f"Selection · {numbers.count(len(ids), 'clip')}", anchor=False)
@@ -256,26 +225,19 @@ def _list(workspace: Workspace, chosen: Choices, selection: str, clip: str) -> N
         st.subheader(f"Clips · {len(ids):,}", anchor=False)
         st.caption("Draw with Lasso or Box on the map, or click a class, to list only those.")
     ordered = data.in_order(c, ids)
-    with st.container(horizontal=True):
-        st.download_button(
-            "CSV of these clips",
-            data=lambda: data.csv_of(c, ordered),
-            file_name=f"{chosen.dataset.name}-clips.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            on_click="ignore",
-            key="explore-csv",
-        )
-        if selection:
-            st.button("Clear the selection", key="explore-clear", on_click=_clear)
-    columns = {"length": data.lengths(c, ordered[: clip_list.MOST])}
-    _play_list(chosen, ordered, "explore-list", "Clips of the selection", clip, columns)
+    clip_list.selection(
+        c,
+        ordered,
+        page="explore",
+        dataset=chosen.dataset.name,
+        file=chosen.dataset.name,
+        label="Clips of the selection",
+        chosen=clip,
+        csv="explore-csv",
+        clear=bool(selection),
+    )
     if len(ordered) > clip_list.MOST:
         st.caption(f"The list shows the first {clip_list.MOST:,}; the CSV holds all {len(ordered):,}.")
-
-
-def _clear() -> None:
-    st.session_state["explore.sel"] = ""
 
 
 def _play_list(
@@ -294,5 +256,5 @@ def _play_list(
         label=label,
         numbers=columns,
         chosen=clip,
-        on_chosen=lambda: _chosen_in_list(key),
+        chooses="explore.clip",
     )

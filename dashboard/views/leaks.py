@@ -7,12 +7,11 @@ from collections.abc import Sequence
 import streamlit as st
 
 from dashboard import leaks, state
-from dashboard.kit import layout
+from dashboard.kit import form, layout
 from dashboard.kit.layout import plain
 from dashboard.leaks import Search, Texts
 from dashboard.views import _leaks_found as found_parts
 from dashboard.views._leaks_lists import CLASSES, SEARCHED, choose
-from dashboard.views._neighbourhoods_parts import pick
 from jobs.workspace import Workspace
 
 TITLE = "Leaks"
@@ -57,8 +56,7 @@ def _only(view: state.View, classes: Texts | None) -> list[str]:
     there = leaks.names_of(classes)
     if len(there) > leaks.CLASSES:
         return []
-    view.many("only", there)
-    return st.multiselect("Test classes", there, key=view.key("only"), placeholder="all of them")
+    return form.several(view, "only", "Test classes", there, placeholder="all of them")
 
 
 def _found(workspace: Workspace, view: state.View, texts: Texts, names: Sequence[str]) -> None:
@@ -97,28 +95,17 @@ def _found(workspace: Workspace, view: state.View, texts: Texts, names: Sequence
 
 
 def _how(view: state.View, texts: Texts) -> Search:
-    view.choice("mode", list(leaks.MODES), "words")
-    view.choice("forms", ["yes", "no"], "yes")
     # A row of a file goes as a whole, so where a row is a clip there is nothing to choose.
     units = len(texts.texts) if texts.file is None else len(set(texts.file.row))
     several = texts.clips is not None and len(set(texts.clips)) < units
-    view.choice("take", ["captions", "clips"], "captions")
+    take = view.choice("take", ["captions", "clips"], "captions")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        pick(view, "mode", "A leak is", leaks.MODES)
-        pick(view, "forms", "Plurals and other forms", {"yes": "count", "no": "do not count"})
+        mode = form.switch(view, "mode", "A leak is", leaks.MODES, "words")
+        forms = form.switch(view, "forms", "Plurals and other forms", {"yes": "count", "no": "do not count"})
         if several:
-            pick(
-                view,
-                "take",
-                "Taken out",
-                {"captions": "only the caption", "clips": "all captions of its clip"},
-            )
-    get = st.session_state
-    return Search(
-        str(get[view.key("mode")]),
-        get[view.key("forms")] == "yes",
-        several and get[view.key("take")] == "clips",
-    )
+            whole = {"captions": "only the caption", "clips": "all captions of its clip"}
+            take = form.pick(view, "take", "Taken out", whole)
+    return Search(mode, forms == "yes", several and take == "clips")
 
 
 def _silent(names: Sequence[str], search: Search) -> None:

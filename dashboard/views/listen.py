@@ -5,9 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import listen, state
-from dashboard.kit import jobs
+from dashboard.kit import form, jobs
 from dashboard.kit.layout import plain
-from dashboard.kit.page import choose, none_there, offer, wait_for_sounds
+from dashboard.kit.page import choose, offer, wait_for_sounds, without_datasets
 from dashboard.views import _listen_blind as blind
 from dashboard.views import _listen_compare as compare
 from dashboard.views import _listen_ratings as ratings
@@ -25,7 +25,7 @@ def render(workspace: Workspace) -> None:
     """Draw the page."""
     datasets = workspace.datasets()
     if not datasets:
-        none_there(TITLE, "listen to")
+        without_datasets(TITLE, "listen to")
         return
     # What one part of the page does not draw must still be there when it is drawn again.
     for key in [k for k in st.session_state if str(k).startswith("listen.")]:
@@ -37,14 +37,7 @@ def render(workspace: Workspace) -> None:
         return
     dataset = choose(workspace, view, names)
     st.title(f"{TITLE} · {dataset.name}")
-    st.segmented_control(
-        "Part",
-        list(PARTS),
-        format_func=PARTS.__getitem__,
-        key=view.key("part"),
-        required=True,
-        label_visibility="collapsed",
-    )
+    form.pick(view, "part", "Part", PARTS, label_visibility="collapsed")
     if not dataset.ready:
         wait_for_sounds(workspace, view, dataset)
     elif part == "results":

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from functools import partial
 
 import streamlit as st
 
 from dashboard import agreement, figures, results, state
 from dashboard.agreement import Pair
 from dashboard.figures.agreement import p_text
-from dashboard.kit import chart, jobs, layout, numbers
+from dashboard.kit import chart, jobs, layout, numbers, page, table
+from dashboard.kit.form import pick
 from dashboard.kit.layout import plain
-from dashboard.kit.page import none_there
 from dashboard.views import _neighbourhoods_reading as reading
 from dashboard.views._neighbourhoods_controls import (
     AXES,
@@ -25,8 +24,8 @@ from dashboard.views._neighbourhoods_controls import (
     options,
 )
 from dashboard.views._neighbourhoods_lists import disagreement
-from dashboard.views._neighbourhoods_parts import broad, number, pick, rich_table, swatch
-from jobs.workspace import Workspace
+from dashboard.views._neighbourhoods_parts import broad, number, swatch
+from jobs.workspace import Dataset, Workspace
 
 TITLE = "Neighbourhoods"
 ICON = ":material/hub:"
@@ -45,20 +44,23 @@ _AXIS = {
 
 def render(workspace: Workspace) -> None:
     """Draw the page."""
-    datasets = workspace.datasets()
-    if not datasets:
-        none_there(TITLE)
-        return
-    view = state.View("neighbourhoods", st.session_state, st.query_params)
-    chosen = controls(workspace, view, [d.name for d in datasets])
+    page.run(workspace, "neighbourhoods", TITLE, _page, wait=False)
+
+
+def _page(workspace: Workspace, view: state.View, dataset: Dataset) -> None:
+    chosen = controls(workspace, view, dataset)
     if chosen is None:
-        view.write()
         return
     found = options(view, chosen)
     view.write()
     layout.notes(view.notes)
     st.title(f"{TITLE} · {chosen.dataset.name}")
-    st.caption(_facts(chosen))
+    page.words(
+        chosen.dataset,
+        numbers.count(chosen.clips.n, "clip"),
+        numbers.count(len(agreement.class_names(chosen.clips)), "class"),
+        f"{numbers.count(len(chosen.spaces), 'space')}, {numbers.count(len(chosen.pairs), 'pair')}",
+    )
     _compute(workspace, chosen)
     if not chosen.ready:
         return
@@ -66,16 +68,6 @@ def render(workspace: Workspace) -> None:
     _summary(view, chosen, found)
     _matrix(view, chosen, found)
     disagreement(view, chosen, found)
-
-
-def _facts(chosen: Choices) -> str:
-    c = chosen.clips
-    parts = [
-        numbers.count(c.n, "clip"),
-        numbers.count(len(agreement.class_names(c)), "class"),
-        f"{numbers.count(len(chosen.spaces), 'space')}, {numbers.count(len(chosen.pairs), 'pair')}",
-    ]
-    return " · ".join(parts + ["synthetic"] * bool(chosen.dataset.note))
 
 
 def _compute(workspace: Workspace, chosen: Choices) -> None:
@@ -198,7 +190,7 @@ def _summary(view: state.View, chosen: Choices, o: Options) -> None:
             ]
         )
     if rows:
-        rich_table(head, rows)
+        table.show_html(head, rows)
     layout.reading(reading.summary(o.literal, agreement.permutations(chosen.ready)))
 
 
@@ -231,7 +223,7 @@ def _matrix(view: state.View, chosen: Choices, o: Options) -> None:
                 key=key,
                 file=f"{'cka' if key != _MATRIX else 'agreement'}-{chosen.dataset.name}-{chosen.of}",
                 csv=lambda: agreement.matrix_csv(chosen.ready, o.k),
-                on_select=partial(_picked, key),
+                chooses="neighbourhoods.between",
                 alt=f"{title} of {', '.join(names)}",
             )
     few = [p.title for p in chosen.ready if agreement.measured(p).n < _DEBIASED]
@@ -240,10 +232,3 @@ def _matrix(view: state.View, chosen: Choices, o: Options) -> None:
             f"Debiased CKA needs at least {_DEBIASED} {chosen.of}: there is none for {plain(', '.join(few))}."
         )
     layout.reading(reading.matrix(chosen.of, low))
-
-
-def _picked(key: str) -> None:
-    for found in chart.clicked(key):
-        name = found[0] if isinstance(found, list) else found
-        if name:
-            st.session_state["neighbourhoods.between"] = str(name)

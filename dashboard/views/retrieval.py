@@ -5,15 +5,14 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import data, results, retrieval, state
-from dashboard.kit import layout, numbers
+from dashboard.kit import form, layout, numbers, page
 from dashboard.kit.layout import plain
-from dashboard.kit.page import choose, choose_space, done_spaces, none_there
 from dashboard.views import _retrieval_families as families
 from dashboard.views import _retrieval_models as models
 from dashboard.views import _retrieval_queries as queries
 from dashboard.views import _retrieval_systems as systems
 from dashboard.views._retrieval_parts import Chosen, ceiling
-from jobs.workspace import Workspace
+from jobs.workspace import Dataset, Workspace
 
 TITLE = "Retrieval"
 ICON = ":material/manage_search:"
@@ -22,24 +21,18 @@ ORDER = 50
 
 def render(workspace: Workspace) -> None:
     """Draw the page."""
-    datasets = workspace.datasets()
-    if not datasets:
-        none_there(TITLE)
-        return
-    view = state.View("retrieval", st.session_state, st.query_params)
-    chosen = _controls(workspace, view, [d.name for d in datasets])
+    page.run(workspace, "retrieval", TITLE, _page, wait=False)
+
+
+def _page(workspace: Workspace, view: state.View, dataset: Dataset) -> None:
+    chosen = _controls(workspace, view, dataset)
     if chosen is None:
-        view.write()
         return
     st.title(f"{TITLE} · {chosen.dataset.name}")
     sizes = retrieval.sizes(chosen.clips)
-    synthetic = " · synthetic" if chosen.dataset.note else ""
-    st.caption(
-        f"{numbers.count(chosen.clips.n, 'clip')} · {numbers.count(len(sizes), 'class')} · "
-        f"{numbers.count(len(chosen.spaces), 'space')}{synthetic}"
-    )
+    counts = [(chosen.clips.n, "clip"), (len(sizes), "class"), (len(chosen.spaces), "space")]
+    page.words(chosen.dataset, *(numbers.count(n, thing) for n, thing in counts))
     if not any(n >= 2 for n in sizes.values()):
-        view.write()
         layout.notes(view.notes)
         _nothing_to_find(sizes)
         return
@@ -64,33 +57,30 @@ def render(workspace: Workspace) -> None:
         )
 
 
-def _controls(workspace: Workspace, view: state.View, names: list[str]) -> Chosen | None:
-    dataset = choose(workspace, view, names)
-    done = done_spaces(workspace, view, dataset, TITLE, "searched")
+def _controls(workspace: Workspace, view: state.View, dataset: Dataset) -> Chosen | None:
+    done = page.done_spaces(workspace, view, dataset, TITLE, "searched")
     if done is None:
         return None
-    space = choose_space(view, list(done))
+    space = page.choose_space(view, list(done))
     options = list(retrieval.BY) if retrieval.has_families(dataset) else ["label"]
     by = view.choice("by", options, "label")
     measure = view.choice("measure", list(retrieval.MEASURES), "map@15")
     counted = view.choice("count", ["yes", "no"], "yes") == "yes"
     unit_first = view.choice("unit", ["no", "before"], "no") == "before"
     with st.sidebar:
-        st.selectbox(
+        form.listed(
             "Measure",
-            list(retrieval.MEASURES),
-            format_func=retrieval.MEASURES.__getitem__,
-            key=view.key("measure"),
+            retrieval.MEASURES,
+            view.key("measure"),
             help="MAP@15 judges the first page of results, MAP@150 the first ten, MR1 where the first "
             "relevant result stands.",
         )
         if len(options) > 1:
-            st.segmented_control(
+            form.pick(
+                view,
+                "by",
                 "Relevant is what is of the same",
-                options,
-                format_func=retrieval.BY.__getitem__,
-                key=view.key("by"),
-                required=True,
+                {name: retrieval.BY[name] for name in options},
                 help="Class, as in the paper: a dog does not do for a rooster. Family asks another, easier "
                 "question: any animal does.",
             )

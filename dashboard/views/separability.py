@@ -7,10 +7,8 @@ from dataclasses import dataclass
 import streamlit as st
 
 from dashboard import data, figures, results, separability, state
-from dashboard.kit import chart, layout, numbers
+from dashboard.kit import chart, form, layout, numbers, page
 from dashboard.kit.layout import plain
-from dashboard.kit.page import choose, no_space, none_there, wait_for_sounds
-from dashboard.kit.table import csv
 from dashboard.memory import once
 from dashboard.separability import Scores
 from dashboard.views import _separability_classes as classes
@@ -34,22 +32,19 @@ class _Chosen:
 
 def render(workspace: Workspace) -> None:
     """Draw the page."""
-    datasets = workspace.datasets()
-    if not datasets:
-        none_there(TITLE)
-        return
-    view = state.View("separability", st.session_state, st.query_params)
-    chosen = _controls(workspace, view, [d.name for d in datasets])
+    page.run(workspace, "separability", TITLE, _page)
+
+
+def _page(workspace: Workspace, view: state.View, dataset: Dataset) -> None:
+    chosen = _controls(workspace, view, dataset)
     if chosen is None:
-        view.write()
         return
     c = data.clips(chosen.dataset)
-    names = separability.classes_of(c)
+    names = data.class_names(c)
     st.title(f"{TITLE} · {chosen.dataset.name}")
-    synthetic = " · synthetic" if chosen.dataset.note else ""
-    labelled = int((separability.labels_of(c) != "").sum())
+    labelled = int((data.class_of_each(c) != "").sum())
     clips = numbers.count(c.n, "clip") + (f", {labelled:,} with a class" if labelled < c.n else "")
-    st.caption(f"{clips} · {numbers.count(len(names), 'class')}{synthetic}")
+    page.words(chosen.dataset, clips, numbers.count(len(names), "class"))
     embedding = chosen.space.spec
     specs = separability.measured(chosen.dataset, embedding)
     file = f"{chosen.dataset.name}-{embedding.encoder}"
@@ -80,30 +75,23 @@ def render(workspace: Workspace) -> None:
         _clusters(separability.curve(specs.curve), len(names), specs.curve.key, file)
 
 
-def _controls(workspace: Workspace, view: state.View, names: list[str]) -> _Chosen | None:
-    dataset = choose(workspace, view, names)
-    if not dataset.ready:
-        st.title(TITLE)
-        wait_for_sounds(workspace, view, dataset)
-        return None
+def _controls(workspace: Workspace, view: state.View, dataset: Dataset) -> _Chosen | None:
     spaces = workspace.spaces(dataset)
     done = {s.encoder: s for s in spaces if s.state == "done"}
     if not done:
         st.title(f"{TITLE} · {dataset.name}")
-        no_space(workspace, view, dataset, spaces, "compared")
+        page.no_space(workspace, view, dataset, spaces, "compared")
         return None
-    view.choice("space", list(done), next(iter(done)))
-    view.choice("metric", list(separability.METRICS), "cosine")
+    space = page.choose_space(view, list(done))
     with st.sidebar:
-        space = str(st.selectbox("Space", list(done), key=view.key("space")))
-        metric = st.selectbox(
+        metric = form.select(
+            view,
+            "metric",
             "Distance of the silhouettes",
-            list(separability.METRICS),
-            format_func=separability.METRICS.__getitem__,
-            key=view.key("metric"),
+            separability.METRICS,
             help="Cosine looks at directions only, as the paper does; the others at lengths as well.",
         )
-    return _Chosen(dataset, spaces, done[space], str(metric))
+    return _Chosen(dataset, spaces, done[space], metric)
 
 
 def _too_few(names: list[str], some: bool) -> None:
@@ -168,7 +156,7 @@ def _clusters(shown: separability.Curve, n_classes: int, key: str, file: str) ->
         ),
         key="separability-clusters",
         file=f"kmeans-{file}",
-        csv=lambda: csv(separability.curve_table(shown)),
+        csv=lambda: separability.curve_table(shown),
         alt="Inertia and silhouette of K-means over the number of clusters",
     )
     layout.reading(

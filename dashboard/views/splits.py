@@ -6,23 +6,23 @@ from functools import partial
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import data, figures, split_numbers, splits, state
 from dashboard.components import clips as clip_list
 from dashboard.data import Clips
-from dashboard.figures.separability import figured
 from dashboard.figures.splits import PARTS, UNUSED, proportion
-from dashboard.kit import chart, layout, numbers, table
+from dashboard.kit import chart, form, layout, numbers, page, table
+from dashboard.kit import classes as class_sets
+from dashboard.kit.classes import FEWEST, Classes, enough
 from dashboard.kit.layout import plain
-from dashboard.kit.page import choose, choose_space, done_spaces, none_there
+from dashboard.kit.numbers import figured
 from dashboard.memory import once
-from dashboard.splits import Classes
 from dashboard.views import _splits_hand as hand
 from dashboard.views import _splits_keep as keep
 from dashboard.views import _splits_similarity as similarity
 from dashboard.views import _splits_train as train
 from dashboard.views._splits_controls import PAPER, Pick, pick
-from dashboard.views._splits_parts import FEWEST, enough
 from jobs.specs import EmbedAudio
 from jobs.workspace import Dataset, Workspace
 
@@ -46,55 +46,47 @@ _CSS = """
 
 def render(workspace: Workspace) -> None:
     """Draw the page."""
-    datasets = workspace.datasets()
-    if not datasets:
-        none_there(TITLE, "split")
-        return
-    view = state.View("splits", st.session_state, st.query_params)
-    dataset = choose(workspace, view, [d.name for d in datasets])
-    done = done_spaces(workspace, view, dataset, TITLE, "split")
+    page.run(workspace, "splits", TITLE, _page, "split", wait=False)
+
+
+def _page(workspace: Workspace, view: state.View, dataset: Dataset) -> DeltaGenerator | None:
+    done = page.done_spaces(workspace, view, dataset, TITLE, "split")
     if done is None:
-        view.write()
-        return
-    embedding = done[choose_space(view, list(done))]
+        return None
+    embedding = done[page.choose_space(view, list(done))]
     c = data.clips(dataset)
-    st.title(f"{TITLE} · {dataset.name}")
-    place = st.container()
+    notes = page.head(TITLE, dataset)
     found = enough(
         embedding,
         c,
         f"A split needs at least {FEWEST} classes, two to train on, one for validation and two for the test",
     )
     if found is None:
-        view.write()
-        return
-    words = [numbers.count(int(found.clips.sum()), "clip"), numbers.count(len(found.names), "class")]
-    st.caption(" · ".join(words + ["synthetic"] * bool(dataset.note)))
+        return None
+    clips, classes = int(found.clips.sum()), len(found.names)
+    page.words(dataset, numbers.count(clips, "clip"), numbers.count(classes, "class"))
     k, picks = _picks(workspace, view, dataset, found)
     label = view.text("class", check=lambda given: given in found.names)
     _maps(view, embedding, c, found, k, picks, label)
     similarity.show(embedding, found, k, picks)
     keep.show(workspace, view, dataset, found, picks)
     train.show(workspace, view, dataset, embedding, picks)
-    view.write()
-    with place:
-        layout.notes(view.notes)
+    return notes
 
 
 def _picks(
     workspace: Workspace, view: state.View, dataset: Dataset, found: Classes
 ) -> tuple[int, list[Pick]]:
     most = min(20, len(found.names))
-    view.number("k", 1, most, min(3, most))
     with st.sidebar:
-        k = int(
-            st.number_input(
-                "K, clusters of classes",
-                1,
-                most,
-                key=view.key("k"),
-                help="K-means on the centroids at unit length; the elbow on the page helps to choose.",
-            )
+        k = form.whole(
+            view,
+            "k",
+            "K, clusters of classes",
+            1,
+            most,
+            min(3, most),
+            help="K-means on the centroids at unit length; the elbow on the page helps to choose.",
         )
         st.divider()
         picks = [pick(workspace, view, dataset, found, k, "")]
@@ -133,7 +125,7 @@ def _maps(
         hand.brush(view)
     several = len(picks) > 1
     columns = st.columns([1, 1] if several else [1.75, 1], gap="medium")
-    codes = splits.clusters(found, k)
+    codes = class_sets.clusters(found, k)
     for place, p in zip(columns, picks, strict=False):
         with place:
             if several:
@@ -190,7 +182,7 @@ def _map(
             once(
                 ("figure", "centroids", found.key, int(codes.max()), parts, label, theme),
                 lambda: figures.centroids_figure(
-                    found.shown(codes),
+                    splits.on_map(found, codes),
                     parts,
                     hull=splits.hull(found, parts),
                     chosen=label,
@@ -275,12 +267,8 @@ def _compared_numbers(found: Classes, picks: list[Pick]) -> None:
 def _listen(
     view: state.View, embedding: EmbedAudio, c: Clips, found: Classes, picks: list[Pick], label: str
 ) -> None:
-    st.selectbox(
-        "Class to hear",
-        ["", *found.names],
-        format_func=lambda name: name or "click a class, or choose one here",
-        key=view.key("class"),
-    )
+    names = {"": "click a class, or choose one here"} | {name: name for name in found.names}
+    form.listed("Class to hear", names, view.key("class"))
     if not label:
         return
     at = found.names.index(label)

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from dashboard import leakage, leakage_model
+from dashboard.kit import confusion_numbers
 from tests.browser.helpers import (
     PHONE,
     click,
@@ -98,7 +99,7 @@ def test_a_class_is_marked_in_every_map_its_clips_are_heard_and_a_model_looked_i
         lambda n: n == 9,
         MAPS,
     )
-    pair = leakage_model.first_cell(judged)
+    pair = confusion_numbers.first_cell(judged)
     right = judged.classes[int(np.flatnonzero(np.diag(judged.confusion))[-1])]
     assert (right, right) != pair
     click(page, ".st-key-leakage-confusion", "cells", f"{right},{right}")

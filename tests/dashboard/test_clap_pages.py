@@ -11,7 +11,8 @@ import pytest
 import torch
 from scipy import stats
 
-from dashboard import leakage_model, pages, predictors, predictors_board, towers
+from dashboard import pages, predictors, predictors_board, towers
+from dashboard.kit import confusion_numbers
 from jobs import inprocess, measures
 from jobs.contrastive import PROMPTS, classification
 from jobs.datasets.importer import import_dataset
@@ -116,8 +117,8 @@ def test_its_classification_is_looked_into_and_asked_for(heard: SimpleNamespace)
         )
         assert found.judged.accuracy[i, 1:] == pytest.approx([low, high])
     np.testing.assert_array_equal(found.judged.confusion, artifact.array("confusion"))
-    true, taken = leakage_model.first_cell(found.judged)
-    cell = towers.in_cell(found, true, taken)
+    true, taken = confusion_numbers.first_cell(found.judged)
+    cell = confusion_numbers.in_cell(found.predictions, true, taken)
     wanted = p[(p["label"] == true) & (p["predicted"] == taken)]
     assert sorted(cell["clip_id"]) == sorted(wanted["clip_id"])
     app = run("predictors", dataset="small", tower=name, prompts="{} | the sound of {}")

@@ -13,7 +13,8 @@ from dashboard.components import map as map_component
 from dashboard.components import matrices
 from dashboard.components.matrices import Number
 from dashboard.figures import Colour, Map
-from dashboard.figures.losses import change_figure, curves_figure
+from dashboard.figures.losses import change_figure
+from dashboard.kit.learning_figures import curves_figure
 from dashboard.kit.palette import BASE, Style
 
 NAN = np.nan

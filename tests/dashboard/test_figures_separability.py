@@ -8,8 +8,8 @@ import pytest
 
 from dashboard import figures
 from dashboard.figures import ByClass
-from dashboard.figures import separability as drawn
 from dashboard.kit import look, palette
+from dashboard.kit.text import row_height
 
 
 def checked(figure: go.Figure) -> go.Figure:
@@ -100,7 +100,7 @@ def test_many_clips_are_drawn_by_webgl_and_many_classes_thin_their_names() -> No
     assert {t.type for t in many.data if t.meta in ("points", "classes")} == {"scattergl"}
     assert few.layout.height < many.layout.height < 1800
     at = np.asarray(many.layout.yaxis.tickvals)
-    pixels = drawn.row_height(200) * np.diff(at)
+    pixels = row_height(200) * np.diff(at)
     assert pixels.min() >= 13
     assert len(at) == len(many.layout.yaxis.ticktext)
     assert list(few.layout.yaxis.ticktext) == ["class 0", "class 1"]

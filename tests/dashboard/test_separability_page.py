@@ -453,7 +453,7 @@ def test_clips_without_a_class_are_of_none(made: Any, fresh: Workspace, tmp_path
     dataset = relabelled(found, dataset, labels, blank="unlabelled")
     spec = computed(found, dataset)
     c = data.clips(dataset)
-    assert separability.classes_of(c) == ["Crow", "Rain"]
+    assert data.class_names(c) == ["Crow", "Rain"]
     app = run()
     assert not app.error
     assert "16 clips, 9 with a class · 2 classes" in words(app)

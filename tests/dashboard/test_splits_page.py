@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.splits import ClassSplit, ClassSplitSet, random_split, split_from_json, split_to_json
 from dashboard import data, figures, split_links, split_numbers, splits
+from dashboard.kit import classes as class_sets
 from dashboard.splits import Rule, Sizes
 from jobs import splits as saved
 from jobs.workspace import Workspace
@@ -33,10 +34,10 @@ def shown(grids: Any) -> Iterator[Workspace]:
         yield grids
 
 
-def classes_of(found: Workspace) -> splits.Classes:
+def classes_of(found: Workspace) -> class_sets.Classes:
     dataset = found.dataset("small")
     spec = next(s.spec for s in found.spaces(dataset) if s.encoder == "aisfx")
-    return splits.classes(spec, data.clips(dataset))
+    return class_sets.classes(spec, data.clips(dataset))
 
 
 def charts(app: AppTest) -> dict[str, Any]:
@@ -83,7 +84,7 @@ def test_clips_of_several_classes_take_no_part(made: Any, fresh: Workspace, tmp_
     clips.at[0, "labels"] = ["Dog bark", "Rain"]
     imported = made.Imported(clips, dataset.classes, dataset.report, dataset.fingerprint, "other")
     changed = found.add_dataset("small", imported, adapter="folder", root=dataset.root)
-    seen = splits.classes(space, data.clips(changed))
+    seen = class_sets.classes(space, data.clips(changed))
     assert dict(zip(seen.names, seen.clips.tolist(), strict=True))["Dog bark"] == 2
 
 
@@ -108,7 +109,11 @@ def test_the_region_holds_every_training_class(shown: Workspace) -> None:
     for a, along in zip(ring, ends, strict=True):  # anticlockwise: all to the left of each side
         assert (along[0] * (inside - a)[:, 1] - along[1] * (inside - a)[:, 0] > -1e-9).all()
     figure = figures.centroids_figure(
-        found.shown(splits.clusters(found, 3)), parts, hull=ring, chosen=found.names[1], theme="dark"
+        splits.on_map(found, class_sets.clusters(found, 3)),
+        parts,
+        hull=ring,
+        chosen=found.names[1],
+        theme="dark",
     )
     traces = {t.meta: t for t in figure.data}
     assert len(traces["hull"].x) == len(ring) + 1
@@ -118,13 +123,13 @@ def test_the_region_holds_every_training_class(shown: Workspace) -> None:
     assert len(symbols) == 2  # never colour alone
     assert not len(splits.corners(np.empty((0, 2))))
     with pytest.raises(ValueError, match="each class needs"):
-        figures.centroids_figure(found.shown(splits.clusters(found, 3)), parts[:-1], hull=ring)
+        figures.centroids_figure(splits.on_map(found, class_sets.clusters(found, 3)), parts[:-1], hull=ring)
 
 
 def test_the_matrix_stands_in_the_order_of_the_split(shown: Workspace) -> None:
     found = classes_of(shown)
     split = random_split(found.names, seed=0, sizes=Sizes(5, 2, 3))
-    codes = splits.clusters(found, 3)
+    codes = class_sets.clusters(found, 3)
     names, sizes = splits.in_order(split, found, codes)
     assert sizes == [("train", 5), ("validation", 2), ("test", 3)]
     assert [set(names[:5]), set(names[5:7]), set(names[7:])] == [
@@ -254,7 +259,7 @@ def test_maps_beside_each_other_have_the_same_ends(shown: Workspace) -> None:
     ends = []
     for parts in (["train"] * 24, ["unused", "test"] * 12):
         figure = figures.centroids_figure(
-            found.shown(splits.clusters(found, 3)), parts, hull=splits.hull(found, parts)
+            splits.on_map(found, class_sets.clusters(found, 3)), parts, hull=splits.hull(found, parts)
         )
         x, y = figure.layout.xaxis, figure.layout.yaxis
         assert (x.constrain, y.constrain, y.scaleanchor) == ("domain", "domain", "x")
@@ -266,7 +271,7 @@ def test_maps_beside_each_other_have_the_same_ends(shown: Workspace) -> None:
 
 def test_parts_clusters_and_what_two_splits_share_are_counted(shown: Workspace) -> None:
     found = classes_of(shown)
-    codes = splits.clusters(found, 3)
+    codes = class_sets.clusters(found, 3)
     near, far = (
         splits.one(splits.draw(found, Rule("similarity", Sizes(5, 1, 2), ratio=r))) for r in (0.5, 0)
     )
@@ -293,7 +298,7 @@ def test_the_words_of_a_choice_follow_the_clusters(shown: Workspace) -> None:
         app.number_input(key="splits.k").set_value(k)
         ran(app)
         box = app.selectbox(key="splits.cluster")
-        sizes = split_numbers.cluster_sizes(splits.clusters(classes_of(shown), k))
+        sizes = split_numbers.cluster_sizes(class_sets.clusters(classes_of(shown), k))
         assert box.options == [f"cluster {c}, {n} classes" for c, n in sizes.items()]
         assert box.value == "1"
         assert address(app)["cluster"] == "1"
