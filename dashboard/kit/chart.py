@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from dashboard.kit import layout, table
+from dashboard.memory import once
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
 
 
 def show(
-    figure: Figure,
+    figure: Figure | Callable[..., Figure],
     *,
     key: str,
     file: str,
+    remembered: tuple[Any, ...] = (),
     csv: Callable[[], bytes | DataFrame] | None = None,
     chooses: str | Sequence[str] = (),
     on_select: Callable[[], None] | None = None,
@@ -37,6 +39,8 @@ def show(
         Of the chart; it is the page's own as well: ``.st-key-<key>`` holds chart and download.
     file : str
         Name, without ending, of what is saved; it should carry dataset and space.
+    remembered : tuple
+        What a figure that is drawn by a callable is kept in memory by, besides the theme.
     csv : callable, optional
         Returns the numbers of the figure, a table or its bytes, when asked for.
     chooses : str or sequence of str
@@ -65,12 +69,19 @@ def show(
             on_select = partial(_choose, key, names)
         if on_select is not None:
             shown |= {"key": f"{key}-pick", "on_select": on_select, "selection_mode": "points"}
-        st.plotly_chart(dressed(figure, layout.theme()), **shown)
+        st.plotly_chart(dressed(_drawn(figure, remembered, layout.theme()), layout.theme()), **shown)
         if caption or csv is not None:
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 st.caption(caption or " ", width="stretch")
                 if csv is not None:
                     table.button(f"{key}-csv", name, csv)
+
+
+def _drawn(figure: Figure | Callable[..., Figure], remembered: tuple[Any, ...], theme: str) -> Figure:
+    if not callable(figure):
+        return figure
+    make = figure
+    return once(("figure", *remembered, theme), lambda: make(theme=theme))
 
 
 def _choose(key: str, names: Sequence[str]) -> None:

@@ -15,7 +15,6 @@ from dashboard.kit import chart, form, layout, numbers
 from dashboard.kit.confusion_figures import matrix_figure
 from dashboard.kit.confusion_numbers import Judged, confused, first_cell, matrix_table, rows_said
 from dashboard.kit.layout import plain
-from dashboard.memory import once
 from dashboard.state import View
 
 #: Clips of a cell that are listed.
@@ -59,14 +58,11 @@ def show_matrix(
     of : str
         Whose matrix it is, for screen readers.
     """
-    theme = layout.theme()
     drawn = confused(shown)
     layout.wide(key, len(drawn.taken))
     chart.show(
-        once(
-            ("figure", "confusion", *remembered, pair, theme),
-            lambda: matrix_figure(drawn, picked=pair, theme=theme),
-        ),
+        lambda theme: matrix_figure(drawn, picked=pair, theme=theme),
+        remembered=("confusion", *remembered, pair),
         key=key,
         file=f"confusion-{file}",
         csv=lambda: matrix_table(shown),
@@ -85,8 +81,8 @@ def choose_cell(view: View, shown: Judged, names: tuple[str, str] = ("true", "ta
 
 def no_clip(true: str, taken: str) -> None:
     """Say that a cell is empty."""
-    said = "is taken for itself" if true == taken else f"is taken for {plain(taken)}"
-    st.caption(f"No clip of {plain(true)} {said}. Click another cell.")
+    words = "is taken for itself" if true == taken else f"is taken for {plain(taken)}"
+    st.caption(f"No clip of {plain(true)} {words}. Click another cell.")
 
 
 def list_cell(

@@ -53,9 +53,9 @@ def by_class(shown: Judged, rest: dict[str, np.ndarray] | None = None) -> ByClas
     rest : dict, optional
         Other models by name to their accuracy of each class, (T,).
     """
-    there = np.flatnonzero(shown.counts > 0)
+    tested = np.flatnonzero(shown.counts > 0)
     accuracy = shown.accuracy
-    order = there[np.lexsort((np.array(shown.classes)[there], -accuracy[there, 0]))]
+    order = tested[np.lexsort((np.array(shown.classes)[tested], -accuracy[tested, 0]))]
     others = rest or {}
     return ByClass(
         [shown.classes[i] for i in order.tolist()],

@@ -179,15 +179,15 @@ def start(
     name : str
         Of the control that chooses among trainings.
     """
-    jobs = [workspace.queue.get(spec.key) for spec in specs]
-    there = [workspace.cache.contains(spec.key) for spec in specs]
+    asked = [workspace.queue.get(spec.key) for spec in specs]
+    computed = [workspace.cache.contains(spec.key) for spec in specs]
     todo = [
         spec
-        for spec, job, done in zip(specs, jobs, there, strict=True)
+        for spec, job, done in zip(specs, asked, computed, strict=True)
         if not done and not (job is not None and job.active)
     ]
     shown = view.key(name), specs[0].key[:12]
-    if all(there):
+    if all(computed):
         st.button("Show it: it is computed already", key=f"{key}-there", on_click=_show, args=shown)
     elif not todo:
         st.caption("It is on its way.")

@@ -99,18 +99,18 @@ def curves_figure(
     drawn = [(lines, "curves", 2.0, 1.0)]
     if beside is not None:
         drawn.insert(0, (np.asarray(beside, float), "beside", 1.2, 0.55))
-    for found, meta, width, opacity in drawn:
+    for numbers, meta, width, opacity in drawn:
         for i, name in enumerate(names):
-            there = np.flatnonzero(np.isfinite(found[i]))
-            last = int(there[-1]) + 1 if len(there) else 0
-            said = whole(name) if meta == "curves" else f"{whole(name)}, {beside_name}"
+            known = np.flatnonzero(np.isfinite(numbers[i]))
+            last = int(known[-1]) + 1 if len(known) else 0
+            hover = whole(name) if meta == "curves" else f"{whole(name)}, {beside_name}"
             traces.append(
                 {
                     "type": "scatter",
                     # A line of one point is none.
                     "mode": "lines" if last > 1 else "markers",
                     "x": epochs[:last],
-                    "y": found[i, :last],
+                    "y": numbers[i, :last],
                     "line": {
                         "color": _colour(i, theme),
                         "width": width,
@@ -118,7 +118,7 @@ def curves_figure(
                     },
                     "marker": {"color": _colour(i, theme), "size": 5},
                     "opacity": opacity,
-                    "hovertemplate": f"<b>{said}</b><br>epoch %{{x}}: %{{y:.3f}}<extra></extra>",
+                    "hovertemplate": f"<b>{hover}</b><br>epoch %{{x}}: %{{y:.3f}}<extra></extra>",
                     "name": label(name, 40),
                     "legendgroup": name,
                     "showlegend": meta == "curves",
@@ -190,8 +190,8 @@ def model_figure(
     theme : {"light", "dark"}
     """
     every = np.array([y for p in panels for _, y, _, _ in p.lines], float)
-    there = np.isfinite(every).any(axis=0)
-    last = int(np.flatnonzero(there)[-1]) + 1 if there.any() else every.shape[1]
+    known = np.isfinite(every).any(axis=0)
+    last = int(np.flatnonzero(known)[-1]) + 1 if known.any() else every.shape[1]
     epochs = np.arange(1, last + 1)
     gap = 0.08 if len(panels) > 2 else 0.1
     traces: list[dict[str, Any]] = []

@@ -76,8 +76,8 @@ def words(dataset: Dataset, *parts: str) -> None:
 
 def note(meta: Mapping[str, Any]) -> None:
     """Show the note of a result, where it has one."""
-    if said := str(meta.get("note") or ""):
-        st.info(plain(said), icon=":material/info:")
+    if text := str(meta.get("note") or ""):
+        st.info(plain(text), icon=":material/info:")
 
 
 def failures(reasons: Sequence[str], n: int) -> None:

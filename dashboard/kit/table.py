@@ -93,8 +93,8 @@ def scores(
 
 
 def _class(*names: str) -> str:
-    there = " ".join(filter(None, names))
-    return f' class="{there}"' if there else ""
+    every = " ".join(filter(None, names))
+    return f' class="{every}"' if every else ""
 
 
 def csv(frame: pd.DataFrame) -> bytes:

@@ -11,7 +11,6 @@ from dashboard.curation import METHODS, Result
 from dashboard.figures import curation as figures
 from dashboard.kit import chart, form, jobs, layout, numbers, table
 from dashboard.kit.layout import plain
-from dashboard.memory import once
 from jobs import contrastive
 from jobs.specs import CuratedTraining, EmbedAudio
 from jobs.specs.curation import THRESHOLDS
@@ -45,24 +44,22 @@ def show(workspace: Workspace, view: state.View, dataset: Dataset, grids: list[l
 
 
 def _result(found: Result, file: str) -> None:
-    meta, theme = found.meta, layout.theme()
+    meta = found.meta
     for why in dict.fromkeys(found.models["failed"].loc[lambda f: f != ""]):
         st.warning(plain(why), icon=":material/error:")
     of = f"{numbers.count(meta['n_test'], 'test clip')} of {numbers.count(meta['n_test_classes'], 'class')}"
     left, right = st.columns(2, gap="medium")
     with left:
         chart.show(
-            once(
-                ("figure", "curation-accuracy", found.spec.key, theme),
-                lambda: figures.accuracy_figure(
-                    found.names,
-                    found.accuracies,
-                    found.each,
-                    title=f"zero-shot accuracy<br>n = {of}",
-                    chance=float(meta["chance"]),
-                    theme=theme,
-                ),
+            lambda theme: figures.accuracy_figure(
+                found.names,
+                found.accuracies,
+                found.each,
+                title=f"zero-shot accuracy<br>n = {of}",
+                chance=float(meta["chance"]),
+                theme=theme,
             ),
+            remembered=("curation-accuracy", found.spec.key),
             key="curation-accuracy",
             file=f"curation-accuracy-{file}",
             csv=lambda: curation.accuracies_table(found),
@@ -70,15 +67,13 @@ def _result(found: Result, file: str) -> None:
         )
     with right:
         chart.show(
-            once(
-                ("figure", "curation-differences", found.spec.key, theme),
-                lambda: figures.difference_figure(
-                    found.pairings,
-                    found.differences,
-                    title=f"difference in accuracy, paired<br>n = {of}",
-                    theme=theme,
-                ),
+            lambda theme: figures.difference_figure(
+                found.pairings,
+                found.differences,
+                title=f"difference in accuracy, paired<br>n = {of}",
+                theme=theme,
             ),
+            remembered=("curation-differences", found.spec.key),
             key="curation-differences",
             file=f"curation-differences-{file}",
             csv=lambda: found.differences,

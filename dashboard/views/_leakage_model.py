@@ -16,7 +16,6 @@ from dashboard.kit.confusion_numbers import by_class_table, in_cell
 from dashboard.kit.layout import plain
 from dashboard.kit.learning_figures import curves_table
 from dashboard.leakage import Result
-from dashboard.memory import once
 from dashboard.views import _leakage_learning as learning
 from jobs.workspace import Dataset, Workspace
 
@@ -124,19 +123,17 @@ def _cell(dataset: Dataset, c: Clips, found: Result, picked: str, pair: tuple[st
 
 def _learning(found: Result, row: pd.Series, picked: str, file: str) -> None:
     st.markdown("**How it learned**")
-    theme, curves = layout.theme(), leakage_model.curves(found, picked)
+    curves = leakage_model.curves(found, picked)
     left, right = st.columns([1.5, 1], gap="large")
     with left:
         chart.show(
-            once(
-                ("figure", "leakage-learning", found.spec.key, picked, theme),
-                lambda: contrastive_learning_figure(
-                    curves.values[0],
-                    best=int(row["best_epoch"]),
-                    unfrozen=found.spec.frozen_epochs,
-                    theme=theme,
-                ),
+            lambda theme: contrastive_learning_figure(
+                curves.values[0],
+                best=int(row["best_epoch"]),
+                unfrozen=found.spec.frozen_epochs,
+                theme=theme,
             ),
+            remembered=("leakage-learning", found.spec.key, picked),
             key="leakage-learning",
             file=f"learning-curves-{file}",
             csv=lambda: curves_table(curves),

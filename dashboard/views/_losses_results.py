@@ -15,7 +15,6 @@ from dashboard.kit.layout import plain
 from dashboard.kit.table import Cell
 from dashboard.loss_numbers import Accuracy
 from dashboard.losses import Result
-from dashboard.memory import once
 from jobs.workspace import Workspace
 
 _PAPER = "Almudévar et al., *Angular distance distribution loss for audio classification*"
@@ -115,7 +114,6 @@ def _elsewhere(workspace: Workspace) -> None:
 def properties(found: Result, file: str) -> None:
     """Draw the four properties as small multiples over the settings."""
     st.subheader("Four properties, before and after", anchor=False)
-    theme = layout.theme()
     places = [*st.columns(2, gap="medium"), *st.columns(2, gap="medium")]
     models = numbers.count(found.models_each, "model")
     for place, (name, symbol, title, what) in zip(places, loss_numbers.PROPERTIES, strict=True):
@@ -123,21 +121,18 @@ def properties(found: Result, file: str) -> None:
         with place:
             st.markdown(f"**{title.capitalize()}, {symbol}**")
             chart.show(
-                once(
-                    ("figure", "losses-property", found.spec.key, name, theme),
-                    partial(
-                        change_figure,
-                        shown.names,
-                        shown.before,
-                        shown.after,
-                        shown.sd,
-                        title=f"{what}<br>lower is better · {models} a row",
-                        own=shown.own,
-                        said=shown.said,
-                        level=shown.level,
-                        theme=theme,
-                    ),
+                partial(
+                    change_figure,
+                    shown.names,
+                    shown.before,
+                    shown.after,
+                    shown.sd,
+                    title=f"{what}<br>lower is better · {models} a row",
+                    own=shown.own,
+                    said=shown.said,
+                    level=shown.level,
                 ),
+                remembered=("losses-property", found.spec.key, name),
                 key=f"losses-{name}",
                 file=f"{name}-{file}",
                 csv=partial(loss_numbers.changes_table, found, name),

@@ -8,7 +8,6 @@ from dashboard import figures, retrieval, state
 from dashboard.kit import chart, form, layout, numbers, table
 from dashboard.kit.layout import plain
 from dashboard.kit.table import Cell
-from dashboard.memory import once
 from dashboard.views._retrieval_parts import Chosen, estimate
 from dashboard.views._retrieval_queries import Picked
 from jobs.specs import Retrieval
@@ -32,7 +31,7 @@ _ROOM, _COLUMN = 190, 118
 def show(chosen: Chosen, picked: Picked) -> None:
     """Draw the heatmap of models and families."""
     st.subheader("Families of sounds", anchor=False)
-    measure, theme = chosen.measure, layout.theme()
+    measure = chosen.measure
     specs = chosen.done
     found = retrieval.heat(specs, measure)
     if found is None:
@@ -51,20 +50,18 @@ def show(chosen: Chosen, picked: Picked) -> None:
     # On a phone it is scrolled sideways.
     layout.wide("retrieval-families", len(found.groups), beside=_ROOM, column=_COLUMN)
     chart.show(
-        once(
-            ("figure", "families", tuple(s.key for s in specs), measure, chosen.space, group, theme),
-            lambda: figures.groups_figure(
-                found.spaces,
-                found.groups,
-                found.values,
-                title=chosen.title(apart="<br>"),
-                said=[[retrieval.said(v, measure) for v in line] for line in found.values.tolist()],
-                words=words,
-                higher=retrieval.better(measure) > 0,
-                picked=(chosen.space, group),
-                theme=theme,
-            ),
+        lambda theme: figures.groups_figure(
+            found.spaces,
+            found.groups,
+            found.values,
+            title=chosen.title(apart="<br>"),
+            said=[[retrieval.said(v, measure) for v in line] for line in found.values.tolist()],
+            words=words,
+            higher=retrieval.better(measure) > 0,
+            picked=(chosen.space, group),
+            theme=theme,
         ),
+        remembered=("families", tuple(s.key for s in specs), measure, chosen.space, group),
         key="retrieval-families",
         file=chosen.file("families", measure),
         csv=lambda: retrieval.heat_table(found, measure),
@@ -119,30 +116,26 @@ def classes(view: state.View, chosen: Chosen, picked: Picked, reference: str) ->
 
 
 def _dots(chosen: Chosen, picked: Picked, specs: dict[str, Retrieval]) -> None:
-    measure, theme = chosen.measure, layout.theme()
+    measure = chosen.measure
     many = PLURAL[chosen.by]
     names, values, counts = retrieval.dots(specs, picked.classes, measure)
     chart.show(
-        once(
-            (
-                "figure",
-                "retrieval-classes",
-                tuple(s.key for s in specs.values()),
-                measure,
-                picked.family,
-                picked.label,
-                theme,
-            ),
-            lambda: figures.classes_figure(
-                names,
-                values,
-                title=chosen.title(of_class=True, apart="<br>"),
-                n=counts,
-                digits=2 if measure == "mr1" else 3,
-                chosen=picked.label,
-                limit=None if measure == "mr1" else 1.0,
-                theme=theme,
-            ),
+        lambda theme: figures.classes_figure(
+            names,
+            values,
+            title=chosen.title(of_class=True, apart="<br>"),
+            n=counts,
+            digits=2 if measure == "mr1" else 3,
+            chosen=picked.label,
+            limit=None if measure == "mr1" else 1.0,
+            theme=theme,
+        ),
+        remembered=(
+            "retrieval-classes",
+            tuple(s.key for s in specs.values()),
+            measure,
+            picked.family,
+            picked.label,
         ),
         key="retrieval-classes",
         file=chosen.file("by-class", chosen.space, measure),

@@ -33,22 +33,20 @@ def show(workspace: Workspace, chosen: Chosen) -> None:
 
 
 def _figure(chosen: Chosen, found: Systems) -> None:
-    measure, theme = chosen.measure, layout.theme()
+    measure = chosen.measure
     best = retrieval.best_system(found, measure)
     chart.show(
-        once(
-            ("figure", "systems", chosen.grid.key, measure, theme),
-            lambda: figures.systems_figure(
-                [figures.System(*values) for values in retrieval.system_values(found, measure)],
-                title=chosen.title(apart="<br>"),
-                n=f"n = {found.n_queries:,} queries, {found.n_classes:,} "
-                f"{'families' if chosen.by == 'family' else 'classes'}",
-                best=best,
-                fixed=found.fixed,
-                digits=2 if measure == "mr1" else 3,
-                theme=theme,
-            ),
+        lambda theme: figures.systems_figure(
+            [figures.System(*values) for values in retrieval.system_values(found, measure)],
+            title=chosen.title(apart="<br>"),
+            n=f"n = {found.n_queries:,} queries, {found.n_classes:,} "
+            f"{'families' if chosen.by == 'family' else 'classes'}",
+            best=best,
+            fixed=found.fixed,
+            digits=2 if measure == "mr1" else 3,
+            theme=theme,
         ),
+        remembered=("systems", chosen.grid.key, measure),
         key="retrieval-systems",
         file=chosen.file("systems", chosen.space, measure),
         csv=lambda: found.table,

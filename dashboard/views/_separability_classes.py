@@ -11,7 +11,6 @@ from dashboard.figures import ByClass
 from dashboard.kit import chart, layout
 from dashboard.kit.layout import plain
 from dashboard.kit.text import row_height, short, thinned
-from dashboard.memory import once
 from dashboard.views import _separability_chosen as chosen
 from jobs.specs import Separability
 
@@ -43,17 +42,15 @@ def show(
     left, right = st.columns([1.2, 1], gap="medium")
     with left:
         _mark(shown, label)
-        theme, name = layout.theme(), separability.METRICS[metric]
+        name = separability.METRICS[metric]
         chart.show(
-            once(
-                ("figure", "by-class", spec.key, c.key, metric, theme),
-                lambda: figures.by_class_figure(
-                    shown,
-                    title=f"silhouette, {name} distance, −1 to 1",
-                    styles=c.styles,
-                    theme=theme,
-                ),
+            lambda theme: figures.by_class_figure(
+                shown,
+                title=f"silhouette, {name} distance, −1 to 1",
+                styles=c.styles,
+                theme=theme,
             ),
+            remembered=("by-class", spec.key, c.key, metric),
             key=CHART,
             file=f"silhouettes-{file}-{metric}",
             csv=lambda: separability.by_class_table(shown),

@@ -11,7 +11,6 @@ from dashboard.components import clips as clip_list
 from dashboard.data import Clips
 from dashboard.kit import chart, form, layout, numbers, table
 from dashboard.kit.layout import plain
-from dashboard.memory import once
 from dashboard.views import _separability_chosen as chosen
 from jobs.specs import Separability
 
@@ -45,22 +44,18 @@ def show(
     st.subheader(f"Distances between classes in {plain(spec.embedding.encoder)}", anchor=False)
     form.pick(view, "order", "Order of the classes", separability.ORDERS)
     clickable = len(found.names) <= figures.CLICKABLE
-    theme = layout.theme()
     for place, (what, title) in zip(st.columns(2, gap="medium"), _CHARTS.items(), strict=True):
         with place:
             chart.show(
-                once(
-                    ("figure", "distances", spec.key, what, tuple(found.names), pair, theme),
-                    partial(
-                        figures.distance_figure,
-                        found.names,
-                        getattr(found, what),
-                        found.n_pairs,
-                        title=f"{title} · n = {found.n:,} clips",
-                        chosen=pair,
-                        theme=theme,
-                    ),
+                partial(
+                    figures.distance_figure,
+                    found.names,
+                    getattr(found, what),
+                    found.n_pairs,
+                    title=f"{title} · n = {found.n:,} clips",
+                    chosen=pair,
                 ),
+                remembered=("distances", spec.key, what, tuple(found.names), pair),
                 key=f"separability-{what}",
                 file=f"distances-{what}-{file}",
                 chooses=("separability.a", "separability.b") if clickable else (),

@@ -10,7 +10,6 @@ from dashboard import figures, split_numbers, splits
 from dashboard.kit import chart, layout
 from dashboard.kit import classes as class_sets
 from dashboard.kit.classes import Classes
-from dashboard.memory import once
 from dashboard.views._splits_controls import PAPER, Pick
 from jobs.specs import EmbedAudio
 
@@ -28,18 +27,13 @@ def show(embedding: EmbedAudio, found: Classes, k: int, picks: list[Pick]) -> No
     places = [*st.columns(2, gap="medium"), *st.columns(2, gap="medium")]
     # One scale for all, so that they can be compared.
     limits = split_numbers.limits(values for *_, values in ordered.values())
-    theme = layout.theme()
     for place, (letter, (names, sizes, values)) in zip(places, ordered.items(), strict=False):
         with place:
             if len(picks) > 1:
                 st.markdown(f"**Split {letter}**")
             chart.show(
-                once(
-                    ("figure", "class-similarity", found.key, tuple(names), tuple(sizes), limits, theme),
-                    partial(
-                        figures.class_similarity_figure, names, values, sizes, limits=limits, theme=theme
-                    ),
-                ),
+                partial(figures.class_similarity_figure, names, values, sizes, limits=limits),
+                remembered=("class-similarity", found.key, tuple(names), tuple(sizes), limits),
                 key=f"splits-matrix-{letter.lower()}",
                 file=f"class-similarity-{embedding.dataset.name}-{embedding.encoder}-{letter}",
                 csv=partial(splits.matrix_table, found, names, sizes),
@@ -66,15 +60,12 @@ def show(embedding: EmbedAudio, found: Classes, k: int, picks: list[Pick]) -> No
 
 
 def _elbow(embedding: EmbedAudio, found: Classes) -> None:
-    theme = layout.theme()
     ks, inertia, silhouette, bend = splits.elbow(found)
     chart.show(
-        once(
-            ("figure", "class-elbow", found.key, theme),
-            lambda: figures.clusters_figure(
-                ks, inertia, silhouette, n=len(found.names), things="classes", elbow=bend, theme=theme
-            ),
+        lambda theme: figures.clusters_figure(
+            ks, inertia, silhouette, n=len(found.names), things="classes", elbow=bend, theme=theme
         ),
+        remembered=("class-elbow", found.key),
         key="splits-elbow",
         file=f"class-elbow-{embedding.dataset.name}-{embedding.encoder}",
         csv=lambda: splits.elbow_table(found),

@@ -13,7 +13,6 @@ from dashboard.kit import chart, confusion, form, layout, numbers, table
 from dashboard.kit.confusion_figures import by_class_figure
 from dashboard.kit.confusion_numbers import by_class, by_class_table
 from dashboard.kit.layout import plain
-from dashboard.memory import once
 from dashboard.zeroshot import Result
 from dashboard.zeroshot_model import Judged
 from jobs.workspace import Dataset
@@ -91,13 +90,11 @@ def _facts(found: Result, shown: Judged) -> None:
 
 
 def _accuracy(found: Result, shown: Judged, picked: str, file: str) -> None:
-    theme, rows = layout.theme(), by_class(shown)
+    rows = by_class(shown)
     chance = float(shown.row["chance"])
     chart.show(
-        once(
-            ("figure", "zero-shot-classes", found.spec.key, picked, theme),
-            lambda: by_class_figure(rows, model="accuracy", chance=chance, theme=theme),
-        ),
+        lambda theme: by_class_figure(rows, model="accuracy", chance=chance, theme=theme),
+        remembered=("zero-shot-classes", found.spec.key, picked),
         key="zeroshot-accuracy",
         file=f"class-accuracy-{file}",
         csv=lambda: by_class_table(rows, "accuracy"),
@@ -106,19 +103,16 @@ def _accuracy(found: Result, shown: Judged, picked: str, file: str) -> None:
 
 
 def _learning(found: Result, shown: Judged, picked: str, file: str) -> None:
-    theme = layout.theme()
     chart.show(
-        once(
-            ("figure", "zero-shot-learning", found.spec.key, picked, theme),
-            lambda: figures.learning_figure(
-                zeroshot_model.curves(found, shown),
-                best=int(shown.row["best_epoch"]),
-                n_train=len(shown.train),
-                n_validation=len(shown.validation),
-                chance=shown.chances,
-                theme=theme,
-            ),
+        lambda theme: figures.learning_figure(
+            zeroshot_model.curves(found, shown),
+            best=int(shown.row["best_epoch"]),
+            n_train=len(shown.train),
+            n_validation=len(shown.validation),
+            chance=shown.chances,
+            theme=theme,
         ),
+        remembered=("zero-shot-learning", found.spec.key, picked),
         key="zeroshot-learning",
         file=f"learning-curves-{file}",
         csv=partial(zeroshot_model.curves_table, found, shown),

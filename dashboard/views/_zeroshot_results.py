@@ -67,19 +67,16 @@ def _blocks(found: Result, n: int) -> str:
 
 def _boxes(found: Result, picked: str, file: str) -> None:
     names, _, title = zeroshot.groups(found)
-    theme = layout.theme()
     chart.show(
-        once(
-            ("figure", "zero-shot-boxes", found.spec.key, picked, theme),
-            lambda: figures.boxes_figure(
-                zeroshot.models(found),
-                names,
-                title=title,
-                chance=found.chance,
-                picked=picked,
-                theme=theme,
-            ),
+        lambda theme: figures.boxes_figure(
+            zeroshot.models(found),
+            names,
+            title=title,
+            chance=found.chance,
+            picked=picked,
+            theme=theme,
         ),
+        remembered=("zero-shot-boxes", found.spec.key, picked),
         key="zeroshot-boxes",
         file=f"zero-shot-{file}",
         csv=partial(zeroshot.boxes_table, found),

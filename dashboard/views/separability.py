@@ -9,7 +9,6 @@ import streamlit as st
 from dashboard import data, figures, results, separability, state
 from dashboard.kit import chart, form, layout, numbers, page
 from dashboard.kit.layout import plain
-from dashboard.memory import once
 from dashboard.separability import Scores
 from dashboard.views import _separability_classes as classes
 from dashboard.views import _separability_pairs as pairs
@@ -140,20 +139,17 @@ def _properties(rows: list[Scores], embedding: EmbedAudio, dataset: str) -> None
 
 def _clusters(shown: separability.Curve, n_classes: int, key: str, file: str) -> None:
     st.subheader("Without the classes: K-means over K", anchor=False)
-    theme = layout.theme()
     chart.show(
-        once(
-            ("figure", "clusters", key, n_classes, theme),
-            lambda: figures.clusters_figure(
-                shown.ks,
-                shown.inertia,
-                shown.silhouette,
-                n=shown.n,
-                elbow=shown.elbow,
-                n_classes=n_classes,
-                theme=theme,
-            ),
+        lambda theme: figures.clusters_figure(
+            shown.ks,
+            shown.inertia,
+            shown.silhouette,
+            n=shown.n,
+            elbow=shown.elbow,
+            n_classes=n_classes,
+            theme=theme,
         ),
+        remembered=("clusters", key, n_classes),
         key="separability-clusters",
         file=f"kmeans-{file}",
         csv=lambda: separability.curve_table(shown),

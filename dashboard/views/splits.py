@@ -17,7 +17,6 @@ from dashboard.kit import classes as class_sets
 from dashboard.kit.classes import FEWEST, Classes, enough
 from dashboard.kit.layout import plain
 from dashboard.kit.numbers import figured
-from dashboard.memory import once
 from dashboard.views import _splits_hand as hand
 from dashboard.views import _splits_keep as keep
 from dashboard.views import _splits_similarity as similarity
@@ -174,21 +173,18 @@ def _fit(view: state.View, p: Pick) -> None:
 def _map(
     view: state.View, embedding: EmbedAudio, found: Classes, codes: np.ndarray, p: Pick, label: str
 ) -> None:
-    theme = layout.theme()
     key = hand.chart_key(view, p)
     parts = tuple(p.parts)
     with st.container(key=f"splits-map{p.letter}"):
         chart.show(
-            once(
-                ("figure", "centroids", found.key, int(codes.max()), parts, label, theme),
-                lambda: figures.centroids_figure(
-                    splits.on_map(found, codes),
-                    parts,
-                    hull=splits.hull(found, parts),
-                    chosen=label,
-                    theme=theme,
-                ),
+            lambda theme: figures.centroids_figure(
+                splits.on_map(found, codes),
+                parts,
+                hull=splits.hull(found, parts),
+                chosen=label,
+                theme=theme,
             ),
+            remembered=("centroids", found.key, int(codes.max()), parts, label),
             key=key,
             file=f"split-{embedding.dataset.name}-{embedding.encoder}-{p.letter}",
             csv=lambda: splits.table(found, codes, {"part": parts}),
