@@ -11,10 +11,15 @@ import pytest
 import torch
 from scipy import stats
 
-from dashboard import leakage_model, pages, predictors, predictors_board, towers
-from jobs import inprocess, measures
-from jobs.contrastive import PROMPTS, classification
+from dashboard import pages
+from dashboard.leakage import model as leakage_model
+from dashboard.predictors import board as predictors_board
+from dashboard.predictors import data as predictors
+from dashboard.predictors import towers
+from jobs import presets as measures
+from jobs.contrastive_presets import PROMPTS, classification
 from jobs.datasets.importer import import_dataset
+from jobs.engine import inprocess
 from jobs.specs import ClassAnalogies, Project, from_json
 from tests.dashboard import made
 from tests.dashboard.helpers import everything, press, run, showing, words

@@ -17,15 +17,17 @@ import soundfile as sf
 
 import jobs.specs.retrieval as specs
 from core.processing import AGGREGATIONS, NORMALIZATIONS, SCALES, Processing, aggregate
-from core.retrieval import ALGORITHMS, CUTOFFS, evaluate, systems
-from core.retrieval_statistics import macro_interval, micro_interval
-from jobs import dispatcher, encoders, measures, uploads
+from core.retrieval import ALGORITHMS, CUTOFFS, evaluate, macro_interval, micro_interval, systems
+from jobs import encoders
+from jobs import presets as measures
 from jobs.datasets.importer import Imported, labels_fingerprint
-from jobs.inprocess import run
-from jobs.ratings import Query, Question, System, open_ratings
+from jobs.engine import dispatcher
+from jobs.engine.inprocess import run
+from jobs.listening.ratings import Query, Question, System, open_ratings
 from jobs.runners import retrieval as runners
 from jobs.specs import EmbedAudio, EmbedQuery, Retrieval, RetrievalGrid
-from jobs.workspace import Dataset, Workspace, WorkspaceError
+from jobs.workspace import uploads
+from jobs.workspace.workspace import Dataset, Workspace, WorkspaceError
 
 FAMILIES = {"bark": "Animal", "meow": "Animal", "rain": "Nature", "wind": "Nature", "hiss": None}
 LABELS = list(FAMILIES)
@@ -388,7 +390,7 @@ def test_uploaded_sound_is_embedded_as_a_clip_is(workspace: Workspace, tmp_path:
     spec = upload(workspace, tmp_path, tone(1.5))
     spec = EmbedQuery(encoder=encoder, upload=spec.upload, suffix=spec.suffix)
     found = result(workspace, spec)
-    from jobs.audio import decode
+    from jobs.sound.files import decode
 
     model = encoders.load(encoder, modality="audio")
     frames = model.embed([decode(tmp_path / "query.wav", model.sample_rate)[0]])[0]
