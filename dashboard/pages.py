@@ -33,10 +33,15 @@ def pages() -> list[Any]:
     return [_page(m, default=i == 0) for i, m in enumerate(modules())]
 
 
-def _page(module: Any, *, default: bool) -> Any:
-    name = module.__name__.removesuffix(".page").rpartition(".")[2]
+def address(module: ModuleType) -> str:
+    """Return the address of a page, below that of the dashboard."""
+    return module.__name__.removesuffix(".page").rpartition(".")[2]
 
+
+def _page(module: Any, *, default: bool) -> Any:
     def draw() -> None:
         module.render(data.workspace())
 
-    return st.Page(errors.guarded(draw), title=module.TITLE, icon=module.ICON, url_path=name, default=default)
+    return st.Page(
+        errors.guarded(draw), title=module.TITLE, icon=module.ICON, url_path=address(module), default=default
+    )

@@ -139,7 +139,7 @@ def _results(chosen: Chosen, picked: Picked, reference: str) -> None:
         "result that sounds right says something of the labels: the paper leaves out those with several "
         "parents for that reason (Araz et al. 2024, section III.A)."
     )
-    if any(m.__name__.endswith(".listen") for m in pages.modules()) and st.button(
+    if any(pages.address(m) == "listen" for m in pages.modules()) and st.button(
         "Open in Listen", icon=":material/headphones:"
     ):
         asked: dict[str, str | list[str]] = {

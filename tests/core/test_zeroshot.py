@@ -253,7 +253,7 @@ def test_one_that_fails_says_so_too(monkeypatch):
     def spoiled(*sizes):
         return initial_weights(*sizes) | {"audio_1_bias": np.full(10, np.nan, np.float32)}
 
-    monkeypatch.setattr("core.zeroshot.initial_weights", spoiled)
+    monkeypatch.setattr("core.zeroshot.training.initial_weights", spoiled)
     model = train_one(SPLITS[0], *DATA, seed=8, recipe=RECIPE, device="cpu")
     assert model.failed == "The loss was no longer a number in epoch 1 (seed 8)."
     assert model.tests == ()

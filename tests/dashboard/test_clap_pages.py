@@ -26,7 +26,7 @@ from tests.dashboard.helpers import everything, press, run, showing, words
 from tests.jobs import tiny_models
 
 CLASSES = {"Dog bark": "Animals", "Crow": "Animals", "Rain": "Nature", "Sea waves": "Nature"}
-NAMES = [module.__name__.rpartition(".")[2] for module in pages.modules()]
+NAMES = [pages.address(module) for module in pages.modules()]
 #: Pages that show whatever spaces a dataset has, and what of the link chooses one.
 WITH_SPACE = {
     "explore": "space",

@@ -408,7 +408,7 @@ def _parts(names: list[str], silent: str, part: str) -> list[str]:
 
 def test_what_a_page_tries_takes_a_moment(shown: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where not all seeds are drawn in time, and where no sizes are found, the page says so."""
-    monkeypatch.setattr("dashboard.splits.over", lambda seconds: lambda: True)
+    monkeypatch.setattr("dashboard.splits.data.over", lambda seconds: lambda: True)
     link = {"space": "melstats", "setup": "diversity", "train": "4", "validation": "1", "test": "2"}
     app = run("zeroshot", **link, seeds="7")
     assert "The splits of the first 1 of 7 seeds were drawn" in words(app)

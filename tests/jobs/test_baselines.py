@@ -196,7 +196,7 @@ def test_a_probe_that_has_not_converged_is_in_the_log(world: World, monkeypatch:
     X, labels, folds = blobs()
     world.dataset(labels, folds)
     spec = world.baselines(world.space(X))
-    monkeypatch.setattr("core.separability.MOST_STEPS", 2)
+    monkeypatch.setattr("core.separability.baselines.MOST_STEPS", 2)
     assert world.run(spec).state == "done"
     assert world.log(spec).count("had not converged after 2 steps") == 1
 

@@ -274,7 +274,7 @@ def test_grid_of_clips_with_every_pca(
     workspace: Workspace, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runners, "COMPONENTS", (20, 40, None))
-    monkeypatch.setattr("core.retrieval.COMPONENTS", (20, 40, None))
+    monkeypatch.setattr("core.retrieval.evaluation.COMPONENTS", (20, 40, None))
     space, frames, offsets, relevance = embed(workspace, dataset, d=50, frames=False)
     found = result(workspace, RetrievalGrid(embedding=space, labels=dataset.labels_fingerprint, by="label"))
     table = found.table("systems").to_pandas()
@@ -398,7 +398,8 @@ def test_uploaded_sound_is_embedded_as_a_clip_is(workspace: Workspace, tmp_path:
     assert found.array("embeddings").dtype == np.float32
     assert ("frames.npy" in found) is model.frame_level
     if model.frame_level:
-        np.testing.assert_array_equal(found.array("frames"), frames)
+        # The job has a fixed number of threads, and this process as many as the machine.
+        np.testing.assert_allclose(found.array("frames"), frames, rtol=1e-5)
         assert found.array("offsets").tolist() == [0, len(frames)]
     assert found.meta["duration"] == pytest.approx(1.5)
     assert found.meta["dimensions"] == model.dimensions
