@@ -13,7 +13,7 @@ import streamlit as st
 
 from dashboard import data, media, state
 from dashboard.components import base_url, component
-from dashboard.figures import Colour
+from dashboard.explore.figures import Colour
 
 
 @dataclass(frozen=True)

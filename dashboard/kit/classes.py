@@ -25,7 +25,7 @@ from dashboard.data import Clips, workspace
 from dashboard.kit import numbers
 from dashboard.memory import once
 from dashboard.results import rows_of
-from jobs.measures import of_several_classes
+from jobs.presets import of_several_classes
 from jobs.specs import EmbedAudio
 
 Split = ClassSplit | ClassSplitSet

@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard.kit import numbers
 from dashboard.kit.layout import command, plain
 from dashboard.state import View
-from jobs.queue import Job
+from jobs.engine.queue import Job
 from jobs.specs import Spec, closure
 from jobs.workspace import Workspace
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import streamlit as st
 
 from jobs.specs import EmbedAudio
-from jobs.workspace import Workspace
+from jobs.workspace.workspace import Workspace
 
 _CSS = """
 [data-testid="stMainBlockContainer"] { padding: 4.2rem 2rem 5rem; max-width: 1500px; }

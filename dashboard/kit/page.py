@@ -12,7 +12,7 @@ from dashboard import state
 from dashboard.kit import jobs, layout, numbers
 from dashboard.kit.layout import plain
 from jobs.specs import EmbedAudio
-from jobs.workspace import Dataset, Space, Workspace
+from jobs.workspace.workspace import Dataset, Space, Workspace
 
 
 def run(

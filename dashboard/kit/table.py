@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.kit import layout, palette
-from jobs.rating_tables import harmless
+from jobs.listening.rating_tables import harmless
 
 
 def show(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

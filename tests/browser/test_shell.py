@@ -114,7 +114,7 @@ def test_a_short_link_is_completed_in_place(page: Any, site: SimpleNamespace) ->
     until(page, ADDRESS, lambda a: a[0] == "")
 
 
-@pytest.mark.parametrize("name", ["", *(m.__name__.rpartition(".")[2] for m in pages.modules()[1:])])
+@pytest.mark.parametrize("name", ["", *map(pages.address, pages.modules()[1:])])
 def test_no_page_does_what_its_policy_forbids(page: Any, site: SimpleNamespace, name: str) -> None:
     page.add_init_script(REFUSED)
     answer = page.goto(link(site, name))

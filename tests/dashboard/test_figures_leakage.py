@@ -7,14 +7,14 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from dashboard.figures import leakage as maps
-from dashboard.figures import leakage_model as figures
-from dashboard.figures import predictors as over
-from dashboard.figures.leakage import Panel
-from dashboard.figures.leaks import leaks_figure
 from dashboard.kit import confusion_figures, correlation, palette
 from dashboard.kit.confusion_figures import ByClass, Confused
 from dashboard.kit.correlation import Dots, Fitted
+from dashboard.leakage import figures as maps
+from dashboard.leakage import model_figures as figures
+from dashboard.leakage.figures import Panel
+from dashboard.leaks.figures import leaks_figure
+from dashboard.predictors import figures as over
 
 STYLES = [palette.Style("#437bfe", "#3a70f2"), palette.Style("#da6c28", "#d9481c", "square")]
 NAMES = ["Dog bark", "Rain"]

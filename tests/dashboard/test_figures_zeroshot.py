@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dashboard import figures
 from dashboard.kit.confusion_figures import ByClass, by_class_figure
 from dashboard.kit.correlation import Dots, Fitted
+from dashboard.zeroshot import figures
 
 
 def models(n: int = 12, series: int = 2, groups: int = 1) -> Dots:

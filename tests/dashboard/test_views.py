@@ -12,10 +12,10 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import errors, results, state
 from dashboard.kit.layout import plain
-from jobs import inprocess
 from jobs.encoders import trained
+from jobs.engine import inprocess
 from jobs.specs import EmbedAudio, MapQuality, Neighbors, Project
-from jobs.workspace import Workspace
+from jobs.workspace.workspace import Workspace
 from tests.dashboard.helpers import run, words
 
 
@@ -205,7 +205,7 @@ def test_known_errors_are_their_own_sentence_and_unknown_ones_name_the_log(tmp_p
 
     def page(kind: str) -> None:
         from dashboard import errors
-        from jobs.workspace import WorkspaceError
+        from jobs.workspace.workspace import WorkspaceError
 
         def draw() -> None:
             raise (

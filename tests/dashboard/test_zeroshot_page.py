@@ -15,31 +15,22 @@ from scipy import stats
 from sklearn.metrics import confusion_matrix, silhouette_samples
 from streamlit.testing.v1 import AppTest
 
-from core.splits import (
-    PAPER_RANGES,
-    PAPER_RATIOS,
-    ClassSplit,
-    random_split,
-    split_from_json,
-    split_to_json,
-)
-from dashboard import (
-    data,
-    split_links,
-    zeroshot,
-    zeroshot_asked,
-    zeroshot_classes,
-    zeroshot_model,
-    zeroshot_related,
-)
+from core.splits import PAPER_RANGES, PAPER_RATIOS, ClassSplit, random_split, split_from_json, split_to_json
+from dashboard import data
 from dashboard.kit import classes as class_sets
 from dashboard.kit import confusion_numbers
-from dashboard.splits import Sizes
-from dashboard.zeroshot import Result
-from jobs import inprocess
-from jobs import splits as saved
+from dashboard.splits import links as split_links
+from dashboard.splits.data import Sizes
+from dashboard.zeroshot import asked as zeroshot_asked
+from dashboard.zeroshot import classes as zeroshot_classes
+from dashboard.zeroshot import data as zeroshot
+from dashboard.zeroshot import model as zeroshot_model
+from dashboard.zeroshot import related as zeroshot_related
+from dashboard.zeroshot.data import Result
+from jobs.engine import inprocess
 from jobs.specs import EmbedText, ZeroShotGrid
-from jobs.workspace import Workspace
+from jobs.workspace import splits as saved
+from jobs.workspace.workspace import Workspace
 from tests.dashboard.helpers import address, everything, html, press, ran, run, showing, words
 
 

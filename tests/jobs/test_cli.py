@@ -24,9 +24,9 @@ from typer.testing import CliRunner
 from jobs.cli import app, main
 from jobs.cli.common import show
 from jobs.demo import presets
+from jobs.engine.inprocess import run
 from jobs.files import read_json
-from jobs.inprocess import run
-from jobs.workspace import Workspace
+from jobs.workspace.workspace import Workspace
 from tests.jobs import tiny_models
 from tests.jobs.tones import write_tones
 
