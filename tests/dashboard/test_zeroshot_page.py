@@ -409,7 +409,7 @@ def _parts(names: list[str], silent: str, part: str) -> list[str]:
 
 def test_what_a_page_tries_takes_a_moment(shown: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where not all seeds are drawn in time, and where no sizes are found, the page says so."""
-    for module in ("dashboard.splits", "dashboard.kit.classes"):
+    for module in ("dashboard.splits.data", "dashboard.kit.classes"):
         monkeypatch.setattr(f"{module}.over", lambda seconds: lambda: True)
     link = {"space": "melstats", "setup": "diversity", "train": "4", "validation": "1", "test": "2"}
     app = run("zeroshot", **link, seeds="7")
