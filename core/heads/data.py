@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from core.checks import class_codes, matrix
+from core.checks import class_codes, matrix, whole
 from core.heads.recipe import HeadRecipe
+from core.separability import stratified_folds
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def _fold_codes(folds: ArrayLike, n: int) -> tuple[np.ndarray, np.ndarray]:
 def check_seeds(seeds: Sequence[int]) -> list[int]:
     """Return the seeds as numbers; raises `ValueError` for one that is none, or is there twice."""
     for seed in seeds:
-        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        if not whole(seed) or seed < 0:
             raise ValueError(f"seed is {seed!r}; it must be a whole number from 0.")
     found = [int(seed) for seed in seeds]
     if not found or len(set(found)) < len(found):
@@ -132,14 +133,10 @@ def draw_folds(labels: ArrayLike, k: int = 5, *, seed: int = 0) -> np.ndarray:
     ([0, 0, 1, 1], [0, 1])
     """
     n = len(np.asarray(labels))
-    _, codes = class_codes(labels, n)
-    if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 2 <= k <= n:
+    class_codes(labels, n)
+    if not whole(k) or not 2 <= k <= n:
         raise ValueError(f"k is {k!r}; for {n} clips it must be a whole number from 2 to {n}.")
-    shuffled = np.random.default_rng([seed]).permutation(n)
-    dealt = shuffled[np.argsort(codes[shuffled], kind="stable")]  # class after class, like cards
-    folds = np.empty(n, dtype=np.int64)
-    folds[dealt] = np.arange(n) % k
-    return folds
+    return stratified_folds(labels, k, seed=seed) - 1
 
 
 def initial_weights(seed: int, d: int, recipe: HeadRecipe, n_classes: int) -> dict[str, np.ndarray]:
