@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -21,6 +22,7 @@ from jobs.datasets.importer import import_dataset
 from jobs.specs import EmbedAudio
 from jobs.workspace import Workspace
 from tests.browser.helpers import click, clips, colourful
+from tests.waiting import PATIENCE
 
 pytestmark = [pytest.mark.recordings, pytest.mark.slow]
 
@@ -73,7 +75,8 @@ def site(recordings: Path, show: Callable[[Path], SimpleNamespace]) -> SimpleNam
 def heard(page: Any, site: SimpleNamespace, clip: str) -> None:
     """Wait until this clip, and nothing else, is sounding: its time goes on, up to its own length."""
     at: list[float] = []
-    for _ in range(120):
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
         playing = page.evaluate(PLAYING)
         assert len(playing) <= 1, f"several sound at once: {playing}"
         if playing and f"/audio/esc10/{clip}" in playing[0]["src"] and playing[0]["at"] > 0:

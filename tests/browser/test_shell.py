@@ -20,6 +20,7 @@ from dashboard import pages
 from tests.browser.conftest import ROOT
 from tests.browser.helpers import click, link, resting, until
 from tests.dashboard import made
+from tests.waiting import PATIENCE
 
 #: The page's path and its query, as a sorted list of pairs.
 ADDRESS = "() => [location.pathname.slice(1), [...new URLSearchParams(location.search)].map(String).sort()]"
@@ -198,7 +199,7 @@ class Restarting:
         self.process = subprocess.Popen(arguments, cwd=ROOT)
         while self.process.poll() is None:
             try:
-                urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=1)
+                urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=10)
                 return
             except OSError:
                 time.sleep(0.05)
@@ -207,7 +208,7 @@ class Restarting:
     def stop(self) -> None:
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(20)
+            self.process.wait(PATIENCE)
 
 
 @pytest.fixture
@@ -221,7 +222,7 @@ def server(workspace: Any) -> Iterator[Restarting]:
 def test_a_restart_is_told_calmly_and_loses_no_click(browser: Any, server: Restarting) -> None:
     page = browser.new_page()
     try:
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(1000 * PATIENCE)
         page.goto(f"{server.url}/separability?dataset=small&space=aisfx")
         page.get_by_role("heading", name="Classes in aisfx", exact=True).wait_for()
         resting(page)

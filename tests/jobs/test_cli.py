@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from contextlib import suppress
 from pathlib import Path
@@ -29,6 +28,7 @@ from jobs.inprocess import run
 from jobs.workspace import Workspace
 from tests.jobs import tiny_models
 from tests.jobs.tones import write_tones
+from tests.waiting import PATIENCE, wait_for
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -313,6 +313,10 @@ def _listening(family):
     return [c.laddr for c in found if c.status == psutil.CONN_LISTEN]
 
 
+def _runs(process):
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+
 @pytest.mark.slow
 def test_serve_answers_on_this_machine_only_replaces_its_worker_and_ends_with_ctrl_c(home):
     port = _free_port()
@@ -324,25 +328,23 @@ def test_serve_answers_on_this_machine_only_replaces_its_worker_and_ends_with_ct
         line = process.stdout.readline()
         assert f"http://localhost:{port}" in line
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        assert opener.open(f"http://127.0.0.1:{port}/_stcore/health", timeout=10).status == 200
+        assert opener.open(f"http://127.0.0.1:{port}/_stcore/health", timeout=PATIENCE).status == 200
         worker = Workspace.open(home).queue.root / "worker.json"
-        _wait(worker.exists)
+        wait_for(worker.exists, "the worker")
         first = read_json(worker)["pid"]
         os.kill(first, signal.SIGKILL)
-        _wait(lambda: (read_json(worker) or {}).get("pid", first) != first)
+        wait_for(lambda: (read_json(worker) or {}).get("pid", first) != first, "another worker")
 
         def children():
             return psutil.Process(process.pid).children(recursive=True)
 
-        _wait(lambda: len(_listening(children())) > 1)  # the pages, and what the worker's engine opens
+        # The pages, and what the worker's engine opens.
+        wait_for(lambda: len(_listening(children())) > 1, "the ports")
         family = children()
         assert {address.ip for address in _listening(family)} <= {"127.0.0.1", "::1"}
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=15) == 0
-        deadline = time.monotonic() + 5
-        while any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in family):
-            assert time.monotonic() < deadline, "something that it started is still running"
-            time.sleep(0.1)
+        assert process.wait(timeout=PATIENCE) == 0
+        wait_for(lambda: not any(map(_runs, family)), "everything that it started to end")
     finally:
         process.kill()
 
@@ -359,10 +361,10 @@ def test_demo_shows_a_first_map_and_a_second_start_computes_nothing(home):
         )
         try:
             assert f"http://localhost:{port}" in process.stdout.readline()
-            _wait(lambda: any(j.state == "done" for j in _maps(workspace)) or made, 90)
+            wait_for(lambda: made or any(j.state == "done" for j in _maps(workspace)), "a map")
         finally:
             process.send_signal(signal.SIGINT)
-            assert process.wait(timeout=20) == 0
+            assert process.wait(timeout=PATIENCE) == 0
         if not made:
             # The rest is computed in this process, so that the second start finds everything.
             for spec in presets(workspace)[:1]:
@@ -376,14 +378,6 @@ def _maps(workspace):
     return [j for j in workspace.queue.jobs() if j.spec["type"] == "Project"]
 
 
-def _wait(true, seconds=30):
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
-@pytest.mark.alone
 @pytest.mark.slow
 def test_children_end_when_the_program_is_killed(home):
     port = _free_port()
@@ -395,5 +389,5 @@ def test_children_end_when_the_program_is_killed(home):
     assert family
     process.kill()
     process.wait()
-    _, alive = psutil.wait_procs(family, timeout=10)
+    _, alive = psutil.wait_procs(family, timeout=PATIENCE)
     assert alive == []

@@ -17,6 +17,7 @@ from filelock import FileLock
 
 from jobs import encoders
 from jobs.encoders import EncoderUnavailable, UnknownEncoder, _folders, _hub
+from tests.waiting import PATIENCE
 
 sys.path.insert(0, str(Path(__file__).parent))
 import tiny_models
@@ -608,5 +609,5 @@ def test_librosa_is_first_imported_by_one_process_at_a_time() -> None:
         again.start()
         again.join(0.3)
         assert again.is_alive()
-    again.join(10)
+    again.join(PATIENCE)
     assert not again.is_alive()

@@ -9,7 +9,6 @@ from tests.jobs import kills
 from tests.jobs.tones import write_tones
 
 
-@pytest.mark.alone
 @pytest.mark.slow
 def test_after_random_kills_everything_is_done_and_equal(tmp_path: Path) -> None:
     sounds = write_tones(tmp_path / "sounds", n_clips=96, seconds=0.3)
