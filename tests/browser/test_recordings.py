@@ -26,7 +26,7 @@ from tests.waiting import PATIENCE
 
 pytestmark = [pytest.mark.recordings, pytest.mark.slow]
 
-ENCODERS = ("melstats", "handcrafted", "aisfx")
+ENCODERS = ("melstats", "aisfx")
 #: There are eight recordings of a class in every fold, and their names begin with it.
 EVERY = 8
 CLASSES = ".st-key-separability-classes"
