@@ -35,7 +35,7 @@ from jobs.ratings import (
     plan_question,
     plan_session,
 )
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, wait_for
 
 ROOT = Path(__file__).parents[2]
 A, B, C = System("aisfx"), System("melstats", "", 0), System("handcrafted", algorithm="nns")
@@ -501,7 +501,9 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
             w.stdin.write("go\n")
             w.stdin.flush()
         for name, w in writers.items():
-            time.sleep(0.15 + 0.4 * rng.random())
+            ratings = open_ratings(tmp_path)
+            wait_for(lambda ratings=ratings, name=name: len(ratings.ratings(session=name)) > 3, "its ratings")
+            time.sleep(0.2 * rng.random())
             os.kill(w.pid, signal.SIGKILL)
             output, _ = w.communicate(timeout=PATIENCE)
             assert w.returncode == -signal.SIGKILL
