@@ -26,8 +26,8 @@ import numpy as np
 
 from cache import ArtifactStore
 from jobs import encoders
-from jobs.audio import SUFFIXES
 from jobs.runners.embed import embed_audio
+from jobs.sound.files import SUFFIXES
 from jobs.specs import DatasetRef, EmbedAudio
 
 

@@ -21,15 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import torch
 
 from benchmarks.harness import arguments, best_of, machine, report
-from core.audio_networks import SmallCNN
-from core.contrastive import (
-    SMALL,
-    ContrastiveModel,
-    ModelPlan,
-    Waveforms,
-    train_grid,
-    train_model,
-)
+from core.contrastive import SMALL, ContrastiveModel, ModelPlan, Waveforms, train_grid, train_model
+from core.networks import SmallCNN
 
 
 def main() -> None:

@@ -43,7 +43,7 @@ def workspace(root: Path) -> Any:
 
 def explore_page() -> None:
     from dashboard import data
-    from dashboard.views import explore
+    from dashboard.explore import page as explore
 
     explore.render(data.workspace())
 

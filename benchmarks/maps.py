@@ -19,9 +19,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.harness import arguments, machine, report
-from core.map_quality import neighborhood_kept
 from core.neighbors import knn
-from core.projection import project, warm_up
+from core.projection import neighborhood_kept, project, warm_up
 
 
 def main() -> None:

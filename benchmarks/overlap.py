@@ -22,10 +22,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.harness import arguments, best_of, machine, report
-from core.cka import cka_both
-from core.neighbor_order import neighbor_order
-from core.overlap_band import permutation_band
-from core.similarity import neighborhood_overlap
+from core.neighbors import neighbor_order
+from core.similarity import cka_both, neighborhood_overlap, permutation_band
 
 PERMUTATIONS = 200
 

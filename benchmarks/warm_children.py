@@ -21,9 +21,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.harness import arguments, machine, report
 from core.neighbors import knn
 from core.projection import project, warm_up
-from jobs.dispatcher import serve
+from jobs.engine.dispatcher import serve
 from jobs.specs import DatasetRef, EmbedAudio, Neighbors, Project
-from jobs.workspace import Workspace
+from jobs.workspace.workspace import Workspace
 
 SCRIPT = """
 import numpy as np, sys

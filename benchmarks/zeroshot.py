@@ -15,11 +15,11 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.harness import arguments, best_of, machine, report
-from core._training import epoch_order
-from core._zeroshot_data import initial_weights
 from core.losses import warp_loss
 from core.splits import ClassSplit, random_split
+from core.training.shared import epoch_order
 from core.zeroshot import Recipe, train_many
+from core.zeroshot.data import initial_weights
 
 
 def collection(n_classes: int, clips: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]:

@@ -30,7 +30,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from core._arrays import matrix, unit_rows
+from core.checks import matrix, unit_rows
 from core.leakage import filter_captions
 from core.retrieval import search
 

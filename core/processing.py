@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from core._arrays import matrix, unit_rows
+from core.checks import matrix, unit_rows
 
 AGGREGATIONS = ("mean", "median", "max")
 SCALES = ("none", "minmax")

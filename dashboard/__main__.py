@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from dashboard.server import ServerError, serve
-from jobs.workspace import Workspace, WorkspaceError
+from jobs.workspace.workspace import Workspace, WorkspaceError
 
 
 def main() -> int:

@@ -1,7 +1,7 @@
 """The workspace that is shown, and the clips of its datasets in the form that the pages use.
 
 Results never change, so what is read once under a key is right for good (`dashboard.memory`). A dataset's
-clips are the rows of everything: `dashboard.results` and `dashboard.colours` come aligned to them.
+clips are the rows of everything: `dashboard.results` and `dashboard.explore.colours` come aligned to them.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 
 from dashboard import memory, numbers, palette, tables
-from jobs import measures
-from jobs.queue import ASKED
-from jobs.workspace import Dataset, Workspace
+from jobs import presets as measures
+from jobs.engine.queue import ASKED
+from jobs.workspace.workspace import Dataset, Workspace
 
 #: Values of a column that clips can be coloured and filtered by: as many as colours and markers tell apart.
 MOST_VALUES = len(palette.BASE["light"]) * len(palette.SYMBOLS)

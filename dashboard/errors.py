@@ -12,10 +12,10 @@ import streamlit as st
 from cache import CacheError
 from cache.errors import explained, lack_of_space
 from dashboard import data
-from jobs.audio import AudioError
 from jobs.encoders import EncoderError
+from jobs.sound.files import AudioError
 from jobs.specs import SpecError
-from jobs.workspace import WorkspaceError
+from jobs.workspace.workspace import WorkspaceError
 
 KNOWN = (WorkspaceError, SpecError, EncoderError, AudioError, CacheError)
 log = logging.getLogger("hearspace.dashboard")

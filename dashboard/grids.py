@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from jobs.queue import State
+from jobs.engine.queue import State
 from jobs.specs import Spec, SpecError, from_json
-from jobs.workspace import Workspace
+from jobs.workspace.workspace import Workspace
 
 S = TypeVar("S", bound=Spec)
 

@@ -1,11 +1,11 @@
 """Routes beside the pages: sound with Range requests, spectrograms, figures and the scripts that draw them.
 
-``/audio/<dataset>/<clip>`` the file as it is where browsers play it, else 16-bit WAV; ``?as=wav`` always
-the latter; ``?level=equal`` a WAV at equal loudness (`jobs.loudness`). ``/spectrogram/<dataset>/<clip>`` a
+``/audio/<dataset>/<clip>`` the file as it is where browsers play it, else 16-bit WAV; ``?as=wav`` always the
+latter; ``?level=equal`` a WAV at equal loudness (`jobs.sound.loudness`). ``/spectrogram/<dataset>/<clip>`` a
 PNG, striped where the picture takes longer than `previews` allows. The dataset `UPLOADS` holds what was
 uploaded as a query, the dataset `BLIND` what is heard in a question to listeners, under names that tell them
-nothing. ``/figures/<hash>.json`` what a page has drawn, in memory.
-``/selections/<id>.json`` a saved selection. ``/assets/plotly.min.js`` Plotly as installed.
+nothing. ``/figures/<hash>.json`` what a page has drawn, in memory. ``/selections/<id>.json`` a saved
+selection. ``/assets/plotly.min.js`` Plotly as installed.
 
 Equal loudness is in the samples and not left to the player: an audio element cannot play louder than the
 file, some browsers let no page set its volume, and a WAV plays and can be sought in like any other, whatever
@@ -36,13 +36,14 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from cache.errors import NoSpace
-from dashboard import data, listen, previews, state
+from dashboard import data, previews, state
 from dashboard.errors import log
+from dashboard.listen import data as listen
 from dashboard.memory import once
-from jobs import uploads
-from jobs.audio import AudioError, decode_checked, stream
-from jobs.ratings import Question, RatingsError, open_ratings
-from jobs.workspace import WorkspaceError
+from jobs.listening.ratings import Question, RatingsError, open_ratings
+from jobs.sound.files import AudioError, decode_checked, stream
+from jobs.workspace import uploads
+from jobs.workspace.workspace import WorkspaceError
 
 #: What current browsers play by themselves. The player asks for WAV where one does not.
 TYPES = {
@@ -210,7 +211,7 @@ def _as_wav(path: Path, out: Path, deadline: previews.Deadline) -> None:
 def _as_equal_wav(path: Path, out: Path, deadline: previews.Deadline) -> None:
     import soundfile as sf
 
-    from jobs.loudness import at_equal_loudness
+    from jobs.sound.loudness import at_equal_loudness
 
     x, rate = at_equal_loudness(path, duration=_shown(path), check=deadline.check)
     sf.write(out, x, rate, subtype="PCM_16", format="WAV")
@@ -242,7 +243,7 @@ def spectrogram_png(x: np.ndarray, sample_rate: int) -> bytes:
     """Draw a mel spectrogram, low frequencies at the bottom, as a PNG of up to 200 by 64 pixels."""
     from PIL import Image
 
-    from core.spectra import spectrogram
+    from core.audio import spectrogram
 
     x = np.clip(x, -1e9, 1e9)  # numbers whose squares are numbers
     levels = spectrogram(x, sample_rate)  # (n_mels, frames), -80 to 0 dB

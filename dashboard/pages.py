@@ -1,6 +1,6 @@
-"""Pages: every module in ``dashboard/views`` is one.
+"""Pages: the module ``page`` of a folder each, but for Home and Jobs.
 
-A view holds ``TITLE``, ``ICON`` (a Material symbol), ``ORDER`` and ``render(workspace)``. Its name is its
+It holds ``TITLE``, ``ICON`` (a Material symbol), ``ORDER`` and ``render(workspace)``. Its name is its
 address; the one with the lowest ``ORDER`` is where the dashboard opens.
 """
 
@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
 import streamlit as st
 
-from dashboard import data, errors, views
+import dashboard
+from dashboard import data, errors
+
+_SMALL = ("dashboard.home", "dashboard.jobs")
 
 
 def modules() -> list[ModuleType]:
-    """Return the views in their order."""
-    found: list[Any] = [
-        importlib.import_module(f"{views.__name__}.{info.name}")
-        for info in pkgutil.iter_modules(views.__path__)
-        if not info.name.startswith("_")
-    ]
+    """Return the pages in their order."""
+    folders = [info.name for info in pkgutil.iter_modules(dashboard.__path__) if info.ispkg]
+    named = [f"dashboard.{name}.page" for name in folders if find_spec(f"dashboard.{name}.page")]
+    found: list[Any] = [importlib.import_module(name) for name in (*named, *_SMALL)]
     return sorted(found, key=lambda m: (m.ORDER, m.__name__))
 
 
@@ -31,10 +33,15 @@ def pages() -> list[Any]:
     return [_page(m, default=i == 0) for i, m in enumerate(modules())]
 
 
-def _page(module: Any, *, default: bool) -> Any:
-    name = module.__name__.rpartition(".")[2]
+def address(module: ModuleType) -> str:
+    """Return the address of a page, below that of the dashboard."""
+    return module.__name__.removesuffix(".page").rpartition(".")[2]
 
+
+def _page(module: Any, *, default: bool) -> Any:
     def draw() -> None:
         module.render(data.workspace())
 
-    return st.Page(errors.guarded(draw), title=module.TITLE, icon=module.ICON, url_path=name, default=default)
+    return st.Page(
+        errors.guarded(draw), title=module.TITLE, icon=module.ICON, url_path=address(module), default=default
+    )

@@ -14,10 +14,10 @@ import pandas as pd
 
 from dashboard import data, numbers, tables
 from dashboard.data import Clips, workspace
-from dashboard.figures.maps import QualityCurves
+from dashboard.explore.figures import QualityCurves
 from dashboard.memory import once
 from jobs.specs import EmbedAudio, MapQuality, Neighbors, Project
-from jobs.workspace import Dataset
+from jobs.workspace.workspace import Dataset
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def map_quality(spec: MapQuality) -> QualityCurves:
     """Return how far a map can be trusted over k, named by its space."""
 
     def read() -> QualityCurves:
-        from core.map_quality import chance_trustworthiness
+        from core.projection import chance_trustworthiness
 
         artifact = workspace().cache.open(spec.key)
         n, ks = int(artifact.meta["n_clips"]), np.asarray(artifact.array("ks"))

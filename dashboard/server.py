@@ -55,7 +55,7 @@ def application(
         hosts = guard.hosts_of(host, allowed_hosts)
     except ValueError as error:
         raise ServerError(str(error)) from None
-    names = [m.__name__.rpartition(".")[2] for m in pages.modules()]
+    names = [pages.address(m) for m in pages.modules()]
     return st.App(
         SCRIPT,
         routes=[*media.routes(base_path), *shell.routes(base, names)],

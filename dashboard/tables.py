@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from jobs.rating_tables import harmless
+from jobs.listening.rating_tables import harmless
 
 
 def csv(frame: pd.DataFrame) -> bytes:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import streamlit as st
 
 from dashboard import numbers, palette
-from jobs.queue import Job
+from jobs.engine.queue import Job
 from jobs.specs import EmbedAudio, Spec, closure
-from jobs.workspace import Workspace
+from jobs.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

@@ -5,9 +5,10 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-from jobs import contrastive, measures
+from jobs import contrastive_presets as contrastive
+from jobs import presets as measures
 from jobs.specs import EmbedAudio, LossGrid, Project, Spec, SpecError, Synthesize
-from jobs.workspace import Dataset, Workspace
+from jobs.workspace.workspace import Dataset, Workspace
 
 NAME = "demo"
 WORLD = Synthesize(classes=96, clips_per_class=12, seconds=3.0, difficulty=0.5, seed=0)

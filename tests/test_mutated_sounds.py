@@ -13,10 +13,13 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from dashboard import media
-from jobs import audio, encoders, inprocess, uploads
+from jobs import encoders
 from jobs.datasets.importer import import_dataset
+from jobs.engine import inprocess
+from jobs.sound import files as audio
 from jobs.specs import EmbedAudio
-from jobs.workspace import Workspace
+from jobs.workspace import uploads
+from jobs.workspace.workspace import Workspace
 from tests.dashboard.helpers import showing
 from tests.jobs.mutated_audio import write_mutated
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from dashboard import media
 from dashboard.components import base_url, component
-from dashboard.figures import Colour
+from dashboard.explore.figures import Colour
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from jobs.cli import (
     work,
 )
 from jobs.cli.common import BAD_INPUT, BUSY, INTERRUPTED, err
-from jobs.workspace import WorkerBusy
+from jobs.workspace.workspace import WorkerBusy
 
 app = typer.Typer(
     name="hearspace",

@@ -14,7 +14,7 @@ from jobs import datasets as registry
 from jobs.cli.common import JsonOption, WorkspaceOption, bars, open_workspace, say, show
 from jobs.cli.data import changed_remarks, dataset_row
 from jobs.specs import Synthesize
-from jobs.workspace import Dataset, Workspace, WorkspaceError, checked_name
+from jobs.workspace.workspace import Dataset, Workspace, WorkspaceError, checked_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -178,7 +178,7 @@ def _carry_out(ws: Workspace, name: str, plan: _Plan, *, quiet: bool) -> list[di
     assert plan.folder is not None
     from jobs.datasets import DatasetError
     from jobs.datasets.importer import import_dataset
-    from jobs.queue import Job
+    from jobs.engine.queue import Job
 
     title = Job(key="import", spec={}, title=f"import {name}", state="running", created=0)
     with bars(quiet=quiet) as report:
@@ -222,7 +222,7 @@ def _in_names(plan: _Plan, clips: pd.DataFrame) -> list[str]:
 
 
 def _say_what_is_there(name: str, row: Mapping[str, Any], dataset: Dataset) -> None:
-    from jobs.measures import fold_names, group_columns
+    from jobs.presets import fold_names, group_columns
 
     without = f" ({row['unlabelled']:,} without a label)" if row["unlabelled"] else ""
     counts = f"{count(row['clips'], 'clip')}{without}, {count(row['classes'], 'class')}"

@@ -16,9 +16,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from jobs.encoders import trained
-from jobs.queue import Job
+from jobs.engine.queue import Job
 from jobs.specs import EmbedAudio, Spec, SpecError
-from jobs.workspace import Dataset, Workspace
+from jobs.workspace.workspace import Dataset, Workspace
 
 #: Exit statuses, the same for every command.
 OK, FAILED, BAD_INPUT, BUSY, INTERRUPTED = 0, 1, 2, 3, 130
@@ -162,7 +162,7 @@ def compute(
     Where a worker serves the workspace it does the work, and this only watches. With `quiet` only failures
     are said, on standard error.
     """
-    from jobs.inprocess import run
+    from jobs.engine.inprocess import run
 
     # All at once, so that a worker that is there can run several at a time.
     for spec in specs:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.words import count
-from jobs import contrastive
+from jobs import contrastive_presets as contrastive
 from jobs.cli.common import JsonOption, WorkspaceOption, compute, open_workspace, say, show, without_nan
 from jobs.cli.train import DatasetArgument, train_app
 from jobs.cli.work import BackgroundOption, PrintSpecOption, put_off
 from jobs.specs import ContrastiveGrid, EmbedAudio, EmbedText, SpecError
-from jobs.workspace import Workspace
+from jobs.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     import pandas as pd

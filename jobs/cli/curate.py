@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import typer
 
-from jobs import contrastive, encoders
+from jobs import contrastive_presets as contrastive
+from jobs import encoders
 from jobs.cli.common import (
     JsonOption,
     WorkspaceOption,
@@ -26,7 +27,7 @@ from jobs.cli.train import DatasetArgument, train_app
 from jobs.cli.work import BackgroundOption, PrintSpecOption, put_off
 from jobs.files import output
 from jobs.specs import CURATIONS, TARGETS, CuratedTraining, SpecError
-from jobs.text_files import read_texts
+from jobs.workspace.text_files import read_texts
 
 #: What the released code makes of a label.
 PROMPT = CuratedTraining.prompt

@@ -11,10 +11,10 @@ import typer
 
 from core.words import count
 from jobs.cli.common import JsonOption, WorkspaceOption, complain, open_workspace, say, show
-from jobs.workspace import Dataset, UnknownDataset, Workspace, WorkspaceError
+from jobs.workspace.workspace import Dataset, UnknownDataset, Workspace, WorkspaceError
 
 if TYPE_CHECKING:
-    from jobs.imports import Report
+    from jobs.importing.embeddings import Report
 
 
 def register(app: typer.Typer) -> None:
@@ -54,8 +54,8 @@ def datasets(as_json: JsonOption = False, workspace: WorkspaceOption = None) -> 
 
 def changed_remarks(ws: Workspace, dataset: Dataset) -> Iterator[str]:
     """Say which spaces a dataset had before its sounds changed, and how to have them again."""
-    from jobs.attached import left_behind
     from jobs.encoders import trained
+    from jobs.workspace.attached import left_behind
 
     lost = left_behind(ws, dataset)
     again = [e for e in lost if not e.startswith(f"{trained.NAME}:")]
@@ -72,7 +72,7 @@ def changed_remarks(ws: Workspace, dataset: Dataset) -> Iterator[str]:
 
 
 def _orphan_remarks(ws: Workspace) -> Iterator[str]:
-    from jobs.attached import orphans
+    from jobs.workspace.attached import orphans
 
     for o in orphans(ws):
         name = o.encoder.partition(":")[2]
@@ -85,7 +85,7 @@ def _orphan_remarks(ws: Workspace) -> Iterator[str]:
 
 def dataset_row(ws: Workspace, name: str) -> dict[str, Any]:
     """Return what there is to say of a dataset as plain values."""
-    from jobs.measures import clip_classes, fold_names
+    from jobs.presets import clip_classes, fold_names
 
     d = ws.dataset(name)
     clips = d.clips
@@ -183,7 +183,7 @@ def import_embeddings(
     Exit status: 0, or 2 if nothing can be imported.
     """
     from jobs import encoders as registry
-    from jobs import imports
+    from jobs.importing import embeddings as imports
 
     ws = open_workspace(workspace)
     if remove:
@@ -225,7 +225,8 @@ def import_embeddings(
 
 def _remove(ws: Workspace, dataset: str, name: str, *, orphaned: bool) -> int:
     """Remove what is imported under a name; returns how many results went."""
-    from jobs import attached, imports
+    from jobs.importing import embeddings as imports
+    from jobs.workspace import attached
 
     if orphaned:
         if damaged := ws.damaged():

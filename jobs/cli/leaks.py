@@ -12,8 +12,8 @@ import typer
 from core.words import count
 from jobs.cli.common import JsonOption, WorkspaceOption, in_folder, open_workspace, say, show
 from jobs.files import output
-from jobs.text_files import TextFile, read_texts
-from jobs.workspace import Workspace, WorkspaceError
+from jobs.workspace.text_files import TextFile, read_texts
+from jobs.workspace.workspace import Workspace, WorkspaceError
 
 
 class Mode(StrEnum):
@@ -150,7 +150,7 @@ def _file(given: str, column: str = "") -> TextFile | None:
 
 
 def _of_dataset(ws: Workspace, name: str, column: str) -> tuple[list[str], list[str] | None]:
-    from jobs.captions import captions_of
+    from jobs.workspace.captions import captions_of
 
     dataset = ws.dataset(name)
     if column:

@@ -9,12 +9,12 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
-from jobs import measures
+from jobs import presets as measures
 from jobs.cli.common import JsonOption, WorkspaceOption, compute, open_workspace, say, show, space_of
 from jobs.cli.train import DatasetArgument, train_app
 from jobs.cli.work import BackgroundOption, PrintSpecOption, put_off
 from jobs.specs import SETTINGS, SMALL_CNN, LossGrid, LossNetworkGrid, SpecError
-from jobs.workspace import Dataset
+from jobs.workspace.workspace import Dataset
 
 _PROPERTIES = ("mu_p", "sigma_p", "mu_n", "sigma_n")
 

@@ -9,7 +9,7 @@ import numpy as np
 import typer
 
 from core.words import count
-from jobs import measures
+from jobs import presets as measures
 from jobs.cli.common import JsonOption, WorkspaceOption, compute, open_workspace, say, show, space_of
 from jobs.cli.work import BackgroundOption, put_off
 from jobs.specs import (
@@ -23,7 +23,7 @@ from jobs.specs import (
     Separability,
     SpecError,
 )
-from jobs.workspace import Dataset, Workspace
+from jobs.workspace.workspace import Dataset, Workspace
 
 
 def register(app: typer.Typer) -> None:
@@ -220,7 +220,7 @@ def _spaces(ws: Workspace, ds: Dataset, encoders: list[str] | None) -> list[Embe
 
 
 def _text_space(ds: Dataset, encoder: str) -> EmbedText:
-    from jobs.texts import texts_fingerprint, texts_of
+    from jobs.workspace.texts import texts_fingerprint, texts_of
 
     return EmbedText(dataset=ds.ref, texts=texts_fingerprint(texts_of(ds, "label")), encoder=encoder)
 
@@ -291,7 +291,7 @@ def _pair_row(ws: Workspace, pair: Agreement, k: int | None) -> dict[str, Any]:
 
 
 def _retrieval_rows(ws: Workspace, spec: Retrieval | RetrievalGrid) -> list[dict[str, Any]]:
-    from core.retrieval_statistics import highest_map
+    from core.retrieval import highest_map
 
     found = ws.cache.open(spec.key)
     named = {"space": spec.embedding.model, "encoder": spec.embedding.encoder, "by": spec.by}

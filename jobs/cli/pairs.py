@@ -75,8 +75,8 @@ def pairs(
 
     Exit status: 0 when all is computed, 2 for files that cannot be read or do not fit.
     """
-    from core.paired import RELEASED, paired_by_group, paired_correlations
-    from jobs.pairs import given_of, read_pairs
+    from core.similarity import RELEASED, paired_by_group, paired_correlations
+    from jobs.importing.pairs import given_of, read_pairs
 
     if released and groups is None:
         raise SpecError("--released measures groups of pairs: give them with --groups.")
@@ -106,9 +106,8 @@ def pairs(
 
 def _whole(found: Any, k: int, top: int, metric: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return the one row of all pairs together, and S_k, NNGS and chance over k."""
-    from core.cka import cka
-    from core.paired import paired_report
-    from jobs.pairs import given_of
+    from core.similarity import cka, paired_report
+    from jobs.importing.pairs import given_of
     from jobs.runners.agreement import largest_k
 
     n = len(found.ids)
@@ -138,7 +137,7 @@ def _whole(found: Any, k: int, top: int, metric: str) -> tuple[list[dict[str, An
 
 def _zero_shot(found: Any) -> dict[str, Any]:
     from core.statistics import share_interval
-    from core.two_towers import zero_shot
+    from core.zeroshot import zero_shot
 
     result = zero_shot(found.clips, found.texts, found.labels, found.classes)
     share = share_interval(int((result.predictions == result.targets).sum()), len(result.targets))

@@ -19,7 +19,7 @@ import typer
 
 from jobs.cli.common import FAILED, WorkspaceOption, open_workspace, say
 from jobs.specs import Synthesize
-from jobs.workspace import Workspace, WorkspaceError
+from jobs.workspace.workspace import Workspace, WorkspaceError
 
 HostOption = Annotated[
     str, typer.Option(help="Address to listen on; other machines see it only if you say so.")
@@ -129,7 +129,7 @@ def worker(
 
     Exit status: 0, 2 if the scheduler cannot be reached, 3 if another worker serves the workspace.
     """
-    from jobs import dispatcher
+    from jobs.engine import dispatcher
 
     ws = open_workspace(workspace)
     options = None

@@ -22,7 +22,7 @@ from jobs.cli.common import (
 )
 from jobs.files import output
 from jobs.specs import SpecError, from_json
-from jobs.workspace import WorkspaceError
+from jobs.workspace.workspace import WorkspaceError
 
 if TYPE_CHECKING:
     import numpy as np

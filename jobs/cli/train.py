@@ -25,12 +25,13 @@ from core.splits import (
     split_from_json,
     split_to_json,
 )
-from jobs import measures, splits
+from jobs import presets as measures
 from jobs.cli.common import JsonOption, WorkspaceOption, compute, open_workspace, say, show, space_of
 from jobs.cli.work import BackgroundOption, PrintSpecOption, put_off
 from jobs.grid_splits import check_count
 from jobs.specs import SpecError, ZeroShotGrid
-from jobs.workspace import Dataset, Workspace
+from jobs.workspace import splits
+from jobs.workspace.workspace import Dataset, Workspace
 
 train_app = typer.Typer(help="Train models and judge them.", no_args_is_help=True)
 splits_app = typer.Typer(help="Keep splits of classes to train on.", no_args_is_help=True)

@@ -25,7 +25,7 @@ from jobs.cli.common import (
     space_of,
 )
 from jobs.specs import EmbedText, Project, Spec, SpecError, from_json, parse
-from jobs.workspace import Workspace
+from jobs.workspace.workspace import Workspace
 
 
 class JobState(StrEnum):
@@ -109,7 +109,7 @@ def embed(
         if text is None:
             specs.append(space_of(ws, ds, name))
         else:
-            from jobs.texts import texts_fingerprint, texts_of
+            from jobs.workspace.texts import texts_fingerprint, texts_of
 
             fingerprint = texts_fingerprint(texts_of(ds, text))
             specs.append(

@@ -15,9 +15,9 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from jobs.audio import SUFFIXES
 from jobs.datasets._tables import lines
 from jobs.datasets._walk import walk
+from jobs.sound.files import SUFFIXES
 
 #: Paths that are looked at to learn in what all differ from the files.
 _SAMPLE = 200

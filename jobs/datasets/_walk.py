@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from jobs.audio import SUFFIXES
 from jobs.datasets import LeftOut
+from jobs.sound.files import SUFFIXES
 
 
 def natural(name: str) -> list[tuple[int, int | str]]:

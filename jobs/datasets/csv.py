@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from core.words import count
-from jobs.audio import SUFFIXES
 from jobs.datasets import DatasetError, Found, LeftOut, OptionError, Remark
 from jobs.datasets._paths import Files, Located, advice, key, locate, remarks
 from jobs.datasets._splits import group
 from jobs.datasets._tables import Row, Table, read
 from jobs.datasets._walk import walk
+from jobs.sound.files import SUFFIXES
 
 NAME = "csv"
 DESCRIPTION = "A CSV table in the folder names the sounds; columns give labels, fold, caption and family."

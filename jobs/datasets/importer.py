@@ -28,10 +28,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from jobs import audio
 from jobs.datasets import Adapter, DatasetError, Found, LeftOut, Remark, checked_options, get
 from jobs.datasets._splits import numbered
 from jobs.datasets._walk import outside, printable
+from jobs.sound import files as audio
 
 LEFT_OUT = "left out"
 REMARK = "kept, with a remark"

@@ -33,7 +33,7 @@ REFERENCE = (
     "Ma & Lerch, Representation Learning for the Automatic Indexing of Sound Effects Libraries, ISMIR 2022; "
     "weights CC BY 4.0."
 )
-IMPORTS = ("torch", "scipy.fft", "core.spectra")
+IMPORTS = ("torch", "scipy.fft", "core.audio")
 CARD = Card("audio", "classification", parameters=4_686_144, dimensions=512)
 
 _RATE, _N_FFT, _HOP, _N_MELS = 44_100, 2048, 1024, 96

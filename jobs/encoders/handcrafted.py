@@ -25,7 +25,7 @@ INDEPENDENT = frozenset({"cpu", "cuda"})
 TAKES_ARGUMENT = False
 DESCRIPTION = "Spectral shape, MFCC, pitch and onset statistics, each dimension with a name."
 REFERENCE = "McFee et al., librosa, SciPy 2015; de Cheveigné & Kawahara, YIN, JASA 2002 for pitch."
-IMPORTS = ("jobs.encoders._librosa", "scipy.fft", "core.spectra")
+IMPORTS = ("jobs.encoders._librosa", "scipy.fft", "core.audio")
 CARD = Card("audio", "none (signal processing)", parameters=0, training_data=0, dimensions=97)
 
 _RATE, _N_FFT, _HOP = 22_050, 2048, 512
@@ -156,7 +156,7 @@ def measure(x: np.ndarray) -> dict[str, float]:
     """Return every feature of a waveform at 22.05 kHz, by name, in its own unit."""
     import numpy as np
 
-    from core.spectra import mel_power, power_to_db
+    from core.audio import mel_power, power_to_db
     from jobs.encoders._frames import pad
     from jobs.encoders._librosa import librosa
 

@@ -21,7 +21,7 @@ INDEPENDENT = frozenset({"cpu", "cuda"})
 TAKES_ARGUMENT = False
 DESCRIPTION = "Mean and deviation of 64 log-mel bands: loudness and colour, no model."
 REFERENCE = "Signal processing without weights; Slaney's mel scale."
-IMPORTS = ("scipy.fft", "core.spectra")
+IMPORTS = ("scipy.fft", "core.audio")
 CARD = Card("audio", "none (signal processing)", parameters=0, training_data=0, dimensions=128)
 
 N_MELS = 64
@@ -39,7 +39,7 @@ class _Model:
     def _one(self, x: np.ndarray) -> np.ndarray:
         import numpy as np
 
-        from core.spectra import log_mel
+        from core.audio import log_mel
         from jobs.encoders._frames import pad
 
         x = pad(x, self.min_samples)

@@ -394,7 +394,7 @@ def log_mel(x: np.ndarray, filters: np.ndarray, mel: Mel) -> np.ndarray:
 def _filters(folder: Path, description: Description) -> np.ndarray:
     import numpy as np
 
-    from core.spectra import mel_filterbank
+    from core.audio import mel_filterbank
     from jobs.encoders import EncoderUnavailable
 
     mel = description.mel

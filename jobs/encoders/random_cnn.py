@@ -24,7 +24,7 @@ INDEPENDENT = frozenset({"cpu"})
 TAKES_ARGUMENT = False
 DESCRIPTION = "An untrained network with fixed random weights: the control for trained ones."
 REFERENCE = "He et al. 2015 for the scale of the weights; seed 0."
-IMPORTS = ("torch", "scipy.fft", "core.spectra")
+IMPORTS = ("torch", "scipy.fft", "core.audio")
 CARD = Card("audio", "none (random weights)", parameters=96_912, training_data=0, dimensions=256)
 
 CHANNELS = (1, 16, 32, 64, 128)
@@ -55,7 +55,7 @@ class _Model:
         )
 
     def _spectrograms(self, waveforms: list[np.ndarray]) -> Iterator[np.ndarray]:
-        from core.spectra import log_mel
+        from core.audio import log_mel
         from jobs.encoders._frames import pad
 
         for x in waveforms:

@@ -1,6 +1,6 @@
 """What computes each spec: ``RUNNERS`` maps a spec's type to ``module:function``.
 
-A runner takes the spec and a `jobs.context.JobContext` and writes the spec's artifact. Its module may
+A runner takes the spec and a `jobs.engine.context.JobContext` and writes the spec's artifact. Its module may
 import whatever it needs; it is imported only in the process that runs it.
 """
 
@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from jobs.context import JobContext
+    from jobs.engine.context import JobContext
     from jobs.specs import Spec
 
 RUNNERS = {

@@ -11,7 +11,7 @@ from jobs.specs import Agreement, EmbedAudio, EmbedText
 from jobs.specs.measures import CLIP_KS
 
 if TYPE_CHECKING:
-    from jobs.context import JobContext
+    from jobs.engine.context import JobContext
 
 #: Fewer things have no neighbourhoods to compare.
 FEWEST = 3
@@ -33,10 +33,8 @@ def agreement(spec: Agreement, context: JobContext) -> None:
     ValueError
         With one sentence: the labels have changed, or the spaces share fewer than three clips or classes.
     """
-    from core.cka import cka_both
-    from core.neighbor_order import neighbor_order
-    from core.overlap_band import permutation_band
-    from core.similarity import overlap_from_neighbors
+    from core.neighbors import neighbor_order
+    from core.similarity import cka_both, overlap_from_neighbors, permutation_band
 
     ids, X, Y = _shared(spec, context)  # (n, d1), (n, d2)
     n = len(ids)

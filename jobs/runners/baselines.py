@@ -12,7 +12,7 @@ from jobs.runners.labels import labelled
 from jobs.specs import Baselines
 
 if TYPE_CHECKING:
-    from jobs.context import JobContext
+    from jobs.engine.context import JobContext
 
 #: Folds drawn where the dataset has none of its own.
 DRAWN_FOLDS = 5
@@ -20,7 +20,7 @@ DRAWN_FOLDS = 5
 
 def baselines(spec: Baselines, context: JobContext) -> None:
     """Store what a k-nearest-neighbour classifier and a linear probe say of every clip with a class."""
-    from core.baselines import knn_classifier, linear_probe
+    from core.separability import knn_classifier, linear_probe
 
     name = f"{spec.embedding.dataset.name} · {spec.embedding.encoder}"
     space = labelled(spec.embedding, spec.labels, context)
@@ -81,7 +81,7 @@ def baselines(spec: Baselines, context: JobContext) -> None:
 
 def _folds(own: np.ndarray | None, labels: np.ndarray, seed: int) -> tuple[np.ndarray, str]:
     """Return a fold a clip and whose they are: the dataset's, or drawn by class."""
-    from core.baselines import stratified_folds
+    from core.separability import stratified_folds
 
     if own is not None and len(np.unique(own)) > 1:
         return own, "dataset"

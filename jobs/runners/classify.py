@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 
 from core.statistics import share_interval
-from core.two_towers import zero_shot
-from jobs.contrastive import label_sets
+from core.zeroshot import zero_shot
+from jobs.contrastive_presets import label_sets
 from jobs.runners.labels import dataset_with, labelled
 from jobs.specs import EmbedText, ZeroShotClassification
 
 if TYPE_CHECKING:
-    from jobs.context import JobContext
+    from jobs.engine.context import JobContext
 
 
 def zero_shot_classification(spec: ZeroShotClassification, context: JobContext) -> None:

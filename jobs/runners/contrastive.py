@@ -20,9 +20,9 @@ from core.contrastive import (
     pretrain,
     train_grid,
 )
-from core.two_towers import prompt_ensemble
-from jobs.contrastive import LIVE_PRETRAINING, LIVE_TRAINING
-from jobs.live import LiveCurves
+from core.zeroshot import prompt_ensemble
+from jobs.contrastive_presets import LIVE_PRETRAINING, LIVE_TRAINING
+from jobs.engine.live import LiveCurves
 from jobs.runners import contrastive_measures as measured
 from jobs.runners.contrastive_data import Asked, checkpoint_of, dataset_of, read
 from jobs.runners.contrastive_networks import backbone_of, load_checkpoint, text_backbone_of, text_vectors
@@ -32,7 +32,7 @@ from jobs.runners.zeroshot import Saved
 from jobs.specs import ContrastiveGrid
 
 if TYPE_CHECKING:
-    from jobs.context import JobContext
+    from jobs.engine.context import JobContext
 
 #: Progress when the clips are decoded, the texts embedded, and all is trained.
 _DECODED, _TOLD, _TRAINED = 0.04, 0.06, 0.93

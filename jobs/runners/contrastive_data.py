@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from core.leakage import find_leaks, overlap_of_labels
-from jobs.captions import captions_fingerprint, captions_of
-from jobs.contrastive import held_out_classes, label_sets, single_labels
-from jobs.measures import clip_classes
+from jobs.contrastive_presets import held_out_classes, label_sets, single_labels
+from jobs.presets import clip_classes
 from jobs.specs import ContrastiveGrid
+from jobs.workspace.captions import captions_fingerprint, captions_of
 
 if TYPE_CHECKING:
-    from jobs.workspace import Dataset, Workspace
+    from jobs.workspace.workspace import Dataset, Workspace
 
 #: What is drawn: test clips.
 _TEST = 0

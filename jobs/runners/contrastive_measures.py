@@ -10,14 +10,10 @@ import numpy as np
 import pandas as pd
 
 from core.projection import project
-from core.similarity import (
-    literal_topological_similarity,
-    neighborhood_overlap,
-    topological_similarity,
-)
+from core.similarity import literal_topological_similarity, neighborhood_overlap, topological_similarity
 from core.splits import class_centroids
 from core.statistics import pearson, share_interval
-from core.two_towers import ZeroShotResult
+from core.zeroshot import ZeroShotResult
 
 #: Pairs of spaces whose topological similarity is measured; a, b: the columns are ``overlap_a_b``.
 PAIRS = (("xa", "Ea"), ("xt", "Et"), ("Ea", "Et"))
@@ -91,7 +87,7 @@ def unknown_model(n_test: int, n_classes: int) -> dict[str, Any]:
 
 def silhouette(X: np.ndarray, labels: np.ndarray) -> float:
     """Return the mean cosine silhouette; NaN where no class has two clips, or there is no space."""
-    from core.silhouettes import silhouette_score
+    from core.separability import silhouette_score
 
     if not np.isfinite(X).all():
         return float("nan")

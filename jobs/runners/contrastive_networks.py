@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from core._training import fixed_threads
-from core.audio_networks import Cnn14, SmallCNN, load_panns
+from core.networks import Cnn14, SmallCNN, load_panns
+from core.training.shared import fixed_threads
 from jobs import encoders
 from jobs.runners import shards
 from jobs.specs import ContrastiveGrid, CuratedTraining

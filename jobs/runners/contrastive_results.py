@@ -11,15 +11,15 @@ import pandas as pd
 from torch import nn
 
 from core.contrastive import CURVES, PRETRAINING_CURVES, ContrastiveModel, Pretrained
-from core.two_towers import zero_shot
 from core.words import count
+from core.zeroshot import zero_shot
 from jobs.runners import contrastive_measures as measured
 from jobs.runners.contrastive_data import Asked, checkpoint_of
 from jobs.specs import ContrastiveGrid
 
 if TYPE_CHECKING:
     from cache import ArtifactWriter
-    from jobs.context import JobContext
+    from jobs.engine.context import JobContext
 
 #: Progress when all is embedded.
 EMBEDDED = 0.97

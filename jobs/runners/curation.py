@@ -11,14 +11,14 @@ import pandas as pd
 from core.contrastive import CURVES, ContrastiveModel, ModelPlan, Teacher, Waveforms, train_towers
 from core.curation import curate_by_threshold, curate_specific, curate_unspecific, domain_texts
 from core.statistics import mean_interval, paired_difference, share_interval
-from core.two_towers import zero_shot
+from core.zeroshot import zero_shot
 from jobs.runners.contrastive_data import Asked, dataset_of, read
 from jobs.runners.contrastive_networks import text_vectors
 from jobs.runners.zeroshot import Saved
 from jobs.specs import ContrastiveGrid, CuratedTraining
 
 if TYPE_CHECKING:
-    from jobs.context import JobContext
+    from jobs.engine.context import JobContext
 
 #: Progress when the texts are embedded, and when all is trained.
 _EMBEDDED, _TRAINED = 0.3, 0.98

@@ -26,7 +26,7 @@ from jobs.runners.trained import trained_audio, trained_text
 from jobs.specs import EmbedAudio, EmbedText
 
 if TYPE_CHECKING:
-    from jobs.context import JobContext
+    from jobs.engine.context import JobContext
 
 #: Decoding threads. Beside a network they wait most of the time; beside cheap features they are the work.
 DECODERS = max(1, min(4, os.cpu_count() or 2))
@@ -117,7 +117,7 @@ def _taken(known: dict[int, reuse.Earlier], part: range) -> tuple[dict[int, np.n
 
 def decoded_shards(dataset: Any, wanted: list[list[str]], sample_rate: int) -> Generator[list[Decoded]]:
     """Yield the sound of every shard, the next one being decoded meanwhile: never more than two in memory."""
-    from jobs.audio import AudioError, decode
+    from jobs.sound.files import AudioError, decode
 
     def read(clip_id: str) -> Decoded:
         if _changed(dataset.audio_path(clip_id), hashes.get(clip_id)):
@@ -352,7 +352,7 @@ def embed_text(spec: EmbedText, context: JobContext) -> None:
         With one sentence: the texts or the encoder have changed or cannot be had, or a text has no
         finite embedding.
     """
-    from jobs.texts import texts_fingerprint, texts_of
+    from jobs.workspace.texts import texts_fingerprint, texts_of
 
     if spec.source is not None:
         return trained_text(spec, context)

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from jobs.measures import clip_classes
+from jobs.presets import clip_classes
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from jobs.context import JobContext
+    from jobs.engine.context import JobContext
     from jobs.specs import EmbedAudio, LossNetworkGrid
-    from jobs.workspace import Dataset, Workspace
+    from jobs.workspace.workspace import Dataset, Workspace
 
 
 class Labelled(NamedTuple):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jobs.live import LiveCurves
-from jobs.measures import clip_classes, of_several_classes
+from jobs.engine.live import LiveCurves
+from jobs.presets import clip_classes, of_several_classes
 from jobs.runners import shards
 from jobs.runners.embed import decoded_shards
 from jobs.runners.labels import dataset_with
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from core.loss_networks import Tuning
-    from jobs.context import JobContext
-    from jobs.workspace import Dataset
+    from core.networks import Tuning
+    from jobs.engine.context import JobContext
+    from jobs.workspace.workspace import Dataset
 
 #: Progress when all clips are read, and when all networks are trained.
 _READ, _TRAINED = 0.05, 0.97
@@ -45,7 +45,7 @@ def loss_network_grid(spec: LossNetworkGrid, context: JobContext) -> None:
     started = time.perf_counter()
     context.progress(0, 1, "reading")
     # Loads torch, which takes seconds: not before the first word of progress.
-    from core.loss_networks import train_networks
+    from core.networks import train_networks
 
     backbone, heard, parameters = _network(spec)
     asked = _read(spec, context, heard)
@@ -85,8 +85,8 @@ def loss_network_grid(spec: LossNetworkGrid, context: JobContext) -> None:
 
 
 def tuning(spec: LossNetworkGrid) -> Tuning:
-    """Return how `core.loss_networks` is to tune what a spec asks for."""
-    from core.loss_networks import Tuning
+    """Return how `core.networks` is to tune what a spec asks for."""
+    from core.networks import Tuning
 
     return Tuning(**{field.name: getattr(spec, field.name) for field in fields(Tuning)})
 
@@ -97,7 +97,8 @@ def _network(
     """Return what networks begin as by seed, what makes a spectrogram of a waveform, and the parameters."""
     import torch
 
-    from core.loss_networks import SAMPLE_RATE, PooledCNN, paper_log_mel
+    from core.networks import PooledCNN, paper_log_mel
+    from core.networks.training import SAMPLE_RATE
 
     if spec.network == SMALL_CNN:
         samples = round(spec.seconds * SAMPLE_RATE)
@@ -171,7 +172,7 @@ def _spectrograms(
     heard: Callable[[np.ndarray], np.ndarray],
 ) -> tuple[Path, np.ndarray]:
     """Write the spectrograms of the clips that can be read; return the file, and which of them these are."""
-    from core.loss_networks import SAMPLE_RATE
+    from core.networks.training import SAMPLE_RATE
 
     path, about = context.checkpoint / "mel.npy", context.checkpoint / "read.npz"
     known = shards.load(about, ("read",))

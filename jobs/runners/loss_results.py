@@ -19,7 +19,7 @@ from jobs.specs import LossGrid, LossTraining
 if TYPE_CHECKING:
     from cache import ArtifactWriter
     from core.heads import HeadRun
-    from jobs.context import JobContext
+    from jobs.engine.context import JobContext
 
 PROPERTIES = ("mu_p", "sigma_p", "mu_n", "sigma_n")
 #: Folds that are drawn for a dataset that has none.

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jobs.live import LiveCurves
-from jobs.measures import of_several_classes
+from jobs.engine.live import LiveCurves
+from jobs.presets import of_several_classes
 from jobs.runners.labels import dataset_with, labelled
 from jobs.runners.loss_results import Asked, Judged, folds_of, keeps, kept_rows, store
 from jobs.runners.zeroshot import Saved
@@ -16,7 +16,7 @@ from jobs.specs import LossGrid, LossTraining
 
 if TYPE_CHECKING:
     from core.heads import HeadRecipe
-    from jobs.context import JobContext
+    from jobs.engine.context import JobContext
 
 #: Progress when all heads are trained.
 _TRAINED = 0.95

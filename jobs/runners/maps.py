@@ -9,7 +9,7 @@ import numpy as np
 from jobs.specs import MapQuality, Neighbors, Project
 
 if TYPE_CHECKING:
-    from jobs.context import JobContext
+    from jobs.engine.context import JobContext
 
 #: Sizes of neighbourhood at which a map is judged; those that the number of clips allows are used.
 KEPT_KS = (5, 10, 15, 30, 50, 100)
@@ -38,8 +38,7 @@ def neighbors(spec: Neighbors, context: JobContext) -> None:
 
 def project(spec: Project, context: JobContext) -> None:
     """Store a map of a space, and how much of every clip's true neighbourhood it keeps."""
-    from core.map_quality import neighborhood_kept
-    from core.projection import effective_parameters
+    from core.projection import effective_parameters, neighborhood_kept
     from core.projection import project as lay_out
 
     assert spec.neighbors is not None
@@ -82,7 +81,7 @@ def project(spec: Project, context: JobContext) -> None:
 
 def map_quality(spec: MapQuality, context: JobContext) -> None:
     """Store how far a map can be trusted, and what it tears apart, over the size of the neighbourhood."""
-    from core.map_quality import trustworthiness_continuity
+    from core.projection import trustworthiness_continuity
 
     X = context.open(spec.map.embedding).array("embeddings")  # (n, d)
     coords = context.open(spec.map).array("coords")  # (n, 2)

@@ -8,7 +8,7 @@ from jobs.runners.agreement import class_rows
 from jobs.specs import ClassAnalogies
 
 if TYPE_CHECKING:
-    from jobs.context import JobContext
+    from jobs.engine.context import JobContext
 
 
 def class_analogies(spec: ClassAnalogies, context: JobContext) -> None:
@@ -20,8 +20,8 @@ def class_analogies(spec: ClassAnalogies, context: JobContext) -> None:
         With one sentence: labels have changed, sounds and texts are not in one space, or they have fewer than
         three classes in common.
     """
-    from core.paired import analogy_accuracy, match_accuracy
-    from jobs.pairs import given_of
+    from core.similarity import analogy_accuracy, match_accuracy
+    from jobs.importing.pairs import given_of
 
     context.progress(0, 1, "classes")
     ids, X = class_rows(spec.sounds, spec.labels, context)

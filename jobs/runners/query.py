@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jobs import encoders, uploads
+from jobs import encoders
 from jobs.specs import EmbedQuery
+from jobs.workspace import uploads
 
 if TYPE_CHECKING:
-    from jobs.context import JobContext
+    from jobs.engine.context import JobContext
 
 
 def embed_query(spec: EmbedQuery, context: JobContext) -> None:
@@ -40,7 +41,7 @@ def embed_query(spec: EmbedQuery, context: JobContext) -> None:
         duration = len(waveform) / rate
         context.progress(0.1, 1, f"loading {spec.encoder}")
         model = encoders.load(spec.encoder, modality="audio")
-        from jobs.audio import resample
+        from jobs.sound.files import resample
 
         embedded = model.embed([resample(waveform, rate, model.sample_rate)])[0]
         vectors, frame_level = np.asarray(embedded, dtype=np.float32), model.frame_level  # (m, d)

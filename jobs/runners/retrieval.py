@@ -9,15 +9,22 @@ import numpy as np
 import pandas as pd
 
 from core.processing import Processing, Reducer, Scaler, aggregate, fit_reducer, fit_scaler
-from core.retrieval import COMPONENTS, RetrievalReport, evaluate, macro_name, systems
-from core.retrieval_statistics import macro_interval, micro_interval
+from core.retrieval import (
+    COMPONENTS,
+    RetrievalReport,
+    evaluate,
+    macro_interval,
+    macro_name,
+    micro_interval,
+    systems,
+)
 from jobs.files import read_json, write_json
 from jobs.runners.labels import dataset_with
 from jobs.specs import CUTOFFS, Retrieval, RetrievalGrid
 
 if TYPE_CHECKING:
     from core.statistics import Interval
-    from jobs.context import JobContext
+    from jobs.engine.context import JobContext
 
 #: What the paper reports, by the names of `RetrievalReport.queries`.
 MEASURES = ("ap@15", "ap@150", "r1")

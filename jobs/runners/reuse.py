@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cache import Artifact
-    from jobs.context import JobContext
+    from jobs.engine.context import JobContext
     from jobs.specs import EmbedAudio
 
 #: Libraries whose version makes no difference to an embedding.

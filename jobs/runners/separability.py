@@ -12,7 +12,7 @@ from jobs.specs import KMeansCurve, Separability
 from jobs.specs.measures import CLIP_KS, DIMENSION_K
 
 if TYPE_CHECKING:
-    from jobs.context import JobContext
+    from jobs.engine.context import JobContext
 
 METRICS = ("cosine", "sqeuclidean", "euclidean")
 _STEPS = len(METRICS) + 4
@@ -40,8 +40,8 @@ def kmeans_curve(spec: KMeansCurve, context: JobContext) -> None:
 
     Silhouettes are those of the cosine distance, as those of the classes are.
     """
-    from core import separability as measure
     from core.processing import normalize
+    from core.separability import distances as measure
 
     X = normalize(np.asarray(context.open(spec.embedding).array("embeddings"), dtype=np.float64))  # (n, d)
     n = len(X)
@@ -71,7 +71,7 @@ def _of_classes(
     """Return what concerns classes: arrays, the table of classes, the four properties."""
     import pyarrow as pa
 
-    from core import separability as measure
+    from core.separability import distances as measure
 
     named = labels != ""
     inside = np.asarray(X) if named.all() else X[named]  # (m, d)
@@ -118,7 +118,7 @@ def _of_shape(
     spec: Separability, X: np.ndarray, context: JobContext
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Return what concerns all clips: arrays and what goes into ``meta``."""
-    from core.geometry import effective_rank, hubness, intrinsic_dimension, k_occurrence, local_dimension
+    from core.separability import effective_rank, hubness, intrinsic_dimension, k_occurrence, local_dimension
 
     assert spec.neighbors is not None
     graph = context.open(spec.neighbors)

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import soundfile as sf
 
-from jobs import audio
 from jobs.datasets import synthetic
+from jobs.sound import files as audio
 from jobs.specs import Synthesize
 
 if TYPE_CHECKING:
-    from jobs.context import JobContext
+    from jobs.engine.context import JobContext
 
 
 def run(spec: Synthesize, context: JobContext) -> None:

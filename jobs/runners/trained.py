@@ -13,7 +13,7 @@ from jobs.specs import EmbedAudio, EmbedText
 
 if TYPE_CHECKING:
     from cache import Artifact
-    from jobs.context import JobContext
+    from jobs.engine.context import JobContext
 
 
 def trained_audio(spec: EmbedAudio, context: JobContext) -> None:
@@ -61,7 +61,7 @@ def trained_text(spec: EmbedText, context: JobContext) -> None:
     ValueError
         With one sentence: the training has no such part, or not all of the texts.
     """
-    from jobs.texts import texts_fingerprint, texts_of
+    from jobs.workspace.texts import texts_fingerprint, texts_of
 
     dataset = context.workspace.dataset_for(spec.dataset)
     table = texts_of(dataset, spec.of)

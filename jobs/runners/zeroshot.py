@@ -21,7 +21,7 @@ from core.splits import (
 )
 from core.words import count
 from jobs.grid_splits import Drawn, draw
-from jobs.measures import of_several_classes
+from jobs.presets import of_several_classes
 from jobs.runners import shards
 from jobs.runners.labels import dataset_with, labelled
 from jobs.runners.zeroshot_tables import classes_table, models_table, predictions_table
@@ -30,9 +30,9 @@ from jobs.specs import ZeroShotGrid
 if TYPE_CHECKING:
     from cache import Artifact
     from core.zeroshot import Recipe, ZeroShotModel
-    from jobs.context import JobContext
+    from jobs.engine.context import JobContext
     from jobs.specs import Spec
-    from jobs.workspace import Workspace
+    from jobs.workspace.workspace import Workspace
 
 #: Progress when all models are trained.
 _TRAINED = 0.98

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
 
-from core._contrastive_recipe import SMALL, ContrastiveRecipe  # without torch, unlike core.contrastive
+from core.contrastive.recipe import SMALL, ContrastiveRecipe  # without torch, unlike core.contrastive
 from jobs import encoders
 from jobs.specs.base import DatasetRef, Spec, SpecError, between, unusual
 from jobs.specs.spaces import EmbedAudio, EmbedText
@@ -69,7 +69,7 @@ class ContrastiveGrid(Spec):
     ``texts.parquet``: ``id`` (the class), ``text``, ``test`` (whether it is in T); the row order of
     ``text_xt_<model>.npy`` (C, d_t), ``text_Et_<model>.npy`` (C, D) and ``text_x0.npy`` (C, d_t, the text
     backbone as it came; the part "x0"). These are parts of trained spaces, ``run`` "xa_0", "Ea_0", "x0_0",
-    ... `jobs.contrastive.spaces_of` lists them.
+    ... `jobs.contrastive_presets.spaces_of` lists them.
     ``captions.parquet``: ``caption``, every text that may be trained on, once, sorted; the row order of
     ``caption_Et_<model>.npy`` (captions, D) float32, NaN of what failed.
     Maps, float32: ``map_xa_<model>.npy`` and ``map_Ea_<model>.npy`` (m, 2), ``map_x0_<row>.npy`` (m, 2),
@@ -91,8 +91,8 @@ class ContrastiveGrid(Spec):
     VERSION: ClassVar[int] = 2  # captions are kept in the shared space; threads are fixed
 
     dataset: DatasetRef
-    #: `Dataset.labels_fingerprint` and `jobs.captions.captions_fingerprint`: both can change while the sounds
-    #: stay.
+    #: `Dataset.labels_fingerprint` and `jobs.workspace.captions.captions_fingerprint`: both can change while
+    #: the sounds stay.
     labels: str
     captions: str
     text_encoder: str = "minilm"

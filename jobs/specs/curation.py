@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from core._contrastive_recipe import ContrastiveRecipe  # without torch, unlike core.contrastive
+from core.contrastive.recipe import ContrastiveRecipe  # without torch, unlike core.contrastive
 from jobs import encoders
 from jobs.specs.base import DatasetRef, Spec, SpecError, between
 from jobs.specs.contrastive import TRAININGS, ContrastiveGrid
@@ -55,7 +55,7 @@ class CuratedTraining(Spec):
     """
 
     embedding: EmbedAudio
-    #: `Dataset.labels_fingerprint` and `jobs.captions.captions_fingerprint`.
+    #: `Dataset.labels_fingerprint` and `jobs.workspace.captions.captions_fingerprint`.
     labels: str
     captions: str
     #: Of the texts; "" for a model that was trained here, which has embedded its captions and class names.

@@ -17,10 +17,10 @@ class ClassAnalogies(Spec):
     embedding of its text, of the two towers of one model. Classes that both spaces hold take part.
 
     Result: ``classes.parquet`` (``id``), in order. In ``meta``: ``n`` classes; ``match``, the share of those
-    whose own text is nearest to the mean of their sounds (`core.paired.match_accuracy`, cosine), and
+    whose own text is nearest to the mean of their sounds (`core.similarity.match_accuracy`, cosine), and
     ``match_chance``; ``analogy_pair``, ``analogy_mean`` and ``analogy_released``, the share of analogies
     that are right by the offset of one class, by the mean offset and as the NNGS paper's notebooks count them
-    (`core.paired.analogy_accuracy`); ``analogy_chance`` of the first, that of the other two being
+    (`core.similarity.analogy_accuracy`); ``analogy_chance`` of the first, that of the other two being
     ``match_chance``; and ``offsets``, of how many classes they were.
     """
 

@@ -130,7 +130,8 @@ class EmbedQuery(Spec):
     AWAITED: ClassVar[bool] = True
 
     encoder: str
-    #: SHA-256 of the uploaded file, which `jobs.uploads.save` put into the workspace, and its name's ending.
+    #: SHA-256 of the uploaded file, which `jobs.workspace.uploads.save` put into the workspace, and its
+    #: name's ending.
     upload: str = ""
     suffix: str = ""
     text: str = ""
@@ -154,7 +155,7 @@ class EmbedQuery(Spec):
             r"\.[a-z0-9]{1,5}", self.suffix
         ):
             raise SpecError(
-                f"upload is {self.upload!r} and suffix {self.suffix!r}; they must be what jobs.uploads gave."
+                f"upload is {self.upload!r} and suffix {self.suffix!r}; they must be what an upload gave."
             )
         between("max_seconds", self.max_seconds, 0.1, 3600)
         if not self.identity:

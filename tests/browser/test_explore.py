@@ -227,9 +227,8 @@ def test_missing_map_is_computed_in_place(page: Any, site: SimpleNamespace) -> N
 def _write_map(workspace: Any, spec: Any) -> None:
     import numpy as np
 
-    from core.map_quality import neighborhood_kept
     from core.neighbors import knn
-    from core.projection import project
+    from core.projection import neighborhood_kept, project
 
     X = np.asarray(workspace.cache.open(spec.embedding.key).array("embeddings"))
     coords = project(X, "pca")

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard import leakage, leakage_model
+from dashboard.leakage import data as leakage
+from dashboard.leakage import model as leakage_model
 from tests.browser.helpers import (
     PHONE,
     click,

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from core.leakage import find_leaks
-from jobs.captions import captions_of
+from jobs.workspace.captions import captions_of
 from tests.browser.helpers import (
     PHONE,
     click,

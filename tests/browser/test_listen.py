@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from jobs import inprocess
-from jobs.ratings import open_ratings
+from jobs.engine import inprocess
+from jobs.listening.ratings import open_ratings
 from jobs.specs import EmbedAudio, from_json
 from tests.browser.helpers import AUDIO, LOOKS, link, overflow, sounding, until
 from tests.dashboard import made

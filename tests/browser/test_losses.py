@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard import losses
-from jobs import live
+from dashboard.losses import data as losses
+from jobs.engine import live
 from jobs.specs import LossGrid
 from tests.browser.helpers import (
     PHONE,

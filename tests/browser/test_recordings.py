@@ -17,10 +17,11 @@ from sklearn.metrics import silhouette_samples
 from sklearn.metrics.pairwise import cosine_similarity
 from sklearn.neighbors import NearestNeighbors
 
-from jobs import inprocess, measures
+from jobs import presets as measures
 from jobs.datasets.importer import import_dataset
+from jobs.engine import inprocess
 from jobs.specs import EmbedAudio
-from jobs.workspace import Workspace
+from jobs.workspace.workspace import Workspace
 from tests.browser.helpers import click, clips, colourful
 from tests.waiting import PATIENCE
 

@@ -39,7 +39,7 @@ def _space(workspace: Any, encoder: str) -> Any:
 
 
 def result(site: SimpleNamespace, encoder: str, table: str) -> Any:
-    from jobs import measures
+    from jobs import presets as measures
 
     spec = measures.of_retrieval(site.workspace.dataset("small"), _space(site.workspace, encoder))[0]
     return site.workspace.cache.open(spec.key).table(table).to_pandas()

@@ -40,7 +40,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Any:
 
 
 def silhouettes(site: SimpleNamespace, encoder: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    from jobs import measures
+    from jobs import presets as measures
 
     dataset = site.workspace.dataset("small")
     space = next(s.spec for s in site.workspace.spaces(dataset) if s.encoder == encoder)

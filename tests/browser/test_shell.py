@@ -124,7 +124,7 @@ def test_no_page_does_what_its_policy_forbids(page: Any, site: SimpleNamespace) 
     resting(page)
     assert page.evaluate("refused") == []
     for module in pages.modules()[1:]:
-        name = module.__name__.rpartition(".")[2]
+        name = pages.address(module)
         with urllib.request.urlopen(link(site, name)) as direct:
             assert direct.headers["content-security-policy"] == answer.headers["content-security-policy"]
         go(page, module.TITLE)

@@ -7,7 +7,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from dashboard import data, split_links, split_numbers, splits, zeroshot, zeroshot_model
+from dashboard import data
+from dashboard.splits import data as splits
+from dashboard.splits import links as split_links
+from dashboard.splits import numbers as split_numbers
+from dashboard.zeroshot import data as zeroshot
+from dashboard.zeroshot import model as zeroshot_model
 from tests.browser.helpers import (
     PHONE,
     click,

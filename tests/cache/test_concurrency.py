@@ -10,11 +10,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.synchronize import Barrier, Event
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from cache import ArtifactStore, MissingArtifact
+from cache import ArtifactStore, MissingArtifact, checks
 from tests.waiting import PATIENCE
 
 from .conftest import fill, key_of, leftovers
@@ -170,3 +171,21 @@ def test_a_store_made_before_a_fork_works_after_it(store: ArtifactStore) -> None
         w.join(PATIENCE)
     assert [w.exitcode for w in workers] == [0, 0]
     assert {i.key for i in store.list()} == {key_of(i) for i in range(4)}
+
+
+def test_an_artifact_replaced_while_it_is_read_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ArtifactStore(tmp_path)
+    fill(store, 1)
+    key, read = key_of(1), checks.manifests.read
+
+    def replaced(folder: Path, wanted: str) -> dict[str, Any]:
+        manifest = read(folder, wanted)
+        monkeypatch.setattr(checks.manifests, "read", read)
+        store.delete(key)
+        fill(store, 1, n=20)
+        return manifest
+
+    monkeypatch.setattr(checks.manifests, "read", replaced)
+    assert store.verify() == []

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from core import spectra
-from core.audio_networks import Cnn14, SmallCNN, initialise, load_panns, log_mel, spec_augment
+from core.audio import spectra
+from core.networks import Cnn14, SmallCNN, initialise, load_panns, log_mel, spec_augment
 
 
 def waves(b=2, t=8000, seed=0):

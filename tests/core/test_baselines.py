@@ -13,8 +13,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from core import baselines
-from core.baselines import _logistic, knn_classifier, linear_probe, stratified_folds
+from core.separability import baselines, knn_classifier, linear_probe, stratified_folds
+from core.separability.baselines import _logistic
 
 
 def blobs(n=200, d=8, classes=5, spread=1.0, seed=0):

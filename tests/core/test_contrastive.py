@@ -6,9 +6,6 @@ import pytest
 import torch
 from scipy.special import ndtr
 
-from core._contrastive_data import epoch_pairs, windows
-from core._contrastive_model import Heads
-from core.audio_networks import SmallCNN
 from core.contrastive import (
     CURVES,
     PAPER,
@@ -22,7 +19,10 @@ from core.contrastive import (
     train_model,
     train_towers,
 )
-from core.two_towers import zero_shot
+from core.contrastive.data import epoch_pairs, windows
+from core.contrastive.model import Heads
+from core.networks import SmallCNN
+from core.zeroshot import zero_shot
 
 RATE = 8000
 RECIPE = ContrastiveRecipe(
@@ -310,8 +310,8 @@ class Kept:
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.75])
 def test_an_end_in_the_middle_is_no_loss(grid, share, monkeypatch):
-    monkeypatch.setattr("core._contrastive_grid._SAVING", 1.0)
-    monkeypatch.setattr("core._contrastive_grid._TELL", 0.0)
+    monkeypatch.setattr("core.contrastive.grid._SAVING", 1.0)
+    monkeypatch.setattr("core.contrastive.grid._TELL", 0.0)
     kept = Kept()
 
     def interrupt(done, to_do):
@@ -343,7 +343,7 @@ def test_an_end_in_the_middle_is_no_loss(grid, share, monkeypatch):
 
 
 def test_progress_and_curves_from_the_first_batch_on(monkeypatch):
-    monkeypatch.setattr("core._contrastive_grid._TELL", 0.0)
+    monkeypatch.setattr("core.contrastive.grid._TELL", 0.0)
     told, seen = [], []
     models = train(progress=lambda *now: told.append(now), watch=seen.append)
     assert told[0][0] == 0

@@ -5,8 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core._contrastive_data import batches, crop_places, random_crops
-from core.audio_networks import SmallCNN
 from core.contrastive import (
     PRETRAINING_CURVES,
     ContrastiveRecipe,
@@ -15,6 +13,8 @@ from core.contrastive import (
     embed_sounds,
     pretrain,
 )
+from core.contrastive.data import batches, crop_places, random_crops
+from core.networks import SmallCNN
 from tests.core.test_contrastive import (
     CAPTIONS,
     CODES,

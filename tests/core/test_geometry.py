@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 
-from core.geometry import effective_rank, hubness, intrinsic_dimension, k_occurrence, local_dimension
 from core.neighbors import knn
+from core.separability import effective_rank, hubness, intrinsic_dimension, k_occurrence, local_dimension
 
 small_matrices = hnp.arrays(
     np.float64, st.tuples(st.integers(3, 14), st.integers(1, 4)), elements=st.integers(-2, 2).map(float)

@@ -4,17 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from core import _head_grid
-from core._head_data import mixtures
-from core.heads import (
-    HeadRecipe,
-    compare_heads,
-    draw_folds,
-    embed,
-    score_heads,
-    train_head,
-    train_heads,
-)
+from core.heads import HeadRecipe, compare_heads, draw_folds, embed, score_heads, train_head, train_heads
+from core.heads import grid as _head_grid
+from core.heads.data import mixtures
 from core.separability import angular_properties
 from core.statistics import mean_interval, paired_difference
 

@@ -10,13 +10,12 @@ import pytest
 import torch
 from torch import nn
 
-from core._head_data import initial_weights
-from core._training import epoch_order
-from core.audio_networks import spec_augment
+from core.audio import mel_filterbank
 from core.heads import HeadRecipe
-from core.loss_networks import PooledCNN, Tuning, paper_log_mel, train_networks
+from core.heads.data import initial_weights
 from core.losses import add_loss, cross_entropy
-from core.spectra import mel_filterbank
+from core.networks import PooledCNN, Tuning, paper_log_mel, spec_augment, train_networks
+from core.training.shared import epoch_order
 
 N, C, BANDS, FRAMES = 18, 3, 4, 6
 RECIPES = [HeadRecipe(loss=loss, dim=3, epochs=3, batch_size=5, learning_rate=0.02) for loss in ("ce", "add")]
@@ -142,7 +141,7 @@ class Memory:
 def test_a_training_that_was_killed_goes_on(
     data: tuple[np.ndarray, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core._loss_network_model._SECONDS", -1.0)
+    monkeypatch.setattr("core.networks.model._SECONDS", -1.0)
     memories: dict[int, Memory] = {}
     asked = {
         "backbone": Mean,

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from core import _exact_search
-from core._exact_search import METRICS
 from core.neighbors import class_agreement, class_agreement_samples, knn, shared_ranks
+from core.neighbors import exact_search as _exact_search
+from core.neighbors.exact_search import METRICS
 
 
 def reference(X, k, metric="cosine", include_self=False, queries=None):

@@ -10,17 +10,17 @@ import pytest
 from scipy import stats
 from scipy.spatial.distance import cdist
 
-from core.cka import cka
-from core.paired import (
+from core.similarity import (
     OFFSETS,
     RELEASED,
     analogy_accuracy,
+    cka,
     match_accuracy,
+    neighborhood_overlap,
     paired_by_group,
     paired_correlations,
     paired_report,
 )
-from core.similarity import neighborhood_overlap
 
 
 def _loops(
@@ -179,7 +179,7 @@ def test_blocks_do_not_change_the_answer(monkeypatch: pytest.MonkeyPatch) -> Non
     Y = (X + 0.5 * rng.standard_normal((30, 3))).astype(np.float32)
     ways = [match_accuracy, *(partial(analogy_accuracy, k=2, offset=offset) for offset in OFFSETS)]
     whole = [way(X, Y) for way in ways]
-    monkeypatch.setattr("core._analogies._BLOCK", 1)
+    monkeypatch.setattr("core.similarity.analogies._BLOCK", 1)
     assert [way(X, Y) for way in ways] == whole
 
 

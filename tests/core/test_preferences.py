@@ -10,8 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
-from core.listener_agreement import consistency, krippendorff_alpha, rank_agreement
-from core.preferences import Mark, Trial, luce_choice, pair_wins, precision, win_rate
+from core.listening import (
+    Mark,
+    Trial,
+    consistency,
+    krippendorff_alpha,
+    luce_choice,
+    pair_wins,
+    precision,
+    rank_agreement,
+    win_rate,
+)
 from core.statistics import share_interval
 
 

@@ -10,15 +10,19 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.manifold import trustworthiness
 
-from core.map_quality import (
-    _map_neighbors,
-    chance_trustworthiness,
-    neighborhood_kept,
-    trustworthiness_continuity,
-)
 from core.neighbors import knn
 from core.processing import normalize
-from core.projection import FEWEST, PARAMETERS, effective_parameters, project, warm_up
+from core.projection import (
+    FEWEST,
+    PARAMETERS,
+    chance_trustworthiness,
+    effective_parameters,
+    neighborhood_kept,
+    project,
+    trustworthiness_continuity,
+    warm_up,
+)
+from core.projection.quality import _map_neighbors
 
 METHODS = tuple(PARAMETERS)
 
@@ -318,7 +322,7 @@ def test_blocks_do_not_change_how_far_a_map_is_trusted(monkeypatch):
     calls = []
     whole = trustworthiness_continuity(X, coords, [1, 5, 30], progress=lambda *a: calls.append(a))
     assert calls == [(90, 90)]
-    monkeypatch.setattr("core.map_quality._BLOCK_ELEMENTS", 7 * 90)
+    monkeypatch.setattr("core.projection.quality._BLOCK_ELEMENTS", 7 * 90)
     calls.clear()
     parts = trustworthiness_continuity(X, coords, [1, 5, 30], progress=lambda *a: calls.append(a))
     np.testing.assert_array_equal(whole, parts)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, ndcg_score
 
-from core import _exact_search
+from core.neighbors import exact_search as _exact_search
 from core.processing import Processing, normalize
 from core.retrieval import ALGORITHMS, evaluate, search, select, systems
 
@@ -172,7 +172,7 @@ def test_blocks_of_pairs_make_no_difference(monkeypatch):
     rng = np.random.default_rng(6)
     X, relevance = rng.standard_normal((40, 4)), rng.random((40, 5)) < 0.3
     whole = evaluate(X, relevance)
-    monkeypatch.setattr("core.retrieval._BLOCK_VALUES", 1)
+    monkeypatch.setattr("core.retrieval.evaluation._BLOCK_VALUES", 1)
     pd.testing.assert_frame_equal(whole.queries, evaluate(X, relevance).queries)
 
 

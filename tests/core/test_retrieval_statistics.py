@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from scipy.stats import ttest_rel
 
-from core.retrieval_statistics import compare, jackknife_values, macro_interval, micro_interval
+from core.retrieval import compare, jackknife_values, macro_interval, micro_interval
 from core.statistics import holm
 
 

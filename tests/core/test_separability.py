@@ -212,14 +212,14 @@ def test_scale_of_a_row_is_of_no_consequence():
 def test_blocks_threads_layout_and_type_of_labels_change_nothing(monkeypatch, metric, kind):
     X, labels = points(kind)
     expected = silhouette_samples(X, labels, metric=metric)
-    monkeypatch.setattr("core._classes._BLOCK_ELEMENTS", 400)
-    monkeypatch.setattr("core._classes._SMALL", 0)
-    monkeypatch.setattr("core._silhouettes._TILE", 37)
+    monkeypatch.setattr("core.separability.class_rows._BLOCK_ELEMENTS", 400)
+    monkeypatch.setattr("core.separability.class_rows._SMALL", 0)
+    monkeypatch.setattr("core.separability.silhouette_sums._TILE", 37)
     wide = np.empty((len(X), 24))
     wide[:, ::2] = X
     for other in (X, np.asfortranarray(X), wide[:, ::2]):
         np.testing.assert_allclose(silhouette_samples(other, labels, metric=metric), expected, atol=1e-9)
-    monkeypatch.setattr("core._silhouettes._WHOLE_SUMS", 1000)  # not by halves
+    monkeypatch.setattr("core.separability.silhouette_sums._WHOLE_SUMS", 1000)  # not by halves
     named = [f"class {v}" for v in labels]
     np.testing.assert_allclose(silhouette_samples(X, named, metric=metric), expected, atol=1e-9)
 
@@ -312,7 +312,7 @@ def check_distances(found, X, labels):
 @pytest.mark.parametrize("ways", ["moments", "pairs"])
 def test_distances_equal_those_of_all_pairs(monkeypatch, ways, kind, dtype):
     monkeypatch.setattr(
-        "core._class_pairs.covariance_products", getattr(core_pairs(), f"_products_by_{ways}")
+        "core.separability.class_pairs.covariance_products", getattr(core_pairs(), f"_products_by_{ways}")
     )
     # Classes of up to 2 d points, and one of more.
     X, labels = points(kind, dtype)
@@ -321,7 +321,7 @@ def test_distances_equal_those_of_all_pairs(monkeypatch, ways, kind, dtype):
 
 
 def core_pairs():
-    from core import _class_pairs
+    from core.separability import class_pairs as _class_pairs
 
     return _class_pairs
 
@@ -344,12 +344,12 @@ def test_distances_of_tied_points(X, data):
 def test_distances_do_not_depend_on_blocks_and_threads(monkeypatch, ways):
     X, labels = points("plain", d=23)
     products = getattr(core_pairs(), f"_products_by_{ways}")
-    monkeypatch.setattr("core._class_pairs.covariance_products", products)
+    monkeypatch.setattr("core.separability.class_pairs.covariance_products", products)
     expected = class_distances(X, labels)
-    monkeypatch.setattr("core._classes._BLOCK_ELEMENTS", 400)
-    monkeypatch.setattr("core._classes._SMALL", 0)
+    monkeypatch.setattr("core.separability.class_rows._BLOCK_ELEMENTS", 400)
+    monkeypatch.setattr("core.separability.class_rows._SMALL", 0)
     for name, value in (("_TILE", 37), ("_STRIP", 5), ("_COLUMNS", 13), ("_MOMENT_ELEMENTS", 1500)):
-        monkeypatch.setattr(f"core._class_pairs.{name}", value)
+        monkeypatch.setattr(f"core.separability.class_pairs.{name}", value)
     found = class_distances(X, labels)
     for name in ("mean", "sd", "cv"):
         np.testing.assert_allclose(getattr(found, name), getattr(expected, name), atol=1e-12)
@@ -359,7 +359,7 @@ def test_the_cheaper_way_is_taken(monkeypatch):
     taken = []
     for ways in ("moments", "pairs"):
         monkeypatch.setattr(
-            f"core._class_pairs._products_by_{ways}",
+            f"core.separability.class_pairs._products_by_{ways}",
             lambda rows, means, ways=ways: taken.append(ways) or np.zeros((rows.n_classes, rows.n_classes)),
         )
     class_distances(np.ones((100, 2)), np.arange(100) % 4)
@@ -529,9 +529,9 @@ def test_properties_of_tied_points(X, data):
 
 def test_properties_do_not_depend_on_blocks_and_threads(monkeypatch):
     X, labels = points("plain")
-    monkeypatch.setattr("core._classes._SMALL", 0)
+    monkeypatch.setattr("core.separability.class_rows._SMALL", 0)
     for tile in (7, 64):  # smaller and larger than a class
-        monkeypatch.setattr("core._class_pairs._TILE", tile)
+        monkeypatch.setattr("core.separability.class_pairs._TILE", tile)
         check_properties(angular_properties(X, labels), X, labels)
 
 

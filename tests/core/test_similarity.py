@@ -9,21 +9,24 @@ from hypothesis.extra import numpy as hnp
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import hypergeom, ortho_group
 
-from core import _alignment, _exact_search, overlap_band, similarity
-from core import neighbor_order as orders
-from core.cka import cka_both
+from core.neighbors import exact_search as _exact_search
 from core.neighbors import knn
+from core.neighbors import order as orders
+from core.similarity import alignment_sums as _alignment
 from core.similarity import (
     chance_jaccard,
     chance_overlap,
     cka,
+    cka_both,
     largest_overlap,
     literal_topological_similarity,
     neighborhood_overlap,
+    overlap_band,
     overlap_from_neighbors,
     permutation_band,
     topological_similarity,
 )
+from core.similarity import neighborhoods as similarity
 
 # --- references: every pair measured, every list a Python set ---------------------------------------------
 

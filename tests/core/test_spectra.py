@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core import spectra
+from core.audio import spectra
 
 SETTINGS = [
     (32_000, 2048, 512, 128, 0.0, None),

@@ -7,8 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 
-from core._diverse_sets import grow, reachable
-from core._split_sizes import halved_sizes
 from core.splits import (
     PAPER_RANGES,
     PAPER_RATIOS,
@@ -38,6 +36,8 @@ from core.splits import (
     split_to_json,
     train_test_similarity,
 )
+from core.splits.diverse_sets import grow, reachable
+from core.splits.sizes import halved_sizes
 
 SMALL = Sizes(6, 2, 3)
 
@@ -202,8 +202,8 @@ def test_a_set_grows_only_within_its_range_and_says_how_far_it_came():
 @pytest.mark.parametrize("ends", [(0.55, 0.6), (0.8, 0.84), (0.945, 1.0)])
 def test_a_set_is_grown_as_a_plain_loop_grows_it(ends, monkeypatch):
     _, similarity = smooth(30, seed=2)
-    monkeypatch.setattr("core._diverse_sets.RANDOM_ATTEMPTS", 4)
-    monkeypatch.setattr("core._diverse_sets.ATTEMPTS", 8)
+    monkeypatch.setattr("core.splits.diverse_sets.RANDOM_ATTEMPTS", 4)
+    monkeypatch.setattr("core.splits.diverse_sets.ATTEMPTS", 8)
 
     def within(chosen, c):
         return ends[0] < round(float(np.mean(similarity[c, chosen])), 12) <= ends[1]
@@ -240,10 +240,10 @@ def test_looking_ahead_finds_what_chance_does_not(monkeypatch):
     similarity = class_similarity(np.random.default_rng(4).standard_normal((40, 12)) + 0.8)
     low, high = reachable(similarity, 12)
     high = low + 0.1 * (high - low)
-    monkeypatch.setattr("core._diverse_sets.RANDOM_ATTEMPTS", 300)
-    monkeypatch.setattr("core._diverse_sets.ATTEMPTS", 300)
+    monkeypatch.setattr("core.splits.diverse_sets.RANDOM_ATTEMPTS", 300)
+    monkeypatch.setattr("core.splits.diverse_sets.ATTEMPTS", 300)
     assert len(grow(similarity, 12, low, high, np.random.default_rng(0))[0]) == 11
-    monkeypatch.setattr("core._diverse_sets.ATTEMPTS", 600)
+    monkeypatch.setattr("core.splits.diverse_sets.ATTEMPTS", 600)
     found, attempts = grow(similarity, 12, low, high, np.random.default_rng(0))
     assert len(set(found)) == 12
     assert 300 < attempts <= 600
@@ -381,8 +381,8 @@ def test_sizes_that_fit_keep_the_proportions_and_two_validation_classes():
 
 
 def test_diversity_sizes_fit_all_ranges_and_seeds_and_none_before_them_do(monkeypatch):
-    monkeypatch.setattr("core._diverse_sets.RANDOM_ATTEMPTS", 10)
-    monkeypatch.setattr("core._diverse_sets.ATTEMPTS", 15)
+    monkeypatch.setattr("core.splits.diverse_sets.RANDOM_ATTEMPTS", 10)
+    monkeypatch.setattr("core.splits.diverse_sets.ATTEMPTS", 15)
     names, centroids = classes(34, d=6, seed=1, families=3)
     similarity = class_similarity(centroids)
     asked, sets = Sizes(20, 4, 4), 2
@@ -433,8 +433,8 @@ def sum_of(sizes):
 
 
 def test_a_short_search_finds_sizes_that_fit_or_says_none(monkeypatch):
-    monkeypatch.setattr("core._diverse_sets.RANDOM_ATTEMPTS", 10)
-    monkeypatch.setattr("core._diverse_sets.ATTEMPTS", 15)
+    monkeypatch.setattr("core.splits.diverse_sets.RANDOM_ATTEMPTS", 10)
+    monkeypatch.setattr("core.splits.diverse_sets.ATTEMPTS", 15)
     names, centroids = classes(34, d=6, seed=1, families=3)
     similarity = class_similarity(centroids)
     options = {"seeds": range(3), "n_test_sets": 2}

@@ -171,7 +171,7 @@ def test_bootstrap_of_groups_equals_scipy_on_the_groups(statistic):
 def test_blocks_of_draws_do_not_change_the_interval(monkeypatch):
     x = np.random.default_rng(0).standard_normal(33)
     whole = [bootstrap_interval(x, f) for f in (np.mean, np.median)]
-    monkeypatch.setattr("core.statistics._BLOCK_ELEMENTS", 100)
+    monkeypatch.setattr("core.statistics.intervals._BLOCK_ELEMENTS", 100)
     assert [bootstrap_interval(x, f) for f in (np.mean, np.median)] == whole
 
 

@@ -8,10 +8,9 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from core._training import side_by_side
-from core.baselines import linear_probe
-from core.geometry import effective_rank
 from core.processing import fit_reducer
+from core.separability import effective_rank, linear_probe
+from core.training.shared import side_by_side
 
 LABELS = np.repeat(["dog", "rain"], 20)
 

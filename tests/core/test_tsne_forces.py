@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.sparse import random_array
 
-from core import _tsne
+from core.projection import tsne as _tsne
 
 
 def reference(coords):

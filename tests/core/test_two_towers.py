@@ -3,7 +3,7 @@ import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix
 from sklearn.metrics.pairwise import cosine_similarity
 
-from core.two_towers import prompt_ensemble, zero_shot
+from core.zeroshot import prompt_ensemble, zero_shot
 
 CLASSES = ["dog", "rain", "sea wave", "siren"]
 

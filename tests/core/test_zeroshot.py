@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 import torch
 
-import core._zeroshot_grid as grid
-from core._zeroshot_batch import Batch
-from core._zeroshot_data import initial_weights
+import core.zeroshot.grid as grid
 from core.splits import ClassSplit, ClassSplitSet, Sizes, random_split
 from core.zeroshot import CURVES, Recipe, predict, train_many, train_one
 from core.zeroshot import Tested as Judged  # a name that is not taken for a test
+from core.zeroshot.batch import Batch
+from core.zeroshot.data import initial_weights
 
 SIZES = Sizes(6, 3, 3)
 RECIPE = Recipe(hidden=10, shared=24, learning_rate=0.05, batch_size=16, epochs=2)
@@ -166,7 +166,7 @@ def test_what_is_trained_beside_and_how_does_not_matter(monkeypatch):
 
 def test_validation_clips_in_blocks_change_nothing(monkeypatch):
     whole = train_many(SPLITS, *DATA, seeds=SEEDS, recipe=RECIPE, device="cpu")
-    monkeypatch.setattr("core._zeroshot_batch._BLOCK_ELEMENTS", 100)
+    monkeypatch.setattr("core.zeroshot.batch._BLOCK_ELEMENTS", 100)
     blocks = train_many(SPLITS, *DATA, seeds=SEEDS, recipe=RECIPE, device="cpu")
     for a, b in zip(whole, blocks, strict=True):
         np.testing.assert_array_equal(a.curves["validation_accuracy"], b.curves["validation_accuracy"])
@@ -253,7 +253,7 @@ def test_one_that_fails_says_so_too(monkeypatch):
     def spoiled(*sizes):
         return initial_weights(*sizes) | {"audio_1_bias": np.full(10, np.nan, np.float32)}
 
-    monkeypatch.setattr("core.zeroshot.initial_weights", spoiled)
+    monkeypatch.setattr("core.zeroshot.training.initial_weights", spoiled)
     model = train_one(SPLITS[0], *DATA, seed=8, recipe=RECIPE, device="cpu")
     assert model.failed == "The loss was no longer a number in epoch 1 (seed 8)."
     assert model.tests == ()

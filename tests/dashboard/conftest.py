@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jobs.workspace import Workspace
+from jobs.workspace.workspace import Workspace
 from tests.dashboard import made as _made
 from tests.dashboard.helpers import showing
 

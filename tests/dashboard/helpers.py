@@ -10,7 +10,7 @@ from typing import Any
 from streamlit.testing.v1 import AppTest
 
 from dashboard import data
-from jobs.workspace import Workspace
+from jobs.workspace.workspace import Workspace
 from tests.waiting import PATIENCE
 
 #: What holds words: `AppTest`'s names of elements.
@@ -18,7 +18,7 @@ KINDS = ("markdown", "caption", "info", "success", "warning", "error", "title", 
 
 
 def run(page: str, /, **query: Any) -> AppTest:
-    """Run a page of `dashboard.views` under a link: ``run("listen", from_="upload", system=["a", "b"])``.
+    """Run a page of the dashboard under a link: ``run("listen", from_="upload", system=["a", "b"])``.
 
     Words of Python's own are written with an underscore behind.
     """
@@ -28,7 +28,8 @@ def run(page: str, /, **query: Any) -> AppTest:
 
         from dashboard import data, errors
 
-        module = importlib.import_module(f"dashboard.views.{name}")
+        small = name in ("home", "jobs")
+        module = importlib.import_module(f"dashboard.{name}" if small else f"dashboard.{name}.page")
         errors.guarded(lambda: module.render(data.workspace()))()
 
     app = AppTest.from_function(shown, kwargs={"name": page}, default_timeout=PATIENCE)

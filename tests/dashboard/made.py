@@ -21,9 +21,8 @@ from scipy.stats import hypergeom, skew
 from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_samples, silhouette_score
 
-from core.map_quality import neighborhood_kept
 from core.neighbors import knn
-from core.projection import project
+from core.projection import neighborhood_kept, project
 from core.splits import (
     ClassSplit,
     ClassSplitSet,
@@ -35,8 +34,9 @@ from core.splits import (
     similarity_splits,
     split_to_json,
 )
-from jobs import inprocess, measures
+from jobs import presets as measures
 from jobs.datasets.importer import Imported
+from jobs.engine import inprocess
 from jobs.specs import (
     CLIP_KS,
     Agreement,
@@ -50,8 +50,8 @@ from jobs.specs import (
     Spec,
     ZeroShotGrid,
 )
-from jobs.texts import texts_fingerprint, texts_of
-from jobs.workspace import Dataset, Workspace
+from jobs.workspace.texts import texts_fingerprint, texts_of
+from jobs.workspace.workspace import Dataset, Workspace
 
 CLASSES = {
     "Dog bark": "Animals",

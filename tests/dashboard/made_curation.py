@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from jobs import contrastive, inprocess
+from jobs import contrastive_presets as contrastive
+from jobs.engine import inprocess
 from jobs.runners import contrastive_networks as networks
 from jobs.specs import CuratedTraining, Synthesize
-from jobs.workspace import Workspace
+from jobs.workspace.workspace import Workspace
 from tests.jobs.test_contrastive import TINY, Words
 
 WORLD = Synthesize(classes=24, clips_per_class=4, seconds=0.5)

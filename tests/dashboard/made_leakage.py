@@ -16,10 +16,10 @@ from sklearn.metrics import confusion_matrix, silhouette_score
 
 from core.leakage import find_leaks
 from core.similarity import literal_topological_similarity, neighborhood_overlap, topological_similarity
-from jobs.captions import captions_fingerprint, captions_of
 from jobs.datasets.importer import Imported
 from jobs.specs.contrastive import ContrastiveGrid
-from jobs.workspace import Dataset, Workspace
+from jobs.workspace.captions import captions_fingerprint, captions_of
+from jobs.workspace.workspace import Dataset, Workspace
 from tests.dashboard import made
 
 FAMILIES = {

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from jobs.datasets.importer import Imported
-from jobs.workspace import Workspace
+from jobs.workspace.workspace import Workspace
 from tests.dashboard import made
 
 #: Two captions of each clip that name no class, even by one word.

@@ -16,7 +16,7 @@ from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
 
 from jobs.specs import EmbedAudio, LossGrid, LossNetworkGrid, Spec
-from jobs.workspace import Dataset, Workspace
+from jobs.workspace.workspace import Dataset, Workspace
 from tests.dashboard import made
 
 WEIGHTS = ((1.0, 1.0, 1.0, 1.0), (1.0, 0.0, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0))

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from jobs import inprocess, measures
+from jobs import presets as measures
+from jobs.engine import inprocess
 from jobs.specs import EmbedAudio, EmbedText
-from jobs.workspace import Workspace
+from jobs.workspace.workspace import Workspace
 from tests.dashboard import made
 
 #: Encoders, each less tidy than the one before.

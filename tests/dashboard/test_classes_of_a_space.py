@@ -11,9 +11,11 @@ import pytest
 from sklearn.metrics import silhouette_samples
 
 from core.splits import Sizes, SplitError, class_similarity
-from dashboard import data, splits, zeroshot_classes
-from dashboard.splits import Classes, Rule
-from jobs.workspace import Workspace
+from dashboard import data
+from dashboard.splits import data as splits
+from dashboard.splits.data import Classes, Rule
+from dashboard.zeroshot import classes as zeroshot_classes
+from jobs.workspace.workspace import Workspace
 from tests.dashboard.helpers import showing
 
 
@@ -44,8 +46,8 @@ def shown(made: Any, tmp_path: Path) -> Iterator[Workspace]:
 def test_sizes_that_are_offered_for_a_range_are_the_first_that_can_be_drawn(
     ranges: str, which: int, shown: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core._diverse_sets.RANDOM_ATTEMPTS", 30)
-    monkeypatch.setattr("core._diverse_sets.ATTEMPTS", 40)
+    monkeypatch.setattr("core.splits.diverse_sets.RANDOM_ATTEMPTS", 30)
+    monkeypatch.setattr("core.splits.diverse_sets.ATTEMPTS", 40)
     found = classes_in_groups(which)
 
     def drawn(sizes: Sizes) -> bool:

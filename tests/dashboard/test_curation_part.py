@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard import curation, leakage
-from dashboard.figures.curation import accuracy_figure, difference_figure
+from dashboard.leakage import curation
+from dashboard.leakage import data as leakage
+from dashboard.leakage.curation_figures import accuracy_figure, difference_figure
 from jobs.specs import CuratedTraining, from_json
-from jobs.workspace import Workspace
+from jobs.workspace.workspace import Workspace
 from tests.dashboard import helpers, made_curation, made_leakage
 from tests.dashboard.helpers import address, everything, press, showing, words
 

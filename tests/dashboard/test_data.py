@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard import colours, data, numbers, results
+from dashboard import data, numbers, results
+from dashboard.explore import colours
 from jobs.specs import EmbedAudio, Neighbors, Project
 
 

@@ -7,22 +7,24 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from dashboard import colours, data, figures, palette
+from dashboard import data, palette
 from dashboard.components import map as map_component
+from dashboard.explore import colours
+from dashboard.explore import figures as explore_figures
+from dashboard.explore.figures import QualityCurves, quality_figure
 from dashboard.figures._cells import robust_ends
-from dashboard.figures.maps import QualityCurves, quality_figure
 
 
-def colour(n: int, kind: str = "group") -> figures.Colour:
+def colour(n: int, kind: str = "group") -> explore_figures.Colour:
     if kind == "number":
-        return figures.Colour("number", "duration, s", np.linspace(1, 5, n))
+        return explore_figures.Colour("number", "duration, s", np.linspace(1, 5, n))
     styles = palette.class_styles({"a": None, "b": None})
-    return figures.Colour("group", "class", np.arange(n) % 2, list(styles), list(styles.values()))
+    return explore_figures.Colour("group", "class", np.arange(n) % 2, list(styles), list(styles.values()))
 
 
-def maps(n: int, count: int) -> list[figures.Map]:
+def maps(n: int, count: int) -> list[explore_figures.Map]:
     rng = np.random.default_rng(0)
-    return [figures.Map(f"space {i}", "tsne", rng.normal(size=(n, 2))) for i in range(count)]
+    return [explore_figures.Map(f"space {i}", "tsne", rng.normal(size=(n, 2))) for i in range(count)]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
@@ -30,7 +32,7 @@ def maps(n: int, count: int) -> list[figures.Map]:
 def test_figure_is_valid_plotly_with_the_same_clips_in_every_subplot(count: int, kind: str) -> None:
     ids = np.array([f"clip {i}" for i in range(30)])
     shown = np.arange(30) % 3 > 0
-    figure = figures.map_figure(maps(30, count), clip_ids=ids, colour=colour(30, kind), shown=shown)
+    figure = explore_figures.map_figure(maps(30, count), clip_ids=ids, colour=colour(30, kind), shown=shown)
     go.Figure(figure.to_dict())  # raises for what Plotly does not know
     points = [t for t in figure.data if t.meta == "points"]
     assert len(points) == count
@@ -47,20 +49,22 @@ def test_clips_missing_from_a_space_keep_their_place() -> None:
     ids = np.array(["a", "b", "c"])
     left, right = maps(3, 2)
     right.coords[1] = np.nan
-    figure = figures.map_figure([left, right], clip_ids=ids, colour=colour(3))
+    figure = explore_figures.map_figure([left, right], clip_ids=ids, colour=colour(3))
     assert np.isnan(figure.data[1].x[1])
     assert "n = 2" in figure.layout.annotations[1].text
 
 
 def test_axes_say_their_unit_or_that_there_is_none() -> None:
     coords = np.zeros((2, 2))
-    names = [figures.Map("a", m, coords, e).axis(1) for m, e in (("tsne", None), ("pca", (0.5, 0.125)))]
+    names = [
+        explore_figures.Map("a", m, coords, e).axis(1) for m, e in (("tsne", None), ("pca", (0.5, 0.125)))
+    ]
     assert names == ["t-SNE 2 (no unit)", "PC 2 (12.5% of the variance)"]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_scale_of_numbers_gets_lighter_from_end_to_end(theme: str) -> None:
-    scale = figures.map_figure(
+    scale = explore_figures.map_figure(
         maps(3, 1), clip_ids=np.array(["a", "b", "c"]), colour=colour(3, "number")
     ).layout.meta["scales"][theme]
     assert (scale[0][0], scale[-1][0]) == (0, 1)
@@ -71,9 +75,9 @@ def test_scale_of_numbers_gets_lighter_from_end_to_end(theme: str) -> None:
 
 def test_wrong_shape_is_one_sentence() -> None:
     with pytest.raises(ValueError, match=r"has shape \(2, 2\); needed is \(3, 2\)"):
-        figures.map_figure(maps(2, 1), clip_ids=np.array(["a", "b", "c"]), colour=colour(3))
+        explore_figures.map_figure(maps(2, 1), clip_ids=np.array(["a", "b", "c"]), colour=colour(3))
     with pytest.raises(ValueError, match="at least one map"):
-        figures.map_figure([], clip_ids=np.array([]), colour=colour(0))
+        explore_figures.map_figure([], clip_ids=np.array([]), colour=colour(0))
 
 
 def test_quality_curves_name_their_map_n_and_units() -> None:
@@ -115,9 +119,9 @@ def test_ends_of_a_scale_are_never_equal(values: list[float]) -> None:
 def test_one_number_far_away_does_not_take_the_whole_scale() -> None:
     values = np.append(np.linspace(0, 1, 40), [1e6, np.nan])
     assert robust_ends(values) == (0, 1)
-    shown = figures.Colour("number", "weight", values)
+    shown = explore_figures.Colour("number", "weight", values)
     ids = np.arange(len(values)).astype(str)
-    figure = figures.map_figure(maps(len(values), 1), clip_ids=ids, colour=shown)
+    figure = explore_figures.map_figure(maps(len(values), 1), clip_ids=ids, colour=shown)
     axis = figure.layout.coloraxis
     assert (axis.cmin, axis.cmax) == (0, 1)
     assert axis.colorbar.title.text == "weight<br>1 clip above the scale, up to 1,000,000"
@@ -125,13 +129,13 @@ def test_one_number_far_away_does_not_take_the_whole_scale() -> None:
     usual = np.random.default_rng(0).gamma(2.0, 2.0, 500)
     assert robust_ends(usual)[0] == usual.min()
     assert robust_ends(np.repeat([44_100.0, 48_000.0], [58, 2])) == (44_100, 48_000)
-    assert figures.Colour("number", "s", np.linspace(1, 2, 9)).outside() == ""
+    assert explore_figures.Colour("number", "s", np.linspace(1, 2, 9)).outside() == ""
 
 
 def test_payload_says_each_clip_once(shown: Any) -> None:
     dataset = shown.dataset("small")
     c = data.clips(dataset)
-    figure = figures.map_figure(maps(c.n, 4), clip_ids=c.ids, colour=colours.colour(c, "class"))
+    figure = explore_figures.map_figure(maps(c.n, 4), clip_ids=c.ids, colour=colours.colour(c, "class"))
     text = map_component.payload(
         figure,
         clip_ids=c.ids,

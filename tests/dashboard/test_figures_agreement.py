@@ -6,25 +6,31 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from dashboard import figures, palette
+from dashboard import palette
 from dashboard.figures import _cells
-from dashboard.figures import agreement as drawing
+from dashboard.neighbourhoods import figures as drawing
+from dashboard.neighbourhoods import figures as neighbourhoods_figures
+from dashboard.neighbourhoods import spaces_figure as neighbourhoods_spaces_figure
 
 
-def curve(name: str = "a × b", n: int = 60, *, band: bool = True, seed: int = 0) -> figures.Curve:
+def curve(
+    name: str = "a × b", n: int = 60, *, band: bool = True, seed: int = 0
+) -> neighbourhoods_figures.Curve:
     ks = np.arange(1, n)
     chance = ks / (n - 1)
     values = chance + (1 - chance) * np.random.default_rng(seed).uniform(0.2, 0.4, len(ks))
     around = np.column_stack([chance - 0.02, chance + 0.02]) if band else None
     p = np.full(len(ks), 0.01) if band else None
-    line = figures.pair_lines([name])[name]
+    line = neighbourhoods_figures.pair_lines([name])[name]
     peak = min(7, len(ks))
-    return figures.Curve(name, line, ks, values, chance, around, p, peak=(peak, float(values[peak - 1])))
+    return neighbourhoods_figures.Curve(
+        name, line, ks, values, chance, around, p, peak=(peak, float(values[peak - 1]))
+    )
 
 
-def draw(curves: list[figures.Curve], **options: Any) -> go.Figure:
+def draw(curves: list[neighbourhoods_figures.Curve], **options: Any) -> go.Figure:
     usual: dict[str, Any] = {"title": "S", "things": "clips; n = 60", "k": 10}
-    return figures.agreement_figure(curves, **(usual | options))
+    return neighbourhoods_figures.agreement_figure(curves, **(usual | options))
 
 
 def traces(figure: go.Figure, meta: str) -> list[Any]:
@@ -35,7 +41,9 @@ def traces(figure: go.Figure, meta: str) -> list[Any]:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_curve_is_drawn_as_it_is_with_its_cues(log: bool, theme: str) -> None:
     one, two = curve("a × b"), curve("a × c", seed=1)
-    two = figures.Curve("a × c", figures.pair_lines(["a × b", "a × c"])["a × c"], *_rest(two))
+    two = neighbourhoods_figures.Curve(
+        "a × c", neighbourhoods_figures.pair_lines(["a × b", "a × c"])["a × c"], *_rest(two)
+    )
     figure = draw([one, two], log=log, theme=theme, limits=(1, 12))
     first, second = traces(figure, "curve")
     np.testing.assert_array_equal(first.x, one.ks)
@@ -53,7 +61,7 @@ def test_a_curve_is_drawn_as_it_is_with_its_cues(log: bool, theme: str) -> None:
     assert figure.layout.hovermode == "x unified"
 
 
-def _rest(c: figures.Curve) -> tuple[Any, ...]:
+def _rest(c: neighbourhoods_figures.Curve) -> tuple[Any, ...]:
     return c.ks, c.values, c.chance, c.band, c.p_value, c.peak
 
 
@@ -85,8 +93,8 @@ def test_a_long_curve_is_thinned_and_keeps_what_is_marked() -> None:
     n = 10_000
     ks = np.arange(1, n)
     values = np.sin(ks / 900) ** 2
-    line = figures.pair_lines(["x"])["x"]
-    c = figures.Curve("x", line, ks, values, ks / (n - 1), peak=(1234, float(values[1233])))
+    line = neighbourhoods_figures.pair_lines(["x"])["x"]
+    c = neighbourhoods_figures.Curve("x", line, ks, values, ks / (n - 1), peak=(1234, float(values[1233])))
     (drawn,) = traces(draw([c], k=777), "curve")
     assert len(drawn.x) <= drawing.MOST_POINTS + 2
     assert {1, 2, 3, 777, 1234, n - 1} <= set(drawn.x)
@@ -99,9 +107,9 @@ def test_a_long_curve_is_thinned_and_keeps_what_is_marked() -> None:
 
 def test_negative_values_are_in_sight() -> None:
     c = curve()
-    low = figures.Curve(c.name, c.line, c.ks, c.values - 0.5, c.chance * 0)
+    low = neighbourhoods_figures.Curve(c.name, c.line, c.ks, c.values - 0.5, c.chance * 0)
     assert draw([low]).layout.yaxis.range[0] < float(low.values.min())
-    nothing = figures.Curve(c.name, c.line, c.ks, np.full(len(c.ks), np.nan), c.chance * 0)
+    nothing = neighbourhoods_figures.Curve(c.name, c.line, c.ks, np.full(len(c.ks), np.nan), c.chance * 0)
     assert draw([nothing]).layout.yaxis.range[0] < 0
 
 
@@ -123,7 +131,7 @@ def test_two_things_have_a_curve_of_one_point() -> None:
 
 
 def test_lines_of_sixty_pairs_differ_and_the_dash_is_drawn_in_the_table_too() -> None:
-    lines = figures.pair_lines([str(i) for i in range(60)])
+    lines = neighbourhoods_figures.pair_lines([str(i) for i in range(60)])
     assert len({(x.light, x.plotly) for x in lines.values()}) == 60
     assert {x.light for x in lines.values()} == set(palette.BASE["light"])
     solid, dashed = lines["0"], lines["1"]
@@ -142,7 +150,9 @@ IDS = [["", "a~b", "a~c"], ["a~b", "", "b~c"], ["a~c", "b~c", ""]]
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_matrix_has_a_number_in_every_cell_that_has_one(theme: str) -> None:
-    figure = figures.spaces_figure(NAMES, VALUES, title="Overlap", ids=IDS, picked="a~c", theme=theme)
+    figure = neighbourhoods_spaces_figure.spaces_figure(
+        NAMES, VALUES, title="Overlap", ids=IDS, picked="a~c", theme=theme
+    )
     numbers = figure.data[2]
     written = {(y, x): t for y, x, t in zip(numbers.y, numbers.x, numbers.text, strict=True)}
     assert written == {(0, 1): "0.25", (1, 0): "0.25", (0, 2): "−0.12", (2, 0): "−0.12"}
@@ -179,13 +189,13 @@ def contrast(one: str, other: str) -> float:
 
 def test_matrix_of_the_wrong_shape_is_one_sentence() -> None:
     with pytest.raises(ValueError, match=r"shape \(2, 2\); needed is \(3, 3\)"):
-        figures.spaces_figure(NAMES, np.zeros((2, 2)), title="x")
+        neighbourhoods_spaces_figure.spaces_figure(NAMES, np.zeros((2, 2)), title="x")
 
 
 def test_classes_are_drawn_with_their_intervals() -> None:
     mean, low, high = np.array([0.1, 0.5]), np.array([0.0, 0.4]), np.array([0.3, 0.7])
-    line = figures.pair_lines(["x"])["x"]
-    figure = figures.overlap_by_class_figure(
+    line = neighbourhoods_figures.pair_lines(["x"])["x"]
+    figure = neighbourhoods_figures.overlap_by_class_figure(
         ["Dog bark", "Rain"], mean, low, high, [12, 1200], title="mean overlap", everyone=0.4, line=line
     )
     (points,) = figure.data
@@ -230,6 +240,11 @@ def test_a_p_has_the_digits_that_the_pairings_support(permutations: int) -> None
 
 
 def test_figures_beside_each_other_can_have_one_scale() -> None:
-    figure = figures.spaces_figure(NAMES, np.abs(np.nan_to_num(VALUES)), title="Overlap", low=-0.5)
+    figure = neighbourhoods_spaces_figure.spaces_figure(
+        NAMES, np.abs(np.nan_to_num(VALUES)), title="Overlap", low=-0.5
+    )
     assert (figure.data[0].zmin, figure.data[0].zmax) == (-0.5, 1)
-    assert figures.spaces_figure(NAMES, VALUES, title="Overlap", low=-0.05).data[0].zmin == -0.125
+    assert (
+        neighbourhoods_spaces_figure.spaces_figure(NAMES, VALUES, title="Overlap", low=-0.05).data[0].zmin
+        == -0.125
+    )

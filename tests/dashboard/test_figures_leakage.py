@@ -8,14 +8,14 @@ import plotly.graph_objects as go
 import pytest
 
 from dashboard import palette
-from dashboard.figures import leakage as maps
-from dashboard.figures import leakage_model as figures
-from dashboard.figures import predictors as over
-from dashboard.figures.leakage import Panel
-from dashboard.figures.leakage_model import ByClass, Confused
-from dashboard.figures.leaks import leaks_figure
-from dashboard.figures.predictors import Dots
-from dashboard.figures.zeroshot import Fitted
+from dashboard.leakage import figures as maps
+from dashboard.leakage import model_figures as figures
+from dashboard.leakage.figures import Panel
+from dashboard.leakage.model_figures import ByClass, Confused
+from dashboard.leaks.figures import leaks_figure
+from dashboard.predictors import figures as over
+from dashboard.predictors.figures import Dots
+from dashboard.zeroshot.figures import Fitted
 
 STYLES = [palette.Style("#437bfe", "#3a70f2"), palette.Style("#da6c28", "#d9481c", "square")]
 NAMES = ["Dog bark", "Rain"]

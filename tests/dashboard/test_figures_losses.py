@@ -8,12 +8,12 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from dashboard import figures
 from dashboard.components import map as map_component
 from dashboard.components import matrices
 from dashboard.components.matrices import Number
-from dashboard.figures import Colour, Map
-from dashboard.figures.losses import change_figure, curves_figure
+from dashboard.explore import figures as explore_figures
+from dashboard.explore.figures import Colour, Map
+from dashboard.losses.figures import change_figure, curves_figure
 from dashboard.palette import BASE, Style
 
 NAN = np.nan
@@ -138,7 +138,7 @@ def test_frames_travel_with_their_map() -> None:
     frames = map_component.Frames("epoch", ["0", "1", "2"], [None, xy])
     packed = json.loads(
         map_component.payload(
-            figures.map_figure(
+            explore_figures.map_figure(
                 [Map("m", "pca", coords), Map("n", "pca", xy[-1].T)], clip_ids=ids, colour=colour
             ),
             clip_ids=ids,

@@ -7,8 +7,10 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from dashboard import figures, palette
-from dashboard.figures import System, _cells, look
+from dashboard import palette
+from dashboard.figures import _cells, look
+from dashboard.retrieval import figures as retrieval_figures
+from dashboard.retrieval.figures import System
 
 
 def checked(figure: go.Figure) -> go.Figure:
@@ -47,7 +49,9 @@ def all_systems(skip: int = 200) -> list[System]:
 def test_every_system_stands_at_its_processing_in_its_algorithms_look(theme: str) -> None:
     systems = all_systems()
     figure = checked(
-        figures.systems_figure(systems, title="MAP@15, 0 to 1", n="n = 9 queries", best=7, theme=theme)
+        retrieval_figures.systems_figure(
+            systems, title="MAP@15, 0 to 1", n="n = 9 queries", best=7, theme=theme
+        )
     )
     looks = set()
     for i, algorithm in enumerate(("mips", "mcss", "nns")):
@@ -74,7 +78,7 @@ def test_every_system_stands_at_its_processing_in_its_algorithms_look(theme: str
 
 def test_the_best_and_the_fixed_system_are_named() -> None:
     systems = all_systems(skip=-1)
-    figure = checked(figures.systems_figure(systems, title="MAP", n="", best=7, fixed=1))
+    figure = checked(retrieval_figures.systems_figure(systems, title="MAP", n="", best=7, fixed=1))
     ring = trace(figure, "best")
     assert ring.y == (systems[7].value,)
     assert round(ring.x[0]) == 2  # all dimensions, of the mean
@@ -82,7 +86,7 @@ def test_the_best_and_the_fixed_system_are_named() -> None:
         "best": systems[7].high,
         "fixed": systems[1].high,
     }
-    both = figures.systems_figure(systems, title="MAP", n="", best=1, fixed=1)
+    both = retrieval_figures.systems_figure(systems, title="MAP", n="", best=1, fixed=1)
     assert [a.text for a in both.layout.annotations] == ["best, and fixed"]
     low, high = figure.layout.yaxis.range
     assert low < min(s.low for s in systems)
@@ -91,19 +95,21 @@ def test_the_best_and_the_fixed_system_are_named() -> None:
 
 def test_systems_without_frames_or_intervals_are_drawn() -> None:
     few = [System("", p, a, 0.5, -math.inf, math.inf) for p in (100, 0) for a in ("mcss", "nns")]
-    figure = checked(figures.systems_figure(few, title="MAP", n="", best=0))
+    figure = checked(retrieval_figures.systems_figure(few, title="MAP", n="", best=0))
     assert trace(figure, "mcss").error_y.array.tolist() == [0, 0]
     assert list(figure.layout.xaxis.ticktext) == ["100", "all"]
     assert "aggregation" not in figure.layout.xaxis.title.text
-    checked(figures.systems_figure([System("", 0, "nns", math.nan, math.nan, math.nan)], title="", n=""))
+    checked(
+        retrieval_figures.systems_figure([System("", 0, "nns", math.nan, math.nan, math.nan)], title="", n="")
+    )
     with pytest.raises(ValueError, match="no system was tried"):
-        figures.systems_figure([], title="", n="")
+        retrieval_figures.systems_figure([], title="", n="")
 
 
 def groups(**options: Any) -> go.Figure:
     values = np.array([[0.1, 0.9, np.nan], [0.5, 0.2, 0.4]])
     return checked(
-        figures.groups_figure(
+        retrieval_figures.groups_figure(
             ["aisfx", "melstats"],
             ["Animals", "Natural soundscapes & water sounds", "Music"],
             values,
@@ -147,11 +153,11 @@ def test_every_cell_can_be_clicked_and_the_picked_one_is_outlined() -> None:
 
 def test_equal_or_missing_numbers_are_drawn_and_others_refused() -> None:
     common: dict[str, Any] = {"title": "MAP", "said": [["0.5", "0.5"]], "words": ["", ""]}
-    checked(figures.groups_figure(["a"], ["x", "y"], np.array([[0.5, 0.5]]), **common))
-    empty = checked(figures.groups_figure(["a"], ["x", "y"], np.full((1, 2), np.nan), **common))
+    checked(retrieval_figures.groups_figure(["a"], ["x", "y"], np.array([[0.5, 0.5]]), **common))
+    empty = checked(retrieval_figures.groups_figure(["a"], ["x", "y"], np.full((1, 2), np.nan), **common))
     assert len(trace(empty, "numbers").text) == 0
     with pytest.raises(ValueError, match=r"needed is \(1, 2\)"):
-        figures.groups_figure(["a"], ["x", "y"], np.zeros((2, 2)), **common)
+        retrieval_figures.groups_figure(["a"], ["x", "y"], np.zeros((2, 2)), **common)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -160,7 +166,7 @@ def test_classes_are_dots_with_intervals_one_marker_a_space(theme: str) -> None:
     first = np.array([[0.9, 0.8, 1.0], [0.6, 0.5, 0.7], [0.3, np.nan, np.nan]])
     second = first - 0.1
     figure = checked(
-        figures.classes_figure(
+        retrieval_figures.classes_figure(
             names,
             {"aisfx": first, "melstats": second},
             title="AP@15",
@@ -186,10 +192,10 @@ def test_classes_are_dots_with_intervals_one_marker_a_space(theme: str) -> None:
 def test_many_classes_keep_the_page_short() -> None:
     values = np.column_stack([np.linspace(1, 0, 200)] * 3)
     names = [f"class {i}" for i in range(200)]
-    figure = checked(figures.classes_figure(names, {"a": values}, title="R1", n=[2] * 200))
+    figure = checked(retrieval_figures.classes_figure(names, {"a": values}, title="R1", n=[2] * 200))
     assert figure.layout.height < 1800
     assert len(figure.layout.yaxis.tickvals) < 200
-    alone = checked(figures.classes_figure(["a"], {"s": np.zeros((1, 3))}, title="R1", n=[2]))
+    alone = checked(retrieval_figures.classes_figure(["a"], {"s": np.zeros((1, 3))}, title="R1", n=[2]))
     assert alone.layout.xaxis.range[1] > 0
     with pytest.raises(ValueError, match="no class has a number"):
-        figures.classes_figure([], {"a": np.empty((0, 3))}, title="R1", n=[])
+        retrieval_figures.classes_figure([], {"a": np.empty((0, 3))}, title="R1", n=[])

@@ -6,9 +6,11 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from dashboard import figures, palette
-from dashboard.figures import ByClass, look
-from dashboard.figures import separability as drawn
+from dashboard import palette
+from dashboard.figures import look
+from dashboard.separability import figures as drawn
+from dashboard.separability import figures as separability_figures
+from dashboard.separability.figures import ByClass
 
 
 def checked(figure: go.Figure) -> go.Figure:
@@ -49,7 +51,7 @@ def test_text_of_figures_can_be_read(theme: str) -> None:
 
 
 def test_the_look_leaves_the_figure_as_it_is() -> None:
-    figure = figures.by_class_figure(by_class(), title="silhouette", styles={})
+    figure = separability_figures.by_class_figure(by_class(), title="silhouette", styles={})
     before = figure.to_json()
     found = checked(look.dressed(figure, "dark"))
     assert figure.to_json() == before
@@ -64,7 +66,7 @@ def test_one_pair_far_away_does_not_take_the_whole_scale_of_distances() -> None:
     values = np.random.default_rng(0).uniform(0.2, 0.6, (12, 12))
     values = (values + values.T) / 2
     values[3, 8] = values[8, 3] = 900.0
-    figure = checked(figures.distance_figure(names, values, np.full((12, 12), 9), title="ratio"))
+    figure = checked(separability_figures.distance_figure(names, values, np.full((12, 12), 9), title="ratio"))
     heat = figure.data[0]
     assert heat.zmax < 1
     assert heat.colorbar.title.text == "ratio<br>1 pair above the scale, up to 900"
@@ -74,7 +76,9 @@ def test_one_pair_far_away_does_not_take_the_whole_scale_of_distances() -> None:
 def test_every_clip_lies_in_the_row_of_its_class(theme: str) -> None:
     shown = by_class()
     styles = palette.class_styles(dict.fromkeys(shown.names))
-    figure = checked(figures.by_class_figure(shown, title="silhouette", styles=styles, theme=theme))
+    figure = checked(
+        separability_figures.by_class_figure(shown, title="silhouette", styles=styles, theme=theme)
+    )
     points, means = trace(figure, "points"), trace(figure, "classes")
     np.testing.assert_allclose(points.x, shown.values, atol=1e-6)
     assert np.array_equal(np.round(points.y), shown.codes)
@@ -93,8 +97,8 @@ def test_every_clip_lies_in_the_row_of_its_class(theme: str) -> None:
 
 
 def test_many_clips_are_drawn_by_webgl_and_many_classes_thin_their_names() -> None:
-    few = figures.by_class_figure(by_class(2, 3), title="silhouette", styles={})
-    many = checked(figures.by_class_figure(by_class(200, 20), title="silhouette", styles={}))
+    few = separability_figures.by_class_figure(by_class(2, 3), title="silhouette", styles={})
+    many = checked(separability_figures.by_class_figure(by_class(200, 20), title="silhouette", styles={}))
     assert trace(few, "points").type == "scatter"
     assert {t.type for t in many.data if t.meta in ("points", "classes")} == {"scattergl"}
     assert few.layout.height < many.layout.height < 1800
@@ -107,11 +111,11 @@ def test_many_clips_are_drawn_by_webgl_and_many_classes_thin_their_names() -> No
 
 def test_one_clip_a_class_is_drawn() -> None:
     shown = by_class(2, 1)
-    checked(figures.by_class_figure(shown, title="silhouette", styles={}))
+    checked(separability_figures.by_class_figure(shown, title="silhouette", styles={}))
     nothing, rows = np.empty(0), np.empty((0, 3))
     empty = ByClass([], nothing.astype(int), nothing, nothing, rows, rows)
     with pytest.raises(ValueError, match="no clip has a class"):
-        figures.by_class_figure(empty, title="silhouette", styles={})
+        separability_figures.by_class_figure(empty, title="silhouette", styles={})
 
 
 def distances(classes: int) -> tuple[list[str], np.ndarray, np.ndarray]:
@@ -124,7 +128,9 @@ def distances(classes: int) -> tuple[list[str], np.ndarray, np.ndarray]:
 def test_cells_of_few_classes_can_be_clicked() -> None:
     names, grid, pairs = distances(5)
     grid[2, 2] = np.nan
-    figure = checked(figures.distance_figure(names, grid, pairs, title="mean", chosen=("class 1", "class 3")))
+    figure = checked(
+        separability_figures.distance_figure(names, grid, pairs, title="mean", chosen=("class 1", "class 3"))
+    )
     heat, cells = figure.data[0], trace(figure, "cells")
     np.testing.assert_allclose(heat.z, grid, atol=1e-6)
     assert [list(c) for c in cells.customdata] == [[a, b] for a in names for b in names]
@@ -138,20 +144,24 @@ def test_cells_of_few_classes_can_be_clicked() -> None:
 def test_small_distances_are_said_with_their_figures() -> None:
     names, grid, pairs = distances(2)
     grid[:] = [[0.00034561, 0.0012344], [0.0012344, 0.0]]
-    texts = trace(figures.distance_figure(names, grid, pairs, title="mean"), "cells").text
+    texts = trace(separability_figures.distance_figure(names, grid, pairs, title="mean"), "cells").text
     assert [t.split("<br>")[1] for t in texts] == ["0.000346", "0.00123", "0.00123", "0"]
 
 
 def test_a_cell_of_the_diagonal_is_framed_once() -> None:
     names, grid, pairs = distances(3)
-    figure = figures.distance_figure(names, grid, pairs, title="mean", chosen=("class 1", "class 1"))
+    figure = separability_figures.distance_figure(
+        names, grid, pairs, title="mean", chosen=("class 1", "class 1")
+    )
     assert len(figure.layout.shapes) == 1
-    assert not figures.distance_figure(names, grid, pairs, title="mean", chosen=("", "")).layout.shapes
+    assert not separability_figures.distance_figure(
+        names, grid, pairs, title="mean", chosen=("", "")
+    ).layout.shapes
 
 
 def test_many_classes_have_no_points_and_few_names() -> None:
     names, grid, pairs = distances(200)
-    figure = checked(figures.distance_figure(names, grid, pairs, title="mean"))
+    figure = checked(separability_figures.distance_figure(names, grid, pairs, title="mean"))
     assert len(figure.data) == 1
     assert "%{customdata" in figure.data[0].hovertemplate
     assert len(figure.layout.xaxis.tickvals) < 40
@@ -161,7 +171,9 @@ def test_many_classes_have_no_points_and_few_names() -> None:
 @pytest.mark.parametrize("values", [np.zeros((2, 2)), np.full((2, 2), np.nan)])
 def test_distances_that_are_all_equal_or_missing_are_drawn(values: np.ndarray) -> None:
     figure = checked(
-        figures.distance_figure(["a", "b"], values, np.ones((2, 2), int), title="mean", theme="dark")
+        separability_figures.distance_figure(
+            ["a", "b"], values, np.ones((2, 2), int), title="mean", theme="dark"
+        )
     )
     assert figure.data[0].zmin < figure.data[0].zmax
     assert list(figure.data[0].colorbar.ticktext or ["0"]) == ["0"]
@@ -169,37 +181,42 @@ def test_distances_that_are_all_equal_or_missing_are_drawn(values: np.ndarray) -
 
 def test_scales_of_small_numbers_have_no_prefixes_of_units() -> None:
     names, grid, pairs = distances(2)
-    heat = figures.distance_figure(names, 1e-4 * grid, pairs, title="mean")
-    dots = figures.property_figure(["a"], [0.0002], title="mean")
+    heat = separability_figures.distance_figure(names, 1e-4 * grid, pairs, title="mean")
+    dots = separability_figures.property_figure(["a"], [0.0002], title="mean")
     assert heat.data[0].colorbar.exponentformat == dots.layout.xaxis.exponentformat == "none"
-    one = figures.distance_figure(names, np.full((2, 2), 2e-4), pairs, title="mean")
+    one = separability_figures.distance_figure(names, np.full((2, 2), 2e-4), pairs, title="mean")
     assert list(one.data[0].colorbar.tickvals) == [2e-4]
     assert list(one.data[0].colorbar.ticktext) == ["0.000200"]
-    rounding = figures.distance_figure(names, 1e-16 * grid, pairs, title="mean").data[0]
+    rounding = separability_figures.distance_figure(names, 1e-16 * grid, pairs, title="mean").data[0]
     assert list(rounding.colorbar.ticktext) == ["0"]
     assert rounding.zmax - rounding.zmin >= 1e-16
-    assert list(figures.property_figure(["a"], [1e-17], title="mean").layout.xaxis.range) == [0, 1]
+    assert list(separability_figures.property_figure(["a"], [1e-17], title="mean").layout.xaxis.range) == [
+        0,
+        1,
+    ]
 
 
 def test_a_property_that_no_space_has_says_so() -> None:
     nothing = checked(
-        figures.property_figure(["a", "b"], [float("nan")] * 2, title="x", nothing="not defined: one class")
+        separability_figures.property_figure(
+            ["a", "b"], [float("nan")] * 2, title="x", nothing="not defined: one class"
+        )
     )
     assert [a.text for a in nothing.layout.annotations] == ["not defined: one class"]
     assert nothing.layout.xaxis.showticklabels is False
-    assert not figures.property_figure(["a"], [0.1], title="x", nothing="no").layout.annotations
+    assert not separability_figures.property_figure(["a"], [0.1], title="x", nothing="no").layout.annotations
 
 
 def test_shapes_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match=r"\(2, 2\), a row and a column a class"):
-        figures.distance_figure(["a", "b"], np.zeros((3, 3)), np.zeros((3, 3)), title="mean")
+        separability_figures.distance_figure(["a", "b"], np.zeros((3, 3)), np.zeros((3, 3)), title="mean")
     with pytest.raises(ValueError, match="one each is needed"):
-        figures.property_figure(["a"], [0.1, 0.2], title="x")
+        separability_figures.property_figure(["a"], [0.1, 0.2], title="x")
 
 
 def test_a_property_has_a_dot_and_its_number_for_every_space_that_has_one() -> None:
     figure = checked(
-        figures.property_figure(
+        separability_figures.property_figure(
             ["aisfx", "melstats", "new"], [0.2, 0.00034, float("nan")], title="mean", chosen="melstats"
         )
     )
@@ -208,8 +225,8 @@ def test_a_property_has_a_dot_and_its_number_for_every_space_that_has_one() -> N
     assert [t.strip() for t in dots.text] == ["0.200", "0.000340"]
     assert list(figure.layout.yaxis.ticktext) == ["aisfx", "melstats", "new"]
     assert (figure.layout.shapes[0].y0, figure.layout.shapes[0].y1) == (0.5, 1.5)
-    checked(figures.property_figure(["a"], [float("nan")], title="mean"))
-    checked(figures.property_figure(["a"], [0.0], title="mean"))
+    checked(separability_figures.property_figure(["a"], [float("nan")], title="mean"))
+    checked(separability_figures.property_figure(["a"], [0.0], title="mean"))
 
 
 @pytest.mark.parametrize(
@@ -227,7 +244,9 @@ def test_elbow_and_number_of_classes_are_marked(elbow: int | None, n_classes: in
     silhouette = np.full(len(ks), 0.1)
     silhouette[0] = np.nan
     figure = checked(
-        figures.clusters_figure(ks, 100 / ks, silhouette, n=400, elbow=elbow, n_classes=n_classes)
+        separability_figures.clusters_figure(
+            ks, 100 / ks, silhouette, n=400, elbow=elbow, n_classes=n_classes
+        )
     )
     assert {a.text for a in figure.layout.annotations} == texts
     assert {s.x0 for s in figure.layout.shapes} == {a.x for a in figure.layout.annotations}
@@ -239,10 +258,14 @@ def test_elbow_and_number_of_classes_are_marked(elbow: int | None, n_classes: in
 
 
 def test_one_number_of_clusters_is_drawn() -> None:
-    figure = checked(figures.clusters_figure(np.array([2]), np.array([3.0]), np.array([0.5]), n=3))
+    figure = checked(
+        separability_figures.clusters_figure(np.array([2]), np.array([3.0]), np.array([0.5]), n=3)
+    )
     low, high = figure.layout.xaxis.range
     assert low < 2 < high
     assert (figure.layout.xaxis.dtick, figure.layout.xaxis.tick0) == (1, 0)
-    wide = figures.clusters_figure(np.array([2, 90]), np.array([3.0, 1.0]), np.array([0.5, 0.4]), n=99)
+    wide = separability_figures.clusters_figure(
+        np.array([2, 90]), np.array([3.0, 1.0]), np.array([0.5, 0.4]), n=99
+    )
     assert wide.layout.xaxis.dtick is None  # not a tick a number
     assert wide.layout.xaxis.tickformat == ",d"

@@ -11,10 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard import colours, data, results, separability
+from dashboard import data, results
+from dashboard.explore import colours
+from dashboard.separability import data as separability
 from jobs.datasets.importer import Imported
 from jobs.specs import Baselines
-from jobs.workspace import Dataset, Workspace
+from jobs.workspace.workspace import Dataset, Workspace
 from tests.dashboard import helpers
 from tests.dashboard.helpers import html, showing, words
 

@@ -14,21 +14,18 @@ import pytest
 from scipy import stats
 from sklearn.metrics import confusion_matrix, silhouette_samples
 
-from dashboard import (
-    data,
-    leakage,
-    leakage_captions,
-    leakage_curves,
-    leakage_maps,
-    leakage_model,
-    leaks,
-    memory,
-    numbers,
-)
-from dashboard.leakage import Result
-from jobs import contrastive, inprocess, live
+from dashboard import data, memory, numbers
+from dashboard.leakage import captions as leakage_captions
+from dashboard.leakage import curves as leakage_curves
+from dashboard.leakage import data as leakage
+from dashboard.leakage import maps as leakage_maps
+from dashboard.leakage import model as leakage_model
+from dashboard.leakage.data import Result
+from dashboard.leaks import data as leaks
+from jobs import contrastive_presets as contrastive
 from jobs.datasets.importer import Imported
-from jobs.workspace import Workspace
+from jobs.engine import inprocess, live
+from jobs.workspace.workspace import Workspace
 from tests.dashboard import helpers, made_leakage
 from tests.dashboard.helpers import address, everything, html, press, showing, words
 

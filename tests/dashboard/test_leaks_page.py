@@ -11,12 +11,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.leakage import filter_captions, find_leaks
-from dashboard import leaks
-from dashboard.figures.leaks import leaks_figure
-from dashboard.leaks import Search
-from jobs.captions import captions_of
-from jobs.text_files import TextFileError, read_texts
-from jobs.workspace import Workspace
+from dashboard.leaks import data as leaks
+from dashboard.leaks.data import Search
+from dashboard.leaks.figures import leaks_figure
+from jobs.workspace.captions import captions_of
+from jobs.workspace.text_files import TextFileError, read_texts
+from jobs.workspace.workspace import Workspace
 from tests.dashboard import helpers, made_leaks
 from tests.dashboard.helpers import address, everything, html, showing, words
 

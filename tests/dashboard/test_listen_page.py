@@ -20,15 +20,17 @@ from streamlit.testing.v1 import AppTest
 
 from core.processing import aggregate, fit_reducer
 from core.retrieval import evaluate, search
-from dashboard import data, figures, listen, media, preferences, state
-from dashboard.views import _listen_blind as blind
-from dashboard.views import _listen_blind_queries as blind_queries
-from dashboard.views import _listen_compare as compare
-from jobs import inprocess, measures, uploads
+from dashboard import data, media, state
+from dashboard.listen import blind, blind_queries, compare, preferences
+from dashboard.listen import data as listen
+from dashboard.listen import figures as listen_figures
+from jobs import presets as measures
 from jobs.encoders import trained
-from jobs.ratings import Query, Question, System, open_ratings
+from jobs.engine import inprocess
+from jobs.listening.ratings import Query, Question, System, open_ratings
 from jobs.specs import EmbedAudio, EmbedQuery, from_json
-from jobs.workspace import Workspace
+from jobs.workspace import uploads
+from jobs.workspace.workspace import Workspace
 from tests.dashboard import helpers
 from tests.dashboard.helpers import everything, press, showing, words
 
@@ -768,7 +770,7 @@ def test_a_damaged_file_of_ratings_is_one_sentence(rated: Workspace) -> None:
 
 def test_figures_hold_what_they_are_given() -> None:
     values, low, high = np.asarray([0.6, 0.2]), np.asarray([0.4, 0.1]), np.asarray([0.7, 0.5])
-    drawn = figures.preferred_figure(
+    drawn = listen_figures.preferred_figure(
         ["a", "b"], values, low, high, [10, 20], title="share", chance=np.asarray([0.5, 0.5])
     )
     by = {t.meta: t for t in drawn.data}
@@ -778,5 +780,5 @@ def test_figures_hold_what_they_are_given() -> None:
     assert list(by["chance"].x) == [0.5, 0.5]
     assert "n = 20" in drawn.layout.yaxis.ticktext[1]
     ends = np.asarray([[0.1, 0.9], [0.2, 0.3]])
-    against = figures.against_figure(["a", "b"], values, ends, values, ends, title="MAP@15")
+    against = listen_figures.against_figure(["a", "b"], values, ends, values, ends, title="MAP@15")
     np.testing.assert_allclose(against.data[0].error_y.array, ends[:, 1] - values)

@@ -13,12 +13,14 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist
 
-from dashboard import data, loss_spaces, losses
-from dashboard.loss_spaces import BEFORE
-from jobs import inprocess, live
+from dashboard import data
+from dashboard.losses import data as losses
+from dashboard.losses import spaces as loss_spaces
+from dashboard.losses.spaces import BEFORE
 from jobs.datasets.importer import import_dataset
+from jobs.engine import inprocess, live
 from jobs.specs import LossNetworkGrid, from_json
-from jobs.workspace import Workspace
+from jobs.workspace.workspace import Workspace
 from tests.dashboard import helpers, made, made_losses
 from tests.dashboard.helpers import address, html, press, showing, words
 

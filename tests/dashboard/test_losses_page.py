@@ -15,13 +15,16 @@ from scipy import stats
 from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
 
-from dashboard import data, loss_numbers, loss_spaces, losses, memory, state
-from dashboard.loss_spaces import BEFORE
-from dashboard.losses import Result
-from jobs import inprocess, live
+from dashboard import data, memory, state
+from dashboard.losses import data as losses
+from dashboard.losses import numbers as loss_numbers
+from dashboard.losses import spaces as loss_spaces
+from dashboard.losses.data import Result
+from dashboard.losses.spaces import BEFORE
+from jobs.engine import inprocess, live
 from jobs.specs import EmbedAudio, LossNetworkGrid, from_json
 from jobs.specs.losses import LossGrid
-from jobs.workspace import Workspace
+from jobs.workspace.workspace import Workspace
 from tests.dashboard import helpers, made_losses
 from tests.dashboard.helpers import address, everything, html, press, ran, showing, words
 

@@ -120,7 +120,7 @@ def test_wav_on_request_is_the_same_sound(client: TestClient, content: bytes) ->
 
 
 def test_equal_loudness_on_request(client: TestClient) -> None:
-    from jobs.loudness import TARGET, integrated_loudness, true_peak
+    from jobs.sound.loudness import TARGET, integrated_loudness, true_peak
 
     own, equal = [], []
     for clip in ("rain__take-001", "crow__take-002", "chainsaw__take-000"):
@@ -140,7 +140,7 @@ def test_equal_loudness_is_kept_and_can_be_sought_in(
     client: TestClient, content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = client.get(CLIP, params={"level": "equal"}).content
-    monkeypatch.setattr("jobs.loudness.decode_checked", None)
+    monkeypatch.setattr("jobs.sound.loudness.decode_checked", None)
     for params in ({"level": "equal"}, {"level": "equal", "as": "wav"}):
         answer = client.get(CLIP, params=params, headers={"Range": "bytes=1000-1999"})
         assert answer.status_code == 206
@@ -215,7 +215,7 @@ PICTURE = "/spectrogram/small/rain__take-000"
 
 
 def test_only_what_is_shown_is_decoded(long: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from jobs import audio
+    from jobs.sound import files as audio
 
     read = []
     real = audio._finite
@@ -294,7 +294,7 @@ def test_who_waits_too_long_is_answered(long: Any, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("path", [*PATHS, PICTURE])
 def test_reading_ends_where_the_time_is_up(long: Any, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from jobs import audio
+    from jobs.sound import files as audio
 
     read, looked = [], []
     real = audio._finite

@@ -14,12 +14,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard import agreement, data, nearby
-from dashboard.figures.agreement import p_text
-from dashboard.views import neighbourhoods
+from dashboard import data
+from dashboard.neighbourhoods import data as agreement
+from dashboard.neighbourhoods import nearby
+from dashboard.neighbourhoods import page as neighbourhoods
+from dashboard.neighbourhoods.figures import p_text
 from jobs.datasets.importer import Imported
 from jobs.specs import Agreement, EmbedAudio, Neighbors
-from jobs.workspace import Dataset, Workspace
+from jobs.workspace.workspace import Dataset, Workspace
 from tests.dashboard import helpers
 from tests.dashboard.helpers import everything, showing
 
@@ -592,7 +594,7 @@ def test_debiased_cka_of_three_classes_is_missed(made: Any, fresh: Workspace, tm
 def test_files_of_clips_and_of_classes_have_names_of_their_own(shown: Any) -> None:
     from types import SimpleNamespace
 
-    from dashboard.views import _neighbourhoods_lists as lists
+    from dashboard.neighbourhoods import lists
 
     pair = pairs(shown)[0]
     options: Any = SimpleNamespace(between=pair)

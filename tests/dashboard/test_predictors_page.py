@@ -13,13 +13,17 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from core.paired import analogy_accuracy
-from dashboard import leakage, predictors, predictors_board
-from dashboard.predictors import Dot
-from dashboard.predictors_board import Board
-from jobs import contrastive, inprocess, measures
+from core.similarity import analogy_accuracy
+from dashboard.leakage import data as leakage
+from dashboard.predictors import board as predictors_board
+from dashboard.predictors import data as predictors
+from dashboard.predictors.board import Board
+from dashboard.predictors.data import Dot
+from jobs import contrastive_presets as contrastive
+from jobs import presets as measures
+from jobs.engine import inprocess
 from jobs.specs import Agreement, EmbedAudio, EmbedText, ZeroShotClassification, from_json
-from jobs.workspace import Workspace
+from jobs.workspace.workspace import Workspace
 from tests.dashboard import helpers, made_leakage, made_predictors
 from tests.dashboard.helpers import address, everything, press, showing, words
 

@@ -13,13 +13,15 @@ import pandas as pd
 import pytest
 from scipy.stats import t as student
 
-from dashboard import data, figures, retrieval
-from jobs import inprocess
+from dashboard import data
+from dashboard.retrieval import data as retrieval
+from dashboard.retrieval import figures as retrieval_figures
 from jobs.datasets.importer import Imported
 from jobs.demo import GRIDS, presets
 from jobs.encoders import Card
+from jobs.engine import inprocess
 from jobs.specs import Baselines, EmbedAudio, KMeansCurve, Retrieval, RetrievalGrid, Separability, Synthesize
-from jobs.workspace import Dataset, Workspace
+from jobs.workspace.workspace import Dataset, Workspace
 from tests.dashboard import helpers
 from tests.dashboard.helpers import address, html, press, showing, words
 
@@ -506,7 +508,7 @@ def test_figures_of_the_page_hold_what_is_read(shown: Any) -> None:
     assert values["melstats"][names.index("Crow")].tolist() == [crow.value, crow.low, crow.high]
     assert values["aisfx"][:, 0].tolist() == sorted(values["aisfx"][:, 0], reverse=True)
     assert n == [12] * 3
-    figures.classes_figure(names, values, title="AP@15", n=n)
+    retrieval_figures.classes_figure(names, values, title="AP@15", n=n)
     table = retrieval.classes_table(list(specs.values()), names, "map@15")
     assert len(table) == 6
 

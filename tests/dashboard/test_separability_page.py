@@ -15,12 +15,14 @@ from scipy.spatial.distance import cdist
 from sklearn.metrics import silhouette_samples
 from streamlit.testing.v1 import AppTest
 
-from dashboard import data, results, separability
+from dashboard import data, results
 from dashboard.memory import once
-from jobs import inprocess, measures
+from dashboard.separability import data as separability
+from jobs import presets as measures
 from jobs.datasets.importer import Imported
+from jobs.engine import inprocess
 from jobs.specs import Baselines, EmbedAudio, Separability, Synthesize
-from jobs.workspace import Dataset, Workspace
+from jobs.workspace.workspace import Dataset, Workspace
 from tests.dashboard import helpers
 from tests.dashboard.helpers import address, html, press, showing, words
 

@@ -14,10 +14,14 @@ from sklearn.decomposition import PCA
 from streamlit.testing.v1 import AppTest
 
 from core.splits import ClassSplit, ClassSplitSet, random_split, split_from_json, split_to_json
-from dashboard import data, figures, split_links, split_numbers, splits
-from dashboard.splits import Rule, Sizes
-from jobs import splits as saved
-from jobs.workspace import Workspace
+from dashboard import data
+from dashboard.splits import data as splits
+from dashboard.splits import figures as splits_figures
+from dashboard.splits import links as split_links
+from dashboard.splits import numbers as split_numbers
+from dashboard.splits.data import Rule, Sizes
+from jobs.workspace import splits as saved
+from jobs.workspace.workspace import Workspace
 from tests.dashboard.helpers import address, everything, html, press, ran, run, showing, words
 
 
@@ -107,7 +111,7 @@ def test_the_region_holds_every_training_class(shown: Workspace) -> None:
     ends = np.roll(ring, -1, axis=0) - ring
     for a, along in zip(ring, ends, strict=True):  # anticlockwise: all to the left of each side
         assert (along[0] * (inside - a)[:, 1] - along[1] * (inside - a)[:, 0] > -1e-9).all()
-    figure = figures.centroids_figure(
+    figure = splits_figures.centroids_figure(
         found.shown(splits.clusters(found, 3)), parts, hull=ring, chosen=found.names[1], theme="dark"
     )
     traces = {t.meta: t for t in figure.data}
@@ -118,7 +122,7 @@ def test_the_region_holds_every_training_class(shown: Workspace) -> None:
     assert len(symbols) == 2  # never colour alone
     assert not len(splits.corners(np.empty((0, 2))))
     with pytest.raises(ValueError, match="each class needs"):
-        figures.centroids_figure(found.shown(splits.clusters(found, 3)), parts[:-1], hull=ring)
+        splits_figures.centroids_figure(found.shown(splits.clusters(found, 3)), parts[:-1], hull=ring)
 
 
 def test_the_matrix_stands_in_the_order_of_the_split(shown: Workspace) -> None:
@@ -132,7 +136,7 @@ def test_the_matrix_stands_in_the_order_of_the_split(shown: Workspace) -> None:
         set(split.validation),
         set(split.test),
     ]
-    figure = figures.class_similarity_figure(names, splits.among(found, names), sizes)
+    figure = splits_figures.class_similarity_figure(names, splits.among(found, names), sizes)
     z = np.array(figure.data[0].z)
     at = {name: i for i, name in enumerate(found.names)}
     assert z[0, 7] == pytest.approx(found.similarity[at[names[0]], at[names[7]]], abs=1e-6)
@@ -145,7 +149,7 @@ def test_the_matrix_stands_in_the_order_of_the_split(shown: Workspace) -> None:
     assert len(table) == 45
     assert table["similarity"][0] == pytest.approx(found.similarity[at[names[0]], at[names[1]]])
     with pytest.raises(ValueError, match="they must fit"):
-        figures.class_similarity_figure(names[1:], splits.among(found, names), sizes)
+        splits_figures.class_similarity_figure(names[1:], splits.among(found, names), sizes)
 
 
 # -- the page -----------------------------------------------------------------------------------------------
@@ -253,7 +257,7 @@ def test_maps_beside_each_other_have_the_same_ends(shown: Workspace) -> None:
     found = classes_of(shown)
     ends = []
     for parts in (["train"] * 24, ["unused", "test"] * 12):
-        figure = figures.centroids_figure(
+        figure = splits_figures.centroids_figure(
             found.shown(splits.clusters(found, 3)), parts, hull=splits.hull(found, parts)
         )
         x, y = figure.layout.xaxis, figure.layout.yaxis

@@ -11,10 +11,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import errors, results, state
-from jobs import inprocess
 from jobs.encoders import trained
+from jobs.engine import inprocess
 from jobs.specs import EmbedAudio, MapQuality, Neighbors, Project
-from jobs.workspace import Workspace
+from jobs.workspace.workspace import Workspace
 from tests.dashboard.helpers import run, words
 
 
@@ -204,7 +204,7 @@ def test_known_errors_are_their_own_sentence_and_unknown_ones_name_the_log(tmp_p
 
     def page(kind: str) -> None:
         from dashboard import errors
-        from jobs.workspace import WorkspaceError
+        from jobs.workspace.workspace import WorkspaceError
 
         def draw() -> None:
             raise (

@@ -15,30 +15,21 @@ from scipy import stats
 from sklearn.metrics import confusion_matrix, silhouette_samples
 from streamlit.testing.v1 import AppTest
 
-from core.splits import (
-    PAPER_RANGES,
-    PAPER_RATIOS,
-    ClassSplit,
-    random_split,
-    split_from_json,
-    split_to_json,
-)
-from dashboard import (
-    data,
-    split_links,
-    splits,
-    zeroshot,
-    zeroshot_asked,
-    zeroshot_classes,
-    zeroshot_model,
-    zeroshot_related,
-)
-from dashboard.splits import Sizes
-from dashboard.zeroshot import Result
-from jobs import inprocess
-from jobs import splits as saved
+from core.splits import PAPER_RANGES, PAPER_RATIOS, ClassSplit, random_split, split_from_json, split_to_json
+from dashboard import data
+from dashboard.splits import data as splits
+from dashboard.splits import links as split_links
+from dashboard.splits.data import Sizes
+from dashboard.zeroshot import asked as zeroshot_asked
+from dashboard.zeroshot import classes as zeroshot_classes
+from dashboard.zeroshot import data as zeroshot
+from dashboard.zeroshot import model as zeroshot_model
+from dashboard.zeroshot import related as zeroshot_related
+from dashboard.zeroshot.data import Result
+from jobs.engine import inprocess
 from jobs.specs import EmbedText, ZeroShotGrid
-from jobs.workspace import Workspace
+from jobs.workspace import splits as saved
+from jobs.workspace.workspace import Workspace
 from tests.dashboard.helpers import address, everything, html, press, ran, run, showing, words
 
 
@@ -417,7 +408,7 @@ def _parts(names: list[str], silent: str, part: str) -> list[str]:
 
 def test_what_a_page_tries_takes_a_moment(shown: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where not all seeds are drawn in time, and where no sizes are found, the page says so."""
-    monkeypatch.setattr("dashboard.splits.over", lambda seconds: lambda: True)
+    monkeypatch.setattr("dashboard.splits.data.over", lambda seconds: lambda: True)
     link = {"space": "melstats", "setup": "diversity", "train": "4", "validation": "1", "test": "2"}
     app = run("zeroshot", **link, seeds="7")
     assert "The splits of the first 1 of 7 seeds were drawn" in words(app)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jobs.datasets.importer import import_dataset
-from jobs.workspace import Workspace
+from jobs.workspace.workspace import Workspace
 from tests.jobs.tones import write_tones
 
 

@@ -20,10 +20,10 @@ from pathlib import Path
 import psutil
 
 from jobs.datasets.importer import import_dataset
-from jobs.inprocess import run
-from jobs.measures import of_space
+from jobs.engine.inprocess import run
+from jobs.presets import of_space
 from jobs.specs import EmbedAudio, Project, Spec, closure
-from jobs.workspace import Workspace
+from jobs.workspace.workspace import Workspace
 from tests.jobs.tones import write_tones
 
 ENCODERS = ("random-cnn", "handcrafted", "melstats")

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from jobs.inprocess import run
+from jobs.engine.inprocess import run
 from jobs.specs import EmbedAudio, LossGrid, LossNetworkGrid
-from jobs.workspace import Dataset, Workspace
+from jobs.workspace.workspace import Dataset, Workspace
 
 C, PER_CLASS, D, FOLDS = 3, 8, 6, 2
 QUICK: dict[str, Any] = {

@@ -13,14 +13,15 @@ import pytest
 from scipy.spatial.distance import cdist, pdist, squareform
 
 from cache import Artifact
-from core.two_towers import ZeroShotResult
-from jobs import inprocess, measures
+from core.zeroshot import ZeroShotResult
+from jobs import presets as measures
 from jobs.datasets.importer import Imported
-from jobs.queue import Job
+from jobs.engine import inprocess
+from jobs.engine.queue import Job
 from jobs.runners import agreement as runner
 from jobs.runners.contrastive_measures import Embedded, of_model
 from jobs.specs import Agreement, EmbedAudio, EmbedText
-from jobs.workspace import Workspace
+from jobs.workspace.workspace import Workspace
 
 
 class World:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from jobs import audio
+from jobs.sound import files as audio
 from tests.jobs.bad_audio import RATE, Zoo, tone, write_m4a, write_zoo
 
 
@@ -183,6 +183,6 @@ def test_descriptors_are_closed(zoo: Zoo) -> None:
 
 
 def test_the_import_is_light() -> None:
-    code = "import sys, jobs.audio, core.spectra; print(*sys.modules)"
+    code = "import sys, jobs.sound.files, core.audio; print(*sys.modules)"
     loaded = subprocess.check_output([sys.executable, "-c", code], text=True).split()
     assert not {"librosa", "torch", "av", "numba", "pandas"} & set(loaded)

@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from jobs import audio, audio_decoders, audio_notes
-from jobs.audio_mix import COMPARED
+from jobs.sound import decoders as audio_decoders
+from jobs.sound import files as audio
+from jobs.sound import notes as audio_notes
+from jobs.sound.mix import COMPARED
 from tests.jobs.bad_audio import tone, write_m4a
 
 RATE = 16_000
@@ -322,7 +324,7 @@ def test_files_that_last_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_what_the_memory_has_no_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sf.write(tmp_path / "a.wav", np.tile(tone(1.0), 20), 44_100)
-    monkeypatch.setattr("jobs.audio_buffer._LARGE", 1 << 20)
+    monkeypatch.setattr("jobs.sound.buffer._LARGE", 1 << 20)
     monkeypatch.setattr("psutil.virtual_memory", lambda: type("Memory", (), {"available": 1 << 20}))
     with pytest.raises(
         audio.AudioError, match=r"a.wav: is too long for the memory of this machine: it takes"
@@ -438,7 +440,7 @@ def test_what_a_decoder_raises_is_an_audio_error(tmp_path: Path, monkeypatch: py
         for read in (audio.inspect, audio.decode):
             with pytest.raises(audio.AudioError, match=r"a\.wav: cannot be (decoded|read) \("):
                 read(tmp_path / "a.wav")
-        monkeypatch.setattr("jobs.audio.read_layout", fail(error))
+        monkeypatch.setattr("jobs.sound.files.read_layout", fail(error))
         with pytest.raises(audio.AudioError):
             audio.inspect(tmp_path / "a.wav")
 

@@ -18,12 +18,12 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from jobs import inprocess
 from jobs.datasets.importer import Imported
-from jobs.queue import Job
+from jobs.engine import inprocess
+from jobs.engine.queue import Job
 from jobs.runners.maps import curve_sizes
 from jobs.specs import Baselines, EmbedAudio, MapQuality, Project
-from jobs.workspace import Workspace
+from jobs.workspace.workspace import Workspace
 
 
 class World:
@@ -196,7 +196,7 @@ def test_a_probe_that_has_not_converged_is_in_the_log(world: World, monkeypatch:
     X, labels, folds = blobs()
     world.dataset(labels, folds)
     spec = world.baselines(world.space(X))
-    monkeypatch.setattr("core.baselines.MOST_STEPS", 2)
+    monkeypatch.setattr("core.separability.baselines.MOST_STEPS", 2)
     assert world.run(spec).state == "done"
     assert world.log(spec).count("had not converged after 2 steps") == 1
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from jobs.captions import captions_fingerprint, captions_of
 from jobs.datasets import DatasetError, OptionError
 from jobs.datasets._detect import recognise
 from jobs.datasets.importer import LEFT_OUT, Imported, import_dataset
-from jobs.texts import texts_of
-from jobs.workspace import Workspace
+from jobs.workspace.captions import captions_fingerprint, captions_of
+from jobs.workspace.texts import texts_of
+from jobs.workspace.workspace import Workspace
 from tests.jobs.mini_captions import (
     CLOTHO,
     MACS,

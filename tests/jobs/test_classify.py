@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.contrastive import PROMPTS, classification
-from jobs.inprocess import run
-from jobs.measures import class_texts
+from jobs.contrastive_presets import PROMPTS, classification
+from jobs.engine.inprocess import run
+from jobs.presets import class_texts
 from jobs.specs import EmbedAudio, SpecError, ZeroShotClassification, from_json
-from jobs.workspace import Workspace
+from jobs.workspace.workspace import Workspace
 from tests.jobs import tiny_models
 from tests.jobs.test_cli import call
 

@@ -24,7 +24,7 @@ from jobs.cli import app, main
 from jobs.cli.common import show
 from jobs.datasets.importer import import_dataset
 from jobs.files import read_json
-from jobs.workspace import Workspace
+from jobs.workspace.workspace import Workspace
 from tests.jobs import tiny_models
 from tests.jobs.tones import write_tones
 from tests.waiting import PATIENCE, wait_for

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from core.words import count
 from jobs import datasets as registry
 from jobs.cli import app, main
-from jobs.workspace import Workspace
+from jobs.workspace.workspace import Workspace
 from tests.jobs.bad_audio import RATE, tone
 
 

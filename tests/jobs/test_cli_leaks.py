@@ -7,9 +7,9 @@ import json
 import pytest
 
 from core.leakage import find_leaks
-from jobs.captions import captions_of
 from jobs.datasets.importer import import_dataset
-from jobs.workspace import Workspace
+from jobs.workspace.captions import captions_of
+from jobs.workspace.workspace import Workspace
 from tests.jobs.mini_captions import write_macs
 from tests.jobs.test_cli import call
 

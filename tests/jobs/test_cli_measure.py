@@ -8,14 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.cka import cka
 from core.processing import normalize
 from core.retrieval import evaluate
 from core.separability import silhouette_score
-from core.similarity import neighborhood_overlap
+from core.similarity import cka, neighborhood_overlap
 from core.splits import class_centroids
 from jobs.specs import EmbedAudio
-from jobs.workspace import Workspace
+from jobs.workspace.workspace import Workspace
 from tests.jobs.test_cli import call
 from tests.jobs.tones import write_tones
 

@@ -17,13 +17,13 @@ import torch
 from scipy import stats
 from sklearn.metrics import silhouette_score
 
-import core._contrastive_grid as core_grid
+import core.contrastive.grid as core_grid
 from core.contrastive import CLAP, PAPER, SMALL, ContrastiveRecipe, embed_sounds
 from core.leakage import find_leaks
-from jobs import audio, contrastive, demo, live
-from jobs.captions import captions_of
+from jobs import contrastive_presets as contrastive
+from jobs import demo
 from jobs.cli import contrastive as cli
-from jobs.contrastive import (
+from jobs.contrastive_presets import (
     classifications_of,
     grid_of,
     held_out_classes,
@@ -32,13 +32,16 @@ from jobs.contrastive import (
     texts_of_grid,
 )
 from jobs.datasets.importer import import_dataset
-from jobs.inprocess import run
+from jobs.engine import live
+from jobs.engine.inprocess import run
 from jobs.runners import contrastive_networks as networks
 from jobs.runners import shards
 from jobs.runners.contrastive_sounds import stored_sounds
 from jobs.runners.zeroshot import Saved
+from jobs.sound import files as audio
 from jobs.specs import ContrastiveGrid, EmbedAudio, SpecError, Synthesize, from_json
-from jobs.workspace import Dataset, Workspace
+from jobs.workspace.captions import captions_of
+from jobs.workspace.workspace import Dataset, Workspace
 from tests.jobs import tiny_models
 from tests.jobs.test_cli import call
 from tests.jobs.tones import write_tones
@@ -408,7 +411,7 @@ def test_a_loss_that_is_no_number_ends_that_model(workspace: Workspace, spec: Co
 def test_a_pretraining_that_fails_takes_its_models_and_no_others(
     workspace: Workspace, spec: ContrastiveGrid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.live.WRITE_EVERY", 0.0)
+    monkeypatch.setattr("jobs.engine.live.WRITE_EVERY", 0.0)
     wild = replace(spec, pretraining=("dirty", "none"), pretrain_rate=1e30, max_epochs=2)
     seen: dict[str, list[live.Live]] = {stage: [] for stage in STAGES}
 

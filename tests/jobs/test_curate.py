@@ -14,7 +14,7 @@ from core.curation import curate_specific, curate_unspecific
 from jobs import encoders
 from jobs.datasets.importer import import_dataset
 from jobs.specs import EmbedAudio
-from jobs.workspace import Workspace
+from jobs.workspace.workspace import Workspace
 from tests.jobs import tiny_models
 from tests.jobs.test_cli import call
 

@@ -13,13 +13,13 @@ import pytest
 import torch
 from scipy import stats
 
-from jobs import contrastive
-from jobs.captions import captions_of
-from jobs.inprocess import run
+from jobs import contrastive_presets as contrastive
+from jobs.engine.inprocess import run
 from jobs.runners import contrastive_networks as networks
 from jobs.runners.curation import accuracies, differences
 from jobs.specs import CuratedTraining, EmbedAudio, SpecError, Synthesize, from_json
-from jobs.workspace import Dataset, Workspace
+from jobs.workspace.captions import captions_of
+from jobs.workspace.workspace import Dataset, Workspace
 from tests.jobs import tiny_models
 from tests.jobs.test_cli import call
 from tests.jobs.test_contrastive import TINY, Words

@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 
 from jobs.cli import app
 from jobs.cli.data import dataset_row
-from jobs.dispatcher import _Dispatcher, serve
-from jobs.inprocess import run
+from jobs.engine.dispatcher import _Dispatcher, serve
+from jobs.engine.inprocess import run
 from jobs.specs import EmbedAudio, Neighbors
-from jobs.workspace import Workspace, WorkspaceError
+from jobs.workspace.workspace import Workspace, WorkspaceError
 from tests.jobs.tones import write_tones
 
 #: Contents that are damage wherever they stand.
@@ -268,8 +268,8 @@ def test_a_damaged_dataset_is_not_written_over_unasked_and_can_be_replaced(
 
 
 def test_what_is_imported_for_a_damaged_dataset_is_not_orphaned(workspace: Workspace, tmp_path: Path) -> None:
-    from jobs.attached import orphans
-    from jobs.imports import import_embeddings
+    from jobs.importing.embeddings import import_embeddings
+    from jobs.workspace.attached import orphans
 
     dataset = workspace.dataset("tones")
     np.save(tmp_path / "x.npy", np.random.default_rng(0).standard_normal((24, 3)))

@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 import soundfile as sf
 
-from jobs import audio, datasets
+from jobs import datasets
 from jobs.datasets import DatasetError, Found, LeftOut, OptionError, Remark, UnknownAdapter, clean_label
 from jobs.datasets.importer import (
     COLUMNS,
@@ -27,6 +27,7 @@ from jobs.datasets.importer import (
     clip_ids,
     import_dataset,
 )
+from jobs.sound import files as audio
 from tests.jobs.bad_audio import RATE, as_nobody, tone, write_zoo
 from tests.jobs.mini_audioset import write_audioset
 from tests.jobs.mini_captions import write_macs

@@ -19,13 +19,14 @@ import numpy as np
 import psutil
 import pytest
 
-from jobs import encoders, uploads
-from jobs.dispatcher import Given, SlurmOptions, _Dispatcher, serve, slurm_cluster
-from jobs.inprocess import run
-from jobs.queue import MAX_ATTEMPTS, Job, Queue
+from jobs import encoders
+from jobs.engine.dispatcher import Given, SlurmOptions, _Dispatcher, serve, slurm_cluster
+from jobs.engine.inprocess import run
+from jobs.engine.queue import MAX_ATTEMPTS, Job, Queue
+from jobs.engine.supervisor import WATCH_EVERY, Child, supervise
 from jobs.specs import EmbedAudio, EmbedQuery, Neighbors, Project
-from jobs.supervisor import WATCH_EVERY, Child, supervise
-from jobs.workspace import WorkerBusy, Workspace, WorkspaceError
+from jobs.workspace import uploads
+from jobs.workspace.workspace import WorkerBusy, Workspace, WorkspaceError
 from tests.jobs import gated
 from tests.waiting import PATIENCE, wait_for
 
@@ -161,8 +162,8 @@ def test_a_cancel_is_seen_at_the_next_look(workspace, monkeypatch):
     process = subprocess.Popen(
         ["sleep", "1000"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
     )
-    monkeypatch.setattr("jobs.supervisor.POOL.take", lambda root, device: Child(process))
-    monkeypatch.setattr("jobs.supervisor.POOL.spare", lambda root, device: None)
+    monkeypatch.setattr("jobs.engine.supervisor.POOL.take", lambda root, device: Child(process))
+    monkeypatch.setattr("jobs.engine.supervisor.POOL.spare", lambda root, device: None)
     looks = []
 
     def look(seconds):
@@ -170,7 +171,7 @@ def test_a_cancel_is_seen_at_the_next_look(workspace, monkeypatch):
         if len(looks) == 3:
             workspace.queue.cancel(spec.key)
 
-    monkeypatch.setattr("jobs.supervisor.time", SimpleNamespace(sleep=look, monotonic=time.monotonic))
+    monkeypatch.setattr("jobs.engine.supervisor.time", SimpleNamespace(sleep=look, monotonic=time.monotonic))
     assert supervise(str(workspace.root), spec.key) == "cancelled"
     assert looks == [WATCH_EVERY] * 3
     assert WATCH_EVERY <= 0.1
@@ -300,7 +301,7 @@ def test_jobs_run_on_a_cluster_that_exists(workspace, monkeypatch):
 
 
 def test_missing_scheduler_is_one_sentence(workspace, monkeypatch):
-    monkeypatch.setattr("jobs.dispatcher.CONNECT_LIMIT", 1)
+    monkeypatch.setattr("jobs.engine.dispatcher.CONNECT_LIMIT", 1)
     with pytest.raises(WorkspaceError, match="No Dask scheduler answers at tcp://127.0.0.1:9"):
         serve(workspace, scheduler="tcp://127.0.0.1:9")
     assert not workspace.queue.worker_alive()
@@ -451,8 +452,8 @@ def test_only_a_death_of_its_own_is_held_against_a_job(
     process = subprocess.Popen(
         ["sleep", "1000"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
     )
-    monkeypatch.setattr("jobs.supervisor.POOL.take", lambda root, device: Child(process))
-    monkeypatch.setattr("jobs.supervisor.memory_kills", iter(out_of_memory).__next__)
+    monkeypatch.setattr("jobs.engine.supervisor.POOL.take", lambda root, device: Child(process))
+    monkeypatch.setattr("jobs.engine.supervisor.memory_kills", iter(out_of_memory).__next__)
     process.send_signal(number)
     process.wait()
     assert supervise(str(workspace.root), spec.key) == "lost"

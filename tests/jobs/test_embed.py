@@ -20,7 +20,7 @@ from cache import ArtifactStore
 from jobs import encoders
 from jobs.runners import embed, shards
 from jobs.specs import DatasetRef, EmbedAudio, EmbedText
-from jobs.texts import texts_fingerprint, texts_of
+from jobs.workspace.texts import texts_fingerprint, texts_of
 from tests.waiting import wait_for
 
 RATE = 8_000
@@ -330,14 +330,14 @@ def test_an_encoder_that_fails_for_all_fails_the_job(
 def test_a_clip_that_does_not_fit_into_memory_is_left_out(
     fake: Encoder, sounds: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    decode = __import__("jobs.audio", fromlist=["decode"]).decode
+    decode = __import__("jobs.sound.files", fromlist=["decode"]).decode
 
     def short(path: Path, *args: Any) -> Any:
         if path.name == "clip 007.wav":
             raise MemoryError
         return decode(path, *args)
 
-    monkeypatch.setattr("jobs.audio.decode", short)
+    monkeypatch.setattr("jobs.sound.files.decode", short)
     lost = Context(tmp_path, *sounds).run(audio_spec()).table("excluded").to_pydict()
     assert lost == {"clip_id": ["clip 007"], "reason": ["takes more memory than there is"]}
 
@@ -394,7 +394,7 @@ def test_every_shard_is_decoded_while_the_one_before_is_embedded(
 ) -> None:
     lock, read, furthest = threading.Lock(), [0], []
     expected = [64, 96, 100, 100]  # one shard ahead, and never more
-    decode = __import__("jobs.audio", fromlist=["decode"]).decode
+    decode = __import__("jobs.sound.files", fromlist=["decode"]).decode
 
     def counted(*args: Any, **kwargs: Any) -> Any:
         with lock:
@@ -409,7 +409,7 @@ def test_every_shard_is_decoded_while_the_one_before_is_embedded(
         furthest.append(read[0])
         return real(waveforms)
 
-    monkeypatch.setattr("jobs.audio.decode", counted)
+    monkeypatch.setattr("jobs.sound.files.decode", counted)
     monkeypatch.setattr(fake, "embed", slow)
     Context(tmp_path, *sounds).run(audio_spec())
     assert furthest == expected

@@ -258,7 +258,7 @@ def test_warm_up_imports_what_an_encoder_names() -> None:
     assert "torch" in encoders.imports("aisfx")
     assert encoders.imports("transformers:some/model")
     assert encoders.warm_up("melstats") == list(encoders.imports("melstats"))
-    assert "core.spectra" in sys.modules
+    assert "core.audio" in sys.modules
 
 
 # -- encoders of other distributions --
@@ -448,7 +448,7 @@ def test_windows_cover_a_long_clip(load) -> None:
 
 
 def test_melstats_of_a_tone(load) -> None:
-    from core.spectra import mel_frequencies
+    from core.audio import mel_frequencies
 
     t = np.arange(32_000) / 32_000
     found = load("melstats").embed([np.sin(2 * np.pi * 1000 * t).astype(np.float32)])[0][0]
@@ -585,7 +585,7 @@ def test_aisfx_on_real_recordings(load) -> None:
         pytest.skip("HEARSPACE_TEST_DATA names no folder with esc10/ in it")
     from sklearn.metrics import silhouette_score
 
-    from jobs.audio import decode
+    from jobs.sound.files import decode
 
     model = load("aisfx")
     files = sorted(Path(data, "esc10").glob("*/*.ogg"))

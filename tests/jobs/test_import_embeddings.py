@@ -19,15 +19,18 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import save_file
 
-from jobs import embedding_files, embedding_parts, embedding_tables, encoders
+from jobs import encoders
 from jobs.cli import main
 from jobs.datasets.importer import Imported, import_dataset
-from jobs.embedding_parts import EmbeddingsError
 from jobs.encoders import Card, UnknownEncoder, imported
-from jobs.imports import Report, import_embeddings, remove
-from jobs.inprocess import run
+from jobs.engine.inprocess import run
+from jobs.importing import files as embedding_files
+from jobs.importing import parts as embedding_parts
+from jobs.importing import tables as embedding_tables
+from jobs.importing.embeddings import Report, import_embeddings, remove
+from jobs.importing.parts import EmbeddingsError
 from jobs.specs import EmbedAudio, Neighbors, Project, from_json
-from jobs.workspace import Dataset, Workspace
+from jobs.workspace.workspace import Dataset, Workspace
 from tests.jobs.tones import write_tones
 
 D = 5
@@ -971,7 +974,7 @@ def test_a_big_file_is_read_in_blocks(
     X = np.ones((n, d), np.float32) + np.arange(n, dtype=np.float32)[:, None]
     path = _npz(tmp_path, ids_of(tones), X)
     monkeypatch.setattr(embedding_parts, "BLOCK", 2 << 20)
-    monkeypatch.setattr("jobs.imports.BLOCK", 2 << 20)
+    monkeypatch.setattr("jobs.importing.embeddings.BLOCK", 2 << 20)
     tracemalloc.start()
     report = import_embeddings(workspace, tones, "mine", path)
     peak = tracemalloc.get_traced_memory()[1]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.inprocess import run
+from jobs.engine.inprocess import run
 from tests.jobs import kills
 from tests.jobs.tones import write_tones
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from jobs import measures
+from jobs import presets as measures
 from jobs.specs import LossGrid
-from jobs.workspace import Workspace
+from jobs.workspace.workspace import Workspace
 from tests.jobs.loss_grids import QUICK, class_table, clip_table, failure, result, space_of
 from tests.jobs.test_zeroshot import add
 

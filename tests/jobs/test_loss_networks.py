@@ -10,16 +10,15 @@ import numpy as np
 import pytest
 import torch
 
-from core.audio_networks import SmallCNN
-from core.loss_networks import PooledCNN, Tuning, paper_log_mel, train_networks
-from jobs.audio import decode
+from core.networks import PooledCNN, SmallCNN, Tuning, paper_log_mel, train_networks
 from jobs.encoders import EncoderUnavailable
 from jobs.encoders.transformers import load, spectrogram_transformer
-from jobs.inprocess import run
-from jobs.measures import trained_by_losses
+from jobs.engine.inprocess import run
+from jobs.presets import trained_by_losses
 from jobs.runners import losses as runner
+from jobs.sound.files import decode
 from jobs.specs import LossNetworkGrid, SpecError
-from jobs.workspace import Workspace
+from jobs.workspace.workspace import Workspace
 from tests.jobs import tiny_models
 from tests.jobs.loss_grids import failure, result
 
@@ -94,7 +93,7 @@ def test_a_network_from_scratch_is_what_core_trains(workspace: Workspace) -> Non
 
 
 def test_a_network_that_was_killed_goes_on(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core._loss_network_model._SECONDS", -1.0)
+    monkeypatch.setattr("core.networks.model._SECONDS", -1.0)
     spec = grid(workspace, epochs=3)
 
     def stop(job: Any, done: float, total: float, note: str) -> None:
@@ -106,7 +105,7 @@ def test_a_network_that_was_killed_goes_on(workspace: Workspace, monkeypatch: py
     folder = workspace.queue.folder(spec.key) / "checkpoint"
     assert (folder / "network-00000.npz").is_file()
     calls: list[int] = []
-    monkeypatch.setattr("core.loss_networks.paper_log_mel", lambda x: calls.append(1))
+    monkeypatch.setattr("core.networks.paper_log_mel", lambda x: calls.append(1))
     found = result(workspace, spec)
     assert not calls  # spectrograms are there still
     table = found.table("runs").to_pandas()

@@ -14,11 +14,12 @@ from scipy.stats import ttest_rel
 from sklearn.decomposition import PCA
 
 from core.heads import HeadRecipe, embed, train_heads
-from jobs import live, measures
-from jobs.inprocess import run
+from jobs import presets as measures
+from jobs.engine import live
+from jobs.engine.inprocess import run
 from jobs.runners.loss_results import common_map, kept_rows
 from jobs.specs import EmbedAudio, LossGrid, Neighbors, Separability, missing
-from jobs.workspace import Workspace
+from jobs.workspace.workspace import Workspace
 from tests.jobs.loss_grids import FOLDS, PER_CLASS, QUICK, C, class_table, clip_table, result, space_of
 from tests.jobs.test_cli import call
 from tests.jobs.test_zeroshot import add
@@ -258,8 +259,8 @@ def test_models_that_fail_are_told(workspace: Workspace, asked: dict[str, Any]) 
 def test_a_job_that_was_killed_goes_on(
     workspace: Workspace, asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core._head_grid._SECONDS", -1.0)
-    monkeypatch.setattr("jobs.live.WRITE_EVERY", 0.0)
+    monkeypatch.setattr("core.heads.grid._SECONDS", -1.0)
+    monkeypatch.setattr("jobs.engine.live.WRITE_EVERY", 0.0)
     spec = LossGrid(**asked)
     seen: list[live.Live] = []
 

@@ -10,8 +10,8 @@ import pytest
 import soundfile as sf
 from scipy.signal import firwin, lfilter
 
-from jobs.audio import AudioError
-from jobs.loudness import (
+from jobs.sound.files import AudioError
+from jobs.sound.loudness import (
     CEILING,
     TARGET,
     at_equal_loudness,
@@ -143,7 +143,7 @@ def test_peaks_are_found_wherever_they_are(monkeypatch: pytest.MonkeyPatch) -> N
     x = lfilter(firwin(101, 0.6), 1, random.standard_normal((30_000, 2)), axis=0)
     whole = true_peak(x, RATE)
     assert whole > 20 * math.log10(np.abs(x).max())
-    monkeypatch.setattr("jobs.loudness._PEAK_FRAMES", 3000)
+    monkeypatch.setattr("jobs.sound.loudness._PEAK_FRAMES", 3000)
     assert true_peak(x, RATE) == pytest.approx(whole, abs=1e-3)
     # A part cut out of a loud, low tone rings at its ends, which is no peak of the sound.
     low = np.sin(2 * np.pi * 30 * np.arange(30_000) / RATE + 1)
@@ -248,7 +248,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 
 def test_it_is_light_to_import() -> None:
     heavy = "{'pyloudnorm', 'scipy', 'pandas'}"
-    code = f"import sys, jobs.loudness\nprint({heavy} & set(m.partition('.')[0] for m in sys.modules))"
+    code = f"import sys, jobs.sound.loudness\nprint({heavy} & set(m.partition('.')[0] for m in sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=PATIENCE
     )

@@ -9,11 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.cka import cka
-from core.paired import RELEASED, analogy_accuracy, match_accuracy, paired_by_group
-from core.similarity import neighborhood_overlap
-from jobs.embedding_parts import EmbeddingsError
-from jobs.pairs import given_of, read_pairs
+from core.similarity import (
+    RELEASED,
+    analogy_accuracy,
+    cka,
+    match_accuracy,
+    neighborhood_overlap,
+    paired_by_group,
+)
+from jobs.importing.pairs import given_of, read_pairs
+from jobs.importing.parts import EmbeddingsError
 from tests.jobs.test_cli import call
 
 

@@ -17,15 +17,16 @@ import pytest
 from typer.testing import CliRunner
 
 from cache.errors import NoSpace
-from jobs import compiled, uploads
 from jobs.cli import app, main
 from jobs.datasets.importer import import_dataset
+from jobs.engine import compiled
+from jobs.engine.inprocess import run
 from jobs.files import output, replacing, write_json
-from jobs.inprocess import run
-from jobs.questions import Query, System
-from jobs.ratings import Question, RatingsError, open_ratings
+from jobs.listening.questions import Query, System
+from jobs.listening.ratings import Question, RatingsError, open_ratings
 from jobs.specs import EmbedAudio
-from jobs.workspace import Workspace, WorkspaceError
+from jobs.workspace import uploads
+from jobs.workspace.workspace import Workspace, WorkspaceError
 from tests.jobs.tones import write_tones
 from tests.waiting import PATIENCE
 
@@ -298,7 +299,7 @@ def test_a_full_disk_is_said_by_import_upload_export_and_ratings(
     def fail(*args: object) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr("jobs.ratings._create", fail)
+    monkeypatch.setattr("jobs.listening.ratings._create", fail)
     with pytest.raises(RatingsError, match=r"cannot be written: the disk is full at .* free\)"):
         note(workspace)
 

@@ -11,13 +11,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from jobs.dispatcher import _Dispatcher
-from jobs.execution import execute
-from jobs.inprocess import run
-from jobs.job_files import ASKED, AWAITED, BATCH
-from jobs.queue import MAX_ATTEMPTS
+from jobs.engine.dispatcher import _Dispatcher
+from jobs.engine.execution import execute
+from jobs.engine.inprocess import run
+from jobs.engine.job_files import ASKED, AWAITED, BATCH
+from jobs.engine.queue import MAX_ATTEMPTS
 from jobs.specs import EmbedAudio, EmbedQuery, Neighbors, Project, SpecError
-from jobs.workspace import Workspace
+from jobs.workspace.workspace import Workspace
 from tests.waiting import PATIENCE
 
 
@@ -216,7 +216,7 @@ def test_waiting_for_a_job_whose_result_is_there_already(workspace, monkeypatch)
         looks.append(seconds)
         queue.finish(spec.key, "done")
 
-    monkeypatch.setattr("jobs.inprocess.time.sleep", sleep)
+    monkeypatch.setattr("jobs.engine.inprocess.time.sleep", sleep)
     assert run(workspace, spec).state == "done"
     assert len(looks) == 1
 
@@ -294,7 +294,7 @@ def test_eta_follows_the_pace(workspace):
 
 
 def test_resumed_job_does_not_count_what_was_there_before(workspace):
-    from jobs.execution import RunningJob
+    from jobs.engine.execution import RunningJob
     from jobs.files import read_json
 
     spec = space(workspace)
@@ -344,7 +344,7 @@ def test_failed_input_fails_what_needs_it_with_the_reason(workspace, monkeypatch
         raise ValueError("the model is not here")
 
     monkeypatch.setattr(runners, "runner", lambda name: broken)
-    monkeypatch.setattr("jobs.execution.runner", lambda name: broken)
+    monkeypatch.setattr("jobs.engine.execution.runner", lambda name: broken)
     spec = Project(embedding=space(workspace), method="pca")
     failed = run(workspace, spec)
     assert failed.state == "failed"
@@ -437,7 +437,7 @@ def test_failure_leaves_nothing_waiting(workspace, monkeypatch):
     def broken(spec, context):
         raise ValueError("no")
 
-    monkeypatch.setattr("jobs.execution.runner", lambda name: broken)
+    monkeypatch.setattr("jobs.engine.execution.runner", lambda name: broken)
     run(workspace, Project(embedding=space(workspace), method="pca"))
     assert {j.state for j in workspace.queue.jobs()} == {"failed"}
     assert len(workspace.queue.jobs()) == 3
@@ -456,7 +456,7 @@ def test_job_in_this_process_can_be_cancelled_from_elsewhere(workspace, monkeypa
             time.sleep(0.02)
         raise AssertionError("it was not cancelled")
 
-    monkeypatch.setattr("jobs.execution.runner", lambda name: endless)
+    monkeypatch.setattr("jobs.engine.execution.runner", lambda name: endless)
     assert run(workspace, spec).state == "cancelled"
     assert workspace.queue.get(spec.key).state == "cancelled"
 

@@ -20,10 +20,9 @@ from typing import Any
 import pytest
 from scipy.stats import chisquare
 
-from core.listener_agreement import consistency
-from core.preferences import Mark, Trial, luce_choice, precision
-from jobs import ratings as module
-from jobs.ratings import (
+from core.listening import Mark, Trial, consistency, luce_choice, precision
+from jobs.listening import ratings as module
+from jobs.listening.ratings import (
     Planned,
     Query,
     Question,
@@ -728,6 +727,8 @@ def test_a_plan_can_be_kept(ratings: Ratings) -> None:
 
 def test_it_is_light_to_import() -> None:
     heavy = "{'pandas', 'scipy', 'sklearn', 'torch', 'pyarrow'}"
-    code = f"import sys, jobs.ratings\nprint({heavy} & set(m.partition('.')[0] for m in sys.modules))"
+    code = (
+        f"import sys, jobs.listening.ratings\nprint({heavy} & set(m.partition('.')[0] for m in sys.modules))"
+    )
     output, _ = run(code).communicate(timeout=PATIENCE)
     assert output.strip() == "set()"

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-import jobs.audio
-from jobs.attached import left_behind, orphans
+import jobs.sound.files
 from jobs.datasets.importer import import_dataset
 from jobs.encoders.imported import meanings
-from jobs.imports import import_embeddings
-from jobs.inprocess import run
+from jobs.engine.inprocess import run
+from jobs.importing.embeddings import import_embeddings
 from jobs.runners import reuse
 from jobs.specs import EmbedAudio
-from jobs.workspace import Dataset, Workspace
+from jobs.workspace.attached import left_behind, orphans
+from jobs.workspace.workspace import Dataset, Workspace
 from tests.jobs.test_cli import call
 from tests.jobs.tones import RATE, write_tones
 
@@ -56,13 +56,13 @@ def files(artifact: Any) -> dict[str, bytes]:
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the files that are decoded."""
     names: list[str] = []
-    real = jobs.audio.decode
+    real = jobs.sound.files.decode
 
     def counted(path: Path, *args: Any, **kwargs: Any) -> Any:
         names.append(Path(path).name)
         return real(path, *args, **kwargs)
 
-    monkeypatch.setattr(jobs.audio, "decode", counted)
+    monkeypatch.setattr(jobs.sound.files, "decode", counted)
     return names
 
 

@@ -16,17 +16,16 @@ from sklearn.cluster import KMeans
 from sklearn.metrics.pairwise import cosine_distances
 
 from cache import Artifact
-from core import geometry
 from core.neighbors import knn
 from core.processing import normalize
-from core.separability import class_distances, class_order
-from jobs import inprocess
+from core.separability import class_distances, class_order, geometry
 from jobs.datasets.importer import Imported
-from jobs.execution import RunningJob
+from jobs.engine import inprocess
+from jobs.engine.execution import RunningJob
 from jobs.runners.labels import labelled
 from jobs.specs import EmbedAudio, KMeansCurve, Separability
 from jobs.specs.measures import CLIP_KS
-from jobs.workspace import Workspace
+from jobs.workspace.workspace import Workspace
 
 PROPERTIES = (
     "intra_class_clustering",

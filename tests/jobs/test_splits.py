@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from core.splits import ClassSplit, ClassSplitSet
-from jobs import splits
-from jobs.workspace import Workspace
+from jobs.workspace import splits
+from jobs.workspace.workspace import Workspace
 
 ONE = ClassSplit(("Rain", "Sea"), ("Wind",), ("Dog", "Grüße"), {"setup": "hand"})
 SET = ClassSplitSet(("a", "b"), (("c",), ("d",)), (("e", "f"), ("g", "h")), {"low": 0.5, "seed": 3})

@@ -11,16 +11,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.spectra import log_mel
-from jobs import audio
+from core.audio import log_mel
 from jobs.datasets import synthetic
 from jobs.datasets.importer import COLUMNS
 from jobs.datasets.synthesis.blocks import Take
-from jobs.execution import RunningJob
+from jobs.engine.execution import RunningJob
 from jobs.runners import synthesize
+from jobs.sound import files as audio
 from jobs.specs import SpecError, Synthesize
 from jobs.specs.spaces import WORLD_CLASSES
-from jobs.workspace import Workspace
+from jobs.workspace.workspace import Workspace
 
 FAMILIES = {
     "Animal",

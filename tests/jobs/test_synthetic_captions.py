@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from core.leakage import find_leaks
-from jobs.captions import captions_fingerprint, captions_of
 from jobs.datasets import synthetic
 from jobs.datasets.synthesis.captions import MOST, PHRASES, captions
 from jobs.specs import Synthesize
-from jobs.workspace import Workspace
+from jobs.workspace.captions import captions_fingerprint, captions_of
+from jobs.workspace.workspace import Workspace
 
 NAMES = [sound.name for sound in synthetic.classes()]
 

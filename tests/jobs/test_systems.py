@@ -16,10 +16,10 @@ import pytest
 from jobs import encoders
 from jobs.cli import main
 from jobs.encoders import Card, EncoderUnavailable, UnknownEncoder, _folders, freesound
-from jobs.imports import import_embeddings
-from jobs.inprocess import run
+from jobs.engine.inprocess import run
+from jobs.importing.embeddings import import_embeddings
 from jobs.specs import EmbedAudio
-from jobs.workspace import Workspace
+from jobs.workspace.workspace import Workspace
 from tests.jobs import tiny_models
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -112,7 +112,7 @@ def test_a_network_on_spectrograms_gets_those_of_librosa(
 
 
 def test_filters_from_a_file(onnx: None, tmp_path: Path) -> None:
-    from core.spectra import mel_filterbank
+    from core.audio import mel_filterbank
 
     plain = _load(tiny_models.onnx_mel(tmp_path / "a"))
     folder = tiny_models.onnx_mel(tmp_path / "b", mel=_mel(filters="filters.npy"))

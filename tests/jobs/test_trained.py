@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from jobs.encoders import UnknownEncoder, trained
-from jobs.inprocess import run
-from jobs.measures import class_texts
+from jobs.engine.inprocess import run
+from jobs.presets import class_texts
 from jobs.specs import EmbedAudio, EmbedText, Neighbors, Separability, Spec, SpecError, from_json
-from jobs.workspace import Workspace
+from jobs.workspace.workspace import Workspace
 
 
 def training(workspace: Workspace, *, rows: int = 24, **files: np.ndarray) -> Spec:

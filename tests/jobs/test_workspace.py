@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from jobs import dataset_files
-from jobs.inprocess import run
+from jobs.engine.inprocess import run
 from jobs.specs import EmbedAudio, EmbedText
-from jobs.texts import texts_fingerprint, texts_of
-from jobs.workspace import Workspace
+from jobs.workspace import dataset_files
+from jobs.workspace.texts import texts_fingerprint, texts_of
+from jobs.workspace.workspace import Workspace
 
 HOUR = 3600
 

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from scipy.stats import pearsonr
 
-import core._zeroshot_grid as grid
+import core.zeroshot.grid as grid
 from core.splits import (
     PAPER_RANGES,
     PAPER_RATIOS,
@@ -32,15 +32,16 @@ from core.splits import (
     split_from_json,
 )
 from core.zeroshot import Recipe, ZeroShotModel, train_many, train_one
-from jobs import measures, splits
+from jobs import presets as measures
 from jobs.datasets.importer import Imported, labels_fingerprint
+from jobs.engine.inprocess import run
 from jobs.grid_splits import draw, try_seeds
-from jobs.inprocess import run
 from jobs.runners import zeroshot as runner
 from jobs.runners.zeroshot import rehearse
 from jobs.specs import DatasetRef, EmbedAudio, EmbedText, SpecError, ZeroShotGrid, from_json
-from jobs.texts import texts_fingerprint, texts_of
-from jobs.workspace import Dataset, Workspace
+from jobs.workspace import splits
+from jobs.workspace.texts import texts_fingerprint, texts_of
+from jobs.workspace.workspace import Dataset, Workspace
 from tests.jobs.test_cli import call
 
 C, PER_CLASS, D, D_TEXT = 21, 4, 10, 6
@@ -773,8 +774,8 @@ def test_every_seed_is_drawn_before_anything_waits(
     workspace: Workspace, dataset: Dataset, asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A range that the first seeds fill and a later one does not."""
-    monkeypatch.setattr("core._diverse_sets.RANDOM_ATTEMPTS", 40)
-    monkeypatch.setattr("core._diverse_sets.ATTEMPTS", 60)
+    monkeypatch.setattr("core.splits.diverse_sets.RANDOM_ATTEMPTS", 40)
+    monkeypatch.setattr("core.splits.diverse_sets.ATTEMPTS", 60)
     space = Space(workspace, dataset, ZeroShotGrid(**asked))
     similarity = class_similarity(space.centroids)
     sizes = ZeroShotGrid(**asked).sizes

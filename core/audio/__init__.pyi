@@ -1,0 +1,9 @@
+from .spectra import hz_to_mel as hz_to_mel
+from .spectra import log_mel as log_mel
+from .spectra import mel_filterbank as mel_filterbank
+from .spectra import mel_frequencies as mel_frequencies
+from .spectra import mel_power as mel_power
+from .spectra import mel_to_hz as mel_to_hz
+from .spectra import power_to_db as power_to_db
+from .spectra import spectrogram as spectrogram
+from .spectra import waveform_peaks as waveform_peaks

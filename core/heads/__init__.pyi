@@ -1,0 +1,12 @@
+from .data import draw_folds as draw_folds
+from .recipe import CURVES as CURVES
+from .recipe import FIGURE_5_WEIGHTS as FIGURE_5_WEIGHTS
+from .recipe import LOSSES as LOSSES
+from .recipe import HeadRecipe as HeadRecipe
+from .recipe import HeadRun as HeadRun
+from .scores import HeadScore as HeadScore
+from .scores import compare_heads as compare_heads
+from .scores import score_heads as score_heads
+from .training import embed as embed
+from .training import train_head as train_head
+from .training import train_heads as train_heads

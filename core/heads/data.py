@@ -1,0 +1,172 @@
+"""What classifier heads learn from: clips, classes and folds, checked once, and all that is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from core.checks import class_codes, matrix
+from core.heads.recipe import HeadRecipe
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A fold that is held out: its name, and the clips to train on and to test, ascending."""
+
+    name: object
+    train: np.ndarray
+    test: np.ndarray
+
+
+class Clips:
+    """Embeddings in float32, the class of each clip, and the folds.
+
+    Parameters
+    ----------
+    X : (n, d) array_like
+    labels, folds : (n,) array_like
+
+    Raises
+    ------
+    ValueError
+        For shapes that do not fit, values that are not finite in float32, fewer than two classes or folds.
+    """
+
+    def __init__(self, X: ArrayLike, labels: ArrayLike, folds: ArrayLike) -> None:
+        wide = matrix(X, "X")
+        with np.errstate(over="ignore"):
+            self.X = wide.astype(np.float32, copy=not wide.flags.writeable)  # as torch wants it
+        finite = np.isfinite(self.X).all(axis=1)
+        if not finite.all():
+            raise ValueError(
+                f"Row {int(np.argmin(finite))} of X holds a value beyond float32; scale it down."
+            )
+        self.classes, self.codes = class_codes(labels, len(self.X))
+        if len(self.classes) < 2:
+            raise ValueError(
+                f"All clips are of the class {self.classes.tolist()[0]!r}; a classifier needs two or more."
+            )
+        self.folds = named_folds(folds, len(self.X))
+
+
+def named_folds(folds: ArrayLike, n: int, held_out: Sequence[object] | None = None) -> tuple[Fold, ...]:
+    """Return the folds of n clips, those of `held_out` alone where it is given; raises as `Clips`."""
+    names, which = _fold_codes(folds, n)
+    found = names.tolist()
+    if len(found) < 2:
+        raise ValueError(
+            f"All clips are in fold {found[0]!r}, which leaves none to train on; give two or more folds, "
+            "or draw them with draw_folds."
+        )
+    every = tuple(
+        Fold(name, np.flatnonzero(which != i), np.flatnonzero(which == i)) for i, name in enumerate(found)
+    )
+    return held(every, held_out)
+
+
+def held(folds: tuple[Fold, ...], names: Sequence[object] | None) -> tuple[Fold, ...]:
+    """Return the folds of these names, all if there are none; raises `ValueError` for any other."""
+    known = [fold.name for fold in folds]
+    for name in names or ():
+        if name not in known:
+            raise ValueError(f"There is no fold {name!r}; there are {', '.join(map(str, known))}.")
+    if names is not None and not len(names):
+        raise ValueError("held_out is empty; name at least one fold, or leave it out for all.")
+    return tuple(fold for fold in folds if names is None or fold.name in names)
+
+
+def _fold_codes(folds: ArrayLike, n: int) -> tuple[np.ndarray, np.ndarray]:
+    array = np.asarray(folds)
+    if array.shape != (n,):
+        raise ValueError(f"folds have shape {array.shape}; there must be one for each of {n} clips.")
+    missing = sum(v is None or v != v for v in array.tolist())
+    if missing:
+        raise ValueError(f"{missing} of {n} clips have no fold; leave them out, or draw folds for all.")
+    return np.unique(array, return_inverse=True)
+
+
+def check_seeds(seeds: Sequence[int]) -> list[int]:
+    """Return the seeds as numbers; raises `ValueError` for one that is none, or is there twice."""
+    for seed in seeds:
+        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+            raise ValueError(f"seed is {seed!r}; it must be a whole number from 0.")
+    found = [int(seed) for seed in seeds]
+    if not found or len(set(found)) < len(found):
+        raise ValueError(f"seeds are {found}; there must be one or more, each once.")
+    return found
+
+
+def draw_folds(labels: ArrayLike, k: int = 5, *, seed: int = 0) -> np.ndarray:
+    """Draw folds for clips that have none: each class is spread over all of them.
+
+    Parameters
+    ----------
+    labels : (n,) array_like
+    k : int, default 5
+        Folds, from 2 to n.
+    seed : int, default 0
+
+    Returns
+    -------
+    (n,) int64 array
+        From 0 to k - 1. Of each class, and of all clips, any two folds hold numbers that differ by at most 1.
+
+    Raises
+    ------
+    ValueError
+        For labels that do not fit, or a k that is not allowed.
+
+    Notes
+    -----
+    Clips that were cut from one recording fall into different folds; where that is known, give folds that
+    keep them together.
+
+    Examples
+    --------
+    >>> labels = ["dog"] * 4 + ["rain"] * 2
+    >>> folds = draw_folds(labels, 2)
+    >>> sorted(folds[:4].tolist()), sorted(folds[4:].tolist())
+    ([0, 0, 1, 1], [0, 1])
+    """
+    n = len(np.asarray(labels))
+    _, codes = class_codes(labels, n)
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 2 <= k <= n:
+        raise ValueError(f"k is {k!r}; for {n} clips it must be a whole number from 2 to {n}.")
+    shuffled = np.random.default_rng([seed]).permutation(n)
+    dealt = shuffled[np.argsort(codes[shuffled], kind="stable")]  # class after class, like cards
+    folds = np.empty(n, dtype=np.int64)
+    folds[dealt] = np.arange(n) % k
+    return folds
+
+
+def initial_weights(seed: int, d: int, recipe: HeadRecipe, n_classes: int) -> dict[str, np.ndarray]:
+    """Draw weights and biases uniformly within ±1/√(inputs), as PyTorch does for linear layers; float32."""
+    random = np.random.default_rng([seed, 0])
+    layers = [("embedding", recipe.hidden or d, recipe.dim), ("class", recipe.dim, n_classes)]
+    if recipe.hidden:
+        layers.insert(0, ("hidden", d, recipe.hidden))
+    weights = {}
+    for name, inputs, outputs in layers:
+        bound = 1 / np.sqrt(inputs)
+        weights[f"{name}_weight"] = random.uniform(-bound, bound, (inputs, outputs)).astype(np.float32)
+        weights[f"{name}_bias"] = random.uniform(-bound, bound, outputs).astype(np.float32)
+    return weights
+
+
+def mixtures(seed: int, epoch: int, n: int, recipe: HeadRecipe) -> tuple[np.ndarray, np.ndarray]:
+    """Draw with which other one each of n training clips is mixed, and its own share, for an epoch from 0.
+
+    Returns
+    -------
+    partners : (n,) int64 array
+    shares : (n,) float32 array
+        From Beta(b, b); 1 for clips that stay as they are.
+    """
+    random = np.random.default_rng([seed, 3, epoch])
+    mixed = random.random(n) < recipe.mixup
+    partners = random.integers(n, size=n)
+    shares = np.where(mixed, random.beta(recipe.mixup_beta, recipe.mixup_beta, n), 1)
+    return partners, shares.astype(np.float32)

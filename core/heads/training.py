@@ -1,0 +1,245 @@
+"""Classifier heads on a frozen space: what a loss makes of it.
+
+A head projects the space to embeddings, linearly or through one hidden layer, and classifies these linearly.
+For every recipe, seed and fold one is trained on the other folds and judged on its own; all that have one
+shape are trained as batches, each as if it were alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+
+from core.checks import matrix
+from core.heads.alone import train_alone
+from core.heads.batch import Task, Trained
+from core.heads.data import Clips, Fold, check_seeds, draw_folds, held
+from core.heads.grid import Watch, train_grid
+from core.heads.recipe import CURVES, FIGURE_5_WEIGHTS, LOSSES, HeadRecipe, HeadRun
+from core.heads.scores import HeadScore, compare_heads, score_heads
+from core.training.shared import Checkpoint, Progress
+
+__all__ = [
+    "CURVES",
+    "FIGURE_5_WEIGHTS",
+    "LOSSES",
+    "Checkpoint",
+    "HeadRecipe",
+    "HeadRun",
+    "HeadScore",
+    "compare_heads",
+    "draw_folds",
+    "embed",
+    "score_heads",
+    "train_head",
+    "train_heads",
+]
+
+
+def train_heads(
+    X: ArrayLike,
+    labels: ArrayLike,
+    folds: ArrayLike,
+    *,
+    recipes: Sequence[HeadRecipe],
+    seeds: Sequence[int] = (0, 1, 2),
+    held_out: Sequence[object] | None = None,
+    keep_epochs: Sequence[int] = (),
+    keep_rows: ArrayLike | None = None,
+    keep_models: Callable[[int, object], bool] | None = None,
+    device: str | None = None,
+    progress: Progress | None = None,
+    watch: Watch | None = None,
+    checkpoint: Checkpoint | None = None,
+) -> list[HeadRun]:
+    """Train a head for every recipe, seed and fold, several as one batched computation, and judge it.
+
+    Parameters
+    ----------
+    X : (n, d) array_like
+        The frozen space; used in float32.
+    labels : (n,) array_like
+        One class a clip.
+    folds : (n,) array_like
+        Each is held out once; see `draw_folds` where there are none.
+    recipes : sequence of HeadRecipe
+    seeds : sequence of int, default (0, 1, 2)
+        From 0: what weights begin with, the order of the clips in every epoch, and mixtures. They are the
+        same for all folds and recipes of one shape.
+    held_out : sequence, optional
+        The names of the folds that are held out, one after the other, in the order of the folds; all of them
+        if not given.
+    keep_epochs : sequence of int
+        After how many epochs embeddings are kept, ascending; 0 is before the first. Those beyond the epochs
+        of a recipe are NaN.
+    keep_rows : (n_kept,) array_like of int, optional
+        Whose embeddings are kept then; those of all clips if not given.
+    keep_models : callable, optional
+        By seed and fold, whether embeddings are kept, at those epochs and of all clips after training; of all
+        models if not given.
+    device : str, optional
+        A GPU if torch finds one, else ``"cpu"``.
+    progress : callable, optional
+        Called with the epochs done and to do, of all models together.
+    watch : callable, optional
+        Called after the epochs of a batch with the curves so far, (models, 3, epochs), in the order of the
+        result and of `CURVES`; NaN where there is nothing yet.
+    checkpoint : Checkpoint, optional
+        Where to go on from, and to save to: every 20 seconds, and when models have ended. What is found
+        there of other data, seeds or recipes is not used.
+
+    Returns
+    -------
+    list of HeadRun
+        Recipe after recipe, seed after seed, fold after fold. Weights equal those of `train_head` to 1e-4
+        after an epoch (they differ by rounding alone), and do not depend on what else is trained beside, on
+        the number of threads or on interruptions, to 1e-6. A model whose loss is no longer a number is
+        marked as failed; others go on.
+
+    Raises
+    ------
+    ValueError
+        For arrays that do not fit, values that are not finite, fewer than two classes or folds, no or equal
+        recipes, seeds that are none, or folds, rows or epochs that there are not.
+
+    Examples
+    --------
+    >>> X = np.array([[1.0, 0.1], [0.9, 0.0], [0.1, 1.0], [0.0, 0.8]])
+    >>> runs = train_heads(
+    ...     X, ["dog", "dog", "rain", "rain"], [1, 2, 1, 2],
+    ...     recipes=[HeadRecipe(dim=2, epochs=5, learning_rate=0.1)], seeds=[0],
+    ... )
+    >>> [(run.fold, run.accuracy) for run in runs]
+    [(1, 1.0), (2, 1.0)]
+    """
+    clips = Clips(X, labels, folds)
+    judged = held(clips.folds, held_out)
+    numbers = check_seeds(seeds)
+    if not recipes or len(set(recipes)) < len(recipes):
+        raise ValueError(f"There are {len(recipes)} recipes; there must be one or more, each once.")
+    rows, epochs = _to_keep(len(clips.X), keep_rows, keep_epochs)
+    keep = keep_models or (lambda seed, fold: True)
+    tasks = [Task(r, s, f, bool(keep(s, f.name))) for r in recipes for s in numbers for f in judged]
+    trained = train_grid(
+        clips,
+        tasks,
+        [r.shape for r in recipes for _ in numbers for _ in judged],
+        keep_epochs=epochs,
+        keep_rows=rows,
+        device=device or _default_device(),
+        progress=progress,
+        watch=watch,
+        checkpoint=checkpoint,
+    )
+    of_task = [(r, s, f) for r in recipes for s in numbers for f in judged]
+    return [
+        _judged(clips, *which, found, task.kept)
+        for which, found, task in zip(of_task, trained, tasks, strict=True)
+    ]
+
+
+def train_head(
+    X: ArrayLike,
+    labels: ArrayLike,
+    folds: ArrayLike,
+    *,
+    recipe: HeadRecipe,
+    seed: int = 0,
+    fold: object = None,
+    keep_epochs: Sequence[int] = (),
+    keep_rows: ArrayLike | None = None,
+    device: str | None = None,
+) -> HeadRun:
+    """Train one head by a plain loop over batches: what `train_heads` gives, slowly and easy to follow.
+
+    Parameters and result are those of `train_heads`; `fold` names the one to hold out, by default the first.
+    """
+    clips = Clips(X, labels, folds)
+    (seed,) = check_seeds([seed])
+    rows, epochs = _to_keep(len(clips.X), keep_rows, keep_epochs)
+    held = next((f for f in clips.folds if fold is None or f.name == fold), None)
+    if held is None:
+        raise ValueError(
+            f"There is no fold {fold!r}; there are {', '.join(str(f.name) for f in clips.folds)}."
+        )
+    found = train_alone(clips, recipe, seed, held, epochs, rows, device or _default_device())
+    return _judged(clips, recipe, seed, held, found, True)
+
+
+def embed(run: HeadRun | Mapping[str, np.ndarray], X: ArrayLike) -> np.ndarray:
+    """Project clips, known or not, as a head does.
+
+    Parameters
+    ----------
+    run : HeadRun or its weights
+    X : (n, d) array_like
+        In the space that the head was trained on.
+
+    Returns
+    -------
+    (n, dim) float32 array
+        Computed in float64. Not at unit length.
+
+    Raises
+    ------
+    ValueError
+        For another number of dimensions, a value that is not finite, or a model that failed.
+    """
+    weights = run.weights if isinstance(run, HeadRun) else run
+    if not weights:
+        raise ValueError("This head has failed in training; there is nothing to embed with.")
+    return _projected(weights, matrix(X, "X")).astype(np.float32)
+
+
+def _default_device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _to_keep(n: int, rows: ArrayLike | None, epochs: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    chosen = np.arange(n) if rows is None else np.asarray(rows)
+    if chosen.ndim != 1 or (chosen.size and chosen.dtype.kind not in "iu"):
+        raise ValueError(
+            f"keep_rows have shape {chosen.shape} and type {chosen.dtype}; they must be row numbers."
+        )
+    if chosen.size and not (chosen.min() >= 0 and chosen.max() < n):
+        raise ValueError(f"keep_rows run from {chosen.min()} to {chosen.max()}; there are rows 0 to {n - 1}.")
+    found = np.asarray(epochs, dtype=np.int64)
+    if found.size and (found[0] < 0 or (np.diff(found) <= 0).any()):
+        raise ValueError(f"keep_epochs are {list(epochs)}; they must ascend from 0 or more.")
+    return chosen.astype(np.int64), found
+
+
+def _projected(weights: Mapping[str, np.ndarray], X: np.ndarray) -> np.ndarray:
+    wide = {name: w.astype(np.float64) for name, w in weights.items()}
+    inputs = len(wide["hidden_weight" if "hidden_weight" in wide else "embedding_weight"])
+    if X.shape[1] != inputs:
+        raise ValueError(f"X has {X.shape[1]} dimensions; the head was trained on {inputs}.")
+    x = X.astype(np.float64)
+    if "mean" in wide:
+        x = (x - wide["mean"]) / wide["scale"]
+    if "hidden_weight" in wide:
+        x = np.maximum(x @ wide["hidden_weight"] + wide["hidden_bias"], 0)
+    return x @ wide["embedding_weight"] + wide["embedding_bias"]
+
+
+def _judged(
+    clips: Clips, recipe: HeadRecipe, seed: int, fold: Fold, found: Trained, with_embeddings: bool
+) -> HeadRun:
+    curves = dict(zip(CURVES, found.curves, strict=True))
+    about = (recipe, seed, fold.name, clips.classes, fold.test, clips.codes[fold.test])
+    lost = np.flatnonzero(~np.isfinite(found.curves[0]))
+    if len(lost) or not all(np.isfinite(w).all() for w in found.weights.values()):
+        epoch = int(lost[0]) + 1 if len(lost) else recipe.epochs
+        why = f"The loss was no longer a number in epoch {epoch} (seed {seed})."
+        nothing = np.empty((0, recipe.dim), dtype=np.float32)
+        return HeadRun(*about, np.empty(0, dtype=np.int64), curves, {}, nothing, found.kept, why)
+    rows = np.arange(len(clips.X)) if with_embeddings else fold.test
+    z = _projected(found.weights, clips.X[rows])
+    tested = z[fold.test] if with_embeddings else z
+    # Rounded, so that of equal scores it is always the first class.
+    scores = np.round(tested @ found.weights["class_weight"] + found.weights["class_bias"], 12)
+    embeddings = z.astype(np.float32) if with_embeddings else np.empty((0, recipe.dim), dtype=np.float32)
+    return HeadRun(*about, scores.argmax(axis=1), curves, found.weights, embeddings, found.kept)

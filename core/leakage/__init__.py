@@ -1,0 +1,5 @@
+"""Which captions and labels name the classes that a zero-shot test is made of."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

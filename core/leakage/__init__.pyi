@@ -1,0 +1,9 @@
+from .inflection import STOP_WORDS as STOP_WORDS
+from .inflection import word_forms as word_forms
+from .leaks import filter_captions as filter_captions
+from .leaks import find_leaks as find_leaks
+from .leaks import leak_report as leak_report
+from .leaks import leak_spans as leak_spans
+from .leaks import overlap_of_labels as overlap_of_labels
+from .leaks import searched_words as searched_words
+from .names import MODES as MODES

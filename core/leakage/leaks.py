@@ -1,0 +1,313 @@
+"""Which captions and labels name the classes that a zero-shot test is made of.
+
+A model that was trained with a caption "a dog barks" is not tested without examples when it is asked to tell
+dogs. Here is what finds such captions, in two ways: ``mode="words"`` finds those that hold **any word** of a
+class's name, stop words aside, after the paper; ``mode="names"`` those that hold a **whole name**. Both see
+through case, hyphens, underscores, accents, plurals and other forms of a word.
+
+A name is taken apart at commas, semicolons and slashes, each part being a name of its own (*Domestic animals,
+pets*), and does without what it has in brackets. What is found by whole names is found by words, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.leakage.inflection import STOP_WORDS, word_forms
+from core.leakage.names import MODES, find, have_one_name, merged, no_mode, search_for, texts_of
+
+__all__ = [
+    "MODES",
+    "STOP_WORDS",
+    "filter_captions",
+    "find_leaks",
+    "leak_report",
+    "leak_spans",
+    "overlap_of_labels",
+    "searched_words",
+    "word_forms",
+]
+
+_COLUMNS = ("row", "caption", "label", "matched")
+
+
+def find_leaks(
+    captions: Iterable[str | None],
+    class_names: Iterable[str],
+    *,
+    mode: str = "words",
+    stop_words: Collection[str] = STOP_WORDS,
+    forms: bool = True,
+    most: int | None = None,
+) -> pd.DataFrame:
+    """Find the captions that name a class.
+
+    Parameters
+    ----------
+    captions : n texts
+        Empty ones, None and NaN name nothing.
+    class_names : C texts
+        One given twice counts once. One without a letter or digit is never found.
+    mode : {'words', 'names'}, default 'words'
+        Whether any word of a name is a leak, or only a whole name: its words side by side and in order, no
+        comma or full stop between them, or written as one (*door bell*, *doorbell*).
+    stop_words : collection of str, default `STOP_WORDS`
+        Words of names that do not count for themselves. A name of nothing else is looked for as a whole.
+    forms : bool, default True
+        Whether other forms of a word count as the word: *dogs*, *barking*, *barked* for *dog bark*. The word
+        without 's counts either way.
+    most : int, optional
+        Rows that may be found; of class names that are sentences there can be very many.
+
+    Returns
+    -------
+    DataFrame
+        A row for each caption and class it names, by caption, then in the order of the classes: ``row`` (int,
+        from 0), ``caption``, ``label``, ``matched`` (what of the caption names it, as it stands there, with
+        ", " between several).
+
+    Raises
+    ------
+    ValueError
+        For an unknown mode, something that is no text, or more rows than `most`.
+
+    References
+    ----------
+    ``mode="words"``: T. F. Tavares, F. Ayres, Z. Wang and P. Smaragdis, "On class separability pitfalls in
+    audio-text contrastive zero-shot learning", ICASSP 2025, section 2.2; docs/leakage.md says what it leaves
+    open.
+
+    Examples
+    --------
+    >>> found = find_leaks(["A DOG barks", "two men talk", "barking"], ["dog_bark", "man"], mode="words")
+    >>> found[["row", "label", "matched"]].values.tolist()
+    [[0, 'dog_bark', 'DOG, barks'], [1, 'man', 'men'], [2, 'dog_bark', 'barking']]
+    >>> find_leaks(["A DOG barks", "two men"], ["dog_bark", "man"], mode="names")["row"].tolist()
+    [0, 1]
+    """
+    texts = texts_of(captions, "Caption")
+    search = search_for(class_names, mode, stop_words, forms)
+    rows: list[tuple[int, str, str, str]] = []
+    for row, text in enumerate(texts):
+        found = find(text, search)
+        for label in sorted(found):
+            matched = dict.fromkeys(text[a:b] for a, b in merged(found[label]))
+            rows.append((row, text, search.labels[label], ", ".join(matched)))
+        if most is not None and len(rows) > most:
+            raise ValueError(
+                f"The first {row + 1:,} of {len(texts):,} texts name classes more than {most:,} times, among "
+                f"{len(search.labels):,} classes; search for fewer classes, or for whole names."
+            )
+    frame = pd.DataFrame(rows, columns=list(_COLUMNS))
+    text_columns = dict.fromkeys(_COLUMNS[1:], "str")
+    return frame.astype({"row": "int64", **text_columns})
+
+
+def filter_captions(
+    captions: Iterable[str | None],
+    class_names: Iterable[str],
+    *,
+    mode: str = "words",
+    clips: Iterable[Any] | None = None,
+    stop_words: Collection[str] = STOP_WORDS,
+    forms: bool = True,
+) -> np.ndarray:
+    """Say which captions may stay in clean training data.
+
+    Parameters
+    ----------
+    captions, class_names, mode, stop_words, forms
+        See `find_leaks`.
+    clips : n values, optional
+        The clip of each caption. Where one caption of a clip names a class, none of that clip's stays.
+
+    Returns
+    -------
+    (n,) bool array
+        True for what is kept.
+
+    Raises
+    ------
+    ValueError
+        As `find_leaks`, or if there is not one clip for each caption.
+
+    Examples
+    --------
+    >>> captions = ["a dog", "it is loud", "rain on a roof"]
+    >>> filter_captions(captions, ["dog"]).tolist()
+    [False, True, True]
+    >>> filter_captions(captions, ["dog"], clips=["a", "a", "b"]).tolist()
+    [False, False, True]
+    """
+    texts = texts_of(captions, "Caption")
+    search = search_for(class_names, mode, stop_words, forms)
+    kept = np.array([not find(text, search) for text in texts], dtype=bool)
+    if clips is None:
+        return kept
+    of = list(clips)
+    if len(of) != len(texts):
+        raise ValueError(f"There are {len(of)} clips for {len(texts)} captions; give one for each.")
+    lost = {clip for clip, keep in zip(of, kept.tolist(), strict=True) if not keep}
+    return np.array([clip not in lost for clip in of], dtype=bool)
+
+
+def leak_report(
+    captions: Iterable[str | None],
+    class_names: Iterable[str],
+    *,
+    mode: str = "words",
+    stop_words: Collection[str] = STOP_WORDS,
+    forms: bool = True,
+    examples: int = 3,
+    leaks: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Count leaks by class.
+
+    Parameters
+    ----------
+    captions, class_names, mode, stop_words, forms
+        See `find_leaks`.
+    examples : int, default 3
+        Captions to show of each class: the first that differ.
+    leaks : DataFrame, optional
+        From `find_leaks`, where it is there already.
+
+    Returns
+    -------
+    DataFrame
+        A row a class, also of those that nothing names, most captions first, then in the order given:
+        ``label``; ``captions``, how many name it; ``share`` of all captions, in [0, 1], NaN where there is
+        none; ``matched``, a list of (text in small letters, captions that hold it), most first; ``examples``,
+        a list of captions.
+
+    Examples
+    --------
+    >>> report = leak_report(["a dog", "Dogs bark", "rain"], ["cat", "dog"])
+    >>> report[["label", "captions", "matched"]].values.tolist()
+    [['dog', 2, [('dog', 1), ('dogs', 1)]], ['cat', 0, []]]
+    """
+    texts = texts_of(captions, "Caption")
+    names = list(dict.fromkeys(texts_of(class_names, "Class name")))
+    if leaks is None:
+        leaks = find_leaks(texts, names, mode=mode, stop_words=stop_words, forms=forms)
+    counts = dict.fromkeys(names, 0)
+    matched: dict[str, dict[str, int]] = {name: {} for name in names}
+    shown: dict[str, dict[str, None]] = {name: {} for name in names}
+    for caption, label, found in zip(leaks["caption"], leaks["label"], leaks["matched"], strict=True):
+        counts[label] += 1
+        for text in dict.fromkeys(found.lower().split(", ")):
+            matched[label][text] = matched[label].get(text, 0) + 1
+        if len(shown[label]) < examples:
+            shown[label][caption] = None
+    order = sorted(names, key=lambda name: -counts[name])
+    return pd.DataFrame(
+        {
+            "label": pd.Series(order, dtype="str"),
+            "captions": np.array([counts[name] for name in order], np.int64),
+            "share": np.array([counts[name] / len(texts) if texts else np.nan for name in order], float),
+            "matched": [sorted(matched[name].items(), key=_most_first) for name in order],
+            "examples": [list(shown[name]) for name in order],
+        }
+    )
+
+
+def _most_first(item: tuple[str, int]) -> tuple[int, str]:
+    return -item[1], item[0]
+
+
+def leak_spans(
+    caption: str,
+    class_names: Iterable[str],
+    *,
+    mode: str = "words",
+    stop_words: Collection[str] = STOP_WORDS,
+    forms: bool = True,
+) -> list[tuple[int, int]]:
+    """Say which parts of a caption name a class, as (start, end) in its characters, in order and apart.
+
+    Examples
+    --------
+    >>> leak_spans("A dog barks.", ["dog bark"], mode="names")
+    [(2, 11)]
+    """
+    search = search_for(class_names, mode, stop_words, forms)
+    found = find(texts_of([caption], "Caption")[0], search)
+    return merged([span for spans in found.values() for span in spans])
+
+
+def searched_words(
+    class_names: Iterable[str], *, stop_words: Collection[str] = STOP_WORDS
+) -> dict[str, list[str]]:
+    """Return the words of each name that ``mode="words"`` looks for, without their forms.
+
+    Examples
+    --------
+    >>> searched_words(["Sound_of_things", "can opening"])
+    {'Sound_of_things': ['sound', 'things'], 'can opening': ['opening']}
+    """
+    search = search_for(class_names, "words", stop_words, True)
+    return dict(zip(search.labels, search.words, strict=True))
+
+
+def overlap_of_labels(
+    a: Iterable[str],
+    b: Iterable[str],
+    *,
+    mode: str = "names",
+    stop_words: Collection[str] = STOP_WORDS,
+    forms: bool = True,
+) -> pd.DataFrame:
+    """Compare two sets of labels, such as those of pre-training and those of a test.
+
+    Parameters
+    ----------
+    a, b : texts
+        One given twice counts once.
+    mode : {'names', 'words'}, default 'names'
+        With ``"words"`` also pairs that only share a word.
+    stop_words, forms
+        See `find_leaks`.
+
+    Returns
+    -------
+    DataFrame
+        A row for each pair that overlaps, in the order of `b`, then of `a`: ``a``, ``b``, ``relation``,
+        ``matched`` (what of `a` it is). The relation is ``same``, both have a name in common, up to word
+        forms; ``within``, `a` holds a whole name of `b` (*dog bark*, *dog*); ``around``, `b` holds one of
+        `a`; or ``words``.
+
+    Examples
+    --------
+    >>> overlap_of_labels(["Dogs", "Church bell", "Rain"], ["dog", "bell"]).values.tolist()
+    [['Dogs', 'dog', 'same', 'Dogs'], ['Church bell', 'bell', 'within', 'bell']]
+    """
+    first = list(dict.fromkeys(texts_of(a, "Label")))
+    second = list(dict.fromkeys(texts_of(b, "Label")))
+    how: dict[str, Any] = {"stop_words": stop_words, "forms": forms}
+    ways = {
+        "within": find_leaks(first, second, mode="names", **how),
+        "around": find_leaks(second, first, mode="names", **how),
+    }
+    if mode == "words":
+        ways["words"] = find_leaks(first, second, mode="words", **how)
+    elif mode != "names":
+        raise ValueError(no_mode(mode))
+    found: dict[tuple[str, str], tuple[str, str]] = {}
+    for caption, label, matched in ways["within"][["caption", "label", "matched"]].to_numpy():
+        found[caption, label] = ("within", matched)
+    for caption, label in ways["around"][["caption", "label"]].to_numpy():
+        already = found.get((label, caption))
+        if already is None:
+            found[label, caption] = ("around", label)
+        elif have_one_name(label, caption, forms):
+            found[label, caption] = ("same", already[1])
+    for caption, label, matched in ways["words"].iloc[:, 1:].to_numpy() if "words" in ways else ():
+        found.setdefault((caption, label), ("words", matched))
+    place = [{name: i for i, name in enumerate(names)} for names in (first, second)]
+    order = sorted(found, key=lambda pair: (place[1][pair[1]], place[0][pair[0]]))
+    rows = [(*pair, *found[pair]) for pair in order]
+    return pd.DataFrame(rows, columns=["a", "b", "relation", "matched"], dtype="str")

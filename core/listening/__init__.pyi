@@ -1,0 +1,14 @@
+from .agreement import Agreement as Agreement
+from .agreement import RankAgreement as RankAgreement
+from .agreement import consistency as consistency
+from .agreement import krippendorff_alpha as krippendorff_alpha
+from .agreement import rank_agreement as rank_agreement
+from .preferences import Mark as Mark
+from .preferences import PairWins as PairWins
+from .preferences import Rate as Rate
+from .preferences import Strengths as Strengths
+from .preferences import Trial as Trial
+from .preferences import luce_choice as luce_choice
+from .preferences import pair_wins as pair_wins
+from .preferences import precision as precision
+from .preferences import win_rate as win_rate

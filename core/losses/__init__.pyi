@@ -1,0 +1,12 @@
+from .angular import VARIANTS as VARIANTS
+from .angular import add_loss as add_loss
+from .angular import add_loss_soft as add_loss_soft
+from .angular import orthogonal_projection_loss as orthogonal_projection_loss
+from .classification import binary_cross_entropy as binary_cross_entropy
+from .classification import cross_entropy as cross_entropy
+from .classification import focal_loss as focal_loss
+from .classification import harmonic_sums as harmonic_sums
+from .classification import warp_loss as warp_loss
+from .contrastive import clip_loss as clip_loss
+from .contrastive import kl_clip_loss as kl_clip_loss
+from .contrastive import soft_clip_loss as soft_clip_loss

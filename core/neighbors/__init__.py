@@ -1,0 +1,5 @@
+"""Exact nearest neighbours, their order, and what they say about the classes."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,9 @@
+from .nearest import class_agreement as class_agreement
+from .nearest import class_agreement_samples as class_agreement_samples
+from .nearest import knn as knn
+from .nearest import neighbor_indices as neighbor_indices
+from .nearest import shared_ranks as shared_ranks
+from .order import Measure as Measure
+from .order import index_type as index_type
+from .order import neighbor_order as neighbor_order
+from .order import paired_graphs as paired_graphs

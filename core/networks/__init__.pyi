@@ -1,0 +1,12 @@
+from .cnn import Cnn14 as Cnn14
+from .cnn import SmallCNN as SmallCNN
+from .cnn import initialise as initialise
+from .cnn import load_panns as load_panns
+from .cnn import log_mel as log_mel
+from .cnn import spec_augment as spec_augment
+from .data import NetworkRun as NetworkRun
+from .data import Tuning as Tuning
+from .training import PooledCNN as PooledCNN
+from .training import Watch as Watch
+from .training import paper_log_mel as paper_log_mel
+from .training import train_networks as train_networks

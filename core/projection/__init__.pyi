@@ -1,0 +1,10 @@
+from .maps import FEWEST as FEWEST
+from .maps import PARAMETERS as PARAMETERS
+from .maps import Graph as Graph
+from .maps import Progress as Progress
+from .maps import effective_parameters as effective_parameters
+from .maps import project as project
+from .maps import warm_up as warm_up
+from .quality import chance_trustworthiness as chance_trustworthiness
+from .quality import neighborhood_kept as neighborhood_kept
+from .quality import trustworthiness_continuity as trustworthiness_continuity

@@ -1,0 +1,16 @@
+from .evaluation import ALGORITHMS as ALGORITHMS
+from .evaluation import COMPONENTS as COMPONENTS
+from .evaluation import CUTOFFS as CUTOFFS
+from .evaluation import METRICS as METRICS
+from .evaluation import FamilyReport as FamilyReport
+from .evaluation import RetrievalReport as RetrievalReport
+from .evaluation import evaluate as evaluate
+from .evaluation import macro_name as macro_name
+from .evaluation import search as search
+from .evaluation import select as select
+from .evaluation import systems as systems
+from .statistics import compare as compare
+from .statistics import highest_map as highest_map
+from .statistics import jackknife_values as jackknife_values
+from .statistics import macro_interval as macro_interval
+from .statistics import micro_interval as micro_interval

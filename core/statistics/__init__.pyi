@@ -1,0 +1,13 @@
+from .correlations import Correlation as Correlation
+from .correlations import Regression as Regression
+from .correlations import blocked_permutation as blocked_permutation
+from .correlations import pearson as pearson
+from .correlations import regression as regression
+from .correlations import spearman as spearman
+from .intervals import Difference as Difference
+from .intervals import Interval as Interval
+from .intervals import bootstrap_interval as bootstrap_interval
+from .intervals import holm as holm
+from .intervals import mean_interval as mean_interval
+from .intervals import paired_difference as paired_difference
+from .intervals import share_interval as share_interval

@@ -1,0 +1,376 @@
+"""Numbers with their uncertainty: correlations, shares, means, differences, and many tests at once.
+
+Light to import: pages use it, and SciPy's distributions are loaded where they are needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from core.statistics.checks import check_confidence, finite, normal_quantile
+from core.statistics.correlations import (
+    Correlation,
+    Regression,
+    blocked_permutation,
+    pearson,
+    regression,
+    spearman,
+)
+
+__all__ = [
+    "Correlation",
+    "Difference",
+    "Interval",
+    "Regression",
+    "blocked_permutation",
+    "bootstrap_interval",
+    "holm",
+    "mean_interval",
+    "paired_difference",
+    "pearson",
+    "regression",
+    "share_interval",
+    "spearman",
+]
+
+_BLOCK_ELEMENTS = 4_000_000  # draws held at once
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate from n values with its confidence interval; NaN throughout where n is 0."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Difference(Interval):
+    """A mean difference of n pairs with its interval and the two-sided p-value of no difference."""
+
+    p: float
+
+
+def share_interval(hits: int, n: int, *, confidence: float = 0.95) -> Interval:
+    """Share of hits among n with Wilson's interval, which stays within [0, 1] and is right for few of them.
+
+    Parameters
+    ----------
+    hits : int
+        From 0 to n.
+    n : int
+        From 0.
+    confidence : float, default 0.95
+
+    Returns
+    -------
+    Interval
+        The share hits / n; NaN where n is 0.
+
+    Raises
+    ------
+    ValueError
+        For hits or n out of range.
+
+    References
+    ----------
+    E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22, 1927.
+    R. G. Newcombe, "Two-sided confidence intervals for the single proportion", Statistics in Medicine 17,
+    1998 (method 3).
+
+    Examples
+    --------
+    >>> s = share_interval(81, 263)
+    >>> round(s.value, 4), round(s.low, 4), round(s.high, 4)
+    (0.308, 0.2553, 0.3662)
+    """
+    z = normal_quantile(confidence)
+    if not 0 <= hits <= n:
+        raise ValueError(f"There are {hits} hits among {n}; hits must be from 0 to n.")
+    if n == 0:
+        return _nothing()
+    p = hits / n
+    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    # None and all are ends of the interval, which rounding would miss.
+    low = 0.0 if hits == 0 else float(centre - half)
+    return Interval(p, low, 1.0 if hits == n else float(centre + half), int(n))
+
+
+def mean_interval(
+    values: ArrayLike, *, confidence: float = 0.95, low: float = -np.inf, high: float = np.inf
+) -> Interval:
+    """Mean with the interval of Student's t: mean ± t · s / √n, with n - 1 degrees of freedom.
+
+    Parameters
+    ----------
+    values : (n,) array_like
+        Independent of each other; for clips that come in groups see `bootstrap_interval`.
+    confidence : float, default 0.95
+    low, high : float, optional
+        Least and greatest value that there can be; the interval is cut there.
+
+    Returns
+    -------
+    Interval
+        One value says nothing of how values spread: its interval is from `low` to `high`. No value gives
+        NaN.
+
+    Raises
+    ------
+    ValueError
+        For a value that is not finite.
+
+    References
+    ----------
+    Student, "The probable error of a mean", Biometrika 6, 1908.
+
+    Examples
+    --------
+    >>> m = mean_interval([1.0, 2.0, 3.0])
+    >>> round(m.value, 3), round(m.low, 3), round(m.high, 3), m.n
+    (2.0, -0.484, 4.484, 3)
+    """
+    check_confidence(confidence)
+    x = finite(values, "values")
+    n = len(x)
+    if n == 0:
+        return _nothing()
+    centre, half = _mean_and_half(x, confidence)
+    return Interval(centre, float(max(low, centre - half)), float(min(high, centre + half)), n)
+
+
+def paired_difference(x: ArrayLike, y: ArrayLike, *, confidence: float = 0.95) -> Difference:
+    """Mean of x - y with the interval and the p-value of the paired t test.
+
+    Parameters
+    ----------
+    x, y : (n,) array_like
+        Two measures of the same things, such as the silhouettes of the same clips in two spaces.
+    confidence : float, default 0.95
+
+    Returns
+    -------
+    Difference
+        What both share, such as easy clips, falls out. One pair gives the interval of all numbers and p = 1;
+        differences that are all equal give an interval of no width, and p = 0, or 1 where they are 0; no
+        pairs give NaN.
+
+    Raises
+    ------
+    ValueError
+        For x and y of different lengths, or a value that is not finite.
+
+    References
+    ----------
+    Student, "The probable error of a mean", Biometrika 6, 1908.
+
+    Examples
+    --------
+    >>> d = paired_difference([3.0, 5.0, 4.0], [1.0, 4.0, 1.0])
+    >>> round(d.value, 3), round(d.low, 3), round(d.high, 3), round(d.p, 4)
+    (2.0, -0.484, 4.484, 0.0742)
+    """
+    from scipy.special import stdtr
+
+    check_confidence(confidence)
+    x, y = finite(x, "x"), finite(y, "y")
+    if len(x) != len(y):
+        raise ValueError(f"x has {len(x)} and y {len(y)} values; pairs need as many of both.")
+    difference, n = x - y, len(x)
+    if n == 0:
+        return Difference(np.nan, np.nan, np.nan, 0, np.nan)
+    centre, half = _mean_and_half(difference, confidence)
+    error = _standard_error(difference)
+    if n == 1 or error == 0:
+        p = 1.0 if n == 1 or centre == 0 else 0.0
+    else:
+        p = float(2 * stdtr(n - 1, -abs(centre) / error))
+    return Difference(centre, centre - half, centre + half, n, p)
+
+
+def bootstrap_interval(
+    values: ArrayLike,
+    statistic: Callable[..., np.ndarray | float] = np.mean,
+    *,
+    resamples: int = 2000,
+    confidence: float = 0.95,
+    seed: int = 0,
+    groups: ArrayLike | None = None,
+) -> Interval:
+    """Interval of any statistic by the bias-corrected and accelerated bootstrap (BCa).
+
+    Parameters
+    ----------
+    values : (n,) array_like
+    statistic : callable, default numpy.mean
+        Called as ``statistic(array, axis=-1)``, as numpy's are; the mean is computed without calling it.
+    resamples : int, default 2000
+        At least 1.
+    confidence : float, default 0.95
+    seed : int, default 0
+        The same values, seed and groups give the same interval.
+    groups : (n,) array_like, optional
+        What values belong together, such as clips cut from one recording. Whole groups are drawn, since
+        values of a group are not independent: without it the interval is too narrow.
+
+    Returns
+    -------
+    Interval
+        ``n`` counts values. Where all resamples agree the interval is that one number; where the
+        correction is not defined (every resample on one side of the estimate, or every leave-one-out value
+        equal), it is that of the percentiles. One value or one group gives all numbers; no value gives NaN.
+
+    Raises
+    ------
+    ValueError
+        For a value that is not finite, groups that do not fit, or resamples or a confidence out of range.
+
+    References
+    ----------
+    B. Efron, "Better bootstrap confidence intervals", JASA 82, 1987. For groups: A. C. Davison and
+    D. V. Hinkley, "Bootstrap methods and their application", 1997, section 3.8.
+
+    Examples
+    --------
+    >>> lengths, recordings = [1.0, 1.2, 3.0, 2.8, 5.0, 5.5], ["a", "a", "b", "b", "c", "c"]
+    >>> alone = bootstrap_interval(lengths)
+    >>> round(alone.value, 2), round(alone.low, 2), round(alone.high, 2)
+    (3.08, 1.77, 4.47)
+    >>> together = bootstrap_interval(lengths, groups=recordings)
+    >>> round(together.low, 2), round(together.high, 2)
+    (1.7, 5.25)
+    """
+    from scipy.special import ndtr, ndtri
+
+    check_confidence(confidence)
+    x = finite(values, "values")
+    if resamples < 1:
+        raise ValueError(f"resamples is {resamples}; there must be at least 1.")
+    if groups is not None and np.shape(groups) != x.shape:
+        raise ValueError(
+            f"groups have shape {np.shape(groups)}; there must be one for each of {len(x)} values."
+        )
+    if len(x) == 0:
+        return _nothing()
+    codes = np.arange(len(x)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
+    count = int(codes.max()) + 1
+    measure = _measure(x, codes, count, statistic)
+    value = float(np.mean(x) if statistic is np.mean else statistic(x, axis=-1))
+    if count == 1:
+        return Interval(value, -np.inf, np.inf, len(x))
+    random = np.random.default_rng(seed)
+    rows = max(1, _BLOCK_ELEMENTS // count)
+    drawn = np.concatenate(
+        [
+            measure(random.integers(0, count, (min(rows, resamples - start), count)))
+            for start in range(0, resamples, rows)
+        ]
+    )
+    tail = (1 - confidence) / 2
+    points = np.array([tail, 1 - tail])
+    share_below = ((drawn < value).mean() + (drawn <= value).mean()) / 2
+    if 0 < share_below < 1:
+        bias = ndtri(share_below)
+        influence = _leave_one_out(x, codes, count, statistic)
+        influence = influence.mean() - influence
+        spread = (influence**2).sum() ** 1.5
+        if spread > 0:
+            acceleration = (influence**3).sum() / (6 * spread)
+            shifted = bias + ndtri(points)
+            points = ndtr(bias + shifted / (1 - acceleration * shifted))
+    low, high = np.percentile(drawn, 100 * points)
+    return Interval(value, float(low), float(high), len(x))
+
+
+def holm(p_values: ArrayLike) -> np.ndarray:
+    """Correct p-values for how many there are, so that the chance of any false alarm stays at the level.
+
+    Parameters
+    ----------
+    p_values : (m,) array_like
+        In [0, 1]. NaN, a test that could not be made, is not counted and stays NaN.
+
+    Returns
+    -------
+    (m,) float64 array
+        Adjusted p-values: compare them to the level. With the p-values ascending, the i-th from 0 is
+        multiplied by m - i, is at least the one before it, and at most 1. Tests may depend on each other.
+
+    Raises
+    ------
+    ValueError
+        For a value out of [0, 1].
+
+    References
+    ----------
+    S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6,
+    1979.
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04, 0.03]).round(3)
+    array([0.03, 0.06, 0.06])
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    there = ~np.isnan(p)
+    if p.ndim != 1 or (p[there] < 0).any() or (p[there] > 1).any():
+        raise ValueError("p_values must be (m,) numbers from 0 to 1, or NaN where a test could not be made.")
+    found = p[there]
+    order = np.argsort(found, kind="stable")
+    raised = np.maximum.accumulate(found[order] * np.arange(len(found), 0, -1))
+    adjusted = np.empty_like(found)
+    adjusted[order] = np.minimum(raised, 1.0)
+    result = np.full_like(p, np.nan)
+    result[there] = adjusted
+    return result
+
+
+def _nothing() -> Interval:
+    return Interval(np.nan, np.nan, np.nan, 0)
+
+
+def _mean_and_half(x: np.ndarray, confidence: float) -> tuple[float, float]:
+    """Mean, and half the width of its t interval: infinite for one value."""
+    from scipy.special import stdtrit
+
+    if len(x) == 1:
+        return float(x[0]), float("inf")
+    return float(x.mean()), float(stdtrit(len(x) - 1, 0.5 + confidence / 2)) * _standard_error(x)
+
+
+def _standard_error(x: np.ndarray) -> float:
+    """Of the mean; exactly 0 where all values are equal, whatever the rounding of their mean."""
+    return float(x.std(ddof=1) / np.sqrt(len(x))) if len(x) > 1 and np.ptp(x) else 0.0
+
+
+def _measure(
+    x: np.ndarray, codes: np.ndarray, count: int, statistic: Callable[..., np.ndarray | float]
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function from draws of groups, (b, count), to the statistic of each draw, (b,)."""
+    if statistic is np.mean:
+        sums, sizes = np.bincount(codes, x, count), np.bincount(codes, minlength=count)
+        return lambda draws: sums[draws].sum(axis=1) / sizes[draws].sum(axis=1)
+    if count == len(x):
+        single = x[np.argsort(codes, kind="stable")]
+        return lambda draws: np.asarray(statistic(single[draws], axis=-1))
+    members = [x[codes == g] for g in range(count)]
+    return lambda draws: np.array(
+        [float(statistic(np.concatenate([members[g] for g in row]), axis=-1)) for row in draws]
+    )
+
+
+def _leave_one_out(
+    x: np.ndarray, codes: np.ndarray, count: int, statistic: Callable[..., np.ndarray | float]
+) -> np.ndarray:
+    """Return the statistic without each of the groups, (count,)."""
+    if statistic is np.mean:
+        sums, sizes = np.bincount(codes, x, count), np.bincount(codes, minlength=count)
+        return (sums.sum() - sums) / (len(x) - sizes)
+    return np.array([float(statistic(x[codes != g], axis=-1)) for g in range(count)])

@@ -1,0 +1,5 @@
+"""Zero-shot audio classifiers: audio and class texts projected into one space and compared there."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

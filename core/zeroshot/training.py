@@ -1,0 +1,448 @@
+"""Zero-shot audio classifiers: audio and class texts projected into one space and compared there.
+
+f_a(x) = W₂ᵀ tanh(W₁ᵀ x + b₁) + b₂ and f_t(c) = Wᵀ c + b are learned from the training classes; a clip of
+an unseen class goes to the test class whose projected text is nearest by cosine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+
+from core.checks import matrix, unit_rows
+from core.losses import warp_loss
+from core.splits import ClassSplit, ClassSplitSet
+from core.training.shared import Checkpoint, Progress, epoch_order, fixed_threads, standardisation
+from core.zeroshot.batch import Trained
+from core.zeroshot.data import Collection, Part, Task, epoch_tries, initial_weights, mean_accuracy
+from core.zeroshot.grid import train_grid
+from core.zeroshot.start import Start
+
+__all__ = [
+    "CURVES",
+    "Checkpoint",
+    "Progress",
+    "Recipe",
+    "Tested",
+    "ZeroShotModel",
+    "predict",
+    "train_many",
+    "train_one",
+]
+
+#: The curves of a model, in this order where they are stacked.
+CURVES = ("loss", "train_accuracy", "validation_accuracy")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is trained; the defaults are the paper's where it states them.
+
+    Attributes
+    ----------
+    hidden, shared : int
+        Widths of the audio projection; `shared` is that of the common space.
+    learning_rate, momentum : float
+        Of stochastic gradient descent.
+    batch_size, epochs : int
+        The last batch of an epoch holds what is left.
+    margin : float
+        Of the WARP loss. The paper does not give it.
+    sampled : bool
+        Whether ranks are estimated from draws, as in the original WARP, or counted.
+    patience : int or None
+        If given, a model stops after so many epochs without a better validation accuracy, and the weights of
+        its best epoch count; otherwise those of the last one.
+    standardise : bool
+        Whether audio is brought to mean 0 and deviation 1 in each dimension, as fitted on the training clips.
+    """
+
+    hidden: int = 256
+    shared: int = 512
+    learning_rate: float = 1e-3
+    batch_size: int = 64
+    epochs: int = 100
+    margin: float = 1.0
+    sampled: bool = False
+    patience: int | None = None
+    momentum: float = 0.0
+    standardise: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("hidden", "shared", "batch_size", "epochs", "patience"):
+            value = getattr(self, name)
+            if value is None and name == "patience":
+                continue
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+                raise ValueError(f"{name} is {value!r}; it must be a whole number from 1.")
+        if not self.learning_rate > 0:
+            raise ValueError(f"learning_rate is {self.learning_rate}; it must be above 0.")
+        if not self.margin >= 0:
+            raise ValueError(f"margin is {self.margin}; it must be at least 0.")
+        if not 0 <= self.momentum < 1:
+            raise ValueError(f"momentum is {self.momentum}; it must be from 0 to below 1.")
+
+
+@dataclass(frozen=True)
+class Tested:
+    """Predictions among some classes, none of which the model was trained on.
+
+    Attributes
+    ----------
+    classes : tuple of str
+    rows : (n,) int64 array
+        The clips.
+    targets, predictions : (n,) int64 arrays
+        Which of the classes each is of, and is taken for: that of the highest score, of equal ones the first.
+    scores : (n, C) float64 array
+        Cosine of the clip's projection with that of each class's text, in [-1, 1].
+    """
+
+    classes: tuple[str, ...]
+    rows: np.ndarray
+    targets: np.ndarray
+    predictions: np.ndarray
+    scores: np.ndarray
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the clips taken for their own class, in [0, 1]; large classes count more."""
+        return float((self.predictions == self.targets).mean())
+
+    @property
+    def by_class(self) -> np.ndarray:
+        """The same of each class alone, (C,) float64."""
+        return np.diag(self.confusion) / self.confusion.sum(axis=1)
+
+    @property
+    def macro_accuracy(self) -> float:
+        """Mean over the classes, which all count alike."""
+        return float(self.by_class.mean())
+
+    @property
+    def confusion(self) -> np.ndarray:
+        """Clips of each class (row) taken for each class (column), (C, C) int64."""
+        n = len(self.classes)
+        return np.bincount(self.targets * n + self.predictions, minlength=n * n).reshape(n, n)
+
+    @property
+    def chance(self) -> float:
+        """Accuracy of guessing: 1 / C."""
+        return 1 / len(self.classes)
+
+
+@dataclass(frozen=True)
+class ZeroShotModel:
+    """A trained model and how it fared.
+
+    Attributes
+    ----------
+    split : ClassSplit or ClassSplitSet
+    seed : int
+    tests, validation : tuple of Tested
+        One for each test set and validation set of the split; empty if the training failed.
+    curves : dict of (epochs,) float32 arrays
+        ``loss`` and ``train_accuracy``, both as met while the epoch went on (each batch before its step), and
+        ``validation_accuracy`` after it, the mean over the validation sets; NaN where these have one class
+        each, which is always right. NaN after the model stopped.
+    weights : dict of float32 arrays
+        ``audio_1_weight`` (d_a, hidden), ``audio_2_weight`` (hidden, shared), ``text_weight`` (d_t, shared),
+        a ``_bias`` for each, and with `Recipe.standardise` ``audio_mean`` and ``audio_scale`` (d_a,).
+    best_epoch : int
+        The epoch, from 1, that the weights are of.
+    failed : str
+        Why there is no model, with epoch and seed; "" if there is.
+    """
+
+    split: ClassSplit | ClassSplitSet
+    seed: int
+    tests: tuple[Tested, ...]
+    validation: tuple[Tested, ...]
+    curves: dict[str, np.ndarray]
+    weights: dict[str, np.ndarray]
+    best_epoch: int
+    failed: str = ""
+
+    @property
+    def validation_accuracy(self) -> float:
+        """Mean accuracy over the validation sets of several classes; NaN without one, or without a model."""
+        return mean_accuracy([(v.accuracy, len(v.classes)) for v in self.validation])
+
+
+def train_one(
+    split: ClassSplit | ClassSplitSet,
+    audio: ArrayLike,
+    labels: ArrayLike,
+    text: ArrayLike,
+    classes: Sequence[str],
+    *,
+    seed: int,
+    recipe: Recipe | None = None,
+    device: str | None = None,
+) -> ZeroShotModel:
+    """Train one model by a plain loop over batches: what `train_many` gives, slowly and easy to follow.
+
+    Parameters and result are those of `train_many`.
+    """
+    recipe = recipe or Recipe()
+    collection, tasks = _prepared([split], audio, labels, text, classes, [seed], recipe)
+    return _train_alone(collection, tasks[0], recipe, device or _default_device())
+
+
+def train_many(
+    splits: Sequence[ClassSplit | ClassSplitSet],
+    audio: ArrayLike,
+    labels: ArrayLike,
+    text: ArrayLike,
+    classes: Sequence[str],
+    *,
+    seeds: Sequence[int],
+    recipe: Recipe | None = None,
+    device: str | None = None,
+    progress: Progress | None = None,
+    checkpoint: Checkpoint | None = None,
+) -> list[ZeroShotModel]:
+    """Train a model for each split, several as one batched computation, and judge it on its test classes.
+
+    Parameters
+    ----------
+    splits : sequence of ClassSplit or ClassSplitSet
+    audio : (n, d_a) array_like
+        Embeddings of clips, in the scale they are to be trained in; used in float32.
+    labels : (n,) array_like of str
+        The class of each clip; clips of classes that a split does not name play no part in it.
+    text : (C, d_t) array_like
+        Embeddings of the texts of classes.
+    classes : (C,) sequence of str
+        Whose texts they are.
+    seeds : sequence of int
+        One for each split, from 0: what weights begin with and the order of the clips in every epoch.
+    recipe : Recipe, optional
+    device : str, optional
+        A GPU if torch finds one, else ``"cpu"``.
+    progress : callable, optional
+        Called with the epochs done and to do, of all models together.
+    checkpoint : Checkpoint, optional
+        Where to go on from, and to save to: every 20 seconds, and when models have ended. What is found
+        there of other splits, data, seeds or recipe is not used.
+
+    Returns
+    -------
+    list of ZeroShotModel
+        In the order of `splits`. The weights equal those of `train_one` to 1e-4 after an epoch (they differ
+        by rounding alone), and do not depend on what else is trained beside, on the number of threads or on
+        interruptions, to 1e-6. A model whose loss is no longer a number is marked as failed; others go on.
+
+    Raises
+    ------
+    ValueError
+        For arrays that do not fit, seeds that are not one a split, values that are not finite, a class
+        without clips or without text, or `Recipe.patience` where the only validation set has one class.
+
+    Notes
+    -----
+    Linear layers begin uniformly within ±1/√(inputs). See `core.zeroshot.start` for what is learned in the
+    place of the text projection.
+
+    References
+    ----------
+    D. Dogan, H. Xie, T. Heittola, T. Virtanen, "On the role of training class distribution in zero-shot audio
+    classification", sections 2 and 4.2.
+
+    Examples
+    --------
+    >>> random = np.random.default_rng(0)
+    >>> labels = np.repeat(list("abcdefg"), 20)
+    >>> text = random.standard_normal((7, 8))
+    >>> audio = np.repeat(text, 20, axis=0) + 0.1 * random.standard_normal((140, 8))
+    >>> split = ClassSplit(("a", "b", "c", "d"), ("e",), ("f", "g"))
+    >>> recipe = Recipe(epochs=30, learning_rate=0.1)
+    >>> model, again = train_many([split, split], audio, labels, text, "abcdefg", seeds=[0, 1], recipe=recipe)
+    >>> model.tests[0].accuracy > 0.9
+    True
+    """
+    recipe = recipe or Recipe()
+    collection, tasks = _prepared(splits, audio, labels, text, classes, seeds, recipe)
+    found = train_grid(collection, tasks, recipe, device or _default_device(), progress, checkpoint)
+    with fixed_threads():
+        return [_finished(task, collection, recipe, t) for task, t in zip(tasks, found, strict=True)]
+
+
+def predict(
+    model: ZeroShotModel | Mapping[str, np.ndarray], audio: ArrayLike, text: ArrayLike
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compare clips with classes, known or not.
+
+    Parameters
+    ----------
+    model : ZeroShotModel or its weights
+    audio : (n, d_a) array_like
+    text : (C, d_t) array_like
+
+    Returns
+    -------
+    predictions : (n,) int64 array
+        The class with the highest score, of equal ones the first.
+    scores : (n, C) float64 array
+        Cosines in [-1, 1], rounded to 12 decimals; a projection of length 0 has the cosine 0.
+    """
+    weights = {
+        k: v.astype(np.float64)
+        for k, v in (model.weights if isinstance(model, ZeroShotModel) else model).items()
+    }
+    x = matrix(audio, "audio").astype(np.float64)
+    c = matrix(text, "text").astype(np.float64)
+    for name, given, key in (("audio", x, "audio_1_weight"), ("text", c, "text_weight")):
+        if given.shape[1] != len(weights[key]):
+            raise ValueError(
+                f"{name} has {given.shape[1]} dimensions; the model was trained on {len(weights[key])}."
+            )
+    if "audio_mean" in weights:
+        x = (x - weights["audio_mean"]) / weights["audio_scale"]
+    hidden = np.tanh(x @ weights["audio_1_weight"] + weights["audio_1_bias"])
+    a = unit_rows(hidden @ weights["audio_2_weight"] + weights["audio_2_bias"])
+    t = unit_rows(c @ weights["text_weight"] + weights["text_bias"])
+    scores = np.round(a @ t.T, 12)
+    return scores.argmax(axis=1), scores
+
+
+def _default_device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _prepared(
+    splits: Sequence[ClassSplit | ClassSplitSet],
+    audio: ArrayLike,
+    labels: ArrayLike,
+    text: ArrayLike,
+    classes: Sequence[str],
+    seeds: Sequence[int],
+    recipe: Recipe,
+) -> tuple[Collection, list[Task]]:
+    if len(splits) != len(seeds):
+        raise ValueError(f"There are {len(splits)} splits and {len(seeds)} seeds; each split needs one.")
+    collection = Collection(audio, labels, text, classes)
+    tasks = [collection.task(split, seed) for split, seed in zip(splits, seeds, strict=True)]
+    for task in tasks:
+        if recipe.patience is not None and max(len(v.classes) for v in task.validations) < 2:
+            raise ValueError(
+                "A validation set of one class is always right, which tells no epoch from another; give it "
+                "two classes, or no patience."
+            )
+    return collection, tasks
+
+
+def _judged(weights: Mapping[str, np.ndarray], collection: Collection, part: Part) -> Tested:
+    predictions, scores = predict(weights, collection.audio[part.rows], collection.text[part.texts])
+    return Tested(part.classes, part.rows, part.targets, predictions, scores)
+
+
+def _finished(task: Task, collection: Collection, recipe: Recipe, trained: Trained) -> ZeroShotModel:
+    weights = {}
+    if not trained.failed_epoch:
+        start = Start(collection, task, recipe.hidden, recipe.shared, len(trained.learned["text_steps"]))
+        weights = start.finish(trained.learned)
+        if recipe.standardise:
+            fitted = standardisation(collection.audio[task.train.rows])
+            weights |= dict(zip(("audio_mean", "audio_scale"), fitted, strict=True))
+    return _judge(task, collection, weights, trained.curves, trained.best_epoch, trained.failed_epoch)
+
+
+def _judge(
+    task: Task,
+    collection: Collection,
+    weights: dict[str, np.ndarray],
+    curves: np.ndarray,
+    best_epoch: int,
+    failed_epoch: int,
+) -> ZeroShotModel:
+    """Judge what was trained; `curves` are (3, epochs)."""
+    by_name = dict(zip(CURVES, curves, strict=True))
+    if not failed_epoch and not all(np.isfinite(w).all() for w in weights.values()):
+        failed_epoch = best_epoch  # the loss was a number before the last step, not after it
+    if failed_epoch:
+        why = f"The loss was no longer a number in epoch {failed_epoch} (seed {task.seed})."
+        return ZeroShotModel(task.split, task.seed, (), (), by_name, {}, 0, why)
+    tests = tuple(_judged(weights, collection, part) for part in task.tests)
+    validation = tuple(_judged(weights, collection, part) for part in task.validations)
+    return ZeroShotModel(task.split, task.seed, tests, validation, by_name, weights, best_epoch)
+
+
+def _train_alone(collection: Collection, task: Task, recipe: Recipe, device: str) -> ZeroShotModel:
+    audio = torch.from_numpy(collection.audio).to(device)
+    text = torch.from_numpy(collection.text).to(device)
+    weights = {
+        name: torch.from_numpy(values).to(device).requires_grad_()
+        for name, values in initial_weights(
+            task.seed, audio.shape[1], text.shape[1], recipe.hidden, recipe.shared
+        ).items()
+    }
+    fixed: dict[str, np.ndarray] = {}
+    if recipe.standardise:
+        mean, scale = standardisation(collection.audio[task.train.rows])
+        fixed = {"audio_mean": mean, "audio_scale": scale}
+        audio = (audio - torch.from_numpy(mean).to(device)) / torch.from_numpy(scale).to(device)
+
+    def scores(rows: torch.Tensor, part: Part) -> torch.Tensor:
+        hidden = torch.tanh(audio[rows] @ weights["audio_1_weight"] + weights["audio_1_bias"])
+        a = hidden @ weights["audio_2_weight"] + weights["audio_2_bias"]
+        t = text[torch.from_numpy(part.texts).to(device)] @ weights["text_weight"] + weights["text_bias"]
+        return torch.nn.functional.normalize(a) @ torch.nn.functional.normalize(t).T
+
+    def kept() -> dict[str, np.ndarray]:
+        return {name: w.detach().cpu().numpy().copy() for name, w in weights.items()} | fixed
+
+    optimiser = torch.optim.SGD(weights.values(), lr=recipe.learning_rate, momentum=recipe.momentum)
+    rows = torch.from_numpy(task.train.rows).to(device)
+    targets = torch.from_numpy(task.train.targets).to(device)
+    curves = np.full((len(CURVES), recipe.epochs), np.nan, dtype=np.float32)
+    best, best_epoch, best_weights = -1.0, 0, {}
+    for epoch in range(recipe.epochs):
+        order = epoch_order(task.seed, epoch, len(rows))
+        tries = epoch_tries(task.seed, epoch, task.train.targets, len(task.train.classes))
+        total, right = 0.0, 0
+        for start in range(0, len(rows), recipe.batch_size):
+            batch = torch.from_numpy(order[start : start + recipe.batch_size])
+            chosen = batch.to(device)
+            found = scores(rows[chosen], task.train)
+            loss = warp_loss(
+                found,
+                targets[chosen],
+                margin=recipe.margin,
+                sampled=recipe.sampled,
+                tries=torch.from_numpy(tries)[batch].to(device),
+            )
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            total += loss.item() * len(batch)
+            right += int((found.argmax(dim=1) == targets[chosen]).sum())
+        if not np.isfinite(total):
+            return _judge(task, collection, {}, curves, 0, epoch + 1)
+        with torch.no_grad():
+            accuracies = [
+                (
+                    float(
+                        (
+                            scores(torch.from_numpy(v.rows).to(device), v).argmax(dim=1).cpu().numpy()
+                            == v.targets
+                        ).mean()
+                    ),
+                    len(v.classes),
+                )
+                for v in task.validations
+            ]
+        accuracy = mean_accuracy(accuracies)
+        curves[:, epoch] = total / len(rows), right / len(rows), accuracy
+        if recipe.patience is not None:
+            if accuracy > best:
+                best, best_epoch, best_weights = accuracy, epoch + 1, kept()
+            elif epoch + 1 - best_epoch >= recipe.patience:
+                break
+    if recipe.patience is None:
+        best_epoch, best_weights = recipe.epochs, kept()
+    return _judge(task, collection, best_weights, curves, best_epoch, 0)

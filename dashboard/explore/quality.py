@@ -1,0 +1,62 @@
+"""How far the maps of Explore can be trusted over the size of the neighbourhood; computed when asked for."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import results, ui
+from dashboard.explore import figures
+from dashboard.explore.controls import Choices
+from jobs.specs import MapQuality
+from jobs.workspace.workspace import Workspace
+
+#: A neighbourhood must be smaller than half of the clips.
+FEWEST = 3
+
+
+def show(workspace: Workspace, chosen: Choices) -> None:
+    """Draw the curves of the maps on show, or offer to compute them."""
+    with st.expander("Trustworthiness and continuity over k", icon=":material/show_chart:"):
+        specs = [MapQuality(map=m) for m in chosen.maps if results.has(m)]
+        ready = [s for s in specs if results.has(s)]
+        if chosen.clips.n < FEWEST:
+            st.caption(f"A map needs at least {FEWEST} clips to be judged.")
+            return
+        if ready:
+            _curves(chosen, ready)
+        _compute(workspace, [s for s in specs if s not in ready])
+
+
+def _curves(chosen: Choices, specs: list[MapQuality]) -> None:
+    curves = [results.map_quality(s) for s in specs]
+    method = figures.METHOD_NAMES[specs[0].map.method]
+    names = ", ".join(c.name for c in curves)
+    ui.chart(
+        figures.quality_figure(curves, theme=ui.theme()),
+        key="explore-quality",
+        file=f"trust-{chosen.dataset.name}-{method}-{names}",
+        csv=lambda: results.map_quality_csv(curves),
+        alt=f"Trustworthiness and continuity of the {method} map of {names} over k",
+    )
+    ui.reading(
+        "**Trustworthiness** falls when clips that are near on the map are far in the space: what stands "
+        "together may not belong together. **Continuity** falls when clips that are near in the space were "
+        "torn apart: what stands apart may belong together. Both count how far beyond the k nearest the "
+        "clips are, are 1 for a map that keeps every neighbourhood and 0 for the worst there can be; dotted "
+        "is what a map without any relation to the space has. Compare maps at the same k, not with a "
+        "threshold. Exact, over all clips, whatever the filter (Venna & Kaski 2001, "
+        "[ICANN](https://doi.org/10.1007/3-540-44668-0_68))."
+    )
+
+
+def _compute(workspace: Workspace, missing: list[MapQuality]) -> None:
+    names = ui.plain(", ".join(s.map.embedding.encoder for s in ui.unasked(workspace, missing)[0]))
+    ui.compute(
+        workspace,
+        missing,
+        "Compute",
+        "explore-quality",
+        primary=False,
+        said=f"Not computed yet for this map of **{names}**: it ranks all pairs of clips.",
+        each=False,
+    )

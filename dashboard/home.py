@@ -1,0 +1,203 @@
+"""Home: what is in the workspace, what is running, what to do next."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import data, errors, numbers, results, ui
+from jobs import encoders
+from jobs.encoders import trained
+from jobs.specs import EmbedAudio, Neighbors, Project, Synthesize
+from jobs.workspace.attached import left_behind
+from jobs.workspace.workspace import Dataset, Space, Workspace
+
+TITLE = "Home"
+ICON = ":material/home:"
+ORDER = 10
+
+_STATES = {
+    "done": "ready",
+    "queued": "waiting",
+    "running": "running",
+    "failed": "failed",
+    "cancelled": "cancelled",
+}
+
+
+def render(workspace: Workspace) -> None:
+    """Draw the page."""
+    st.title("hearspace")
+    st.caption("See, hear and test embedding spaces of sound.")
+    damaged, datasets = workspace.damaged(), workspace.datasets()
+    ui.damaged([*damaged, *workspace.queue.listing()[1]])
+    if not (datasets or damaged):
+        _empty(workspace)
+        return
+    _running(workspace)
+    for dataset in datasets:
+        errors.guarded(lambda shown=dataset: _dataset(workspace, shown))()  # type: ignore[misc]
+    with st.expander("Add another dataset"):
+        _how_to_add(workspace)
+
+
+def _empty(workspace: Workspace) -> None:
+    st.subheader("This workspace is empty", anchor=False)
+    st.write("Begin with recordings of your own, a folder for each class of sound:")
+    commands = [
+        ("add", "mysounds", "path/to/folder"),
+        ("embed", "mysounds", "melstats", "aisfx"),
+        ("project", "mysounds", "aisfx"),
+    ]
+    st.code("\n".join(ui.command(workspace, *words) for words in commands), language="bash")
+    st.write(
+        "Or begin with the synthetic sound world: sounds made by formulas, named after real classes. It is "
+        "there to learn the tool with; it says nothing about how models do on recordings."
+    )
+    _add_synthetic(workspace)
+    st.caption(f"The workspace is {ui.plain(str(workspace.root))}")
+
+
+def _add_synthetic(workspace: Workspace) -> None:
+    if st.button(
+        "Add the synthetic sound world", type="primary", icon=":material/graphic_eq:", key="home-synth"
+    ):
+        spec = Synthesize()
+        dataset = workspace.add_synthetic("synthetic", spec)
+        workspace.queue.submit(spec)
+        workspace.queue.submit(
+            Project(embedding=EmbedAudio(dataset=dataset.ref, encoder="melstats"), method="tsne")
+        )
+        st.rerun()
+
+
+def _how_to_add(workspace: Workspace) -> None:
+    st.write("A folder of recordings, with a folder a class, a table or the layout of ESC-50:")
+    st.code(ui.command(workspace, "add", "NAME", "path/to/folder"), language="bash")
+    if not any(d.name == "synthetic" for d in workspace.datasets()):
+        _add_synthetic(workspace)
+
+
+def _running(workspace: Workspace) -> None:
+    @st.fragment(run_every=2.0, key="home-running")
+    def watch() -> None:
+        jobs = [j for j in workspace.queue.jobs() if j.active]
+        finished = data.results(workspace)
+        if finished != st.session_state.setdefault("home-results", finished):
+            st.session_state["home-results"] = finished
+            st.rerun(scope="app")
+        if not jobs:
+            return
+        running = [j for j in reversed(jobs) if j.state == "running"]
+        waiting = len(jobs) - len(running)
+        with st.container(border=True):
+            st.markdown(f"**At work** · {numbers.count(len(running), 'job')} running, {waiting} waiting")
+            for job in running:
+                ui.job_bar(job)
+            ui.no_worker(workspace)
+
+    watch()
+
+
+def _dataset(workspace: Workspace, dataset: Dataset) -> None:
+    with st.container(border=True):
+        st.subheader(dataset.name, anchor=False)
+        if dataset.note:
+            st.caption(ui.plain(dataset.note))
+        c = data.clips(dataset)
+        about = data.summary(dataset)
+        ui.facts(
+            [
+                ("clips", f"{c.n:,}"),
+                ("classes", f"{data.n_classes(c):,}"),
+                ("families", str(about.families) if about.families else "–"),
+                ("total length", numbers.duration(about.seconds)),
+            ]
+        )
+        if about.remarks:
+            with st.expander(f"{numbers.count(about.remarks, 'remark')} from the import"):
+                st.dataframe(dataset.report, hide_index=True, height=220)
+        spaces = workspace.spaces(dataset)
+        if spaces:
+            ui.table(
+                ["space", "state", "nearest clip has the same class", "cosine silhouette"],
+                [[encoders.short(s.encoder), _STATES[s.state], *_scores(dataset, s.spec)] for s in spaces],
+            )
+            _how_to_read(workspace, dataset, spaces)
+        _left_behind(workspace, dataset)
+        _next(workspace, dataset, {s.encoder for s in spaces}, any(s.state == "done" for s in spaces))
+
+
+def _scores(dataset: Dataset, spec: EmbedAudio) -> list[str]:
+    q = results.quality(spec, dataset)
+    if q is None:
+        return ["–", "–"]
+    return [q.agreement.percent(), q.silhouette.signed()]
+
+
+def _how_to_read(workspace: Workspace, dataset: Dataset, spaces: list[Space]) -> None:
+    ui.reading(
+        "How often a clip's nearest clip, by cosine, is of its class; and how far classes stand apart, from "
+        "−1 to 1 (Rousseeuw 1987). In brackets: 95% intervals over clips."
+    )
+    ui.flattered(s.spec for s in spaces)
+    unmeasured = [s for s in spaces if results.quality(s.spec, dataset) is None]
+    ready = [Neighbors(embedding=s.spec) for s in unmeasured if s.state == "done"]
+    jobs = [workspace.queue.get(spec.key) for spec in ready]
+    waiting = [job for job in jobs if job is not None and job.active]
+    if len(unmeasured) > len(ready) or waiting:
+        st.caption("–: the numbers appear when the space and its nearest neighbours are computed.")
+    if len(ready) > len(waiting):
+        st.caption("–: not measured yet; it needs the nearest neighbours of every clip.")
+        if st.button("Measure", key=f"home-measure-{dataset.name}", icon=":material/straighten:"):
+            for spec in ready:
+                workspace.queue.submit(spec)
+            st.rerun()
+
+
+def _left_behind(workspace: Workspace, dataset: Dataset) -> None:
+    """Name the spaces that the dataset had before its sounds changed, and offer to have them again."""
+    lost = [e for e in left_behind(workspace, dataset) if not e.startswith(f"{trained.NAME}:")]
+    if not lost:
+        return
+    names = ui.plain(", ".join(map(encoders.short, lost)))
+    st.caption(
+        f"Its sounds have changed since it was embedded with {names}. "
+        "Embedding it again computes what is new and keeps the rest."
+    )
+    if st.button("Embed what is new", key=f"home-again-{dataset.name}", icon=":material/refresh:"):
+        try:
+            specs = [EmbedAudio(dataset=dataset.ref, encoder=encoder) for encoder in lost]
+        except encoders.EncoderError as error:  # a folder with a model that is gone
+            st.warning(ui.plain(str(error)))
+            return
+        for spec in specs:
+            workspace.queue.submit(Project(embedding=spec, method="tsne"))
+        st.rerun()
+
+
+def _next(workspace: Workspace, dataset: Dataset, there: set[str], ready: bool) -> None:
+    rest = [
+        n
+        for n, m in encoders.modules("audio").items()
+        if n not in there and not m.TAKES_ARGUMENT and m.available() is None
+    ]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if ready and st.button(
+            "Explore", key=f"home-explore-{dataset.name}", type="primary", icon=":material/scatter_plot:"
+        ):
+            ui.go("explore", {"dataset": dataset.name})
+        if rest:
+            encoder = st.selectbox(
+                "Another space",
+                rest,
+                key=f"home-encoder-{dataset.name}",
+                label_visibility="collapsed",
+                width=220,
+            )
+            if st.button("Embed", key=f"home-embed-{dataset.name}", icon=":material/add:"):
+                spec = EmbedAudio(dataset=dataset.ref, encoder=encoder)
+                workspace.queue.submit(Project(embedding=spec, method="tsne"))
+                st.rerun()
+    st.caption("From a terminal, with any model:")
+    words = ("embed", dataset.name, (rest or ["transformers:PATH_OR_HUB_ID"])[0])
+    st.code(ui.command(workspace, *words), language="bash")

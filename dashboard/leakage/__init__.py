@@ -1,0 +1,1 @@
+"""The page Leakage lab: `page` draws it, `data` reads its results, `figures` draws arrays."""

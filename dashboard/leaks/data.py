@@ -1,0 +1,278 @@
+"""Leaks as the page shows them: what is searched, for which classes, what is found, and what is left."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from core.leakage import find_leaks, leak_report, leak_spans, overlap_of_labels, searched_words
+from dashboard import tables
+from dashboard.memory import once
+from dashboard.state import load_view, save_view
+from jobs.workspace.captions import captions_of
+from jobs.workspace.text_files import TextFile, TextFileError, read_texts
+from jobs.workspace.workspace import Dataset
+
+#: What of a dataset can be searched, and how the page names it.
+OF = {"captions": "captions", "labels": "class names", "descriptions": "class descriptions"}
+MODES = {"words": "any word", "names": "whole names"}
+RELATIONS = {
+    "same": "the same",
+    "within": "holds the name",
+    "around": "is held by the name",
+    "words": "share a word",
+}
+#: Largest file that is taken, in bytes, and in words.
+MAX_BYTES = 20 * 2**20
+MAX_TEXT = "20 MB"
+#: Labels that are compared pair by pair, at most.
+PAIRS = 2000
+#: Classes that are searched for, and pairs of text and class that are found, at most: a page waits for it.
+CLASSES = 20_000
+LEAKS = 500_000
+
+
+@dataclass(frozen=True, eq=False)
+class Texts:
+    """A list of texts.
+
+    Attributes
+    ----------
+    key : str
+        What it is the same for.
+    name : str
+        For people.
+    texts : tuple of str
+    clips : tuple of str or None
+        The clip of each.
+    labels : bool
+        Whether these are labels rather than captions.
+    file : TextFile or None
+        Where they come from a file.
+    dataset : str
+        Whose clips `clips` are, or "".
+    """
+
+    key: str
+    name: str
+    texts: tuple[str, ...]
+    clips: tuple[str, ...] | None
+    labels: bool
+    file: TextFile | None = None
+    dataset: str = ""
+
+    @property
+    def thing(self) -> str:
+        """What one of them is called: a line of a plain text may be a caption as well as a label."""
+        if self.file is not None and self.file.name.lower().endswith(".txt"):
+            return "line"
+        return "label" if self.labels else "caption"
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What a search has found.
+
+    Attributes
+    ----------
+    leaks, report : DataFrame
+        See `core.leakage`.
+    named : (n,) bool array
+        Texts that name a class.
+    lost : (n,) bool array
+        Those, with whole clips the other captions of their clips, and what stands in one row of a file.
+    """
+
+    leaks: pd.DataFrame
+    report: pd.DataFrame
+    named: np.ndarray
+    lost: np.ndarray
+
+
+@dataclass(frozen=True)
+class Search:
+    """How it is searched."""
+
+    mode: str
+    forms: bool
+    whole: bool
+
+
+# -- where texts come from --------------------------------------------------------------------------------
+
+
+def there(dataset: Dataset) -> list[str]:
+    """Return what of a dataset can be searched, names of classes last where there are captions."""
+    return [of for of in OF if of == "labels" or of_dataset(dataset, of).texts]
+
+
+def of_dataset(dataset: Dataset, of: str) -> Texts:
+    """Return the captions, class names or class descriptions of a dataset."""
+
+    def make() -> Texts:
+        if of == "captions":
+            found = captions_of(dataset)
+            texts, clips = tuple(found["caption"]), tuple(found["clip_id"])
+        else:
+            column = {"labels": "label", "descriptions": "description"}[of]
+            values = dataset.classes[column].dropna().astype(str)
+            texts, clips = tuple(v for v in values if v.strip()), None
+        key = _hashed([dataset.name, of, *texts])
+        name = f"{OF[of]} of {dataset.name}"
+        return Texts(key, name, texts, clips, of == "labels", dataset=dataset.name if clips else "")
+
+    # Captions and descriptions can change while sounds and labels stay.
+    return once(("leak-texts", dataset.name, dataset.fingerprint, dataset.created, of), make)
+
+
+def keep(root: Path, name: str, data: bytes) -> str:
+    """Keep a file that was brought along; return the short name by which a link finds it again.
+
+    Raises
+    ------
+    TextFileError
+        For a file that is too large or is no list of texts.
+    """
+    if len(data) > MAX_BYTES:
+        raise TextFileError(f"{name} has {len(data) / 2**20:.0f} MB; a list may have up to {MAX_TEXT}.")
+    read_texts(name, data)
+    return save_view(root, {"kind": "texts", "name": name, "text": data.decode("utf-8-sig")})
+
+
+def kept(root: Path, name: str) -> Texts | None:
+    """Return the texts of a file that was kept, or None where there is none of that name."""
+
+    def make() -> Texts | None:
+        content = load_view(root, name)
+        if content is None or content.get("kind") != "texts":
+            return None
+        try:
+            file = read_texts(str(content.get("name")), str(content.get("text")).encode())
+        except TextFileError:
+            return None
+        return Texts(name, file.name, file.texts, file.clip, file.labels, file)
+
+    return once(("leak-texts", str(root), name), make) if name else None
+
+
+def names_of(texts: Texts, only: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the class names in a list, each once, or those of them that are asked for."""
+    names, wanted = tuple(dict.fromkeys(texts.texts)), set(only)
+    return tuple(name for name in names if name in wanted) or names
+
+
+# -- what is found ----------------------------------------------------------------------------------------
+
+
+def find(texts: Texts, names: Sequence[str], search: Search) -> Found:
+    """Search texts for class names.
+
+    Raises
+    ------
+    ValueError
+        With one sentence, for more classes than `CLASSES` or more finds than `LEAKS`.
+    """
+    if len(names) > CLASSES:
+        raise ValueError(
+            f"There are {len(names):,} class names; up to {CLASSES:,} are searched for here: bring fewer, or "
+            "use `hearspace leaks`."
+        )
+    key = ("leaks", texts.key, _hashed(names), search.mode, search.forms)
+    leaks, report, named = once(key, lambda: _find(texts, names, search))
+    lost = named
+    if search.whole and texts.clips is not None:
+        clips = np.asarray(texts.clips)
+        lost = np.isin(clips, clips[named])
+    if texts.file is not None:
+        lost = lost.copy()
+        lost[texts.file.gone(np.flatnonzero(lost).tolist())] = True
+    return Found(leaks, report, named, lost)
+
+
+def _find(
+    texts: Texts, names: Sequence[str], search: Search
+) -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray]:
+    leaks = find_leaks(texts.texts, names, mode=search.mode, forms=search.forms, most=LEAKS)
+    report = leak_report(texts.texts, names, leaks=leaks, examples=0)
+    named = np.zeros(len(texts.texts), dtype=bool)
+    named[leaks["row"].to_numpy()] = True
+    return leaks, report, named
+
+
+def overlap(texts: Texts, names: Sequence[str], search: Search) -> pd.DataFrame:
+    """Compare labels with class names, pair by pair."""
+    key = ("leak-pairs", texts.key, _hashed(names), search.mode, search.forms)
+    return once(key, lambda: overlap_of_labels(texts.texts, names, mode=search.mode, forms=search.forms))
+
+
+def looked_for(names: Sequence[str]) -> dict[str, list[str]]:
+    """Return the words of each name that count for themselves."""
+    return once(("leak-words", _hashed(names)), lambda: searched_words(names))
+
+
+def examples(found: Found, label: str) -> np.ndarray:
+    """Return the rows of the texts that name a class, all that name any for ""."""
+    leaks = found.leaks
+    rows = leaks["row"].to_numpy()
+    if label:
+        rows = rows[(leaks["label"] == label).to_numpy()]
+    return np.unique(rows)
+
+
+def marked(text: str, names: Sequence[str], search: Search) -> str:
+    """Return a text as HTML, what of it names a class marked."""
+    parts, at = [], 0
+    for start, end in leak_spans(text, names, mode=search.mode, forms=search.forms):
+        parts += [html.escape(text[at:start]), f"<mark>{html.escape(text[start:end])}</mark>"]
+        at = end
+    return "".join([*parts, html.escape(text[at:])])
+
+
+# -- what can be taken away -------------------------------------------------------------------------------
+
+
+def clean_name(texts: Texts) -> str:
+    """Return what the clean list is to be called."""
+    if texts.file is not None:
+        stem, _, ending = texts.file.name.rpartition(".")
+        return f"{stem}-clean.{ending}"
+    return f"{texts.name.replace(' ', '-')}-clean.{'txt' if texts.clips is None else 'csv'}"
+
+
+def clean(texts: Texts, found: Found) -> bytes:
+    """Return the list without what leaks."""
+    if texts.file is not None:
+        return texts.file.without(np.flatnonzero(found.lost).tolist())
+    stay = [text for text, lost in zip(texts.texts, found.lost, strict=True) if not lost]
+    if texts.clips is None:
+        return "".join(f"{text}\n" for text in stay).encode()
+    clips = [clip for clip, lost in zip(texts.clips, found.lost, strict=True) if not lost]
+    return tables.csv(pd.DataFrame({"clip_id": clips, "caption": stay}))
+
+
+def removed(texts: Texts, found: Found) -> bytes:
+    """Return what leaks as CSV: a row a text and class, with what of it names the class."""
+    leaks = found.leaks
+    columns = {"caption": leaks["caption"], "class": leaks["label"], "matched": leaks["matched"]}
+    if texts.clips is not None:
+        columns = {"clip_id": np.asarray(texts.clips, dtype=object)[leaks["row"].to_numpy()]} | columns
+    return tables.csv(pd.DataFrame(columns))
+
+
+def by_class(found: Found) -> bytes:
+    """Return the counts by class as CSV."""
+    report = found.report
+    words = ["; ".join(f"{word} {n}" for word, n in matched) for matched in report["matched"]]
+    columns = {"class": report["label"], "texts": report["captions"], "share": report["share"]}
+    return tables.csv(pd.DataFrame(columns | {"matched": words}))
+
+
+def _hashed(texts: Sequence[str]) -> str:
+    return hashlib.sha256(json.dumps(list(texts)).encode()).hexdigest()[:16]

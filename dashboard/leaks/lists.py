@@ -1,0 +1,108 @@
+"""The two lists of Leaks: what is searched, and the names of the classes of a test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+from dashboard import numbers, state, ui
+from dashboard.leaks import data as leaks
+from dashboard.leaks.data import Texts
+from dashboard.neighbourhoods.parts import pick
+from jobs.workspace.text_files import TextFileError
+from jobs.workspace.workspace import Workspace
+
+_FROM = {"dataset": "a dataset", "file": "a file"}
+_REFUSED = "leaks-refused"
+_FORMATS = "A .txt with a line each, or a .csv with a column caption, caption_1, caption_2, …, or label."
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the lists: its prefix in the link, its title, and what is said of it."""
+
+    prefix: str
+    title: str
+    says: str
+
+
+SEARCHED = Side("", "What is searched", "Captions to train with, or labels of pre-training.")
+CLASSES = Side("test-", "Classes of the test", "Names that nothing searched should hold.")
+
+
+def choose(
+    workspace: Workspace, view: state.View, side: Side, names: Sequence[str], first: str
+) -> Texts | None:
+    """Draw the controls of a list and return it; None where a file is still to come.
+
+    `first` is the dataset to begin with, of `names`, or "" where there is none.
+    """
+    st.subheader(side.title, anchor=False)
+    st.caption(side.says)
+    ways = list(_FROM) if names else ["file"]
+    way = view.choice(f"{side.prefix}from", ways, ways[0])
+    if way == "dataset":
+        found = _dataset(workspace, view, side, names, first)
+    else:
+        if names:
+            pick(view, f"{side.prefix}from", "From", _FROM)
+        found = _file(workspace, view, side)
+    if found is not None:
+        of = "" if found.clips is None else f" of {numbers.count(len(set(found.clips)), 'clip')}"
+        st.caption(f"{numbers.count(len(found.texts), found.thing)}{of} · {ui.plain(found.name)}")
+    return found
+
+
+def _dataset(
+    workspace: Workspace, view: state.View, side: Side, names: Sequence[str], first: str
+) -> Texts | None:
+    name = f"{side.prefix}dataset"
+    view.choice(name, names, first or names[0])
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        pick(view, f"{side.prefix}from", "From", _FROM)
+        dataset = workspace.dataset(str(st.selectbox("Dataset", names, key=view.key(name), width=170)))
+        kinds = leaks.there(dataset)
+        of = view.choice(f"{side.prefix}of", kinds, kinds[0] if side is SEARCHED else "labels")
+        if len(kinds) > 1:
+            st.selectbox(
+                "What of it",
+                kinds,
+                format_func=leaks.OF.__getitem__,
+                key=view.key(f"{side.prefix}of"),
+                width=170,
+            )
+    return leaks.of_dataset(dataset, of)
+
+
+def _file(workspace: Workspace, view: state.View, side: Side) -> Texts | None:
+    name = f"{side.prefix}file"
+    key = f"leaks-upload-{side.prefix}"
+    kept = view.text(name, check=lambda given: leaks.kept(workspace.root, given) is not None)
+    st.file_uploader(
+        "A list of captions or labels",
+        type=["txt", "csv", "tsv"],
+        max_upload_size=leaks.MAX_BYTES // 2**20,
+        key=key,
+        help=_FORMATS,
+        on_change=_brought,
+        args=(workspace, view, name, key),
+    )
+    refused = st.session_state.pop(f"{_REFUSED}-{name}", "")
+    if refused:
+        st.warning(ui.plain(refused), icon=":material/draft:")
+    if not kept:
+        st.caption(_FORMATS)
+    return leaks.kept(workspace.root, kept)
+
+
+def _brought(workspace: Workspace, view: state.View, name: str, key: str) -> None:
+    given = st.session_state.get(key)
+    if given is None:
+        return
+    try:
+        view.set(name, leaks.keep(workspace.root, given.name, given.getvalue()))
+    except TextFileError as error:
+        st.session_state[f"{_REFUSED}-{name}"] = str(error)
+        view.set(name, "")

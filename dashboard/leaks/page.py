@@ -1,0 +1,129 @@
+"""Leaks: which captions and labels name the classes of a zero-shot test, and the lists without them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from dashboard import state, ui
+from dashboard.leaks import data as leaks
+from dashboard.leaks import results as found_parts
+from dashboard.leaks.data import Search, Texts
+from dashboard.leaks.lists import CLASSES, SEARCHED, choose
+from dashboard.neighbourhoods.parts import pick
+from jobs.workspace.workspace import Workspace
+
+TITLE = "Leaks"
+ICON = ":material/leak_add:"
+ORDER = 100
+
+_PAPER = "Tavares et al., *On class separability pitfalls in audio-text contrastive zero-shot learning*"
+
+
+def render(workspace: Workspace) -> None:
+    """Draw the page."""
+    view = state.View("leaks", st.session_state, st.query_params)
+    st.title(TITLE)
+    st.caption("Which captions and labels name the classes that a zero-shot model is tested with.")
+    place = st.container()
+    names = [d.name for d in workspace.datasets()]
+    left, right = st.columns(2, gap="large")
+    with left:
+        texts = choose(workspace, view, SEARCHED, names, _with_captions(workspace, names))
+    with right:
+        classes = choose(workspace, view, CLASSES, names, names[0] if names else "")
+        only = _only(view, classes)
+    if texts is None or classes is None:
+        st.info("Bring both lists; what they have in common is shown here.", icon=":material/info:")
+    else:
+        _found(workspace, view, texts, leaks.names_of(classes, only))
+    view.write()
+    with place:
+        ui.notes(view.notes)
+
+
+def _with_captions(workspace: Workspace, names: Sequence[str]) -> str:
+    """The first dataset that has captions, else the first one."""
+    has = (name for name in names if leaks.there(workspace.dataset(name))[0] == "captions")
+    return next(has, names[0] if names else "")
+
+
+def _only(view: state.View, classes: Texts | None) -> list[str]:
+    """Draw the choice of some of the classes; none stands for all of them."""
+    if classes is None:
+        return []
+    there = leaks.names_of(classes)
+    if len(there) > leaks.CLASSES:
+        return []
+    view.many("only", there)
+    return st.multiselect("Test classes", there, key=view.key("only"), placeholder="all of them")
+
+
+def _found(workspace: Workspace, view: state.View, texts: Texts, names: Sequence[str]) -> None:
+    search = _how(view, texts)
+    try:
+        found = leaks.find(texts, names, search)
+    except ValueError as error:
+        st.warning(ui.plain(str(error)), icon=":material/rule:")
+        return
+    label = view.text(
+        "class", longest=1000, check=lambda given: given in set(found.leaks["label"].unique().tolist())
+    )
+    st.divider()
+    found_parts.numbers_of(texts, names, found)
+    _silent(names, search)
+    columns = st.columns([1.15, 1], gap="large")
+    with columns[0]:
+        found_parts.by_class(view, texts, found, label)
+        found_parts.take_away(texts, found)
+    with columns[1]:
+        found_parts.examples(workspace, view, texts, names, found, search, label)
+    if texts.labels and len(texts.texts) <= leaks.PAIRS:
+        found_parts.pairs(texts, names, search)
+    ui.reading(
+        "**Any word**: a caption leaks if it holds any word of a class’s name, articles and the like aside, "
+        f"or, unless switched off, a form of one. That is not quite what {_PAPER} took out: “all audio "
+        "examples whose captions contain words that were present in the ESC50 class set” (section 2.2). "
+        "Forms such as plurals are not mentioned there, and counting them takes out more; articles and the "
+        "like are not mentioned either, and leaving them aside takes out less. **Whole names**: only if it "
+        "holds the words of a name side by side, or written as one. That takes out less, and leaves *a saw "
+        "in his hand* in where *hand saw* is tested. Case, hyphens, accents and plurals make no difference. "
+        "What is **not** found: other words for the same thing, and a name whose words stand apart. A clean "
+        "list is no proof of a clean model: the labels of pre-training leak as well, and can be searched "
+        "here, too."
+    )
+
+
+def _how(view: state.View, texts: Texts) -> Search:
+    view.choice("mode", list(leaks.MODES), "words")
+    view.choice("forms", ["yes", "no"], "yes")
+    # A row of a file goes as a whole, so where a row is a clip there is nothing to choose.
+    units = len(texts.texts) if texts.file is None else len(set(texts.file.row))
+    several = texts.clips is not None and len(set(texts.clips)) < units
+    view.choice("take", ["captions", "clips"], "captions")
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        pick(view, "mode", "A leak is", leaks.MODES)
+        pick(view, "forms", "Plurals and other forms", {"yes": "count", "no": "do not count"})
+        if several:
+            pick(
+                view,
+                "take",
+                "Taken out",
+                {"captions": "only the caption", "clips": "all captions of its clip"},
+            )
+    get = st.session_state
+    return Search(
+        str(get[view.key("mode")]),
+        get[view.key("forms")] == "yes",
+        several and get[view.key("take")] == "clips",
+    )
+
+
+def _silent(names: Sequence[str], search: Search) -> None:
+    """Say which names have no word that is looked for by itself."""
+    words = leaks.looked_for(names)
+    empty = [name for name in names if not words[name]]
+    if empty and search.mode == "words":
+        some = ", ".join(empty[:6]) + (f" and {len(empty) - 6} more" if len(empty) > 6 else "")
+        st.caption(f"Of nothing but stop words, so looked for as a whole: {ui.plain(some)}.")

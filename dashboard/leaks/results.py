@@ -1,0 +1,236 @@
+"""What Leaks has found: by class, in examples, pair by pair, and the list without it."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from functools import partial
+
+import streamlit as st
+
+from dashboard import data, numbers, state, tables, ui
+from dashboard.components import clips as clip_list
+from dashboard.leaks import data as leaks
+from dashboard.leaks.data import Found, Search, Texts
+from dashboard.leaks.figures import leaks_figure
+from dashboard.retrieval.parts import download
+from jobs.workspace.workspace import Workspace
+
+#: Bars that are drawn; examples and clips that are shown at once; words that a class was found as.
+_BARS = 40
+_EXAMPLES = 10
+_WORDS = 12
+_CHART = "leaks-classes"
+_CSS = """
+<style>
+ul.hs-captions { list-style: none; margin: 0 !important; padding: 0 !important; font-size: 0.95rem; }
+ul.hs-captions li { padding: 0.45rem 0 !important; margin: 0 !important; overflow-wrap: anywhere;
+  border-bottom: 1px solid rgb(128 128 128 / 22%); }
+.hs-captions small { display: block; opacity: 0.66; font-size: 0.76rem; }
+.hs-captions mark, .hs-found-as mark { background: rgb(232 150 40 / 32%); color: inherit; border-radius: 4px;
+  padding: 0.05em 0.22em; }
+.hs-found-as { display: flex; flex-wrap: wrap; gap: 0.35rem 0.9rem; font-size: 0.88rem; margin: 0; }
+.hs-found-as span { white-space: nowrap; font-variant-numeric: tabular-nums; }
+@media (max-width: 640px) { .hs-captions { font-size: 0.9rem; } }
+</style>
+"""
+
+
+def numbers_of(texts: Texts, names: Sequence[str], found: Found) -> None:
+    """Show the search in a row of numbers."""
+    n = len(texts.texts)
+    many = f"{texts.thing}s"
+    facts = [(f"{many} searched", f"{n:,}"), (f"{many} that name a class", _part(int(found.named.sum()), n))]
+    if texts.clips is not None:
+        of = {clip for clip, named in zip(texts.clips, found.named, strict=True) if named}
+        facts.append(("clips with such a caption", _part(len(of), len(set(texts.clips)))))
+    hit = int((found.report["captions"] > 0).sum())
+    facts.append(("classes named", f"{hit:,} of {len(names):,}"))
+    facts.append((f"{many} left", _part(int((~found.lost).sum()), n)))
+    ui.facts(facts)
+
+
+def by_class(view: state.View, texts: Texts, found: Found, label: str) -> None:
+    """Draw how many texts name each class; a click chooses one."""
+    report = found.report[found.report["captions"] > 0]
+    if report.empty:
+        st.success(
+            f"No {texts.thing} names a class: the list is clean as it is.", icon=":material/check_circle:"
+        )
+        return
+    shown = report.head(_BARS)
+    rest = len(report) - len(shown)
+    silent = len(found.report) - len(report)
+    said = [f"{numbers.count(silent, 'class')} named by nothing"] if silent else []
+    said = [f"the {_BARS} named most, of {len(report):,}", *said] if rest else said
+    ui.chart(
+        leaks_figure(
+            shown["label"].tolist(),
+            shown["captions"].tolist(),
+            total=len(texts.texts),
+            things=f"{texts.thing}s",
+            chosen=label,
+            theme=ui.theme(),
+        ),
+        key=_CHART,
+        file=f"leaks-{texts.name}",
+        csv=partial(leaks.by_class, found),
+        on_select=partial(_clicked, view),
+        caption=" · ".join(said),
+        alt=f"How many {texts.thing}s name each class, the most at the top",
+    )
+
+
+def _clicked(view: state.View) -> None:
+    chosen = ui.clicked(_CHART)
+    name = chosen[0] if chosen else ""
+    view.set("class", str(name[0] if isinstance(name, list) else name))
+    view.set("page", 1)
+
+
+def examples(
+    workspace: Workspace,
+    view: state.View,
+    texts: Texts,
+    names: Sequence[str],
+    found: Found,
+    search: Search,
+    label: str,
+) -> None:
+    """Show texts that name a class, what names it marked, and their clips to hear."""
+    there = found.report.loc[found.report["captions"] > 0, "label"].tolist()
+    if not there:
+        return
+    st.html(_CSS)
+    st.selectbox(
+        "Class",
+        ["", *there],
+        format_func=lambda v: v or "every class",
+        key=view.key("class"),
+        on_change=lambda: view.set("page", 1),
+        help="A click on a bar does the same.",
+    )
+    _found_as(found, label)
+    rows = leaks.examples(found, label)
+    pages = -(-len(rows) // _EXAMPLES)
+    page = int(view.number("page", 1, pages, 1))
+    of = [label] if label else names
+    some = rows[(page - 1) * _EXAMPLES : page * _EXAMPLES]
+    items = "".join(
+        f"<li>{leaks.marked(texts.texts[i], of, search)}{_clip(texts, i)}</li>" for i in some.tolist()
+    )
+    st.html(f'<ul class="hs-captions">{items}</ul>')
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        first, last = (page - 1) * _EXAMPLES + 1, min(page * _EXAMPLES, len(rows))
+        st.caption(f"{first:,} to {last:,} of {numbers.count(len(rows), texts.thing)}", width="stretch")
+        for text, to, off in (("Previous", page - 1, page == 1), ("Next", page + 1, page == pages)):
+            st.button(
+                text,
+                key=f"leaks-{text.lower()}",
+                disabled=off,
+                type="tertiary",
+                on_click=view.set,
+                args=("page", to),
+            )
+    if texts.dataset:
+        _hear(workspace, texts, some.tolist())
+
+
+def _found_as(found: Found, label: str) -> None:
+    """Say which words the class was found by."""
+    if not label:
+        return
+    matched = next(
+        m for name, m in zip(found.report["label"], found.report["matched"], strict=True) if name == label
+    )
+    words = [f"<span><mark>{html.escape(word)}</mark> {n:,}</span>" for word, n in matched[:_WORDS]]
+    more = len(matched) - _WORDS
+    words += [f"<span>and {more:,} more</span>"] if more > 0 else []
+    st.html(f'<p class="hs-found-as">{"".join(words)}</p>')
+
+
+def _clip(texts: Texts, row: int) -> str:
+    return "" if texts.clips is None else f"<small>{html.escape(texts.clips[row])}</small>"
+
+
+def _hear(workspace: Workspace, texts: Texts, rows: Sequence[int]) -> None:
+    """List the clips of the captions that are shown."""
+    assert texts.clips is not None
+    dataset = workspace.dataset(texts.dataset)
+    if not dataset.ready:
+        return
+    ids = list(dict.fromkeys(texts.clips[row] for row in rows))
+    with st.expander(f"Hear {numbers.count(len(ids), 'clip')}", icon=":material/hearing:"):
+        clip_list.show(
+            data.clips(dataset),
+            ids,
+            key="leaks-clips",
+            dataset=dataset.name,
+            label="Clips of the captions above",
+        )
+
+
+def pairs(texts: Texts, names: Sequence[str], search: Search) -> None:
+    """Show which labels overlap with which classes, and how."""
+    found = leaks.overlap(texts, names, search)
+    st.subheader("Label by label", anchor=False)
+    if found.empty:
+        st.write("No label overlaps with a class.")
+        return
+    shown = found.head(200)
+    ui.table(
+        ["label that is searched", "", "class of the test", "by"],
+        [
+            [str(a), leaks.RELATIONS[str(how)], str(b), str(by)]
+            for a, b, how, by in shown[["a", "b", "relation", "matched"]].to_numpy().tolist()
+        ],
+    )
+    said = numbers.count(len(found), "pair")
+    download(
+        "leaks-pairs-csv",
+        f"label-overlap-{texts.name}",
+        lambda: tables.csv(found),
+        said if len(shown) == len(found) else f"the first 200 of {said}",
+    )
+
+
+def take_away(texts: Texts, found: Found) -> None:
+    """Offer the list without what leaks, and what leaks."""
+    st.subheader("Take away", anchor=False)
+    left, lost = int((~found.lost).sum()), int(found.lost.sum())
+    st.write(
+        f"The clean list has **{numbers.count(left, texts.thing)}**; "
+        f"{numbers.count(lost, texts.thing)} {'is' if lost == 1 else 'are'} taken out." + _whole_rows(texts)
+    )
+    name = leaks.clean_name(texts)
+    with st.container(horizontal=True, gap="small"):
+        st.download_button(
+            "Clean list",
+            data=partial(leaks.clean, texts, found),
+            file_name=name,
+            icon=":material/download:",
+            type="primary",
+            on_click="ignore",
+            key="leaks-clean",
+            disabled=not left,
+        )
+        st.download_button(
+            "What leaks, with the words",
+            data=partial(leaks.removed, texts, found),
+            file_name=f"{name.rpartition('.')[0].removesuffix('-clean')}-leaks.csv",
+            mime="text/csv",
+            icon=":material/download:",
+            on_click="ignore",
+            key="leaks-removed",
+            disabled=found.leaks.empty,
+        )
+
+
+def _whole_rows(texts: Texts) -> str:
+    if texts.file is None or len(set(texts.file.row)) == len(texts.file.row):
+        return ""
+    return " A row of the file goes if one of its captions does."
+
+
+def _part(n: int, of: int) -> str:
+    return f"{n:,} · {n / of:.1%}" if of else f"{n:,}"

@@ -1,0 +1,67 @@
+"""Listen: what systems find for a sound, side by side, to be heard, compared and rated blind."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import state, ui
+from dashboard.kit.dataset import choose, none_there, offer, wait_for_sounds
+from dashboard.listen import blind, compare, ratings
+from dashboard.listen import data as listen
+from jobs.specs import EmbedAudio
+from jobs.workspace.workspace import Dataset, Workspace
+
+TITLE = "Listen"
+ICON = ":material/hearing:"
+ORDER = 60
+
+PARTS = {"compare": "Compare", "blind": "Blind test", "results": "Results"}
+
+
+def render(workspace: Workspace) -> None:
+    """Draw the page."""
+    datasets = workspace.datasets()
+    if not datasets:
+        none_there(TITLE, "listen to")
+        return
+    # What one part of the page does not draw must still be there when it is drawn again.
+    for key in [k for k in st.session_state if str(k).startswith("listen.")]:
+        st.session_state[key] = st.session_state[key]
+    view = state.View("listen", st.session_state, st.query_params)
+    names = [d.name for d in datasets]
+    part = view.choice("part", list(PARTS), "compare")
+    if part == "blind" and blind.render(workspace, view, names):
+        return
+    dataset = choose(workspace, view, names)
+    st.title(f"{TITLE} · {dataset.name}")
+    st.segmented_control(
+        "Part",
+        list(PARTS),
+        format_func=PARTS.__getitem__,
+        key=view.key("part"),
+        required=True,
+        label_visibility="collapsed",
+    )
+    if not dataset.ready:
+        wait_for_sounds(workspace, view, dataset)
+    elif part == "results":
+        ratings.render(workspace, view, dataset)
+    elif systems := listen.offered(workspace, dataset):
+        if part == "compare":
+            compare.render(workspace, view, dataset, systems)
+        else:
+            blind.prepare(workspace, view, dataset, systems)
+    else:
+        _no_space(workspace, dataset)
+    view.write()
+
+
+def _no_space(workspace: Workspace, dataset: Dataset) -> None:
+    coming: list[EmbedAudio] = [s.spec for s in workspace.spaces(dataset)]
+    name = ui.plain(dataset.name)
+    if coming:
+        st.write(f"Listening needs a space of **{name}** to search in; these are on their way.")
+        ui.pending(workspace, coming, "listen-embed", until=lambda: bool(listen.offered(workspace, dataset)))
+        return
+    st.write(f"**{name}** has no space to search in yet: embed it with two models to compare what they find.")
+    offer(workspace, dataset, ["melstats", "handcrafted"])

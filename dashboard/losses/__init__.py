@@ -1,0 +1,1 @@
+"""The page Losses: `page` draws it, `data` reads its results, `figures` draws arrays."""

@@ -1,0 +1,1 @@
+"""The page Similarity and accuracy: `page` draws it, `data` reads its results, `figures` draws arrays."""

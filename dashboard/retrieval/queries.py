@@ -1,0 +1,150 @@
+"""From a class on Retrieval to its queries, and from a query to what comes back, all to be heard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+import streamlit as st
+
+from core.words import count
+from dashboard import pages, state, ui
+from dashboard.components import clips as clip_list
+from dashboard.listen import data as listen
+from dashboard.retrieval import data as retrieval
+from dashboard.retrieval.parts import Chosen, download
+
+ORDERS = {"worst": "worst first", "best": "best first"}
+
+
+@dataclass(frozen=True)
+class Picked:
+    """The way down: a family, one of its classes, one of its queries."""
+
+    #: Families there are; none where there are none, or where they take the place of classes.
+    families: list[str]
+    #: "" for all.
+    family: str
+    #: Classes of the family.
+    classes: list[str]
+    label: str
+    order: str
+    query: str
+
+
+def choose(view: state.View, chosen: Chosen) -> Picked:
+    """Return the way down: at first all families, the class that is found worst, and its worst query."""
+    groups = retrieval.groups(chosen.spec)
+    family = view.choice("family", ["", *groups], "")
+    best_first = retrieval.by_class(chosen.spec, chosen.measure).names
+    inside = [n for n in best_first if not family or n in groups[family]]
+    carried = chosen.clips.row.get(view.along("query"))
+    if carried is not None and chosen.clips.labels[carried] in inside:
+        view.set("class", str(chosen.clips.labels[carried]))
+    label = view.choice("class", inside, inside[-1])
+    order = view.choice("order", list(ORDERS), "worst")
+    ids = _queries(chosen, label, order)["clip_id"].tolist()
+    query = view.text("query", check=lambda v: v in ids) or ids[0]
+    return Picked(list(groups), family, sorted(inside), label, order, query)
+
+
+def show(view: state.View, chosen: Chosen, picked: Picked, reference: str) -> None:
+    """Draw the queries of the chosen class and the results of the chosen query, side by side."""
+    st.subheader(f"Queries of {ui.plain(picked.label)}", anchor=False)
+    left, right = st.columns(2, gap="large")
+    with left:
+        _list(view, chosen, picked)
+    with right:
+        _results(chosen, picked, reference)
+
+
+def _queries(chosen: Chosen, label: str, order: str) -> pd.DataFrame:
+    return retrieval.queries_of(chosen.spec, label, chosen.measure, best_first=order == "best")
+
+
+def _list(view: state.View, chosen: Chosen, picked: Picked) -> None:
+    found = _queries(chosen, picked.label, picked.order)
+    ids = found["clip_id"].tolist()
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        st.segmented_control(
+            "Order",
+            list(ORDERS),
+            format_func=ORDERS.__getitem__,
+            key=view.key("order"),
+            required=True,
+        )
+        download(
+            "retrieval-queries-csv",
+            chosen.file("queries", chosen.space, picked.label),
+            lambda: retrieval.csv(found),
+        )
+    columns = dict.fromkeys([retrieval.OF_QUERY[chosen.measure], "ap@15", "r1"])
+    with st.container(height=980 if len(ids) > 17 else "content", border=False, key="retrieval-queries-box"):
+        clip_list.show(
+            chosen.clips,
+            ids,
+            key="retrieval-queries",
+            dataset=chosen.dataset.name,
+            label=f"Queries of {picked.label}",
+            numbers={retrieval.NAMES[m]: retrieval.query_said(found, m) for m in columns},
+            chosen=picked.query,
+            on_chosen=lambda: _chosen(ids),
+        )
+    st.caption(
+        f"n = {count(len(ids), 'clip')} of {ui.plain(picked.label)}, each searched with. Click a name for "
+        "its results."
+    )
+
+
+def _chosen(ids: list[str]) -> None:
+    value = st.session_state["retrieval-queries"].get("chosen")
+    if value in ids:
+        st.session_state["retrieval.query"] = value
+
+
+def _results(chosen: Chosen, picked: Picked, reference: str) -> None:
+    c = chosen.clips
+    st.markdown("**The query**")
+    clip_list.show(
+        c,
+        [picked.query],
+        key="retrieval-query",
+        dataset=chosen.dataset.name,
+        label="The query",
+        chosen=picked.query,
+    )
+    found = retrieval.results_of(chosen.spec, c, picked.query, picked.label)
+    hits = sum(r.relevant for r in found)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        st.markdown(f"**First {len(found)} results in {ui.plain(chosen.space)}** · {hits} relevant")
+        download(
+            "retrieval-results-csv",
+            chosen.file("results", chosen.space, picked.query),
+            lambda: retrieval.csv(retrieval.results_table(found, c, picked.query, picked.label)),
+        )
+    clip_list.show(
+        c,
+        [r.clip for r in found],
+        key="retrieval-results",
+        dataset=chosen.dataset.name,
+        label="Results",
+        numbers={
+            "rank": [f"{i} ✓" if r.relevant else f"{i} ✗" for i, r in enumerate(found, start=1)],
+            "cosine": [retrieval.said(r.score, "ap@15") for r in found],
+        },
+    )
+    ui.reading(
+        f"✓ carries {ui.plain(picked.label)} and is relevant, ✗ does not. The cosine is that of the "
+        "processed vectors, 1 for the same direction; equal scores keep the order of the clips. A wrong "
+        "result that sounds right says something of the labels: the paper leaves out those with several "
+        "parents for that reason (Araz et al. 2024, section III.A)."
+    )
+    if any(pages.address(m) == "listen" for m in pages.modules()) and st.button(
+        "Open in Listen", icon=":material/headphones:"
+    ):
+        asked: dict[str, str | list[str]] = {
+            "dataset": chosen.dataset.name,
+            "query": picked.query,
+            "system": listen.beside(chosen.space, [reference, *chosen.spaces]),
+        }
+        ui.go("listen", asked | ({"class": picked.label} if chosen.by == "label" else {}))

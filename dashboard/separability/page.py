@@ -1,0 +1,177 @@
+"""Separability: how well spaces tell classes apart, by space, by class, by pairs of classes, by clusters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from dashboard import data, numbers, results, state, ui
+from dashboard.kit.dataset import choose, no_space, none_there, wait_for_sounds
+from dashboard.memory import once
+from dashboard.separability import classes, figures, pairs, table
+from dashboard.separability import data as separability
+from dashboard.separability.data import Scores
+from jobs.specs import EmbedAudio
+from jobs.workspace.workspace import Dataset, Space, Workspace
+
+TITLE = "Separability"
+ICON = ":material/workspaces:"
+ORDER = 30
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    dataset: Dataset
+    spaces: list[Space]
+    space: Space
+    metric: str
+
+
+def render(workspace: Workspace) -> None:
+    """Draw the page."""
+    datasets = workspace.datasets()
+    if not datasets:
+        none_there(TITLE)
+        return
+    view = state.View("separability", st.session_state, st.query_params)
+    chosen = _controls(workspace, view, [d.name for d in datasets])
+    if chosen is None:
+        view.write()
+        return
+    c = data.clips(chosen.dataset)
+    names = separability.classes_of(c)
+    st.title(f"{TITLE} · {chosen.dataset.name}")
+    synthetic = " · synthetic" if chosen.dataset.note else ""
+    labelled = int((separability.labels_of(c) != "").sum())
+    clips = numbers.count(c.n, "clip") + (f", {labelled:,} with a class" if labelled < c.n else "")
+    st.caption(f"{clips} · {numbers.count(len(names), 'class')}{synthetic}")
+    embedding = chosen.space.spec
+    specs = separability.measured(chosen.dataset, embedding)
+    file = f"{chosen.dataset.name}-{embedding.encoder}"
+    there = len(names) > 1 and results.has(specs.separability)
+    if there:
+        shown = separability.by_class(specs.separability, c, chosen.metric)
+        label = classes.choose(view, shown)
+        order, pair = pairs.choose(view, specs.separability, c)
+    view.write()
+    ui.notes(view.notes)
+    st.subheader("All spaces", anchor=False)
+    rows = table.show(
+        workspace, chosen.dataset, chosen.spaces, chosen.space.encoder, chosen.metric, len(names)
+    )
+    if there:
+        classes.show(view, specs.separability, c, shown, label, chosen.metric, file)
+        pairs.show(view, specs.separability, c, order, pair, chosen.metric, file)
+    elif len(names) < 2:
+        _too_few(names, labelled < c.n)
+    else:
+        st.info(
+            f"Classes and their distances in {ui.plain(embedding.encoder)} are shown here once they are "
+            "computed.",
+            icon=":material/info:",
+        )
+    _properties(rows, embedding, chosen.dataset.name)
+    if specs.curve is not None and results.has(specs.curve):
+        _clusters(separability.curve(specs.curve), len(names), specs.curve.key, file)
+
+
+def _controls(workspace: Workspace, view: state.View, names: list[str]) -> _Chosen | None:
+    dataset = choose(workspace, view, names)
+    if not dataset.ready:
+        st.title(TITLE)
+        wait_for_sounds(workspace, view, dataset)
+        return None
+    spaces = workspace.spaces(dataset)
+    done = {s.encoder: s for s in spaces if s.state == "done"}
+    if not done:
+        st.title(f"{TITLE} · {dataset.name}")
+        no_space(workspace, view, dataset, spaces, "compared")
+        return None
+    view.choice("space", list(done), next(iter(done)))
+    view.choice("metric", list(separability.METRICS), "cosine")
+    with st.sidebar:
+        space = str(st.selectbox("Space", list(done), key=view.key("space")))
+        metric = st.selectbox(
+            "Distance of the silhouettes",
+            list(separability.METRICS),
+            format_func=separability.METRICS.__getitem__,
+            key=view.key("metric"),
+            help="Cosine looks at directions only, as the paper does; the others at lengths as well.",
+        )
+    return _Chosen(dataset, spaces, done[space], str(metric))
+
+
+def _too_few(names: list[str], some: bool) -> None:
+    clips = "All clips with a class" if some else "All clips"
+    what = f"{clips} are of one class, {ui.plain(names[0])}" if names else "No clip has a class"
+    st.info(
+        f"{what}; separability compares at least two. Add the dataset again from a folder with a folder a "
+        "class, or with a table that has a column “label”.",
+        icon=":material/info:",
+    )
+
+
+def _properties(rows: list[Scores], embedding: EmbedAudio, dataset: str) -> None:
+    spaces = [s.space for s in rows]
+    if not any(s.measured for s in rows):
+        return
+    st.subheader("Four properties of the angles, across spaces", anchor=False)
+    n = numbers.span(s.labelled for s in rows if s.measured)
+    places = [*st.columns(2, gap="medium"), *st.columns(2, gap="medium")]
+    for place, (name, title, what) in zip(places, separability.PROPERTIES, strict=True):
+        why = "no class has two clips" if name.startswith("intra") else "there is one class only"
+        with place:
+            st.markdown(f"**{title.capitalize()}**")
+            ui.chart(
+                figures.property_figure(
+                    spaces,
+                    [s.properties[name] for s in rows],
+                    title=f"{what}<br>lower is better · n = {n} clips",
+                    nothing=f"not defined: {why}",
+                    chosen=embedding.encoder,
+                    theme=ui.theme(),
+                ),
+                key=f"separability-{name}",
+                file=f"{name}-{dataset}",
+                alt=f"{title} of {len(spaces)} spaces",
+            )
+    ui.reading(
+        "d is the cosine distance of two clips, deviation the standard deviation over pairs. **Lower is "
+        "better in all four**: clips of a class near each other and all equally so, classes near a right "
+        "angle and all equally so. Read them together: where all clips point the same way, distances are "
+        "small within classes and between them (Almudévar et al., *Angular distance distribution loss for "
+        "audio classification*, sections 3.2 and 3.3). Each number is of all pairs of clips; the grey row is "
+        "the space chosen at the left. The CSV of the first table has them."
+    )
+
+
+def _clusters(shown: separability.Curve, n_classes: int, key: str, file: str) -> None:
+    st.subheader("Without the classes: K-means over K", anchor=False)
+    theme = ui.theme()
+    ui.chart(
+        once(
+            ("figure", "clusters", key, n_classes, theme),
+            lambda: figures.clusters_figure(
+                shown.ks,
+                shown.inertia,
+                shown.silhouette,
+                n=shown.n,
+                elbow=shown.elbow,
+                n_classes=n_classes,
+                theme=theme,
+            ),
+        ),
+        key="separability-clusters",
+        file=f"kmeans-{file}",
+        csv=lambda: separability.csv(separability.curve_table(shown)),
+        alt="Inertia and silhouette of K-means over the number of clusters",
+    )
+    ui.reading(
+        "K-means on unit-length embeddings (Lloyd 1982; seeded by k-means++, Arthur & Vassilvitskii 2007). "
+        "Inertia falls with K by itself; the elbow is where it lies farthest below the straight line between "
+        "its ends, and clusters beyond it add little (Satopää et al. 2011). The silhouette of clusters, by "
+        "cosine distance, is highest where they are tightest (Rousseeuw 1987). A space whose elbow or "
+        "highest silhouette is near the number of classes falls into about as many groups; whether those "
+        "**are** the classes is what the figures above say."
+    )

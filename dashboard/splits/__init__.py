@@ -1,0 +1,1 @@
+"""The page Class splits: `page` draws it, `data` reads its results, `figures` draws arrays."""

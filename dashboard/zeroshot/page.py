@@ -1,0 +1,116 @@
+"""Zero-shot: how training classes decide which unseen classes a model can name."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import data, numbers, state, ui
+from dashboard.data import Clips
+from dashboard.kit.dataset import choose, choose_space, done_spaces, none_there
+from dashboard.splits.parts import FEWEST, enough, select
+from dashboard.zeroshot import classes_view as by_class
+from dashboard.zeroshot import data as zeroshot
+from dashboard.zeroshot import model_view as model
+from dashboard.zeroshot import results as shown
+from dashboard.zeroshot import start
+from dashboard.zeroshot.data import Grid
+from jobs.specs import EmbedAudio
+from jobs.workspace.workspace import Dataset, Workspace
+
+TITLE = "Zero-shot"
+ICON = ":material/psychology:"
+ORDER = 80
+
+
+def render(workspace: Workspace) -> None:
+    """Draw the page."""
+    datasets = workspace.datasets()
+    if not datasets:
+        none_there(TITLE, "train on")
+        return
+    view = state.View("zeroshot", st.session_state, st.query_params)
+    dataset = choose(workspace, view, [d.name for d in datasets])
+    done = done_spaces(workspace, view, dataset, TITLE, "trained on")
+    if done is None:
+        view.write()
+        return
+    embedding = done[choose_space(view, list(done), _first(workspace, dataset, done))]
+    c = data.clips(dataset)
+    grids = zeroshot.grids(workspace, dataset, embedding)
+    grid = _grid(view, grids)
+    st.title(f"{TITLE} · {dataset.name}")
+    notes = st.container()
+    found = enough(
+        embedding,
+        c,
+        f"Zero-shot models need at least {FEWEST} classes, two to train on, one for validation and two that "
+        "they have never met",
+    )
+    if found is None:
+        view.write()
+        return
+    words = [numbers.count(int(found.clips.sum()), "clip"), numbers.count(len(found.names), "class")]
+    words.append(numbers.count(len(grids), "experiment"))
+    failed = [g for g in grids if g.state == "failed"]
+    words += [f"{len(failed)} failed"] * bool(failed)
+    st.caption(" · ".join(words + ["synthetic"] * bool(dataset.note)))
+    if not grids:
+        st.write(
+            "Which classes should a zero-shot model be trained on? Nothing has been trained on "
+            f"**{ui.plain(embedding.encoder)}** yet. Start one of the paper’s two experiments here, or send "
+            "a split of your own from **Class splits**."
+        )
+    start.show(workspace, view, dataset, embedding, found, first=not grids)
+    if grid is not None:
+        came = zeroshot.n_models(grid)
+        fewer = f" {came:,} of them were trained." if came != grid.spec.n_models else ""
+        st.caption(f"{ui.plain(grid.spec.title)}.{fewer} Trained with {zeroshot.recipe(grid.spec)}.")
+        if grid.state == "done":
+            _result(view, dataset, c, grid, grids)
+        else:
+            ui.pending(workspace, [grid.spec], "zeroshot-pending")
+    view.write()
+    with notes:
+        ui.notes(view.notes)
+
+
+def _first(workspace: Workspace, dataset: Dataset, done: dict[str, EmbedAudio]) -> str:
+    """Begin with a space that something was trained on."""
+    trained = (name for name, spec in done.items() if zeroshot.grids(workspace, dataset, spec))
+    return next(trained, next(iter(done)))
+
+
+def _grid(view: state.View, grids: list[Grid]) -> Grid | None:
+    if not grids:
+        return None
+    names = zeroshot.named(grids)
+    view.choice("grid", list(names), grids[0].id, called="experiment")
+    with st.sidebar:
+        chosen = select("Experiment", names, view.key("grid"))
+    return next(g for g in grids if g.id == chosen)
+
+
+def _result(view: state.View, dataset: Dataset, c: Clips, grid: Grid, grids: list[Grid]) -> None:
+    found = zeroshot.result(grid.spec)
+    note = str(found.meta.get("note") or "")
+    if note:
+        st.info(ui.plain(note), icon=":material/info:")
+    if len(found.failed):
+        n = found.failed["model"].nunique()
+        with st.expander(
+            f"{numbers.count(n, 'model')} failed, the others are shown", icon=":material/error:"
+        ):
+            for why in dict.fromkeys(found.failed["failed"]):
+                st.markdown(f"- {ui.plain(why)}")
+    if not len(found.models):
+        st.warning(
+            "No model could be trained, so there is nothing to compare. A lower learning rate may help.",
+            icon=":material/warning:",
+        )
+        return
+    file = f"{dataset.name}-{grid.spec.embedding.encoder}-{grid.spec.setup}"
+    best = str(found.models["id"].iloc[int(found.models["accuracy"].to_numpy().argmax())])
+    picked = view.choice("model", found.models["id"].tolist(), best)
+    shown.show(view, found, grids, picked, file)
+    model.show(view, dataset, c, found, picked, file)
+    by_class.show(view, c, found, file)

@@ -1,0 +1,165 @@
+"""What belongs to a dataset whose sounds have changed: spaces that it had, and imported embeddings.
+
+A space that an encoder made is embedded again, which computes only what is new. Imported embeddings cannot be
+made again: those of sounds that are still there stay attached, and the rest is listed as orphaned.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cache import CacheError
+from jobs import encoders
+from jobs.encoders import imported
+
+if TYPE_CHECKING:
+    from jobs.workspace.workspace import Dataset, Workspace
+
+
+def dataset_before(workspace: Workspace, name: str) -> Dataset | None:
+    """Return the dataset that is about to be replaced, with what is needed of it afterwards; None if none."""
+    # One that cannot be read can be replaced all the same.
+    with suppress(ValueError, OSError):
+        dataset = workspace.dataset(name)
+        if imported.meanings(workspace.root, dataset.fingerprint):
+            with suppress(ValueError, OSError):
+                _ = dataset.clips  # read before the table is replaced
+        return dataset
+    return None
+
+
+def earlier(old: Dataset | None, fingerprint: str) -> list[str]:
+    """Return the fingerprints that a dataset had before it came to have this one, the last first."""
+    known = () if old is None else (old.fingerprint, *old.earlier)
+    return [f for f in dict.fromkeys(known) if f != fingerprint]
+
+
+def left_behind(workspace: Workspace, dataset: Dataset) -> list[str]:
+    """Return the encoders of spaces that a dataset had before its sounds changed and has no more.
+
+    Imported ones are no part of it, see `carry_over`.
+    """
+    there = {s.encoder for s in workspace.spaces(dataset)}
+    found: set[str] = set()
+    for info in workspace.cache.list(type="EmbedAudio") if dataset.earlier else ():
+        with suppress(KeyError, TypeError):
+            fields = info.spec["fields"]
+            if fields["dataset"]["dataset"]["fingerprint"] in dataset.earlier:
+                found.add(fields["encoder"])
+    return sorted(e for e in found - there if not e.startswith(f"{imported.NAME}:"))
+
+
+def carry_over(workspace: Workspace, old: Dataset | None, new: Dataset) -> None:
+    """Attach the imported embeddings of a dataset to the dataset that has replaced it.
+
+    A sound is the same if its content is. What is imported for the new one already stays. Embeddings of
+    sounds that are gone stay where they were, as `orphans` lists them.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    old : Dataset or None
+        As `dataset_before` gave it.
+    new : Dataset
+    """
+    if old is None or old.fingerprint == new.fingerprint or "clips" not in old.__dict__:
+        return
+    there = imported.meanings(workspace.root, new.fingerprint)
+    for encoder, meaning in imported.meanings(workspace.root, old.fingerprint).items():
+        # What is damaged or gone cannot be carried, and is no reason not to replace the dataset.
+        with suppress(CacheError):
+            if encoder not in there:
+                _carry_one(workspace, old, new, encoder, meaning)
+
+
+def _carry_one(
+    workspace: Workspace, old: Dataset, new: Dataset, encoder: str, meaning: imported.Meaning
+) -> None:
+    from jobs.importing.embeddings import keep_space
+    from jobs.importing.files import Staged
+    from jobs.runners.reuse import contents
+
+    started = time.monotonic()
+    artifact = workspace.cache.open(meaning.key)
+    sound_of = dict(zip(old.clips["clip_id"], contents(old.clips), strict=True))
+    row_of: dict[Any, int] = {}
+    for i, clip in enumerate(artifact.table("clips")["clip_id"].to_pylist()):
+        row_of[clip, sound_of[clip]] = row_of[sound_of[clip]] = i
+    ids = [str(c) for c in new.clips["clip_id"]]
+    sounds = contents(new.clips)
+    found = [row_of.get((id, sound), row_of.get(sound)) for id, sound in zip(ids, sounds, strict=True)]
+    chosen = [
+        (at, row)
+        for at, (row, sound) in enumerate(zip(found, sounds, strict=True))
+        if row is not None and sound is not None
+    ]
+    if not chosen:
+        return
+    taken = {at for at, _ in chosen}
+    why = "it came, or changed, after the embeddings had been imported"
+    excluded = {id: why for at, id in enumerate(ids) if at not in taken}
+    vectors = artifact.array("embeddings")
+    frames = artifact.array("frames") if "frames.npy" in artifact else None
+    offsets = np.zeros(len(vectors) + 1, np.int64) if frames is None else artifact.array("offsets")
+    staged = Staged(None, vectors, frames, offsets, [])
+    name = encoder.partition(":")[2]
+    known = encoders.card(encoder, artifact.meta)
+    keep_space(workspace, new, name, staged, chosen, excluded, known, meaning.source, started)
+    others = {d.fingerprint for d in workspace.datasets()}
+    gone = old.fingerprint not in others and not workspace.damaged()  # one of those may be its twin
+    if gone and {row for _, row in chosen} == set(range(len(vectors))):
+        imported.forget(workspace.root, old.fingerprint, name)  # all of it lives on
+
+
+@dataclass(frozen=True)
+class Orphan:
+    """Imported embeddings of sounds that no dataset has any more.
+
+    Attributes
+    ----------
+    dataset : str
+        What the dataset was called.
+    encoder : str
+        ``imported:NAME``.
+    fingerprint : str
+        Of the dataset as it was.
+    n_clips : int
+    """
+
+    dataset: str
+    encoder: str
+    fingerprint: str
+    n_clips: int
+
+
+def orphans(workspace: Workspace) -> list[Orphan]:
+    """List imported embeddings of sounds that no dataset of the workspace has any more.
+
+    There are none while a dataset cannot be read: they may be of its sounds.
+    """
+    if workspace.damaged():
+        return []
+    there = {d.fingerprint for d in workspace.datasets()}
+    found = []
+    for fingerprint, encoder, meaning in imported.everything(workspace.root):
+        with suppress(CacheError):
+            if fingerprint not in there:
+                meta = workspace.cache.open(meaning.key).meta
+                found.append(Orphan(str(meta["dataset"]), encoder, fingerprint, int(meta["n_clips"])))
+    return found
+
+
+def remove_orphans(workspace: Workspace, dataset: str, name: str) -> int:
+    """Remove imported embeddings that `orphans` lists under a dataset's name; returns how many went."""
+    encoder = f"{imported.NAME}:{imported.checked_name(name)}"
+    lost = [o for o in orphans(workspace) if (o.dataset, o.encoder) == (dataset, encoder)]
+    for orphan in lost:
+        meaning = imported.meanings(workspace.root, orphan.fingerprint)[encoder]
+        imported.forget(workspace.root, orphan.fingerprint, name)
+        workspace.cache.delete(meaning.key)
+    return len(lost)
