@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from cache import ArtifactStore, MissingArtifact, checks
+from tests.waiting import PATIENCE
 
 from .conftest import fill, key_of, leftovers
 
@@ -30,7 +31,7 @@ def _store_same(root: Path, who: int, barrier: Barrier, rounds: int) -> None:
             w.array("x", np.full(5000, who))
             w.array("y", np.full(5000, who))
             w.meta["who"] = who
-            barrier.wait(30)  # all finish at the same moment
+            barrier.wait(PATIENCE)  # all finish at the same moment
 
 
 def test_two_processes_storing_one_key_at_once(tmp_path: Path) -> None:
@@ -40,7 +41,7 @@ def test_two_processes_storing_one_key_at_once(tmp_path: Path) -> None:
     for w in workers:
         w.start()
     for w in workers:
-        w.join(60)
+        w.join(PATIENCE)
     assert [w.exitcode for w in workers] == [0, 0]
     store = ArtifactStore(tmp_path)
     assert store.verify() == []
@@ -70,7 +71,7 @@ def test_a_reader_never_sees_half_an_artifact(tmp_path: Path) -> None:
     store = ArtifactStore(tmp_path)
     seen = 0
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while seen < 200 and time.monotonic() < deadline:
             assert writer.is_alive()
             try:
@@ -82,7 +83,7 @@ def test_a_reader_never_sees_half_an_artifact(tmp_path: Path) -> None:
             seen += 1
     finally:
         stop.set()
-        writer.join(30)
+        writer.join(PATIENCE)
     assert seen == 200
     assert writer.exitcode == 0
     assert leftovers(store) == []
@@ -113,7 +114,7 @@ def test_many_processes_doing_everything_at_once(tmp_path: Path) -> None:
     for w in workers:
         w.start()
     for w in workers:
-        w.join(100)
+        w.join(PATIENCE)
     assert [w.exitcode for w in workers] == [0] * 4
     store = ArtifactStore(tmp_path)
     on_disk = {p.name for p in (tmp_path / "objects").glob("??/*")}
@@ -144,11 +145,11 @@ def test_a_slow_writer_loses_to_a_fast_one(store: ArtifactStore) -> None:
         with store.writer(KEY) as w:
             w.meta["who"] = "slow"
             started.set()
-            go.wait(10)
+            go.wait(PATIENCE)
 
     thread = threading.Thread(target=slow)
     thread.start()
-    started.wait(10)
+    started.wait(PATIENCE)
     with store.writer(KEY) as w:
         w.meta["who"] = "fast"
     go.set()
@@ -167,7 +168,7 @@ def test_a_store_made_before_a_fork_works_after_it(store: ArtifactStore) -> None
         w.start()
     fill(store, 3)
     for w in workers:
-        w.join(30)
+        w.join(PATIENCE)
     assert [w.exitcode for w in workers] == [0, 0]
     assert {i.key for i in store.list()} == {key_of(i) for i in range(4)}
 

@@ -183,7 +183,7 @@ def test_the_projector_of_clap_is_that_of_its_code():
 
 
 def test_grids_with_the_projector_of_clap_are_each_model_alone():
-    recipe = replace(RECIPE, projector="clap", hidden=None)
+    recipe = replace(RECIPE, projector="clap", hidden=None, frozen_epochs=1, max_epochs=2)
     torch.set_num_threads(2)
     for plan, model in zip(PLANS, train(recipe=recipe), strict=True):
         alone = train_model(plan, SOUNDS, CAPTIONS, backbones=BACKBONES, recipe=recipe, seed=4)

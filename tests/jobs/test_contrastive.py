@@ -625,6 +625,7 @@ def test_the_command_trains_keeps_and_prints(
     options = ["--max-epochs", "3", "--frozen-epochs", "1", "--pretrain-epochs", "2", "--seconds", "0.4"]
     options += ["--sample-rate", "8000", "--dim", "6", "--pretraining", "none", "--test-class", "Bark"]
     options += ["--test-class", "Meow", "--leaks", "names", "--keep"]
+    options += ["--set", "width=2", "--set", "n_mels=16", "--set", "backbone_dim=8"]
     options += ["--set", "plateau_factor=0.5", "--set", "standardise=no", "--set", "captions_a_clip=none"]
     where = ("-w", str(workspace.root))
     status, out, err = call(capsys, "train", "contrastive", "world", *options, "--json", *where)

@@ -18,6 +18,7 @@ from jobs.engine.job_files import ASKED, AWAITED, BATCH
 from jobs.engine.queue import MAX_ATTEMPTS
 from jobs.specs import EmbedAudio, EmbedQuery, Neighbors, Project, SpecError
 from jobs.workspace.workspace import Workspace
+from tests.waiting import PATIENCE
 
 
 def space(workspace, encoder="melstats"):
@@ -451,7 +452,7 @@ def test_job_in_this_process_can_be_cancelled_from_elsewhere(workspace, monkeypa
 
     def endless(spec, context):
         workspace.queue.cancel(spec.key)
-        for _ in range(500):
+        for _ in range(50 * PATIENCE):
             time.sleep(0.02)
         raise AssertionError("it was not cancelled")
 
