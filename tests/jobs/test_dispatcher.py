@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
+import queue
 import re
 import signal
 import subprocess
@@ -468,3 +470,49 @@ def test_a_running_job_whose_worker_is_gone_is_never_worn_out(workspace):
         assert workspace.queue.claim(spec.key, process=dead)
         _Dispatcher(workspace, SimpleNamespace(nthreads=dict), (), owned=True).step()
     assert (job(workspace, spec.key).state, job(workspace, spec.key).attempts) == ("queued", 0)
+
+
+def test_a_child_whose_watcher_fails_is_ended(workspace, monkeypatch):
+    spec = EmbedAudio(dataset=workspace.dataset("tones").ref, encoder="melstats")
+    workspace.queue.submit(spec)
+    workspace.queue.claim(spec.key)
+    process = subprocess.Popen(
+        ["sleep", "1000"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+    def unreadable(self, key):
+        raise PermissionError("cancel")
+
+    monkeypatch.setattr("jobs.engine.supervisor.POOL.take", lambda root, device: Child(process))
+    monkeypatch.setattr(Queue, "cancel_wanted", unreadable)
+    with pytest.raises(PermissionError):
+        supervise(str(workspace.root), spec.key)
+    assert process.poll() == -signal.SIGKILL
+
+
+def test_an_idle_child_blocks_until_it_is_asked(workspace, monkeypatch):
+    """It looks for waiting jobs while there are some, and then waits for its input without an end."""
+    from jobs.engine import child
+
+    waits = []
+
+    class Asked:
+        def get(self, timeout):
+            waits.append(timeout)
+            if len(waits) == 4:
+                raise KeyboardInterrupt
+            if len(waits) == 2:
+                workspace.queue.cancel(spec.key)
+            raise queue.Empty
+
+        def put(self, key): ...
+
+    spec = EmbedAudio(dataset=workspace.dataset("tones").ref, encoder="melstats")
+    workspace.queue.submit(spec)
+    monkeypatch.setattr(child.queue, "Queue", Asked)
+    monkeypatch.setattr(child, "_take_stdout", lambda: io.StringIO())
+    monkeypatch.setattr(child, "_listen", lambda asked: None)
+    monkeypatch.setattr(child, "_prepare", lambda want: None)
+    with pytest.raises(KeyboardInterrupt):
+        child.main([str(workspace.root)])
+    assert waits == [child.PREPARE_EVERY, child.PREPARE_EVERY, None, None]
