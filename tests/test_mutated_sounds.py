@@ -23,7 +23,7 @@ from jobs.workspace.workspace import Workspace
 from tests.dashboard.helpers import showing
 from tests.jobs.mutated_audio import write_mutated
 
-N = 500
+N = 1000
 
 
 class Levels:
