@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from core.processing import fit_reducer
 from core.separability import effective_rank, linear_probe
-from core.training.shared import side_by_side
+from core.training.threads import side_by_side
 
 LABELS = np.repeat(["dog", "rain"], 20)
 
