@@ -9,10 +9,8 @@ WORKSPACE ?= demo-workspace
 demo: $(VENV)/.installed
 	$(BIN)/hearspace demo --workspace $(WORKSPACE) $(DEMO_OPTIONS)
 
-# Tests that keep to a deadline of seconds, or look at a browser, have the machine for themselves; all others share it.
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not alone"
-	$(BIN)/python -m pytest -m alone
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -21,8 +21,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import torch
 
 from benchmarks.harness import arguments, best_of, machine, report
-from core.contrastive import SMALL, ContrastiveModel, ModelPlan, Waveforms, train_grid, train_model
+from core.contrastive import SMALL, ContrastiveModel, ModelPlan, Waveforms, train_grid
 from core.networks import SmallCNN
+from tests.core.references.contrastive import train_model
 
 
 def main() -> None:

@@ -21,7 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import torch
 
 from benchmarks.harness import arguments, best_of, machine, report
-from core.heads import HeadRecipe, HeadRun, draw_folds, train_head, train_heads
+from core.heads import HeadRecipe, HeadRun, draw_folds, train_heads
+from tests.core.references.heads import train_head
 
 SEEDS = (0, 1, 2)
 LOSSES = ("ce", "focal", "opl", "add")

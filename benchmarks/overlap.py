@@ -3,9 +3,9 @@
     python benchmarks/overlap.py --json overlap.json
 
 The overlap at every k is timed against scikit-learn's search, once for each space, and Python sets at 20
-values of k; CKA against the textbook matrices, exact median and debiased estimate included. Compiled code is
-compiled before the clock starts. The memory of a large overlap is the peak of a process of its own, libraries
-included.
+values of k; CKA against the textbook matrices with the median of all pairs, the debiased estimate included.
+Compiled code is compiled before the clock starts. The memory of a large overlap is the peak of a process of
+its own, libraries included.
 """
 
 from __future__ import annotations
@@ -118,8 +118,9 @@ def main() -> None:
     orders = [neighbor_order(Z, n - 1) for Z in (X, Y)]
     permutation_band(*orders, permutations=2)
     A, B = pair(options.aligned, d)
-    for kernel in ("linear", "rbf"):
-        np.testing.assert_allclose(cka_both(A, B, kernel=kernel), matrices(A, B, kernel), atol=1e-6)
+    # Of more than 4,096 points the RBF kernel takes the median distance of a sample.
+    for kernel, tolerance in (("linear", 1e-6), ("rbf", 2e-3)):
+        np.testing.assert_allclose(cka_both(A, B, kernel=kernel), matrices(A, B, kernel), atol=tolerance)
 
     shuffled = np.random.default_rng(0).permutation(n)
     back = np.argsort(shuffled)
@@ -145,7 +146,7 @@ def main() -> None:
         f"scikit-learn and sets, {len(few)} values of k",
         f"one shuffled pairing by sets, {len(few)} values of k",
         "n × n matrices",
-        "n × n matrices, exact median",
+        "n × n matrices, median of all pairs",
     )
     rows = []
     for (what, (ours, theirs)), other in zip(candidates.items(), instead, strict=True):

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.harness import arguments, best_of, machine, report
 from core.losses import warp_loss
 from core.splits import ClassSplit, random_split
-from core.training.shared import epoch_order
+from core.training.draws import epoch_order
 from core.zeroshot import Recipe, train_many
 from core.zeroshot.data import initial_weights
 

@@ -23,21 +23,40 @@ class Problem(NamedTuple):
 
 
 def problems(folder: Path, key: str) -> list[Problem]:
-    """Read a whole artifact and list what is wrong with it; nothing is wrong with one just removed."""
+    """Read a whole artifact and list what is wrong with it; nothing is wrong with one just removed.
+
+    One that was replaced while it was read is read again: what was seen may be half of either.
+    """
+    while True:
+        before = _identity(folder)
+        found = _problems(folder, key)
+        if not found or before is None:
+            return []
+        if before == _identity(folder):
+            return found
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    try:
+        status = folder.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_ctime_ns
+
+
+def _problems(folder: Path, key: str) -> list[Problem]:
     try:
         manifest = manifests.read(folder, key)
     except FileNotFoundError:
-        found = [Problem(key, MANIFEST, "it is missing")]
+        return [Problem(key, MANIFEST, "it is missing")]
     except CacheError as error:
-        found = [Problem(key, MANIFEST, str(error), damaged=isinstance(error, CorruptArtifact))]
-    else:
-        good = manifest.get("checksum") == manifests.checksum(manifest)
-        found = [] if good else [Problem(key, MANIFEST, _CHANGED)]
-        listed = manifest["files"]
-        found += [p for name, entry in listed.items() if (p := _file_problem(folder, key, name, entry))]
-        extra = sorted(set(manifests.file_names(folder)) - set(listed))
-        found += [Problem(key, name, "it is not in the manifest") for name in extra]
-    return found if folder.is_dir() else []
+        return [Problem(key, MANIFEST, str(error), damaged=isinstance(error, CorruptArtifact))]
+    good = manifest.get("checksum") == manifests.checksum(manifest)
+    found = [] if good else [Problem(key, MANIFEST, _CHANGED)]
+    listed = manifest["files"]
+    found += [p for name, entry in listed.items() if (p := _file_problem(folder, key, name, entry))]
+    extra = sorted(set(manifests.file_names(folder)) - set(listed))
+    return found + [Problem(key, name, "it is not in the manifest") for name in extra]
 
 
 def _file_problem(folder: Path, key: str, name: str, entry: dict[str, Any]) -> Problem | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -36,6 +38,11 @@ def class_codes(labels: ArrayLike, n: int) -> tuple[np.ndarray, np.ndarray]:
     except TypeError:
         raise ValueError("labels are of several types; use text for all or numbers for all.") from None
     return classes, codes
+
+
+def whole(value: Any) -> bool:
+    """Return whether a value is a whole number, which True is not."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def neighborhood_sizes(ks: ArrayLike, most: int, allowed: str | None = None) -> np.ndarray:

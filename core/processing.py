@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from core.checks import matrix, unit_rows
+from core.checks import matrix, unit_rows, whole
 
 AGGREGATIONS = ("mean", "median", "max")
 SCALES = ("none", "minmax")
@@ -279,7 +279,7 @@ def fit_reducer(X: ArrayLike, n_components: int) -> Reducer:
     """
     X = matrix(X, "X")
     n, d = X.shape
-    if isinstance(n_components, bool) or not isinstance(n_components, int | np.integer):
+    if not whole(n_components):
         raise ValueError(f"n_components is {n_components!r}; it must be a whole number.")
     if not 1 <= n_components <= min(n, d):
         raise ValueError(

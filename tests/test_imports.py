@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import PATIENCE
+
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("core", "cache", "jobs", "dashboard")
 #: Folders that give no names of their own, but modules.
@@ -208,7 +210,7 @@ def test_what_pages_import_is_light(statement: str) -> None:
     """What an import pulls in behind our own sources counts as well."""
     code = f"import sys\n{statement}\nprint(*sorted({{m.partition('.')[0] for m in sys.modules}}))"
     loaded = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=PATIENCE
     ).stdout.split()
     assert not HEAVY & set(loaded)
     assert "numpy" in loaded or "core" not in statement

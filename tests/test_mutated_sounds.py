@@ -1,4 +1,4 @@
-"""A thousand damaged sounds through import, embedding, uploads and previews: nothing ends, none is lost."""
+"""Hundreds of damaged sounds through import, embedding, uploads and previews: nothing ends, none is lost."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from jobs.workspace.workspace import Workspace
 from tests.dashboard.helpers import showing
 from tests.jobs.mutated_audio import write_mutated
 
-N = 1_000
+N = 1000
 
 
 class Levels:

@@ -12,8 +12,6 @@ from .result import ContrastiveModel as ContrastiveModel
 from .result import Pretrained as Pretrained
 from .result import embed_sounds as embed_sounds
 from .result import failed_model as failed_model
-from .training import Watch as Watch
 from .training import pretrain as pretrain
 from .training import train_grid as train_grid
-from .training import train_model as train_model
 from .training import train_towers as train_towers

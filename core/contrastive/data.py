@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 
+from core.contrastive.recipe import ContrastiveRecipe
 from core.curation import released_targets, soft_targets
 
 # What is drawn, each from a sequence of its own: [seed, this, epoch].
@@ -74,26 +75,6 @@ class Waveforms:
         return found
 
 
-class Cropping(Protocol):
-    """What is read of a `core.contrastive.ContrastiveRecipe` to cut crops."""
-
-    @property
-    def sample_rate(self) -> int: ...
-    @property
-    def seconds(self) -> float: ...
-    @property
-    def standardise(self) -> bool: ...
-
-
-class Splitting(Protocol):
-    """What is read of a `core.contrastive.ContrastiveRecipe` to set pairs aside."""
-
-    @property
-    def validation(self) -> float: ...
-    @property
-    def validation_by(self) -> str: ...
-
-
 @dataclass(frozen=True)
 class Pairs:
     """Which pairs a model is trained on and which validate it: each (p, 2), row of sound and of caption."""
@@ -150,7 +131,9 @@ class Teacher:
         return released_targets(audio, text, beta=self.beta)
 
 
-def random_crops(sounds: Sounds, rows: np.ndarray, recipe: Cropping, places: np.ndarray) -> np.ndarray:
+def random_crops(
+    sounds: Sounds, rows: np.ndarray, recipe: ContrastiveRecipe, places: np.ndarray
+) -> np.ndarray:
     """Cut a crop from each of some recordings, at the `places` of an epoch: (b, samples) float32."""
     size = round(recipe.seconds * recipe.sample_rate)
     spare = np.maximum(sounds.lengths[rows] - size, 0)
@@ -166,7 +149,7 @@ def crop_places(n: int, seed: int, epoch: int) -> np.ndarray:
     return np.random.default_rng([seed, _CROPS, epoch]).random(n)
 
 
-def prepared(crops: np.ndarray, recipe: Cropping) -> np.ndarray:
+def prepared(crops: np.ndarray, recipe: ContrastiveRecipe) -> np.ndarray:
     """Bring each crop to mean 0 and variance 1 where the recipe wants it; silence stays 0."""
     crops = np.asarray(crops, dtype=np.float32)
     if not recipe.standardise:
@@ -176,14 +159,14 @@ def prepared(crops: np.ndarray, recipe: Cropping) -> np.ndarray:
     return (crops / np.where(spread > 1e-8, spread, 1)).astype(np.float32)
 
 
-def windows(length: int, recipe: Cropping) -> np.ndarray:
+def windows(length: int, recipe: ContrastiveRecipe) -> np.ndarray:
     """Return where the windows begin that cover a whole recording, evenly spread, (w,) int64."""
     size = round(recipe.seconds * recipe.sample_rate)
     n = max(1, -(-length // size))
     return np.linspace(0, max(length - size, 0), n).round().astype(np.int64)
 
 
-def split_pairs(pairs: np.ndarray, recipe: Splitting, seed: int, n_sounds: int) -> Pairs:
+def split_pairs(pairs: np.ndarray, recipe: ContrastiveRecipe, seed: int, n_sounds: int) -> Pairs:
     """Set pairs aside for validation: all of some clips, or any.
 
     Clips are taken in an order drawn for all sounds at once, so that models on parts of the same sounds are

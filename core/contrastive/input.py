@@ -14,14 +14,10 @@ from core.checks import matrix
 from core.contrastive.data import SoftTargets, Sounds, Targets, prepared, split_pairs, windows
 from core.contrastive.model import Material, Task, embed_texts, precision
 from core.contrastive.recipe import ContrastiveRecipe, ModelPlan
-from core.training.shared import fixed_threads, operation_threads
+from core.training.draws import check_seed
+from core.training.threads import fixed_threads, operation_threads
 
 _PASSES = 64  # windows that go through a network at a time
-
-
-def default_device() -> str:
-    """A GPU if torch finds one."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def chosen_rows(rows: ArrayLike | None, n: int) -> np.ndarray:
@@ -32,12 +28,6 @@ def chosen_rows(rows: ArrayLike | None, n: int) -> np.ndarray:
     if chosen.min() < 0 or chosen.max() >= n:
         raise ValueError(f"rows run from {chosen.min()} to {chosen.max()}; there are {n} sounds.")
     return chosen.astype(np.int64)
-
-
-def check_seed(seed: int) -> None:
-    """Refuse what is no seed."""
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise ValueError(f"seed is {seed!r}; it must be a whole number from 0.")
 
 
 def check_sounds(sounds: Sounds, networks: Mapping[str, nn.Module], recipe: ContrastiveRecipe) -> None:

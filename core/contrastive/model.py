@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -24,14 +24,14 @@ from core.contrastive.data import (
     uniform_weights,
 )
 from core.contrastive.recipe import ContrastiveRecipe, ModelPlan
-from core.contrastive.weights import Arrays, load, moments_of, named, restore, weights_of
 from core.losses.contrastive import clip_loss, kl_clip_loss, soft_clip_loss
+from core.training.engine import Tick
+from core.training.results import Arrays
+from core.training.weights import NetworkLearner, load, weights_of
 
-_CURVES = 5
 _PASSES = 64  # clips or texts that go through a network at a time where no gradient is wanted
 
 Embed = Callable[[np.ndarray], torch.Tensor]
-Tick = Callable[[int], object]
 
 
 def linear(inputs: int, outputs: int, *, bias: bool = True) -> nn.Linear:
@@ -136,18 +136,6 @@ class Task:
         return np.unique(self.pairs.validation[:, 0])
 
 
-@dataclass(frozen=True)
-class Trained:
-    """What a model has come to: the weights of its best epoch by name, none if it failed."""
-
-    weights: Arrays
-    curves: np.ndarray
-    best_epoch: int
-    epochs: int
-    stopped: str
-    failed: str
-
-
 def precision(recipe: ContrastiveRecipe, device: str) -> AbstractContextManager[object]:
     """Compute in bfloat16 where the recipe wants it."""
     kind = torch.device(device).type
@@ -201,28 +189,32 @@ class Heads(nn.Module):
         return soft_clip_loss(audio, text, torch.from_numpy(targets).to(audio), scale=scale, clamp=clamp)
 
 
-class Learner:
-    """A model while it is trained, an epoch at a time.
+def unchanging_projectors(dim: int) -> Arrays:
+    """Return weights of both projectors by which (b, dim) vectors of unit length come out as they went in.
 
-    Attributes
-    ----------
-    epoch : int
-        Epochs done.
-    curves : (5, max_epochs) float32 array
-        `core.contrastive.CURVES`.
-    stopped, failed : str
-        Why it ended early, if it did.
+    The hidden layer is twice as wide: it has the positive part of x and that of -x, which the second layer
+    subtracts.
     """
+    eye = np.eye(dim, dtype=np.float32)
+    own = {
+        "first.weight": np.concatenate([eye, -eye]),
+        "first.bias": np.zeros(2 * dim, dtype=np.float32),
+        "second.weight": np.concatenate([eye, -eye], axis=1),
+        "second.bias": np.zeros(dim, dtype=np.float32),
+    }
+    return {f"{part}.{n}": a for part in ("audio_projector", "text_projector") for n, a in own.items()}
 
-    def __init__(self, task: Task, material: Material) -> None:
+
+class Learner(NetworkLearner):
+    """A contrastive model while it is trained, an epoch at a time; its curves are `CURVES`."""
+
+    def __init__(self, model: int, task: Task, material: Material) -> None:
+        super().__init__(model, 5, material.recipe.max_epochs)
         self.task, self._material, self._recipe = task, material, material.recipe
-        self.epoch, self.best_epoch, self.stopped, self.failed = 0, 0, "", ""
-        self.curves = np.full((_CURVES, self._recipe.max_epochs), np.nan, dtype=np.float32)
+        self._where = f" ({task.plan.name}, seed {task.seed})"
         self._audio, self._text = material.backbones[task.plan.backbone], material.text_backbone
         heads = Heads(self._audio.dim, material.x_t.shape[1], self._recipe, task.seed)  # type: ignore[arg-type]
         self._heads = heads.begin(task.plan).to(material.device)
-        self._best: Arrays = {}
-        self._best_loss = np.inf
         self._begin(self._recipe.frozen_rate)
         if self._recipe.frozen_epochs == 0:
             self._unfreeze()
@@ -232,11 +224,6 @@ class Learner:
         """Whether the next epoch leaves the backbones as they are."""
         return self.epoch < self._recipe.frozen_epochs
 
-    @property
-    def ended(self) -> bool:
-        """Whether there is nothing left to train."""
-        return bool(self.failed or self.stopped) or self.epoch >= self._recipe.max_epochs
-
     def frozen_epoch(self, x_a: Embed, validation: Embed) -> None:
         """Train the projectors for an epoch; x_a of rows are looked up."""
         torch.manual_seed(torch_seed(self.task.seed, self.epoch))  # of dropout
@@ -244,7 +231,7 @@ class Learner:
         self._run(x_a, validation, self._look_up)
         self._modes(training=False)
 
-    def tuned_epoch(self, tick: Tick) -> None:
+    def _train_epoch(self, tick: Tick) -> None:
         """Train everything for an epoch."""
         material = self._material
         seed, epoch = self.task.seed, self.epoch
@@ -271,46 +258,19 @@ class Learner:
         self._run(x_a, validation, self._pass_text)
         self._modes(training=False)
 
-    def release(self) -> None:
-        """Let go of what only an epoch more would need."""
-        self._audio = self._material.backbones[self.task.plan.backbone]
-        self._text = self._material.text_backbone
-        self._begin(self._recipe.rate)
-
-    def trained(self) -> Trained:
-        """Return what the model has come to."""
-        weights = {} if self.failed else self._best
-        best = 0 if self.failed else self.best_epoch
-        return Trained(weights, self.curves, best, self.epoch, self.stopped, self.failed)
-
     def state(self) -> Arrays:
-        """Return copies of all that it takes to go on from here."""
-        found = {f"best.{name}": array for name, array in self._best.items()}
-        found |= {"curves": self.curves.copy(), "why": np.array([self.stopped, self.failed])}
-        found["numbers"] = np.array([self.epoch, self.best_epoch, self._bad, self._since])
-        found["losses"] = np.array([self._best_loss, self._low, self._optimiser.param_groups[0]["lr"]])
-        if not self.ended:
-            found |= {f"now.{name}": array for name, array in weights_of(self._parts()).items()}
-            found |= moments_of(self._optimiser)
-        return found
+        """Return all that it takes to go on from here."""
+        rate = self._optimiser.param_groups[0]["lr"]
+        return super().state() | {"plateau": np.array([self._low, self._bad, self._since, rate])}
 
     def resume(self, state: Mapping[str, np.ndarray]) -> None:
         """Go on from the state of the same model."""
-        self.epoch, self.best_epoch, bad, since = map(int, state["numbers"])
-        self._best_loss, low, rate = map(float, state["losses"])
-        self.stopped, self.failed = map(str, state["why"])
-        self.curves[:] = state["curves"]
-        self._best = {
-            n.removeprefix("best."): np.asarray(a) for n, a in state.items() if n.startswith("best.")
-        }
-        if self.ended:
-            return
-        if not self.frozen:
+        if int(state["epoch"]) >= self._recipe.frozen_epochs:
             self._unfreeze()
-        load(self._parts(), named(state, "now."))
-        self._bad, self._since, self._low = bad, since, low
+        super().resume(state)
+        self._low, bad, since, rate = state["plateau"].tolist()
+        self._bad, self._since = int(bad), int(since)
         self._optimiser.param_groups[0]["lr"] = rate
-        restore(self._optimiser, state)
 
     def _run(self, x_a: Embed, validation: Embed, x_t: Embed) -> None:
         recipe, task = self._recipe, self.task
@@ -326,16 +286,16 @@ class Learner:
             norms.append(float(nn.utils.clip_grad_norm_(learned, recipe.gradient_limit)))
             total += float(loss.detach()) * len(rows)
             if not np.isfinite([total, norms[-1]]).all():
-                self._fail("loss" if not np.isfinite(total) else "gradient")
+                self._fail("loss" if not np.isfinite(total) else "gradient", self._where)
                 return
             self._optimiser.step()
         value = self._validate(validation)
         if not np.isfinite(value) if len(task.pairs.validation) else not self._finite():
-            self._fail("loss in validation" if len(task.pairs.validation) else "loss")
+            self._fail("loss in validation" if len(task.pairs.validation) else "loss", self._where)
             return
         temperature = float((-self._heads.log_scale.detach()).exp())
         rate = self._optimiser.param_groups[0]["lr"]
-        self.curves[:, self.epoch] = total / len(pairs), value, temperature, rate, np.mean(norms)
+        self.curves[0, :, self.epoch] = total / len(pairs), value, temperature, rate, np.mean(norms)
         self.epoch += 1
         self._judge(value)
 
@@ -387,7 +347,7 @@ class Learner:
 
     def _begin(self, rate: float) -> None:
         """Begin anew with an optimiser, and with the count of epochs that are no better."""
-        self._optimiser = torch.optim.Adam(list(self._learned()), lr=rate)
+        self._optimiser = torch.optim.Adam(self._learned(), lr=rate)
         self._low, self._bad, self._since = np.inf, 0, 0
 
     def _parts(self) -> dict[str, nn.Module]:
@@ -399,23 +359,12 @@ class Learner:
             parts["text"] = self._text
         return parts
 
-    def _learned(self) -> Iterator[nn.Parameter]:
-        for part in self._parts().values():
-            yield from (w for w in part.parameters() if w.requires_grad)
-
     def _modes(self, *, training: bool) -> None:
         for part in self._parts().values():
             part.train(training)
 
-    def _finite(self) -> bool:
-        return all(bool(torch.isfinite(w).all()) for w in self._learned())
-
     def _targets(self, pairs: np.ndarray) -> Targets | None:
         return None if self.task.soft is None else self.task.soft(pairs)
-
-    def _fail(self, what: str) -> None:
-        which = f"{self.task.plan.name}, seed {self.task.seed}"
-        self.failed = f"The {what} was no longer a number in epoch {self.epoch + 1} ({which})."
 
     def _look_up(self, rows: np.ndarray) -> torch.Tensor:
         return self._material.x_t[torch.from_numpy(rows).to(self._material.device)]

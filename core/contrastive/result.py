@@ -12,11 +12,12 @@ from numpy.typing import ArrayLike
 from torch import nn
 
 from core.contrastive.data import Pairs, Sounds
-from core.contrastive.input import default_device, passed_whole, text_vectors
-from core.contrastive.model import Heads, Material, Task, Trained
+from core.contrastive.input import passed_whole, text_vectors
+from core.contrastive.model import Heads, Material, Task
 from core.contrastive.recipe import ContrastiveRecipe, ModelPlan
-from core.contrastive.weights import load, weights_of
-from core.training.shared import fixed_threads
+from core.training.results import TrainingResult
+from core.training.threads import default_device, fixed_threads
+from core.training.weights import load, weights_of
 
 #: The curves of a model, in this order where they are stacked.
 CURVES = ("loss", "validation_loss", "temperature", "rate", "gradient_norm")
@@ -239,7 +240,7 @@ def failed_model(
 def finished(
     task: Task,
     material: Material,
-    trained: Trained,
+    trained: TrainingResult,
     backbones: Mapping[str, nn.Module],
     text_backbone: nn.Module | None,
 ) -> ContrastiveModel:

@@ -7,6 +7,7 @@ in which those that share a backbone share its passes while it is frozen.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -17,10 +18,10 @@ from torch import nn
 
 from core.checks import class_codes, matrix, unit_rows
 from core.contrastive.data import Sounds, Teacher, Waveforms
-from core.contrastive.grid import fingerprint_of, train_all
-from core.contrastive.input import check_seed, check_sounds, chosen_rows, default_device, prepared_models
-from core.contrastive.plain import train_plainly
-from core.contrastive.pretraining import Classifier, run
+from core.contrastive.grid import draws, planned, traits
+from core.contrastive.input import check_sounds, chosen_rows, prepared_models
+from core.contrastive.model import unchanging_projectors
+from core.contrastive.pretraining import Classifier
 from core.contrastive.recipe import CLAP, PAPER, SMALL, ContrastiveRecipe, ModelPlan
 from core.contrastive.result import (
     CURVES,
@@ -31,8 +32,11 @@ from core.contrastive.result import (
     failed_model,
     finished,
 )
-from core.contrastive.weights import unchanging_projectors
-from core.training.shared import Checkpoint, Progress
+from core.training.draws import check_seed
+from core.training.engine import Plan, Progress, Session, Watch, train
+from core.training.results import Checkpoint, fingerprint
+from core.training.threads import default_device, operation_threads
+from core.training.weights import load
 
 __all__ = [
     "CLAP",
@@ -54,12 +58,8 @@ __all__ = [
     "failed_model",
     "pretrain",
     "train_grid",
-    "train_model",
     "train_towers",
 ]
-
-#: Called after every epoch of any model with the curves so far, (models, 5, epochs) float32, NaN where none.
-Watch = Callable[[np.ndarray], object]
 
 
 def pretrain(
@@ -130,34 +130,19 @@ def pretrain(
     if len(classes) < 2:
         raise ValueError("There is one class alone; a classifier needs two or more.")
     check_seed(seed)
-    classifier = Classifier(backbone, sounds, chosen, codes, recipe, seed, device or default_device())
-    fingerprint = fingerprint_of(recipe, sounds, [backbone], chosen, codes, str(seed))
-    run(classifier, fingerprint, progress, watch, checkpoint)
-    curves = dict(zip(PRETRAINING_CURVES, classifier.curves, strict=True))
-    names = tuple(str(name) for name in classes)
-    return Pretrained(classifier.network, curves, names, classifier.best_epoch, classifier.failed)
-
-
-def train_model(
-    plan: ModelPlan,
-    sounds: Sounds,
-    captions: ArrayLike | Sequence[str],
-    *,
-    backbones: Mapping[str, nn.Module],
-    text_backbone: nn.Module | None = None,
-    recipe: ContrastiveRecipe | None = None,
-    seed: int = 0,
-    device: str | None = None,
-) -> ContrastiveModel:
-    """Train one model by a plain loop over batches: what `train_grid` gives, slowly and easy to follow.
-
-    Parameters and result are those of `train_grid`.
-    """
-    recipe = recipe or ContrastiveRecipe()
-    tasks, material = prepared_models(
-        [plan], sounds, captions, backbones, text_backbone, recipe, [seed], device or default_device()
+    device = device or default_device()
+    classifier = Classifier(backbone, sounds, chosen, codes, recipe, seed, device)
+    show = None if watch is None else lambda curves: watch(curves[0])
+    (result,) = train(
+        [Plan("pretraining", (0,), lambda: classifier)],
+        [np.arange(recipe.pretrain_epochs + 1) * classifier.clips_an_epoch],
+        fingerprint(recipe, *traits(sounds, [backbone]), chosen, codes, seed),
+        Session(device, progress, show, checkpoint, operation_threads([backbone], device)),
     )
-    return finished(tasks[0], material, train_plainly(tasks[0], material), backbones, text_backbone)
+    network = copy.deepcopy(backbone).to("cpu").requires_grad_(True).eval()
+    load({"audio": network}, result.weights)
+    curves = dict(zip(PRETRAINING_CURVES, result.curves, strict=True))
+    return Pretrained(network, curves, tuple(map(str, classes)), result.best_epoch, result.failed)
 
 
 def train_grid(
@@ -216,7 +201,7 @@ def train_grid(
     -----
     In an epoch one crop is cut from each clip, for all its captions and all models of one seed. While
     backbones are frozen, they are in evaluation mode, and each crop passes once through each of them. Weights
-    equal those of `train_model` but for rounding, and do not hang on what else is trained. On a CPU they are
+    equal those of a plain loop but for rounding, and do not hang on what else is trained. On a CPU they are
     the same to the last bit whatever the machine does beside, with any number of free threads and after
     interruptions; another kind of processor, a GPU or another version of torch rounds otherwise, which
     training makes much of. Losses in validation are of crops that are the same in every epoch.
@@ -246,26 +231,27 @@ def train_grid(
     recipe = recipe or ContrastiveRecipe()
     if len(plans) != len(seeds) or not len(plans):
         raise ValueError(f"There are {len(plans)} plans and {len(seeds)} seeds; each plan needs one.")
+    device = device or default_device()
     tasks, material = prepared_models(
-        plans, sounds, captions, backbones, text_backbone, recipe, seeds, device or default_device()
+        plans, sounds, captions, backbones, text_backbone, recipe, seeds, device
     )
     names = sorted(backbones)
     networks = [*(backbones[name] for name in names), *([] if text_backbone is None else [text_backbone])]
-    fingerprint = fingerprint_of(
-        recipe,
-        sounds,
-        networks,
-        repr(names),
-        repr(material.texts),
-        material.x_t.cpu().numpy(),
-        *(part for t in tasks for part in (t.plan.backbone, str(t.seed), t.plan.pairs)),
-        *(repr(None if t.plan.weights is None else np.asarray(t.plan.weights).tolist()) for t in tasks),
-        *(part for t in tasks for part in _further(t.plan)),
+    what = fingerprint(
+        *(recipe, *traits(sounds, networks), names, material.texts, material.x_t.cpu().numpy()),
+        *(part for t in tasks for part in (t.seed, *_traits(t.plan))),
     )
-    found = train_all(tasks, material, fingerprint, progress, watch, checkpoint)
+    groups, work = planned(tasks, material)
+    trained = list(material.backbones.values())
+    if text_backbone is not None and recipe.tune_text:
+        trained.append(text_backbone)
+    threads = operation_threads(trained, device)
+    results = train(
+        groups, work, what, Session(device, progress, watch, checkpoint, threads, draws(material))
+    )
     return [
-        finished(task, material, trained, backbones, text_backbone)
-        for task, trained in zip(tasks, found, strict=True)
+        finished(task, material, result, backbones, text_backbone)
+        for task, result in zip(tasks, results, strict=True)
     ]
 
 
@@ -362,12 +348,12 @@ class _Tower(nn.Module):
         return x
 
 
-def _further(plan: ModelPlan) -> Iterator[str | np.ndarray]:
-    """Yield what tells a plan from others besides pairs and weights."""
+def _traits(plan: ModelPlan) -> Iterator[object]:
+    """Yield what tells a plan from others."""
+    yield from (plan.backbone, plan.pairs, None if plan.weights is None else np.asarray(plan.weights))
     if plan.teacher is not None:
         teacher = plan.teacher
         yield f"{teacher.targets} {teacher.beta} {teacher.temperature}"
         yield from (np.asarray(teacher.audio), np.asarray(teacher.text))
     for name, array in sorted((plan.start or {}).items()):
-        yield name
-        yield np.asarray(array)
+        yield from (name, np.asarray(array))

@@ -8,5 +8,4 @@ from .scores import HeadScore as HeadScore
 from .scores import compare_heads as compare_heads
 from .scores import score_heads as score_heads
 from .training import embed as embed
-from .training import train_head as train_head
 from .training import train_heads as train_heads

@@ -15,7 +15,9 @@ from core.heads.data import Clips, Fold, initial_weights, mixtures
 from core.heads.recipe import HeadRecipe
 from core.losses import binary_cross_entropy, cross_entropy, focal_loss
 from core.losses.angular import add_soft_terms, add_terms, orthogonal_projection_loss
-from core.training.shared import epoch_order, standardisation
+from core.training.draws import epoch_order, standardisation
+from core.training.engine import Plan, Tick
+from core.training.results import Arrays, TrainingResult
 
 Tensors = dict[str, torch.Tensor]
 
@@ -30,24 +32,17 @@ class Task:
     kept: bool
 
 
-@dataclass(frozen=True)
-class Trained:
-    """What a model has learned, its curves (3, epochs), and embeddings kept (E, n_kept, dim)."""
-
-    weights: dict[str, np.ndarray]
-    curves: np.ndarray
-    kept: np.ndarray
-
-
 class Batch:
-    """Models of one shape that are trained together, an epoch at a time.
+    """Models of one shape that are trained together, an epoch at a time; see `core.training.engine.Group`.
 
     Parameters
     ----------
     clips : Clips
+    models : sequence of int
+        Their numbers.
     tasks : sequence of Task
-        Of recipes that differ in their losses alone; by falling number of training clips, so that those that
-        still have a batch are always the first ones.
+        One for each, of recipes that differ in their losses alone; by falling number of training clips, so
+        that those that still have a batch are always the first ones.
     keep_epochs, keep_rows : arrays of int
         When embeddings are kept, 0 being before the first epoch, and whose.
     device : str
@@ -60,15 +55,18 @@ class Batch:
         Loss, training accuracy and test accuracy.
     """
 
+    successors: Sequence[Plan] = ()
+
     def __init__(
         self,
         clips: Clips,
+        models: Sequence[int],
         tasks: Sequence[Task],
         keep_epochs: np.ndarray,
         keep_rows: np.ndarray,
         device: str,
     ) -> None:
-        self.epoch = 0
+        self.models, self.epoch = models, 0
         self._tasks, self._recipe, self._device = list(tasks), tasks[0].recipe, device
         self._codes, self._n_classes = clips.codes, len(clips.classes)
         self._sizes = np.array([len(t.fold.train) for t in tasks])
@@ -94,52 +92,44 @@ class Batch:
         shape = (len(self._keepers), len(keep_epochs), len(keep_rows), self._recipe.dim)
         self._kept = np.full(shape, np.nan, dtype=np.float32)
 
-    def run(self) -> Iterator[None]:
-        """Train to the end, yielding after every epoch."""
+    def train_epoch(self, tick: Tick) -> dict[int, TrainingResult]:
+        """Train for an epoch; all models end with the last one."""
         if self.epoch == 0:
             self._keep()
-        while self.epoch < self._recipe.epochs:
-            values = self._train_epoch()
-            values[:, 2] = self._test_accuracies()
-            before = self.curves[:, 0, : self.epoch]
-            # A model that has failed stays in the batch, where it does not touch the others.
-            fine = np.isfinite(values[:, 0]) & np.isfinite(before).all(axis=1)
-            self.curves[fine, :, self.epoch] = values[fine]
-            self.epoch += 1
-            self._keep()
-            yield
+        values = self._train_epoch()
+        values[:, 2] = self._test_accuracies()
+        before = self.curves[:, 0, : self.epoch]
+        # A model that has failed stays in the batch, where it does not touch the others.
+        fine = np.isfinite(values[:, 0]) & np.isfinite(before).all(axis=1)
+        self.curves[fine, :, self.epoch] = values[fine]
+        self.epoch += 1
+        self._keep()
+        return self._results() if self.epoch == self._recipe.epochs else {}
 
-    def trained(self) -> list[Trained]:
-        """Return what each model has come to."""
-        found = []
+    def _results(self) -> dict[int, TrainingResult]:
+        found = {}
         keepers = self._keepers.tolist()
         arrays = {n: w.cpu().numpy() for n, w in (self._weights | self._fixed).items()}
-        for i in range(len(self._tasks)):
+        for i, (model, task) in enumerate(zip(self.models, self._tasks, strict=True)):
             weights = {n: (w[i] if n.endswith("weight") else w[i, 0]).copy() for n, w in arrays.items()}
             kept = self._kept[keepers.index(i)] if i in keepers else self._kept[:0].reshape(0, 0, 0)
-            found.append(Trained(weights, self.curves[i], kept))
+            found[model] = result_of(task.recipe, task.seed, weights, self.curves[i], kept)
         return found
 
-    def state(self) -> dict[str, np.ndarray]:
-        """Return copies of all that it takes to go on from here."""
-        tensors = {f"weights.{name}": w for name, w in self._weights.items()}
-        if self.epoch < self._recipe.epochs:
-            tensors |= self._optimiser.tensors()
-        found = {name: w.cpu().numpy().copy() for name, w in tensors.items()}
-        return found | {
-            "epoch": np.array(self.epoch),
-            "curves": self.curves.copy(),
-            "kept": self._kept.copy(),
-        }
+    def state(self) -> Arrays:
+        """Return all that it takes to go on from here."""
+        found = {name: w.cpu().numpy() for name, w in self._changing().items()}
+        return found | {"epoch": np.array(self.epoch), "curves": self.curves, "kept": self._kept}
 
     def resume(self, state: Mapping[str, np.ndarray]) -> None:
         """Go on from the state of the same models."""
         self.epoch = int(state["epoch"])
         self.curves[:], self._kept[:] = state["curves"], state["kept"]
-        tensors = {f"weights.{n}": w for n, w in self._weights.items()} | self._optimiser.tensors()
-        for name, w in tensors.items():
-            if name in state:  # that of an optimiser that is done is not kept
-                w.copy_(torch.from_numpy(np.asarray(state[name])))
+        for name, w in self._changing().items():
+            w.copy_(torch.from_numpy(state[name]))
+
+    def _changing(self) -> Tensors:
+        return {f"weights.{name}": w for name, w in self._weights.items()} | self._optimiser.tensors()
 
     def _tensor(self, array: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
@@ -224,6 +214,18 @@ class Batch:
         self._optimiser.step(m, gradients)
         right = targets if y.ndim == 2 else y.argmax(-1)  # of a mixture, the class with the larger share
         return loss.detach(), ((found.argmax(-1) == right) & there).sum(1)
+
+
+def result_of(
+    recipe: HeadRecipe, seed: int, weights: Arrays, curves: np.ndarray, kept: np.ndarray
+) -> TrainingResult:
+    """Return what a head has come to; without weights where its loss is no longer a number."""
+    lost = np.flatnonzero(~np.isfinite(curves[0]))
+    if not len(lost) and all(np.isfinite(w).all() for w in weights.values()):
+        return TrainingResult(weights, curves, recipe.epochs, recipe.epochs, extra={"kept": kept})
+    epoch = int(lost[0]) + 1 if len(lost) else recipe.epochs
+    why = f"The loss was no longer a number in epoch {epoch} (seed {seed})."
+    return TrainingResult({}, curves, 0, recipe.epochs, failed=why, extra={"kept": kept})
 
 
 def embedded(weights: Mapping[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from core.checks import class_codes, matrix
+from core.checks import class_codes, matrix, whole
 from core.heads.recipe import HeadRecipe
+from core.separability import stratified_folds
+from core.training.draws import check_seed, linear_weights
 
 
 @dataclass(frozen=True)
@@ -90,10 +92,7 @@ def _fold_codes(folds: ArrayLike, n: int) -> tuple[np.ndarray, np.ndarray]:
 
 def check_seeds(seeds: Sequence[int]) -> list[int]:
     """Return the seeds as numbers; raises `ValueError` for one that is none, or is there twice."""
-    for seed in seeds:
-        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-            raise ValueError(f"seed is {seed!r}; it must be a whole number from 0.")
-    found = [int(seed) for seed in seeds]
+    found = [check_seed(seed) for seed in seeds]
     if not found or len(set(found)) < len(found):
         raise ValueError(f"seeds are {found}; there must be one or more, each once.")
     return found
@@ -132,28 +131,17 @@ def draw_folds(labels: ArrayLike, k: int = 5, *, seed: int = 0) -> np.ndarray:
     ([0, 0, 1, 1], [0, 1])
     """
     n = len(np.asarray(labels))
-    _, codes = class_codes(labels, n)
-    if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 2 <= k <= n:
+    class_codes(labels, n)
+    if not whole(k) or not 2 <= k <= n:
         raise ValueError(f"k is {k!r}; for {n} clips it must be a whole number from 2 to {n}.")
-    shuffled = np.random.default_rng([seed]).permutation(n)
-    dealt = shuffled[np.argsort(codes[shuffled], kind="stable")]  # class after class, like cards
-    folds = np.empty(n, dtype=np.int64)
-    folds[dealt] = np.arange(n) % k
-    return folds
+    return stratified_folds(labels, k, seed=seed) - 1
 
 
 def initial_weights(seed: int, d: int, recipe: HeadRecipe, n_classes: int) -> dict[str, np.ndarray]:
-    """Draw weights and biases uniformly within ±1/√(inputs), as PyTorch does for linear layers; float32."""
-    random = np.random.default_rng([seed, 0])
+    """Draw the weights that a head begins with; see `linear_weights`."""
+    hidden = [("hidden", d, recipe.hidden)] if recipe.hidden else []
     layers = [("embedding", recipe.hidden or d, recipe.dim), ("class", recipe.dim, n_classes)]
-    if recipe.hidden:
-        layers.insert(0, ("hidden", d, recipe.hidden))
-    weights = {}
-    for name, inputs, outputs in layers:
-        bound = 1 / np.sqrt(inputs)
-        weights[f"{name}_weight"] = random.uniform(-bound, bound, (inputs, outputs)).astype(np.float32)
-        weights[f"{name}_bias"] = random.uniform(-bound, bound, outputs).astype(np.float32)
-    return weights
+    return linear_weights(seed, hidden + layers)
 
 
 def mixtures(seed: int, epoch: int, n: int, recipe: HeadRecipe) -> tuple[np.ndarray, np.ndarray]:

@@ -8,19 +8,19 @@ shape are trained as batches, each as if it were alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
 
 from core.checks import matrix
-from core.heads.alone import train_alone
-from core.heads.batch import Task, Trained
-from core.heads.data import Clips, Fold, check_seeds, draw_folds, held
-from core.heads.grid import Watch, train_grid
+from core.heads.batch import Batch, Task
+from core.heads.data import Clips, check_seeds, draw_folds, held
 from core.heads.recipe import CURVES, FIGURE_5_WEIGHTS, LOSSES, HeadRecipe, HeadRun
 from core.heads.scores import HeadScore, compare_heads, score_heads
-from core.training.shared import Checkpoint, Progress
+from core.training.engine import Plan, Progress, Session, Watch, train
+from core.training.results import Checkpoint, TrainingResult, fingerprint
+from core.training.threads import default_device
 
 __all__ = [
     "CURVES",
@@ -34,9 +34,11 @@ __all__ = [
     "draw_folds",
     "embed",
     "score_heads",
-    "train_head",
     "train_heads",
 ]
+
+_MODELS = 10  # trained as one on a CPU: more do not fit its cache, fewer cost more in calls
+_GPU_ELEMENTS = 2**28  # values of weights trained as one on a GPU
 
 
 def train_heads(
@@ -94,7 +96,7 @@ def train_heads(
     Returns
     -------
     list of HeadRun
-        Recipe after recipe, seed after seed, fold after fold. Weights equal those of `train_head` to 1e-4
+        Recipe after recipe, seed after seed, fold after fold. Weights equal those of a plain loop to 1e-4
         after an epoch (they differ by rounding alone), and do not depend on what else is trained beside, on
         the number of threads or on interruptions, to 1e-6. A model whose loss is no longer a number is
         marked as failed; others go on.
@@ -122,51 +124,23 @@ def train_heads(
         raise ValueError(f"There are {len(recipes)} recipes; there must be one or more, each once.")
     rows, epochs = _to_keep(len(clips.X), keep_rows, keep_epochs)
     keep = keep_models or (lambda seed, fold: True)
+    device = device or default_device()
     tasks = [Task(r, s, f, bool(keep(s, f.name))) for r in recipes for s in numbers for f in judged]
-    trained = train_grid(
-        clips,
-        tasks,
-        [r.shape for r in recipes for _ in numbers for _ in judged],
-        keep_epochs=epochs,
-        keep_rows=rows,
-        device=device or _default_device(),
-        progress=progress,
-        watch=watch,
-        checkpoint=checkpoint,
-    )
-    of_task = [(r, s, f) for r in recipes for s in numbers for f in judged]
-    return [
-        _judged(clips, *which, found, task.kept)
-        for which, found, task in zip(of_task, trained, tasks, strict=True)
-    ]
-
-
-def train_head(
-    X: ArrayLike,
-    labels: ArrayLike,
-    folds: ArrayLike,
-    *,
-    recipe: HeadRecipe,
-    seed: int = 0,
-    fold: object = None,
-    keep_epochs: Sequence[int] = (),
-    keep_rows: ArrayLike | None = None,
-    device: str | None = None,
-) -> HeadRun:
-    """Train one head by a plain loop over batches: what `train_heads` gives, slowly and easy to follow.
-
-    Parameters and result are those of `train_heads`; `fold` names the one to hold out, by default the first.
-    """
-    clips = Clips(X, labels, folds)
-    (seed,) = check_seeds([seed])
-    rows, epochs = _to_keep(len(clips.X), keep_rows, keep_epochs)
-    held = next((f for f in clips.folds if fold is None or f.name == fold), None)
-    if held is None:
-        raise ValueError(
-            f"There is no fold {fold!r}; there are {', '.join(str(f.name) for f in clips.folds)}."
+    plans = [
+        Plan(
+            f"heads-{models[0]:05d}-{len(models)}",
+            tuple(models),
+            partial(Batch, clips, models, [tasks[i] for i in models], epochs, rows, device),
         )
-    found = train_alone(clips, recipe, seed, held, epochs, rows, device or _default_device())
-    return _judged(clips, recipe, seed, held, found, True)
+        for models in _batches(clips, tasks, device)
+    ]
+    what = fingerprint(
+        *(clips.X, clips.codes, epochs, rows, *(fold.test for fold in clips.folds)),
+        *((t.recipe, t.seed, t.fold.name, t.kept) for t in tasks),
+    )
+    work = [np.arange(t.recipe.epochs + 1) for t in tasks]
+    found = train(plans, work, what, Session(device, progress, watch, checkpoint))
+    return [_judged(clips, task, result) for task, result in zip(tasks, found, strict=True)]
 
 
 def embed(run: HeadRun | Mapping[str, np.ndarray], X: ArrayLike) -> np.ndarray:
@@ -192,10 +166,6 @@ def embed(run: HeadRun | Mapping[str, np.ndarray], X: ArrayLike) -> np.ndarray:
     if not weights:
         raise ValueError("This head has failed in training; there is nothing to embed with.")
     return _projected(weights, matrix(X, "X")).astype(np.float32)
-
-
-def _default_device() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _to_keep(n: int, rows: ArrayLike | None, epochs: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
@@ -225,21 +195,33 @@ def _projected(weights: Mapping[str, np.ndarray], X: np.ndarray) -> np.ndarray:
     return x @ wide["embedding_weight"] + wide["embedding_bias"]
 
 
-def _judged(
-    clips: Clips, recipe: HeadRecipe, seed: int, fold: Fold, found: Trained, with_embeddings: bool
-) -> HeadRun:
-    curves = dict(zip(CURVES, found.curves, strict=True))
-    about = (recipe, seed, fold.name, clips.classes, fold.test, clips.codes[fold.test])
-    lost = np.flatnonzero(~np.isfinite(found.curves[0]))
-    if len(lost) or not all(np.isfinite(w).all() for w in found.weights.values()):
-        epoch = int(lost[0]) + 1 if len(lost) else recipe.epochs
-        why = f"The loss was no longer a number in epoch {epoch} (seed {seed})."
-        nothing = np.empty((0, recipe.dim), dtype=np.float32)
-        return HeadRun(*about, np.empty(0, dtype=np.int64), curves, {}, nothing, found.kept, why)
-    rows = np.arange(len(clips.X)) if with_embeddings else fold.test
-    z = _projected(found.weights, clips.X[rows])
-    tested = z[fold.test] if with_embeddings else z
+def _batches(clips: Clips, tasks: Sequence[Task], device: str) -> list[list[int]]:
+    """Cut the tasks into batches, whatever the number of threads: results hang on it by rounding."""
+    of_shape: dict[HeadRecipe, list[int]] = {}
+    for i, task in enumerate(tasks):
+        of_shape.setdefault(task.recipe.shape, []).append(i)
+    found = []
+    for recipe, models in of_shape.items():
+        # Those with as many clips side by side, so that no place is empty; then those with one loss.
+        models.sort(key=lambda i: (-len(tasks[i].fold.train), tasks[i].recipe.loss, i))
+        size = _MODELS
+        if device != "cpu":
+            each = clips.X.shape[1] * (recipe.hidden or recipe.dim) + recipe.hidden * recipe.dim
+            size = max(1, _GPU_ELEMENTS // each)
+        found += [models[start : start + size] for start in range(0, len(models), size)]
+    return found
+
+
+def _judged(clips: Clips, task: Task, result: TrainingResult) -> HeadRun:
+    recipe, test, weights, kept = task.recipe, task.fold.test, result.weights, result.extra["kept"]
+    curves = dict(zip(CURVES, result.curves, strict=True))
+    about = (recipe, task.seed, task.fold.name, clips.classes, test, clips.codes[test])
+    nothing = np.empty((0, recipe.dim), dtype=np.float32)
+    if result.failed:
+        return HeadRun(*about, np.empty(0, dtype=np.int64), curves, {}, nothing, kept, result.failed)
+    z = _projected(weights, clips.X if task.kept else clips.X[test])
+    tested = z[test] if task.kept else z
     # Rounded, so that of equal scores it is always the first class.
-    scores = np.round(tested @ found.weights["class_weight"] + found.weights["class_bias"], 12)
-    embeddings = z.astype(np.float32) if with_embeddings else np.empty((0, recipe.dim), dtype=np.float32)
-    return HeadRun(*about, scores.argmax(axis=1), curves, found.weights, embeddings, found.kept)
+    scores = np.round(tested @ weights["class_weight"] + weights["class_bias"], 12)
+    embeddings = z.astype(np.float32) if task.kept else nothing
+    return HeadRun(*about, scores.argmax(axis=1), curves, weights, embeddings, kept)

@@ -5,7 +5,6 @@ Light to import: pages use it, and SciPy is loaded where it is needed.
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,9 +15,7 @@ from numpy.typing import ArrayLike
 from core.listening.preferences import Rate, Trial
 from core.statistics import Interval
 from core.statistics.checks import normal_quantile, percentiles
-
-#: Pairs up to which the p-values of a rank correlation are counted over all orders (8! = 40,320).
-_ALL_ORDERS = 8
+from core.statistics.correlations import ALL_ORDERS, all_orders, spearman
 
 
 @dataclass(frozen=True)
@@ -211,18 +208,17 @@ def rank_agreement(strengths: ArrayLike, scores: ArrayLike) -> RankAgreement:
     n = len(x)
     if n < 2 or not (np.ptp(x) and np.ptp(y)):
         return RankAgreement(np.nan, np.nan, np.nan, np.nan, n)
-    from scipy.stats import kendalltau, rankdata, spearmanr
+    from scipy.stats import kendalltau
 
-    if n > _ALL_ORDERS:
-        tau, rho = kendalltau(x, y), spearmanr(x, y)
-        return RankAgreement(
-            float(tau.statistic), float(tau.pvalue), float(rho.statistic), float(rho.pvalue), n
-        )
-    orders = np.array(list(itertools.permutations(range(n))))  # (n!, n); the first leaves all in place
-    i, j = np.triu_indices(n, 1)
-    tau, tau_p = _among_orders(np.sign(x[i] - x[j]), np.sign(y[orders[:, i]] - y[orders[:, j]]))
-    rho, rho_p = _among_orders(rankdata(x) - (n + 1) / 2, rankdata(y)[orders] - (n + 1) / 2)
-    return RankAgreement(tau, tau_p, rho, rho_p, n)
+    rho, tau = spearman(x, y), kendalltau(x, y)
+    p = float(tau.pvalue)
+    if n <= ALL_ORDERS:
+        i, j = np.triu_indices(n, 1)
+        orders = all_orders(n)
+        # Of pairs of systems, how many more agree than disagree; no order changes how many tie.
+        excess = np.sign(y[orders[:, i]] - y[orders[:, j]]) @ np.sign(x[i] - x[j])
+        p = float(np.mean(np.abs(excess) >= abs(excess[0])))
+    return RankAgreement(float(tau.statistic), p, rho.r, rho.p, n)
 
 
 def _alpha(table: np.ndarray, group: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -240,10 +236,3 @@ def _alpha(table: np.ndarray, group: np.ndarray, weights: np.ndarray) -> np.ndar
         axis=1
     )
     return 1 - np.divide(observed, expected, out=np.full_like(expected, np.nan), where=expected > 0)
-
-
-def _among_orders(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
-    """Cosine of `a` (k,) with the first row of `b` (o, k), and the share of rows as far from 0 as that."""
-    cosines = b @ a / np.sqrt((a @ a) * (b[0] @ b[0]))
-    share = (np.abs(cosines) >= abs(cosines[0]) - 1e-12).mean()
-    return float(np.clip(cosines[0], -1, 1)), float(share)

@@ -3,37 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from core.listening.preferences import Trial
+#: Who answered, the systems shown, and the one chosen, if any.
+Answer = tuple[str, Sequence[str], str | None]
 
 
 class Choices:
-    """Trials with a choice, each kind of them once, and how often each listener gave it: `counts` (l, u).
+    """Answers with a choice, each kind of them once, and how often each listener gave it: `counts` (l, u).
 
     `shown` (u, s) holds the systems of a kind, and where `there` (u, s) is False nothing; `chosen` is (u,).
     """
 
-    def __init__(self, trials: Sequence[Trial], names: Sequence[str]) -> None:
+    def __init__(self, answers: Sequence[Answer], names: Sequence[str]) -> None:
         at = {name: i for i, name in enumerate(names)}
-        listeners = {name: i for i, name in enumerate(dict.fromkeys(t.listener for t in trials))}
+        listeners = {name: i for i, name in enumerate(dict.fromkeys(who for who, _, _ in answers))}
         kinds: dict[tuple[tuple[int, ...], int], int] = {}
         entries = []
-        for trial in trials:
-            if trial.chosen is not None and len(trial.shown) > 1:
-                kind = (tuple(sorted(at[s] for s in trial.shown)), at[trial.chosen])
-                entries.append((listeners[trial.listener], kinds.setdefault(kind, len(kinds))))
-        widest = max((len(shown) for shown, _ in kinds), default=0)
+        for who, shown, chosen in answers:
+            if chosen is not None and len(shown) > 1:
+                kind = (tuple(sorted(at[s] for s in shown)), at[chosen])
+                entries.append((listeners[who], kinds.setdefault(kind, len(kinds))))
+        widest = max((len(systems) for systems, _ in kinds), default=0)
         self.m = len(names)
         self.shown = np.zeros((len(kinds), widest), np.int64)
         self.there = np.zeros((len(kinds), widest), bool)
-        for (shown, _), row in kinds.items():
-            self.shown[row, : len(shown)] = shown
-            self.there[row, : len(shown)] = True
-        self.chosen = np.array([chosen for _, chosen in kinds], dtype=np.int64)
+        for (systems, _), row in kinds.items():
+            self.shown[row, : len(systems)] = systems
+            self.there[row, : len(systems)] = True
+        self.chosen = np.array([best for _, best in kinds], dtype=np.int64)
         self.counts = np.zeros((len(listeners), len(kinds)))
         for entry in entries:
             self.counts[entry] += 1
@@ -127,10 +126,3 @@ def linked(names: tuple[str, ...], wins: np.ndarray) -> tuple[tuple[tuple[str, .
     settled = count == 1 and connected_components(graph, directed=True, connection="strong")[0] == 1
     groups = [tuple(n for n, w in zip(names, weak, strict=True) if w == k) for k in range(count)]
     return tuple(sorted(groups)), bool(settled)
-
-
-def logistic(x: np.ndarray) -> np.ndarray:
-    """Turn log odds into probabilities."""
-    from scipy.special import expit
-
-    return expit(x)

@@ -152,6 +152,8 @@ class Strengths:
         ValueError
             For a name that is not among the systems.
         """
+        from scipy.special import expit
+
         for name in (a, b):
             if name not in self.systems:
                 raise ValueError(f"{name!r} is not among the systems, which are {', '.join(self.systems)}.")
@@ -166,7 +168,7 @@ class Strengths:
             c = self.covariance
             half = normal_quantile(self.confidence) * np.sqrt(max(c[i, i] + c[j, j] - 2 * c[i, j], 0.0))
             low, high = gap - half, gap + half
-        value, below, above = _luce.logistic(np.array([gap, low, high]))
+        value, below, above = expit(np.array([gap, low, high]))
         return Interval(float(value), float(below), float(above), n)
 
 
@@ -236,6 +238,8 @@ def luce_choice(
     >>> round(wins.value, 3), round(wins.low, 3), round(wins.high, 3), wins.n
     (0.784, 0.459, 0.939, 10)
     """
+    from scipy.special import expit
+
     trials = list(trials)
     if not (prior > 0 and np.isfinite(prior)):
         raise ValueError(f"prior is {prior}; it must be a positive number, such as 2.")
@@ -244,7 +248,7 @@ def luce_choice(
     z = normal_quantile(confidence)
     names = _names(trials, systems)
     m = len(names)
-    table = _luce.Choices(trials, names)
+    table = _luce.Choices([(t.listener, t.shown, t.chosen) for t in trials], names)
     theta = _luce.maximum(table, table.counts.sum(axis=0), prior, np.zeros(m))
     inverse = np.linalg.inv(_luce.curvature(table, table.counts.sum(axis=0), theta, prior)[1])
     centring = np.eye(m) - 1 / max(m, 1)
@@ -254,14 +258,14 @@ def luce_choice(
         draws = _luce.listener_draws(table, prior, theta, resamples, seed)
         covariance = np.cov(draws, rowvar=False).reshape(m, m)
         low, high = percentiles(draws, confidence)
-        shares = np.array([_luce.logistic(_luce.log_odds(drawn)[0]) for drawn in draws])
+        shares = np.array([expit(_luce.log_odds(drawn)[0]) for drawn in draws])
         share_low, share_high = percentiles(shares, confidence)
     else:
         half = z * np.sqrt(np.maximum(np.diag(covariance), 0))
         low, high = theta - half, theta + half
         odds, slopes = _luce.log_odds(theta)
         spread = z * np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", slopes, covariance, slopes), 0))
-        share_low, share_high = _luce.logistic(odds - spread), _luce.logistic(odds + spread)
+        share_low, share_high = expit(odds - spread), expit(odds + spread)
     wins = pair_wins(trials, systems=names).wins
     groups, settled = _luce.linked(names, wins)
     return Strengths(
@@ -269,7 +273,7 @@ def luce_choice(
         log_strength=theta,
         low=low,
         high=high,
-        share=_luce.logistic(_luce.log_odds(theta)[0]),
+        share=expit(_luce.log_odds(theta)[0]),
         share_low=share_low,
         share_high=share_high,
         covariance=covariance,

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from core.checks import inverse_norms, norms, rescaled
+from core.threads import SMALL, in_threads
 
 METRICS = ("cosine", "euclidean", "inner_product")
 
@@ -20,7 +19,6 @@ _FLOAT32 = 2.0**-24  # unit roundoff
 _FLOAT64 = 2.0**-53
 _BLOCK_ELEMENTS = 5_000_000  # scores held at once by a worker: 20 MB at most
 _WHOLE_ELEMENTS = 128_000_000  # scores of all pairs that may be held at once: 512 MB, half of it used
-SMALL = 20_000_000  # multiplications below which threads and compiled code cost more than they save
 
 
 @dataclass(frozen=True)
@@ -105,7 +103,6 @@ def search(problem: Problem, k: int, include_self: bool) -> tuple[np.ndarray, np
     distances = np.empty((m, k), dtype=np.float64)
     rows = max(1, min(256, _BLOCK_ELEMENTS // n))
     small = m * n * d < SMALL
-    workers = 1 if small else cores()
     pair_sums = pair_sums_for(small)
     # The product of a matrix with itself is symmetric: half of it is enough, where it can be held.
     half = np.empty((n, n), dtype=np.float32) if problem.itself and n * n <= _WHOLE_ELEMENTS else None
@@ -148,19 +145,9 @@ def search(problem: Problem, k: int, include_self: bool) -> tuple[np.ndarray, np
         distances[start:stop, own:] = exact[best]
 
     steps = [block] if half is None else [multiply, block]
-    starts = range(0, m, rows)
-    if workers == 1:
-        for step in steps:
-            for start in starts:
-                step(start)
-        return indices, distances
-    from threadpoolctl import threadpool_limits
-
-    # Blocks already keep every core busy.
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
-        for step in steps:
-            for _ in pool.map(step, starts):
-                pass
+    for step in steps:
+        for _ in in_threads(step, range(0, m, rows), cost=0 if small else np.inf):
+            pass
     return indices, distances
 
 
@@ -258,11 +245,6 @@ def pair_sums_for(small: bool) -> Callable[..., None]:
     from core.neighbors.kernels import pair_sums
 
     return pair_sums
-
-
-def cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def warm_up(dtype: type) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from core.checks import class_codes, matrix
+from core.checks import class_codes, matrix, whole
 from core.neighbors.exact_search import METRICS, prepare, search
 
 
@@ -83,7 +83,7 @@ def knn(
     if include_self and not itself:
         raise ValueError("include_self says what to do with the rows of X; it cannot go with queries.")
     most = len(corpus) - (itself and not include_self)
-    if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= most:
+    if not whole(k) or not 1 <= k <= most:
         if most == 0:
             raise ValueError("X has 1 row, which has no neighbour but itself; give at least 2 rows.")
         raise ValueError(f"k is {k!r}; for {len(corpus)} rows it must be a whole number from 1 to {most}.")

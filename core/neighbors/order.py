@@ -7,7 +7,6 @@ distances could round to the same 12 decimals: a float64 product decides the res
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,6 +14,7 @@ from numpy.typing import ArrayLike
 from core.checks import matrix, norms
 from core.neighbors import exact_search as exact
 from core.neighbors.nearest import knn, neighbor_indices
+from core.threads import in_threads
 
 _BLOCK_ELEMENTS = 500_000
 _MANY_UNSURE = 0.1  # share of neighbours that may tie, from which it pays to measure all
@@ -129,17 +129,8 @@ def _by_full_sort(X: np.ndarray, k: int, metric: str) -> np.ndarray:
             _settle(start, columns, near, measure)
         order[start:stop] = columns[:, :k]
 
-    starts = range(0, n, rows)
-    workers = 1 if small else exact.cores()
-    if workers == 1:
-        for start in starts:
-            block(start)
-        return order
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
-        for _ in pool.map(block, starts):
-            pass
+    for _ in in_threads(block, range(0, n, rows), cost=0 if small else np.inf):
+        pass
     return order
 
 

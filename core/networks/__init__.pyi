@@ -7,6 +7,5 @@ from .cnn import spec_augment as spec_augment
 from .data import NetworkRun as NetworkRun
 from .data import Tuning as Tuning
 from .training import PooledCNN as PooledCNN
-from .training import Watch as Watch
 from .training import paper_log_mel as paper_log_mel
 from .training import train_networks as train_networks

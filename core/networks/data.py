@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from numpy.typing import ArrayLike
 from core.checks import class_codes
 from core.heads.data import Fold, named_folds
 from core.heads.recipe import HeadRecipe, HeadRun
+from core.training.results import fingerprint
 
 #: Deviation of spectrograms over the training clips; their mean is 0.
 DEVIATION = 0.5
@@ -93,7 +93,10 @@ class Tuning:
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkRun(HeadRun):
-    """A trained network and how it fared; `weights` are empty, for they are many.
+    """A trained network and how it fared; `weights` are empty where its embeddings are not kept.
+
+    They are named as in a state of torch: ``backbone.``, ``embedding.`` and ``classes.``, with ``mel.mean``
+    and ``mel.scale``, which spectrograms are reduced by and divided by.
 
     Attributes
     ----------
@@ -140,10 +143,7 @@ class Data:
         bad = np.flatnonzero(~np.isfinite(self._sums).all(axis=1))
         if len(bad):
             raise ValueError(f"Row {bad[0]} of mel holds a value that is not finite.")
-        print_of = hashlib.sha256(repr((self.mel.shape, self.classes.tolist())).encode())
-        for array in (self._sums, self.codes):
-            print_of.update(array.tobytes())
-        self.fingerprint = print_of
+        self.fingerprint = fingerprint(self.mel.shape, self.classes.tolist(), self._sums, self.codes)
 
     def scale(self, fold: Fold) -> tuple[float, float]:
         """Return what spectrograms are reduced by and divided by."""

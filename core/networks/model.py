@@ -3,45 +3,45 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from core.heads.alone import batch_loss
 from core.heads.data import initial_weights, mixtures
-from core.heads.recipe import CURVES
+from core.heads.recipe import CURVES, HeadRecipe
+from core.losses import (
+    add_loss,
+    add_loss_soft,
+    binary_cross_entropy,
+    cross_entropy,
+    focal_loss,
+    orthogonal_projection_loss,
+)
 from core.networks.cnn import spec_augment
-from core.networks.data import Data, NetworkRun, Plan
-from core.training.shared import Checkpoint, epoch_order
+from core.networks.data import Data, Plan
+from core.training.draws import epoch_order
+from core.training.engine import Tick
+from core.training.results import Arrays, TrainingResult
+from core.training.weights import NetworkLearner, weights_of
 
-_SECONDS = 20.0  # between two states of a model that are kept
 _JUDGED = 64  # clips that are embedded at once
 
-Arrays = dict[str, np.ndarray]
 
-
-class Model:
-    """A network with its two layers, trained an epoch at a time."""
+class Model(NetworkLearner):
+    """A network with its two layers, trained an epoch at a time; its curves are `CURVES`."""
 
     def __init__(
-        self,
-        data: Data,
-        plan: Plan,
-        backbone: Callable[[int], nn.Module],
-        device: str,
-        checkpoint: Checkpoint | None,
+        self, model: int, data: Data, plan: Plan, backbone: Callable[[int], nn.Module], device: str
     ) -> None:
-        self._data, self._plan, self._device, self._checkpoint = data, plan, device, checkpoint
+        self._data, self._plan, self._device = data, plan, device
         recipe = plan.recipe
-        self.epoch = 0
-        self.curves = np.full((len(CURVES), recipe.epochs), np.nan, dtype=np.float32)
+        super().__init__(model, len(CURVES), recipe.epochs)
         self._shift, self._scale = data.scale(plan.fold)
         self._codes = torch.from_numpy(data.codes).to(device)
-        self._saved_at = time.monotonic()
         network = backbone(plan.seed)
         start = initial_weights(plan.seed, int(network.dim), recipe, len(data.classes))  # type: ignore[arg-type]
         self._layers = nn.ModuleDict(
@@ -57,24 +57,13 @@ class Model:
         )
         epochs, rows = plan.kept or (np.empty(0, np.int64), np.empty(0, np.int64))
         self._kept = np.full((len(epochs), len(rows), recipe.dim), np.nan, dtype=np.float32)
-        state = None if checkpoint is None else checkpoint.load()
-        if state is not None and np.array_equal(state.get("fingerprint", np.empty(0)), self._fingerprint()):
-            self._resume(dict(state))
-        else:
-            self._before = self._embed(plan.fold.test)
-            self._keep()
+        self._before = np.empty((0, recipe.dim), dtype=np.float32)
 
-    @property
-    def ended(self) -> bool:
-        """Whether it is trained, or has failed."""
-        return self.epoch == self._plan.recipe.epochs or self._failed
-
-    @property
-    def _failed(self) -> bool:
-        return self.epoch > 0 and not np.isfinite(self.curves[0, self.epoch - 1])
-
-    def train_epoch(self) -> None:
+    def _train_epoch(self, tick: Tick) -> None:
         """Go over the training clips once; keep what is to be kept."""
+        if self.epoch == 0:
+            self._before = self._embed(self._plan.fold.test)
+            self._keep()
         recipe, tuning, seed, data = self._plan.recipe, self._plan.tuning, self._plan.seed, self._data
         train = self._plan.fold.train
         order = epoch_order(seed, self.epoch, len(train))
@@ -109,41 +98,43 @@ class Model:
             right += int((found.argmax(dim=1) == soft.argmax(dim=1)).sum())
             if not math.isfinite(total):
                 break
-        self.epoch += 1
         test = self._plan.fold.test
         tested = self._embed(test)
-        if math.isfinite(total) and np.isfinite(tested).all():
-            hits = float((self._classify(tested).argmax(axis=1) == data.codes[test]).mean())
-            self.curves[:, self.epoch - 1] = total / len(train), right / len(train), hits
-            self._keep()
-        if self._checkpoint is not None and (self.ended or time.monotonic() - self._saved_at > _SECONDS):
-            self._checkpoint.save(self._state())
-            self._saved_at = time.monotonic()
+        if not (math.isfinite(total) and np.isfinite(tested).all()):
+            self._fail("loss", f" (seed {seed})")
+            return
+        hits = float((self._classify(tested).argmax(axis=1) == data.codes[test]).mean())
+        self.curves[0, :, self.epoch] = total / len(train), right / len(train), hits
+        self.epoch += 1
+        self.best_epoch = self.epoch
+        self._keep()
 
-    def run(self) -> NetworkRun:
-        """Return what it has come to."""
-        plan, data = self._plan, self._data
-        curves = dict(zip(CURVES, self.curves, strict=True))
-        about = (plan.recipe, plan.seed, plan.fold.name, data.classes, plan.fold.test)
-        targets = data.codes[plan.fold.test]
-        nothing = np.empty((0, plan.recipe.dim), dtype=np.float32)
-        if self._failed:
-            why = f"The loss was no longer a number in epoch {self.epoch} (seed {plan.seed})."
-            none = np.empty(0, dtype=np.int64)
-            return NetworkRun(
-                *(*about, targets, none, curves, {}, nothing, self._kept, why),
-                before=self._before,
-                tested=nothing,
-            )
-        whole = self._embed(np.arange(len(data.mel))) if plan.kept is not None else nothing
-        tested = whole[plan.fold.test] if plan.kept is not None else self._embed(plan.fold.test)
-        # Rounded, so that of equal scores it is always the first class.
-        predictions = np.round(self._classify(tested), 6).argmax(axis=1)
-        return NetworkRun(
-            *(*about, targets, predictions, curves, {}, whole, self._kept),
-            before=self._before,
-            tested=tested,
-        )
+    def result(self) -> TrainingResult:
+        """Return what it has come to, with weights and embeddings of all clips where they are kept."""
+        extra, fold = {"before": self._before, "kept": self._kept}, self._plan.fold
+        if not self.failed:
+            every = np.arange(len(self._data.mel))
+            found = self._embed(every if self._plan.kept is not None else fold.test)
+            extra["tested"] = found if self._plan.kept is None else found[fold.test]
+            # Rounded, so that of equal scores it is always the first class.
+            extra["predictions"] = np.round(self._classify(extra["tested"]), 6).argmax(axis=1)
+            if self._plan.kept is not None:
+                extra["embeddings"] = found
+                scale = {"mel.mean": np.array(self._shift), "mel.scale": np.array(self._scale)}
+                self._best = weights_of(self._parts()) | scale
+        return replace(super().result(), extra=extra)
+
+    def state(self) -> Arrays:
+        """Return all that it takes to go on from here."""
+        return super().state() | {"kept": self._kept, "before": self._before}
+
+    def resume(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on from the state of the same model."""
+        super().resume(state)
+        self._kept[:], self._before = state["kept"], state["before"]
+
+    def _parts(self) -> dict[str, nn.Module]:
+        return dict(self._layers.items())
 
     def _mel(self, rows: np.ndarray) -> torch.Tensor:
         x = torch.from_numpy(self._data.mel[rows].astype(np.float32)).to(self._device)
@@ -170,49 +161,24 @@ class Model:
         for position in np.flatnonzero(epochs == self.epoch):
             self._kept[position] = self._embed(rows)
 
-    def _fingerprint(self) -> np.ndarray:
-        """Return what tells this training from all others."""
-        found = self._data.fingerprint.copy()
-        plan = self._plan
-        found.update(f"{plan.recipe!r} {plan.tuning!r} {plan.seed} {plan.fold.name!r}".encode())
-        found.update(plan.fold.test.tobytes())
-        for array in plan.kept or ():
-            found.update(array.tobytes() + b";")
-        for name, weight in self._layers.state_dict().items():
-            found.update(f"{name} {tuple(weight.shape)}".encode())
-        return np.frombuffer(found.digest(), dtype=np.uint8).copy()
 
-    def _state(self) -> Arrays:
-        found: Arrays = {
-            "fingerprint": self._fingerprint(),
-            "epoch": np.array(self.epoch),
-            "curves": self.curves,
-            "kept": self._kept,
-            "before": self._before,
-        }
-        for name, weight in self._layers.state_dict().items():
-            found[f"weights/{name}"] = weight.cpu().numpy()
-        if not self.ended:
-            for i, parameter in enumerate(self._layers.parameters()):
-                for name, value in self._optimiser.state[parameter].items():
-                    found[f"optimiser/{i}/{name}"] = value.cpu().numpy()
-        return found
-
-    def _resume(self, state: Arrays) -> None:
-        self.epoch = int(state["epoch"])
-        self.curves[:], self._kept[:], self._before = state["curves"], state["kept"], state["before"]
-        weights = {n: torch.from_numpy(a) for name, a in state.items() if (n := _after(name, "weights/"))}
-        self._layers.load_state_dict(weights)
-        for i, parameter in enumerate(self._layers.parameters()):
-            own = {n: a for name, a in state.items() if (n := _after(name, f"optimiser/{i}/"))}
-            if own:
-                self._optimiser.state[parameter] = {
-                    n: torch.from_numpy(a).to("cpu" if n == "step" else self._device) for n, a in own.items()
-                }
-
-
-def _after(text: str, start: str) -> str:
-    return text.removeprefix(start) if text.startswith(start) else ""
+def batch_loss(
+    recipe: HeadRecipe, z: torch.Tensor, logits: torch.Tensor, y: torch.Tensor, soft: torch.Tensor
+) -> torch.Tensor:
+    """Return the loss of a recipe for a batch: embeddings (n, dim), logits (n, C), hard and soft labels."""
+    if recipe.loss == "focal":
+        return focal_loss(logits, y, gamma=recipe.gamma)
+    of = binary_cross_entropy if recipe.entropy == "sigmoid" else cross_entropy
+    entropy = of(logits, soft if recipe.mixup else y)
+    if recipe.loss == "opl":
+        more = orthogonal_projection_loss(z, y, gamma=recipe.gamma, variant=recipe.variant)
+    elif recipe.loss == "add":
+        more = add_loss(z, y, weights=recipe.weights, variant=recipe.variant)
+    elif recipe.loss == "add-soft":
+        more = add_loss_soft(z, soft, weights=recipe.weights, variant=recipe.variant)
+    else:
+        return entropy
+    return entropy + recipe.loss_weight * more
 
 
 def _linear(weight: np.ndarray, bias: np.ndarray) -> nn.Linear:

@@ -5,10 +5,8 @@ As `core.heads`, but with a network in the place of the frozen space, whose weig
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -21,14 +19,15 @@ from core.heads.data import check_seeds
 from core.networks.cnn import SmallCNN, log_mel
 from core.networks.data import Data, NetworkRun, Plan, Tuning
 from core.networks.model import Model
-from core.training.shared import Checkpoint, Progress, side_by_side
+from core.training import engine as training
+from core.training.engine import Progress, Watch, train
+from core.training.results import Checkpoint, TrainingResult, fingerprint
+from core.training.threads import default_device
 
 __all__ = ["NetworkRun", "PooledCNN", "Tuning", "paper_log_mel", "train_networks"]
 
 #: The ADD paper's front end: Hz, bands, and seconds under the window and from one frame to the next.
 SAMPLE_RATE, N_MELS, WINDOW, HOP = 16_000, 128, 0.025, 0.010
-
-Watch = Callable[[np.ndarray], object]
 
 
 def paper_log_mel(waveforms: torch.Tensor, *, taper: str = "hann") -> torch.Tensor:
@@ -106,7 +105,7 @@ def train_networks(
     device: str | None = None,
     progress: Progress | None = None,
     watch: Watch | None = None,
-    checkpoint: Callable[[int], Checkpoint] | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> list[NetworkRun]:
     """Train a network for every recipe, seed and fold, and judge it by the clips of that fold.
 
@@ -129,9 +128,8 @@ def train_networks(
         A GPU if torch finds one, else ``"cpu"``.
     progress : callable, optional
         Called with the epochs done and to do, of all models together.
-    checkpoint : callable, optional
-        By number of the model, where to go on from and to save to: every 20 seconds, and when it has ended.
-        What is found there of other data or recipes is not used.
+    checkpoint : Checkpoint, optional
+        As of `core.heads.train_heads`.
 
     Returns
     -------
@@ -162,59 +160,49 @@ def train_networks(
     rows = np.arange(len(data.mel)) if keep_rows is None else np.asarray(keep_rows, dtype=np.int64)
     epochs = np.asarray(keep_epochs, dtype=np.int64)
     keep = keep_models or (lambda seed, fold: True)
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = device or default_device()
     plans = [
         Plan(r, tuning or Tuning(), s, f, (epochs, rows) if keep(s, f.name) else None)
         for r in recipes
         for s in numbers
         for f in data.folds
     ]
-    longest = max(r.epochs for r in recipes)
-    curves = np.full((len(plans), len(CURVES), longest), np.nan, dtype=np.float32)
-    done, to_do = np.zeros(len(plans), dtype=np.int64), sum(p.recipe.epochs for p in plans)
-    found: dict[int, NetworkRun] = {}
-    stop, reports = threading.Event(), queue.SimpleQueue[_News | Exception]()
 
-    def work(i: int) -> None:
-        if stop.is_set():
-            return
-        try:
-            model = Model(data, plans[i], backbone, device, None if checkpoint is None else checkpoint(i))
-            reports.put(_News(i, model.epoch, model.curves.copy(), None))
-            while not stop.is_set() and not model.ended:
-                model.train_epoch()
-                reports.put(_News(i, model.epoch, model.curves.copy(), None))
-            if model.ended:
-                reports.put(_News(i, model.epoch, model.curves.copy(), model.run()))
-        except Exception as error:
-            reports.put(error)
-
-    with side_by_side(len(plans), device) as pool:
-        try:
-            for i in range(len(plans)):
-                pool.submit(work, i)
-            while len(found) < len(plans):
-                news = reports.get()
-                if isinstance(news, Exception):
-                    raise news
-                curves[news.number, :, : news.curves.shape[1]] = news.curves
-                done[news.number] = news.epoch
-                if news.run is not None:
-                    found[news.number] = news.run
-                    done[news.number] = plans[news.number].recipe.epochs  # a failed one is not waited for
-                if progress is not None:
-                    progress(int(done.sum()), to_do)
-                if watch is not None:
-                    watch(curves.copy())
-        finally:
-            stop.set()
-            pool.shutdown(cancel_futures=True)
-    return [found[i] for i in range(len(plans))]
+    shapes = [(name, tuple(w.shape)) for name, w in backbone(numbers[0]).state_dict().items()]
+    what = fingerprint(
+        *(data.fingerprint, shapes),
+        *((p.recipe, p.tuning, p.seed, p.fold.name, p.kept is not None) for p in plans),
+        *(p.fold.test for p in plans),
+        *(epochs, rows),
+    )
+    results = train(
+        [
+            training.Plan(f"network-{i:05d}", (i,), partial(Model, i, data, plan, backbone, device))
+            for i, plan in enumerate(plans)
+        ],
+        [np.arange(p.recipe.epochs + 1) for p in plans],
+        what,
+        training.Session(device, progress, watch, checkpoint),
+    )
+    return [_run(data, plan, result) for plan, result in zip(plans, results, strict=True)]
 
 
-@dataclass(frozen=True)
-class _News:
-    number: int
-    epoch: int
-    curves: np.ndarray
-    run: NetworkRun | None
+def _run(data: Data, plan: Plan, result: TrainingResult) -> NetworkRun:
+    test, kept = plan.fold.test, result.extra
+    nothing = np.empty((0, plan.recipe.dim), dtype=np.float32)
+    return NetworkRun(
+        recipe=plan.recipe,
+        seed=plan.seed,
+        fold=plan.fold.name,
+        classes=data.classes,
+        rows=test,
+        targets=data.codes[test],
+        predictions=kept.get("predictions", np.empty(0, dtype=np.int64)),
+        curves=dict(zip(CURVES, result.curves, strict=True)),
+        weights=result.weights,
+        embeddings=kept.get("embeddings", nothing),
+        kept=kept["kept"],
+        failed=result.failed,
+        before=kept["before"],
+        tested=kept.get("tested", nothing),
+    )

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from core.checks import matrix
+from core.checks import matrix, whole
 from core.neighbors import knn, neighbor_indices
-from core.neighbors.exact_search import cores
 from core.neighbors.exact_search import warm_up as warm_up_search
 from core.processing import fit_reducer
 from core.projection.quality import chance_trustworthiness, neighborhood_kept, trustworthiness_continuity
+from core.threads import cores
 
 __all__ = [
     "FEWEST",
@@ -112,7 +112,7 @@ def project(
     """
     X = matrix(X, "X")
     used = effective_parameters(method, len(X), **params)
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**32:
+    if not whole(seed) or not 0 <= seed < 2**32:
         raise ValueError(f"seed is {seed!r}; it must be a whole number from 0 to {2**32 - 1}.")
     start = _principal_plane(X)
     if method == "pca" or len(X) < FEWEST:

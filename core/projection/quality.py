@@ -6,14 +6,14 @@ A map is any other set of coordinates of the same points; nearness on it is Eucl
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from core.checks import matrix, neighborhood_sizes, unit_rows
 from core.neighbors import knn, neighbor_indices, shared_ranks
-from core.neighbors.exact_search import DECIMALS, cores
+from core.neighbors.exact_search import DECIMALS
+from core.threads import in_threads
 
 Progress = Callable[[int, int], object]
 
@@ -83,17 +83,11 @@ def _map_neighbors(coords: np.ndarray, k: int) -> np.ndarray:
     distances[indices == np.arange(n)[:, None]] = np.inf
     order = np.lexsort((indices, distances), axis=1)
     ordered = np.take_along_axis(distances, order, axis=1)
-    found = np.take_along_axis(indices, order, axis=1)[:, :k]
     # Where the list ends within a tie, there may be lower indices beyond it.
     last = np.where(np.isinf(ordered[:, -1]), ordered[:, -2], ordered[:, -1])
-    unsure = np.flatnonzero((ordered[:, k - 1] >= last) & (most < n))
-    if len(unsure):
-        nearest, _ = knn(coords, k + 1, metric="euclidean", queries=coords[unsure])
-        # Drop the point itself; where more than k others coincide with it, it may not be listed.
-        itself = nearest == unsure[:, None]
-        itself[~itself.any(axis=1), -1] = True
-        found[unsure] = nearest[~itself].reshape(len(unsure), k)
-    return found
+    if most < n and (ordered[:, k - 1] >= last).any():
+        return knn(coords, k, metric="euclidean")[0]
+    return np.take_along_axis(indices, order, axis=1)[:, :k]
 
 
 def trustworthiness_continuity(
@@ -180,16 +174,12 @@ def trustworthiness_continuity(
             _beyond(np.take_along_axis(map_ranks, near, axis=1)),
         )
 
-    from threadpoolctl import threadpool_limits
-
     trust, continuity = np.zeros(longest), np.zeros(longest)
-    # Blocks already keep every core busy.
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(cores()) as pool:
-        for start, (intruders, missed) in zip(starts, pool.map(block, starts), strict=True):
-            trust += intruders
-            continuity += missed
-            if progress is not None:
-                progress(min(start + rows, n), n)
+    for start, (intruders, missed) in zip(starts, in_threads(block, starts), strict=True):
+        trust += intruders
+        continuity += missed
+        if progress is not None:
+            progress(min(start + rows, n), n)
     worst = n * sizes * (2.0 * n - 3 * sizes - 1) / 2
     return 1 - trust[sizes - 1] / worst, 1 - continuity[sizes - 1] / worst
 

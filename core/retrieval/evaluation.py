@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from core.checks import matrix
+from core.checks import matrix, whole
 from core.neighbors import knn
 from core.processing import AGGREGATIONS, Processing
 from core.retrieval.first_relevant import irrelevant_before
@@ -417,8 +417,7 @@ def _family(value: object) -> object:
 
 def _limits(cutoffs: Sequence[int]) -> list[int]:
     limits = list(cutoffs)
-    whole = all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in limits)
-    if not limits or not whole or min(limits) < 1:
+    if not limits or not all(map(whole, limits)) or min(limits) < 1:
         raise ValueError(f"cutoffs are {cutoffs!r}; they must be whole numbers from 1 up, at least one.")
     return sorted({int(n) for n in limits})
 

@@ -7,11 +7,11 @@ items; those that are too close to the best relevant one to tell are measured in
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from core.neighbors import exact_search as exact
+from core.threads import in_threads
 
 _BLOCK_ELEMENTS = 4_000_000  # scores held at once by a worker: 16 MB
 
@@ -59,16 +59,8 @@ def irrelevant_before(
             wanted = [members[c] for c in classes[pairs]]
             counts[pairs] = _before(problem, pair_sums, r, scores[r - start], wanted)
 
-    workers = 1 if small else exact.cores()
-    if workers == 1:
-        for start in range(0, len(rows), size):
-            block(start)
-        return counts
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
-        for _ in pool.map(block, range(0, len(rows), size)):
-            pass
+    for _ in in_threads(block, range(0, len(rows), size), cost=0 if small else np.inf):
+        pass
     return counts
 
 

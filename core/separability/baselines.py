@@ -9,13 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import ArrayLike
 
-from core.checks import class_codes, matrix
+from core.checks import class_codes, matrix, whole
 from core.neighbors import knn
-from core.neighbors.exact_search import cores
+from core.threads import cores
 
 #: Steps of the optimiser of the linear probe, after which it is taken as it is.
 MOST_STEPS = 300
 
+_TOLERANCE = 1e-6  # of the gradient; at 1e-4 some predictions are not those of the optimum
 _HELD_ELEMENTS = 2**29  # of the points of the folds that are worked on at once, three copies each: 4 GB
 
 Progress = Callable[[int, int], object]
@@ -53,7 +54,7 @@ def stratified_folds(labels: ArrayLike, n_folds: int = 5, *, seed: int = 0) -> n
     n = len(codes)
     if n < 2:
         raise ValueError(f"There are {n} points; folds need at least 2.")
-    if isinstance(n_folds, bool) or not isinstance(n_folds, int | np.integer) or not 2 <= n_folds <= n:
+    if not whole(n_folds) or not 2 <= n_folds <= n:
         raise ValueError(f"n_folds is {n_folds!r}; {n} points allow a whole number from 2 to {n}.")
     random = np.random.default_rng(seed)
     # Shuffled, then by class: dealt one after another, like cards.
@@ -113,7 +114,7 @@ def knn_classifier(
     """
     points, classes, codes, folds = _checked(X, labels, folds)
     smallest = len(points) - int(np.bincount(folds).max())
-    if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= smallest:
+    if not whole(k) or not 1 <= k <= smallest:
         raise ValueError(
             f"k is {k!r}; outside the largest fold there are {smallest} points, so it must be a whole number "
             f"from 1 to {smallest}."
@@ -168,9 +169,9 @@ def linear_probe(
 
     Notes
     -----
-    The dimensions of a space go together, on which L-BFGS needs hundreds of steps. It is given coordinates in
-    which the curvature at its start is the same in all directions, and needs some tens; the optimum is the
-    same. Two classes have twice the penalty, which makes it the usual binary regression.
+    scikit-learn's `StandardScaler` and `LogisticRegression`, by Newton's method: the dimensions of a space go
+    together, on which L-BFGS needs hundreds of steps, and stops where some predictions would still change.
+    Two classes have the usual binary regression.
 
     References
     ----------
@@ -184,13 +185,14 @@ def linear_probe(
     >>> linear_probe(X, labels, [1, 2, 3, 1, 2, 3]).tolist()
     ['dog', 'dog', 'dog', 'rain', 'rain', 'rain']
     """
+    from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits
 
     points, classes, codes, folds = _checked(X, labels, folds)
     if not 0 < C < np.inf:
         raise ValueError(f"C is {C}; it must be above 0 and finite.")
     # A power of two, which standardising takes out again: squares can neither overflow nor vanish.
-    points = np.ldexp(points, -np.frexp(np.abs(points).max())[1])
+    points = np.ldexp(points.astype(np.float64), -np.frexp(np.abs(points).max())[1])
 
     def one(fold: int) -> tuple[np.ndarray, bool]:
         test = folds == fold
@@ -200,9 +202,14 @@ def linear_probe(
     total = int(folds.max()) + 1
     workers = max(1, min(cores(), total, _HELD_ELEMENTS // (3 * points.size)))
     # The products of one step are too small to share among cores: threads would mostly wait for each other.
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
-        for fold, (found, converged) in enumerate(pool.map(one, range(total))):
-            predicted[folds == fold] = found
+    with (
+        warnings.catch_warnings(),
+        threadpool_limits(1, user_api="blas"),
+        ThreadPoolExecutor(workers) as pool,
+    ):
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        for fold, (classes_of_fold, converged) in enumerate(pool.map(one, range(total))):
+            predicted[folds == fold] = classes_of_fold
             if not converged:
                 warnings.warn(
                     f"A linear probe had not converged after {MOST_STEPS} steps and is used as it is.",
@@ -216,13 +223,15 @@ def linear_probe(
 
 def _probed(train: np.ndarray, codes: np.ndarray, test: np.ndarray, C: float) -> tuple[np.ndarray, bool]:
     """Return the classes that a probe of the training points gives the test points; whether it converged."""
-    present, own = np.unique(codes, return_inverse=True)
-    if len(present) == 1:
-        return np.full(len(test), present[0]), True
-    standardise = _standardiser(train)
-    weights, intercepts, converged = _logistic(standardise(train), own, len(present), C)
-    scores = standardise(test) @ weights.T + intercepts
-    return present[scores.argmax(axis=1)], converged
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    if not np.ptp(codes):
+        return np.full(len(test), codes[0]), True
+    regression = LogisticRegression(C=C, solver="newton-cg", tol=_TOLERANCE, max_iter=MOST_STEPS)
+    predicted = make_pipeline(StandardScaler(), regression).fit(train, codes).predict(test)
+    return predicted, int(regression.n_iter_.max()) < MOST_STEPS
 
 
 def _checked(
@@ -261,62 +270,3 @@ def _majority(votes: np.ndarray, n_classes: int) -> np.ndarray:
     counts = counts.reshape(len(votes), n_classes)
     own = counts[rows, votes]  # (m, k): how many votes the class of each neighbour has
     return votes[rows[:, 0], own.argmax(axis=1)]
-
-
-def _standardiser(X: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    mean = X.mean(axis=0, dtype=np.float64)
-    deviation = X.std(axis=0, dtype=np.float64)
-    # What is left of a constant is rounding, which must not be blown up.
-    deviation[deviation <= 1e-12 * np.abs(mean)] = 1.0
-    deviation[deviation == 0] = 1.0
-    return lambda Y: (Y - mean) / deviation
-
-
-def _logistic(X: np.ndarray, codes: np.ndarray, K: int, C: float) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Fit a multinomial logistic regression to standardised points.
-
-    Returns
-    -------
-    weights : (K, d) array
-    intercepts : (K,) array
-    converged : bool
-    """
-    from scipy.optimize import minimize
-
-    n, rows = len(X), np.arange(len(X))
-    penalty = (2 if K == 2 else 1) / (C * n)  # of the mean loss
-    # Where all classes are as likely, the curvature along a direction of variance s is s / K + penalty.
-    _, singular, directions = np.linalg.svd(_triangle(X), full_matrices=False)
-    # Along the others nothing varies, and the best weight is 0.
-    used = singular > 1e-10 * singular.max(initial=0.0)
-    curvature = singular[used] ** 2 / n / K + penalty
-    basis = directions[used].T / np.sqrt(curvature)  # (d, r)
-    Z = np.hstack([X @ basis, np.full((n, 1), np.sqrt(K))])  # (n, r + 1), the last for the intercepts
-    ridge = np.append(penalty / curvature, 0.0)
-
-    def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        U = flat.reshape(K, -1)
-        scores = Z @ U.T  # (n, K)
-        scores -= scores.max(axis=1, keepdims=True)
-        own = scores[rows, codes]
-        shares = np.exp(scores, out=scores)
-        total = shares.sum(axis=1)
-        loss = (np.log(total) - own).mean() + (ridge * U**2).sum() / 2
-        shares /= total[:, None]
-        shares[rows, codes] -= 1
-        return float(loss), (shares.T @ Z / n + ridge * U).ravel()
-
-    found = minimize(
-        objective,
-        np.zeros(K * Z.shape[1]),
-        jac=True,
-        method="L-BFGS-B",
-        options={"maxiter": MOST_STEPS, "gtol": 1e-6, "ftol": 1e-14},
-    )
-    U = found.x.reshape(K, -1)
-    return U[:, :-1] @ basis.T, U[:, -1] * np.sqrt(K), found.nit < MOST_STEPS
-
-
-def _triangle(X: np.ndarray) -> np.ndarray:
-    """Return a matrix with the singular values and directions of `X` and no more rows than columns."""
-    return np.asarray(np.linalg.qr(X, mode="r")) if len(X) > X.shape[1] else X

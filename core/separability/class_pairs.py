@@ -6,7 +6,8 @@ from functools import partial
 
 import numpy as np
 
-from core.separability.class_rows import ClassRows, in_threads, tiles
+from core.separability.class_rows import ClassRows, tiles
+from core.threads import in_threads
 
 _TILE = 1024
 _STRIP = 64  # rows of a second moment that are computed at once

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import pairwise
-from typing import TypeVar
 
 import numpy as np
 
 from core.checks import unit_rows
-from core.neighbors.exact_search import cores
 
 _BLOCK_ELEMENTS = 2**22  # values of a block of rows: 32 MB in float64
-_SMALL = 20_000_000  # multiplications below which threads cost more than they save
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 class ClassRows:
@@ -81,18 +74,6 @@ class ClassRows:
         """
         some = np.linspace(0, self.n - 1, min(self.n, 256)).astype(np.int64)
         return np.median(self.take(some), axis=0)
-
-
-def in_threads(work: Callable[[Item], Result], items: Sequence[Item], *, cost: float) -> Iterator[Result]:
-    """Yield `work` of every item in order, done on all cores; `cost` is about how many multiplications."""
-    if len(items) < 2 or cost < _SMALL or cores() == 1:
-        yield from map(work, items)
-        return
-    from threadpoolctl import threadpool_limits
-
-    # The threads keep every core busy already.
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(cores()) as pool:
-        yield from pool.map(work, items)
 
 
 def tiles(start: int, stop: int, n: int, width: int) -> Iterable[tuple[int, int]]:

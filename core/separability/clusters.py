@@ -10,9 +10,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike
 
-from core.checks import matrix
-from core.separability.class_rows import in_threads
+from core.checks import matrix, whole
 from core.separability.silhouettes import METRICS, silhouette_score
+from core.threads import in_threads
 
 #: Rows up to which K-means starts ten times, to keep the best; beyond, it starts twice.
 _MANY_STARTS = 10_000
@@ -97,8 +97,8 @@ def kmeans_curve(
     n = len(X)
     if metric not in METRICS:
         raise ValueError(f"metric is {metric!r}; it must be one of {', '.join(METRICS)}.")
-    whole = all(isinstance(k, int | np.integer) and not isinstance(k, bool) and 1 <= k <= n for k in ks)
-    if len(ks) == 0 or not whole or sorted(set(ks)) != list(ks):
+    fitting = all(whole(k) and 1 <= k <= n for k in ks)
+    if len(ks) == 0 or not fitting or sorted(set(ks)) != list(ks):
         raise ValueError(
             f"ks is {list(ks)}; it must hold whole numbers from 1 to {n} (the rows), ascending, each once."
         )

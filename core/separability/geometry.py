@@ -7,10 +7,9 @@ from numpy.typing import ArrayLike
 
 from core.checks import matrix, neighborhood_sizes
 from core.neighbors import neighbor_indices
+from core.processing import fit_reducer
 
 METRICS = ("cosine", "euclidean")
-
-_BLOCK_ROWS = 8192
 
 
 def k_occurrence(indices: ArrayLike, ks: ArrayLike) -> np.ndarray:
@@ -235,8 +234,8 @@ def effective_rank(X: ArrayLike) -> float:
 
     Notes
     -----
-    Singular values come from a QR decomposition of the taller side, block by block in float64, not from the
-    Gram matrix, whose rounding would add some 1e-8 of the largest to each of those that are 0.
+    Singular values are those of `core.processing.fit_reducer`, not of the Gram matrix, whose rounding would
+    add some 1e-8 of the largest to each of those that are 0.
 
     References
     ----------
@@ -249,25 +248,12 @@ def effective_rank(X: ArrayLike) -> float:
     >>> effective_rank([[0.0, 1.0], [1.0, 2.0], [5.0, 6.0]])
     1.0
     """
-    from threadpoolctl import threadpool_limits
-
     X = matrix(X, "X")
     if not np.ptp(X, axis=0).any():
         return 0.0
     exponent = -np.frexp(np.abs(X).max())[1]  # a power of two: sums cannot overflow and no digit changes
-    sums = np.zeros(X.shape[1])
-    for rows in _blocks(len(X)):
-        sums += np.ldexp(X[rows].astype(np.float64), exponent).sum(axis=0)
-    centre = sums / len(X)
-    triangle: np.ndarray = np.empty((0, min(X.shape)))
-    tall = X.shape[0] >= X.shape[1]
-    # Decompositions are thousands of small products: on a busy machine threads would mostly wait.
-    with threadpool_limits(1, user_api="blas"):
-        for part in _blocks(max(X.shape)):
-            block = np.ldexp((X[part] if tall else X[:, part]).astype(np.float64), exponent)
-            block = block - centre if tall else (block - centre[part]).T
-            triangle = np.asarray(np.linalg.qr(np.concatenate([triangle, block]), mode="r"))
-        singular = np.linalg.svd(triangle, compute_uv=False)
+    variances = fit_reducer(np.ldexp(X, exponent), min(X.shape)).variances
+    singular = np.sqrt(variances * (len(X) - 1))
     # Values are at most 1 now; what is below this is the rounding of the centre.
     rounding = 4 * np.finfo(np.float64).eps * np.sqrt(X.size)
     p = singular[singular > rounding]
@@ -275,10 +261,6 @@ def effective_rank(X: ArrayLike) -> float:
         return 0.0
     p = p / p.sum()
     return float(np.exp(-(p * np.log(p)).sum()))
-
-
-def _blocks(n: int) -> list[slice]:
-    return [slice(start, min(start + _BLOCK_ROWS, n)) for start in range(0, n, _BLOCK_ROWS)]
 
 
 def _sizes(ks: ArrayLike, graph: np.ndarray) -> np.ndarray:

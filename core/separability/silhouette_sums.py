@@ -10,7 +10,8 @@ from functools import partial
 
 import numpy as np
 
-from core.separability.class_rows import ClassRows, in_threads, tiles
+from core.separability.class_rows import ClassRows, tiles
+from core.threads import in_threads
 
 #: Below this share of a squared length, a difference of two products keeps too few digits.
 _CANCELLED = 1e-5

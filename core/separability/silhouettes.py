@@ -130,14 +130,10 @@ def silhouette_by_class(samples: ArrayLike, labels: ArrayLike) -> pd.DataFrame:
         )
     classes, codes = class_codes(labels, len(values))
     groups = pd.Series(values).groupby(codes)
-    return pd.DataFrame(
-        {
-            "class": classes,
-            "n": np.bincount(codes),
-            "mean": groups.mean().to_numpy(),
-            "sd": groups.std().to_numpy(),
-            "q1": groups.quantile(0.25).to_numpy(),
-            "median": groups.median().to_numpy(),
-            "q3": groups.quantile(0.75).to_numpy(),
-        }
+    table = groups.agg(["size", "mean", "std"]).set_axis(["n", "mean", "sd"], axis=1)
+    quartiles = (
+        groups.quantile(np.array([0.25, 0.5, 0.75])).unstack().set_axis(["q1", "median", "q3"], axis=1)
     )
+    table = pd.concat([table, quartiles], axis=1)
+    table.insert(0, "class", classes)
+    return table

@@ -5,21 +5,17 @@ With K and L two kernel matrices, HSIC needs the sum of K ∘ L, the row sums an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
 import numpy as np
 
-from core.neighbors.exact_search import cores
-
-T = TypeVar("T")
+from core.threads import in_threads
 
 _BLOCK_ELEMENTS = 2_000_000
-_GATHERED = 4_000_000  # distances that may be held at once to find their median
-_BITS = 20  # of a distance told apart in one pass over all pairs
+_MEDIAN_ROWS = 4096  # rows whose distances have the median that stands for all
+_MEDIAN_BLOCK = 512
 _ROUNDOFF = 2.0**-53
 #: A kernel whose variation is this much smaller than itself does not vary: what is left is rounding.
 _NOTHING = 1e-12
@@ -126,8 +122,8 @@ def _products(Z: np.ndarray, start: int, stop: int) -> np.ndarray:
 
 def _gaussian(Z: np.ndarray, bandwidth: float) -> Block:
     """Return exp(-d² / 2σ²) - 1: centring takes the 1 out again, and a wide kernel keeps its digits."""
-    distances = partial(_squared_distances, Z, np.einsum("ij,ij->i", Z, Z))
-    sigma = bandwidth * _median_distance(distances, len(Z))
+    distances = _squared_distances(Z)
+    sigma = bandwidth * _median_distance(Z)
 
     def block(start: int, stop: int) -> np.ndarray:
         values = distances(start, stop)
@@ -138,31 +134,36 @@ def _gaussian(Z: np.ndarray, bandwidth: float) -> Block:
     return block
 
 
-def _squared_distances(Z: np.ndarray, squares: np.ndarray, start: int, stop: int) -> np.ndarray:
+def _squared_distances(Z: np.ndarray) -> Block:
     """Squared distances of rows start to stop from those from start on; 0 where rounding hides them."""
-    values = Z[start:stop] @ Z[start:].T
-    sizes = squares[start:stop, None] + squares[start:]
-    values *= -2
-    values += sizes
-    sizes *= 4 * (Z.shape[1] + 8) * _ROUNDOFF
-    values[values <= sizes] = 0
-    return values
+    squares = np.einsum("ij,ij->i", Z, Z)
+
+    def block(start: int, stop: int) -> np.ndarray:
+        values = Z[start:stop] @ Z[start:].T
+        sizes = squares[start:stop, None] + squares[start:]
+        values *= -2
+        values += sizes
+        sizes *= 4 * (Z.shape[1] + 8) * _ROUNDOFF
+        values[values <= sizes] = 0
+        return values
+
+    return block
+
+
+def _median_distance(Z: np.ndarray) -> float:
+    """Median distance of two rows, of 4,096 drawn rows where there are more; not counting 0 where it is 0."""
+    if len(Z) > _MEDIAN_ROWS:
+        Z = Z[np.random.default_rng(0).choice(len(Z), _MEDIAN_ROWS, replace=False)]
+    squared = _squared_distances(Z)
+    blocks = (squared(a, min(a + _MEDIAN_BLOCK, len(Z))) for a in range(0, len(Z), _MEDIAN_BLOCK))
+    distances = np.sqrt(np.concatenate([d[np.triu_indices(len(d), 1, d.shape[1])] for d in blocks]))
+    apart = distances[distances > 0]
+    return float(np.median(distances)) or (float(np.median(apart)) if len(apart) else 0.0)
 
 
 def _starts(n: int) -> tuple[range, int]:
     rows = max(1, min(512, _BLOCK_ELEMENTS // n))
     return range(0, n, rows), rows
-
-
-def _parallel(function: Callable[[int], T], starts: range) -> Iterator[T]:
-    """Yield the results in order, so that sums do not depend on the number of threads."""
-    if len(starts) == 1:
-        yield function(0)
-        return
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(cores()) as pool:
-        yield from pool.map(function, starts)
 
 
 def _by_blocks(k_block: Block, l_block: Block, n: int) -> Sums:
@@ -191,84 +192,10 @@ def _by_blocks(k_block: Block, l_block: Block, n: int) -> Sums:
 
     totals = np.zeros(3)
     row_sums, diagonals = np.zeros((2, n)), np.zeros((2, n))
-    for start, (products, sums, diagonal) in zip(starts, _parallel(block, starts), strict=True):
+    for start, (products, sums, diagonal) in zip(starts, in_threads(block, starts), strict=True):
         totals += products
         for which in range(2):
             row_sums[which, start:] += sums[which]
             diagonals[which, start : start + len(diagonal[which])] = diagonal[which]
     kk, kl, ll = totals.tolist()
     return Sums(kk, kl, ll, row_sums[0], row_sums[1], diagonals[0], diagonals[1])
-
-
-def _median_distance(distances: Block, n: int) -> float:
-    """Return the exact median distance of two different points; where it is 0, that of those that differ.
-
-    Distances are told apart by their leading bits, which order as they do, some more at every pass over all
-    pairs, until those that may be the median are few enough to be sorted.
-    """
-    starts, rows = _starts(n)
-
-    def keys(start: int) -> np.ndarray:
-        values = distances(start, min(start + rows, n))
-        # Every pair once: the others are infinitely far, so that they come last and no rank changes.
-        values[np.tril_indices(len(values))] = np.inf
-        return values.ravel().view(np.int64)
-
-    def counted(prefix: int, shift: int, bits: int) -> np.ndarray:
-        """Count by the next bits those whose bits from `shift` up are `prefix`."""
-
-        def block(start: int) -> np.ndarray:
-            key = keys(start)
-            if shift < 63:
-                key = key[key >> shift == prefix] - (prefix << shift)
-            key >>= shift - bits
-            return np.bincount(key, minlength=1 << bits)
-
-        total = np.zeros(1 << bits, dtype=np.int64)
-        for part in _parallel(block, starts):
-            total += part
-        return total
-
-    pairs = n * (n - 1) // 2
-    if pairs <= _GATHERED:
-        every = np.concatenate(list(_parallel(keys, starts))).view(np.float64)
-        every = np.sqrt(every[every < np.inf])
-        apart = every[every > 0]
-        return float(np.median(every)) or (float(np.median(apart)) if len(apart) else 0.0)
-    shift = 63 - _BITS
-    counts = counted(0, 63, _BITS)
-    # In the first are the zeros, and what is next to nothing beside a largest value of 1.
-    none = int(counts[0])
-    if none == pairs:
-        return 0.0
-    skipped = none if none > pairs // 2 else 0
-    low, high = skipped + (pairs - skipped - 1) // 2, skipped + (pairs - skipped) // 2
-    prefix, below, count = _bin_of(low, 0, counts)
-    while count > _GATHERED and shift > 0:
-        bits = min(_BITS, shift)
-        which, below, count = _bin_of(low, below, counted(prefix, shift, bits))
-        prefix, shift = prefix << bits | which, shift - bits
-
-    def smallest_above(start: int) -> int:
-        key = keys(start)
-        return int(key[key >> shift > prefix].min(initial=np.iinfo(np.int64).max))
-
-    def inside(start: int) -> np.ndarray:
-        key = keys(start)
-        return key[key >> shift == prefix]
-
-    # With no bits left they are all equal, and may be many.
-    found = np.sort(np.concatenate(list(_parallel(inside, starts)))) if shift else np.array([prefix])
-    middle = [found[min(low - below, len(found) - 1)]]
-    if high < below + count:
-        middle.append(found[min(high - below, len(found) - 1)])
-    else:
-        middle.append(min(_parallel(smallest_above, starts)))
-    return float(np.sqrt(np.array(middle, dtype=np.int64).view(np.float64)).mean())
-
-
-def _bin_of(rank: int, below: int, counts: np.ndarray) -> tuple[int, int, int]:
-    """Return the bin that holds the value of a rank, how many values are below it, and how many in it."""
-    reached = below + np.cumsum(counts)
-    which = int(np.searchsorted(reached, rank, side="right"))
-    return which, int(reached[which] - counts[which]), int(counts[which])

@@ -48,12 +48,7 @@ def match_accuracy(X: ArrayLike, Y: ArrayLike, *, k: int = 1, metric: str = "cos
         raise ValueError(f"There are {n} pairs; at least 2 are needed, for one has nothing to be told from.")
     if not 1 <= k <= n:
         raise ValueError(f"k is {k}; with {n} pairs it must be from 1 to {n}.")
-    candidates, handicap = _candidates(Y, metric)
-    right = 0
-    for rows in _blocks(n, n):
-        better = _better(X[rows] @ candidates.T - handicap, np.arange(n)[rows])
-        right += int((better < k).sum())
-    return right / n
+    return _share_right(X, *_candidates(Y, metric), k)
 
 
 def analogy_accuracy(
@@ -136,7 +131,8 @@ def analogy_accuracy(
         raise ValueError(f"offset is {offset!r}; it must be one of {', '.join(OFFSETS)}.")
     candidates, handicap = _candidates(Y, metric)
     if offset == "mean":
-        return _by_mean_offset(X, Y, candidates, handicap, k)
+        offsets = Y - X
+        return _share_right(X + (offsets.sum(axis=0) - offsets) / (n - 1), candidates, handicap, k)
     chosen = np.arange(n) if given is None else np.asarray(given)
     if chosen.ndim != 1 or not len(chosen) or chosen.dtype.kind not in "iu":
         raise ValueError(f"given has shape {chosen.shape}; it must be one or more whole numbers, (g,).")
@@ -147,15 +143,11 @@ def analogy_accuracy(
     return _by_pair_offset(X, Y, candidates, handicap, k, chosen, released=offset == "released")
 
 
-def _by_mean_offset(
-    X: np.ndarray, Y: np.ndarray, candidates: np.ndarray, handicap: np.ndarray, k: int
-) -> float:
-    n, right = len(X), 0
-    offsets = Y - X
-    whole = offsets.sum(axis=0)
+def _share_right(moved: np.ndarray, candidates: np.ndarray, handicap: np.ndarray, k: int) -> float:
+    """Share of the points whose own candidate is among the k nearest to where they were moved."""
+    n, right = len(moved), 0
     for rows in _blocks(n, n):
-        moved = X[rows] + (whole - offsets[rows]) / (n - 1)
-        better = _better(moved @ candidates.T - handicap, np.arange(n)[rows])
+        better = _better(moved[rows] @ candidates.T - handicap, np.arange(n)[rows])
         right += int((better < k).sum())
     return right / n
 

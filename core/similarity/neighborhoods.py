@@ -10,7 +10,6 @@ most k, so one histogram of that rank a point gives every measure at every k.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,9 +17,10 @@ from numpy.typing import ArrayLike
 
 from core.checks import matrix, neighborhood_sizes
 from core.neighbors import neighbor_order, paired_graphs, shared_ranks
-from core.neighbors.exact_search import METRICS, cores
+from core.neighbors.exact_search import METRICS
 from core.similarity.alignment import cka
 from core.similarity.overlap_band import permutation_band
+from core.threads import in_threads
 
 __all__ = [
     "OverlapCurve",
@@ -404,10 +404,9 @@ def _count_compiled(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, 
         return shared, jaccard
 
     shared, jaccard = np.zeros(k, dtype=np.int64), np.zeros(k)
-    with ThreadPoolExecutor(cores()) as pool:
-        for more_shared, more_jaccard in pool.map(block, range(0, n, _BLOCK_ROWS)):
-            shared += more_shared
-            jaccard += more_jaccard
+    for more_shared, more_jaccard in in_threads(block, range(0, n, _BLOCK_ROWS)):
+        shared += more_shared
+        jaccard += more_jaccard
     return histograms, shared, jaccard
 
 

@@ -7,16 +7,15 @@ of either space count as much as they do in the pairing that is.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from core.checks import neighborhood_sizes
+from core.checks import neighborhood_sizes, whole
 from core.neighbors import paired_graphs
-from core.neighbors.exact_search import cores
+from core.threads import cores, in_threads
 
 Progress = Callable[[int, int], object]
 
@@ -107,8 +106,7 @@ def permutation_band(
     a, b = paired_graphs(first, second)
     n, k = a.shape
     sizes = np.arange(1, k + 1) if ks is None else neighborhood_sizes(ks, k)
-    whole = isinstance(permutations, int | np.integer) and not isinstance(permutations, bool)
-    if not whole or permutations < 0:
+    if not whole(permutations) or permutations < 0:
         raise ValueError(f"permutations is {permutations!r}; it must be a whole number from 0.")
     width = int(sizes.max())
     a, b = np.ascontiguousarray(a[:, :width]), np.ascontiguousarray(b[:, :width])
@@ -144,11 +142,9 @@ def _shared_of_pairings(
         count_shuffled(first, second, partner, rank, larger, counts)
         return np.cumsum(counts[:k])
 
-    workers = cores()
-    with ThreadPoolExecutor(workers) as pool:
-        # A few at a time: all pairings at once would be a large matrix.
-        while batch := list(islice(pairings, 4 * workers)):
-            yield from pool.map(count, batch)
+    # A few at a time: all pairings at once would be a large matrix.
+    while batch := list(islice(pairings, 4 * cores())):
+        yield from in_threads(count, batch)
 
 
 def _band(sizes: np.ndarray, observed: np.ndarray, shared: np.ndarray, n: int) -> OverlapBand:

@@ -8,8 +8,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike
 
+from core.checks import whole
 from core.splits.class_space import checked_names, square_matrix
-from core.splits.class_split import PAPER_SIZES, ClassSplitSet, Sizes, SplitError, checked_seed, whole
+from core.splits.class_split import PAPER_SIZES, ClassSplitSet, Sizes, SplitError, checked_seed
 from core.splits.diverse_sets import grow, reachable
 from core.splits.sizes import check_enough, halved_sizes, largest_sizes, needed
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from core.checks import class_codes, matrix, unit_rows
+from core.checks import class_codes, matrix, unit_rows, whole
 from core.separability import KMeansResult, kmeans_curve
-from core.splits.class_split import ClassSplit, SplitError, whole
+from core.splits.class_split import ClassSplit, SplitError
 from core.words import there_are
 
 #: What `class_centroids` averages.

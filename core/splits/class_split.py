@@ -10,19 +10,13 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
-import numpy as np
-
+from core.checks import whole
 from core.words import count
 
 _FORMAT = "hearspace class split"
 _LONGEST_JSON = 2_000_000  # characters
 #: Each part, what it is called, and the fewest classes that it can have.
 _LEAST = (("train", "training", 2), ("validation", "validation", 1), ("test", "test", 2))
-
-
-def whole(value: Any) -> bool:
-    """Say whether a value is a whole number, which True is not."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def checked_seed(seed: int) -> int:

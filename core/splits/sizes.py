@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import chain
 
-from core.splits.class_split import Sizes, SplitError, whole
+from core.checks import whole
+from core.splits.class_split import Sizes, SplitError
 from core.words import there_are
 
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from core.statistics.checks import check_confidence, finite, normal_quantile
 
 _BLOCK_ELEMENTS = 4_000_000  # draws held at once
-_ALL_ORDERS = 8  # pairs up to which all orders are looked at, 40,320 of them
+ALL_ORDERS = 8  # pairs up to which all orders are looked at, 40,320 of them
 
 
 @dataclass(frozen=True)
@@ -75,26 +75,18 @@ def pearson(x: ArrayLike, y: ArrayLike, *, confidence: float = 0.95) -> Correlat
     >>> round(c.r, 3), round(c.p, 3), round(c.low, 3), round(c.high, 3)
     (0.8, 0.104, -0.28, 0.986)
     """
-    from scipy.special import betainc
+    from scipy.stats import pearsonr
 
-    z = normal_quantile(confidence)
+    check_confidence(confidence)
     x, y = finite(x, "x"), finite(y, "y")
     n = len(x)
     if len(y) != n or n < 2:
         raise ValueError(f"x has {n} and y {len(y)} values; a correlation needs as many of both, at least 2.")
-    a, b = _direction(x), _direction(y)
-    if not (a.any() and b.any()):
+    if not (np.ptp(x) and np.ptp(y)):
         return Correlation(np.nan, np.nan, np.nan, np.nan, n)
-    r = float(np.clip(a @ b, -1, 1))
-    if n == 2:
-        return Correlation(float(np.sign(r)), 1.0, -1.0, 1.0, n)
-    p = float(betainc((n - 2) / 2, 0.5, (1 - r) * (1 + r)))
-    if n == 3:
-        return Correlation(r, p, -1.0, 1.0, n)
-    if abs(r) == 1:
-        return Correlation(r, p, r, r, n)
-    centre, half = np.arctanh(r), z / np.sqrt(n - 3)
-    return Correlation(r, p, float(np.tanh(centre - half)), float(np.tanh(centre + half)), n)
+    result = pearsonr(x, y)
+    low, high = result.confidence_interval(confidence)
+    return Correlation(float(result.statistic), float(result.pvalue), float(low), float(high), n)
 
 
 def spearman(x: ArrayLike, y: ArrayLike, *, confidence: float = 0.95) -> Correlation:
@@ -134,11 +126,11 @@ def spearman(x: ArrayLike, y: ArrayLike, *, confidence: float = 0.95) -> Correla
     from scipy.stats import rankdata
 
     a, b = rankdata(finite(x, "x")), rankdata(finite(y, "y"))
-    found = pearson(a, b, confidence=confidence)
-    n, r = found.n, found.r
+    of_ranks = pearson(a, b, confidence=confidence)
+    n, r = of_ranks.n, of_ranks.r
     if n < 3 or np.isnan(r):
-        return found
-    p = _exact_p(a, b) if n <= _ALL_ORDERS else found.p
+        return of_ranks
+    p = _exact_p(a, b) if n <= ALL_ORDERS else of_ranks.p
     if n == 3:
         return Correlation(r, p, -1.0, 1.0, n)
     certain = abs(r) > 1 - 1e-12  # by rounding, ranks in perfect order may miss 1
@@ -153,11 +145,12 @@ def spearman(x: ArrayLike, y: ArrayLike, *, confidence: float = 0.95) -> Correla
 def _exact_p(a: np.ndarray, b: np.ndarray) -> float:
     """Share of all orders of b whose covariance with a is at least as strong as that of the given one."""
     a, b = a - a.mean(), b - b.mean()
-    return float(np.mean(np.abs(b[_orders(len(b))] @ a) >= abs(a @ b) - 1e-9))
+    return float(np.mean(np.abs(b[all_orders(len(b))] @ a) >= abs(a @ b) - 1e-9))
 
 
-@lru_cache(maxsize=_ALL_ORDERS)
-def _orders(n: int) -> np.ndarray:
+@lru_cache(maxsize=ALL_ORDERS)
+def all_orders(n: int) -> np.ndarray:
+    """Return every order of n things, (n!, n); the first leaves all in place."""
     return np.array(list(itertools.permutations(range(n))))  # (n!, n)
 
 
@@ -284,12 +277,3 @@ def regression(x: ArrayLike, y: ArrayLike, *, at: ArrayLike, confidence: float =
         half = float(stdtrit(n - 2, 0.5 + confidence / 2)) * error * wide
     intercept = float(y.mean() - slope * x.mean())
     return Regression(slope, intercept, value, value - half, value + half, n)
-
-
-def _direction(x: np.ndarray) -> np.ndarray:
-    """Centre and scale to unit length; zeros for a constant."""
-    if not np.ptp(x):
-        return np.zeros_like(x)
-    centred = x - x.mean()
-    centred /= np.abs(centred).max()  # squares neither overflow nor vanish
-    return centred / np.sqrt(centred @ centred)

@@ -5,13 +5,14 @@ Light to import: pages use it, and SciPy's distributions are loaded where they a
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from core.statistics.checks import check_confidence, finite, normal_quantile
+from core.statistics.checks import check_confidence, finite, normal_quantile, percentiles
 from core.statistics.correlations import (
     Correlation,
     Regression,
@@ -139,11 +140,10 @@ def mean_interval(
     """
     check_confidence(confidence)
     x = finite(values, "values")
-    n = len(x)
-    if n == 0:
+    if len(x) == 0:
         return _nothing()
-    centre, half = _mean_and_half(x, confidence)
-    return Interval(centre, float(max(low, centre - half)), float(min(high, centre + half)), n)
+    mean = _t_interval(x, confidence)
+    return Interval(mean.value, max(float(low), mean.low), min(float(high), mean.high), mean.n)
 
 
 def paired_difference(x: ArrayLike, y: ArrayLike, *, confidence: float = 0.95) -> Difference:
@@ -177,22 +177,13 @@ def paired_difference(x: ArrayLike, y: ArrayLike, *, confidence: float = 0.95) -
     >>> round(d.value, 3), round(d.low, 3), round(d.high, 3), round(d.p, 4)
     (2.0, -0.484, 4.484, 0.0742)
     """
-    from scipy.special import stdtr
-
     check_confidence(confidence)
     x, y = finite(x, "x"), finite(y, "y")
     if len(x) != len(y):
         raise ValueError(f"x has {len(x)} and y {len(y)} values; pairs need as many of both.")
-    difference, n = x - y, len(x)
-    if n == 0:
+    if len(x) == 0:
         return Difference(np.nan, np.nan, np.nan, 0, np.nan)
-    centre, half = _mean_and_half(difference, confidence)
-    error = _standard_error(difference)
-    if n == 1 or error == 0:
-        p = 1.0 if n == 1 or centre == 0 else 0.0
-    else:
-        p = float(2 * stdtr(n - 1, -abs(centre) / error))
-    return Difference(centre, centre - half, centre + half, n, p)
+    return _t_interval(x - y, confidence)
 
 
 def bootstrap_interval(
@@ -247,7 +238,7 @@ def bootstrap_interval(
     >>> round(together.low, 2), round(together.high, 2)
     (1.7, 5.25)
     """
-    from scipy.special import ndtr, ndtri
+    from scipy.stats import bootstrap
 
     check_confidence(confidence)
     x = finite(values, "values")
@@ -261,31 +252,24 @@ def bootstrap_interval(
         return _nothing()
     codes = np.arange(len(x)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
     count = int(codes.max()) + 1
-    measure = _measure(x, codes, count, statistic)
-    value = float(np.mean(x) if statistic is np.mean else statistic(x, axis=-1))
+    value = float(statistic(x, axis=-1))
     if count == 1:
         return Interval(value, -np.inf, np.inf, len(x))
-    random = np.random.default_rng(seed)
-    rows = max(1, _BLOCK_ELEMENTS // count)
-    drawn = np.concatenate(
-        [
-            measure(random.integers(0, count, (min(rows, resamples - start), count)))
-            for start in range(0, resamples, rows)
-        ]
-    )
-    tail = (1 - confidence) / 2
-    points = np.array([tail, 1 - tail])
-    share_below = ((drawn < value).mean() + (drawn <= value).mean()) / 2
-    if 0 < share_below < 1:
-        bias = ndtri(share_below)
-        influence = _leave_one_out(x, codes, count, statistic)
-        influence = influence.mean() - influence
-        spread = (influence**2).sum() ** 1.5
-        if spread > 0:
-            acceleration = (influence**3).sum() / (6 * spread)
-            shifted = bias + ndtri(points)
-            points = ndtr(bias + shifted / (1 - acceleration * shifted))
-    low, high = np.percentile(drawn, 100 * points)
+    of_groups = _of_groups(x, codes, statistic)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # where the correction is not defined
+        drawn = bootstrap(
+            (np.arange(count),),
+            lambda draws, axis: of_groups(draws) if draws.ndim > 1 else value,
+            n_resamples=resamples,
+            batch=max(1, _BLOCK_ELEMENTS // count),
+            confidence_level=confidence,
+            method="BCa",
+            rng=np.random.default_rng(seed),
+        )
+    low, high = drawn.confidence_interval
+    if np.isnan(low) or np.isnan(high):
+        low, high = percentiles(drawn.bootstrap_distribution, confidence)
     return Interval(value, float(low), float(high), len(x))
 
 
@@ -319,58 +303,45 @@ def holm(p_values: ArrayLike) -> np.ndarray:
     array([0.03, 0.06, 0.06])
     """
     p = np.asarray(p_values, dtype=np.float64)
-    there = ~np.isnan(p)
-    if p.ndim != 1 or (p[there] < 0).any() or (p[there] > 1).any():
+    if p.ndim != 1 or (p < 0).any() or (p > 1).any():
         raise ValueError("p_values must be (m,) numbers from 0 to 1, or NaN where a test could not be made.")
-    found = p[there]
-    order = np.argsort(found, kind="stable")
-    raised = np.maximum.accumulate(found[order] * np.arange(len(found), 0, -1))
-    adjusted = np.empty_like(found)
+    order = np.argsort(p, kind="stable")  # NaN comes last
+    order = order[: np.count_nonzero(~np.isnan(p))]
+    adjusted = np.full_like(p, np.nan)
+    raised = np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1))
     adjusted[order] = np.minimum(raised, 1.0)
-    result = np.full_like(p, np.nan)
-    result[there] = adjusted
-    return result
+    return adjusted
 
 
 def _nothing() -> Interval:
     return Interval(np.nan, np.nan, np.nan, 0)
 
 
-def _mean_and_half(x: np.ndarray, confidence: float) -> tuple[float, float]:
-    """Mean, and half the width of its t interval: infinite for one value."""
-    from scipy.special import stdtrit
+def _t_interval(x: np.ndarray, confidence: float) -> Difference:
+    """Mean of at least one value with its t interval and the p-value of a mean of 0."""
+    from scipy.special import stdtr, stdtrit
 
-    if len(x) == 1:
-        return float(x[0]), float("inf")
-    return float(x.mean()), float(stdtrit(len(x) - 1, 0.5 + confidence / 2)) * _standard_error(x)
+    mean, n = float(x.mean()), len(x)
+    if n == 1:
+        return Difference(mean, -np.inf, np.inf, n, 1.0)
+    if not np.ptp(x):  # the rounding of a mean is no deviation
+        return Difference(mean, mean, mean, n, float(mean == 0))
+    error = float(x.std(ddof=1) / np.sqrt(n))
+    half = float(stdtrit(n - 1, 0.5 + confidence / 2)) * error
+    return Difference(mean, mean - half, mean + half, n, float(2 * stdtr(n - 1, -abs(mean) / error)))
 
 
-def _standard_error(x: np.ndarray) -> float:
-    """Of the mean; exactly 0 where all values are equal, whatever the rounding of their mean."""
-    return float(x.std(ddof=1) / np.sqrt(len(x))) if len(x) > 1 and np.ptp(x) else 0.0
-
-
-def _measure(
-    x: np.ndarray, codes: np.ndarray, count: int, statistic: Callable[..., np.ndarray | float]
+def _of_groups(
+    x: np.ndarray, codes: np.ndarray, statistic: Callable[..., np.ndarray | float]
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """Return a function from draws of groups, (b, count), to the statistic of each draw, (b,)."""
+    """Return a function from draws of groups, (b, m), to the statistic of the values of each draw, (b,)."""
     if statistic is np.mean:
-        sums, sizes = np.bincount(codes, x, count), np.bincount(codes, minlength=count)
+        sums, sizes = np.bincount(codes, x), np.bincount(codes)
         return lambda draws: sums[draws].sum(axis=1) / sizes[draws].sum(axis=1)
-    if count == len(x):
-        single = x[np.argsort(codes, kind="stable")]
+    members = [x[codes == g] for g in range(int(codes.max()) + 1)]
+    if len(members) == len(x):
+        single = np.concatenate(members)
         return lambda draws: np.asarray(statistic(single[draws], axis=-1))
-    members = [x[codes == g] for g in range(count)]
     return lambda draws: np.array(
         [float(statistic(np.concatenate([members[g] for g in row]), axis=-1)) for row in draws]
     )
-
-
-def _leave_one_out(
-    x: np.ndarray, codes: np.ndarray, count: int, statistic: Callable[..., np.ndarray | float]
-) -> np.ndarray:
-    """Return the statistic without each of the groups, (count,)."""
-    if statistic is np.mean:
-        sums, sizes = np.bincount(codes, x, count), np.bincount(codes, minlength=count)
-        return (sums.sum() - sums) / (len(x) - sizes)
-    return np.array([float(statistic(x[codes != g], axis=-1)) for g in range(count)])

@@ -4,7 +4,6 @@ from .training import Tested as Tested
 from .training import ZeroShotModel as ZeroShotModel
 from .training import predict as predict
 from .training import train_many as train_many
-from .training import train_one as train_one
 from .two_towers import ZeroShotResult as ZeroShotResult
 from .two_towers import prompt_ensemble as prompt_ensemble
 from .two_towers import zero_shot as zero_shot

@@ -1,4 +1,4 @@
-"""Several zero-shot models trained as one: the steps of `core.zeroshot.train_one`, with less work in each.
+"""Several zero-shot models trained as one: the steps of a plain loop over batches, with less work in each.
 
 Nothing here is an approximation: `core.zeroshot.start` says what is learned in the place of the large text
 projection, and gradients are written down and added to the weights by the very product that computes them.
@@ -6,17 +6,21 @@ projection, and gradients are written down and added to the weights by the very 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from core.losses import harmonic_sums
-from core.training.shared import epoch_order, standardisation
+from core.training.draws import epoch_order, standardisation
+from core.training.engine import Plan, Tick
+from core.training.results import Arrays, TrainingResult
 from core.zeroshot.data import Collection, Task, epoch_tries, mean_accuracy
 from core.zeroshot.start import Start
+
+if TYPE_CHECKING:
+    from core.zeroshot.training import Recipe
 
 _TINY = 1e-12  # lengths below it count as this, as torch.nn.functional.normalize has it
 _BLOCK_ELEMENTS = 2**24  # hidden values of validation clips held at once
@@ -24,62 +28,41 @@ _BLOCK_ELEMENTS = 2**24  # hidden values of validation clips held at once
 Tensors = dict[str, torch.Tensor]
 
 
-class Settings(Protocol):
-    """What is read of a `core.zeroshot.Recipe`."""
-
-    @property
-    def hidden(self) -> int: ...
-    @property
-    def shared(self) -> int: ...
-    @property
-    def learning_rate(self) -> float: ...
-    @property
-    def batch_size(self) -> int: ...
-    @property
-    def epochs(self) -> int: ...
-    @property
-    def margin(self) -> float: ...
-    @property
-    def sampled(self) -> bool: ...
-    @property
-    def patience(self) -> int | None: ...
-    @property
-    def momentum(self) -> float: ...
-    @property
-    def standardise(self) -> bool: ...
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A model that has ended: what it learned, up to its best epoch, and its curves (3, epochs)."""
-
-    learned: dict[str, np.ndarray]
-    curves: np.ndarray
-    best_epoch: int
-    failed_epoch: int
-
-
 class Batch:
-    """Models that are trained together, an epoch at a time.
+    """Models that are trained together, an epoch at a time; see `core.training.engine.Group`.
 
     Parameters
     ----------
     collection : Collection
+    models : sequence of int
+        Their numbers.
     tasks : sequence of Task
-        By falling number of training clips, so that those that still have a batch are always the first ones.
+        One for each, by falling number of training clips, so that those that still have a batch are always
+        the first ones.
     recipe : Recipe
     device : str
 
     Attributes
     ----------
-    tasks : list of Task
+    models, tasks : lists of int and Task
         Those that are still in training, in the order of all rows below.
     epoch : int
         Epochs done.
+    curves : (m, 3, epochs) float32 array
+        `core.zeroshot.CURVES`.
     """
 
-    def __init__(self, collection: Collection, tasks: Sequence[Task], recipe: Settings, device: str) -> None:
-        self.tasks, self.epoch = list(tasks), 0
+    successors: Sequence[Plan] = ()
+
+    def __init__(
+        self,
+        collection: Collection,
+        models: Sequence[int],
+        tasks: Sequence[Task],
+        recipe: Recipe,
+        device: str,
+    ) -> None:
+        self.models, self.tasks, self.epoch = list(models), list(tasks), 0
         self._recipe, self._device = recipe, device
         n_classes = max(len(t.train.classes) for t in tasks)
         starts = [Start(collection, t, recipe.hidden, recipe.shared, n_classes) for t in tasks]
@@ -90,7 +73,7 @@ class Batch:
         self._best = {n: w.clone() for n, w in self._learned.items()} if recipe.patience else {}
         self._best_accuracy = np.full(len(tasks), -1.0)
         self._best_epoch = np.zeros(len(tasks), dtype=np.int64)
-        self._curves = np.full((len(tasks), 3, recipe.epochs), np.nan, dtype=np.float32)
+        self.curves = np.full((len(tasks), 3, recipe.epochs), np.nan, dtype=np.float32)
         self._fixed = self._training(collection, starts) | self._held_out(collection, starts)
         if recipe.standardise:
             found = [standardisation(collection.audio[t.train.rows]) for t in tasks]
@@ -99,58 +82,57 @@ class Batch:
         sums = harmonic_sums(n_classes - 1, self._audio)
         self._sums, self._weights = sums, sums / torch.arange(n_classes, device=device).clamp_min(1)
 
-    def run(self) -> Iterator[list[tuple[Task, Trained]]]:
-        """Train to the end; after every epoch, yield the models that have ended with it."""
-        while self.tasks:
-            values = self._train_epoch()
-            self.epoch += 1
-            values[:, 2] = self._validation_accuracies()
-            failed = ~np.isfinite(values[:, 0])
-            self._curves[~failed, :, self.epoch - 1] = values[~failed]
-            ended = failed | (self.epoch == self._recipe.epochs)
-            if self._recipe.patience is None:
-                self._best_epoch[:] = self.epoch
-            else:
-                self._remember(~failed & (values[:, 2] > self._best_accuracy), values[:, 2])
-                ended |= self.epoch - self._best_epoch >= self._recipe.patience
-            done = [
-                (self.tasks[i], self._trained(i, bool(failed[i]))) for i in np.flatnonzero(ended).tolist()
-            ]
-            if ended.any():
-                self.keep(np.flatnonzero(~ended))
-            yield done
+    def train_epoch(self, tick: Tick) -> dict[int, TrainingResult]:
+        """Train for an epoch; return the models that have ended with it."""
+        values = self._train_epoch()
+        self.epoch += 1
+        values[:, 2] = self._validation_accuracies()
+        failed = ~np.isfinite(values[:, 0])
+        self.curves[~failed, :, self.epoch - 1] = values[~failed]
+        ended = failed | (self.epoch == self._recipe.epochs)
+        if self._recipe.patience is None:
+            self._best_epoch[:] = self.epoch
+        else:
+            self._remember(~failed & (values[:, 2] > self._best_accuracy), values[:, 2])
+            ended |= self.epoch - self._best_epoch >= self._recipe.patience
+        results = {self.models[i]: self._result(i, bool(failed[i])) for i in np.flatnonzero(ended).tolist()}
+        if ended.any():
+            self._keep(np.flatnonzero(~ended))
+        return results
 
-    def state(self) -> dict[str, np.ndarray]:
-        """Return copies of all that it takes to go on from here."""
+    def state(self) -> Arrays:
+        """Return all that it takes to go on from here."""
         found = {
+            "models": np.array(self.models),
             "epoch": np.array(self.epoch),
-            "curves": self._curves.copy(),
-            "best_accuracy": self._best_accuracy.copy(),
-            "best_epoch": self._best_epoch.copy(),
+            "curves": self.curves,
+            "best_accuracy": self._best_accuracy,
+            "best_epoch": self._best_epoch,
         }
         for group, tensors in self._groups():
-            found |= {f"{group}.{name}": w.cpu().numpy().copy() for name, w in tensors.items()}
+            found |= {f"{group}.{name}": w.cpu().numpy() for name, w in tensors.items()}
         return found
 
     def resume(self, state: Mapping[str, np.ndarray]) -> None:
-        """Go on from the state of the same models."""
+        """Go on from the state of the same models, of which some may have ended."""
+        self._keep(np.flatnonzero(np.isin(self.models, state["models"])))
         self.epoch = int(state["epoch"])
-        self._curves[:] = state["curves"]
+        self.curves[:] = state["curves"]
         self._best_accuracy[:] = state["best_accuracy"]
         self._best_epoch[:] = state["best_epoch"]
         for group, tensors in self._groups():
             for name, w in tensors.items():
                 w.copy_(self._tensor(state[f"{group}.{name}"]))
 
-    def keep(self, models: np.ndarray) -> None:
-        """Go on with some of the models, given by their places."""
-        self.tasks = [self.tasks[i] for i in models]
-        chosen = self._tensor(models)
+    def _keep(self, places: np.ndarray) -> None:
+        """Go on with the models in some places."""
+        self.models, self.tasks = [self.models[i] for i in places], [self.tasks[i] for i in places]
+        chosen = self._tensor(places)
         for tensors in (self._learned, self._velocity, self._best, self._fixed):
             for name in tensors:
                 tensors[name] = tensors[name][chosen]
-        self._best_accuracy, self._best_epoch = self._best_accuracy[models], self._best_epoch[models]
-        self._curves = self._curves[models]
+        self._best_accuracy, self._best_epoch = self._best_accuracy[places], self._best_epoch[places]
+        self.curves = self.curves[places]
 
     def _groups(self) -> list[tuple[str, Tensors]]:
         return [("learned", self._learned), ("velocity", self._velocity), ("best", self._best)]
@@ -342,12 +324,13 @@ class Batch:
         for name, kept in self._best.items():
             kept[chosen] = self._learned[name][chosen]
 
-    def _trained(self, i: int, failed: bool) -> Trained:
+    def _result(self, i: int, failed: bool) -> TrainingResult:
+        curves = self.curves[i].copy()
         if failed:
-            return Trained({}, self._curves[i].copy(), 0, self.epoch)
-        source = self._best or self._learned
-        learned = {name: w[i].cpu().numpy().copy() for name, w in source.items()}
-        return Trained(learned, self._curves[i].copy(), int(self._best_epoch[i]), 0)
+            why = f"The loss was no longer a number in epoch {self.epoch} (seed {self.tasks[i].seed})."
+            return TrainingResult({}, curves, 0, self.epoch, failed=why)
+        learned = {name: w[i].cpu().numpy().copy() for name, w in (self._best or self._learned).items()}
+        return TrainingResult(learned, curves, int(self._best_epoch[i]), self.epoch)
 
 
 def _hidden(w: Tensors, x: torch.Tensor) -> torch.Tensor:

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from core.checks import matrix
 from core.splits import ClassSplit, ClassSplitSet, all_classes, held_out
+from core.training.draws import check_seed, linear_weights
 
 _LARGEST = 1e15  # beyond it, squares come near the end of float32
 
@@ -94,12 +95,10 @@ class Collection:
         dumb = [c for c in all_classes(split) if c not in self._text_of]
         if dumb:
             raise ValueError(f"{_some(dumb)} no text; describe {'it' if len(dumb) == 1 else 'them'}.")
-        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-            raise ValueError(f"seed is {seed!r}; it must be a whole number from 0.")
         validations, tests = held_out(split)
         return Task(
             split,
-            int(seed),
+            check_seed(seed),
             self._part(split.train),
             tuple(self._part(c) for c in validations),
             tuple(self._part(c) for c in tests),
@@ -122,18 +121,9 @@ def epoch_tries(seed: int, epoch: int, targets: np.ndarray, n_classes: int) -> n
 
 
 def initial_weights(seed: int, d_audio: int, d_text: int, hidden: int, shared: int) -> dict[str, np.ndarray]:
-    """Draw weights and biases uniformly within ±1/√(inputs), as PyTorch does for linear layers; float32."""
-    random = np.random.default_rng([seed, 0])
-    weights = {}
-    for name, inputs, outputs in (
-        ("audio_1", d_audio, hidden),
-        ("audio_2", hidden, shared),
-        ("text", d_text, shared),
-    ):
-        bound = 1 / np.sqrt(inputs)
-        for kind, shape in (("weight", (inputs, outputs)), ("bias", (outputs,))):
-            weights[f"{name}_{kind}"] = random.uniform(-bound, bound, shape).astype(np.float32)
-    return weights
+    """Draw the weights that a model begins with; see `linear_weights`."""
+    layers = [("audio_1", d_audio, hidden), ("audio_2", hidden, shared), ("text", d_text, shared)]
+    return linear_weights(seed, layers)
 
 
 def mean_accuracy(sets: Sequence[tuple[float, int]]) -> float:

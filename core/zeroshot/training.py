@@ -7,19 +7,21 @@ an unseen class goes to the test class whose projected text is nearest by cosine
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
 from core.checks import matrix, unit_rows
-from core.losses import warp_loss
-from core.splits import ClassSplit, ClassSplitSet
-from core.training.shared import Checkpoint, Progress, epoch_order, fixed_threads, standardisation
-from core.zeroshot.batch import Trained
-from core.zeroshot.data import Collection, Part, Task, epoch_tries, initial_weights, mean_accuracy
-from core.zeroshot.grid import train_grid
+from core.splits import ClassSplit, ClassSplitSet, split_to_json
+from core.training.draws import standardisation
+from core.training.engine import Plan, Progress, Session, train
+from core.training.results import Checkpoint, TrainingResult, fingerprint
+from core.training.threads import default_device, fixed_threads
+from core.zeroshot.batch import Batch
+from core.zeroshot.data import Collection, Part, Task, mean_accuracy
 from core.zeroshot.start import Start
 
 __all__ = [
@@ -31,8 +33,10 @@ __all__ = [
     "ZeroShotModel",
     "predict",
     "train_many",
-    "train_one",
 ]
+
+_MODELS = 6  # trained as one on a CPU: more do not fit its cache, fewer cost more in calls
+_GPU_SHARE = 0.5  # of the free memory
 
 #: The curves of a model, in this order where they are stacked.
 CURVES = ("loss", "train_accuracy", "validation_accuracy")
@@ -173,26 +177,6 @@ class ZeroShotModel:
         return mean_accuracy([(v.accuracy, len(v.classes)) for v in self.validation])
 
 
-def train_one(
-    split: ClassSplit | ClassSplitSet,
-    audio: ArrayLike,
-    labels: ArrayLike,
-    text: ArrayLike,
-    classes: Sequence[str],
-    *,
-    seed: int,
-    recipe: Recipe | None = None,
-    device: str | None = None,
-) -> ZeroShotModel:
-    """Train one model by a plain loop over batches: what `train_many` gives, slowly and easy to follow.
-
-    Parameters and result are those of `train_many`.
-    """
-    recipe = recipe or Recipe()
-    collection, tasks = _prepared([split], audio, labels, text, classes, [seed], recipe)
-    return _train_alone(collection, tasks[0], recipe, device or _default_device())
-
-
 def train_many(
     splits: Sequence[ClassSplit | ClassSplitSet],
     audio: ArrayLike,
@@ -233,7 +217,7 @@ def train_many(
     Returns
     -------
     list of ZeroShotModel
-        In the order of `splits`. The weights equal those of `train_one` to 1e-4 after an epoch (they differ
+        In the order of `splits`. The weights equal those of a plain loop to 1e-4 after an epoch (they differ
         by rounding alone), and do not depend on what else is trained beside, on the number of threads or on
         interruptions, to 1e-6. A model whose loss is no longer a number is marked as failed; others go on.
 
@@ -266,8 +250,25 @@ def train_many(
     True
     """
     recipe = recipe or Recipe()
+    device = device or default_device()
     collection, tasks = _prepared(splits, audio, labels, text, classes, seeds, recipe)
-    found = train_grid(collection, tasks, recipe, device or _default_device(), progress, checkpoint)
+    order = sorted(range(len(tasks)), key=lambda i: -len(tasks[i].train.rows))
+    size = _batch_size(collection, tasks, recipe, device)
+    plans = [
+        Plan(
+            f"models-{models[0]:05d}-{len(models)}",
+            tuple(models),
+            partial(Batch, collection, models, [tasks[i] for i in models], recipe, device),
+        )
+        for models in (order[start : start + size] for start in range(0, len(order), size))
+    ]
+    what = fingerprint(
+        *(recipe, collection.audio, collection.text),
+        *(part for t in tasks for part in (split_to_json(t.split, compact=True), t.seed)),
+        *(a for t in tasks for p in (t.train, *t.validations) for a in (p.rows, p.targets, p.texts)),
+    )
+    work = [np.arange(recipe.epochs + 1)] * len(tasks)
+    found = train(plans, work, what, Session(device, progress, checkpoint=checkpoint))
     with fixed_threads():
         return [_finished(task, collection, recipe, t) for task, t in zip(tasks, found, strict=True)]
 
@@ -310,10 +311,6 @@ def predict(
     return scores.argmax(axis=1), scores
 
 
-def _default_device() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
 def _prepared(
     splits: Sequence[ClassSplit | ClassSplitSet],
     audio: ArrayLike,
@@ -341,108 +338,43 @@ def _judged(weights: Mapping[str, np.ndarray], collection: Collection, part: Par
     return Tested(part.classes, part.rows, part.targets, predictions, scores)
 
 
-def _finished(task: Task, collection: Collection, recipe: Recipe, trained: Trained) -> ZeroShotModel:
+def _finished(task: Task, collection: Collection, recipe: Recipe, result: TrainingResult) -> ZeroShotModel:
     weights = {}
-    if not trained.failed_epoch:
-        start = Start(collection, task, recipe.hidden, recipe.shared, len(trained.learned["text_steps"]))
-        weights = start.finish(trained.learned)
+    if not result.failed:
+        start = Start(collection, task, recipe.hidden, recipe.shared, len(result.weights["text_steps"]))
+        weights = start.finish(result.weights)
         if recipe.standardise:
             fitted = standardisation(collection.audio[task.train.rows])
             weights |= dict(zip(("audio_mean", "audio_scale"), fitted, strict=True))
-    return _judge(task, collection, weights, trained.curves, trained.best_epoch, trained.failed_epoch)
+    return _judge(task, collection, replace(result, weights=weights))
 
 
-def _judge(
-    task: Task,
-    collection: Collection,
-    weights: dict[str, np.ndarray],
-    curves: np.ndarray,
-    best_epoch: int,
-    failed_epoch: int,
-) -> ZeroShotModel:
-    """Judge what was trained; `curves` are (3, epochs)."""
-    by_name = dict(zip(CURVES, curves, strict=True))
-    if not failed_epoch and not all(np.isfinite(w).all() for w in weights.values()):
-        failed_epoch = best_epoch  # the loss was a number before the last step, not after it
-    if failed_epoch:
-        why = f"The loss was no longer a number in epoch {failed_epoch} (seed {task.seed})."
-        return ZeroShotModel(task.split, task.seed, (), (), by_name, {}, 0, why)
-    tests = tuple(_judged(weights, collection, part) for part in task.tests)
-    validation = tuple(_judged(weights, collection, part) for part in task.validations)
-    return ZeroShotModel(task.split, task.seed, tests, validation, by_name, weights, best_epoch)
+def _judge(task: Task, collection: Collection, result: TrainingResult) -> ZeroShotModel:
+    """Judge a model by its weights."""
+    curves, why = dict(zip(CURVES, result.curves, strict=True)), result.failed
+    if not all(np.isfinite(w).all() for w in result.weights.values()):
+        # The loss was a number before the last step, not after it.
+        why = f"The loss was no longer a number in epoch {result.best_epoch} (seed {task.seed})."
+    if why:
+        return ZeroShotModel(task.split, task.seed, (), (), curves, {}, 0, why)
+    tests, validation = (
+        tuple(_judged(result.weights, collection, part) for part in parts)
+        for parts in (task.tests, task.validations)
+    )
+    return ZeroShotModel(task.split, task.seed, tests, validation, curves, result.weights, result.best_epoch)
 
 
-def _train_alone(collection: Collection, task: Task, recipe: Recipe, device: str) -> ZeroShotModel:
-    audio = torch.from_numpy(collection.audio).to(device)
-    text = torch.from_numpy(collection.text).to(device)
-    weights = {
-        name: torch.from_numpy(values).to(device).requires_grad_()
-        for name, values in initial_weights(
-            task.seed, audio.shape[1], text.shape[1], recipe.hidden, recipe.shared
-        ).items()
-    }
-    fixed: dict[str, np.ndarray] = {}
-    if recipe.standardise:
-        mean, scale = standardisation(collection.audio[task.train.rows])
-        fixed = {"audio_mean": mean, "audio_scale": scale}
-        audio = (audio - torch.from_numpy(mean).to(device)) / torch.from_numpy(scale).to(device)
-
-    def scores(rows: torch.Tensor, part: Part) -> torch.Tensor:
-        hidden = torch.tanh(audio[rows] @ weights["audio_1_weight"] + weights["audio_1_bias"])
-        a = hidden @ weights["audio_2_weight"] + weights["audio_2_bias"]
-        t = text[torch.from_numpy(part.texts).to(device)] @ weights["text_weight"] + weights["text_bias"]
-        return torch.nn.functional.normalize(a) @ torch.nn.functional.normalize(t).T
-
-    def kept() -> dict[str, np.ndarray]:
-        return {name: w.detach().cpu().numpy().copy() for name, w in weights.items()} | fixed
-
-    optimiser = torch.optim.SGD(weights.values(), lr=recipe.learning_rate, momentum=recipe.momentum)
-    rows = torch.from_numpy(task.train.rows).to(device)
-    targets = torch.from_numpy(task.train.targets).to(device)
-    curves = np.full((len(CURVES), recipe.epochs), np.nan, dtype=np.float32)
-    best, best_epoch, best_weights = -1.0, 0, {}
-    for epoch in range(recipe.epochs):
-        order = epoch_order(task.seed, epoch, len(rows))
-        tries = epoch_tries(task.seed, epoch, task.train.targets, len(task.train.classes))
-        total, right = 0.0, 0
-        for start in range(0, len(rows), recipe.batch_size):
-            batch = torch.from_numpy(order[start : start + recipe.batch_size])
-            chosen = batch.to(device)
-            found = scores(rows[chosen], task.train)
-            loss = warp_loss(
-                found,
-                targets[chosen],
-                margin=recipe.margin,
-                sampled=recipe.sampled,
-                tries=torch.from_numpy(tries)[batch].to(device),
-            )
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            total += loss.item() * len(batch)
-            right += int((found.argmax(dim=1) == targets[chosen]).sum())
-        if not np.isfinite(total):
-            return _judge(task, collection, {}, curves, 0, epoch + 1)
-        with torch.no_grad():
-            accuracies = [
-                (
-                    float(
-                        (
-                            scores(torch.from_numpy(v.rows).to(device), v).argmax(dim=1).cpu().numpy()
-                            == v.targets
-                        ).mean()
-                    ),
-                    len(v.classes),
-                )
-                for v in task.validations
-            ]
-        accuracy = mean_accuracy(accuracies)
-        curves[:, epoch] = total / len(rows), right / len(rows), accuracy
-        if recipe.patience is not None:
-            if accuracy > best:
-                best, best_epoch, best_weights = accuracy, epoch + 1, kept()
-            elif epoch + 1 - best_epoch >= recipe.patience:
-                break
-    if recipe.patience is None:
-        best_epoch, best_weights = recipe.epochs, kept()
-    return _judge(task, collection, best_weights, curves, best_epoch, 0)
+def _batch_size(collection: Collection, tasks: Sequence[Task], recipe: Recipe, device: str) -> int:
+    """Return how many models are trained as one, whatever the number of threads: results hang on it."""
+    if device == "cpu":
+        return max(1, min(_MODELS, -(-len(tasks) // 2)))
+    train = max(len(t.train.rows) for t in tasks)
+    held = max(sum(len(v.rows) for v in t.validations) for t in tasks)
+    classes = max(len(t.train.classes) + sum(len(v.classes) for v in t.validations) for t in tasks)
+    inputs = collection.audio.shape[1]
+    weights = (inputs + recipe.shared) * recipe.hidden + classes * recipe.shared
+    values = recipe.batch_size * (inputs + 2 * recipe.hidden + 3 * recipe.shared + 8 * classes)
+    of_tries = len(tasks[0].train.classes) if recipe.sampled else 0
+    each = 4 * (4 * weights + 2 * values + held * (classes + 2)) + 8 * train * (3 + of_tries)
+    free, _ = torch.cuda.mem_get_info(device)
+    return max(1, min(len(tasks), int(_GPU_SHARE * free / each)))

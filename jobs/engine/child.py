@@ -2,7 +2,8 @@
 
 It reads one JSON line a job from standard input (``{"run": key}``) and answers one line when the job has
 ended (``{"ended": key, "state": …, "error": …}``). Between jobs it stays warm: imports are done and compiled
-code is there, and while it is idle it prepares what the waiting jobs will want. When standard input
+code is there, and while it is idle and jobs wait it prepares what they will want. A line ``{"run": null}``
+tells it to see whether any do; until then it waits for standard input alone, at no cost. When that
 ends, whoever started it is gone, and it ends at once, in the middle of a job too; the job goes on
 elsewhere from its checkpoint.
 """
@@ -23,6 +24,9 @@ from jobs.engine.execution import execute
 from jobs.specs import SpecError, from_json
 from jobs.workspace.workspace import Workspace
 
+#: Seconds between two looks at the waiting jobs, while there are some.
+PREPARE_EVERY = 0.5
+
 
 def main(argv: list[str] | None = None) -> int:
     """Serve jobs until standard input ends."""
@@ -30,20 +34,24 @@ def main(argv: list[str] | None = None) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the worker, which ends its children
     workspace = Workspace(Path(root))
     answers = _take_stdout()
-    asked: queue.Queue[str] = queue.Queue()
+    asked: queue.Queue[str | None] = queue.Queue()
     threading.Thread(target=_listen, args=(asked,), daemon=True).start()
     _say(answers, {"ready": os.getpid()})
     warm = Warmth(workspace)
+    pause: float | None = PREPARE_EVERY
     while True:
         try:
-            key = asked.get(timeout=0.5)
+            key = asked.get(timeout=pause)
         except queue.Empty:
-            warm.prepare_next()
+            key = None
+        if key is None:
+            pause = PREPARE_EVERY if warm.prepare_next() else None
             continue
         _send_output_to(workspace.queue.folder(key) / "log.txt")
         outcome = execute(workspace, key)
         _send_output_to(Path(os.devnull))
         warm.note(workspace, key)
+        pause = PREPARE_EVERY
         _say(answers, {"ended": key, "state": outcome.state, "error": outcome.error})
 
 
@@ -55,17 +63,22 @@ class Warmth:
         self._done: set[str] = set()
         self._thread: threading.Thread | None = None
 
-    def prepare_next(self) -> None:
-        """Start preparing for one waiting job, in a thread, so that a job that comes meanwhile can begin."""
+    def prepare_next(self) -> bool:
+        """Start preparing for one waiting job, in a thread, so that a job that comes meanwhile can begin.
+
+        False where no job waits or runs, so that nothing is to be expected.
+        """
+        jobs = self._workspace.queue.active()
         if self._thread is not None and self._thread.is_alive():
-            return
-        for job in reversed(self._workspace.queue.jobs()):
+            return True
+        for job in jobs:
             want = _wanted(job.spec)
             if job.state == "queued" and want is not None and want not in self._done:
                 self._done.add(want)
                 self._thread = threading.Thread(target=_prepare, args=(want,), daemon=True)
                 self._thread.start()
-                return
+                break
+        return bool(jobs)
 
     def note(self, workspace: Workspace, key: str) -> None:
         """Remember what a job that ran here has warmed already."""
@@ -120,7 +133,7 @@ def _send_output_to(path: Path) -> None:
         os.close(target)
 
 
-def _listen(asked: queue.Queue[str]) -> None:
+def _listen(asked: queue.Queue[str | None]) -> None:
     for line in sys.stdin:
         with suppress(ValueError, KeyError):
             asked.put(json.loads(line)["run"])

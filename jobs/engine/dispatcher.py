@@ -33,8 +33,10 @@ if TYPE_CHECKING:
     from dask_jobqueue import SLURMCluster
     from distributed import Client, Future
 
-#: Seconds between two looks at the queue.
-LOOK_EVERY = 0.2
+#: Seconds between two looks at the jobs that wait or run.
+LOOK_EVERY = 0.1
+#: Seconds between two looks at all jobs, for those that nothing has marked as waiting.
+LOOK_AT_ALL_EVERY = 60.0
 #: Seconds to wait for a Dask scheduler that is named.
 CONNECT_LIMIT = 10
 
@@ -157,6 +159,7 @@ class _Dispatcher:
 
     def loop(self, stop: threading.Event, until_idle: bool) -> None:
         sign_of_life = self.queue.root / "worker.json"
+        marked = time.monotonic()
         try:
             if self.owned and self.client.scheduler.address.startswith("inproc"):
                 POOL.spare(str(self.workspace.root), self._device())
@@ -166,6 +169,9 @@ class _Dispatcher:
                 # A full disk or a folder that is away for a moment must not end the worker.
                 try:
                     os.utime(sign_of_life)
+                    if time.monotonic() - marked > LOOK_AT_ALL_EVERY:
+                        self.queue.mark()
+                        marked = time.monotonic()
                     busy = self.step()
                     self.warned = ""
                 except OSError as error:
@@ -186,7 +192,9 @@ class _Dispatcher:
                 self._settle(key, given)
                 # Only now: had the disk refused to keep the outcome, it would have to be settled again.
                 del self.given[key]
-        active = [job for job in reversed(self.queue.jobs()) if job.active]
+        active = self.queue.active()
+        if not active:
+            return False
         for job in active:
             if job.state == "running" and job.key not in self.given and not self.queue.is_beating(job):
                 # Nobody saw how it ended: with its worker, most likely.
@@ -198,7 +206,7 @@ class _Dispatcher:
             kept = 0 if job.priority >= AWAITED else self.reserved
             if job.state == "queued" and free > kept and self._inputs_ready(job, under_way):
                 free -= self._give(job)
-        return bool(active)
+        return True
 
     def _settle(self, key: str, given: Given) -> None:
         """See to it that a job whose task has ended does not stay "running"."""
@@ -285,6 +293,7 @@ def _is_loss(error: BaseException | None) -> bool:
 def _client(
     workspace: Workspace, slots: int | None, scheduler: str | None, slurm: SlurmOptions | None
 ) -> Iterator[Client]:
+    import dask
     from distributed import Client, LocalCluster
 
     logging.getLogger("distributed").setLevel(logging.ERROR)
@@ -302,14 +311,21 @@ def _client(
         cluster: Any = slurm_cluster(slurm, workspace.root)
         cluster.scale(jobs=slurm.jobs)
     else:
+        # Threads that only watch children: there is nothing to sample, and no memory to keep below a limit.
+        dask.config.set({"distributed.worker.profile.enabled": False})
         cluster = LocalCluster(
-            n_workers=(slots or default_slots()) + 1,
-            threads_per_worker=1,
+            n_workers=1,
+            threads_per_worker=(slots or default_slots()) + 1,
             processes=False,
+            memory_limit=0,
             # Dask opens its status pages whether or not they are wanted; at least nobody else sees them.
             dashboard_address="127.0.0.1:0",
             worker_dashboard_address="127.0.0.1:0",
         )
+        # Nor does one process need to watch itself, many times a second for as long as it lives.
+        for server in (cluster.scheduler, *cluster.workers.values()):
+            for periodic in server.periodic_callbacks.values():
+                cluster.loop.add_callback(periodic.stop)
     with cluster, Client(cluster, set_as_default=False) as client:
         yield client
 

@@ -27,6 +27,7 @@ BATCH, ASKED, AWAITED = 0, 1, 2
 
 KEY = re.compile("[0-9a-f]{64}")
 _STATES = get_args(State)
+ACTIVE = ("queued", "running")
 _LATEST = 1e11  # seconds since 1970; no clock shows more
 
 
@@ -54,7 +55,7 @@ class Job:
     @property
     def active(self) -> bool:
         """True while the job waits or runs."""
-        return self.state in ("queued", "running")
+        return self.state in ACTIVE
 
 
 def asked(spec: Spec) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 ``jobs/<key>/`` in the workspace holds ``spec.json`` (what is asked for), ``state.json`` (where it stands),
 ``progress.json``, ``log.txt``, ``heartbeat`` (touched while the job runs), ``cancel`` (a wish) and
 ``checkpoint/`` (what a killed job goes on from). A job's key is its spec's key, so asking twice gives
-one job. Times are seconds since 1970. `jobs.engine.job_files` says what the files hold.
+one job. ``jobs/active/`` holds an empty file for each job that waits or runs: a worker reads only those jobs,
+and while the time stamps of ``jobs/`` and ``jobs/active/`` stay, no job has come, ended or gone. Times are
+seconds since 1970. `jobs.engine.job_files` says what the files hold.
 """
 
 from __future__ import annotations
@@ -24,8 +26,8 @@ from filelock import FileLock
 from cache import ArtifactStore
 from cache.errors import enough_space
 from jobs.engine import job_files
+from jobs.engine.job_files import ACTIVE, AWAITED, BATCH, KEY, Job, State
 from jobs.engine.job_files import ASKED as ASKED
-from jobs.engine.job_files import AWAITED, BATCH, KEY, Job, State
 from jobs.engine.processes import lives, this_process
 from jobs.files import read_json, write_json
 from jobs.specs import Spec, SpecError, closure, from_json, missing
@@ -37,8 +39,12 @@ MAX_ATTEMPTS = 3
 #: A worker writes a sign of life every second; older than this, there is none.
 WORKER_GONE = 5.0
 
+#: A folder changed this recently (in ns) may change again at what its clock calls the same time.
+_RECENT = 2_000_000_000
 #: Bytes kept back while a job runs, so that on a full disk it can still be written that it failed.
 _RESERVE = 8192
+#: The time stamps of two folders; the jobs that had ended then, with those of their folders; all other keys.
+_Seen = tuple[tuple[int, int] | None, dict[str, tuple[int, Job]], list[str]]
 _ENDED = {"failed": "tried and failed", "cancelled": "cancelled"}
 
 
@@ -67,6 +73,9 @@ class Queue:
         self.root = root
         self.cache = cache
         self.priority = BATCH
+        self._active = root / "active"
+        self._seen: _Seen = (None, {}, [])
+        self._listed: tuple[object, list[Job | str | None], list[Job]] = (None, [], [])
         self._read: dict[str, tuple[int, dict[str, Any]]] = {}
 
     # -- asking -------------------------------------------------------------------------------------
@@ -164,26 +173,43 @@ class Queue:
 
     def listing(self) -> tuple[list[Job], list[str]]:
         """All jobs, newest first, and a sentence for each that is damaged or may not be read."""
-        jobs, damaged = [], []
-        for key in self._keys():
-            job = self.get(key)
-            if job is not None:
-                jobs.append(job)
-            elif (sentence := job_files.damage_of(self.folder(key), self.root)) is not None:
-                damaged.append(sentence)
-        # Jobs on other sounds, labels or weights can have one title; their keys tell them apart.
-        times = Counter(job.title for job in jobs)
-        jobs = [
-            replace(job, title=f"{job.title} · {job.key[:6]}") if times[job.title] > 1 else job
-            for job in jobs
-        ]
-        return sorted(jobs, key=lambda j: (j.created, j.key), reverse=True), damaged
+        _, ended, others = self._look()
+        read = [self.get(key) or job_files.damage_of(self.folder(key), self.root) for key in others]
+        if self._listed[0] is not ended or self._listed[1] != read:
+            jobs = [job for _, job in ended.values()] + [job for job in read if isinstance(job, Job)]
+            # Jobs on other sounds, labels or weights can have one title; their keys tell them apart.
+            times = Counter(job.title for job in jobs)
+            jobs = [
+                replace(job, title=f"{job.title} · {job.key[:6]}") if times[job.title] > 1 else job
+                for job in jobs
+            ]
+            self._listed = ended, read, sorted(jobs, key=lambda j: (j.created, j.key), reverse=True)
+        return list(self._listed[2]), [sentence for sentence in read if isinstance(sentence, str)]
 
-    def _keys(self) -> list[str]:
-        try:
-            return sorted(e.name for e in os.scandir(self.root) if KEY.fullmatch(e.name))
-        except FileNotFoundError:
-            return []
+    def _look(self) -> _Seen:
+        """Part the jobs into those that have ended, read again only where they changed, and all others."""
+        now, stamp = time.time_ns(), (_changed(self.root), _changed(self._active))
+        if stamp == self._seen[0]:
+            return self._seen
+        # Text: making a path of each would take longer than looking at it.
+        root, known = str(self.root), self._seen[1]
+        ended: dict[str, tuple[int, Job]] = {}
+        others: list[str] = []
+        for key in _keys(self.root):
+            at = _changed(f"{root}/{key}")
+            if key in known and known[key][0] == at < now - _RECENT:
+                ended[key] = known[key]
+            elif (job := self.get(key)) is not None and not job.active:
+                ended[key] = at, job
+            else:
+                others.append(key)
+        self._seen = stamp if max(stamp) < now - _RECENT else None, ended, others
+        return self._seen
+
+    def active(self) -> list[Job]:
+        """Jobs that wait or run, oldest first; those that have ended are not looked at."""
+        jobs = [self.get(key) for key in _keys(self._active)]
+        return sorted((j for j in jobs if j is not None and j.active), key=lambda j: (j.created, j.key))
 
     def get(self, key: str) -> Job | None:
         """Return one job, or None where it was never asked for."""
@@ -227,11 +253,18 @@ class Queue:
         """Write down anew what damaged files of jobs must have held, where that is known."""
         checks = {"spec.json": job_files.checked_asked, "state.json": job_files.checked_state}
         with self._lock():
-            for key in self._keys():
+            for key in _keys(self.root):
                 for (name, check), held in zip(checks.items(), self._files(key), strict=True):
                     path = self.folder(key) / name
                     if held is not None and self._cached(path, check) is None:
                         write_json(path, held, durable=True)
+        self.mark()
+
+    def mark(self) -> None:
+        """See to it that ``active/`` holds all jobs that wait or run, whoever has written their files."""
+        for job in self.jobs():
+            if job.active:
+                self._mark(job.key)
 
     def spec(self, key: str) -> Spec:
         """Return the spec of a job; raises `SpecError` where there is none."""
@@ -317,9 +350,7 @@ class Queue:
             job = self.get(key)
             if started is not None and (job is None or job.state != "running" or job.started != started):
                 return
-            (self.folder(key) / "reserve").unlink(missing_ok=True)
             self._write_state(key, {"state": state, "ended": time.time(), "error": error, "process": None})
-            (self.folder(key) / "cancel").unlink(missing_ok=True)
             if state == "done":
                 shutil.rmtree(self.folder(key) / "checkpoint", ignore_errors=True)
 
@@ -338,7 +369,6 @@ class Queue:
                 self._put_back(key, attempts)
             elif counted and attempts >= MAX_ATTEMPTS:
                 error = f"Its process died {attempts} times; the last time: {why}"
-                (self.folder(key) / "reserve").unlink(missing_ok=True)
                 self._write_state(
                     key, {"state": "failed", "ended": time.time(), "error": error, "process": None}
                 )
@@ -364,10 +394,8 @@ class Queue:
                 self._put_back(key, job.attempts - (1 if uncounted else 0))
 
     def _put_back(self, key: str, attempts: int) -> None:
-        (self.folder(key) / "reserve").unlink(missing_ok=True)
         if self.cancel_wanted(key):
             self._write_state(key, {"state": "cancelled", "ended": time.time(), "process": None})
-            (self.folder(key) / "cancel").unlink(missing_ok=True)
         else:
             self._write_state(key, {"state": "queued", "process": None, "attempts": attempts})
 
@@ -414,10 +442,11 @@ class Queue:
         """Remove the folders of jobs that have ended, or are damaged beyond repair; return how many."""
         gone = 0
         with self._lock():
-            for key in self._keys():
+            for key in _keys(self.root):
                 job = self.get(key)
                 if job is None or not job.active:
                     shutil.rmtree(self.folder(key), ignore_errors=True)
+                    (self._active / key).unlink(missing_ok=True)
                     gone += not self.folder(key).exists()
         return gone
 
@@ -442,10 +471,22 @@ class Queue:
 
     def _write_state(self, key: str, changes: dict[str, Any]) -> None:
         before = {} if "created" in changes else self._files(key)[1] or {"created": time.time()}
-        write_json(self.folder(key) / "state.json", before | changes, durable=True)
+        after = before | changes
+        folder = self.folder(key)
+        if after["state"] != "running":
+            (folder / "reserve").unlink(missing_ok=True)
+        self._mark(key)  # before the change, so that none is missed if this process dies in between
+        write_json(folder / "state.json", after, durable=True)
+        if after["state"] not in ACTIVE:
+            (self._active / key).unlink(missing_ok=True)
+            (folder / "cancel").unlink(missing_ok=True)
+
+    def _mark(self, key: str) -> None:
+        self._active.mkdir(parents=True, exist_ok=True)
+        (self._active / key).touch()
 
     def _cached(self, path: Path, check: Callable[[Any], dict[str, Any] | None]) -> dict[str, Any] | None:
-        # Ended jobs are read again and again by pages that refresh; a stat is cheaper than a parse.
+        # Jobs are read again and again while they wait and run; a stat is cheaper than a parse.
         try:
             info = path.stat()
         except OSError:
@@ -458,3 +499,17 @@ class Queue:
         if data is not None:
             self._read[str(path)] = (stamp, data)
         return data
+
+
+def _keys(folder: Path) -> list[str]:
+    try:
+        return sorted(name for name in os.listdir(folder) if KEY.fullmatch(name))
+    except FileNotFoundError:
+        return []
+
+
+def _changed(folder: Path | str) -> int:
+    try:
+        return os.stat(folder).st_mtime_ns
+    except OSError:
+        return 0

@@ -8,6 +8,7 @@ dispatcher that asked for the job is gone.
 from __future__ import annotations
 
 import atexit
+import itertools
 import json
 import os
 import signal
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.engine.processes import memory_kills, process_identity
-from jobs.engine.queue import HEART_STOPPED
+from jobs.engine.queue import HEART_STOPPED, Job, Queue
 from jobs.workspace.workspace import Workspace
 
 #: How often (seconds) a running job is looked at; cancelling answers within a few of these.
@@ -40,6 +41,15 @@ class Child:
     @property
     def pid(self) -> int:
         return self.process.pid
+
+    def run(self, key: str | None) -> None:
+        """Have the child run a job, or, with None, see whether jobs wait that it can prepare for."""
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(json.dumps({"run": key}) + "\n")
+            self.process.stdin.flush()
+        except OSError:
+            self.kill()
 
     def alive(self) -> bool:
         """True while the process runs; once it does not, nothing that it had started does either."""
@@ -96,6 +106,12 @@ class Pool:
                 return
         self.give_back(root, device, self.take(root, device))
 
+    def prepare(self) -> None:
+        """Have the idle children see whether jobs wait; they do not look by themselves."""
+        with self._lock:
+            for child in itertools.chain(*self._idle.values()):
+                child.run(None)
+
     def close(self) -> None:
         """End every child."""
         with self._lock:
@@ -133,31 +149,38 @@ def supervise(root: str, key: str, *, device: str = "") -> str:
         return "unseen"
     if job.state != "running":
         return "taken"
-    started = job.started
     child = POOL.take(root, device)
+    POOL.prepare()
+    try:
+        state = _watch(child, queue, job)
+    except BaseException:
+        child.kill()  # nobody would see how its job ends
+        raise
+    if state == "cancelled":
+        POOL.spare(root, device)
+    elif state != "lost":
+        POOL.give_back(root, device, child)
+    return state
+
+
+def _watch(child: Child, queue: Queue, job: Job) -> str:
+    """Have the child run the job, and record how that ends."""
+    key, started = job.key, job.started
     _patiently(queue.set_process, key, process_identity(child.pid))
     child.answers.clear()
-    try:
-        assert child.process.stdin is not None
-        child.process.stdin.write(json.dumps({"run": key}) + "\n")
-        child.process.stdin.flush()
-    except OSError:
-        child.kill()
+    child.run(key)
     kills = memory_kills()
     # Silence is measured by this machine's own clock, which stands still while the machine sleeps.
     beat, heard = queue.heartbeat(key), time.monotonic()
     while True:
         answer = next((a for a in child.answers if a.get("ended") == key), None)
         if answer is not None:
-            state, error = answer["state"], answer["error"]
-            _patiently(queue.finish, key, state, error, started=started)
-            POOL.give_back(root, device, child)
-            return str(state)
+            _patiently(queue.finish, key, answer["state"], answer["error"], started=started)
+            return str(answer["state"])
         if queue.cancel_wanted(key):
             child.kill()
             queue.append_log(key, "Cancelled.")
             _patiently(queue.finish, key, "cancelled", started=started)
-            POOL.spare(root, device)
             return "cancelled"
         if not child.alive():
             code = child.process.returncode

@@ -23,12 +23,12 @@ from core.contrastive import (
 from core.zeroshot import prompt_ensemble
 from jobs.contrastive_presets import LIVE_PRETRAINING, LIVE_TRAINING
 from jobs.engine.live import LiveCurves
+from jobs.engine.training import TrainingFolder, reporter
 from jobs.runners import contrastive_measures as measured
 from jobs.runners.contrastive_data import Asked, checkpoint_of, dataset_of, read
 from jobs.runners.contrastive_networks import backbone_of, load_checkpoint, text_backbone_of, text_vectors
 from jobs.runners.contrastive_results import EMBEDDED, Trained, store
 from jobs.runners.contrastive_sounds import StoredSounds, stored_sounds
-from jobs.runners.zeroshot import Saved
 from jobs.specs import ContrastiveGrid
 
 if TYPE_CHECKING:
@@ -158,6 +158,8 @@ def _pretrained(
         if path := checkpoint_of(spec, name):
             network = load_checkpoint(network, path, files[name])
         elif name != "none":
+            folder = TrainingFolder(context.checkpoint / f"pretraining-{name}")
+            at = _TOLD + width * todo.index(name)
             result = pretrain(
                 network,
                 sounds,
@@ -165,9 +167,9 @@ def _pretrained(
                 rows=asked.pretraining_rows(name),
                 recipe=spec.recipe,
                 seed=spec.seed,
-                progress=_reporter(context, name, _TOLD + width * todo.index(name), width),
+                progress=reporter(context, folder, f"{name} pre-training", at, at + width),
                 watch=live.watch(name),
-                checkpoint=Saved(context.checkpoint / f"pretraining-{name}.npz"),
+                checkpoint=folder,
             )
             live.done(name, result)
             found[name] = result
@@ -199,13 +201,6 @@ class _LivePretraining:
         curves = np.stack([result.curves[what] for what in PRETRAINING_CURVES])
         self._curves[self._names.index(name)] = curves
         self._live(self._curves, last=True)
-
-
-def _reporter(context: JobContext, name: str, start: float, width: float) -> Callable[[float, float], None]:
-    def report(done: float, total: float) -> None:
-        context.progress(start + width * done / total, 1, f"{name} pre-training: {done / total:.0%}")
-
-    return report
 
 
 def _trained(
@@ -247,15 +242,7 @@ def _trained(
     before, after = _work(spec)
     start = _TOLD + (_TRAINED - _TOLD) * before / (before + after)
     what = f"training {len(plans)} model{'' if len(plans) == 1 else 's'}"
-    checkpoint = Saved(context.checkpoint / "training.npz")
-
-    def report(done: float, total: float) -> None:
-        checkpoint.share = done / total
-        context.progress(start + (_TRAINED - start) * checkpoint.share, 1, f"{what}: {checkpoint.share:.0%}")
-
-    kept = checkpoint.kept_share()
-    if kept:
-        context.log(f"Going on after {kept:.0%} of the training, from the checkpoint.")
+    folder = TrainingFolder(context.checkpoint / "training")
     places = [i for i, plan in enumerate(every) if plan.backbone not in lost]
     curves = np.full((len(every), len(CURVES), spec.max_epochs), np.nan, dtype=np.float32)
     live = LiveCurves(
@@ -274,9 +261,9 @@ def _trained(
         text_backbone=said.backbone,
         recipe=spec.recipe,
         seeds=[spec.seed] * len(plans),
-        progress=report,
+        progress=reporter(context, folder, what, start, _TRAINED),
         watch=watch,
-        checkpoint=checkpoint,
+        checkpoint=folder,
     )
     made |= {model.plan.name: model for model in trained}
     return [made[plan.name] for plan in every]

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from core.networks import Cnn14, SmallCNN, load_panns
-from core.training.shared import fixed_threads
+from core.training.threads import fixed_threads
 from jobs import encoders
 from jobs.runners import shards
 from jobs.specs import ContrastiveGrid, CuratedTraining

@@ -124,6 +124,8 @@ def store(
             w.array(f"audio_Ea_{i}", space.Ea)
             w.array(f"text_xt_{i}", space.xt)
             w.array(f"text_Et_{i}", space.Et)
+            if not model.failed:
+                w.tensors(f"weights_{i}", model.state())
             parts = {"xa": space.xa[test], "Ea": space.Ea[test], "xt": space.xt[told], "Et": space.Et[told]}
             methods = {name: _map(w, f"{name}_{i}", X, spec.seed) for name, X in parts.items()}
             if not model.failed:

@@ -12,9 +12,9 @@ from core.contrastive import CURVES, ContrastiveModel, ModelPlan, Teacher, Wavef
 from core.curation import curate_by_threshold, curate_specific, curate_unspecific, domain_texts
 from core.statistics import mean_interval, paired_difference, share_interval
 from core.zeroshot import zero_shot
+from jobs.engine.training import TrainingFolder, reporter
 from jobs.runners.contrastive_data import Asked, dataset_of, read
 from jobs.runners.contrastive_networks import text_vectors
-from jobs.runners.zeroshot import Saved
 from jobs.specs import ContrastiveGrid, CuratedTraining
 
 if TYPE_CHECKING:
@@ -262,21 +262,15 @@ def _trained(
         for name in spec.targets
         for _ in spec.seeds
     ]
-    checkpoint = Saved(context.checkpoint / "training.npz")
-
-    def report(done: float, total: float) -> None:
-        checkpoint.share = done / total
-        at = _EMBEDDED + (_TRAINED - _EMBEDDED) * checkpoint.share
-        context.progress(at, 1, f"training {len(plans)} models: {checkpoint.share:.0%}")
-
+    folder = TrainingFolder(context.checkpoint / "training")
     models = train_towers(
         plans,
         m.audio,
         m.text,
         recipe=spec.recipe,
         seeds=[*spec.seeds] * len(spec.targets),
-        progress=report,
-        checkpoint=checkpoint,
+        progress=reporter(context, folder, f"training {len(plans)} models", _EMBEDDED, _TRAINED),
+        checkpoint=folder,
     )
     for why in dict.fromkeys(model.failed for model in models if model.failed):
         context.log(why)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jobs.engine.live import LiveCurves
+from jobs.engine.training import TrainingFolder, reporter
 from jobs.presets import clip_classes, of_several_classes
 from jobs.runners import shards
 from jobs.runners.embed import decoded_shards
 from jobs.runners.labels import dataset_with
 from jobs.runners.loss_results import Asked, Judged, folds_of, keeps, kept_rows, store
 from jobs.runners.losses import recipes
-from jobs.runners.zeroshot import Saved
 from jobs.specs import SMALL_CNN, LossNetworkGrid
 
 if TYPE_CHECKING:
@@ -53,10 +53,7 @@ def loss_network_grid(spec: LossNetworkGrid, context: JobContext) -> None:
     models = [(r, s, f) for r in range(len(chosen)) for s in seeds for f in asked.held_out]
     what = f"training {len(models):,} networks"
 
-    def report(done: int, total: int) -> None:
-        share = done / total
-        context.progress(_READ + share * (_TRAINED - _READ), 1, f"{what}: {share:.0%}")
-
+    checkpoint = TrainingFolder(context.checkpoint / "training")
     runs = train_networks(
         asked.X,
         asked.labels,
@@ -69,9 +66,9 @@ def loss_network_grid(spec: LossNetworkGrid, context: JobContext) -> None:
         keep_epochs=spec.kept_epochs,
         keep_rows=kept_rows(asked.labels, spec.keep_clips),
         keep_models=keeps(asked),
-        progress=report,
+        progress=reporter(context, checkpoint, what, _READ, _TRAINED),
         watch=LiveCurves(context.checkpoint, models),
-        checkpoint=lambda i: Saved(context.checkpoint / f"network-{i:05d}.npz"),
+        checkpoint=checkpoint,
     )
     context.progress(_TRAINED, 1, "measuring")
     judged = [Judged(run, before=run.before, tested=None if run.failed else run.tested) for run in runs]

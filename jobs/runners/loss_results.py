@@ -249,6 +249,8 @@ def _keep(w: ArtifactWriter, recipe: int, run: HeadRun, n: int, dim: int) -> flo
     """Store the space of a recipe, and how it came to be; return what its map explains."""
     z = np.full((n, dim), np.nan, dtype=np.float32) if run.failed else run.embeddings
     w.array(f"audio_{recipe}", z)
+    if run.weights:
+        w.tensors(f"weights_{recipe}", run.weights)
     kept = run.kept.astype(np.float64)
     lengths = np.linalg.norm(kept, axis=-1, keepdims=True)
     unit = np.divide(kept, lengths, out=np.zeros_like(kept), where=lengths != 0)

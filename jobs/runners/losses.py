@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jobs.engine.live import LiveCurves
+from jobs.engine.training import TrainingFolder, reporter
 from jobs.presets import of_several_classes
 from jobs.runners.labels import dataset_with, labelled
 from jobs.runners.loss_results import Asked, Judged, folds_of, keeps, kept_rows, store
-from jobs.runners.zeroshot import Saved
 from jobs.specs import LossGrid, LossTraining
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ def loss_grid(spec: LossGrid, context: JobContext) -> None:
         is to be held out is not there.
     """
     started = time.perf_counter()
-    checkpoint = Saved(context.checkpoint / "training.npz")
-    begun = checkpoint.kept_share()
-    context.progress(begun * _TRAINED, 1, "reading")
+    checkpoint = TrainingFolder(context.checkpoint / "training")
+    # From where the training will go on, so that the pace is not that of what was done before.
+    context.progress(checkpoint.share() * _TRAINED, 1, "reading")
     # Loads torch, which takes seconds: not before the first word of progress.
     from core.heads import embed, train_heads
 
@@ -42,13 +42,6 @@ def loss_grid(spec: LossGrid, context: JobContext) -> None:
     chosen = recipes(spec)
     seeds = range(spec.seeds)
     what = f"training {len(chosen) * spec.seeds * len(asked.held_out):,} heads"
-
-    def report(done: int, total: int) -> None:
-        checkpoint.share = done / total
-        context.progress(checkpoint.share * _TRAINED, 1, f"{what}: {checkpoint.share:.0%}")
-
-    if begun:
-        context.log(f"Going on after {begun:.0%} of the training, from the checkpoint.")
     models = [(r, s, f) for r in range(len(chosen)) for s in seeds for f in asked.held_out]
     runs = train_heads(
         asked.X,
@@ -60,7 +53,7 @@ def loss_grid(spec: LossGrid, context: JobContext) -> None:
         keep_epochs=spec.kept_epochs,
         keep_rows=kept_rows(asked.labels, spec.keep_clips),
         keep_models=keeps(asked),
-        progress=report,
+        progress=reporter(context, checkpoint, what, 0, _TRAINED),
         watch=LiveCurves(context.checkpoint, models),
         checkpoint=checkpoint,
     )

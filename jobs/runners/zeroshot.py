@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
@@ -20,9 +17,9 @@ from core.splits import (
     split_to_json,
 )
 from core.words import count
+from jobs.engine.training import TrainingFolder, reporter
 from jobs.grid_splits import Drawn, draw
 from jobs.presets import of_several_classes
-from jobs.runners import shards
 from jobs.runners.labels import dataset_with, labelled
 from jobs.runners.zeroshot_tables import classes_table, models_table, predictions_table
 from jobs.specs import ZeroShotGrid
@@ -34,9 +31,10 @@ if TYPE_CHECKING:
     from jobs.specs import Spec
     from jobs.workspace.workspace import Workspace
 
+#: Of a grid of more models, no weights are stored: those of one take 2 MB.
+MOST_WEIGHTS = 500
 #: Progress when all models are trained.
 _TRAINED = 0.98
-_SHARE = "share"
 
 
 class _Asked(NamedTuple):
@@ -69,9 +67,9 @@ def zero_shot_grid(spec: ZeroShotGrid, context: JobContext) -> None:
         With one sentence: the labels have changed, a class has no text, or the classes do not suffice for
         what is asked.
     """
-    checkpoint = Saved(context.checkpoint / "training.npz")
+    checkpoint = TrainingFolder(context.checkpoint / "training")
     # From where the training will go on, so that the pace is not that of what was done before.
-    begun = checkpoint.kept_share()
+    begun = checkpoint.share()
     context.progress(begun * _TRAINED, 1, "reading")
     # Loads torch, which takes seconds: not before the first word of progress.
     from core.zeroshot import train_many
@@ -83,13 +81,6 @@ def zero_shot_grid(spec: ZeroShotGrid, context: JobContext) -> None:
     for said in filter(None, (asked.note, drawn.note)):
         context.log(said)
     what = f"training {count(len(drawn.splits), 'model')}"
-
-    def report(done: int, total: int) -> None:
-        checkpoint.share = done / total
-        context.progress(checkpoint.share * _TRAINED, 1, f"{what}: {checkpoint.share:.0%}")
-
-    if begun:
-        context.log(f"Going on after {begun:.0%} of the training, from the checkpoint.")
     models = train_many(
         drawn.splits,
         asked.X,
@@ -98,7 +89,7 @@ def zero_shot_grid(spec: ZeroShotGrid, context: JobContext) -> None:
         asked.classes["label"][asked.classes["text"].notna()].tolist(),
         seeds=drawn.seeds,
         recipe=recipe(spec),
-        progress=report,
+        progress=reporter(context, checkpoint, what, 0, _TRAINED),
         checkpoint=checkpoint,
     )
     context.progress(_TRAINED, 1, "storing")
@@ -151,37 +142,6 @@ def recipe(spec: ZeroShotGrid) -> Recipe:
         patience=spec.patience or None,
         standardise=spec.standardise,
     )
-
-
-class Saved:
-    """A `core.zeroshot.Checkpoint` in one file, which is whole or not there.
-
-    Attributes
-    ----------
-    share : float
-        How much of the training is done; kept beside it.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.share = 0.0
-
-    def kept_share(self) -> float:
-        """Return how much was done when it was saved last; 0 where nothing is."""
-        found = shards.load(self.path, (_SHARE,))
-        return 0.0 if found is None else float(found[_SHARE])
-
-    def load(self) -> Mapping[str, np.ndarray] | None:
-        """Return what was saved last; None where there is nothing, or it is damaged."""
-        try:
-            with np.load(self.path, allow_pickle=False) as stored:
-                return {name: stored[name] for name in stored.files if name != _SHARE}
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile):
-            return None
-
-    def save(self, arrays: dict[str, np.ndarray]) -> None:
-        """Keep these arrays instead."""
-        shards.save(self.path, **arrays, **{_SHARE: self.share})
 
 
 def _read(spec: ZeroShotGrid, context: JobContext) -> _Asked:
@@ -284,6 +244,9 @@ def _store(
             {"model": range(len(models)), "text": [split_to_json(s, compact=True) for s in drawn.splits]},
         )
         w.array("curves", np.stack([[m.curves[name] for name in CURVES] for m in models]))
+        for i, model in enumerate(models if len(models) <= MOST_WEIGHTS else ()):
+            if not model.failed:
+                w.tensors(f"weights_{i}", model.weights)
         w.table("names", asked.classes)
         w.array("centroids", space.centroids.astype(np.float32))
         w.array("similarity", space.similarity)

@@ -70,6 +70,8 @@ class ContrastiveGrid(Spec):
     ``text_xt_<model>.npy`` (C, d_t), ``text_Et_<model>.npy`` (C, D) and ``text_x0.npy`` (C, d_t, the text
     backbone as it came; the part "x0"). These are parts of trained spaces, ``run`` "xa_0", "Ea_0", "x0_0",
     ... `jobs.contrastive_presets.spaces_of` lists them.
+    ``weights_<model>.safetensors``: the weights of the model by `core.contrastive.ContrastiveModel.state`;
+    none if it failed, or if the result was computed before they were stored.
     ``captions.parquet``: ``caption``, every text that may be trained on, once, sorted; the row order of
     ``caption_Et_<model>.npy`` (captions, D) float32, NaN of what failed.
     Maps, float32: ``map_xa_<model>.npy`` and ``map_Ea_<model>.npy`` (m, 2), ``map_x0_<row>.npy`` (m, 2),

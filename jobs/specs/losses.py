@@ -73,6 +73,8 @@ class LossTraining:
     that are held out, so that the spaces below are new to it).
     ``audio_<recipe>.npy`` (n, dim) float32: all clips, embedded by the model of seed 0 and of the first fold
     that is held out (others are other spaces, and cannot stand beside it). NaN if it failed.
+    ``weights_<recipe>.safetensors``: the weights of that model, as in `core.heads.HeadRun` or
+    `core.networks.NetworkRun`; none if it failed, or if the result was computed before they were stored.
     ``kept_epochs.npy`` (E',) int64, the first 0, before training, the last `epochs`;
     ``kept_clips.parquet``: ``clip_id``, ``label``, ``held``; and of that same model
     ``kept_space_<recipe>.npy`` (E', m, dim) float16, at unit length, and ``kept_map_<recipe>.npy`` (E', m, 2)

@@ -138,7 +138,7 @@ class Agreement(Spec):
     ``rbf``, ``rbf_debiased``.
     """
 
-    VERSION: ClassVar[int] = 2
+    VERSION: ClassVar[int] = 3  # of many things, the RBF kernel takes the median distance of a sample
 
     a: EmbedAudio | EmbedText
     b: EmbedAudio | EmbedText

@@ -77,6 +77,8 @@ class ZeroShotGrid(Spec):
     ``splits.parquet``: ``model``, ``text`` (its split by `split_to_json`).
     ``curves.npy`` (M, 3, E) float32: loss, training and validation accuracy (the mean over the validation
     sets of several classes); NaN after an early stop or a failure.
+    ``weights_<model>.safetensors``, in grids of at most 500 models: those of `core.zeroshot.ZeroShotModel`,
+    of each that did not fail; results that were computed before weights were stored have none.
     ``names.parquet``: ``label``, ``n_clips``, ``text``, ``family`` (null where there is none), and in its
     order ``centroids.npy`` (C, d) float32, ``similarity.npy`` (C, C) float64 and ``clusters.npy`` (C,) int64;
     ``elbow_ks.npy`` int64, ``elbow_inertia.npy`` and ``elbow_silhouette.npy`` float64.

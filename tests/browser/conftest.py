@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.dashboard import made
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 FLAGS = [
@@ -38,7 +39,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in Path(str(item.path)).parents:
             item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.alone)
 
 
 @pytest.fixture(scope="session")
@@ -93,13 +93,12 @@ def start(root: Path, tmp: Path) -> tuple[str, subprocess.Popen[bytes]]:
             stderr=log,
         )
     url = f"http://127.0.0.1:{port}"
-    for _ in range(600):
+    deadline = time.monotonic() + PATIENCE
+    while process.poll() is None and time.monotonic() < deadline:
         try:
-            urllib.request.urlopen(f"{url}/_stcore/health", timeout=1)
+            urllib.request.urlopen(f"{url}/_stcore/health", timeout=10)
             return url, process
         except OSError:
-            if process.poll() is not None:
-                break
             time.sleep(0.05)
     process.kill()
     raise RuntimeError(f"The server did not start: {(tmp / 'server.log').read_text()}")
@@ -127,7 +126,7 @@ def show(
 
     yield shown
     process.terminate()
-    process.wait(10)
+    process.wait(PATIENCE)
 
 
 @pytest.fixture(scope="session")
@@ -181,7 +180,7 @@ def page(browser: Any, site: SimpleNamespace, request: pytest.FixtureRequest) ->
 
     found.on("console", console)
     found.on("request", outside)
-    found.set_default_timeout(60_000)
+    found.set_default_timeout(1000 * PATIENCE)
     yield found
     if found.url.startswith(site.url):
         found.evaluate("localStorage.clear()")

@@ -12,6 +12,8 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
 
+from tests.waiting import PATIENCE
+
 #: The one sound of the page: whether it is held, where it is (seconds) and what it plays.
 AUDIO = """() => {
   const a = document.getElementById('hearspace-player');
@@ -62,11 +64,9 @@ def until(
     script: str,
     check: Callable[[Any], Any] = bool,
     argument: Any = None,
-    *,
-    seconds: float = 60,
 ) -> Any:
     """Ask the page until it says something that passes the check; return that."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + PATIENCE
     while True:
         value = page.evaluate(script, argument)
         if value is not None and check(value):

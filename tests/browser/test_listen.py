@@ -14,6 +14,7 @@ from jobs.listening.ratings import open_ratings
 from jobs.specs import EmbedAudio, from_json
 from tests.browser.helpers import AUDIO, LOOKS, link, overflow, sounding, until
 from tests.dashboard import made
+from tests.waiting import PATIENCE
 
 #: What is at the focus: column from 0 (-1 for the query), and clip.
 FOCUS = """() => {
@@ -269,7 +270,7 @@ def test_two_rate_at_once_and_nothing_is_lost(browser: Any, site: SimpleNamespac
     aliases = ("carla", "dimitri")
     for p, alias in zip(pages, aliases, strict=True):
         p.set_viewport_size({"width": 1200, "height": 900})
-        p.set_default_timeout(60_000)
+        p.set_default_timeout(1000 * PATIENCE)
         begin(p, site, alias, seed=3)
     for number in range(1, 3):
         for p in pages:

@@ -10,11 +10,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.synchronize import Barrier, Event
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from cache import ArtifactStore, MissingArtifact
+from cache import ArtifactStore, MissingArtifact, checks
+from tests.waiting import PATIENCE
 
 from .conftest import fill, key_of, leftovers
 
@@ -29,7 +31,7 @@ def _store_same(root: Path, who: int, barrier: Barrier, rounds: int) -> None:
             w.array("x", np.full(5000, who))
             w.array("y", np.full(5000, who))
             w.meta["who"] = who
-            barrier.wait(30)  # all finish at the same moment
+            barrier.wait(PATIENCE)  # all finish at the same moment
 
 
 def test_two_processes_storing_one_key_at_once(tmp_path: Path) -> None:
@@ -39,7 +41,7 @@ def test_two_processes_storing_one_key_at_once(tmp_path: Path) -> None:
     for w in workers:
         w.start()
     for w in workers:
-        w.join(60)
+        w.join(PATIENCE)
     assert [w.exitcode for w in workers] == [0, 0]
     store = ArtifactStore(tmp_path)
     assert store.verify() == []
@@ -69,7 +71,7 @@ def test_a_reader_never_sees_half_an_artifact(tmp_path: Path) -> None:
     store = ArtifactStore(tmp_path)
     seen = 0
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while seen < 200 and time.monotonic() < deadline:
             assert writer.is_alive()
             try:
@@ -81,7 +83,7 @@ def test_a_reader_never_sees_half_an_artifact(tmp_path: Path) -> None:
             seen += 1
     finally:
         stop.set()
-        writer.join(30)
+        writer.join(PATIENCE)
     assert seen == 200
     assert writer.exitcode == 0
     assert leftovers(store) == []
@@ -112,7 +114,7 @@ def test_many_processes_doing_everything_at_once(tmp_path: Path) -> None:
     for w in workers:
         w.start()
     for w in workers:
-        w.join(100)
+        w.join(PATIENCE)
     assert [w.exitcode for w in workers] == [0] * 4
     store = ArtifactStore(tmp_path)
     on_disk = {p.name for p in (tmp_path / "objects").glob("??/*")}
@@ -143,11 +145,11 @@ def test_a_slow_writer_loses_to_a_fast_one(store: ArtifactStore) -> None:
         with store.writer(KEY) as w:
             w.meta["who"] = "slow"
             started.set()
-            go.wait(10)
+            go.wait(PATIENCE)
 
     thread = threading.Thread(target=slow)
     thread.start()
-    started.wait(10)
+    started.wait(PATIENCE)
     with store.writer(KEY) as w:
         w.meta["who"] = "fast"
     go.set()
@@ -166,6 +168,24 @@ def test_a_store_made_before_a_fork_works_after_it(store: ArtifactStore) -> None
         w.start()
     fill(store, 3)
     for w in workers:
-        w.join(30)
+        w.join(PATIENCE)
     assert [w.exitcode for w in workers] == [0, 0]
     assert {i.key for i in store.list()} == {key_of(i) for i in range(4)}
+
+
+def test_an_artifact_replaced_while_it_is_read_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ArtifactStore(tmp_path)
+    fill(store, 1)
+    key, read = key_of(1), checks.manifests.read
+
+    def replaced(folder: Path, wanted: str) -> dict[str, Any]:
+        manifest = read(folder, wanted)
+        monkeypatch.setattr(checks.manifests, "read", read)
+        store.delete(key)
+        fill(store, 1, n=20)
+        return manifest
+
+    monkeypatch.setattr(checks.manifests, "read", replaced)
+    assert store.verify() == []

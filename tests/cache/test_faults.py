@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from cache import ArtifactStore, CacheError, MissingArtifact
+from tests.waiting import PATIENCE
 
 from .conftest import fill, key_of, leftovers
 
@@ -168,7 +169,7 @@ def test_a_limit_on_file_size(store: ArtifactStore) -> None:
             except CacheError as error:
                 print(error)
     """
-    out, _ = run(code, store.root, KEY).communicate(timeout=30)
+    out, _ = run(code, store.root, KEY).communicate(timeout=PATIENCE)
     lines = out.splitlines()
     assert len(lines) == 2, out
     assert all("the file is larger than the system allows" in line for line in lines)
@@ -185,7 +186,7 @@ WRITE_AND_WAIT = """
         frames[:10] = 1
         w.table("t", {"a": [1]})
         print("half-way", flush=True)
-        time.sleep(60)
+        time.sleep(1000)
 """
 
 
@@ -203,7 +204,7 @@ def test_a_writer_killed_midway_leaves_what_clean_removes(store: ArtifactStore) 
         assert len(leftovers(store)) == 2
     finally:
         child.send_signal(signal.SIGKILL)
-        child.wait(10)
+        child.wait(PATIENCE)
     assert not store.contains(KEY)
     assert [i.key for i in store.list()] == [good]
     assert store.verify() == []
@@ -234,7 +235,7 @@ def test_writers_killed_at_any_moment(store: ArtifactStore) -> None:
         assert child.stdout.readline() == "begin\n"
         time.sleep(0.01 + 0.0437 * i)
         child.kill()
-        child.wait(10)
+        child.wait(PATIENCE)
         child.stdout.close()
         assert store.verify() == []
         found = store.list()

@@ -124,10 +124,10 @@ def test_listing_notices_an_artifact_computed_again(store: ArtifactStore) -> Non
 def test_last_used_is_noted_once_a_minute(store: ArtifactStore) -> None:
     key = fill(store, 1)
     used(store, key, ago=3600)
-    assert store.list()[0].last_used == pytest.approx(time.time() - 3600, abs=5)
+    assert store.list()[0].last_used == pytest.approx(time.time() - 3600, abs=600)
     store.open(key)
     first = store.list()[0].last_used
-    assert first == pytest.approx(time.time(), abs=5)
+    assert first == pytest.approx(time.time(), abs=600)
     time.sleep(0.02)
     store.open(key)
     assert store.list()[0].last_used == first

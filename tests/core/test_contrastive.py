@@ -16,13 +16,14 @@ from core.contrastive import (
     Waveforms,
     embed_sounds,
     train_grid,
-    train_model,
     train_towers,
 )
 from core.contrastive.data import epoch_pairs, windows
 from core.contrastive.model import Heads
 from core.networks import SmallCNN
 from core.zeroshot import zero_shot
+from tests.core.memory import Memory
+from tests.core.references.contrastive import train_model
 
 RATE = 8000
 RECIPE = ContrastiveRecipe(
@@ -183,7 +184,7 @@ def test_the_projector_of_clap_is_that_of_its_code():
 
 
 def test_grids_with_the_projector_of_clap_are_each_model_alone():
-    recipe = replace(RECIPE, projector="clap", hidden=None)
+    recipe = replace(RECIPE, projector="clap", hidden=None, frozen_epochs=1, max_epochs=2)
     torch.set_num_threads(2)
     for plan, model in zip(PLANS, train(recipe=recipe), strict=True):
         alone = train_model(plan, SOUNDS, CAPTIONS, backbones=BACKBONES, recipe=recipe, seed=4)
@@ -295,24 +296,12 @@ def test_while_frozen_a_clip_passes_once_for_all_captions_and_models():
     assert sum(n for n, _ in passes) == 3 * 2 * 64
 
 
-class Kept:
-    """A checkpoint in memory."""
-
-    def __init__(self):
-        self.arrays = None
-
-    def load(self):
-        return self.arrays
-
-    def save(self, arrays):
-        self.arrays = {k: v.copy() for k, v in arrays.items()}
-
-
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.75])
 def test_an_end_in_the_middle_is_no_loss(grid, share, monkeypatch):
-    monkeypatch.setattr("core.contrastive.grid._SAVING", 1.0)
-    monkeypatch.setattr("core.contrastive.grid._TELL", 0.0)
-    kept = Kept()
+    monkeypatch.setattr("core.training.engine._SECONDS", 0.0)
+    monkeypatch.setattr("core.training.engine._SAVING", 1.0)
+    monkeypatch.setattr("core.training.engine._TELL", 0.0)
+    kept = Memory()
 
     def interrupt(done, to_do):
         if done > share * to_do:
@@ -343,7 +332,7 @@ def test_an_end_in_the_middle_is_no_loss(grid, share, monkeypatch):
 
 
 def test_progress_and_curves_from_the_first_batch_on(monkeypatch):
-    monkeypatch.setattr("core.contrastive.grid._TELL", 0.0)
+    monkeypatch.setattr("core.training.engine._TELL", 0.0)
     told, seen = [], []
     models = train(progress=lambda *now: told.append(now), watch=seen.append)
     assert told[0][0] == 0

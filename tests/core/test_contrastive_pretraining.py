@@ -15,6 +15,7 @@ from core.contrastive import (
 )
 from core.contrastive.data import batches, crop_places, random_crops
 from core.networks import SmallCNN
+from tests.core.memory import Memory
 from tests.core.test_contrastive import (
     CAPTIONS,
     CODES,
@@ -22,7 +23,6 @@ from tests.core.test_contrastive import (
     RATE,
     RECIPE,
     SOUNDS,
-    Kept,
     Poisoned,
     _one_thread,  # noqa: F401  (it is run for every test of a module that has it)
     small,
@@ -56,8 +56,11 @@ def test_crops():
     assert [b.stop - b.start for b in batches(10, 4)] == [4, 4, 2]
 
 
-def test_pretraining_learns_and_goes_on_from_a_checkpoint():
-    kept, told, seen = Kept(), [], []
+def test_pretraining_learns_and_goes_on_from_a_checkpoint(monkeypatch):
+    monkeypatch.setattr("core.training.engine._SECONDS", 0.0)
+    monkeypatch.setattr("core.training.engine._SAVING", 1.0)
+    monkeypatch.setattr("core.training.engine._TELL", 0.0)
+    kept, told, seen = Memory(), [], []
     recipe = replace(RECIPE, pretrain_epochs=8)
     straight = pretrain(small(3), SOUNDS, LABELS, recipe=recipe, seed=1, watch=seen.append)
     assert straight.classes == ("hiss", "hum", "tone", "whistle")

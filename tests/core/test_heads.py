@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from core.heads import HeadRecipe, compare_heads, draw_folds, embed, score_heads, train_head, train_heads
-from core.heads import grid as _head_grid
+from core.heads import HeadRecipe, compare_heads, draw_folds, embed, score_heads, train_heads
 from core.heads.data import mixtures
 from core.separability import angular_properties
 from core.statistics import mean_interval, paired_difference
+from core.training import engine
+from tests.core.memory import Memory
+from tests.core.references.heads import train_head
 
 SMALL = {"dim": 6, "epochs": 3, "batch_size": 16}
 
@@ -179,25 +181,13 @@ def test_a_model_that_fails_leaves_the_others_alone():
     assert np.isnan(compare_heads(both, wild, tame).value)
 
 
-class Kept:
-    """A checkpoint in memory that counts."""
-
-    def __init__(self):
-        self.arrays, self.saves = None, 0
-
-    def load(self):
-        return self.arrays
-
-    def save(self, arrays):
-        self.arrays, self.saves = {k: v.copy() for k, v in arrays.items()}, self.saves + 1
-
-
 def test_an_end_in_the_middle_is_no_loss(monkeypatch):
-    monkeypatch.setattr(_head_grid, "_SECONDS", 0.0)
+    monkeypatch.setattr(engine, "_SECONDS", 0.0)
+    monkeypatch.setattr(engine, "_SAVING", 1.0)
     grids = {"recipes": [RECIPES[4], RECIPES[0], RECIPES[8], RECIPES[10], RECIPES[13]], "seeds": [0]}
     grids["keep_epochs"] = [0, 2]
     straight = train_heads(*clips(), **grids)
-    kept, calls = Kept(), []
+    kept, calls = Memory(), []
 
     def interrupt(done, to_do):
         calls.append(done)
@@ -369,7 +359,7 @@ def test_what_does_not_fit_is_refused():
         with pytest.raises(ValueError, match=message):
             train_heads(**({"X": X, "labels": labels, "folds": folds, "recipes": [recipe]} | given))
     with pytest.raises(ValueError, match="There is no fold 9; there are 1, 2, 5"):
-        train_head(X, labels, folds, recipe=recipe, fold=9)
+        train_heads(X, labels, folds, recipes=[recipe], held_out=[9])
     with pytest.raises(ValueError, match="X has 9 dimensions; the head was trained on 10"):
         embed(train_head(X, labels, folds, recipe=recipe), X[:, :9])
     with pytest.raises(ValueError, match="k is 84; for 83 clips it must be a whole number from 2 to 83"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +14,8 @@ from core.heads import HeadRecipe
 from core.heads.data import initial_weights
 from core.losses import add_loss, cross_entropy
 from core.networks import PooledCNN, Tuning, paper_log_mel, spec_augment, train_networks
-from core.training.shared import epoch_order
+from core.training.draws import epoch_order
+from tests.core.memory import Memory
 
 N, C, BANDS, FRAMES = 18, 3, 4, 6
 RECIPES = [HeadRecipe(loss=loss, dim=3, epochs=3, batch_size=5, learning_rate=0.02) for loss in ("ce", "add")]
@@ -125,24 +125,11 @@ def test_networks_are_those_of_a_plain_loop(data: tuple[np.ndarray, ...]) -> Non
     np.testing.assert_array_equal(shown[-1][4], np.stack(list(runs[4].curves.values())))
 
 
-class Memory:
-    """A checkpoint in memory, of one model."""
-
-    def __init__(self) -> None:
-        self.arrays: dict[str, np.ndarray] | None = None
-
-    def load(self) -> Mapping[str, np.ndarray] | None:
-        return self.arrays
-
-    def save(self, arrays: dict[str, np.ndarray]) -> None:
-        self.arrays = {name: np.array(a) for name, a in arrays.items()}
-
-
 def test_a_training_that_was_killed_goes_on(
     data: tuple[np.ndarray, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.networks.model._SECONDS", -1.0)
-    memories: dict[int, Memory] = {}
+    monkeypatch.setattr("core.training.engine._SECONDS", -1.0)
+    memory = Memory()
     asked = {
         "backbone": Mean,
         "recipes": RECIPES[:1],
@@ -156,15 +143,14 @@ def test_a_training_that_was_killed_goes_on(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_networks(*data, **asked, progress=stop, checkpoint=lambda i: memories.setdefault(i, Memory()))
-    half = [int(m.arrays["epoch"]) for m in memories.values() if m.arrays is not None]
-    assert 0 < sum(half) < 9
+        train_networks(*data, **asked, progress=stop, checkpoint=memory)
+    assert 0 < sum(piece["done"].sum() for piece in memory.pieces.values()) < 9
     began: list[int] = []
     again = train_networks(
         *data,
         **asked,
         progress=lambda done, total: began.append(done),
-        checkpoint=lambda i: memories.setdefault(i, Memory()),
+        checkpoint=memory,
     )
     whole = train_networks(*data, **asked)
     for a, b in zip(again, whole, strict=True):
@@ -174,9 +160,7 @@ def test_a_training_that_was_killed_goes_on(
     # What is there of another training is not used.
     other = [replace(RECIPES[0], learning_rate=0.03)]
     fresh = train_networks(*data, **asked | {"recipes": other})
-    reused = train_networks(
-        *data, **asked | {"recipes": other}, checkpoint=lambda i: memories.setdefault(i, Memory())
-    )
+    reused = train_networks(*data, **asked | {"recipes": other}, checkpoint=memory)
     np.testing.assert_array_equal(fresh[0].tested, reused[0].tested)
 
 

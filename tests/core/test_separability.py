@@ -213,7 +213,7 @@ def test_blocks_threads_layout_and_type_of_labels_change_nothing(monkeypatch, me
     X, labels = points(kind)
     expected = silhouette_samples(X, labels, metric=metric)
     monkeypatch.setattr("core.separability.class_rows._BLOCK_ELEMENTS", 400)
-    monkeypatch.setattr("core.separability.class_rows._SMALL", 0)
+    monkeypatch.setattr("core.threads.SMALL", 0)
     monkeypatch.setattr("core.separability.silhouette_sums._TILE", 37)
     wide = np.empty((len(X), 24))
     wide[:, ::2] = X
@@ -347,7 +347,7 @@ def test_distances_do_not_depend_on_blocks_and_threads(monkeypatch, ways):
     monkeypatch.setattr("core.separability.class_pairs.covariance_products", products)
     expected = class_distances(X, labels)
     monkeypatch.setattr("core.separability.class_rows._BLOCK_ELEMENTS", 400)
-    monkeypatch.setattr("core.separability.class_rows._SMALL", 0)
+    monkeypatch.setattr("core.threads.SMALL", 0)
     for name, value in (("_TILE", 37), ("_STRIP", 5), ("_COLUMNS", 13), ("_MOMENT_ELEMENTS", 1500)):
         monkeypatch.setattr(f"core.separability.class_pairs.{name}", value)
     found = class_distances(X, labels)
@@ -529,7 +529,7 @@ def test_properties_of_tied_points(X, data):
 
 def test_properties_do_not_depend_on_blocks_and_threads(monkeypatch):
     X, labels = points("plain")
-    monkeypatch.setattr("core.separability.class_rows._SMALL", 0)
+    monkeypatch.setattr("core.threads.SMALL", 0)
     for tile in (7, 64):  # smaller and larger than a class
         monkeypatch.setattr("core.separability.class_pairs._TILE", tile)
         check_properties(angular_properties(X, labels), X, labels)

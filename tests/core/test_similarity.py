@@ -567,19 +567,11 @@ def test_a_far_point_does_not_take_the_digits_of_the_others():
     assert cka(X, Y, kernel="rbf") == pytest.approx(expected, abs=1e-9)
 
 
-@pytest.mark.parametrize("gathered", [4_000_000, 25, 0])
-@pytest.mark.parametrize("block", [2_000_000, 300])
-def test_median_distance_is_exact(monkeypatch, gathered, block):
-    monkeypatch.setattr(_alignment, "_GATHERED", gathered)
-    monkeypatch.setattr(_alignment, "_BLOCK_ELEMENTS", block)
+@pytest.mark.parametrize("block", [512, 3])
+def test_median_distance_is_that_of_all_pairs(monkeypatch, block):
+    monkeypatch.setattr(_alignment, "_MEDIAN_BLOCK", block)
     rng = np.random.default_rng(0)
-
-    def median(Z):
-        squares = np.einsum("ij,ij->i", Z, Z)
-        return _alignment._median_distance(
-            lambda a, b: _alignment._squared_distances(Z, squares, a, b), len(Z)
-        )
-
+    median = _alignment._median_distance
     for n in (2, 3, 4, 5, 40, 41, 42, 43):  # an odd and an even number of pairs
         Z = rng.standard_normal((n, 3))
         assert median(Z) == pytest.approx(np.median(pdist(Z)), rel=1e-12)
@@ -591,6 +583,16 @@ def test_median_distance_is_exact(monkeypatch, gathered, block):
     mostly_equal = np.array([[0.0]] * 9 + [[1.0]] + [[3.0]])
     assert median(mostly_equal) == pytest.approx(np.median([1.0] * 9 + [3.0] * 9 + [2.0]))
     assert median(np.ones((6, 2))) == 0
+
+
+def test_median_distance_of_many_rows_is_that_of_a_sample(monkeypatch):
+    Z = np.random.default_rng(0).standard_normal((600, 8))
+    exact = _alignment._median_distance(Z)
+    monkeypatch.setattr(_alignment, "_MEDIAN_ROWS", 300)
+    assert _alignment._median_distance(Z) == pytest.approx(exact, rel=0.02)
+    assert _alignment._median_distance(Z) == _alignment._median_distance(Z) != exact
+    X, Y = related(600, 8, 5)
+    assert cka(X, Y, kernel="rbf") == pytest.approx(textbook(X, Y, "rbf"), abs=2e-3)
 
 
 def test_many_equal_points_leave_a_kernel():

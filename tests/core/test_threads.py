@@ -6,29 +6,34 @@ Many small products in a row are not shared at all: threads wait for each other 
 import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from core.processing import fit_reducer
 from core.separability import effective_rank, linear_probe
-from core.training.shared import side_by_side
+from core.training.threads import side_by_side
 
 LABELS = np.repeat(["dog", "rain"], 20)
 
 
 @pytest.mark.parametrize(
-    "measure",
-    [effective_rank, lambda X: fit_reducer(X, 2), lambda X: linear_probe(X, LABELS, np.arange(40) % 4)],
+    ("measure", "of", "name"),
+    [
+        (effective_rank, np.linalg, "svd"),
+        (lambda X: fit_reducer(X, 2), np.linalg, "svd"),
+        (lambda X: linear_probe(X, LABELS, np.arange(40) % 4), LogisticRegression, "fit"),
+    ],
     ids=["effective_rank", "fit_reducer", "linear_probe"],
 )
-def test_decompositions_run_on_one_thread(measure, monkeypatch):
+def test_decompositions_run_on_one_thread(measure, of, name, monkeypatch):
     found = []
-    decompose = np.linalg.svd
+    compute = getattr(of, name)
 
     def watched(*args, **kwargs):
         found.extend(x["num_threads"] for x in threadpool_info() if x["user_api"] == "blas")
-        return decompose(*args, **kwargs)
+        return compute(*args, **kwargs)
 
-    monkeypatch.setattr(np.linalg, "svd", watched)
+    monkeypatch.setattr(of, name, watched)
     with threadpool_limits(2, user_api="blas"):
         measure(np.random.default_rng(0).standard_normal((40, 5)))
         after = [x["num_threads"] for x in threadpool_info() if x["user_api"] == "blas"]

@@ -5,12 +5,15 @@ import numpy as np
 import pytest
 import torch
 
-import core.zeroshot.grid as grid
+import core.zeroshot.training as grid
 from core.splits import ClassSplit, ClassSplitSet, Sizes, random_split
-from core.zeroshot import CURVES, Recipe, predict, train_many, train_one
+from core.training import engine
+from core.zeroshot import CURVES, Recipe, predict, train_many
 from core.zeroshot import Tested as Judged  # a name that is not taken for a test
 from core.zeroshot.batch import Batch
 from core.zeroshot.data import initial_weights
+from tests.core.memory import Memory
+from tests.core.references.zeroshot import train_one
 
 SIZES = Sizes(6, 3, 3)
 RECIPE = Recipe(hidden=10, shared=24, learning_rate=0.05, batch_size=16, epochs=2)
@@ -253,26 +256,10 @@ def test_one_that_fails_says_so_too(monkeypatch):
     def spoiled(*sizes):
         return initial_weights(*sizes) | {"audio_1_bias": np.full(10, np.nan, np.float32)}
 
-    monkeypatch.setattr("core.zeroshot.training.initial_weights", spoiled)
+    monkeypatch.setattr("tests.core.references.zeroshot.initial_weights", spoiled)
     model = train_one(SPLITS[0], *DATA, seed=8, recipe=RECIPE, device="cpu")
     assert model.failed == "The loss was no longer a number in epoch 1 (seed 8)."
     assert model.tests == ()
-
-
-class Memory:
-    """A checkpoint that keeps copies, and can end the training at the n-th save."""
-
-    def __init__(self, end_at=None):
-        self.saved, self.saves, self.end_at = None, 0, end_at
-
-    def load(self):
-        return self.saved
-
-    def save(self, arrays):
-        assert all(isinstance(a, np.ndarray) and a.dtype != object for a in arrays.values())
-        self.saved, self.saves = {name: a.copy() for name, a in arrays.items()}, self.saves + 1
-        if self.saves == self.end_at:
-            raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("changes", [{}, {"momentum": 0.9, "patience": 2, "epochs": 12}])
@@ -280,7 +267,8 @@ class Memory:
 def test_an_interrupted_training_goes_on(changes, end_at, monkeypatch):
     recipe = dataclasses.replace(RECIPE, **{"epochs": 6} | changes)
     expected = train_many(SPLITS, *DATA, seeds=SEEDS, recipe=recipe, device="cpu")
-    monkeypatch.setattr(grid, "_SECONDS", 0.0)
+    monkeypatch.setattr(engine, "_SECONDS", 0.0)
+    monkeypatch.setattr(engine, "_SAVING", 1.0)
     memory = Memory(end_at)
     with pytest.raises(KeyboardInterrupt):
         train_many(SPLITS, *DATA, seeds=SEEDS, recipe=recipe, device="cpu", checkpoint=memory)
@@ -304,7 +292,7 @@ def test_an_interrupted_training_goes_on(changes, end_at, monkeypatch):
         for name in CURVES:
             np.testing.assert_array_equal(a.curves[name], b.curves[name])
     # All is there: nothing is trained again.
-    monkeypatch.setattr(grid, "_train_batch", None)
+    monkeypatch.setattr(Batch, "train_epoch", None)
     done = train_many(SPLITS, *DATA, seeds=SEEDS, recipe=recipe, device="cpu", checkpoint=memory)
     assert all(largest_difference(a, b) == 0 for a, b in zip(done, expected, strict=True))
 
@@ -312,7 +300,8 @@ def test_an_interrupted_training_goes_on(changes, end_at, monkeypatch):
 @pytest.mark.parametrize(("before", "after"), [(3, 1), (3, 2), (1, 3), (2, 3)])
 def test_other_batches_than_before_begin_anew_and_end(before, after, monkeypatch):
     expected = train_many(SPLITS, *DATA, seeds=SEEDS, recipe=RECIPE, device="cpu")
-    monkeypatch.setattr(grid, "_SECONDS", 0.0)
+    monkeypatch.setattr(engine, "_SECONDS", 0.0)
+    monkeypatch.setattr(engine, "_SAVING", 1.0)
     monkeypatch.setattr(grid, "_batch_size", lambda *given: before)
     memory = Memory(4)
     with pytest.raises(KeyboardInterrupt):

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import data
 from jobs.workspace.workspace import Workspace
+from tests.waiting import PATIENCE
 
 #: What holds words: `AppTest`'s names of elements.
 KINDS = ("markdown", "caption", "info", "success", "warning", "error", "title", "subheader", "code")
@@ -31,7 +32,7 @@ def run(page: str, /, **query: Any) -> AppTest:
         module = importlib.import_module(f"dashboard.{name}" if small else f"dashboard.{name}.page")
         errors.guarded(lambda: module.render(data.workspace()))()
 
-    app = AppTest.from_function(shown, kwargs={"name": page}, default_timeout=60)
+    app = AppTest.from_function(shown, kwargs={"name": page}, default_timeout=PATIENCE)
     for key, value in query.items():
         app.query_params[key.rstrip("_")] = value
     return ran(app)

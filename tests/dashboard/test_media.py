@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from dashboard import data, media, previews, state
 from tests.dashboard.helpers import showing
+from tests.waiting import PATIENCE
 
 CLIP = "/audio/small/rain__take-001"
 
@@ -243,7 +244,7 @@ def test_equal_requests_share_one_decoding(long: Any, monkeypatch: pytest.Monkey
 
     def slow(*args: Any) -> None:
         made.append(args)
-        go.wait(20)
+        go.wait(PATIENCE)
         real(*args)
 
     monkeypatch.setattr(media, "_as_png", slow)
@@ -279,7 +280,7 @@ def test_what_takes_too_long_has_a_placeholder(long: Any, monkeypatch: pytest.Mo
 def test_who_waits_too_long_is_answered(long: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     go = threading.Event()
     monkeypatch.setattr(previews, "PATIENCE", 0.05)
-    monkeypatch.setattr(media, "_as_png", lambda source, target, deadline: go.wait(20))
+    monkeypatch.setattr(media, "_as_png", lambda source, target, deadline: go.wait(PATIENCE))
     monkeypatch.setattr(media, "_as_wav", media._as_png)
     client = TestClient(Starlette(routes=media.routes()))
     try:

@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from dashboard.kit import numbers
+from tests.waiting import PATIENCE
 
 
 def test_mean_is_that_of_the_finite_values_with_students_interval() -> None:
@@ -37,7 +38,7 @@ def test_importing_the_words_does_not_import_distributions() -> None:
     code = "import sys, dashboard.kit.numbers\nprint(any(m.startswith('scipy') for m in sys.modules))"
     root = Path(__file__).resolve().parents[2]
     found = subprocess.run(
-        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True, timeout=PATIENCE
     )
     assert found.stdout.strip() == "False"
 

@@ -16,6 +16,7 @@ from dashboard import __main__ as program
 from dashboard import pages, server
 from jobs import cli
 from jobs.cli import service
+from tests.waiting import PATIENCE
 
 FORBIDDEN = (
     "torch",
@@ -61,7 +62,7 @@ def test_names_of_proxies_reach_the_server(monkeypatch: pytest.MonkeyPatch, tmp_
 def test_an_address_in_place_of_a_name_is_one_sentence(tmp_path: Path) -> None:
     words = ["--workspace", tmp_path, "--port", "0", "--allow-host", "https://lab.example"]
     out = subprocess.run(
-        [sys.executable, "-m", "dashboard", *words], capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "dashboard", *words], capture_output=True, text=True, timeout=PATIENCE
     )
     assert out.returncode == 1
     assert out.stderr.startswith("--allow-host 'https://lab.example' is not a name")

@@ -18,6 +18,8 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 
+from tests.waiting import PATIENCE
+
 RATE = 44_100
 
 
@@ -114,5 +116,8 @@ def as_nobody(imports: str, code: str, *arguments: str) -> subprocess.CompletedP
     """
     drop = "import os\nif os.getuid() == 0:\n    os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
     return subprocess.run(
-        [sys.executable, "-c", imports + drop + code, *arguments], capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", imports + drop + code, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 FREE = 64
 CODE = """
 import os
+import time
 from pathlib import Path
 
 NAME, VERSION, TAKES_ARGUMENT, MODALITIES = "gated", 1, False, frozenset({"audio"})
@@ -36,6 +37,7 @@ class Model:
         found = [bands(x) for x in waveforms]
         while self.done + len(found) > FREE and not Path(os.environ["HEARSPACE_TEST_GATE"]).exists():
             found = [bands(x) for x in waveforms]
+            time.sleep(0.01)
         self.done += len(found)
         return found
 

@@ -61,6 +61,7 @@ def campaign(
     Whenever all is done too early, results are removed and asked for again.
     """
     rng, queue, killed = random.Random(seed), workspace.queue, Counter[str]()
+    kinds: list[str] = []  # what is still to be killed before anything is killed again
     worker = _worker(workspace)
     try:
         _submit(workspace, specs)
@@ -73,7 +74,8 @@ def campaign(
                         workspace.cache.delete(needed.key)
                 _submit(workspace, specs)
                 continue
-            victims = rng.choice(("child", "worker", "both"))
+            kinds = kinds or rng.sample(("child", "worker", "both"), 3)
+            victims = kinds[-1]
             children = psutil.Process(worker.pid).children()
             if victims != "worker" and not children:
                 continue
@@ -83,7 +85,7 @@ def campaign(
             for pid in chosen:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            killed[victims] += 1
+            killed[kinds.pop()] += 1
             if victims != "child":
                 worker.wait()
                 worker = _worker(workspace)

@@ -17,9 +17,9 @@ import torch
 from scipy import stats
 from sklearn.metrics import silhouette_score
 
-import core.contrastive.grid as core_grid
 from core.contrastive import CLAP, PAPER, SMALL, ContrastiveRecipe, embed_sounds
 from core.leakage import find_leaks
+from core.training import engine
 from jobs import contrastive_presets as contrastive
 from jobs import demo
 from jobs.cli import contrastive as cli
@@ -34,10 +34,10 @@ from jobs.contrastive_presets import (
 from jobs.datasets.importer import import_dataset
 from jobs.engine import live
 from jobs.engine.inprocess import run
+from jobs.engine.training import TrainingFolder
 from jobs.runners import contrastive_networks as networks
 from jobs.runners import shards
 from jobs.runners.contrastive_sounds import stored_sounds
-from jobs.runners.zeroshot import Saved
 from jobs.sound import files as audio
 from jobs.specs import ContrastiveGrid, EmbedAudio, SpecError, Synthesize, from_json
 from jobs.workspace.captions import captions_of
@@ -324,6 +324,13 @@ def test_what_else_is_stored(found: Any, spec: ContrastiveGrid, workspace: Works
         for part, size in (("xa", n), ("Ea", n), ("xt", T), ("Et", T)):
             assert found.array(f"map_{part}_{i}").shape == (size, 2)
             assert np.isfinite(found.array(f"map_{part}_{i}")).all()
+        w, x = found.tensors(f"weights_{i}"), found.array(f"audio_xa_{i}")
+        layer = {name.removeprefix("audio_projector."): value for name, value in w.items()}
+        hidden = np.maximum(x @ layer["first.weight"].T + layer["first.bias"], 0)
+        E = hidden @ layer["second.weight"].T + layer["second.bias"]
+        E /= np.linalg.norm(E, axis=1, keepdims=True)
+        np.testing.assert_allclose(found.array(f"audio_Ea_{i}"), E, atol=1e-5)
+        assert any(name.startswith("audio.") for name in w)
     assert [found.array(f"map_x0_{row}").shape for row in range(3)] == [(n, 2)] * 3
     assert found.array("map_xt0").shape == (T, 2)
     assert set(found.meta["maps"].values()) == {"pca"}
@@ -366,23 +373,24 @@ def test_parts_become_spaces_that_are_classified(
 def test_job_that_was_killed_goes_on(
     found: Any, spec: ContrastiveGrid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(core_grid, "_SAVING", 1e9)  # keep a state after every epoch
+    monkeypatch.setattr(engine, "_SECONDS", 0.0)  # save after every epoch
+    monkeypatch.setattr(engine, "_SAVING", 1.0)
     other = Workspace.open(tmp_path)
     other.add_synthetic("world", WORLD)
-    keep, saves = Saved.save, []
+    save, saves = TrainingFolder.save, []
 
-    def killed(self: Saved, arrays: dict[str, np.ndarray]) -> None:
-        keep(self, arrays)
+    def killed(self: TrainingFolder, name: str, arrays: dict[str, np.ndarray]) -> None:
+        save(self, name, arrays)
         saves.append(self.path.name)
-        if saves.count("training.npz") == 5:
+        if saves.count("training") == 5:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Saved, "save", killed)
+    monkeypatch.setattr(TrainingFolder, "save", killed)
     with pytest.raises(KeyboardInterrupt):
         run(other, spec)
-    monkeypatch.setattr(Saved, "save", keep)
+    monkeypatch.setattr(TrainingFolder, "save", save)
     left = {path.name for path in (other.queue.folder(spec.key) / "checkpoint").iterdir()}
-    assert {"sounds.s16", "sounds.npz", "texts.npz", "training.npz", "pretraining-dirty.npz"} <= left
+    assert {"sounds.s16", "sounds.npz", "texts.npz", "training", "pretraining-dirty"} <= left
     seen: list[float] = []
     job = run(other, spec, lambda job, done, total, note: seen.append(done / total))
     assert job.state == "done"
@@ -625,6 +633,7 @@ def test_the_command_trains_keeps_and_prints(
     options = ["--max-epochs", "3", "--frozen-epochs", "1", "--pretrain-epochs", "2", "--seconds", "0.4"]
     options += ["--sample-rate", "8000", "--dim", "6", "--pretraining", "none", "--test-class", "Bark"]
     options += ["--test-class", "Meow", "--leaks", "names", "--keep"]
+    options += ["--set", "width=2", "--set", "n_mels=16", "--set", "backbone_dim=8"]
     options += ["--set", "plateau_factor=0.5", "--set", "standardise=no", "--set", "captions_a_clip=none"]
     where = ("-w", str(workspace.root))
     status, out, err = call(capsys, "train", "contrastive", "world", *options, "--json", *where)

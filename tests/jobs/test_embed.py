@@ -21,6 +21,7 @@ from jobs import encoders
 from jobs.runners import embed, shards
 from jobs.specs import DatasetRef, EmbedAudio, EmbedText
 from jobs.workspace.texts import texts_fingerprint, texts_of
+from tests.waiting import wait_for
 
 RATE = 8_000
 
@@ -392,6 +393,7 @@ def test_every_shard_is_decoded_while_the_one_before_is_embedded(
     fake: Encoder, sounds: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lock, read, furthest = threading.Lock(), [0], []
+    expected = [64, 96, 100, 100]  # one shard ahead, and never more
     decode = __import__("jobs.sound.files", fromlist=["decode"]).decode
 
     def counted(*args: Any, **kwargs: Any) -> Any:
@@ -402,14 +404,15 @@ def test_every_shard_is_decoded_while_the_one_before_is_embedded(
     real = fake.embed
 
     def slow(waveforms: list[np.ndarray]) -> list[np.ndarray]:
-        time.sleep(0.2)
+        wait_for(lambda: read[0] >= expected[len(furthest)], "the next shard")
+        time.sleep(0.2)  # in which more would be decoded, if anything let it
         furthest.append(read[0])
         return real(waveforms)
 
     monkeypatch.setattr("jobs.sound.files.decode", counted)
     monkeypatch.setattr(fake, "embed", slow)
     Context(tmp_path, *sounds).run(audio_spec())
-    assert furthest == [64, 96, 100, 100]  # one shard ahead, and never more
+    assert furthest == expected
 
 
 def test_memory_does_not_grow_with_the_number_of_clips(

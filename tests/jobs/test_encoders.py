@@ -17,6 +17,7 @@ from filelock import FileLock
 
 from jobs import encoders
 from jobs.encoders import EncoderUnavailable, UnknownEncoder, _folders, _hub
+from tests.waiting import PATIENCE
 
 sys.path.insert(0, str(Path(__file__).parent))
 import tiny_models
@@ -589,15 +590,15 @@ def test_aisfx_on_real_recordings(load) -> None:
     model = load("aisfx")
     files = sorted(Path(data, "esc10").glob("*/*.ogg"))
     assert len(files) == 400
-    files = files[::4]  # ten a class; of all of them, it is 0.915 and 0.147
+    files = files[::8]  # five a class; of all of them, it is 0.915 and 0.147
     labels = np.array([f.parent.name for f in files])
     waveforms = [decode(f, model.sample_rate)[0] for f in files]
     X = np.stack([frames.mean(axis=0) for frames in model.embed(waveforms)])
     unit = X / np.linalg.norm(X, axis=1, keepdims=True)
     similar = unit @ unit.T
     np.fill_diagonal(similar, -np.inf)
-    assert np.mean(labels[similar.argmax(axis=1)] == labels) == pytest.approx(0.84, abs=0.01)
-    assert silhouette_score(X, labels, metric="cosine") == pytest.approx(0.132, abs=0.002)
+    assert np.mean(labels[similar.argmax(axis=1)] == labels) == pytest.approx(0.62, abs=0.03)
+    assert silhouette_score(X, labels, metric="cosine") == pytest.approx(0.138, abs=0.002)
 
 
 def test_librosa_is_first_imported_by_one_process_at_a_time() -> None:
@@ -608,5 +609,5 @@ def test_librosa_is_first_imported_by_one_process_at_a_time() -> None:
         again.start()
         again.join(0.3)
         assert again.is_alive()
-    again.join(10)
+    again.join(PATIENCE)
     assert not again.is_alive()

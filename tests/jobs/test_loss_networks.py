@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from core.networks import PooledCNN, SmallCNN, Tuning, paper_log_mel, train_networks
+from core.training import weights as stored
 from jobs.encoders import EncoderUnavailable
 from jobs.encoders.transformers import load, spectrogram_transformer
 from jobs.engine.inprocess import run
@@ -76,6 +77,13 @@ def test_a_network_from_scratch_is_what_core_trains(workspace: Workspace) -> Non
     )
     for r, trained in enumerate(runs):
         np.testing.assert_allclose(found.array(f"audio_{r}"), trained.embeddings, atol=1e-4)
+        network = PooledCNN(dim=3, width=2).eval()
+        weights = found.tensors(f"weights_{r}")
+        stored.load({"backbone": network}, weights)
+        x = torch.from_numpy((mel - weights["mel.mean"]) / weights["mel.scale"]).float()
+        with torch.no_grad():
+            embedded = network(x).numpy() @ weights["embedding.weight"].T + weights["embedding.bias"]
+        np.testing.assert_allclose(found.array(f"audio_{r}"), embedded, atol=1e-3)
         unit = trained.kept / np.linalg.norm(trained.kept, axis=2, keepdims=True)
         np.testing.assert_allclose(found.array(f"kept_space_{r}"), unit, atol=2e-3)
         np.testing.assert_allclose(
@@ -93,7 +101,7 @@ def test_a_network_from_scratch_is_what_core_trains(workspace: Workspace) -> Non
 
 
 def test_a_network_that_was_killed_goes_on(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.networks.model._SECONDS", -1.0)
+    monkeypatch.setattr("core.training.engine._SECONDS", -1.0)
     spec = grid(workspace, epochs=3)
 
     def stop(job: Any, done: float, total: float, note: str) -> None:
@@ -103,7 +111,7 @@ def test_a_network_that_was_killed_goes_on(workspace: Workspace, monkeypatch: py
     with pytest.raises(KeyboardInterrupt):
         run(workspace, spec, stop)
     folder = workspace.queue.folder(spec.key) / "checkpoint"
-    assert (folder / "network-00000.npz").is_file()
+    assert (folder / "training" / "network-00000.npz").is_file()
     calls: list[int] = []
     monkeypatch.setattr("core.networks.paper_log_mel", lambda x: calls.append(1))
     found = result(workspace, spec)

@@ -154,6 +154,8 @@ def test_spaces_predictions_and_pairs_of_classes(workspace: Workspace, asked: di
     first = {r: space.runs[4 * r] for r in range(4)}  # seed 0, fold 1
     for r, trained in first.items():
         np.testing.assert_allclose(found.array(f"audio_{r}"), embed(trained, space.X), atol=1e-6)
+        again = embed(found.tensors(f"weights_{r}"), space.X)
+        np.testing.assert_allclose(found.array(f"audio_{r}"), again, atol=1e-6)
 
     predictions = found.table("predictions").to_pandas()
     assert len(predictions) == 4 * 2 * 24
@@ -250,6 +252,7 @@ def test_models_that_fail_are_told(workspace: Workspace, asked: dict[str, Any]) 
     assert predictions["predicted"].isna().sum() == lost.sum() * 12
     r = int(runs.loc[lost & (runs["seed"] == 0) & (runs["fold"] == 1), "recipe"].iloc[0])
     assert np.isnan(found.array(f"audio_{r}")).all()
+    assert f"weights_{r}.safetensors" not in found
     assert np.isnan(found.array(f"kept_map_{r}")).all()
     assert found.meta["explained"][r] is None
     job = run(workspace, measures.trained_by_losses(workspace.dataset("sounds"), spec)[r])
@@ -259,7 +262,7 @@ def test_models_that_fail_are_told(workspace: Workspace, asked: dict[str, Any]) 
 def test_a_job_that_was_killed_goes_on(
     workspace: Workspace, asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.heads.grid._SECONDS", -1.0)
+    monkeypatch.setattr("core.training.engine._SECONDS", -1.0)
     monkeypatch.setattr("jobs.engine.live.WRITE_EVERY", 0.0)
     spec = LossGrid(**asked)
     seen: list[live.Live] = []

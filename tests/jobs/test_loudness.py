@@ -20,6 +20,7 @@ from jobs.sound.loudness import (
     loudness,
     true_peak,
 )
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 RATE = 48_000
@@ -249,6 +250,6 @@ def test_it_is_light_to_import() -> None:
     heavy = "{'pyloudnorm', 'scipy', 'pandas'}"
     code = f"import sys, jobs.sound.loudness\nprint({heavy} & set(m.partition('.')[0] for m in sys.modules))"
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=PATIENCE
     )
     assert done.stdout.strip() == "set()"

@@ -28,6 +28,7 @@ from jobs.specs import EmbedAudio
 from jobs.workspace import uploads
 from jobs.workspace.workspace import Workspace, WorkspaceError
 from tests.jobs.tones import write_tones
+from tests.waiting import PATIENCE
 
 NOBODY = 65534
 
@@ -141,7 +142,7 @@ def test_a_workspace_that_is_a_file_is_a_sentence(tmp_path: Path) -> None:
         with pytest.raises(WorkspaceError, match=f"{file} is a file; a workspace is a folder"):
             Workspace.open(path)
         pages = [sys.executable, "-m", "dashboard", "--port", "0", "--workspace", str(path)]
-        ended = subprocess.run(pages, capture_output=True, text=True, timeout=60)
+        ended = subprocess.run(pages, capture_output=True, text=True, timeout=PATIENCE)
         assert ended.returncode == 1
         assert f"{file} is a file" in ended.stderr
         assert "Traceback" not in ended.stderr

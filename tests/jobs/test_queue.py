@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from dataclasses import replace
@@ -18,6 +19,7 @@ from jobs.engine.job_files import ASKED, AWAITED, BATCH
 from jobs.engine.queue import MAX_ATTEMPTS
 from jobs.specs import EmbedAudio, EmbedQuery, Neighbors, Project, SpecError
 from jobs.workspace.workspace import Workspace
+from tests.waiting import PATIENCE
 
 
 def space(workspace, encoder="melstats"):
@@ -451,7 +453,7 @@ def test_job_in_this_process_can_be_cancelled_from_elsewhere(workspace, monkeypa
 
     def endless(spec, context):
         workspace.queue.cancel(spec.key)
-        for _ in range(500):
+        for _ in range(50 * PATIENCE):
             time.sleep(0.02)
         raise AssertionError("it was not cancelled")
 
@@ -476,3 +478,65 @@ def test_strange_folders_among_the_jobs_are_passed_over(workspace):
     workspace.queue.submit(space(workspace))
     (workspace.queue.root / ("z" * 64)).mkdir()
     assert len(workspace.queue.jobs()) == 1
+
+
+@pytest.fixture
+def finished(workspace, monkeypatch):
+    """A queue that knows jobs that have ended, their specs, and the names of files that are read later."""
+    specs = [space(workspace, name) for name in ("melstats", "random-cnn", "handcrafted")]
+    for spec, state in zip(specs, ("done", "failed", "cancelled"), strict=True):
+        workspace.queue.submit(spec)
+        workspace.queue.claim(spec.key)
+        workspace.queue.finish(spec.key, state)
+    queue, reads = Workspace(workspace.root).queue, []
+    for folder in (*queue.root.iterdir(), queue.root):
+        os.utime(folder, (1e9, 1e9))  # long ago
+    queue.mend()
+    stat = type(queue.root).stat  # each file of a job is looked at before it is read
+    monkeypatch.setattr(type(queue.root), "stat", lambda p, **o: reads.append(p.name) or stat(p, **o))
+    return queue, specs, reads
+
+
+def test_an_idle_worker_looks_at_no_job_that_has_ended(finished):
+    queue, _, reads = finished
+    dispatcher = _Dispatcher(SimpleNamespace(queue=queue), None, (), owned=True)
+    assert [dispatcher.step() for _ in range(100)] == [False] * 100
+    queue.mark()
+    assert not {"spec.json", "state.json"} & set(reads)
+
+
+def test_listing_jobs_again_reads_only_what_has_changed(finished, workspace):
+    queue, specs, reads = finished
+    before = queue.listing()
+    assert queue.listing() == before
+    assert not {"spec.json", "state.json"} & set(reads)
+    for step in (lambda q, k: q.retry(k), lambda q, k: q.claim(k), lambda q, k: q.finish(k, "done")):
+        step(workspace.queue, specs[1].key)
+        reads.clear()
+        assert queue.listing() == Workspace(workspace.root).queue.listing()
+        assert {j.key: j.state for j in queue.jobs()}[specs[1].key] == queue.get(specs[1].key).state
+    assert workspace.queue.clear() == 3
+    assert queue.listing() == ([], [])
+
+
+@pytest.mark.parametrize("how", ["retried", "cleared"])
+def test_what_another_process_does_to_an_ended_job_is_seen(finished, workspace, how):
+    queue, specs, _ = finished
+    if how == "retried":
+        workspace.queue.retry(specs[2].key)
+        assert [job.key for job in queue.active()] == [specs[2].key]
+        workspace.queue.cancel(specs[2].key)
+    else:
+        workspace.queue.clear()
+    assert queue.active() == []
+    assert queue.listing() == Workspace(workspace.root).queue.listing()
+
+
+def test_jobs_of_an_earlier_version_that_wait_are_seen(workspace):
+    queue = workspace.queue
+    key = queue.submit(space(workspace)).key
+    shutil.rmtree(queue.root / "active")
+    assert queue.active() == []
+    assert [job.key for job in queue.jobs()] == [key]
+    queue.mend()
+    assert [job.key for job in queue.active()] == [key]

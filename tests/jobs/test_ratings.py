@@ -34,6 +34,7 @@ from jobs.listening.ratings import (
     plan_question,
     plan_session,
 )
+from tests.waiting import PATIENCE, wait_for
 
 ROOT = Path(__file__).parents[2]
 A, B, C = System("aisfx"), System("melstats", "", 0), System("handcrafted", algorithm="nns")
@@ -499,9 +500,11 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
             w.stdin.write("go\n")
             w.stdin.flush()
         for name, w in writers.items():
-            time.sleep(0.15 + 0.4 * rng.random())
+            ratings = open_ratings(tmp_path)
+            wait_for(lambda ratings=ratings, name=name: len(ratings.ratings(session=name)) > 3, "its ratings")
+            time.sleep(0.2 * rng.random())
             os.kill(w.pid, signal.SIGKILL)
-            output, _ = w.communicate(timeout=30)
+            output, _ = w.communicate(timeout=PATIENCE)
             assert w.returncode == -signal.SIGKILL
             expected[name] = acknowledged(output)
     assert sum(c["asked"] for c in expected.values()) > 10
@@ -531,7 +534,7 @@ def test_two_processes_at_once_lose_nothing(tmp_path: Path) -> None:
         seen = now
         time.sleep(0.01)
     for who, w in writers.items():
-        output, _ = w.communicate(timeout=60)
+        output, _ = w.communicate(timeout=PATIENCE)
         assert w.returncode == 0
         assert acknowledged(output) == {"asked": n, "chose": n, "marked": n}
         found = open_ratings(tmp_path).ratings(session=who)
@@ -566,7 +569,7 @@ def test_a_transaction_that_a_kill_cut_short_is_rolled_back(tmp_path: Path) -> N
     assert child.stdout is not None
     assert child.stdout.readline() == "written\n"
     os.kill(child.pid, signal.SIGKILL)
-    child.communicate(timeout=30)
+    child.communicate(timeout=PATIENCE)
     assert ratings.path.stat().st_size > size  # half of it is in the file
     assert ratings.path.with_name("ratings.sqlite-journal").exists()
     assert open_ratings(tmp_path).ratings() == before
@@ -603,7 +606,7 @@ def test_a_plan_is_the_same_in_another_process() -> None:
         for p in plan_session(3, 40, systems=systems, queries=queries, control=System("random-cnn")):
             print(p)
         """
-    output, _ = run(code).communicate(timeout=60)
+    output, _ = run(code).communicate(timeout=PATIENCE)
     assert output.splitlines() == [str(p) for p in plan(40)]
 
 
@@ -727,5 +730,5 @@ def test_it_is_light_to_import() -> None:
     code = (
         f"import sys, jobs.listening.ratings\nprint({heavy} & set(m.partition('.')[0] for m in sys.modules))"
     )
-    output, _ = run(code).communicate(timeout=60)
+    output, _ = run(code).communicate(timeout=PATIENCE)
     assert output.strip() == "set()"

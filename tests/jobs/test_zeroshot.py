@@ -16,7 +16,6 @@ import pandas as pd
 import pytest
 from scipy.stats import pearsonr
 
-import core.zeroshot.grid as grid
 from core.splits import (
     PAPER_RANGES,
     PAPER_RATIOS,
@@ -31,10 +30,12 @@ from core.splits import (
     similarity_splits,
     split_from_json,
 )
-from core.zeroshot import Recipe, ZeroShotModel, train_many, train_one
+from core.training import engine
+from core.zeroshot import Recipe, ZeroShotModel, predict, train_many
 from jobs import presets as measures
 from jobs.datasets.importer import Imported, labels_fingerprint
 from jobs.engine.inprocess import run
+from jobs.engine.training import TrainingFolder
 from jobs.grid_splits import draw, try_seeds
 from jobs.runners import zeroshot as runner
 from jobs.runners.zeroshot import rehearse
@@ -42,6 +43,7 @@ from jobs.specs import DatasetRef, EmbedAudio, EmbedText, SpecError, ZeroShotGri
 from jobs.workspace import splits
 from jobs.workspace.texts import texts_fingerprint, texts_of
 from jobs.workspace.workspace import Dataset, Workspace
+from tests.core.references.zeroshot import train_one
 from tests.jobs.test_cli import call
 
 C, PER_CLASS, D, D_TEXT = 21, 4, 10, 6
@@ -253,6 +255,10 @@ def test_similarity_grid_is_what_core_draws_and_trains(
             assert row["accuracy"] == pytest.approx(alone.tests[0].accuracy)
             assert row["validation_accuracy"] == pytest.approx(alone.validation[0].accuracy)
             np.testing.assert_allclose(scores, alone.tests[0].scores, atol=1e-3)
+            columns = [list(space.text_classes).index(c) for c in split.test]
+            clips = space.X[np.isin(space.labels, split.test)]
+            again = predict(found.tensors(f"weights_{i}"), clips, space.text[columns])[1]
+            np.testing.assert_allclose(scores, again, atol=1e-9)
             np.testing.assert_allclose(curves[i, 0], alone.curves["loss"], rtol=1e-3)
 
     meta = found.meta
@@ -484,26 +490,26 @@ def test_models_that_fail_are_marked_and_others_go_on(
 def test_training_that_was_killed_goes_on(
     workspace: Workspace, asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(grid, "_SECONDS", 0.0)  # keep a state after every epoch
+    monkeypatch.setattr(engine, "_SECONDS", 0.0)  # save after every epoch
+    monkeypatch.setattr(engine, "_SAVING", 1.0)
     spec = ZeroShotGrid(**asked | {"epochs": 20}, ratios=(1.0, 0.0))
-    keep = runner.Saved.save
+    save = TrainingFolder.save
     saves = itertools.count(1)
 
-    def killed(self: runner.Saved, arrays: dict[str, np.ndarray]) -> None:
-        keep(self, arrays)
+    def killed(self: TrainingFolder, name: str, arrays: dict[str, np.ndarray]) -> None:
+        save(self, name, arrays)
         if next(saves) == 15:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(runner.Saved, "save", killed)
+    monkeypatch.setattr(TrainingFolder, "save", killed)
     with pytest.raises(KeyboardInterrupt):
         run(workspace, spec)
     assert not workspace.cache.contains(spec.key)
     (left,) = (workspace.queue.folder(spec.key) / "checkpoint").iterdir()
-    with np.load(left, allow_pickle=False) as stored:
-        share = float(stored["share"])
+    share = TrainingFolder(left).share()
     assert 0.2 < share < 0.8
 
-    monkeypatch.setattr(runner.Saved, "save", keep)
+    monkeypatch.setattr(TrainingFolder, "save", save)
     seen: list[float] = []
     job = run(workspace, spec, lambda job, done, total, note: seen.append(done / total))
     assert job.state == "done"
@@ -526,19 +532,20 @@ def test_training_that_was_killed_goes_on(
     )
 
 
-def test_checkpoint_that_is_damaged_is_none(tmp_path: Path) -> None:
-    saved = runner.Saved(tmp_path / "training.npz")
-    assert (saved.load(), saved.kept_share()) == (None, 0)
-    saved.share = 0.25
-    saved.save({"a/b": np.arange(3)})
-    found = saved.load()
-    assert found is not None
-    assert {name: array.tolist() for name, array in found.items()} == {"a/b": [0, 1, 2]}
-    assert saved.kept_share() == 0.25
-    saved.path.write_bytes(saved.path.read_bytes()[:100])
-    assert (saved.load(), saved.kept_share()) == (None, 0)
-    np.savez(saved.path, allow_pickle=True, share=0.5, evil=np.array([{}], dtype=object))
-    assert saved.load() is None
+def test_a_piece_that_is_damaged_is_left_out(tmp_path: Path) -> None:
+    folder = TrainingFolder(tmp_path / "training")
+    assert (folder.load(), folder.share()) == ({}, 0)
+    about = {"models": np.arange(2), "whole": np.array(8.0)}
+    folder.save("one", about | {"a/b": np.arange(3), "done": np.array([1.0, 0.0])})
+    folder.save("two", about | {"done": np.array([0.5, 2.0])})
+    found = folder.load()
+    assert list(found) == ["one", "two"]
+    assert found["one"]["a/b"].tolist() == [0, 1, 2]
+    assert folder.share() == 3 / 8
+    (path := tmp_path / "training" / "two.npz").write_bytes(path.read_bytes()[:100])
+    assert (list(folder.load()), folder.share()) == (["one"], 1 / 8)
+    np.savez(path, allow_pickle=True, evil=np.array([{}], dtype=object))
+    assert list(folder.load()) == ["one"]
 
 
 # -- specs --

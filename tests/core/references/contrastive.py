@@ -3,22 +3,48 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
-from core.contrastive.data import VALIDATION_CROPS, Targets, batches, crop_places, epoch_pairs, torch_seed
-from core.contrastive.model import Heads, Material, Task, Trained, embed_texts, precision
-from core.contrastive.weights import Arrays, weights_of
+from core.contrastive.data import (
+    VALIDATION_CROPS,
+    Sounds,
+    Targets,
+    batches,
+    crop_places,
+    epoch_pairs,
+    torch_seed,
+)
+from core.contrastive.input import prepared_models
+from core.contrastive.model import Heads, Material, Task, embed_texts, precision
+from core.contrastive.recipe import ContrastiveRecipe, ModelPlan
+from core.contrastive.result import ContrastiveModel, finished
+from core.training.results import Arrays, TrainingResult
+from core.training.weights import weights_of
 
 
-def train_plainly(task: Task, material: Material) -> Trained:
-    """Train one model, each pair of each batch through the backbone; see `core.contrastive.train_model`."""
+def train_model(
+    plan: ModelPlan,
+    sounds: Sounds,
+    captions: ArrayLike | Sequence[str],
+    *,
+    backbones: Mapping[str, torch.nn.Module],
+    recipe: ContrastiveRecipe,
+    text_backbone: torch.nn.Module | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+) -> ContrastiveModel:
+    """Return what `core.contrastive.train_grid` gives for one plan, each pair through the backbone."""
+    given = [plan], sounds, captions, backbones, text_backbone, recipe, [seed], device
+    (task,), material = prepared_models(*given)
     with torch.random.fork_rng():
-        return _train(task, material)
+        return finished(task, material, _train(task, material), backbones, text_backbone)
 
 
-def _train(task: Task, material: Material) -> Trained:
+def _train(task: Task, material: Material) -> TrainingResult:
     recipe, device, seed = material.recipe, material.device, task.seed
     audio = copy.deepcopy(material.backbones[task.plan.backbone])
     text = copy.deepcopy(material.text_backbone) if recipe.tune_text else None
@@ -104,11 +130,11 @@ def _train(task: Task, material: Material) -> Trained:
         lowest = min(lowest, value)
         if since >= recipe.patience and epoch + 1 < recipe.max_epochs:
             stopped = f"No lower loss in validation for {since} epochs, up to epoch {epoch + 1}."
-            return Trained(best, curves, best_epoch, epoch + 1, stopped, "")
+            return TrainingResult(best, curves, best_epoch, epoch + 1, stopped)
         if bad > recipe.plateau_patience:
             optimiser.param_groups[0]["lr"] *= recipe.plateau_factor
             bad = 0
-    return Trained(best, curves, best_epoch, recipe.max_epochs, "", "")
+    return TrainingResult(best, curves, best_epoch, recipe.max_epochs)
 
 
 def _targets(task: Task, pairs: np.ndarray) -> Targets | None:
@@ -123,6 +149,6 @@ def _targets(task: Task, pairs: np.ndarray) -> Targets | None:
     return np.array(found, dtype=np.float32)
 
 
-def _failed(task: Task, curves: np.ndarray, what: str, epoch: int) -> Trained:
+def _failed(task: Task, curves: np.ndarray, what: str, epoch: int) -> TrainingResult:
     why = f"The {what} was no longer a number in epoch {epoch + 1} ({task.plan.name}, seed {task.seed})."
-    return Trained({}, curves, 0, epoch, "", why)
+    return TrainingResult({}, curves, 0, epoch, failed=why)

@@ -2,27 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
-from core.heads.batch import Trained
+from core.heads.batch import Task, result_of
 from core.heads.data import Clips, Fold, initial_weights, mixtures
-from core.heads.recipe import CURVES, HeadRecipe
-from core.losses import (
-    add_loss,
-    add_loss_soft,
-    binary_cross_entropy,
-    cross_entropy,
-    focal_loss,
-    orthogonal_projection_loss,
-)
-from core.training.shared import epoch_order, standardisation
+from core.heads.recipe import CURVES, HeadRecipe, HeadRun
+from core.heads.training import _judged
+from core.networks.model import batch_loss
+from core.training.draws import epoch_order, standardisation
+from core.training.results import TrainingResult
+
+
+def train_head(
+    X: ArrayLike,
+    labels: ArrayLike,
+    folds: ArrayLike,
+    *,
+    recipe: HeadRecipe,
+    seed: int = 0,
+    fold: object = None,
+    keep_epochs: Sequence[int] = (),
+    keep_rows: Sequence[int] | None = None,
+) -> HeadRun:
+    """Return what `core.heads.train_heads` gives for a recipe, a seed and a fold, by default the first."""
+    clips = Clips(X, labels, folds)
+    held = next(f for f in clips.folds if fold is None or f.name == fold)
+    rows = np.arange(len(clips.X)) if keep_rows is None else np.array(keep_rows)
+    found = train_alone(clips, recipe, seed, held, np.array(keep_epochs), rows)
+    return _judged(clips, Task(recipe, seed, held, True), found)
 
 
 def train_alone(
-    clips: Clips, recipe: HeadRecipe, seed: int, fold: Fold, epochs: np.ndarray, rows: np.ndarray, device: str
-) -> Trained:
+    clips: Clips, recipe: HeadRecipe, seed: int, fold: Fold, epochs: np.ndarray, rows: np.ndarray
+) -> TrainingResult:
     """Train a head for the fold that is held out; keep embeddings of `rows` after `epochs`."""
+    device = "cpu"
     n_classes = len(clips.classes)
     weights = {
         name: torch.from_numpy(values).to(device).requires_grad_()
@@ -88,23 +106,5 @@ def train_alone(
             tested = classified(embedded(X[test])).argmax(dim=1) == codes[test]
         curves[:, epoch] = total / len(train), right / len(train), float(tested.float().mean())
         keep(epoch + 1)
-    return Trained({n: w.detach().cpu().numpy() for n, w in weights.items()} | fixed, curves, kept)
-
-
-def batch_loss(
-    recipe: HeadRecipe, z: torch.Tensor, logits: torch.Tensor, y: torch.Tensor, soft: torch.Tensor
-) -> torch.Tensor:
-    """Return the loss of a recipe for a batch: embeddings (n, dim), logits (n, C), hard and soft labels."""
-    if recipe.loss == "focal":
-        return focal_loss(logits, y, gamma=recipe.gamma)
-    of = binary_cross_entropy if recipe.entropy == "sigmoid" else cross_entropy
-    entropy = of(logits, soft if recipe.mixup else y)
-    if recipe.loss == "opl":
-        more = orthogonal_projection_loss(z, y, gamma=recipe.gamma, variant=recipe.variant)
-    elif recipe.loss == "add":
-        more = add_loss(z, y, weights=recipe.weights, variant=recipe.variant)
-    elif recipe.loss == "add-soft":
-        more = add_loss_soft(z, soft, weights=recipe.weights, variant=recipe.variant)
-    else:
-        return entropy
-    return entropy + recipe.loss_weight * more
+    learned = {n: w.detach().cpu().numpy() for n, w in weights.items()} | fixed
+    return result_of(recipe, seed, learned, curves, kept)
