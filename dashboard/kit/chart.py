@@ -34,7 +34,7 @@ def show(
     Parameters
     ----------
     figure : Figure
-        From `dashboard.figures`, drawn for `layout.theme()`. The look fills in what it leaves open.
+        Drawn for `layout.theme()`, or what draws it for a ``theme``. The look fills in what it leaves open.
     key : str
         Of the chart; it is the page's own as well: ``.st-key-<key>`` holds chart and download.
     file : str
@@ -45,8 +45,8 @@ def show(
         Returns the numbers of the figure, a table or its bytes, when asked for.
     chooses : str or sequence of str
         Keys of the session that a click on a point sets to the point's ``customdata``, the first of it for
-        one key. Where there is no mouse a click sets nothing, so that the page can be scrolled: offer the
-        same choice in words.
+        one key; a point whose value is "" sets nothing. Where there is no mouse a click sets nothing, so
+        that the page can be scrolled: offer the same choice in words.
     on_select : callable, optional
         Called when a point is clicked instead; `clicked(key)` then says which.
     caption : str
@@ -86,8 +86,9 @@ def _drawn(figure: Figure | Callable[..., Figure], remembered: tuple[Any, ...], 
 
 def _choose(key: str, names: Sequence[str]) -> None:
     for found in clicked(key):
-        values = found if isinstance(found, list) else [found]
-        st.session_state.update(zip(names, map(str, values), strict=False))
+        values = [str(v) for v in (found if isinstance(found, list) else [found])]
+        if all(values[: len(names)]):
+            st.session_state.update(zip(names, values, strict=False))
 
 
 def clicked(key: str) -> list[Any]:

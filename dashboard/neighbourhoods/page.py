@@ -12,7 +12,7 @@ from dashboard.kit import chart, jobs, layout, numbers, page, table
 from dashboard.kit.form import pick
 from dashboard.kit.layout import plain
 from dashboard.neighbourhoods import data as agreement
-from dashboard.neighbourhoods import figures, reading
+from dashboard.neighbourhoods import figures, reading, spaces_figure
 from dashboard.neighbourhoods.controls import AXES, DEFINITIONS, SELF, Choices, Options, controls, options
 from dashboard.neighbourhoods.data import Pair
 from dashboard.neighbourhoods.figures import p_text
@@ -211,7 +211,7 @@ def _matrix(view: state.View, chosen: Choices, o: Options) -> None:
         grid, ids = agreement.matrix(chosen.spaces, chosen.ready, values)
         with place:
             chart.show(
-                figures.spaces_figure(
+                spaces_figure.spaces_figure(
                     names, grid, title=title + n, ids=ids, picked=o.between.id, low=low, theme=layout.theme()
                 ),
                 key=key,

@@ -9,6 +9,7 @@ import streamlit as st
 from dashboard.kit import chart, layout
 from dashboard.kit import classes as class_sets
 from dashboard.kit.classes import Classes
+from dashboard.separability import figures as separability_figures
 from dashboard.splits import data as splits
 from dashboard.splits import figures
 from dashboard.splits import numbers as split_numbers
@@ -64,7 +65,7 @@ def show(embedding: EmbedAudio, found: Classes, k: int, picks: list[Pick]) -> No
 def _elbow(embedding: EmbedAudio, found: Classes) -> None:
     ks, inertia, silhouette, bend = splits.elbow(found)
     chart.show(
-        lambda theme: figures.clusters_figure(
+        lambda theme: separability_figures.clusters_figure(
             ks, inertia, silhouette, n=len(found.names), things="classes", elbow=bend, theme=theme
         ),
         remembered=("class-elbow", found.key),

@@ -504,7 +504,7 @@ def test_what_was_not_chosen_is_chosen_anew_for_another_space(shown: Any) -> Non
     assert now(app) == there
     assert address(app) == {"dataset": "small", "space": "melstats"}
     # What the reader chose stays, and one class of a pair holds the other.
-    classes = separability.classes_of(data.clips(shown.dataset("small")))
+    classes = data.class_names(data.clips(shown.dataset("small")))
     other = next(name for name in classes if name not in {*there[1], *here[1]})
     app.selectbox(key="separability.a").set_value(other).run()
     app.selectbox(key="separability.space").set_value("aisfx").run()

@@ -18,7 +18,6 @@ from dashboard import data
 from dashboard.kit import classes as class_sets
 from dashboard.splits import data as splits
 from dashboard.splits import figures
-from dashboard.splits import figures as splits_figures
 from dashboard.splits import links as split_links
 from dashboard.splits import numbers as split_numbers
 from dashboard.splits.data import Rule, Sizes
@@ -142,7 +141,7 @@ def test_the_matrix_stands_in_the_order_of_the_split(shown: Workspace) -> None:
         set(split.validation),
         set(split.test),
     ]
-    figure = splits_figures.class_similarity_figure(names, splits.among(found, names), sizes)
+    figure = figures.class_similarity_figure(names, splits.among(found, names), sizes)
     z = np.array(figure.data[0].z)
     at = {name: i for i, name in enumerate(found.names)}
     assert z[0, 7] == pytest.approx(found.similarity[at[names[0]], at[names[7]]], abs=1e-6)
@@ -155,7 +154,7 @@ def test_the_matrix_stands_in_the_order_of_the_split(shown: Workspace) -> None:
     assert len(table) == 45
     assert table["similarity"][0] == pytest.approx(found.similarity[at[names[0]], at[names[1]]])
     with pytest.raises(ValueError, match="they must fit"):
-        splits_figures.class_similarity_figure(names[1:], splits.among(found, names), sizes)
+        figures.class_similarity_figure(names[1:], splits.among(found, names), sizes)
 
 
 # -- the page -----------------------------------------------------------------------------------------------
