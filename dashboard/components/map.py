@@ -1,4 +1,4 @@
-"""The map: draws a figure of `dashboard.figures.map_figure`, plays what is clicked, links selections."""
+"""The map: draws `dashboard.explore.figures.map_figure`, plays what is clicked, links selections."""
 
 from __future__ import annotations
 
