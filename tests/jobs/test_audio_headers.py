@@ -346,7 +346,7 @@ def test_memory_does_not_grow_with_channels_or_length(tmp_path: Path) -> None:
     hour = np.zeros(3600 * 8_000, np.float32)
     sf.write(tmp_path / "hour.flac", hour, 8_000)
     code = (
-        "import resource, sys\nfrom jobs import audio\n"
+        "import resource, sys\nfrom jobs.sound import files as audio\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024\n"
         "before = peak()\naudio.inspect(sys.argv[1])\naudio.inspect(sys.argv[2])\n"
         "audio.decode(sys.argv[2], 2_000)\nprint(peak() - before)"

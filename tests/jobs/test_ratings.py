@@ -438,7 +438,7 @@ def run(code: str, *args: object) -> subprocess.Popen[str]:
 
 WRITER = """
     import sys
-    from jobs.ratings import *
+    from jobs.listening.ratings import *
     root, session, n = sys.argv[1], sys.argv[2], int(sys.argv[3])
     print("ready", flush=True)
     sys.stdin.readline()
@@ -600,7 +600,7 @@ def test_a_plan_follows_from_its_seed() -> None:
 
 def test_a_plan_is_the_same_in_another_process() -> None:
     code = """
-        from jobs.ratings import *
+        from jobs.listening.ratings import *
         systems = [System(name) for name in "abc"]
         queries = [Query("clip", f"clip {i}", "Rain") for i in range(30)]
         for p in plan_session(3, 40, systems=systems, queries=queries, control=System("random-cnn")):
