@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import streamlit as st
 
+from core.recipes import settings
 from dashboard import numbers, state, ui
+from dashboard.kit.recipe import control, form
 from dashboard.leakage import curation
 from dashboard.leakage import curation_figures as figures
 from dashboard.leakage import data as leakage
-from dashboard.leakage.curation import METHODS, Result
+from dashboard.leakage.curation import Result
 from dashboard.memory import once
 from jobs import contrastive_presets as contrastive
 from jobs.specs import CuratedTraining, EmbedAudio
-from jobs.specs.contrastive import TRAININGS
 from jobs.specs.curation import THRESHOLDS
 from jobs.workspace.workspace import Dataset, Workspace
 
-_CAPTIONS = {"dirty": "all captions", "clean": "clean: none of a clip that names a test class"}
 _PAPER = "Wang et al., *Unsupervised improvement of audio-text cross-modal representations* (WASPAA 2023)"
 
 
@@ -170,32 +169,19 @@ def _asked(
 ) -> CuratedTraining:
     a, b, c = st.columns(3, gap="small", vertical_alignment="bottom")
     view.choice("teacher", list(models), next(iter(models)), called="model")
-    view.choice("method", list(METHODS), CuratedTraining.method)
-    view.choice("pool", list(TRAININGS), "dirty", called="captions")
     model = str(a.selectbox("Model", list(models), key=view.key("teacher")))
-    method = str(b.selectbox("Pairs", list(METHODS), format_func=METHODS.__getitem__, key=view.key("method")))
-    pool = str(
-        c.selectbox("Captions", list(TRAININGS), format_func=_CAPTIONS.__getitem__, key=view.key("pool"))
-    )
-    settings: dict[str, Any] = {"method": method, "training": pool}
+    wanted = form(view, CuratedTraining, ("method", "training"), places=(b, c), listed=True)
+    method = wanted["method"]
     d, e, f = st.columns(3, gap="small", vertical_alignment="bottom")
     if method in THRESHOLDS:
-        name = f"cosine-{method}"
-        view.number(name, -1, 1, THRESHOLDS[method], whole=False)
-        settings["threshold"] = float(
-            d.number_input("Least cosine of clip and caption", -1.0, 1.0, step=0.05, key=view.key(name))
-        )
+        of, usual = settings(CuratedTraining)["threshold"], THRESHOLDS[method]
+        wanted["threshold"] = control(view, of, usual, place=d, link=f"cosine-{method}")
     if method.startswith("nearest"):
-        view.number("captions", 1, 100, 1)
-        settings["k"] = int(d.number_input("Captions for each clip", 1, 100, key=view.key("captions")))
+        wanted |= form(view, CuratedTraining, ["k"], places=[d])
     if method in ("specific", "augmented"):
-        view.number("domain", -1, 1, CuratedTraining.domain_threshold, whole=False)
-        settings["domain_threshold"] = float(
-            e.number_input("Least cosine of caption and class", -1.0, 1.0, step=0.05, key=view.key("domain"))
-        )
-    view.number("repeats", 1, 20, CuratedTraining.n_seeds)
-    settings["n_seeds"] = int(f.number_input("Trainings of each kind", 1, 20, key=view.key("repeats")))
-    return contrastive.curated_training(dataset, models[model], captions=captions, **settings)
+        wanted |= form(view, CuratedTraining, ["domain_threshold"], places=[e])
+    wanted |= form(view, CuratedTraining, ["n_seeds"], places=[f])
+    return contrastive.curated_training(dataset, models[model], captions=captions, **wanted)
 
 
 def _choose(view: state.View, spec: CuratedTraining) -> None:
