@@ -12,7 +12,7 @@ from core.recipes import Setting, settings
 from dashboard.state import View
 
 
-def form(
+def controls(
     view: View,
     recipe: Any,
     names: Iterable[str],
@@ -49,7 +49,7 @@ def form(
 def control(
     view: View, of: Setting, default: Any, *, place: Any = st, link: str = "", listed: bool = False
 ) -> Any:
-    """Draw the control of one setting, which begins with `default`, and return its value; see `form`."""
+    """Draw the control of one setting, which begins with `default`, and return its value; see `controls`."""
     link = link or of.link or of.name
     called = "" if link in of.label.lower() else of.label.lower()
     look: dict[str, Any] = {"label": of.label, "key": view.key(link)}

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.recipes import settings
 from dashboard import numbers, state, ui
-from dashboard.kit.recipe import control, form
+from dashboard.kit.recipe import control, controls
 from dashboard.leakage import curation
 from dashboard.leakage import curation_figures as figures
 from dashboard.leakage import data as leakage
@@ -170,17 +170,17 @@ def _asked(
     a, b, c = st.columns(3, gap="small", vertical_alignment="bottom")
     view.choice("teacher", list(models), next(iter(models)), called="model")
     model = str(a.selectbox("Model", list(models), key=view.key("teacher")))
-    wanted = form(view, CuratedTraining, ("method", "training"), places=(b, c), listed=True)
+    wanted = controls(view, CuratedTraining, ("method", "training"), places=(b, c), listed=True)
     method = wanted["method"]
     d, e, f = st.columns(3, gap="small", vertical_alignment="bottom")
     if method in THRESHOLDS:
         of, usual = settings(CuratedTraining)["threshold"], THRESHOLDS[method]
         wanted["threshold"] = control(view, of, usual, place=d, link=f"cosine-{method}")
     if method.startswith("nearest"):
-        wanted |= form(view, CuratedTraining, ["k"], places=[d])
+        wanted |= controls(view, CuratedTraining, ["k"], places=[d])
     if method in ("specific", "augmented"):
-        wanted |= form(view, CuratedTraining, ["domain_threshold"], places=[e])
-    wanted |= form(view, CuratedTraining, ["n_seeds"], places=[f])
+        wanted |= controls(view, CuratedTraining, ["domain_threshold"], places=[e])
+    wanted |= controls(view, CuratedTraining, ["n_seeds"], places=[f])
     return contrastive.curated_training(dataset, models[model], captions=captions, **wanted)
 
 

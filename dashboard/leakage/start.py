@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard import numbers, state, ui
 from dashboard.data import Clips
-from dashboard.kit.recipe import form
+from dashboard.kit.recipe import controls
 from dashboard.leakage import data as leakage
 from dashboard.separability import data as separability
 from jobs import contrastive_presets as contrastive
@@ -98,7 +98,7 @@ def show(workspace: Workspace, view: state.View, dataset: Dataset, c: Clips, *, 
 
 def _asked(view: state.View, dataset: Dataset, classes: list[str], encoders: list[str]) -> ContrastiveGrid:
     left, right = st.columns(2, gap="medium")
-    wanted = form(view, ContrastiveGrid, ("pretraining", "training"), places=(left, right))
+    wanted = controls(view, ContrastiveGrid, ("pretraining", "training"), places=(left, right))
     view.many("test", classes)
     tests = st.multiselect(
         "Test classes",
@@ -109,7 +109,7 @@ def _asked(view: state.View, dataset: Dataset, classes: list[str], encoders: lis
         "model.",
     )
     a, b, d, e = st.columns(4, gap="small", vertical_alignment="bottom")
-    wanted |= form(view, ContrastiveGrid, ["leaks"], places=[a], listed=True)
+    wanted |= controls(view, ContrastiveGrid, ["leaks"], places=[a], listed=True)
     view.choice("recipe", list(_RECIPES), "small")
     recipe = str(
         d.selectbox("Recipe", list(_RECIPES), format_func=_RECIPES.__getitem__, key=view.key("recipe"))
@@ -119,7 +119,7 @@ def _asked(view: state.View, dataset: Dataset, classes: list[str], encoders: lis
     named = f"{recipe}-text" if own else "text"
     view.choice(named, texts, texts[0])
     text = b.selectbox("Text encoder", texts, key=view.key(named))
-    wanted |= form(view, ContrastiveGrid, ["seed"], places=[e])
+    wanted |= controls(view, ContrastiveGrid, ["seed"], places=[e])
     if contrastive.RECIPES[recipe][1]["backbone"] == "cnn14":
         view.text("file")
         wanted["checkpoint_file"] = st.text_input(
@@ -144,7 +144,7 @@ def _settings(view: state.View, recipe: str) -> dict[str, Any]:
     with st.popover("Settings", icon=":material/tune:"):
         # Each recipe has its own settings: what was changed of one is not the other's.
         prefix = "" if recipe == "small" else f"{recipe}-"
-        return form(view, contrastive.RECIPES[recipe][0], _SETTINGS, link=lambda name: prefix + name)
+        return controls(view, contrastive.RECIPES[recipe][0], _SETTINGS, link=lambda name: prefix + name)
 
 
 def _choose(view: state.View, spec: ContrastiveGrid) -> None:

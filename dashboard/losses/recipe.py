@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard import state
-from dashboard.kit.recipe import form
+from dashboard.kit.recipe import controls
 from jobs.specs import LossGrid, LossNetworkGrid
 
 _RECIPE = ("epochs", "learning_rate", "batch_size", "weight_decay", "dim")
@@ -22,11 +22,11 @@ def show(view: state.View, model: str) -> dict[str, Any]:
     kind = LossGrid if head else LossNetworkGrid
     with st.popover("Recipe", icon=":material/tune:"):
         own = ("hidden", "mixup", "folds") if head else ("mixup", "folds", "warm_up", "schedule")
-        wanted = form(view, kind, (*_RECIPE, *own))
+        wanted = controls(view, kind, (*_RECIPE, *own))
     with st.popover("Options of losses", icon=":material/functions:"):
-        wanted |= form(view, kind, ("focal_gamma", "opl_gamma", "opl_weight", "variant"))
+        wanted |= controls(view, kind, ("focal_gamma", "opl_gamma", "opl_weight", "variant"))
     if not head:
         with st.popover("Spectrograms", icon=":material/graphic_eq:"):
             taper = ("taper",) if model == "cnn" else ()
-            wanted |= form(view, kind, ("seconds", "frequency_mask", "time_mask", *taper))
+            wanted |= controls(view, kind, ("seconds", "frequency_mask", "time_mask", *taper))
     return wanted

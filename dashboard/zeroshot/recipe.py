@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.kit.recipe import form
+from dashboard.kit.recipe import controls
 from dashboard.state import View
 from jobs.specs import ZeroShotGrid
 
@@ -16,5 +16,5 @@ _NUMBERS = ("epochs", "patience", "learning_rate", "momentum", "batch_size", "ma
 def recipe(view: View) -> dict[str, Any]:
     """Draw the settings, which are in the link; the defaults are the paper's."""
     with st.popover("Recipe", icon=":material/tune:"):
-        numbers = form(view, ZeroShotGrid, _NUMBERS, places=st.columns(2, gap="small"))
-        return numbers | form(view, ZeroShotGrid, ("standardise", "sampled"))
+        numbers = controls(view, ZeroShotGrid, _NUMBERS, places=st.columns(2, gap="small"))
+        return numbers | controls(view, ZeroShotGrid, ("standardise", "sampled"))

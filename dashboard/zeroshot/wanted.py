@@ -11,7 +11,7 @@ import streamlit as st
 from core.recipes import settings
 from core.splits import Sizes, all_classes, check_known, split_to_json
 from dashboard import numbers, state
-from dashboard.kit.recipe import control, form, value
+from dashboard.kit.recipe import control, controls, value
 from dashboard.splits import data as splits
 from dashboard.splits.data import Classes
 from dashboard.splits.parts import FEWEST
@@ -71,7 +71,7 @@ def wanted(workspace: Workspace, view: state.View, dataset: Dataset, found: Clas
         )
     most = min(20, len(found.names))
     if most < FEWEST:
-        form(view, ZeroShotGrid, ["min_clips"])
+        controls(view, ZeroShotGrid, ["min_clips"])
         why = f"{numbers.count(len(found.names), 'class')} of {least:,} clips or more cannot be split: "
         return Wanted({}, (), 1, f"{why}ask for fewer clips of a class.")
     k = int(view.number("k", 1, most, min(3, most)))
@@ -88,7 +88,7 @@ def wanted(workspace: Workspace, view: state.View, dataset: Dataset, found: Clas
         view.number(part, least, _MOST, getattr(usual, part))
         asked[part] = int(column.number_input(said, least, _MOST, key=view.key(part)))
     fields: dict[str, object] = {"setup": setup}
-    fields |= form(view, ZeroShotGrid, ("seeds", "min_clips"), places=(columns[3], columns[5]))
+    fields |= controls(view, ZeroShotGrid, ("seeds", "min_clips"), places=(columns[3], columns[5]))
     sizes = Sizes(**asked)
     fields |= {"n_train": sizes.train, "n_validation": sizes.validation, "n_test": sizes.test}
     error = ""
@@ -97,7 +97,7 @@ def wanted(workspace: Workspace, view: state.View, dataset: Dataset, found: Clas
             columns[4].number_input("K, clusters", 1, most, key=view.key("k"))
             fields |= {"clusters": k, "ratios": _ratios(view, sizes.train)}
         else:
-            fields |= form(view, ZeroShotGrid, ["n_test_sets"], places=[columns[4]]) | _ranges(view)
+            fields |= controls(view, ZeroShotGrid, ["n_test_sets"], places=[columns[4]]) | _ranges(view)
     except ValueError as why:
         error = str(why)
     return Wanted(fields, found.names, sizes.validation, error)
