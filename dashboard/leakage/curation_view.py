@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import streamlit as st
 
 from core.recipes import settings
-from dashboard import numbers, state, ui
+from dashboard import state
+from dashboard.kit import chart, form, jobs, layout, numbers, table
+from dashboard.kit.layout import plain
 from dashboard.kit.recipe import control, controls
 from dashboard.leakage import curation
 from dashboard.leakage import curation_figures as figures
 from dashboard.leakage import data as leakage
 from dashboard.leakage.curation import Result
-from dashboard.memory import once
 from jobs import contrastive_presets as contrastive
 from jobs.specs import CuratedTraining, EmbedAudio
 from jobs.specs.curation import THRESHOLDS
@@ -39,53 +38,49 @@ def show(workspace: Workspace, view: state.View, dataset: Dataset, grids: list[l
         if comparison.state == "done":
             _result(curation.result(comparison.spec), f"{dataset.name}-{comparison.id}")
         else:
-            st.caption(ui.plain(names[chosen]))
-            ui.pending(workspace, [comparison.spec], "curation-pending")
+            st.caption(plain(names[chosen]))
+            jobs.pending(workspace, [comparison.spec], "curation-pending", cancel=True)
     if models:
         _start(workspace, view, dataset, models, captions.fingerprint, first=not made)
 
 
 def _result(found: Result, file: str) -> None:
-    meta, theme = found.meta, ui.theme()
+    meta = found.meta
     for why in dict.fromkeys(found.models["failed"].loc[lambda f: f != ""]):
-        st.warning(ui.plain(why), icon=":material/error:")
+        st.warning(plain(why), icon=":material/error:")
     of = f"{numbers.count(meta['n_test'], 'test clip')} of {numbers.count(meta['n_test_classes'], 'class')}"
     left, right = st.columns(2, gap="medium")
     with left:
-        ui.chart(
-            once(
-                ("figure", "curation-accuracy", found.spec.key, theme),
-                lambda: figures.accuracy_figure(
-                    found.names,
-                    found.accuracies,
-                    found.each,
-                    title=f"zero-shot accuracy<br>n = {of}",
-                    chance=float(meta["chance"]),
-                    theme=theme,
-                ),
+        chart.show(
+            lambda theme: figures.accuracy_figure(
+                found.names,
+                found.accuracies,
+                found.each,
+                title=f"zero-shot accuracy<br>n = {of}",
+                chance=float(meta["chance"]),
+                theme=theme,
             ),
+            remembered=("curation-accuracy", found.spec.key),
             key="curation-accuracy",
             file=f"curation-accuracy-{file}",
-            csv=partial(curation.accuracies_csv, found),
+            csv=lambda: curation.accuracies_table(found),
             alt="Zero-shot accuracy of the model before and after training on curated pairs",
         )
     with right:
-        ui.chart(
-            once(
-                ("figure", "curation-differences", found.spec.key, theme),
-                lambda: figures.difference_figure(
-                    found.pairings,
-                    found.differences,
-                    title=f"difference in accuracy, paired<br>n = {of}",
-                    theme=theme,
-                ),
+        chart.show(
+            lambda theme: figures.difference_figure(
+                found.pairings,
+                found.differences,
+                title=f"difference in accuracy, paired<br>n = {of}",
+                theme=theme,
             ),
+            remembered=("curation-differences", found.spec.key),
             key="curation-differences",
             file=f"curation-differences-{file}",
-            csv=partial(curation.differences_csv, found),
+            csv=lambda: found.differences,
             alt="Paired differences in zero-shot accuracy with their intervals",
         )
-    ui.facts(
+    layout.facts(
         [
             ("pairs", f"{meta['n_pairs']:,}"),
             ("training clips in a pair", f"{meta['n_sounds']:,} of {meta['n_pool_sounds']:,}"),
@@ -94,8 +89,8 @@ def _result(found: Result, file: str) -> None:
             ("computed in", numbers.duration(float(meta["seconds"]))),
         ]
     )
-    ui.reading(
-        f"By **{ui.plain(found.spec.embedding.encoder)}**, {curation.chosen(found)}. A projector behind each "
+    layout.reading(
+        f"By **{plain(found.spec.embedding.encoder)}**, {curation.chosen(found)}. A projector behind each "
         "of its towers, which stay as they are, is trained on these pairs. **Hard** targets: each clip its "
         f"own caption alone. **Soft, as released**: by {found.spec.beta:.0%} also captions of clips that are "
         "alike to the model, and clips of captions that are. **Softmax**: all captions, by how near they are "
@@ -110,19 +105,12 @@ def _result(found: Result, file: str) -> None:
         )
     some = found.pairs.sort_values("similarity", ascending=False, kind="stable").head(8)
     with st.expander("The surest pairs"):
-        ui.table(
+        table.show(
             ["class of the clip", "caption", "cosine"],
             [[r["label"], r["caption"], f"{r['similarity']:.3f}"] for r in some.to_dict("records")],
         )
-        st.download_button(
-            "All pairs as CSV",
-            data=partial(curation.pairs_csv, found),
-            file_name=f"curated-pairs-{file}.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            type="tertiary",
-            on_click="ignore",
-            key="curation-pairs-csv",
+        table.button(
+            "curation-pairs-csv", f"curated-pairs-{file}", lambda: found.pairs, label="All pairs as CSV"
         )
 
 
@@ -144,32 +132,23 @@ def _start(
         try:
             spec = _asked(view, dataset, models, captions)
         except ValueError as error:
-            st.warning(ui.plain(str(error)), icon=":material/rule:")
+            st.warning(plain(str(error)), icon=":material/rule:")
             return
-        job = workspace.queue.get(spec.key)
-        if workspace.cache.contains(spec.key):
-            st.button(
-                "Show it: it is computed already", key="curation-there", on_click=_choose, args=(view, spec)
-            )
-        elif job is not None and job.active:
-            st.caption("It is on its way.")
-        else:
-            st.button(
-                f"Curate, and train {numbers.count(len(spec.targets) * spec.n_seeds, 'model')}",
-                key="curation-start",
-                type="primary",
-                icon=":material/model_training:",
-                on_click=_submit,
-                args=(workspace, view, spec),
-            )
+        jobs.start(
+            workspace,
+            view,
+            [spec],
+            lambda _: f"Curate, and train {numbers.count(len(spec.targets) * spec.n_seeds, 'model')}",
+            "curation",
+            name="curated",
+        )
 
 
 def _asked(
     view: state.View, dataset: Dataset, models: dict[str, EmbedAudio], captions: str
 ) -> CuratedTraining:
     a, b, c = st.columns(3, gap="small", vertical_alignment="bottom")
-    view.choice("teacher", list(models), next(iter(models)), called="model")
-    model = str(a.selectbox("Model", list(models), key=view.key("teacher")))
+    model = form.select(view, "teacher", "Model", list(models), called="model", place=a)
     wanted = controls(view, CuratedTraining, ("method", "training"), places=(b, c), listed=True)
     method = wanted["method"]
     d, e, f = st.columns(3, gap="small", vertical_alignment="bottom")
@@ -182,12 +161,3 @@ def _asked(
         wanted |= controls(view, CuratedTraining, ["domain_threshold"], places=[e])
     wanted |= controls(view, CuratedTraining, ["n_seeds"], places=[f])
     return contrastive.curated_training(dataset, models[model], captions=captions, **wanted)
-
-
-def _choose(view: state.View, spec: CuratedTraining) -> None:
-    view.set("curated", spec.key[:12])
-
-
-def _submit(workspace: Workspace, view: state.View, spec: CuratedTraining) -> None:
-    workspace.queue.submit(spec)
-    _choose(view, spec)

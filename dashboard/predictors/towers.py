@@ -8,11 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.statistics import intervals as statistics
-from dashboard import tables
 from dashboard.data import workspace as shown_workspace
-from dashboard.leakage.model import Judged
-from dashboard.leakage.model_figures import ByClass
+from dashboard.kit.confusion_numbers import Judged
 from dashboard.memory import once
 from dashboard.predictors.board import Board, own_texts
 from jobs import contrastive_presets as contrastive
@@ -87,37 +84,8 @@ def result(spec: ZeroShotClassification) -> Classified:
 
     def read() -> Classified:
         artifact = shown_workspace().cache.open(spec.key)
-        classes = artifact.table("classes").to_pandas()
-        confusion = np.asarray(artifact.array("confusion"), np.int64)
-        counts = confusion.sum(axis=1)
-        shares = [
-            statistics.share_interval(int(h), int(n)) for h, n in zip(np.diag(confusion), counts, strict=True)
-        ]
-        accuracy = np.array([(s.value, s.low, s.high) for s in shares], float).reshape(-1, 3)
-        names = classes["label"].astype(str).tolist()
-        judged = Judged(pd.Series(dict(artifact.meta)), names, counts, accuracy, confusion)
+        names = artifact.table("classes").to_pandas()["label"].astype(str).tolist()
+        judged = Judged(names, np.asarray(artifact.array("confusion"), np.int64))
         return Classified(spec, judged, artifact.table("predictions").to_pandas(), dict(artifact.meta))
 
     return once(("towers", spec.key), read)
-
-
-def by_class(found: Classified) -> ByClass:
-    """Return the accuracy of each class that has clips, the best first."""
-    j = found.judged
-    there = np.flatnonzero(j.counts > 0)
-    order = there[np.lexsort((np.array(j.classes)[there], -j.accuracy[there, 0]))]
-    nobody = np.empty((0, len(order)))
-    return ByClass([j.classes[i] for i in order.tolist()], j.accuracy[order], j.counts[order], [], nobody)
-
-
-def in_cell(found: Classified, true: str, taken: str) -> pd.DataFrame:
-    """Return the clips of a class that were taken for one, those that were nearly right first."""
-    p = found.predictions
-    p = p[(p["label"] == true) & (p["predicted"] == taken)]
-    behind = p["score"] - p["own_score"] if true != taken else -p["score"]
-    return p.assign(behind=behind).sort_values(["behind", "clip_id"], kind="stable").reset_index(drop=True)
-
-
-def predictions_csv(found: Classified) -> bytes:
-    """Return what every clip was taken for."""
-    return tables.csv(found.predictions)
