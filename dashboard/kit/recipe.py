@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from core.recipes import Setting, settings
+from dashboard.kit import form
 from dashboard.state import View
 
 
@@ -52,30 +53,23 @@ def control(
     """Draw the control of one setting, which begins with `default`, and return its value; see `controls`."""
     link = link or of.link or of.name
     called = "" if link in of.label.lower() else of.label.lower()
-    look: dict[str, Any] = {"label": of.label, "key": view.key(link)}
-    look["help"] = " ".join(filter(None, (of.help, of.source))) or None
+    more: dict[str, Any] = {"place": place, "help": " ".join(filter(None, (of.help, of.source))) or None}
     if of.kind == "bool":
         words = of.names or ("no", "yes")
-        view.choice(link, words, words[bool(default)], called=called)
-        return place.segmented_control(options=words, required=True, **look) == words[1]
+        usual = words[bool(default)]
+        return form.switch(view, link, of.label, words, usual, called=called, **more) == words[1]
     if of.choices:
-        words_of = dict(zip(of.choices, of.names or of.choices, strict=True))
-        look |= {"options": list(words_of), "format_func": words_of.__getitem__}
+        options = dict(zip(of.choices, of.names or of.choices, strict=True))
         if of.kind.startswith("tuple"):
-            view.many(link, of.choices, default)
-            chosen = place.multiselect(**look)
+            chosen = form.several(view, link, of.label, options, default, **more)
             return tuple(choice for choice in of.choices if choice in chosen)
-        view.choice(link, of.choices, default, called=called)
-        if listed or not of.names:
-            return str(place.selectbox(**look))
-        return str(place.segmented_control(required=True, **look))
-    whole = of.kind.startswith("int")
-    kind = int if whole else float
-    low, high = (kind(limit) for limit in of.limits)
-    view.number(link, low, high, default, whole=whole)
-    if not whole:
-        look |= {"format": "%g", "step": of.step or default or 0.1}
-    return kind(place.number_input(min_value=low, max_value=high, **look))
+        draw = form.select if listed or not of.names else form.switch
+        return draw(view, link, of.label, options, default, called=called, **more)
+    low, high = of.limits
+    if of.kind.startswith("int"):
+        return form.whole(view, link, of.label, int(low), int(high), default, **more)
+    more |= {"format": "%g", "step": of.step or default or 0.1}
+    return form.real(view, link, of.label, low, high, default, **more)
 
 
 def value(view: View, recipe: type, name: str) -> int:
