@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from core.recipes import settings
 from dashboard import grids as listed
 from dashboard.data import workspace as shown_workspace
 from dashboard.kit import numbers
@@ -15,17 +16,11 @@ from dashboard.leakage import data as leakage
 from dashboard.memory import once
 from jobs import contrastive_presets as contrastive
 from jobs import encoders
-from jobs.specs import CuratedTraining, EmbedAudio
+from jobs.specs import CURATIONS, CuratedTraining, EmbedAudio
 from jobs.workspace.workspace import Dataset, Workspace
 
 #: How pairs are chosen, by the name in the spec.
-METHODS = {
-    "nearest": "the nearest captions",
-    "nearest-specific": "the nearest captions of the test classes",
-    "unspecific": "released: domain-unspecific",
-    "specific": "released: domain-specific",
-    "augmented": "released: augmented",
-}
+METHODS = dict(zip(CURATIONS, settings(CuratedTraining)["method"].names, strict=True))
 #: Kinds of targets, and the model before training.
 TARGETS = {
     "uncurated": "uncurated model",

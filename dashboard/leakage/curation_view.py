@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
+from core.recipes import settings
 from dashboard import state
 from dashboard.kit import chart, form, jobs, layout, numbers, table
 from dashboard.kit.layout import plain
+from dashboard.kit.recipe import control, controls
 from dashboard.leakage import curation
 from dashboard.leakage import curation_figures as figures
 from dashboard.leakage import data as leakage
-from dashboard.leakage.curation import METHODS, Result
+from dashboard.leakage.curation import Result
 from jobs import contrastive_presets as contrastive
 from jobs.specs import CuratedTraining, EmbedAudio
 from jobs.specs.curation import THRESHOLDS
 from jobs.workspace.workspace import Dataset, Workspace
 
-_CAPTIONS = {"dirty": "all captions", "clean": "clean: none of a clip that names a test class"}
 _PAPER = "Wang et al., *Unsupervised improvement of audio-text cross-modal representations* (WASPAA 2023)"
 
 
@@ -150,35 +149,15 @@ def _asked(
 ) -> CuratedTraining:
     a, b, c = st.columns(3, gap="small", vertical_alignment="bottom")
     model = form.select(view, "teacher", "Model", list(models), called="model", place=a)
-    method = form.select(view, "method", "Pairs", METHODS, CuratedTraining.method, place=b)
-    pool = form.select(view, "pool", "Captions", _CAPTIONS, "dirty", called="captions", place=c)
-    settings: dict[str, Any] = {"method": method, "training": pool}
+    wanted = controls(view, CuratedTraining, ("method", "training"), places=(b, c), listed=True)
+    method = wanted["method"]
     d, e, f = st.columns(3, gap="small", vertical_alignment="bottom")
     if method in THRESHOLDS:
-        settings["threshold"] = form.real(
-            view,
-            f"cosine-{method}",
-            "Least cosine of clip and caption",
-            -1,
-            1,
-            THRESHOLDS[method],
-            place=d,
-            step=0.05,
-        )
+        of, usual = settings(CuratedTraining)["threshold"], THRESHOLDS[method]
+        wanted["threshold"] = control(view, of, usual, place=d, link=f"cosine-{method}")
     if method.startswith("nearest"):
-        settings["k"] = form.whole(view, "captions", "Captions for each clip", 1, 100, 1, place=d)
+        wanted |= controls(view, CuratedTraining, ["k"], places=[d])
     if method in ("specific", "augmented"):
-        settings["domain_threshold"] = form.real(
-            view,
-            "domain",
-            "Least cosine of caption and class",
-            -1,
-            1,
-            CuratedTraining.domain_threshold,
-            place=e,
-            step=0.05,
-        )
-    settings["n_seeds"] = form.whole(
-        view, "repeats", "Trainings of each kind", 1, 20, CuratedTraining.n_seeds, place=f
-    )
-    return contrastive.curated_training(dataset, models[model], captions=captions, **settings)
+        wanted |= controls(view, CuratedTraining, ["domain_threshold"], places=[e])
+    wanted |= controls(view, CuratedTraining, ["n_seeds"], places=[f])
+    return contrastive.curated_training(dataset, models[model], captions=captions, **wanted)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import numpy as np
 import pandas as pd
 
+from core.recipes import derive
 from core.splits import (
     Sizes,
     all_classes,
@@ -130,18 +131,7 @@ def recipe(spec: ZeroShotGrid) -> Recipe:
     """Return how `core.zeroshot` is to train what a spec asks for."""
     from core.zeroshot import Recipe
 
-    return Recipe(
-        hidden=spec.hidden,
-        shared=spec.shared,
-        momentum=spec.momentum,
-        learning_rate=spec.learning_rate,
-        batch_size=spec.batch_size,
-        epochs=spec.epochs,
-        margin=spec.margin,
-        sampled=spec.sampled,
-        patience=spec.patience or None,
-        standardise=spec.standardise,
-    )
+    return derive(Recipe, spec, patience=spec.patience or None)
 
 
 def _read(spec: ZeroShotGrid, context: JobContext) -> _Asked:

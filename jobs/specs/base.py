@@ -204,13 +204,19 @@ def unusual(spec: Spec, *but: str) -> str:
     *but : str
         Fields that the title names otherwise.
     """
+    # What a recipe of `core` brings comes after what is the spec's own.
+    own = sorted(fields(spec), key=lambda f: any(f.name in vars(base) for base in _recipes(type(spec))))
     given = [
         _option(f.name.replace("_", " "), getattr(spec, f.name))
-        for f in fields(spec)
+        for f in own
         if f.default is not MISSING and f.name not in but and getattr(spec, f.name) != f.default
     ]
     more = ["…"] if len(given) > _OPTIONS_SAID else []
     return f" ({', '.join(given[:_OPTIONS_SAID] + more)})" if given else ""
+
+
+def _recipes(spec: type[Spec]) -> list[type]:
+    return [base for base in spec.__mro__ if base.__module__.startswith("core.")]
 
 
 #: Options that a title names at most; the job's page and `--json` have them all.

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from core.contrastive.recipe import ContrastiveRecipe  # without torch, unlike core.contrastive
+from core.recipes import check, like, setting
 from jobs import encoders
-from jobs.specs.base import DatasetRef, Spec, SpecError, between
+from jobs.specs.base import DatasetRef, Spec, SpecError
 from jobs.specs.contrastive import TRAININGS, ContrastiveGrid
 from jobs.specs.spaces import EmbedAudio
 
@@ -18,6 +19,8 @@ THRESHOLDS = {"unspecific": 0.75, "augmented": 0.7}
 #: What a batch's sounds and texts are to each other: own pairs alone, as the released code softens that, and
 #: `core.curation.soft_targets`.
 TARGETS = ("hard", "released", "softmax")
+#: What is checked here; the rest is by the recipe.
+_CHECKED = ("k", "share", "threshold", "domain_threshold", "beta", "target_temperature", "n_seeds", "seed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,30 +65,84 @@ class CuratedTraining(Spec):
     text_encoder: str = ""
     #: Filled in: what the text encoder's name stands for.
     identity: str = ""
-    method: str = "nearest"
-    k: int = 1
-    share: float = 0.2
-    #: By default as in `THRESHOLDS`.
-    threshold: float | None = None
-    domain_threshold: float = 0.7
-    prompt: str = "this is a sound of {}"
-    #: "clean" leaves out clips of which a caption names a test class, as in `ContrastiveGrid`.
-    training: str = "dirty"
-    #: As in `ContrastiveGrid`; a model that was trained here is judged as it was by its training.
-    test_classes: tuple[str, ...] = ()
-    test_share: float = 0.5
-    targets: tuple[str, ...] = TARGETS
-    #: Of the released soft targets: share of the teacher.
-    beta: float = 0.3
-    #: Of the softmax targets.
-    target_temperature: float = 0.07
-    n_seeds: int = 5
-    seed: int = 0
-    rate: float = 1e-3
-    max_epochs: int = 40
-    patience: int = 5
-    batch_size: int = 128
-    validation: float = 0.2
+    method: str = setting(
+        CURATIONS[0],
+        "Pairs",
+        f"How pairs are chosen: {', '.join(CURATIONS)}; the last three as released.",
+        choices=CURATIONS,
+        names=(
+            "the nearest captions",
+            "the nearest captions of the test classes",
+            "released: domain-unspecific",
+            "released: domain-specific",
+            "released: augmented",
+        ),
+    )
+    k: int = setting(
+        1,
+        "Captions for each clip",
+        "Texts for each sound, by the nearest.",
+        asked=(1, 1000),
+        option="-k",
+        link="captions",
+    )
+    share: float = setting(
+        0.2,
+        "Share of the texts",
+        "Part of the texts that is of the domain, by nearest-specific.",
+        asked=(0.001, 1.0),
+    )
+    threshold: float | None = setting(
+        None,
+        "Least cosine of clip and caption",
+        "Least cosine of sound and text.",
+        asked=(-1.0, 1.0),
+        usual=", ".join(f"{cosine:g} {method}" for method, cosine in THRESHOLDS.items()),
+        step=0.05,
+    )
+    domain_threshold: float = setting(
+        0.7,
+        "Least cosine of caption and class",
+        "Least cosine of a caption and a prompt.",
+        asked=(-1.0, 1.0),
+        link="domain",
+        step=0.05,
+    )
+    prompt: str = setting("this is a sound of {}", "Prompt", "Sentence around a class name.")
+    training: str = setting(
+        TRAININGS[0],
+        "Captions",
+        "dirty, or clean: without captions that name a test class.",
+        choices=TRAININGS,
+        names=("all captions", "clean: none of a clip that names a test class"),
+        link="pool",
+    )
+    #: Of a model that was trained here it is as it was by its training.
+    test_classes: tuple[str, ...] = like(ContrastiveGrid, "test_classes")
+    test_share: float = like(ContrastiveGrid, "test_share", help="Share of their clips that judge.")
+    targets: tuple[str, ...] = setting(
+        TARGETS, "Targets", f"Of {','.join(TARGETS)}.", choices=TARGETS, usual="all"
+    )
+    beta: float = setting(
+        0.3, "Share of the teacher", "Share of the teacher, released targets.", asked=(0.0, 1.0)
+    )
+    target_temperature: float = setting(
+        0.07, "Temperature of the targets", "Of the softmax targets.", asked=(1e-3, 100.0)
+    )
+    n_seeds: int = setting(
+        5,
+        "Trainings of each kind",
+        "Trainings of each kind of target.",
+        asked=(1, 100),
+        option="seeds",
+        link="repeats",
+    )
+    seed: int = like(ContrastiveGrid, "seed", help="The first seed.")
+    rate: float = like(ContrastiveRecipe, "rate", 1e-3, help="Learning rate.")
+    max_epochs: int = like(ContrastiveRecipe, "max_epochs", 40, help="Epochs at most.")
+    patience: int = like(ContrastiveRecipe, "patience", 5)
+    batch_size: int = like(ContrastiveRecipe, "batch_size")
+    validation: float = like(ContrastiveRecipe, "validation")
 
     _OF_METHOD: ClassVar[dict[str, tuple[str, ...]]] = {
         "k": ("nearest", "nearest-specific"),
@@ -97,9 +154,7 @@ class CuratedTraining(Spec):
     def __post_init__(self) -> None:
         if not isinstance(self.embedding, EmbedAudio):
             raise TypeError(f"embedding is {self.embedding!r}")
-        for name, allowed in (("method", CURATIONS), ("training", TRAININGS)):
-            if getattr(self, name) not in allowed:
-                raise SpecError(f"{name} is {getattr(self, name)!r}; it must be one of {', '.join(allowed)}.")
+        check(self, {"method", "training"}, asked=True, error=SpecError)
         if not self.targets or not set(self.targets) <= set(TARGETS):
             raise SpecError(
                 f"targets are {', '.join(map(str, self.targets)) or 'empty'}; give one or more of "
@@ -113,14 +168,7 @@ class CuratedTraining(Spec):
             object.__setattr__(self, "threshold", THRESHOLDS.get(self.method))
         object.__setattr__(self, "targets", tuple(t for t in TARGETS if t in self.targets))
         self._check_towers()
-        between("k", self.k, 1, 1000)
-        between("share", self.share, 0.001, 1)
-        between("threshold", self.threshold or 0, -1, 1)
-        between("domain_threshold", self.domain_threshold, -1, 1)
-        between("beta", self.beta, 0, 1)
-        between("target_temperature", self.target_temperature, 1e-3, 100)
-        between("n_seeds", self.n_seeds, 1, 100)
-        between("seed", self.seed, 0, 2**31 - 1)
+        check(self, _CHECKED, asked=True, error=SpecError)
         try:
             _ = self.recipe
         except ValueError as error:
@@ -178,14 +226,8 @@ class CuratedTraining(Spec):
     @property
     def recipe(self) -> ContrastiveRecipe:
         """How the projectors are trained, as `core.contrastive.train_towers` takes it."""
-        return ContrastiveRecipe(
-            rate=self.rate,
-            max_epochs=self.max_epochs,
-            patience=self.patience,
-            batch_size=self.batch_size,
-            validation=self.validation,
-            captions_a_clip=1,
-        )
+        own = ("rate", "max_epochs", "patience", "batch_size", "validation")
+        return ContrastiveRecipe(captions_a_clip=1, **{name: getattr(self, name) for name in own})
 
     @property
     def seeds(self) -> range:
