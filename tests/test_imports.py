@@ -41,6 +41,7 @@ DASHBOARD_JOBS = {
     "jobs.presets",
     "jobs.sound",
     "jobs.specs",
+    "jobs.tasks",
     "jobs.workspace",
 }
 HEAVY = {

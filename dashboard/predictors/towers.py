@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from core.statistics import intervals as statistics
-from dashboard import tables
-from dashboard.data import workspace as shown_workspace
+from dashboard import results, tables
 from dashboard.leakage.model import Judged
 from dashboard.leakage.model_figures import ByClass
 from dashboard.memory import once
@@ -18,6 +16,7 @@ from dashboard.predictors.board import Board, own_texts
 from jobs import contrastive_presets as contrastive
 from jobs import encoders
 from jobs.specs import EmbedAudio, SpecError, ZeroShotClassification
+from jobs.tasks.zero_shot_classification import Result as Stored
 
 #: What stands between prompts in a link and in the field.
 BETWEEN = " | "
@@ -25,12 +24,12 @@ BETWEEN = " | "
 
 @dataclass(frozen=True)
 class Classified:
-    """What a classification came to; `predictions` and `meta` are as `ZeroShotClassification` says."""
+    """A classification: its result, with what the confusion explorer needs."""
 
     spec: ZeroShotClassification
+    result: Stored
     judged: Judged
     predictions: pd.DataFrame
-    meta: dict[str, Any]
 
 
 def candidates(b: Board) -> dict[str, EmbedAudio]:
@@ -86,17 +85,14 @@ def result(spec: ZeroShotClassification) -> Classified:
     """Return what a classification came to."""
 
     def read() -> Classified:
-        artifact = shown_workspace().cache.open(spec.key)
-        classes = artifact.table("classes").to_pandas()
-        confusion = np.asarray(artifact.array("confusion"), np.int64)
-        counts = confusion.sum(axis=1)
-        shares = [
-            statistics.share_interval(int(h), int(n)) for h, n in zip(np.diag(confusion), counts, strict=True)
-        ]
+        found = results.result(spec)
+        counts = found.confusion.sum(axis=1)
+        hits = np.diag(found.confusion).tolist()
+        shares = [statistics.share_interval(h, n) for h, n in zip(hits, counts.tolist(), strict=True)]
         accuracy = np.array([(s.value, s.low, s.high) for s in shares], float).reshape(-1, 3)
-        names = classes["label"].astype(str).tolist()
-        judged = Judged(pd.Series(dict(artifact.meta)), names, counts, accuracy, confusion)
-        return Classified(spec, judged, artifact.table("predictions").to_pandas(), dict(artifact.meta))
+        numbers_of = pd.Series({"accuracy": found.accuracy, "chance": found.chance, "n": found.n})
+        judged = Judged(numbers_of, found.column("classes", "label"), counts, accuracy, found.confusion)
+        return Classified(spec, found, judged, found.predictions.to_pandas())
 
     return once(("towers", spec.key), read)
 

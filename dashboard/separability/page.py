@@ -12,7 +12,7 @@ from dashboard.memory import once
 from dashboard.separability import classes, figures, pairs, table
 from dashboard.separability import data as separability
 from dashboard.separability.data import Scores
-from jobs.specs import EmbedAudio
+from jobs.specs import EmbedAudio, KMeansCurve
 from jobs.workspace.workspace import Dataset, Space, Workspace
 
 TITLE = "Separability"
@@ -73,7 +73,7 @@ def render(workspace: Workspace) -> None:
         )
     _properties(rows, embedding, chosen.dataset.name)
     if specs.curve is not None and results.has(specs.curve):
-        _clusters(separability.curve(specs.curve), len(names), specs.curve.key, file)
+        _clusters(specs.curve, len(names), file)
 
 
 def _controls(workspace: Workspace, view: state.View, names: list[str]) -> _Chosen | None:
@@ -146,17 +146,18 @@ def _properties(rows: list[Scores], embedding: EmbedAudio, dataset: str) -> None
     )
 
 
-def _clusters(shown: separability.Curve, n_classes: int, key: str, file: str) -> None:
+def _clusters(spec: KMeansCurve, n_classes: int, file: str) -> None:
+    shown = results.result(spec)
     st.subheader("Without the classes: K-means over K", anchor=False)
     theme = ui.theme()
     ui.chart(
         once(
-            ("figure", "clusters", key, n_classes, theme),
+            ("figure", "clusters", spec.key, n_classes, theme),
             lambda: figures.clusters_figure(
                 shown.ks,
                 shown.inertia,
                 shown.silhouette,
-                n=shown.n,
+                n=shown.n_clips,
                 elbow=shown.elbow,
                 n_classes=n_classes,
                 theme=theme,
@@ -164,7 +165,7 @@ def _clusters(shown: separability.Curve, n_classes: int, key: str, file: str) ->
         ),
         key="separability-clusters",
         file=f"kmeans-{file}",
-        csv=lambda: separability.csv(separability.curve_table(shown)),
+        csv=lambda: separability.csv(separability.curve_table(spec)),
         alt="Inertia and silhouette of K-means over the number of clusters",
     )
     ui.reading(

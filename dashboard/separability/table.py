@@ -16,7 +16,7 @@ from dashboard.separability.figures import figured
 from dashboard.ui import Cell
 from jobs import datasets
 from jobs import presets as measures
-from jobs.specs.measures import DIMENSION_K
+from jobs.tasks.separability import DIMENSION_K
 from jobs.workspace.workspace import Dataset, Space, Workspace
 
 _COLUMNS = (

@@ -33,9 +33,9 @@ from core.splits import (
     train_test_similarity,
 )
 from dashboard import tables
-from dashboard.data import Clips, workspace
+from dashboard.data import Clips
 from dashboard.memory import once
-from dashboard.results import rows_of
+from dashboard.results import result, rows_of
 from dashboard.separability.data import labels_of
 from dashboard.splits.figures import PARTS, UNUSED, Centroids
 from jobs.presets import of_several_classes
@@ -134,7 +134,7 @@ def classes(embedding: EmbedAudio, c: Clips) -> Classes:
         from core.projection import project
 
         rows = rows_of(embedding, c)
-        X = np.asarray(workspace().cache.open(embedding.key).array("embeddings"))
+        X = np.asarray(result(embedding).embeddings)
         labels = np.where(rows >= 0, labels_of(c)[rows], "")
         # As training does: clips of several classes say nothing of one, and a clip of silence may have been
         # embedded as something that is no number.

@@ -155,9 +155,9 @@ def project(
     )
     _do(ws, [spec], background=background, print_spec=print_spec, as_json=as_json)
     if not (background or print_spec or as_json):
-        meta = ws.cache.open(spec.key).meta
-        for name, value in meta.get("lowered", {}).items():
-            say(f"{name} was lowered to {value:g}: {count(meta['n_clips'], 'clip')} allow no more.")
+        found = spec.read(ws.cache)
+        for name, value in found.lowered.items():
+            say(f"{name} was lowered to {value:g}: {count(found.n_clips, 'clip')} allow no more.")
 
 
 def run(

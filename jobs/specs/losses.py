@@ -8,8 +8,8 @@ from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
 from jobs import encoders
-from jobs.specs.base import DatasetRef, Spec, SpecError, between, unusual
-from jobs.specs.spaces import EmbedAudio
+from jobs.tasks.embed_audio import EmbedAudio
+from jobs.tasks.spec import DatasetRef, Spec, SpecError, between, unusual
 
 #: The losses, and how many weights each takes.
 LOSSES = MappingProxyType({"ce": 0, "focal": 0, "opl": 0, "add": 4, "add-soft": 2})
