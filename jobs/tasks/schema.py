@@ -50,18 +50,10 @@ class SchemaError(ValueError):
 
 
 class Field:
-    """One part of a result; an attribute that is read from the artifact when it is first used.
-
-    Attributes
-    ----------
-    name : str
-    meaning : str
-        What it holds, for people.
-    default : object
-        What stands for it in a result that lacks it; such a field may be absent.
-    """
+    """One part of a result; an attribute that is read from the artifact when it is first used."""
 
     suffix: ClassVar[str] = ""
+    owner: type
 
     def __init__(self, meaning: str, default: Any) -> None:
         self.meaning = meaning
@@ -69,6 +61,7 @@ class Field:
         self.name = ""
 
     def __set_name__(self, owner: type, name: str) -> None:
+        self.owner = owner
         self.name = name
 
     def __get__(self, instance: Schema | None, owner: type) -> Any:
@@ -113,25 +106,26 @@ class Field:
         return ""
 
 
-class Lengths:
-    """The lengths that the letters of shapes stand for, by the field that fixed each."""
+#: What each letter of the shapes stands for in a result, and the field that fixed it.
+Lengths = dict[str, tuple[int, str]]
 
-    def __init__(self) -> None:
-        self._known: dict[str, tuple[int, str]] = {}
 
-    def match(self, of: str, shape: Sequence[str], actual: Sequence[int]) -> None:
-        """Compare a shape by letters with an actual one; raises `SchemaError`."""
-        declared = f"({', '.join(shape)}{',' * (len(shape) == 1)})"
-        if len(shape) != len(actual):
-            raise SchemaError(f"{of} has the shape {tuple(actual)}; it must be {declared}.")
-        for length, size in zip(shape, actual, strict=True):
-            match = _LENGTH.fullmatch(length)
-            assert match is not None, length
-            letter, more = match[1], int(match[2] or 0)
-            known, by = self._known.setdefault(letter, (size - more, of)) if letter else (0, "")
-            if size != known + more:
-                where = f", and {letter} is {known} by {by}" if letter else ""
-                raise SchemaError(f"{of} has the shape {tuple(actual)}; it must be {declared}{where}.")
+def _shape_text(shape: Sequence[str]) -> str:
+    return f"({', '.join(shape)}{',' * (len(shape) == 1)})"
+
+
+def _match(lengths: Lengths, of: str, shape: Sequence[str], actual: Sequence[int]) -> None:
+    """Compare a shape by letters with an actual one; raises `SchemaError`."""
+    different = f"{of} has the shape {tuple(actual)}; it must be {_shape_text(shape)}"
+    if len(shape) != len(actual):
+        raise SchemaError(f"{different}.")
+    for length, size in zip(shape, actual, strict=True):
+        match = _LENGTH.fullmatch(length)
+        assert match is not None, length
+        letter, more = match[1], int(match[2] or 0)
+        known, by = lengths.setdefault(letter, (size - more, of)) if letter else (0, "")
+        if size != known + more:
+            raise SchemaError(different + (f", and {letter} is {known} by {by}." if letter else "."))
 
 
 class _Array(Field):
@@ -154,10 +148,10 @@ class _Array(Field):
         stored = np.load(folder / self.file, mmap_mode="r")
         if stored.dtype != np.dtype(self.dtype):
             raise SchemaError(f"{self.file} holds {stored.dtype}; it must hold {self.dtype}.")
-        lengths.match(self.file, self.shape, stored.shape)
+        _match(lengths, self.file, self.shape, stored.shape)
 
     def form(self) -> str:
-        return f"({', '.join(self.shape)}{',' * (len(self.shape) == 1)}) {self.dtype}"
+        return f"{_shape_text(self.shape)} {self.dtype}"
 
 
 class _Table(Field):
@@ -182,13 +176,9 @@ class _Table(Field):
             given = pa.Table.from_pandas(given)
         elif isinstance(given, Mapping):
             # With types, because an empty list has none.
+            types = {name: _type(dtype) for name, (dtype, _) in self.columns.items()}
             given = pa.table(
-                {
-                    name: pa.array(values, _type(self.columns[name][0]), from_pandas=False)
-                    if name in self.columns
-                    else values
-                    for name, values in given.items()
-                }
+                {n: pa.array(v, types[n], from_pandas=False) if n in types else v for n, v in given.items()}
             )
         writer.table(self.name, given)
 
@@ -206,7 +196,7 @@ class _Table(Field):
             actual = columns.field(name).type if name in columns.names else _type(dtype)
             if not _same(actual, _type(dtype)):
                 raise SchemaError(f"Column {name!r} of {self.file} holds {actual}; it must hold {dtype}.")
-        lengths.match(self.file, [self.rows], [rows])
+        _match(lengths, self.file, [self.rows], [rows])
 
     def form(self) -> str:
         return f"table of {self.rows} rows"
@@ -226,16 +216,13 @@ class _Tensors(Field):
 
 
 class _Value(Field):
-    owner: type
-
-    def __init__(self, meaning: str, default: Any, stored: str) -> None:
+    def __init__(self, meaning: str, default: Any, renamed: str) -> None:
         super().__init__(meaning, default)
-        self.stored = stored
+        self.renamed = renamed
 
-    def __set_name__(self, owner: type, name: str) -> None:
-        super().__set_name__(owner, name)
-        self.owner = owner
-        self.stored = self.stored or name
+    @property
+    def stored(self) -> str:
+        return self.renamed or self.name
 
     @property
     def file(self) -> str:
@@ -248,7 +235,10 @@ class _Value(Field):
         return artifact.meta[self.stored]
 
     def write(self, writer: ArtifactWriter, given: Any) -> None:
-        kinds = self._kinds()
+        outer = self.form()
+        while "[" in outer:  # dict[str, float] | None allows dict and None
+            outer = re.sub(r"\[[^][]*\]", "", outer)
+        kinds = outer.split(" | ")
         accepted = tuple(_KINDS[kind] for kind in kinds)
         if not isinstance(given, accepted) or (isinstance(given, bool) and "bool" not in kinds):
             raise SchemaError(f"{self.file} is {given!r}; it must be {self.form()}.")
@@ -256,13 +246,6 @@ class _Value(Field):
 
     def form(self) -> str:
         return self.owner.__annotations__[self.name]
-
-    def _kinds(self) -> list[str]:
-        """Return the types that the annotation allows: ``dict[str, float] | None`` allows dict and None."""
-        outer = self.form()
-        while "[" in outer:
-            outer = re.sub(r"\[[^][]*\]", "", outer)
-        return outer.split(" | ")
 
 
 class _Files(Field):
@@ -363,12 +346,13 @@ class Schema:
 
     def __init__(self, **values: Any) -> None:
         self._artifact: Artifact | None = None
-        missing = [name for name, f in self.FIELDS.items() if not f.optional and name not in values]
+        defaults = {name: f.default for name, f in self.FIELDS.items() if f.optional}
+        missing = [name for name in self.FIELDS if name not in defaults | values]
         unknown = [name for name in values if name not in self.FIELDS]
         if missing or unknown:
             what = f"lacks {', '.join(missing)}" if missing else f"has no field {', '.join(unknown)}"
             raise SchemaError(f"This result {what}.")
-        self.__dict__.update({name: f.default for name, f in self.FIELDS.items() if f.optional} | values)
+        self.__dict__.update(defaults | values)
 
     @property
     def artifact(self) -> Artifact | None:
@@ -408,7 +392,8 @@ class Schema:
         SchemaError
             With one sentence: what is missing, not declared, of another type or another shape.
         """
-        lengths, declared = Lengths(), set()
+        lengths: Lengths = {}
+        declared = set()
         for f in cls.FIELDS.values():
             is_there = f.stored in meta if isinstance(f, _Value) else (folder / f.file).exists()
             declared.add(f.file)
