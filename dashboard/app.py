@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import pages, ui
+from dashboard import pages
+from dashboard.kit import layout
 
 
 def main() -> None:
     """Draw the page."""
     st.set_page_config(page_title="hearspace", page_icon="🔉", layout="wide")
-    ui.style()
+    layout.style()
     shown = pages.pages()
     page = st.navigation(shown, position="top")
     with st.container(horizontal=True, key="hs-nav"):

@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dashboard import memory, numbers, palette, tables
+from dashboard import memory
+from dashboard.kit import numbers, palette
+from dashboard.kit.table import csv
 from jobs import presets as measures
 from jobs.engine.queue import ASKED
 from jobs.workspace.workspace import Dataset, Workspace
@@ -27,6 +29,9 @@ MOST_VALUES = len(palette.BASE["light"]) * len(palette.SYMBOLS)
 _NO_GROUPS = frozenset(
     ("clip_id", "path", "label", "labels", "family", "fold", "fold_name", "caption", "sha256")
 )
+
+#: The text encoder that is offered where there is no space of texts yet.
+USUAL_TEXT = "minilm"
 
 _root: Path | None = None
 
@@ -118,6 +123,11 @@ def _strings(frame: pd.DataFrame, column: str) -> np.ndarray:
 def class_of_each(c: Clips) -> np.ndarray:
     """Return the class of every clip, "" where it has none; (n,) str."""
     return memory.once(("clip-classes", c.key), lambda: measures.clip_classes(c.frame).astype(str))
+
+
+def class_names(c: Clips) -> list[str]:
+    """Return the classes that clips are of, sorted."""
+    return sorted(set(class_of_each(c).tolist()) - {""})
 
 
 def n_classes(c: Clips) -> int:
@@ -269,7 +279,7 @@ def csv_of(c: Clips, ids: list[str]) -> bytes:
     frame = c.frame.iloc[[c.row[i] for i in ids]].copy()
     if "labels" in frame:
         frame["labels"] = ["; ".join(map(str, v)) if v is not None else "" for v in frame["labels"]]
-    return tables.csv(frame)
+    return csv(frame)
 
 
 def forget() -> None:

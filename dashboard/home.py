@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import data, errors, numbers, results, ui
+from dashboard import data, errors, results
+from dashboard.kit import jobs, layout, numbers, table
+from dashboard.kit.layout import plain
 from jobs import encoders
 from jobs.encoders import trained
 from jobs.specs import EmbedAudio, Neighbors, Project, Synthesize
@@ -29,7 +31,7 @@ def render(workspace: Workspace) -> None:
     st.title("hearspace")
     st.caption("See, hear and test embedding spaces of sound.")
     damaged, datasets = workspace.damaged(), workspace.datasets()
-    ui.damaged([*damaged, *workspace.queue.listing()[1]])
+    layout.damaged([*damaged, *workspace.queue.listing()[1]])
     if not (datasets or damaged):
         _empty(workspace)
         return
@@ -48,13 +50,13 @@ def _empty(workspace: Workspace) -> None:
         ("embed", "mysounds", "melstats", "aisfx"),
         ("project", "mysounds", "aisfx"),
     ]
-    st.code("\n".join(ui.command(workspace, *words) for words in commands), language="bash")
+    st.code("\n".join(layout.command(workspace, *words) for words in commands), language="bash")
     st.write(
         "Or begin with the synthetic sound world: sounds made by formulas, named after real classes. It is "
         "there to learn the tool with; it says nothing about how models do on recordings."
     )
     _add_synthetic(workspace)
-    st.caption(f"The workspace is {ui.plain(str(workspace.root))}")
+    st.caption(f"The workspace is {plain(str(workspace.root))}")
 
 
 def _add_synthetic(workspace: Workspace) -> None:
@@ -72,7 +74,7 @@ def _add_synthetic(workspace: Workspace) -> None:
 
 def _how_to_add(workspace: Workspace) -> None:
     st.write("A folder of recordings, with a folder a class, a table or the layout of ESC-50:")
-    st.code(ui.command(workspace, "add", "NAME", "path/to/folder"), language="bash")
+    st.code(layout.command(workspace, "add", "NAME", "path/to/folder"), language="bash")
     if not any(d.name == "synthetic" for d in workspace.datasets()):
         _add_synthetic(workspace)
 
@@ -80,20 +82,20 @@ def _how_to_add(workspace: Workspace) -> None:
 def _running(workspace: Workspace) -> None:
     @st.fragment(run_every=2.0, key="home-running")
     def watch() -> None:
-        jobs = [j for j in workspace.queue.jobs() if j.active]
+        active = [j for j in workspace.queue.jobs() if j.active]
         finished = data.results(workspace)
         if finished != st.session_state.setdefault("home-results", finished):
             st.session_state["home-results"] = finished
             st.rerun(scope="app")
-        if not jobs:
+        if not active:
             return
-        running = [j for j in reversed(jobs) if j.state == "running"]
-        waiting = len(jobs) - len(running)
+        running = [j for j in reversed(active) if j.state == "running"]
+        waiting = len(active) - len(running)
         with st.container(border=True):
             st.markdown(f"**At work** · {numbers.count(len(running), 'job')} running, {waiting} waiting")
             for job in running:
-                ui.job_bar(job)
-            ui.no_worker(workspace)
+                jobs.job_bar(job)
+            jobs.no_worker(workspace)
 
     watch()
 
@@ -102,10 +104,10 @@ def _dataset(workspace: Workspace, dataset: Dataset) -> None:
     with st.container(border=True):
         st.subheader(dataset.name, anchor=False)
         if dataset.note:
-            st.caption(ui.plain(dataset.note))
+            st.caption(plain(dataset.note))
         c = data.clips(dataset)
         about = data.summary(dataset)
-        ui.facts(
+        layout.facts(
             [
                 ("clips", f"{c.n:,}"),
                 ("classes", f"{data.n_classes(c):,}"),
@@ -118,7 +120,7 @@ def _dataset(workspace: Workspace, dataset: Dataset) -> None:
                 st.dataframe(dataset.report, hide_index=True, height=220)
         spaces = workspace.spaces(dataset)
         if spaces:
-            ui.table(
+            table.show(
                 ["space", "state", "nearest clip has the same class", "cosine silhouette"],
                 [[encoders.short(s.encoder), _STATES[s.state], *_scores(dataset, s.spec)] for s in spaces],
             )
@@ -135,11 +137,11 @@ def _scores(dataset: Dataset, spec: EmbedAudio) -> list[str]:
 
 
 def _how_to_read(workspace: Workspace, dataset: Dataset, spaces: list[Space]) -> None:
-    ui.reading(
+    layout.reading(
         "How often a clip's nearest clip, by cosine, is of its class; and how far classes stand apart, from "
         "−1 to 1 (Rousseeuw 1987). In brackets: 95% intervals over clips."
     )
-    ui.flattered(s.spec for s in spaces)
+    layout.flattered(s.spec for s in spaces)
     unmeasured = [s for s in spaces if results.quality(s.spec, dataset) is None]
     ready = [Neighbors(embedding=s.spec) for s in unmeasured if s.state == "done"]
     jobs = [workspace.queue.get(spec.key) for spec in ready]
@@ -159,7 +161,7 @@ def _left_behind(workspace: Workspace, dataset: Dataset) -> None:
     lost = [e for e in left_behind(workspace, dataset) if not e.startswith(f"{trained.NAME}:")]
     if not lost:
         return
-    names = ui.plain(", ".join(map(encoders.short, lost)))
+    names = plain(", ".join(map(encoders.short, lost)))
     st.caption(
         f"Its sounds have changed since it was embedded with {names}. "
         "Embedding it again computes what is new and keeps the rest."
@@ -168,7 +170,7 @@ def _left_behind(workspace: Workspace, dataset: Dataset) -> None:
         try:
             specs = [EmbedAudio(dataset=dataset.ref, encoder=encoder) for encoder in lost]
         except encoders.EncoderError as error:  # a folder with a model that is gone
-            st.warning(ui.plain(str(error)))
+            st.warning(plain(str(error)))
             return
         for spec in specs:
             workspace.queue.submit(Project(embedding=spec, method="tsne"))
@@ -185,7 +187,7 @@ def _next(workspace: Workspace, dataset: Dataset, there: set[str], ready: bool) 
         if ready and st.button(
             "Explore", key=f"home-explore-{dataset.name}", type="primary", icon=":material/scatter_plot:"
         ):
-            ui.go("explore", {"dataset": dataset.name})
+            layout.go("explore", {"dataset": dataset.name})
         if rest:
             encoder = st.selectbox(
                 "Another space",
@@ -200,4 +202,4 @@ def _next(workspace: Workspace, dataset: Dataset, there: set[str], ready: bool) 
                 st.rerun()
     st.caption("From a terminal, with any model:")
     words = ("embed", dataset.name, (rest or ["transformers:PATH_OR_HUB_ID"])[0])
-    st.code(ui.command(workspace, *words), language="bash")
+    st.code(layout.command(workspace, *words), language="bash")

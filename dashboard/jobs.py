@@ -6,7 +6,9 @@ import time
 
 import streamlit as st
 
-from dashboard import numbers, state, ui
+from dashboard import state
+from dashboard.kit import jobs, layout, numbers
+from dashboard.kit.layout import plain
 from jobs.engine.queue import ASKED, AWAITED, Job
 from jobs.workspace.workspace import Workspace
 
@@ -33,7 +35,7 @@ def render(workspace: Workspace) -> None:
     view.number("rows", _PAGE, _MOST, _PAGE)
     view.write()
     st.title("Jobs")
-    ui.notes(view.notes)
+    layout.notes(view.notes)
     st.segmented_control(
         "Show", list(_SHOWN), key=view.key("show"), required=True, label_visibility="collapsed"
     )
@@ -47,14 +49,14 @@ def _listing(workspace: Workspace, view: state.View) -> None:
         if alive:
             st.caption(":green[●] A worker is running.")
         else:
-            ui.no_worker(workspace)
-        jobs, damaged = workspace.queue.listing()
-        ui.damaged(damaged)
-        kept = [j for j in jobs if j.state in _SHOWN[st.session_state.get(view.key("show")) or "all"]]
+            jobs.no_worker(workspace)
+        every, damaged = workspace.queue.listing()
+        layout.damaged(damaged)
+        kept = [j for j in every if j.state in _SHOWN[st.session_state.get(view.key("show")) or "all"]]
         if not kept:
             st.info(
                 "No jobs here. Embedding a dataset or opening a map on Explore asks for one."
-                if not jobs and not damaged
+                if not every and not damaged
                 else "No job is in this state.",
                 icon=":material/info:",
             )
@@ -81,12 +83,12 @@ def _job(workspace: Workspace, view: state.View, job: Job) -> None:
     with st.container(border=True, key=f"job-{job.key}"):
         left, right = st.columns([3, 1], vertical_alignment="center")
         with left:
-            st.markdown(f"**{ui.plain(job.title)}**  :{_COLOURS[job.state]}-badge[{job.state}]")
+            st.markdown(f"**{plain(job.title)}**  :{_COLOURS[job.state]}-badge[{job.state}]")
             if job.state == "running":
-                share, text = ui.progress_text(job)
+                share, text = jobs.progress_text(job)
                 st.progress(share, text=text)
             elif job.error:
-                st.markdown(f":red[{ui.plain(job.error)}]")
+                st.markdown(f":red[{plain(job.error)}]")
             st.caption(_when(workspace, job))
         with right, st.container(horizontal=True, horizontal_alignment="right"):
             if job.active:
@@ -110,7 +112,7 @@ def _job(workspace: Workspace, view: state.View, job: Job) -> None:
             _log(workspace, job)
         problem = st.session_state.pop(f"jobs-problem-{job.key}", None)
         if problem:
-            st.error(ui.plain(problem))
+            st.error(plain(problem))
 
 
 def _done(workspace: Workspace, view: state.View, job: Job) -> None:
@@ -118,7 +120,7 @@ def _done(workspace: Workspace, view: state.View, job: Job) -> None:
     open_log = st.session_state.get(view.key("log")) == job.key
     with st.container(key=f"job-{job.key}", gap=None):
         with st.container(horizontal=True, vertical_alignment="center", key=f"done-{job.key}"):
-            st.markdown(f"{ui.plain(job.title)}  :gray[:small[{_when(workspace, job)}]]", width="stretch")
+            st.markdown(f"{plain(job.title)}  :gray[:small[{_when(workspace, job)}]]", width="stretch")
             _log_button(view, job, open_log, quiet=True)
         if open_log:
             _log(workspace, job)
@@ -164,7 +166,7 @@ def _when(workspace: Workspace, job: Job) -> str:
         waits = [workspace.queue.get(k) for k in job.depends_on if not workspace.cache.contains(k)]
         titles = [w.title for w in waits if w is not None]
         if titles:
-            parts.append(f"waits for: {', '.join(ui.plain(t) for t in titles)}")
+            parts.append(f"waits for: {', '.join(plain(t) for t in titles)}")
     if job.attempts > 1:
         parts.append(f"attempt {job.attempts}")
     parts.append(f"`{job.key[:10]}`")

@@ -1,4 +1,4 @@
-"""Pages: the module ``page`` of a folder each, but for Home and Jobs.
+"""Pages: the module ``page`` of a folder each, the kit aside, but for Home and Jobs.
 
 It holds ``TITLE``, ``ICON`` (a Material symbol), ``ORDER`` and ``render(workspace)``. Its name is its
 address; the one with the lowest ``ORDER`` is where the dashboard opens.
@@ -22,7 +22,7 @@ _SMALL = ("dashboard.home", "dashboard.jobs")
 
 def modules() -> list[ModuleType]:
     """Return the pages in their order."""
-    folders = [info.name for info in pkgutil.iter_modules(dashboard.__path__) if info.ispkg]
+    folders = {info.name for info in pkgutil.iter_modules(dashboard.__path__) if info.ispkg} - {"kit"}
     named = [f"dashboard.{name}.page" for name in folders if find_spec(f"dashboard.{name}.page")]
     found: list[Any] = [importlib.import_module(name) for name in (*named, *_SMALL)]
     return sorted(found, key=lambda m: (m.ORDER, m.__name__))

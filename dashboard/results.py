@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dashboard import data, numbers, tables
+from dashboard import data
 from dashboard.data import Clips, workspace
 from dashboard.explore.figures import QualityCurves
+from dashboard.kit import numbers
+from dashboard.kit.table import csv
 from dashboard.memory import once
 from jobs.specs import EmbedAudio, MapQuality, Neighbors, Project, Spec
 from jobs.tasks.spec import R
@@ -165,7 +167,7 @@ def map_quality_csv(curves: Sequence[QualityCurves]) -> bytes:
     """Return curves as CSV: a row a space and k."""
     columns = ("ks", "trustworthiness", "continuity", "chance", "n")
     parts = [pd.DataFrame({"space": c.name} | {name: getattr(c, name) for name in columns}) for c in curves]
-    return tables.csv(pd.concat(parts).rename(columns={"ks": "k"}))
+    return csv(pd.concat(parts).rename(columns={"ks": "k"}))
 
 
 def judged(found: Layout, k: int) -> int:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from dashboard import media
 from dashboard.components import base_url, component
-from dashboard.figures.look import dressed
+from dashboard.kit.look import dressed
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

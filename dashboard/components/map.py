@@ -1,15 +1,17 @@
-"""The map: draws a figure of `dashboard.figures.map_figure`, plays what is clicked, links selections."""
+"""The map: draws `dashboard.explore.figures.map_figure`, plays what is clicked, links selections."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
+import streamlit as st
 
-from dashboard import media
+from dashboard import data, media, state
 from dashboard.components import base_url, component
 from dashboard.explore.figures import Colour
 
@@ -125,10 +127,8 @@ def show(
     chosen: str,
     neighbours: Sequence[str],
     selection: str,
-    on_chosen: Callable[[], None],
-    on_selected: Callable[[], None],
+    page: str,
     frame: int | None = None,
-    on_frame: Callable[[], None] | None = None,
 ) -> None:
     """Mount the map.
 
@@ -137,7 +137,7 @@ def show(
     content : bytes
         From `payload`.
     key : str
-        Of the component; ``st.session_state[key]`` holds ``chosen`` and ``selected`` in the callbacks.
+        Of the component.
     dataset : str
     file : str
         Name, without ending, of what is saved from the map.
@@ -147,13 +147,12 @@ def show(
         Clip with the thick ring, "" for none; `neighbours` get thin ones.
     selection : str
         Name of a saved selection, "" for none.
-    on_chosen, on_selected : callable
+    page : str
+        Name of the page: a click sets its control ``clip``, a drawn selection ``sel``, the slider ``frame``.
     frame : int, optional
         Which of the frames is shown, where there are some.
-    on_frame : callable, optional
-        Called when the slider was moved; ``st.session_state[key]["frame"]`` is where to.
     """
-    callbacks = {} if on_frame is None else {"on_frame_change": on_frame}
+    callbacks = {} if frame is None else {"on_frame_change": partial(_moved, key, page)}
     component("map")(
         key=key,
         data={
@@ -168,7 +167,25 @@ def show(
             "selection": selection,
         }
         | ({} if frame is None else {"frame": frame}),
-        on_chosen_change=on_chosen,
-        on_selected_change=on_selected,
+        on_chosen_change=partial(_chosen, key, page),
+        on_selected_change=partial(_selected, key, page, dataset),
         **callbacks,
     )
+
+
+def _chosen(key: str, page: str) -> None:
+    value = st.session_state[key].get("chosen")
+    if isinstance(value, str):
+        st.session_state[f"{page}.clip"] = value
+
+
+def _selected(key: str, page: str, dataset: str) -> None:
+    value = st.session_state[key].get("selected")
+    if isinstance(value, list):
+        st.session_state[f"{page}.sel"] = state.save_selection(data.workspace().root, dataset, value)
+
+
+def _moved(key: str, page: str) -> None:
+    value = st.session_state[key].get("frame")
+    if isinstance(value, int | float):
+        st.session_state[f"{page}.frame"] = int(value)

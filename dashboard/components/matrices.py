@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
+import streamlit as st
 
 from dashboard.components import component
-from dashboard.figures._cells import beyond, reach, robust_ends
+from dashboard.kit.cells import beyond, reach, robust_ends
 
 #: Classes that still leave cells to point at.
 MOST = 24
@@ -93,7 +95,8 @@ def show(
     file: str,
     pair: tuple[str, str],
     setting: str,
-    on_pair: Callable[[], None],
+    chooses: Sequence[str],
+    choosable: Sequence[str],
 ) -> None:
     """Mount the matrices.
 
@@ -102,7 +105,7 @@ def show(
     found : dict
         From `content`.
     key : str
-        Of the component; ``st.session_state[key]["pair"]`` holds setting and classes in the callback.
+        Of the component.
     label : str
         What they are, for screen readers.
     file : str
@@ -111,11 +114,23 @@ def show(
         The chosen classes, marked in all matrices.
     setting : str
         The chosen setting.
-    on_pair : callable
-        Called when a cell is clicked.
+    chooses : sequence of str
+        Keys of the session that a click on a cell sets: to its setting, if that is `choosable`, its row and
+        its column.
+    choosable : sequence of str
     """
     data = found | {"label": label, "file": file, "pair": list(pair), "setting": setting}
+    on_pair = partial(_choose, key, tuple(chooses), tuple(choosable))
     component("matrices")(key=key, data=data, on_pair_change=on_pair)
+
+
+def _choose(key: str, names: tuple[str, ...], choosable: tuple[str, ...]) -> None:
+    value = st.session_state[key].get("pair")
+    if isinstance(value, list) and len(value) == 3:
+        setting, *pair = value
+        st.session_state.update(zip(names[1:], pair, strict=True))
+        if setting in choosable:
+            st.session_state[names[0]] = setting
 
 
 def _plain(values: np.ndarray) -> list[Any]:

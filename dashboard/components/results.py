@@ -8,7 +8,7 @@ from typing import Any
 
 from dashboard.components import base_url, component
 from dashboard.data import Clips
-from dashboard.palette import NEUTRAL, Style
+from dashboard.kit.palette import NEUTRAL, Style
 
 #: Names of columns, from the left.
 LETTERS = "ABCD"

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dashboard import data, palette
+from dashboard import data
 from dashboard.data import Clips
 from dashboard.explore.figures import Colour, Map, map_figure
+from dashboard.kit import palette
 from dashboard.memory import once
 from dashboard.results import Layout, judged
 from jobs.specs import Project

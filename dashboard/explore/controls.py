@@ -11,7 +11,8 @@ import streamlit as st
 
 from dashboard import data, results, state
 from dashboard.explore import colours, figures
-from dashboard.kit.dataset import choose, no_space, wait_for_sounds
+from dashboard.kit import form
+from dashboard.kit.page import no_space
 from jobs.specs import METHODS, EmbedAudio, Project
 from jobs.workspace.workspace import Dataset, Workspace
 
@@ -33,12 +34,8 @@ class Choices:
     shown: np.ndarray
 
 
-def controls(workspace: Workspace, view: state.View, names: list[str]) -> Choices | None:
-    dataset = choose(workspace, view, names)
-    if not dataset.ready:
-        st.title("Explore")
-        wait_for_sounds(workspace, view, dataset)
-        return None
+def controls(workspace: Workspace, view: state.View, dataset: Dataset) -> Choices | None:
+    """Draw the controls; None where there is nothing to show, which the page then says."""
     spaces = {s.encoder: s for s in workspace.spaces(dataset)}
     if not spaces:
         st.title("Explore")
@@ -57,13 +54,7 @@ def controls(workspace: Workspace, view: state.View, names: list[str]) -> Choice
             max_selections=4,
             help="Up to four, side by side. What is selected in one is selected in all.",
         )
-        st.segmented_control(
-            "Map",
-            method_names,
-            format_func=figures.METHOD_NAMES.__getitem__,
-            key=view.key("map"),
-            required=True,
-        )
+        form.pick(view, "map", "Map", {name: figures.METHOD_NAMES[name] for name in method_names})
     c = data.clips(dataset)
     parameters, is_default = _parameters(view, method)
     by, k = _colour_controls(view, c)
@@ -116,25 +107,24 @@ def _parameters(view: state.View, method: str) -> tuple[dict[str, Any], bool]:
             view.number("mindist", 0, 1, 0.1, whole=False)
             values["n_neighbors"] = st.slider("Neighbours", 2, 200, key=view.key("neighbours"))
             values["min_dist"] = st.slider("Least distance", 0.0, 1.0, step=0.05, key=view.key("mindist"))
-        view.number("seed", 0, 2**31 - 1, 0)
-        seed = st.number_input(
+        values["seed"] = form.whole(
+            view,
+            "seed",
             "Seed",
             0,
             2**31 - 1,
-            key=view.key("seed"),
+            0,
             help="Another seed gives another map of the same space: what changes with it is not in the data.",
         )
-        values["seed"] = int(seed)
     usual: dict[str, Any] = {"perplexity": 30, "n_neighbors": 15, "min_dist": 0.1, "seed": 0}
     return values, all(usual[name] == value for name, value in values.items())
 
 
 def _colour_controls(view: state.View, c: data.Clips) -> tuple[str, int]:
     options = colours.colour_options(c)
-    by = view.choice("colour", list(options), "class")
     k = view.choice("k", KS, "15")
     with st.sidebar:
-        st.selectbox("Colour by", list(options), format_func=lambda o: options[o], key=view.key("colour"))
+        by = form.select(view, "colour", "Colour by", options, "class")
         if by == colours.KEPT:
             st.select_slider(
                 "k, size of the neighbourhood",
@@ -150,9 +140,6 @@ def _filter_controls(view: state.View, c: data.Clips) -> np.ndarray:
     families = sorted({f for f in c.families if f})
     columns = data.groups(c)
     view.text("find")
-    view.many("class", labels)
-    view.many("family", families)
-    view.many("by", list(columns))
     with st.sidebar:
         text = st.text_input(
             "Search",
@@ -160,32 +147,27 @@ def _filter_controls(view: state.View, c: data.Clips) -> np.ndarray:
             placeholder="words in class, file or caption",
             icon=":material/search:",
         )
-        picked = st.multiselect("Classes", labels, key=view.key("class"), placeholder="all")
+        picked = form.several(view, "class", "Classes", labels, placeholder="all")
         groups: list[str] = []
         if len(families) > 1:
-            groups = st.multiselect("Families", families, key=view.key("family"), placeholder="all")
+            groups = form.several(view, "family", "Families", families, placeholder="all")
         within = _within(view, columns) if columns else {}
     return data.matching(c, text or "", picked, groups, within)
 
 
 def _within(view: state.View, columns: Mapping[str, np.ndarray]) -> dict[str, list[str]]:
     """Draw a filter for each column of groups that is chosen; return what may pass by column."""
-    chosen = st.multiselect(
+    chosen = form.several(
+        view,
+        "by",
         "Filter by",
-        list(columns),
-        format_func=colours.column_name,
-        key=view.key("by"),
+        {name: colours.column_name(name) for name in columns},
         placeholder="columns of the table",
         help="The dataset's own columns of few different words, such as speakers, and its folds.",
     )
     found = {}
     for name in chosen:
         values = data.in_natural_order(set(columns[name].tolist()) - {""})
-        view.many(f"is-{name}", values)
-        found[name] = st.multiselect(
-            colours.column_name(name).capitalize(),
-            values,
-            key=view.key(f"is-{name}"),
-            placeholder="all",
-        )
+        title = colours.column_name(name).capitalize()
+        found[name] = form.several(view, f"is-{name}", title, values, placeholder="all")
     return found

@@ -13,9 +13,9 @@ from typing import Any, Literal
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard import palette
-from dashboard.figures._cells import beyond, robust_ends
-from dashboard.figures.text import label, plain
+from dashboard.kit import palette
+from dashboard.kit.cells import beyond, robust_ends
+from dashboard.kit.text import label, plain
 
 #: Axis names by method.
 AXES = {"tsne": "t-SNE", "umap": "UMAP", "pca": "PC"}

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import data, numbers, results, state, ui
+from dashboard import data, results, state
 from dashboard.components import clips as clip_list
 from dashboard.components import map as map_component
 from dashboard.explore import colours, quality
 from dashboard.explore.controls import Choices, controls, overtaken
-from dashboard.kit.dataset import none_there
+from dashboard.kit import jobs, layout, numbers, page, table
+from dashboard.kit.layout import plain
 from jobs.specs import Project
+from jobs.workspace import Dataset
 from jobs.workspace.workspace import Workspace
 
 TITLE = "Explore"
 ICON = ":material/scatter_plot:"
 ORDER = 20
 
-MAP = "explore-map"
 _PAPERS = {
     "tsne": (
         "t-SNE draws near points near and says little about how far apart groups are or how big they look "
@@ -37,21 +38,21 @@ _PAPERS = {
 
 def render(workspace: Workspace) -> None:
     """Draw the page."""
-    datasets = workspace.datasets()
-    if not datasets:
-        none_there(TITLE)
-        return
-    view = state.View("explore", st.session_state, st.query_params)
-    chosen = controls(workspace, view, [d.name for d in datasets])
+    page.run(workspace, "explore", TITLE, _page)
+
+
+def _page(workspace: Workspace, view: state.View, dataset: Dataset) -> None:
+    chosen = controls(workspace, view, dataset)
     if chosen is None:
-        view.write()
         return
     c = chosen.clips
     clip = view.text("clip", check=lambda v: v in c.row)
-    selection = view.text("sel", check=lambda v: bool(_selected(workspace, chosen, v)))
+    selection = view.text(
+        "sel", check=lambda v: bool(clip_list.selected(workspace.root, c, chosen.dataset.name, v))
+    )
     near = view.number("near", 5, 50, 10)
     view.write()
-    ui.notes(view.notes)
+    layout.notes(view.notes)
     _head(chosen)
 
     ready = [m for m in chosen.maps if results.has(m)]
@@ -76,12 +77,9 @@ def render(workspace: Workspace) -> None:
 
 def _head(chosen: Choices) -> None:
     c, n = chosen.clips, int(chosen.shown.sum())
-    st.title(f"Explore · {chosen.dataset.name}")
+    st.title(f"{TITLE} · {chosen.dataset.name}")
     of = f"{n:,} of " if n < c.n else ""
-    words = f"{of}{data.size(c)} · {numbers.count(data.n_classes(c), 'class')}"
-    if chosen.dataset.note:
-        words += " · synthetic"
-    st.caption(words)
+    page.words(chosen.dataset, f"{of}{data.size(c)}", numbers.count(data.n_classes(c), "class"))
 
 
 # -- the map ----------------------------------------------------------------------------------------------
@@ -101,7 +99,7 @@ def _map(chosen: Choices, ready: list[Project], clip: str, selection: str, near:
     neighbours = [i for i, _ in results.neighbours_of(graph, c, clip, near)] if clip else []
     map_component.show(
         content,
-        key=MAP,
+        key="explore-map",
         dataset=chosen.dataset.name,
         file="-".join(["map", chosen.dataset.name, *[m.embedding.encoder for m in ready]])
         .replace(":", "_")
@@ -110,15 +108,14 @@ def _map(chosen: Choices, ready: list[Project], clip: str, selection: str, near:
         chosen=clip,
         neighbours=neighbours,
         selection=selection,
-        on_chosen=_chosen,
-        on_selected=_selected_on_map,
+        page="explore",
     )
     ring = (
-        f" Thin rings: its {near} nearest in the space of {ui.plain(ready[0].embedding.encoder)}."
+        f" Thin rings: its {near} nearest in the space of {plain(ready[0].embedding.encoder)}."
         if clip
         else ""
     )
-    ui.reading(
+    layout.reading(
         f"Each point is a clip: click it to hear it, **Ctrl** or **⌘** with the wheel zooms, "
         f"hold **A** or **Shift** and move to hear "
         f"what is under the pointer, draw with Lasso or Box or click a class to list clips.{ring} "
@@ -126,36 +123,11 @@ def _map(chosen: Choices, ready: list[Project], clip: str, selection: str, near:
     )
 
 
-def _chosen() -> None:
-    value = st.session_state[MAP].get("chosen")
-    if isinstance(value, str):
-        st.session_state["explore.clip"] = value
-
-
-def _chosen_in_list(key: str) -> None:
-    value = st.session_state[key].get("chosen")
-    if isinstance(value, str):
-        st.session_state["explore.clip"] = value
-
-
-def _selected_on_map() -> None:
-    value = st.session_state[MAP].get("selected")
-    if isinstance(value, list):
-        name = str(st.session_state.get("explore.dataset", ""))
-        st.session_state["explore.sel"] = state.save_selection(data.workspace().root, name, value)
-
-
-def _selected(workspace: Workspace, chosen: Choices, name: str) -> list[str]:
-    return [
-        i for i in state.load_selection(workspace.root, chosen.dataset.name, name) if i in chosen.clips.row
-    ]
-
-
 def _compute(workspace: Workspace, chosen: Choices, missing: list[Project]) -> None:
-    fresh, asked = ui.unasked(workspace, missing)
+    fresh, asked = jobs.unasked(workspace, missing)
     if fresh and not chosen.default_map:
         names = ", ".join(m.embedding.encoder for m in fresh)
-        st.write(f"This map of **{ui.plain(names)}** has not been drawn with these parameters yet.")
+        st.write(f"This map of **{plain(names)}** has not been drawn with these parameters yet.")
         if st.button("Draw it", type="primary", icon=":material/draw:"):
             for m in fresh:
                 workspace.queue.submit(m)
@@ -165,7 +137,7 @@ def _compute(workspace: Workspace, chosen: Choices, missing: list[Project]) -> N
             workspace.queue.submit(m)
         asked = missing
     if asked:
-        ui.pending(workspace, asked, "explore-maps", until=lambda: overtaken(chosen))
+        jobs.pending(workspace, asked, "explore-maps", until=lambda: overtaken(chosen))
 
 
 # -- numbers and lists ------------------------------------------------------------------------------------
@@ -186,7 +158,7 @@ def _trust(workspace: Workspace, chosen: Choices) -> None:
                 f"k = {kept[0]}: {kept[1].percent()}" if kept else "–",
             ]
         )
-    ui.table(
+    table.show(
         [
             "space",
             "n × d",
@@ -196,7 +168,7 @@ def _trust(workspace: Workspace, chosen: Choices) -> None:
         ],
         rows,
     )
-    ui.reading(
+    layout.reading(
         "The first two numbers are about the **space** in all its dimensions: how often a clip's nearest "
         "clip is of its class, and how far classes stand apart, from −1 to 1 (Rousseeuw 1987). The last is "
         "about the **picture**: the share of each clip's k nearest in the space that are also among its k "
@@ -229,7 +201,7 @@ def _nearest(chosen: Choices, m: Project, clip: str, near: int, key: str) -> Non
     if not results.has(graph):
         return
     found = results.neighbours_of(graph, chosen.clips, clip, near)
-    st.markdown(f"**Nearest in {ui.plain(m.embedding.encoder)}**")
+    st.markdown(f"**Nearest in {plain(m.embedding.encoder)}**")
     if not found:
         st.caption("This space has left the clip out.")
         return
@@ -244,36 +216,29 @@ def _nearest(chosen: Choices, m: Project, clip: str, near: int, key: str) -> Non
 
 def _list(workspace: Workspace, chosen: Choices, selection: str, clip: str) -> None:
     c = chosen.clips
-    selected = _selected(workspace, chosen, selection)
+    selected = clip_list.selected(workspace.root, c, chosen.dataset.name, selection)
     ids = [i for i in selected if chosen.shown[c.row[i]]]
     if selected:
         st.subheader(f"Selection · {numbers.count(len(ids), 'clip')}", anchor=False)
-        st.caption(ui.plain(data.selection(c, ids, len(selected) - len(ids))))
+        st.caption(plain(data.selection(c, ids, len(selected) - len(ids))))
     else:
         ids = [str(i) for i in c.ids[chosen.shown]]
         st.subheader(f"Clips · {len(ids):,}", anchor=False)
         st.caption("Draw with Lasso or Box on the map, or click a class, to list only those.")
     ordered = data.in_order(c, ids)
-    with st.container(horizontal=True):
-        st.download_button(
-            "CSV of these clips",
-            data=lambda: data.csv_of(c, ordered),
-            file_name=f"{chosen.dataset.name}-clips.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            on_click="ignore",
-            key="explore-csv",
-        )
-        if selection:
-            st.button("Clear the selection", key="explore-clear", on_click=_clear)
-    columns = {"length": data.lengths(c, ordered[: clip_list.MOST])}
-    _play_list(chosen, ordered, "explore-list", "Clips of the selection", clip, columns)
+    clip_list.selection(
+        c,
+        ordered,
+        page="explore",
+        dataset=chosen.dataset.name,
+        file=chosen.dataset.name,
+        label="Clips of the selection",
+        chosen=clip,
+        csv="explore-csv",
+        clear=bool(selection),
+    )
     if len(ordered) > clip_list.MOST:
         st.caption(f"The list shows the first {clip_list.MOST:,}; the CSV holds all {len(ordered):,}.")
-
-
-def _clear() -> None:
-    st.session_state["explore.sel"] = ""
 
 
 def _play_list(
@@ -292,5 +257,5 @@ def _play_list(
         label=label,
         numbers=columns,
         chosen=clip,
-        on_chosen=lambda: _chosen_in_list(key),
+        chooses="explore.clip",
     )

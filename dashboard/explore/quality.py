@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import results, ui
+from dashboard import results
 from dashboard.explore import figures
 from dashboard.explore.controls import Choices
+from dashboard.kit import chart, jobs, layout
+from dashboard.kit.layout import plain
 from jobs.specs import MapQuality
 from jobs.workspace.workspace import Workspace
 
@@ -31,14 +33,14 @@ def _curves(chosen: Choices, specs: list[MapQuality]) -> None:
     curves = [results.map_quality(s) for s in specs]
     method = figures.METHOD_NAMES[specs[0].map.method]
     names = ", ".join(c.name for c in curves)
-    ui.chart(
-        figures.quality_figure(curves, theme=ui.theme()),
+    chart.show(
+        figures.quality_figure(curves, theme=layout.theme()),
         key="explore-quality",
         file=f"trust-{chosen.dataset.name}-{method}-{names}",
         csv=lambda: results.map_quality_csv(curves),
         alt=f"Trustworthiness and continuity of the {method} map of {names} over k",
     )
-    ui.reading(
+    layout.reading(
         "**Trustworthiness** falls when clips that are near on the map are far in the space: what stands "
         "together may not belong together. **Continuity** falls when clips that are near in the space were "
         "torn apart: what stands apart may belong together. Both count how far beyond the k nearest the "
@@ -50,8 +52,8 @@ def _curves(chosen: Choices, specs: list[MapQuality]) -> None:
 
 
 def _compute(workspace: Workspace, missing: list[MapQuality]) -> None:
-    names = ui.plain(", ".join(s.map.embedding.encoder for s in ui.unasked(workspace, missing)[0]))
-    ui.compute(
+    names = plain(", ".join(s.map.embedding.encoder for s in jobs.unasked(workspace, missing)[0]))
+    jobs.compute(
         workspace,
         missing,
         "Compute",

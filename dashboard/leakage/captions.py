@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from dashboard import tables
-from dashboard.figures.text import whole
+from dashboard.kit.text import whole
 from dashboard.leakage.data import Result
 
 
@@ -73,8 +72,3 @@ def marked(caption: str, matched: str) -> list[tuple[str, bool]]:
     pattern = r"(?<!\w)(" + "|".join(map(re.escape, words)) + r")(?!\w)"
     pieces = re.split(pattern, caption)
     return [(piece, i % 2 == 1) for i, piece in enumerate(pieces) if piece]
-
-
-def leaks_csv(found: Result) -> bytes:
-    """Return every caption that names a test class."""
-    return tables.csv(found.leaks)

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from dashboard import grids as listed
-from dashboard import numbers, results, tables
+from dashboard import results
+from dashboard.kit import numbers
 from dashboard.leakage import data as leakage
 from dashboard.memory import once
 from jobs import contrastive_presets as contrastive
@@ -144,19 +145,9 @@ def result(spec: CuratedTraining) -> Result:
     return once(("curated", spec.key), read)
 
 
-def accuracies_csv(found: Result) -> bytes:
+def accuracies_table(found: Result) -> pd.DataFrame:
     """Return the mean of each kind of target, then every training."""
     single = found.models.rename(columns={"accuracy": "mean"}).assign(n=found.stored.n_test, over="clips")
     columns = ["targets", "seed", "mean", "low", "high", "n", "over"]
     frame = pd.concat([found.accuracies, single], ignore_index=True).reindex(columns=columns)
-    return tables.csv(frame.assign(chance=found.stored.chance))
-
-
-def differences_csv(found: Result) -> bytes:
-    """Return the differences."""
-    return tables.csv(found.differences)
-
-
-def pairs_csv(found: Result) -> bytes:
-    """Return every curated pair."""
-    return tables.csv(found.pairs)
+    return frame.assign(chance=found.stored.chance)

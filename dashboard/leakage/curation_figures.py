@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard import palette
-from dashboard.figures._marks import rule
-from dashboard.figures._rows import estimates, rows
-from dashboard.figures.look import INK, RULE
+from dashboard.kit import palette
+from dashboard.kit.look import INK
+from dashboard.kit.marks import chance_key, estimates, rows, rule
 
 #: The same for both, which stand side by side.
 _HEIGHT = 430
@@ -59,15 +58,7 @@ def accuracy_figure(
         "name": "one training",
         "meta": "trainings",
     }
-    key = {
-        "type": "scatter",
-        "mode": "lines",
-        "x": [None],
-        "y": [None],
-        "line": {"color": RULE[theme], "width": 1.4, "dash": "dash"},
-        "name": f"chance {chance:.3f}",
-        "meta": "chance",
-    }
+    key = chance_key(chance, theme, digits=3)
     mean = _estimates(names, table, palette.BASE[theme][0], 10) | {"name": "mean, 95%", "meta": "means"}
     counts = [
         f"{name}<br>n = {n:,} {over}" for name, n, over in zip(names, table["n"], table["over"], strict=True)

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
-from dashboard import tables
+from dashboard.kit.learning_figures import Curves
 from dashboard.leakage.data import Result
 from jobs import contrastive_presets as contrastive
 from jobs.engine import live
@@ -18,33 +17,6 @@ from jobs.workspace.workspace import Workspace
 #: The curves of a pre-training and of a model, in the order in which they are stored.
 OF_PRETRAINING = ("loss", "accuracy", "validation_loss", "validation_accuracy")
 OF_MODEL = ("loss", "validation_loss", "temperature", "learning_rate", "gradient_norm")
-
-
-@dataclass(frozen=True)
-class Curves:
-    """Curves of several pre-trainings or models.
-
-    Attributes
-    ----------
-    names : list of str, length R
-    values : ndarray, shape (R, K, E)
-        NaN where there is nothing.
-    columns : sequence of str, length K
-        `OF_PRETRAINING` or `OF_MODEL`.
-    """
-
-    names: list[str]
-    values: np.ndarray
-    columns: Sequence[str]
-
-    def __getitem__(self, column: str) -> np.ndarray:
-        """One of the numbers, (R, E)."""
-        return np.asarray(self.values[:, self.columns.index(column)])
-
-    @property
-    def begun(self) -> np.ndarray:
-        """How many epochs each has behind it, (R,) int64."""
-        return np.isfinite(self["loss"]).sum(axis=1)
 
 
 @dataclass(frozen=True)
@@ -86,15 +58,3 @@ def _begun(names: list[str], stacked: np.ndarray, columns: Sequence[str]) -> Cur
     curves = Curves(names, np.asarray(stacked, float), columns)
     at = np.flatnonzero(curves.begun)
     return Curves([names[i] for i in at.tolist()], curves.values[at], columns) if len(at) else None
-
-
-def csv(shown: Curves) -> bytes:
-    """Return curves, a row a name and epoch."""
-    parts = [
-        pd.DataFrame(
-            {"name": name, "epoch": np.arange(1, values.shape[1] + 1)}
-            | dict(zip(shown.columns, values, strict=True))
-        )
-        for name, values in zip(shown.names, shown.values, strict=True)
-    ]
-    return tables.csv(pd.concat(parts))

@@ -12,14 +12,12 @@ import pandas as pd
 from core.statistics import Correlation
 from core.statistics import intervals as statistics
 from dashboard import grids as listed
-from dashboard import numbers, tables
 from dashboard.data import workspace as shown_workspace
-from dashboard.figures.text import whole
+from dashboard.kit import numbers
+from dashboard.kit.correlation import Dots, Fitted, fit_line
+from dashboard.kit.text import whole
 from dashboard.memory import once
-from dashboard.predictors.figures import Dots
 from dashboard.zeroshot.data import USUAL_TEXT
-from dashboard.zeroshot.figures import Fitted
-from dashboard.zeroshot.related import line
 from jobs import contrastive_presets as contrastive
 from jobs import encoders
 from jobs.specs import EmbedAudio, EmbedText
@@ -251,11 +249,6 @@ def has_neighbourhoods(found: Result) -> bool:
     return len(found.tests) > 2
 
 
-def models_csv(found: Result) -> bytes:
-    """Return the table of models."""
-    return tables.csv(found.models)
-
-
 # -- correlations -----------------------------------------------------------------------------------------
 
 
@@ -299,7 +292,7 @@ def related(found: Result, which: str, definition: str = "adjusted") -> Related:
     )
     enough = int(ok.sum()) >= 3
     r = statistics.pearson(x[ok], y[ok]) if enough else None
-    return Related(column, y_name, dots, r, line(x[ok], y[ok]) if enough else None, paper_r, paper_p)
+    return Related(column, y_name, dots, r, fit_line(x[ok], y[ok]) if enough else None, paper_r, paper_p)
 
 
 def logarithm(values: np.ndarray) -> np.ndarray:
@@ -309,10 +302,9 @@ def logarithm(values: np.ndarray) -> np.ndarray:
     return out
 
 
-def related_csv(shown: Related) -> bytes:
+def related_table(shown: Related) -> pd.DataFrame:
     """Return the dots of a correlation."""
-    frame = pd.DataFrame({"model": shown.dots.ids, shown.x: shown.dots.x, shown.y: shown.dots.y})
-    return tables.csv(frame)
+    return pd.DataFrame({"model": shown.dots.ids, shown.x: shown.dots.x, shown.y: shown.dots.y})
 
 
 def count_of(found: Result, name: str) -> int:

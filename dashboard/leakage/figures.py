@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard import palette
-from dashboard.figures._labels import fitting
-from dashboard.figures._marks import ring
-from dashboard.figures.look import INK, RULE
-from dashboard.figures.text import label, plain, short
+from dashboard.kit import palette
+from dashboard.kit.labels import fitting
+from dashboard.kit.look import INK, RULE
+from dashboard.kit.marks import ring
+from dashboard.kit.text import label, plain, short
 
 #: Points up to which small maps are drawn without WebGL: they stay sharp in print, and need no context.
 SVG_POINTS = 6000

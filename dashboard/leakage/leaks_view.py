@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import html
-from functools import partial
 
 import streamlit as st
 
-from dashboard import numbers, state, ui
+from dashboard import state
 from dashboard.components import clips as clip_list
 from dashboard.data import Clips
+from dashboard.kit import chart, layout, numbers, table
+from dashboard.kit.layout import plain
 from dashboard.leakage import captions as leakage_captions
 from dashboard.leakage import data as leakage
 from dashboard.leakage.data import Result
 from dashboard.leaks.figures import leaks_figure
 from jobs.workspace.workspace import Dataset
 
-_FIGURE = "leakage-leaks"
 _MOST = 6
 _MODES = {"words": "any word of a class’s name, stop words aside", "names": "the whole name of a class"}
 
@@ -33,7 +33,7 @@ def show(view: state.View, dataset: Dataset, c: Clips, found: Result, label: str
     name = label or shown.names[0]
     left, right = st.columns([1, 1.15], gap="large")
     with left:
-        ui.chart(
+        chart.show(
             leaks_figure(
                 shown.names,
                 shown.captions.tolist(),
@@ -41,12 +41,12 @@ def show(view: state.View, dataset: Dataset, c: Clips, found: Result, label: str
                 things="training captions",
                 said=leakage_captions.said(shown),
                 chosen=name,
-                theme=ui.theme(),
+                theme=layout.theme(),
             ),
-            key=_FIGURE,
+            key="leakage-leaks",
             file=f"leaks-{file}",
-            csv=partial(leakage_captions.leaks_csv, found),
-            on_select=_clicked,
+            csv=lambda: found.leaks,
+            chooses="leakage.class",
             caption="click a class for examples",
             alt=f"Captions that name each of {len(shown.names)} test classes",
         )
@@ -59,7 +59,7 @@ def show(view: state.View, dataset: Dataset, c: Clips, found: Result, label: str
         if unnamed
         else ""
     )
-    ui.reading(
+    layout.reading(
         f"A caption leaks that has {_MODES[found.spec.leaks]}, in any of its forms (section 2.2 of the "
         "paper; the page Leaks looks at any captions). In the clean training every clip with such a caption "
         "is left out with all its captions; the training is the same but for that, and for being on "
@@ -71,12 +71,12 @@ def show(view: state.View, dataset: Dataset, c: Clips, found: Result, label: str
 def _examples(dataset: Dataset, c: Clips, found: Result, shown: leakage_captions.Leaks, name: str) -> None:
     at = shown.names.index(name)
     n, clips = int(shown.captions[at]), int(shown.clips[at])
-    st.markdown(f"**{ui.plain(name)}** · {numbers.count(n, 'caption')} of {numbers.count(clips, 'clip')}")
+    st.markdown(f"**{plain(name)}** · {numbers.count(n, 'caption')} of {numbers.count(clips, 'clip')}")
     if not n:
         st.caption("No caption of a training clip names it.")
         return
     words = ", ".join(shown.words[at][:6])
-    st.caption(f"named by: {ui.plain(words)}")
+    st.caption(f"named by: {plain(words)}")
     rows = leakage_captions.examples(found, name, _MOST)
     items = "".join(
         "<li>“"
@@ -107,12 +107,7 @@ def _labels(found: Result) -> None:
         return
     names = list(dict.fromkeys(rows["label"].astype(str)))
     with st.expander(f"{numbers.count(len(names), 'class')} left out of clean pre-training"):
-        ui.table(
+        table.show(
             ["class", "names the test class", "by"],
             rows[["label", "test_class", "matched"]].astype(str).to_numpy().tolist(),
         )
-
-
-def _clicked() -> None:
-    for found in ui.clicked(_FIGURE):
-        st.session_state["leakage.class"] = str(found)

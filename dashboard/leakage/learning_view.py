@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
 
-from dashboard import numbers, ui
-from dashboard.components import growing
+from dashboard.kit import layout, learning, numbers
+from dashboard.kit.learning_figures import Curves, curves_figure
 from dashboard.leakage import curves as leakage_curves
-from dashboard.leakage.curves import Curves
 from dashboard.leakage.data import Result
-from dashboard.losses.figures import curves_figure
 from dashboard.memory import once
 from jobs.specs.contrastive import ContrastiveGrid
 from jobs.workspace.workspace import Workspace
@@ -29,10 +26,7 @@ def live(workspace: Workspace, spec: ContrastiveGrid) -> None:
     def watch() -> None:
         now = leakage_curves.now(workspace, spec)
         if now.pretraining is None and now.models is None:
-            st.caption(
-                "Curves appear here once the networks learn, and grow with every epoch. The page may be left "
-                "meanwhile; the training goes on."
-            )
+            st.caption(learning.NOT_YET.format("networks"))
             return
         st.subheader("Learning now", anchor=False)
         if now.models is not None:
@@ -50,29 +44,13 @@ def live(workspace: Workspace, spec: ContrastiveGrid) -> None:
 
 
 def _grow(curves: Curves, spec: ContrastiveGrid, of: str) -> None:
-    theme = ui.theme()
-    for place, (what, figure) in zip(
-        st.columns(2, gap="medium"), _figures(curves, theme).items(), strict=True
-    ):
-        with place:
-            growing.show(
-                figure,
-                key=f"leakage-live-{of}-{what}",
-                file=f"learning-{of}-{what}-{spec.key[:12]}",
-                alt=f"{what.capitalize()} of the {of} over the epochs so far",
-                theme=theme,
-            )
-    with st.container(horizontal=True, horizontal_alignment="right"):
-        st.download_button(
-            "CSV",
-            data=partial(leakage_curves.csv, curves),
-            file_name=f"learning-{of}-{spec.key[:12]}.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            type="tertiary",
-            on_click="ignore",
-            key=f"leakage-live-{of}-csv",
-        )
+    learning.grow(
+        _figures(curves, layout.theme()),
+        curves,
+        key=f"leakage-live-{of}",
+        file=f"learning-{of}-{{}}{spec.key[:12]}",
+        of=f" of the {of}",
+    )
 
 
 def pretraining(found: Result, file: str) -> None:
@@ -81,20 +59,18 @@ def pretraining(found: Result, file: str) -> None:
     if curves is None:
         return
     st.markdown("**How the backbones were pre-trained**")
-    theme = ui.theme()
+    theme = layout.theme()
     drawn = once(("figure", "leakage-pretraining", found.spec.key, theme), lambda: _figures(curves, theme))
-    for place, (what, figure) in zip(st.columns(2, gap="medium"), drawn.items(), strict=True):
-        with place:
-            ui.chart(
-                figure,
-                key=f"leakage-pretraining-{what}",
-                file=f"pretraining-{what}-{file}",
-                csv=partial(leakage_curves.csv, curves),
-                alt=f"{what.capitalize()} of pre-training over the epochs",
-            )
+    learning.draw(
+        drawn,
+        curves,
+        key="leakage-pretraining",
+        file=f"pretraining-{{}}{file}",
+        alt="of pre-training over the epochs",
+    )
     share = found.spec.validation
     aside = f"solid on clips set aside ({share:.0%} of each class), dotted on" if share else "on"
-    ui.reading(
+    layout.reading(
         "Classification by the audio backbone, **dirty** with the test classes among the labels and "
         f"**clean** without: {aside} those that are learned from. Contrastive training begins with the "
         f"weights of the {'epoch with the lowest validation loss' if share else 'last epoch'}. The two tell "

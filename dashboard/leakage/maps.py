@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from dashboard import palette, tables
 from dashboard.data import Clips
-from dashboard.figures.text import whole
+from dashboard.kit import palette
+from dashboard.kit.table import csv
+from dashboard.kit.text import whole
 from dashboard.leakage.data import Result
 from dashboard.leakage.figures import Panel
 from dashboard.memory import once
@@ -122,7 +123,7 @@ def maps_csv(found: Result, layer: str, model: str) -> bytes:
         add("x0", before, clips, labels, f"map_x0_{i}")
     add("Et", model, found.tests, found.tests, f"map_Et_{found.number(model)}")
     add("xt0", found.spec.text_encoder, found.tests, found.tests, "map_xt0")
-    return tables.csv(pd.concat(frames))
+    return csv(pd.concat(frames))
 
 
 def of_class(found: Result, model: str, label: str, clip: str = "") -> pd.DataFrame:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import numbers, state, ui
+from dashboard import state
 from dashboard.components import clips as clip_list
 from dashboard.data import Clips
+from dashboard.kit import chart, form, layout, numbers
+from dashboard.kit.layout import plain
 from dashboard.leakage import figures
 from dashboard.leakage import maps as leakage_maps
 from dashboard.leakage.data import Result
 from dashboard.memory import once
 from jobs.workspace.workspace import Dataset
 
-_MAPS, _LIST = "leakage-maps", "leakage-heard"
+_MAPS = "leakage-maps"
 _STYLE = f"""
 <style>
 /* Names that only a wide map has room for, after its points and the names for any. */
@@ -32,21 +34,9 @@ def show(
     tested = set(found.clips["clip_id"].astype(str))
     clip = view.text("clip", check=lambda given: given in tested)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.segmented_control(
-            "Sounds in the first rows",
-            list(leakage_maps.LAYERS),
-            format_func=leakage_maps.LAYERS.__getitem__,
-            key=view.key("layer"),
-            required=True,
-        )
-        st.selectbox(
-            "Class",
-            ["", *found.tests],
-            format_func=lambda name: name or "all classes",
-            key=view.key("class"),
-            width=300,
-        )
-    theme = ui.theme()
+        form.pick(view, "layer", "Sounds in the first rows", leakage_maps.LAYERS)
+        form.listed("Class", {"": "all classes"} | {n: n for n in found.tests}, view.key("class"), width=300)
+    theme = layout.theme()
     st.html(_STYLE)
 
     def draw() -> object:
@@ -59,7 +49,7 @@ def show(
             theme=theme,
         )
 
-    ui.chart(
+    chart.show(
         once(("figure", "leakage-maps", found.spec.key, c.key, layer, picked, label, clip, theme), draw),
         key=_MAPS,
         file=f"leakage-maps-{file}",
@@ -69,7 +59,7 @@ def show(
         alt=f"Small maps of {len(found.clips)} test clips by {len(found.models)} models, and of texts",
     )
     how = " and ".join(dict.fromkeys(_METHODS.get(str(v), str(v)) for v in _methods(found)))
-    ui.reading(
+    layout.reading(
         f"Each panel is a map of its own ({how}) of the test clips, a colour a class; directions and "
         "distances between panels mean nothing, only which points lie together. In the paper clusters fall "
         "apart from left to right and from dirty to clean, as the leak goes (Figure 2); what is one cluster "
@@ -91,11 +81,11 @@ def _heard(dataset: Dataset, c: Clips, found: Result, picked: str, label: str, c
     what = f"Test clips of {label}" if label else "Test clips"
     total = int((found.clips["label"] == label).sum()) if label else len(found.clips)
     more = f", {numbers.count(len(ids), 'clip')} of {total:,}" if total > len(ids) else f" · {total:,}"
-    st.markdown(f"**{ui.plain(what)} as {ui.plain(picked)} takes them**{more}")
+    st.markdown(f"**{plain(what)} as {plain(picked)} takes them**{more}")
     clip_list.show(
         c,
         ids,
-        key=_LIST,
+        key="leakage-heard",
         dataset=dataset.name,
         label=f"{what}, those that {picked} mistakes most first",
         numbers={
@@ -104,17 +94,11 @@ def _heard(dataset: Dataset, c: Clips, found: Result, picked: str, label: str, c
             "own class": [numbers.signed(v) for v in shown["own_score"].tolist()],
         },
         chosen=clip,
-        on_chosen=_chosen,
+        chooses="leakage.clip",
     )
 
 
 def _clicked() -> None:
-    for kind, name, label in ui.clicked(_MAPS):
+    for kind, name, label in chart.clicked(_MAPS):
         st.session_state["leakage.class"] = str(label)
         st.session_state["leakage.clip"] = str(name) if kind == "clip" else ""
-
-
-def _chosen() -> None:
-    value = st.session_state[_LIST].get("chosen")
-    if isinstance(value, str):
-        st.session_state["leakage.clip"] = value

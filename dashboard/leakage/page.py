@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from dashboard import data, numbers, state, ui
+from dashboard import data, state
 from dashboard.data import Clips
-from dashboard.kit.dataset import choose, none_there, wait_for_sounds
+from dashboard.kit import form, jobs, layout, numbers, page
+from dashboard.kit.layout import plain
 from dashboard.leakage import curation_view as curation
 from dashboard.leakage import data as leakage
 from dashboard.leakage import leaks_view as leaks
@@ -25,24 +27,15 @@ ORDER = 110
 
 def render(workspace: Workspace) -> None:
     """Draw the page."""
-    datasets = workspace.datasets()
-    if not datasets:
-        none_there(TITLE, "train on")
-        return
-    view = state.View("leakage", st.session_state, st.query_params)
-    dataset = choose(workspace, view, [d.name for d in datasets])
-    if not dataset.ready:
-        st.title(TITLE)
-        wait_for_sounds(workspace, view, dataset)
-        view.write()
-        return
+    page.run(workspace, "leakage", TITLE, _page, "train on")
+
+
+def _page(workspace: Workspace, view: state.View, dataset: Dataset) -> DeltaGenerator:
     c = data.clips(dataset)
     grids = leakage.grids(workspace, dataset)
     grid = _grid(view, grids)
-    st.title(f"{TITLE} · {dataset.name}")
-    notes = st.container()
-    words = [numbers.count(c.n, "clip"), numbers.count(len(grids), "experiment")]
-    st.caption(" · ".join(words + ["synthetic"] * bool(dataset.note)))
+    notes = page.head(TITLE, dataset)
+    page.words(dataset, numbers.count(c.n, "clip"), numbers.count(len(grids), "experiment"))
     if not grids:
         st.write(
             "Models of sound and text are tested on classes that they are said never to have met. Here six "
@@ -52,27 +45,22 @@ def render(workspace: Workspace) -> None:
         )
     start.show(workspace, view, dataset, c, first=not grids)
     if grid is not None:
-        st.caption(f"{ui.plain(grid.spec.title)}. Trained with {ui.plain(leakage.recipe(grid.spec))}.")
+        st.caption(f"{plain(grid.spec.title)}. Trained with {plain(leakage.recipe(grid.spec))}.")
         if grid.state == "done":
             _result(workspace, view, dataset, c, grid, leakage.of_other_seeds(grids, grid.spec))
         else:
-            ui.pending(workspace, [grid.spec], "leakage-pending")
+            jobs.pending(workspace, [grid.spec], "leakage-pending", cancel=True)
             learning.live(workspace, grid.spec)
     curation.show(workspace, view, dataset, grids)
-    view.write()
-    with notes:
-        ui.notes(view.notes)
+    return notes
 
 
 def _grid(view: state.View, grids: list[Grid]) -> Grid | None:
     if not grids:
         return None
     names = {g.id: _named(g) for g in grids}
-    view.choice("grid", list(names), grids[0].id, called="experiment")
     with st.sidebar:
-        chosen = st.selectbox(
-            "Experiment", list(names), format_func=lambda i: names.get(i, i), key=view.key("grid")
-        )
+        chosen = form.select(view, "grid", "Experiment", names, called="experiment")
     return next(g for g in grids if g.id == chosen)
 
 
@@ -92,17 +80,12 @@ def _result(
     seeds: list[ContrastiveGrid],
 ) -> None:
     found = leakage.result(grid.spec)
-    note = str(found.meta.get("note") or "")
-    if note:
-        st.info(ui.plain(note), icon=":material/info:")
+    page.note(found.meta)
     for name, why in found.failed.items():
-        st.warning(f"{ui.plain(name)} stopped: {ui.plain(why)}", icon=":material/error:")
+        st.warning(f"{plain(name)} stopped: {plain(why)}", icon=":material/error:")
     good = found.good["name"].astype(str).tolist()
     if not good:
-        st.warning(
-            "No model could be trained, so there is nothing to compare. A lower learning rate may help.",
-            icon=":material/warning:",
-        )
+        page.nothing_trained()
         return
     _facts(found)
     tables.over_seeds(seeds)
@@ -119,7 +102,7 @@ def _result(
 
 def _facts(found: Result) -> None:
     took = leakage.duration(found)
-    ui.facts(
+    layout.facts(
         [
             ("models", f"{len(found.models):,}"),
             ("test classes", f"{len(found.tests):,}"),

@@ -7,10 +7,11 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import numbers, state, ui
+from dashboard import data, state
 from dashboard.data import Clips
+from dashboard.kit import form, jobs, numbers
+from dashboard.kit.layout import plain
 from dashboard.leakage import data as leakage
-from dashboard.separability import data as separability
 from jobs import contrastive_presets as contrastive
 from jobs.specs import SpecError
 from jobs.specs.contrastive import PRETRAININGS, TRAININGS, ContrastiveGrid
@@ -30,12 +31,12 @@ _FEWEST = 4
 
 def show(workspace: Workspace, view: state.View, dataset: Dataset, c: Clips, *, first: bool) -> None:
     """Draw the controls; `first` is True where nothing has been started yet."""
-    classes = separability.classes_of(c)
+    classes = data.class_names(c)
     captions = leakage.captions(dataset)
     if not captions.n or len(classes) < _FEWEST:
         lacking = "no caption" if not captions.n else numbers.count(len(classes), "class")
         st.info(
-            f"{ui.plain(dataset.name)} has {lacking}. Contrastive models are trained on clips with captions "
+            f"{plain(dataset.name)} has {lacking}. Contrastive models are trained on clips with captions "
             f"of at least {_FEWEST} classes, some of which are held out: use a synthetic dataset, one in the "
             "layout of Clotho, AudioCaps or MACS, or a table with a column “caption”.",
             icon=":material/info:",
@@ -56,41 +57,25 @@ def show(workspace: Workspace, view: state.View, dataset: Dataset, c: Clips, *, 
         try:
             spec = _asked(view, dataset, classes, encoders)
         except SpecError as error:
-            st.warning(ui.plain(str(error)), icon=":material/rule:")
+            st.warning(plain(str(error)), icon=":material/rule:")
             return
-        st.caption(f"{ui.plain(spec.title)}. Trained with {ui.plain(leakage.recipe(spec))}.")
-        view.number("seeds", 1, _MOST_SEEDS, 1)
-        seeds = int(
-            st.number_input(
-                "How many seeds",
-                1,
-                _MOST_SEEDS,
-                key=view.key("seeds"),
-                help="Also trains with the following seeds; the page then shows means and ranges.",
-            )
+        st.caption(f"{plain(spec.title)}. Trained with {plain(leakage.recipe(spec))}.")
+        seeds = form.whole(
+            view,
+            "seeds",
+            "How many seeds",
+            1,
+            _MOST_SEEDS,
+            1,
+            help="Also trains with the following seeds; the page then shows means and ranges.",
         )
-        specs = [replace(spec, seed=spec.seed + i) for i in range(seeds)]
-        jobs = [workspace.queue.get(each.key) for each in specs]
-        todo = [
-            each
-            for each, job in zip(specs, jobs, strict=True)
-            if not workspace.cache.contains(each.key) and not (job is not None and job.active)
-        ]
-        if all(workspace.cache.contains(each.key) for each in specs):
-            st.button(
-                "Show it: it is computed already", key="leakage-there", on_click=_choose, args=(view, spec)
-            )
-        elif not todo:
-            st.caption("It is on its way.")
-        else:
-            st.button(
-                f"Train {numbers.count(len(spec.names) * len(todo), 'model')}",
-                key="leakage-start",
-                type="primary",
-                icon=":material/model_training:",
-                on_click=_start,
-                args=(workspace, view, spec, todo),
-            )
+        jobs.start(
+            workspace,
+            view,
+            [replace(spec, seed=spec.seed + i) for i in range(seeds)],
+            lambda n: f"Train {numbers.count(len(spec.names) * n, 'model')}",
+            "leakage",
+        )
 
 
 def _asked(view: state.View, dataset: Dataset, classes: list[str], encoders: list[str]) -> ContrastiveGrid:
@@ -200,15 +185,3 @@ def _settings(view: state.View, recipe: str) -> dict[str, Any]:
             )
         )
     return found
-
-
-def _choose(view: state.View, spec: ContrastiveGrid) -> None:
-    view.set("grid", spec.key[:12])
-
-
-def _start(
-    workspace: Workspace, view: state.View, spec: ContrastiveGrid, todo: list[ContrastiveGrid]
-) -> None:
-    for each in todo:
-        workspace.queue.submit(each)
-    _choose(view, spec)

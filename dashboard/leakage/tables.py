@@ -8,11 +8,13 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from dashboard import numbers, state, ui
+from dashboard import state
+from dashboard.kit import chart, form, layout, numbers, table
+from dashboard.kit.correlation import correlation_figure
+from dashboard.kit.layout import plain
+from dashboard.kit.table import Cell
 from dashboard.leakage import data as leakage
 from dashboard.leakage.data import PAPER, Related, Result
-from dashboard.predictors import figures
-from dashboard.ui import Cell
 from jobs.specs.contrastive import PRETRAININGS, TRAININGS, ContrastiveGrid
 
 _PAPER = "Tavares et al., *On class separability pitfalls in audio-text contrastive zero-shot learning*"
@@ -29,15 +31,15 @@ def over_seeds(specs: Sequence[ContrastiveGrid]) -> None:
             "come to other numbers. Start the same experiment with several seeds to see by how much."
         )
         return
-    table = leakage.over_seeds(specs).set_index(["pretraining", "training"])
+    means = leakage.over_seeds(specs).set_index(["pretraining", "training"])
     rows = []
     for column, name in (("accuracy", "accuracy"), ("silhouette_Ea", "silhouette of E_a")):
         for then in TRAININGS:
             cells = []
             for before in PRETRAININGS:
-                there = (before, then) in table.index
+                there = (before, then) in means.index
                 mean, *ends = (
-                    float(table[f"{column}{end}"][before, then]) if there else np.nan
+                    float(means[f"{column}{end}"][before, then]) if there else np.nan
                     for end in ("", "_low", "_high")
                 )
                 below = f"{_said(ends[0])} to {_said(ends[1])}" if np.isfinite(mean) else ""
@@ -45,13 +47,13 @@ def over_seeds(specs: Sequence[ContrastiveGrid]) -> None:
             rows.append([Cell(name), Cell(f"trained {then}"), *cells])
     seeds = ", ".join(str(spec.seed) for spec in specs)
     st.markdown(f"**Over {len(specs)} seeds**")
-    ui.scores(
+    table.scores(
         [("", ""), ("", "hs-words"), *[(p, "") for p in PRETRAININGS]],
         rows,
         label="Accuracy and silhouette over seeds, by pre-training and training",
         groups=[("", 2), ("mean, and least to greatest, by pre-training", 3)],
     )
-    ui.reading(
+    layout.reading(
         f"Means over the seeds {seeds}, with the least and the greatest. Each seed draws its own test clips, "
         "first weights and order of training, so this is how far a number moves by chance; what follows "
         "below is the chosen seed alone. An order of models that does not hold for all seeds is none."
@@ -67,27 +69,17 @@ def show(view: state.View, found: Result, picked: str, file: str) -> str:
     st.markdown(f"**Silhouette of the sounds** · Table 2 · n = {over}")
     _silhouettes(found)
     st.markdown(f"**Topological similarity of class means** · Table 3 · n = {len(found.tests):,} class means")
-    definition = view.choice("s", list(leakage.DEFINITIONS), "adjusted", called="definition")
-    st.segmented_control(
+    definition = form.switch(
+        view,
+        "s",
         "Definition",
-        list(leakage.DEFINITIONS),
-        format_func=lambda d: leakage.DEFINITIONS[d][0],
-        key=view.key("s"),
-        required=True,
+        {name: words for name, (words, _) in leakage.DEFINITIONS.items()},
+        "adjusted",
+        called="definition",
         label_visibility="collapsed",
     )
     _similarity(found, definition)
-    with st.container(horizontal=True, horizontal_alignment="right"):
-        st.download_button(
-            "CSV",
-            data=partial(leakage.models_csv, found),
-            file_name=f"leakage-models-{file}.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            type="tertiary",
-            on_click="ignore",
-            key="leakage-tables-csv",
-        )
+    table.download("leakage-tables-csv", f"leakage-models-{file}", lambda: found.models)
     return definition
 
 
@@ -135,14 +127,14 @@ def _accuracy(found: Result) -> None:
         ]
     )
     drawn = [[r[0], *r[2:]] for r in rows]
-    ui.scores(
+    table.scores(
         [_HEADS[0], *_HEADS[2:]],
         drawn,
         label="Zero-shot accuracy by pre-training and training, here and in the paper",
         groups=[("", 1), *_GROUPS[1:]],
         kind="hs-found",
     )
-    ui.reading(
+    layout.reading(
         f"As Table 1 of {_PAPER} (ICASSP 2025): the share of test clips whose class has the nearest text, of "
         f"{numbers.count(len(found.tests), 'class')} here and 50 there, with 95% intervals (Wilson). "
         "**Dirty** pre-training has the test classes among its labels, dirty training has captions that name "
@@ -180,7 +172,7 @@ def _silhouettes(found: Result) -> None:
         for b in PRETRAININGS
     ]
     rows.append([Cell("before it"), Cell("x_a"), *before, *[Cell("–", kind="hs-unknown")] * 3])
-    ui.scores(
+    table.scores(
         _HEADS,
         rows,
         label="Silhouettes by pre-training, training and space",
@@ -192,7 +184,7 @@ def _silhouettes(found: Result) -> None:
             f"No intervals: over {numbers.count(len(found.tests), 'class')} drawn anew they would only span "
             f"the values of these; from {leakage.FEWEST_CLASSES} on there are some."
         )
-    ui.reading(
+    layout.reading(
         "How well clips of a class stand together, from −1 to 1, by cosine in the whole space "
         "(Rousseeuw 1987), with 95% intervals of classes drawn anew (bootstrap, Efron 1987), over the "
         f"{leakage.of_tests(found)} alone. Separability, and Similarity and accuracy, take all clips of all "
@@ -214,7 +206,7 @@ def _similarity(found: Result, definition: str) -> None:
         ):
             ours = [Cell("–")] * len(PRETRAININGS) if unknown else cells[: len(PRETRAININGS)]
             rows.append([Cell(name), Cell(then), *ours, *cells[len(PRETRAININGS) :]])
-    ui.scores(
+    table.scores(
         [("", ""), ("trained", "hs-words"), *_HEADS[2:]],
         rows,
         label="Topological similarity by pair of spaces, pre-training and training",
@@ -236,7 +228,7 @@ def _similarity(found: Result, definition: str) -> None:
         "literal": f"The paper’s words: the largest S_k over all k up to {n}, the class itself counted. That "
         f"is 1 for any two spaces: at k = 1 each class is its own neighbour in both, at k = {n} all are.",
     }[definition]
-    ui.reading(
+    layout.reading(
         f"S_k is the mean share of the k nearest classes that two spaces have in common, of the means of {n} "
         f"classes and of their texts (section 3.2 of the paper, its Table 3). {how} Where E_a and E_t share "
         "less than the other two pairs, as in the paper, training made no one space of sounds and words: "
@@ -275,7 +267,7 @@ def correlations(found: Result, definition: str, picked: str, file: str) -> None
                 "ln of zero-shot accuracy",
             ),
         )
-    ui.reading(
+    layout.reading(
         "**Each dot is a model**, pre-training/training; open ones had clean captions. Click one to look "
         "into it below. Sections 3.1 and 3.2 of the paper found that accuracy follows how well classes "
         "stand apart among the sounds, and its logarithm how alike sounds and texts are laid out. The "
@@ -294,24 +286,24 @@ def _correlation(
     none_right = found.good["name"][found.good["accuracy"] == 0].astype(str)
     lost = [name for name in none_right if name not in shown.dots.ids]
     key = f"leakage-{which}"
-    ui.chart(
-        figures.correlation_figure(
+    chart.show(
+        correlation_figure(
             shown.dots,
             x_title=titles[0],
             y_title=titles[1],
             things="models",
             line=shown.line,
             picked=picked,
-            theme=ui.theme(),
+            theme=layout.theme(),
         ),
         key=key,
         file=f"{which}-and-accuracy-{file}",
-        csv=partial(leakage.related_csv, shown),
-        on_select=partial(_picked, key),
+        csv=partial(leakage.related_table, shown),
+        chooses="leakage.model",
         alt=f"{titles[1]} against {titles[0].replace('<br>', ' ')}",
     )
     if lost:
-        st.caption(f"Left out, for accuracy 0 has no logarithm: {ui.plain(', '.join(lost))}.")
+        st.caption(f"Left out, for accuracy 0 has no logarithm: {plain(', '.join(lost))}.")
     if which != "similarity":
         _said_correlation(shown, "")
         return
@@ -329,12 +321,11 @@ def _said_correlation(shown: Related, of: str, *, beside: bool = True) -> None:
         why = "all models have the same number" if c is not None else "there are fewer than three models"
         st.caption(f"There is no correlation{f' ({of})' if of else ''}: {why}.{paper}")
         return
-    p = "< 0.001" if c.p < 0.001 else f"{c.p:.3f}"
-    ui.facts(
+    layout.facts(
         [
             (f"Pearson r{f', {of}' if of else ''}", numbers.signed(c.r)),
-            ("95% interval", f"{numbers.signed(c.low)} to {numbers.signed(c.high)}"),
-            ("p", p),
+            ("95% interval", numbers.ends(c)),
+            ("p", numbers.p_value(c.p)),
             *([("paper: r", f"+{shown.paper_r}"), ("paper: p", shown.paper_p)] if beside else []),
         ]
     )
@@ -342,8 +333,3 @@ def _said_correlation(shown: Related, of: str, *, beside: bool = True) -> None:
 
 def _equals(p: str) -> str:
     return p if p.startswith("<") else f"= {p}"
-
-
-def _picked(key: str) -> None:
-    for found in ui.clicked(key):
-        st.session_state["leakage.model"] = str(found)

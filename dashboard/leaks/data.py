@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from core.leakage import find_leaks, leak_report, leak_spans, overlap_of_labels, searched_words
-from dashboard import tables
+from dashboard.kit.table import csv
 from dashboard.memory import once
 from dashboard.state import load_view, save_view
 from jobs.workspace.captions import captions_of
@@ -254,7 +254,7 @@ def clean(texts: Texts, found: Found) -> bytes:
     if texts.clips is None:
         return "".join(f"{text}\n" for text in stay).encode()
     clips = [clip for clip, lost in zip(texts.clips, found.lost, strict=True) if not lost]
-    return tables.csv(pd.DataFrame({"clip_id": clips, "caption": stay}))
+    return csv(pd.DataFrame({"clip_id": clips, "caption": stay}))
 
 
 def removed(texts: Texts, found: Found) -> bytes:
@@ -263,7 +263,7 @@ def removed(texts: Texts, found: Found) -> bytes:
     columns = {"caption": leaks["caption"], "class": leaks["label"], "matched": leaks["matched"]}
     if texts.clips is not None:
         columns = {"clip_id": np.asarray(texts.clips, dtype=object)[leaks["row"].to_numpy()]} | columns
-    return tables.csv(pd.DataFrame(columns))
+    return csv(pd.DataFrame(columns))
 
 
 def by_class(found: Found) -> bytes:
@@ -271,7 +271,7 @@ def by_class(found: Found) -> bytes:
     report = found.report
     words = ["; ".join(f"{word} {n}" for word, n in matched) for matched in report["matched"]]
     columns = {"class": report["label"], "texts": report["captions"], "share": report["share"]}
-    return tables.csv(pd.DataFrame(columns | {"matched": words}))
+    return csv(pd.DataFrame(columns | {"matched": words}))
 
 
 def _hashed(texts: Sequence[str]) -> str:

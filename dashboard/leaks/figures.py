@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard import palette
-from dashboard.figures._rows import rows
-from dashboard.figures.text import whole, wrapped
+from dashboard.kit import palette
+from dashboard.kit.marks import rows
+from dashboard.kit.text import whole, wrapped
 
 
 def leaks_figure(

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from dashboard import numbers, state, ui
+from dashboard import state
+from dashboard.kit import form, numbers
+from dashboard.kit.form import pick
+from dashboard.kit.layout import plain
 from dashboard.leaks import data as leaks
 from dashboard.leaks.data import Texts
-from dashboard.neighbourhoods.parts import pick
 from jobs.workspace.text_files import TextFileError
 from jobs.workspace.workspace import Workspace
 
@@ -51,7 +53,7 @@ def choose(
         found = _file(workspace, view, side)
     if found is not None:
         of = "" if found.clips is None else f" of {numbers.count(len(set(found.clips)), 'clip')}"
-        st.caption(f"{numbers.count(len(found.texts), found.thing)}{of} · {ui.plain(found.name)}")
+        st.caption(f"{numbers.count(len(found.texts), found.thing)}{of} · {plain(found.name)}")
     return found
 
 
@@ -59,20 +61,14 @@ def _dataset(
     workspace: Workspace, view: state.View, side: Side, names: Sequence[str], first: str
 ) -> Texts | None:
     name = f"{side.prefix}dataset"
-    view.choice(name, names, first or names[0])
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         pick(view, f"{side.prefix}from", "From", _FROM)
-        dataset = workspace.dataset(str(st.selectbox("Dataset", names, key=view.key(name), width=170)))
+        dataset = workspace.dataset(form.select(view, name, "Dataset", names, first or names[0], width=170))
         kinds = leaks.there(dataset)
         of = view.choice(f"{side.prefix}of", kinds, kinds[0] if side is SEARCHED else "labels")
         if len(kinds) > 1:
-            st.selectbox(
-                "What of it",
-                kinds,
-                format_func=leaks.OF.__getitem__,
-                key=view.key(f"{side.prefix}of"),
-                width=170,
-            )
+            words = {kind: leaks.OF[kind] for kind in kinds}
+            form.listed("What of it", words, view.key(f"{side.prefix}of"), width=170)
     return leaks.of_dataset(dataset, of)
 
 
@@ -91,7 +87,7 @@ def _file(workspace: Workspace, view: state.View, side: Side) -> Texts | None:
     )
     refused = st.session_state.pop(f"{_REFUSED}-{name}", "")
     if refused:
-        st.warning(ui.plain(refused), icon=":material/draft:")
+        st.warning(plain(refused), icon=":material/draft:")
     if not kept:
         st.caption(_FORMATS)
     return leaks.kept(workspace.root, kept)

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dashboard import state, ui
+from dashboard import state
+from dashboard.kit import form, layout
+from dashboard.kit.layout import plain
 from dashboard.leaks import data as leaks
 from dashboard.leaks import results as found_parts
 from dashboard.leaks.data import Search, Texts
 from dashboard.leaks.lists import CLASSES, SEARCHED, choose
-from dashboard.neighbourhoods.parts import pick
 from jobs.workspace.workspace import Workspace
 
 TITLE = "Leaks"
@@ -40,7 +41,7 @@ def render(workspace: Workspace) -> None:
         _found(workspace, view, texts, leaks.names_of(classes, only))
     view.write()
     with place:
-        ui.notes(view.notes)
+        layout.notes(view.notes)
 
 
 def _with_captions(workspace: Workspace, names: Sequence[str]) -> str:
@@ -56,8 +57,7 @@ def _only(view: state.View, classes: Texts | None) -> list[str]:
     there = leaks.names_of(classes)
     if len(there) > leaks.CLASSES:
         return []
-    view.many("only", there)
-    return st.multiselect("Test classes", there, key=view.key("only"), placeholder="all of them")
+    return form.several(view, "only", "Test classes", there, placeholder="all of them")
 
 
 def _found(workspace: Workspace, view: state.View, texts: Texts, names: Sequence[str]) -> None:
@@ -65,7 +65,7 @@ def _found(workspace: Workspace, view: state.View, texts: Texts, names: Sequence
     try:
         found = leaks.find(texts, names, search)
     except ValueError as error:
-        st.warning(ui.plain(str(error)), icon=":material/rule:")
+        st.warning(plain(str(error)), icon=":material/rule:")
         return
     label = view.text(
         "class", longest=1000, check=lambda given: given in set(found.leaks["label"].unique().tolist())
@@ -81,7 +81,7 @@ def _found(workspace: Workspace, view: state.View, texts: Texts, names: Sequence
         found_parts.examples(workspace, view, texts, names, found, search, label)
     if texts.labels and len(texts.texts) <= leaks.PAIRS:
         found_parts.pairs(texts, names, search)
-    ui.reading(
+    layout.reading(
         "**Any word**: a caption leaks if it holds any word of a class’s name, articles and the like aside, "
         f"or, unless switched off, a form of one. That is not quite what {_PAPER} took out: “all audio "
         "examples whose captions contain words that were present in the ESC50 class set” (section 2.2). "
@@ -96,28 +96,17 @@ def _found(workspace: Workspace, view: state.View, texts: Texts, names: Sequence
 
 
 def _how(view: state.View, texts: Texts) -> Search:
-    view.choice("mode", list(leaks.MODES), "words")
-    view.choice("forms", ["yes", "no"], "yes")
     # A row of a file goes as a whole, so where a row is a clip there is nothing to choose.
     units = len(texts.texts) if texts.file is None else len(set(texts.file.row))
     several = texts.clips is not None and len(set(texts.clips)) < units
-    view.choice("take", ["captions", "clips"], "captions")
+    take = view.choice("take", ["captions", "clips"], "captions")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        pick(view, "mode", "A leak is", leaks.MODES)
-        pick(view, "forms", "Plurals and other forms", {"yes": "count", "no": "do not count"})
+        mode = form.switch(view, "mode", "A leak is", leaks.MODES, "words")
+        forms = form.switch(view, "forms", "Plurals and other forms", {"yes": "count", "no": "do not count"})
         if several:
-            pick(
-                view,
-                "take",
-                "Taken out",
-                {"captions": "only the caption", "clips": "all captions of its clip"},
-            )
-    get = st.session_state
-    return Search(
-        str(get[view.key("mode")]),
-        get[view.key("forms")] == "yes",
-        several and get[view.key("take")] == "clips",
-    )
+            whole = {"captions": "only the caption", "clips": "all captions of its clip"}
+            take = form.pick(view, "take", "Taken out", whole)
+    return Search(mode, forms == "yes", several and take == "clips")
 
 
 def _silent(names: Sequence[str], search: Search) -> None:
@@ -126,4 +115,4 @@ def _silent(names: Sequence[str], search: Search) -> None:
     empty = [name for name in names if not words[name]]
     if empty and search.mode == "words":
         some = ", ".join(empty[:6]) + (f" and {len(empty) - 6} more" if len(empty) > 6 else "")
-        st.caption(f"Of nothing but stop words, so looked for as a whole: {ui.plain(some)}.")
+        st.caption(f"Of nothing but stop words, so looked for as a whole: {plain(some)}.")

@@ -8,12 +8,13 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard import data, numbers, state, tables, ui
+from dashboard import data, state
 from dashboard.components import clips as clip_list
+from dashboard.kit import chart, form, layout, numbers, table
+from dashboard.kit.table import csv
 from dashboard.leaks import data as leaks
 from dashboard.leaks.data import Found, Search, Texts
 from dashboard.leaks.figures import leaks_figure
-from dashboard.retrieval.parts import download
 from jobs.workspace.workspace import Workspace
 
 #: Bars that are drawn; examples and clips that are shown at once; words that a class was found as.
@@ -47,7 +48,7 @@ def numbers_of(texts: Texts, names: Sequence[str], found: Found) -> None:
     hit = int((found.report["captions"] > 0).sum())
     facts.append(("classes named", f"{hit:,} of {len(names):,}"))
     facts.append((f"{many} left", _part(int((~found.lost).sum()), n)))
-    ui.facts(facts)
+    layout.facts(facts)
 
 
 def by_class(view: state.View, texts: Texts, found: Found, label: str) -> None:
@@ -63,14 +64,14 @@ def by_class(view: state.View, texts: Texts, found: Found, label: str) -> None:
     silent = len(found.report) - len(report)
     said = [f"{numbers.count(silent, 'class')} named by nothing"] if silent else []
     said = [f"the {_BARS} named most, of {len(report):,}", *said] if rest else said
-    ui.chart(
+    chart.show(
         leaks_figure(
             shown["label"].tolist(),
             shown["captions"].tolist(),
             total=len(texts.texts),
             things=f"{texts.thing}s",
             chosen=label,
-            theme=ui.theme(),
+            theme=layout.theme(),
         ),
         key=_CHART,
         file=f"leaks-{texts.name}",
@@ -82,7 +83,7 @@ def by_class(view: state.View, texts: Texts, found: Found, label: str) -> None:
 
 
 def _clicked(view: state.View) -> None:
-    chosen = ui.clicked(_CHART)
+    chosen = chart.clicked(_CHART)
     name = chosen[0] if chosen else ""
     view.set("class", str(name[0] if isinstance(name, list) else name))
     view.set("page", 1)
@@ -102,11 +103,10 @@ def examples(
     if not there:
         return
     st.html(_CSS)
-    st.selectbox(
+    form.listed(
         "Class",
-        ["", *there],
-        format_func=lambda v: v or "every class",
-        key=view.key("class"),
+        {"": "every class"} | {name: name for name in there},
+        view.key("class"),
         on_change=lambda: view.set("page", 1),
         help="A click on a bar does the same.",
     )
@@ -178,7 +178,7 @@ def pairs(texts: Texts, names: Sequence[str], search: Search) -> None:
         st.write("No label overlaps with a class.")
         return
     shown = found.head(200)
-    ui.table(
+    table.show(
         ["label that is searched", "", "class of the test", "by"],
         [
             [str(a), leaks.RELATIONS[str(how)], str(b), str(by)]
@@ -186,10 +186,10 @@ def pairs(texts: Texts, names: Sequence[str], search: Search) -> None:
         ],
     )
     said = numbers.count(len(found), "pair")
-    download(
+    table.download(
         "leaks-pairs-csv",
         f"label-overlap-{texts.name}",
-        lambda: tables.csv(found),
+        lambda: csv(found),
         said if len(shown) == len(found) else f"the first 200 of {said}",
     )
 

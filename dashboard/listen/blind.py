@@ -8,13 +8,15 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import data, media, state, ui
+from dashboard import data, media, state
 from dashboard.components import results as lists
+from dashboard.kit import form, layout
+from dashboard.kit.form import pick
+from dashboard.kit.layout import plain
 from dashboard.listen import blind_queries as queries
 from dashboard.listen import compare, reading
 from dashboard.listen import data as listen
 from dashboard.listen.data import NotRanked, Offered, Ranked
-from dashboard.neighbourhoods.parts import pick
 from dashboard.results import has
 from jobs.listening.ratings import (
     MOST_COLUMNS,
@@ -74,32 +76,27 @@ def prepare(workspace: Workspace, view: state.View, dataset: Dataset, systems: d
         "own."
     )
     usual = [i for i in systems if "~" not in i and i != listen.CONTROL]
-    view.many("among", list(systems), usual[:MOST_COLUMNS], most=MOST_SYSTEMS)
     if len([i for i in systems if "~" not in i]) == 1:
         st.info(
-            f"{ui.plain(dataset.name)} has one space; embed it with a second model, or compare ways "
+            f"{plain(dataset.name)} has one space; embed it with a second model, or compare ways "
             "to search the one there is.",
             icon=":material/info:",
         )
-    picked = st.multiselect(
+    picked = form.several(
+        view,
+        "among",
         "Systems",
-        list(systems),
-        format_func=lambda i: systems[i].name if i in systems else i,
-        key=view.key("among"),
-        max_selections=MOST_SYSTEMS,
+        {i: o.name for i, o in systems.items()},
+        usual[:MOST_COLUMNS],
+        most=MOST_SYSTEMS,
         help="Where there are more than columns, every set of them has its turn.",
     )
     pool = [i for i in picked if i in systems]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         most = min(MOST_COLUMNS, len(pool))
-        view.number("columns", 2, MOST_COLUMNS, max(2, most))
-        columns = st.number_input("Columns", 2, MOST_COLUMNS, key=view.key("columns"), width=110)
-        view.choice("length", list(LENGTHS), "10")
-        pick(view, "length", "Results in each", LENGTHS)
-        seed = view.number("seed", 0, 10**6, 0)
-        seed = st.number_input(
-            "Seed", 0, 10**6, key=view.key("seed"), width=130, help="Another seed is another test."
-        )
+        columns = form.whole(view, "columns", "Columns", 2, MOST_COLUMNS, max(2, most), width=110)
+        length = form.switch(view, "length", "Results in each", LENGTHS, "10")
+        seed = form.whole(view, "seed", "Seed", 0, 10**6, 0, width=130, help="Another seed is another test.")
     chosen = [systems[i] for i in pool]
     kind = queries.kind(view)
     extra = _control(view, systems, chosen, kind)
@@ -107,18 +104,18 @@ def prepare(workspace: Workspace, view: state.View, dataset: Dataset, systems: d
     listener = st.text_input(
         "Your alias", key="listen-alias", max_chars=64, placeholder="how you want to be listed", width=320
     )
-    ui.notes(view.notes)
-    ui.reading(reading.BLIND)
-    problem = _problem(pool, int(columns)) or asked.problem
+    layout.notes(view.notes)
+    layout.reading(reading.BLIND)
+    problem = _problem(pool, columns) or asked.problem
     if problem:
-        st.info(ui.plain(problem), icon=":material/info:")
+        st.info(plain(problem), icon=":material/info:")
     if st.button("Begin", type="primary", icon=":material/headphones:", disabled=bool(problem)):
         if not _is_alias(listener):
             st.error("Give an alias of 1 to 64 characters first; no more about you is kept.")
             return
         found = asked.queries
         if kind == "clip":
-            found = queries.draw(data.clips(dataset), [*chosen, *extra], asked.of, int(seed))
+            found = queries.draw(data.clips(dataset), [*chosen, *extra], asked.of, seed)
         if not found:
             st.error("No clip of these classes is in all of these spaces; choose other systems or classes.")
             return
@@ -130,9 +127,9 @@ def prepare(workspace: Workspace, view: state.View, dataset: Dataset, systems: d
                 "fingerprint": dataset.fingerprint,
                 "systems": [asdict(o.system) for o in chosen],
                 "control": asdict(extra[0].system) if extra else None,
-                "columns": min(int(columns), len(chosen)),
-                "length": int(st.session_state[view.key("length")]),
-                "seed": int(seed),
+                "columns": min(columns, len(chosen)),
+                "length": int(length),
+                "seed": seed,
                 "queries": [queries.plain(q) for q in found],
             },
         )
@@ -190,9 +187,7 @@ def render(workspace: Workspace, view: state.View, names: Sequence[str]) -> bool
     listener = view.text("listener", longest=64, check=_is_alias).strip()
     if content["dataset"] not in names:
         st.title("Blind test")
-        st.error(
-            f"This test is of the dataset {ui.plain(content['dataset'])}, which is not in the workspace."
-        )
+        st.error(f"This test is of the dataset {plain(content['dataset'])}, which is not in the workspace.")
         st.button("Leave the test", on_click=_leave, args=("",))
     elif not listener:
         _ask_alias(name)
@@ -206,7 +201,7 @@ def render(workspace: Workspace, view: state.View, names: Sequence[str]) -> bool
             compare.embed(workspace, error.specs)
             st.button("Leave the test", on_click=_leave, args=(test.dataset.name,))
         except (RatingsError, NotRanked) as error:
-            st.error(ui.plain(str(error)), icon=":material/error:")
+            st.error(plain(str(error)), icon=":material/error:")
             st.button("Leave the test", on_click=_leave, args=(test.dataset.name,))
     view.write()
     return True
@@ -346,7 +341,7 @@ def _question(
     c = data.clips(test.dataset)
     st.title("Blind test")
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        words = f"**Question {q.number + 1}** · {answered:,} answered · {ui.plain(listener)}"
+        words = f"**Question {q.number + 1}** · {answered:,} answered · {plain(listener)}"
         st.markdown(words, width="stretch")
         if done:
             st.button(
@@ -362,8 +357,8 @@ def _question(
     if done:
         _reveal(test, rating, known)
     else:
-        asked = f" Asked for: **{ui.plain(q.query.wanted)}**." if q.query.wanted else ""
-        text = f" “**{ui.plain(q.query.value)}**”" if q.query.kind == "text" else ""
+        asked = f" Asked for: **{plain(q.query.wanted)}**." if q.query.wanted else ""
+        text = f" “**{plain(q.query.value)}**”" if q.query.kind == "text" else ""
         st.write(f"Which list fits the query{text} best?{asked}")
     columns = _revealed(workspace, test, rating, c) if done else _hidden(rating)
     query = _heard(q.query, c, test.dataset.name, done)
@@ -384,9 +379,9 @@ def _question(
         on_choice=None if done else lambda: _chose(root, test, listener, rating.id, q.number),
     )
     if problem := st.session_state.pop("listen-blind-problem", ""):
-        st.error(ui.plain(problem), icon=":material/error:")
+        st.error(plain(problem), icon=":material/error:")
     if not done:
-        ui.reading(reading.QUESTION)
+        layout.reading(reading.QUESTION)
     with st.expander("Invite another listener"):
         st.caption("The same questions, under another alias; ratings of all listeners come together:")
         here = (st.context.url or "listen").partition("?")[0]
@@ -443,7 +438,7 @@ def _reveal(test: Test, rating: Rating, known: dict[int, Rating]) -> None:
     if rating.chosen is None:
         text = "You chose none of them"
     else:
-        text = f"You chose **{lists.LETTERS[rating.chosen]}**, which is **{ui.plain(names[rating.chosen])}**"
+        text = f"You chose **{lists.LETTERS[rating.chosen]}**, which is **{plain(names[rating.chosen])}**"
     if test.control is not None and test.control in q.systems:
         at = q.systems.index(test.control)
         text += f"; {lists.LETTERS[at]} is the untrained control"

@@ -9,11 +9,11 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import data, numbers, state, ui
+from dashboard import data, state
+from dashboard.kit import form, layout, numbers
 from dashboard.listen import compare
 from dashboard.listen import data as listen
 from dashboard.listen.data import NotRanked, Offered
-from dashboard.neighbourhoods.parts import pick
 from dashboard.results import has
 from jobs.listening.ratings import Query
 from jobs.specs import QUERY_CHARACTERS, QUERY_SECONDS, EmbedQuery
@@ -41,9 +41,7 @@ class Asked:
 
 def kind(view: state.View) -> str:
     """Draw the choice of what kind of thing is searched with."""
-    chosen = view.choice("with", list(KINDS), "clip")
-    pick(view, "with", "Search with", KINDS)
-    return chosen
+    return form.switch(view, "with", "Search with", KINDS)
 
 
 def choose(
@@ -54,12 +52,11 @@ def choose(
     if kind == "clip":
         return _clips(view, c)
     classes = listen.classes(c)
-    label = view.choice("wanted", ["", *classes], "")
-    st.selectbox(
+    label = form.select(
+        view,
+        "wanted",
         "Class asked for",
-        ["", *classes],
-        format_func=lambda v: v or "none",
-        key=view.key("wanted"),
+        {"": "none"} | {name: name for name in classes},
         width=210,
         help="Listeners are told it, and results that carry it are marked once they have answered.",
     )
@@ -119,10 +116,9 @@ def kept(values: Sequence[str]) -> Query:
 
 def _clips(view: state.View, c: data.Clips) -> Asked:
     classes = [name for name, rows in listen.classes(c).items() if len(rows) > 1]
-    view.choice("of", [ANYTHING, *classes], ANYTHING)
-    of = st.selectbox("Queries from", [ANYTHING, *classes], key=view.key("of"), width=210)
+    of = form.select(view, "of", "Queries from", [ANYTHING, *classes], width=210)
     why = "No class has two clips, so there is nothing to be found; add more sounds to the dataset."
-    return Asked([], "" if of == ANYTHING else str(of), "" if classes else why)
+    return Asked([], "" if of == ANYTHING else of, "" if classes else why)
 
 
 # -- what is brought along --------------------------------------------------------------------------------
@@ -159,7 +155,7 @@ def _sounds(workspace: Workspace, values: Sequence[str]) -> None:
         width=560,
     )
     for why in st.session_state.get(_REFUSED, []):
-        st.error(ui.plain(why), icon=":material/error:")
+        st.error(layout.plain(why), icon=":material/error:")
     if values:
         st.caption(f"{numbers.count(len(values), 'sound')} to search with.")
 

@@ -17,8 +17,8 @@ import pandas as pd
 
 from core.processing import AGGREGATIONS, Reducer, Scaler, aggregate, fit_reducer, fit_scaler, normalize
 from core.retrieval import ALGORITHMS, COMPONENTS
-from dashboard import tables
 from dashboard.data import Clips
+from dashboard.kit.table import csv
 from dashboard.memory import once
 from dashboard.results import has, result, rows_of
 from jobs import encoders
@@ -517,4 +517,4 @@ def lists_csv(
                 }
             )
         )
-    return tables.csv(pd.concat(parts))
+    return csv(pd.concat(parts))

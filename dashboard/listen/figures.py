@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard import palette
-from dashboard.figures._rows import estimates, rows, shares, whiskers
-from dashboard.figures.look import INK, RULE
-from dashboard.figures.text import whole, wrapped
+from dashboard.kit import palette
+from dashboard.kit.look import INK, RULE
+from dashboard.kit.marks import estimates, rows, rule, shares, whiskers
+from dashboard.kit.text import whole, wrapped
 
 
 def preferred_figure(
@@ -123,17 +123,6 @@ def against_figure(
         "height": 360,
         "xaxis": shares(title),
         "yaxis": {"title": {"text": "log strength by listeners"}},
-        "shapes": [
-            {
-                "type": "line",
-                "xref": "paper",
-                "x0": 0,
-                "x1": 1,
-                "y0": 0,
-                "y1": 0,
-                "line": {"color": RULE[theme], "width": 1, "dash": "dot"},
-                "layer": "below",
-            }
-        ],
+        "shapes": [rule("y", 0, theme, dash="dot", width=1)],
     }
     return go.Figure({"data": data, "layout": layout})

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import state, ui
-from dashboard.kit.dataset import choose, none_there, offer, wait_for_sounds
+from dashboard import state
+from dashboard.kit import form, jobs
+from dashboard.kit.layout import plain
+from dashboard.kit.page import choose, offer, wait_for_sounds, without_datasets
 from dashboard.listen import blind, compare, ratings
 from dashboard.listen import data as listen
 from jobs.specs import EmbedAudio
@@ -22,7 +24,7 @@ def render(workspace: Workspace) -> None:
     """Draw the page."""
     datasets = workspace.datasets()
     if not datasets:
-        none_there(TITLE, "listen to")
+        without_datasets(TITLE, "listen to")
         return
     # What one part of the page does not draw must still be there when it is drawn again.
     for key in [k for k in st.session_state if str(k).startswith("listen.")]:
@@ -34,14 +36,7 @@ def render(workspace: Workspace) -> None:
         return
     dataset = choose(workspace, view, names)
     st.title(f"{TITLE} · {dataset.name}")
-    st.segmented_control(
-        "Part",
-        list(PARTS),
-        format_func=PARTS.__getitem__,
-        key=view.key("part"),
-        required=True,
-        label_visibility="collapsed",
-    )
+    form.pick(view, "part", "Part", PARTS, label_visibility="collapsed")
     if not dataset.ready:
         wait_for_sounds(workspace, view, dataset)
     elif part == "results":
@@ -58,10 +53,12 @@ def render(workspace: Workspace) -> None:
 
 def _no_space(workspace: Workspace, dataset: Dataset) -> None:
     coming: list[EmbedAudio] = [s.spec for s in workspace.spaces(dataset)]
-    name = ui.plain(dataset.name)
+    name = plain(dataset.name)
     if coming:
         st.write(f"Listening needs a space of **{name}** to search in; these are on their way.")
-        ui.pending(workspace, coming, "listen-embed", until=lambda: bool(listen.offered(workspace, dataset)))
+        jobs.pending(
+            workspace, coming, "listen-embed", until=lambda: bool(listen.offered(workspace, dataset))
+        )
         return
     st.write(f"**{name}** has no space to search in yet: embed it with two models to compare what they find.")
     offer(workspace, dataset, ["melstats", "handcrafted"])

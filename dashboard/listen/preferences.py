@@ -21,8 +21,8 @@ from core.listening import (
     win_rate,
 )
 from core.statistics import Interval, share_interval
-from dashboard import tables
 from dashboard.data import workspace
+from dashboard.kit.table import csv
 from dashboard.listen import data as listen
 from dashboard.memory import once
 from dashboard.results import result
@@ -181,4 +181,4 @@ def table_csv(found: Preferences, against: Objective) -> bytes:
                 "map@15": None if score is None else score.value,
             }
         )
-    return tables.csv(pd.DataFrame(rows))
+    return csv(pd.DataFrame(rows))

@@ -9,11 +9,13 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import data, media, state, ui
+from dashboard import data, media, state
 from dashboard.components import results as lists
+from dashboard.kit import form, layout
+from dashboard.kit.form import pick
+from dashboard.kit.layout import plain
 from dashboard.listen import data as listen
 from dashboard.listen.data import Offered
-from dashboard.neighbourhoods.parts import pick
 from jobs.specs import QUERY_CHARACTERS, QUERY_SECONDS
 from jobs.workspace import uploads
 from jobs.workspace.workspace import Dataset, Workspace
@@ -112,17 +114,14 @@ def _anew() -> None:
 
 def _label(view: state.View, c: data.Clips) -> str:
     """Draw the control of the class that is asked for with a query from outside."""
-    classes = listen.classes(c)
-    label = view.choice("class", ["", *classes], "")
-    st.selectbox(
+    return form.select(
+        view,
+        "class",
         "Class asked for",
-        ["", *classes],
-        format_func=lambda v: v or "none",
-        key=view.key("class"),
+        {"": "none"} | {name: name for name in listen.classes(c)},
         width=210,
         help="Results that carry it are marked, and each list gets its AP@15.",
     )
-    return label
 
 
 def _upload(workspace: Workspace, view: state.View, c: data.Clips, _: Sequence[Offered]) -> Query | None:
@@ -135,7 +134,7 @@ def _upload(workspace: Workspace, view: state.View, c: data.Clips, _: Sequence[O
         width=560,
     )
     if refused := st.session_state.get(_REFUSED):
-        st.error(ui.plain(refused), icon=":material/error:")
+        st.error(plain(refused), icon=":material/error:")
     label = _label(view, c)
     return Query(label, upload=name) if name else None
 
@@ -163,7 +162,7 @@ def _text(workspace: Workspace, view: state.View, c: data.Clips, systems: Sequen
             icon=":material/info:",
         )
         words = ("embed", st.session_state[view.key("dataset")], "transformers:laion/clap-htsat-unfused")
-        st.code(ui.command(workspace, *words), language="bash")
+        st.code(layout.command(workspace, *words), language="bash")
         return None
     view.text("text", longest=QUERY_CHARACTERS)
     text = st.text_input(

@@ -9,7 +9,9 @@ import streamlit as st
 
 from core.listening import RankAgreement
 from core.statistics import Interval
-from dashboard import numbers, state, ui
+from dashboard import state
+from dashboard.kit import chart, form, jobs, layout, numbers, table
+from dashboard.kit.layout import plain
 from dashboard.listen import figures, preferences, reading
 from dashboard.listen.preferences import Objective, Preferences
 from jobs.listening.ratings import RatingsError, open_ratings
@@ -23,28 +25,26 @@ def render(workspace: Workspace, view: state.View, dataset: Dataset) -> None:
     try:
         who = preferences.listeners(workspace.root, dataset)
         view.choice("by", ["", *who], "")
-        ui.notes(view.notes)
+        layout.notes(view.notes)
         if not who:
             _nothing(dataset)
             return
         with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-            by = st.selectbox(
-                "Answers of", ["", *who], format_func=lambda v: v or EVERYBODY, key=view.key("by"), width=260
+            by = form.listed(
+                "Answers of", {"": EVERYBODY} | {name: name for name in who}, view.key("by"), width=260
             )
-            st.download_button(
-                "CSV of all answers",
-                data=lambda: open_ratings(workspace.root).export_csv(
+            table.button(
+                "listen-ratings-csv",
+                f"ratings-{dataset.name}",
+                lambda: open_ratings(workspace.root).export_csv(
                     fingerprint=dataset.fingerprint, listener=by or None
                 ),
-                file_name=f"ratings-{dataset.name}.csv",
-                mime="text/csv",
-                icon=":material/download:",
-                on_click="ignore",
-                key="listen-ratings-csv",
+                label="CSV of all answers",
+                quiet=False,
             )
-        found = preferences.counted(workspace.root, dataset, by or "")
+        found = preferences.counted(workspace.root, dataset, by)
     except RatingsError as error:
-        st.error(ui.plain(str(error)), icon=":material/error:")
+        st.error(plain(str(error)), icon=":material/error:")
         return
     if found is None:
         st.info(
@@ -60,7 +60,7 @@ def render(workspace: Workspace, view: state.View, dataset: Dataset) -> None:
 
 def _nothing(dataset: Dataset) -> None:
     st.info(
-        f"Nobody has rated results of {ui.plain(dataset.name)} yet. Begin a blind test: choose two "
+        f"Nobody has rated results of {plain(dataset.name)} yet. Begin a blind test: choose two "
         "systems, give an alias, listen, and choose the better list. What listeners prefer is counted here.",
         icon=":material/info:",
     )
@@ -74,7 +74,7 @@ def _to_blind() -> None:
 
 def _facts(found: Preferences) -> None:
     alpha = "–" if math.isnan(found.alpha.value) else _signed(found.alpha)
-    ui.facts(
+    layout.facts(
         [
             ("answered questions", f"{found.questions:,}"),
             ("listeners", f"{len(found.listeners):,}"),
@@ -83,7 +83,7 @@ def _facts(found: Preferences) -> None:
             (f"agreement of listeners, α ({numbers.count(found.alpha.questions, 'shared question')})", alpha),
         ]
     )
-    ui.reading(reading.FACTS)
+    layout.reading(reading.FACTS)
 
 
 def _shares(dataset: Dataset, found: Preferences, against: Objective) -> None:
@@ -94,7 +94,7 @@ def _shares(dataset: Dataset, found: Preferences, against: Objective) -> None:
     titles = [found.title(name) for name in found.names]
     with left:
         st.subheader("How often chosen", anchor=False)
-        ui.chart(
+        chart.show(
             figures.preferred_figure(
                 titles,
                 np.array([w.value for w in wins]),
@@ -103,17 +103,17 @@ def _shares(dataset: Dataset, found: Preferences, against: Objective) -> None:
                 [w.n for w in wins],
                 title="share of the questions showing it",
                 chance=np.array([w.chance for w in wins]),
-                theme=ui.theme(),
+                theme=layout.theme(),
             ),
             key="listen-wins",
             file=f"win-rates-{dataset.name}",
             csv=lambda: preferences.table_csv(found, against),
             alt=f"How often each of {', '.join(titles)} was chosen",
         )
-        ui.reading(reading.WINS)
+        layout.reading(reading.WINS)
     with right:
         st.subheader("Strength", anchor=False)
-        ui.chart(
+        chart.show(
             figures.preferred_figure(
                 titles,
                 s.share[order],
@@ -121,7 +121,7 @@ def _shares(dataset: Dataset, found: Preferences, against: Objective) -> None:
                 s.share_high[order],
                 [w.n for w in wins],
                 title="would be chosen among all of them",
-                theme=ui.theme(),
+                theme=layout.theme(),
             ),
             key="listen-strengths",
             file=f"strengths-{dataset.name}",
@@ -129,7 +129,7 @@ def _shares(dataset: Dataset, found: Preferences, against: Objective) -> None:
             alt=f"Strength of each of {', '.join(titles)} by Luce's choice axiom",
         )
         drawn = s.draws is not None
-        ui.reading(reading.strengths(s.settled, len(s.groups) > 1, drawn, s.n_chosen))
+        layout.reading(reading.strengths(s.settled, len(s.groups) > 1, drawn, s.n_chosen))
 
 
 def _pairs(found: Preferences) -> None:
@@ -139,13 +139,13 @@ def _pairs(found: Preferences) -> None:
     beats = found.strengths.beats(best, second)
     clear = "which leaves out 0.5" if beats.low > 0.5 else "which holds 0.5: more answers are needed"
     st.markdown(
-        f"**{ui.plain(found.title(best))}** would be chosen rather than "
-        f"**{ui.plain(found.title(second))}** {beats.value:.0%} of the time (95% interval {beats.low:.2f} "
+        f"**{plain(found.title(best))}** would be chosen rather than "
+        f"**{plain(found.title(second))}** {beats.value:.0%} of the time (95% interval {beats.low:.2f} "
         f"to {beats.high:.2f}, {clear}; {beats.n:,} answers decided between the two)."
     )
     marked = [(name, p) for name, p in found.precision.items() if p.n]
     if marked:
-        ui.table(
+        table.show(
             ["system", "share of marked results that fit", "marked"],
             [
                 [found.title(name), _share(p), f"{p.n:,}"]
@@ -166,7 +166,7 @@ def _objective(workspace: Workspace, dataset: Dataset, found: Preferences, again
                 workspace.queue.submit(spec)
             st.rerun()
         if asked:
-            ui.pending(workspace, asked, "listen-map")
+            jobs.pending(workspace, asked, "listen-map")
     names = [n for n in found.names if n in against.scores]
     if len(names) < 2:
         st.caption("To be held against ears, the score is needed of at least two of the systems.")
@@ -174,7 +174,7 @@ def _objective(workspace: Workspace, dataset: Dataset, found: Preferences, again
     s = found.strengths
     at = [s.systems.index(n) for n in names]
     scores = [against.scores[n] for n in names]
-    ui.chart(
+    chart.show(
         figures.against_figure(
             [found.title(n) for n in names],
             np.array([x.value for x in scores]),
@@ -182,7 +182,7 @@ def _objective(workspace: Workspace, dataset: Dataset, found: Preferences, again
             s.log_strength[at],
             np.column_stack([s.low[at], s.high[at]]),
             title="MAP@15, from the labels",
-            theme=ui.theme(),
+            theme=layout.theme(),
         ),
         key="listen-against",
         file=f"listeners-against-map-{dataset.name}",
@@ -190,7 +190,7 @@ def _objective(workspace: Workspace, dataset: Dataset, found: Preferences, again
         caption=_said(against.agreement),
         alt="Strength by listeners against MAP@15",
     )
-    ui.reading(reading.AGAINST)
+    layout.reading(reading.AGAINST)
 
 
 def _said(a: RankAgreement) -> str:

@@ -12,9 +12,9 @@ from typing import Any
 import pandas as pd
 
 from dashboard import grids as listed
-from dashboard import numbers
 from dashboard.data import Clips
 from dashboard.data import workspace as shown_workspace
+from dashboard.kit import numbers
 from dashboard.memory import once
 from jobs import presets as measures
 from jobs.specs import EmbedAudio, LossGrid, LossNetworkGrid

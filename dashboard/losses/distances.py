@@ -6,20 +6,21 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard import numbers, state, ui
+from dashboard import state
 from dashboard.components import clips as clip_list
 from dashboard.components import matrices
 from dashboard.data import Clips
+from dashboard.kit import form, layout, numbers, table
+from dashboard.kit.layout import plain
+from dashboard.kit.numbers import figured
 from dashboard.losses import data as losses
 from dashboard.losses import numbers as loss_numbers
 from dashboard.losses import spaces as loss_spaces
 from dashboard.losses.data import Result
-from dashboard.losses.spaces import BEFORE, Pair
+from dashboard.losses.spaces import BEFORE
 from dashboard.memory import once
-from dashboard.separability.figures import figured
 from jobs.workspace.workspace import Dataset
 
-_KEY = "losses-matrices"
 #: Pairs of clips in each list.
 _MOST = 4
 
@@ -45,25 +46,20 @@ def show(view: state.View, dataset: Dataset, c: Clips, found: Result, file: str)
     )
     matrices.show(
         content,
-        key=_KEY,
+        key="losses-matrices",
         label=f"Distances of {len(classes)} classes in {numbers.count(len(settings), 'setting')}",
         file=f"class-distances-{file}",
         pair=pair,
         setting=setting,
-        on_pair=partial(_clicked, tuple(found.names)),
+        chooses=("losses.of", "losses.a", "losses.b"),
+        choosable=found.names,
     )
-    with st.container(horizontal=True, horizontal_alignment="right"):
-        st.download_button(
-            "CSV",
-            data=partial(loss_spaces.matrices_table, found),
-            file_name=f"class-distances-{file}.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            type="tertiary",
-            on_click="ignore",
-            key="losses-matrices-csv",
-        )
-    ui.reading(
+    table.download(
+        "losses-matrices-csv",
+        f"class-distances-{file}",
+        partial(loss_spaces.matrices_table, found),
+    )
+    layout.reading(
         "As Figure 5 of Almudévar et al., *Angular distance distribution loss for audio classification*, "
         f"with {loss_spaces.before_is(found)} in front: above, the mean cosine distance of the clips of two "
         "classes (0 alike, 1 at right angles); below, its coefficient of variation, standard deviation / "
@@ -78,21 +74,22 @@ def show(view: state.View, dataset: Dataset, c: Clips, found: Result, file: str)
 
 def _controls(view: state.View, found: Result) -> tuple[list[str], list[str]]:
     most = matrices.MOST
-    usual = list(found.classes[: loss_spaces.USUAL_CLASSES])
-    view.many("class", list(found.classes), usual, most=most)
+    usual = found.classes[: loss_spaces.USUAL_CLASSES]
     offered = [BEFORE, *found.names]
-    view.many("setting", offered, offered)
     left, right = st.columns(2, gap="medium")
-    with left:
-        classes = st.multiselect(
-            f"Classes, up to {most}",
-            list(found.classes),
-            key=view.key("class"),
-            max_selections=most,
-            placeholder="choose classes",
-        )
-    with right:
-        settings = st.multiselect("Settings", offered, key=view.key("setting"), placeholder="choose settings")
+    classes = form.several(
+        view,
+        "class",
+        f"Classes, up to {most}",
+        found.classes,
+        usual,
+        most=most,
+        place=left,
+        placeholder="choose classes",
+    )
+    settings = form.several(
+        view, "setting", "Settings", offered, offered, place=right, placeholder="choose settings"
+    )
     return [n for n in found.classes if n in classes], [n for n in offered if n in settings]
 
 
@@ -108,9 +105,9 @@ def _pair(
 ) -> None:
     st.markdown("**Clips behind a cell** · click a cell, or choose here")
     places = st.columns(3, gap="medium")
-    first = str(places[0].selectbox("Class", classes, key=view.key("a")))
-    second = str(places[1].selectbox("and class", classes, key=view.key("b")))
-    name = str(places[2].selectbox("after training with", found.names, key=view.key("of")))
+    first = form.listed("Class", classes, view.key("a"), place=places[0])
+    second = form.listed("and class", classes, view.key("b"), place=places[1])
+    name = form.listed("after training with", found.names, view.key("of"), place=places[2])
     left, right = st.columns(2, gap="large")
     lists = [(f"Nearest after {name}", False, right, "after")]
     if loss_spaces.has_before(found):
@@ -119,9 +116,18 @@ def _pair(
     for title, nearest_before, place, which in lists:
         some, held = loss_spaces.pairs(found, c, name, first, second, _MOST, nearest_before=nearest_before)
         with place:
-            st.markdown(f"**{ui.plain(title)}**")
+            st.markdown(f"**{plain(title)}**")
             if some:
-                _list(dataset, c, some, title, which)
+                distances = {"before": [p.before for p in some], "after": [p.after for p in some]}
+                clip_list.show_pairs(
+                    c,
+                    [(p.first, p.second) for p in some],
+                    key=f"losses-pairs-{which}",
+                    dataset=dataset.name,
+                    label=title,
+                    # What the list is sorted by comes first: a phone has room for one.
+                    numbers={name: distances[name] for name in sorted(distances, key=which.__ne__)},
+                )
             else:
                 st.caption("There is no such pair of clips; choose other classes.")
     words = (
@@ -133,36 +139,10 @@ def _pair(
         words += " Of one of the classes this model has learned from all clips."
     st.caption(words)
     with st.expander("This pair in all settings", icon=":material/table:"):
-        ui.table(
+        table.show(
             ["setting", "mean distance", "coefficient of variation"],
             [
                 [setting, figured(mean), figured(cv)]
                 for setting, mean, cv in loss_spaces.pair_rows(found, settings, first, second)
             ],
         )
-
-
-def _list(dataset: Dataset, c: Clips, some: list[Pair], title: str, which: str) -> None:
-    values = {"before": [p.before for p in some], "after": [p.after for p in some]}
-    # What the list is sorted by comes first: a phone has room for one.
-    columns = {
-        name: [figured(v) for v in values[name] for _ in range(2)]
-        for name in sorted(values, key=which.__ne__)
-    }
-    columns["pair"] = [str(i) for i, _ in enumerate(some, start=1) for _ in range(2)]
-    clip_list.show(
-        c,
-        [clip for p in some for clip in (p.first, p.second)],
-        key=f"losses-pairs-{which}",
-        dataset=dataset.name,
-        label=title,
-        numbers=columns,
-    )
-
-
-def _clicked(names: tuple[str, ...]) -> None:
-    value = st.session_state[_KEY].get("pair")
-    if isinstance(value, list) and len(value) == 3:
-        setting, st.session_state["losses.a"], st.session_state["losses.b"] = value
-        if setting in names:
-            st.session_state["losses.of"] = setting

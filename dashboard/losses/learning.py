@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import numbers, ui
-from dashboard.components import growing
+from dashboard.kit import layout, learning, numbers
+from dashboard.kit.learning_figures import Curves, curves_figure
 from dashboard.losses import data as losses
 from dashboard.losses import numbers as loss_numbers
 from dashboard.losses.data import AnyGrid, Result
-from dashboard.losses.figures import curves_figure
-from dashboard.losses.numbers import Curves
 from dashboard.memory import once
 from jobs.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
-
-_TEST = "held-out accuracy, 0 to 1"
 
 
 def live(workspace: Workspace, spec: AnyGrid) -> None:
@@ -34,10 +28,7 @@ def live(workspace: Workspace, spec: AnyGrid) -> None:
         stopped = job is None or not job.active
         if now is None:
             if not stopped:
-                st.caption(
-                    "Curves appear here once the models learn, and grow with every epoch. The page may be "
-                    "left meanwhile; the training goes on."
-                )
+                st.caption(learning.NOT_YET.format("models"))
             return
         st.subheader("Learned before it stopped" if stopped else "Learning now", anchor=False)
         st.caption(
@@ -46,29 +37,13 @@ def live(workspace: Workspace, spec: AnyGrid) -> None:
             f"{numbers.count(spec.epochs, 'epoch')}. Lines are means over the models of a loss that have "
             "come as far." + " Tried again, the training goes on from its checkpoint." * stopped
         )
-        theme = ui.theme()
-        for place, (what, figure) in zip(
-            st.columns(2, gap="medium"), _figures(now.curves, theme).items(), strict=True
-        ):
-            with place:
-                growing.show(
-                    figure(),
-                    key=f"losses-live-{what}",
-                    file=f"learning-{what}-{losses.started_from(spec)}",
-                    alt=f"{what.capitalize()} over the epochs so far",
-                    theme=theme,
-                )
-        with st.container(horizontal=True, horizontal_alignment="right"):
-            st.download_button(
-                "CSV",
-                data=partial(loss_numbers.curves_table, now.curves),
-                file_name=f"learning-{losses.started_from(spec)}.csv",
-                mime="text/csv",
-                icon=":material/download:",
-                type="tertiary",
-                on_click="ignore",
-                key="losses-live-csv",
-            )
+        learning.grow(
+            _figures(now.curves, layout.theme()),
+            now.curves,
+            key="losses-live",
+            file=f"learning-{{}}{losses.started_from(spec)}",
+            what="setting",
+        )
 
     watch()
 
@@ -76,18 +51,17 @@ def live(workspace: Workspace, spec: AnyGrid) -> None:
 def show(found: Result, file: str) -> None:
     """Draw the curves of a training that is done."""
     st.subheader("How they learned", anchor=False)
-    theme = ui.theme()
+    theme = layout.theme()
     shown = loss_numbers.curves(found)
-    for place, (what, draw) in zip(st.columns(2, gap="medium"), _figures(shown, theme).items(), strict=True):
-        with place:
-            ui.chart(
-                once(("figure", "losses-curves", found.spec.key, what, theme), draw),
-                key=f"losses-{what}",
-                file=f"learning-{what}-{file}",
-                csv=partial(loss_numbers.curves_table, shown),
-                alt=f"{what.capitalize()} over the epochs for {numbers.count(len(shown.names), 'loss')}",
-            )
-    ui.reading(
+    learning.draw(
+        once(("figure", "losses-curves", found.spec.key, theme), lambda: _figures(shown, theme)),
+        shown,
+        key="losses",
+        file=f"learning-{{}}{file}",
+        alt=f"over the epochs for {numbers.count(len(shown.names), 'loss')}",
+        what="setting",
+    )
+    layout.reading(
         "Means over the models of each loss: all seeds and folds. Dotted is the accuracy on the clips that "
         "a model learns from; a wide gap to its solid line is what it has learned by heart. **Losses are in "
         "units of their own**: how fast one falls can be compared, how low it is cannot. A loss that adds "
@@ -96,18 +70,15 @@ def show(found: Result, file: str) -> None:
     )
 
 
-def _figures(shown: Curves, theme: str) -> dict[str, Callable[[], Figure]]:
-    loss, train, test = shown.values.transpose(1, 0, 2)
-    return {
-        "accuracy": partial(
-            curves_figure,
-            shown.names,
-            test,
-            title=_TEST,
-            beside=train,
-            beside_name="training",
-            share=True,
-            theme=theme,
-        ),
-        "loss": partial(curves_figure, shown.names, loss, title="loss, each in its own unit", theme=theme),
-    }
+def _figures(shown: Curves, theme: str) -> dict[str, Figure]:
+    accuracy = curves_figure(
+        shown.names,
+        shown["test_accuracy"],
+        title="held-out accuracy, 0 to 1",
+        beside=shown["training_accuracy"],
+        beside_name="training",
+        share=True,
+        theme=theme,
+    )
+    loss = curves_figure(shown.names, shown["loss"], title="loss, each in its own unit", theme=theme)
+    return {"accuracy": accuracy, "loss": loss}

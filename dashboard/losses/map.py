@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import data, numbers, state, ui
+from dashboard import data, state
 from dashboard.components import clips as clip_list
 from dashboard.components import map as map_component
 from dashboard.data import Clips
+from dashboard.kit import form, layout, numbers
+from dashboard.kit.layout import plain
 from dashboard.losses import data as losses
 from dashboard.losses import spaces as loss_spaces
 from dashboard.losses.data import Result
 from dashboard.losses.spaces import BEFORE
 from jobs.workspace.workspace import Dataset, Workspace
 
-_MAP = "losses-map"
-_LIST = "losses-list"
 _CLIPS = {"all": "all that are kept", "held": "held-out ones only"}
 #: Settings beside what was before: more would be too small to look at.
 _SETTINGS = 3
@@ -28,26 +28,25 @@ def show(
     """Draw the maps with their slider, then what is near the chosen clip, and the selection."""
     st.subheader("The space through training", anchor=False)
     usual = losses.usual_settings(found)
-    view.many("map", found.names, usual, most=_SETTINGS)
-    which = view.choice("clips", list(_CLIPS), "all")
     left, right = st.columns([2, 1], gap="medium")
-    with left:
-        picked = st.multiselect(
-            f"Settings, up to {_SETTINGS}",
-            found.names,
-            key=view.key("map"),
-            max_selections=_SETTINGS,
-            placeholder="choose settings",
-        )
-    with right:
-        st.segmented_control(
-            "Clips",
-            list(_CLIPS),
-            format_func=_CLIPS.__getitem__,
-            key=view.key("clips"),
-            required=True,
-            help="Those that are held out show what the models will make of new sounds.",
-        )
+    picked = form.several(
+        view,
+        "map",
+        f"Settings, up to {_SETTINGS}",
+        found.names,
+        usual,
+        most=_SETTINGS,
+        place=left,
+        placeholder="choose settings",
+    )
+    which = form.switch(
+        view,
+        "clips",
+        "Clips",
+        _CLIPS,
+        place=right,
+        help="Those that are held out show what the models will make of new sounds.",
+    )
     settings = [name for name in found.names if name in picked]
     if not settings:
         st.info("Choose a setting to see what it makes of the space.", icon=":material/info:")
@@ -61,28 +60,28 @@ def show(
     last = len(shown.epochs) - 1
     frame = int(view.number("frame", 0, last, last))
     clip = view.text("clip", check=lambda given: given in c.row)
-    selection = view.text("sel", check=lambda given: bool(_selected(workspace, dataset, c, given)))
+    selection = view.text(
+        "sel", check=lambda given: bool(clip_list.selected(workspace.root, c, dataset.name, given))
+    )
     map_component.show(
         shown.content,
-        key=_MAP,
+        key="losses-map",
         dataset=dataset.name,
         file=f"training-map-{file}",
         revision=" ".join([found.spec.key, *settings]),
         chosen=clip,
         neighbours=[i for i, _ in loss_spaces.near(found, c, settings[0], clip, _NEAR)] if clip else [],
         selection=selection,
-        on_chosen=_chosen,
-        on_selected=_selected_on_map,
+        page=view.page,
         frame=frame,
-        on_frame=_moved,
     )
     share = ", ".join(f"{name} {axes}" for name, axes in zip(settings, shown.explained, strict=True))
-    ring = f" Thin rings: its {_NEAR} nearest with {ui.plain(settings[0])}." if clip else ""
-    ui.reading(
+    ring = f" Thin rings: its {_NEAR} nearest with {plain(settings[0])}." if clip else ""
+    layout.reading(
         f"{numbers.count(len(shown.ids), 'clip')}, {shown.held:,} of them held out, as the model of the "
         "first seed and fold lays them out. **Move the slider**, or press ▶, and the space organises itself: "
         "all epochs are drawn on the two main axes of the last one (PCA of directions, Pearson 1901), so "
-        f"points move and axes do not. These hold of the variance: {ui.plain(share)}; classes that fall "
+        f"points move and axes do not. These hold of the variance: {plain(share)}; classes that fall "
         "together here may be apart in other directions. Clips that were learned from gather first; the "
         "held-out ones show what a new sound would meet. Click a point to hear it, draw with Lasso or Box or "
         f"click a class to select in all maps.{ring} What the losses ask for: Almudévar et al., *Angular "
@@ -91,12 +90,24 @@ def show(
     if clip:
         _nearest(dataset, c, found, settings, clip)
     if selection:
-        _list(dataset, c, _selected(workspace, dataset, c, selection), shown.ids, clip, file)
+        selected = clip_list.selected(workspace.root, c, dataset.name, selection)
+        ids = data.in_order(c, [i for i in selected if i in shown.ids])
+        words = plain(data.selection(c, ids, len(selected) - len(ids)))
+        st.markdown(f"**Selection · {numbers.count(len(ids), 'clip')}** · {words}")
+        clip_list.selection(
+            c,
+            ids,
+            page=view.page,
+            dataset=dataset.name,
+            file=file,
+            label="Clips of the selection",
+            chosen=clip,
+        )
 
 
 def _nearest(dataset: Dataset, c: Clips, found: Result, settings: list[str], clip: str) -> None:
     """Let what is nearest to the chosen clip be heard, before and after."""
-    st.markdown(f"**Nearest to {ui.plain(str(c.files[c.row[clip]]))}**")
+    st.markdown(f"**Nearest to {plain(str(c.files[c.row[clip]]))}**")
     names = [BEFORE] * loss_spaces.has_before(found) + settings
     # Four beside each other would leave no room for the names of clips.
     across = 2 if len(names) == 4 else len(names)
@@ -104,7 +115,7 @@ def _nearest(dataset: Dataset, c: Clips, found: Result, settings: list[str], cli
     for i, (place, name) in enumerate(zip(places, names, strict=True)):
         near = loss_spaces.near(found, c, name, clip, _NEAR)
         with place:
-            st.markdown(ui.plain(name))
+            st.markdown(plain(name))
             if not near:
                 st.caption("There is nothing to compare: this space has not got the clip.")
                 continue
@@ -118,65 +129,3 @@ def _nearest(dataset: Dataset, c: Clips, found: Result, settings: list[str], cli
                 label=f"Nearest clips, {name}",
                 numbers={"distance": [f"{d:.3f}" for _, d in near]},
             )
-
-
-def _list(
-    dataset: Dataset, c: Clips, selected: list[str], shown: frozenset[str], clip: str, file: str
-) -> None:
-    ids = data.in_order(c, [i for i in selected if i in shown])
-    said = data.selection(c, ids, len(selected) - len(ids))
-    st.markdown(f"**Selection · {numbers.count(len(ids), 'clip')}** · {ui.plain(said)}")
-    with st.container(horizontal=True):
-        st.download_button(
-            "CSV of these clips",
-            data=lambda: data.csv_of(c, ids),
-            file_name=f"{file}-clips.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            on_click="ignore",
-            key="losses-selection-csv",
-        )
-        st.button("Clear the selection", key="losses-clear", on_click=_clear)
-    clip_list.show(
-        c,
-        ids,
-        key=_LIST,
-        dataset=dataset.name,
-        label="Clips of the selection",
-        numbers={"length": data.lengths(c, ids[: clip_list.MOST])},
-        chosen=clip,
-        on_chosen=_chosen_in_list,
-    )
-
-
-def _selected(workspace: Workspace, dataset: Dataset, c: Clips, name: str) -> list[str]:
-    return [i for i in state.load_selection(workspace.root, dataset.name, name) if i in c.row]
-
-
-def _chosen() -> None:
-    value = st.session_state[_MAP].get("chosen")
-    if isinstance(value, str):
-        st.session_state["losses.clip"] = value
-
-
-def _chosen_in_list() -> None:
-    value = st.session_state[_LIST].get("chosen")
-    if isinstance(value, str):
-        st.session_state["losses.clip"] = value
-
-
-def _selected_on_map() -> None:
-    value = st.session_state[_MAP].get("selected")
-    if isinstance(value, list):
-        name = str(st.session_state.get("losses.dataset", ""))
-        st.session_state["losses.sel"] = state.save_selection(data.workspace().root, name, value)
-
-
-def _moved() -> None:
-    value = st.session_state[_MAP].get("frame")
-    if isinstance(value, int | float):
-        st.session_state["losses.frame"] = int(value)
-
-
-def _clear() -> None:
-    st.session_state["losses.sel"] = ""

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from core.words import count
-from dashboard import tables
 from dashboard.data import workspace as shown_workspace
+from dashboard.kit.learning_figures import Curves
+from dashboard.kit.table import csv
 from dashboard.losses.data import AnyGrid, Grid, Result, grids, result, started_from
 from dashboard.memory import once
 from jobs.engine import live
@@ -125,7 +126,7 @@ def accuracies_table(found: Result) -> bytes:
     """Return the accuracies as CSV."""
     frame = found.recipes.copy()
     frame["weights"] = [", ".join(f"{w:g}" for w in weights) for weights in frame["weights"]]
-    return tables.csv(frame)
+    return csv(frame)
 
 
 def everywhere(workspace: Workspace) -> list[tuple[str, Grid]]:
@@ -153,19 +154,8 @@ def beside(done: Sequence[Grid]) -> tuple[list[str], list[list[Accuracy | None]]
 # -- how the models learned -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Curves:
-    """Means over models of each setting.
-
-    Attributes
-    ----------
-    names : list of str, length R
-    values : ndarray, shape (R, 3, E)
-        Loss, training accuracy, test accuracy; NaN where no model has one.
-    """
-
-    names: list[str]
-    values: np.ndarray
+#: Numbers of the curves of a setting.
+CURVES = ("loss", "training_accuracy", "test_accuracy")
 
 
 @dataclass(frozen=True)
@@ -210,20 +200,7 @@ def _means(names: list[str], stacked: np.ndarray, recipe: np.ndarray) -> Curves:
         n = there.sum(axis=0)
         sums = np.where(there, mine, 0).sum(axis=0)
         values[i] = np.divide(sums, n, out=np.full(sums.shape, np.nan), where=n > 0)
-    return Curves(names, values)
-
-
-def curves_table(shown: Curves) -> bytes:
-    """Return curves as CSV: a row a setting and epoch."""
-    columns = ("loss", "training_accuracy", "test_accuracy")
-    parts = [
-        pd.DataFrame(
-            {"setting": name, "epoch": np.arange(1, shown.values.shape[2] + 1)}
-            | {c: shown.values[i, k] for k, c in enumerate(columns)}
-        )
-        for i, name in enumerate(shown.names)
-    ]
-    return tables.csv(pd.concat(parts))
+    return Curves(names, values, CURVES)
 
 
 # -- the four properties ----------------------------------------------------------------------------------
@@ -310,4 +287,4 @@ def changes_table(found: Result, name: str) -> bytes:
     c = change(found, name)
     columns = {"before": c.before, "after": c.after, "sd": c.sd}
     columns |= {"lower_than_cross_entropy": c.lower, "models_compared": c.models}
-    return tables.csv(pd.DataFrame({"property": name, "setting": c.names, "asked_for": c.own} | columns))
+    return csv(pd.DataFrame({"property": name, "setting": c.names, "asked_for": c.own} | columns))

@@ -8,15 +8,15 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from dashboard import numbers, ui
+from dashboard.kit import chart, layout, numbers, table
+from dashboard.kit.layout import plain
+from dashboard.kit.table import Cell
 from dashboard.losses import data as losses
 from dashboard.losses import numbers as loss_numbers
 from dashboard.losses import spaces as loss_spaces
 from dashboard.losses.data import Result
 from dashboard.losses.figures import change_figure
 from dashboard.losses.numbers import Accuracy
-from dashboard.memory import once
-from dashboard.ui import Cell
 from jobs.workspace.workspace import Workspace
 
 _PAPER = "Almudévar et al., *Angular distance distribution loss for audio classification*"
@@ -33,9 +33,13 @@ def accuracies(workspace: Workspace, found: Result, file: str) -> None:
         ("p|(Holm)", ""),
         ("the paper’s:|AST on ESC-50", ""),
     ]
-    ui.scores(heads, [_row(a) for a in rows], label="Accuracy by loss", kind="hs-found")
-    _csv(found, file)
-    ui.reading(
+    table.scores(heads, [_row(a) for a in rows], label="Accuracy by loss", kind="hs-found")
+    table.download(
+        "losses-accuracies-csv",
+        f"loss-accuracies-{file}",
+        partial(loss_numbers.accuracies_table, found),
+    )
+    layout.reading(
         f"As Table 2 of {_PAPER}: the mean over {numbers.count(found.spec.seeds, 'seed')}, each seed’s "
         f"accuracy being over {_judged(found)}, every clip judged by a model that had not heard its fold; ± "
         "is the standard deviation over seeds, small below it the 95% interval of the mean (Student’s t). "
@@ -53,7 +57,7 @@ def _judged(found: Result) -> str:
     held = sum(int(k) for k in folds["n_clips"])
     if held == n:
         return f"all {numbers.count(n, 'clip')}"
-    which = ", ".join(ui.plain(str(name)) for name in folds["held_out"])
+    which = ", ".join(plain(str(name)) for name in folds["held_out"])
     said = numbers.count(len(folds["held_out"]), "fold")
     return f"the {numbers.count(held, 'clip')} of {said} ({which}), while all models learn from the others"
 
@@ -71,13 +75,12 @@ def _row(a: Accuracy) -> list[Cell]:
     failed = f"{a.n_failed} failed" if a.n_failed else ""
     difference = loss_numbers.points(a.difference)
     apart = loss_numbers.span(a.difference_low, a.difference_high, signed=True)
-    p = "–" if not np.isfinite(a.p) else "< 0.001" if a.p < 0.001 else f"{a.p:.3f}"
     paper = f"{a.paper[0]:.2f} ± {a.paper[1]:.2f}" if a.paper else "–"
     return [
         Cell(_whole(a.name), failed),
         Cell(accuracy, interval, "hs-best" if a.best else ""),
         Cell(difference, apart),
-        Cell(p),
+        Cell(numbers.p_value(a.p)),
         Cell(paper, kind="hs-unknown"),
     ]
 
@@ -85,20 +88,6 @@ def _row(a: Accuracy) -> list[Cell]:
 def _whole(name: str) -> str:
     """Keep the weights of a name in one line."""
     return name.replace(", ", ",\u00a0").replace(" (", "\u00a0(")
-
-
-def _csv(found: Result, file: str) -> None:
-    with st.container(horizontal=True, horizontal_alignment="right"):
-        st.download_button(
-            "CSV",
-            data=partial(loss_numbers.accuracies_table, found),
-            file_name=f"loss-accuracies-{file}.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            type="tertiary",
-            on_click="ignore",
-            key="losses-accuracies-csv",
-        )
 
 
 def _elsewhere(workspace: Workspace) -> None:
@@ -117,8 +106,8 @@ def _elsewhere(workspace: Workspace) -> None:
             ]
             for name, row in zip(names, cells, strict=True)
         ]
-        ui.scores(heads, rows, label="Accuracy by loss, dataset and space", groups=groups, kind="hs-found")
-        ui.reading(
+        table.scores(heads, rows, label="Accuracy by loss, dataset and space", groups=groups, kind="hs-found")
+        layout.reading(
             f"Table 2 of {_PAPER} with the datasets and spaces of this workspace: the newest training of "
             "each. Accuracy in percent, mean ± standard deviation over seeds; bold is the best of a column."
         )
@@ -127,35 +116,31 @@ def _elsewhere(workspace: Workspace) -> None:
 def properties(found: Result, file: str) -> None:
     """Draw the four properties as small multiples over the settings."""
     st.subheader("Four properties, before and after", anchor=False)
-    theme = ui.theme()
     places = [*st.columns(2, gap="medium"), *st.columns(2, gap="medium")]
     models = numbers.count(found.models_each, "model")
     for place, (name, symbol, title, what) in zip(places, loss_numbers.PROPERTIES, strict=True):
         shown = loss_numbers.change(found, name)
         with place:
             st.markdown(f"**{title.capitalize()}, {symbol}**")
-            ui.chart(
-                once(
-                    ("figure", "losses-property", found.spec.key, name, theme),
-                    partial(
-                        change_figure,
-                        shown.names,
-                        shown.before,
-                        shown.after,
-                        shown.sd,
-                        title=f"{what}<br>lower is better · {models} a row",
-                        own=shown.own,
-                        said=shown.said,
-                        level=shown.level,
-                        theme=theme,
-                    ),
+            chart.show(
+                partial(
+                    change_figure,
+                    shown.names,
+                    shown.before,
+                    shown.after,
+                    shown.sd,
+                    title=f"{what}<br>lower is better · {models} a row",
+                    own=shown.own,
+                    said=shown.said,
+                    level=shown.level,
                 ),
+                remembered=("losses-property", found.spec.key, name),
                 key=f"losses-{name}",
                 file=f"{name}-{file}",
                 csv=partial(loss_numbers.changes_table, found, name),
                 alt=f"{title} before and after training with {numbers.count(len(shown.names), 'loss')}",
             )
-    ui.reading(
+    layout.reading(
         "d is the cosine distance of two clips of the fold that was **held out**. The ring is "
         f"{loss_spaces.before_is(found)}, the dot what training made of it (mean over models, with their "
         "standard deviation as a line), the diamond a loss that has a weight for this very property; the "

@@ -10,13 +10,15 @@ import numpy as np
 import pandas as pd
 
 from core.processing import fit_reducer, normalize
-from dashboard import numbers, results, tables
+from dashboard import results
 from dashboard.components.map import Frames
 from dashboard.components.matrices import Number
 from dashboard.data import Clips
 from dashboard.data import workspace as shown_workspace
 from dashboard.explore import colours
 from dashboard.explore.figures import Map, map_figure
+from dashboard.kit import numbers
+from dashboard.kit.table import csv
 from dashboard.losses.data import Result, started_from
 from dashboard.memory import once
 from jobs.specs import EmbedAudio, LossGrid
@@ -91,7 +93,7 @@ def matrices_table(found: Result) -> bytes:
         )
         for name, m, v in zip([BEFORE, *found.names], mean, cv, strict=True)
     ]
-    return tables.csv(pd.concat(parts))
+    return csv(pd.concat(parts))
 
 
 @dataclass(frozen=True)

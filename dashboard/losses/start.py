@@ -6,8 +6,10 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import state, ui
+from dashboard import state
 from dashboard.data import Clips
+from dashboard.kit import jobs
+from dashboard.kit.layout import plain
 from dashboard.losses import data as losses
 from dashboard.losses import recipe
 from dashboard.losses.data import AnyGrid
@@ -39,29 +41,14 @@ def show(
         spec = _controls(view, dataset, embedding, c)
         problem = spec if isinstance(spec, str) else losses.folds_problem(c, spec.folds)
         if problem or isinstance(spec, str):
-            st.warning(ui.plain(problem), icon=":material/rule:")
+            st.warning(plain(problem), icon=":material/rule:")
             return
         flattered = isinstance(spec, LossGrid) and spec.embedding.source is not None
         st.caption(
-            f"{ui.plain(spec.title)}, {losses.folds_words(c, spec)}."
+            f"{plain(spec.title)}, {losses.folds_words(c, spec)}."
             + " This space was itself trained here, and may know the clips that are held out." * flattered
         )
-        job = workspace.queue.get(spec.key)
-        if workspace.cache.contains(spec.key):
-            st.button(
-                "Show it: it is computed already", key="losses-there", on_click=_choose, args=(view, spec)
-            )
-        elif job is not None and job.active:
-            st.caption("It is on its way.")
-        else:
-            st.button(
-                "Train",
-                key="losses-start",
-                type="primary",
-                icon=":material/model_training:",
-                on_click=_start,
-                args=(workspace, view, spec),
-            )
+        jobs.start(workspace, view, [spec], lambda _: "Train", "losses")
 
 
 def _controls(view: state.View, dataset: Dataset, embedding: EmbedAudio | None, c: Clips) -> AnyGrid | str:
@@ -191,12 +178,3 @@ def _held_out(view: state.View, c: Clips, wanted: dict[str, Any]) -> tuple[int, 
         help="All, for cross-validation; for an official split the one that is for testing.",
     )
     return () if len(chosen) in (0, len(own)) else tuple(int(name) for name in names if name in chosen)
-
-
-def _choose(view: state.View, spec: AnyGrid) -> None:
-    view.set("grid", spec.key[:12])
-
-
-def _start(workspace: Workspace, view: state.View, spec: AnyGrid) -> None:
-    workspace.queue.submit(spec)
-    _choose(view, spec)

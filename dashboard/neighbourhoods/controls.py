@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from dashboard import data, numbers, results, state, ui
-from dashboard.kit.dataset import choose, offer, wait_for_sounds
+from dashboard import data, results, state
+from dashboard.kit import form, jobs, layout, numbers
+from dashboard.kit.layout import plain
+from dashboard.kit.page import offer, wait_for_sounds
 from dashboard.neighbourhoods import data as agreement
 from dashboard.neighbourhoods import figures, nearby
 from dashboard.neighbourhoods.data import Compared, Pair
@@ -82,28 +84,24 @@ class Options:
     thing: str
 
 
-def controls(workspace: Workspace, view: state.View, names: list[str]) -> Choices | None:
+def controls(workspace: Workspace, view: state.View, dataset: Dataset) -> Choices | None:
     """Draw the controls; None where there is nothing to compare, which the page then says."""
-    dataset = choose(workspace, view, names)
-    of = view.choice("of", list(OF), "clips")
     with st.sidebar:
-        st.segmented_control(
+        of = form.switch(
+            view,
+            "of",
             "Compare by",
-            list(OF),
-            format_func=OF.__getitem__,
-            key=view.key("of"),
-            required=True,
+            OF,
             help="Clips: whether the same clips are near each other. Classes: whether the same classes are, "
             "by the mean of their clips; spaces of texts take part then.",
         )
         vectors = view.choice("vectors", list(CLASS_VECTORS), "raw")
         if of == "classes":
-            st.segmented_control(
+            form.pick(
+                view,
+                "vectors",
                 "Class means of embeddings",
-                list(CLASS_VECTORS),
-                format_func=CLASS_VECTORS.__getitem__,
-                key=view.key("vectors"),
-                required=True,
+                CLASS_VECTORS,
                 help="As given: the mean vector of a class, as the paper and Leakage lab have it. Unit "
                 "length: every clip counts the same, however long its vector is.",
             )
@@ -119,7 +117,7 @@ def controls(workspace: Workspace, view: state.View, names: list[str]) -> Choice
     c = data.clips(dataset)
     if lacking := _lacking(c, of):
         _stopped(view)
-        st.info(f"{ui.plain(dataset.name)} has {lacking}", icon=":material/info:")
+        st.info(f"{plain(dataset.name)} has {lacking}", icon=":material/info:")
         return None
     options = [s.name for s in there]
     view.many("space", options, options[:MOST_SPACES], most=MOST_SPACES, least=2)
@@ -138,13 +136,13 @@ def controls(workspace: Workspace, view: state.View, names: list[str]) -> Choice
         return None
     pairs = agreement.pairs(dataset, spaces, of, vectors)
     titles = {p.id: p.title for p in pairs}
-    view.many("pair", list(titles), agreement.first_pairs(pairs, FIRST_PAIRS))
     with st.sidebar:
-        chosen = st.multiselect(
+        chosen = form.several(
+            view,
+            "pair",
             "Curves",
-            list(titles),
-            format_func=lambda i: titles.get(i, i),
-            key=view.key("pair"),
+            titles,
+            agreement.first_pairs(pairs, FIRST_PAIRS),
             placeholder="choose pairs",
             help="The pairs of spaces whose curves are drawn.",
         )
@@ -154,7 +152,7 @@ def controls(workspace: Workspace, view: state.View, names: list[str]) -> Choice
 
 def _stopped(view: state.View) -> None:
     """Begin a page that ends early: what of the link could not be used is said all the same."""
-    ui.notes(view.notes)
+    layout.notes(view.notes)
     st.title(TITLE)
 
 
@@ -181,17 +179,17 @@ def _too_few(
     there: list[Compared],
     coming: list[EmbedAudio | EmbedText],
 ) -> None:
-    name = ui.plain(dataset.name)
+    name = plain(dataset.name)
     if coming:
         st.write(f"Agreement needs two spaces of **{name}**; these are on their way.")
         enough = lambda: len(agreement.compared(workspace, dataset, of)[0]) > 1  # noqa: E731
-        ui.pending(workspace, coming, "neighbourhoods-embed", until=enough)
+        jobs.pending(workspace, coming, "neighbourhoods-embed", until=enough)
         return
     has = [s.name for s in there if isinstance(s.spec, EmbedAudio)]
     free = [e for e in _USUAL if e not in has and encoders.get(e)[0].available() is None]
     if has:
         st.write(
-            f"**{name}** has one space, {ui.plain(has[0])}. Embed it with a second model to see where "
+            f"**{name}** has one space, {plain(has[0])}. Embed it with a second model to see where "
             "the two agree on who sounds like whom."
         )
     else:
@@ -202,7 +200,9 @@ def _too_few(
     offer(workspace, dataset, wanted)
     if of == "classes" and has:
         st.caption("Or compare how the classes sound with what they are called:")
-        st.code(ui.command(workspace, "embed", dataset.name, "minilm", "--text", "label"), language="bash")
+        st.code(
+            layout.command(workspace, "embed", dataset.name, "minilm", "--text", "label"), language="bash"
+        )
 
 
 def options(view: state.View, chosen: Choices) -> Options:

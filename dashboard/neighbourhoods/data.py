@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dashboard import numbers, tables
 from dashboard.data import Clips
+from dashboard.kit import numbers
+from dashboard.kit.table import csv
 from dashboard.memory import once
 from dashboard.results import result
 from jobs.presets import clip_classes, of_pairs
@@ -334,7 +335,7 @@ def curves_csv(drawn: Sequence[Pair]) -> bytes:
         if m.permutations:
             columns |= {"shuffled_low": m.band[:, 0], "shuffled_high": m.band[:, 2], "p_value": m.p_value}
         frames.append(pd.DataFrame(columns))
-    return tables.csv(pd.concat(frames))
+    return csv(pd.concat(frames))
 
 
 def matrix_csv(ready: Sequence[Pair], k: int) -> bytes:
@@ -345,7 +346,7 @@ def matrix_csv(ready: Sequence[Pair], k: int) -> bytes:
         row: dict[str, Any] = {"a": pair.a.name, "b": pair.b.name, "of": pair.spec.of, "n": m.n, "k": k}
         row |= {name: at(m, getattr(m, name), k) for name in ("overlap", "jaccard", "adjusted")}
         rows.append(row | {f"cka_{name}": m.cka_of(name) for name in m.cka})
-    return tables.csv(pd.DataFrame(rows))
+    return csv(pd.DataFrame(rows))
 
 
 def items_csv(pair: Pair, c: Clips) -> bytes:
@@ -359,7 +360,7 @@ def items_csv(pair: Pair, c: Clips) -> bytes:
         frame["path"] = [c.files[r] if r >= 0 else "" for r in rows]
     for i, k in enumerate(m.clip_ks.tolist()):
         frame[f"overlap_{k}"] = m.samples[:, i]
-    return tables.csv(frame)
+    return csv(frame)
 
 
 def classes_csv(pair: Pair, c: Clips, k: int) -> bytes:
@@ -369,4 +370,4 @@ def classes_csv(pair: Pair, c: Clips, k: int) -> bytes:
         {"label": n, "n": e.n, "k": k, "overlap": e.value, "low": e.low, "high": e.high}
         for n, e in zip(found.names, found.means, strict=True)
     ]
-    return tables.csv(pd.DataFrame(rows))
+    return csv(pd.DataFrame(rows))

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard import palette
-from dashboard.figures._cells import rgb
-from dashboard.figures._rows import estimates, rows, shares
-from dashboard.figures.text import plain, wrapped
+from dashboard.kit import palette
+from dashboard.kit.cells import rgb
+from dashboard.kit.marks import estimates, rows, rule, shares
+from dashboard.kit.text import plain, wrapped
 
 #: Dashes: lengths of line and gap in pixels. A key of the legend, 40 pixels, holds each of them twice.
 DASHES: tuple[tuple[int, ...], ...] = ((), (9, 4), (3, 3), (9, 3, 3, 3), (16, 4), (3, 3, 3, 3, 9, 3))
@@ -243,19 +243,7 @@ def agreement_figure(
             }
         )
         marks += _marks(c, k, colour)
-    shapes: list[dict[str, Any]] = [
-        {
-            "type": "line",
-            "xref": "x",
-            "yref": "paper",
-            "x0": k,
-            "x1": k,
-            "y0": 0,
-            "y1": 1,
-            "line": {"color": neutral, "width": 1},
-            "layer": "below",
-        }
-    ]
+    shapes = [rule("x", k, theme, width=1, colour=neutral)]
     if limits is not None and any(c.peak is not None for c in curves):
         shapes.append(
             {
@@ -410,18 +398,7 @@ def overlap_by_class_figure(
     layout = {
         "height": 90 + 24 * max(len(names), 4),
         "margin": {"t": 8},
-        "shapes": [
-            {
-                "type": "line",
-                "x0": everyone,
-                "x1": everyone,
-                "yref": "paper",
-                "y0": 0,
-                "y1": 1,
-                "line": {"color": palette.NEUTRAL[theme], "width": 1, "dash": "dot"},
-                "layer": "below",
-            }
-        ],
+        "shapes": [rule("x", everyone, theme, dash="dot", width=1, colour=palette.NEUTRAL[theme])],
         "xaxis": shares(title),
         "yaxis": rows([f"{wrapped(n, 24)} · {c:,}" for n, c in zip(names, counts, strict=True)]),
     }

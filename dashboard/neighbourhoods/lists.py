@@ -8,15 +8,17 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from dashboard import data, results, state, ui
+from dashboard import data, results, state
 from dashboard.components import clips as clip_list
+from dashboard.kit import chart, form, layout, table
+from dashboard.kit.form import pick
+from dashboard.kit.layout import plain
+from dashboard.kit.numbers import figured
 from dashboard.neighbourhoods import data as agreement
 from dashboard.neighbourhoods import figures, nearby, reading
 from dashboard.neighbourhoods.controls import ORDERS, Choices, Options
 from dashboard.neighbourhoods.data import Compared, Measured
 from dashboard.neighbourhoods.nearby import Neighbour
-from dashboard.neighbourhoods.parts import pick, rich_table
-from dashboard.separability.figures import figured
 from jobs.specs import GRAPH_K
 
 #: Classes in the figure at most, those with the least overlap; rows of the table, and classes named in each.
@@ -30,12 +32,10 @@ def disagreement(view: state.View, chosen: Choices, o: Options) -> None:
     st.subheader("Where two spaces disagree", anchor=False)
     titles = {p.id: p.title for p in chosen.pairs}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.selectbox(
-            "Pair", list(titles), format_func=lambda i: titles.get(i, i), key=view.key("between"), width=360
-        )
+        form.listed("Pair", titles, view.key("between"), width=360)
         pick(view, "order", "Order", ORDERS)
     if not results.has(o.between.spec):
-        st.caption(f"The agreement of {ui.plain(o.between.title)} has not been computed yet.")
+        st.caption(f"The agreement of {plain(o.between.title)} has not been computed yet.")
         return
     m = agreement.measured(o.between)
     k = agreement.kept_k(m, o.k)
@@ -58,20 +58,15 @@ def _list(chosen: Choices, o: Options, m: Measured, k: int, order: np.ndarray) -
     kept = "" if k == o.k else f" (of {o.k:,}, the nearest size that is kept of each)"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"{m.n:,} {chosen.of}, {ORDERS['most' if o.most else 'least']} first · k = {k}{kept}")
-        st.download_button(
-            "CSV",
-            data=lambda: agreement.items_csv(o.between, chosen.clips),
-            file_name=_file("overlap", chosen, o) + ".csv",
-            mime="text/csv",
-            icon=":material/download:",
-            type="tertiary",
-            on_click="ignore",
-            key="neighbourhoods-items-csv",
+        table.button(
+            "neighbourhoods-items-csv",
+            _file("overlap", chosen, o),
+            lambda: agreement.items_csv(o.between, chosen.clips),
         )
     columns = {"in both": [f"{s} of {k}" for s in agreement.shared(m, k)[first].tolist()]}
     with st.container(height=440, border=False, key="neighbourhoods-list-box"):
         _play(chosen, o, ids, "neighbourhoods-list", f"{chosen.of} by disagreement", columns)
-    ui.reading(reading.lists(chosen.of, k))
+    layout.reading(reading.lists(chosen.of, k))
 
 
 def _file(what: str, chosen: Choices, o: Options) -> str:
@@ -85,7 +80,7 @@ def _file(what: str, chosen: Choices, o: Options) -> str:
 def _near(chosen: Choices, o: Options, k: int, thing: str) -> None:
     c, pair = chosen.clips, o.between
     name = thing if chosen.of == "classes" else agreement.named(c)[c.row[thing]] or "no class"
-    st.markdown(f"#### What is near this {'clip' if chosen.of == 'clips' else 'class'}: {ui.plain(name)}")
+    st.markdown(f"#### What is near this {'clip' if chosen.of == 'clips' else 'class'}: {plain(name)}")
     _play(chosen, o, [thing], "neighbourhoods-chosen", "The chosen one", thing=thing)
     if any(not results.has(g) for g in nearby.graphs(pair)):
         st.caption("The lists of neighbours have not been computed yet; the button above asks for them.")
@@ -96,7 +91,7 @@ def _near(chosen: Choices, o: Options, k: int, thing: str) -> None:
     for place, (space, other, found, side) in zip(columns, sides, strict=True):
         with place:
             _side(chosen, o, thing, k, space, other, found, f"neighbourhoods-near-{side}")
-    ui.reading(reading.near(chosen.of, k, GRAPH_K))
+    layout.reading(reading.near(chosen.of, k, GRAPH_K))
 
 
 def _side(
@@ -110,10 +105,10 @@ def _side(
     key: str,
 ) -> None:
     ids = [x.id for x in found]
-    words = f"{sum(x.shared for x in found)} of {k} are as near in {ui.plain(other.name)}"
+    words = f"{sum(x.shared for x in found)} of {k} are as near in {plain(other.name)}"
     if chosen.of == "clips" and agreement.named(chosen.clips)[chosen.clips.row[thing]]:
         words += f" · {data.same_class(chosen.clips, thing, ids)}"
-    st.markdown(f"**{k} nearest in {ui.plain(space.name)}**")
+    st.markdown(f"**{k} nearest in {plain(space.name)}**")
     st.caption(words)
     columns = {
         f"rank in {other.name}" if len(other.name) < 15 else "rank there": [_rank(x) for x in found],
@@ -139,7 +134,7 @@ def _by_class(chosen: Choices, o: Options, m: Measured, k: int) -> None:
         return
     few = found.means[:MOST_CLASSES]
     rest = f"The {len(few)} of {len(found.names)} classes with the least overlap; the CSV has all."
-    ui.chart(
+    chart.show(
         figures.overlap_by_class_figure(
             found.names[:MOST_CLASSES],
             np.array([e.value for e in few]),
@@ -149,7 +144,7 @@ def _by_class(chosen: Choices, o: Options, m: Measured, k: int) -> None:
             title=f"mean overlap of the clips, k = {k}",
             everyone=found.everyone,
             line=chosen.lines[pair.id],
-            theme=ui.theme(),
+            theme=layout.theme(),
         ),
         key="neighbourhoods-classes",
         file=_file("overlap-by-class", chosen, o),
@@ -157,7 +152,7 @@ def _by_class(chosen: Choices, o: Options, m: Measured, k: int) -> None:
         caption=rest if len(few) < len(found.names) else "",
         alt=f"Mean overlap of the clips of each class, {pair.title}",
     )
-    ui.reading(reading.by_class(k))
+    layout.reading(reading.by_class(k))
 
 
 def _table(chosen: Choices, o: Options, m: Measured, order: np.ndarray) -> None:
@@ -167,8 +162,8 @@ def _table(chosen: Choices, o: Options, m: Measured, order: np.ndarray) -> None:
         sides = nearby.near(o.between, chosen.clips, m.ids[i], _NAMED)
         rows.append([html.escape(m.ids[i]), *(_names(side) for side in sides)])
     head = ["class", *(f"nearest in {html.escape(s.name)}" for s in (o.between.a, o.between.b))]
-    rich_table(head, rows, wrap=True)
-    ui.reading(reading.TABLE)
+    table.show_html(head, rows, wrap=True)
+    layout.reading(reading.TABLE)
 
 
 def _names(side: Sequence[Neighbour]) -> str:
@@ -204,8 +199,8 @@ def _play(
 
 
 def _chosen(chosen: Choices, key: str) -> None:
-    value = st.session_state[key].get("chosen")
-    if not isinstance(value, str) or value not in chosen.clips.row:
+    value = clip_list.clicked(key)
+    if value not in chosen.clips.row:
         return
     if chosen.of == "clips":
         st.session_state["neighbourhoods.clip"] = value

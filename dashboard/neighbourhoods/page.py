@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from functools import partial
 
 import streamlit as st
 
-from dashboard import numbers, results, state, ui
-from dashboard.kit.dataset import none_there
+from dashboard import results, state
+from dashboard.kit import chart, jobs, layout, numbers, page, table
+from dashboard.kit.form import pick
+from dashboard.kit.layout import plain
 from dashboard.neighbourhoods import data as agreement
 from dashboard.neighbourhoods import figures, reading, spaces_figure
 from dashboard.neighbourhoods.controls import AXES, DEFINITIONS, SELF, Choices, Options, controls, options
 from dashboard.neighbourhoods.data import Pair
 from dashboard.neighbourhoods.figures import p_text
 from dashboard.neighbourhoods.lists import disagreement
-from dashboard.neighbourhoods.parts import broad, number, pick, rich_table, swatch
+from dashboard.neighbourhoods.parts import broad, number, swatch
+from jobs.workspace import Dataset
 from jobs.workspace.workspace import Workspace
 
 TITLE = "Neighbourhoods"
@@ -36,20 +38,23 @@ _AXIS = {
 
 def render(workspace: Workspace) -> None:
     """Draw the page."""
-    datasets = workspace.datasets()
-    if not datasets:
-        none_there(TITLE)
-        return
-    view = state.View("neighbourhoods", st.session_state, st.query_params)
-    chosen = controls(workspace, view, [d.name for d in datasets])
+    page.run(workspace, "neighbourhoods", TITLE, _page, wait=False)
+
+
+def _page(workspace: Workspace, view: state.View, dataset: Dataset) -> None:
+    chosen = controls(workspace, view, dataset)
     if chosen is None:
-        view.write()
         return
     found = options(view, chosen)
     view.write()
-    ui.notes(view.notes)
+    layout.notes(view.notes)
     st.title(f"{TITLE} · {chosen.dataset.name}")
-    st.caption(_facts(chosen))
+    page.words(
+        chosen.dataset,
+        numbers.count(chosen.clips.n, "clip"),
+        numbers.count(len(agreement.class_names(chosen.clips)), "class"),
+        f"{numbers.count(len(chosen.spaces), 'space')}, {numbers.count(len(chosen.pairs), 'pair')}",
+    )
     _compute(workspace, chosen)
     if not chosen.ready:
         return
@@ -59,21 +64,11 @@ def render(workspace: Workspace) -> None:
     disagreement(view, chosen, found)
 
 
-def _facts(chosen: Choices) -> str:
-    c = chosen.clips
-    parts = [
-        numbers.count(c.n, "clip"),
-        numbers.count(len(agreement.class_names(c)), "class"),
-        f"{numbers.count(len(chosen.spaces), 'space')}, {numbers.count(len(chosen.pairs), 'pair')}",
-    ]
-    return " · ".join(parts + ["synthetic"] * bool(chosen.dataset.note))
-
-
 def _compute(workspace: Workspace, chosen: Choices) -> None:
     n = sum(not results.has(p.spec) for p in chosen.pairs)
     what = f"the agreement of {numbers.count(n, 'pair')}" if n else "the lists of neighbours"
     by = " by class" if chosen.of == "classes" else ""
-    ui.compute(
+    jobs.compute(
         workspace,
         chosen.wanted(),
         f"Compute {what}",
@@ -114,7 +109,7 @@ def _curves(view: state.View, chosen: Choices, o: Options) -> None:
                     m.permutations,
                 )
             )
-        ui.chart(
+        chart.show(
             figures.agreement_figure(
                 curves,
                 title=title,
@@ -122,7 +117,7 @@ def _curves(view: state.View, chosen: Choices, o: Options) -> None:
                 k=o.k,
                 log=o.log,
                 limits=(o.low, o.high),
-                theme=ui.theme(),
+                theme=layout.theme(),
             ),
             key=_CURVES,
             file=f"agreement-{chosen.dataset.name}-{chosen.of}-{o.measure}",
@@ -135,7 +130,7 @@ def _curves(view: state.View, chosen: Choices, o: Options) -> None:
         key=view.key("k"),
         help="Marked in the curves; the numbers and lists below are for this k.",
     )
-    ui.reading(
+    layout.reading(
         reading.curves(o.measure, chosen.of, agreement.permutations(chosen.ready), with_self=o.with_self)
     )
 
@@ -178,7 +173,7 @@ def _summary(view: state.View, chosen: Choices, o: Options) -> None:
         p_value = "–" if at_k is None else p_text(at_k, m.permutations)
         rows.append(
             [
-                broad(swatch(chosen.lines[p.id].css(ui.theme())) + html.escape(p.title)),
+                broad(swatch(chosen.lines[p.id].css(layout.theme())) + html.escape(p.title)),
                 f"{m.n:,}",
                 f"<b>{number(t.value)}</b> {_at(t.k)}",
                 f"{number(t.adjusted)} {_at(t.adjusted_k)}",
@@ -189,8 +184,8 @@ def _summary(view: state.View, chosen: Choices, o: Options) -> None:
             ]
         )
     if rows:
-        rich_table(head, rows)
-    ui.reading(reading.summary(o.literal, agreement.permutations(chosen.ready)))
+        table.show_html(head, rows)
+    layout.reading(reading.summary(o.literal, agreement.permutations(chosen.ready)))
 
 
 def _at(k: int) -> str:
@@ -215,27 +210,19 @@ def _matrix(view: state.View, chosen: Choices, o: Options) -> None:
     ):
         grid, ids = agreement.matrix(chosen.spaces, chosen.ready, values)
         with place:
-            ui.chart(
+            chart.show(
                 spaces_figure.spaces_figure(
-                    names, grid, title=title + n, ids=ids, picked=o.between.id, low=low, theme=ui.theme()
+                    names, grid, title=title + n, ids=ids, picked=o.between.id, low=low, theme=layout.theme()
                 ),
                 key=key,
                 file=f"{'cka' if key != _MATRIX else 'agreement'}-{chosen.dataset.name}-{chosen.of}",
                 csv=lambda: agreement.matrix_csv(chosen.ready, o.k),
-                on_select=partial(_picked, key),
+                chooses="neighbourhoods.between",
                 alt=f"{title} of {', '.join(names)}",
             )
     few = [p.title for p in chosen.ready if agreement.measured(p).n < _DEBIASED]
     if few and o.cka.endswith("debiased"):
         st.caption(
-            f"Debiased CKA needs at least {_DEBIASED} {chosen.of}: there is none for "
-            f"{ui.plain(', '.join(few))}."
+            f"Debiased CKA needs at least {_DEBIASED} {chosen.of}: there is none for {plain(', '.join(few))}."
         )
-    ui.reading(reading.matrix(chosen.of, low))
-
-
-def _picked(key: str) -> None:
-    for found in ui.clicked(key):
-        name = found[0] if isinstance(found, list) else found
-        if name:
-            st.session_state["neighbourhoods.between"] = str(name)
+    layout.reading(reading.matrix(chosen.of, low))

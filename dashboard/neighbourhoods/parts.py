@@ -3,40 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-
-import streamlit as st
-
-from dashboard.state import View
-
-
-def pick(
-    view: View,
-    name: str,
-    label: str,
-    of: Mapping[str, str],
-    *,
-    disabled: bool = False,
-    on_change: Callable[[], None] | None = None,
-) -> None:
-    """Draw a control that is one of a few words: value to what is read."""
-    st.segmented_control(
-        label,
-        list(of),
-        format_func=of.__getitem__,
-        key=view.key(name),
-        required=True,
-        disabled=disabled,
-        on_change=on_change,
-    )
-
-
-def rich_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, wrap: bool = False) -> None:
-    """Show a table as `ui.table` does, closer, of cells that are HTML already and may break into lines."""
-    style = "padding-right:1.3rem" + ";white-space:normal;vertical-align:top" * wrap
-    top = "".join(f'<th scope="col" style="{style}">{h}</th>' for h in head)
-    body = "".join("<tr>" + "".join(f'<td style="{style}">{c}</td>' for c in row) + "</tr>" for row in rows)
-    st.html(f'<div class="hs-scroll"><table class="hs-table"><tr>{top}</tr>{body}</table></div>')
 
 
 def broad(cell: str) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard.figures._cells import cells, outline
-from dashboard.figures.text import whole, wrapped
+from dashboard.kit.cells import cells, outline
+from dashboard.kit.text import whole, wrapped
 
 #: Height of a cell in pixels.
 _CELL = 46

@@ -16,20 +16,20 @@ import pandas as pd
 
 from core.statistics import Correlation
 from core.statistics import intervals as statistics
-from dashboard import numbers, tables
-from dashboard.figures.text import whole
+from dashboard.kit import numbers
+from dashboard.kit.correlation import Dots
+from dashboard.kit.table import csv
+from dashboard.kit.text import whole
 from dashboard.leakage import data as leakage
 from dashboard.memory import once
 from dashboard.neighbourhoods import data as agreement
 from dashboard.predictors import board as boards
 from dashboard.predictors.board import OF_PAIRS, Board, Reference
-from dashboard.predictors.figures import Dots
 from dashboard.results import has, result
 from dashboard.retrieval import data as retrieval
 from dashboard.separability import data as separability
 from dashboard.zeroshot import data as zeroshot
 from dashboard.zeroshot import related as over_models
-from dashboard.zeroshot.figures import Fitted
 from jobs.specs import Agreement, ContrastiveGrid, EmbedAudio, ZeroShotGrid
 
 #: What may predict: name in the URL, name on the page, and what is written along the axis.
@@ -294,12 +294,6 @@ def over_k(
     return once(("over-k", *keys, accuracy, log, tuple(v for _, v in pairs)), compute)
 
 
-def line(x: np.ndarray, y: np.ndarray) -> Fitted | None:
-    """Return the regression line over what has both numbers."""
-    ok = np.isfinite(x) & np.isfinite(y)
-    return over_models.line(x[ok], y[ok])
-
-
 def drawn(shown: Sequence[Dot], measure: str, accuracy: str, *, log: bool = False) -> Dots | None:
     """Return the spaces that have both numbers, as dots of the figure."""
     x, y = on_x(shown, measure), on_y(shown, accuracy, log=log)
@@ -399,7 +393,7 @@ def dots_csv(shown: Sequence[Dot], reference: Reference | None, k: int) -> bytes
         for name, e in d.accuracies.items():
             row |= {name: e.value, f"{name}_low": e.low, f"{name}_high": e.high}
         out.append(row | {"reference": reference.name if reference else "", "k": k})
-    return tables.csv(pd.DataFrame(out))
+    return csv(pd.DataFrame(out))
 
 
 def ranked_csv(found: Sequence[Ranked], accuracy: str) -> bytes:
@@ -410,7 +404,7 @@ def ranked_csv(found: Sequence[Ranked], accuracy: str) -> bytes:
         for name, c in (("pearson", r.pearson), ("spearman", r.spearman)):
             row |= {f"{name}_r": c.r, f"{name}_low": c.low, f"{name}_high": c.high, f"{name}_p": c.p}
         rows.append(row | {"p_holm": r.adjusted})
-    return tables.csv(pd.DataFrame(rows))
+    return csv(pd.DataFrame(rows))
 
 
 def over_k_csv(found: OverK) -> bytes:
@@ -419,4 +413,4 @@ def over_k_csv(found: OverK) -> bytes:
     frame[["nngs_r", "nngs_low", "nngs_high"]] = found.values
     for name, c in found.cka.items():
         frame[name.lower().replace(", ", "_") + "_r"] = c.r
-    return tables.csv(frame.assign(spaces=found.n))
+    return csv(frame.assign(spaces=found.n))

@@ -3,156 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard import palette
-from dashboard.figures._marks import ring, rule
-from dashboard.figures._rows import estimates, rows, whiskers
-from dashboard.figures.look import INK, RULE
-from dashboard.figures.text import label, plain
-from dashboard.zeroshot.figures import Fitted
+from dashboard.kit import palette
+from dashboard.kit.marks import estimates, row_band, rows, rule, steady
+from dashboard.kit.text import label, plain
 
 #: How kinds of models look beside each other: which of the base colours, and the marker.
 _LOOKS = ((0, "circle"), (1, "square"), (2, "diamond"), (4, "triangle-up"), (5, "cross"), (3, "x"))
-
-
-@dataclass(frozen=True)
-class Dots:
-    """Models or spaces as dots that carry their names.
-
-    Attributes
-    ----------
-    ids : sequence of str, length n
-        Carried in ``customdata``.
-    names : sequence of str
-        Written beside the dots.
-    said : sequence of str
-        What is said of each when it is pointed at.
-    x, y : ndarray, shape (n,)
-    ends : ndarray, shape (n, 2), optional
-        Of the interval of y; NaN where there is none.
-    series : ndarray of int, shape (n,)
-        Index into `kinds`: a colour and a marker each.
-    kinds : sequence of str
-    hollow : ndarray of bool, shape (n,), optional
-        Drawn as a ring.
-    """
-
-    ids: Sequence[str]
-    names: Sequence[str]
-    said: Sequence[str]
-    x: np.ndarray
-    y: np.ndarray
-    series: np.ndarray
-    kinds: Sequence[str]
-    ends: np.ndarray | None = None
-    hollow: np.ndarray | None = None
-
-
-def correlation_figure(
-    shown: Dots,
-    *,
-    x_title: str,
-    y_title: str,
-    things: str,
-    line: Fitted | None = None,
-    picked: str = "",
-    theme: str = "light",
-) -> go.Figure:
-    """Draw one number of each model or space against another, with the regression line and its band.
-
-    Parameters
-    ----------
-    shown : Dots
-        Those with both numbers.
-    x_title, y_title : str
-    things : str
-        What n counts.
-    line : Fitted, optional
-    picked : str
-        The dot that is ringed, "" for none.
-    theme : {"light", "dark"}
-
-    Returns
-    -------
-    Figure
-        ``customdata`` of the traces whose ``meta`` is "models" is the id.
-    """
-    x, y = np.asarray(shown.x, float), np.asarray(shown.y, float)
-    if not len(x):
-        raise ValueError("There is nothing to draw: nothing has both numbers.")
-    if x.shape != y.shape or len(x) != len(shown.ids):
-        raise ValueError(f"There are {len(shown.ids)} dots, {len(x)} x and {len(y)} y; each needs both.")
-    traces = _line(line, theme)
-    if shown.ends is not None:
-        low, high = np.asarray(shown.ends, float).T
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "x": x,
-                "y": y,
-                "error_y": whiskers(y, low, high, f"{RULE[theme]}aa", thickness=1.2),
-                "marker": {"size": 1, "opacity": 0},
-                "hoverinfo": "skip",
-                "showlegend": False,
-                "meta": "intervals",
-            }
-        )
-    sides = _sides(x, y)
-    hollow = np.zeros(len(x), bool) if shown.hollow is None else np.asarray(shown.hollow, bool)
-    for i, kind in enumerate(shown.kinds):
-        mine = np.flatnonzero(np.asarray(shown.series) == i)
-        if not len(mine):
-            continue
-        hue, symbol = _LOOKS[i % len(_LOOKS)]
-        colour = palette.BASE[theme][hue]
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers+text",
-                "x": x[mine],
-                "y": y[mine],
-                "customdata": [shown.ids[j] for j in mine.tolist()],
-                "hovertext": [shown.said[j] for j in mine.tolist()],
-                "hovertemplate": "%{hovertext}<extra></extra>",
-                "text": [label(shown.names[j], 22) for j in mine.tolist()],
-                "textposition": [sides[j] for j in mine.tolist()],
-                "textfont": {"size": 11.5, "color": INK[theme]},
-                "cliponaxis": False,
-                "marker": {
-                    "symbol": [f"{symbol}-open" if hollow[j] else symbol for j in mine.tolist()],
-                    "size": 11,
-                    "color": colour,
-                    "line": {"width": 2, "color": colour},
-                },
-                "selected": {"marker": {"opacity": 1}},
-                "unselected": {"marker": {"opacity": 1}},
-                "name": plain(kind),
-                "showlegend": len(shown.kinds) > 1,
-                "meta": "models",
-            }
-        )
-    if picked in shown.ids:
-        j = list(shown.ids).index(picked)
-        traces.append(ring(x[[j]], y[[j]], theme, size=21))
-    layout: dict[str, Any] = {
-        "height": 430,
-        "margin": {"t": 44},
-        "xaxis": {
-            "title": {"text": f"{x_title}<br>n = {len(x):,} {things}"},
-            "range": _reach(x),
-            "nticks": 7,
-            "showgrid": True,
-        },
-        "yaxis": {"title": {"text": y_title}, "range": _reach(y, shown.ends), "nticks": 7, "showgrid": True},
-        "hoverdistance": 14,
-    }
-    return go.Figure({"data": traces, "layout": layout}, _validate=False)
 
 
 def ranked_figure(
@@ -203,8 +64,7 @@ def ranked_figure(
             "customdata": [[i, *said] for i, said in zip(ids, words, strict=True)],
             "hovertemplate": f"%{{customdata[1]}}<br>{'r' if kind == 'pearson' else 'ρ'} = %{{x:.3f}}<br>"
             "%{customdata[2]}, n = %{customdata[3]}<extra></extra>",
-            "selected": {"marker": {"opacity": 1}},
-            "unselected": {"marker": {"opacity": 1}},
+            **steady(),
             "name": "Pearson r" if kind == "pearson" else "Spearman ρ",
             "meta": kind,
         }
@@ -227,19 +87,7 @@ def ranked_figure(
         "shapes": [rule("x", 0.0, theme)],
     }
     if here >= 0:
-        layout["shapes"].append(
-            {
-                "type": "rect",
-                "xref": "paper",
-                "x0": 0,
-                "x1": 1,
-                "y0": here - 0.5,
-                "y1": here + 0.5,
-                "fillcolor": "rgba(128,128,128,0.12)",
-                "line": {"width": 0},
-                "layer": "below",
-            }
-        )
+        layout["shapes"].append(row_band(here))
     return go.Figure({"data": traces, "layout": layout}, _validate=False)
 
 
@@ -330,70 +178,3 @@ def over_k_figure(
         "shapes": [rule("y", 0.0, theme), rule("x", k, theme, dash="dot")],
     }
     return go.Figure({"data": traces, "layout": layout}, _validate=False)
-
-
-def _line(line: Fitted | None, theme: str) -> list[dict[str, Any]]:
-    if line is None:
-        return []
-    common = {"type": "scatter", "mode": "lines", "hoverinfo": "skip"}
-    return [
-        common
-        | {
-            "x": np.concatenate([line.x, line.x[::-1]]),
-            "y": np.concatenate([line.high, line.low[::-1]]),
-            "fill": "toself",
-            "fillcolor": f"{RULE[theme]}30",
-            "line": {"width": 0},
-            "name": "95% band",
-            "meta": "band",
-        },
-        common
-        | {
-            "x": line.x,
-            "y": line.y,
-            "line": {"color": INK[theme], "width": 1.8},
-            "name": "regression line",
-            "meta": "line",
-        },
-    ]
-
-
-def _reach(values: np.ndarray, ends: np.ndarray | None = None) -> list[float]:
-    """Return the ends of an axis with room for names; of long intervals only what is near the dots."""
-    low, high = float(values.min()), float(values.max())
-    span = (high - low) or 0.1 * max(abs(high), 1.0)
-    if ends is not None and np.isfinite(ends).any():
-        low = max(low - span, min(low, float(np.nanmin(ends))))
-        high = min(high + span, max(high, float(np.nanmax(ends))))
-    return [low - 0.14 * span, high + 0.14 * span]
-
-
-def _sides(x: np.ndarray, y: np.ndarray) -> list[str]:
-    """Choose on which side of its dot each name is written, so that few lie over each other.
-
-    Taken in order of x, each goes where the least of a dot or of a name that is there already is near.
-    """
-    span = [float(np.ptp(v)) or 1.0 for v in (x, y)]
-    at = np.column_stack([(x - x.min()) / span[0], (y - y.min()) / span[1]])
-    offsets = {
-        "top center": (0.0, 0.06),
-        "bottom center": (0.0, -0.06),
-        "middle right": (0.12, 0.0),
-        "middle left": (-0.12, 0.0),
-    }
-    taken: list[np.ndarray] = []
-    found = [""] * len(x)
-    for i in np.argsort(at[:, 0], kind="stable").tolist():
-        costs = {}
-        others = np.delete(at, i, axis=0)
-        for side, offset in offsets.items():
-            place = at[i] + offset
-            if (side == "middle left" and place[0] < 0.1) or (side == "middle right" and place[0] > 0.9):
-                continue
-            near = [*others, *taken]
-            # A name is wider than high.
-            gaps = [abs(p[0] - place[0]) / 0.2 + abs(p[1] - place[1]) / 0.07 for p in near]
-            costs[side] = sum(max(0.0, 1 - g) for g in gaps)
-        found[i] = min(costs, key=lambda s: costs[s])
-        taken.append(at[i] + offsets[found[i]])
-    return found

@@ -9,21 +9,22 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from core.statistics import Correlation
-from dashboard import numbers, state, ui
-from dashboard.figures.text import label
+from dashboard import state
+from dashboard.kit import chart, form, jobs, layout, numbers, table
+from dashboard.kit.correlation import correlation_figure, fit_line
+from dashboard.kit.layout import plain
+from dashboard.kit.numbers import figured
+from dashboard.kit.table import Cell
+from dashboard.kit.text import label
 from dashboard.predictors import board as predictors_board
 from dashboard.predictors import data as predictors
 from dashboard.predictors import figures
 from dashboard.predictors.board import Board, Reference
 from dashboard.predictors.data import Dot, Ranked
-from dashboard.separability.figures import figured
-from dashboard.ui import Cell
 from jobs.workspace.workspace import Workspace
 
 _DISTANCE = "d is the cosine distance of two clips, 1 less their cosine. "
 SCALES = {"linear": "accuracy", "log": "its logarithm"}
-_SCATTER, _RANKING = "predictors-scatter", "predictors-ranking"
 _TAVARES = "Tavares et al., *On class separability pitfalls in audio-text contrastive zero-shot learning*"
 
 
@@ -58,22 +59,20 @@ def scatter(
     """Draw one measure against one accuracy, a dot a space of `clips`, of which some are `labelled`."""
     x_there, y_there = predictors.coverage(shown)
     columns = st.columns([1.2, 1.2, 0.9], gap="medium", vertical_alignment="bottom")
-    columns[0].selectbox(
+    measures, accuracies = predictors.MEASURES, predictors.ACCURACIES
+    form.listed(
         "Measure, along x",
-        list(predictors.MEASURES),
-        format_func=lambda n: f"{predictors.MEASURES[n][0]} · {x_there[n]:,} of {len(shown):,}",
-        key=view.key("x"),
+        {n: f"{title} · {x_there[n]:,} of {len(shown):,}" for n, (title, _) in measures.items()},
+        view.key("x"),
+        place=columns[0],
     )
-    columns[1].selectbox(
+    form.listed(
         "Accuracy, along y",
-        list(predictors.ACCURACIES),
-        format_func=lambda n: f"{predictors.ACCURACIES[n]} · {y_there[n]:,} of {len(shown):,}",
-        key=view.key("y"),
+        {n: f"{title} · {y_there[n]:,} of {len(shown):,}" for n, title in accuracies.items()},
+        view.key("y"),
+        place=columns[1],
     )
-    with columns[2]:
-        st.segmented_control(
-            "Scale of y", list(SCALES), format_func=SCALES.__getitem__, key=view.key("scale"), required=True
-        )
+    form.pick(view, "scale", "Scale of y", SCALES, place=columns[2])
     dots = predictors.drawn(shown, asked.measure, asked.accuracy, log=asked.log)
     if dots is None:
         st.info(
@@ -86,34 +85,34 @@ def scatter(
     title = predictors.MEASURES[asked.measure][1].format(label(against, 40), k=k)
     left, right = st.columns([1.5, 1], gap="large")
     with left:
-        ui.chart(
-            figures.correlation_figure(
+        chart.show(
+            correlation_figure(
                 dots,
                 x_title=title,
                 y_title=asked.y_title,
                 things=f"of {numbers.count(len(shown), 'space')}",
-                line=predictors.line(dots.x, dots.y),
+                line=fit_line(dots.x, dots.y),
                 picked=space,
-                theme=ui.theme(),
+                theme=layout.theme(),
             ),
-            key=_SCATTER,
+            key="predictors-scatter",
             file=f"{asked.measure}-against-{file}",
             csv=partial(predictors.dots_csv, shown, reference, k),
-            on_select=partial(_picked, _SCATTER, "dot"),
+            chooses="predictors.dot",
             caption="click a dot for links to the space",
             alt=f"{predictors.MEASURES[asked.measure][0]} against {predictors.ACCURACIES[asked.accuracy]}",
         )
     with right:
         both = predictors.related(dots.x, dots.y)
         if both is not None:
-            ui.facts(
+            layout.facts(
                 [
                     ("Pearson r", numbers.signed(both[0].r)),
-                    ("95% interval", interval(both[0])),
-                    ("p", p_text(both[0].p)),
+                    ("95% interval", numbers.ends(both[0])),
+                    ("p", numbers.p_value(both[0].p)),
                     ("Spearman ρ", numbers.signed(both[1].r)),
-                    ("95% interval", interval(both[1])),
-                    ("p of ρ", p_text(both[1].p)),
+                    ("95% interval", numbers.ends(both[1])),
+                    ("p of ρ", numbers.p_value(both[1].p)),
                 ]
             )
         st.caption(predictors.over(shown, asked.measure, asked.accuracy, reference, clips, labelled))
@@ -122,7 +121,7 @@ def scatter(
                 f"{numbers.count(len(dots.ids), 'space')} with both numbers: from {predictors.FEWEST} on "
                 "there is an interval, and something to say."
             )
-        ui.reading(
+        layout.reading(
             "**Each dot is a space** of the same clips, with the 95% interval of its accuracy; the line is "
             "least squares with its 95% band. A measure that needs no test and goes with accuracy says "
             f"beforehand which space will do well, as the silhouette does in section 3.1 of {_TAVARES}. Few "
@@ -136,7 +135,7 @@ def scatter(
 def _opened(b: Board, space: str) -> None:
     if not space:
         return
-    st.markdown(f"**{ui.plain(space)}**")
+    st.markdown(f"**{plain(space)}**")
     with st.container(horizontal=True, gap="small"):
         for page, name in (("explore", "Explore"), ("separability", "Separability")):
             st.button(
@@ -148,7 +147,7 @@ def _opened(b: Board, space: str) -> None:
             )
     target = st.session_state.pop("predictors-go", "")
     if target:
-        ui.go(target, {"dataset": b.dataset.name, "space": space})
+        layout.go(target, {"dataset": b.dataset.name, "space": space})
 
 
 def _open(page: str) -> None:
@@ -169,7 +168,7 @@ def ranking(shown: Sequence[Dot], asked: Asked, reference: Reference | None, fil
     left, right = st.columns([1.3, 1], gap="large")
     best = asked.ranked[0]
     with left:
-        ui.chart(
+        chart.show(
             figures.ranked_figure(
                 [predictors.MEASURES[r.name][0] for r in asked.ranked],
                 [r.name for r in asked.ranked],
@@ -178,21 +177,21 @@ def ranking(shown: Sequence[Dot], asked: Asked, reference: Reference | None, fil
                 [r.pearson.n for r in asked.ranked],
                 things="spaces",
                 picked=asked.measure,
-                theme=ui.theme(),
+                theme=layout.theme(),
             ),
-            key=_RANKING,
+            key="predictors-ranking",
             file=f"best-predictors-{file}",
             csv=partial(predictors.ranked_csv, asked.ranked, asked.accuracy),
-            on_select=partial(_picked, _RANKING, "x"),
+            chooses="predictors.x",
             caption="click a measure to see its dots",
             alt=f"Correlations of {len(asked.ranked)} measures with {predictors.ACCURACIES[asked.accuracy]}",
         )
     with right:
         name = predictors.MEASURES[best.name][0]
-        said = f"Strongest: **{name}**, r = {numbers.signed(best.pearson.r)} ({interval(best.pearson)})"
+        said = f"Strongest: **{name}**, r = {numbers.signed(best.pearson.r)} ({numbers.ends(best.pearson)})"
         sure = best.adjusted < 0.05
         st.markdown(
-            f"{said}, p corrected {p_text(best.adjusted)}"
+            f"{said}, p corrected {numbers.p_value(best.adjusted)}"
             + ("." if sure else ": not beyond what chance gives over so many measures.")
         )
         # The figure says how many spaces there are where that is one number.
@@ -201,14 +200,14 @@ def ranking(shown: Sequence[Dot], asked: Asked, reference: Reference | None, fil
             [
                 Cell(predictors.MEASURES[r.name][0]),
                 Cell(numbers.signed(r.pearson.r)),
-                Cell(p_text(r.pearson.p)),
-                Cell(p_text(r.adjusted)),
+                Cell(numbers.p_value(r.pearson.p)),
+                Cell(numbers.p_value(r.adjusted)),
                 *([Cell(f"{r.pearson.n:,}")] if differ else []),
             ]
             for r in asked.ranked
         ]
         names = [r.name for r in asked.ranked]
-        ui.scores(
+        table.scores(
             [
                 ("measure", "hs-words"),
                 ("r", ""),
@@ -220,7 +219,7 @@ def ranking(shown: Sequence[Dot], asked: Asked, reference: Reference | None, fil
             label="Measures by the strength of their correlation",
             here=names.index(asked.measure) if asked.measure in names else None,
         )
-        ui.reading(
+        layout.reading(
             "Filled: Pearson’s r with its 95% interval; open: Spearman’s ρ, which asks for order only. p is "
             f"corrected for all {len(asked.ranked)} measures (Holm 1979): the best of many would look good "
             "by chance. An interval that crosses zero leaves open whether the measure says anything."
@@ -242,7 +241,7 @@ def sizes(
     found = predictors.over_k(b, shown, reference, asked.accuracy, log=asked.log)
     if found is None or not np.isfinite(found.values[:, 0]).any():
         st.info(
-            f"NNGS and CKA compare spaces with {ui.plain(reference.name if reference else 'a reference')}; "
+            f"NNGS and CKA compare spaces with {plain(reference.name if reference else 'a reference')}; "
             f"from {predictors.FEWEST} compared spaces on that have an accuracy and differ, it shows here at "
             "which size of neighbourhood they predict it.",
             icon=":material/info:",
@@ -251,7 +250,7 @@ def sizes(
     assert reference is not None
     left, right = st.columns([1.5, 1], gap="large")
     with left:
-        ui.chart(
+        chart.show(
             figures.over_k_figure(
                 found.ks,
                 found.values,
@@ -259,7 +258,7 @@ def sizes(
                 k=k,
                 n=found.n,
                 items=numbers.count(found.items, "clip" if reference.of == "clips" else "class"),
-                theme=ui.theme(),
+                theme=layout.theme(),
             ),
             key="predictors-over-k",
             file=f"nngs-over-k-{file}",
@@ -269,15 +268,15 @@ def sizes(
     with right:
         st.number_input("k, of NNGS on this page", 1, max(1, largest), key=view.key("k"))
         i = int(np.searchsorted(found.ks, found.best))
-        ui.facts(
+        layout.facts(
             [
                 ("strongest at k", f"{found.best:,}"),
                 ("r there", numbers.signed(float(found.values[i, 0]))),
-                *[(name, f"{numbers.signed(c.r)} ({interval(c)})") for name, c in found.cka.items()],
+                *[(name, f"{numbers.signed(c.r)} ({numbers.ends(c)})") for name, c in found.cka.items()],
             ]
         )
-        ui.reading(
-            f"Similarity of each space with **{ui.plain(reference.name)}**, as a predictor. NNGS, the mean "
+        layout.reading(
+            f"Similarity of each space with **{plain(reference.name)}**, as a predictor. NNGS, the mean "
             "Jaccard index of the k nearest neighbours, can look at small or wide neighbourhoods; CKA looks "
             "at all distances at once and has one value (first abstract of Tavares et al.: accuracy of "
             "analogies and of zero-shot classification goes with the similarity of paired embeddings, and "
@@ -306,11 +305,11 @@ def everything(
         if n != "dimensions" and n not in mine
     ]
     for why, spaces in predictors_board.without(b, mine, reference).items():
-        said = ui.plain(", ".join(spaces))
-        many = f"{numbers.count(len(spaces), 'space')} are left out, each because {ui.plain(why)}: {said}."
-        st.caption(many if len(spaces) > 1 else f"{said} is left out: {ui.plain(why)}.")
+        said = plain(", ".join(spaces))
+        many = f"{numbers.count(len(spaces), 'space')} are left out, each because {plain(why)}: {said}."
+        st.caption(many if len(spaces) > 1 else f"{said} is left out: {plain(why)}.")
     if lacking:
-        ui.compute(
+        jobs.compute(
             workspace,
             lacking,
             f"Compute {names} where missing",
@@ -319,7 +318,7 @@ def everything(
         )
     others = [s for s in predictors_board.missing(b, rest, reference) if s not in lacking]
     if others:
-        ui.compute(
+        jobs.compute(
             workspace,
             others,
             f"Compute the other measures too ({numbers.count(len(others), 'result')})",
@@ -328,7 +327,7 @@ def everything(
         )
     unkept = predictors_board.unkept(workspace, b.dataset)
     if unkept:
-        ui.compute(
+        jobs.compute(
             workspace,
             unkept,
             "Add the models of Leakage lab",
@@ -340,18 +339,12 @@ def everything(
     if not lacking and not others:
         st.caption("All that can be computed for these spaces is there.")
     _numbers(shown, asked)
-    with st.container(horizontal=True, horizontal_alignment="right"):
-        st.download_button(
-            "CSV",
-            data=partial(predictors.dots_csv, shown, reference, k),
-            file_name=f"similarity-and-accuracy-{file}.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            type="tertiary",
-            on_click="ignore",
-            key="predictors-csv",
-        )
-    ui.reading(
+    table.download(
+        "predictors-csv",
+        f"similarity-and-accuracy-{file}",
+        partial(predictors.dots_csv, shown, reference, k),
+    )
+    layout.reading(
         "All numbers of all spaces; a dash is not computed, or not defined for the space. Zero-shot accuracy "
         "of **held-out classes** is that of the models of Leakage lab, over the clips that none of them was "
         "trained on, among their test classes, as far as these are the same. That of **all classes** is of "
@@ -381,27 +374,10 @@ def _numbers(shown: Sequence[Dot], asked: Asked) -> None:
             row.append(_cell(e))
         row += [Cell(figured(d.measures[n])) for n in kept]
         rows.append(row)
-    ui.scores(heads, rows, label="All numbers of all spaces", kind="hs-found")
+    table.scores(heads, rows, label="All numbers of all spaces", kind="hs-found")
 
 
 def _cell(e: numbers.Estimate) -> Cell:
     if not e.n:
         return Cell("–")
     return Cell(f"{e.value:.3f}", f"{e.low:.3f} to {e.high:.3f}" if np.isfinite(e.low) else "")
-
-
-def interval(c: Correlation) -> str:
-    """Say the interval of a correlation."""
-    return f"{numbers.signed(c.low)} to {numbers.signed(c.high)}" if np.isfinite(c.low) else "–"
-
-
-def p_text(p: float) -> str:
-    """Say a p-value."""
-    if not np.isfinite(p):
-        return "–"
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def _picked(key: str, name: str) -> None:
-    for found in ui.clicked(key):
-        st.session_state[f"predictors.{name}"] = found[0] if isinstance(found, list) else str(found)

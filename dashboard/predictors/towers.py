@@ -7,10 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from core.statistics import intervals as statistics
-from dashboard import results, tables
-from dashboard.leakage.model import Judged
-from dashboard.leakage.model_figures import ByClass
+from dashboard import results
+from dashboard.kit.confusion_numbers import Judged
 from dashboard.memory import once
 from dashboard.predictors.board import Board, own_texts
 from jobs import contrastive_presets as contrastive
@@ -86,34 +84,7 @@ def result(spec: ZeroShotClassification) -> Classified:
 
     def read() -> Classified:
         found = results.result(spec)
-        counts = found.confusion.sum(axis=1)
-        hits = np.diag(found.confusion).tolist()
-        shares = [statistics.share_interval(h, n) for h, n in zip(hits, counts.tolist(), strict=True)]
-        accuracy = np.array([(s.value, s.low, s.high) for s in shares], float).reshape(-1, 3)
-        numbers_of = pd.Series({"accuracy": found.accuracy, "chance": found.chance, "n": found.n})
-        judged = Judged(numbers_of, found.column("classes", "label"), counts, accuracy, found.confusion)
+        judged = Judged(found.column("classes", "label"), np.asarray(found.confusion, np.int64))
         return Classified(spec, found, judged, found.predictions.to_pandas())
 
     return once(("towers", spec.key), read)
-
-
-def by_class(found: Classified) -> ByClass:
-    """Return the accuracy of each class that has clips, the best first."""
-    j = found.judged
-    there = np.flatnonzero(j.counts > 0)
-    order = there[np.lexsort((np.array(j.classes)[there], -j.accuracy[there, 0]))]
-    nobody = np.empty((0, len(order)))
-    return ByClass([j.classes[i] for i in order.tolist()], j.accuracy[order], j.counts[order], [], nobody)
-
-
-def in_cell(found: Classified, true: str, taken: str) -> pd.DataFrame:
-    """Return the clips of a class that were taken for one, those that were nearly right first."""
-    p = found.predictions
-    p = p[(p["label"] == true) & (p["predicted"] == taken)]
-    behind = p["score"] - p["own_score"] if true != taken else -p["score"]
-    return p.assign(behind=behind).sort_values(["behind", "clip_id"], kind="stable").reset_index(drop=True)
-
-
-def predictions_csv(found: Classified) -> bytes:
-    """Return what every clip was taken for."""
-    return tables.csv(found.predictions)

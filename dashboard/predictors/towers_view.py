@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-import numpy as np
 import streamlit as st
 
-from dashboard import numbers, state, ui
-from dashboard.components import clips as clip_list
+from dashboard import state
 from dashboard.data import Clips
-from dashboard.kit import wide
-from dashboard.leakage import model as leakage_model
-from dashboard.leakage import model_figures as figures
-from dashboard.memory import once
+from dashboard.kit import chart, confusion, jobs, layout, numbers
+from dashboard.kit.confusion_figures import by_class_figure
+from dashboard.kit.confusion_numbers import by_class, by_class_table, in_cell
+from dashboard.kit.layout import plain
 from dashboard.predictors import towers
 from dashboard.predictors.board import Board
 from dashboard.predictors.towers import Classified
@@ -21,9 +17,6 @@ from dashboard.results import has
 from jobs.contrastive_presets import PROMPTS
 from jobs.specs import SpecError
 from jobs.workspace.workspace import Workspace
-
-_CLASSES, _CONFUSION = "predictors-classes", "predictors-confusion"
-_MOST = 24
 
 
 def show(workspace: Workspace, view: state.View, b: Board, c: Clips, file: str) -> None:
@@ -51,29 +44,29 @@ def show(workspace: Workspace, view: state.View, b: Board, c: Clips, file: str) 
         try:
             prompts = towers.prompts_in(str(text))
         except SpecError as error:
-            st.warning(ui.plain(str(error)), icon=":material/rule:")
+            st.warning(plain(str(error)), icon=":material/rule:")
             return
     try:
         spec = towers.asked(b, space, prompts)
     except ValueError as error:
-        st.warning(ui.plain(str(error)), icon=":material/rule:")
+        st.warning(plain(str(error)), icon=":material/rule:")
         return
     if has(spec):
         _result(view, b, c, towers.result(spec), f"{file}-{space.rpartition('/')[2]}")
     else:
-        ui.compute(
+        jobs.compute(
             workspace,
             [spec],
             f"Classify {numbers.count(c.n, 'clip')}",
             "predictors-classify",
             primary=False,
-            said=f"Each clip is taken for the class whose text **{ui.plain(space)}** puts nearest to it.",
+            said=f"Each clip is taken for the class whose text **{plain(space)}** puts nearest to it.",
         )
 
 
 def _result(view: state.View, b: Board, c: Clips, found: Classified, file: str) -> None:
     result = found.result
-    ui.facts(
+    layout.facts(
         [
             ("accuracy, 95%", f"{result.accuracy:.3f} ({result.low:.3f} to {result.high:.3f})"),
             ("mean over classes", f"{result.balanced:.3f}"),
@@ -83,81 +76,44 @@ def _result(view: state.View, b: Board, c: Clips, found: Classified, file: str) 
             ("left out", f"{sum(result.left_out.values()):,}"),
         ]
     )
-    names = found.judged.classes
-    first = leakage_model.first_cell(found.judged)
-    pair = (
-        view.choice("true", names, first[0], called="class of the clips"),
-        view.choice("taken", names, first[1], called="class that they are taken for"),
-    )
-    theme = ui.theme()
+    shown = found.judged
+    pair = confusion.choose(view, shown)
     left, right = st.columns([1, 1.25], gap="medium")
     with left:
-        rows = towers.by_class(found)
-        ui.chart(
-            figures.class_by_model_figure(rows, model="accuracy", chance=result.chance, theme=theme),
-            key=_CLASSES,
+        rows = by_class(shown)
+        chart.show(
+            by_class_figure(rows, model="accuracy", chance=result.chance, theme=layout.theme()),
+            key="predictors-classes",
             file=f"class-accuracy-{file}",
-            csv=partial(leakage_model.by_class_csv, rows, "accuracy"),
+            csv=lambda: by_class_table(rows, "accuracy"),
             alt=f"Zero-shot accuracy of {len(rows.names)} classes",
         )
     with right:
-        _confusion(found, pair, file, theme)
+        confusion.show_matrix(
+            shown,
+            pair,
+            key="predictors-confusion",
+            file=file,
+            chooses=("predictors.true", "predictors.taken"),
+            remembered=(found.spec.key,),
+        )
     trained = found.spec.embedding.source is not None
-    ui.reading(
+    layout.reading(
         "The class of a clip is that of the text with the largest cosine; several prompts count by the mean "
         "of their unit vectors. Intervals are Wilson’s, 95%. **Click a cell** to hear its clips."
         + (" This model was trained on most of these clips: see Leakage lab for others." if trained else "")
     )
-    _cell(view, b, c, found, names, pair)
-
-
-def _confusion(found: Classified, pair: tuple[str, str], file: str, theme: str) -> None:
-    confused = leakage_model.confused(found.judged)
-    wide.matrix(_CONFUSION, len(confused.taken))
-    ui.chart(
-        once(
-            ("figure", "towers-confusion", found.spec.key, pair, theme),
-            lambda: figures.confused_figure(confused, picked=pair, theme=theme),
-        ),
-        key=_CONFUSION,
-        file=f"confusion-{file}",
-        csv=partial(leakage_model.confusion_csv, found.judged),
-        on_select=_clicked,
-        caption="; ".join(
-            filter(None, ["click a cell to list its clips", leakage_model.confused_said(confused)])
-        ),
-        alt=f"Confusion matrix of {len(confused.names)} classes",
-    )
-
-
-def _cell(
-    view: state.View, b: Board, c: Clips, found: Classified, names: list[str], pair: tuple[str, str]
-) -> None:
-    places = st.columns(2, gap="medium")
-    places[0].selectbox("Clips of", names, key=view.key("true"))
-    places[1].selectbox("taken for", names, key=view.key("taken"))
-    true, taken = pair
-    cell = towers.in_cell(found, true, taken)
+    confusion.choose_cell(view, shown)
+    cell = in_cell(found.predictions, *pair)
     if not len(cell):
-        said = "is taken for itself" if true == taken else f"is taken for {ui.plain(taken)}"
-        st.caption(f"No clip of {ui.plain(true)} {said}. Click another cell.")
+        confusion.no_clip(*pair)
         return
-    some = cell.iloc[:_MOST]
-    order = "surest first" if true == taken else "nearly right first"
-    st.markdown(f"**{numbers.count(len(cell), 'clip')}, {order}**")
-    columns = {"score": [numbers.signed(v) for v in np.asarray(some["score"], float).tolist()]}
-    if true != taken:
-        columns["own class"] = [numbers.signed(v) for v in np.asarray(some["own_score"], float).tolist()]
-    clip_list.show(
+    true, taken = pair
+    confusion.list_cell(
         c,
-        some["clip_id"].astype(str).tolist(),
+        cell,
+        pair,
         key="predictors-cell",
         dataset=b.dataset.name,
         label=f"Clips of {true} taken for {taken}",
-        numbers=columns,
     )
-
-
-def _clicked() -> None:
-    for found in ui.clicked(_CONFUSION):
-        st.session_state["predictors.true"], st.session_state["predictors.taken"] = found

@@ -11,8 +11,8 @@ import pandas as pd
 
 from core.retrieval import compare, highest_map, jackknife_values
 from core.statistics import Difference, holm, paired_difference
-from dashboard import numbers, tables
 from dashboard.data import Clips
+from dashboard.kit import numbers
 from dashboard.memory import once
 from dashboard.results import has, result, rows_of
 from jobs import encoders
@@ -641,17 +641,6 @@ def difference_said(value: float, measure: str) -> str:
     return f"{value:+,.{decimals(value, measure)}f}".replace("-", "−")
 
 
-def p_said(p: float) -> str:
-    """Say a p-value.
-
-    Examples
-    --------
-    >>> p_said(0.0312), p_said(0.00001), p_said(float("nan"))
-    ('0.031', '< 0.001', '–')
-    """
-    return "–" if not np.isfinite(p) else f"{p:.3f}" if p >= 0.001 else "< 0.001"
-
-
 def rounded(count: int | None) -> str | None:
     """Say a large number as tables of models do.
 
@@ -671,11 +660,6 @@ def rounded(count: int | None) -> str | None:
 def query_said(found: pd.DataFrame, measure: str) -> list[str]:
     """Say a measure of queries: R1 of one query is a whole number."""
     return [f"{v:,.0f}" if measure == "r1" else said(v, measure) for v in found[measure].tolist()]
-
-
-def csv(frame: pd.DataFrame) -> bytes:
-    """Return a table as CSV."""
-    return tables.csv(frame)
 
 
 def _table(spec: Retrieval, name: str) -> pd.DataFrame:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import numbers, state, ui
-from dashboard.memory import once
+from dashboard import state
+from dashboard.kit import chart, form, layout, numbers, table
+from dashboard.kit.layout import plain
+from dashboard.kit.table import Cell
 from dashboard.retrieval import data as retrieval
 from dashboard.retrieval import figures
-from dashboard.retrieval.parts import Chosen, download, estimate, table
+from dashboard.retrieval.parts import Chosen, estimate
 from dashboard.retrieval.queries import Picked
-from dashboard.ui import Cell
 from jobs.specs import Retrieval
 
 PLURAL = {"label": "Classes", "family": "Families"}
-_HEAT = "retrieval-families"
-_CLASSES = "retrieval-classes"
 #: The table stays in sight beside a tall figure.
 _SIDE = """
 <style>
@@ -29,23 +28,17 @@ _SIDE = """
 
 #: Pixels of a figure with headings of families that do not run into each other: beside them, and of each.
 _ROOM, _COLUMN = 190, 118
-_WIDE = """
-<style>
-.st-key-retrieval-families [data-testid="stElementContainer"]:has(.stPlotlyChart) { overflow-x: auto; }
-.st-key-retrieval-families :is(.stPlotlyChart, [data-testid="stFullScreenFrame"]) { min-width: %dpx; }
-</style>
-"""
 
 
 def show(chosen: Chosen, picked: Picked) -> None:
     """Draw the heatmap of models and families."""
     st.subheader("Families of sounds", anchor=False)
-    measure, theme = chosen.measure, ui.theme()
+    measure = chosen.measure
     specs = chosen.done
     found = retrieval.heat(specs, measure)
     if found is None:
         st.info(
-            f"{ui.plain(chosen.dataset.name)} says no families of its classes, so its classes are shown one "
+            f"{plain(chosen.dataset.name)} says no families of its classes, so its classes are shown one "
             "by one. A table with a column “family”, or a dataset of which families are known (ESC-50, "
             "FSD50K), brings them.",
             icon=":material/info:",
@@ -57,26 +50,24 @@ def show(chosen: Chosen, picked: Picked) -> None:
         for c, q in zip(found.n_classes, found.n_queries, strict=True)
     ]
     # On a phone it is scrolled sideways.
-    st.html(_WIDE % (_ROOM + _COLUMN * len(found.groups)))
-    ui.chart(
-        once(
-            ("figure", "families", tuple(s.key for s in specs), measure, chosen.space, group, theme),
-            lambda: figures.groups_figure(
-                found.spaces,
-                found.groups,
-                found.values,
-                title=chosen.title(apart="<br>"),
-                said=[[retrieval.said(v, measure) for v in line] for line in found.values.tolist()],
-                words=words,
-                higher=retrieval.better(measure) > 0,
-                picked=(chosen.space, group),
-                theme=theme,
-            ),
+    layout.wide("retrieval-families", len(found.groups), beside=_ROOM, column=_COLUMN)
+    chart.show(
+        lambda theme: figures.groups_figure(
+            found.spaces,
+            found.groups,
+            found.values,
+            title=chosen.title(apart="<br>"),
+            said=[[retrieval.said(v, measure) for v in line] for line in found.values.tolist()],
+            words=words,
+            higher=retrieval.better(measure) > 0,
+            picked=(chosen.space, group),
+            theme=theme,
         ),
-        key=_HEAT,
+        remembered=("families", tuple(s.key for s in specs), measure, chosen.space, group),
+        key="retrieval-families",
         file=chosen.file("families", measure),
-        csv=lambda: retrieval.csv(retrieval.heat_table(found, measure)),
-        on_select=lambda: _cell(chosen),
+        csv=lambda: retrieval.heat_table(found, measure),
+        chooses=("retrieval.space", f"retrieval.{'class' if chosen.by == 'family' else 'family'}"),
         # Where it is scrolled sideways its title may be out of sight.
         caption=chosen.title(),
         alt=f"{retrieval.MEASURES[measure]} of {len(found.spaces)} models in {len(found.groups)} families",
@@ -85,31 +76,25 @@ def show(chosen: Chosen, picked: Picked) -> None:
     if lost:
         st.caption(
             "In no family, having several parents in the ontology or none, but counted among the models: "
-            f"{numbers.count(len(lost), 'class')} ({ui.plain(', '.join(lost))})."
+            f"{numbers.count(len(lost), 'class')} ({plain(', '.join(lost))})."
         )
     inside = (
         "the mean over the queries of a family, any clip of which is relevant"
         if chosen.by == "family"
         else "the mean over the classes of a family, asked for class by class"
     )
-    ui.reading(
+    layout.reading(
         f"Each number is {inside} (Figure 2 of Araz et al. 2024), n the queries behind it; the yellower, the "
         "better. Read along a row for what a model is good at, down a column for who is best at it. "
         "Click a cell to see what is behind it."
     )
 
 
-def _cell(chosen: Chosen) -> None:
-    for space, group in ui.clicked(_HEAT):
-        st.session_state["retrieval.space"] = space
-        st.session_state["retrieval.class" if chosen.by == "family" else "retrieval.family"] = group
-
-
 def classes(view: state.View, chosen: Chosen, picked: Picked, reference: str) -> None:
     """Draw the classes of the chosen family as dots and as a table."""
     plural = PLURAL[chosen.by]
-    where = f" · {ui.plain(picked.family)}" if picked.family else ""
-    st.subheader(f"{plural} in {ui.plain(chosen.space)}{where}", anchor=False)
+    where = f" · {plain(picked.family)}" if picked.family else ""
+    st.subheader(f"{plural} in {plain(chosen.space)}{where}", anchor=False)
     specs = {chosen.space: chosen.spec}
     other = next((s for s in chosen.done if s.embedding.encoder == reference), None)
     if other is not None:
@@ -118,73 +103,55 @@ def classes(view: state.View, chosen: Chosen, picked: Picked, reference: str) ->
     with right, st.container(key="retrieval-inside"):
         st.html(_SIDE)
         if picked.families:
-            st.selectbox(
-                "Family",
-                ["", *picked.families],
-                format_func=lambda f: f or "all families",
-                key=view.key("family"),
-            )
-        st.selectbox(chosen.thing.capitalize(), picked.classes, key=view.key("class"))
+            families = {"": "all families"} | {name: name for name in picked.families}
+            form.listed("Family", families, view.key("family"))
+        form.listed(chosen.thing.capitalize(), picked.classes, view.key("class"))
         with st.container(height=560 if len(picked.classes) > 10 else "content", border=False):
             _table(chosen, picked)
-        download(
+        table.download(
             "retrieval-classes-table-csv",
             chosen.file("classes", chosen.space),
-            lambda: retrieval.csv(retrieval.classes(chosen.spec)),
+            lambda: retrieval.classes(chosen.spec),
         )
     with left:
         _dots(chosen, picked, specs)
 
 
 def _dots(chosen: Chosen, picked: Picked, specs: dict[str, Retrieval]) -> None:
-    measure, theme = chosen.measure, ui.theme()
+    measure = chosen.measure
     many = PLURAL[chosen.by]
     names, values, counts = retrieval.dots(specs, picked.classes, measure)
-    ui.chart(
-        once(
-            (
-                "figure",
-                "retrieval-classes",
-                tuple(s.key for s in specs.values()),
-                measure,
-                picked.family,
-                picked.label,
-                theme,
-            ),
-            lambda: figures.classes_figure(
-                names,
-                values,
-                title=chosen.title(of_class=True, apart="<br>"),
-                n=counts,
-                digits=2 if measure == "mr1" else 3,
-                chosen=picked.label,
-                limit=None if measure == "mr1" else 1.0,
-                theme=theme,
-            ),
+    chart.show(
+        lambda theme: figures.classes_figure(
+            names,
+            values,
+            title=chosen.title(of_class=True, apart="<br>"),
+            n=counts,
+            digits=2 if measure == "mr1" else 3,
+            chosen=picked.label,
+            limit=None if measure == "mr1" else 1.0,
+            theme=theme,
         ),
-        key=_CLASSES,
+        remembered=(
+            "retrieval-classes",
+            tuple(s.key for s in specs.values()),
+            measure,
+            picked.family,
+            picked.label,
+        ),
+        key="retrieval-classes",
         file=chosen.file("by-class", chosen.space, measure),
-        csv=lambda: retrieval.csv(retrieval.classes_table(list(specs.values()), names, measure)),
-        on_select=_dot,
-        caption=f"{len(names):,} {many.lower()}, the best of {ui.plain(chosen.space)} at the top · "
-        f"n = {_span(counts)} queries each",
+        csv=lambda: retrieval.classes_table(list(specs.values()), names, measure),
+        chooses="retrieval.class",
+        caption=f"{len(names):,} {many.lower()}, the best of {plain(chosen.space)} at the top · "
+        f"n = {numbers.span(counts)} queries each",
         alt=f"{chosen.title(of_class=True)} of {len(names)} classes in {' and '.join(specs)}",
     )
-    ui.reading(
+    layout.reading(
         f"Each dot is the mean over the queries of a {chosen.thing}, with its 95% interval (Student's t)"
-        + "".join(f"; hollow: {ui.plain(s)}, which models are compared to above" for s in list(specs)[1:])
+        + "".join(f"; hollow: {plain(s)}, which models are compared to above" for s in list(specs)[1:])
         + f". Click a dot to see the queries of its {chosen.thing}."
     )
-
-
-def _span(counts: list[int]) -> str:
-    low, high = min(counts), max(counts)
-    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
-
-
-def _dot() -> None:
-    for name in ui.clicked(_CLASSES):
-        st.session_state["retrieval.class"] = name
 
 
 def _table(chosen: Chosen, picked: Picked) -> None:
@@ -201,4 +168,6 @@ def _table(chosen: Chosen, picked: Picked) -> None:
         *((f"{retrieval.NAMES[o]} {'↓' if o == 'r1' else '↑'}", "") for o in retrieval.OF_QUERY.values()),
     ]
     here = names.index(picked.label) if picked.label in names else None
-    table(heads, rows, label=f"{chosen.thing} by {chosen.thing} in {chosen.space}", here=here)
+    table.scores(
+        heads, rows, label=f"{chosen.thing} by {chosen.thing} in {chosen.space}", here=here, kind="hs-found"
+    )

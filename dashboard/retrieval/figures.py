@@ -10,18 +10,16 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard import palette
-from dashboard.figures._cells import cells, outline
-from dashboard.figures._rows import whiskers
-from dashboard.figures.look import INK, RULE
-from dashboard.figures.text import label, plain, short, whole, wrapped
-from dashboard.separability.figures import row_height, thinned
+from dashboard.kit import palette
+from dashboard.kit.cells import cells, outline
+from dashboard.kit.look import INK
+from dashboard.kit.marks import note, row_band, rule, steady, whiskers
+from dashboard.kit.text import label, plain, row_height, short, thinned, whole, wrapped
 
 #: How the search algorithms look, in the order in which they stand beside each other.
 ALGORITHMS = {"mips": ("MIPS", "square", 1), "mcss": ("MCSS", "circle", 0), "nns": ("NNS", "diamond", 2)}
 _CELL = 44
 _PICKED = {"light": "#d4380d", "dark": "#f0357f"}
-_BAND = "rgba(128, 128, 128, 0.16)"
 
 
 @dataclass(frozen=True)
@@ -122,30 +120,24 @@ def systems_figure(
             "showgrid": True,
             "range": [float(ends.min()) - 0.06 * span, float(ends.max()) + 0.16 * span] if span else None,
         },
-        "shapes": [_parting(i, theme) for i in range(1, len(ways)) if ways[i][0] != ways[i - 1][0]],
+        "shapes": [
+            rule("x", i - 0.5, theme, dash="dot", width=1)
+            for i in range(1, len(ways))
+            if ways[i][0] != ways[i - 1][0]
+        ],
         "annotations": [
-            {
-                "x": x,
-                "y": s.high if np.isfinite(s.high) else s.value,
-                "text": words,
-                "showarrow": False,
-                "yanchor": "bottom",
-                "yshift": 4,
-                "font": {"size": 12, "color": INK[theme]},
-            }
+            note(
+                x,
+                s.high if np.isfinite(s.high) else s.value,
+                words,
+                theme,
+                yanchor="bottom",
+                yshift=4,
+            )
             for x, s, words, _ in marks
         ]
         + [
-            {
-                "x": i,
-                "y": 0.04,
-                "yref": "paper",
-                "text": "left out",
-                "textangle": -90,
-                "yanchor": "bottom",
-                "showarrow": False,
-                "font": {"size": 11, "color": INK[theme]},
-            }
+            note(i, 0.04, "left out", theme, 11, yref="paper", textangle=-90, yanchor="bottom")
             for way, i in place.items()
             if way not in built
         ],
@@ -314,8 +306,7 @@ def classes_figure(
                     "color": colour,
                     "line": {"width": 1.6 if i else 0, "color": colour},
                 },
-                "selected": {"marker": {"opacity": 1}},
-                "unselected": {"marker": {"opacity": 1}},
+                **steady(),
                 "name": label(space, 30),
                 "meta": space,
             }
@@ -343,20 +334,7 @@ def classes_figure(
         "hoverdistance": 14,
     }
     if chosen in names:
-        row = list(names).index(chosen)
-        layout["shapes"] = [
-            {
-                "type": "rect",
-                "xref": "paper",
-                "x0": 0,
-                "x1": 1,
-                "y0": row - 0.5,
-                "y1": row + 0.5,
-                "fillcolor": _BAND,
-                "line": {"width": 0},
-                "layer": "below",
-            }
-        ]
+        layout["shapes"] = [row_band(list(names).index(chosen))]
     return go.Figure({"data": traces, "layout": layout}, _validate=False)
 
 
@@ -404,17 +382,4 @@ def _ring(x: float, y: float, theme: str) -> dict[str, Any]:
         "hoverinfo": "skip",
         "showlegend": False,
         "meta": "best",
-    }
-
-
-def _parting(i: int, theme: str) -> dict[str, Any]:
-    return {
-        "type": "line",
-        "yref": "paper",
-        "x0": i - 0.5,
-        "x1": i - 0.5,
-        "y0": 0,
-        "y1": 1,
-        "line": {"color": RULE[theme], "width": 1, "dash": "dot"},
-        "layer": "below",
     }

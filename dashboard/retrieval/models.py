@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import streamlit as st
 
 from core.words import count
-from dashboard import results, state, ui
+from dashboard import results, state
+from dashboard.kit import form, jobs, layout, numbers, table
+from dashboard.kit.layout import plain
+from dashboard.kit.table import Cell
 from dashboard.retrieval import data as retrieval
 from dashboard.retrieval.data import Row
-from dashboard.retrieval.parts import Chosen, download, estimate, plural, table
-from dashboard.ui import Cell
+from dashboard.retrieval.parts import Chosen, estimate, plural
 from jobs.specs import Spec
 from jobs.workspace.workspace import Workspace
 
@@ -54,24 +56,18 @@ def show(workspace: Workspace, view: state.View, chosen: Chosen, shown: Table) -
     st.subheader("All models", anchor=False)
     rows = retrieval.ordered([retrieval.row(chosen.asked(s)) for s in chosen.spaces], shown.sort)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.selectbox(
-            "Sort by",
-            list(retrieval.SORTS),
-            format_func=retrieval.SORTS.__getitem__,
-            key=view.key("sort"),
-            width=240,
-        )
+        form.listed("Sort by", retrieval.SORTS, view.key("sort"), width=240)
     _table(rows, chosen.space)
-    download(
+    table.download(
         "retrieval-models-csv",
         chosen.file("retrieval"),
-        lambda: retrieval.csv(retrieval.table(rows)),
+        lambda: retrieval.table(rows),
         _counts(chosen, rows),
     )
-    ui.flattered(chosen.spaces.values())
+    layout.flattered(chosen.spaces.values())
     missing: list[Spec] = [s for s in map(chosen.asked, chosen.spaces) if not results.has(s)]
-    ui.compute(workspace, missing, "Compute what is missing", "retrieval-models")
-    ui.reading(
+    jobs.compute(workspace, missing, "Compute what is missing", "retrieval-models")
+    layout.reading(
         f"Each clip is searched with in turn, once for each {chosen.thing} it carries; what comes back is "
         "right if it carries that too. **MAP@15** and **MAP@150** judge the first and the first ten pages of "
         "results, **MR1** counts what stands before the first right one; all are means over the queries of a "
@@ -102,11 +98,11 @@ def _table(rows: Sequence[Row], chosen: str) -> None:
         ]
         body.append(cells)
     here = next((i for i, r in enumerate(rows) if r.space == chosen), None)
-    table(_HEADS, body, label="Retrieval of all models", here=here)
+    table.scores(_HEADS, body, label="Retrieval of all models", here=here, kind="hs-found")
     # In the table they would need more room than there is.
     for r in rows:
         if r.note:
-            st.caption(f"{ui.plain(r.space)}: {ui.plain(r.note)}")
+            st.caption(f"{plain(r.space)}: {plain(r.note)}")
 
 
 def _counts(chosen: Chosen, rows: Sequence[Row]) -> str:
@@ -130,9 +126,9 @@ def _differences(view: state.View, chosen: Chosen, shown: Table) -> None:
         return
     name = retrieval.MEASURES[chosen.measure]
     st.subheader(f"Differences in {name}", anchor=False)
-    st.selectbox("To the model", list(chosen.spaces), key=view.key("reference"), width=360)
+    form.listed("To the model", list(chosen.spaces), view.key("reference"), width=360)
     if reference is None:
-        st.caption(f"{ui.plain(shown.reference)} has not been computed yet: choose another, or compute it.")
+        st.caption(f"{plain(shown.reference)} has not been computed yet: choose another, or compute it.")
         return
     order = [r.space for r in retrieval.ordered([retrieval.row(s) for s in done], chosen.measure)]
     found = retrieval.differences(done, reference, chosen.measure)
@@ -145,8 +141,8 @@ def _differences(view: state.View, chosen: Chosen, shown: Table) -> None:
                 f"{retrieval.difference_said(f.difference.low, chosen.measure)} to "
                 f"{retrieval.difference_said(f.difference.high, chosen.measure)}"
             ),
-            Cell(retrieval.p_said(f.difference.p)),
-            Cell(retrieval.p_said(f.p_holm), kind="hs-best" if f.p_holm < 0.05 else ""),
+            Cell(numbers.p_value(f.difference.p)),
+            Cell(numbers.p_value(f.p_holm), kind="hs-best" if f.p_holm < 0.05 else ""),
             Cell(f"{f.difference.n:,}"),
         ]
         for f in found
@@ -160,15 +156,15 @@ def _differences(view: state.View, chosen: Chosen, shown: Table) -> None:
         ("p, corrected|(Holm)", ""),
         ("n clips", ""),
     )
-    table(heads, rows, label=f"Differences in {name} to {shown.reference}")
-    download(
+    table.scores(heads, rows, label=f"Differences in {name} to {shown.reference}", kind="hs-found")
+    table.download(
         "retrieval-differences-csv",
         chosen.file("differences", shown.reference, chosen.measure),
-        lambda: retrieval.csv(retrieval.differences_table(found, shown.reference, chosen.measure)),
+        lambda: retrieval.differences_table(found, shown.reference, chosen.measure),
     )
-    ui.reading(
+    layout.reading(
         "Both models answer the same queries, so what makes a clip easy or hard for both falls out, and a "
         "difference is surer than either number: paired t tests over clips, each clip by its share in the "
         "mean (jackknife, Tukey 1958). Bold: below 0.05 after Holm's correction (1979) for all rows of this "
-        f"table. {'Above' if arrow == '↑' else 'Below'} 0 a model is better than {ui.plain(shown.reference)}."
+        f"table. {'Above' if arrow == '↑' else 'Below'} 0 a model is better than {plain(shown.reference)}."
     )

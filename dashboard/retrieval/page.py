@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import data, numbers, results, state, ui
-from dashboard.kit.dataset import choose, choose_space, done_spaces, none_there
+from dashboard import data, results, state
+from dashboard.kit import form, layout, numbers, page
+from dashboard.kit.layout import plain
 from dashboard.retrieval import data as retrieval
 from dashboard.retrieval import families, models, queries, systems
 from dashboard.retrieval.parts import Chosen, ceiling
+from jobs.workspace import Dataset
 from jobs.workspace.workspace import Workspace
 
 TITLE = "Retrieval"
@@ -18,32 +20,26 @@ ORDER = 50
 
 def render(workspace: Workspace) -> None:
     """Draw the page."""
-    datasets = workspace.datasets()
-    if not datasets:
-        none_there(TITLE)
-        return
-    view = state.View("retrieval", st.session_state, st.query_params)
-    chosen = _controls(workspace, view, [d.name for d in datasets])
+    page.run(workspace, "retrieval", TITLE, _page, wait=False)
+
+
+def _page(workspace: Workspace, view: state.View, dataset: Dataset) -> None:
+    chosen = _controls(workspace, view, dataset)
     if chosen is None:
-        view.write()
         return
     st.title(f"{TITLE} · {chosen.dataset.name}")
     sizes = retrieval.sizes(chosen.clips)
-    synthetic = " · synthetic" if chosen.dataset.note else ""
-    st.caption(
-        f"{numbers.count(chosen.clips.n, 'clip')} · {numbers.count(len(sizes), 'class')} · "
-        f"{numbers.count(len(chosen.spaces), 'space')}{synthetic}"
-    )
+    counts = [(chosen.clips.n, "clip"), (len(sizes), "class"), (len(chosen.spaces), "space")]
+    page.words(chosen.dataset, *(numbers.count(n, thing) for n, thing in counts))
     if not any(n >= 2 for n in sizes.values()):
-        view.write()
-        ui.notes(view.notes)
+        layout.notes(view.notes)
         _nothing_to_find(sizes)
         return
     table = models.choose(view, chosen)
     there = results.has(chosen.spec)
     picked = queries.choose(view, chosen) if there else None
     view.write()
-    ui.notes(view.notes)
+    layout.notes(view.notes)
     if there:
         _remarks(chosen)
     models.show(workspace, view, chosen, table)
@@ -54,39 +50,36 @@ def render(workspace: Workspace) -> None:
         queries.show(view, chosen, picked, table.reference)
     else:
         st.info(
-            f"Families, classes and queries of {ui.plain(chosen.space)} are shown here once they are "
+            f"Families, classes and queries of {plain(chosen.space)} are shown here once they are "
             "computed: the button above asks for it.",
             icon=":material/info:",
         )
 
 
-def _controls(workspace: Workspace, view: state.View, names: list[str]) -> Chosen | None:
-    dataset = choose(workspace, view, names)
-    done = done_spaces(workspace, view, dataset, TITLE, "searched")
+def _controls(workspace: Workspace, view: state.View, dataset: Dataset) -> Chosen | None:
+    done = page.done_spaces(workspace, view, dataset, TITLE, "searched")
     if done is None:
         return None
-    space = choose_space(view, list(done))
+    space = page.choose_space(view, list(done))
     options = list(retrieval.BY) if retrieval.has_families(dataset) else ["label"]
     by = view.choice("by", options, "label")
     measure = view.choice("measure", list(retrieval.MEASURES), "map@15")
     counted = view.choice("count", ["yes", "no"], "yes") == "yes"
     unit_first = view.choice("unit", ["no", "before"], "no") == "before"
     with st.sidebar:
-        st.selectbox(
+        form.listed(
             "Measure",
-            list(retrieval.MEASURES),
-            format_func=retrieval.MEASURES.__getitem__,
-            key=view.key("measure"),
+            retrieval.MEASURES,
+            view.key("measure"),
             help="MAP@15 judges the first page of results, MAP@150 the first ten, MR1 where the first "
             "relevant result stands.",
         )
         if len(options) > 1:
-            st.segmented_control(
+            form.pick(
+                view,
+                "by",
                 "Relevant is what is of the same",
-                options,
-                format_func=retrieval.BY.__getitem__,
-                key=view.key("by"),
-                required=True,
+                {name: retrieval.BY[name] for name in options},
                 help="Class, as in the paper: a dog does not do for a rooster. Family asks another, easier "
                 "question: any animal does.",
             )
@@ -135,13 +128,13 @@ def _remarks(chosen: Chosen) -> None:
     alone = retrieval.excluded(chosen.spec)
     if len(sizes) == 1:
         st.info(
-            f"Only one {chosen.thing}, {ui.plain(next(iter(sizes)))}, has clips to be found: among clips "
+            f"Only one {chosen.thing}, {plain(next(iter(sizes)))}, has clips to be found: among clips "
             "that all carry it every list is right, whatever the model. Add a second one to compare models.",
             icon=":material/info:",
         )
     if alone:
         st.caption(
-            f"Left out everywhere, having a single clip and so nothing to find: {ui.plain(chosen.thing)} "
+            f"Left out everywhere, having a single clip and so nothing to find: {plain(chosen.thing)} "
             f"{_some(alone)}."
         )
     said = ceiling(chosen, sizes)
@@ -151,4 +144,4 @@ def _remarks(chosen: Chosen) -> None:
 
 def _some(names: list[str], most: int = 12) -> str:
     rest = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ui.plain(", ".join(names[:most])) + rest
+    return plain(", ".join(names[:most])) + rest

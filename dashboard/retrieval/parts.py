@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-import streamlit as st
-
 from core import words
-from dashboard import numbers, results, ui
+from dashboard import results
 from dashboard.data import Clips
+from dashboard.kit import numbers
+from dashboard.kit.table import Cell
 from dashboard.retrieval import data as retrieval
-from dashboard.ui import Cell
 from jobs.specs import EmbedAudio, Retrieval, RetrievalGrid
 from jobs.workspace.workspace import Dataset
 
@@ -97,35 +96,12 @@ def ceiling(chosen: Chosen, sizes: Mapping[str, int]) -> str:
     )
 
 
-def table(
-    heads: Sequence[tuple[str, str]], rows: Sequence[Sequence[Cell]], *, label: str, here: int | None = None
-) -> None:
-    """Draw a table of scores, `ui.scores`, with the room that its few columns leave."""
-    ui.scores(heads, rows, label=label, here=here, kind="hs-found")
-
-
 def estimate(e: numbers.Estimate, measure: str, *, best: bool = False) -> Cell:
     """Make a cell of a number with its interval."""
     if not e.n:
         return Cell("–")
     text = [retrieval.said(v, measure) for v in (e.value, e.low, e.high)]
     return Cell(text[0], f"{text[1]} to {text[2]}", "hs-best" if best else "")
-
-
-def download(key: str, file: str, make: Callable[[], bytes], caption: str = " ") -> None:
-    """Offer the numbers above as CSV, with a few words beside it."""
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.caption(caption, width="stretch")
-        st.download_button(
-            "CSV",
-            data=make,
-            file_name=f"{file}.csv".replace("/", "-").replace(":", "-"),
-            mime="text/csv",
-            icon=":material/download:",
-            type="tertiary",
-            on_click="ignore",
-            key=key,
-        )
 
 
 def plural(by: str, n: int) -> str:

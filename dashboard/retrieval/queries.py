@@ -8,11 +8,13 @@ import pandas as pd
 import streamlit as st
 
 from core.words import count
-from dashboard import pages, state, ui
+from dashboard import pages, state
 from dashboard.components import clips as clip_list
+from dashboard.kit import form, layout, table
+from dashboard.kit.layout import plain
 from dashboard.listen import data as listen
 from dashboard.retrieval import data as retrieval
-from dashboard.retrieval.parts import Chosen, download
+from dashboard.retrieval.parts import Chosen
 
 ORDERS = {"worst": "worst first", "best": "best first"}
 
@@ -50,7 +52,7 @@ def choose(view: state.View, chosen: Chosen) -> Picked:
 
 def show(view: state.View, chosen: Chosen, picked: Picked, reference: str) -> None:
     """Draw the queries of the chosen class and the results of the chosen query, side by side."""
-    st.subheader(f"Queries of {ui.plain(picked.label)}", anchor=False)
+    st.subheader(f"Queries of {plain(picked.label)}", anchor=False)
     left, right = st.columns(2, gap="large")
     with left:
         _list(view, chosen, picked)
@@ -66,17 +68,11 @@ def _list(view: state.View, chosen: Chosen, picked: Picked) -> None:
     found = _queries(chosen, picked.label, picked.order)
     ids = found["clip_id"].tolist()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.segmented_control(
-            "Order",
-            list(ORDERS),
-            format_func=ORDERS.__getitem__,
-            key=view.key("order"),
-            required=True,
-        )
-        download(
+        form.pick(view, "order", "Order", ORDERS)
+        table.download(
             "retrieval-queries-csv",
             chosen.file("queries", chosen.space, picked.label),
-            lambda: retrieval.csv(found),
+            lambda: found,
         )
     columns = dict.fromkeys([retrieval.OF_QUERY[chosen.measure], "ap@15", "r1"])
     with st.container(height=980 if len(ids) > 17 else "content", border=False, key="retrieval-queries-box"):
@@ -88,18 +84,12 @@ def _list(view: state.View, chosen: Chosen, picked: Picked) -> None:
             label=f"Queries of {picked.label}",
             numbers={retrieval.NAMES[m]: retrieval.query_said(found, m) for m in columns},
             chosen=picked.query,
-            on_chosen=lambda: _chosen(ids),
+            chooses="retrieval.query",
         )
     st.caption(
-        f"n = {count(len(ids), 'clip')} of {ui.plain(picked.label)}, each searched with. Click a name for "
+        f"n = {count(len(ids), 'clip')} of {plain(picked.label)}, each searched with. Click a name for "
         "its results."
     )
-
-
-def _chosen(ids: list[str]) -> None:
-    value = st.session_state["retrieval-queries"].get("chosen")
-    if value in ids:
-        st.session_state["retrieval.query"] = value
 
 
 def _results(chosen: Chosen, picked: Picked, reference: str) -> None:
@@ -116,11 +106,11 @@ def _results(chosen: Chosen, picked: Picked, reference: str) -> None:
     found = retrieval.results_of(chosen.spec, c, picked.query, picked.label)
     hits = sum(r.relevant for r in found)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.markdown(f"**First {len(found)} results in {ui.plain(chosen.space)}** · {hits} relevant")
-        download(
+        st.markdown(f"**First {len(found)} results in {plain(chosen.space)}** · {hits} relevant")
+        table.download(
             "retrieval-results-csv",
             chosen.file("results", chosen.space, picked.query),
-            lambda: retrieval.csv(retrieval.results_table(found, c, picked.query, picked.label)),
+            lambda: retrieval.results_table(found, c, picked.query, picked.label),
         )
     clip_list.show(
         c,
@@ -133,8 +123,8 @@ def _results(chosen: Chosen, picked: Picked, reference: str) -> None:
             "cosine": [retrieval.said(r.score, "ap@15") for r in found],
         },
     )
-    ui.reading(
-        f"✓ carries {ui.plain(picked.label)} and is relevant, ✗ does not. The cosine is that of the "
+    layout.reading(
+        f"✓ carries {plain(picked.label)} and is relevant, ✗ does not. The cosine is that of the "
         "processed vectors, 1 for the same direction; equal scores keep the order of the clips. A wrong "
         "result that sounds right says something of the labels: the paper leaves out those with several "
         "parents for that reason (Araz et al. 2024, section III.A)."
@@ -147,4 +137,4 @@ def _results(chosen: Chosen, picked: Picked, reference: str) -> None:
             "query": picked.query,
             "system": listen.beside(chosen.space, [reference, *chosen.spaces]),
         }
-        ui.go("listen", asked | ({"class": picked.label} if chosen.by == "label" else {}))
+        layout.go("listen", asked | ({"class": picked.label} if chosen.by == "label" else {}))

@@ -6,19 +6,21 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard import results, ui
+from dashboard import results
+from dashboard.kit import chart, jobs, layout, table
+from dashboard.kit.layout import plain
+from dashboard.kit.table import Cell
 from dashboard.memory import once
 from dashboard.retrieval import data as retrieval
 from dashboard.retrieval import figures
 from dashboard.retrieval.data import Systems
-from dashboard.retrieval.parts import Chosen, download, table
-from dashboard.ui import Cell
+from dashboard.retrieval.parts import Chosen
 from jobs.workspace.workspace import Workspace
 
 
 def show(workspace: Workspace, chosen: Chosen) -> None:
     """Draw all systems of the chosen space, and the best one of every space that was tried."""
-    space = ui.plain(chosen.space)
+    space = plain(chosen.space)
     st.subheader(f"All systems of {space}", anchor=False)
     if results.has(chosen.grid):
         _figure(chosen, retrieval.systems(chosen.grid))
@@ -28,34 +30,32 @@ def show(workspace: Workspace, chosen: Chosen) -> None:
             f"{space} best is found by trying all: 3 aggregations of frames (if it has frames) × 3 numbers "
             "of components × 3 search algorithms."
         )
-        ui.compute(workspace, [chosen.grid], "Try all systems", "retrieval-systems", primary=False)
+        jobs.compute(workspace, [chosen.grid], "Try all systems", "retrieval-systems", primary=False)
     _selection(chosen)
 
 
 def _figure(chosen: Chosen, found: Systems) -> None:
-    measure, theme = chosen.measure, ui.theme()
+    measure = chosen.measure
     best = retrieval.best_system(found, measure)
-    ui.chart(
-        once(
-            ("figure", "systems", chosen.grid.key, measure, theme),
-            lambda: figures.systems_figure(
-                [figures.System(*values) for values in retrieval.system_values(found, measure)],
-                title=chosen.title(apart="<br>"),
-                n=f"n = {found.n_queries:,} queries, {found.n_classes:,} "
-                f"{'families' if chosen.by == 'family' else 'classes'}",
-                best=best,
-                fixed=found.fixed,
-                digits=2 if measure == "mr1" else 3,
-                theme=theme,
-            ),
+    chart.show(
+        lambda theme: figures.systems_figure(
+            [figures.System(*values) for values in retrieval.system_values(found, measure)],
+            title=chosen.title(apart="<br>"),
+            n=f"n = {found.n_queries:,} queries, {found.n_classes:,} "
+            f"{'families' if chosen.by == 'family' else 'classes'}",
+            best=best,
+            fixed=found.fixed,
+            digits=2 if measure == "mr1" else 3,
+            theme=theme,
         ),
+        remembered=("systems", chosen.grid.key, measure),
         key="retrieval-systems",
         file=chosen.file("systems", chosen.space, measure),
-        csv=lambda: retrieval.csv(found.table),
+        csv=lambda: found.table,
         alt=f"{retrieval.MEASURES[measure]} of {len(found.table)} systems of {chosen.space}",
     )
     for line in retrieval.skipped(found):
-        st.caption(f"Left out: {ui.plain(line)}")
+        st.caption(f"Left out: {plain(line)}")
     if said := retrieval.said_of(chosen.grid):
         st.caption(said)
     if not found.frame_level:
@@ -70,7 +70,7 @@ def _figure(chosen: Chosen, found: Systems) -> None:
             f"{names[1]} ({numbers[1]}). The best of many flatters itself a little, having been chosen and "
             "judged on the same clips."
         )
-    ui.reading(
+    layout.reading(
         "Each marker is a system: how frames become one vector a clip, how many principal components are "
         "kept, and how lists are ranked: by inner product (MIPS), cosine (MCSS) or Euclidean distance (NNS). "
         "Whiskers: 95% intervals over query clips (Figure 1 of Araz et al. 2024)." + said
@@ -102,13 +102,13 @@ def _selection(chosen: Chosen) -> None:
         ("best system", "hs-words"),
         (f"{name} {'↑' if retrieval.better(m) > 0 else '↓'}", ""),
     ]
-    table(heads, rows, label="The best system of every space")
-    download(
+    table.scores(heads, rows, label="The best system of every space", kind="hs-found")
+    table.download(
         "retrieval-selection-csv",
         chosen.file("selection", chosen.measure),
-        lambda: retrieval.csv(picked.drop(columns=["skipped"])),
+        lambda: picked.drop(columns=["skipped"]),
     )
-    ui.reading(
+    layout.reading(
         f"The paper's choice (section II.C, Table I), by {name}: for each variation of a model its best "
         "system, then for each model its best variation. Variations are spaces of one encoder whose models' "
         "names begin alike, up to the first dash or underscore"

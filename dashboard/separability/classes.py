@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import state, ui
+from dashboard import state
 from dashboard.components import clips as clip_list
 from dashboard.data import Clips
-from dashboard.figures.text import short
-from dashboard.memory import once
+from dashboard.kit import chart, layout
+from dashboard.kit.layout import plain
+from dashboard.kit.text import row_height, short, thinned
 from dashboard.separability import chosen, figures
 from dashboard.separability import data as separability
-from dashboard.separability.figures import ByClass, row_height, thinned
+from dashboard.separability.figures import ByClass
 from jobs.specs import Separability
 
 CHART = "separability-classes"
@@ -37,30 +38,28 @@ def show(
     view: state.View, spec: Separability, c: Clips, shown: ByClass, label: str, metric: str, file: str
 ) -> None:
     """Draw the classes, and the lists of the chosen one beside them."""
-    space = ui.plain(spec.embedding.encoder)
+    space = plain(spec.embedding.encoder)
     st.subheader(f"Classes in {space}", anchor=False)
     left, right = st.columns([1.2, 1], gap="medium")
     with left:
         _mark(shown, label)
-        theme, name = ui.theme(), separability.METRICS[metric]
-        ui.chart(
-            once(
-                ("figure", "by-class", spec.key, c.key, metric, theme),
-                lambda: figures.by_class_figure(
-                    shown,
-                    title=f"silhouette, {name} distance, −1 to 1",
-                    styles=c.styles,
-                    theme=theme,
-                ),
+        name = separability.METRICS[metric]
+        chart.show(
+            lambda theme: figures.by_class_figure(
+                shown,
+                title=f"silhouette, {name} distance, −1 to 1",
+                styles=c.styles,
+                theme=theme,
             ),
+            remembered=("by-class", spec.key, c.key, metric),
             key=CHART,
             file=f"silhouettes-{file}-{metric}",
-            csv=lambda: separability.csv(separability.by_class_table(shown)),
+            csv=lambda: separability.by_class_table(shown),
             on_select=lambda: _clicked(spec, c),
             caption=f"{len(shown.names):,} classes, the highest mean at the top",
             alt=f"Silhouettes of {len(shown.values):,} clips by class in {spec.embedding.encoder}",
         )
-        ui.reading(
+        layout.reading(
             "Each dot is a clip: at 1 it is far nearer to its own class than to any other, at 0 between two, "
             "below 0 nearer to another class than to its own (Rousseeuw 1987, "
             "[doi:10.1016/0377-0427(87)90125-7](https://doi.org/10.1016/0377-0427(87)90125-7)). Grey bars "
@@ -101,5 +100,5 @@ def _mark(shown: ByClass, label: str) -> None:
 
 
 def _clicked(spec: Separability, c: Clips) -> None:
-    for found in ui.clicked(CHART):
+    for found in chart.clicked(CHART):
         st.session_state["separability.class"] = separability.class_of(spec, c, found)

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from dashboard import data, numbers, tables
+from dashboard import data
 from dashboard.data import Clips
+from dashboard.kit import numbers
 from dashboard.memory import once
 from dashboard.results import has, result, rows_of
 from dashboard.separability.figures import ByClass
@@ -121,16 +122,6 @@ def missing(dataset: Dataset, embeddings: Sequence[EmbedAudio], n_classes: int) 
     return [s for s in wanted if not has(s)]
 
 
-def classes_of(c: Clips) -> list[str]:
-    """Return the classes that clips are of, sorted."""
-    return sorted(set(labels_of(c).tolist()) - {""})
-
-
-def labels_of(c: Clips) -> np.ndarray:
-    """Return the class of every clip, as `dashboard.data.class_of_each` does."""
-    return data.class_of_each(c)
-
-
 # -- all spaces -------------------------------------------------------------------------------------------
 
 
@@ -145,7 +136,7 @@ def scores(dataset: Dataset, embedding: EmbedAudio) -> Scores:
 def _scores(embedding: EmbedAudio, specs: Measured, c: Clips) -> Scores:
     n, dimensions = result(embedding).embeddings.shape
     rows = rows_of(embedding, c)
-    labelled = int((labels_of(c)[rows[rows >= 0]] != "").sum())
+    labelled = int((data.class_of_each(c)[rows[rows >= 0]] != "").sum())
     found: dict[str, Any] = {}
     if has(specs.separability):
         shape = result(specs.separability)
@@ -202,11 +193,6 @@ def best(values: Sequence[float], above: float | None) -> set[int]:
     return set(np.flatnonzero(there & (found == found[there].max()) & (found > above)).tolist())
 
 
-def csv(frame: pd.DataFrame) -> bytes:
-    """Return a table as CSV."""
-    return tables.csv(frame)
-
-
 # -- classes ----------------------------------------------------------------------------------------------
 
 
@@ -222,7 +208,7 @@ def by_class(spec: Separability, c: Clips, metric: str = "cosine") -> ByClass:
         values = np.asarray(result(spec).silhouette(metric))
         rows = rows_of(spec.embedding, c)
         code = {name: i for i, name in enumerate(class_names(spec))}
-        labels = labels_of(c)
+        labels = data.class_of_each(c)
         codes = np.asarray([code.get(labels[r], -1) if r >= 0 else -1 for r in rows], np.int64)
         there = (codes >= 0) & np.isfinite(values)
         values, codes, ids = values[there], codes[there], c.ids[rows[there]]
@@ -314,7 +300,7 @@ def _members(spec: Separability, c: Clips) -> dict[str, np.ndarray]:
     def read() -> dict[str, np.ndarray]:
         rows = rows_of(spec.embedding, c)
         values = np.asarray(result(spec).silhouette_cosine)
-        labels = np.where((rows >= 0) & np.isfinite(values), labels_of(c)[rows], "")
+        labels = np.where((rows >= 0) & np.isfinite(values), data.class_of_each(c)[rows], "")
         return {name: np.flatnonzero(labels == name) for name in class_names(spec)}
 
     return once(("members", spec.key, c.key), read)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,11 +9,12 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard import palette
-from dashboard.figures._cells import beyond, outline, robust_ends
-from dashboard.figures._rows import whiskers
-from dashboard.figures.look import INK, RULE
-from dashboard.figures.text import label, whole
+from dashboard.kit import palette
+from dashboard.kit.cells import beyond, outline, robust_ends
+from dashboard.kit.look import INK, RULE
+from dashboard.kit.marks import colour_bar, note, row_band, rule, whiskers, within
+from dashboard.kit.numbers import figured
+from dashboard.kit.text import label, row_height, thinned, whole
 
 #: Points drawn one by one at most; more are drawn by WebGL.
 SVG_POINTS = 2000
@@ -22,7 +22,6 @@ SVG_POINTS = 2000
 CLICKABLE = 32
 #: Differences below this are of rounding, and no axis is made long by them.
 _ROUNDING = 1e-9
-_BAND = "rgba(128, 128, 128, 0.16)"
 _FRAME = {"light": "#d4380d", "dark": "#ff9c6e"}
 
 
@@ -56,41 +55,6 @@ class ByClass:
     def counts(self) -> np.ndarray:
         """Clips a class, (C,)."""
         return np.bincount(self.codes, minlength=len(self.names))
-
-
-def figured(value: float, digits: int = 3) -> str:
-    """Say a number that may be small with so many figures; a dash where there is none.
-
-    Examples
-    --------
-    >>> figured(0.39312), figured(0.00034561), figured(0.0), figured(float("nan"))
-    ('0.393', '0.000346', '0', '–')
-    """
-    if not np.isfinite(value):
-        return "–"
-    if value == 0:
-        return "0"
-    places = digits - 1 - math.floor(math.log10(abs(value)))
-    return f"{value:,.{max(0, places)}f}".replace("-", "−")
-
-
-def row_height(n: int) -> float:
-    """Pixels for each of n rows: roomy for few, about a screen together for more, never too thin to see."""
-    return min(90.0, max(34.0, 460 / n)) if n <= 13 else max(6.0, min(26.0, 840 / n))
-
-
-def thinned(
-    names: Sequence[str], pixels: float, *, least: float = 13.0, most: int = 26
-) -> tuple[list[int], list[str]]:
-    """Choose which of the names, `pixels` apart, are written: every one that has room, up to `most` letters.
-
-    Examples
-    --------
-    >>> thinned(["a", "b", "c", "d", "e"], 7.0)
-    ([0, 2, 4], ['a', 'c', 'e'])
-    """
-    step = max(1, math.ceil(least / pixels))
-    return list(range(0, len(names), step)), [label(n, most) for n in names[::step]]
 
 
 def by_class_figure(
@@ -134,7 +98,7 @@ def by_class_figure(
         "type": kind,
         "mode": "markers",
         "x": np.asarray(shown.values, np.float32),
-        "y": (shown.codes - above + wide * _spread(shown.codes)).astype(np.float32),
+        "y": (shown.codes - above + wide * within(shown.codes)).astype(np.float32),
         "customdata": shown.ids,
         "hovertext": [whole(str(i)) for i in shown.ids],
         "hovertemplate": "%{hovertext}<br>%{x:.3f}<extra></extra>",
@@ -213,7 +177,7 @@ def by_class_figure(
             "range": [classes - 0.4, -0.6],
             "showgrid": False,
         },
-        "shapes": [_line("x", 0.0, theme), *bars, *ticks],
+        "shapes": [rule("x", 0.0, theme, width=1.2), *bars, *ticks],
         "hoverdistance": 12,
     }
     return go.Figure({"data": [points, *legend, summary], "layout": layout}, _validate=False)
@@ -264,7 +228,7 @@ def distance_figure(
     low, high = limits or ((float(finite[0]),) * 2 if one else robust_ends(grid))
     # Each pair stands on both sides of the diagonal and counts once.
     outside = beyond(grid[np.triu_indices(classes)], (low, high), "pair")
-    scale: dict[str, Any] = {"nticks": 5}
+    scale: dict[str, Any] = {"nticks": 5, "exponentformat": "none"}
     if high - low < _ROUNDING:
         # A scale without extent has one tick, the number that all cells have.
         scale = {"tickvals": [low], "ticktext": [figured(round(low, 9))]}
@@ -282,26 +246,7 @@ def distance_figure(
         "xgap": 1 if classes <= 40 else 0,
         "ygap": 1 if classes <= 40 else 0,
         "colorscale": palette.SEQUENTIAL,
-        "colorbar": {
-            "orientation": "h",
-            "title": {
-                "text": "<br>".join(filter(None, [title, outside])),
-                "side": "top",
-                "font": {"size": 13, "color": INK[theme]},
-            },
-            "tickfont": {"size": 12, "color": INK[theme]},
-            "exponentformat": "none",
-            "thickness": 9,
-            "len": 1.0,
-            "x": 0.5,
-            "xanchor": "center",
-            "y": 1.0,
-            "yanchor": "bottom",
-            "outlinewidth": 0,
-            "ypad": 6,
-            "xpad": 0,
-        }
-        | scale,
+        "colorbar": colour_bar("<br>".join(filter(None, [title, outside])), theme, ticks=scale),
     }
     traces = [heat]
     if classes <= CLICKABLE:
@@ -400,10 +345,9 @@ def property_figure(
         },
     }
     if chosen in spaces:
-        layout["shapes"] = [_band(list(spaces).index(chosen))]
+        layout["shapes"] = [row_band(list(spaces).index(chosen))]
     if not there.any():
-        middle = {"x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper", "showarrow": False}
-        layout["annotations"] = [middle | {"text": nothing, "font": {"size": 13, "color": INK[theme]}}]
+        layout["annotations"] = [note(0.5, 0.5, nothing, theme, 13, xref="paper", yref="paper")]
     return go.Figure({"data": [stems, dots], "layout": layout}, _validate=False)
 
 
@@ -484,22 +428,15 @@ def clusters_figure(
             "anchor": "x",
             "exponentformat": "none",
         },
-        "shapes": [_line("x", k, theme, dash="dot") for k in marks],
-        "annotations": [_mark(k, text, len(marks), k == max(marks)) for k, text in marks.items()],
+        "shapes": [rule("x", k, theme, dash="dot", width=1.2) for k in marks],
+        "annotations": [
+            _mark(k, text, len(marks) == 1 or k == max(marks), theme) for k, text in marks.items()
+        ],
     }
     return go.Figure({"data": traces, "layout": layout}, _validate=False)
 
 
 # -- parts ------------------------------------------------------------------------------------------------
-
-
-def _spread(codes: np.ndarray) -> np.ndarray:
-    """Where in its row each point lies, -1 to 1, evenly over the points of a class and always the same."""
-    order = np.argsort(codes, kind="stable")
-    starts = np.concatenate([[0], np.cumsum(np.bincount(codes))])
-    within = np.empty(len(codes))
-    within[order] = np.arange(len(codes)) - starts[codes[order]]
-    return 2 * ((within * 0.6180339887498949) % 1.0) - 1
 
 
 def _broken(start: np.ndarray, end: np.ndarray) -> np.ndarray:
@@ -554,38 +491,9 @@ def _cell(row: str, column: str, value: float, n: int) -> str:
     return f"{pair}<br>{said}<br>n = {n:,} pairs"
 
 
-def _line(axis: str, at: float, theme: str, *, dash: str = "solid") -> dict[str, Any]:
-    return {
-        "type": "line",
-        "xref": axis,
-        "yref": "paper",
-        "x0": at,
-        "x1": at,
-        "y0": 0,
-        "y1": 1,
-        "line": {"color": RULE[theme], "width": 1.2, "dash": dash},
-        "layer": "below",
-    }
-
-
 def _stroke(x0: float, x1: float, y0: float, y1: float, colour: str, width: float) -> dict[str, Any]:
     ends = {"x0": x0, "x1": x1, "y0": y0, "y1": y1}
     return {"type": "line", "line": {"color": colour, "width": width}, "layer": "above"} | ends
-
-
-def _band(row: int) -> dict[str, Any]:
-    return {
-        "type": "rect",
-        "xref": "paper",
-        "yref": "y",
-        "x0": 0,
-        "x1": 1,
-        "y0": row - 0.5,
-        "y1": row + 0.5,
-        "fillcolor": _BAND,
-        "line": {"width": 0},
-        "layer": "below",
-    }
 
 
 def _cells_of(chosen: tuple[str, str], names: Sequence[str]) -> list[tuple[int, int]]:
@@ -595,17 +503,6 @@ def _cells_of(chosen: tuple[str, str], names: Sequence[str]) -> list[tuple[int, 
     return sorted({(first, second), (second, first)})
 
 
-def _mark(k: int, text: str, marks: int, last: bool) -> dict[str, Any]:
+def _mark(k: int, text: str, right: bool, theme: str) -> dict[str, Any]:
     """Write beside a marked K: the right one of two to the right, the other to the left."""
-    right = marks == 1 or last
-    return {
-        "text": text,
-        "x": k,
-        "xref": "x",
-        "y": 1,
-        "yref": "paper",
-        "yanchor": "bottom",
-        "xanchor": "left" if right else "right",
-        "showarrow": False,
-        "font": {"size": 12},
-    }
+    return note(k, 1, text, theme, yref="paper", yanchor="bottom", xanchor="left" if right else "right")

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from dashboard import data, numbers, results, state, ui
-from dashboard.kit.dataset import choose, no_space, none_there, wait_for_sounds
-from dashboard.memory import once
+from dashboard import data, results, state
+from dashboard.kit import chart, form, layout, numbers, page
+from dashboard.kit.layout import plain
 from dashboard.separability import classes, figures, pairs, table
 from dashboard.separability import data as separability
 from dashboard.separability.data import Scores
@@ -30,22 +30,19 @@ class _Chosen:
 
 def render(workspace: Workspace) -> None:
     """Draw the page."""
-    datasets = workspace.datasets()
-    if not datasets:
-        none_there(TITLE)
-        return
-    view = state.View("separability", st.session_state, st.query_params)
-    chosen = _controls(workspace, view, [d.name for d in datasets])
+    page.run(workspace, "separability", TITLE, _page)
+
+
+def _page(workspace: Workspace, view: state.View, dataset: Dataset) -> None:
+    chosen = _controls(workspace, view, dataset)
     if chosen is None:
-        view.write()
         return
     c = data.clips(chosen.dataset)
-    names = separability.classes_of(c)
+    names = data.class_names(c)
     st.title(f"{TITLE} · {chosen.dataset.name}")
-    synthetic = " · synthetic" if chosen.dataset.note else ""
-    labelled = int((separability.labels_of(c) != "").sum())
+    labelled = int((data.class_of_each(c) != "").sum())
     clips = numbers.count(c.n, "clip") + (f", {labelled:,} with a class" if labelled < c.n else "")
-    st.caption(f"{clips} · {numbers.count(len(names), 'class')}{synthetic}")
+    page.words(chosen.dataset, clips, numbers.count(len(names), "class"))
     embedding = chosen.space.spec
     specs = separability.measured(chosen.dataset, embedding)
     file = f"{chosen.dataset.name}-{embedding.encoder}"
@@ -55,7 +52,7 @@ def render(workspace: Workspace) -> None:
         label = classes.choose(view, shown)
         order, pair = pairs.choose(view, specs.separability, c)
     view.write()
-    ui.notes(view.notes)
+    layout.notes(view.notes)
     st.subheader("All spaces", anchor=False)
     rows = table.show(
         workspace, chosen.dataset, chosen.spaces, chosen.space.encoder, chosen.metric, len(names)
@@ -67,7 +64,7 @@ def render(workspace: Workspace) -> None:
         _too_few(names, labelled < c.n)
     else:
         st.info(
-            f"Classes and their distances in {ui.plain(embedding.encoder)} are shown here once they are "
+            f"Classes and their distances in {plain(embedding.encoder)} are shown here once they are "
             "computed.",
             icon=":material/info:",
         )
@@ -76,35 +73,28 @@ def render(workspace: Workspace) -> None:
         _clusters(specs.curve, len(names), file)
 
 
-def _controls(workspace: Workspace, view: state.View, names: list[str]) -> _Chosen | None:
-    dataset = choose(workspace, view, names)
-    if not dataset.ready:
-        st.title(TITLE)
-        wait_for_sounds(workspace, view, dataset)
-        return None
+def _controls(workspace: Workspace, view: state.View, dataset: Dataset) -> _Chosen | None:
     spaces = workspace.spaces(dataset)
     done = {s.encoder: s for s in spaces if s.state == "done"}
     if not done:
         st.title(f"{TITLE} · {dataset.name}")
-        no_space(workspace, view, dataset, spaces, "compared")
+        page.no_space(workspace, view, dataset, spaces, "compared")
         return None
-    view.choice("space", list(done), next(iter(done)))
-    view.choice("metric", list(separability.METRICS), "cosine")
+    space = page.choose_space(view, list(done))
     with st.sidebar:
-        space = str(st.selectbox("Space", list(done), key=view.key("space")))
-        metric = st.selectbox(
+        metric = form.select(
+            view,
+            "metric",
             "Distance of the silhouettes",
-            list(separability.METRICS),
-            format_func=separability.METRICS.__getitem__,
-            key=view.key("metric"),
+            separability.METRICS,
             help="Cosine looks at directions only, as the paper does; the others at lengths as well.",
         )
-    return _Chosen(dataset, spaces, done[space], str(metric))
+    return _Chosen(dataset, spaces, done[space], metric)
 
 
 def _too_few(names: list[str], some: bool) -> None:
     clips = "All clips with a class" if some else "All clips"
-    what = f"{clips} are of one class, {ui.plain(names[0])}" if names else "No clip has a class"
+    what = f"{clips} are of one class, {plain(names[0])}" if names else "No clip has a class"
     st.info(
         f"{what}; separability compares at least two. Add the dataset again from a folder with a folder a "
         "class, or with a table that has a column “label”.",
@@ -123,20 +113,20 @@ def _properties(rows: list[Scores], embedding: EmbedAudio, dataset: str) -> None
         why = "no class has two clips" if name.startswith("intra") else "there is one class only"
         with place:
             st.markdown(f"**{title.capitalize()}**")
-            ui.chart(
+            chart.show(
                 figures.property_figure(
                     spaces,
                     [s.properties[name] for s in rows],
                     title=f"{what}<br>lower is better · n = {n} clips",
                     nothing=f"not defined: {why}",
                     chosen=embedding.encoder,
-                    theme=ui.theme(),
+                    theme=layout.theme(),
                 ),
                 key=f"separability-{name}",
                 file=f"{name}-{dataset}",
                 alt=f"{title} of {len(spaces)} spaces",
             )
-    ui.reading(
+    layout.reading(
         "d is the cosine distance of two clips, deviation the standard deviation over pairs. **Lower is "
         "better in all four**: clips of a class near each other and all equally so, classes near a right "
         "angle and all equally so. Read them together: where all clips point the same way, distances are "
@@ -149,26 +139,23 @@ def _properties(rows: list[Scores], embedding: EmbedAudio, dataset: str) -> None
 def _clusters(spec: KMeansCurve, n_classes: int, file: str) -> None:
     shown = results.result(spec)
     st.subheader("Without the classes: K-means over K", anchor=False)
-    theme = ui.theme()
-    ui.chart(
-        once(
-            ("figure", "clusters", spec.key, n_classes, theme),
-            lambda: figures.clusters_figure(
-                shown.ks,
-                shown.inertia,
-                shown.silhouette,
-                n=shown.n_clips,
-                elbow=shown.elbow,
-                n_classes=n_classes,
-                theme=theme,
-            ),
+    chart.show(
+        lambda theme: figures.clusters_figure(
+            shown.ks,
+            shown.inertia,
+            shown.silhouette,
+            n=shown.n_clips,
+            elbow=shown.elbow,
+            n_classes=n_classes,
+            theme=theme,
         ),
+        remembered=("clusters", spec.key, n_classes),
         key="separability-clusters",
         file=f"kmeans-{file}",
-        csv=lambda: separability.csv(separability.curve_table(spec)),
+        csv=lambda: separability.curve_table(spec),
         alt="Inertia and silhouette of K-means over the number of clusters",
     )
-    ui.reading(
+    layout.reading(
         "K-means on unit-length embeddings (Lloyd 1982; seeded by k-means++, Arthur & Vassilvitskii 2007). "
         "Inertia falls with K by itself; the elbow is where it lies farthest below the straight line between "
         "its ends, and clusters beyond it add little (Satopää et al. 2011). The silhouette of clusters, by "

@@ -6,14 +6,13 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard import numbers, state, ui
+from dashboard import state
 from dashboard.components import clips as clip_list
 from dashboard.data import Clips
-from dashboard.memory import once
+from dashboard.kit import chart, form, layout, numbers, table
+from dashboard.kit.layout import plain
 from dashboard.separability import chosen, figures
 from dashboard.separability import data as separability
-from dashboard.separability.data import Pair
-from dashboard.separability.figures import figured
 from jobs.specs import Separability
 
 _CHARTS = {
@@ -43,48 +42,32 @@ def show(
 ) -> None:
     """Draw the two heatmaps in one order, and the lists of the chosen pair."""
     found = separability.distances(spec, c, order, metric)
-    st.subheader(f"Distances between classes in {ui.plain(spec.embedding.encoder)}", anchor=False)
-    st.segmented_control(
-        "Order of the classes",
-        list(separability.ORDERS),
-        format_func=separability.ORDERS.__getitem__,
-        key=view.key("order"),
-        required=True,
-    )
+    st.subheader(f"Distances between classes in {plain(spec.embedding.encoder)}", anchor=False)
+    form.pick(view, "order", "Order of the classes", separability.ORDERS)
     clickable = len(found.names) <= figures.CLICKABLE
-    theme = ui.theme()
     for place, (what, title) in zip(st.columns(2, gap="medium"), _CHARTS.items(), strict=True):
         with place:
-            ui.chart(
-                once(
-                    ("figure", "distances", spec.key, what, tuple(found.names), pair, theme),
-                    partial(
-                        figures.distance_figure,
-                        found.names,
-                        getattr(found, what),
-                        found.n_pairs,
-                        title=f"{title} · n = {found.n:,} clips",
-                        chosen=pair,
-                        theme=theme,
-                    ),
+            chart.show(
+                partial(
+                    figures.distance_figure,
+                    found.names,
+                    getattr(found, what),
+                    found.n_pairs,
+                    title=f"{title} · n = {found.n:,} clips",
+                    chosen=pair,
                 ),
+                remembered=("distances", spec.key, what, tuple(found.names), pair),
                 key=f"separability-{what}",
                 file=f"distances-{what}-{file}",
-                on_select=partial(_clicked, what) if clickable else None,
+                chooses=("separability.a", "separability.b") if clickable else (),
                 alt=f"Heatmap of {len(found.names)} by {len(found.names)} classes: {title.partition('<')[0]}",
             )
-    with st.container(horizontal=True, horizontal_alignment="right"):
-        st.download_button(
-            "CSV",
-            data=lambda: separability.csv(separability.distances_table(found)),
-            file_name=f"class-distances-{file}.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            type="tertiary",
-            on_click="ignore",
-            key="separability-distances-csv",
-        )
-    ui.reading(
+    table.download(
+        "separability-distances-csv",
+        f"class-distances-{file}",
+        lambda: separability.distances_table(found),
+    )
+    layout.reading(
         "Each cell is of all pairs of clips of two classes, on the diagonal of pairs within one. In the "
         "mean, dark cells off the diagonal are classes that lie near each other, and a dark diagonal is "
         "tight classes. In the variation, the darker a cell, the more equal are the distances behind its "
@@ -100,13 +83,11 @@ def _pair(
 ) -> None:
     st.markdown("**Clips behind a cell**" + (" · click a cell, or choose here" if clickable else ""))
     places = st.columns(2, gap="medium")
-    with places[0]:
-        first = st.selectbox("Class", sorted(names), key=view.key("a"))
-    with places[1]:
-        second = st.selectbox("and class", sorted(names), key=view.key("b"))
+    first = form.listed("Class", sorted(names), view.key("a"), place=places[0])
+    second = form.listed("and class", sorted(names), view.key("b"), place=places[1])
     near, far, n = separability.pairs(spec, c, first, second, _MOST)
     if not near:
-        st.caption(f"{ui.plain(first)} has one clip, so there is no pair within it. Choose another class.")
+        st.caption(f"{plain(first)} has one clip, so there is no pair within it. Choose another class.")
         return
     for place, title, found, which in zip(
         st.columns(2, gap="medium"),
@@ -117,28 +98,16 @@ def _pair(
     ):
         with place:
             st.markdown(f"**{title}**")
-            _list(spec, c, found, title, which)
+            clip_list.show_pairs(
+                c,
+                [(p.first, p.second) for p in found],
+                key=f"separability-{which}",
+                dataset=spec.embedding.dataset.name,
+                label=title,
+                numbers={"distance": [p.distance for p in found]},
+            )
     words = "Cosine distance in all dimensions; each clip stands in a list once at most."
     if n > separability.PAIR_CLIPS:
         most = numbers.count(separability.PAIR_CLIPS, "clip")
         words += f" Of a class with more, {most} were drawn at random and compared."
     st.caption(words)
-
-
-def _list(spec: Separability, c: Clips, found: list[Pair], title: str, which: str) -> None:
-    clip_list.show(
-        c,
-        [clip for p in found for clip in (p.first, p.second)],
-        key=f"separability-{which}",
-        dataset=spec.embedding.dataset.name,
-        label=title,
-        numbers={
-            "distance": [figured(p.distance) for p in found for _ in range(2)],
-            "pair": [str(i) for i, _ in enumerate(found, start=1) for _ in range(2)],
-        },
-    )
-
-
-def _clicked(what: str) -> None:
-    for found in ui.clicked(f"separability-{what}"):
-        st.session_state["separability.a"], st.session_state["separability.b"] = found

@@ -9,11 +9,12 @@ from typing import NamedTuple
 import numpy as np
 import streamlit as st
 
-from dashboard import numbers, ui
+from dashboard.kit import jobs, layout, numbers, table
+from dashboard.kit.layout import plain
+from dashboard.kit.numbers import figured
+from dashboard.kit.table import Cell
 from dashboard.separability import data as separability
 from dashboard.separability.data import Scores
-from dashboard.separability.figures import figured
-from dashboard.ui import Cell
 from jobs import datasets
 from jobs import presets as measures
 from jobs.tasks.separability import DIMENSION_K
@@ -99,14 +100,16 @@ def show(
     done = [s.spec for s in spaces if s.state == "done"]
     rows = [separability.scores(dataset, e) for e in done]
     _table(rows, metric, chosen)
-    _below(dataset, rows)
+    table.download(
+        "separability-scores-csv", f"separability-{dataset.name}", lambda: separability.table(rows)
+    )
     _folds(workspace, dataset, rows)
     for sentence in _unseen(rows):
         st.caption(sentence)
-    ui.flattered(done)
+    layout.flattered(done)
     missing = separability.missing(dataset, done, n_classes)
-    ui.compute(workspace, missing, "Compute what is missing", "separability")
-    ui.reading(
+    jobs.compute(workspace, missing, "Compute what is missing", "separability")
+    layout.reading(
         "**Silhouette**: how much nearer a clip is to its own class than to the next one, from −1 to 1, in "
         "the mean over clips (Rousseeuw 1987); spaces are compared by it as in Table 2 of Tavares et al., "
         "*On class separability pitfalls in audio-text contrastive zero-shot learning*. Small: 95% intervals "
@@ -116,7 +119,7 @@ def show(
         "come out lowest in three of the four."
     )
     with st.expander("What the other columns say"):
-        ui.reading(_COLUMNS)
+        layout.reading(_COLUMNS)
     return rows
 
 
@@ -125,7 +128,7 @@ def _folds(workspace: Workspace, dataset: Dataset, rows: Sequence[Scores]) -> No
     whose = {s.folds for s in rows}
     if "drawn" in whose:
         columns = measures.group_columns(dataset.clips)
-        who = ui.plain(columns[0].replace("_", " ")) if columns else "speaker or recording"
+        who = plain(columns[0].replace("_", " ")) if columns else "speaker or recording"
         st.info(
             f"Accuracies on unseen clips are over folds **drawn at random**: clips of one {who} may be in "
             "both training and test, and the accuracy of a new one would then be lower.",
@@ -134,10 +137,10 @@ def _folds(workspace: Workspace, dataset: Dataset, rows: Sequence[Scores]) -> No
         if columns and dataset.source is None and "fold" in _options(dataset):
             st.caption(f"To hold out every {who} in turn:")
             words = ("add", dataset.name, "--replace", "-o", f"fold={columns[0]}")
-            st.code(ui.command(workspace, *words), language="bash")
+            st.code(layout.command(workspace, *words), language="bash")
     if "dataset" in whose:
         names = list(measures.fold_names(dataset.clips).values())
-        listed = ", ".join(map(ui.plain, names[:_NAMES]))
+        listed = ", ".join(map(plain, names[:_NAMES]))
         more = f" and {len(names) - _NAMES:,} more" if len(names) > _NAMES else ""
         st.caption(
             "Accuracies on unseen clips are over the dataset’s own folds, each held out in turn"
@@ -147,20 +150,6 @@ def _folds(workspace: Workspace, dataset: Dataset, rows: Sequence[Scores]) -> No
 
 def _options(dataset: Dataset) -> Mapping[str, str]:
     return datasets.get(dataset.adapter).OPTIONS if dataset.adapter in datasets.names() else {}
-
-
-def _below(dataset: Dataset, rows: list[Scores]) -> None:
-    with st.container(horizontal=True, horizontal_alignment="right"):
-        st.download_button(
-            "CSV",
-            data=lambda: separability.csv(separability.table(rows)),
-            file_name=f"separability-{dataset.name}.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            type="tertiary",
-            on_click="ignore",
-            key="separability-scores-csv",
-        )
 
 
 def _table(rows: Sequence[Scores], metric: str, chosen: str) -> None:
@@ -173,7 +162,7 @@ def _table(rows: Sequence[Scores], metric: str, chosen: str) -> None:
         ]
         for i, s in enumerate(rows)
     ]
-    ui.scores(
+    table.scores(
         [("space", ""), *((_broken(c.head), "") for c in columns)],
         body,
         label="Scores of all spaces",
@@ -202,7 +191,7 @@ def _unseen(rows: Sequence[Scores]) -> list[str]:
     measured = sum(bool(s.k) for s in rows)
     sentences = []
     for (n, everyone), spaces in alike.items():
-        where = "" if len(spaces) == measured else f" ({', '.join(map(ui.plain, spaces))})"
+        where = "" if len(spaces) == measured else f" ({', '.join(map(plain, spaces))})"
         if everyone:
             sentences.append(
                 f"No accuracy on unseen clips{where}: every class is in one fold alone, so that no "

@@ -17,13 +17,17 @@ from core.splits import (
     check_known,
     split_from_json,
 )
-from dashboard import numbers, state, ui
+from dashboard import state
+from dashboard.kit import classes as class_sets
+from dashboard.kit import form, numbers
+from dashboard.kit.classes import Classes, Split
+from dashboard.kit.form import relisted
+from dashboard.kit.layout import plain
 from dashboard.splits import data as splits
 from dashboard.splits import links as split_links
 from dashboard.splits import numbers as split_numbers
-from dashboard.splits.data import Classes, Rule, Split
+from dashboard.splits.data import Rule
 from dashboard.splits.figures import UNUSED
-from dashboard.splits.parts import select
 from jobs.workspace.workspace import Dataset, Workspace
 
 HOWS = splits.RULES | {"hand": "by hand", "loaded": "loaded"}
@@ -98,17 +102,18 @@ def pick(
             except SplitError as why:
                 fits = splits.fitting(found, rule)
                 if fits is None and how == "diversity":
-                    raise SplitError(f"{why}{splits.unfound(found, rule.sets)}") from None
+                    raise SplitError(f"{why}{class_sets.unfound(found, rule.sets)}") from None
                 raise
         if isinstance(split, ClassSplitSet) and len(split.tests) > 1:
             last = len(split.tests)
-            view.number(f"{prefix}set", 1, last, 1)
-            test_set = int(
-                st.number_input(
+            test_set = (
+                form.whole(
+                    view,
+                    f"{prefix}set",
                     f"Test set, of {last}",
                     1,
                     last,
-                    key=view.key(f"{prefix}set"),
+                    1,
                     help="One training set is judged on several test sets; this one is shown.",
                 )
                 - 1
@@ -125,7 +130,7 @@ def pick(
 
 
 def _rule(view: state.View, found: Classes, how: str, k: int, prefix: str) -> Rule:
-    usual = splits.usual_sizes(found, k)
+    usual = class_sets.usual_sizes(found, k)
     sizes = []
     for part, least, column in zip(
         ("train", "validation", "test"),
@@ -133,16 +138,15 @@ def _rule(view: state.View, found: Classes, how: str, k: int, prefix: str) -> Ru
         st.columns(3, gap="small"),
         strict=True,
     ):
-        name = f"{prefix}{part}"
-        view.number(name, least, _MOST, getattr(usual, part))
         said = {"train": "training", "validation": "valid.", "test": "test"}[part]
-        sizes.append(int(column.number_input(said, least, _MOST, key=view.key(name))))
+        usually = getattr(usual, part)
+        sizes.append(form.whole(view, f"{prefix}{part}", said, least, _MOST, usually, place=column))
     extra: dict[str, float | int | str] = {}
     if how == "similarity":
-        sizes_of = split_numbers.cluster_sizes(splits.clusters(found, k))
+        sizes_of = split_numbers.cluster_sizes(class_sets.clusters(found, k))
         words = {str(c): f"cluster {c}, {numbers.count(n, 'class')}" for c, n in sizes_of.items()}
         view.choice(f"{prefix}cluster", list(words), "0")
-        cluster = select(
+        cluster = relisted(
             "Test cluster",
             words,
             view.key(f"{prefix}cluster"),
@@ -162,39 +166,34 @@ def _rule(view: state.View, found: Classes, how: str, k: int, prefix: str) -> Ru
         }
     elif how == "diversity":
         extra = _range(view, found, Sizes(*sizes), prefix)
-    view.number(f"{prefix}seed", 0, _MOST_SEED, 0)
-    seed = st.number_input("Seed", 0, _MOST_SEED, key=view.key(f"{prefix}seed"))
-    return Rule(how, Sizes(*sizes), seed=int(seed), clusters=k, **extra)  # type: ignore[arg-type]
+    seed = form.whole(view, f"{prefix}seed", "Seed", 0, _MOST_SEED, 0)
+    return Rule(how, Sizes(*sizes), seed=seed, clusters=k, **extra)  # type: ignore[arg-type]
 
 
 def _realised(split: ClassSplit, found: Classes, k: int) -> None:
     """Say what the ratio came to: of 18 classes a quarter is no whole number."""
-    near = split_numbers.near(split, found, splits.clusters(found, k), int(split.info["cluster"]))
+    near = split_numbers.near(split, found, class_sets.clusters(found, k), int(split.info["cluster"]))
     st.caption(f"{near:,} of {numbers.count(len(split.train), 'training class')} are of the test cluster.")
 
 
 def _range(view: state.View, found: Classes, sizes: Sizes, prefix: str) -> dict[str, float | int | str]:
-    view.choice(f"{prefix}ranges", list(splits.RANGES), "own")
-    kind = str(
-        st.segmented_control(
-            "Ranges of similarity",
-            list(splits.RANGES),
-            format_func=splits.RANGES.__getitem__,
-            key=view.key(f"{prefix}ranges"),
-            required=True,
-            help="The mean cosine similarity of a training class to the others. The paper’s five ranges "
-            "suit VGGish; those of this space are quantiles of what its classes can reach.",
-        )
+    kind = form.switch(
+        view,
+        f"{prefix}ranges",
+        "Ranges of similarity",
+        class_sets.RANGES,
+        "own",
+        help="The mean cosine similarity of a training class to the others. The paper’s five ranges "
+        "suit VGGish; those of this space are quantiles of what its classes can reach.",
     )
-    view.number(f"{prefix}sets", 1, 20, 3)
-    sets = int(st.number_input("Test sets", 1, 20, key=view.key(f"{prefix}sets")))
+    sets = form.whole(view, f"{prefix}sets", "Test sets", 1, 20, 3)
     offered = splits.ranges(found, kind, sizes, sets)
-    assert len(offered) == splits.N_RANGES == len(PAPER_RANGES)
+    assert len(offered) == class_sets.N_RANGES == len(PAPER_RANGES)
     words = {
         str(i): f"({low:g}, {high:g}]".replace("-", "−") for i, (low, high) in enumerate(offered, start=1)
     }
     view.choice(f"{prefix}range", list(words), "1")
-    which = select("Range", words, view.key(f"{prefix}range"))
+    which = relisted("Range", words, view.key(f"{prefix}range"))
     return {"ranges": kind, "sets": sets, "which": int(which) - 1}
 
 
@@ -244,7 +243,7 @@ def _loaded(workspace: Workspace, view: state.View, dataset: Dataset, prefix: st
     if not text:
         raise SplitError("No split is loaded yet: choose a saved one, or a file, under “Save, load, share”.")
     content = state.load_view(workspace.root, text) or {}
-    st.caption(f"Loaded: {ui.plain(str(content.get('name', '')))}")
+    st.caption(f"Loaded: {plain(str(content.get('name', '')))}")
     if content.get("dataset") != dataset.name:
         raise SplitError(
             f"This split was loaded for the dataset {content.get('dataset')}; load it here to use it with "

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from core.splits import (
     PAPER_RANGES,
-    PAPER_SIZES,
     ClassSplit,
-    ClassSplitSet,
     Range,
     Sizes,
     SplitError,
-    class_centroids,
     class_elbow,
-    class_similarity,
-    cluster_classes,
     diversity_splits,
     feasible_diversity_sizes,
     feasible_sizes,
@@ -32,56 +26,15 @@ from core.splits import (
     similarity_split,
     train_test_similarity,
 )
-from dashboard import tables
-from dashboard.data import Clips
+from dashboard.kit.classes import N_RANGES, Classes, Split, clusters, over
+from dashboard.kit.table import csv
 from dashboard.memory import once
-from dashboard.results import result, rows_of
-from dashboard.separability.data import labels_of
 from dashboard.splits.figures import PARTS, UNUSED, Centroids
-from jobs.presets import of_several_classes
-from jobs.specs import EmbedAudio
-
-Split = ClassSplit | ClassSplitSet
 
 #: How a split can be picked: value in the URL to name on the page.
 RULES = {"similarity": "similarity", "diversity": "diversity", "random": "random"}
-#: Ranges that a diversity split offers, and which ranges these are.
-N_RANGES = 5
-RANGES = {"paper": "the paper’s", "own": "of this space"}
 #: Seconds that a page spends on finding sizes that fit.
 _SEARCH = 0.4
-
-
-@dataclass(frozen=True)
-class Classes:
-    """The classes of a space: their centroids, and what follows from them.
-
-    Attributes
-    ----------
-    key : tuple
-        What these are the same for.
-    names : tuple of str, length C
-        Sorted.
-    clips : ndarray of int, shape (C,)
-    centroids : ndarray, shape (C, d)
-    similarity : ndarray, shape (C, C)
-    coords : ndarray, shape (C, 2)
-        Principal components of the centroids at unit length.
-    explained : (float, float)
-        Share of their variance along each.
-    """
-
-    key: tuple[str, ...]
-    names: tuple[str, ...]
-    clips: np.ndarray
-    centroids: np.ndarray
-    similarity: np.ndarray
-    coords: np.ndarray
-    explained: tuple[float, float]
-
-    def shown(self, clusters: np.ndarray) -> Centroids:
-        """Return what the map is drawn from."""
-        return Centroids(self.names, self.coords, self.explained, self.clips, clusters)
 
 
 @dataclass(frozen=True)
@@ -121,61 +74,9 @@ class Numbers:
     train_pairs: int
 
 
-def classes(embedding: EmbedAudio, c: Clips) -> Classes:
-    """Return the classes of a space.
-
-    Raises
-    ------
-    ValueError
-        Where no clip of the space has a class.
-    """
-
-    def make() -> Classes:
-        from core.projection import project
-
-        rows = rows_of(embedding, c)
-        X = np.asarray(result(embedding).embeddings)
-        labels = np.where(rows >= 0, labels_of(c)[rows], "")
-        # As training does: clips of several classes say nothing of one, and a clip of silence may have been
-        # embedded as something that is no number.
-        labels[of_several_classes(c.frame)[rows] | ~np.isfinite(X).all(axis=1)] = ""
-        there = labels != ""
-        names, centroids = class_centroids(X[there], labels[there])
-        lengths = np.linalg.norm(centroids, axis=1, keepdims=True)
-        unit = np.divide(centroids, lengths, out=np.zeros_like(centroids), where=lengths > 0)
-        coords, explained = np.zeros((len(names), 2)), (0.0, 0.0)
-        whole = float(unit.var(axis=0).sum())
-        if len(names) > 2 and whole > 0:
-            coords = np.asarray(project(unit, "pca"), float)
-            first, second = coords.var(axis=0) / whole
-            explained = (float(first), float(second))
-        counts = np.array([int((labels == name).sum()) for name in names])
-        key = (embedding.key, *map(str, c.key))
-        return Classes(key, names, counts, centroids, class_similarity(centroids), coords, explained)
-
-    return once(("class-centroids", embedding.key, c.key), make)
-
-
-def at_least(found: Classes, n_clips: int) -> Classes:
-    """Return the classes that have so many clips in the space; the same where all have."""
-    kept = np.flatnonzero(found.clips >= n_clips)
-    if len(kept) == len(found.names):
-        return found
-    return replace(
-        found,
-        key=(*found.key, f"at least {n_clips}"),
-        names=tuple(found.names[i] for i in kept),
-        clips=found.clips[kept],
-        centroids=found.centroids[kept],
-        similarity=found.similarity[np.ix_(kept, kept)],
-        coords=found.coords[kept],
-    )
-
-
-def clusters(found: Classes, k: int) -> np.ndarray:
-    """Return the cluster of each class, (C,); the seed is always 0, so that links keep their meaning."""
-    k = min(k, len(found.names))
-    return once(("class-clusters", found.key, k), lambda: cluster_classes(found.centroids, k, seed=0))
+def on_map(found: Classes, codes: np.ndarray) -> Centroids:
+    """Return what the map is drawn from, with the cluster of each class."""
+    return Centroids(found.names, found.coords, found.explained, found.clips, codes)
 
 
 def elbow(found: Classes) -> tuple[np.ndarray, np.ndarray, np.ndarray, int | None]:
@@ -268,29 +169,6 @@ def _diverse(found: Classes, rule: Rule) -> Sizes | None:
         n_test_sets=rule.sets,
         until=over(_SEARCH),
     )
-
-
-def unfound(found: Classes, sets: int) -> str:
-    """Say that a search for sizes of diversity splits found none; "" where there cannot be any."""
-    if len(found.names) < 2 + sets * (1 + 2):
-        return ""
-    return " A short search found no sizes that fit; there may be some all the same."
-
-
-def over(seconds: float) -> Callable[[], bool]:
-    """Return what says whether so many seconds have gone by since now."""
-    end = time.monotonic() + seconds
-    return lambda: time.monotonic() > end
-
-
-def usual_sizes(found: Classes, k: int) -> Sizes:
-    """Return the paper's sizes, or the largest below them that every ratio and cluster allows."""
-
-    def find() -> Sizes:
-        fits = feasible_sizes(clusters(found, k), sizes=PAPER_SIZES)
-        return fits or fitting(found, Rule("random", PAPER_SIZES)) or Sizes(2, 1, 2)
-
-    return once(("class-sizes", found.key, k), find)
 
 
 # -- parts ------------------------------------------------------------------------------------------------
@@ -406,7 +284,7 @@ def table(found: Classes, codes: np.ndarray, splits: Mapping[str, Sequence[str]]
         "pc1": found.coords[:, 0],
         "pc2": found.coords[:, 1],
     }
-    return tables.csv(pd.DataFrame(columns | {name: list(parts) for name, parts in splits.items()}))
+    return csv(pd.DataFrame(columns | {name: list(parts) for name, parts in splits.items()}))
 
 
 def matrix_table(found: Classes, names: Sequence[str], sizes: Sequence[tuple[str, int]]) -> bytes:
@@ -423,10 +301,10 @@ def matrix_table(found: Classes, names: Sequence[str], sizes: Sequence[tuple[str
             "similarity": values[rows, columns],
         }
     )
-    return tables.csv(frame)
+    return csv(frame)
 
 
 def elbow_table(found: Classes) -> bytes:
     """Return the curve of K-means as CSV."""
     ks, inertia, silhouette, _ = elbow(found)
-    return tables.csv(pd.DataFrame({"k": ks, "inertia": inertia, "silhouette": silhouette}))
+    return csv(pd.DataFrame({"k": ks, "inertia": inertia, "silhouette": silhouette}))

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard import palette
-from dashboard.figures._cells import beyond, robust_ends
-from dashboard.figures.look import INK, RULE
-from dashboard.figures.text import label, short, whole
-from dashboard.separability.figures import thinned
+from dashboard.kit import palette
+from dashboard.kit.cells import beyond, robust_ends
+from dashboard.kit.look import INK, RULE
+from dashboard.kit.marks import colour_bar, note, ring
+from dashboard.kit.text import label, short, thinned, whole
 
 #: Parts of a split: name on the page, marker, and which of the base colours.
 PARTS = {
@@ -27,7 +27,6 @@ UNUSED = "unused"
 _ROOM = (560.0, 430.0)
 #: Width of a matrix on a phone, in pixels.
 _NARROW = 270
-_PICKED = {"light": "#22262c", "dark": "#f4f5f6"}
 
 
 @dataclass(frozen=True)
@@ -97,13 +96,13 @@ def centroids_figure(
         )
     # Traces and ranges are the same for every split: a figure that moved under the hand that picks classes
     # would take another class for the one that is clicked.
-    ring = np.vstack([hull, hull[:1]]) if len(hull) > 1 else np.full((1, 2), np.nan)
+    edge = np.vstack([hull, hull[:1]]) if len(hull) > 1 else np.full((1, 2), np.nan)
     traces: list[dict[str, Any]] = [
         {
             "type": "scatter",
             "mode": "lines",
-            "x": ring[:, 0],
-            "y": ring[:, 1],
+            "x": edge[:, 0],
+            "y": edge[:, 1],
             "fill": "toself",
             "fillcolor": f"{colour('train', theme)}1c",
             "line": {"color": f"{colour('train', theme)}88", "width": 1.2},
@@ -148,7 +147,7 @@ def centroids_figure(
     traces.append(_labels(shown.names, coords, parts, theme))
     if chosen in shown.names:
         row = list(shown.names).index(chosen)
-        traces.append(_ring(coords[row], theme))
+        traces.append(ring(coords[[row], 0], coords[[row], 1], theme, size=20))
     first, second = shown.explained
     n = len(shown.names)
     layout: dict[str, Any] = {
@@ -230,26 +229,12 @@ def class_similarity_figure(
         "colorscale": palette.SEQUENTIAL,
         "hovertemplate": "%{y}<br>%{x}<br>%{z:.3f}<extra></extra>",
         "hoverongaps": False,
-        "colorbar": {
-            "orientation": "h",
-            "title": {
-                "text": f"{title}<br>n = {n * (n - 1) // 2:,} pairs of {n:,} classes"
-                + (f"; {outside}" if outside else ""),
-                "side": "top",
-                "font": {"size": 13, "color": INK[theme]},
-            },
-            "tickfont": {"size": 12, "color": INK[theme]},
-            "nticks": 5,
-            "thickness": 9,
-            "len": 1.0,
-            "x": 0.5,
-            "xanchor": "center",
-            "y": 1.04,
-            "yanchor": "bottom",
-            "outlinewidth": 0,
-            "ypad": 6,
-            "xpad": 0,
-        },
+        "colorbar": colour_bar(
+            f"{title}<br>n = {n * (n - 1) // 2:,} pairs of {n:,} classes"
+            + (f"; {outside}" if outside else ""),
+            theme,
+            y=1.04,
+        ),
     }
     strip = max(0.5, n / 36)
     at, texts = thinned(names, 430 / max(n, 1), most=18)
@@ -274,14 +259,14 @@ def class_similarity_figure(
         "yaxis": ticks | {"range": [n - 0.5, -0.6 - strip]},
         "shapes": shapes,
         "annotations": [
-            {
-                "x": start + size / 2 - 0.5,
-                "y": -0.6 - strip,
-                "text": _fitting(PARTS[part][0], _NARROW * size / n),
-                "showarrow": False,
-                "yanchor": "bottom",
-                "font": {"size": 11, "color": INK[theme]},
-            }
+            note(
+                start + size / 2 - 0.5,
+                -0.6 - strip,
+                _fitting(PARTS[part][0], _NARROW * size / n),
+                theme,
+                11,
+                yanchor="bottom",
+            )
             for (part, size), start in zip(parts, edges, strict=False)
         ],
     }
@@ -355,25 +340,6 @@ def _hits(box: tuple[float, float, float, float], pixels: np.ndarray, own: np.nd
 
 def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
-
-
-def _ring(at: np.ndarray, theme: str) -> dict[str, Any]:
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "x": [at[0]],
-        "y": [at[1]],
-        "marker": {
-            "symbol": "circle-open",
-            "size": 20,
-            "color": _PICKED[theme],
-            "line": {"width": 2.2, "color": _PICKED[theme]},
-        },
-        "unselected": {"marker": {"opacity": 1}},
-        "hoverinfo": "skip",
-        "showlegend": False,
-        "meta": "chosen",
-    }
 
 
 def _strips(part: str, start: int, size: int, strip: float, theme: str) -> list[dict[str, Any]]:

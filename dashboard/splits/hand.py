@@ -6,10 +6,11 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard import state, ui
+from dashboard import state
+from dashboard.kit import chart, form
+from dashboard.kit.classes import Classes
 from dashboard.splits import links as split_links
 from dashboard.splits.controls import Pick
-from dashboard.splits.data import Classes
 from dashboard.splits.figures import PARTS, UNUSED
 
 #: What a click on a class does besides choosing it to be heard.
@@ -31,14 +32,7 @@ def chart_key(view: state.View, pick: Pick) -> str:
 
 def brush(view: state.View) -> None:
     """Draw the choice of what a click does."""
-    view.choice("brush", list(BRUSHES), "hear")
-    st.segmented_control(
-        "A click on a class: hear it, or make it",
-        list(BRUSHES),
-        format_func=BRUSHES.__getitem__,
-        key=view.key("brush"),
-        required=True,
-    )
+    form.switch(view, "brush", "A click on a class: hear it, or make it", BRUSHES)
 
 
 def lists(view: state.View, pick: Pick, found: Classes) -> None:
@@ -64,7 +58,7 @@ def lists(view: state.View, pick: Pick, found: Classes) -> None:
 def clicked(view: state.View, pick: Pick, found: Classes) -> None:
     """Answer a click on the map: choose the class to hear, and by hand move it."""
     brush = st.session_state.get(view.key("brush"), "hear")
-    for name in ui.clicked(chart_key(view, pick)):
+    for name in chart.clicked(chart_key(view, pick)):
         if name not in found.names:
             continue
         st.session_state[view.key("class")] = name

@@ -7,9 +7,11 @@ from functools import partial
 import streamlit as st
 
 from core.splits import check_known, split_from_json, split_to_json
-from dashboard import state, ui
+from dashboard import state
+from dashboard.kit import layout
+from dashboard.kit.classes import Classes, Split
+from dashboard.kit.layout import plain
 from dashboard.splits.controls import PREFIXES, Pick, load
-from dashboard.splits.data import Classes, Split
 from jobs.workspace import splits as saved
 from jobs.workspace.workspace import Dataset, Workspace
 
@@ -34,9 +36,9 @@ def show(workspace: Workspace, view: state.View, dataset: Dataset, found: Classe
     good, said = st.session_state.pop(_SAID, (True, ""))
     if said:
         (st.success if good else st.error)(
-            ui.plain(said), icon=":material/check:" if good else ":material/error:"
+            plain(said), icon=":material/check:" if good else ":material/error:"
         )
-    ui.reading(
+    layout.reading(
         "The address of this page holds everything it shows: send it to somebody who uses this workspace. "
         "The JSON can be read and written by hand: lists of classes under “train”, “validation” and “test”."
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from core.splits import ClassSplit
-from dashboard.splits.data import Classes
+from dashboard.kit.classes import Classes
 from dashboard.splits.figures import PARTS, UNUSED
 
 

@@ -6,20 +6,21 @@ from functools import partial
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from dashboard import data, numbers, state, ui
+from dashboard import data, state
 from dashboard.components import clips as clip_list
 from dashboard.data import Clips
-from dashboard.kit.dataset import choose, choose_space, done_spaces, none_there
-from dashboard.memory import once
-from dashboard.separability.figures import figured
+from dashboard.kit import chart, form, layout, numbers, page, table
+from dashboard.kit import classes as class_sets
+from dashboard.kit.classes import FEWEST, Classes, enough
+from dashboard.kit.layout import plain
+from dashboard.kit.numbers import figured
 from dashboard.splits import data as splits
 from dashboard.splits import figures, hand, keep, similarity, train
 from dashboard.splits import numbers as split_numbers
 from dashboard.splits.controls import PAPER, Pick, pick
-from dashboard.splits.data import Classes
 from dashboard.splits.figures import PARTS, UNUSED, proportion
-from dashboard.splits.parts import FEWEST, enough
 from jobs.specs import EmbedAudio
 from jobs.workspace.workspace import Dataset, Workspace
 
@@ -43,55 +44,47 @@ _CSS = """
 
 def render(workspace: Workspace) -> None:
     """Draw the page."""
-    datasets = workspace.datasets()
-    if not datasets:
-        none_there(TITLE, "split")
-        return
-    view = state.View("splits", st.session_state, st.query_params)
-    dataset = choose(workspace, view, [d.name for d in datasets])
-    done = done_spaces(workspace, view, dataset, TITLE, "split")
+    page.run(workspace, "splits", TITLE, _page, "split", wait=False)
+
+
+def _page(workspace: Workspace, view: state.View, dataset: Dataset) -> DeltaGenerator | None:
+    done = page.done_spaces(workspace, view, dataset, TITLE, "split")
     if done is None:
-        view.write()
-        return
-    embedding = done[choose_space(view, list(done))]
+        return None
+    embedding = done[page.choose_space(view, list(done))]
     c = data.clips(dataset)
-    st.title(f"{TITLE} · {dataset.name}")
-    place = st.container()
+    notes = page.head(TITLE, dataset)
     found = enough(
         embedding,
         c,
         f"A split needs at least {FEWEST} classes, two to train on, one for validation and two for the test",
     )
     if found is None:
-        view.write()
-        return
-    words = [numbers.count(int(found.clips.sum()), "clip"), numbers.count(len(found.names), "class")]
-    st.caption(" · ".join(words + ["synthetic"] * bool(dataset.note)))
+        return None
+    clips, classes = int(found.clips.sum()), len(found.names)
+    page.words(dataset, numbers.count(clips, "clip"), numbers.count(classes, "class"))
     k, picks = _picks(workspace, view, dataset, found)
     label = view.text("class", check=lambda given: given in found.names)
     _maps(view, embedding, c, found, k, picks, label)
     similarity.show(embedding, found, k, picks)
     keep.show(workspace, view, dataset, found, picks)
     train.show(workspace, view, dataset, embedding, picks)
-    view.write()
-    with place:
-        ui.notes(view.notes)
+    return notes
 
 
 def _picks(
     workspace: Workspace, view: state.View, dataset: Dataset, found: Classes
 ) -> tuple[int, list[Pick]]:
     most = min(20, len(found.names))
-    view.number("k", 1, most, min(3, most))
     with st.sidebar:
-        k = int(
-            st.number_input(
-                "K, clusters of classes",
-                1,
-                most,
-                key=view.key("k"),
-                help="K-means on the centroids at unit length; the elbow on the page helps to choose.",
-            )
+        k = form.whole(
+            view,
+            "k",
+            "K, clusters of classes",
+            1,
+            most,
+            min(3, most),
+            help="K-means on the centroids at unit length; the elbow on the page helps to choose.",
         )
         st.divider()
         picks = [pick(workspace, view, dataset, found, k, "")]
@@ -130,7 +123,7 @@ def _maps(
         hand.brush(view)
     several = len(picks) > 1
     columns = st.columns([1, 1] if several else [1.75, 1], gap="medium")
-    codes = splits.clusters(found, k)
+    codes = class_sets.clusters(found, k)
     for place, p in zip(columns, picks, strict=False):
         with place:
             if several:
@@ -139,7 +132,7 @@ def _maps(
             _map(view, embedding, found, codes, p, label)
             if p.how == "hand":
                 hand.lists(view, p, found)
-    ui.reading(
+    layout.reading(
         "Each point is the **mean embedding of a class** (equation 5), scaled to unit length and laid out "
         "by the first two principal components of these centroids; the axes say what share of their "
         "variance is in the picture, the rest is not. The shaded area is the convex region of the "
@@ -158,7 +151,7 @@ def _maps(
 def _problem(p: Pick, view: state.View) -> None:
     if not p.error:
         return
-    st.warning(ui.plain(p.error), icon=":material/rule:")
+    st.warning(plain(p.error), icon=":material/rule:")
     if p.fits is not None:
         st.button(
             f"Use {p.fits}",
@@ -179,21 +172,18 @@ def _fit(view: state.View, p: Pick) -> None:
 def _map(
     view: state.View, embedding: EmbedAudio, found: Classes, codes: np.ndarray, p: Pick, label: str
 ) -> None:
-    theme = ui.theme()
     key = hand.chart_key(view, p)
     parts = tuple(p.parts)
     with st.container(key=f"splits-map{p.letter}"):
-        ui.chart(
-            once(
-                ("figure", "centroids", found.key, int(codes.max()), parts, label, theme),
-                lambda: figures.centroids_figure(
-                    found.shown(codes),
-                    parts,
-                    hull=splits.hull(found, parts),
-                    chosen=label,
-                    theme=theme,
-                ),
+        chart.show(
+            lambda theme: figures.centroids_figure(
+                splits.on_map(found, codes),
+                parts,
+                hull=splits.hull(found, parts),
+                chosen=label,
+                theme=theme,
             ),
+            remembered=("centroids", found.key, int(codes.max()), parts, label),
             key=key,
             file=f"split-{embedding.dataset.name}-{embedding.encoder}-{p.letter}",
             csv=lambda: splits.table(found, codes, {"part": parts}),
@@ -210,10 +200,10 @@ def _facts(found: Classes, p: Pick) -> None:
     mean, pairs = splits.everywhere(found)
     if p.shown is None:
         n = split_numbers.counts(p.parts)
-        ui.facts([(look[0], f"{n[part]:,}") for part, look in PARTS.items()])
+        layout.facts([(look[0], f"{n[part]:,}") for part, look in PARTS.items()])
         return
     s = splits.numbers_of(p.shown, found)
-    ui.table(
+    table.show(
         ["cosine similarity of classes", "mean", "pairs"],
         [
             ["training with test classes", figured(s.train_test), f"{s.train_test_pairs:,}"],
@@ -221,13 +211,13 @@ def _facts(found: Classes, p: Pick) -> None:
             ["among all classes", figured(mean), f"{pairs:,}"],
         ],
     )
-    ui.reading(
+    layout.reading(
         "The first number is high where test classes sound like what was trained on; the second is **low** "
         "where the training classes are diverse. These are what accuracy is set against under Zero-shot."
     )
     for part, (said, *_) in PARTS.items():
         classes = getattr(p.shown, part)
-        st.markdown(f"**{said.capitalize()}, {len(classes)}** · {ui.plain(', '.join(classes))}")
+        st.markdown(f"**{said.capitalize()}, {len(classes)}** · {plain(', '.join(classes))}")
     unused = split_numbers.counts(p.parts)[UNUSED]
     st.caption(f"{unused:,} of {len(found.names):,} classes are unused.")
 
@@ -244,22 +234,22 @@ def _compared_numbers(found: Classes, picks: list[Pick]) -> None:
             row.append("–" if s is None else _pairs(getattr(s, name), getattr(s, f"{name}_pairs")))
         rows.append(row)
     rows.append(["among all classes", _pairs(mean, pairs), _pairs(mean, pairs)])
-    ui.table(["mean cosine similarity of centroids", "A", "B"], rows)
-    table = splits.shared(a.parts, b.parts)
+    table.show(["mean cosine similarity of centroids", "A", "B"], rows)
+    shared = splits.shared(a.parts, b.parts)
     names = {part: look[0] for part, look in PARTS.items()} | {UNUSED: UNUSED}
-    ui.table(
-        ["shared classes", *(f"{names[q]} in B" for q in table.columns)],
+    table.show(
+        ["shared classes", *(f"{names[q]} in B" for q in shared.columns)],
         [
             [f"{names[p]} in A", *(f"{n:,}" for n in row)]
-            for p, row in zip(table.index, table.to_numpy().tolist(), strict=True)
+            for p, row in zip(shared.index, shared.to_numpy().tolist(), strict=True)
         ],
     )
     both = split_numbers.shared_tests(found.names, a.parts, b.parts)
     swapped = split_numbers.swapped(found.names, a.parts, b.parts)
-    words = [f"Tested in both: {ui.plain(', '.join(both)) if both else 'no class'}."]
+    words = [f"Tested in both: {plain(', '.join(both)) if both else 'no class'}."]
     if swapped:
-        words.append(f"Trained on in one and tested in the other: {ui.plain(', '.join(swapped))}.")
-    ui.reading(
+        words.append(f"Trained on in one and tested in the other: {plain(', '.join(swapped))}.")
+    layout.reading(
         " ".join(words)
         + " Accuracies of two splits can be compared class by class only where the same classes "
         "are tested: other test classes are easier or harder by themselves."
@@ -272,12 +262,8 @@ def _compared_numbers(found: Classes, picks: list[Pick]) -> None:
 def _listen(
     view: state.View, embedding: EmbedAudio, c: Clips, found: Classes, picks: list[Pick], label: str
 ) -> None:
-    st.selectbox(
-        "Class to hear",
-        ["", *found.names],
-        format_func=lambda name: name or "click a class, or choose one here",
-        key=view.key("class"),
-    )
+    names = {"": "click a class, or choose one here"} | {name: name for name in found.names}
+    form.listed("Class to hear", names, view.key("class"))
     if not label:
         return
     at = found.names.index(label)

@@ -6,21 +6,21 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard import ui
-from dashboard.memory import once
+from dashboard.kit import chart, layout
+from dashboard.kit import classes as class_sets
+from dashboard.kit.classes import Classes
 from dashboard.separability import figures as separability_figures
 from dashboard.splits import data as splits
 from dashboard.splits import figures
 from dashboard.splits import numbers as split_numbers
 from dashboard.splits.controls import PAPER, Pick
-from dashboard.splits.data import Classes
 from jobs.specs import EmbedAudio
 
 
 def show(embedding: EmbedAudio, found: Classes, k: int, picks: list[Pick]) -> None:
     """Draw the matrix of each split in its order, and the elbow."""
     st.subheader("How similar the classes are, and how many clusters they make", anchor=False)
-    codes = splits.clusters(found, k)
+    codes = class_sets.clusters(found, k)
     ordered = {}
     for p in picks:
         if p.shown is not None:
@@ -30,18 +30,13 @@ def show(embedding: EmbedAudio, found: Classes, k: int, picks: list[Pick]) -> No
     places = [*st.columns(2, gap="medium"), *st.columns(2, gap="medium")]
     # One scale for all, so that they can be compared.
     limits = split_numbers.limits(values for *_, values in ordered.values())
-    theme = ui.theme()
     for place, (letter, (names, sizes, values)) in zip(places, ordered.items(), strict=False):
         with place:
             if len(picks) > 1:
                 st.markdown(f"**Split {letter}**")
-            ui.chart(
-                once(
-                    ("figure", "class-similarity", found.key, tuple(names), tuple(sizes), limits, theme),
-                    partial(
-                        figures.class_similarity_figure, names, values, sizes, limits=limits, theme=theme
-                    ),
-                ),
+            chart.show(
+                partial(figures.class_similarity_figure, names, values, sizes, limits=limits),
+                remembered=("class-similarity", found.key, tuple(names), tuple(sizes), limits),
                 key=f"splits-matrix-{letter.lower()}",
                 file=f"class-similarity-{embedding.dataset.name}-{embedding.encoder}-{letter}",
                 csv=partial(splits.matrix_table, found, names, sizes),
@@ -49,7 +44,7 @@ def show(embedding: EmbedAudio, found: Classes, k: int, picks: list[Pick]) -> No
             )
     if ordered:
         with places[0]:
-            ui.reading(
+            layout.reading(
                 "Cosine similarity of every two centroids; yellow is alike. Classes stand by part, within "
                 "it by cluster and name, in columns as in rows. The block where **training meets test** is "
                 "what the similarity ratio changes, the block of **training with training** what the ranges "
@@ -59,7 +54,7 @@ def show(embedding: EmbedAudio, found: Classes, k: int, picks: list[Pick]) -> No
         _elbow(embedding, found)
     # Beside the elbow where that begins a line of its own, else below it.
     with places[3 if len(ordered) == 2 else len(ordered)]:
-        ui.reading(
+        layout.reading(
             "K-means on the centroids at unit length, as the clusters are made (section 3.1 of the paper, "
             "where the elbow gave K = 3). Inertia falls with K by itself; the elbow is where it lies "
             "farthest below the straight line between its ends (Satopää et al. 2011). The silhouette of the "
@@ -68,15 +63,12 @@ def show(embedding: EmbedAudio, found: Classes, k: int, picks: list[Pick]) -> No
 
 
 def _elbow(embedding: EmbedAudio, found: Classes) -> None:
-    theme = ui.theme()
     ks, inertia, silhouette, bend = splits.elbow(found)
-    ui.chart(
-        once(
-            ("figure", "class-elbow", found.key, theme),
-            lambda: separability_figures.clusters_figure(
-                ks, inertia, silhouette, n=len(found.names), things="classes", elbow=bend, theme=theme
-            ),
+    chart.show(
+        lambda theme: separability_figures.clusters_figure(
+            ks, inertia, silhouette, n=len(found.names), things="classes", elbow=bend, theme=theme
         ),
+        remembered=("class-elbow", found.key),
         key="splits-elbow",
         file=f"class-elbow-{embedding.dataset.name}-{embedding.encoder}",
         csv=lambda: splits.elbow_table(found),

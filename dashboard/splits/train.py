@@ -7,7 +7,9 @@ from itertools import chain
 import streamlit as st
 
 from core.splits import all_classes, contents, split_to_json
-from dashboard import state, ui
+from dashboard import state
+from dashboard.kit import form, jobs, layout
+from dashboard.kit.layout import plain
 from dashboard.splits.controls import PAPER, Pick
 from dashboard.zeroshot import asked as zeroshot_asked
 from dashboard.zeroshot import data as zeroshot
@@ -33,26 +35,24 @@ def show(
     if not whole or len(whole) < len(picks):
         st.caption("A split has to be whole before models can be trained on it.")
         return
-    view.choice("text", list(offered), next(iter(offered)))
-    view.number("models", 1, 100, 6)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        text = str(st.selectbox("Texts of the classes", list(offered), key=view.key("text"), width=260))
-        seeds = int(
-            st.number_input(
-                "Models a split",
-                1,
-                100,
-                key=view.key("models"),
-                width=130,
-                help="Each begins with other weights and another order of the clips.",
-            )
+        text = form.select(view, "text", "Texts of the classes", list(offered), width=260)
+        seeds = form.whole(
+            view,
+            "models",
+            "Models a split",
+            1,
+            100,
+            6,
+            width=130,
+            help="Each begins with other weights and another order of the clips.",
         )
         settings = recipe(view)
     wanted = list({contents(split): split for split in whole}.values())
     why = zeroshot.untold(dataset, offered[text], list(dict.fromkeys(chain(*map(all_classes, wanted)))))
     why = why or zeroshot_asked.impatient(settings["patience"], zeroshot_asked.validated(wanted))
     if why:
-        st.warning(ui.plain(why), icon=":material/rule:")
+        st.warning(plain(why), icon=":material/rule:")
         return
     if len(wanted) < len(whole):
         st.caption("Both splits have the same classes in every part, so they are trained on once.")
@@ -72,18 +72,18 @@ def show(
     if there:
         st.success("These models are trained.", icon=":material/check:")
     elif asked:
-        ui.pending(workspace, [spec], "splits-training")
+        jobs.pending(workspace, [spec], "splits-training")
     else:
         many = "Train on both splits" if len(wanted) > 1 else "Train on this split"
         if st.button(many, type="primary", icon=":material/model_training:"):
             workspace.queue.submit(spec)
             st.rerun()
     if (there or asked) and st.button("See them in Zero-shot", icon=":material/arrow_forward:"):
-        ui.go(
+        layout.go(
             "zeroshot",
             {"dataset": dataset.name, "space": embedding.encoder, "grid": spec.key[:12]},
         )
-    ui.reading(
+    layout.reading(
         "A model projects the sounds and the texts of the training classes into one space and is then "
         f"asked which **test** class each clip of them is of, by the text alone ({PAPER}, section 2)."
     )

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.splits import PAPER_RANGES, PAPER_RATIOS, Range, Sizes, SplitError, distinct_ratios, held_out
+from dashboard.kit import classes as class_sets
+from dashboard.kit.classes import Classes, Split
 from dashboard.memory import once
-from dashboard.splits import data as splits
-from dashboard.splits.data import Classes, Split
 from jobs.grid_splits import fitting, try_seeds
 from jobs.specs import ZeroShotGrid
 
@@ -16,7 +16,7 @@ from jobs.specs import ZeroShotGrid
 RATIOS = ", ".join(f"{r:g}" for r in PAPER_RATIOS)
 RANGES = ", ".join(f"{low:g}:{high:g}" for low, high in PAPER_RANGES)
 #: Sets of ranges that can be asked for: value in the link to name on the page.
-KINDS = splits.RANGES | {"given": "others"}
+KINDS = class_sets.RANGES | {"given": "others"}
 #: Seconds that a page spends on drawing the splits of a grid, and on finding sizes that fit.
 _DRAW, _SEARCH = 0.4, 0.4
 
@@ -177,19 +177,19 @@ def validated(wanted: Sequence[Split]) -> int:
 def tried(spec: ZeroShotGrid, found: Classes) -> Tried:
     """Draw the classes that a grid will draw, as far as that is a matter of a moment."""
     if spec.setup != "splits":
-        found = splits.at_least(found, spec.min_clips)
+        found = class_sets.at_least(found, spec.min_clips)
     asked = (spec.setup, spec.sizes, spec.clusters, spec.ratios, spec.asked_ranges, spec.n_ranges)
     key = ("zero-shot-tried", found.key, *asked, spec.n_test_sets, spec.seeds, spec.splits)
     return once(key, lambda: _tried(spec, found))
 
 
 def _tried(spec: ZeroShotGrid, found: Classes) -> Tried:
-    classes = found.names, found.similarity, splits.clusters(found, spec.clusters)
+    classes = found.names, found.similarity, class_sets.clusters(found, spec.clusters)
     try:
-        return Tried(seeds=try_seeds(spec, *classes, until=splits.over(_DRAW)))
+        return Tried(seeds=try_seeds(spec, *classes, until=class_sets.over(_DRAW)))
     except SplitError as error:
-        fits = fitting(spec, *classes, until=splits.over(_SEARCH))
+        fits = fitting(spec, *classes, until=class_sets.over(_SEARCH))
         short = spec.setup == "diversity"
         if fits is None and short:
-            return Tried(f"{error}{splits.unfound(found, spec.n_test_sets)}")
+            return Tried(f"{error}{class_sets.unfound(found, spec.n_test_sets)}")
         return Tried(str(error), None if fits == spec.sizes else fits, short=short)

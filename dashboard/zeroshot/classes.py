@@ -10,12 +10,12 @@ import pandas as pd
 from core.splits import class_similarity
 from core.statistics import Correlation
 from core.statistics import intervals as statistics
-from dashboard import tables
+from dashboard import data
 from dashboard.data import Clips
 from dashboard.data import workspace as shown_workspace
+from dashboard.kit.table import csv
 from dashboard.memory import once
 from dashboard.results import result, rows_of
-from dashboard.separability import data as separability
 from dashboard.zeroshot.data import Result
 from jobs.presets import of_several_classes
 from jobs.specs import EmbedAudio
@@ -139,7 +139,7 @@ def _silhouettes(embedding: EmbedAudio, c: Clips) -> dict[str, float]:
 
         rows = rows_of(embedding, c)
         X = np.asarray(result(embedding).embeddings)
-        labels = np.where(rows >= 0, separability.labels_of(c)[rows], "").astype(str)
+        labels = np.where(rows >= 0, data.class_of_each(c)[rows], "").astype(str)
         # As training does: a clip of several classes says nothing of one.
         labels[of_several_classes(c.frame)[rows]] = ""
         ok = (labels != "") & np.isfinite(X).all(axis=1)
@@ -164,4 +164,4 @@ def by_class_table(shown: ByClass) -> bytes:
     frame = pd.DataFrame({"class": shown.names, "accuracy": shown.accuracy, "accuracies": shown.asked})
     for p in shown.properties:
         frame[p.name.replace("-", "_")] = p.values
-    return tables.csv(frame)
+    return csv(frame)

@@ -7,17 +7,17 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from dashboard import numbers, state, ui
+from dashboard import state
 from dashboard.data import Clips
-from dashboard.figures.text import whole, wrapped
+from dashboard.kit import chart, layout, numbers, table
+from dashboard.kit.correlation import Dots, fit_line
+from dashboard.kit.table import Cell
+from dashboard.kit.text import whole, wrapped
 from dashboard.memory import once
-from dashboard.ui import Cell
 from dashboard.zeroshot import classes as zeroshot_classes
 from dashboard.zeroshot import figures
-from dashboard.zeroshot import related as zeroshot_related
 from dashboard.zeroshot.classes import PROPERTIES, ByClass
 from dashboard.zeroshot.data import Result
-from dashboard.zeroshot.figures import Models
 
 #: Classes that a correlation needs to have an interval.
 _FEWEST = 4
@@ -47,7 +47,7 @@ def show(view: state.View, c: Clips, found: Result, file: str) -> None:
             format_func=PROPERTIES.__getitem__,
             key=view.key("property"),
         )
-        ui.reading(
+        layout.reading(
             "Each dot is a class: its accuracy, and its property, in the mean over the models that were "
             f"asked about it ({int(shown.asked.min()):,} to {int(shown.asked.max()):,} accuracies a class). "
             "Similarities are cosines, of centroids of sounds or of embeddings of texts; the silhouette is "
@@ -65,18 +65,17 @@ def _table(shown: ByClass) -> None:
         if r is None or s is None or not np.isfinite(r.r):
             rows.append([Cell(PROPERTIES[p.name]), *[Cell("–")] * 3])
             continue
-        adjusted = "< 0.001" if p.adjusted < 0.001 else f"{p.adjusted:.3f}"
         rows.append(
             [
                 Cell(PROPERTIES[p.name], f"n = {numbers.count(r.n, 'class')}"),
-                Cell(numbers.signed(r.r), f"{numbers.signed(r.low)} to {numbers.signed(r.high)}"),
-                Cell(adjusted),
+                Cell(numbers.signed(r.r), numbers.ends(r)),
+                Cell(numbers.p_value(p.adjusted)),
                 Cell(numbers.signed(s.r)),
             ]
         )
     heads = [("property of a class", "hs-words")]
     heads += [(head, "") for head in ("r with accuracy|95% interval", "p,|corrected", "ρ")]
-    ui.scores(heads, rows, label="Correlations of properties of classes with their accuracy")
+    table.scores(heads, rows, label="Correlations of properties of classes with their accuracy")
     if not shown.told:
         st.caption(
             "The embedded texts have been cleared away since these models were trained, so nothing can be "
@@ -99,26 +98,25 @@ def _figure(found: Result, c: Clips, shown: ByClass, name: str, file: str) -> No
     if not len(x):
         st.caption("There is no such number here, so there is no figure of it; choose another property.")
         return
-    theme = ui.theme()
+    theme = layout.theme()
 
     def draw() -> object:
         said = [
             f"<b>{whole(n)}</b><br>accuracy {a:.3f}<br>{v:.3f}<br>{k:,} accuracies"
             for n, a, v, k in zip(there.names, there.accuracy, x, there.asked, strict=True)
         ]
-        dots = Models(there.names, there.accuracy, said, np.zeros(len(x), np.int64), ["classes"])
+        kinds = np.zeros(len(x), np.int64)
         return figures.against_similarity_figure(
-            dots,
-            x,
+            Dots(there.names, (), said, x, there.accuracy, kinds, ["classes"]),
             title=wrapped(f"{PROPERTIES[name]}, −1 to 1", 40),
-            line=zeroshot_related.line(x, there.accuracy),
+            line=fit_line(x, there.accuracy),
             chance=found.chance,
             y_title="mean accuracy of the class, 0 to 1",
             things="classes",
             theme=theme,
         )
 
-    ui.chart(
+    chart.show(
         once(("figure", "zero-shot-properties", found.spec.key, c.key, name, shown.told, theme), draw),
         key="zeroshot-properties",
         file=f"class-properties-{file}",

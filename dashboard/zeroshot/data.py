@@ -11,17 +11,17 @@ import numpy as np
 import pandas as pd
 
 from dashboard import grids as listed
-from dashboard import numbers, tables
+from dashboard.data import USUAL_TEXT
 from dashboard.data import workspace as shown_workspace
+from dashboard.kit import numbers
+from dashboard.kit.correlation import Dots
+from dashboard.kit.table import csv
 from dashboard.memory import once
-from dashboard.zeroshot.figures import Models
 from jobs import encoders
 from jobs.specs import EmbedAudio, EmbedText, ZeroShotGrid
 from jobs.workspace.texts import texts_fingerprint, texts_of
 from jobs.workspace.workspace import Dataset, Workspace
 
-#: The text encoder that is offered where there is no space of texts yet.
-USUAL_TEXT = "minilm"
 SETUPS = {"similarity": "similarity", "diversity": "diversity", "splits": "own splits"}
 #: What groups of models differ in, in a word.
 VARIES = {"similarity": "ratio", "diversity": "range", "splits": "split"}
@@ -288,8 +288,11 @@ def _split_name(spec: ZeroShotGrid, i: int) -> str:
     return f"{i + 1}{said}"
 
 
-def models(found: Result) -> Models:
-    """Return the models as dots, with the test cluster or the test set as their series."""
+def models(found: Result, by: str = "") -> Dots:
+    """Return the models as dots, with the test cluster or the test set as their kind.
+
+    Along x is `by`, one of the numbers in `Result.models`; by default the group in the box plots.
+    """
     m = found.models
     if found.spec.setup == "similarity":
         values = sorted(m["cluster"].astype(int).unique())
@@ -299,7 +302,8 @@ def models(found: Result) -> Models:
         values = sorted(m["test_set"].unique())
         series = m["test_set"].map({v: i for i, v in enumerate(values)}).to_numpy(np.int64)
         names = [f"test set {v + 1}" for v in values]
-    return Models(m["id"].tolist(), m["accuracy"].to_numpy(float), _said(found), series, names)
+    x = m[by].to_numpy(float) if by else groups(found)[1].astype(float)
+    return Dots(m["id"].tolist(), (), _said(found), x, m["accuracy"].to_numpy(float), series, names)
 
 
 def _said(found: Result) -> list[str]:
@@ -318,7 +322,7 @@ def _said(found: Result) -> list[str]:
 def models_table(found: Result) -> bytes:
     """Return all that is known of the models as CSV, a row a model and test set."""
     columns = [c for c in found.models if c not in ("id", "failed") and found.models[c].notna().any()]
-    return tables.csv(found.models[columns].assign(test_set=found.models["test_set"] + 1))
+    return csv(found.models[columns].assign(test_set=found.models["test_set"] + 1))
 
 
 def boxes_table(found: Result) -> bytes:
@@ -328,9 +332,9 @@ def boxes_table(found: Result) -> bytes:
     frame = pd.DataFrame(
         {
             VARIES[found.spec.setup]: [labels[g] for g in at.tolist()],
-            "series": [shown.names[s] for s in shown.series.tolist()],
+            "series": [shown.kinds[s] for s in shown.series.tolist()],
         }
     )
     rest = ["model", "test_set", "seed", "accuracy", "accuracy_low", "accuracy_high", "n_test", "chance"]
     m = found.models[rest].assign(test_set=found.models["test_set"] + 1)
-    return tables.csv(pd.concat([frame, m], axis=1))
+    return csv(pd.concat([frame, m], axis=1))

@@ -8,44 +8,32 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dashboard import numbers, tables
 from dashboard.data import workspace as shown_workspace
+from dashboard.kit import confusion_numbers as confusion
+from dashboard.kit.table import csv
 from dashboard.memory import once
 from dashboard.zeroshot.data import Result
 from jobs.specs import ZeroShotGrid
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A model on one test set.
+class Judged(confusion.Judged):
+    """A model on one test set; the test classes are in the order of `scores`.
 
     Attributes
     ----------
     row : Series
         Its row in `Result.models`.
-    classes : list of str
-        The test classes, in the order of `scores`.
     clips : DataFrame
         ``clip_id``, ``label``, ``predicted``, ``score``, ``own_score`` of its test clips.
     scores : ndarray, shape (n, C)
-    confusion : ndarray, shape (C, C)
-    accuracy : ndarray, shape (C, 3)
-        Of each class, with the ends of its interval.
     """
 
     row: pd.Series
     train: list[str]
     validation: list[str]
-    classes: list[str]
     clips: pd.DataFrame
     scores: np.ndarray
-    confusion: np.ndarray
-    accuracy: np.ndarray
-
-    @property
-    def counts(self) -> list[int]:
-        """Clips of each test class."""
-        return [int(n) for n in self.confusion.sum(axis=1)]
 
     @property
     def chances(self) -> tuple[float, float]:
@@ -78,17 +66,14 @@ def judged(found: Result, id: str) -> Judged:
         code = {name: i for i, name in enumerate(test)}
         truth, guess = (clips[name].map(code).to_numpy(np.int64) for name in ("label", "predicted"))
         n = len(test)
-        confusion = np.bincount(truth * n + guess, minlength=n * n).reshape(n, n)
-        shares = [numbers.share(guess[truth == i] == i) for i in range(n)]
         return Judged(
+            test,
+            np.bincount(truth * n + guess, minlength=n * n).reshape(n, n),
             row,
             part["train"],
             part["validation"],
-            test,
             clips.drop(columns=["scores"]),
             np.stack(clips["scores"].to_list()).astype(float) if len(clips) else np.empty((0, n)),
-            confusion,
-            np.array([(s.value, s.low, s.high) for s in shares]),
         )
 
     return once(("zero-shot-model", found.spec.key, id), read)
@@ -113,21 +98,12 @@ def in_cell(shown: Judged, true: str, predicted: str) -> pd.DataFrame:
 
     On the diagonal, which holds those that were right, the first are those whose class led the next by most.
     """
-    clips = shown.clips[(shown.clips["label"] == true) & (shown.clips["predicted"] == predicted)]
+    cell = confusion.in_cell(shown.clips.assign(at=np.arange(len(shown.clips))), true, predicted)
     if true == predicted:
-        ordered = np.sort(shown.scores[clips.index], axis=1)  # (clips, C)
-        margin = ordered[:, -2] - ordered[:, -1]
-    else:
-        margin = (clips["score"] - clips["own_score"]).to_numpy()
-    return clips.assign(margin=margin).sort_values(["margin", "clip_id"], kind="stable")
-
-
-def first_cell(shown: Judged) -> tuple[str, str]:
-    """Return the pair of classes that is confused most, or a class that is not if none is."""
-    off = shown.confusion - np.diag(np.diag(shown.confusion))
-    at = off if off.any() else shown.confusion
-    i, j = (int(v) for v in np.unravel_index(int(at.argmax()), at.shape))
-    return shown.classes[i], shown.classes[j]
+        ordered = np.sort(shown.scores[cell["at"]], axis=1)  # (clips, C)
+        cell = cell.assign(margin=ordered[:, -2] - ordered[:, -1])
+        cell = cell.sort_values(["margin", "clip_id"], kind="stable").reset_index(drop=True)
+    return cell
 
 
 def scored(shown: Judged, clip: str) -> list[tuple[str, float]]:
@@ -135,24 +111,6 @@ def scored(shown: Judged, clip: str) -> list[tuple[str, float]]:
     at = shown.clips["clip_id"].tolist().index(clip)
     order = np.argsort(-shown.scores[at], kind="stable")
     return [(shown.classes[i], float(shown.scores[at, i])) for i in order.tolist()]
-
-
-def judged_table(shown: Judged) -> bytes:
-    """Return the accuracy of each class as CSV."""
-    frame = pd.DataFrame(shown.accuracy, columns=["accuracy", "low", "high"])
-    frame.insert(0, "class", shown.classes)
-    frame["clips"] = shown.counts
-    return tables.csv(frame)
-
-
-def confusion_table(shown: Judged) -> bytes:
-    """Return the confusion matrix as CSV, a row a pair."""
-    rows = [
-        {"class": a, "taken_for": b, "clips": int(shown.confusion[i, j])}
-        for i, a in enumerate(shown.classes)
-        for j, b in enumerate(shown.classes)
-    ]
-    return tables.csv(pd.DataFrame(rows))
 
 
 def curves(found: Result, shown: Judged) -> np.ndarray:
@@ -172,4 +130,4 @@ def curves_table(found: Result, shown: Judged) -> bytes:
     frame = pd.DataFrame({"epoch": np.arange(1, len(loss) + 1), "loss": loss, "train_accuracy": train})
     if not shown.unvalidated:
         frame["validation_accuracy"] = validation
-    return tables.csv(frame)
+    return csv(frame)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from dashboard import data, numbers, state, ui
+from dashboard import data, state
 from dashboard.data import Clips
-from dashboard.kit.dataset import choose, choose_space, done_spaces, none_there
-from dashboard.splits.parts import FEWEST, enough, select
+from dashboard.kit import form, jobs, numbers, page
+from dashboard.kit.classes import FEWEST, enough
+from dashboard.kit.layout import plain
 from dashboard.zeroshot import classes_view as by_class
 from dashboard.zeroshot import data as zeroshot
 from dashboard.zeroshot import model_view as model
@@ -24,22 +26,18 @@ ORDER = 80
 
 def render(workspace: Workspace) -> None:
     """Draw the page."""
-    datasets = workspace.datasets()
-    if not datasets:
-        none_there(TITLE, "train on")
-        return
-    view = state.View("zeroshot", st.session_state, st.query_params)
-    dataset = choose(workspace, view, [d.name for d in datasets])
-    done = done_spaces(workspace, view, dataset, TITLE, "trained on")
+    page.run(workspace, "zeroshot", TITLE, _page, "train on", wait=False)
+
+
+def _page(workspace: Workspace, view: state.View, dataset: Dataset) -> DeltaGenerator | None:
+    done = page.done_spaces(workspace, view, dataset, TITLE, "trained on")
     if done is None:
-        view.write()
-        return
-    embedding = done[choose_space(view, list(done), _first(workspace, dataset, done))]
+        return None
+    embedding = done[page.choose_space(view, list(done), _first(workspace, dataset, done))]
     c = data.clips(dataset)
     grids = zeroshot.grids(workspace, dataset, embedding)
     grid = _grid(view, grids)
-    st.title(f"{TITLE} · {dataset.name}")
-    notes = st.container()
+    notes = page.head(TITLE, dataset)
     found = enough(
         embedding,
         c,
@@ -47,31 +45,27 @@ def render(workspace: Workspace) -> None:
         "they have never met",
     )
     if found is None:
-        view.write()
-        return
+        return None
     words = [numbers.count(int(found.clips.sum()), "clip"), numbers.count(len(found.names), "class")]
     words.append(numbers.count(len(grids), "experiment"))
     failed = [g for g in grids if g.state == "failed"]
-    words += [f"{len(failed)} failed"] * bool(failed)
-    st.caption(" · ".join(words + ["synthetic"] * bool(dataset.note)))
+    page.words(dataset, *words, *[f"{len(failed)} failed"] * bool(failed))
     if not grids:
         st.write(
             "Which classes should a zero-shot model be trained on? Nothing has been trained on "
-            f"**{ui.plain(embedding.encoder)}** yet. Start one of the paper’s two experiments here, or send "
+            f"**{plain(embedding.encoder)}** yet. Start one of the paper’s two experiments here, or send "
             "a split of your own from **Class splits**."
         )
     start.show(workspace, view, dataset, embedding, found, first=not grids)
     if grid is not None:
         came = zeroshot.n_models(grid)
         fewer = f" {came:,} of them were trained." if came != grid.spec.n_models else ""
-        st.caption(f"{ui.plain(grid.spec.title)}.{fewer} Trained with {zeroshot.recipe(grid.spec)}.")
+        st.caption(f"{plain(grid.spec.title)}.{fewer} Trained with {zeroshot.recipe(grid.spec)}.")
         if grid.state == "done":
             _result(view, dataset, c, grid, grids)
         else:
-            ui.pending(workspace, [grid.spec], "zeroshot-pending")
-    view.write()
-    with notes:
-        ui.notes(view.notes)
+            jobs.pending(workspace, [grid.spec], "zeroshot-pending", cancel=True)
+    return notes
 
 
 def _first(workspace: Workspace, dataset: Dataset, done: dict[str, EmbedAudio]) -> str:
@@ -86,27 +80,16 @@ def _grid(view: state.View, grids: list[Grid]) -> Grid | None:
     names = zeroshot.named(grids)
     view.choice("grid", list(names), grids[0].id, called="experiment")
     with st.sidebar:
-        chosen = select("Experiment", names, view.key("grid"))
+        chosen = form.relisted("Experiment", names, view.key("grid"))
     return next(g for g in grids if g.id == chosen)
 
 
 def _result(view: state.View, dataset: Dataset, c: Clips, grid: Grid, grids: list[Grid]) -> None:
     found = zeroshot.result(grid.spec)
-    note = str(found.meta.get("note") or "")
-    if note:
-        st.info(ui.plain(note), icon=":material/info:")
-    if len(found.failed):
-        n = found.failed["model"].nunique()
-        with st.expander(
-            f"{numbers.count(n, 'model')} failed, the others are shown", icon=":material/error:"
-        ):
-            for why in dict.fromkeys(found.failed["failed"]):
-                st.markdown(f"- {ui.plain(why)}")
+    page.note(found.meta)
+    page.failures(found.failed["failed"].tolist(), found.failed["model"].nunique())
     if not len(found.models):
-        st.warning(
-            "No model could be trained, so there is nothing to compare. A lower learning rate may help.",
-            icon=":material/warning:",
-        )
+        page.nothing_trained()
         return
     file = f"{dataset.name}-{grid.spec.embedding.encoder}-{grid.spec.setup}"
     best = str(found.models["id"].iloc[int(found.models["accuracy"].to_numpy().argmax())])

@@ -11,10 +11,10 @@ import pandas as pd
 from core.splits import held_out
 from core.statistics import Correlation, Interval
 from core.statistics import intervals as statistics
-from dashboard import tables
+from dashboard.kit.correlation import Fitted, fit_line
+from dashboard.kit.table import csv
 from dashboard.memory import once
 from dashboard.zeroshot.data import RATIO, Result
-from dashboard.zeroshot.figures import Fitted
 from jobs.specs import ZeroShotGrid
 
 #: What accuracy is set against: name in the table of models to name on the page.
@@ -149,7 +149,7 @@ def related(found: Result, by: str) -> Related:
             statistics.spearman(x, y),
             permuted,
             *numbers,
-            line(x, y),
+            fit_line(x, y),
         )
 
     return once(("zero-shot-related", found.spec.key, by), compute)
@@ -161,15 +161,6 @@ def _by_tests(spec: ZeroShotGrid) -> dict[int, str]:
     return {i: f"test classes {tests.index(t)}" for i, t in enumerate(tests)}
 
 
-def line(x: np.ndarray, y: np.ndarray) -> Fitted | None:
-    """Return the regression line with its band, at 60 places; None where there is none."""
-    if len(x) < 3 or not np.ptp(x) > 0:
-        return None
-    at = np.linspace(x.min(), x.max(), 60)
-    fitted = statistics.regression(x, y, at=at)
-    return Fitted(at, fitted.value, fitted.low, fitted.high)
-
-
 # -- tables -----------------------------------------------------------------------------------------------
 
 
@@ -179,11 +170,11 @@ def scatter_table(found: Result, by: str) -> bytes:
     x, y = m[by].to_numpy(float), m["accuracy"].to_numpy(float)
     frame = m[["model", "test_set", "seed", "block", *against(found), "accuracy"]].copy()
     frame["test_set"] += 1
-    if line(x, y) is not None:
+    if fit_line(x, y) is not None:
         fitted = statistics.regression(x, y, at=x)
         frame[f"line_over_{by}"] = fitted.value
         frame["line_low"], frame["line_high"] = fitted.low, fitted.high
-    return tables.csv(frame)
+    return csv(frame)
 
 
 def related_table(shown: Sequence[Result]) -> bytes:
@@ -212,4 +203,4 @@ def related_table(shown: Sequence[Result]) -> bytes:
                     "paper_p": paper[1] if paper else "",
                 }
             )
-    return tables.csv(pd.DataFrame(rows))
+    return csv(pd.DataFrame(rows))

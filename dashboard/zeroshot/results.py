@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 import streamlit as st
 
-from core.statistics import Correlation
-from dashboard import numbers, state, ui
+from dashboard import state
+from dashboard.kit import chart, correlation, form, layout, numbers, table
+from dashboard.kit.layout import plain
+from dashboard.kit.table import Cell
 from dashboard.memory import once
 from dashboard.neighbourhoods.figures import p_text
-from dashboard.splits.parts import select
-from dashboard.ui import Cell
 from dashboard.zeroshot import data as zeroshot
 from dashboard.zeroshot import figures
 from dashboard.zeroshot import related as zeroshot_related
 from dashboard.zeroshot.data import Grid, Result
 from dashboard.zeroshot.related import AGAINST, AXES, LINKS, PAPER, PERMUTATIONS, VARIED, Related
 
-_BOXES = "zeroshot-boxes"
-_SCATTER = "zeroshot-scatter"
 _PAPER = "Dogan et al., *On the role of training class distribution in zero-shot audio classification*"
 _FIGURE = {
     "similarity": "As Figure 4 of {paper}: accuracy over the share of training classes that are of the "
@@ -62,7 +59,7 @@ def _facts(found: Result) -> None:
     ]
     if sizes:
         pairs.append(("training / validation / test classes", " / ".join(map(str, sizes))))
-    ui.facts(pairs)
+    layout.facts(pairs)
 
 
 def _blocks(found: Result, n: int) -> str:
@@ -72,28 +69,24 @@ def _blocks(found: Result, n: int) -> str:
 
 
 def _boxes(found: Result, picked: str, file: str) -> None:
-    names, at, title = zeroshot.groups(found)
-    theme = ui.theme()
-    ui.chart(
-        once(
-            ("figure", "zero-shot-boxes", found.spec.key, picked, theme),
-            lambda: figures.boxes_figure(
-                zeroshot.models(found),
-                names,
-                at,
-                title=title,
-                chance=found.chance,
-                picked=picked,
-                theme=theme,
-            ),
+    names, _, title = zeroshot.groups(found)
+    chart.show(
+        lambda theme: figures.boxes_figure(
+            zeroshot.models(found),
+            names,
+            title=title,
+            chance=found.chance,
+            picked=picked,
+            theme=theme,
         ),
-        key=_BOXES,
+        remembered=("zero-shot-boxes", found.spec.key, picked),
+        key="zeroshot-boxes",
         file=f"zero-shot-{file}",
         csv=partial(zeroshot.boxes_table, found),
-        on_select=partial(_picked, _BOXES),
+        chooses="zeroshot.model",
         alt=f"Box plots of zero-shot accuracy over {len(names)} groups",
     )
-    ui.reading(
+    layout.reading(
         _FIGURE[found.spec.setup].format(paper=_PAPER)
         + " Boxes hold the middle half, the line is the median, the diamond the mean; each dot is one "
         "model on one test set. **Click a dot** to look into that model." + _rounded(found)
@@ -111,13 +104,11 @@ def _rounded(found: Result) -> str:
 def _scatter(view: state.View, found: Result, picked: str, file: str) -> str:
     options = {LINKS[name]: name for name in zeroshot_related.against(found)}
     by = options[view.choice("along-x", list(options), next(iter(options)))]
-    theme = ui.theme()
+    theme = layout.theme()
 
     def draw() -> object:
-        x = found.models[by].to_numpy(float)
         return figures.against_similarity_figure(
-            zeroshot.models(found),
-            x,
+            zeroshot.models(found, by),
             title=AXES[by],
             line=zeroshot_related.related(found, by).line,
             chance=found.chance,
@@ -125,17 +116,17 @@ def _scatter(view: state.View, found: Result, picked: str, file: str) -> str:
             theme=theme,
         )
 
-    ui.chart(
+    chart.show(
         once(("figure", "zero-shot-scatter", found.spec.key, by, picked, theme), draw),
-        key=_SCATTER,
+        key="zeroshot-scatter",
         file=f"zero-shot-{file}-against-{LINKS[by]}",
         csv=partial(zeroshot_related.scatter_table, found, by),
-        on_select=partial(_picked, _SCATTER),
+        chooses="zeroshot.model",
         alt=f"Zero-shot accuracy against {AGAINST[by]}, with the regression line",
     )
     words = {link: AGAINST[name] for link, name in options.items()}
-    select("Along x", words, view.key("along-x"), width=420)
-    ui.reading(
+    form.relisted("Along x", words, view.key("along-x"), width=420)
+    layout.reading(
         "The same models over what was **realised**; the CSV has all that x can be. The line is least "
         "squares; its band is where the line, not a model, lies with 95% confidence if the accuracies were "
         "independent, which they are not: see below."
@@ -154,18 +145,9 @@ def _related(found: Result, by: str) -> None:
     moved = "splits, each the mean of its models," if own else "models"
     counted = [f"{r.pearson.n:,} accuracies", numbers.count(r.n_models, "model")]
     counted += [numbers.count(r.n_permuted, "split")] * own
-    ui.facts(
-        [
-            ("Pearson r", number(r.pearson.r)),
-            ("95% interval", interval(r.pearson)),
-            ("p", _p(r.pearson.p)),
-            ("Spearman ρ", number(r.spearman.r)),
-            ("p of ρ", _p(r.spearman.p)),
-            (f"p, permuted within {numbers.count(r.n_blocks, 'block')}", _permuted(r)),
-            ("n", ", ".join(counted)),
-        ]
-    )
-    ui.reading(
+    permuted = f"p, permuted within {numbers.count(r.n_blocks, 'block')}", _permuted(r)
+    layout.facts(correlation.facts(r.pearson, r.spearman, permuted, ("n", ", ".join(counted))))
+    layout.reading(
         f"**Why a permutation test.** Pearson’s p takes all accuracies for independent, but {shares}, so "
         "that an easy draw lifts several dots at once. The permutation shuffles what is along x only among "
         f"{moved} of one block, {PERMUTATIONS:,} times, and asks how often the correlation is as "
@@ -192,31 +174,45 @@ def _table(found: Result, grids: list[Grid], file: str) -> None:
     body: list[list[Cell]] = []
     for setup, mine in rows:
         paper = PAPER.get(setup)
-        theirs = [Cell(number(paper[0])), Cell(paper[1])] if paper else [Cell("–")] * 2
+        theirs = [Cell(numbers.signed(paper[0])), Cell(paper[1])] if paper else [Cell("–")] * 2
         by = VARIED[setup]
         first = Cell(f"{setup}-based" if paper else "own splits")
         if mine is None:
             body.append([first, Cell("–", "not run yet"), *[Cell("–")] * 4, *theirs])
             continue
         r = zeroshot_related.related(mine, by)
-        numbers_of = [_p(r.pearson.p), _permuted(r), number(r.spearman.r), f"{r.pearson.n:,}"]
+        numbers_of = [
+            numbers.p_value(r.pearson.p),
+            _permuted(r),
+            numbers.signed(r.spearman.r),
+            f"{r.pearson.n:,}",
+        ]
         body.append(
             [
                 first,
-                Cell(number(r.pearson.r), interval(r.pearson), "hs-best"),
+                Cell(numbers.signed(r.pearson.r), numbers.ends(r.pearson), "hs-best"),
                 *map(Cell, numbers_of),
                 *theirs,
             ]
         )
     shown = [setup for setup, _ in rows].index(found.spec.setup)
-    ui.scores(heads, body, label="Correlations of accuracy, and those of the paper", here=shown)
+    table.scores(heads, body, label="Correlations of accuracy, and those of the paper", here=shown)
+    there = [mine for _, mine in rows if mine is not None]
     with st.container(horizontal=True, horizontal_alignment="right"):
-        _download("All models", partial(zeroshot.models_table, found), f"zero-shot-models-{file}")
-        there = [mine for _, mine in rows if mine is not None]
-        _download("CSV", partial(zeroshot_related.related_table, there), f"zero-shot-correlations-{file}")
+        table.button(
+            "zeroshot-csv-All models",
+            f"zero-shot-models-{file}",
+            partial(zeroshot.models_table, found),
+            label="All models",
+        )
+        table.button(
+            "zeroshot-csv-CSV",
+            f"zero-shot-correlations-{file}",
+            partial(zeroshot_related.related_table, there),
+        )
     _say_which(found, grids, [beside[setup] for setup, mine in rows if mine is not None])
     against = "; ".join(f"{setup}: {AGAINST[VARIED[setup]]}" for setup, _ in rows)
-    ui.reading(
+    layout.reading(
         f"What accuracy is set against is what each setup varies ({against}). "
         f"{_PAPER} found these over 90 accuracies a setup with VGGish on a subset of AudioSet (143 classes, "
         "768 dimensions of Sentence-BERT). Other sounds, spaces and texts need not show the same; the sign "
@@ -231,44 +227,10 @@ def _say_which(found: Result, grids: list[Grid], rows: list[Grid]) -> None:
     for g in rows:
         if g.spec.key != found.spec.key:
             other = "" if zeroshot.alike(g.spec, found.spec) else ", which was trained otherwise"
-            said.append(f"“{ui.plain(names[g.id])}”{other}")
+            said.append(f"“{plain(names[g.id])}”{other}")
     if said:
         st.caption(f"Beside the experiment that is shown: {'; '.join(said)}.")
 
 
-def _download(label: str, data: Callable[[], bytes], file: str) -> None:
-    st.download_button(
-        label,
-        data=data,
-        file_name=f"{file}.csv",
-        mime="text/csv",
-        icon=":material/download:",
-        type="tertiary",
-        on_click="ignore",
-        key=f"zeroshot-csv-{label}",
-    )
-
-
-def number(value: float) -> str:
-    """Say a correlation; a dash where there is none."""
-    return numbers.signed(value)
-
-
-def interval(c: Correlation) -> str:
-    """Say the interval of a correlation."""
-    return f"{numbers.signed(c.low)} to {numbers.signed(c.high)}" if np.isfinite(c.low) else "–"
-
-
-def _p(p: float) -> str:
-    if not np.isfinite(p):
-        return "–"
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
 def _permuted(r: Related) -> str:
     return "–" if not np.isfinite(r.permuted) else p_text(r.permuted, PERMUTATIONS)
-
-
-def _picked(key: str) -> None:
-    for found in ui.clicked(key):
-        st.session_state["zeroshot.model"] = str(found)

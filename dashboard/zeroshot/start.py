@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import streamlit as st
 
 from core.splits import Sizes
-from dashboard import state, ui
-from dashboard.splits.data import Classes
+from dashboard import state
+from dashboard.kit import jobs, numbers
+from dashboard.kit.classes import Classes
+from dashboard.kit.layout import plain
 from dashboard.zeroshot import asked as zeroshot_asked
 from dashboard.zeroshot import data as zeroshot
 from dashboard.zeroshot.asked import Tried
@@ -47,7 +49,7 @@ def show(
     with st.expander("Start an experiment", expanded=first, icon=":material/add_circle:"):
         asked = _controls(workspace, view, dataset, embedding, found, offered)
         if asked.spec is None:
-            st.warning(ui.plain(asked.tried.error), icon=":material/rule:")
+            st.warning(plain(asked.tried.error), icon=":material/rule:")
             fits = asked.tried.fits
             if fits is not None:
                 more = " They were found by a short search: larger ones may fit, too."
@@ -61,28 +63,19 @@ def show(
                 )
             return
         spec = asked.spec
-        st.caption(f"{ui.plain(spec.title)}. Recipe: {zeroshot.recipe(spec)}.")
+        st.caption(f"{plain(spec.title)}. Recipe: {zeroshot.recipe(spec)}.")
         if asked.tried.seeds < spec.seeds:
             st.caption(
                 f"The splits of the first {asked.tried.seeds:,} of {spec.seeds:,} seeds were drawn; if those "
                 "of another cannot be, the job says so before it trains."
             )
-        job = workspace.queue.get(spec.key)
-        if workspace.cache.contains(spec.key):
-            st.button(
-                "Show it: it is computed already", key="zeroshot-there", on_click=_choose, args=(view, spec)
-            )
-        elif job is not None and job.active:
-            st.caption("It is on its way.")
-        else:
-            st.button(
-                f"Train {spec.n_models:,} model{'' if spec.n_models == 1 else 's'}",
-                key="zeroshot-start",
-                type="primary",
-                icon=":material/model_training:",
-                on_click=_start,
-                args=(workspace, view, spec),
-            )
+        jobs.start(
+            workspace,
+            view,
+            [spec],
+            lambda _: f"Train {numbers.count(spec.n_models, 'model')}",
+            "zeroshot",
+        )
 
 
 def _controls(
@@ -120,12 +113,3 @@ def _controls(
 def _fit(view: state.View, sizes: Sizes) -> None:
     for part in ("train", "validation", "test"):
         view.set(part, getattr(sizes, part))
-
-
-def _choose(view: state.View, spec: ZeroShotGrid) -> None:
-    view.set("grid", spec.key[:12])
-
-
-def _start(workspace: Workspace, view: state.View, spec: ZeroShotGrid) -> None:
-    workspace.queue.submit(spec)
-    _choose(view, spec)

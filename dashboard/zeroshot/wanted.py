@@ -10,10 +10,10 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.splits import Sizes, all_classes, check_known, split_to_json
-from dashboard import numbers, state
-from dashboard.splits import data as splits
-from dashboard.splits.data import Classes
-from dashboard.splits.parts import FEWEST
+from dashboard import state
+from dashboard.kit import classes as class_sets
+from dashboard.kit import form, numbers
+from dashboard.kit.classes import FEWEST, Classes
 from dashboard.zeroshot import asked as zeroshot_asked
 from dashboard.zeroshot import data as zeroshot
 from jobs.specs import ZeroShotGrid
@@ -47,13 +47,11 @@ class Wanted:
 
 def wanted(workspace: Workspace, view: state.View, dataset: Dataset, found: Classes) -> Wanted:
     """Draw the choice of the setup, and its controls."""
-    setup = view.choice("setup", list(zeroshot.SETUPS), "similarity")
-    st.segmented_control(
+    setup = form.switch(
+        view,
+        "setup",
         "Setup",
-        list(zeroshot.SETUPS),
-        format_func=zeroshot.SETUPS.__getitem__,
-        key=view.key("setup"),
-        required=True,
+        zeroshot.SETUPS,
         help="Similarity: how many training classes sound like the test classes. Diversity: how similar the "
         "training classes are to each other. Splits of your own: those that were saved in Class splits.",
     )
@@ -61,7 +59,7 @@ def wanted(workspace: Workspace, view: state.View, dataset: Dataset, found: Clas
     if setup == "splits":
         return _own(workspace, view, dataset, found)
     least = int(view.number("least", 1, _MOST, ZeroShotGrid.min_clips))
-    every, found = found, splits.at_least(found, least)
+    every, found = found, class_sets.at_least(found, least)
     small = len(every.names) - len(found.names)
     if small:
         st.caption(
@@ -74,7 +72,7 @@ def wanted(workspace: Workspace, view: state.View, dataset: Dataset, found: Clas
         why = f"{numbers.count(len(found.names), 'class')} of {least:,} clips or more cannot be split: "
         return Wanted({}, (), 1, f"{why}ask for fewer clips of a class.")
     k = int(view.number("k", 1, most, min(3, most)))
-    usual = splits.usual_sizes(found, k)
+    usual = class_sets.usual_sizes(found, k)
     asked = {}
     columns = st.columns(6, gap="small")
     for column, part, said, least in zip(
@@ -175,7 +173,7 @@ def _ranges(view: state.View) -> dict[str, object]:
         "its classes can reach. Others are those that you write.",
     )
     if kind == "own":
-        view.number("range-count", 1, 20, splits.N_RANGES)
+        view.number("range-count", 1, 20, class_sets.N_RANGES)
         return {"n_ranges": int(st.number_input("How many ranges", 1, 20, key=view.key("range-count")))}
     if kind == "paper":
         return {}

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dashboard.kit import confusion_numbers
 from dashboard.leakage import data as leakage
 from dashboard.leakage import model as leakage_model
 from tests.browser.helpers import (
@@ -99,7 +100,7 @@ def test_a_class_is_marked_in_every_map_its_clips_are_heard_and_a_model_looked_i
         lambda n: n == 9,
         MAPS,
     )
-    pair = leakage_model.first_cell(judged)
+    pair = confusion_numbers.first_cell(judged)
     right = judged.classes[int(np.flatnonzero(np.diag(judged.confusion))[-1])]
     assert (right, right) != pair
     click(page, ".st-key-leakage-confusion", "cells", f"{right},{right}")

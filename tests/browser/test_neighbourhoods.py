@@ -121,6 +121,6 @@ def test_themes_and_widths(page: Any, site: SimpleNamespace, request: pytest.Fix
     colour = page.evaluate(
         f"document.querySelector('{CURVES}').data.find(t => t.meta === 'curve').line.color"
     )
-    from dashboard.palette import BASE
+    from dashboard.kit.palette import BASE
 
     assert colour == BASE["dark" if dark else "light"][0]

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from dashboard import data
-from dashboard.splits import data as splits
+from dashboard.kit import classes as class_sets
 from dashboard.splits import links as split_links
 from dashboard.splits import numbers as split_numbers
 from dashboard.zeroshot import data as zeroshot
@@ -100,7 +100,7 @@ def test_a_dot_is_clicked_its_model_looked_into_and_a_clip_heard(page: Any, site
         grid = next(g for g in zeroshot.grids(site.workspace, dataset, spec) if g.spec.setup == "similarity")
         found = zeroshot.result(grid.spec)
         dots = zeroshot.models(found)
-        alone = [i for i, y in enumerate(dots.accuracy) if (abs(dots.accuracy - y) < 0.03).sum() == 1]
+        alone = [i for i, y in enumerate(dots.y) if (abs(dots.y - y) < 0.03).sum() == 1]
         id = next(dots.ids[i] for i in [*alone, *range(len(dots.ids))] if dots.series[i] == 0)
         judged = zeroshot_model.judged(found, id)
         right = judged.classes[0]
@@ -145,8 +145,8 @@ def test_maps_beside_each_other_match_and_the_words_of_clusters_follow_k(
     with showing(site.workspace.root):
         dataset = site.workspace.dataset("small")
         spec = next(s.spec for s in site.workspace.spaces(dataset) if s.encoder == "aisfx")
-        found = splits.classes(spec, data.clips(dataset))
-        counts = {k: split_numbers.cluster_sizes(splits.clusters(found, k)) for k in (3, 2)}
+        found = class_sets.classes(spec, data.clips(dataset))
+        counts = {k: split_numbers.cluster_sizes(class_sets.clusters(found, k)) for k in (3, 2)}
     assert counts[3][0] != counts[2][0]
     said = "() => document.querySelector('.st-key-splits-b-cluster input')?.value"
     until(page, said, f"cluster 0, {counts[3][0]} classes".__eq__)

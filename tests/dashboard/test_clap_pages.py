@@ -12,7 +12,7 @@ import torch
 from scipy import stats
 
 from dashboard import pages
-from dashboard.leakage import model as leakage_model
+from dashboard.kit import confusion_numbers
 from dashboard.predictors import board as predictors_board
 from dashboard.predictors import data as predictors
 from dashboard.predictors import towers
@@ -121,8 +121,8 @@ def test_its_classification_is_looked_into_and_asked_for(heard: SimpleNamespace)
         )
         assert found.judged.accuracy[i, 1:] == pytest.approx([low, high])
     np.testing.assert_array_equal(found.judged.confusion, artifact.array("confusion"))
-    true, taken = leakage_model.first_cell(found.judged)
-    cell = towers.in_cell(found, true, taken)
+    true, taken = confusion_numbers.first_cell(found.judged)
+    cell = confusion_numbers.in_cell(found.predictions, true, taken)
     wanted = p[(p["label"] == true) & (p["predicted"] == taken)]
     assert sorted(cell["clip_id"]) == sorted(wanted["clip_id"])
     app = run("predictors", dataset="small", tower=name, prompts="{} | the sound of {}")

@@ -12,8 +12,10 @@ from sklearn.metrics import silhouette_samples
 
 from core.splits import Sizes, SplitError, class_similarity
 from dashboard import data
+from dashboard.kit import classes as class_sets
+from dashboard.kit.classes import Classes
 from dashboard.splits import data as splits
-from dashboard.splits.data import Classes, Rule
+from dashboard.splits.data import Rule
 from dashboard.zeroshot import classes as zeroshot_classes
 from jobs.workspace.workspace import Workspace
 from tests.dashboard.helpers import showing
@@ -68,7 +70,7 @@ def test_sizes_that_are_offered_for_a_range_are_the_first_that_can_be_drawn(
 def test_sizes_that_are_offered_at_random_fill_the_classes(shown: Workspace) -> None:
     found = classes_in_groups(0)
     assert str(splits.fitting(found, Rule("random", Sizes(400, 5, 5)))) == "26/2/2"
-    assert str(splits.usual_sizes(found, 3)) == "6/2/2"
+    assert str(class_sets.usual_sizes(found, 3)) == "6/2/2"
     few = Classes(("few",), found.names[:6], *[getattr(found, n)[:6] for n in ("clips", "centroids")],
                   found.similarity[:6, :6], found.coords[:6], (0, 0))  # fmt: skip
     assert str(splits.fitting(few, Rule("random", Sizes()))) == "2/2/2"

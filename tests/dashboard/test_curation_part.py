@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from dashboard.leakage import curation
@@ -58,14 +56,14 @@ def test_the_page_has_the_numbers_of_the_job(shown: CuratedTraining) -> None:
 
 def test_the_downloads_are_the_tables(shown: CuratedTraining) -> None:
     found = curation.result(shown)
-    table = pd.read_csv(io.BytesIO(curation.accuracies_csv(found)))
+    table = curation.accuracies_table(found)
     assert table["targets"].tolist() == [*found.accuracies["targets"], *found.models["targets"]]
     single = table[table["seed"].notna()]
     np.testing.assert_allclose(single["mean"], found.models["accuracy"])
     assert (table["chance"] == found.stored.chance).all()
-    differences = pd.read_csv(io.BytesIO(curation.differences_csv(found)))
+    differences = found.differences
     np.testing.assert_allclose(differences["mean"], found.differences["mean"])
-    assert len(pd.read_csv(io.BytesIO(curation.pairs_csv(found)))) == found.stored.n_pairs
+    assert len(found.pairs) == found.stored.n_pairs
 
 
 def test_figures_hold_what_the_tables_hold(shown: CuratedTraining) -> None:

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard import data, numbers, results
+from dashboard import data, results
 from dashboard.explore import colours
+from dashboard.kit import numbers
 from jobs.specs import EmbedAudio, Neighbors, Project
 
 

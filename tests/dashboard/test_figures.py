@@ -7,12 +7,13 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from dashboard import data, palette
+from dashboard import data
 from dashboard.components import map as map_component
 from dashboard.explore import colours
 from dashboard.explore import figures as explore_figures
 from dashboard.explore.figures import QualityCurves, quality_figure
-from dashboard.figures._cells import robust_ends
+from dashboard.kit import palette
+from dashboard.kit.cells import robust_ends
 
 
 def colour(n: int, kind: str = "group") -> explore_figures.Colour:

@@ -6,8 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from dashboard import palette
-from dashboard.figures import _cells
+from dashboard.kit import cells, palette
 from dashboard.neighbourhoods import figures as drawing
 from dashboard.neighbourhoods import figures as neighbourhoods_figures
 from dashboard.neighbourhoods import spaces_figure as neighbourhoods_spaces_figure
@@ -171,9 +170,9 @@ def test_matrix_has_a_number_in_every_cell_that_has_one(theme: str) -> None:
 
 def test_numbers_in_cells_stand_out_from_them() -> None:
     for theme in ("light", "dark"):
-        scale = _cells.reach(theme)
+        scale = cells.reach(theme)
         for share, colour in scale:
-            on = _cells.ink_on(scale, share)
+            on = cells.ink_on(scale, share)
             assert contrast(colour, on) >= 4.5, (theme, share)
 
 

@@ -7,15 +7,14 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from dashboard import palette
+from dashboard.kit import confusion_figures, correlation, palette
+from dashboard.kit.confusion_figures import ByClass, Confused
+from dashboard.kit.correlation import Dots, Fitted
 from dashboard.leakage import figures as maps
 from dashboard.leakage import model_figures as figures
 from dashboard.leakage.figures import Panel
-from dashboard.leakage.model_figures import ByClass, Confused
 from dashboard.leaks.figures import leaks_figure
 from dashboard.predictors import figures as over
-from dashboard.predictors.figures import Dots
-from dashboard.zeroshot.figures import Fitted
 
 STYLES = [palette.Style("#437bfe", "#3a70f2"), palette.Style("#da6c28", "#d9481c", "square")]
 NAMES = ["Dog bark", "Rain"]
@@ -116,7 +115,7 @@ def dots(n: int = 6) -> Dots:
 def test_a_correlation_has_its_dots_line_and_intervals() -> None:
     shown = dots()
     at = np.linspace(0, 1, 5)
-    figure = over.correlation_figure(
+    figure = correlation.correlation_figure(
         shown,
         x_title="silhouette",
         y_title="accuracy",
@@ -147,7 +146,7 @@ def test_a_correlation_has_its_dots_line_and_intervals() -> None:
 def test_names_of_near_dots_do_not_lie_over_each_other() -> None:
     x, y = np.array([0.0, 0.005, 1.0]), np.array([0.0, 0.0, 1.0])
     shown = Dots(list("abc"), list("abc"), list("abc"), x, y, np.zeros(3, int), ["one"])
-    figure = over.correlation_figure(shown, x_title="x", y_title="y", things="spaces")
+    figure = correlation.correlation_figure(shown, x_title="x", y_title="y", things="spaces")
     first, second, _ = traces(figure, "models")[0].textposition
     assert first != second
 
@@ -184,7 +183,7 @@ def test_nngs_over_k_leaves_out_where_there_is_no_correlation() -> None:
 def test_classes_of_one_model_stand_beside_the_others() -> None:
     accuracy = np.array([[0.5, 0.2, 0.8], [0.25, 0.1, 0.6]])
     shown = ByClass(NAMES, accuracy, np.array([4, 8]), ["x", "y"], np.array([[1.0, 0.5], [0.0, 0.1]]))
-    figure = figures.class_by_model_figure(shown, model="m", chance=0.1, chosen="Rain")
+    figure = confusion_figures.by_class_figure(shown, model="m", chance=0.1, chosen="Rain")
     whole(figure)
     assert list(traces(figure, "classes")[0].x) == [0.5, 0.25]
     others = traces(figure, "others")[0]
@@ -196,7 +195,7 @@ def test_classes_of_one_model_stand_beside_the_others() -> None:
 def test_cells_without_a_clip_are_blank_and_colours_are_shares_of_a_row() -> None:
     held = [[[name] for name in NAMES]] * 2
     shown = Confused(NAMES, NAMES, np.array([[3, 1], [0, 0]]), held, 2, 0)
-    figure = figures.confused_figure(shown, picked=("Dog bark", "Rain"))
+    figure = confusion_figures.matrix_figure(shown, picked=("Dog bark", "Rain"))
     whole(figure)
     share = np.array(figure.data[0].z)
     assert share[0].tolist() == [0.75, 0.25]
@@ -209,7 +208,7 @@ def test_cells_without_a_clip_are_blank_and_colours_are_shares_of_a_row() -> Non
 def test_a_column_of_others_opens_the_first_of_them_and_right_clips_stand_in_one_column() -> None:
     held = [[["Rain"], ["Owl"], ["Rain"], ["Bee", "Bark", "Bell", "Bass", "Beep"]]]
     shown = Confused(["Rain"], ["itself", "Owl", "Rain", "5 others"], np.array([[2, 1, 0, 7]]), held, 60, 0)
-    figure = figures.confused_figure(shown, picked=("Rain", "Bell"))
+    figure = confusion_figures.matrix_figure(shown, picked=("Rain", "Bell"))
     whole(figure)
     (cells,) = traces(figure, "cells")
     assert [list(c) for c in cells.customdata] == [["Rain", "Rain"], ["Rain", "Owl"], ["Rain", "Bee"]]
@@ -243,10 +242,10 @@ def test_learning_ends_where_the_model_stopped() -> None:
     "draw",
     [
         lambda: maps.small_maps_figure([], NAMES, STYLES),
-        lambda: over.correlation_figure(dots(0), x_title="x", y_title="y", things="models"),
+        lambda: correlation.correlation_figure(dots(0), x_title="x", y_title="y", things="models"),
         lambda: over.ranked_figure([], [], np.empty((0, 3)), np.empty((0, 3)), [], things="spaces"),
         lambda: over.over_k_figure(np.array([1]), np.full((1, 3), np.nan), [], k=1, n=4, items="4 clips"),
-        lambda: figures.class_by_model_figure(
+        lambda: confusion_figures.by_class_figure(
             ByClass([], np.empty((0, 3)), np.empty(0, int), [], np.empty((0, 0))), model="m", chance=0.1
         ),
         lambda: figures.contrastive_learning_figure(np.full((5, 3), np.nan), best=0),
@@ -259,8 +258,8 @@ def test_nothing_to_draw_is_said(draw: Callable[[], Any]) -> None:
 
 def test_shapes_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="needed is"):
-        figures.confused_figure(Confused(NAMES, NAMES, np.zeros((2, 3), int), [], 2, 0))
+        confusion_figures.matrix_figure(Confused(NAMES, NAMES, np.zeros((2, 3), int), [], 2, 0))
     shown = dots()
     wrong = Dots(shown.ids, shown.names, shown.said, shown.x[:3], shown.y, shown.series, shown.kinds)
     with pytest.raises(ValueError, match="each needs both"):
-        over.correlation_figure(wrong, x_title="x", y_title="y", things="models")
+        correlation.correlation_figure(wrong, x_title="x", y_title="y", things="models")

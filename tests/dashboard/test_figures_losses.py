@@ -13,8 +13,9 @@ from dashboard.components import matrices
 from dashboard.components.matrices import Number
 from dashboard.explore import figures as explore_figures
 from dashboard.explore.figures import Colour, Map
-from dashboard.losses.figures import change_figure, curves_figure
-from dashboard.palette import BASE, Style
+from dashboard.kit.learning_figures import curves_figure
+from dashboard.kit.palette import BASE, Style
+from dashboard.losses.figures import change_figure
 
 NAN = np.nan
 

@@ -7,8 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from dashboard import palette
-from dashboard.figures import _cells, look
+from dashboard.kit import cells, look, palette
 from dashboard.retrieval import figures as retrieval_figures
 from dashboard.retrieval.figures import System
 
@@ -131,7 +130,7 @@ def test_numbers_stand_in_their_cells_and_can_be_read(theme: str, higher: bool) 
     # The best is at the yellow end whichever way the measure runs.
     assert heat.z[0, 1] == (1 if higher else 0)
     assert heat.z[0, 0] == (0 if higher else 1)
-    scale = _cells.reach(theme)
+    scale = cells.reach(theme)
     for (i, j), ink in zip(there, numbers.textfont.color, strict=True):
         cell = scale[round(float(heat.z[i, j]) * 10)][1]
         assert contrast(ink, cell) >= 4.5

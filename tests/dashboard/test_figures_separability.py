@@ -6,9 +6,8 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from dashboard import palette
-from dashboard.figures import look
-from dashboard.separability import figures as drawn
+from dashboard.kit import look, palette
+from dashboard.kit.text import row_height
 from dashboard.separability import figures as separability_figures
 from dashboard.separability.figures import ByClass
 
@@ -103,7 +102,7 @@ def test_many_clips_are_drawn_by_webgl_and_many_classes_thin_their_names() -> No
     assert {t.type for t in many.data if t.meta in ("points", "classes")} == {"scattergl"}
     assert few.layout.height < many.layout.height < 1800
     at = np.asarray(many.layout.yaxis.tickvals)
-    pixels = drawn.row_height(200) * np.diff(at)
+    pixels = row_height(200) * np.diff(at)
     assert pixels.min() >= 13
     assert len(at) == len(many.layout.yaxis.ticktext)
     assert list(few.layout.yaxis.ticktext) == ["class 0", "class 1"]

@@ -14,7 +14,9 @@ import pytest
 from scipy import stats
 from sklearn.metrics import confusion_matrix, silhouette_samples
 
-from dashboard import data, memory, numbers
+from dashboard import data, memory
+from dashboard.kit import confusion_numbers, numbers
+from dashboard.kit.learning_figures import curves_table
 from dashboard.leakage import captions as leakage_captions
 from dashboard.leakage import curves as leakage_curves
 from dashboard.leakage import data as leakage
@@ -142,16 +144,16 @@ def test_a_model_is_judged_as_its_predictions_say(shown: Workspace) -> None:
         hits = int((mine["predicted"] == name).sum())
         low, high = stats.binomtest(hits, len(mine)).proportion_ci(method="wilson")
         assert share.tolist() == pytest.approx([hits / len(mine), low, high])
-    true, taken = leakage_model.first_cell(judged)
+    true, taken = confusion_numbers.first_cell(judged)
     off = judged.confusion - np.diag(np.diag(judged.confusion))
     assert off[judged.classes.index(true), judged.classes.index(taken)] == off.max()
-    cell = leakage_model.in_cell(found, "clean/clean", true, taken)
+    cell = confusion_numbers.in_cell(leakage_model.predictions(found, "clean/clean"), true, taken)
     assert sorted(cell["clip_id"]) == sorted(p["clip_id"][(p["label"] == true) & (p["predicted"] == taken)])
     assert (cell["score"] - cell["own_score"]).is_monotonic_increasing
 
 
 def test_only_the_classes_with_most_mistakes_are_drawn_where_there_are_many() -> None:
-    n, most = 60, leakage_model.MOST_CONFUSED
+    n, most = 60, confusion_numbers.MOST_CONFUSED
     random = np.random.default_rng(3)
     confusion = np.zeros((n, n), int)
     for i in range(n):
@@ -161,16 +163,14 @@ def test_only_the_classes_with_most_mistakes_are_drawn_where_there_are_many() ->
             confusion[i, i if right else min(n - 1, int(random.exponential(12)))] += 1
     confusion[n - 5 :] = 12 * np.eye(n, dtype=int)[n - 5 :]
     names = [f"class {i:02d}" for i in range(n)]
-    judged = leakage_model.Judged(
-        pd.Series(dtype=float), names, confusion.sum(1), np.empty((n, 3)), confusion
-    )
-    shown = leakage_model.confused(judged)
+    judged = confusion_numbers.Judged(names, confusion)
+    shown = confusion_numbers.confused(judged)
     wrong = {name: 12 - int(confusion[i, i]) for i, name in enumerate(names)}
     ranked = sorted(names, key=lambda name: (-wrong[name], name))
     assert list(shown.names) == sorted(ranked[:most])
     alike = sum(wrong[name] == wrong[ranked[most - 1]] for name in ranked[most:])
     assert alike
-    said = leakage_model.confused_said(shown)
+    said = confusion_numbers.rows_said(shown)
     assert (
         said
         == f"rows: the 24 of 60 classes with most mistakes; {alike} more have as many as the last of them"
@@ -184,11 +184,11 @@ def test_only_the_classes_with_most_mistakes_are_drawn_where_there_are_many() ->
         i = names.index(name)
         for j, (count, classes) in enumerate(zip(row, held, strict=True)):
             assert count == sum(confusion[i, names.index(c)] for c in classes if j == 0 or c != name)
-    true, taken = leakage_model.first_cell(judged)
+    true, taken = confusion_numbers.first_cell(judged)
     off = confusion - np.diag(np.diag(confusion))
     assert off[names.index(true), names.index(taken)] == off.max()
     # Where nothing is wrong every class is taken for itself, and none is said to have more mistakes.
-    right = leakage_model.confused(replace(judged, confusion=12 * np.eye(n, dtype=int)))
+    right = confusion_numbers.confused(replace(judged, confusion=12 * np.eye(n, dtype=int)))
     assert (list(right.taken), right.alike) == (["itself"], 0)
 
 
@@ -439,7 +439,7 @@ def test_curves_of_a_running_grid_grow(tmp_path: Path) -> None:
             app
         )
         assert "Pre-training of the backbones" in words(app)
-        rows = pd.read_csv(io.BytesIO(leakage_curves.csv(now.models)))
+        rows = curves_table(now.models)
         assert rows.query("name == 'none/dirty' and epoch == 3")["temperature"].tolist() == [0.25]
 
 
@@ -450,7 +450,7 @@ def test_pretraining_is_drawn_where_it_was_done_here(shown: Workspace, tmp_path:
     assert curves.names == ["dirty", "clean"]
     np.testing.assert_allclose(curves["validation_loss"], stored[:2, 2])
     assert "How the backbones were pre-trained" in words(run())
-    rows = pd.read_csv(io.BytesIO(leakage_model.curves_csv(of(shown), "none/dirty")))
+    rows = curves_table(leakage_model.curves(of(shown), "none/dirty"))
     np.testing.assert_allclose(
         rows["validation_loss"], shown.cache.open(of(shown).spec.key).array("curves")[4, 1]
     )

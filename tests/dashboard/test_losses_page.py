@@ -16,6 +16,7 @@ from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
 
 from dashboard import data, memory, state
+from dashboard.kit.learning_figures import curves_table
 from dashboard.losses import data as losses
 from dashboard.losses import numbers as loss_numbers
 from dashboard.losses import spaces as loss_spaces
@@ -116,7 +117,7 @@ def test_curves_are_means_over_models(shown: Workspace) -> None:
     for i in range(len(found.names)):
         mine = stacked[found.runs["recipe"].to_numpy() == i].astype(float)
         np.testing.assert_allclose(loss_numbers.curves(found).values[i], mine.mean(axis=0), atol=1e-12)
-    table = csv(loss_numbers.curves_table(loss_numbers.curves(found)))
+    table = curves_table(loss_numbers.curves(found), "setting")
     assert table.groupby("setting").size().to_dict() == dict.fromkeys(found.names, found.spec.epochs)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dashboard import media
-from dashboard.figures.text import label, plain, short, whole, wrapped
+from dashboard.kit.text import label, plain, short, whole, wrapped
 from tests.dashboard import made, made_leakage, made_losses, made_predictors
 from tests.dashboard.helpers import run, showing
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dashboard import numbers
+from dashboard.kit import numbers
 from tests.waiting import PATIENCE
 
 
@@ -35,7 +35,7 @@ def test_words_of_estimates() -> None:
 
 
 def test_importing_the_words_does_not_import_distributions() -> None:
-    code = "import sys, dashboard.numbers\nprint(any(m.startswith('scipy') for m in sys.modules))"
+    code = "import sys, dashboard.kit.numbers\nprint(any(m.startswith('scipy') for m in sys.modules))"
     root = Path(__file__).resolve().parents[2]
     found = subprocess.run(
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True, timeout=PATIENCE

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from dashboard import palette
+from dashboard.kit import palette
 
 # Linear RGB as people without M (deuteranopia), L (protanopia) or S cones (tritanopia) see it:
 # Machado, Oliveira & Fernandes (2009), severity 1.

@@ -14,6 +14,7 @@ import pytest
 from scipy.stats import t as student
 
 from dashboard import data
+from dashboard.kit.table import csv
 from dashboard.retrieval import data as retrieval
 from dashboard.retrieval import figures as retrieval_figures
 from jobs.datasets.importer import Imported
@@ -322,7 +323,7 @@ def test_the_table_can_be_sorted_and_saved(shown: Any) -> None:
         retrieval.Row("c", Card(modality="audio"), 1),
     ]
     assert [r.space for r in retrieval.ordered(two, "modality")] == ["c", "b", "a"]
-    table = pd.read_csv(io.BytesIO(retrieval.csv(retrieval.table(rows))))
+    table = pd.read_csv(io.BytesIO(csv(retrieval.table(rows))))
     assert table.loc[0, "map@15"] == pytest.approx(rows[0].macro["map@15"].value)
     assert table.loc[0, "map@15_low"] < table.loc[0, "map@15"] < table.loc[0, "map@15_high"]
     assert np.isnan(table.loc[1, "mr1"])

@@ -16,6 +16,7 @@ from sklearn.metrics import silhouette_samples
 from streamlit.testing.v1 import AppTest
 
 from dashboard import data, results
+from dashboard.kit.table import csv
 from dashboard.memory import once
 from dashboard.separability import data as separability
 from jobs import presets as measures
@@ -207,7 +208,7 @@ def test_scores_are_those_of_scikit_learn(shown: Any) -> None:
     predictions = separability.measured(dataset, spec).baselines.read(shown.cache).predictions.to_pandas()
     assert found.probe.value == (predictions["probe"] == predictions["label"]).mean()
     assert found.probe.low < found.probe.value
-    table = pd.read_csv(io.BytesIO(separability.csv(separability.table([found]))))
+    table = pd.read_csv(io.BytesIO(csv(separability.table([found]))))
     assert table.loc[0, "silhouette_cosine"] == pytest.approx(found.silhouette["cosine"].value)
     assert table.loc[0, "dimensions"] == 16
     later = separability.scores(dataset, space_of(shown, "handcrafted")[1])
@@ -424,9 +425,7 @@ def test_where_each_class_is_in_one_fold_there_is_no_accuracy(
         assert all("–<small>no class in two folds" in c for c in cells(app, encoder)[2:4])
         assert not any("hs-best" in c for c in cells(app, encoder)[2:4])
     assert "every class is in one fold alone" in words(app)
-    table = pd.read_csv(
-        io.BytesIO(separability.csv(separability.table([separability.scores(dataset, s) for s in specs])))
-    )
+    table = pd.read_csv(io.BytesIO(csv(separability.table([separability.scores(dataset, s) for s in specs]))))
     assert table["unseen"].tolist() == [32, 32]
     assert table["knn_accuracy"].isna().all()
 
@@ -455,7 +454,7 @@ def test_clips_without_a_class_are_of_none(made: Any, fresh: Workspace, tmp_path
     dataset = relabelled(found, dataset, labels, blank="unlabelled")
     spec = computed(found, dataset)
     c = data.clips(dataset)
-    assert separability.classes_of(c) == ["Crow", "Rain"]
+    assert data.class_names(c) == ["Crow", "Rain"]
     app = run()
     assert not app.error
     assert "16 clips, 9 with a class · 2 classes" in words(app)
@@ -504,7 +503,7 @@ def test_what_was_not_chosen_is_chosen_anew_for_another_space(shown: Any) -> Non
     assert now(app) == there
     assert address(app) == {"dataset": "small", "space": "melstats"}
     # What the reader chose stays, and one class of a pair holds the other.
-    classes = separability.classes_of(data.clips(shown.dataset("small")))
+    classes = data.class_names(data.clips(shown.dataset("small")))
     other = next(name for name in classes if name not in {*there[1], *here[1]})
     app.selectbox(key="separability.a").set_value(other).run()
     app.selectbox(key="separability.space").set_value("aisfx").run()

@@ -15,8 +15,9 @@ from streamlit.testing.v1 import AppTest
 
 from core.splits import ClassSplit, ClassSplitSet, random_split, split_from_json, split_to_json
 from dashboard import data
+from dashboard.kit import classes as class_sets
 from dashboard.splits import data as splits
-from dashboard.splits import figures as splits_figures
+from dashboard.splits import figures
 from dashboard.splits import links as split_links
 from dashboard.splits import numbers as split_numbers
 from dashboard.splits.data import Rule, Sizes
@@ -37,10 +38,10 @@ def shown(grids: Any) -> Iterator[Workspace]:
         yield grids
 
 
-def classes_of(found: Workspace) -> splits.Classes:
+def classes_of(found: Workspace) -> class_sets.Classes:
     dataset = found.dataset("small")
     spec = next(s.spec for s in found.spaces(dataset) if s.encoder == "aisfx")
-    return splits.classes(spec, data.clips(dataset))
+    return class_sets.classes(spec, data.clips(dataset))
 
 
 def charts(app: AppTest) -> dict[str, Any]:
@@ -87,7 +88,7 @@ def test_clips_of_several_classes_take_no_part(made: Any, fresh: Workspace, tmp_
     clips.at[0, "labels"] = ["Dog bark", "Rain"]
     imported = made.Imported(clips, dataset.classes, dataset.report, dataset.fingerprint, "other")
     changed = found.add_dataset("small", imported, adapter="folder", root=dataset.root)
-    seen = splits.classes(space, data.clips(changed))
+    seen = class_sets.classes(space, data.clips(changed))
     assert dict(zip(seen.names, seen.clips.tolist(), strict=True))["Dog bark"] == 2
 
 
@@ -111,8 +112,12 @@ def test_the_region_holds_every_training_class(shown: Workspace) -> None:
     ends = np.roll(ring, -1, axis=0) - ring
     for a, along in zip(ring, ends, strict=True):  # anticlockwise: all to the left of each side
         assert (along[0] * (inside - a)[:, 1] - along[1] * (inside - a)[:, 0] > -1e-9).all()
-    figure = splits_figures.centroids_figure(
-        found.shown(splits.clusters(found, 3)), parts, hull=ring, chosen=found.names[1], theme="dark"
+    figure = figures.centroids_figure(
+        splits.on_map(found, class_sets.clusters(found, 3)),
+        parts,
+        hull=ring,
+        chosen=found.names[1],
+        theme="dark",
     )
     traces = {t.meta: t for t in figure.data}
     assert len(traces["hull"].x) == len(ring) + 1
@@ -122,13 +127,13 @@ def test_the_region_holds_every_training_class(shown: Workspace) -> None:
     assert len(symbols) == 2  # never colour alone
     assert not len(splits.corners(np.empty((0, 2))))
     with pytest.raises(ValueError, match="each class needs"):
-        splits_figures.centroids_figure(found.shown(splits.clusters(found, 3)), parts[:-1], hull=ring)
+        figures.centroids_figure(splits.on_map(found, class_sets.clusters(found, 3)), parts[:-1], hull=ring)
 
 
 def test_the_matrix_stands_in_the_order_of_the_split(shown: Workspace) -> None:
     found = classes_of(shown)
     split = random_split(found.names, seed=0, sizes=Sizes(5, 2, 3))
-    codes = splits.clusters(found, 3)
+    codes = class_sets.clusters(found, 3)
     names, sizes = splits.in_order(split, found, codes)
     assert sizes == [("train", 5), ("validation", 2), ("test", 3)]
     assert [set(names[:5]), set(names[5:7]), set(names[7:])] == [
@@ -136,7 +141,7 @@ def test_the_matrix_stands_in_the_order_of_the_split(shown: Workspace) -> None:
         set(split.validation),
         set(split.test),
     ]
-    figure = splits_figures.class_similarity_figure(names, splits.among(found, names), sizes)
+    figure = figures.class_similarity_figure(names, splits.among(found, names), sizes)
     z = np.array(figure.data[0].z)
     at = {name: i for i, name in enumerate(found.names)}
     assert z[0, 7] == pytest.approx(found.similarity[at[names[0]], at[names[7]]], abs=1e-6)
@@ -149,7 +154,7 @@ def test_the_matrix_stands_in_the_order_of_the_split(shown: Workspace) -> None:
     assert len(table) == 45
     assert table["similarity"][0] == pytest.approx(found.similarity[at[names[0]], at[names[1]]])
     with pytest.raises(ValueError, match="they must fit"):
-        splits_figures.class_similarity_figure(names[1:], splits.among(found, names), sizes)
+        figures.class_similarity_figure(names[1:], splits.among(found, names), sizes)
 
 
 # -- the page -----------------------------------------------------------------------------------------------
@@ -257,8 +262,8 @@ def test_maps_beside_each_other_have_the_same_ends(shown: Workspace) -> None:
     found = classes_of(shown)
     ends = []
     for parts in (["train"] * 24, ["unused", "test"] * 12):
-        figure = splits_figures.centroids_figure(
-            found.shown(splits.clusters(found, 3)), parts, hull=splits.hull(found, parts)
+        figure = figures.centroids_figure(
+            splits.on_map(found, class_sets.clusters(found, 3)), parts, hull=splits.hull(found, parts)
         )
         x, y = figure.layout.xaxis, figure.layout.yaxis
         assert (x.constrain, y.constrain, y.scaleanchor) == ("domain", "domain", "x")
@@ -270,7 +275,7 @@ def test_maps_beside_each_other_have_the_same_ends(shown: Workspace) -> None:
 
 def test_parts_clusters_and_what_two_splits_share_are_counted(shown: Workspace) -> None:
     found = classes_of(shown)
-    codes = splits.clusters(found, 3)
+    codes = class_sets.clusters(found, 3)
     near, far = (
         splits.one(splits.draw(found, Rule("similarity", Sizes(5, 1, 2), ratio=r))) for r in (0.5, 0)
     )
@@ -297,7 +302,7 @@ def test_the_words_of_a_choice_follow_the_clusters(shown: Workspace) -> None:
         app.number_input(key="splits.k").set_value(k)
         ran(app)
         box = app.selectbox(key="splits.cluster")
-        sizes = split_numbers.cluster_sizes(splits.clusters(classes_of(shown), k))
+        sizes = split_numbers.cluster_sizes(class_sets.clusters(classes_of(shown), k))
         assert box.options == [f"cluster {c}, {n} classes" for c, n in sizes.items()]
         assert box.value == "1"
         assert address(app)["cluster"] == "1"

@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pandas as pd
 
-from dashboard import tables
+from dashboard.kit.table import csv
 
 
 def test_spreadsheets_run_nothing_and_programs_read_the_same() -> None:
@@ -20,7 +20,7 @@ def test_spreadsheets_run_nothing_and_programs_read_the_same() -> None:
         },
         index=[0] * len(names),
     )
-    read = pd.read_csv(io.BytesIO(tables.csv(frame)), keep_default_na=False)
+    read = pd.read_csv(io.BytesIO(csv(frame)), keep_default_na=False)
     assert read.columns.tolist() == ["class", "ap@15", "n", "'=label", "fits"]
     assert read["class"].tolist() == [f"'{name}" for name in names[:5]] + ["rain, light", 'a "b"', "", ""]
     assert set(read["'=label"]) == {"'-b"}
@@ -30,5 +30,5 @@ def test_spreadsheets_run_nothing_and_programs_read_the_same() -> None:
 
 
 def test_a_table_without_rows_keeps_its_columns() -> None:
-    assert tables.csv(pd.DataFrame({"a": [], "b": []})) == b"a,b\n"
-    assert tables.csv(pd.DataFrame({"a": pd.Series([], dtype=str)})) == b"a\n"
+    assert csv(pd.DataFrame({"a": [], "b": []})) == b"a,b\n"
+    assert csv(pd.DataFrame({"a": pd.Series([], dtype=str)})) == b"a\n"

@@ -11,6 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import errors, results, state
+from dashboard.kit.layout import plain
 from jobs.encoders import trained
 from jobs.engine import inprocess
 from jobs.specs import EmbedAudio, MapQuality, Neighbors, Project
@@ -235,9 +236,8 @@ def test_embedding_is_asked_for_from_home(made: Any, fresh: Workspace, tmp_path:
 
 
 def test_names_are_not_read_as_markdown() -> None:
-    from dashboard import ui
 
-    assert ui.plain("a_b*c <i> [x](y) :red[z]") == "a\\_b\\*c \\<i\\> \\[x\\]\\(y\\) \\:red\\[z\\]"
+    assert plain("a_b*c <i> [x](y) :red[z]") == "a\\_b\\*c \\<i\\> \\[x\\]\\(y\\) \\:red\\[z\\]"
 
 
 def test_trustworthiness_over_k_is_computed_when_asked_for(

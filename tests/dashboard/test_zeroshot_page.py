@@ -17,7 +17,8 @@ from streamlit.testing.v1 import AppTest
 
 from core.splits import PAPER_RANGES, PAPER_RATIOS, ClassSplit, random_split, split_from_json, split_to_json
 from dashboard import data
-from dashboard.splits import data as splits
+from dashboard.kit import classes as class_sets
+from dashboard.kit import confusion_numbers
 from dashboard.splits import links as split_links
 from dashboard.splits.data import Sizes
 from dashboard.zeroshot import asked as zeroshot_asked
@@ -191,7 +192,7 @@ def test_a_model_is_summed_up_as_scikit_learn_does(shown: Workspace) -> None:
     wanted = confusion_matrix(mine["label"], mine["predicted"], labels=judged.classes)
     assert judged.confusion.tolist() == wanted.tolist()
     assert judged.accuracy[:, 0] == pytest.approx(np.diag(wanted) / wanted.sum(axis=1))
-    a, b = zeroshot_model.first_cell(judged)
+    a, b = confusion_numbers.first_cell(judged)
     cell = zeroshot_model.in_cell(judged, a, b)
     assert set(cell["clip_id"]) == set(mine["clip_id"][(mine["label"] == a) & (mine["predicted"] == b)])
     clip = cell["clip_id"].iloc[0]
@@ -200,7 +201,7 @@ def test_a_model_is_summed_up_as_scikit_learn_does(shown: Workspace) -> None:
     assert [s for _, s in order] == sorted((s for _, s in order), reverse=True)
     row = mine[mine["clip_id"] == clip].iloc[0]
     assert dict(order)[a] == pytest.approx(row["own_score"])
-    table = pd.read_csv(io.BytesIO(zeroshot_model.confusion_table(judged)))
+    table = confusion_numbers.matrix_table(judged)
     assert table["clips"].sum() == len(mine)
     curves = pd.read_csv(io.BytesIO(zeroshot_model.curves_table(found, judged)))
     assert curves["epoch"].tolist() == [1, 2, 3, 4, 5]
@@ -408,7 +409,8 @@ def _parts(names: list[str], silent: str, part: str) -> list[str]:
 
 def test_what_a_page_tries_takes_a_moment(shown: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where not all seeds are drawn in time, and where no sizes are found, the page says so."""
-    monkeypatch.setattr("dashboard.splits.data.over", lambda seconds: lambda: True)
+    for module in ("dashboard.splits.data", "dashboard.kit.classes"):
+        monkeypatch.setattr(f"{module}.over", lambda seconds: lambda: True)
     link = {"space": "melstats", "setup": "diversity", "train": "4", "validation": "1", "test": "2"}
     app = run("zeroshot", **link, seeds="7")
     assert "The splits of the first 1 of 7 seeds were drawn" in words(app)
@@ -442,7 +444,7 @@ def test_the_view_is_in_the_link(shown: Workspace) -> None:
     found = of(shown, "diversity")
     id = found.models["id"][5]
     judged = zeroshot_model.judged(found, id)
-    true, taken = zeroshot_model.first_cell(judged)
+    true, taken = confusion_numbers.first_cell(judged)
     clip = str(zeroshot_model.in_cell(judged, true, taken)["clip_id"].iloc[-1])
     link = {
         "grid": found.spec.key[:12],
@@ -637,7 +639,7 @@ def test_each_csv_holds_what_its_figure_shows(shown: Workspace) -> None:
             str(float(n) if setup[0] == "s" else n) for n in np.array(names)[at]
         ]
         assert boxes["accuracy"].tolist() == pytest.approx(m["accuracy"].tolist())
-        assert set(boxes["series"]) == set(zeroshot.models(found).names)
+        assert set(boxes["series"]) == set(zeroshot.models(found).kinds)
         for by in zeroshot_related.against(found):
             dots = pd.read_csv(io.BytesIO(zeroshot_related.scatter_table(found, by)))
             fit = stats.linregress(m[by], m["accuracy"])
@@ -725,10 +727,10 @@ def test_classes_of_few_clips_are_not_drawn_and_it_is_said(
     dataset = found.dataset("small")
     n = len(set(dataset.clips["label"]))
     embedding = spec.embedding
-    classes = splits.classes(embedding, data.clips(dataset))
-    assert splits.at_least(classes, 3) is classes
+    classes = class_sets.classes(embedding, data.clips(dataset))
+    assert class_sets.at_least(classes, 3) is classes
     few = replace(classes, clips=np.arange(n))
-    fewer = splits.at_least(few, 4)
+    fewer = class_sets.at_least(few, 4)
     assert (fewer.names, fewer.clips.tolist()) == (classes.names[4:], list(range(4, n)))
     np.testing.assert_array_equal(fewer.similarity, classes.similarity[4:, 4:])
     np.testing.assert_array_equal(fewer.centroids, classes.centroids[4:])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import html
+import math
 import textwrap
+from collections.abc import Sequence
 from itertools import accumulate
 
 #: Letters of a name that an axis has room for, of a line of what is said when something is pointed at, and of
@@ -82,3 +84,22 @@ def wrapped(name: str, width: int = 20) -> str:
     if len(lines) > _LINES:
         lines = [*lines[: _LINES - 1], f"{lines[_LINES - 1]}…"]
     return "<br>".join(map(plain, lines))
+
+
+def row_height(n: int) -> float:
+    """Pixels for each of n rows: roomy for few, about a screen together for more, never too thin to see."""
+    return min(90.0, max(34.0, 460 / n)) if n <= 13 else max(6.0, min(26.0, 840 / n))
+
+
+def thinned(
+    names: Sequence[str], pixels: float, *, least: float = 13.0, most: int = 26
+) -> tuple[list[int], list[str]]:
+    """Choose which of the names, `pixels` apart, are written: every one that has room, up to `most` letters.
+
+    Examples
+    --------
+    >>> thinned(["a", "b", "c", "d", "e"], 7.0)
+    ([0, 2, 4], ['a', 'c', 'e'])
+    """
+    step = max(1, math.ceil(least / pixels))
+    return list(range(0, len(names), step)), [label(n, most) for n in names[::step]]

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from dashboard import palette
-from dashboard.numbers import count
+from dashboard.kit import palette
+from dashboard.kit.numbers import count
 
 
 def cells(

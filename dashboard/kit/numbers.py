@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from core.statistics import Interval, mean_interval, share_interval
+from core.statistics import Correlation, Interval, mean_interval, share_interval
 from core.words import count
 
-__all__ = ["Estimate", "count", "duration", "mean", "share", "signed", "span"]
+__all__ = [
+    "Estimate",
+    "count",
+    "duration",
+    "ends",
+    "figured",
+    "mean",
+    "p_value",
+    "share",
+    "signed",
+    "span",
+]
 
 
 @dataclass(frozen=True)
@@ -72,3 +84,36 @@ def span(counts: Iterable[int]) -> str:
 def signed(value: float) -> str:
     """Say a number between -1 and 1 with its sign; a dash where there is none."""
     return f"{value:+.3f}".replace("-", "−") if np.isfinite(value) else "–"
+
+
+def figured(value: float, digits: int = 3) -> str:
+    """Say a number that may be small with so many figures; a dash where there is none.
+
+    Examples
+    --------
+    >>> figured(0.39312), figured(0.00034561), figured(0.0), figured(float("nan"))
+    ('0.393', '0.000346', '0', '–')
+    """
+    if not np.isfinite(value):
+        return "–"
+    if value == 0:
+        return "0"
+    places = digits - 1 - math.floor(math.log10(abs(value)))
+    return f"{value:,.{max(0, places)}f}".replace("-", "−")
+
+
+def p_value(p: float) -> str:
+    """Say a p-value; a dash where there is none.
+
+    Examples
+    --------
+    >>> p_value(0.0312), p_value(0.00001), p_value(float("nan"))
+    ('0.031', '< 0.001', '–')
+    """
+    return "–" if not np.isfinite(p) else f"{p:.3f}" if p >= 0.001 else "< 0.001"
+
+
+def ends(interval: Interval | Correlation) -> str:
+    """Say the ends of an interval of a number between -1 and 1; a dash where there is none."""
+    low, high = interval.low, interval.high
+    return f"{signed(low)} to {signed(high)}" if np.isfinite(low) else "–"
