@@ -45,10 +45,10 @@ def show(workspace: Workspace, view: state.View, dataset: Dataset, grids: list[l
 
 
 def _result(found: Result, file: str) -> None:
-    meta = found.meta
+    stored = found.stored
     for why in dict.fromkeys(found.models["failed"].loc[lambda f: f != ""]):
         st.warning(plain(why), icon=":material/error:")
-    of = f"{numbers.count(meta['n_test'], 'test clip')} of {numbers.count(meta['n_test_classes'], 'class')}"
+    of = f"{numbers.count(stored.n_test, 'test clip')} of {numbers.count(stored.n_test_classes, 'class')}"
     left, right = st.columns(2, gap="medium")
     with left:
         chart.show(
@@ -57,7 +57,7 @@ def _result(found: Result, file: str) -> None:
                 found.accuracies,
                 found.each,
                 title=f"zero-shot accuracy<br>n = {of}",
-                chance=float(meta["chance"]),
+                chance=stored.chance,
                 theme=theme,
             ),
             remembered=("curation-accuracy", found.spec.key),
@@ -82,11 +82,11 @@ def _result(found: Result, file: str) -> None:
         )
     layout.facts(
         [
-            ("pairs", f"{meta['n_pairs']:,}"),
-            ("training clips in a pair", f"{meta['n_sounds']:,} of {meta['n_pool_sounds']:,}"),
-            ("captions in a pair", f"{meta['n_texts']:,} of {meta['n_pool_texts']:,}"),
-            ("pairs whose caption is of the clip’s class", f"{meta['same_class']:.1%}"),
-            ("computed in", numbers.duration(float(meta["seconds"]))),
+            ("pairs", f"{stored.n_pairs:,}"),
+            ("training clips in a pair", f"{stored.n_sounds:,} of {stored.n_pool_sounds:,}"),
+            ("captions in a pair", f"{stored.n_texts:,} of {stored.n_pool_texts:,}"),
+            ("pairs whose caption is of the clip’s class", f"{stored.same_class:.1%}"),
+            ("computed in", numbers.duration(stored.seconds)),
         ]
     )
     layout.reading(

@@ -17,14 +17,16 @@ import pandas as pd
 
 from core.processing import AGGREGATIONS, Reducer, Scaler, aggregate, fit_reducer, fit_scaler, normalize
 from core.retrieval import ALGORITHMS, COMPONENTS
-from dashboard.data import Clips, workspace
+from dashboard.data import Clips
 from dashboard.kit.table import csv
 from dashboard.memory import once
-from dashboard.results import has, rows_of
+from dashboard.results import has, result, rows_of
 from jobs import encoders
 from jobs import presets as measures
 from jobs.listening.ratings import Question, System
 from jobs.specs import EmbedAudio, EmbedQuery, Retrieval, SpecError
+from jobs.tasks.embed_audio import Result as Embedded
+from jobs.tasks.embed_query import Result as EmbeddedQuery
 from jobs.workspace.workspace import Dataset, Workspace
 
 #: Results on one page, and those that can be paged through: one and ten pages of Freesound.
@@ -106,9 +108,9 @@ def _ways(spec: EmbedAudio) -> list[Offered]:
 
 
 def _facts(spec: EmbedAudio) -> tuple[tuple[int, int], bool]:
-    artifact = workspace().cache.open(spec.key)
-    n, d = artifact.array("embeddings").shape
-    return (n, d), "frames.npy" in artifact
+    space = result(spec)
+    n, d = space.embeddings.shape
+    return (n, d), space.frames is not None
 
 
 def _offered(spec: EmbedAudio, how: str, components: int, algorithm: str, *, usual: bool) -> Offered:
@@ -274,8 +276,8 @@ def ranked(o: Offered, dataset: Dataset, clip: str, k: int = MOST) -> Ranked:
         raise NotRanked("There is no other clip to be found; add more sounds to the dataset.")
     spec = judged(o, dataset)
     if spec is not None:
-        artifact = workspace().cache.open(spec.key)
-        found, scores = artifact.array("results")[at[clip]][:k], artifact.array("scores")[at[clip]][:k]
+        lists = result(spec)
+        found, scores = lists.results[at[clip]][:k], lists.scores[at[clip]][:k]
         return Ranked([ids[i] for i in found.tolist()], np.asarray(scores), len(ids) - 1)
     c = corpus(o, dataset)
     rows, scores = best(c.X, c.X[at[clip]], k, o.system.algorithm, without=at[clip])
@@ -285,10 +287,7 @@ def ranked(o: Offered, dataset: Dataset, clip: str, k: int = MOST) -> Ranked:
 def ranked_outside(o: Offered, dataset: Dataset, spec: EmbedQuery, k: int = MOST) -> Ranked:
     """Return the k clips that a system finds for a query from outside, whose embedding exists."""
     c = corpus(o, dataset)
-    artifact = workspace().cache.open(spec.key)
-    x = np.asarray(artifact.array("embeddings"))
-    if o.system.aggregation not in ("", AGGREGATIONS[0]) and "frames.npy" in artifact:
-        x = aggregate(artifact.array("frames"), artifact.array("offsets"), o.system.aggregation)
+    x = aggregated(result(spec), o.system.aggregation)
     if c.scaler is not None:
         x = c.scaler.transform(x)
     if c.reducer is not None:
@@ -296,6 +295,13 @@ def ranked_outside(o: Offered, dataset: Dataset, spec: EmbedQuery, k: int = MOST
     x = _unit(np.asarray(x, np.float64), o.system)
     rows, scores = best(c.X, x[0], k, o.system.algorithm)
     return Ranked([c.ids[i] for i in rows.tolist()], scores, len(c.ids))
+
+
+def aggregated(space: Embedded | EmbeddedQuery, aggregation: str) -> np.ndarray:
+    """Return the embeddings of a space or a query, its frames put together so."""
+    if aggregation in ("", AGGREGATIONS[0]) or space.frames is None or space.offsets is None:
+        return np.asarray(space.embeddings)
+    return aggregate(space.frames, space.offsets, aggregation)
 
 
 def clip_ids(o: Offered) -> list[str]:
@@ -313,38 +319,26 @@ def corpus(o: Offered, dataset: Dataset) -> Corpus:
 
     def make() -> Corpus:
         s = o.system
-        artifact = workspace().cache.open(o.embedding.key)
         shape, _ = _facts(o.embedding)
         known = judged(o, dataset)
         if known is None and s.components and shape[0] * shape[1] > QUICK_VALUES:
             raise TooLarge(
                 f"{o.encoder} has {shape[0]:,} clips of {shape[1]:,} dimensions: its lists are made by a job."
             )
-        X = np.asarray(artifact.array("embeddings"))
-        if s.aggregation not in ("", AGGREGATIONS[0]):
-            X = aggregate(artifact.array("frames"), artifact.array("offsets"), s.aggregation)
+        X = aggregated(result(o.embedding), s.aggregation)
         scaler, reducer = None, None
         if s.scale == "minmax":
-            scaler = fit_scaler(X) if known is None else _scaler(known)
+            scaler = fit_scaler(X) if known is None else result(known).scaler
+            assert scaler is not None
             X = scaler.transform(X)
         if s.components:
-            reducer = fit_reducer(X, s.components) if known is None else _reducer(known)
+            reducer = fit_reducer(X, s.components) if known is None else result(known).reducer
+            assert reducer is not None
             X = reducer.transform(X)
         ids, at = _clips(o.embedding)
         return Corpus(_unit(np.asarray(X, np.float64), s), ids, at, scaler, reducer)
 
     return once(("corpus", o.system), make)
-
-
-def _scaler(spec: Retrieval) -> Scaler:
-    artifact = workspace().cache.open(spec.key)
-    return Scaler(*(np.asarray(artifact.array(a)) for a in ("low", "high")))
-
-
-def _reducer(spec: Retrieval) -> Reducer:
-    artifact = workspace().cache.open(spec.key)
-    mean, components, variances = (np.asarray(artifact.array(a)) for a in ("mean", "components", "variances"))
-    return Reducer(mean, components, variances, total_variance=float("nan"))
 
 
 def _unit(X: np.ndarray, s: System) -> np.ndarray:
@@ -354,7 +348,7 @@ def _unit(X: np.ndarray, s: System) -> np.ndarray:
 
 def _clips(embedding: EmbedAudio) -> tuple[list[str], dict[str, int]]:
     def read() -> tuple[list[str], dict[str, int]]:
-        ids = workspace().cache.open(embedding.key).table("clips").column("clip_id").to_pylist()
+        ids = result(embedding).clip_ids
         return ids, {name: i for i, name in enumerate(ids)}
 
     return once(("embedded", embedding.key), read)

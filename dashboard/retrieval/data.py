@@ -11,10 +11,10 @@ import pandas as pd
 
 from core.retrieval import compare, highest_map, jackknife_values
 from core.statistics import Difference, holm, paired_difference
-from dashboard.data import Clips, workspace
+from dashboard.data import Clips
 from dashboard.kit import numbers
 from dashboard.memory import once
-from dashboard.results import has, rows_of
+from dashboard.results import has, result, rows_of
 from jobs import encoders
 from jobs import presets as measures
 from jobs.encoders import Card, UnknownEncoder
@@ -182,28 +182,26 @@ def row(spec: Retrieval) -> Row:
 
 
 def _row(spec: Retrieval) -> Row:
-    cache, name = workspace().cache, spec.embedding.encoder
-    artifact = cache.open(spec.embedding.key)
+    name, space = spec.embedding.encoder, result(spec.embedding)
     try:
-        card = encoders.card(name, artifact.meta)
+        card = encoders.card(name, {} if space.artifact is None else space.artifact.meta)
     except UnknownEncoder:  # of a distribution that is no longer here
         card = Card()
-    dimensions = int(artifact.array("embeddings").shape[1])
+    dimensions = int(space.embeddings.shape[1])
     if not has(spec):
         return Row(name, card, dimensions)
-    meta = cache.open(spec.key).meta
-    n = int(meta["n_queries"])
-    macro = {m: _estimate(meta["macro"][m], n) for m in MEASURES}
+    found = result(spec)
+    macro = {m: _estimate(found.macro[m], found.n_queries) for m in MEASURES}
     return Row(
         name,
         card,
         dimensions,
-        compared=int(meta["dimensions"]),
-        n_clips=int(meta["n_clips"]),
-        n_queries=n,
-        n_classes=int(meta["n_classes"]),
+        compared=found.dimensions,
+        n_clips=found.n_clips,
+        n_queries=found.n_queries,
+        n_classes=found.n_classes,
         macro=macro,
-        note=" ".join(filter(None, (said_of(spec), str(meta["note"])))),
+        note=" ".join(filter(None, (said_of(spec), found.note))),
     )
 
 
@@ -319,16 +317,10 @@ def systems(spec: RetrievalGrid) -> Systems:
     """Return every way of retrieval in a space."""
 
     def read() -> Systems:
-        artifact = workspace().cache.open(spec.key)
-        meta = artifact.meta
+        found = result(spec)
         return Systems(
-            artifact.table("systems").to_pandas().assign(scale=spec.scale, normalize=str(spec.normalize)),
-            fixed=int(meta["fixed"]),
-            note=str(meta["note"]),
-            n_queries=int(meta["n_queries"]),
-            n_classes=int(meta["n_classes"]),
-            dimensions=int(meta["dimensions"]),
-            frame_level=bool(meta["frame_level"]),
+            found.systems.to_pandas().assign(scale=spec.scale, normalize=str(spec.normalize)),
+            **{name: getattr(found, name) for name in Systems.__dataclass_fields__ if name != "table"},
         )
 
     return once(("retrieval-systems", spec.key), read)
@@ -439,7 +431,7 @@ def excluded(spec: Retrieval) -> list[str]:
 
 def left_out(spec: Retrieval) -> list[str]:
     """Return the classes that no family's number counts."""
-    return list(workspace().cache.open(spec.key).meta["left_out"])
+    return result(spec).left_out
 
 
 def groups(spec: Retrieval) -> dict[str, list[str]]:
@@ -587,14 +579,12 @@ def queries_of(spec: Retrieval, label: str, measure: str, *, best_first: bool) -
 
 def results_of(spec: Retrieval, c: Clips, clip: str, label: str, most: int = SHOWN) -> list[Result]:
     """Return the first results of a query, and which of them carry the class that is asked for."""
-    cache = workspace().cache
     lookup: dict[str, int] = once(
         ("embedding-row", spec.embedding.key, c.key),
         lambda: {str(c.ids[r]): i for i, r in enumerate(rows_of(spec.embedding, c)) if r >= 0},
     )
-    artifact, rows = cache.open(spec.key), rows_of(spec.embedding, c)
-    found = np.asarray(artifact.array("results")[lookup[clip], :most])
-    scores = np.asarray(artifact.array("scores")[lookup[clip], :most])
+    lists, rows = result(spec), rows_of(spec.embedding, c)
+    found, scores = lists.results[lookup[clip], :most], lists.scores[lookup[clip], :most]
     # Whoever carries the class is asked for it as well.
     carries = _members(spec, label)
     ids = [str(c.ids[rows[i]]) if rows[i] >= 0 else "" for i in found]
@@ -673,8 +663,8 @@ def query_said(found: pd.DataFrame, measure: str) -> list[str]:
 
 
 def _table(spec: Retrieval, name: str) -> pd.DataFrame:
-    found: pd.DataFrame = workspace().cache.open(spec.key).table(name).to_pandas()
-    return found
+    frame: pd.DataFrame = getattr(result(spec), name).to_pandas()
+    return frame
 
 
 def _badness(value: float, measure: str) -> float:

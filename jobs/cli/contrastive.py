@@ -250,11 +250,11 @@ def classify(
     )
     if not output.compute(ws, [spec]):
         return
-    found = ws.cache.open(spec.key)
-    rows = [without_nan(row) for row in found.table("classes").to_pylist()]
-    confusion = found.array("confusion")
+    found = spec.read(ws.cache)
+    rows = [without_nan(row) for row in found.classes.to_pylist()]
+    confusion = found.confusion
     if output.as_json:
-        told = {"key": spec.key, **found.meta, "classes": rows, "confusion": confusion.tolist()}
+        told = {"key": spec.key, **found.values(), "classes": rows, "confusion": confusion.tolist()}
         show([told], (), as_json=True, empty="")
         return
     names = [str(row["label"]) for row in rows]
@@ -262,11 +262,10 @@ def classify(
         row["most_mistaken_for"] = _mistaken(confusion[i].tolist(), i, names)
     columns = ("label", "text", "accuracy", "n_clips", "n_predicted", "most_mistaken_for")
     show(rows, columns, as_json=False, empty="")
-    meta = found.meta
     say(
-        f"Accuracy {meta['accuracy']:.3f} ({meta['low']:.3f} to {meta['high']:.3f}) of "
-        f"{count(meta['n'], 'clip')} among {count(meta['n_classes'], 'class')}; chance is "
-        f"{meta['chance']:.3f}."
+        f"Accuracy {found.accuracy:.3f} ({found.low:.3f} to {found.high:.3f}) of "
+        f"{count(found.n, 'clip')} among {count(found.n_classes, 'class')}; chance is "
+        f"{found.chance:.3f}."
     )
 
 

@@ -96,9 +96,8 @@ def curate(
     space = space_of(ws, ds, encoder)
     model = encoders.load(space.encoder, modality="text")
     compute(ws, [space], quiet=True)
-    artifact = ws.cache.open(space.key)
-    clips = artifact.table("clips", ["clip_id"]).column("clip_id").to_pylist()
-    audio = np.asarray(artifact.array("embeddings"))
+    found = space.read(ws.cache)
+    clips, audio = found.clip_ids, np.asarray(found.embeddings)
     embedded = _embedded(model, told)
     domain: dict[str, Any] = {}
     if term and how.domain_threshold is not None:
@@ -181,22 +180,21 @@ def train(
     spec = contrastive.curated_training(ds, space_of(ws, ds, encoder), text=text, **asked)
     if not output.compute(ws, [spec]):
         return
-    result = ws.cache.open(spec.key)
+    result = spec.read(ws.cache)
     tables = {
-        name: [without_nan(row) for row in result.table(name).to_pylist()]
+        name: [without_nan(row) for row in getattr(result, name).to_pylist()]
         for name in ("accuracies", "differences", "models")
     }
     if output.as_json:
-        show([{"key": spec.key, **result.meta, **tables}], (), as_json=True, empty="")
+        show([{"key": spec.key, **result.values(), **tables}], (), as_json=True, empty="")
         return
-    meta = result.meta
     show(tables["accuracies"], ("targets", "mean", "low", "high", "n", "over"), as_json=False, empty="")
     rows = [row | {"difference": f"{row['a']} - {row['b']}"} for row in tables["differences"]]
     show(rows, ("difference", "over", "mean", "low", "high", "p", "n"), as_json=False, empty="")
     say(
-        f"{meta['n_pairs']:,} pairs of {meta['n_sounds']:,} sounds with {meta['n_texts']:,} of "
-        f"{meta['n_candidates']:,} captions, {meta['same_class']:.0%} of them of the sound's class; "
-        f"{meta['n_test']:,} test clips of {meta['n_test_classes']} classes, chance is {meta['chance']:.3f}."
+        f"{result.n_pairs:,} pairs of {result.n_sounds:,} sounds with {result.n_texts:,} of "
+        f"{result.n_candidates:,} captions, {result.same_class:.0%} of them of the sound's class; "
+        f"{result.n_test:,} test clips of {result.n_test_classes} classes, chance is {result.chance:.3f}."
     )
 
 

@@ -228,77 +228,74 @@ _PROPERTIES = {
 
 def _space_row(ws: Workspace, ds: Dataset, space: EmbedAudio) -> dict[str, Any]:
     labels = ds.labels_fingerprint
-    shape = ws.cache.open(Separability(embedding=space, labels=labels).key)
+    shape = Separability(embedding=space, labels=labels).read(ws.cache)
     simple = Baselines(embedding=space, labels=labels).key
     about = ws.cache.open(simple).meta if ws.cache.contains(simple) else {}
     accuracy = about.get("accuracy", {})
-    silhouettes = shape.array("silhouette_cosine")
-    known = silhouettes[np.isfinite(silhouettes)]
-    hubs = dict(shape.meta["hubness"])
+    known = shape.silhouette_cosine[np.isfinite(shape.silhouette_cosine)]
     return {
         "space": space.model,
         "encoder": space.encoder,
-        "n": shape.meta["n_clips"],
-        "labelled": sum(shape.table("classes").column("n_clips").to_pylist()),
-        "classes": shape.meta["n_classes"],
+        "n": shape.n_clips,
+        "labelled": sum(shape.classes.column("n_clips").to_pylist()),
+        "classes": shape.n_classes,
         "dimensions": int(ws.cache.open(space.key).array("embeddings").shape[1]),
         "silhouette": float(known.mean()) if len(known) else None,
         "knn": accuracy.get("knn"),
         "probe": accuracy.get("probe"),
         "folds": about.get("folds"),
-        **{sign: shape.meta["properties"][name] for sign, name in _PROPERTIES.items()},
-        "hubness@10": hubs.get("10"),
-        "intrinsic_dimension": shape.meta["intrinsic_dimension"],
-        "effective_rank": shape.meta["effective_rank"],
+        **{sign: shape.properties[name] for sign, name in _PROPERTIES.items()},
+        "hubness@10": shape.hubness.get("10"),
+        "intrinsic_dimension": shape.intrinsic_dimension,
+        "effective_rank": shape.effective_rank,
     }
 
 
 def _pair_row(ws: Workspace, pair: Agreement, k: int | None) -> dict[str, Any]:
     from core.similarity import largest_overlap
 
-    found = ws.cache.open(pair.key)
-    ks, overlap = found.array("ks"), found.array("overlap")
+    found = pair.read(ws.cache)
+    ks = found.ks
     if k is None:
         k = min(_USUAL_K, int(ks[-1]))
     if k > ks[-1]:
         raise SpecError(f"k is {k}; {pair.title} is known for k from 1 to {ks[-1]}.")
-    n = found.meta["n"]
-    best = largest_overlap(ks, overlap, n)
+    best = largest_overlap(ks, found.overlap, found.n)
     at = k - 1
     return {
         "a": _name(pair.a),
         "b": _name(pair.b),
         "of": pair.of,
-        "n": n,
+        "n": found.n,
         "k": k,
-        "overlap": float(overlap[at]),
-        "chance": float(found.array("chance")[at]),
-        "p": float(found.array("p_value")[at]) if pair.permutations else None,
-        "adjusted": float(found.array("adjusted")[at]),
-        "nngs": float(found.array("jaccard")[at]),
+        "overlap": float(found.overlap[at]),
+        "chance": float(found.chance[at]),
+        "p": float(found.p_value[at]) if pair.permutations else None,
+        "adjusted": float(found.adjusted[at]),
+        "nngs": float(found.jaccard[at]),
         "largest": best.value,
         "at_k": best.k,
-        "cka": found.meta["cka"]["linear"],
+        "cka": found.cka["linear"],
     }
 
 
 def _retrieval_rows(ws: Workspace, spec: Retrieval | RetrievalGrid) -> list[dict[str, Any]]:
     from core.retrieval import highest_map
 
-    found = ws.cache.open(spec.key)
     named = {"space": spec.embedding.model, "encoder": spec.embedding.encoder, "by": spec.by}
     if isinstance(spec, RetrievalGrid):
         # NaN where a system could not be built, which JSON does not have.
-        table = found.table("systems").to_pandas().astype(object)
+        table = spec.read(ws.cache).systems.to_pandas().astype(object)
         return [named | row for row in table.where(table.notna(), None).to_dict("records")]
-    row = named | {"queries": found.meta["n_queries"], "classes": found.meta["n_classes"]}
-    for name, value in found.meta["macro"].items():
+    found = spec.read(ws.cache)
+    row: dict[str, Any] = named | {"queries": found.n_queries, "classes": found.n_classes}
+    for name, value in found.macro.items():
         row |= {name: value["value"], f"{name}_low": value["low"], f"{name}_high": value["high"]}
-    sizes = found.table("classes", ["n_relevant"]).column("n_relevant").to_pylist()
+    sizes = found.column("classes", "n_relevant")
     for cutoff in CUTOFFS:
         highest, n = highest_map(sizes, cutoff, count_query=spec.count_query)
         row |= {f"map@{cutoff}_highest": highest, f"classes_below_1@{cutoff}": n}
-    return [row | {"note": found.meta["note"]}]
+    return [row | {"note": found.note}]
 
 
 def _highest_remarks(rows: list[dict[str, Any]]) -> Iterator[str]:

@@ -126,7 +126,7 @@ def _whole(found: Any, k: int, top: int, metric: str) -> tuple[list[dict[str, An
     """Return the one row of all pairs together, and S_k, NNGS and chance over k."""
     from core.similarity import cka, paired_report
     from jobs.importing.pairs import given_of
-    from jobs.runners.agreement import largest_k
+    from jobs.tasks.agreement import largest_k
 
     n = len(found.ids)
     size = min(k, max(1, n - 2))

@@ -123,9 +123,9 @@ def project(
     ws = output.open()
     spec = Project(embedding=space_of(ws, ws.dataset(dataset), encoder), **asdict(layout))
     if output.compute(ws, [spec], list_jobs=True) and not output.as_json:
-        meta = ws.cache.open(spec.key).meta
-        for name, value in meta.get("lowered", {}).items():
-            say(f"{name} was lowered to {value:g}: {count(meta['n_clips'], 'clip')} allow no more.")
+        found = spec.read(ws.cache)
+        for name, value in found.lowered.items():
+            say(f"{name} was lowered to {value:g}: {count(found.n_clips, 'clip')} allow no more.")
 
 
 def run(

@@ -11,9 +11,9 @@ from core.recipes import derive
 from jobs.engine.live import LiveCurves
 from jobs.engine.training import TrainingFolder, reporter
 from jobs.presets import of_several_classes
-from jobs.runners.labels import dataset_with, labelled
 from jobs.runners.loss_results import Asked, Judged, folds_of, keeps, kept_rows, store
 from jobs.specs import LossGrid, LossTraining
+from jobs.tasks.labels import dataset_with, labelled
 
 if TYPE_CHECKING:
     from core.heads import HeadRecipe

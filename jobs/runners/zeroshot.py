@@ -21,9 +21,9 @@ from core.words import count
 from jobs.engine.training import TrainingFolder, reporter
 from jobs.grid_splits import Drawn, draw
 from jobs.presets import of_several_classes
-from jobs.runners.labels import dataset_with, labelled
 from jobs.runners.zeroshot_tables import classes_table, models_table, predictions_table
 from jobs.specs import ZeroShotGrid
+from jobs.tasks.labels import dataset_with, labelled
 
 if TYPE_CHECKING:
     from cache import Artifact

@@ -12,8 +12,7 @@ from typing import ClassVar
 from core.contrastive.recipe import SMALL, ContrastiveRecipe  # without torch, unlike core.contrastive
 from core.recipes import check, derive, setting, with_defaults
 from jobs import encoders
-from jobs.specs.base import DatasetRef, Spec, SpecError, between, unusual
-from jobs.specs.spaces import EmbedAudio, EmbedText
+from jobs.tasks.spec import DatasetRef, Spec, SpecError, between, unusual
 
 PRETRAININGS = ("dirty", "clean", "none")
 TRAININGS = ("dirty", "clean")
@@ -242,62 +241,6 @@ class ContrastiveGrid(ContrastiveRecipe, Spec):
         return (
             f"{len(self.names)} contrastive {what} on {self.dataset.name}, {by} and "
             f"{encoders.short(self.text_encoder)} ({', '.join(self.names)}){unusual(self, *known)}"
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class ZeroShotClassification(Spec):
-    """Classify the clips of a dataset by the text nearest to each: a model of two towers as it is.
-
-    The class of a clip is that of the text with the largest cosine; several prompts count by the mean of
-    their unit vectors. Clips of no class, of several or without a finite embedding are left out.
-
-    With C the classes, sorted, the result is: ``predictions.parquet`` in the order of the space's rows:
-    ``clip_id``, ``label``, ``predicted``, ``score`` (of the predicted class), ``own_score``.
-    ``classes.parquet``: ``label``, ``text`` (the first prompt's), ``n_clips``, ``accuracy`` (NaN without
-    clips), ``n_predicted``. ``confusion.npy`` (C, C) int64: row the class, column the prediction.
-    In ``meta``: ``accuracy`` (the share of clips) with ``low`` and ``high`` (Wilson, 95%), ``balanced`` (the
-    mean over classes), ``chance`` (1/C), ``n``, ``n_classes``, ``prompts``, ``left_out`` (clips
-    ``without_class``, ``of_several_classes``, ``of_other_classes``, ``not_finite``).
-    """
-
-    embedding: EmbedAudio
-    #: The classes by the same model's text tower, one space a prompt.
-    texts: tuple[EmbedText, ...]
-    #: `Dataset.labels_fingerprint`.
-    labels: str
-    #: Classes to choose from; () for all that have a clip.
-    classes: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.embedding, EmbedAudio):
-            raise TypeError(f"embedding is {self.embedding!r}")
-        if not self.texts or not all(isinstance(text, EmbedText) for text in self.texts):
-            raise SpecError("texts must hold at least one embedding of the names of the classes.")
-        for text in self.texts:
-            if text.of == "caption":
-                raise SpecError("Captions are texts of clips; classes need those of labels or descriptions.")
-            if text.dataset.fingerprint != self.embedding.dataset.fingerprint:
-                raise SpecError(
-                    f"The sounds are of {self.embedding.dataset.name} and the texts of {text.dataset.name}; "
-                    "both must be of the same dataset."
-                )
-        if len({text.key for text in self.texts}) < len(self.texts):
-            raise SpecError("A prompt is given twice; give each once.")
-        if len(set(self.classes)) < len(self.classes) or len(self.classes) == 1:
-            raise SpecError("classes must hold at least 2, each once, or none for all.")
-        object.__setattr__(self, "classes", tuple(sorted(map(str, self.classes))))
-
-    def inputs(self) -> tuple[Spec, ...]:
-        return (*super().inputs(), *self.texts)
-
-    @property
-    def title(self) -> str:
-        prompts = ", ".join(f"“{text.template}”" for text in self.texts[:3])
-        more = f" and {len(self.texts) - 3} more" if len(self.texts) > 3 else ""
-        return (
-            f"classify {self.embedding.dataset.name} by {self.embedding.model} and {self.texts[0].of}s "
-            f"({prompts}{more}){unusual(self)}"
         )
 
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from core.contrastive.recipe import ContrastiveRecipe  # without torch, unlike core.contrastive
 from core.recipes import check, like, setting
 from jobs import encoders
-from jobs.specs.base import DatasetRef, Spec, SpecError
 from jobs.specs.contrastive import TRAININGS, ContrastiveGrid
-from jobs.specs.spaces import EmbedAudio
+from jobs.tasks.embed_audio import EmbedAudio
+from jobs.tasks.schema import Schema, array, table, value
+from jobs.tasks.spec import DatasetRef, Spec, SpecError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
 
 #: How pairs are curated: the first two are ours, the others those of the released code.
 CURATIONS = ("nearest", "nearest-specific", "unspecific", "specific", "augmented")
@@ -23,8 +28,77 @@ TARGETS = ("hard", "released", "softmax")
 _CHECKED = ("k", "share", "threshold", "domain_threshold", "beta", "target_temperature", "n_seeds", "seed")
 
 
+class Result(Schema):
+    """Accuracies by kind of target, and the curated pairs; "uncurated" is the model before training."""
+
+    models: pa.Table = table(
+        "M",
+        "a model",
+        {
+            "targets": ("string", "its kind of target"),
+            "seed": ("int64", "its seed"),
+            "accuracy": ("double", "share of the test clips that are right; NaN where it failed"),
+            "epochs": ("int64", "epochs trained"),
+            "best_epoch": ("int64", "the epoch whose weights count"),
+            "temperature": ("double", "temperature at that epoch"),
+            "stopped": ("string", "why before the last epoch"),
+            "failed": ("string", "why it failed"),
+        },
+    )
+    accuracies: pa.Table = table(
+        "a",
+        "a kind of target, the uncurated model first",
+        {
+            "targets": ("string", "the kind"),
+            "mean": ("double", "mean accuracy"),
+            "low": ("double", "lower end of its 95% interval"),
+            "high": ("double", "upper end"),
+            "n": ("int64", "clips or seeds"),
+            "over": ("string", "clips for the uncurated model (Wilson), seeds for others (t)"),
+        },
+    )
+    differences: pa.Table = table(
+        "b",
+        "a difference of accuracies: each kind and the uncurated model, each soft one and hard targets",
+        {
+            "a": ("string", "one of both"),
+            "b": ("string", "the other"),
+            "mean": ("double", "mean of a - b"),
+            "low": ("double", "lower end of its 95% interval"),
+            "high": ("double", "upper end"),
+            "p": ("double", "of a paired t test"),
+            "n": ("int64", "clips or seeds"),
+            "over": ("string", "seeds, or test clips, of each the share of seeds that take it right"),
+        },
+    )
+    pairs: pa.Table = table(
+        "p",
+        "a curated pair",
+        {
+            "clip_id": ("string", "its clip"),
+            "label": ("string", "the class of the clip"),
+            "caption": ("string", "its text"),
+            "similarity": ("double", "their cosine"),
+            "same_class": ("bool", "whether the caption is one of a clip of the same class"),
+        },
+    )
+    curves: np.ndarray = array("float32", "M 5 E", "by epoch, in the order of `core.contrastive.CURVES`")
+    n_test: int = value("test clips")
+    n_test_classes: int = value("test classes")
+    test_classes: list[str] = value("their names")
+    chance: float = value("accuracy by chance")
+    n_pairs: int = value("curated pairs")
+    n_sounds: int = value("sounds in a pair")
+    n_texts: int = value("texts in a pair")
+    n_pool_sounds: int = value("sounds that could be paired")
+    n_pool_texts: int = value("texts that could be paired")
+    n_candidates: int = value("texts that the method allows")
+    same_class: float = value("share of the pairs whose caption is of the clip's class")
+    seconds: float = value("time of computing")
+
+
 @dataclass(frozen=True, kw_only=True)
-class CuratedTraining(Spec):
+class CuratedTraining(Spec[Result]):
     """Curate pairs by a two-tower model, train on them with hard and soft targets, compare accuracies.
 
     The clips of a dataset are divided as for `ContrastiveGrid`: test clips of the test classes, which
@@ -39,22 +113,6 @@ class CuratedTraining(Spec):
     prompts. "unspecific": every sound and text of cosine >= `threshold`. "specific": the given pairs
     whose caption has cosine >= `domain_threshold` to a prompt. "augmented": every sound and such caption
     of cosine >= `threshold`.
-
-    With S seeds, the result is: ``models.parquet``, a row a model: ``targets``, ``seed``; ``accuracy`` of
-    the test clips among the test classes; ``epochs``, ``best_epoch``, ``temperature``, ``stopped``,
-    ``failed`` (then numbers are NaN).
-    ``accuracies.parquet``: ``targets`` ("uncurated", the model before training, first), ``mean``,
-    ``low``, ``high`` (95%), ``n``, ``over``: "clips" for the uncurated model (Wilson), "seeds" for the
-    others (t).
-    ``differences.parquet``, of accuracies: ``a``, ``b``, ``mean`` of a - b, ``low``, ``high``, ``p``
-    (paired t test, 95%), ``n``, ``over``: "seeds", or "clips" (test clips; of each the share of seeds
-    that take it right). Rows: each kind of target against "uncurated", each soft one against "hard".
-    ``pairs.parquet``: ``clip_id``, ``label``, ``caption``, ``similarity`` (cosine), ``same_class``:
-    whether the caption is one of a clip of the same class. ``curves.npy`` (models, 5, epochs) float32, in
-    the order of `core.contrastive.CURVES`.
-    In ``meta``: ``n_test``, ``n_test_classes``, ``test_classes``, ``chance``, ``n_pairs``, ``n_sounds``
-    and ``n_texts`` (in a pair), ``n_pool_sounds``, ``n_pool_texts`` (that could be paired),
-    ``n_candidates`` (texts that the method allows), ``same_class`` (share of the pairs), ``seconds``.
     """
 
     embedding: EmbedAudio
@@ -197,8 +255,8 @@ class CuratedTraining(Spec):
                 f"{self.embedding.encoder} was trained with texts and test classes of its own; leave the "
                 "text encoder and test classes out."
             )
-        for name, value in (("labels", source.labels), ("captions", source.captions), ("prompt", "{}")):
-            object.__setattr__(self, name, value)
+        for name, given in (("labels", source.labels), ("captions", source.captions), ("prompt", "{}")):
+            object.__setattr__(self, name, given)
         object.__setattr__(self, "test_share", source.test_share)
 
     @property

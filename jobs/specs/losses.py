@@ -11,8 +11,8 @@ from core.heads.recipe import LOSSES, ClassifierRecipe, HeadRecipe, check_betas
 from core.networks.recipe import Tuning
 from core.recipes import check, like, setting
 from jobs import encoders
-from jobs.specs.base import DatasetRef, Spec, SpecError, between, unusual
-from jobs.specs.spaces import EmbedAudio
+from jobs.tasks.embed_audio import EmbedAudio
+from jobs.tasks.spec import DatasetRef, Spec, SpecError, between, unusual
 
 #: Weights of (μ_p, σ_p, μ_n, σ_n) in figure 5 of the ADD paper: all four, each alone, the two means.
 ADD_WEIGHTS = (

@@ -22,8 +22,9 @@ from core.splits import (
 )
 from core.words import count
 from core.zeroshot.recipe import Recipe
-from jobs.specs.base import Spec, SpecError, between, unusual
-from jobs.specs.spaces import EmbedAudio, EmbedText
+from jobs.tasks.embed_audio import EmbedAudio
+from jobs.tasks.embed_text import EmbedText
+from jobs.tasks.spec import Spec, SpecError, between, unusual
 
 SETUPS = ("similarity", "diversity", "splits")
 #: Models that one grid may have.
