@@ -15,11 +15,8 @@ from dashboard.leakage import data as leakage
 from dashboard.memory import once
 from jobs import contrastive_presets as contrastive
 from jobs import encoders
-<<<<<<< HEAD
 from jobs.specs import CURATIONS, CuratedTraining, EmbedAudio
-=======
 from jobs.specs.curation import Result as Stored
->>>>>>> tasks-kit
 from jobs.workspace.workspace import Dataset, Workspace
 
 #: How pairs are chosen, by the name in the spec.

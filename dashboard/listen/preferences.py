@@ -147,9 +147,10 @@ def objective(found: Preferences, dataset: Dataset) -> Objective:
             missing.append(listen.judgements(o, dataset)[0])
             continue
         judged = result(spec)
-        said = judged.macro["map@15"]
-        low, high = (said["value"] if said[x] is None else said[x] for x in ("low", "high"))
-        scores[name] = Interval(said["value"], low, high, judged.n_queries)
+        mean = judged.macro["map@15"]
+        value = float("nan") if mean["value"] is None else mean["value"]
+        low, high = (value if (end := mean[side]) is None else end for side in ("low", "high"))
+        scores[name] = Interval(value, low, high, judged.n_queries)
     at = found.strengths.systems.index
     strengths = [float(found.strengths.log_strength[at(name)]) for name in scores]
     return Objective(scores, rank_agreement(strengths, [s.value for s in scores.values()]), missing)
