@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from cache import Artifact
     from core.zeroshot import Recipe, ZeroShotModel
     from jobs.engine.context import JobContext
-    from jobs.specs import Spec
+    from jobs.tasks.spec import R, Spec
     from jobs.workspace.workspace import Workspace
 
 #: Of a grid of more models, no weights are stored: those of one take 2 MB.
@@ -109,6 +109,9 @@ class _Reading(NamedTuple):
 
     def open(self, spec: Spec) -> Artifact:
         return self.workspace.cache.open(spec.key)
+
+    def read(self, spec: Spec[R]) -> R:
+        return spec.read(self.workspace.cache)
 
 
 def rehearse(spec: ZeroShotGrid, workspace: Workspace) -> Drawn:
