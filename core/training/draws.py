@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from core.checks import whole
 
-def check_seed(seed: object) -> int:
+
+def check_seed(seed: Any) -> int:
     """Return a seed as a number; raises `ValueError` for what is none."""
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+    if not whole(seed) or seed < 0:
         raise ValueError(f"seed is {seed!r}; it must be a whole number from 0.")
     return int(seed)
 

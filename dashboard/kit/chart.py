@@ -40,7 +40,8 @@ def show(
     file : str
         Name, without ending, of what is saved; it should carry dataset and space.
     remembered : tuple
-        What a figure that is drawn by a callable is kept in memory by, besides the theme.
+        What a figure that is drawn by a callable is kept in memory by, besides the theme; without it, it is
+        drawn anew each time.
     csv : callable, optional
         Returns the numbers of the figure, a table or its bytes, when asked for.
     chooses : str or sequence of str
@@ -81,6 +82,8 @@ def _drawn(figure: Figure | Callable[..., Figure], remembered: tuple[Any, ...], 
     if not callable(figure):
         return figure
     make = figure
+    if not remembered:
+        return make(theme=theme)
     return once(("figure", *remembered, theme), lambda: make(theme=theme))
 
 

@@ -1,1 +1,1 @@
-"""How jobs are run: what is saved of one that may be interrupted."""
+"""How jobs are run: the queue, what hands its jobs to processes, and what a running job may use."""
