@@ -3,10 +3,10 @@ from .alignment import cka_both as cka_both
 from .analogies import OFFSETS as OFFSETS
 from .analogies import analogy_accuracy as analogy_accuracy
 from .analogies import match_accuracy as match_accuracy
+from .chance import chance_jaccard as chance_jaccard
+from .chance import chance_overlap as chance_overlap
 from .neighborhoods import OverlapCurve as OverlapCurve
 from .neighborhoods import TopologicalSimilarity as TopologicalSimilarity
-from .neighborhoods import chance_jaccard as chance_jaccard
-from .neighborhoods import chance_overlap as chance_overlap
 from .neighborhoods import largest_overlap as largest_overlap
 from .neighborhoods import literal_topological_similarity as literal_topological_similarity
 from .neighborhoods import neighborhood_overlap as neighborhood_overlap

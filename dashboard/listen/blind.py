@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import streamlit as st
 
 from dashboard import data, media, state
 from dashboard.components import results as lists
-from dashboard.kit import form, layout
-from dashboard.kit.form import pick
+from dashboard.kit import layout
 from dashboard.kit.layout import plain
 from dashboard.listen import blind_queries as queries
-from dashboard.listen import compare, reading
+from dashboard.listen import compare, ranking, reading
 from dashboard.listen import data as listen
-from dashboard.listen.data import NotRanked, Offered, Ranked
+from dashboard.listen.blind_start import enter, is_alias
+from dashboard.listen.data import NotRanked, Offered
+from dashboard.listen.ranking import Ranked
 from dashboard.results import has
 from jobs.listening.ratings import (
-    MOST_COLUMNS,
-    MOST_SYSTEMS,
     Planned,
     Query,
     Question,
@@ -35,7 +34,6 @@ from jobs.specs import EmbedQuery
 from jobs.workspace.workspace import Dataset, Workspace
 
 _LISTS = "listen-blind"
-LENGTHS = {"5": "5", "10": "10", "15": "15"}
 
 
 class NotEmbedded(NotRanked):
@@ -65,118 +63,6 @@ class Test:
         return f"{self.id}:{listener}"
 
 
-# -- a test is made ---------------------------------------------------------------------------------------
-
-
-def prepare(workspace: Workspace, view: state.View, dataset: Dataset, systems: dict[str, Offered]) -> None:
-    """Draw what it takes to begin a test."""
-    st.write(
-        "Listeners hear what up to four systems find, without names, labels or scores, and choose the best "
-        "list or none. Everybody with the same link gets the same questions, in an order of columns of their "
-        "own."
-    )
-    usual = [i for i in systems if "~" not in i and i != listen.CONTROL]
-    if len([i for i in systems if "~" not in i]) == 1:
-        st.info(
-            f"{plain(dataset.name)} has one space; embed it with a second model, or compare ways "
-            "to search the one there is.",
-            icon=":material/info:",
-        )
-    picked = form.several(
-        view,
-        "among",
-        "Systems",
-        {i: o.name for i, o in systems.items()},
-        usual[:MOST_COLUMNS],
-        most=MOST_SYSTEMS,
-        help="Where there are more than columns, every set of them has its turn.",
-    )
-    pool = [i for i in picked if i in systems]
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        most = min(MOST_COLUMNS, len(pool))
-        columns = form.whole(view, "columns", "Columns", 2, MOST_COLUMNS, max(2, most), width=110)
-        length = form.switch(view, "length", "Results in each", LENGTHS, "10")
-        seed = form.whole(view, "seed", "Seed", 0, 10**6, 0, width=130, help="Another seed is another test.")
-    chosen = [systems[i] for i in pool]
-    kind = queries.kind(view)
-    extra = _control(view, systems, chosen, kind)
-    asked = queries.choose(workspace, view, dataset, kind, [*chosen, *extra])
-    listener = st.text_input(
-        "Your alias", key="listen-alias", max_chars=64, placeholder="how you want to be listed", width=320
-    )
-    layout.notes(view.notes)
-    layout.reading(reading.BLIND)
-    problem = _problem(pool, columns) or asked.problem
-    if problem:
-        st.info(plain(problem), icon=":material/info:")
-    if st.button("Begin", type="primary", icon=":material/headphones:", disabled=bool(problem)):
-        if not _is_alias(listener):
-            st.error("Give an alias of 1 to 64 characters first; no more about you is kept.")
-            return
-        found = asked.queries
-        if kind == "clip":
-            found = queries.draw(data.clips(dataset), [*chosen, *extra], asked.of, seed)
-        if not found:
-            st.error("No clip of these classes is in all of these spaces; choose other systems or classes.")
-            return
-        name = state.save_view(
-            workspace.root,
-            {
-                "kind": "listening",
-                "dataset": dataset.name,
-                "fingerprint": dataset.fingerprint,
-                "systems": [asdict(o.system) for o in chosen],
-                "control": asdict(extra[0].system) if extra else None,
-                "columns": min(columns, len(chosen)),
-                "length": int(length),
-                "seed": seed,
-                "queries": [queries.plain(q) for q in found],
-            },
-        )
-        _enter(name, listener.strip())
-        st.rerun()
-
-
-def _control(
-    view: state.View, systems: Mapping[str, Offered], chosen: Sequence[Offered], kind: str
-) -> list[Offered]:
-    """Draw the choice of a control; return the system that is mixed in, if one is."""
-    control = systems.get(listen.CONTROL)
-    if control is None:
-        st.caption(
-            "A control shows who is guessing: embed the dataset with random-cnn, a network that was never "
-            "trained, and it is mixed in."
-        )
-        return []
-    if kind == "text":
-        st.caption("There is no control for texts: the untrained network reads none.")
-        return []
-    view.choice("control", ["yes", "no"], "yes")
-    pick(view, "control", "Untrained control", {"yes": "in one of five questions", "no": "left out"})
-    wanted = st.session_state.get(view.key("control")) != "no"
-    return [control] if wanted and control not in chosen else []
-
-
-def _problem(pool: Sequence[str], columns: int) -> str:
-    if len(pool) < 2:
-        return "Choose at least two systems: a question compares them."
-    if columns > len(pool):
-        return f"{len(pool)} systems cannot fill {columns} columns; choose more systems or fewer columns."
-    return ""
-
-
-def _is_alias(text: str) -> bool:
-    return 1 <= len(text.strip()) <= 64 and text.strip().isprintable()
-
-
-def _enter(test: str, listener: str) -> None:
-    st.session_state.update({"listen.test": test, "listen.listener": listener})
-    st.session_state.pop("listen.asked", None)
-
-
-# -- a test is listened to --------------------------------------------------------------------------------
-
-
 def render(workspace: Workspace, view: state.View, names: Sequence[str]) -> bool:
     """Draw the question of a test; False where none has been begun, and nothing was drawn."""
     name = view.text("test", check=lambda v: _kept(workspace, v) is not None)
@@ -184,7 +70,7 @@ def render(workspace: Workspace, view: state.View, names: Sequence[str]) -> bool
         return False
     content = _kept(workspace, name)
     assert content is not None
-    listener = view.text("listener", longest=64, check=_is_alias).strip()
+    listener = view.text("listener", longest=64, check=is_alias).strip()
     if content["dataset"] not in names:
         st.title("Blind test")
         st.error(f"This test is of the dataset {plain(content['dataset'])}, which is not in the workspace.")
@@ -235,8 +121,8 @@ def _ask_alias(test: str) -> None:
     listener = st.text_input("Your alias", key="listen-alias", max_chars=64, width=320)
     st.caption("Take one that nobody else here uses: with the same alias an earlier test goes on.")
     if st.button("Begin", type="primary", icon=":material/headphones:"):
-        if _is_alias(listener):
-            _enter(test, listener.strip())
+        if is_alias(listener):
+            enter(test, listener.strip())
             st.rerun()
         st.error("Give an alias of 1 to 64 characters; no more about you is kept.")
 
@@ -320,11 +206,11 @@ def _ask(
 
 def _ranked(workspace: Workspace, test: Test, o: Offered, query: Query) -> Ranked:
     if query.kind == "clip":
-        return listen.ranked(o, test.dataset, query.value)
+        return ranking.ranked(o, test.dataset, query.value)
     spec = queries.embedding(workspace, test.dataset, o, query)
     if not has(spec):
         raise NotEmbedded([spec])
-    return listen.ranked_outside(o, test.dataset, spec)
+    return ranking.ranked_outside(o, test.dataset, spec)
 
 
 def _question(
@@ -404,7 +290,7 @@ def _under_name(row: lists.Result, names: Mapping[str, str]) -> lists.Result:
 
 def _hidden(rating: Rating) -> list[lists.Column]:
     """Return the lists without anything that says whose they are or what is in them."""
-    also = listen.elsewhere(rating.question.results)
+    also = ranking.elsewhere(rating.question.results)
     return [
         lists.Column(tuple(lists.Result(clip, "", also=tuple(a.get(clip, ()))) for clip in ids))
         for ids, a in zip(rating.question.results, also, strict=True)
@@ -414,7 +300,7 @@ def _hidden(rating: Rating) -> list[lists.Column]:
 def _revealed(workspace: Workspace, test: Test, rating: Rating, c: data.Clips) -> list[lists.Column]:
     q = rating.question
     there = listen.offered(workspace, test.dataset)
-    also = listen.elsewhere(q.results)
+    also = ranking.elsewhere(q.results)
     found = []
     for system, ids, a in zip(q.systems, q.results, also, strict=True):
         o = listen.find(there, system)
@@ -427,7 +313,7 @@ def _revealed(workspace: Workspace, test: Test, rating: Rating, c: data.Clips) -
             rows = tuple(lists.result(c, i, test.dataset.name) for i in ids if i in c.row)
             found.append(lists.Column(rows, system.encoder, system.name))
             continue
-        judged = listen.judge(o, c, ranked, q.query.wanted, q.query.value)
+        judged = ranking.judge(o, c, ranked, q.query.wanted, q.query.value)
         found.append(compare.column(c, test.dataset.name, o, ranked, judged, a, most=len(ids)))
     return found
 

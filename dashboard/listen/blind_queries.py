@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboard import data, state
 from dashboard.kit import form, layout, numbers
-from dashboard.listen import compare
+from dashboard.listen import compare, ranking
 from dashboard.listen import data as listen
 from dashboard.listen.data import NotRanked, Offered
 from dashboard.results import has
@@ -71,7 +71,7 @@ def choose(
 
 def draw(c: data.Clips, systems: Sequence[Offered], of: str, seed: int) -> list[Query]:
     """Draw clips that all systems have, each class as often as the others."""
-    there = set.intersection(*({str(i) for i in listen.clip_ids(o)} for o in systems))
+    there = set.intersection(*({str(i) for i in ranking.clip_ids(o)} for o in systems))
     random = Random(f"queries\n{seed}")
     turns: list[tuple[int, str, str]] = []
     for name, rows in listen.classes(c).items():

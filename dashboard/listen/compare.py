@@ -15,9 +15,10 @@ from dashboard.kit.form import pick
 from dashboard.kit.layout import plain
 from dashboard.listen import data as listen
 from dashboard.listen import query as queries
-from dashboard.listen import reading
-from dashboard.listen.data import Judged, NotRanked, Offered, Ranked, TooLarge
+from dashboard.listen import ranking, reading
+from dashboard.listen.data import NotRanked, Offered, TooLarge
 from dashboard.listen.query import Query
+from dashboard.listen.ranking import Judged, Ranked
 from dashboard.results import has
 from jobs.listening.ratings import MOST_COLUMNS
 from jobs.specs import Spec
@@ -91,24 +92,24 @@ def _ranked(workspace: Workspace, dataset: Dataset, systems: Sequence[Offered], 
     wanted: list[Spec] = []
     large: list[Offered] = []
     for o in systems:
-        ranking, why = None, ""
+        listed, why = None, ""
         try:
             if query.outside:
                 upload = uploads.find(workspace.root, query.upload) or ("", "")
                 spec = listen.embed_query(o, dataset, upload=upload, text=query.text)
                 if has(spec):
-                    ranking = listen.ranked_outside(o, dataset, spec)
+                    listed = ranking.ranked_outside(o, dataset, spec)
                 else:
                     wanted.append(spec)
                     why = _NOT_YET
             else:
-                ranking = listen.ranked(o, dataset, query.clip)
+                listed = ranking.ranked(o, dataset, query.clip)
         except TooLarge as error:
             large.append(o)
             why = str(error)
         except NotRanked as error:
             why = str(error)
-        found.append((o, ranking, why))
+        found.append((o, listed, why))
     embed(workspace, wanted)
     if large:
         _judge(workspace, dataset, large)
@@ -168,12 +169,12 @@ def _lists(
 ) -> None:
     c = data.clips(dataset)
     ranked = [r or Ranked([], np.empty(0), 0) for _, r, _ in found]
-    judged = [listen.judge(o, c, r, query.label, query.clip) if r else None for o, r, _ in found]
+    judged = [ranking.judge(o, c, r, query.label, query.clip) if r else None for o, r, _ in found]
     longest = max(len(r.ids) for r in ranked)
     pages = max(1, math.ceil(longest / listen.PAGE))
     page = min(page, pages)
     first = (page - 1) * listen.PAGE
-    also = listen.elsewhere([r.ids for r in ranked])
+    also = ranking.elsewhere([r.ids for r in ranked])
     said = {"class asked for": query.label, "query": query.clip or query.upload or query.text}
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         last = min(first + listen.PAGE, longest)
@@ -182,7 +183,7 @@ def _lists(
         table.button(
             "listen-csv",
             f"results-{dataset.name}",
-            lambda: listen.lists_csv(
+            lambda: ranking.lists_csv(
                 c,
                 [o for o, r, _ in found if r],
                 [r for _, r, _ in found if r],

@@ -1,8 +1,6 @@
-"""What the page Listen plays: systems, the lists that they give for a query, and how good a list is.
+"""What the page Listen plays: systems, and the queries that they are asked.
 
 A system is an embedding with what is done to it before it is searched (`jobs.listening.ratings.System`).
-Lists of clips come from the artifacts of `jobs.specs.Retrieval` where they exist; others are ranked here: the
-corpus is processed once and kept in memory, a query is then one product of it with a vector.
 """
 
 from __future__ import annotations
@@ -13,14 +11,12 @@ from random import Random
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from core.processing import AGGREGATIONS, Reducer, Scaler, aggregate, fit_reducer, fit_scaler, normalize
+from core.processing import AGGREGATIONS
 from core.retrieval import ALGORITHMS, COMPONENTS
 from dashboard.data import Clips, workspace
-from dashboard.kit.table import csv
 from dashboard.memory import once
-from dashboard.results import has, rows_of
+from dashboard.results import has
 from jobs import encoders
 from jobs import presets as measures
 from jobs.listening.ratings import Question, System
@@ -30,8 +26,6 @@ from jobs.workspace.workspace import Dataset, Workspace
 #: Results on one page, and those that can be paged through: one and ten pages of Freesound.
 PAGE = 15
 MOST = 150
-#: Values (clips × dimensions) of an embedding whose principal components the page looks for by itself.
-QUICK_VALUES = 6_000_000
 _USUAL_COMPONENTS = 100
 #: An untrained network is a control, nothing to begin with.
 CONTROL = "random-cnn"
@@ -90,7 +84,7 @@ def offered(shown: Workspace, dataset: Dataset) -> dict[str, Offered]:
 
 def _ways(spec: EmbedAudio) -> list[Offered]:
     def find() -> list[Offered]:
-        shape, frames = _facts(spec)
+        shape, frames = facts(spec)
         kept = [p or 0 for p in COMPONENTS if p is None or p <= min(shape)]
         usual = (AGGREGATIONS[0] if frames else "", kept[0] if kept[0] == _USUAL_COMPONENTS else 0, "mcss")
         ways = [
@@ -105,7 +99,8 @@ def _ways(spec: EmbedAudio) -> list[Offered]:
     return once(("ways", spec.key), find)
 
 
-def _facts(spec: EmbedAudio) -> tuple[tuple[int, int], bool]:
+def facts(spec: EmbedAudio) -> tuple[tuple[int, int], bool]:
+    """Return the shape of a space, (n, d), and whether it has frames."""
     artifact = workspace().cache.open(spec.key)
     n, d = artifact.array("embeddings").shape
     return (n, d), "frames.npy" in artifact
@@ -141,7 +136,7 @@ def judgements(o: Offered, dataset: Dataset) -> list[Retrieval]:
     A space without 100 dimensions or clips keeps all of them when asked for 100, as everybody asks.
     """
     s = o.system
-    shape, _ = _facts(o.embedding)
+    shape, _ = facts(o.embedding)
     kept = [s.components]
     if not s.components:
         kept = [p for p in COMPONENTS if p is not None and p > min(shape)] + kept
@@ -235,239 +230,6 @@ def reads_text(o: Offered) -> bool:
         return False
 
 
-# -- ranking ----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Ranked:
-    """The list of one system: clip ids, best first, their scores, and how many clips there were to find."""
-
-    ids: list[str]
-    scores: np.ndarray
-    n: int
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """The clips of a space, ready to be searched: (n, p) float64, of unit length for the cosine."""
-
-    X: np.ndarray
-    ids: list[str]
-    at: dict[str, int]
-    scaler: Scaler | None
-    reducer: Reducer | None
-
-
-def ranked(o: Offered, dataset: Dataset, clip: str, k: int = MOST) -> Ranked:
-    """Return the k clips that a system finds for a clip, which is left out itself.
-
-    Raises
-    ------
-    NotRanked
-        Where the space left the clip out, or there is nothing else in it.
-    TooLarge
-    """
-    ids, at = _clips(o.embedding)
-    if clip not in at:
-        raise NotRanked(f"{o.encoder} has left this clip out; choose another one.")
-    if len(ids) < 2:
-        raise NotRanked("There is no other clip to be found; add more sounds to the dataset.")
-    spec = judged(o, dataset)
-    if spec is not None:
-        artifact = workspace().cache.open(spec.key)
-        found, scores = artifact.array("results")[at[clip]][:k], artifact.array("scores")[at[clip]][:k]
-        return Ranked([ids[i] for i in found.tolist()], np.asarray(scores), len(ids) - 1)
-    c = corpus(o, dataset)
-    rows, scores = best(c.X, c.X[at[clip]], k, o.system.algorithm, without=at[clip])
-    return Ranked([ids[i] for i in rows.tolist()], scores, len(ids) - 1)
-
-
-def ranked_outside(o: Offered, dataset: Dataset, spec: EmbedQuery, k: int = MOST) -> Ranked:
-    """Return the k clips that a system finds for a query from outside, whose embedding exists."""
-    c = corpus(o, dataset)
-    artifact = workspace().cache.open(spec.key)
-    x = np.asarray(artifact.array("embeddings"))
-    if o.system.aggregation not in ("", AGGREGATIONS[0]) and "frames.npy" in artifact:
-        x = aggregate(artifact.array("frames"), artifact.array("offsets"), o.system.aggregation)
-    if c.scaler is not None:
-        x = c.scaler.transform(x)
-    if c.reducer is not None:
-        x = c.reducer.transform(x)
-    x = _unit(np.asarray(x, np.float64), o.system)
-    rows, scores = best(c.X, x[0], k, o.system.algorithm)
-    return Ranked([c.ids[i] for i in rows.tolist()], scores, len(c.ids))
-
-
-def clip_ids(o: Offered) -> list[str]:
-    """Return the clips that a system has, in the order of its rows."""
-    return _clips(o.embedding)[0]
-
-
-def corpus(o: Offered, dataset: Dataset) -> Corpus:
-    """Return the processed clips of a system's space; made once.
-
-    Raises
-    ------
-    TooLarge
-    """
-
-    def make() -> Corpus:
-        s = o.system
-        artifact = workspace().cache.open(o.embedding.key)
-        shape, _ = _facts(o.embedding)
-        known = judged(o, dataset)
-        if known is None and s.components and shape[0] * shape[1] > QUICK_VALUES:
-            raise TooLarge(
-                f"{o.encoder} has {shape[0]:,} clips of {shape[1]:,} dimensions: its lists are made by a job."
-            )
-        X = np.asarray(artifact.array("embeddings"))
-        if s.aggregation not in ("", AGGREGATIONS[0]):
-            X = aggregate(artifact.array("frames"), artifact.array("offsets"), s.aggregation)
-        scaler, reducer = None, None
-        if s.scale == "minmax":
-            scaler = fit_scaler(X) if known is None else _scaler(known)
-            X = scaler.transform(X)
-        if s.components:
-            reducer = fit_reducer(X, s.components) if known is None else _reducer(known)
-            X = reducer.transform(X)
-        ids, at = _clips(o.embedding)
-        return Corpus(_unit(np.asarray(X, np.float64), s), ids, at, scaler, reducer)
-
-    return once(("corpus", o.system), make)
-
-
-def _scaler(spec: Retrieval) -> Scaler:
-    artifact = workspace().cache.open(spec.key)
-    return Scaler(*(np.asarray(artifact.array(a)) for a in ("low", "high")))
-
-
-def _reducer(spec: Retrieval) -> Reducer:
-    artifact = workspace().cache.open(spec.key)
-    mean, components, variances = (np.asarray(artifact.array(a)) for a in ("mean", "components", "variances"))
-    return Reducer(mean, components, variances, total_variance=float("nan"))
-
-
-def _unit(X: np.ndarray, s: System) -> np.ndarray:
-    # The cosine is the inner product of vectors of unit length.
-    return normalize(X) if s.normalize or s.algorithm == "mcss" else X
-
-
-def _clips(embedding: EmbedAudio) -> tuple[list[str], dict[str, int]]:
-    def read() -> tuple[list[str], dict[str, int]]:
-        ids = workspace().cache.open(embedding.key).table("clips").column("clip_id").to_pylist()
-        return ids, {name: i for i, name in enumerate(ids)}
-
-    return once(("embedded", embedding.key), read)
-
-
-def best(
-    X: np.ndarray, x: np.ndarray, k: int, algorithm: str, *, without: int | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Find the k rows that score highest, ties by lower index, as `core.retrieval.search` does for many.
-
-    Parameters
-    ----------
-    X : (n, p) float64 array
-        For ``mcss`` of unit rows, as `x` (p,) is.
-    x : (p,) float64 array
-    k : int
-        At most; there may be fewer rows.
-    algorithm : {'mips', 'mcss', 'nns'}
-    without : int, optional
-        Row that is left out.
-
-    Returns
-    -------
-    rows : (k,) int64 array
-    scores : (k,) float64 array
-        Rounded to 12 decimals: inner product, cosine, or negative Euclidean distance.
-
-    Examples
-    --------
-    >>> best(np.array([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]]), np.array([0.0, 1.0]), 2, "mcss", without=1)
-    (array([2, 0]), array([0.8, 0. ]))
-    """
-    scores = -np.sqrt(((X - x) ** 2).sum(axis=1)) if algorithm == "nns" else X @ x
-    scores = np.round(scores, 12) + 0.0
-    rows = np.arange(len(X)) if without is None else np.delete(np.arange(len(X)), without)
-    if k < len(rows):
-        least = np.partition(scores[rows], len(rows) - k)[len(rows) - k]
-        rows = rows[scores[rows] >= least]
-    rows = rows[np.argsort(-scores[rows], kind="stable")][:k]
-    return rows, scores[rows]
-
-
-# -- judging ----------------------------------------------------------------------------------------------
-
-
-def average_precision(hits: Sequence[bool] | np.ndarray, size: int, n: int = PAGE) -> float:
-    """AP@n of one list as `core.retrieval.evaluate` has it; NaN where nothing could be found.
-
-    Parameters
-    ----------
-    hits : sequence of bool
-        Whether each result carries the class asked for, best first.
-    size : int
-        Clips that carry the class, with the query if it does; divided by is min(n, size).
-    n : int, default 15
-
-    Examples
-    --------
-    >>> average_precision([True, False, True], size=2)
-    0.8333333333333333
-    """
-    found = np.asarray(hits, dtype=bool)[:n]
-    if size < 1:
-        return float("nan")
-    precision = np.cumsum(found) / np.arange(1, len(found) + 1)
-    return float((precision * found).sum() / min(n, size))
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A list held against the class asked for: which results carry it, its AP@15, and clips that carry it.
-
-    `size` counts the query too, `findable` does not.
-    """
-
-    hits: list[bool]
-    ap: float
-    size: int
-    findable: int
-
-
-def judge(o: Offered, c: Clips, found: Ranked, label: str, query: str = "") -> Judged | None:
-    """Judge a list by a class; None where none is asked for. `query` is the clip searched with, if one is."""
-    members = classes(c).get(label)
-    if members is None:
-        return None
-    rows = rows_of(o.embedding, c)
-    carried = set(c.ids[np.intersect1d(members, rows)].tolist())
-    hits = [i in carried for i in found.ids]
-    findable = len(carried) - (query in carried)
-    ap = average_precision(hits, len(carried)) if findable else float("nan")
-    return Judged(hits, ap, len(carried), findable)
-
-
-def elsewhere(lists: Sequence[Sequence[str]]) -> list[dict[str, list[tuple[int, int]]]]:
-    """Say for every list in which others its clips are: (list, rank from 1).
-
-    Examples
-    --------
-    >>> elsewhere([["a", "b"], ["b"]])
-    [{'b': [(1, 1)]}, {'b': [(0, 2)]}]
-    """
-    ranks = [{clip: i + 1 for i, clip in enumerate(ids)} for ids in lists]
-    return [
-        {
-            clip: there
-            for clip in mine
-            if (there := [(j, r[clip]) for j, r in enumerate(ranks) if j != i and clip in r])
-        }
-        for i, mine in enumerate(ranks)
-    ]
-
-
 def heard(q: Question) -> list[str]:
     """Return what is heard in a question, each once: what was searched with, then the results by column.
 
@@ -496,31 +258,3 @@ def _cell(c: Clips, name: str, row: int) -> str:
         return ""
     value: Any = c.frame[name].iloc[row]
     return value.strip() if isinstance(value, str) else ""
-
-
-def lists_csv(
-    c: Clips,
-    systems: Sequence[Offered],
-    lists: Sequence[Ranked],
-    judged_lists: Sequence[Judged | None],
-    about: Mapping[str, str],
-) -> bytes:
-    """Return lists as CSV: a row a system and rank, with the columns `about` the query in each."""
-    parts = []
-    for o, found, j in zip(systems, lists, judged_lists, strict=True):
-        rows = [c.row[i] for i in found.ids]
-        parts.append(
-            pd.DataFrame(
-                {
-                    **about,
-                    "system": o.system.name,
-                    "rank": np.arange(1, len(rows) + 1),
-                    "clip_id": found.ids,
-                    "label": c.labels[rows],
-                    "file": c.files[rows],
-                    "score": found.scores,
-                    "fits": [""] * len(rows) if j is None else np.asarray(j.hits, int),
-                }
-            )
-        )
-    return csv(pd.concat(parts))

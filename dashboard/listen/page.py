@@ -8,7 +8,7 @@ from dashboard import state
 from dashboard.kit import form, jobs
 from dashboard.kit.layout import plain
 from dashboard.kit.page import choose, offer, wait_for_sounds, without_datasets
-from dashboard.listen import blind, compare, ratings
+from dashboard.listen import blind, blind_start, compare, ratings
 from dashboard.listen import data as listen
 from jobs.specs import EmbedAudio
 from jobs.workspace.workspace import Dataset, Workspace
@@ -45,7 +45,7 @@ def render(workspace: Workspace) -> None:
         if part == "compare":
             compare.render(workspace, view, dataset, systems)
         else:
-            blind.prepare(workspace, view, dataset, systems)
+            blind_start.prepare(workspace, view, dataset, systems)
     else:
         _no_space(workspace, dataset)
     view.write()

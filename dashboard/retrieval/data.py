@@ -1,4 +1,4 @@
-"""How well spaces find sounds of a kind, as the page shows it: read from results, aligned to the clips."""
+"""How well spaces find sounds of a kind, model by model, as the page shows it: read from results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from core.statistics import Difference, holm, paired_difference
 from dashboard.data import Clips, workspace
 from dashboard.kit import numbers
 from dashboard.memory import once
-from dashboard.results import has, rows_of
+from dashboard.results import has
 from jobs import encoders
 from jobs import presets as measures
 from jobs.encoders import Card, UnknownEncoder
@@ -49,7 +49,8 @@ UNIT_FIRST = "Vectors are scaled to unit length before PCA."
 #: Results of a query that are shown: its first page.
 SHOWN = CUTOFFS[0]
 
-_NOTHING = numbers.Estimate(float("nan"), float("nan"), float("nan"), 0)
+#: What is not computed.
+NOTHING = numbers.Estimate(float("nan"), float("nan"), float("nan"), 0)
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Row:
     n_clips: int = 0
     n_queries: int = 0
     n_classes: int = 0
-    macro: dict[str, numbers.Estimate] = field(default_factory=lambda: dict.fromkeys(MEASURES, _NOTHING))
+    macro: dict[str, numbers.Estimate] = field(default_factory=lambda: dict.fromkeys(MEASURES, NOTHING))
     #: What is done otherwise than in the system that all are compared by.
     note: str = ""
 
@@ -81,59 +82,6 @@ class Compared(NamedTuple):
     difference: Difference
     #: Corrected for all spaces that are compared.
     p_holm: float
-
-
-@dataclass(frozen=True)
-class Systems:
-    """Every way of retrieval in one space.
-
-    Attributes
-    ----------
-    table : DataFrame
-        As in `RetrievalGrid`, with ``scale`` and ``normalize`` (as text), which are those of its spec in all
-        rows.
-    fixed : int
-        The row that models are compared by.
-    note : str
-        Why that is not the one of 100 components.
-    """
-
-    table: pd.DataFrame
-    fixed: int
-    note: str
-    n_queries: int
-    n_classes: int
-    dimensions: int
-    frame_level: bool
-
-
-@dataclass(frozen=True)
-class Heat:
-    """A measure of every space and group of classes: (s, g) values and the ends of their intervals."""
-
-    spaces: list[str]
-    groups: list[str]
-    values: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    n_classes: list[int]
-    n_queries: list[int]
-
-
-@dataclass(frozen=True)
-class ByClass:
-    """A measure of classes with its 95% interval over queries, the best class first."""
-
-    names: list[str]
-    estimates: list[numbers.Estimate]
-
-
-class Result(NamedTuple):
-    """One of the results of a query."""
-
-    clip: str
-    score: float
-    relevant: bool
 
 
 # -- what is asked for ------------------------------------------------------------------------------------
@@ -221,7 +169,7 @@ def ordered(rows: Sequence[Row], by: str) -> list[Row]:
 
     def key(r: Row) -> tuple[Any, ...]:
         if by in MEASURES:
-            return (*last_if_unknown(_badness(r.macro[by].value, by)), r.space)
+            return (*last_if_unknown(badness(r.macro[by].value, by)), r.space)
         if by == "modality":
             known = r.card.modality or ""
             return (not known, len(known.split("&")), known, *last_if_unknown(-r.macro["map@15"].value))
@@ -312,314 +260,6 @@ def differences_table(found: Sequence[Compared], reference: str, measure: str) -
     )
 
 
-# -- systems ----------------------------------------------------------------------------------------------
-
-
-def systems(spec: RetrievalGrid) -> Systems:
-    """Return every way of retrieval in a space."""
-
-    def read() -> Systems:
-        artifact = workspace().cache.open(spec.key)
-        meta = artifact.meta
-        return Systems(
-            artifact.table("systems").to_pandas().assign(scale=spec.scale, normalize=str(spec.normalize)),
-            fixed=int(meta["fixed"]),
-            note=str(meta["note"]),
-            n_queries=int(meta["n_queries"]),
-            n_classes=int(meta["n_classes"]),
-            dimensions=int(meta["dimensions"]),
-            frame_level=bool(meta["frame_level"]),
-        )
-
-    return once(("retrieval-systems", spec.key), read)
-
-
-def system_values(found: Systems, measure: str) -> list[tuple[str, int, str, float, float, float]]:
-    """Return every system with a measure: aggregation, components, algorithm, value, low, high."""
-    columns = ["aggregation", "components", "algorithm", measure, f"{measure}_low", f"{measure}_high"]
-    return list(found.table[columns].itertuples(index=False, name=None))
-
-
-def best_system(found: Systems, measure: str) -> int | None:
-    """Return the row of the best system, the first of equals; None where no system could be built."""
-    values = found.table[measure].to_numpy(float) * better(measure)
-    return int(np.nanargmax(values)) if np.isfinite(values).any() else None
-
-
-def system_name(system: Mapping[Any, Any]) -> str:
-    """Say what a system is: ``mean, PCA to 100, MCSS``."""
-    parts = [system["aggregation"], "min-max" * (system["scale"] == "minmax")]
-    parts += ["unit length" * (system["normalize"] == "before")]
-    parts += [kept(int(system["components"])), ALGORITHMS[system["algorithm"]]]
-    return ", ".join(p for p in parts if p)
-
-
-def kept(components: int) -> str:
-    """Say how many components are kept."""
-    return f"PCA to {components}" if components else "no PCA"
-
-
-def skipped(found: Systems) -> list[str]:
-    """Say which systems could not be built and why, a line for all that have one reason."""
-    rows = found.table[found.table["skipped"] != ""]
-    lines = []
-    for reason, part in rows.groupby("skipped", sort=False):
-        ways = part.drop_duplicates(["aggregation", "components"]).to_dict("records")
-        what = [", ".join(p for p in (w["aggregation"], kept(int(w["components"]))) if p) for w in ways]
-        lines.append(f"{' · '.join(what)} ({numbers.count(len(part), 'system')}): {reason}.")
-    return lines
-
-
-def variation(encoder: str) -> tuple[str, str]:
-    """Return the model that an encoder is a variation of, and which one; "" where there are no others.
-
-    An encoder that takes a model is told by its name up to the first dash or underscore.
-
-    Examples
-    --------
-    >>> variation("aisfx"), variation("transformers:laion/clap-htsat-unfused")
-    (('aisfx', ''), ('laion/clap', 'htsat-unfused'))
-    >>> variation("imported:openl3-env-mel256"), variation("onnx:/models/yamnet")
-    (('openl3', 'env-mel256'), ('yamnet', ''))
-    """
-    _, colon, argument = encoder.partition(":")
-    if not colon:
-        return encoder, ""
-    # Of a folder only the last name says something.
-    name = argument.rstrip("/").rpartition("/")[2] if argument.startswith(("/", ".", "~")) else argument
-    owner, slash, last = name.rpartition("/")
-    cut = min((i for i, x in enumerate(last) if x in "-_"), default=len(last)) or len(last)
-    return f"{owner}{slash}{last[:cut]}", last[cut + 1 :]
-
-
-def selection(found: Mapping[str, Systems], measure: str) -> pd.DataFrame:
-    """Choose as the paper does: the best system of every variation, then the best variation of every model.
-
-    Parameters
-    ----------
-    found : mapping
-        Encoder to its systems.
-    measure : str
-        One of the `MEASURES`.
-
-    Returns
-    -------
-    DataFrame
-        One row a variation: ``encoder``, ``model``, ``variation``, the columns of the systems, ``system`` in
-        words, and ``chosen``, whether it stands for its model.
-    """
-    from core.retrieval import select
-
-    parts = [
-        s.table.assign(**dict(zip(("model", "variation"), variation(e), strict=True)), encoder=e)
-        for e, s in found.items()
-    ]
-    # An encoder is its own variation, so that two whose names say the same do not hide each other.
-    variations, models = select(pd.concat(parts, ignore_index=True), variation="encoder", measure=measure)
-    chosen = variations["encoder"].isin(set(models["encoder"]))
-    names = [system_name(r) for r in variations.to_dict("records")]
-    # Variations of a model stand together, where the first of them stands.
-    place = {m: i for i, m in enumerate(dict.fromkeys(variations["model"]))}
-    variations = variations.assign(system=names, chosen=chosen)
-    return variations.sort_values("model", key=lambda m: m.map(place), kind="stable", ignore_index=True)
-
-
-# -- classes and families ---------------------------------------------------------------------------------
-
-
-def classes(spec: Retrieval) -> pd.DataFrame:
-    """Return the classes with their scores, as in `Retrieval`; a class of no family has ""."""
-    return once(("retrieval-classes", spec.key), lambda: _table(spec, "classes").fillna({"family": ""}))
-
-
-def excluded(spec: Retrieval) -> list[str]:
-    """Return the classes of which no clip could find another."""
-    return once(("retrieval-excluded", spec.key), lambda: _table(spec, "excluded")["class"].tolist())
-
-
-def left_out(spec: Retrieval) -> list[str]:
-    """Return the classes that no family's number counts."""
-    return list(workspace().cache.open(spec.key).meta["left_out"])
-
-
-def groups(spec: Retrieval) -> dict[str, list[str]]:
-    """Return the families with their classes, sorted, those of no family last; {} where there are none."""
-    if spec.by == "family":
-        return {}
-    shown = classes(spec)
-    found = {str(f): sorted(part["class"]) for f, part in shown.groupby("family")}
-    alone = found.pop("", [])
-    return found | ({NO_FAMILY: alone} if alone else {}) if found else {}
-
-
-def heat(specs: Sequence[Retrieval], measure: str) -> Heat | None:
-    """Return a measure of every space and family; None where there are no families."""
-
-    def read() -> Heat | None:
-        parts = [_families(s, measure) for s in specs]
-        names = sorted({name for part in parts for name in part.index})
-        if not names:
-            return None
-        values, low, high = (
-            np.array([part[column].reindex(names).to_numpy(float) for part in parts])
-            for column in ("value", "low", "high")
-        )
-        counts = [pd.concat([p[k] for p in parts], axis=1).max(axis=1) for k in ("n_classes", "n_queries")]
-        n_classes, n_queries = ([int(v) for v in count.reindex(names)] for count in counts)
-        return Heat([s.embedding.encoder for s in specs], names, values, low, high, n_classes, n_queries)
-
-    return once(("retrieval-heat", tuple(s.key for s in specs), measure), read)
-
-
-def _families(spec: Retrieval, measure: str) -> pd.DataFrame:
-    if spec.by == "family":  # which takes the place of the class
-        shown = by_class(spec, measure)
-        return pd.DataFrame(
-            {
-                "value": [e.value for e in shown.estimates],
-                "low": [e.low for e in shown.estimates],
-                "high": [e.high for e in shown.estimates],
-                "n_classes": 1,
-                "n_queries": [e.n for e in shown.estimates],
-            },
-            index=pd.Index(shown.names, dtype=object),
-        )
-    found = _table(spec, "families").set_index("family")
-    ends = {measure: "value", f"{measure}_low": "low", f"{measure}_high": "high"}
-    return found[[*ends, "n_classes", "n_queries"]].rename(columns=ends)
-
-
-def heat_table(shown: Heat, measure: str) -> pd.DataFrame:
-    """Return the numbers of spaces and families as a table, a row each."""
-    return pd.DataFrame(
-        [
-            {"space": space, "family": group, measure: shown.values[i, j], "low": shown.low[i, j]}
-            | {"high": shown.high[i, j], "classes": shown.n_classes[j], "queries": shown.n_queries[j]}
-            for i, space in enumerate(shown.spaces)
-            for j, group in enumerate(shown.groups)
-        ]
-    )
-
-
-def by_class(spec: Retrieval, measure: str) -> ByClass:
-    """Return a measure of all classes, the best first."""
-
-    def read() -> ByClass:
-        of, high = OF_QUERY[measure], np.inf if measure == "mr1" else 1.0
-        found = {
-            str(label): numbers.mean(part.to_numpy(), low=0.0, high=high)
-            for label, part in queries(spec).groupby("class", observed=True)[of]
-        }
-        names = sorted(found, key=lambda n: (_badness(found[n].value, measure), n))
-        return ByClass(names, [found[n] for n in names])
-
-    return once(("retrieval-by-class", spec.key, measure), read)
-
-
-def only(shown: ByClass, names: Sequence[str]) -> ByClass:
-    """Return some of the classes, in the same order; what is not there is left out."""
-    wanted = set(names)
-    pairs = [(n, e) for n, e in zip(shown.names, shown.estimates, strict=True) if n in wanted]
-    return ByClass([n for n, _ in pairs], [e for _, e in pairs])
-
-
-def classes_table(specs: Sequence[Retrieval], names: Sequence[str], measure: str) -> pd.DataFrame:
-    """Return a measure of classes in some spaces as a table."""
-    return pd.DataFrame(
-        [
-            {"space": s.embedding.encoder, "class": n, OF_QUERY[measure]: e.value, "low": e.low}
-            | {"high": e.high, "queries": e.n}
-            for s in specs
-            for shown in [only(by_class(s, measure), names)]
-            for n, e in zip(shown.names, shown.estimates, strict=True)
-        ]
-    )
-
-
-def dots(
-    specs: Mapping[str, Retrieval], names: Sequence[str], measure: str
-) -> tuple[list[str], dict[str, np.ndarray], list[int]]:
-    """Return classes, the best of the first space first, with each space's numbers and the queries of each.
-
-    Returns
-    -------
-    names : list of str, length C
-    values : dict
-        Space to (C, 3): value and the ends of its interval, NaN for a class that it does not have.
-    n : list of int
-        Queries a class in the first space.
-    """
-    shown = {space: only(by_class(s, measure), names) for space, s in specs.items()}
-    first = next(iter(shown.values()))
-    values = {}
-    for space, found in shown.items():
-        of = dict(zip(found.names, found.estimates, strict=True))
-        lines = [(e.value, e.low, e.high) for e in (of.get(n, _NOTHING) for n in first.names)]
-        values[space] = np.array(lines, float).reshape(-1, 3)
-    return first.names, values, [e.n for e in first.estimates]
-
-
-# -- queries ----------------------------------------------------------------------------------------------
-
-
-def queries(spec: Retrieval) -> pd.DataFrame:
-    """Return the queries with their scores, as in `Retrieval`."""
-    return once(("retrieval-queries", spec.key), lambda: _table(spec, "queries"))
-
-
-def queries_of(spec: Retrieval, label: str, measure: str, *, best_first: bool) -> pd.DataFrame:
-    """Return the queries of a class by their score, then by clip."""
-
-    def find() -> pd.DataFrame:
-        found = queries(spec)
-        mine = found[found["class"] == label]
-        column = OF_QUERY[measure]
-        # R1 says little of two lists that begin alike; AP@15 says more.
-        badness = {column: better(measure) * mine[column], "ap@15": mine["ap@15"]}
-        keys: pd.DataFrame = pd.DataFrame(badness | {"clip_id": mine["clip_id"]})
-        ascending = [not best_first, not best_first, True][-keys.shape[1] :]
-        return mine.loc[keys.sort_values(keys.columns.tolist(), ascending=ascending).index].reset_index(
-            drop=True
-        )
-
-    return once(("retrieval-queries-of", spec.key, label, measure, best_first), find)
-
-
-def results_of(spec: Retrieval, c: Clips, clip: str, label: str, most: int = SHOWN) -> list[Result]:
-    """Return the first results of a query, and which of them carry the class that is asked for."""
-    cache = workspace().cache
-    lookup: dict[str, int] = once(
-        ("embedding-row", spec.embedding.key, c.key),
-        lambda: {str(c.ids[r]): i for i, r in enumerate(rows_of(spec.embedding, c)) if r >= 0},
-    )
-    artifact, rows = cache.open(spec.key), rows_of(spec.embedding, c)
-    found = np.asarray(artifact.array("results")[lookup[clip], :most])
-    scores = np.asarray(artifact.array("scores")[lookup[clip], :most])
-    # Whoever carries the class is asked for it as well.
-    carries = _members(spec, label)
-    ids = [str(c.ids[rows[i]]) if rows[i] >= 0 else "" for i in found]
-    return [Result(i, float(s), i in carries) for i, s in zip(ids, scores, strict=True) if i]
-
-
-def _members(spec: Retrieval, label: str) -> set[str]:
-    def find() -> set[str]:
-        found = queries(spec)
-        return set(found.loc[found["class"] == label, "clip_id"])
-
-    return once(("retrieval-members", spec.key, label), find)
-
-
-def results_table(found: Sequence[Result], c: Clips, clip: str, label: str) -> pd.DataFrame:
-    """Return the results of a query as a table."""
-    return pd.DataFrame(
-        [
-            {"query": clip, "asked_for": label, "rank": i, "clip_id": r.clip, "score": r.score}
-            | {"relevant": r.relevant, "label": c.labels[c.row[r.clip]], "path": c.files[c.row[r.clip]]}
-            for i, r in enumerate(found, start=1)
-        ]
-    )
-
-
 def said(value: float, measure: str) -> str:
     """Say a measure: three decimals, fewer for ranks; a dash where there is none.
 
@@ -667,17 +307,19 @@ def rounded(count: int | None) -> str | None:
     return str(count)
 
 
-def query_said(found: pd.DataFrame, measure: str) -> list[str]:
-    """Say a measure of queries: R1 of one query is a whole number."""
-    return [f"{v:,.0f}" if measure == "r1" else said(v, measure) for v in found[measure].tolist()]
+def queries(spec: Retrieval) -> pd.DataFrame:
+    """Return the queries with their scores, as in `Retrieval`."""
+    return once(("retrieval-queries", spec.key), lambda: read_table(spec, "queries"))
 
 
-def _table(spec: Retrieval, name: str) -> pd.DataFrame:
+def read_table(spec: Retrieval, name: str) -> pd.DataFrame:
+    """Return a table of a result."""
     found: pd.DataFrame = workspace().cache.open(spec.key).table(name).to_pandas()
     return found
 
 
-def _badness(value: float, measure: str) -> float:
+def badness(value: float, measure: str) -> float:
+    """Return a measure so that less is better."""
     return -better(measure) * value
 
 

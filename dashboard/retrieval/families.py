@@ -8,8 +8,8 @@ from dashboard import state
 from dashboard.kit import chart, form, layout, numbers, table
 from dashboard.kit.layout import plain
 from dashboard.kit.table import Cell
+from dashboard.retrieval import class_data, figures
 from dashboard.retrieval import data as retrieval
-from dashboard.retrieval import figures
 from dashboard.retrieval.parts import Chosen, estimate
 from dashboard.retrieval.queries import Picked
 from jobs.specs import Retrieval
@@ -35,7 +35,7 @@ def show(chosen: Chosen, picked: Picked) -> None:
     st.subheader("Families of sounds", anchor=False)
     measure = chosen.measure
     specs = chosen.done
-    found = retrieval.heat(specs, measure)
+    found = class_data.heat(specs, measure)
     if found is None:
         st.info(
             f"{plain(chosen.dataset.name)} says no families of its classes, so its classes are shown one "
@@ -66,13 +66,13 @@ def show(chosen: Chosen, picked: Picked) -> None:
         remembered=("families", tuple(s.key for s in specs), measure, chosen.space, group),
         key="retrieval-families",
         file=chosen.file("families", measure),
-        csv=lambda: retrieval.heat_table(found, measure),
+        csv=lambda: class_data.heat_table(found, measure),
         chooses=("retrieval.space", f"retrieval.{'class' if chosen.by == 'family' else 'family'}"),
         # Where it is scrolled sideways its title may be out of sight.
         caption=chosen.title(),
         alt=f"{retrieval.MEASURES[measure]} of {len(found.spaces)} models in {len(found.groups)} families",
     )
-    lost = retrieval.left_out(chosen.spec)
+    lost = class_data.left_out(chosen.spec)
     if lost:
         st.caption(
             "In no family, having several parents in the ontology or none, but counted among the models: "
@@ -111,7 +111,7 @@ def classes(view: state.View, chosen: Chosen, picked: Picked, reference: str) ->
         table.download(
             "retrieval-classes-table-csv",
             chosen.file("classes", chosen.space),
-            lambda: retrieval.classes(chosen.spec),
+            lambda: class_data.classes(chosen.spec),
         )
     with left:
         _dots(chosen, picked, specs)
@@ -120,7 +120,7 @@ def classes(view: state.View, chosen: Chosen, picked: Picked, reference: str) ->
 def _dots(chosen: Chosen, picked: Picked, specs: dict[str, Retrieval]) -> None:
     measure = chosen.measure
     many = PLURAL[chosen.by]
-    names, values, counts = retrieval.dots(specs, picked.classes, measure)
+    names, values, counts = class_data.dots(specs, picked.classes, measure)
     chart.show(
         lambda theme: figures.classes_figure(
             names,
@@ -141,7 +141,7 @@ def _dots(chosen: Chosen, picked: Picked, specs: dict[str, Retrieval]) -> None:
         ),
         key="retrieval-classes",
         file=chosen.file("by-class", chosen.space, measure),
-        csv=lambda: retrieval.classes_table(list(specs.values()), names, measure),
+        csv=lambda: class_data.classes_table(list(specs.values()), names, measure),
         chooses="retrieval.class",
         caption=f"{len(names):,} {many.lower()}, the best of {plain(chosen.space)} at the top · "
         f"n = {numbers.span(counts)} queries each",
@@ -155,9 +155,9 @@ def _dots(chosen: Chosen, picked: Picked, specs: dict[str, Retrieval]) -> None:
 
 
 def _table(chosen: Chosen, picked: Picked) -> None:
-    found = {m: retrieval.by_class(chosen.spec, m) for m in retrieval.MEASURES}
+    found = {m: class_data.by_class(chosen.spec, m) for m in retrieval.MEASURES}
     by = {m: dict(zip(f.names, f.estimates, strict=True)) for m, f in found.items()}
-    names = retrieval.only(found[chosen.measure], picked.classes).names
+    names = class_data.only(found[chosen.measure], picked.classes).names
     rows = [
         [Cell(n), Cell(f"{by['map@15'][n].n:,}"), *(estimate(by[m][n], m) for m in retrieval.MEASURES)]
         for n in names

@@ -7,8 +7,8 @@ import streamlit as st
 from dashboard import data, results, state
 from dashboard.kit import form, layout, numbers, page
 from dashboard.kit.layout import plain
+from dashboard.retrieval import class_data, families, models, queries, systems
 from dashboard.retrieval import data as retrieval
-from dashboard.retrieval import families, models, queries, systems
 from dashboard.retrieval.parts import Chosen, ceiling
 from jobs.workspace import Dataset
 from jobs.workspace.workspace import Workspace
@@ -123,9 +123,9 @@ def _nothing_to_find(sizes: dict[str, int]) -> None:
 
 def _remarks(chosen: Chosen) -> None:
     """Say what must be known before any number is read."""
-    found = retrieval.classes(chosen.spec)
+    found = class_data.classes(chosen.spec)
     sizes = dict(zip(found["class"], found["n_relevant"], strict=True))
-    alone = retrieval.excluded(chosen.spec)
+    alone = class_data.excluded(chosen.spec)
     if len(sizes) == 1:
         st.info(
             f"Only one {chosen.thing}, {plain(next(iter(sizes)))}, has clips to be found: among clips "

@@ -13,6 +13,7 @@ from dashboard.components import clips as clip_list
 from dashboard.kit import form, layout, table
 from dashboard.kit.layout import plain
 from dashboard.listen import data as listen
+from dashboard.retrieval import class_data
 from dashboard.retrieval import data as retrieval
 from dashboard.retrieval.parts import Chosen
 
@@ -36,9 +37,9 @@ class Picked:
 
 def choose(view: state.View, chosen: Chosen) -> Picked:
     """Return the way down: at first all families, the class that is found worst, and its worst query."""
-    groups = retrieval.groups(chosen.spec)
+    groups = class_data.groups(chosen.spec)
     family = view.choice("family", ["", *groups], "")
-    best_first = retrieval.by_class(chosen.spec, chosen.measure).names
+    best_first = class_data.by_class(chosen.spec, chosen.measure).names
     inside = [n for n in best_first if not family or n in groups[family]]
     carried = chosen.clips.row.get(view.along("query"))
     if carried is not None and chosen.clips.labels[carried] in inside:
@@ -61,7 +62,7 @@ def show(view: state.View, chosen: Chosen, picked: Picked, reference: str) -> No
 
 
 def _queries(chosen: Chosen, label: str, order: str) -> pd.DataFrame:
-    return retrieval.queries_of(chosen.spec, label, chosen.measure, best_first=order == "best")
+    return class_data.queries_of(chosen.spec, label, chosen.measure, best_first=order == "best")
 
 
 def _list(view: state.View, chosen: Chosen, picked: Picked) -> None:
@@ -82,7 +83,7 @@ def _list(view: state.View, chosen: Chosen, picked: Picked) -> None:
             key="retrieval-queries",
             dataset=chosen.dataset.name,
             label=f"Queries of {picked.label}",
-            numbers={retrieval.NAMES[m]: retrieval.query_said(found, m) for m in columns},
+            numbers={retrieval.NAMES[m]: class_data.query_said(found, m) for m in columns},
             chosen=picked.query,
             chooses="retrieval.query",
         )
@@ -103,14 +104,14 @@ def _results(chosen: Chosen, picked: Picked, reference: str) -> None:
         label="The query",
         chosen=picked.query,
     )
-    found = retrieval.results_of(chosen.spec, c, picked.query, picked.label)
+    found = class_data.results_of(chosen.spec, c, picked.query, picked.label)
     hits = sum(r.relevant for r in found)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.markdown(f"**First {len(found)} results in {plain(chosen.space)}** · {hits} relevant")
         table.download(
             "retrieval-results-csv",
             chosen.file("results", chosen.space, picked.query),
-            lambda: retrieval.results_table(found, c, picked.query, picked.label),
+            lambda: class_data.results_table(found, c, picked.query, picked.label),
         )
     clip_list.show(
         c,

@@ -12,9 +12,9 @@ from dashboard.kit.layout import plain
 from dashboard.kit.table import Cell
 from dashboard.memory import once
 from dashboard.retrieval import data as retrieval
-from dashboard.retrieval import figures
-from dashboard.retrieval.data import Systems
+from dashboard.retrieval import figures, system_data
 from dashboard.retrieval.parts import Chosen
+from dashboard.retrieval.system_data import Systems
 from jobs.workspace.workspace import Workspace
 
 
@@ -23,7 +23,7 @@ def show(workspace: Workspace, chosen: Chosen) -> None:
     space = plain(chosen.space)
     st.subheader(f"All systems of {space}", anchor=False)
     if results.has(chosen.grid):
-        _figure(chosen, retrieval.systems(chosen.grid))
+        _figure(chosen, system_data.systems(chosen.grid))
     else:
         st.write(
             "The table above fixes one system. Which way of going from frames to lists suits "
@@ -36,10 +36,10 @@ def show(workspace: Workspace, chosen: Chosen) -> None:
 
 def _figure(chosen: Chosen, found: Systems) -> None:
     measure = chosen.measure
-    best = retrieval.best_system(found, measure)
+    best = system_data.best_system(found, measure)
     chart.show(
         lambda theme: figures.systems_figure(
-            [figures.System(*values) for values in retrieval.system_values(found, measure)],
+            [figures.System(*values) for values in system_data.system_values(found, measure)],
             title=chosen.title(apart="<br>"),
             n=f"n = {found.n_queries:,} queries, {found.n_classes:,} "
             f"{'families' if chosen.by == 'family' else 'classes'}",
@@ -54,7 +54,7 @@ def _figure(chosen: Chosen, found: Systems) -> None:
         csv=lambda: found.table,
         alt=f"{retrieval.MEASURES[measure]} of {len(found.table)} systems of {chosen.space}",
     )
-    for line in retrieval.skipped(found):
+    for line in system_data.skipped(found):
         st.caption(f"Left out: {plain(line)}")
     if said := retrieval.said_of(chosen.grid):
         st.caption(said)
@@ -63,7 +63,7 @@ def _figure(chosen: Chosen, found: Systems) -> None:
     said = ""
     if best is not None:
         systems = found.table.to_dict("records")
-        names = [retrieval.system_name(systems[i]) for i in (best, found.fixed)]
+        names = [system_data.system_name(systems[i]) for i in (best, found.fixed)]
         numbers = [retrieval.said(systems[i][measure], measure) for i in (best, found.fixed)]
         said = (
             f" Best here: {names[0]} ({numbers[0]}); **fixed** is what the table above compares models by: "
@@ -79,13 +79,13 @@ def _figure(chosen: Chosen, found: Systems) -> None:
 
 def _selection(chosen: Chosen) -> None:
     grids = {s: chosen.grid_of(s) for s in chosen.spaces}
-    found = {s: retrieval.systems(g) for s, g in grids.items() if results.has(g)}
+    found = {s: system_data.systems(g) for s, g in grids.items() if results.has(g)}
     if len(found) < 2:
         return
     name = retrieval.MEASURES[chosen.measure]
     picked = once(
         ("retrieval-selection", tuple(g.key for g in grids.values() if results.has(g)), chosen.measure),
-        partial(retrieval.selection, found, chosen.measure),
+        partial(system_data.selection, found, chosen.measure),
     )
     m = chosen.measure
     several = bool(picked["model"].duplicated().any())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -24,8 +24,6 @@ from jobs.workspace.workspace import Dataset
 METRICS = {"cosine": "cosine", "euclidean": "Euclidean", "sqeuclidean": "squared Euclidean"}
 #: Size of the neighbourhood that the score table names the hubness of.
 HUB_K = 10
-#: Clips of a class at most in which near and far pairs are looked for; of more, so many are drawn.
-PAIR_CLIPS = 3000
 #: The four properties: name in the result, name on the page, what the number is.
 PROPERTIES = (
     ("intra_class_clustering", "intra-class clustering", "mean of d² within classes"),
@@ -37,8 +35,6 @@ PROPERTIES = (
         "deviation of (1 − d)² between classes",
     ),
 )
-#: How the classes of the heatmaps can be ordered.
-ORDERS = {"near": "near ones together", "name": "by name", "silhouette": "by silhouette"}
 
 _NOTHING = numbers.Estimate(float("nan"), float("nan"), float("nan"), 0)
 
@@ -86,21 +82,6 @@ class Scores:
 
 
 @dataclass(frozen=True)
-class Distances:
-    """Cosine distances between the classes of n clips.
-
-    Mean, standard deviation and coefficient of variation over pairs of clips, (C, C) each.
-    """
-
-    names: list[str]
-    mean: np.ndarray
-    sd: np.ndarray
-    cv: np.ndarray
-    n_pairs: np.ndarray
-    n: int
-
-
-@dataclass(frozen=True)
 class Curve:
     """K-means over the number of clusters."""
 
@@ -109,14 +90,6 @@ class Curve:
     silhouette: np.ndarray
     elbow: int | None
     n: int
-
-
-class Pair(NamedTuple):
-    """Two clips and their cosine distance."""
-
-    first: str
-    second: str
-    distance: float
 
 
 def measured(dataset: Dataset, embedding: EmbedAudio) -> Measured:
@@ -298,13 +271,13 @@ def rivals(spec: Separability, c: Clips, ids: Sequence[str], metric: str = "cosi
 
     def find() -> list[str]:
         names = class_names(spec)
-        members = _members(spec, c)
+        members = members_of(spec, c)
         X = np.asarray(workspace().cache.open(spec.embedding.key).array("embeddings"), np.float64)
         rows = rows_of(spec.embedding, c)
         place = np.full(c.n, -1)
         place[rows[rows >= 0]] = np.flatnonzero(rows >= 0)
         picked = place[[c.row[i] for i in ids]]
-        distances = _distances(X[picked], X, metric)
+        distances = distances_between(X[picked], X, metric)
         means = np.column_stack([distances[:, members[name]].mean(axis=1) for name in names])
         own = [names.index(str(c.labels[c.row[i]])) for i in ids]
         means[np.arange(len(ids)), own] = np.inf
@@ -315,7 +288,7 @@ def rivals(spec: Separability, c: Clips, ids: Sequence[str], metric: str = "cosi
     return once(("rivals", spec.key, c.key, metric, tuple(ids)), find)
 
 
-def _members(spec: Separability, c: Clips) -> dict[str, np.ndarray]:
+def members_of(spec: Separability, c: Clips) -> dict[str, np.ndarray]:
     """Rows of the embedding by class."""
 
     def read() -> dict[str, np.ndarray]:
@@ -327,7 +300,7 @@ def _members(spec: Separability, c: Clips) -> dict[str, np.ndarray]:
     return once(("members", spec.key, c.key), read)
 
 
-def _distances(A: np.ndarray, B: np.ndarray, metric: str) -> np.ndarray:
+def distances_between(A: np.ndarray, B: np.ndarray, metric: str) -> np.ndarray:
     """Distances of rows (a, b); a row of zeros has cosine 0 with every other."""
     products = A @ B.T
     squares = [np.einsum("ij,ij->i", X, X) for X in (A, B)]
@@ -337,120 +310,6 @@ def _distances(A: np.ndarray, B: np.ndarray, metric: str) -> np.ndarray:
         return np.maximum(0.0, 1.0 - cosines)
     square = np.maximum(0.0, squares[0][:, None] + squares[1] - 2.0 * products)
     return square if metric == "sqeuclidean" else np.sqrt(square)
-
-
-# -- distances between classes ----------------------------------------------------------------------------
-
-
-def distances(spec: Separability, c: Clips, order: str, metric: str = "cosine") -> Distances:
-    """Return the cosine distances between classes in one of the `ORDERS`; `metric` is the silhouettes'."""
-
-    def read() -> Distances:
-        artifact = workspace().cache.open(spec.key)
-        classes = artifact.table("classes").to_pandas()
-        by: dict[str, Callable[[], Any]] = {
-            "near": lambda: np.asarray(artifact.array("class_order")),
-            "name": lambda: np.arange(len(classes)),
-            "silhouette": lambda: [names.index(n) for n in by_class(spec, c, metric).names],
-        }
-        names = classes["label"].tolist()
-        at = np.asarray(by[order](), np.int64)
-        sizes = classes["n_clips"].to_numpy(np.int64)
-        pairs = np.outer(sizes, sizes)
-        np.fill_diagonal(pairs, sizes * (sizes - 1) // 2)
-        cells = np.ix_(at, at)
-        mean, sd, cv = (np.asarray(artifact.array(f"class_{x}"))[cells] for x in ("mean", "sd", "cv"))
-        return Distances([names[i] for i in at], mean, sd, cv, pairs[cells], int(sizes.sum()))
-
-    return once(("class-distances", spec.key, c.key, order, metric), read)
-
-
-def distances_table(shown: Distances) -> pd.DataFrame:
-    """Return the distances as a table, a row a pair of classes."""
-    rows, columns = np.triu_indices(len(shown.names))
-    names = np.asarray(shown.names, dtype=object)
-    return pd.DataFrame(
-        {
-            "class": names[rows],
-            "other_class": names[columns],
-            "mean": shown.mean[rows, columns],
-            "sd": shown.sd[rows, columns],
-            "cv": shown.cv[rows, columns],
-            "n_pairs": shown.n_pairs[rows, columns],
-        }
-    )
-
-
-def nearest_classes(shown: Distances) -> tuple[str, str]:
-    """Return the two classes with the smallest mean distance."""
-    grid = np.where(np.eye(len(shown.names), dtype=bool) | ~np.isfinite(shown.mean), np.inf, shown.mean)
-    row, column = np.unravel_index(int(grid.argmin()), grid.shape)
-    return shown.names[int(row)], shown.names[int(column)]
-
-
-def pairs(
-    spec: Separability, c: Clips, first: str, second: str, most: int
-) -> tuple[list[Pair], list[Pair], int]:
-    """Return the nearest and the farthest clips of two classes, or of one, and the size of the larger.
-
-    Each clip is in a list once at most, so that one odd clip does not fill it.
-
-    Parameters
-    ----------
-    spec : Separability
-    c : Clips
-    first, second : str
-        Classes; the same twice for pairs within it.
-    most : int
-        Pairs a list.
-
-    Returns
-    -------
-    nearest, farthest : list of Pair
-    n : int
-        Clips of the larger class; of more than `PAIR_CLIPS`, so many are drawn and looked at.
-    """
-
-    def find() -> tuple[list[Pair], list[Pair], int]:
-        members = _members(spec, c)
-        a, b = (_drawn(members[name]) for name in (first, second))
-        X = workspace().cache.open(spec.embedding.key).array("embeddings")
-        # In float64: where all clips point nearly the same way, float32 would mistake the nearest.
-        D = _distances(np.asarray(X[a], np.float64), np.asarray(X[b], np.float64), "cosine")
-        rows = rows_of(spec.embedding, c)
-        same = first == second
-        if same:
-            D[np.tril_indices(len(a))] = np.inf
-        near = _greedy(D.copy(), most, same)
-        far = _greedy(np.where(np.isinf(D), np.inf, -D), most, same)
-        first_ids, second_ids = c.ids[rows[a]], c.ids[rows[b]]
-        lists = [
-            [Pair(str(first_ids[i]), str(second_ids[j]), abs(d)) for i, j, d in found]
-            for found in (near, far)
-        ]
-        return lists[0], lists[1], max(len(members[name]) for name in (first, second))
-
-    return once(("pairs", spec.key, c.key, first, second, most), find)
-
-
-def _drawn(members: np.ndarray) -> np.ndarray:
-    if len(members) <= PAIR_CLIPS:
-        return members
-    return np.sort(np.random.default_rng(0).choice(members, PAIR_CLIPS, replace=False))
-
-
-def _greedy(D: np.ndarray, most: int, same: bool) -> list[tuple[int, int, float]]:
-    """Take the smallest cell, leave out its row and column, and so on: they become inf in `D`."""
-    found: list[tuple[int, int, float]] = []
-    while D.size and len(found) < most:
-        i, j = (int(v) for v in np.unravel_index(int(D.argmin()), D.shape))
-        if np.isinf(D[i, j]):
-            break
-        found.append((i, j, float(D[i, j])))
-        D[i, :], D[:, j] = np.inf, np.inf
-        if same:
-            D[j, :], D[:, i] = np.inf, np.inf
-    return found
 
 
 # -- clusters ---------------------------------------------------------------------------------------------

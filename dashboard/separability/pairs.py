@@ -11,8 +11,7 @@ from dashboard.components import clips as clip_list
 from dashboard.data import Clips
 from dashboard.kit import chart, form, layout, numbers, table
 from dashboard.kit.layout import plain
-from dashboard.separability import chosen, figures
-from dashboard.separability import data as separability
+from dashboard.separability import chosen, distances, figures
 from jobs.specs import Separability
 
 _CHARTS = {
@@ -25,9 +24,9 @@ _MOST = 4
 
 def choose(view: state.View, spec: Separability, c: Clips) -> tuple[str, tuple[str, str]]:
     """Return the order of the classes and the chosen pair: at first the two that lie nearest."""
-    order = view.choice("order", list(separability.ORDERS), "near")
-    found = separability.distances(spec, c, "name")
-    first, second = chosen.settle(view, dict.fromkeys("ab", found.names), separability.nearest_classes(found))
+    order = view.choice("order", list(distances.ORDERS), "near")
+    found = distances.distances(spec, c, "name")
+    first, second = chosen.settle(view, dict.fromkeys("ab", found.names), distances.nearest_classes(found))
     return order, (first, second)
 
 
@@ -41,9 +40,9 @@ def show(
     file: str,
 ) -> None:
     """Draw the two heatmaps in one order, and the lists of the chosen pair."""
-    found = separability.distances(spec, c, order, metric)
+    found = distances.distances(spec, c, order, metric)
     st.subheader(f"Distances between classes in {plain(spec.embedding.encoder)}", anchor=False)
-    form.pick(view, "order", "Order of the classes", separability.ORDERS)
+    form.pick(view, "order", "Order of the classes", distances.ORDERS)
     clickable = len(found.names) <= figures.CLICKABLE
     for place, (what, title) in zip(st.columns(2, gap="medium"), _CHARTS.items(), strict=True):
         with place:
@@ -65,7 +64,7 @@ def show(
     table.download(
         "separability-distances-csv",
         f"class-distances-{file}",
-        lambda: separability.distances_table(found),
+        lambda: distances.distances_table(found),
     )
     layout.reading(
         "Each cell is of all pairs of clips of two classes, on the diagonal of pairs within one. In the "
@@ -85,7 +84,7 @@ def _pair(
     places = st.columns(2, gap="medium")
     first = form.listed("Class", sorted(names), view.key("a"), place=places[0])
     second = form.listed("and class", sorted(names), view.key("b"), place=places[1])
-    near, far, n = separability.pairs(spec, c, first, second, _MOST)
+    near, far, n = distances.pairs(spec, c, first, second, _MOST)
     if not near:
         st.caption(f"{plain(first)} has one clip, so there is no pair within it. Choose another class.")
         return
@@ -107,7 +106,7 @@ def _pair(
                 numbers={"distance": [p.distance for p in found]},
             )
     words = "Cosine distance in all dimensions; each clip stands in a list once at most."
-    if n > separability.PAIR_CLIPS:
-        most = numbers.count(separability.PAIR_CLIPS, "clip")
+    if n > distances.PAIR_CLIPS:
+        most = numbers.count(distances.PAIR_CLIPS, "clip")
         words += f" Of a class with more, {most} were drawn at random and compared."
     st.caption(words)

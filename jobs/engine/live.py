@@ -81,7 +81,7 @@ class LiveCurves:
         if not last and now - self._written < WRITE_EVERY:
             return
         self._written = now
-        from jobs.runners import shards
+        from jobs.engine import shards
 
         # Whoever watches can do without; a full disk is for the result to report.
         with suppress(OSError):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.training.engine import share_done
-from jobs.runners import shards
+from jobs.engine import shards
 
 if TYPE_CHECKING:
     from jobs.engine.context import JobContext

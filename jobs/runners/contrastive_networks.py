@@ -15,7 +15,7 @@ from torch import nn
 from core.networks import Cnn14, SmallCNN, load_panns
 from core.training.threads import fixed_threads
 from jobs import encoders
-from jobs.runners import shards
+from jobs.engine import shards
 from jobs.specs import ContrastiveGrid, CuratedTraining
 
 #: Text encoders that can be trained: models of sentence-transformers.

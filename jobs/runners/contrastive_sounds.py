@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from jobs.runners import shards
+from jobs.engine import shards
 from jobs.runners.embed import decoded_shards
 
 _INDEX = ("starts", "lengths", "scales", "reasons")

@@ -21,7 +21,8 @@ import numpy as np
 
 from cache import CacheError
 from jobs import encoders
-from jobs.runners import reuse, shards
+from jobs.engine import shards
+from jobs.runners import reuse
 from jobs.runners.trained import trained_audio, trained_text
 from jobs.specs import EmbedAudio, EmbedText
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jobs.engine import shards
 from jobs.engine.live import LiveCurves
 from jobs.engine.training import TrainingFolder, reporter
 from jobs.presets import clip_classes, of_several_classes
-from jobs.runners import shards
 from jobs.runners.embed import decoded_shards
 from jobs.runners.labels import dataset_with
 from jobs.runners.loss_results import Asked, Judged, folds_of, keeps, kept_rows, store

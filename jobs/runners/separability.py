@@ -40,8 +40,8 @@ def kmeans_curve(spec: KMeansCurve, context: JobContext) -> None:
 
     Silhouettes are those of the cosine distance, as those of the classes are.
     """
+    from core import separability as measure
     from core.processing import normalize
-    from core.separability import distances as measure
 
     X = normalize(np.asarray(context.open(spec.embedding).array("embeddings"), dtype=np.float64))  # (n, d)
     n = len(X)
@@ -71,7 +71,7 @@ def _of_classes(
     """Return what concerns classes: arrays, the table of classes, the four properties."""
     import pyarrow as pa
 
-    from core.separability import distances as measure
+    from core import separability as measure
 
     named = labels != ""
     inside = np.asarray(X) if named.all() else X[named]  # (m, d)

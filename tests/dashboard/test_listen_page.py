@@ -21,7 +21,7 @@ from streamlit.testing.v1 import AppTest
 from core.processing import aggregate, fit_reducer
 from core.retrieval import evaluate, search
 from dashboard import data, media, state
-from dashboard.listen import blind, blind_queries, compare, preferences
+from dashboard.listen import blind, blind_queries, compare, preferences, ranking
 from dashboard.listen import data as listen
 from dashboard.listen import figures as listen_figures
 from jobs import presets as measures
@@ -84,10 +84,10 @@ def test_lists_and_ap_are_those_of_the_evaluation(
         X = fit_reducer(X, components).transform(X)
     report = evaluate(X, relevance(c), algorithm=algorithm, cutoffs=(15,))
     for row in range(0, 120, 17):
-        found = listen.ranked(o, dataset, str(c.ids[row]), 15)
+        found = ranking.ranked(o, dataset, str(c.ids[row]), 15)
         assert found.ids == c.ids[report.indices[row]].tolist()
         np.testing.assert_allclose(found.scores, report.scores[row], atol=1e-9)
-        judged = listen.judge(o, c, found, c.labels[row], str(c.ids[row]))
+        judged = ranking.judge(o, c, found, c.labels[row], str(c.ids[row]))
         assert judged is not None
         expected = report.queries.query(f"query == {row}")["ap@15"].iloc[0]
         assert judged.ap == pytest.approx(expected, abs=1e-9)
@@ -96,17 +96,17 @@ def test_lists_and_ap_are_those_of_the_evaluation(
 
 def test_equal_clips_come_by_their_place_and_the_query_never() -> None:
     X = np.asarray([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 0.0]])
-    rows, scores = listen.best(X, X[2], 3, "mcss", without=2)
+    rows, scores = ranking.best(X, X[2], 3, "mcss", without=2)
     assert rows.tolist() == [0, 3, 1]
     assert scores.tolist() == [1, 1, 0]
-    assert listen.best(X, X[2], 99, "nns")[0].tolist() == [0, 2, 3, 1]
+    assert ranking.best(X, X[2], 99, "nns")[0].tolist() == [0, 2, 3, 1]
 
 
 def test_the_artifact_is_read_where_there_is_one(made: Any, fresh: Workspace, tmp_path: Path) -> None:
     found = made.listening(tmp_path, sounds=False, per_class=3)
     dataset = found.dataset("small")
     o = listen.offered(found, dataset)["handcrafted"]
-    ids = listen.clip_ids(o)
+    ids = ranking.clip_ids(o)
     spec = listen.judgements(o, dataset)[0]
     assert spec.components == 100  # as everybody asks, although there are 32 dimensions
     n = len(ids)
@@ -114,9 +114,9 @@ def test_the_artifact_is_read_where_there_is_one(made: Any, fresh: Workspace, tm
     with found.cache.writer(spec.key, spec=spec.to_json()) as w:
         w.array("results", backwards)
         w.array("scores", np.tile(np.linspace(1, 0, n - 1), (n, 1)))
-    assert listen.ranked(o, dataset, ids[0]).ids == ids[:0:-1]
+    assert ranking.ranked(o, dataset, ids[0]).ids == ids[:0:-1]
     other = listen.offered(found, dataset)["handcrafted~clips~all~nns"]
-    assert listen.ranked(other, dataset, ids[0]).ids != ids[:0:-1]
+    assert ranking.ranked(other, dataset, ids[0]).ids != ids[:0:-1]
 
 
 @pytest.mark.parametrize("how", ["mean", "median", "max"])
@@ -143,7 +143,7 @@ def test_queries_from_outside_go_the_way_of_the_corpus(
         w.array("embeddings", mine.mean(axis=0, keepdims=True))
         w.array("frames", mine)
         w.array("offsets", np.asarray([0, 5]))
-    got = listen.ranked_outside(o, dataset, query, 10)
+    got = ranking.ranked_outside(o, dataset, query, 10)
     pick = {"mean": np.mean, "median": np.median, "max": np.max}[how]
     corpus = np.asarray([pick(frames[i : i + 4], axis=0) for i in offsets[:-1]], float)
     rows, scores = search(pick(mine, axis=0)[None].astype(float), corpus, 10)
@@ -182,8 +182,8 @@ def test_freesound_s_features_are_scaled_as_the_corpus_is(
     reducer = fit_reducer(corpus, 100)
     ids = np.asarray(dataset.clips["clip_id"])
     for got, q, skip in (
-        (listen.ranked_outside(o, dataset, query, 10), theirs, 0),
-        (listen.ranked(o, dataset, ids[3], 10), corpus[3:4], 1),
+        (ranking.ranked_outside(o, dataset, query, 10), theirs, 0),
+        (ranking.ranked(o, dataset, ids[3], 10), corpus[3:4], 1),
     ):
         rows, scores = search(reducer.transform(q), reducer.transform(corpus), 10 + skip)
         assert got.ids == ids[rows[0][skip:]].tolist()
@@ -192,7 +192,7 @@ def test_freesound_s_features_are_scaled_as_the_corpus_is(
 
 def test_ranks_elsewhere_are_ranks() -> None:
     lists = [["a", "b", "c"], ["c", "a"], ["d"]]
-    found = listen.elsewhere(lists)
+    found = ranking.elsewhere(lists)
     for i, mine in enumerate(lists):
         for clip in mine:
             expected = [(j, x.index(clip) + 1) for j, x in enumerate(lists) if j != i and clip in x]
@@ -200,11 +200,11 @@ def test_ranks_elsewhere_are_ranks() -> None:
 
 
 def test_ap_by_hand() -> None:
-    assert listen.average_precision([True, True], 2) == 1
-    assert listen.average_precision([False, True, True], 3) == pytest.approx((1 / 2 + 2 / 3) / 3)
-    assert listen.average_precision([False] * 15 + [True], 40) == 0
-    assert listen.average_precision([True] * 15, 40) == 1
-    assert math.isnan(listen.average_precision([], 0))
+    assert ranking.average_precision([True, True], 2) == 1
+    assert ranking.average_precision([False, True, True], 3) == pytest.approx((1 / 2 + 2 / 3) / 3)
+    assert ranking.average_precision([False] * 15 + [True], 40) == 0
+    assert ranking.average_precision([True] * 15, 40) == 1
+    assert math.isnan(ranking.average_precision([], 0))
 
 
 def test_systems_have_names_that_come_back(shown: Workspace) -> None:
@@ -236,9 +236,9 @@ def test_csv_holds_all_lists(shown: Workspace) -> None:
     c = data.clips(dataset)
     pair = [listen.offered(shown, dataset)[i] for i in ("aisfx", "melstats")]
     clip = str(c.ids[0])
-    lists = [listen.ranked(o, dataset, clip) for o in pair]
-    judged = [listen.judge(o, c, x, "Dog bark", clip) for o, x in zip(pair, lists, strict=True)]
-    table = pd.read_csv(io.BytesIO(listen.lists_csv(c, pair, lists, judged, {"query": clip})))
+    lists = [ranking.ranked(o, dataset, clip) for o in pair]
+    judged = [ranking.judge(o, c, x, "Dog bark", clip) for o, x in zip(pair, lists, strict=True)]
+    table = pd.read_csv(io.BytesIO(ranking.lists_csv(c, pair, lists, judged, {"query": clip})))
     assert len(table) == 2 * 119
     assert table["clip_id"].tolist() == lists[0].ids + lists[1].ids
     assert table["fits"].tolist() == (table["label"] == "Dog bark").astype(int).tolist()
@@ -317,8 +317,8 @@ def test_a_list_that_is_held_against_no_class_has_a_dash(shown: Workspace) -> No
     dataset = shown.dataset("small")
     o = next(iter(listen.offered(shown, dataset).values()))
     c = data.clips(dataset)
-    found = listen.ranked(o, dataset, "rain__take-000")
-    assert compare.column(c, "small", o, found, listen.judge(o, c, found, ""), {}).measure == "AP@15 –"
+    found = ranking.ranked(o, dataset, "rain__take-000")
+    assert compare.column(c, "small", o, found, ranking.judge(o, c, found, ""), {}).measure == "AP@15 –"
 
 
 def test_systems_that_cannot_embed_a_query_say_why(shown: Workspace) -> None:
@@ -404,11 +404,11 @@ def test_a_text_is_embedded_by_its_tower(made: Any, fresh: Workspace, tmp_path: 
     app = run(from_="text", text="a dog", class_="Dog bark")
     assert "3 clips of Dog bark to be found" in everything(app)
     o = listen.offered(found, dataset)["transformers:some/clap"]
-    assert listen.ranked_outside(o, dataset, query).ids[0] == dataset.clips["clip_id"][5]
+    assert ranking.ranked_outside(o, dataset, query).ids[0] == dataset.clips["clip_id"][5]
 
 
 def test_large_spaces_are_left_to_a_job(shown: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listen, "QUICK_VALUES", 100)
+    monkeypatch.setattr(ranking, "QUICK_VALUES", 100)
     said = everything(run(system=["aisfx", "handcrafted"], query="rain__take-003"))
     assert "lists of these systems are made once, by a job" in said
     assert "1 to 15" in said  # the other one needs no principal components
@@ -504,7 +504,7 @@ def test_a_test_begins_asks_and_reveals(rated: Workspace) -> None:
     dataset = rated.dataset("small")
     systems = listen.offered(rated, dataset)
     for system, ids in zip(q.systems, q.results, strict=True):
-        assert list(ids) == listen.ranked(listen.find(systems, system), dataset, q.query.value).ids[:5]
+        assert list(ids) == ranking.ranked(listen.find(systems, system), dataset, q.query.value).ids[:5]
     # The same link again is the same question, not another one.
     run(part="blind", test=test, listener="anna")
     assert len(open_ratings(rated.root).ratings()) == 1
@@ -608,7 +608,7 @@ def test_texts_can_be_asked_with(made: Any, fresh: Workspace, tmp_path: Path) ->
         o = listen.find(systems, system)
         assert o is not None
         spec = listen.embed_query(o, dataset, text=q.query.value)
-        assert list(ids) == listen.ranked_outside(o, dataset, spec).ids[:10]
+        assert list(ids) == ranking.ranked_outside(o, dataset, spec).ids[:10]
     open_ratings(found.root).choose(rating.id, 0)
     test = app.query_params["test"]
     # The next query has been cleared away: it is asked for again, and then goes on.

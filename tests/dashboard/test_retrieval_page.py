@@ -15,6 +15,7 @@ from scipy.stats import t as student
 
 from dashboard import data
 from dashboard.kit.table import csv
+from dashboard.retrieval import class_data, system_data
 from dashboard.retrieval import data as retrieval
 from dashboard.retrieval import figures as retrieval_figures
 from jobs.datasets.importer import Imported
@@ -205,8 +206,8 @@ def test_classes_of_one_clip_and_without_a_family_are_listed(
     result = made.retrieved(found, dataset, spec)
     c = data.clips(dataset)
     assert retrieval.sizes(c) == {"Crow": 8, "Hiss": 6, "Lonely": 1, "Rain": 6}
-    assert retrieval.excluded(result) == ["Lonely"]
-    assert retrieval.groups(result) == {
+    assert class_data.excluded(result) == ["Lonely"]
+    assert class_data.groups(result) == {
         "Animals": ["Crow"],
         "Nature": ["Rain"],
         retrieval.NO_FAMILY: ["Hiss"],
@@ -220,7 +221,7 @@ def test_classes_of_one_clip_and_without_a_family_are_listed(
     assert app.selectbox(key="retrieval.class").options == ["Hiss"]
     # A clip of two classes is searched with for each, and what carries either is relevant to it alone.
     for label in ("Rain", "Hiss"):
-        found_there = retrieval.results_of(result, c, str(c.ids[2]), label, 13)
+        found_there = class_data.results_of(result, c, str(c.ids[2]), label, 13)
         assert {r.clip for r in found_there if r.relevant} == {str(c.ids[i]) for i in range(3, 8)}
 
 
@@ -237,14 +238,14 @@ def test_numbers_are_those_of_plain_lists(shown: Any, count_query: bool) -> None
     assert row.n_queries == 96
     for macro, column in retrieval.OF_QUERY.items():
         assert row.macro[macro].value == pytest.approx(means[column].mean(), abs=1e-6)
-        by = retrieval.by_class(result, macro)
+        by = class_data.by_class(result, macro)
         assert dict(zip(by.names, [e.value for e in by.estimates], strict=True)) == pytest.approx(
             means[column].to_dict(), abs=1e-6
         )
         ordered = [e.value for e in by.estimates]
         assert ordered == sorted(ordered, reverse=macro != "mr1")
     mine = truth.loc[truth["label"] == "Rain", "ap@15"].to_numpy()
-    rain = dict(zip(*(lambda b: (b.names, b.estimates))(retrieval.by_class(result, "map@15")), strict=True))
+    rain = dict(zip(*(lambda b: (b.names, b.estimates))(class_data.by_class(result, "map@15")), strict=True))
     half = student.ppf(0.975, 11) * mine.std(ddof=1) / math.sqrt(12)
     assert rain["Rain"].low == pytest.approx(mine.mean() - half, abs=1e-6)
     assert rain["Rain"].n == 12
@@ -300,7 +301,7 @@ def test_of_spaces_with_other_clips_the_common_queries_are_compared(
     specs = [made.retrieved(found, dataset, s) for s in (whole, part)]
     (compared,) = retrieval.differences(specs, specs[0], "map@15")
     assert compared.difference.n == 39
-    tables = [retrieval.queries(s).set_index("clip_id")["ap@15"] for s in specs]
+    tables = [class_data.queries(s).set_index("clip_id")["ap@15"] for s in specs]
     classes = dataset.clips.set_index("clip_id")["label"]
     paired = (tables[1] - tables[0]).dropna().groupby(classes).mean()
     assert compared.difference.value == pytest.approx(paired.mean(), abs=1e-6)
@@ -337,17 +338,17 @@ def test_the_table_can_be_sorted_and_saved(shown: Any) -> None:
 
 def test_all_systems_are_shown_with_those_left_out(shown: Any) -> None:
     spec = retrieval.grid(shown.dataset("small"), space_of(shown, "handcrafted"), "label", True)
-    found = retrieval.systems(spec)
+    found = system_data.systems(spec)
     assert len(found.table) == 27
     assert found.frame_level
-    best = retrieval.best_system(found, "map@15")
+    best = system_data.best_system(found, "map@15")
     assert found.table["map@15"][best] == found.table["map@15"].max()
-    worst_first = retrieval.best_system(found, "mr1")
+    worst_first = system_data.best_system(found, "mr1")
     assert found.table["mr1"][worst_first] == found.table["mr1"].min()
     y = shown.dataset("small").clips["label"].to_numpy(str)
     usual = plain(embedded(shown, "handcrafted"), y)["ap@15"].mean()
     assert found.table["map@15"][found.fixed] == pytest.approx(usual, abs=1e-6)
-    lines = retrieval.skipped(found)
+    lines = system_data.skipped(found)
     assert len(lines) == 2
     assert "(9 systems): PCA to 100 dimensions needs" in lines[0]
     app = run(space="handcrafted")
@@ -356,8 +357,8 @@ def test_all_systems_are_shown_with_those_left_out(shown: Any) -> None:
     assert f"{usual:.3f}" in words(app)
     assert len(app.get("plotly_chart")) == 1
     assert (
-        retrieval.best_system(
-            retrieval.Systems(found.table.assign(**{"map@15": np.nan}), 0, "", 1, 1, 1, True), "map@15"
+        system_data.best_system(
+            system_data.Systems(found.table.assign(**{"map@15": np.nan}), 0, "", 1, 1, 1, True), "map@15"
         )
         is None
     )
@@ -365,11 +366,11 @@ def test_all_systems_are_shown_with_those_left_out(shown: Any) -> None:
 
 def test_the_best_variation_stands_for_its_model(shown: Any) -> None:
     spec = retrieval.grid(shown.dataset("small"), space_of(shown, "handcrafted"), "label", True)
-    found = retrieval.systems(spec)
-    worse = retrieval.Systems(
+    found = system_data.systems(spec)
+    worse = system_data.Systems(
         found.table.assign(**{"map@15": found.table["map@15"] / 2}), 7, "", 1, 1, 8, True
     )
-    picked = retrieval.selection(
+    picked = system_data.selection(
         {"imported:clap-a": worse, "melstats": worse, "imported:clap-b": found}, "map@15"
     )
     assert picked["encoder"].tolist() == ["imported:clap-a", "imported:clap-b", "melstats"]
@@ -378,8 +379,8 @@ def test_the_best_variation_stands_for_its_model(shown: Any) -> None:
     assert picked["chosen"].tolist() == [False, True, True]
     top = found.table["map@15"].max()
     np.testing.assert_allclose(picked["map@15"], [top / 2, top, top / 2])
-    assert picked["system"][0] == retrieval.system_name(
-        found.table.to_dict("records")[retrieval.best_system(found, "map@15")]
+    assert picked["system"][0] == system_data.system_name(
+        found.table.to_dict("records")[system_data.best_system(found, "map@15")]
     )
 
 
@@ -409,7 +410,7 @@ def test_families_are_means_over_their_classes_or_classes_themselves(shown: Any,
     clips = shown.dataset("small").clips
     y = clips["label" if by == "label" else "family"].to_numpy(str)
     specs = [asked(shown, e, by) for e in ("aisfx", "melstats")]
-    found = retrieval.heat(specs, "map@150")
+    found = class_data.heat(specs, "map@150")
     assert found is not None
     assert found.groups == ["Animals", "Nature", "Things"]
     for i, encoder in enumerate(found.spaces):
@@ -420,7 +421,7 @@ def test_families_are_means_over_their_classes_or_classes_themselves(shown: Any,
     assert (found.values < found.high).all()
     assert found.n_queries == [36, 36, 24]
     assert found.n_classes == ([3, 3, 2] if by == "label" else [1, 1, 1])
-    assert len(retrieval.heat_table(found, "map@150")) == 6
+    assert len(class_data.heat_table(found, "map@150")) == 6
     app = run(by=by)
     assert not app.error
     assert len(app.get("plotly_chart")) == 2
@@ -432,14 +433,14 @@ def test_a_class_leads_to_its_queries_and_a_query_to_its_results(shown: Any) -> 
     result = asked(shown, "aisfx")
     truth = plain(embedded(shown, "aisfx"), y).assign(clip=c.ids)
     mine = truth[truth["label"] == "Crow"].sort_values(["ap@15", "clip"])
-    worst = retrieval.queries_of(result, "Crow", "map@15", best_first=False)
+    worst = class_data.queries_of(result, "Crow", "map@15", best_first=False)
     np.testing.assert_allclose(worst["ap@15"], mine["ap@15"], atol=1e-6)
-    best = retrieval.queries_of(result, "Crow", "map@15", best_first=True)
+    best = class_data.queries_of(result, "Crow", "map@15", best_first=True)
     np.testing.assert_allclose(best["ap@15"], mine["ap@15"][::-1], atol=1e-6)
-    ranks = retrieval.queries_of(result, "Crow", "mr1", best_first=False)["r1"].tolist()
+    ranks = class_data.queries_of(result, "Crow", "mr1", best_first=False)["r1"].tolist()
     assert ranks == sorted(ranks, reverse=True)
     clip = worst["clip_id"][0]
-    found = retrieval.results_of(result, c, clip, "Crow")
+    found = class_data.results_of(result, c, clip, "Crow")
     order = truth.loc[truth["clip"] == clip, "first"].iloc[0]
     assert [r.clip for r in found] == [str(c.ids[j]) for j in order]
     assert [r.relevant for r in found] == [y[j] == "Crow" for j in order]
@@ -447,7 +448,7 @@ def test_a_class_leads_to_its_queries_and_a_query_to_its_results(shown: Any) -> 
     i = int(np.flatnonzero(c.ids == clip)[0])
     cosine = X[i] @ X[order[0]] / np.linalg.norm(X[i]) / np.linalg.norm(X[order[0]])
     assert found[0].score == pytest.approx(cosine, abs=1e-6)
-    saved = retrieval.results_table(found, c, clip, "Crow")
+    saved = class_data.results_table(found, c, clip, "Crow")
     assert saved["rank"].tolist() == list(range(1, 16))
     app = run(space="aisfx", family="Animals", class_="Crow")
     assert f"{sum(r.relevant for r in found)} relevant" in words(app)
@@ -458,9 +459,9 @@ def test_by_family_any_clip_of_it_is_relevant(shown: Any) -> None:
     c = data.clips(dataset)
     result = asked(shown, "aisfx", "family")
     clip = str(c.ids[0])
-    found = retrieval.results_of(result, c, clip, "Animals")
+    found = class_data.results_of(result, c, clip, "Animals")
     assert [r.relevant for r in found] == [c.families[c.row[r.clip]] == "Animals" for r in found]
-    assert retrieval.groups(result) == {}
+    assert class_data.groups(result) == {}
     app = run(by="family", space="aisfx", class_="Nature")
     assert not [s for s in app.selectbox if s.key == "retrieval.family"]
     assert app.selectbox(key="retrieval.class").options == ["Animals", "Nature", "Things"]
@@ -502,15 +503,15 @@ def test_any_nonsense_in_the_url_is_no_error(shown: Any) -> None:
 
 def test_figures_of_the_page_hold_what_is_read(shown: Any) -> None:
     specs = {e: asked(shown, e) for e in ("aisfx", "melstats")}
-    names, values, n = retrieval.dots(specs, ["Rain", "Crow", "Rooster"], "map@15")
+    names, values, n = class_data.dots(specs, ["Rain", "Crow", "Rooster"], "map@15")
     assert sorted(names) == ["Crow", "Rain", "Rooster"]
-    by = retrieval.by_class(specs["melstats"], "map@15")
+    by = class_data.by_class(specs["melstats"], "map@15")
     crow = by.estimates[list(by.names).index("Crow")]
     assert values["melstats"][names.index("Crow")].tolist() == [crow.value, crow.low, crow.high]
     assert values["aisfx"][:, 0].tolist() == sorted(values["aisfx"][:, 0], reverse=True)
     assert n == [12] * 3
     retrieval_figures.classes_figure(names, values, title="AP@15", n=n)
-    table = retrieval.classes_table(list(specs.values()), names, "map@15")
+    table = class_data.classes_table(list(specs.values()), names, "map@15")
     assert len(table) == 6
 
 

@@ -19,6 +19,7 @@ from dashboard import data, results
 from dashboard.kit.table import csv
 from dashboard.memory import once
 from dashboard.separability import data as separability
+from dashboard.separability import distances
 from jobs import presets as measures
 from jobs.datasets.importer import Imported
 from jobs.engine import inprocess
@@ -264,7 +265,7 @@ def test_near_and_far_pairs_are_those_of_all_pairs(shown: Any) -> None:
     dataset, spec, X, y = space_of(shown, "melstats")
     ids = dataset.clips["clip_id"].to_numpy(str)
     c, result = data.clips(dataset), separability.measured(dataset, spec).separability
-    near, far, n = separability.pairs(result, c, "Rain", "Crow", 4)
+    near, far, n = distances.pairs(result, c, "Rain", "Crow", 4)
     D = cdist(X[y == "Rain"], X[y == "Crow"], "cosine")
     assert n == 12
     assert near[0].distance == pytest.approx(D.min(), abs=1e-6)
@@ -275,7 +276,7 @@ def test_near_and_far_pairs_are_those_of_all_pairs(shown: Any) -> None:
         ordered = [sign * p.distance for p in found]
         assert ordered == sorted(ordered)
         assert len({p.first for p in found}) == len({p.second for p in found}) == 4
-    within, _, _ = separability.pairs(result, c, "Rain", "Rain", 4)
+    within, _, _ = distances.pairs(result, c, "Rain", "Rain", 4)
     inside = cdist(X[y == "Rain"], X[y == "Rain"], "cosine")[np.triu_indices(12, 1)]
     assert within[0].distance == pytest.approx(inside.min(), abs=1e-6)
     clips = [clip for p in within for clip in p[:2]]
@@ -286,15 +287,13 @@ def test_pairs_of_a_narrow_cone_are_told_apart(shown: Any, monkeypatch: pytest.M
     dataset, spec, X, y = space_of(shown, "melstats")
     ids = dataset.clips["clip_id"].to_numpy(str)
     c, result = data.clips(dataset), separability.measured(dataset, spec).separability
-    separability._members(result, c)  # read from the real space, and kept
+    separability.members_of(result, c)  # read from the real space, and kept
     narrow = (1 + 1e-3 * np.random.default_rng(0).standard_normal((len(X), 256))).astype(np.float32)
     opened = SimpleNamespace(array=lambda name: narrow)
     there = SimpleNamespace(cache=SimpleNamespace(open=lambda key: opened))
-    monkeypatch.setattr(separability, "workspace", lambda: there)
-    monkeypatch.setattr(
-        separability, "once", lambda key, make: make() if key[0] == "pairs" else once(key, make)
-    )
-    near, far, _ = separability.pairs(result, c, "Crow", "Rain", 3)
+    monkeypatch.setattr(distances, "workspace", lambda: there)
+    monkeypatch.setattr(distances, "once", lambda key, make: make() if key[0] == "pairs" else once(key, make))
+    near, far, _ = distances.pairs(result, c, "Crow", "Rain", 3)
     D = cdist(narrow[y == "Crow"].astype(float), narrow[y == "Rain"].astype(float), "cosine")
     for found, best in ((near[0], D.argmin()), (far[0], D.argmax())):
         i, j = np.unravel_index(best, D.shape)
@@ -303,14 +302,14 @@ def test_pairs_of_a_narrow_cone_are_told_apart(shown: Any, monkeypatch: pytest.M
 
 
 def test_of_large_classes_so_many_clips_are_compared(shown: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(separability, "PAIR_CLIPS", 5)
+    monkeypatch.setattr(distances, "PAIR_CLIPS", 5)
     dataset, spec, *_ = space_of(shown, "aisfx")
     result = separability.measured(dataset, spec).separability
-    near, _, n = separability.pairs(result, data.clips(dataset), "Rain", "Crow", 9)
+    near, _, n = distances.pairs(result, data.clips(dataset), "Rain", "Crow", 9)
     assert n == 12
     assert len(near) == 5
     assert "5 clips were drawn at random" in words(run(a="Rain", b="Crow"))
-    monkeypatch.setattr(separability, "PAIR_CLIPS", 12)
+    monkeypatch.setattr(distances, "PAIR_CLIPS", 12)
     assert "clips were drawn at random" not in words(run(a="Rain", b="Crow"))  # all of them are compared
 
 
@@ -318,8 +317,8 @@ def test_heatmaps_have_one_order(shown: Any) -> None:
     dataset, spec, X, y = space_of(shown, "aisfx")
     result, c = separability.measured(dataset, spec).separability, data.clips(dataset)
     D = cdist(X, X, "cosine")
-    for order in separability.ORDERS:
-        found = separability.distances(result, c, order)
+    for order in distances.ORDERS:
+        found = distances.distances(result, c, order)
         assert sorted(found.names) == sorted(set(y))
         first, second = found.names[0], found.names[3]
         block = D[np.ix_(y == first, y == second)]
@@ -327,14 +326,14 @@ def test_heatmaps_have_one_order(shown: Any) -> None:
         assert found.cv[0, 3] == pytest.approx(block.std() / block.mean())
         assert found.n_pairs[0, 3] == 144
         assert found.n_pairs[0, 0] == 66
-    assert separability.distances(result, c, "name").names == sorted(set(y))
+    assert distances.distances(result, c, "name").names == sorted(set(y))
     for metric in separability.METRICS:
         by = separability.by_class(result, c, metric)
-        assert separability.distances(result, c, "silhouette", metric).names == list(by.names)
-    shown_pair = separability.nearest_classes(separability.distances(result, c, "near"))
+        assert distances.distances(result, c, "silhouette", metric).names == list(by.names)
+    shown_pair = distances.nearest_classes(distances.distances(result, c, "near"))
     means = {(a, b): D[np.ix_(y == a, y == b)].mean() for a in set(y) for b in set(y) if a != b}
     assert means[shown_pair] == pytest.approx(min(means.values()))
-    table = separability.distances_table(separability.distances(result, c, "name"))
+    table = distances.distances_table(distances.distances(result, c, "name"))
     assert list(table) == ["class", "other_class", "mean", "sd", "cv", "n_pairs"]
     assert len(table) == 36
     for row in table.itertuples():
@@ -489,7 +488,7 @@ def test_what_was_not_chosen_is_chosen_anew_for_another_space(shown: Any) -> Non
         dataset, spec, *_ = space_of(shown, encoder)
         result, c = separability.measured(dataset, spec).separability, data.clips(dataset)
         lowest = separability.by_class(result, c).names[-1]
-        return lowest, separability.nearest_classes(separability.distances(result, c, "name"))
+        return lowest, distances.nearest_classes(distances.distances(result, c, "name"))
 
     def now(app: AppTest) -> tuple[str, tuple[str, str]]:
         a, b = (app.selectbox(key=f"separability.{x}").value for x in "ab")

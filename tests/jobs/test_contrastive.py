@@ -32,11 +32,10 @@ from jobs.contrastive_presets import (
     texts_of_grid,
 )
 from jobs.datasets.importer import import_dataset
-from jobs.engine import live
+from jobs.engine import live, shards
 from jobs.engine.inprocess import run
 from jobs.engine.training import TrainingFolder
 from jobs.runners import contrastive_networks as networks
-from jobs.runners import shards
 from jobs.runners.contrastive_sounds import stored_sounds
 from jobs.sound import files as audio
 from jobs.specs import ContrastiveGrid, EmbedAudio, SpecError, Synthesize, from_json

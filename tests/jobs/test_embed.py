@@ -18,7 +18,8 @@ import soundfile as sf
 
 from cache import ArtifactStore
 from jobs import encoders
-from jobs.runners import embed, shards
+from jobs.engine import shards
+from jobs.runners import embed
 from jobs.specs import DatasetRef, EmbedAudio, EmbedText
 from jobs.workspace.texts import texts_fingerprint, texts_of
 from tests.waiting import wait_for
