@@ -26,9 +26,9 @@ import numpy as np
 
 from cache import ArtifactStore
 from jobs import encoders
-from jobs.runners.embed import embed_audio
 from jobs.sound.files import SUFFIXES
 from jobs.specs import DatasetRef, EmbedAudio
+from jobs.tasks.embed_audio import run as embed_audio
 
 
 def files_of(folder: Path | None, n: int, scratch: Path) -> list[Path]:

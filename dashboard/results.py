@@ -18,7 +18,8 @@ from dashboard.explore.figures import QualityCurves
 from dashboard.kit import numbers
 from dashboard.kit.table import csv
 from dashboard.memory import once
-from jobs.specs import EmbedAudio, MapQuality, Neighbors, Project
+from jobs.specs import EmbedAudio, MapQuality, Neighbors, Project, Spec
+from jobs.tasks.spec import R
 from jobs.workspace.workspace import Dataset
 
 
@@ -36,14 +37,6 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Graph:
-    """Nearest neighbours by row of the clip table: (n, k), -1 and NaN for clips that the space left out."""
-
-    indices: np.ndarray
-    distances: np.ndarray
-
-
-@dataclass(frozen=True)
 class Quality:
     """How well a space tells classes apart."""
 
@@ -58,8 +51,7 @@ def rows_of(embedding: EmbedAudio, c: Clips) -> np.ndarray:
     """Rows of the clip table in the order of an embedding's rows."""
 
     def read() -> np.ndarray:
-        ids = workspace().cache.open(embedding.key).table("clips").column("clip_id").to_pylist()
-        return np.asarray([c.row.get(i, -1) for i in ids], dtype=np.int64)
+        return np.asarray([c.row.get(i, -1) for i in result(embedding).clip_ids], dtype=np.int64)
 
     return once(("rows", embedding.key, c.key), read)
 
@@ -69,26 +61,26 @@ def has(spec: Any) -> bool:
     return workspace().cache.contains(spec.key)
 
 
+def result(spec: Spec[R]) -> R:
+    """Return the result of a spec, which exists; what is read of it stays in memory."""
+    return once(("result", spec.key), lambda: spec.read(workspace().cache))
+
+
 def layout(spec: Project, c: Clips) -> Layout:
     """Return a map, aligned to the clips."""
 
     def read() -> Layout:
-        artifact = workspace().cache.open(spec.key)
+        found = result(spec)
         rows = rows_of(spec.embedding, c)
-        ks = tuple(int(k) for k in artifact.array("kept_ks"))
-        coords = np.full((c.n, 2), np.nan, np.float32)
-        kept = np.full((c.n, len(ks)), np.nan, np.float32)
-        ok = rows >= 0
-        coords[rows[ok]] = artifact.array("coords")[ok]
-        kept[rows[ok]] = artifact.array("kept")[ok]
-        explained = _explained(spec, artifact.array("coords")) if spec.method == "pca" else None
-        return Layout(coords, kept, ks, explained)
+        ks = tuple(found.kept_ks.tolist())
+        explained = _explained(spec, found.coords) if spec.method == "pca" else None
+        return Layout(aligned(found.coords, rows, c.n), aligned(found.kept, rows, c.n), ks, explained)
 
     return once(("layout", spec.key, c.key), read)
 
 
 def _explained(spec: Project, coords: np.ndarray) -> tuple[float, float] | None:
-    X = np.asarray(workspace().cache.open(spec.embedding.key).array("embeddings"))
+    X = result(spec.embedding).embeddings
     whole = float(X.var(axis=0, dtype=np.float64).sum())
     if not whole > 0:
         return None
@@ -96,36 +88,28 @@ def _explained(spec: Project, coords: np.ndarray) -> tuple[float, float] | None:
     return float(first), float(second)
 
 
-def graph(spec: Neighbors, c: Clips) -> Graph:
-    """Return the nearest neighbours, aligned to the clips."""
-
-    def read() -> Graph:
-        artifact = workspace().cache.open(spec.key)
-        rows = rows_of(spec.embedding, c)
-        found = artifact.array("indices")
-        indices = np.full((c.n, found.shape[1]), -1, np.int64)
-        distances = np.full((c.n, found.shape[1]), np.nan, np.float32)
-        ok = rows >= 0
-        indices[rows[ok]] = rows[found[ok]]
-        distances[rows[ok]] = artifact.array("distances")[ok]
-        return Graph(indices, distances)
-
-    return once(("graph", spec.key, c.key), read)
+def aligned(values: np.ndarray, rows: np.ndarray, n: int) -> np.ndarray:
+    """Return numbers of an embedding's rows, a row a clip of the table: NaN for clips that it left out."""
+    found = np.full((n, *values.shape[1:]), np.nan, values.dtype)
+    found[rows[rows >= 0]] = values[rows >= 0]
+    return found
 
 
 def neighbours_of(spec: Neighbors, c: Clips, clip_id: str, n: int) -> list[tuple[str, float]]:
     """Return the n nearest clips in the original space with their distances, nearest first."""
-    row = c.row.get(clip_id)
-    if row is None:
+    rows = rows_of(spec.embedding, c)
+    place = np.flatnonzero(rows == c.row.get(clip_id, -2))
+    if not len(place):
         return []
-    g = graph(spec, c)
-    pairs = zip(g.indices[row, :n].tolist(), g.distances[row, :n].tolist(), strict=True)
+    graph = result(spec)
+    nearest = rows[graph.indices[place[0], :n]].tolist()
+    pairs = zip(nearest, graph.distances[place[0], :n].tolist(), strict=True)
     return [(str(c.ids[i]), d) for i, d in pairs if i >= 0]
 
 
 def dimensions(embedding: EmbedAudio) -> int:
     """Number of dimensions of a space."""
-    return int(workspace().cache.open(embedding.key).array("embeddings").shape[1])
+    return int(result(embedding).embeddings.shape[1])
 
 
 def quality(embedding: EmbedAudio, dataset: Dataset) -> Quality | None:
@@ -140,10 +124,10 @@ def quality(embedding: EmbedAudio, dataset: Dataset) -> Quality | None:
         from core.separability import silhouette_samples
 
         rows = rows_of(embedding, c)
-        X = np.asarray(workspace().cache.open(embedding.key).array("embeddings"))
+        X = np.asarray(result(embedding).embeddings)
         labels = data.class_of_each(c)[rows]
         labels[rows < 0] = ""
-        nearest = np.asarray(workspace().cache.open(spec.key).array("indices"))
+        nearest = np.asarray(result(spec).indices)
         named = labels != ""
         hits = class_agreement_samples(nearest, labels, k=1)[named] if nearest.shape[1] else np.empty(0)
         enough = len(np.unique(labels[named])) > 1
@@ -172,11 +156,9 @@ def map_quality(spec: MapQuality) -> QualityCurves:
     def read() -> QualityCurves:
         from core.projection import chance_trustworthiness
 
-        artifact = workspace().cache.open(spec.key)
-        n, ks = int(artifact.meta["n_clips"]), np.asarray(artifact.array("ks"))
-        trust, continuity = (np.asarray(artifact.array(x)) for x in ("trustworthiness", "continuity"))
-        name = spec.map.embedding.encoder
-        return QualityCurves(name, ks, trust, continuity, chance_trustworthiness(n, ks), n)
+        found, name = result(spec), spec.map.embedding.encoder
+        chance = chance_trustworthiness(found.n_clips, found.ks)
+        return QualityCurves(name, found.ks, found.trustworthiness, found.continuity, chance, found.n_clips)
 
     return once(("map quality", spec.key), read)
 

@@ -4,163 +4,202 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from core.recipes import check, setting
 
 if TYPE_CHECKING:
     from core.contrastive.data import Teacher
 
 
+_RATE: dict[str, Any] = {"asked": (1e-8, 1.0), "step": 1e-5}
+
+
 @dataclass(frozen=True)
 class ContrastiveRecipe:
-    """How contrastive models are trained; the letters are the items of the paper's section 2.1.
+    """How contrastive models are trained; items in the sources are those of the paper's section 2.1."""
 
-    Attributes
-    ----------
-    dim : int
-        D, of the shared space.
-    projector : {"mlp", "clap"}
-        "mlp": a hidden layer with ReLU and a linear one, which is what is done here with the paper's word
-        "MLP". "clap": that of the public CLAP, two linear layers without biases, the second behind GELU, with
-        dropout of 0.5 and around it a residual connection, and layer normalisation.
-    hidden : int or None
-        Width of the hidden layer of "mlp"; as `dim` if None. That of "clap" has `dim`.
-    frozen_epochs : int
-        (b) Epochs at the start in which backbones do not change.
-    frozen_rate : float
-        (c) Learning rate of Adam in these.
-    rate : float
-        (e) Learning rate of Adam, begun anew, after them.
-    max_epochs : int
-        Epochs altogether.
-    patience : int
-        (d, e) A model stops after so many epochs without a lower loss in validation, counted from the
-        unfreezing on. The weights of its best epoch count, be it a frozen one.
-    gradient_limit : float
-        (f) Largest norm of the gradient of all weights together; a larger one is scaled down to it.
-    clamp : float
-        (g) Limit of the values of C.
-    plateau_factor, plateau_patience : float, int
-        (h) What the learning rate is multiplied by after more than so many epochs without a lower loss in
-        validation, counted from the unfreezing or the last reduction on.
-    sample_rate : int
-        (i) In Hz.
-    seconds : float
-        (i) Of the crops: drawn anew in every epoch, and filled up with zeros where a recording is shorter.
-    standardise : bool
-        (i) Whether each crop is brought to mean 0 and variance 1.
-    batch_size : int
-        (j) In pairs. The last batch of an epoch holds what is left.
-    validation : float
-        Share of the pairs set aside for validation, from 0 to below 1; with 0 no model stops early, and the
-        last epoch counts.
-    validation_by : {"clip", "pair"}
-        Set aside all captions of some clips, so that none of a validation clip is trained on, or any pairs,
-        as the paper does.
-    temperature : float
-        τ at the start. C is E_a E_tᵀ / τ.
-    learn_temperature : bool
-        Whether τ is learned.
-    tune_text : bool
-        Whether the text backbone is trained after `frozen_epochs`, too, as the paper does. It needs one.
-    captions_a_clip : int or None
-        After `frozen_epochs`, take so many captions of each clip in an epoch, drawn anew, and not all.
-    mixed_precision : {"auto", "off", "bfloat16"}
-        Whether passes of networks are computed in bfloat16; "auto" is on a GPU alone.
-    pretrain_epochs, pretrain_rate, pretrain_batch_size : int, float, int
-        Of `pretrain`. The rate falls to 0 along a half cosine.
-    """
-
-    dim: int = 1024
-    projector: str = "mlp"
-    hidden: int | None = None
-    frozen_epochs: int = 5
-    frozen_rate: float = 1e-4
-    rate: float = 1e-5
-    max_epochs: int = 50
-    patience: int = 20
-    gradient_limit: float = 100.0
-    clamp: float = 100.0
-    plateau_factor: float = 0.1
-    plateau_patience: int = 10
-    sample_rate: int = 44_100
-    seconds: float = 5.0
-    standardise: bool = True
-    batch_size: int = 128
-    validation: float = 0.2
-    validation_by: str = "clip"
-    temperature: float = 0.07
-    learn_temperature: bool = True
-    tune_text: bool = False
-    captions_a_clip: int | None = None
-    mixed_precision: str = "auto"
-    pretrain_epochs: int = 30
-    pretrain_rate: float = 1e-3
-    pretrain_batch_size: int = 32
+    dim: int = setting(
+        1024,
+        "Dimensions of E",
+        "Dimensions of the shared space.",
+        low=1,
+        asked=(2, 4096),
+        words="{dim:,} dimensions",
+    )
+    hidden: int | None = setting(
+        None,
+        "Hidden width of the projector",
+        "Width of the hidden layer of mlp; as dim if none. That of clap has dim.",
+        low=1,
+    )
+    projector: str = setting(
+        "mlp",
+        "Projector",
+        "mlp: a hidden layer with ReLU and a linear one. clap: that of the public CLAP, two linear layers "
+        "without biases, the second behind GELU, with dropout of 0.5 and around it a residual connection, "
+        "and layer normalisation.",
+        source="The paper says MLP.",
+        choices=("mlp", "clap"),
+        words="by the projector of CLAP",
+        silent="mlp",
+    )
+    frozen_epochs: int = setting(
+        5,
+        "Epochs with frozen backbones",
+        "Epochs at the start in which backbones do not change.",
+        source="Item (b) of the paper.",
+        low=0,
+        asked=(0, 1000),
+        words="{frozen_epochs} frozen epochs at {frozen_rate:g}",
+    )
+    frozen_rate: float = setting(
+        1e-4,
+        "Learning rate, frozen",
+        "Learning rate of Adam in the epochs with frozen backbones.",
+        source="Item (c) of the paper.",
+        above=0,
+        **_RATE,
+    )
+    rate: float = setting(
+        1e-5,
+        "Learning rate, then",
+        "Learning rate of Adam, begun anew, after the epochs with frozen backbones.",
+        source="Item (e) of the paper.",
+        above=0,
+        words="up to {max_epochs} at {rate:g}",
+        **_RATE,
+    )
+    max_epochs: int = setting(50, "Epochs at most", "Epochs altogether.", low=1, asked=(1, 1000))
+    patience: int = setting(
+        20,
+        "Patience, in epochs",
+        "Stop after so many epochs without a lower loss in validation, counted from the unfreezing on. The "
+        "weights of the best epoch count, be it a frozen one.",
+        source="Item (d, e) of the paper.",
+        low=1,
+        asked=(1, 1000),
+    )
+    gradient_limit: float = setting(
+        100.0,
+        "Limit of the gradient",
+        "Largest norm of the gradient of all weights together; a larger one is scaled down to it.",
+        source="Item (f) of the paper.",
+        above=0,
+    )
+    clamp: float = setting(
+        100.0, "Limit of the logits", "Limit of the values of C.", source="Item (g) of the paper.", above=0
+    )
+    plateau_factor: float = setting(
+        0.1,
+        "Factor at a plateau",
+        "What the learning rate is multiplied by at a plateau.",
+        source="Item (h) of the paper.",
+        above=0,
+        high=1,
+    )
+    plateau_patience: int = setting(
+        10,
+        "Patience at a plateau",
+        "Epochs without a lower loss in validation, counted from the unfreezing or the last reduction on, "
+        "after more than which there is a plateau.",
+        source="Item (h) of the paper.",
+        low=0,
+    )
+    sample_rate: int = setting(
+        44_100,
+        "Sample rate in Hz",
+        "Hz that clips are resampled to.",
+        source="Item (i) of the paper.",
+        low=1,
+        asked=(1000, 96_000),
+    )
+    seconds: float = setting(
+        5.0,
+        "Length of the crops in s",
+        "Length of the crops: drawn anew in every epoch, and filled up with zeros where a recording is "
+        "shorter.",
+        source="Item (i) of the paper.",
+        above=0,
+        asked=(0.25, 60.0),
+        step=0.25,
+        words="crops of {seconds:g} s at {sample_rate:,} Hz",
+    )
+    standardise: bool = setting(
+        True,
+        "Standardise crops",
+        "Bring each crop to mean 0 and variance 1.",
+        source="Item (i) of the paper.",
+    )
+    batch_size: int = setting(
+        128,
+        "Batch size, in pairs",
+        "Pairs a step; the last batch of an epoch holds what is left.",
+        source="Item (j) of the paper.",
+        low=2,
+        asked=(2, 4096),
+        words="batches of {batch_size}",
+    )
+    validation: float = setting(
+        0.2,
+        "Share for validation",
+        "Share of the pairs set aside for validation; with 0 no model stops early, and the last epoch "
+        "counts.",
+        low=0,
+        below=1,
+        words="{validation:.0%} for validation by {validation_by}",
+    )
+    validation_by: str = setting(
+        "clip",
+        "Validation split",
+        "Set aside by clip, all captions of some, so that none of a validation clip is trained on; or by "
+        "pair, as the paper does.",
+        choices=("clip", "pair"),
+        names=("by clip", "by pair, as the paper"),
+        link="by",
+    )
+    temperature: float = setting(
+        0.07, "Temperature", "τ at the start; C is the cosines of sounds and texts divided by τ.", above=0
+    )
+    learn_temperature: bool = setting(True, "Learn the temperature")
+    tune_text: bool = setting(
+        False,
+        "Tune the text backbone",
+        "Train the text backbone, too, after the frozen epochs, as the paper does, or not.",
+        option="--tune-text/--keep-text",
+        words="a tuned text backbone",
+        silent=False,
+    )
+    captions_a_clip: int | None = setting(
+        None,
+        "Captions a clip",
+        "After the frozen epochs, take so many captions of each clip in an epoch, drawn anew, and not all.",
+        low=1,
+    )
+    mixed_precision: str = setting(
+        "auto",
+        "Mixed precision",
+        "Whether passes of networks are computed in bfloat16; auto is on a GPU alone.",
+        choices=("auto", "off", "bfloat16"),
+    )
+    pretrain_epochs: int = setting(
+        30, "Epochs of pre-training", "Epochs of pre-training.", low=1, asked=(1, 1000)
+    )
+    pretrain_rate: float = setting(
+        1e-3, "Learning rate of pre-training", "It falls to 0 along a half cosine.", above=0
+    )
+    pretrain_batch_size: int = setting(32, "Batch size of pre-training", low=2)
 
     def __post_init__(self) -> None:
-        for name, least in _WHOLE.items():
-            value = getattr(self, name)
-            if value is None and name in ("hidden", "captions_a_clip"):
-                continue
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-                raise ValueError(f"{name} is {value!r}; it must be a whole number from {least}.")
-        for name in (*_POSITIVE, "validation"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-                raise ValueError(f"{name} is {value!r}; it must be a number.")
-        for name in _POSITIVE:
-            if not 0 < getattr(self, name) < float("inf"):
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be a number above 0.")
-        for name in _SWITCHES:
-            if not isinstance(getattr(self, name), bool | np.bool_):
-                raise ValueError(f"{name} is {getattr(self, name)!r}; it must be True or False.")
+        check(self)
         if self.projector == "clap" and self.hidden not in (None, self.dim):
             raise ValueError(
                 f"hidden is {self.hidden}; the projector of CLAP is as wide as the space, {self.dim}: leave "
                 "it out."
             )
-        if not self.plateau_factor <= 1:
-            raise ValueError(f"plateau_factor is {self.plateau_factor}; it must be at most 1.")
-        if not 0 <= self.validation < 1:
-            raise ValueError(f"validation is {self.validation}; it must be a share from 0 to below 1.")
-        for name, allowed in _CHOICES.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(
-                    f"{name} is {getattr(self, name)!r}; it must be one of {', '.join(allowed)}."
-                )
 
-
-_WHOLE = {
-    "dim": 1,
-    "hidden": 1,
-    "frozen_epochs": 0,
-    "max_epochs": 1,
-    "patience": 1,
-    "plateau_patience": 0,
-    "sample_rate": 1,
-    "batch_size": 2,
-    "captions_a_clip": 1,
-    "pretrain_epochs": 1,
-    "pretrain_batch_size": 2,
-}
-_POSITIVE = (
-    "frozen_rate",
-    "rate",
-    "gradient_limit",
-    "clamp",
-    "plateau_factor",
-    "seconds",
-    "temperature",
-    "pretrain_rate",
-)
-_SWITCHES = ("standardise", "learn_temperature", "tune_text")
-_CHOICES = {
-    "projector": ("mlp", "clap"),
-    "validation_by": ("clip", "pair"),
-    "mixed_precision": ("auto", "off", "bfloat16"),
-}
 
 #: What the paper says.
 PAPER = ContrastiveRecipe(tune_text=True, validation_by="pair")

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import torch
 
-VARIANTS = ("paper", "released")
+from core.heads.recipe import VARIANTS
 
 
 def add_loss(

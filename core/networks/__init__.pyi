@@ -5,7 +5,7 @@ from .cnn import load_panns as load_panns
 from .cnn import log_mel as log_mel
 from .cnn import spec_augment as spec_augment
 from .data import NetworkRun as NetworkRun
-from .data import Tuning as Tuning
+from .recipe import Tuning as Tuning
 from .training import PooledCNN as PooledCNN
 from .training import paper_log_mel as paper_log_mel
 from .training import train_networks as train_networks

@@ -1,5 +1,5 @@
+from .recipe import Recipe as Recipe
 from .training import CURVES as CURVES
-from .training import Recipe as Recipe
 from .training import Tested as Tested
 from .training import ZeroShotModel as ZeroShotModel
 from .training import predict as predict

@@ -22,6 +22,7 @@ from core.training.results import Checkpoint, TrainingResult, fingerprint
 from core.training.threads import default_device, fixed_threads
 from core.zeroshot.batch import Batch
 from core.zeroshot.data import Collection, Part, Task, mean_accuracy
+from core.zeroshot.recipe import Recipe
 from core.zeroshot.start import Start
 
 __all__ = [
@@ -40,55 +41,6 @@ _GPU_SHARE = 0.5  # of the free memory
 
 #: The curves of a model, in this order where they are stacked.
 CURVES = ("loss", "train_accuracy", "validation_accuracy")
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a model is trained; the defaults are the paper's where it states them.
-
-    Attributes
-    ----------
-    hidden, shared : int
-        Widths of the audio projection; `shared` is that of the common space.
-    learning_rate, momentum : float
-        Of stochastic gradient descent.
-    batch_size, epochs : int
-        The last batch of an epoch holds what is left.
-    margin : float
-        Of the WARP loss. The paper does not give it.
-    sampled : bool
-        Whether ranks are estimated from draws, as in the original WARP, or counted.
-    patience : int or None
-        If given, a model stops after so many epochs without a better validation accuracy, and the weights of
-        its best epoch count; otherwise those of the last one.
-    standardise : bool
-        Whether audio is brought to mean 0 and deviation 1 in each dimension, as fitted on the training clips.
-    """
-
-    hidden: int = 256
-    shared: int = 512
-    learning_rate: float = 1e-3
-    batch_size: int = 64
-    epochs: int = 100
-    margin: float = 1.0
-    sampled: bool = False
-    patience: int | None = None
-    momentum: float = 0.0
-    standardise: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("hidden", "shared", "batch_size", "epochs", "patience"):
-            value = getattr(self, name)
-            if value is None and name == "patience":
-                continue
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-                raise ValueError(f"{name} is {value!r}; it must be a whole number from 1.")
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate is {self.learning_rate}; it must be above 0.")
-        if not self.margin >= 0:
-            raise ValueError(f"margin is {self.margin}; it must be at least 0.")
-        if not 0 <= self.momentum < 1:
-            raise ValueError(f"momentum is {self.momentum}; it must be from 0 to below 1.")
 
 
 @dataclass(frozen=True)

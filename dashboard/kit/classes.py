@@ -21,10 +21,10 @@ from core.splits import (
     largest_sizes,
 )
 from dashboard import data
-from dashboard.data import Clips, workspace
+from dashboard.data import Clips
 from dashboard.kit import numbers
 from dashboard.memory import once
-from dashboard.results import rows_of
+from dashboard.results import result, rows_of
 from jobs.presets import of_several_classes
 from jobs.specs import EmbedAudio
 
@@ -78,7 +78,7 @@ def classes(embedding: EmbedAudio, c: Clips) -> Classes:
         from core.projection import project
 
         rows = rows_of(embedding, c)
-        X = np.asarray(workspace().cache.open(embedding.key).array("embeddings"))
+        X = np.asarray(result(embedding).embeddings)
         labels = np.where(rows >= 0, data.class_of_each(c)[rows], "")
         # As training does: clips of several classes say nothing of one, and a clip of silence may have been
         # embedded as something that is no number.

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from core.recipes import settings
 from dashboard import grids as listed
-from dashboard.data import workspace as shown_workspace
+from dashboard import results
 from dashboard.kit import numbers
 from dashboard.leakage import data as leakage
 from dashboard.memory import once
 from jobs import contrastive_presets as contrastive
 from jobs import encoders
-from jobs.specs import CuratedTraining, EmbedAudio
+from jobs.specs import CURATIONS, CuratedTraining, EmbedAudio
+from jobs.specs.curation import Result as Stored
 from jobs.workspace.workspace import Dataset, Workspace
 
 #: How pairs are chosen, by the name in the spec.
-METHODS = {
-    "nearest": "the nearest captions",
-    "nearest-specific": "the nearest captions of the test classes",
-    "unspecific": "released: domain-unspecific",
-    "specific": "released: domain-specific",
-    "augmented": "released: augmented",
-}
+METHODS = dict(zip(CURATIONS, settings(CuratedTraining)["method"].names, strict=True))
 #: Kinds of targets, and the model before training.
 TARGETS = {
     "uncurated": "uncurated model",
@@ -46,7 +41,7 @@ class Result:
     accuracies: pd.DataFrame
     differences: pd.DataFrame
     pairs: pd.DataFrame
-    meta: dict[str, Any]
+    stored: Stored
 
     @property
     def names(self) -> list[str]:
@@ -136,17 +131,18 @@ def result(spec: CuratedTraining) -> Result:
     """Return what a comparison came to."""
 
     def read() -> Result:
-        artifact = shown_workspace().cache.open(spec.key)
-        names = ("models", "accuracies", "differences", "pairs")
-        frames = {name: artifact.table(name).to_pandas() for name in names}
-        return Result(spec=spec, meta=dict(artifact.meta), **frames)
+        stored = results.result(spec)
+        models, accuracies = stored.models.to_pandas(), stored.accuracies.to_pandas()
+        return Result(
+            spec, models, accuracies, stored.differences.to_pandas(), stored.pairs.to_pandas(), stored
+        )
 
     return once(("curated", spec.key), read)
 
 
 def accuracies_table(found: Result) -> pd.DataFrame:
     """Return the mean of each kind of target, then every training."""
-    single = found.models.rename(columns={"accuracy": "mean"}).assign(n=found.meta["n_test"], over="clips")
+    single = found.models.rename(columns={"accuracy": "mean"}).assign(n=found.stored.n_test, over="clips")
     columns = ["targets", "seed", "mean", "low", "high", "n", "over"]
     frame = pd.concat([found.accuracies, single], ignore_index=True).reindex(columns=columns)
-    return frame.assign(chance=found.meta["chance"])
+    return frame.assign(chance=found.stored.chance)

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
+from core.recipes import settings
 from dashboard import state
 from dashboard.kit import chart, form, jobs, layout, numbers, table
 from dashboard.kit.layout import plain
+from dashboard.kit.recipe import control, controls
 from dashboard.leakage import curation
 from dashboard.leakage import curation_figures as figures
 from dashboard.leakage import data as leakage
-from dashboard.leakage.curation import METHODS, Result
+from dashboard.leakage.curation import Result
 from jobs import contrastive_presets as contrastive
 from jobs.specs import CuratedTraining, EmbedAudio
 from jobs.specs.curation import THRESHOLDS
 from jobs.workspace.workspace import Dataset, Workspace
 
-_CAPTIONS = {"dirty": "all captions", "clean": "clean: none of a clip that names a test class"}
 _PAPER = "Wang et al., *Unsupervised improvement of audio-text cross-modal representations* (WASPAA 2023)"
 
 
@@ -46,10 +45,10 @@ def show(workspace: Workspace, view: state.View, dataset: Dataset, grids: list[l
 
 
 def _result(found: Result, file: str) -> None:
-    meta = found.meta
+    stored = found.stored
     for why in dict.fromkeys(found.models["failed"].loc[lambda f: f != ""]):
         st.warning(plain(why), icon=":material/error:")
-    of = f"{numbers.count(meta['n_test'], 'test clip')} of {numbers.count(meta['n_test_classes'], 'class')}"
+    of = f"{numbers.count(stored.n_test, 'test clip')} of {numbers.count(stored.n_test_classes, 'class')}"
     left, right = st.columns(2, gap="medium")
     with left:
         chart.show(
@@ -58,7 +57,7 @@ def _result(found: Result, file: str) -> None:
                 found.accuracies,
                 found.each,
                 title=f"zero-shot accuracy<br>n = {of}",
-                chance=float(meta["chance"]),
+                chance=stored.chance,
                 theme=theme,
             ),
             remembered=("curation-accuracy", found.spec.key),
@@ -83,11 +82,11 @@ def _result(found: Result, file: str) -> None:
         )
     layout.facts(
         [
-            ("pairs", f"{meta['n_pairs']:,}"),
-            ("training clips in a pair", f"{meta['n_sounds']:,} of {meta['n_pool_sounds']:,}"),
-            ("captions in a pair", f"{meta['n_texts']:,} of {meta['n_pool_texts']:,}"),
-            ("pairs whose caption is of the clip’s class", f"{meta['same_class']:.1%}"),
-            ("computed in", numbers.duration(float(meta["seconds"]))),
+            ("pairs", f"{stored.n_pairs:,}"),
+            ("training clips in a pair", f"{stored.n_sounds:,} of {stored.n_pool_sounds:,}"),
+            ("captions in a pair", f"{stored.n_texts:,} of {stored.n_pool_texts:,}"),
+            ("pairs whose caption is of the clip’s class", f"{stored.same_class:.1%}"),
+            ("computed in", numbers.duration(stored.seconds)),
         ]
     )
     layout.reading(
@@ -150,35 +149,15 @@ def _asked(
 ) -> CuratedTraining:
     a, b, c = st.columns(3, gap="small", vertical_alignment="bottom")
     model = form.select(view, "teacher", "Model", list(models), called="model", place=a)
-    method = form.select(view, "method", "Pairs", METHODS, CuratedTraining.method, place=b)
-    pool = form.select(view, "pool", "Captions", _CAPTIONS, "dirty", called="captions", place=c)
-    settings: dict[str, Any] = {"method": method, "training": pool}
+    wanted = controls(view, CuratedTraining, ("method", "training"), places=(b, c), listed=True)
+    method = wanted["method"]
     d, e, f = st.columns(3, gap="small", vertical_alignment="bottom")
     if method in THRESHOLDS:
-        settings["threshold"] = form.real(
-            view,
-            f"cosine-{method}",
-            "Least cosine of clip and caption",
-            -1,
-            1,
-            THRESHOLDS[method],
-            place=d,
-            step=0.05,
-        )
+        of, usual = settings(CuratedTraining)["threshold"], THRESHOLDS[method]
+        wanted["threshold"] = control(view, of, usual, place=d, link=f"cosine-{method}")
     if method.startswith("nearest"):
-        settings["k"] = form.whole(view, "captions", "Captions for each clip", 1, 100, 1, place=d)
+        wanted |= controls(view, CuratedTraining, ["k"], places=[d])
     if method in ("specific", "augmented"):
-        settings["domain_threshold"] = form.real(
-            view,
-            "domain",
-            "Least cosine of caption and class",
-            -1,
-            1,
-            CuratedTraining.domain_threshold,
-            place=e,
-            step=0.05,
-        )
-    settings["n_seeds"] = form.whole(
-        view, "repeats", "Trainings of each kind", 1, 20, CuratedTraining.n_seeds, place=f
-    )
-    return contrastive.curated_training(dataset, models[model], captions=captions, **settings)
+        wanted |= controls(view, CuratedTraining, ["domain_threshold"], places=[e])
+    wanted |= controls(view, CuratedTraining, ["n_seeds"], places=[f])
+    return contrastive.curated_training(dataset, models[model], captions=captions, **wanted)

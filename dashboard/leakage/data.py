@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from core.recipes import describe
 from core.statistics import Correlation
 from core.statistics import intervals as statistics
 from dashboard import grids as listed
@@ -165,16 +166,7 @@ def over_seeds(specs: Sequence[ContrastiveGrid]) -> pd.DataFrame:
 def recipe(spec: ContrastiveGrid) -> str:
     """Say how the models of a grid are trained."""
     backbone = {"small": "a small network", "cnn14": "CNN14"}[spec.backbone]
-    said = [
-        f"{backbone} and {spec.text_encoder}{' (tuned)' if spec.tune_text else ''}",
-        f"{spec.dim:,} dimensions{' by the projector of CLAP' if spec.projector == 'clap' else ''}",
-        f"{spec.frozen_epochs} frozen epochs at {spec.frozen_rate:g}",
-        f"up to {spec.max_epochs} at {spec.rate:g}",
-        f"batches of {spec.batch_size}",
-        f"crops of {spec.seconds:g} s at {spec.sample_rate / 1000:g} kHz",
-        f"{spec.validation:.0%} for validation by {spec.validation_by}",
-    ]
-    return ", ".join(said)
+    return f"{backbone} and {spec.text_encoder}, {describe(spec)}"
 
 
 # -- tables -----------------------------------------------------------------------------------------------

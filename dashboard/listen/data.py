@@ -14,9 +14,9 @@ import numpy as np
 
 from core.processing import AGGREGATIONS
 from core.retrieval import ALGORITHMS, COMPONENTS
-from dashboard.data import Clips, workspace
+from dashboard.data import Clips
 from dashboard.memory import once
-from dashboard.results import has
+from dashboard.results import has, result
 from jobs import encoders
 from jobs import presets as measures
 from jobs.listening.ratings import Question, System
@@ -101,9 +101,9 @@ def _ways(spec: EmbedAudio) -> list[Offered]:
 
 def facts(spec: EmbedAudio) -> tuple[tuple[int, int], bool]:
     """Return the shape of a space, (n, d), and whether it has frames."""
-    artifact = workspace().cache.open(spec.key)
-    n, d = artifact.array("embeddings").shape
-    return (n, d), "frames.npy" in artifact
+    space = result(spec)
+    n, d = space.embeddings.shape
+    return (n, d), space.frames is not None
 
 
 def _offered(spec: EmbedAudio, how: str, components: int, algorithm: str, *, usual: bool) -> Offered:

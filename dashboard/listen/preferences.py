@@ -25,6 +25,7 @@ from dashboard.data import workspace
 from dashboard.kit.table import csv
 from dashboard.listen import data as listen
 from dashboard.memory import once
+from dashboard.results import result
 from jobs.listening.ratings import Rating, System, labels, open_ratings
 from jobs.specs import Retrieval
 from jobs.workspace.workspace import Dataset
@@ -145,10 +146,11 @@ def objective(found: Preferences, dataset: Dataset) -> Objective:
         if spec is None:
             missing.append(listen.judgements(o, dataset)[0])
             continue
-        meta = workspace().cache.open(spec.key).meta
-        said = meta["macro"]["map@15"]
-        low, high = (said["value"] if said[x] is None else said[x] for x in ("low", "high"))
-        scores[name] = Interval(said["value"], low, high, int(meta["n_queries"]))
+        judged = result(spec)
+        mean = judged.macro["map@15"]
+        value = float("nan") if mean["value"] is None else mean["value"]
+        low, high = (value if (end := mean[side]) is None else end for side in ("low", "high"))
+        scores[name] = Interval(value, low, high, judged.n_queries)
     at = found.strengths.systems.index
     strengths = [float(found.strengths.log_strength[at(name)]) for name in scores]
     return Objective(scores, rank_agreement(strengths, [s.value for s in scores.values()]), missing)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from core.processing import AGGREGATIONS, Reducer, Scaler, aggregate, fit_reducer, fit_scaler, normalize
-from dashboard.data import Clips, workspace
+from dashboard.data import Clips
 from dashboard.kit.table import csv
 from dashboard.listen.data import (
     MOST,
@@ -26,9 +26,11 @@ from dashboard.listen.data import (
     judged,
 )
 from dashboard.memory import once
-from dashboard.results import rows_of
+from dashboard.results import result, rows_of
 from jobs.listening.ratings import System
-from jobs.specs import EmbedAudio, EmbedQuery, Retrieval
+from jobs.specs import EmbedAudio, EmbedQuery
+from jobs.tasks.embed_audio import Result as Embedded
+from jobs.tasks.embed_query import Result as EmbeddedQuery
 from jobs.workspace.workspace import Dataset
 
 #: Values (clips × dimensions) of an embedding whose principal components the page looks for by itself.
@@ -71,8 +73,8 @@ def ranked(o: Offered, dataset: Dataset, clip: str, k: int = MOST) -> Ranked:
         raise NotRanked("There is no other clip to be found; add more sounds to the dataset.")
     spec = judged(o, dataset)
     if spec is not None:
-        artifact = workspace().cache.open(spec.key)
-        found, scores = artifact.array("results")[at[clip]][:k], artifact.array("scores")[at[clip]][:k]
+        lists = result(spec)
+        found, scores = lists.results[at[clip]][:k], lists.scores[at[clip]][:k]
         return Ranked([ids[i] for i in found.tolist()], np.asarray(scores), len(ids) - 1)
     c = corpus(o, dataset)
     rows, scores = best(c.X, c.X[at[clip]], k, o.system.algorithm, without=at[clip])
@@ -82,10 +84,7 @@ def ranked(o: Offered, dataset: Dataset, clip: str, k: int = MOST) -> Ranked:
 def ranked_outside(o: Offered, dataset: Dataset, spec: EmbedQuery, k: int = MOST) -> Ranked:
     """Return the k clips that a system finds for a query from outside, whose embedding exists."""
     c = corpus(o, dataset)
-    artifact = workspace().cache.open(spec.key)
-    x = np.asarray(artifact.array("embeddings"))
-    if o.system.aggregation not in ("", AGGREGATIONS[0]) and "frames.npy" in artifact:
-        x = aggregate(artifact.array("frames"), artifact.array("offsets"), o.system.aggregation)
+    x = aggregated(result(spec), o.system.aggregation)
     if c.scaler is not None:
         x = c.scaler.transform(x)
     if c.reducer is not None:
@@ -93,6 +92,13 @@ def ranked_outside(o: Offered, dataset: Dataset, spec: EmbedQuery, k: int = MOST
     x = _unit(np.asarray(x, np.float64), o.system)
     rows, scores = best(c.X, x[0], k, o.system.algorithm)
     return Ranked([c.ids[i] for i in rows.tolist()], scores, len(c.ids))
+
+
+def aggregated(space: Embedded | EmbeddedQuery, aggregation: str) -> np.ndarray:
+    """Return the embeddings of a space or a query, its frames put together so."""
+    if aggregation in ("", AGGREGATIONS[0]) or space.frames is None or space.offsets is None:
+        return np.asarray(space.embeddings)
+    return aggregate(space.frames, space.offsets, aggregation)
 
 
 def clip_ids(o: Offered) -> list[str]:
@@ -110,38 +116,26 @@ def corpus(o: Offered, dataset: Dataset) -> Corpus:
 
     def make() -> Corpus:
         s = o.system
-        artifact = workspace().cache.open(o.embedding.key)
         shape, _ = facts(o.embedding)
         known = judged(o, dataset)
         if known is None and s.components and shape[0] * shape[1] > QUICK_VALUES:
             raise TooLarge(
                 f"{o.encoder} has {shape[0]:,} clips of {shape[1]:,} dimensions: its lists are made by a job."
             )
-        X = np.asarray(artifact.array("embeddings"))
-        if s.aggregation not in ("", AGGREGATIONS[0]):
-            X = aggregate(artifact.array("frames"), artifact.array("offsets"), s.aggregation)
+        X = aggregated(result(o.embedding), s.aggregation)
         scaler, reducer = None, None
         if s.scale == "minmax":
-            scaler = fit_scaler(X) if known is None else _scaler(known)
+            scaler = fit_scaler(X) if known is None else result(known).scaler
+            assert scaler is not None
             X = scaler.transform(X)
         if s.components:
-            reducer = fit_reducer(X, s.components) if known is None else _reducer(known)
+            reducer = fit_reducer(X, s.components) if known is None else result(known).reducer
+            assert reducer is not None
             X = reducer.transform(X)
         ids, at = _clips(o.embedding)
         return Corpus(_unit(np.asarray(X, np.float64), s), ids, at, scaler, reducer)
 
     return once(("corpus", o.system), make)
-
-
-def _scaler(spec: Retrieval) -> Scaler:
-    artifact = workspace().cache.open(spec.key)
-    return Scaler(*(np.asarray(artifact.array(a)) for a in ("low", "high")))
-
-
-def _reducer(spec: Retrieval) -> Reducer:
-    artifact = workspace().cache.open(spec.key)
-    mean, components, variances = (np.asarray(artifact.array(a)) for a in ("mean", "components", "variances"))
-    return Reducer(mean, components, variances, total_variance=float("nan"))
 
 
 def _unit(X: np.ndarray, s: System) -> np.ndarray:
@@ -151,7 +145,7 @@ def _unit(X: np.ndarray, s: System) -> np.ndarray:
 
 def _clips(embedding: EmbedAudio) -> tuple[list[str], dict[str, int]]:
     def read() -> tuple[list[str], dict[str, int]]:
-        ids = workspace().cache.open(embedding.key).table("clips").column("clip_id").to_pylist()
+        ids = result(embedding).clip_ids
         return ids, {name: i for i, name in enumerate(ids)}
 
     return once(("embedded", embedding.key), read)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from core.recipes import describe
 from dashboard import grids as listed
 from dashboard.data import Clips
 from dashboard.data import workspace as shown_workspace
@@ -109,26 +110,11 @@ def named(spec: AnyGrid) -> str:
 
 
 def recipe_words(spec: AnyGrid) -> str:
-    """Say how the models of a training are trained."""
-    said = [f"{spec.dim} dimensions", numbers.count(spec.epochs, "epoch"), f"batches of {spec.batch_size}"]
-    said += [f"{spec.optimizer} at {spec.learning_rate:g}", f"weight decay {spec.weight_decay:g}"]
-    said += [f"mixup {spec.mixup:g}"] * bool(spec.mixup)
-    said += [f"γ of focal loss {spec.focal_gamma:g}"] * ("focal" in spec.losses and spec.focal_gamma != 2)
-    if "opl" in spec.losses and (spec.opl_gamma, spec.opl_weight) != (0.5, 1):
-        said.append(f"OPL with γ {spec.opl_gamma:g} and weight {spec.opl_weight:g}")
-    said += ["the released code’s variants"] * (spec.variant == "released")
-    said += ["a sigmoid for each class"] * (spec.entropy == "sigmoid")
-    if isinstance(spec, LossGrid):
-        said += [f"a hidden layer of {spec.hidden}"] * bool(spec.hidden)
-        said += ["dimensions as they are"] * (not spec.standardise)
-    else:
-        said += [f"{spec.seconds:g} s of each clip"]
-        said += [f"masks of up to {spec.frequency_mask} bands and {spec.time_mask} frames"]
-        if spec.warm_up:
-            said.append(f"{numbers.count(spec.warm_up, 'epoch')} of warm-up from {spec.warm_up_from:g}")
-        said += [f"a rate that goes on by “{spec.schedule}”"] * (spec.schedule != "constant")
-        said += [f"{spec.taper.capitalize()}’s window"] * (spec.taper != "hann")
-    return ", ".join(said)
+    """Describe how the models of a training are trained."""
+    unused = {"focal": ("focal_gamma",), "opl": ("opl_gamma", "opl_weight")}
+    return describe(
+        spec, [name for loss, names in unused.items() if loss not in spec.losses for name in names]
+    )
 
 
 def own_folds(c: Clips) -> list[int]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from core.processing import fit_reducer, normalize
+from dashboard import results
 from dashboard.components.map import Frames
 from dashboard.components.matrices import Number
 from dashboard.data import Clips
@@ -240,10 +241,10 @@ def _before(found: Result) -> np.ndarray | None:
 
 
 def _frozen(found: Result, embedding: EmbedAudio) -> np.ndarray:
-    artifact = shown_workspace().cache.open(embedding.key)
-    at = {id: i for i, id in enumerate(artifact.table("clips").column("clip_id").to_pylist())}
+    space = results.result(embedding)
+    at = {id: i for i, id in enumerate(space.clip_ids)}
     rows = [at[id] for id in _clips(found)["clip_id"]]
-    return np.asarray(artifact.array("embeddings"))[rows]
+    return np.asarray(space.embeddings)[rows]
 
 
 def _begun(found: Result) -> np.ndarray:

@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dashboard.data import Clips, workspace
+from dashboard.data import Clips
 from dashboard.kit import numbers
 from dashboard.kit.table import csv
 from dashboard.memory import once
+from dashboard.results import result
 from jobs.presets import clip_classes, of_pairs
 from jobs.specs import Agreement, EmbedAudio, EmbedText
+from jobs.tasks.agreement import Result as Measured
 from jobs.workspace.workspace import Dataset, Workspace
 
 #: What a curve can show: value in the URL to name on the page.
@@ -59,28 +61,6 @@ class Pair:
     def title(self) -> str:
         """Name on the page."""
         return f"{self.a.name} × {self.b.name}"
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A result of `Agreement`, in memory; the fields are those of its artifact."""
-
-    ks: np.ndarray
-    overlap: np.ndarray
-    overlap_self: np.ndarray
-    jaccard: np.ndarray
-    chance: np.ndarray
-    chance_self: np.ndarray
-    chance_jaccard: np.ndarray
-    adjusted: np.ndarray
-    p_value: np.ndarray
-    band: np.ndarray
-    clip_ks: np.ndarray
-    samples: np.ndarray
-    ids: tuple[str, ...]
-    n: int
-    permutations: int
-    cka: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -146,25 +126,7 @@ def first_pairs(found: Sequence[Pair], most: int) -> list[str]:
 
 def measured(pair: Pair) -> Measured:
     """Return the result for a pair, which exists."""
-
-    def read() -> Measured:
-        artifact = workspace().cache.open(pair.spec.key)
-        names = ("ks", "overlap", "overlap_self", "jaccard", "chance", "chance_self", "chance_jaccard")
-        arrays = {
-            name: np.array(artifact.array(name))
-            for name in (*names, "adjusted", "p_value", "band", "clip_ks")
-        }
-        meta = artifact.meta
-        return Measured(
-            **arrays,
-            samples=np.array(artifact.array("overlap_samples"), dtype=np.float64),
-            ids=tuple(map(str, artifact.table("items").column("id").to_pylist())),
-            n=int(meta["n"]),
-            permutations=int(meta["permutations"]),
-            cka={k: float("nan") if v is None else float(v) for k, v in meta["cka"].items()},
-        )
-
-    return once(("agreement", pair.spec.key), read)
+    return result(pair.spec)
 
 
 def series(m: Measured, measure: str, *, with_self: bool = False) -> Series:
@@ -257,7 +219,7 @@ def at_size(ready: Sequence[Pair], measure: str, k: int, *, with_self: bool = Fa
 
 def cka(ready: Sequence[Pair], form: str) -> dict[str, float]:
     """Return one form of CKA of every pair, by the pair's id."""
-    return {pair.id: measured(pair).cka[form] for pair in ready}
+    return {pair.id: measured(pair).cka_of(form) for pair in ready}
 
 
 def lowest(*matrices: dict[str, float]) -> float:
@@ -383,7 +345,7 @@ def matrix_csv(ready: Sequence[Pair], k: int) -> bytes:
         m = measured(pair)
         row: dict[str, Any] = {"a": pair.a.name, "b": pair.b.name, "of": pair.spec.of, "n": m.n, "k": k}
         row |= {name: at(m, getattr(m, name), k) for name in ("overlap", "jaccard", "adjusted")}
-        rows.append(row | {f"cka_{name}": value for name, value in m.cka.items()})
+        rows.append(row | {f"cka_{name}": m.cka_of(name) for name in m.cka})
     return csv(pd.DataFrame(rows))
 
 

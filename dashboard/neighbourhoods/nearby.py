@@ -13,7 +13,7 @@ import numpy as np
 from core.processing import normalize
 from core.splits import class_centroids
 from dashboard import results
-from dashboard.data import Clips, workspace
+from dashboard.data import Clips
 from dashboard.memory import once
 from dashboard.neighbourhoods.data import Compared, Pair, measured, named
 from jobs.specs import EmbedAudio, EmbedText, Neighbors
@@ -103,7 +103,7 @@ def classes(space: Compared, names: tuple[str, ...], c: Clips, vectors: str = "r
     def _of_clips() -> tuple[np.ndarray, list[str]]:
         assert isinstance(space.spec, EmbedAudio)
         rows = results.rows_of(space.spec, c)
-        X = np.asarray(workspace().cache.open(space.spec.key).array("embeddings"))
+        X = np.asarray(results.result(space.spec).embeddings)
         code = {name: i for i, name in enumerate(names)}
         labels = named(c)
         codes = np.asarray([code.get(labels[r], -1) if r >= 0 else -1 for r in rows.tolist()])
@@ -121,9 +121,9 @@ def classes(space: Compared, names: tuple[str, ...], c: Clips, vectors: str = "r
 
 
 def _of_text(spec: EmbedText, names: tuple[str, ...]) -> tuple[np.ndarray, list[str]]:
-    artifact = workspace().cache.open(spec.key)
-    row = {str(name): i for i, name in enumerate(artifact.table("texts").column("id").to_pylist())}
-    X = np.asarray(artifact.array("embeddings"), dtype=np.float64)
+    found = results.result(spec)
+    row = {name: i for i, name in enumerate(found.ids)}
+    X = found.embeddings.astype(np.float64)
     return X[[row[n] for n in names]], [""] * len(names)
 
 

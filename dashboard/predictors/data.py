@@ -16,7 +16,6 @@ import pandas as pd
 
 from core.statistics import Correlation
 from core.statistics import intervals as statistics
-from dashboard.data import workspace as shown_workspace
 from dashboard.kit import numbers
 from dashboard.kit.correlation import Dots
 from dashboard.kit.table import csv
@@ -26,7 +25,7 @@ from dashboard.memory import once
 from dashboard.neighbourhoods import data as agreement
 from dashboard.predictors import board as boards
 from dashboard.predictors.board import OF_PAIRS, Board, Reference
-from dashboard.results import has
+from dashboard.results import has, result
 from dashboard.retrieval import data as retrieval
 from dashboard.separability import data as separability
 from dashboard.zeroshot import data as zeroshot
@@ -160,8 +159,8 @@ def _two_towers(b: Board, spec: EmbedAudio) -> numbers.Estimate:
     asked = boards.two_towers(b, spec).spec
     if asked is None or not has(asked):
         return _NOTHING
-    meta = shown_workspace().cache.open(asked.key).meta
-    return numbers.Estimate(float(meta["accuracy"]), float(meta["low"]), float(meta["high"]), int(meta["n"]))
+    found = result(asked)
+    return numbers.Estimate(found.accuracy, found.low, found.high, found.n)
 
 
 def _held_out(b: Board, spec: EmbedAudio) -> numbers.Estimate:
@@ -181,9 +180,8 @@ def _analogies(b: Board, spec: EmbedAudio) -> dict[str, numbers.Estimate]:
     asked = boards.analogies(b, spec).spec
     if asked is None or not has(asked):
         return dict.fromkeys(ANALOGIES, _NOTHING)
-    meta = shown_workspace().cache.open(asked.key).meta
-    nowhere, n = float("nan"), int(meta["n"])
-    return {a: numbers.Estimate(float(meta[name]), nowhere, nowhere, n) for a, name in ANALOGIES.items()}
+    found, nowhere = result(asked), float("nan")
+    return {a: numbers.Estimate(getattr(found, x), nowhere, nowhere, found.n) for a, x in ANALOGIES.items()}
 
 
 def _pair_values(b: Board, spec: EmbedAudio, reference: Reference | None, k: int) -> dict[str, float]:
@@ -195,8 +193,8 @@ def _pair_values(b: Board, spec: EmbedAudio, reference: Reference | None, k: int
     return {
         "overlap": agreement.summary(m, low, high).adjusted,
         "nngs": agreement.at(m, m.jaccard, k),
-        "cka": m.cka["linear_debiased"],
-        "cka_rbf": m.cka["rbf_debiased"],
+        "cka": m.cka_of("linear_debiased"),
+        "cka_rbf": m.cka_of("rbf_debiased"),
     }
 
 
@@ -287,7 +285,7 @@ def over_k(
         found = [statistics.pearson(row, z) for row in nngs]
         values = np.array([(c.r, c.low, c.high) for c in found])
         forms = {"CKA, linear": "linear_debiased", "CKA, RBF": "rbf_debiased"}
-        cka = {name: statistics.pearson([m.cka[f] for m, _ in pairs], z) for name, f in forms.items()}
+        cka = {name: statistics.pearson([m.cka_of(f) for m, _ in pairs], z) for name, f in forms.items()}
         r = np.abs(values[:, 0])
         best = int(ks[int(np.nanargmax(r))]) if np.isfinite(r).any() else 0
         return OverK(ks, values, cka, len(pairs), min(m.n for m, _ in pairs), best)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from dashboard.data import workspace as shown_workspace
+from dashboard import results
 from dashboard.kit.confusion_numbers import Judged
 from dashboard.memory import once
 from dashboard.predictors.board import Board, own_texts
 from jobs import contrastive_presets as contrastive
 from jobs import encoders
 from jobs.specs import EmbedAudio, SpecError, ZeroShotClassification
+from jobs.tasks.zero_shot_classification import Result as Stored
 
 #: What stands between prompts in a link and in the field.
 BETWEEN = " | "
@@ -22,12 +22,12 @@ BETWEEN = " | "
 
 @dataclass(frozen=True)
 class Classified:
-    """What a classification came to; `predictions` and `meta` are as `ZeroShotClassification` says."""
+    """A classification: its result, with what the confusion explorer needs."""
 
     spec: ZeroShotClassification
+    result: Stored
     judged: Judged
     predictions: pd.DataFrame
-    meta: dict[str, Any]
 
 
 def candidates(b: Board) -> dict[str, EmbedAudio]:
@@ -83,9 +83,8 @@ def result(spec: ZeroShotClassification) -> Classified:
     """Return what a classification came to."""
 
     def read() -> Classified:
-        artifact = shown_workspace().cache.open(spec.key)
-        names = artifact.table("classes").to_pandas()["label"].astype(str).tolist()
-        judged = Judged(names, np.asarray(artifact.array("confusion"), np.int64))
-        return Classified(spec, judged, artifact.table("predictions").to_pandas(), dict(artifact.meta))
+        found = results.result(spec)
+        judged = Judged(found.column("classes", "label"), np.asarray(found.confusion, np.int64))
+        return Classified(spec, found, judged, found.predictions.to_pandas())
 
     return once(("towers", spec.key), read)

@@ -65,15 +65,15 @@ def show(workspace: Workspace, view: state.View, b: Board, c: Clips, file: str) 
 
 
 def _result(view: state.View, b: Board, c: Clips, found: Classified, file: str) -> None:
-    meta = found.meta
+    result = found.result
     layout.facts(
         [
-            ("accuracy, 95%", f"{meta['accuracy']:.3f} ({meta['low']:.3f} to {meta['high']:.3f})"),
-            ("mean over classes", f"{meta['balanced']:.3f}"),
-            ("chance", f"{meta['chance']:.3f}"),
-            ("clips", f"{meta['n']:,}"),
-            ("classes", f"{meta['n_classes']:,}"),
-            ("left out", f"{sum(meta['left_out'].values()):,}"),
+            ("accuracy, 95%", f"{result.accuracy:.3f} ({result.low:.3f} to {result.high:.3f})"),
+            ("mean over classes", f"{result.balanced:.3f}"),
+            ("chance", f"{result.chance:.3f}"),
+            ("clips", f"{result.n:,}"),
+            ("classes", f"{result.n_classes:,}"),
+            ("left out", f"{sum(result.left_out.values()):,}"),
         ]
     )
     shown = found.judged
@@ -82,7 +82,7 @@ def _result(view: state.View, b: Board, c: Clips, found: Classified, file: str) 
     with left:
         rows = by_class(shown)
         chart.show(
-            by_class_figure(rows, model="accuracy", chance=float(meta["chance"]), theme=layout.theme()),
+            by_class_figure(rows, model="accuracy", chance=result.chance, theme=layout.theme()),
             key="predictors-classes",
             file=f"class-accuracy-{file}",
             csv=lambda: by_class_table(rows, "accuracy"),

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from dashboard.data import Clips, workspace
+from dashboard.data import Clips
 from dashboard.kit import numbers
 from dashboard.memory import once
-from dashboard.results import rows_of
+from dashboard.results import result, rows_of
 from dashboard.retrieval.data import (
     NO_FAMILY,
     NOTHING,
@@ -71,7 +71,7 @@ def excluded(spec: Retrieval) -> list[str]:
 
 def left_out(spec: Retrieval) -> list[str]:
     """Return the classes that no family's number counts."""
-    return list(workspace().cache.open(spec.key).meta["left_out"])
+    return result(spec).left_out
 
 
 def groups(spec: Retrieval) -> dict[str, list[str]]:
@@ -214,14 +214,12 @@ def queries_of(spec: Retrieval, label: str, measure: str, *, best_first: bool) -
 
 def results_of(spec: Retrieval, c: Clips, clip: str, label: str, most: int = SHOWN) -> list[Result]:
     """Return the first results of a query, and which of them carry the class that is asked for."""
-    cache = workspace().cache
     lookup: dict[str, int] = once(
         ("embedding-row", spec.embedding.key, c.key),
         lambda: {str(c.ids[r]): i for i, r in enumerate(rows_of(spec.embedding, c)) if r >= 0},
     )
-    artifact, rows = cache.open(spec.key), rows_of(spec.embedding, c)
-    found = np.asarray(artifact.array("results")[lookup[clip], :most])
-    scores = np.asarray(artifact.array("scores")[lookup[clip], :most])
+    lists, rows = result(spec), rows_of(spec.embedding, c)
+    found, scores = lists.results[lookup[clip], :most], lists.scores[lookup[clip], :most]
     # Whoever carries the class is asked for it as well.
     carries = _members(spec, label)
     ids = [str(c.ids[rows[i]]) if rows[i] >= 0 else "" for i in found]

@@ -11,10 +11,10 @@ import pandas as pd
 
 from core.retrieval import compare, highest_map, jackknife_values
 from core.statistics import Difference, holm, paired_difference
-from dashboard.data import Clips, workspace
+from dashboard.data import Clips
 from dashboard.kit import numbers
 from dashboard.memory import once
-from dashboard.results import has
+from dashboard.results import has, result
 from jobs import encoders
 from jobs import presets as measures
 from jobs.encoders import Card, UnknownEncoder
@@ -130,28 +130,26 @@ def row(spec: Retrieval) -> Row:
 
 
 def _row(spec: Retrieval) -> Row:
-    cache, name = workspace().cache, spec.embedding.encoder
-    artifact = cache.open(spec.embedding.key)
+    name, space = spec.embedding.encoder, result(spec.embedding)
     try:
-        card = encoders.card(name, artifact.meta)
+        card = encoders.card(name, {} if space.artifact is None else space.artifact.meta)
     except UnknownEncoder:  # of a distribution that is no longer here
         card = Card()
-    dimensions = int(artifact.array("embeddings").shape[1])
+    dimensions = int(space.embeddings.shape[1])
     if not has(spec):
         return Row(name, card, dimensions)
-    meta = cache.open(spec.key).meta
-    n = int(meta["n_queries"])
-    macro = {m: _estimate(meta["macro"][m], n) for m in MEASURES}
+    found = result(spec)
+    macro = {m: _estimate(found.macro[m], found.n_queries) for m in MEASURES}
     return Row(
         name,
         card,
         dimensions,
-        compared=int(meta["dimensions"]),
-        n_clips=int(meta["n_clips"]),
-        n_queries=n,
-        n_classes=int(meta["n_classes"]),
+        compared=found.dimensions,
+        n_clips=found.n_clips,
+        n_queries=found.n_queries,
+        n_classes=found.n_classes,
         macro=macro,
-        note=" ".join(filter(None, (said_of(spec), str(meta["note"])))),
+        note=" ".join(filter(None, (said_of(spec), found.note))),
     )
 
 
@@ -314,8 +312,8 @@ def queries(spec: Retrieval) -> pd.DataFrame:
 
 def read_table(spec: Retrieval, name: str) -> pd.DataFrame:
     """Return a table of a result."""
-    found: pd.DataFrame = workspace().cache.open(spec.key).table(name).to_pandas()
-    return found
+    frame: pd.DataFrame = getattr(result(spec), name).to_pandas()
+    return frame
 
 
 def badness(value: float, measure: str) -> float:

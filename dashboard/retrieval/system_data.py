@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dashboard.data import workspace
 from dashboard.kit import numbers
 from dashboard.memory import once
+from dashboard.results import result
 from dashboard.retrieval.data import ALGORITHMS, better
 from jobs.specs import RetrievalGrid
 
@@ -44,16 +44,10 @@ def systems(spec: RetrievalGrid) -> Systems:
     """Return every way of retrieval in a space."""
 
     def read() -> Systems:
-        artifact = workspace().cache.open(spec.key)
-        meta = artifact.meta
+        found = result(spec)
         return Systems(
-            artifact.table("systems").to_pandas().assign(scale=spec.scale, normalize=str(spec.normalize)),
-            fixed=int(meta["fixed"]),
-            note=str(meta["note"]),
-            n_queries=int(meta["n_queries"]),
-            n_classes=int(meta["n_classes"]),
-            dimensions=int(meta["dimensions"]),
-            frame_level=bool(meta["frame_level"]),
+            found.systems.to_pandas().assign(scale=spec.scale, normalize=str(spec.normalize)),
+            **{name: getattr(found, name) for name in Systems.__dataclass_fields__ if name != "table"},
         )
 
     return once(("retrieval-systems", spec.key), read)

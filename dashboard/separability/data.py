@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 
 from dashboard import data
-from dashboard.data import Clips, workspace
+from dashboard.data import Clips
 from dashboard.kit import numbers
 from dashboard.memory import once
-from dashboard.results import has, rows_of
+from dashboard.results import has, result, rows_of
 from dashboard.separability.figures import ByClass
 from jobs import presets as measures
 from jobs.specs import Baselines, EmbedAudio, KMeansCurve, Separability, Spec
-from jobs.specs.measures import DIMENSION_K
+from jobs.tasks.separability import DIMENSION_K
 from jobs.workspace.workspace import Dataset
 
 #: Distances that silhouettes are measured with: value in the URL to name on the page.
@@ -81,17 +81,6 @@ class Scores:
         return bool(np.isfinite(list(self.properties.values())).any())
 
 
-@dataclass(frozen=True)
-class Curve:
-    """K-means over the number of clusters."""
-
-    ks: np.ndarray
-    inertia: np.ndarray
-    silhouette: np.ndarray
-    elbow: int | None
-    n: int
-
-
 def measured(dataset: Dataset, embedding: EmbedAudio) -> Measured:
     """Return the specs of what is measured of a space."""
     found: dict[type, Any] = {type(s): s for s in measures.of_space(dataset, embedding)}
@@ -118,30 +107,25 @@ def scores(dataset: Dataset, embedding: EmbedAudio) -> Scores:
 
 
 def _scores(embedding: EmbedAudio, specs: Measured, c: Clips) -> Scores:
-    cache = workspace().cache
-    n, dimensions = cache.open(embedding.key).array("embeddings").shape
+    n, dimensions = result(embedding).embeddings.shape
     rows = rows_of(embedding, c)
     labelled = int((data.class_of_each(c)[rows[rows >= 0]] != "").sum())
     found: dict[str, Any] = {}
     if has(specs.separability):
-        artifact = cache.open(specs.separability.key)
-        meta = artifact.meta
-        found["silhouette"] = {
-            m: numbers.mean(artifact.array(f"silhouette_{m}"), low=-1, high=1) for m in METRICS
-        }
-        found["properties"] = {name: _number(meta["properties"].get(name)) for name, *_ in PROPERTIES}
-        found["hubness"] = _number(meta["hubness"].get(str(HUB_K)))
-        found["intrinsic"] = _number(meta["intrinsic_dimension"])
+        shape = result(specs.separability)
+        found["silhouette"] = {m: numbers.mean(shape.silhouette(m), low=-1, high=1) for m in METRICS}
+        found["properties"] = {name: _number(shape.properties.get(name)) for name, *_ in PROPERTIES}
+        found["hubness"] = _number(shape.hubness.get(str(HUB_K)))
+        found["intrinsic"] = _number(shape.intrinsic_dimension)
         assert specs.separability.neighbors is not None
         found["intrinsic_k"] = min(DIMENSION_K, specs.separability.neighbors.k, int(n) - 1)
-        found["effective"] = _number(meta["effective_rank"])
+        found["effective"] = _number(shape.effective_rank)
     if has(specs.baselines):
-        artifact = cache.open(specs.baselines.key)
-        table = artifact.table("predictions").to_pandas()
+        simple = result(specs.baselines)
+        table = simple.predictions.to_pandas()
         truth = table["label"].to_numpy()
-        found["k"], found["unseen"] = int(artifact.meta["k"]), int(artifact.meta.get("unseen", 0))
-        found["folds"] = str(artifact.meta["folds"])
-        if found["unseen"] < len(truth):
+        found |= {"k": simple.k, "unseen": simple.unseen, "folds": simple.folds}
+        if simple.unseen < len(truth):
             found["knn"] = numbers.share(table["knn"].to_numpy() == truth)
             found["probe"] = numbers.share(table["probe"].to_numpy() == truth)
     return Scores(embedding.encoder, int(dimensions), int(n), labelled, **found)
@@ -187,19 +171,14 @@ def best(values: Sequence[float], above: float | None) -> set[int]:
 
 def class_names(spec: Separability) -> list[str]:
     """Return the classes that were compared, sorted."""
-    return once(
-        ("class-names", spec.key),
-        lambda: [
-            str(c) for c in workspace().cache.open(spec.key).table("classes").column("label").to_pylist()
-        ],
-    )
+    return result(spec).class_names
 
 
 def by_class(spec: Separability, c: Clips, metric: str = "cosine") -> ByClass:
     """Return the silhouette of every clip by class, the class with the highest mean first."""
 
     def read() -> ByClass:
-        values = np.asarray(workspace().cache.open(spec.key).array(f"silhouette_{metric}"))
+        values = np.asarray(result(spec).silhouette(metric))
         rows = rows_of(spec.embedding, c)
         code = {name: i for i, name in enumerate(class_names(spec))}
         labels = data.class_of_each(c)
@@ -272,7 +251,7 @@ def rivals(spec: Separability, c: Clips, ids: Sequence[str], metric: str = "cosi
     def find() -> list[str]:
         names = class_names(spec)
         members = members_of(spec, c)
-        X = np.asarray(workspace().cache.open(spec.embedding.key).array("embeddings"), np.float64)
+        X = np.asarray(result(spec.embedding).embeddings, np.float64)
         rows = rows_of(spec.embedding, c)
         place = np.full(c.n, -1)
         place[rows[rows >= 0]] = np.flatnonzero(rows >= 0)
@@ -293,7 +272,7 @@ def members_of(spec: Separability, c: Clips) -> dict[str, np.ndarray]:
 
     def read() -> dict[str, np.ndarray]:
         rows = rows_of(spec.embedding, c)
-        values = np.asarray(workspace().cache.open(spec.key).array("silhouette_cosine"))
+        values = np.asarray(result(spec).silhouette_cosine)
         labels = np.where((rows >= 0) & np.isfinite(values), data.class_of_each(c)[rows], "")
         return {name: np.flatnonzero(labels == name) for name in class_names(spec)}
 
@@ -315,21 +294,10 @@ def distances_between(A: np.ndarray, B: np.ndarray, metric: str) -> np.ndarray:
 # -- clusters ---------------------------------------------------------------------------------------------
 
 
-def curve(spec: KMeansCurve) -> Curve:
-    """Return inertia and silhouette over the number of clusters."""
-
-    def read() -> Curve:
-        artifact = workspace().cache.open(spec.key)
-        elbow = artifact.meta.get("elbow")
-        ks, inertia, silhouette = (np.asarray(artifact.array(n)) for n in ("ks", "inertia", "silhouette"))
-        return Curve(ks, inertia, silhouette, None if elbow is None else int(elbow), artifact.meta["n_clips"])
-
-    return once(("curve", spec.key), read)
-
-
-def curve_table(shown: Curve) -> pd.DataFrame:
-    """Return the curve as a table."""
-    return pd.DataFrame({"k": shown.ks, "inertia": shown.inertia, "silhouette": shown.silhouette})
+def curve_table(spec: KMeansCurve) -> pd.DataFrame:
+    """Return inertia and silhouette over the number of clusters as a table."""
+    found = result(spec)
+    return pd.DataFrame({"k": found.ks, "inertia": found.inertia, "silhouette": found.silhouette})
 
 
 def _number(value: Any) -> float:

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from dashboard.data import Clips, workspace
+from dashboard.data import Clips
 from dashboard.memory import once
-from dashboard.results import rows_of
+from dashboard.results import result, rows_of
 from dashboard.separability.data import by_class, distances_between, members_of
 from jobs.specs import Separability
 
@@ -48,10 +48,10 @@ def distances(spec: Separability, c: Clips, order: str, metric: str = "cosine") 
     """Return the cosine distances between classes in one of the `ORDERS`; `metric` is the silhouettes'."""
 
     def read() -> Distances:
-        artifact = workspace().cache.open(spec.key)
-        classes = artifact.table("classes").to_pandas()
+        found = result(spec)
+        classes = found.classes.to_pandas()
         by: dict[str, Callable[[], Any]] = {
-            "near": lambda: np.asarray(artifact.array("class_order")),
+            "near": lambda: found.class_order,
             "name": lambda: np.arange(len(classes)),
             "silhouette": lambda: [names.index(n) for n in by_class(spec, c, metric).names],
         }
@@ -61,7 +61,7 @@ def distances(spec: Separability, c: Clips, order: str, metric: str = "cosine") 
         pairs = np.outer(sizes, sizes)
         np.fill_diagonal(pairs, sizes * (sizes - 1) // 2)
         cells = np.ix_(at, at)
-        mean, sd, cv = (np.asarray(artifact.array(f"class_{x}"))[cells] for x in ("mean", "sd", "cv"))
+        mean, sd, cv = (x[cells] for x in (found.class_mean, found.class_sd, found.class_cv))
         return Distances([names[i] for i in at], mean, sd, cv, pairs[cells], int(sizes.sum()))
 
     return once(("class-distances", spec.key, c.key, order, metric), read)
@@ -116,7 +116,7 @@ def pairs(
     def find() -> tuple[list[Pair], list[Pair], int]:
         members = members_of(spec, c)
         a, b = (_drawn(members[name]) for name in (first, second))
-        X = workspace().cache.open(spec.embedding.key).array("embeddings")
+        X = result(spec.embedding).embeddings
         # In float64: where all clips point nearly the same way, float32 would mistake the nearest.
         D = distances_between(np.asarray(X[a], np.float64), np.asarray(X[b], np.float64), "cosine")
         rows = rows_of(spec.embedding, c)

@@ -12,7 +12,7 @@ from dashboard.kit.layout import plain
 from dashboard.separability import classes, figures, pairs, table
 from dashboard.separability import data as separability
 from dashboard.separability.data import Scores
-from jobs.specs import EmbedAudio
+from jobs.specs import EmbedAudio, KMeansCurve
 from jobs.workspace.workspace import Dataset, Space, Workspace
 
 TITLE = "Separability"
@@ -70,7 +70,7 @@ def _page(workspace: Workspace, view: state.View, dataset: Dataset) -> None:
         )
     _properties(rows, embedding, chosen.dataset.name)
     if specs.curve is not None and results.has(specs.curve):
-        _clusters(separability.curve(specs.curve), len(names), specs.curve.key, file)
+        _clusters(specs.curve, len(names), file)
 
 
 def _controls(workspace: Workspace, view: state.View, dataset: Dataset) -> _Chosen | None:
@@ -136,22 +136,23 @@ def _properties(rows: list[Scores], embedding: EmbedAudio, dataset: str) -> None
     )
 
 
-def _clusters(shown: separability.Curve, n_classes: int, key: str, file: str) -> None:
+def _clusters(spec: KMeansCurve, n_classes: int, file: str) -> None:
+    shown = results.result(spec)
     st.subheader("Without the classes: K-means over K", anchor=False)
     chart.show(
         lambda theme: figures.clusters_figure(
             shown.ks,
             shown.inertia,
             shown.silhouette,
-            n=shown.n,
+            n=shown.n_clips,
             elbow=shown.elbow,
             n_classes=n_classes,
             theme=theme,
         ),
-        remembered=("clusters", key, n_classes),
+        remembered=("clusters", spec.key, n_classes),
         key="separability-clusters",
         file=f"kmeans-{file}",
-        csv=lambda: separability.curve_table(shown),
+        csv=lambda: separability.curve_table(spec),
         alt="Inertia and silhouette of K-means over the number of clusters",
     )
     layout.reading(

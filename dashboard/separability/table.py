@@ -17,7 +17,7 @@ from dashboard.separability import data as separability
 from dashboard.separability.data import Scores
 from jobs import datasets
 from jobs import presets as measures
-from jobs.specs.measures import DIMENSION_K
+from jobs.tasks.separability import DIMENSION_K
 from jobs.workspace.workspace import Dataset, Space, Workspace
 
 _COLUMNS = (

@@ -15,7 +15,7 @@ from dashboard.data import Clips
 from dashboard.data import workspace as shown_workspace
 from dashboard.kit.table import csv
 from dashboard.memory import once
-from dashboard.results import rows_of
+from dashboard.results import result, rows_of
 from dashboard.zeroshot.data import Result
 from jobs.presets import of_several_classes
 from jobs.specs import EmbedAudio
@@ -120,9 +120,9 @@ def _to_training(
 
 def _text_similarity(found: Result) -> np.ndarray:
     """Cosine similarity of the texts of every two classes, (C, C); NaN where a class has none."""
-    artifact = shown_workspace().cache.open(found.spec.text.key)
-    vectors = np.asarray(artifact.array("embeddings"), float)
-    row = {str(id): i for i, id in enumerate(artifact.table("texts").column("id").to_pylist())}
+    texts = result(found.spec.text)
+    vectors = texts.embeddings.astype(float)
+    row = {id: i for i, id in enumerate(texts.ids)}
     at = np.array([row.get(name, -1) for name in found.names])
     words = np.full((len(at), len(at)), np.nan)
     there = np.flatnonzero(at >= 0)
@@ -138,7 +138,7 @@ def _silhouettes(embedding: EmbedAudio, c: Clips) -> dict[str, float]:
         from core.separability import silhouette_samples
 
         rows = rows_of(embedding, c)
-        X = np.asarray(shown_workspace().cache.open(embedding.key).array("embeddings"))
+        X = np.asarray(result(embedding).embeddings)
         labels = np.where(rows >= 0, data.class_of_each(c)[rows], "").astype(str)
         # As training does: a clip of several classes says nothing of one.
         labels[of_several_classes(c.frame)[rows]] = ""

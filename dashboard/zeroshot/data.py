@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from core.recipes import describe, settings
+from core.zeroshot.recipe import Recipe
 from dashboard import grids as listed
 from dashboard.data import USUAL_TEXT
 from dashboard.data import workspace as shown_workspace
@@ -205,16 +207,9 @@ def _details(spec: ZeroShotGrid) -> dict[str, str]:
     }
 
 
-#: What a recipe is, of the fields of a grid; which texts are learned from counts, too.
-_RECIPE = (
-    *("learning_rate", "momentum", "batch_size", "epochs", "patience", "margin", "sampled", "standardise"),
-    *("hidden", "shared", "text"),
-)
-
-
 def alike(a: ZeroShotGrid, b: ZeroShotGrid) -> bool:
     """Say whether the models of two grids are trained alike, on the same texts."""
-    return all(getattr(a, name) == getattr(b, name) for name in _RECIPE)
+    return all(getattr(a, name) == getattr(b, name) for name in (*settings(Recipe), "text"))
 
 
 def beside(found: Sequence[Grid], shown: ZeroShotGrid) -> dict[str, Grid]:
@@ -233,17 +228,8 @@ def beside(found: Sequence[Grid], shown: ZeroShotGrid) -> dict[str, Grid]:
 
 
 def recipe(spec: ZeroShotGrid) -> str:
-    """Say how the models of a grid are trained."""
-    said = [
-        f"learning rate {spec.learning_rate:g}",
-        f"batches of {spec.batch_size}",
-        numbers.count(spec.epochs, "epoch"),
-        f"margin {spec.margin:g}",
-    ]
-    said += ["sampled ranks"] * spec.sampled + ["standardised sounds"] * spec.standardise
-    said += [f"patience {spec.patience}"] * bool(spec.patience)
-    said += [f"momentum {spec.momentum:g}"] * bool(spec.momentum)
-    return ", ".join([*said, f"widths {spec.hidden:,} and {spec.shared:,}"])
+    """Describe how the models of a grid are trained."""
+    return describe(spec)
 
 
 def groups(found: Result) -> tuple[list[str], np.ndarray, str]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
+from core.recipes import settings
 from core.splits import Sizes, all_classes, check_known, split_to_json
 from dashboard import state
 from dashboard.kit import classes as class_sets
 from dashboard.kit import form, numbers
 from dashboard.kit.classes import FEWEST, Classes
+from dashboard.kit.recipe import control, controls, value
 from dashboard.zeroshot import asked as zeroshot_asked
 from dashboard.zeroshot import data as zeroshot
 from jobs.specs import ZeroShotGrid
@@ -55,10 +56,10 @@ def wanted(workspace: Workspace, view: state.View, dataset: Dataset, found: Clas
         help="Similarity: how many training classes sound like the test classes. Diversity: how similar the "
         "training classes are to each other. Splits of your own: those that were saved in Class splits.",
     )
-    view.number("seeds", 1, 100, 6)
+    value(view, ZeroShotGrid, "seeds")
     if setup == "splits":
         return _own(workspace, view, dataset, found)
-    least = int(view.number("least", 1, _MOST, ZeroShotGrid.min_clips))
+    least = value(view, ZeroShotGrid, "min_clips")
     every, found = found, class_sets.at_least(found, least)
     small = len(every.names) - len(found.names)
     if small:
@@ -68,7 +69,7 @@ def wanted(workspace: Workspace, view: state.View, dataset: Dataset, found: Clas
         )
     most = min(20, len(found.names))
     if most < FEWEST:
-        _least(view, st.container())
+        controls(view, ZeroShotGrid, ["min_clips"])
         why = f"{numbers.count(len(found.names), 'class')} of {least:,} clips or more cannot be split: "
         return Wanted({}, (), 1, f"{why}ask for fewer clips of a class.")
     k = int(view.number("k", 1, most, min(3, most)))
@@ -84,11 +85,9 @@ def wanted(workspace: Workspace, view: state.View, dataset: Dataset, found: Clas
     ):
         view.number(part, least, _MOST, getattr(usual, part))
         asked[part] = int(column.number_input(said, least, _MOST, key=view.key(part)))
-    seeds = columns[3].number_input(
-        "Seeds", 1, 100, key=view.key("seeds"), help="How often all is drawn and trained."
-    )
+    fields: dict[str, object] = {"setup": setup}
+    fields |= controls(view, ZeroShotGrid, ("seeds", "min_clips"), places=(columns[3], columns[5]))
     sizes = Sizes(**asked)
-    fields: dict[str, object] = {"setup": setup, "seeds": int(seeds), "min_clips": _least(view, columns[5])}
     fields |= {"n_train": sizes.train, "n_validation": sizes.validation, "n_test": sizes.test}
     error = ""
     try:
@@ -96,25 +95,10 @@ def wanted(workspace: Workspace, view: state.View, dataset: Dataset, found: Clas
             columns[4].number_input("K, clusters", 1, most, key=view.key("k"))
             fields |= {"clusters": k, "ratios": _ratios(view, sizes.train)}
         else:
-            view.number("sets", 1, 20, 3)
-            sets = columns[4].number_input("Test sets", 1, 20, key=view.key("sets"))
-            fields |= {"n_test_sets": int(sets), **_ranges(view)}
+            fields |= controls(view, ZeroShotGrid, ["n_test_sets"], places=[columns[4]]) | _ranges(view)
     except ValueError as why:
         error = str(why)
     return Wanted(fields, found.names, sizes.validation, error)
-
-
-def _least(view: state.View, place: DeltaGenerator) -> int:
-    return int(
-        place.number_input(
-            "Clips a class",
-            1,
-            _MOST,
-            key=view.key("least"),
-            help="Classes with fewer clips are not drawn: of one clip, a test class is all "
-            "right or all wrong.",
-        )
-    )
 
 
 def _own(workspace: Workspace, view: state.View, dataset: Dataset, found: Classes) -> Wanted:
@@ -125,13 +109,10 @@ def _own(workspace: Workspace, view: state.View, dataset: Dataset, found: Classe
     left, right = st.columns([4, 1], gap="small")
     view.many("own", names)
     chosen = left.multiselect("Saved splits", names, key=view.key("own"), placeholder="choose splits")
-    seeds = right.number_input(
-        "Models a split",
-        1,
-        100,
-        key=view.key("seeds"),
-        help="Each begins with other weights and another order of the clips.",
-    )
+    of = settings(ZeroShotGrid)["seeds"]
+    help = "Each begins with other weights and another order of the clips."
+    of = replace(of, label="Models a split", help=help, link="seeds")
+    seeds = control(view, of, of.default, place=right)
     if not chosen:
         return Wanted({}, (), 1, "No split is chosen: choose at least one of those that are saved.")
     try:
@@ -142,7 +123,7 @@ def _own(workspace: Workspace, view: state.View, dataset: Dataset, found: Classe
         return Wanted({}, (), 1, str(why))
     texts = tuple(split_to_json(split, compact=True) for split in loaded)
     classes = list(dict.fromkeys(chain(*map(all_classes, loaded))))
-    fields: dict[str, object] = {"setup": "splits", "splits": texts, "seeds": int(seeds)}
+    fields: dict[str, object] = {"setup": "splits", "splits": texts, "seeds": seeds}
     return Wanted(fields, classes, zeroshot_asked.validated(loaded))
 
 

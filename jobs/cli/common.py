@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from jobs.cli.options import Group
 from jobs.encoders import trained
 from jobs.engine.queue import Job
 from jobs.specs import EmbedAudio, Spec, SpecError
@@ -34,6 +35,14 @@ WorkspaceOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
+
+BackgroundOption = Annotated[
+    bool, typer.Option("--background", "-b", help="Only put the jobs into the queue, for a worker to run.")
+]
+PrintSpecOption = Annotated[
+    bool, typer.Option("--print-spec", help="Print the spec as JSON, for `hearspace run`, and do nothing.")
+]
+DatasetArgument = Annotated[str, typer.Argument(help="Name of a dataset; `hearspace datasets` lists them.")]
 
 # No emoji: "imported:clap:" would become a picture of hands.
 out = Console(highlight=False, emoji=False)
@@ -183,6 +192,57 @@ def compute(
     if any(job.state != "done" for job in jobs):
         raise typer.Exit(FAILED)
     return jobs
+
+
+def put_off(workspace: Workspace, specs: Sequence[Spec], *, as_json: bool) -> None:
+    """Put specs into the queue and print the state of each."""
+    jobs = [workspace.queue.submit(spec) for spec in specs]
+    rows = [
+        job_row(j) | {"job": j.key[:12], "title": spec.title} for j, spec in zip(jobs, specs, strict=True)
+    ]
+    show(rows, ("job", "state", "title"), as_json=as_json, empty="Nothing to do.")
+
+
+@dataclass(frozen=True)
+class Output(Group):
+    """Where a command works, and how its result is printed."""
+
+    as_json: JsonOption = False
+    workspace: WorkspaceOption = None
+
+    def open(self) -> Workspace:
+        """Open the workspace."""
+        return open_workspace(self.workspace)
+
+
+@dataclass(frozen=True)
+class Run(Group):
+    """How a command has its specs computed, where, and how the result is printed."""
+
+    background: BackgroundOption = False
+    print_spec: PrintSpecOption = False
+    as_json: JsonOption = False
+    workspace: WorkspaceOption = None
+
+    def open(self) -> Workspace:
+        """Open the workspace."""
+        return open_workspace(self.workspace)
+
+    def compute(self, workspace: Workspace, specs: Sequence[Spec], *, list_jobs: bool = False) -> bool:
+        """Compute specs, unless they are only to be printed or put into the queue; return whether they are.
+
+        With `list_jobs` the jobs themselves are what is printed as JSON.
+        """
+        if self.print_spec:
+            for spec in specs:
+                print(json.dumps(spec.to_json(), ensure_ascii=False))
+        elif self.background:
+            put_off(workspace, specs, as_json=self.as_json)
+        elif list_jobs:
+            compute(workspace, specs, as_json=self.as_json)
+        else:
+            compute(workspace, specs, quiet=self.as_json)
+        return not (self.print_spec or self.background)
 
 
 @contextmanager

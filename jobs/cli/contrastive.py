@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from core.contrastive.recipe import ContrastiveRecipe
+from core.recipes import settings
 from core.words import count
 from jobs import contrastive_presets as contrastive
-from jobs.cli.common import JsonOption, WorkspaceOption, compute, open_workspace, say, show, without_nan
-from jobs.cli.train import DatasetArgument, train_app
-from jobs.cli.work import BackgroundOption, PrintSpecOption, put_off
+from jobs.cli.common import DatasetArgument, Run, compute, say, show, without_nan
+from jobs.cli.options import Asked, Group, expanded
+from jobs.cli.train import train_app
 from jobs.specs import ContrastiveGrid, EmbedAudio, EmbedText, SpecError
 from jobs.workspace.workspace import Workspace
 
@@ -27,12 +28,15 @@ _COLUMNS = (
 )
 
 
-#: Settings of the recipe and the backbone that have no option of their own.
-_OTHERS = (
-    *("hidden", "gradient_limit", "clamp", "plateau_factor", "plateau_patience", "standardise"),
-    *("validation", "temperature", "learn_temperature", "captions_a_clip", "mixed_precision"),
-    *("pretrain_rate", "pretrain_batch_size", "n_mels", "backbone_dim", "width", "projector"),
+#: Settings that have an option of their own.
+_ASKED = (
+    *("text_encoder", "pretraining", "training", "test_classes", "test_share", "leaks", "prompts"),
+    *("checkpoint_file", "clean_checkpoint_file", "backbone", "tune_text", "max_epochs", "frozen_epochs"),
+    *("frozen_rate", "rate", "patience", "pretrain_epochs", "batch_size", "dim", "sample_rate", "seconds"),
+    *("validation_by", "seed"),
 )
+#: Settings of the recipe and the backbone that have none.
+_OTHERS = {name: of.kind for name, of in settings(ContrastiveGrid).items() if name not in _ASKED}
 _SWITCHES = {"yes": True, "true": True, "no": False, "false": False}
 
 
@@ -42,74 +46,37 @@ def register(app: typer.Typer) -> None:
     app.command()(classify)
 
 
-def train(
-    dataset: DatasetArgument,
+@dataclass(frozen=True)
+class Trained(Group):
+    """Settings by name, and what else is trained and kept."""
+
     recipe: Annotated[
         str,
         typer.Option(help=f"Settings by name: {', '.join(contrastive.RECIPES)}. Other options go before."),
-    ] = "small",
-    text: Annotated[str | None, typer.Option(help="Text encoder. [default: minilm]")] = None,
-    pretraining: Annotated[
-        str | None,
-        typer.Option(help="Pre-trainings, of dirty,clean,none; clean is without the test classes."),
-    ] = None,
-    training: Annotated[
-        str | None,
-        typer.Option(help="Trainings, of dirty,clean; clean is without captions that name a test class."),
-    ] = None,
-    test_class: Annotated[
-        list[str] | None,
-        typer.Option(help="Test this class; may be repeated. [default: every fourth of each family]"),
-    ] = None,
-    test_share: Annotated[
-        float | None, typer.Option(help="Share of their clips that nothing is trained on. [default: 0.5]")
-    ] = None,
-    leaks: Annotated[
-        str | None,
-        typer.Option(help="A caption leaks if it has any of the words or one of the names. [default: words]"),
-    ] = None,
-    prompt: Annotated[
-        list[str] | None,
-        typer.Option(help="Sentence around a class name, {} standing for it; may be repeated. [default: {}]"),
-    ] = None,
-    checkpoint_file: Annotated[
-        str | None, typer.Option(help="PANNs checkpoint of CNN14 in the place of dirty pre-training.")
-    ] = None,
-    clean_checkpoint_file: Annotated[
-        str | None, typer.Option(help="The same, in the place of clean pre-training.")
-    ] = None,
-    backbone: Annotated[str | None, typer.Option(help="Audio backbone: small or cnn14.")] = None,
-    tune_text: Annotated[
-        bool | None, typer.Option("--tune-text/--keep-text", help="Train the text backbone, too, or not.")
-    ] = None,
-    max_epochs: Annotated[int | None, typer.Option(help="Epochs altogether.")] = None,
-    frozen_epochs: Annotated[int | None, typer.Option(help="Of these, with frozen backbones.")] = None,
-    frozen_rate: Annotated[float | None, typer.Option(help="Learning rate in these.")] = None,
-    rate: Annotated[float | None, typer.Option(help="Learning rate after these.")] = None,
-    patience: Annotated[int | None, typer.Option(help="Stop after so many epochs without better.")] = None,
-    pretrain_epochs: Annotated[int | None, typer.Option(help="Epochs of pre-training.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Pairs a step.")] = None,
-    dim: Annotated[int | None, typer.Option(help="Dimensions of the shared space.")] = None,
-    sample_rate: Annotated[int | None, typer.Option(help="Hz that clips are resampled to.")] = None,
-    seconds: Annotated[float | None, typer.Option(help="Of the crops.")] = None,
-    validation_by: Annotated[str | None, typer.Option(help="Set aside by clip or by pair.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of all that is drawn.")] = None,
+    ] = "small"
     seeds: Annotated[
         int, typer.Option(min=1, max=100, help="Train so many grids, of this seed and those after it.")
-    ] = 1,
+    ] = 1
     setting: Annotated[
         list[str] | None,
         typer.Option(
             "--set", help=f"Any other setting as NAME=VALUE; may be repeated: {', '.join(_OTHERS)}."
         ),
-    ] = None,
+    ] = None
     keep: Annotated[
         bool, typer.Option("--keep", help="Make x_a and E_a of every model spaces like any other, too.")
-    ] = False,
-    background: BackgroundOption = False,
-    print_spec: PrintSpecOption = False,
-    as_json: JsonOption = False,
-    workspace: WorkspaceOption = None,
+    ] = False
+
+
+@expanded
+def train(
+    dataset: DatasetArgument,
+    trained: Trained,
+    asked: Annotated[
+        dict[str, Any],
+        Asked(ContrastiveGrid, *_ASKED, unstated=(*settings(ContrastiveRecipe), "backbone")),
+    ],
+    output: Run,
 ) -> None:
     """Train contrastive audio-text models, with and without leaks of the classes that judge them.
 
@@ -121,59 +88,27 @@ def train(
 
     Exit status: 0 when all is trained, 1 if a job failed, 2 for unknown names or what cannot be.
     """
-    ws = open_workspace(workspace)
+    ws = output.open()
     ds = ws.dataset(dataset)
-    settings: dict[str, Any] = {
-        "text_encoder": text,
-        "pretraining": _parts(pretraining),
-        "training": _parts(training),
-        "test_classes": tuple(test_class) if test_class else None,
-        "test_share": test_share,
-        "leaks": leaks,
-        "prompts": tuple(prompt) if prompt else None,
-        "checkpoint_file": checkpoint_file,
-        "clean_checkpoint_file": clean_checkpoint_file,
-        "backbone": backbone,
-        "tune_text": tune_text,
-        "max_epochs": max_epochs,
-        "frozen_epochs": frozen_epochs,
-        "frozen_rate": frozen_rate,
-        "rate": rate,
-        "patience": patience,
-        "pretrain_epochs": pretrain_epochs,
-        "batch_size": batch_size,
-        "dim": dim,
-        "sample_rate": sample_rate,
-        "seconds": seconds,
-        "validation_by": validation_by,
-        "seed": seed,
-    }
-    given = {name: value for name, value in settings.items() if value is not None} | _others(setting or ())
-    spec = contrastive.grid_of(ds, recipe=recipe, **given)
-    specs = [replace(spec, seed=spec.seed + i) for i in range(seeds)]
-    if print_spec:
-        for each in specs:
-            print(json.dumps(each.to_json(), ensure_ascii=False))
-        return
+    spec = contrastive.grid_of(ds, recipe=trained.recipe, **asked, **_others(trained.setting or ()))
+    specs = [replace(spec, seed=spec.seed + i) for i in range(trained.seeds)]
     kept: list[EmbedAudio | EmbedText] = []
-    if keep:
+    if trained.keep:
         kept = [*contrastive.spaces_of(spec), *contrastive.texts_of_grid(spec, ds)]
-    if background:
-        put_off(ws, [*specs, *kept], as_json=as_json)
+    if not output.compute(ws, [*specs, *(kept if output.background else ())]):
         return
-    compute(ws, specs, quiet=as_json)
     if kept:
         failed = set(ws.cache.open(spec.key).table("models").to_pandas().query("failed != ''")["model"])
         # A model that failed has no spaces.
         made = [space for space in kept if int(space.run.rpartition("_")[2]) not in failed]
         compute(ws, made, quiet=True)
-    if seeds > 1:
-        _over_seeds(ws, specs, as_json=as_json)
+    if trained.seeds > 1:
+        _over_seeds(ws, specs, as_json=output.as_json)
         return
     found = ws.cache.open(spec.key)
     rows = [_row(model) for model in found.table("models").to_pylist()]
     correlations = _correlations(found.table("models").to_pandas())
-    if as_json:
+    if output.as_json:
         show(
             [{"key": spec.key, **found.meta, "models": rows, "correlations": correlations}],
             (),
@@ -230,22 +165,17 @@ def _correlation_lines(correlations: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _parts(text: str | None) -> tuple[str, ...] | None:
-    return None if text is None else tuple(part.strip() for part in text.split(","))
-
-
 def _others(texts: Sequence[str]) -> dict[str, Any]:
     """Return settings that were given as NAME=VALUE, of the kind that their field has."""
-    kinds = {f.name: str(f.type) for f in fields(ContrastiveGrid)}
     found: dict[str, Any] = {}
     for text in texts:
         name, equals, value = (part.strip() for part in text.partition("="))
         if not equals or name not in _OTHERS:
             raise SpecError(f"--set is {text!r}; give NAME=VALUE with one of {', '.join(_OTHERS)}.")
         try:
-            found[name] = _parsed(value, kinds[name])
+            found[name] = _parsed(value, _OTHERS[name])
         except (KeyError, ValueError):
-            raise SpecError(f"{name} is {value!r}, and it is {_WANTED[kinds[name]]}.") from None
+            raise SpecError(f"{name} is {value!r}, and it is {_WANTED[_OTHERS[name]]}.") from None
     return found
 
 
@@ -273,25 +203,30 @@ def _row(model: dict[str, Any]) -> dict[str, Any]:
     )
 
 
-def classify(
-    dataset: DatasetArgument,
-    encoder: Annotated[str, typer.Argument(help="A model of two towers, such as transformers:<a CLAP>.")],
+@dataclass(frozen=True)
+class Texts(Group):
+    """The classes to choose from, as texts."""
+
     text: Annotated[
         str | None, typer.Option(help="Encoder of the texts, if another. [default: the same]")
-    ] = None,
-    of: Annotated[str, typer.Option(help="Texts of the classes: label or description.")] = "label",
+    ] = None
+    of: Annotated[str, typer.Option(help="Texts of the classes: label or description.")] = "label"
     prompt: Annotated[
         list[str] | None,
         typer.Option(help="Sentence around a class name, {} standing for it; several count by their mean."),
-    ] = None,
+    ] = None
     only: Annotated[
         list[str] | None,
         typer.Option("--class", help="Choose among these classes; may be repeated. [default: all]"),
-    ] = None,
-    background: BackgroundOption = False,
-    print_spec: PrintSpecOption = False,
-    as_json: JsonOption = False,
-    workspace: WorkspaceOption = None,
+    ] = None
+
+
+@expanded
+def classify(
+    dataset: DatasetArgument,
+    encoder: Annotated[str, typer.Argument(help="A model of two towers, such as transformers:<a CLAP>.")],
+    texts: Texts,
+    output: Run,
 ) -> None:
     """Classify clips without training: each is of the class whose text is nearest to it.
 
@@ -303,29 +238,23 @@ def classify(
 
     Exit status: 0 when all clips are classified, 1 if a job failed, 2 for unknown names.
     """
-    ws = open_workspace(workspace)
-    ds = ws.dataset(dataset)
+    ws = output.open()
     spec = contrastive.classification(
-        ds,
+        ws.dataset(dataset),
         encoder,
         workspace=ws,
-        text=text,
-        of=of,
-        prompts=tuple(prompt or ["{}"]),
-        classes=tuple(only or ()),
+        text=texts.text,
+        of=texts.of,
+        prompts=tuple(texts.prompt or ["{}"]),
+        classes=tuple(texts.only or ()),
     )
-    if print_spec:
-        print(json.dumps(spec.to_json(), ensure_ascii=False))
+    if not output.compute(ws, [spec]):
         return
-    if background:
-        put_off(ws, [spec], as_json=as_json)
-        return
-    compute(ws, [spec], quiet=as_json)
-    found = ws.cache.open(spec.key)
-    rows = [without_nan(row) for row in found.table("classes").to_pylist()]
-    confusion = found.array("confusion")
-    if as_json:
-        told = {"key": spec.key, **found.meta, "classes": rows, "confusion": confusion.tolist()}
+    found = spec.read(ws.cache)
+    rows = [without_nan(row) for row in found.classes.to_pylist()]
+    confusion = found.confusion
+    if output.as_json:
+        told = {"key": spec.key, **found.values(), "classes": rows, "confusion": confusion.tolist()}
         show([told], (), as_json=True, empty="")
         return
     names = [str(row["label"]) for row in rows]
@@ -333,11 +262,10 @@ def classify(
         row["most_mistaken_for"] = _mistaken(confusion[i].tolist(), i, names)
     columns = ("label", "text", "accuracy", "n_clips", "n_predicted", "most_mistaken_for")
     show(rows, columns, as_json=False, empty="")
-    meta = found.meta
     say(
-        f"Accuracy {meta['accuracy']:.3f} ({meta['low']:.3f} to {meta['high']:.3f}) of "
-        f"{count(meta['n'], 'clip')} among {count(meta['n_classes'], 'class')}; chance is "
-        f"{meta['chance']:.3f}."
+        f"Accuracy {found.accuracy:.3f} ({found.low:.3f} to {found.high:.3f}) of "
+        f"{count(found.n, 'clip')} among {count(found.n_classes, 'class')}; chance is "
+        f"{found.chance:.3f}."
     )
 
 

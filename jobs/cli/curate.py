@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,21 +12,11 @@ import typer
 
 from jobs import contrastive_presets as contrastive
 from jobs import encoders
-from jobs.cli.common import (
-    JsonOption,
-    WorkspaceOption,
-    compute,
-    in_folder,
-    open_workspace,
-    say,
-    show,
-    space_of,
-    without_nan,
-)
-from jobs.cli.train import DatasetArgument, train_app
-from jobs.cli.work import BackgroundOption, PrintSpecOption, put_off
-from jobs.files import output
-from jobs.specs import CURATIONS, TARGETS, CuratedTraining, SpecError
+from jobs.cli.common import DatasetArgument, Output, Run, compute, in_folder, say, show, space_of, without_nan
+from jobs.cli.options import Asked, Group, expanded
+from jobs.cli.train import train_app
+from jobs.files import output as written
+from jobs.specs import CuratedTraining, SpecError
 from jobs.workspace.text_files import read_texts
 
 #: What the released code makes of a label.
@@ -43,37 +33,44 @@ def register(app: typer.Typer) -> None:
     train_app.command("curated")(train)
 
 
-def curate(
-    dataset: DatasetArgument,
-    encoder: Annotated[str, typer.Argument(help="A model of sound and text, such as transformers:<a CLAP>.")],
-    texts: Annotated[Path, typer.Argument(help="Texts to choose from: a .txt, .csv or .tsv file.")],
+@dataclass(frozen=True)
+class Chosen(Group):
+    """How texts are chosen, and where the pairs are written to."""
+
     out: Annotated[
         Path | None, typer.Option(help="CSV to write: path, label, caption, similarity and weight.")
-    ] = None,
-    k: Annotated[int, typer.Option("-k", min=1, help="Texts for each sound.")] = 1,
+    ] = None
+    k: Annotated[int, typer.Option("-k", min=1, help="Texts for each sound.")] = 1
     threshold: Annotated[
         float | None,
         typer.Option(
             help="Instead of k texts: every text of this cosine or more. The released code has 0.75."
         ),
-    ] = None,
+    ] = None
     term: Annotated[
         list[str] | None,
         typer.Option(help="Keep to texts of a domain that this names, or that are near it; may be repeated."),
-    ] = None,
+    ] = None
     share: Annotated[
         float, typer.Option(help="Part of the texts, the nearest to the terms, that is of the domain.")
-    ] = 0.2,
+    ] = 0.2
     domain_threshold: Annotated[
         float | None,
         typer.Option(
             help="Instead of words and share: texts of this cosine or more to “this is a sound of <term>”. "
             "The released code has 0.7."
         ),
-    ] = None,
-    temperature: Annotated[float, typer.Option(help="Of the weights of several texts of a sound.")] = 0.07,
-    as_json: JsonOption = False,
-    workspace: WorkspaceOption = None,
+    ] = None
+    temperature: Annotated[float, typer.Option(help="Of the weights of several texts of a sound.")] = 0.07
+
+
+@expanded
+def curate(
+    dataset: DatasetArgument,
+    encoder: Annotated[str, typer.Argument(help="A model of sound and text, such as transformers:<a CLAP>.")],
+    texts: Annotated[Path, typer.Argument(help="Texts to choose from: a .txt, .csv or .tsv file.")],
+    how: Chosen,
+    output: Output,
 ) -> None:
     """Pair sounds with the texts nearest to them, which can then be trained on.
 
@@ -88,7 +85,8 @@ def curate(
     """
     from core.curation import curate_by_threshold, curate_specific, curate_unspecific, domain_texts
 
-    ws = open_workspace(workspace)
+    ws = output.open()
+    out, term, threshold, temperature = how.out, how.term, how.threshold, how.temperature
     if out is not None:
         in_folder(out)
     ds = ws.dataset(dataset)
@@ -98,23 +96,27 @@ def curate(
     space = space_of(ws, ds, encoder)
     model = encoders.load(space.encoder, modality="text")
     compute(ws, [space], quiet=True)
-    artifact = ws.cache.open(space.key)
-    clips = artifact.table("clips", ["clip_id"]).column("clip_id").to_pylist()
-    audio = np.asarray(artifact.array("embeddings"))
+    found = space.read(ws.cache)
+    clips, audio = found.clip_ids, np.asarray(found.embeddings)
     embedded = _embedded(model, told)
     domain: dict[str, Any] = {}
-    if term and domain_threshold is not None:
+    if term and how.domain_threshold is not None:
         prompts = [PROMPT.replace("{}", name) for name in term]
-        domain = {"domain": _embedded(model, prompts), "threshold": domain_threshold}
+        domain = {"domain": _embedded(model, prompts), "threshold": how.domain_threshold}
     elif term:
-        domain = {"captions": told, "domain_terms": term, "domain": _embedded(model, term), "share": share}
+        domain = {
+            "captions": told,
+            "domain_terms": term,
+            "domain": _embedded(model, term),
+            "share": how.share,
+        }
     if threshold is not None:
         inside = np.flatnonzero(domain_texts(embedded, **domain)) if term else None
         pairs = curate_by_threshold(audio, embedded, threshold, candidates=inside, temperature=temperature)
     elif term:
-        pairs = curate_specific(audio, embedded, k, **domain, temperature=temperature)
+        pairs = curate_specific(audio, embedded, how.k, **domain, temperature=temperature)
     else:
-        pairs = curate_unspecific(audio, embedded, k, temperature=temperature)
+        pairs = curate_unspecific(audio, embedded, how.k, temperature=temperature)
     about = ds.clips.set_index("clip_id").loc[[clips[i] for i in pairs.audio]]
     table = pd.DataFrame(
         {
@@ -126,12 +128,12 @@ def curate(
         }
     )
     if out is not None:
-        with output(out) as fresh:
+        with written(out) as fresh:
             table.to_csv(fresh, index=False)
     plain = table.astype(object).where(table.notna(), None)
     rows = [{str(name): value for name, value in row.items()} for row in plain.to_dict("records")]
     total = {"pairs": len(table), "texts": len(told), "candidates": len(pairs.candidates)}
-    if as_json:
+    if output.as_json:
         show([total | {"rows": rows}], (), as_json=True, empty="")
         return
     show(rows[:_SHOWN], ("path", "label", "caption", "similarity", "weight"), as_json=False, empty="")
@@ -141,6 +143,15 @@ def curate(
     )
 
 
+#: Settings of `CuratedTraining` that have an option.
+_ASKED = (
+    *("method", "k", "share", "threshold", "domain_threshold", "prompt", "training", "test_classes"),
+    *("test_share", "targets", "beta", "target_temperature", "n_seeds", "seed", "rate", "max_epochs"),
+    *("patience", "batch_size"),
+)
+
+
+@expanded
 def train(
     dataset: DatasetArgument,
     encoder: Annotated[
@@ -150,45 +161,9 @@ def train(
         ),
     ],
     text: Annotated[str | None, typer.Option(help="Encoder of the texts. [default: the same]")] = None,
-    method: Annotated[
-        str,
-        typer.Option(help=f"How pairs are chosen: {', '.join(CURATIONS)}; the last three as released."),
-    ] = CuratedTraining.method,
-    k: Annotated[int | None, typer.Option("-k", help="Texts for each sound, by the nearest.")] = None,
-    share: Annotated[
-        float | None, typer.Option(help="Part of the texts that is of the domain, by nearest-specific.")
-    ] = None,
-    threshold: Annotated[
-        float | None,
-        typer.Option(help="Least cosine of sound and text. [default: 0.75 unspecific, 0.7 augmented]"),
-    ] = None,
-    domain_threshold: Annotated[
-        float | None, typer.Option(help="Least cosine of a caption and a prompt. [default: 0.7]")
-    ] = None,
-    prompt: Annotated[
-        str | None, typer.Option(help="Sentence around a class name. [default: this is a sound of {}]")
-    ] = None,
-    training: Annotated[
-        str | None, typer.Option(help="dirty, or clean: without captions that name a test class.")
-    ] = None,
-    test_class: Annotated[
-        list[str] | None,
-        typer.Option(help="Test this class; may be repeated. [default: every fourth of each family]"),
-    ] = None,
-    test_share: Annotated[float | None, typer.Option(help="Share of their clips that judge.")] = None,
-    targets: Annotated[str | None, typer.Option(help=f"Of {','.join(TARGETS)}. [default: all]")] = None,
-    beta: Annotated[float | None, typer.Option(help="Share of the teacher, released targets.")] = None,
-    target_temperature: Annotated[float | None, typer.Option(help="Of the softmax targets.")] = None,
-    seeds: Annotated[int | None, typer.Option(help="Trainings of each kind of target. [default: 5]")] = None,
-    seed: Annotated[int | None, typer.Option(help="The first seed.")] = None,
-    rate: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
-    max_epochs: Annotated[int | None, typer.Option(help="Epochs at most.")] = None,
-    patience: Annotated[int | None, typer.Option(help="Stop after so many epochs without better.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Pairs a step.")] = None,
-    background: BackgroundOption = False,
-    print_spec: PrintSpecOption = False,
-    as_json: JsonOption = False,
-    workspace: WorkspaceOption = None,
+    *,
+    asked: Annotated[dict[str, Any], Asked(CuratedTraining, *_ASKED)],
+    output: Run,
 ) -> None:
     """Curate pairs of a dataset's sounds and captions, train on them, and see whether accuracy rises.
 
@@ -200,53 +175,26 @@ def train(
 
     Exit status: 0 when all is trained, 1 if a job failed, 2 for unknown names or what cannot be.
     """
-    ws = open_workspace(workspace)
+    ws = output.open()
     ds = ws.dataset(dataset)
-    settings: dict[str, Any] = {
-        "method": method,
-        "k": k,
-        "share": share,
-        "threshold": threshold,
-        "domain_threshold": domain_threshold,
-        "prompt": prompt,
-        "training": training,
-        "test_classes": tuple(test_class) if test_class else None,
-        "test_share": test_share,
-        "targets": tuple(part.strip() for part in targets.split(",")) if targets is not None else None,
-        "beta": beta,
-        "target_temperature": target_temperature,
-        "n_seeds": seeds,
-        "seed": seed,
-        "rate": rate,
-        "max_epochs": max_epochs,
-        "patience": patience,
-        "batch_size": batch_size,
-    }
-    given = {name: value for name, value in settings.items() if value is not None}
-    spec = contrastive.curated_training(ds, space_of(ws, ds, encoder), text=text, **given)
-    if print_spec:
-        print(json.dumps(spec.to_json(), ensure_ascii=False))
+    spec = contrastive.curated_training(ds, space_of(ws, ds, encoder), text=text, **asked)
+    if not output.compute(ws, [spec]):
         return
-    if background:
-        put_off(ws, [spec], as_json=as_json)
-        return
-    compute(ws, [spec], quiet=as_json)
-    result = ws.cache.open(spec.key)
+    result = spec.read(ws.cache)
     tables = {
-        name: [without_nan(row) for row in result.table(name).to_pylist()]
+        name: [without_nan(row) for row in getattr(result, name).to_pylist()]
         for name in ("accuracies", "differences", "models")
     }
-    if as_json:
-        show([{"key": spec.key, **result.meta, **tables}], (), as_json=True, empty="")
+    if output.as_json:
+        show([{"key": spec.key, **result.values(), **tables}], (), as_json=True, empty="")
         return
-    meta = result.meta
     show(tables["accuracies"], ("targets", "mean", "low", "high", "n", "over"), as_json=False, empty="")
     rows = [row | {"difference": f"{row['a']} - {row['b']}"} for row in tables["differences"]]
     show(rows, ("difference", "over", "mean", "low", "high", "p", "n"), as_json=False, empty="")
     say(
-        f"{meta['n_pairs']:,} pairs of {meta['n_sounds']:,} sounds with {meta['n_texts']:,} of "
-        f"{meta['n_candidates']:,} captions, {meta['same_class']:.0%} of them of the sound's class; "
-        f"{meta['n_test']:,} test clips of {meta['n_test_classes']} classes, chance is {meta['chance']:.3f}."
+        f"{result.n_pairs:,} pairs of {result.n_sounds:,} sounds with {result.n_texts:,} of "
+        f"{result.n_candidates:,} captions, {result.same_class:.0%} of them of the sound's class; "
+        f"{result.n_test:,} test clips of {result.n_test_classes} classes, chance is {result.chance:.3f}."
     )
 
 

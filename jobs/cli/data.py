@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from core.words import count
-from jobs.cli.common import JsonOption, WorkspaceOption, complain, open_workspace, say, show
+from jobs.cli.common import (
+    DatasetArgument,
+    JsonOption,
+    Output,
+    WorkspaceOption,
+    complain,
+    open_workspace,
+    say,
+    show,
+)
+from jobs.cli.options import Group, expanded
 from jobs.workspace.workspace import Dataset, UnknownDataset, Workspace, WorkspaceError
 
 if TYPE_CHECKING:
@@ -137,8 +147,37 @@ def encoders(as_json: JsonOption = False) -> None:
             say(problem)
 
 
+@dataclass(frozen=True)
+class Training(Group):
+    """What is known of how a model was trained: `jobs.encoders.Card`."""
+
+    modality: Annotated[
+        str | None, typer.Option(help="What the model was trained on, such as 'audio & language'.")
+    ] = None
+    objective: Annotated[
+        str | None, typer.Option(help="What it was trained to do, such as 'contrastive alignment'.")
+    ] = None
+    parameters: Annotated[
+        int | None, typer.Option(min=0, help="Number of parameters of its audio encoder.")
+    ] = None
+    training_data: Annotated[
+        int | None, typer.Option(min=0, help="Number of clips or pairs that it was trained on.")
+    ] = None
+
+
+@dataclass(frozen=True)
+class Removal(Group):
+    """Whether a space is removed instead."""
+
+    remove: Annotated[bool, typer.Option("--remove", help="Remove the space of this name instead.")] = False
+    orphaned: Annotated[
+        bool, typer.Option("--orphaned", help="With --remove: only of sounds that no dataset has any more.")
+    ] = False
+
+
+@expanded
 def import_embeddings(
-    dataset: Annotated[str, typer.Argument(help="Name of a dataset; `hearspace datasets` lists them.")],
+    dataset: DatasetArgument,
     name: Annotated[str, typer.Argument(help="Name of the model; the space will be imported:NAME.")],
     path: Annotated[
         Path | None,
@@ -151,24 +190,10 @@ def import_embeddings(
         Path | None,
         typer.Option(help="Names of the clips, one a line or a column of a table, for a file without any."),
     ] = None,
-    modality: Annotated[
-        str | None, typer.Option(help="What the model was trained on, such as 'audio & language'.")
-    ] = None,
-    objective: Annotated[
-        str | None, typer.Option(help="What it was trained to do, such as 'contrastive alignment'.")
-    ] = None,
-    parameters: Annotated[
-        int | None, typer.Option(min=0, help="Number of parameters of its audio encoder.")
-    ] = None,
-    training_data: Annotated[
-        int | None, typer.Option(min=0, help="Number of clips or pairs that it was trained on.")
-    ] = None,
-    remove: Annotated[bool, typer.Option("--remove", help="Remove the space of this name instead.")] = False,
-    orphaned: Annotated[
-        bool, typer.Option("--orphaned", help="With --remove: only of sounds that no dataset has any more.")
-    ] = False,
-    as_json: JsonOption = False,
-    workspace: WorkspaceOption = None,
+    *,
+    card: Training,
+    removal: Removal,
+    output: Output,
 ) -> None:
     """Import embeddings that another program computed, of any model, as a space like any other.
 
@@ -185,10 +210,10 @@ def import_embeddings(
     from jobs import encoders as registry
     from jobs.importing import embeddings as imports
 
-    ws = open_workspace(workspace)
-    if remove:
-        n = _remove(ws, dataset, name, orphaned=orphaned)
-        if as_json:
+    ws = output.open()
+    if removal.remove:
+        n = _remove(ws, dataset, name, orphaned=removal.orphaned)
+        if output.as_json:
             print(f'{{"removed": {n}}}')
         else:
             say(f"Removed imported:{name} of {dataset}.")
@@ -198,7 +223,7 @@ def import_embeddings(
         raise WorkspaceError(
             f"Say where the embeddings are: `hearspace import-embeddings {dataset} {name} PATH`."
         )
-    known = registry.Card(modality, objective, parameters, training_data)
+    known = registry.Card(**asdict(card))
     report = imports.import_embeddings(
         ws,
         ds,
@@ -207,7 +232,7 @@ def import_embeddings(
         ids=None if ids is None else ids.expanduser(),
         card=None if known == registry.Card() else known,
     )
-    if as_json:
+    if output.as_json:
         row = asdict(report) | {"spec": report.spec.to_json(), "encoder": report.spec.encoder}
         show([row | {"key": report.spec.key}], (), as_json=True, empty="")
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,8 +11,9 @@ import numpy as np
 import typer
 
 from core.words import count
-from jobs.cli.common import JsonOption, WorkspaceOption, in_folder, open_workspace, say, show
-from jobs.files import output
+from jobs.cli.common import Output, in_folder, say, show
+from jobs.cli.options import Group, expanded
+from jobs.files import output as written
 from jobs.workspace.text_files import TextFile, read_texts
 from jobs.workspace.workspace import Workspace, WorkspaceError
 
@@ -28,6 +30,29 @@ def register(app: typer.Typer) -> None:
     app.command()(leaks)
 
 
+@dataclass(frozen=True)
+class Search(Group):
+    """What counts as a leak, and what is taken out."""
+
+    mode: Annotated[
+        Mode,
+        typer.Option(help="words: any word of a name is a leak, as in the paper; names: only a whole name."),
+    ] = Mode.words
+    forms: Annotated[
+        bool, typer.Option(help="Whether plurals and other forms of a word count as the word.")
+    ] = True
+    whole_clips: Annotated[
+        bool, typer.Option("--whole-clips", help="Take out every caption of a clip that has one that leaks.")
+    ] = False
+    column: Annotated[
+        str, typer.Option(help="Column of the table that is searched. [default: caption, label or the like]")
+    ] = ""
+    clean: Annotated[
+        Path | None, typer.Option(help="File to write the clean list to, in the form of the one searched.")
+    ] = None
+
+
+@expanded
 def leaks(
     searched: Annotated[
         str,
@@ -42,24 +67,8 @@ def leaks(
             help="The classes of the test: such a file, or a dataset, whose class names they are."
         ),
     ],
-    mode: Annotated[
-        Mode,
-        typer.Option(help="words: any word of a name is a leak, as in the paper; names: only a whole name."),
-    ] = Mode.words,
-    forms: Annotated[
-        bool, typer.Option(help="Whether plurals and other forms of a word count as the word.")
-    ] = True,
-    whole_clips: Annotated[
-        bool, typer.Option("--whole-clips", help="Take out every caption of a clip that has one that leaks.")
-    ] = False,
-    column: Annotated[
-        str, typer.Option(help="Column of the table that is searched. [default: caption, label or the like]")
-    ] = "",
-    clean: Annotated[
-        Path | None, typer.Option(help="File to write the clean list to, in the form of the one searched.")
-    ] = None,
-    as_json: JsonOption = False,
-    workspace: WorkspaceOption = None,
+    how: Search,
+    output: Output,
 ) -> None:
     """Find the captions, or labels of pre-training, that name the classes of a zero-shot test.
 
@@ -74,23 +83,19 @@ def leaks(
     """
     from core.leakage import find_leaks, leak_report
 
-    if clean is not None:
-        in_folder(clean)
-
-    def opened() -> Workspace:
-        return open_workspace(workspace)
-
-    file = _file(searched, column)
-    texts, clips = (list(file.texts), file.clip) if file else _of_dataset(opened(), searched, column)
+    if how.clean is not None:
+        in_folder(how.clean)
+    file = _file(searched, how.column)
+    texts, clips = (list(file.texts), file.clip) if file else _of_dataset(output.open(), searched, how.column)
     other = _file(classes)
     names = list(
-        dict.fromkeys(other.texts if other else opened().dataset(classes).classes["label"].astype(str))
+        dict.fromkeys(other.texts if other else output.open().dataset(classes).classes["label"].astype(str))
     )
-    found = find_leaks(texts, names, mode=mode.value, forms=forms)
+    found = find_leaks(texts, names, mode=how.mode.value, forms=how.forms)
     lost = np.zeros(len(texts), dtype=bool)
     lost[found["row"].to_numpy()] = True
     n_named = int(lost.sum())
-    if whole_clips:
+    if how.whole_clips:
         if clips is None:
             raise WorkspaceError(
                 f"{searched} does not say which clip a caption is of; leave --whole-clips out."
@@ -100,8 +105,8 @@ def leaks(
     if file is not None:
         # A row of a table goes as a whole.
         lost[file.gone(np.flatnonzero(lost).tolist())] = True
-    if clean is not None:
-        with output(clean) as fresh:
+    if how.clean is not None:
+        with written(how.clean) as fresh:
             fresh.write_bytes(_clean(file, texts, clips, lost))
     report = leak_report(texts, names, leaks=found, examples=1)
     rows = [_row(*values) for values in report.to_numpy().tolist()]
@@ -111,10 +116,10 @@ def leaks(
         "taken_out": int(lost.sum()),
         "left": int((~lost).sum()),
         "classes": len(names),
-        "mode": mode.value,
-        "forms": forms,
+        "mode": how.mode.value,
+        "forms": how.forms,
     }
-    if as_json:
+    if output.as_json:
         listed = found.assign(**({"clip_id": [clips[i] for i in found["row"]]} if clips is not None else {}))
         result = total | {"by_class": rows, "leaks": listed.to_dict("records")}
         show([result], (), as_json=True, empty="")
@@ -127,7 +132,7 @@ def leaks(
     show(table, ("class", "texts", "share", "found as", "example"), as_json=False, empty="Nothing leaks.")
     say(
         f"{n_named:,} of {len(texts):,} name one of {count(len(names), 'class')}; {int(lost.sum()):,} taken "
-        f"out, {int((~lost).sum()):,} left{f' in {clean}' if clean else ''}."
+        f"out, {int((~lost).sum()):,} left{f' in {how.clean}' if how.clean else ''}."
     )
 
 

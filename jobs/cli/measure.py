@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
@@ -10,8 +11,8 @@ import typer
 
 from core.words import count
 from jobs import presets as measures
-from jobs.cli.common import JsonOption, WorkspaceOption, compute, open_workspace, say, show, space_of
-from jobs.cli.work import BackgroundOption, put_off
+from jobs.cli.common import DatasetArgument, Run, say, show, space_of
+from jobs.cli.options import Group, expanded
 from jobs.specs import (
     CUTOFFS,
     Agreement,
@@ -38,17 +39,17 @@ _USUAL_K = 10
 #: Values of `--normalize`, with what a spec calls them.
 _NORMALIZE: dict[str, bool | str] = {"none": False, "after": True, "before": "before"}
 
-DatasetArgument = Annotated[str, typer.Argument(help="Name of a dataset; `hearspace datasets` lists them.")]
+SpacesArgument = Annotated[
+    list[str] | None, typer.Argument(help="Spaces, by encoder. [default: all that the dataset has]")
+]
 
 
+@expanded
 def measure(
     dataset: DatasetArgument,
-    encoders: Annotated[
-        list[str] | None, typer.Argument(help="Spaces, by encoder. [default: all that the dataset has]")
-    ] = None,
-    background: BackgroundOption = False,
-    as_json: JsonOption = False,
-    workspace: WorkspaceOption = None,
+    encoders: SpacesArgument = None,
+    *,
+    output: Run,
 ) -> None:
     """Measure how well spaces tell the classes apart: silhouettes, classifiers, the four properties, shape.
 
@@ -59,21 +60,19 @@ def measure(
 
     Exit status: 0 when every number is there, 1 if a job failed, 2 for unknown names.
     """
-    ws = open_workspace(workspace)
+    ws = output.open()
     ds = ws.dataset(dataset)
     spaces = _spaces(ws, ds, encoders)
     specs = [spec for space in spaces for spec in measures.of_space(ds, space)]
     if ds.clips["label"][ds.clips["labels"].map(len) > 0].nunique() < 2:
         # There is nothing to classify; the rest still says something.
         specs = [spec for spec in specs if not isinstance(spec, Baselines)]
-    if background:
-        put_off(ws, specs, as_json=as_json)
+    if not output.compute(ws, specs):
         return
-    compute(ws, specs, quiet=as_json)
     columns = ("space", "dimensions", "silhouette", "knn", "probe", *_PROPERTIES, "hubness@10")
     rows = [_space_row(ws, ds, space) for space in spaces]
-    show(rows, (*columns, "intrinsic_dimension", "effective_rank"), as_json=as_json, empty="")
-    if not as_json:
+    show(rows, (*columns, "intrinsic_dimension", "effective_rank"), as_json=output.as_json, empty="")
+    if not output.as_json:
         _say_folds(ds, rows)
 
 
@@ -91,11 +90,10 @@ def _say_folds(ds: Dataset, rows: list[dict[str, Any]]) -> None:
         )
 
 
+@expanded
 def compare(
     dataset: DatasetArgument,
-    encoders: Annotated[
-        list[str] | None, typer.Argument(help="Spaces, by encoder. [default: all that the dataset has]")
-    ] = None,
+    encoders: SpacesArgument = None,
     text: Annotated[
         list[str] | None,
         typer.Option(
@@ -115,9 +113,8 @@ def compare(
         str,
         typer.Option(help="What the mean of a class is of: raw embeddings, or unit (scaled to length 1)."),
     ] = "raw",
-    background: BackgroundOption = False,
-    as_json: JsonOption = False,
-    workspace: WorkspaceOption = None,
+    *,
+    output: Run,
 ) -> None:
     """Compare spaces pair by pair: do they agree on which sounds are near each other?
 
@@ -128,7 +125,7 @@ def compare(
 
     Exit status: 0 when every number is there, 1 if a job failed, 2 for unknown names or a k out of range.
     """
-    ws = open_workspace(workspace)
+    ws = output.open()
     ds = ws.dataset(dataset)
     spaces = _spaces(ws, ds, encoders)
     texts = [_text_space(ds, name) for name in text or ()]
@@ -137,41 +134,40 @@ def compare(
     pairs = measures.of_pairs(ds, spaces, texts, of=of, class_vectors=class_vectors)
     if not pairs:
         raise SpecError(f"There is only one space of {ds.name} to compare; name at least two.")
-    if background:
-        put_off(ws, list(pairs), as_json=as_json)
+    if not output.compute(ws, pairs):
         return
-    compute(ws, pairs, quiet=as_json)
     rows = [_pair_row(ws, pair, k) for pair in pairs]
     columns = ("a", "b", "n", "k", "overlap", "chance", "p", "nngs", "largest", "at_k", "cka")
-    show(rows, columns, as_json=as_json, empty="")
+    show(rows, columns, as_json=output.as_json, empty="")
 
 
-def retrieve(
-    dataset: DatasetArgument,
-    encoders: Annotated[
-        list[str] | None, typer.Argument(help="Spaces, by encoder. [default: all that the dataset has]")
-    ] = None,
+@dataclass(frozen=True)
+class Searched(Group):
+    """How spaces are searched: fields of `Retrieval`."""
+
     by: Annotated[
         str, typer.Option(help="What a clip that is found must share with the query: label or family.")
-    ] = "label",
+    ] = "label"
     grid: Annotated[
         bool,
         typer.Option("--grid", help="Judge every system of a space (27 with frames, else 9), one row each."),
-    ] = False,
+    ] = False
     count_query: Annotated[
         bool,
         typer.Option(help="Count the query among the clips that AP divides by, as the paper's code does."),
-    ] = True,
+    ] = True
     normalize: Annotated[
         str,
         typer.Option(
             help="Scale vectors to unit length: none; after PCA; or before it, as the paper's code has done "
             "since July 2024."
         ),
-    ] = "none",
-    background: BackgroundOption = False,
-    as_json: JsonOption = False,
-    workspace: WorkspaceOption = None,
+    ] = "none"
+
+
+@expanded
+def retrieve(
+    dataset: DatasetArgument, encoders: SpacesArgument = None, *, asked: Searched, output: Run
 ) -> None:
     """Measure how well spaces find clips of the class of a query: MAP@15, MAP@150 and MR1.
 
@@ -184,28 +180,24 @@ def retrieve(
 
     Exit status: 0 when every number is there, 1 if a job failed, 2 for unknown names.
     """
-    if normalize not in _NORMALIZE:
-        raise SpecError(f"normalize is {normalize!r}; it must be one of {', '.join(_NORMALIZE)}.")
-    ws = open_workspace(workspace)
+    if asked.normalize not in _NORMALIZE:
+        raise SpecError(f"normalize is {asked.normalize!r}; it must be one of {', '.join(_NORMALIZE)}.")
+    ws = output.open()
     ds = ws.dataset(dataset)
     spaces = _spaces(ws, ds, encoders)
-    unit = _NORMALIZE[normalize]
-    specs: list[Retrieval | RetrievalGrid] = [
-        measures.grid_of_retrieval(ds, space, by=by, count_query=count_query, normalize=unit)
-        if grid
-        else measures.retrieval_of(ds, space, by=by, count_query=count_query, normalize=unit)
-        for space in spaces
-    ]
-    if background:
-        put_off(ws, specs, as_json=as_json)
+    make: Any = measures.grid_of_retrieval if asked.grid else measures.retrieval_of
+    how: dict[str, Any] = {"count_query": asked.count_query, "normalize": _NORMALIZE[asked.normalize]}
+    specs: list[Retrieval | RetrievalGrid] = [make(ds, space, by=asked.by, **how) for space in spaces]
+    if not output.compute(ws, specs):
         return
-    compute(ws, specs, quiet=as_json)
     rows = [row for spec in specs for row in _retrieval_rows(ws, spec)]
     numbers = ("map@15", "map@150", "mr1")
     system = ("aggregation", "components", "algorithm")
-    columns = ("space", *system, *numbers, "skipped") if grid else ("space", "queries", "classes", *numbers)
-    show(rows, columns, as_json=as_json, empty="")
-    if not (as_json or grid):
+    columns = (
+        ("space", *system, *numbers, "skipped") if asked.grid else ("space", "queries", "classes", *numbers)
+    )
+    show(rows, columns, as_json=output.as_json, empty="")
+    if not (output.as_json or asked.grid):
         for line in _highest_remarks(rows):
             say(line)
 
@@ -236,77 +228,74 @@ _PROPERTIES = {
 
 def _space_row(ws: Workspace, ds: Dataset, space: EmbedAudio) -> dict[str, Any]:
     labels = ds.labels_fingerprint
-    shape = ws.cache.open(Separability(embedding=space, labels=labels).key)
+    shape = Separability(embedding=space, labels=labels).read(ws.cache)
     simple = Baselines(embedding=space, labels=labels).key
     about = ws.cache.open(simple).meta if ws.cache.contains(simple) else {}
     accuracy = about.get("accuracy", {})
-    silhouettes = shape.array("silhouette_cosine")
-    known = silhouettes[np.isfinite(silhouettes)]
-    hubs = dict(shape.meta["hubness"])
+    known = shape.silhouette_cosine[np.isfinite(shape.silhouette_cosine)]
     return {
         "space": space.model,
         "encoder": space.encoder,
-        "n": shape.meta["n_clips"],
-        "labelled": sum(shape.table("classes").column("n_clips").to_pylist()),
-        "classes": shape.meta["n_classes"],
+        "n": shape.n_clips,
+        "labelled": sum(shape.classes.column("n_clips").to_pylist()),
+        "classes": shape.n_classes,
         "dimensions": int(ws.cache.open(space.key).array("embeddings").shape[1]),
         "silhouette": float(known.mean()) if len(known) else None,
         "knn": accuracy.get("knn"),
         "probe": accuracy.get("probe"),
         "folds": about.get("folds"),
-        **{sign: shape.meta["properties"][name] for sign, name in _PROPERTIES.items()},
-        "hubness@10": hubs.get("10"),
-        "intrinsic_dimension": shape.meta["intrinsic_dimension"],
-        "effective_rank": shape.meta["effective_rank"],
+        **{sign: shape.properties[name] for sign, name in _PROPERTIES.items()},
+        "hubness@10": shape.hubness.get("10"),
+        "intrinsic_dimension": shape.intrinsic_dimension,
+        "effective_rank": shape.effective_rank,
     }
 
 
 def _pair_row(ws: Workspace, pair: Agreement, k: int | None) -> dict[str, Any]:
     from core.similarity import largest_overlap
 
-    found = ws.cache.open(pair.key)
-    ks, overlap = found.array("ks"), found.array("overlap")
+    found = pair.read(ws.cache)
+    ks = found.ks
     if k is None:
         k = min(_USUAL_K, int(ks[-1]))
     if k > ks[-1]:
         raise SpecError(f"k is {k}; {pair.title} is known for k from 1 to {ks[-1]}.")
-    n = found.meta["n"]
-    best = largest_overlap(ks, overlap, n)
+    best = largest_overlap(ks, found.overlap, found.n)
     at = k - 1
     return {
         "a": _name(pair.a),
         "b": _name(pair.b),
         "of": pair.of,
-        "n": n,
+        "n": found.n,
         "k": k,
-        "overlap": float(overlap[at]),
-        "chance": float(found.array("chance")[at]),
-        "p": float(found.array("p_value")[at]) if pair.permutations else None,
-        "adjusted": float(found.array("adjusted")[at]),
-        "nngs": float(found.array("jaccard")[at]),
+        "overlap": float(found.overlap[at]),
+        "chance": float(found.chance[at]),
+        "p": float(found.p_value[at]) if pair.permutations else None,
+        "adjusted": float(found.adjusted[at]),
+        "nngs": float(found.jaccard[at]),
         "largest": best.value,
         "at_k": best.k,
-        "cka": found.meta["cka"]["linear"],
+        "cka": found.cka["linear"],
     }
 
 
 def _retrieval_rows(ws: Workspace, spec: Retrieval | RetrievalGrid) -> list[dict[str, Any]]:
     from core.retrieval import highest_map
 
-    found = ws.cache.open(spec.key)
     named = {"space": spec.embedding.model, "encoder": spec.embedding.encoder, "by": spec.by}
     if isinstance(spec, RetrievalGrid):
         # NaN where a system could not be built, which JSON does not have.
-        table = found.table("systems").to_pandas().astype(object)
+        table = spec.read(ws.cache).systems.to_pandas().astype(object)
         return [named | row for row in table.where(table.notna(), None).to_dict("records")]
-    row = named | {"queries": found.meta["n_queries"], "classes": found.meta["n_classes"]}
-    for name, value in found.meta["macro"].items():
+    found = spec.read(ws.cache)
+    row: dict[str, Any] = named | {"queries": found.n_queries, "classes": found.n_classes}
+    for name, value in found.macro.items():
         row |= {name: value["value"], f"{name}_low": value["low"], f"{name}_high": value["high"]}
-    sizes = found.table("classes", ["n_relevant"]).column("n_relevant").to_pylist()
+    sizes = found.column("classes", "n_relevant")
     for cutoff in CUTOFFS:
         highest, n = highest_map(sizes, cutoff, count_query=spec.count_query)
         row |= {f"map@{cutoff}_highest": highest, f"classes_below_1@{cutoff}": n}
-    return [row | {"note": found.meta["note"]}]
+    return [row | {"note": found.note}]
 
 
 def _highest_remarks(rows: list[dict[str, Any]]) -> Iterator[str]:

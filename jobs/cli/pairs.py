@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ import typer
 
 from core.words import count
 from jobs.cli.common import JsonOption, say, show
+from jobs.cli.options import Group, expanded
 from jobs.specs import SpecError
 
 _COLUMNS = (
@@ -30,23 +32,30 @@ def register(app: typer.Typer) -> None:
     app.command()(pairs)
 
 
-def pairs(
-    x: Annotated[Path, typer.Argument(help="Embeddings: .npy, .npz, .parquet, .csv or .tsv.")],
-    y: Annotated[Path, typer.Argument(help="Embeddings of their partners: a caption for each sound.")],
+@dataclass(frozen=True)
+class Named(Group):
+    """Files with names of rows."""
+
     groups: Annotated[
         Path | None,
         typer.Option(help="Text file with the group of each row of X, a line each; each is analysed alone."),
-    ] = None,
+    ] = None
     labels: Annotated[
         Path | None,
         typer.Option(help="Text file with the class of each row of X; rows of Y are then the classes."),
-    ] = None,
+    ] = None
     classes: Annotated[
         Path | None, typer.Option(help="Text file with the name of each row of Y, where it holds none.")
-    ] = None,
-    k: Annotated[int, typer.Option("-k", min=1, help="Size of the neighbourhoods in the table.")] = 10,
-    top: Annotated[int, typer.Option(min=1, help="An answer is right that is among so many.")] = 1,
-    metric: Annotated[str, typer.Option(help="What near means: cosine or euclidean.")] = "cosine",
+    ] = None
+
+
+@dataclass(frozen=True)
+class Measured(Group):
+    """How pairs are analysed."""
+
+    k: Annotated[int, typer.Option("-k", min=1, help="Size of the neighbourhoods in the table.")] = 10
+    top: Annotated[int, typer.Option(min=1, help="An answer is right that is among so many.")] = 1
+    metric: Annotated[str, typer.Option(help="What near means: cosine or euclidean.")] = "cosine"
     released: Annotated[
         bool,
         typer.Option(
@@ -54,7 +63,15 @@ def pairs(
             help="With groups: as the notebooks of the NNGS paper, neighbourhoods by the Euclidean distance, "
             "of a fifth of each group (rounded down), and partners by the cosine.",
         ),
-    ] = False,
+    ] = False
+
+
+@expanded
+def pairs(
+    x: Annotated[Path, typer.Argument(help="Embeddings: .npy, .npz, .parquet, .csv or .tsv.")],
+    y: Annotated[Path, typer.Argument(help="Embeddings of their partners: a caption for each sound.")],
+    files: Named,
+    how: Measured,
     as_json: JsonOption = False,
 ) -> None:
     """Analyse paired embeddings: how alike two spaces are, and how often a partner is found in the other.
@@ -78,10 +95,11 @@ def pairs(
     from core.similarity import RELEASED, paired_by_group, paired_correlations
     from jobs.importing.pairs import given_of, read_pairs
 
-    if released and groups is None:
+    k, top, metric = how.k, how.top, how.metric
+    if how.released and files.groups is None:
         raise SpecError("--released measures groups of pairs: give them with --groups.")
-    asked = RELEASED if released else {"k": k, "metric": metric}
-    found = read_pairs(x, y, groups=groups, labels=labels, classes=classes)
+    asked = RELEASED if how.released else {"k": k, "metric": metric}
+    found = read_pairs(x, y, **asdict(files))
     result: dict[str, Any] = {"pairs": len(found.ids), "top": top, "metric": asked["metric"]}
     if found.groups is None:
         rows, curve = _whole(found, k, top, metric)
@@ -108,7 +126,7 @@ def _whole(found: Any, k: int, top: int, metric: str) -> tuple[list[dict[str, An
     """Return the one row of all pairs together, and S_k, NNGS and chance over k."""
     from core.similarity import cka, paired_report
     from jobs.importing.pairs import given_of
-    from jobs.runners.agreement import largest_k
+    from jobs.tasks.agreement import largest_k
 
     n = len(found.ids)
     size = min(k, max(1, n - 2))

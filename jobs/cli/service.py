@@ -13,11 +13,13 @@ import urllib.request
 import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 import typer
 
 from jobs.cli.common import FAILED, WorkspaceOption, open_workspace, say
+from jobs.cli.options import Group, expanded
 from jobs.specs import Synthesize
 from jobs.workspace.workspace import Workspace, WorkspaceError
 
@@ -96,7 +98,25 @@ def serve(
     )
 
 
+@dataclass(frozen=True)
+class Slurm(Group):
+    """Whether Slurm starts workers, and which."""
+
+    slurm: Annotated[
+        bool, typer.Option("--slurm", help="Start workers through Slurm (needs dask-jobqueue).")
+    ] = False
+    jobs: Annotated[int, typer.Option("--slurm-jobs", help="Slurm: number of workers.")] = 1
+    cores: Annotated[int, typer.Option(help="Slurm: cores a worker.")] = 4
+    memory: Annotated[str, typer.Option(help="Slurm: memory a worker.")] = "16GB"
+    partition: Annotated[str | None, typer.Option(help="Slurm: partition.")] = None
+    account: Annotated[str | None, typer.Option(help="Slurm: account.")] = None
+    walltime: Annotated[str, typer.Option(help="Slurm: time limit.")] = "08:00:00"
+    gpus: Annotated[int, typer.Option("--slurm-gpus", help="Slurm: GPUs a worker.")] = 0
+
+
+@expanded
 def worker(
+    *,
     slots: Annotated[
         int | None,
         typer.Option(
@@ -106,16 +126,7 @@ def worker(
         ),
     ] = None,
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler to use.")] = None,
-    slurm: Annotated[
-        bool, typer.Option("--slurm", help="Start workers through Slurm (needs dask-jobqueue).")
-    ] = False,
-    slurm_jobs: Annotated[int, typer.Option(help="Slurm: number of workers.")] = 1,
-    cores: Annotated[int, typer.Option(help="Slurm: cores a worker.")] = 4,
-    memory: Annotated[str, typer.Option(help="Slurm: memory a worker.")] = "16GB",
-    partition: Annotated[str | None, typer.Option(help="Slurm: partition.")] = None,
-    account: Annotated[str | None, typer.Option(help="Slurm: account.")] = None,
-    walltime: Annotated[str, typer.Option(help="Slurm: time limit.")] = "08:00:00",
-    slurm_gpus: Annotated[int, typer.Option(help="Slurm: GPUs a worker.")] = 0,
+    by_slurm: Slurm,
     gpu: Annotated[list[str] | None, typer.Option(help="GPU that a slot owns; repeat for more.")] = None,
     until_idle: Annotated[bool, typer.Option("--until-idle", help="End when nothing is left to do.")] = False,
     with_parent: WithParent = None,
@@ -132,17 +143,8 @@ def worker(
     from jobs.engine import dispatcher
 
     ws = open_workspace(workspace)
-    options = None
-    if slurm:
-        options = dispatcher.SlurmOptions(
-            jobs=slurm_jobs,
-            cores=cores,
-            memory=memory,
-            partition=partition,
-            account=account,
-            walltime=walltime,
-            gpus=slurm_gpus,
-        )
+    wanted = asdict(by_slurm)
+    options = dispatcher.SlurmOptions(**wanted) if wanted.pop("slurm") else None
     with _told_to_end() as stop:
         if with_parent is not None:
             _end_with(with_parent, stop.set)

@@ -158,6 +158,8 @@ def export(
 
     Exit status: 0, or 2 where the space is not there yet, the target exists or its folder does not.
     """
+    import pandas as pd
+
     ws = open_workspace(workspace)
     ds = ws.dataset(dataset)
     spec = space_of(ws, ds, encoder)
@@ -173,13 +175,10 @@ def export(
         ws.cache.export(spec.key, target)
         say(f"Written: {target}.")
         return
-    artifact = ws.cache.open(spec.key)
-    X = artifact.array("embeddings")  # (n, d)
-    clips = (
-        artifact.table("clips")
-        .to_pandas()[["clip_id"]]
-        .merge(ds.clips, on="clip_id", how="left", validate="one_to_one")
-    )
+    space = spec.read(ws.cache)
+    X = space.embeddings  # (n, d)
+    rows = pd.DataFrame({"clip_id": space.clip_ids})
+    clips = rows.merge(ds.clips, on="clip_id", how="left", validate="one_to_one")
     with output(target, X.nbytes) as fresh:
         _write(fresh, kind, clips, X)
     say(f"Written: {target} ({count(X.shape[0], 'clip')} × {count(X.shape[1], 'dimension')}).")

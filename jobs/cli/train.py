@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 import typer
 
+from core.recipes import settings
 from core.splits import (
-    PAPER_RATIOS,
     ClassSplit,
     ClassSplitSet,
     Range,
@@ -25,9 +25,20 @@ from core.splits import (
     split_from_json,
     split_to_json,
 )
+from core.zeroshot.recipe import Recipe
 from jobs import presets as measures
-from jobs.cli.common import JsonOption, WorkspaceOption, compute, open_workspace, say, show, space_of
-from jobs.cli.work import BackgroundOption, PrintSpecOption, put_off
+from jobs.cli.common import (
+    DatasetArgument,
+    JsonOption,
+    Run,
+    WorkspaceOption,
+    compute,
+    open_workspace,
+    say,
+    show,
+    space_of,
+)
+from jobs.cli.options import Asked, Group, expanded
 from jobs.grid_splits import check_count
 from jobs.specs import SpecError, ZeroShotGrid
 from jobs.workspace import splits
@@ -50,7 +61,6 @@ def register(app: typer.Typer) -> None:
     app.add_typer(splits_app, name="splits")
 
 
-DatasetArgument = Annotated[str, typer.Argument(help="Name of a dataset; `hearspace datasets` lists them.")]
 NameArgument = Annotated[str, typer.Argument(help="Name of the split: a-z, 0-9, '.', '_' and '-'.")]
 
 
@@ -60,71 +70,51 @@ def _train() -> None:
     pass
 
 
-@train_app.command("zero-shot")
-def zero_shot(
-    dataset: DatasetArgument,
-    encoder: Annotated[str, typer.Argument(help="The space of the sounds: the encoder that made it.")],
-    text: Annotated[str, typer.Option(help="Encoder of the texts of the classes.")] = "minilm",
+@dataclass(frozen=True)
+class Drawn(Group):
+    """The texts and splits that models are trained on."""
+
+    text: Annotated[str, typer.Option(help="Encoder of the texts of the classes.")] = "minilm"
     of: Annotated[
         str | None,
         typer.Option(
             help="Texts of the classes: description or label. [default: description, if all have one]"
         ),
-    ] = None,
+    ] = None
     setup: Annotated[
         Setup,
         typer.Option(
             help="Vary how near the training classes are to the test classes (similarity) or each other."
         ),
-    ] = Setup.similarity,
+    ] = Setup.similarity
     split: Annotated[
         list[str] | None,
         typer.Option(help="Train on this saved split instead, or JSON file; may be repeated."),
-    ] = None,
-    sizes: Annotated[
-        str, typer.Option(help="Training, validation and test classes of each model.")
-    ] = "20/5/5",
-    fit: Annotated[
-        bool, typer.Option("--fit", help="Lower the sizes where the classes do not suffice, and say so.")
-    ] = False,
-    min_clips: Annotated[
-        int, typer.Option(min=1, help="Clips that a class must have to be drawn.")
-    ] = ZeroShotGrid.min_clips,
-    clusters: Annotated[int, typer.Option(help="Clusters of similar classes.")] = 3,
-    ratios: Annotated[
-        str, typer.Option(help="Shares of the training classes from the cluster of the test classes.")
-    ] = ",".join(f"{r:g}" for r in PAPER_RATIOS),
+    ] = None
+    sizes: Annotated[str, typer.Option(help="Training, validation and test classes of each model.")] = (
+        "20/5/5"
+    )
     ranges: Annotated[
         str,
         typer.Option(
             help="Ranges of similarity: paper, a number of quantiles of the space's own, or such as "
             "0.1:0.3,0.3:0.5."
         ),
-    ] = "paper",
-    test_sets: Annotated[int, typer.Option(help="Test sets that a model is judged on, by diversity.")] = 3,
-    seeds: Annotated[int, typer.Option(help="How many times all is drawn and trained.")] = 6,
-    epochs: Annotated[int, typer.Option(help="Passes over the training clips.")] = 100,
-    learning_rate: Annotated[float, typer.Option(help="Step of gradient descent.")] = 0.001,
-    batch_size: Annotated[int, typer.Option(help="Clips a step.")] = 64,
-    margin: Annotated[
-        float, typer.Option(help="By which the right class is to lead in the WARP loss.")
-    ] = 1.0,
-    standardise: Annotated[
-        bool, typer.Option("--standardise", help="Bring each dimension of the sounds to mean 0, deviation 1.")
-    ] = False,
-    sampled: Annotated[
-        bool, typer.Option("--sampled", help="Estimate ranks by drawing classes, as the original WARP does.")
-    ] = False,
-    patience: Annotated[
-        int, typer.Option(help="Stop after so many epochs without better validation; 0 never does.")
-    ] = 0,
-    momentum: Annotated[float, typer.Option(help="Share of a step that the next one goes on with.")] = 0.0,
-    hidden: Annotated[int, typer.Option(help="Width of the hidden layer of the sounds.")] = 256,
-    shared: Annotated[int, typer.Option(help="Width of the space that sounds and texts share.")] = 512,
-    background: BackgroundOption = False,
-    print_spec: PrintSpecOption = False,
-    as_json: JsonOption = False,
-    workspace: WorkspaceOption = None,
+    ] = "paper"
+
+
+#: Settings of `ZeroShotGrid` that have an option of their own.
+_ASKED = ("fit_sizes", "min_clips", "clusters", "ratios", "n_test_sets", "seeds", *settings(Recipe))
+
+
+@train_app.command("zero-shot")
+@expanded
+def zero_shot(
+    dataset: DatasetArgument,
+    encoder: Annotated[str, typer.Argument(help="The space of the sounds: the encoder that made it.")],
+    drawn: Drawn,
+    asked: Annotated[dict[str, Any], Asked(ZeroShotGrid, *_ASKED, least={"min_clips": 1})],
+    output: Run,
 ) -> None:
     """Train zero-shot models on splits of the classes, and judge each by classes it has never met.
 
@@ -136,53 +126,35 @@ def zero_shot(
 
     Exit status: 0 when all is trained, 1 if the job failed, 2 for unknown names or what cannot be.
     """
-    ws = open_workspace(workspace)
+    ws = output.open()
     ds = ws.dataset(dataset)
-    n_train, n_validation, n_test = _numbers(sizes, "/", int, "sizes", "such as 20/5/5", count=3)
-    if setup is Setup.similarity and not split:
-        check_n_clusters(clusters, len(_single(ds, min_clips)))
+    n_train, n_validation, n_test = _numbers(drawn.sizes, "/", int, "sizes", "such as 20/5/5", count=3)
+    if drawn.setup is Setup.similarity and not drawn.split:
+        clips = asked.get("min_clips", ZeroShotGrid.min_clips)
+        check_n_clusters(asked.get("clusters", ZeroShotGrid.clusters), len(_single(ds, clips)))
     spec = ZeroShotGrid(
         embedding=space_of(ws, ds, encoder),
-        text=measures.class_texts(ds, text, of=of),
+        text=measures.class_texts(ds, drawn.text, of=drawn.of),
         labels=ds.labels_fingerprint,
-        setup="splits" if split else setup.value,
-        splits=tuple(split_to_json(_split(ws, ds, name)) for name in split or ()),
+        setup="splits" if drawn.split else drawn.setup.value,
+        splits=tuple(split_to_json(_split(ws, ds, name)) for name in drawn.split or ()),
         n_train=n_train,
         n_validation=n_validation,
         n_test=n_test,
-        fit_sizes=fit,
-        min_clips=min_clips,
-        clusters=clusters,
-        ratios=tuple(_numbers(ratios, ",", float, "ratios", "such as 1,0.5,0")),
-        ranges=_ranges(ranges),
-        n_ranges=int(ranges) if ranges.isdecimal() else 0,
-        n_test_sets=test_sets,
-        seeds=seeds,
-        epochs=epochs,
-        learning_rate=learning_rate,
-        batch_size=batch_size,
-        margin=margin,
-        standardise=standardise,
-        sampled=sampled,
-        patience=patience,
-        momentum=momentum,
-        hidden=hidden,
-        shared=shared,
+        ranges=_ranges(drawn.ranges),
+        n_ranges=int(drawn.ranges) if drawn.ranges.isdecimal() else 0,
+        **asked,
     )
-    if print_spec:
-        print(json.dumps(spec.to_json(), ensure_ascii=False))
+    if not output.print_spec:
+        _rehearse(ws, ds, spec, wait=not output.background, quiet=output.as_json)
+    if not output.compute(ws, [spec]):
         return
-    _rehearse(ws, ds, spec, wait=not background, quiet=as_json)
-    if background:
-        put_off(ws, [spec], as_json=as_json)
-        return
-    compute(ws, [spec], quiet=as_json)
     found = ws.cache.open(spec.key)
     table = found.table("models").to_pandas()
     by = _CONFIGURATION[spec.setup]
-    rows = _configurations(table, by, split or [])
+    rows = _configurations(table, by, drawn.split or [])
     correlation = _correlation(table, _AXIS[spec.setup])
-    if as_json:
+    if output.as_json:
         about = {"key": spec.key, **found.meta, "configurations": rows, "correlation": correlation}
         show([about], (), as_json=True, empty="")
         return

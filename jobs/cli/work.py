@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +14,9 @@ import typer
 from core.words import count
 from jobs.cli.common import (
     FAILED,
+    DatasetArgument,
     JsonOption,
+    Run,
     WorkspaceOption,
     complain,
     compute,
@@ -24,8 +26,8 @@ from jobs.cli.common import (
     show,
     space_of,
 )
+from jobs.cli.options import Group, expanded
 from jobs.specs import EmbedText, Project, Spec, SpecError, from_json, parse
-from jobs.workspace.workspace import Workspace
 
 
 class JobState(StrEnum):
@@ -38,13 +40,6 @@ class JobState(StrEnum):
     cancelled = "cancelled"
 
 
-BackgroundOption = Annotated[
-    bool, typer.Option("--background", "-b", help="Only put the jobs into the queue, for a worker to run.")
-]
-PrintSpecOption = Annotated[
-    bool, typer.Option("--print-spec", help="Print the spec as JSON, for `hearspace run`, and do nothing.")
-]
-
 jobs_app = typer.Typer(invoke_without_command=True)
 
 
@@ -56,29 +51,9 @@ def register(app: typer.Typer) -> None:
     app.add_typer(jobs_app, name="jobs")
 
 
-def _do(
-    workspace: Workspace, specs: list[Spec], *, background: bool, print_spec: bool, as_json: bool
-) -> None:
-    if print_spec:
-        for spec in specs:
-            print(json.dumps(spec.to_json(), ensure_ascii=False))
-    elif background:
-        put_off(workspace, specs, as_json=as_json)
-    else:
-        compute(workspace, specs, as_json=as_json)
-
-
-def put_off(workspace: Workspace, specs: Sequence[Spec], *, as_json: bool) -> None:
-    """Put specs into the queue and say what became of each."""
-    jobs = [workspace.queue.submit(spec) for spec in specs]
-    rows = [
-        job_row(j) | {"job": j.key[:12], "title": spec.title} for j, spec in zip(jobs, specs, strict=True)
-    ]
-    show(rows, ("job", "state", "title"), as_json=as_json, empty="Nothing to do.")
-
-
+@expanded
 def embed(
-    dataset: Annotated[str, typer.Argument(help="Name of a dataset; `hearspace datasets` lists them.")],
+    dataset: DatasetArgument,
     encoders: Annotated[list[str], typer.Argument(help="Encoders; `hearspace encoders` lists them.")],
     text: Annotated[
         str | None,
@@ -89,10 +64,8 @@ def embed(
     template: Annotated[
         str, typer.Option(help="Sentence around each text, with {} where the text goes.")
     ] = "{}",
-    background: BackgroundOption = False,
-    print_spec: PrintSpecOption = False,
-    as_json: JsonOption = False,
-    workspace: WorkspaceOption = None,
+    *,
+    output: Run,
 ) -> None:
     """Embed a dataset with one or more encoders.
 
@@ -102,7 +75,7 @@ def embed(
 
     Exit status: 0 when every space is there, 1 if one failed, 2 for an unknown dataset or encoder.
     """
-    ws = open_workspace(workspace)
+    ws = output.open()
     ds = ws.dataset(dataset)
     specs: list[Spec] = []
     for name in encoders:
@@ -115,26 +88,31 @@ def embed(
             specs.append(
                 EmbedText(dataset=ds.ref, texts=fingerprint, encoder=name, of=text, template=template)
             )
-    _do(ws, specs, background=background, print_spec=print_spec, as_json=as_json)
+    output.compute(ws, specs, list_jobs=True)
 
 
+@dataclass(frozen=True)
+class Layout(Group):
+    """How a map is made: fields of `Project`."""
+
+    method: Annotated[str, typer.Option(help="tsne, umap or pca.")] = "tsne"
+    metric: Annotated[str, typer.Option(help="Distance in the original space: cosine or euclidean.")] = (
+        "cosine"
+    )
+    perplexity: Annotated[float | None, typer.Option(help="t-SNE: effective neighbours. [default: 30]")] = (
+        None
+    )
+    n_neighbors: Annotated[int | None, typer.Option(help="UMAP: neighbours. [default: 15]")] = None
+    min_dist: Annotated[float | None, typer.Option(help="UMAP: least distance. [default: 0.1]")] = None
+    seed: Annotated[int, typer.Option(help="The same seed gives the same map.")] = 0
+
+
+@expanded
 def project(
-    dataset: Annotated[str, typer.Argument(help="Name of a dataset.")],
+    dataset: DatasetArgument,
     encoder: Annotated[str, typer.Argument(help="The space: the encoder that made it.")],
-    method: Annotated[str, typer.Option(help="tsne, umap or pca.")] = "tsne",
-    metric: Annotated[
-        str, typer.Option(help="Distance in the original space: cosine or euclidean.")
-    ] = "cosine",
-    perplexity: Annotated[
-        float | None, typer.Option(help="t-SNE: effective neighbours. [default: 30]")
-    ] = None,
-    n_neighbors: Annotated[int | None, typer.Option(help="UMAP: neighbours. [default: 15]")] = None,
-    min_dist: Annotated[float | None, typer.Option(help="UMAP: least distance. [default: 0.1]")] = None,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same map.")] = 0,
-    background: BackgroundOption = False,
-    print_spec: PrintSpecOption = False,
-    as_json: JsonOption = False,
-    workspace: WorkspaceOption = None,
+    layout: Layout,
+    output: Run,
 ) -> None:
     """Make a map of a space in two dimensions; embeds the dataset first where that is missing.
 
@@ -142,22 +120,12 @@ def project(
 
     Exit status: 0 when the map is there, 1 if a job failed, 2 for unknown names or parameters.
     """
-    ws = open_workspace(workspace)
-    embedding = space_of(ws, ws.dataset(dataset), encoder)
-    spec = Project(
-        embedding=embedding,
-        method=method,
-        metric=metric,
-        perplexity=perplexity,
-        n_neighbors=n_neighbors,
-        min_dist=min_dist,
-        seed=seed,
-    )
-    _do(ws, [spec], background=background, print_spec=print_spec, as_json=as_json)
-    if not (background or print_spec or as_json):
-        meta = ws.cache.open(spec.key).meta
-        for name, value in meta.get("lowered", {}).items():
-            say(f"{name} was lowered to {value:g}: {count(meta['n_clips'], 'clip')} allow no more.")
+    ws = output.open()
+    spec = Project(embedding=space_of(ws, ws.dataset(dataset), encoder), **asdict(layout))
+    if output.compute(ws, [spec], list_jobs=True) and not output.as_json:
+        found = spec.read(ws.cache)
+        for name, value in found.lowered.items():
+            say(f"{name} was lowered to {value:g}: {count(found.n_clips, 'clip')} allow no more.")
 
 
 def run(

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from cache import Artifact, ArtifactWriter
-    from jobs.specs import Spec
+    from jobs.tasks.spec import R, Spec
     from jobs.workspace.workspace import Workspace
 
 
 class JobContext(Protocol):
-    """Handed to every runner; the child process and the in-process runner each have their own."""
+    """Handed to every task; the child process and the in-process runner each have their own."""
 
     workspace: Workspace
     spec: Spec
@@ -28,6 +28,9 @@ class JobContext(Protocol):
 
     def open(self, spec: Spec) -> Artifact:
         """Open the result of an input."""
+
+    def read(self, spec: Spec[R]) -> R:
+        """Return the result of an input, typed."""
 
     def writer(self) -> AbstractContextManager[ArtifactWriter]:
         """Begin this job's own artifact; it appears whole when the block ends without an error."""

@@ -23,8 +23,8 @@ from cache import Artifact, ArtifactWriter
 from cache.errors import explained, lack_of_space
 from jobs.engine.queue import Queue, State
 from jobs.files import write_json
-from jobs.runners import runner
-from jobs.specs import Spec, SpecError
+from jobs.tasks import run_of
+from jobs.tasks.spec import R, Spec, SpecError
 from jobs.workspace.workspace import Workspace
 
 #: Progress is written at most this often (seconds); readers refresh once a second.
@@ -86,11 +86,17 @@ class RunningJob:
         """Open the result of an input."""
         return self.workspace.cache.open(spec.key)
 
+    def read(self, spec: Spec[R]) -> R:
+        """Return the result of an input, typed."""
+        return spec.read(self.workspace.cache)
+
     @contextmanager
     def writer(self) -> Iterator[ArtifactWriter]:
         """Begin the job's artifact; the time it took counts from the start of the job."""
         with self.workspace.cache.writer(self.spec.key, spec=self.spec.to_json()) as w:
             yield w
+            if self.spec.Result.FIELDS:
+                self.spec.Result.check(w.path, w.meta)
             if w.seconds is None:
                 w.seconds = time.perf_counter() - self._began
 
@@ -117,9 +123,14 @@ def execute(
         with FileLock(queue.folder(key) / ".run"), _heartbeat(queue, key, watch_cancel), one_blas_thread():
             if not workspace.cache.contains(key):
                 queue.append_log(key, f"Started: {spec.title}.")
-                runner(type(spec).__name__)(spec, RunningJob(workspace, spec, on_progress))
+                job = RunningJob(workspace, spec, on_progress)
+                result = run_of(spec)(spec, job)
+                if result is not None:
+                    with job.writer() as writer:
+                        result.write(writer)
+                    job.progress(1, 1)
             if not workspace.cache.contains(key):
-                raise RuntimeError(f"the runner of {type(spec).__name__} stored no result")
+                raise RuntimeError(f"the task {type(spec).__name__} stored no result")
     except Exception as error:
         queue.append_log(key, traceback.format_exc())
         return Outcome("failed", explain(error, workspace.root))

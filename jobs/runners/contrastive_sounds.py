@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jobs.engine import shards
-from jobs.runners.embed import decoded_shards
+from jobs.tasks.embed_audio import decoded_shards
 
 _INDEX = ("starts", "lengths", "scales", "reasons")
 _FULL = 32_767

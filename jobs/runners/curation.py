@@ -16,6 +16,7 @@ from jobs.engine.training import TrainingFolder, reporter
 from jobs.runners.contrastive_data import Asked, dataset_of, read
 from jobs.runners.contrastive_networks import text_vectors
 from jobs.specs import ContrastiveGrid, CuratedTraining
+from jobs.specs.curation import Result
 
 if TYPE_CHECKING:
     from jobs.engine.context import JobContext
@@ -52,7 +53,7 @@ class _Material(NamedTuple):
     given: np.ndarray
 
 
-def curated_training(spec: CuratedTraining, context: JobContext) -> None:
+def curated_training(spec: CuratedTraining, context: JobContext) -> Result:
     """Compute `CuratedTraining`; training goes on from its checkpoint when the process was killed.
 
     Raises
@@ -78,40 +79,33 @@ def curated_training(spec: CuratedTraining, context: JobContext) -> None:
         **dict(zip(spec.targets, parts, strict=True)),
     }
     table = _pairs_table(asked, pairs, similarity)
-    with context.writer() as w:
-        w.table(
-            "models",
-            pd.DataFrame(
-                {
-                    "targets": [model.plan.name for model in models],
-                    "seed": [model.seed for model in models],
-                    "accuracy": right.mean(axis=1),
-                    **{
-                        name: [getattr(model, name) for model in models]
-                        for name in ("epochs", "best_epoch", "temperature", "stopped", "failed")
-                    },
-                }
-            ),
-        )
-        w.table("accuracies", accuracies(hits))
-        w.table("differences", differences(hits))
-        w.table("pairs", table)
-        w.array("curves", np.stack([[model.curves[name] for name in CURVES] for model in models]))
-        w.meta.update(
-            n_test=len(labels),
-            n_test_classes=len(asked.tested),
-            test_classes=list(asked.tested),
-            chance=before.chance,
-            n_pairs=len(pairs),
-            n_sounds=len(np.unique(pairs[:, 0])),
-            n_texts=len(np.unique(pairs[:, 1])),
-            n_pool_sounds=len(material.sounds),
-            n_pool_texts=len(material.texts),
-            n_candidates=n_candidates,
-            same_class=float(table["same_class"].mean()),
-            seconds=round(time.perf_counter() - begun, 2),
-        )
-    context.progress(1, 1)
+    return Result(
+        models={
+            "targets": [model.plan.name for model in models],
+            "seed": [model.seed for model in models],
+            "accuracy": right.mean(axis=1),
+            **{
+                name: [getattr(model, name) for model in models]
+                for name in ("epochs", "best_epoch", "temperature", "stopped", "failed")
+            },
+        },
+        accuracies=accuracies(hits),
+        differences=differences(hits),
+        pairs=table,
+        curves=np.stack([[model.curves[name] for name in CURVES] for model in models]),
+        n_test=len(labels),
+        n_test_classes=len(asked.tested),
+        test_classes=list(asked.tested),
+        chance=before.chance,
+        n_pairs=len(pairs),
+        n_sounds=len(np.unique(pairs[:, 0])),
+        n_texts=len(np.unique(pairs[:, 1])),
+        n_pool_sounds=len(material.sounds),
+        n_pool_texts=len(material.texts),
+        n_candidates=n_candidates,
+        same_class=float(table["same_class"].mean()),
+        seconds=round(time.perf_counter() - begun, 2),
+    )
 
 
 def accuracies(hits: dict[str, np.ndarray]) -> pd.DataFrame:

@@ -14,11 +14,11 @@ from jobs.engine import shards
 from jobs.engine.live import LiveCurves
 from jobs.engine.training import TrainingFolder, reporter
 from jobs.presets import clip_classes, of_several_classes
-from jobs.runners.embed import decoded_shards
-from jobs.runners.labels import dataset_with
 from jobs.runners.loss_results import Asked, Judged, folds_of, keeps, kept_rows, store
 from jobs.runners.losses import recipes
 from jobs.specs import SMALL_CNN, LossNetworkGrid
+from jobs.tasks.embed_audio import decoded_shards
+from jobs.tasks.labels import dataset_with
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.recipes import derive
 from jobs.engine.live import LiveCurves
 from jobs.engine.training import TrainingFolder, reporter
 from jobs.presets import of_several_classes
-from jobs.runners.labels import dataset_with, labelled
 from jobs.runners.loss_results import Asked, Judged, folds_of, keeps, kept_rows, store
 from jobs.specs import LossGrid, LossTraining
+from jobs.tasks.labels import dataset_with, labelled
 
 if TYPE_CHECKING:
     from core.heads import HeadRecipe
@@ -79,27 +80,16 @@ def recipes(spec: LossTraining) -> list[HeadRecipe]:
 
     # Each loss has a gamma of its own, or none.
     gamma = {"focal": spec.focal_gamma, "opl": spec.opl_gamma}
-    own: dict[str, Any] = {}
-    if isinstance(spec, LossGrid):
-        own = {"hidden": spec.hidden, "standardise": spec.standardise}
     return [
-        HeadRecipe(
+        derive(
+            HeadRecipe,
+            spec,
             loss=recipe.loss,
             weights=recipe.weights,
             gamma=gamma.get(recipe.loss, 0.0),
             loss_weight=spec.opl_weight if recipe.loss == "opl" else 1.0,
-            variant=spec.variant,
-            entropy=spec.entropy,
-            dim=spec.dim,
-            epochs=spec.epochs,
-            batch_size=spec.batch_size,
             # A network has one more, which its own training knows.
             optimizer="sgd" if spec.optimizer == "sgd" else "adamw",
-            learning_rate=spec.learning_rate,
-            weight_decay=spec.weight_decay,
-            betas=spec.betas,
-            mixup=spec.mixup,
-            **own,
         )
         for recipe in spec.recipes
     ]

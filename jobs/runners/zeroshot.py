@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import numpy as np
 import pandas as pd
 
+from core.recipes import derive
 from core.splits import (
     Sizes,
     all_classes,
@@ -20,15 +21,15 @@ from core.words import count
 from jobs.engine.training import TrainingFolder, reporter
 from jobs.grid_splits import Drawn, draw
 from jobs.presets import of_several_classes
-from jobs.runners.labels import dataset_with, labelled
 from jobs.runners.zeroshot_tables import classes_table, models_table, predictions_table
 from jobs.specs import ZeroShotGrid
+from jobs.tasks.labels import dataset_with, labelled
 
 if TYPE_CHECKING:
     from cache import Artifact
     from core.zeroshot import Recipe, ZeroShotModel
     from jobs.engine.context import JobContext
-    from jobs.specs import Spec
+    from jobs.tasks.spec import R, Spec
     from jobs.workspace.workspace import Workspace
 
 #: Of a grid of more models, no weights are stored: those of one take 2 MB.
@@ -109,6 +110,9 @@ class _Reading(NamedTuple):
     def open(self, spec: Spec) -> Artifact:
         return self.workspace.cache.open(spec.key)
 
+    def read(self, spec: Spec[R]) -> R:
+        return spec.read(self.workspace.cache)
+
 
 def rehearse(spec: ZeroShotGrid, workspace: Workspace) -> Drawn:
     """Do what the job will do before it trains, where its spaces are there; raises as `zero_shot_grid`."""
@@ -130,18 +134,7 @@ def recipe(spec: ZeroShotGrid) -> Recipe:
     """Return how `core.zeroshot` is to train what a spec asks for."""
     from core.zeroshot import Recipe
 
-    return Recipe(
-        hidden=spec.hidden,
-        shared=spec.shared,
-        momentum=spec.momentum,
-        learning_rate=spec.learning_rate,
-        batch_size=spec.batch_size,
-        epochs=spec.epochs,
-        margin=spec.margin,
-        sampled=spec.sampled,
-        patience=spec.patience or None,
-        standardise=spec.standardise,
-    )
+    return derive(Recipe, spec, patience=spec.patience or None)
 
 
 def _read(spec: ZeroShotGrid, context: JobContext) -> _Asked:

@@ -1,22 +1,11 @@
-"""What can be asked for, by name: see `jobs.specs.base` for what a spec is."""
+"""What can be asked for, by name: see `jobs.tasks.spec` for what a spec is."""
 
-from jobs.specs.base import (
-    SPECS,
-    DatasetRef,
-    Spec,
-    SpecError,
-    closure,
-    from_json,
-    missing,
-    parse,
-)
 from jobs.specs.contrastive import (
     BACKBONES,
     LEAK_MODES,
     PRETRAININGS,
     TRAININGS,
     ContrastiveGrid,
-    ZeroShotClassification,
 )
 from jobs.specs.curation import CURATIONS, TARGETS, CuratedTraining
 from jobs.specs.losses import (
@@ -27,33 +16,32 @@ from jobs.specs.losses import (
     LossNetworkGrid,
     LossTraining,
 )
-from jobs.specs.measures import (
-    CLIP_KS,
-    Agreement,
-    Baselines,
-    KMeansCurve,
-    MapQuality,
-    Separability,
-)
-from jobs.specs.paired import ClassAnalogies
-from jobs.specs.retrieval import (
-    CUTOFFS,
-    QUERY_CHARACTERS,
-    QUERY_SECONDS,
-    EmbedQuery,
-    Retrieval,
-    RetrievalGrid,
-)
-from jobs.specs.spaces import (
-    GRAPH_K,
-    METHODS,
-    EmbedAudio,
-    EmbedText,
-    Neighbors,
-    Project,
-    Synthesize,
-)
 from jobs.specs.zeroshot import MOST_MODELS, SETUPS, ZeroShotGrid
+from jobs.tasks.agreement import Agreement
+from jobs.tasks.baselines import Baselines
+from jobs.tasks.class_analogies import ClassAnalogies
+from jobs.tasks.embed_audio import EmbedAudio
+from jobs.tasks.embed_query import QUERY_CHARACTERS, QUERY_SECONDS, EmbedQuery
+from jobs.tasks.embed_text import EmbedText
+from jobs.tasks.kmeans_curve import KMeansCurve
+from jobs.tasks.map_quality import MapQuality
+from jobs.tasks.neighbors import CLIP_KS, GRAPH_K, Neighbors
+from jobs.tasks.project import METHODS, Project
+from jobs.tasks.retrieval import CUTOFFS, Retrieval
+from jobs.tasks.retrieval_grid import RetrievalGrid
+from jobs.tasks.separability import Separability
+from jobs.tasks.spec import (
+    SPECS,
+    DatasetRef,
+    Spec,
+    SpecError,
+    closure,
+    from_json,
+    missing,
+    parse,
+)
+from jobs.tasks.synthesize import Synthesize
+from jobs.tasks.zero_shot_classification import ZeroShotClassification
 
 __all__ = [
     "ADD_WEIGHTS",

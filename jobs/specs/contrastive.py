@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import stat
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
 
 from core.contrastive.recipe import SMALL, ContrastiveRecipe  # without torch, unlike core.contrastive
+from core.recipes import check, derive, setting, with_defaults
 from jobs import encoders
-from jobs.specs.base import DatasetRef, Spec, SpecError, between, unusual
-from jobs.specs.spaces import EmbedAudio, EmbedText
+from jobs.tasks.spec import DatasetRef, Spec, SpecError, between, unusual
 
 PRETRAININGS = ("dirty", "clean", "none")
 TRAININGS = ("dirty", "clean")
@@ -21,7 +21,8 @@ BACKBONES = ("small", "cnn14")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ContrastiveGrid(Spec):
+@with_defaults(SMALL)
+class ContrastiveGrid(ContrastiveRecipe, Spec):
     """Contrastive audio-text models, one for every pre-training and training, judged by held-out classes.
 
     Of the clips of every test class a share is never trained on by any model: the test clips. Of the others,
@@ -97,59 +98,68 @@ class ContrastiveGrid(Spec):
     #: the sounds stay.
     labels: str
     captions: str
-    text_encoder: str = "minilm"
+    text_encoder: str = setting("minilm", "Text encoder", option="text")
     #: Filled in: what the text encoder's name stands for.
     identity: str = ""
-    #: Classes that models are judged by; () takes every fourth of each family, in the dataset's order, or of
-    #: all classes where families have fewer than four.
-    test_classes: tuple[str, ...] = ()
-    #: Share of the clips of each test class that no model is trained on.
-    test_share: float = 0.5
-    pretraining: tuple[str, ...] = PRETRAININGS
-    training: tuple[str, ...] = TRAININGS
-    #: What makes a caption a leak: any word of a test class's name but stop words, or the whole name.
-    leaks: str = "words"
-    #: Sentences that a class name is put into, {} standing for it; the mean of their embeddings counts.
-    prompts: tuple[str, ...] = ("{}",)
-    backbone: str = "small"
-    #: Mel bands, outputs and channels of the small backbone.
-    n_mels: int = 64
-    backbone_dim: int = 128
-    width: int = 16
-    #: PANNs checkpoints of CNN14: what pre-training "dirty" and "clean" begin and end with. Without one it is
-    #: trained here.
-    checkpoint_file: str = ""
-    clean_checkpoint_file: str = ""
+    test_classes: tuple[str, ...] = setting(
+        (),
+        "Test classes",
+        "Test this class; may be repeated. By default they are taken in the dataset's order.",
+        usual="every fourth of each family",
+        option="test-class",
+        link="test",
+        repeated=True,
+    )
+    test_share: float = setting(
+        0.5, "Share of the test clips", "Share of their clips that nothing is trained on."
+    )
+    pretraining: tuple[str, ...] = setting(
+        PRETRAININGS,
+        "Pre-training of the audio backbone",
+        "Pre-trainings, of dirty,clean,none: classified with the test classes among the labels, without "
+        "them, or random weights.",
+        choices=PRETRAININGS,
+        link="pre",
+    )
+    training: tuple[str, ...] = setting(
+        TRAININGS,
+        "Contrastive training",
+        "Trainings, of dirty,clean: on all captions, or without captions that name a test class.",
+        choices=TRAININGS,
+        link="train",
+    )
+    leaks: str = setting(
+        "words",
+        "A caption leaks that has",
+        "A caption leaks if it has any of the words (but stop words) or one of the names.",
+        choices=LEAK_MODES,
+        names=("any word of a name", "the whole name"),
+    )
+    prompts: tuple[str, ...] = setting(
+        ("{}",),
+        "Prompts",
+        "Sentence around a class name, {} standing for it; may be repeated, and the mean of the embeddings "
+        "counts.",
+        option="prompt",
+        repeated=True,
+    )
+    backbone: str = setting(
+        BACKBONES[0], "Audio backbone", "Audio backbone: small or cnn14.", choices=BACKBONES
+    )
+    n_mels: int = setting(64, "Mel bands", "Of the small backbone.", asked=(16, 256))
+    backbone_dim: int = setting(128, "Outputs", "Of the small backbone.", asked=(2, 4096))
+    width: int = setting(16, "Channels", "Of the small backbone.", asked=(1, 256))
+    checkpoint_file: str = setting(
+        "",
+        "PANNs checkpoint of CNN14, a file",
+        "PANNs checkpoint of CNN14 in the place of dirty pre-training.",
+    )
+    clean_checkpoint_file: str = setting(
+        "", "The same, clean", "The same, in the place of clean pre-training."
+    )
     #: Filled in: SHA-256 of these files, as far as they are given.
     checkpoints: tuple[str, ...] = ()
-    seed: int = 0
-    # The recipe, as `core.contrastive.ContrastiveRecipe` explains; the defaults are its SMALL.
-    dim: int = SMALL.dim
-    projector: str = SMALL.projector
-    hidden: int | None = SMALL.hidden
-    frozen_epochs: int = SMALL.frozen_epochs
-    frozen_rate: float = SMALL.frozen_rate
-    rate: float = SMALL.rate
-    max_epochs: int = SMALL.max_epochs
-    patience: int = SMALL.patience
-    gradient_limit: float = SMALL.gradient_limit
-    clamp: float = SMALL.clamp
-    plateau_factor: float = SMALL.plateau_factor
-    plateau_patience: int = SMALL.plateau_patience
-    sample_rate: int = SMALL.sample_rate
-    seconds: float = SMALL.seconds
-    standardise: bool = SMALL.standardise
-    batch_size: int = SMALL.batch_size
-    validation: float = SMALL.validation
-    validation_by: str = SMALL.validation_by
-    temperature: float = SMALL.temperature
-    learn_temperature: bool = SMALL.learn_temperature
-    tune_text: bool = SMALL.tune_text
-    captions_a_clip: int | None = SMALL.captions_a_clip
-    mixed_precision: str = SMALL.mixed_precision
-    pretrain_epochs: int = SMALL.pretrain_epochs
-    pretrain_rate: float = SMALL.pretrain_rate
-    pretrain_batch_size: int = SMALL.pretrain_batch_size
+    seed: int = setting(0, "Seed", "Of all that is drawn.", asked=(0, 2**31 - 1))
 
     def __post_init__(self) -> None:
         if not isinstance(self.dataset, DatasetRef):
@@ -168,8 +178,12 @@ class ContrastiveGrid(Spec):
                     f"{name} is {', '.join(map(str, given)) or 'empty'}; give one or more of "
                     f"{', '.join(allowed)}, each once."
                 )
-        _one_of("leaks", self.leaks, LEAK_MODES)
-        _one_of("backbone", self.backbone, BACKBONES)
+        check(
+            self,
+            {"leaks", "backbone", "n_mels", "backbone_dim", "width", "seed"},
+            asked=True,
+            error=SpecError,
+        )
         if len(set(self.test_classes)) < len(self.test_classes):
             raise SpecError("A test class is given twice; give each once.")
         if len(self.test_classes) == 1:
@@ -181,10 +195,6 @@ class ContrastiveGrid(Spec):
                 raise SpecError(f"A prompt is {prompt!r}; it must hold {{}} once, where the class name goes.")
         if not self.prompts or len(set(self.prompts)) < len(self.prompts):
             raise SpecError("prompts must hold at least one sentence, each once.")
-        between("n_mels", self.n_mels, 16, 256)
-        between("backbone_dim", self.backbone_dim, 2, 4096)
-        between("width", self.width, 1, 256)
-        between("seed", self.seed, 0, 2**31 - 1)
         if self.backbone == "cnn14":
             for name in ("n_mels", "backbone_dim", "width"):
                 object.__setattr__(self, name, type(self).__dataclass_fields__[name].default)
@@ -216,7 +226,7 @@ class ContrastiveGrid(Spec):
     @property
     def recipe(self) -> ContrastiveRecipe:
         """The recipe as `core.contrastive` takes it."""
-        return ContrastiveRecipe(**{f.name: getattr(self, f.name) for f in fields(ContrastiveRecipe)})
+        return derive(ContrastiveRecipe, self)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -232,67 +242,6 @@ class ContrastiveGrid(Spec):
             f"{len(self.names)} contrastive {what} on {self.dataset.name}, {by} and "
             f"{encoders.short(self.text_encoder)} ({', '.join(self.names)}){unusual(self, *known)}"
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class ZeroShotClassification(Spec):
-    """Classify the clips of a dataset by the text nearest to each: a model of two towers as it is.
-
-    The class of a clip is that of the text with the largest cosine; several prompts count by the mean of
-    their unit vectors. Clips of no class, of several or without a finite embedding are left out.
-
-    With C the classes, sorted, the result is: ``predictions.parquet`` in the order of the space's rows:
-    ``clip_id``, ``label``, ``predicted``, ``score`` (of the predicted class), ``own_score``.
-    ``classes.parquet``: ``label``, ``text`` (the first prompt's), ``n_clips``, ``accuracy`` (NaN without
-    clips), ``n_predicted``. ``confusion.npy`` (C, C) int64: row the class, column the prediction.
-    In ``meta``: ``accuracy`` (the share of clips) with ``low`` and ``high`` (Wilson, 95%), ``balanced`` (the
-    mean over classes), ``chance`` (1/C), ``n``, ``n_classes``, ``prompts``, ``left_out`` (clips
-    ``without_class``, ``of_several_classes``, ``of_other_classes``, ``not_finite``).
-    """
-
-    embedding: EmbedAudio
-    #: The classes by the same model's text tower, one space a prompt.
-    texts: tuple[EmbedText, ...]
-    #: `Dataset.labels_fingerprint`.
-    labels: str
-    #: Classes to choose from; () for all that have a clip.
-    classes: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.embedding, EmbedAudio):
-            raise TypeError(f"embedding is {self.embedding!r}")
-        if not self.texts or not all(isinstance(text, EmbedText) for text in self.texts):
-            raise SpecError("texts must hold at least one embedding of the names of the classes.")
-        for text in self.texts:
-            if text.of == "caption":
-                raise SpecError("Captions are texts of clips; classes need those of labels or descriptions.")
-            if text.dataset.fingerprint != self.embedding.dataset.fingerprint:
-                raise SpecError(
-                    f"The sounds are of {self.embedding.dataset.name} and the texts of {text.dataset.name}; "
-                    "both must be of the same dataset."
-                )
-        if len({text.key for text in self.texts}) < len(self.texts):
-            raise SpecError("A prompt is given twice; give each once.")
-        if len(set(self.classes)) < len(self.classes) or len(self.classes) == 1:
-            raise SpecError("classes must hold at least 2, each once, or none for all.")
-        object.__setattr__(self, "classes", tuple(sorted(map(str, self.classes))))
-
-    def inputs(self) -> tuple[Spec, ...]:
-        return (*super().inputs(), *self.texts)
-
-    @property
-    def title(self) -> str:
-        prompts = ", ".join(f"“{text.template}”" for text in self.texts[:3])
-        more = f" and {len(self.texts) - 3} more" if len(self.texts) > 3 else ""
-        return (
-            f"classify {self.embedding.dataset.name} by {self.embedding.model} and {self.texts[0].of}s "
-            f"({prompts}{more}){unusual(self)}"
-        )
-
-
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise SpecError(f"{name} is {value!r}; it must be one of {', '.join(allowed)}.")
 
 
 def _sha256(path: Path) -> str:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from core.contrastive.recipe import ContrastiveRecipe  # without torch, unlike core.contrastive
+from core.recipes import check, like, setting
 from jobs import encoders
-from jobs.specs.base import DatasetRef, Spec, SpecError, between
 from jobs.specs.contrastive import TRAININGS, ContrastiveGrid
-from jobs.specs.spaces import EmbedAudio
+from jobs.tasks.embed_audio import EmbedAudio
+from jobs.tasks.schema import Schema, array, table, value
+from jobs.tasks.spec import DatasetRef, Spec, SpecError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
 
 #: How pairs are curated: the first two are ours, the others those of the released code.
 CURATIONS = ("nearest", "nearest-specific", "unspecific", "specific", "augmented")
@@ -18,10 +24,81 @@ THRESHOLDS = {"unspecific": 0.75, "augmented": 0.7}
 #: What a batch's sounds and texts are to each other: own pairs alone, as the released code softens that, and
 #: `core.curation.soft_targets`.
 TARGETS = ("hard", "released", "softmax")
+#: What is checked here; the rest is by the recipe.
+_CHECKED = ("k", "share", "threshold", "domain_threshold", "beta", "target_temperature", "n_seeds", "seed")
+
+
+class Result(Schema):
+    """Accuracies by kind of target, and the curated pairs; "uncurated" is the model before training."""
+
+    models: pa.Table = table(
+        "M",
+        "a model",
+        {
+            "targets": ("string", "its kind of target"),
+            "seed": ("int64", "its seed"),
+            "accuracy": ("double", "share of the test clips that are right; NaN where it failed"),
+            "epochs": ("int64", "epochs trained"),
+            "best_epoch": ("int64", "the epoch whose weights count"),
+            "temperature": ("double", "temperature at that epoch"),
+            "stopped": ("string", "why before the last epoch"),
+            "failed": ("string", "why it failed"),
+        },
+    )
+    accuracies: pa.Table = table(
+        "a",
+        "a kind of target, the uncurated model first",
+        {
+            "targets": ("string", "the kind"),
+            "mean": ("double", "mean accuracy"),
+            "low": ("double", "lower end of its 95% interval"),
+            "high": ("double", "upper end"),
+            "n": ("int64", "clips or seeds"),
+            "over": ("string", "clips for the uncurated model (Wilson), seeds for others (t)"),
+        },
+    )
+    differences: pa.Table = table(
+        "b",
+        "a difference of accuracies: each kind and the uncurated model, each soft one and hard targets",
+        {
+            "a": ("string", "one of both"),
+            "b": ("string", "the other"),
+            "mean": ("double", "mean of a - b"),
+            "low": ("double", "lower end of its 95% interval"),
+            "high": ("double", "upper end"),
+            "p": ("double", "of a paired t test"),
+            "n": ("int64", "clips or seeds"),
+            "over": ("string", "seeds, or test clips, of each the share of seeds that take it right"),
+        },
+    )
+    pairs: pa.Table = table(
+        "p",
+        "a curated pair",
+        {
+            "clip_id": ("string", "its clip"),
+            "label": ("string", "the class of the clip"),
+            "caption": ("string", "its text"),
+            "similarity": ("double", "their cosine"),
+            "same_class": ("bool", "whether the caption is one of a clip of the same class"),
+        },
+    )
+    curves: np.ndarray = array("float32", "M 5 E", "by epoch, in the order of `core.contrastive.CURVES`")
+    n_test: int = value("test clips")
+    n_test_classes: int = value("test classes")
+    test_classes: list[str] = value("their names")
+    chance: float = value("accuracy by chance")
+    n_pairs: int = value("curated pairs")
+    n_sounds: int = value("sounds in a pair")
+    n_texts: int = value("texts in a pair")
+    n_pool_sounds: int = value("sounds that could be paired")
+    n_pool_texts: int = value("texts that could be paired")
+    n_candidates: int = value("texts that the method allows")
+    same_class: float = value("share of the pairs whose caption is of the clip's class")
+    seconds: float = value("time of computing")
 
 
 @dataclass(frozen=True, kw_only=True)
-class CuratedTraining(Spec):
+class CuratedTraining(Spec[Result]):
     """Curate pairs by a two-tower model, train on them with hard and soft targets, compare accuracies.
 
     The clips of a dataset are divided as for `ContrastiveGrid`: test clips of the test classes, which
@@ -36,22 +113,6 @@ class CuratedTraining(Spec):
     prompts. "unspecific": every sound and text of cosine >= `threshold`. "specific": the given pairs
     whose caption has cosine >= `domain_threshold` to a prompt. "augmented": every sound and such caption
     of cosine >= `threshold`.
-
-    With S seeds, the result is: ``models.parquet``, a row a model: ``targets``, ``seed``; ``accuracy`` of
-    the test clips among the test classes; ``epochs``, ``best_epoch``, ``temperature``, ``stopped``,
-    ``failed`` (then numbers are NaN).
-    ``accuracies.parquet``: ``targets`` ("uncurated", the model before training, first), ``mean``,
-    ``low``, ``high`` (95%), ``n``, ``over``: "clips" for the uncurated model (Wilson), "seeds" for the
-    others (t).
-    ``differences.parquet``, of accuracies: ``a``, ``b``, ``mean`` of a - b, ``low``, ``high``, ``p``
-    (paired t test, 95%), ``n``, ``over``: "seeds", or "clips" (test clips; of each the share of seeds
-    that take it right). Rows: each kind of target against "uncurated", each soft one against "hard".
-    ``pairs.parquet``: ``clip_id``, ``label``, ``caption``, ``similarity`` (cosine), ``same_class``:
-    whether the caption is one of a clip of the same class. ``curves.npy`` (models, 5, epochs) float32, in
-    the order of `core.contrastive.CURVES`.
-    In ``meta``: ``n_test``, ``n_test_classes``, ``test_classes``, ``chance``, ``n_pairs``, ``n_sounds``
-    and ``n_texts`` (in a pair), ``n_pool_sounds``, ``n_pool_texts`` (that could be paired),
-    ``n_candidates`` (texts that the method allows), ``same_class`` (share of the pairs), ``seconds``.
     """
 
     embedding: EmbedAudio
@@ -62,30 +123,84 @@ class CuratedTraining(Spec):
     text_encoder: str = ""
     #: Filled in: what the text encoder's name stands for.
     identity: str = ""
-    method: str = "nearest"
-    k: int = 1
-    share: float = 0.2
-    #: By default as in `THRESHOLDS`.
-    threshold: float | None = None
-    domain_threshold: float = 0.7
-    prompt: str = "this is a sound of {}"
-    #: "clean" leaves out clips of which a caption names a test class, as in `ContrastiveGrid`.
-    training: str = "dirty"
-    #: As in `ContrastiveGrid`; a model that was trained here is judged as it was by its training.
-    test_classes: tuple[str, ...] = ()
-    test_share: float = 0.5
-    targets: tuple[str, ...] = TARGETS
-    #: Of the released soft targets: share of the teacher.
-    beta: float = 0.3
-    #: Of the softmax targets.
-    target_temperature: float = 0.07
-    n_seeds: int = 5
-    seed: int = 0
-    rate: float = 1e-3
-    max_epochs: int = 40
-    patience: int = 5
-    batch_size: int = 128
-    validation: float = 0.2
+    method: str = setting(
+        CURATIONS[0],
+        "Pairs",
+        f"How pairs are chosen: {', '.join(CURATIONS)}; the last three as released.",
+        choices=CURATIONS,
+        names=(
+            "the nearest captions",
+            "the nearest captions of the test classes",
+            "released: domain-unspecific",
+            "released: domain-specific",
+            "released: augmented",
+        ),
+    )
+    k: int = setting(
+        1,
+        "Captions for each clip",
+        "Texts for each sound, by the nearest.",
+        asked=(1, 1000),
+        option="-k",
+        link="captions",
+    )
+    share: float = setting(
+        0.2,
+        "Share of the texts",
+        "Part of the texts that is of the domain, by nearest-specific.",
+        asked=(0.001, 1.0),
+    )
+    threshold: float | None = setting(
+        None,
+        "Least cosine of clip and caption",
+        "Least cosine of sound and text.",
+        asked=(-1.0, 1.0),
+        usual=", ".join(f"{cosine:g} {method}" for method, cosine in THRESHOLDS.items()),
+        step=0.05,
+    )
+    domain_threshold: float = setting(
+        0.7,
+        "Least cosine of caption and class",
+        "Least cosine of a caption and a prompt.",
+        asked=(-1.0, 1.0),
+        link="domain",
+        step=0.05,
+    )
+    prompt: str = setting("this is a sound of {}", "Prompt", "Sentence around a class name.")
+    training: str = setting(
+        TRAININGS[0],
+        "Captions",
+        "dirty, or clean: without captions that name a test class.",
+        choices=TRAININGS,
+        names=("all captions", "clean: none of a clip that names a test class"),
+        link="pool",
+    )
+    #: Of a model that was trained here it is as it was by its training.
+    test_classes: tuple[str, ...] = like(ContrastiveGrid, "test_classes")
+    test_share: float = like(ContrastiveGrid, "test_share", help="Share of their clips that judge.")
+    targets: tuple[str, ...] = setting(
+        TARGETS, "Targets", f"Of {','.join(TARGETS)}.", choices=TARGETS, usual="all"
+    )
+    beta: float = setting(
+        0.3, "Share of the teacher", "Share of the teacher, released targets.", asked=(0.0, 1.0)
+    )
+    target_temperature: float = setting(
+        0.07, "Temperature of the targets", "Of the softmax targets.", asked=(1e-3, 100.0)
+    )
+    n_seeds: int = setting(
+        5,
+        "Trainings of each kind",
+        "Trainings of each kind of target.",
+        asked=(1, 100),
+        option="seeds",
+        link="repeats",
+    )
+    seed: int = like(ContrastiveGrid, "seed", help="The first seed.")
+    rate: float = like(ContrastiveRecipe, "rate", 1e-3, help="Learning rate.")
+    max_epochs: int = like(ContrastiveRecipe, "max_epochs", 40, help="Epochs at most.")
+    patience: int = like(ContrastiveRecipe, "patience", 5)
+    batch_size: int = like(ContrastiveRecipe, "batch_size")
+    validation: float = like(ContrastiveRecipe, "validation")
 
     _OF_METHOD: ClassVar[dict[str, tuple[str, ...]]] = {
         "k": ("nearest", "nearest-specific"),
@@ -97,9 +212,7 @@ class CuratedTraining(Spec):
     def __post_init__(self) -> None:
         if not isinstance(self.embedding, EmbedAudio):
             raise TypeError(f"embedding is {self.embedding!r}")
-        for name, allowed in (("method", CURATIONS), ("training", TRAININGS)):
-            if getattr(self, name) not in allowed:
-                raise SpecError(f"{name} is {getattr(self, name)!r}; it must be one of {', '.join(allowed)}.")
+        check(self, {"method", "training"}, asked=True, error=SpecError)
         if not self.targets or not set(self.targets) <= set(TARGETS):
             raise SpecError(
                 f"targets are {', '.join(map(str, self.targets)) or 'empty'}; give one or more of "
@@ -113,14 +226,7 @@ class CuratedTraining(Spec):
             object.__setattr__(self, "threshold", THRESHOLDS.get(self.method))
         object.__setattr__(self, "targets", tuple(t for t in TARGETS if t in self.targets))
         self._check_towers()
-        between("k", self.k, 1, 1000)
-        between("share", self.share, 0.001, 1)
-        between("threshold", self.threshold or 0, -1, 1)
-        between("domain_threshold", self.domain_threshold, -1, 1)
-        between("beta", self.beta, 0, 1)
-        between("target_temperature", self.target_temperature, 1e-3, 100)
-        between("n_seeds", self.n_seeds, 1, 100)
-        between("seed", self.seed, 0, 2**31 - 1)
+        check(self, _CHECKED, asked=True, error=SpecError)
         try:
             _ = self.recipe
         except ValueError as error:
@@ -149,8 +255,8 @@ class CuratedTraining(Spec):
                 f"{self.embedding.encoder} was trained with texts and test classes of its own; leave the "
                 "text encoder and test classes out."
             )
-        for name, value in (("labels", source.labels), ("captions", source.captions), ("prompt", "{}")):
-            object.__setattr__(self, name, value)
+        for name, given in (("labels", source.labels), ("captions", source.captions), ("prompt", "{}")):
+            object.__setattr__(self, name, given)
         object.__setattr__(self, "test_share", source.test_share)
 
     @property
@@ -178,14 +284,8 @@ class CuratedTraining(Spec):
     @property
     def recipe(self) -> ContrastiveRecipe:
         """How the projectors are trained, as `core.contrastive.train_towers` takes it."""
-        return ContrastiveRecipe(
-            rate=self.rate,
-            max_epochs=self.max_epochs,
-            patience=self.patience,
-            batch_size=self.batch_size,
-            validation=self.validation,
-            captions_a_clip=1,
-        )
+        own = ("rate", "max_epochs", "patience", "batch_size", "validation")
+        return ContrastiveRecipe(captions_a_clip=1, **{name: getattr(self, name) for name in own})
 
     @property
     def seeds(self) -> range:

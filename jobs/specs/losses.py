@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
+from core.heads.recipe import LOSSES, ClassifierRecipe, HeadRecipe, check_betas
+from core.networks.recipe import Tuning
+from core.recipes import check, like, setting
 from jobs import encoders
-from jobs.specs.base import DatasetRef, Spec, SpecError, between, unusual
-from jobs.specs.spaces import EmbedAudio
+from jobs.tasks.embed_audio import EmbedAudio
+from jobs.tasks.spec import DatasetRef, Spec, SpecError, between, unusual
 
-#: The losses, and how many weights each takes.
-LOSSES = MappingProxyType({"ce": 0, "focal": 0, "opl": 0, "add": 4, "add-soft": 2})
 #: Weights of (μ_p, σ_p, μ_n, σ_n) in figure 5 of the ADD paper: all four, each alone, the two means.
 ADD_WEIGHTS = (
     (1.0, 1.0, 1.0, 1.0),
@@ -22,18 +23,14 @@ ADD_WEIGHTS = (
     (0.0, 0.0, 0.0, 1.0),
     (1.0, 0.0, 1.0, 0.0),
 )
-VARIANTS = ("paper", "released")
-#: What cross-entropy can be of.
-ENTROPIES = ("softmax", "sigmoid")
 #: The network that is trained from scratch; others are ``transformers:NAME``, tuned from their weights.
 SMALL_CNN = "small-cnn"
 #: Shapes of the window under which spectra are taken.
 TAPERS = ("hann", "povey")
-#: How the learning rate goes on after its warm-up.
-SCHEDULES = ("constant", "decay", "cosine")
 #: Models that one grid may have, of each fold.
 MOST_MODELS = 500
 _NAMES = {"ce": "cross-entropy", "focal": "focal", "opl": "OPL", "add": "ADD", "add-soft": "ADD, soft"}
+_SHARE: dict[str, Any] = {"asked": (0.0, 1000.0), "step": 0.5}
 
 
 class LossRecipe(NamedTuple):
@@ -45,7 +42,7 @@ class LossRecipe(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LossTraining:
+class LossTraining(ClassifierRecipe):
     """What is asked of classifiers that differ in their losses, and what results hold.
 
     With R recipes (`recipes`), S seeds, F folds that are held out, n clips in the order of ``clips.parquet``,
@@ -87,65 +84,66 @@ class LossTraining:
     know, or ""), ``seconds``, ``left_out`` (clips ``without_class``, ``not_finite``, ``unreadable``),
     ``cards`` (of each ``audio_<recipe>``).
 
-    Attributes
-    ----------
-    labels : str
-        Fingerprint of what is said about the clips, which can change while the sounds stay.
-    losses : tuple of str
-        Of `LOSSES`, each once. With mixup, those that take soft labels: "ce" and "add-soft".
-    add_weights : tuple of tuples
-        Weights of "add", a recipe each: (μ_p, σ_p, μ_n, σ_n).
-    soft_weights : tuple of tuples
-        Weights of "add-soft": (μ, σ_p).
-    variant : {"paper", "released"}
-        Of OPL and ADD; see `core.losses`.
-    entropy : {"softmax", "sigmoid"}
-        What cross-entropy is of; see `core.heads.HeadRecipe`.
-    focal_gamma, opl_gamma, opl_weight : float
-        Of focal loss and of orthogonal projection; the weight is that of what is added to cross-entropy.
-    dim : int
-        Width of the embeddings.
-    epochs, batch_size, optimizer, learning_rate, weight_decay, betas : as of `core.heads.HeadRecipe`
-    mixup : float
-        Share of the clips that are mixed with another one.
-    seeds : int
-        How many: 0, 1, ...
-    folds : int
-        0 takes the dataset's own folds, and draws five where it has none. From 2, so many are drawn.
-    held_out : tuple of int
-        Only these folds are held out, one after the other; () for all.
-    keep : int
-        How many epochs are kept, from before the first to the last.
-    keep_clips : int
-        How many clips are kept then, at most, with classes in their proportions.
+    With mixup, `losses` are those that take soft labels: "ce" and "add-soft". `held_out` names the folds that
+    are held out, one after the other; () is all.
     """
 
+    #: Fingerprint of what is said about the clips, which can change while the sounds stay.
     labels: str
-    losses: tuple[str, ...] = ("ce", "focal", "opl", "add")
+    losses: tuple[str, ...] = setting(
+        ("ce", "focal", "opl", "add"),
+        "Losses",
+        "Train with this loss: ce, focal, opl, add or add-soft; may be repeated.",
+        usual="the first four",
+        option="loss",
+        repeated=True,
+    )
+    #: Weights of "add", a recipe each: (μ_p, σ_p, μ_n, σ_n).
     add_weights: tuple[tuple[float, ...], ...] = ADD_WEIGHTS
+    #: Weights of "add-soft": (μ, σ_p).
     soft_weights: tuple[tuple[float, ...], ...] = ((1.0, 1.0),)
-    variant: str = "paper"
-    entropy: str = "softmax"
-    focal_gamma: float = 2.0
-    opl_gamma: float = 0.5
-    opl_weight: float = 1.0
-    dim: int = 128
-    epochs: int = 25
-    batch_size: int = 32
-    optimizer: str = "adamw"
-    learning_rate: float = 7e-4
-    weight_decay: float = 1e-2
-    betas: tuple[float, float] = (0.9, 0.98)
-    mixup: float = 0.0
-    seeds: int = 3
-    folds: int = 0
+    focal_gamma: float = setting(
+        2.0,
+        "γ of focal loss",
+        "γ of focal loss; 0 is cross-entropy.",
+        link="focal",
+        words="γ of focal loss {focal_gamma:g}",
+        silent=2.0,
+        **_SHARE,
+    )
+    opl_gamma: float = setting(
+        0.5, "γ of OPL", "γ of OPL.", link="opl", words="γ of OPL {opl_gamma:g}", silent=0.5, **_SHARE
+    )
+    opl_weight: float = setting(
+        1.0,
+        "Weight of OPL",
+        "Weight of OPL beside cross-entropy.",
+        link="oplw",
+        words="weight of OPL {opl_weight:g}",
+        silent=1.0,
+        **_SHARE,
+    )
+    seeds: int = setting(
+        3, "Seeds", "How many times all is trained: with the seeds 0, 1, ...", asked=(1, 1000)
+    )
+    folds: int = setting(
+        0,
+        "Folds",
+        "Draw so many folds; 0 takes the dataset’s own, and draws five where it has none.",
+        asked=(0, 1000),
+        usual="the dataset's own, or five",
+    )
     held_out: tuple[int, ...] = ()
-    keep: int = 12
-    keep_clips: int = 600
+    keep: int = setting(12, "Epochs that are kept", "From before the first to the last.", asked=(2, 1000))
+    keep_clips: int = setting(
+        600,
+        "Clips that are kept",
+        "How many clips are kept then, at most, with classes in their proportions.",
+        asked=(1, 100_000),
+    )
 
     def __post_init__(self) -> None:
-        _one_of(self, "variant", VARIANTS)
-        _one_of(self, "entropy", ENTROPIES)
+        check(self, asked=True, error=SpecError)
         if not self.losses or len(set(self.losses)) < len(self.losses):
             raise SpecError(f"losses are {self.losses}; give at least one, each once.")
         for loss in self.losses:
@@ -153,26 +151,12 @@ class LossTraining:
                 raise SpecError(f"{loss!r} is no loss that is known; there are {', '.join(LOSSES)}.")
         for field, loss in (("add_weights", "add"), ("soft_weights", "add-soft")):
             object.__setattr__(self, field, _weights(self, field, loss))
-        for name, low, high in (
-            ("dim", 1, 100_000),
-            ("epochs", 1, 10_000),
-            ("batch_size", 2, 100_000),
-            ("seeds", 1, 1000),
-            ("folds", 0, 1000),
-            ("keep", 2, 1000),
-            ("keep_clips", 1, 100_000),
-        ):
-            _whole(self, name, low, high)
         if self.folds == 1:
             raise SpecError("folds is 1, which leaves none to train on; draw 2 or more, or give 0.")
-        between("learning_rate", self.learning_rate, 1e-9, 1000)
-        between("weight_decay", self.weight_decay, 0, 1000)
-        between("mixup", self.mixup, 0, 1)
-        for name in ("focal_gamma", "opl_gamma", "opl_weight"):
-            between(name, getattr(self, name), 0, 1000)
-        if len(self.betas) != 2 or not all(0 <= b < 1 for b in self.betas):
-            raise SpecError(f"betas are {self.betas}; they must be two numbers from 0 to below 1.")
-        object.__setattr__(self, "betas", tuple(float(b) for b in self.betas))
+        try:
+            object.__setattr__(self, "betas", check_betas(self.betas))
+        except ValueError as error:
+            raise SpecError(str(error)) from None
         if len(set(self.held_out)) < len(self.held_out):
             raise SpecError(f"held_out is {self.held_out}; name each fold once.")
         hard = [loss for loss in self.losses if loss not in ("ce", "add-soft")]
@@ -219,16 +203,12 @@ class LossGrid(LossTraining, Spec):
     LATER: ClassVar[frozenset[str]] = frozenset({"entropy"})
 
     embedding: EmbedAudio
-    #: Width of a hidden layer before the embeddings; 0 for none.
-    hidden: int = 0
-    #: Bring each dimension to mean 0 and deviation 1 over the training clips.
-    standardise: bool = True
+    hidden: int = like(HeadRecipe, "hidden")
+    standardise: bool = like(HeadRecipe, "standardise")
 
     def __post_init__(self) -> None:
         if not isinstance(self.embedding, EmbedAudio):
             raise TypeError("embedding must be a space of sounds")
-        _one_of(self, "optimizer", ("adamw", "sgd"))
-        _whole(self, "hidden", 0, 100_000)
         super().__post_init__()
 
     @property
@@ -243,7 +223,7 @@ class LossGrid(LossTraining, Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LossNetworkGrid(LossTraining, Spec):
+class LossNetworkGrid(Tuning, LossTraining, Spec):
     """Networks on log-mel spectrograms, trained with several losses: see `LossTraining`.
 
     Spectrograms are the ADD paper's: 16 kHz, 128 mel bands, windows of 25 ms every 10 ms, with mean 0 and
@@ -257,27 +237,26 @@ class LossNetworkGrid(LossTraining, Spec):
     network: str = SMALL_CNN
     #: What a name of weights stands for; filled in.
     identity: str = ""
-    #: Of each clip, from its beginning; shorter ones are followed by silence.
-    seconds: float = 5.0
-    #: Channels of the first of four convolutions of ``small-cnn``.
-    width: int = 8
-    #: Shape of the window of its spectrograms; a transformer's extractor has its own.
-    taper: str = TAPERS[0]
-    #: The widest band and the longest stretch of frames that SpecAugment hides of a clip.
-    frequency_mask: int = 24
-    time_mask: int = 96
-    #: Epochs in which the learning rate goes from `warm_up_from` to where `schedule` has it.
-    warm_up: int = 0
-    warm_up_from: float = 0.0
-    #: Each epoch's learning rate: one for all; multiplied by `decay` after every epoch from the last of the
-    #: warm-up on; or along half a cosine over all epochs, to a thousandth.
-    schedule: str = "constant"
-    decay: float = 0.85
+    seconds: float = setting(
+        5.0,
+        "Seconds of each clip",
+        "Seconds of each clip, for a network, from its beginning; shorter ones are followed by silence.",
+        asked=(0.65, 60.0),
+        words="{seconds:g} s of each clip",
+    )
+    width: int = setting(
+        8, "Channels", f"Channels of the first of four convolutions of {SMALL_CNN}.", asked=(1, 1000)
+    )
+    taper: str = setting(
+        TAPERS[0],
+        "Window of spectra",
+        f"Window of the spectra of {SMALL_CNN}, hann or povey; a transformer's extractor has its own.",
+        choices=TAPERS,
+        words="the window of {taper}",
+        silent=TAPERS[0],
+    )
 
     def __post_init__(self) -> None:
-        _one_of(self, "optimizer", ("adamw", "adam"))
-        _one_of(self, "schedule", SCHEDULES)
-        _one_of(self, "taper", TAPERS)
         if self.network != SMALL_CNN and not self.network.startswith("transformers:"):
             raise SpecError(
                 f"network is {self.network!r}; it must be {SMALL_CNN}, or transformers:NAME with the name or "
@@ -292,21 +271,11 @@ class LossNetworkGrid(LossTraining, Spec):
         if not self.identity:
             object.__setattr__(self, "network", encoders.canonical(self.network, modality="audio"))
             object.__setattr__(self, "identity", encoders.identity(self.network, modality="audio"))
-        between("seconds", self.seconds, 0.65, 60)
-        between("decay", self.decay, 0.01, 1)
-        between("warm_up_from", self.warm_up_from, 0, 1000)
-        for name, high in (
-            ("width", 1000),
-            ("frequency_mask", 128),
-            ("time_mask", 6000),
-            ("warm_up", 10_000),
-        ):
-            _whole(self, name, 1 if name == "width" else 0, high)
+        LossTraining.__post_init__(self)
         if not self.warm_up:
             object.__setattr__(self, "warm_up_from", type(self).warm_up_from)
         if self.schedule != "decay":
             object.__setattr__(self, "decay", type(self).decay)
-        super().__post_init__()
 
     @property
     def title(self) -> str:
@@ -379,15 +348,3 @@ def _weights(spec: LossTraining, field: str, loss: str) -> tuple[tuple[float, ..
         for weight in weights:
             between("weight", weight, 0, 1000)
     return tuple(tuple(float(w) for w in weights) for weights in found)
-
-
-def _one_of(spec: LossTraining, name: str, allowed: tuple[str, ...]) -> None:
-    if getattr(spec, name) not in allowed:
-        raise SpecError(f"{name} is {getattr(spec, name)!r}; it must be one of {', '.join(allowed)}.")
-
-
-def _whole(spec: LossTraining, name: str, low: int, high: int) -> None:
-    value = getattr(spec, name)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise SpecError(f"{name} is {value!r}; it must be a whole number.")
-    between(name, value, low, high)

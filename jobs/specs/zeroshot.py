@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
+from core.recipes import check, like, setting
 from core.splits import (
     PAPER_RANGES,
     PAPER_RATIOS,
@@ -20,28 +21,14 @@ from core.splits import (
     split_to_json,
 )
 from core.words import count
-from jobs.specs.base import Spec, SpecError, between, unusual
-from jobs.specs.spaces import EmbedAudio, EmbedText
+from core.zeroshot.recipe import Recipe
+from jobs.tasks.embed_audio import EmbedAudio
+from jobs.tasks.embed_text import EmbedText
+from jobs.tasks.spec import Spec, SpecError, between, unusual
 
 SETUPS = ("similarity", "diversity", "splits")
 #: Models that one grid may have.
 MOST_MODELS = 5_000
-#: What numbers are called where people set them.
-_WORDS = {
-    "clusters": "number of clusters",
-    "seeds": "number of seeds",
-    "min_clips": "least number of clips of a class",
-    "n_test_sets": "number of test sets",
-    "n_ranges": "number of ranges",
-    "epochs": "number of epochs",
-    "batch_size": "batch size",
-    "patience": "patience",
-    "hidden": "width of the hidden layer",
-    "shared": "width of the shared space",
-    "learning_rate": "learning rate",
-    "momentum": "momentum",
-    "margin": "margin",
-}
 #: What each setup has no use for, so that it cannot split the key.
 _UNUSED = {
     "similarity": ("splits", "ranges", "n_ranges", "n_test_sets"),
@@ -54,7 +41,7 @@ _UNUSED = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class ZeroShotGrid(Spec):
+class ZeroShotGrid(Recipe, Spec):
     """Zero-shot models of one setup: trained on some classes, judged by the clips of others.
 
     With M the models, C the classes in sorted order, d the dimensions of the sounds and E the epochs, the
@@ -94,45 +81,62 @@ class ZeroShotGrid(Spec):
     text: EmbedText
     #: Fingerprint of what is said about the clips, which can change while the sounds stay.
     labels: str
-    #: What differs between the models: how near the training classes are to the test classes, how near to
-    #: each other, or splits that are given.
-    setup: str = "similarity"
+    setup: str = setting(
+        SETUPS[0],
+        "Setup",
+        "Vary how near the training classes are to the test classes (similarity), how near to each other "
+        "(diversity), or take splits that are given.",
+        choices=SETUPS,
+    )
     #: Splits as `core.splits.split_to_json` writes them, for the setup "splits".
     splits: tuple[str, ...] = ()
     n_train: int = 20
     n_validation: int = 5
     n_test: int = 5
-    #: Where these sizes do not fit, take the largest in about the same proportions that do.
-    fit_sizes: bool = False
-    #: Classes of fewer clips are not drawn: of one clip, a test class is all right or all wrong.
-    min_clips: int = 2
-    clusters: int = 3
-    ratios: tuple[float, ...] = PAPER_RATIOS
+    fit_sizes: bool = setting(
+        False,
+        "Lower the sizes",
+        "Lower the sizes where the classes do not suffice, to the largest in about the same proportions, "
+        "and say so.",
+        option="fit",
+    )
+    min_clips: int = setting(
+        2,
+        "Clips a class",
+        "Clips that a class must have to be drawn: of one clip, a test class is all right or all wrong.",
+        asked=(1, 1_000_000),
+        link="least",
+    )
+    clusters: int = setting(3, "Clusters", "Clusters of similar classes.", asked=(1, 1000), link="k")
+    ratios: tuple[float, ...] = setting(
+        PAPER_RATIOS,
+        "Similarity ratios",
+        "Shares of the training classes from the cluster of the test classes.",
+    )
     #: Ranges of similarity, the lower end excluded; () with no `n_ranges` stands for the paper's.
     ranges: tuple[Range, ...] = ()
-    #: If not 0, so many ranges of the space's own: quantiles of what its classes can reach.
-    n_ranges: int = 0
-    n_test_sets: int = 3
-    #: How many times everything is drawn and trained: with the seeds 0, 1, ...
-    seeds: int = 6
-    epochs: int = 100
-    learning_rate: float = 0.001
-    batch_size: int = 64
-    margin: float = 1.0
-    #: Bring each dimension of the sounds to mean 0 and deviation 1 over the training clips.
-    standardise: bool = False
-    #: Estimate ranks by drawing classes instead of looking at all of them.
-    sampled: bool = False
-    #: Epochs without a better validation accuracy after which a model stops; 0 never stops.
-    patience: int = 0
-    #: Widths of the projections, and the momentum of the steps.
-    hidden: int = 256
-    shared: int = 512
-    momentum: float = 0.0
+    n_ranges: int = setting(
+        0,
+        "Ranges",
+        "If not 0, so many ranges of the space's own: quantiles of what its classes can reach.",
+        asked=(0, 100),
+        link="range-count",
+    )
+    n_test_sets: int = setting(
+        3,
+        "Test sets",
+        "Test sets that a model is judged on, by diversity.",
+        asked=(1, 100),
+        option="test-sets",
+        link="sets",
+    )
+    seeds: int = setting(
+        6, "Seeds", "How many times all is drawn and trained: with the seeds 0, 1, ...", asked=(1, 1000)
+    )
+    patience: int = like(Recipe, "patience", 0)
 
     def __post_init__(self) -> None:
-        if self.setup not in SETUPS:
-            raise SpecError(f"setup is {self.setup!r}; it must be one of {', '.join(SETUPS)}.")
+        check(self, {"setup"}, asked=True, error=SpecError)
         if not isinstance(self.embedding, EmbedAudio) or not isinstance(self.text, EmbedText):
             raise TypeError("embedding must be a space of sounds and text one of texts")
         if self.text.of == "caption":
@@ -149,19 +153,7 @@ class ZeroShotGrid(Spec):
             _checked(Sizes, self.n_train, self.n_validation, self.n_test)
         elif not self.splits:
             raise SpecError("No split is given; give at least one, as `hearspace splits show` prints it.")
-        _whole(self, "clusters", 1, 1000)
-        _whole(self, "seeds", 1, 1000)
-        _whole(self, "min_clips", 1, 1_000_000)
-        _whole(self, "n_test_sets", 1, 100)
-        _whole(self, "n_ranges", 0, 100)
-        _whole(self, "epochs", 1, 10_000)
-        _whole(self, "batch_size", 1, 100_000)
-        _whole(self, "patience", 0, 10_000)
-        _whole(self, "hidden", 1, 10_000)
-        _whole(self, "shared", 1, 10_000)
-        _number(self, "learning_rate", 1e-9, 1000)
-        _number(self, "margin", 0, 100)
-        _number(self, "momentum", 0, 0.999)
+        check(self, asked=True, error=SpecError)
         # What says the same is written the same.
         texts = tuple(split_to_json(_checked(split_from_json, s), compact=True) for s in self.splits)
         if len({contents(split_from_json(text)) for text in texts}) < len(texts):
@@ -241,17 +233,6 @@ def _checked(function: Any, *values: Any) -> Any:
         return function(*values)
     except SplitError as error:
         raise SpecError(str(error)) from None
-
-
-def _whole(spec: ZeroShotGrid, name: str, low: int, high: int) -> None:
-    value = getattr(spec, name)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise SpecError(f"The {_WORDS[name]} is {value!r}; it must be a whole number.")
-    between(f"The {_WORDS[name]}", value, low, high)
-
-
-def _number(spec: ZeroShotGrid, name: str, low: float, high: float) -> None:
-    between(f"The {_WORDS[name]}", getattr(spec, name), low, high)
 
 
 def _ratios(ratios: tuple[float, ...]) -> tuple[float, ...]:

@@ -1,13 +1,15 @@
-"""A small workspace made from the real code: sounds on disk, spaces and maps written through the cache.
+"""A small workspace made from the real code: sounds on disk, spaces stored as jobs store them.
 
-The sounds are tones in noise, a pitch a class; the spaces are random features around a centre a class; their
-neighbours and maps are computed by `core` and stored under the true keys, as jobs would.
+The sounds are tones in noise, a pitch a class; the spaces are random features around a centre a class; what
+is measured of them is computed by the tasks themselves.
 """
 
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -15,13 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import soundfile as sf
-from scipy.cluster.hierarchy import leaves_list, linkage
-from scipy.spatial.distance import cdist
-from scipy.stats import hypergeom, skew
-from sklearn.cluster import KMeans
-from sklearn.metrics import silhouette_samples, silhouette_score
 
-from core.neighbors import knn
 from core.projection import neighborhood_kept, project
 from core.splits import (
     ClassSplit,
@@ -36,20 +32,25 @@ from core.splits import (
 )
 from jobs import presets as measures
 from jobs.datasets.importer import Imported
-from jobs.engine import inprocess
+from jobs.engine.execution import RunningJob
 from jobs.specs import (
-    CLIP_KS,
     Agreement,
     EmbedAudio,
     EmbedText,
-    KMeansCurve,
     Neighbors,
     Project,
     Retrieval,
     RetrievalGrid,
     Spec,
     ZeroShotGrid,
+    missing,
 )
+from jobs.tasks import run_of
+from jobs.tasks.embed_audio import Result as Embedded
+from jobs.tasks.embed_text import Result as EmbeddedTexts
+from jobs.tasks.project import KEPT_KS
+from jobs.tasks.project import Result as Mapped
+from jobs.tasks.schema import Schema
 from jobs.workspace.texts import texts_fingerprint, texts_of
 from jobs.workspace.workspace import Dataset, Workspace
 
@@ -64,7 +65,48 @@ CLASSES = {
     "Chainsaw": "Things",
 }
 RATE = 16_000
-KEPT_KS = (5, 10, 15, 30, 50, 100)
+
+
+def computed(found: Workspace, *specs: Spec) -> None:
+    """Compute results and what they need as jobs do, in this process and without the queue."""
+    for spec in specs:
+        for step in missing(spec, found.cache.contains):
+            step.store(found.cache, result_of(found, step))
+
+
+def result_of(found: Workspace, spec: Spec) -> Schema:
+    """Compute a result whose inputs exist; no job is left in the queue."""
+    folder = found.queue.folder(spec.key)
+    was_asked = folder.exists()
+    result = run_of(spec)(spec, RunningJob(found, spec))
+    assert result is not None
+    if not was_asked:
+        shutil.rmtree(folder)
+    return result
+
+
+def store_space(
+    found: Workspace, spec: EmbedAudio, X: np.ndarray, clip_ids: list[str], frames: np.ndarray | None = None
+) -> None:
+    """Store a space under its key, as embedding does; `frames` are (n, m, d), as many of every clip."""
+    m = 0 if frames is None else frames.shape[1]
+    result = Embedded(
+        embeddings=X.astype(np.float32),
+        clips={"clip_id": clip_ids},
+        excluded={"clip_id": [], "reason": []},
+        frames=None if frames is None else frames.reshape(-1, frames.shape[2]),
+        offsets=None if frames is None else m * np.arange(len(X) + 1),
+        dataset=spec.dataset.name,
+        encoder=spec.encoder,
+        identity=spec.identity,
+        n_clips=len(X),
+        n_excluded=0,
+        n_frames=None if frames is None else m * len(X),
+        dimensions=X.shape[1],
+        frame_level=frames is not None,
+        card={},
+    )
+    spec.store(found.cache, result)
 
 
 def workspace(
@@ -127,15 +169,8 @@ def space(
     codes = clips["label"].astype("category").cat.codes.to_numpy()
     centres = rng.normal(size=(codes.max() + 1, d))
     X = (centres[codes] + spread * rng.normal(size=(len(clips), d))).astype(np.float32)
-    with found.cache.writer(spec.key, spec=spec.to_json()) as w:
-        w.array("embeddings", X)
-        w.table("clips", {"clip_id": clips["clip_id"].tolist()})
-        w.table("excluded", {"clip_id": pd.Series([], dtype=str), "reason": pd.Series([], dtype=str)})
-    graph = Neighbors(embedding=spec)
-    indices, distances = knn(X, min(graph.k, len(X) - 1))
-    with found.cache.writer(graph.key, spec=graph.to_json()) as w:
-        w.array("indices", indices.astype(np.int32))
-        w.array("distances", distances.astype(np.float32))
+    store_space(found, spec, X, clips["clip_id"].tolist())
+    computed(found, Neighbors(embedding=spec))
     return spec
 
 
@@ -143,18 +178,17 @@ def map_of(found: Workspace, embedding: EmbedAudio, method: str = "tsne", *, jud
     """Write a map under the key of `method`; its coordinates are PCA's, which is quick."""
     spec = Project(embedding=embedding, method=method)
     assert spec.neighbors is not None
-    X = np.asarray(found.cache.open(embedding.key).array("embeddings"))
-    indices = np.asarray(found.cache.open(spec.neighbors.key).array("indices"))
+    X, indices = embedding.read(found.cache).embeddings, spec.neighbors.read(found.cache).indices
     coords = project(X, "pca").astype(np.float32)
     ks = np.asarray([k for k in KEPT_KS if k <= indices.shape[1]], np.int64)
     if judged:
         kept = neighborhood_kept(indices, coords, ks)
     else:
         kept = np.random.default_rng(0).random((len(X), len(ks)))
-    with found.cache.writer(spec.key, spec=spec.to_json()) as w:
-        w.array("coords", coords)
-        w.array("kept", kept.astype(np.float32))
-        w.array("kept_ks", ks)
+    result = Mapped(
+        coords=coords, kept=kept.astype(np.float32), kept_ks=ks, n_clips=len(X), method=method, lowered={}
+    )
+    spec.store(found.cache, result)
     return spec
 
 
@@ -167,14 +201,28 @@ def small(root: Path) -> Workspace:
 
 
 def texts_space(found: Workspace, dataset: Dataset, *, seed: int = 0, d: int = 16) -> EmbedText:
-    """Write a space of the names of the classes."""
+    """Store a space of the names of the classes, at random."""
+    n = len(texts_of(dataset, "label"))
+    return store_texts(found, dataset, np.random.default_rng(seed).normal(size=(n, d)))
+
+
+def store_texts(found: Workspace, dataset: Dataset, X: np.ndarray) -> EmbedText:
+    """Store a space of the names of the classes."""
     texts = texts_of(dataset, "label")
     spec = EmbedText(
         dataset=dataset.ref, texts=texts_fingerprint(texts), encoder="minilm", identity="minilm/test"
     )
-    with found.cache.writer(spec.key, spec=spec.to_json()) as w:
-        w.array("embeddings", np.random.default_rng(seed).normal(size=(len(texts), d)).astype(np.float32))
-        w.table("texts", texts)
+    result = EmbeddedTexts(
+        embeddings=X.astype(np.float32),
+        texts=texts,
+        dataset=dataset.name,
+        encoder=spec.encoder,
+        identity=spec.identity,
+        of=spec.of,
+        n_texts=len(texts),
+        dimensions=X.shape[1],
+    )
+    spec.store(found.cache, result)
     return spec
 
 
@@ -187,95 +235,11 @@ def agreement_of(
     *,
     permutations: int = 20,
 ) -> Agreement:
-    """Write the agreement of two spaces under its key, from plain sets of neighbours."""
+    """Compute the agreement of two spaces with few shuffled pairings, under the key of the usual number."""
     labels = dataset.labels_fingerprint if of == "classes" else ""
     spec = Agreement(a=a, b=b, of=of, labels=labels, permutations=measures.PAIRINGS[of])
-    vectors = [_vectors(found, dataset, s, of) for s in (spec.a, spec.b)]
-    ids = sorted(set(vectors[0]) & set(vectors[1]), key=list(vectors[0]).index)
-    X, Y = (np.asarray([v[i] for i in ids], dtype=float) for v in vectors)
-    n = len(ids)
-    near = [_lists(Z) for Z in (X, Y)]  # (n, n - 1) each, nearest first
-    ks = np.arange(1, n)
-    common = np.asarray(
-        [[len(set(p[:k]) & set(q[:k])) for k in ks] for p, q in zip(*[x.tolist() for x in near], strict=True)]
-    )
-    overlap = (common / ks).mean(axis=0)
-    overlap_self = ((1 + np.concatenate([np.zeros((n, 1)), common[:, :-1]], axis=1)) / ks).mean(axis=0)
-    chance = ks / (n - 1)
-    room = np.where(chance < 1, 1 - chance, 1)
-    rng = np.random.default_rng(0)
-    shuffled = np.asarray([_shuffled(near, rng.permutation(n), ks) for _ in range(permutations)])
-    nothing = np.full(len(ks), np.nan)
-    clip_ks = np.asarray([k for k in CLIP_KS if k < n], np.int64)
-    with found.cache.writer(spec.key, spec=spec.to_json()) as w:
-        w.array("ks", ks.astype(np.int64))
-        w.array("overlap", overlap)
-        w.array("overlap_self", overlap_self)
-        w.array("jaccard", (common / (2 * ks - common)).mean(axis=0))
-        w.array("chance", chance)
-        w.array("chance_self", (1 + (ks - 1) ** 2 / (n - 1)) / ks)
-        w.array("chance_jaccard", _chance_jaccard(ks, n))
-        w.array("adjusted", np.where(chance < 1, (overlap - chance) / room, 0.0))
-        w.array(
-            "p_value",
-            (1 + (shuffled >= overlap).sum(axis=0)) / (1 + permutations) if permutations else nothing,
-        )
-        w.array(
-            "band",
-            np.quantile(shuffled, [0.025, 0.5, 0.975], axis=0).T
-            if permutations
-            else np.full((len(ks), 3), np.nan),
-        )
-        w.array("clip_ks", clip_ks)
-        w.array("overlap_samples", (common[:, clip_ks - 1] / clip_ks).astype(np.float32))
-        w.table("items", {"id": ids})
-        w.meta.update(
-            n=n,
-            permutations=permutations,
-            dimensions=[X.shape[1], Y.shape[1]],
-            cka={"linear": 0.5, "linear_debiased": 0.25, "rbf": 0.375, "rbf_debiased": -0.125},
-        )
+    spec.store(found.cache, result_of(found, replace(spec, permutations=permutations)))
     return spec
-
-
-def _vectors(
-    found: Workspace, dataset: Dataset, spec: EmbedAudio | EmbedText, of: str
-) -> dict[str, np.ndarray]:
-    artifact = found.cache.open(spec.key)
-    X = np.asarray(artifact.array("embeddings"), dtype=float)
-    if isinstance(spec, EmbedText):
-        return dict(zip(artifact.table("texts").column("id").to_pylist(), X, strict=True))
-    names = artifact.table("clips").column("clip_id").to_pylist()
-    if of == "clips":
-        return dict(zip(names, X, strict=True))
-    label = dict(zip(dataset.clips["clip_id"], dataset.clips["label"], strict=True))
-    mine = np.asarray([label[i] for i in names])
-    return {c: X[mine == c].mean(axis=0) for c in sorted(set(mine.tolist()))}
-
-
-def _lists(X: np.ndarray) -> np.ndarray:
-    unit = X / np.linalg.norm(X, axis=1, keepdims=True)
-    order = np.argsort(np.round(1 - unit @ unit.T, 12), axis=1, kind="stable")
-    return np.asarray([[j for j in row if j != i] for i, row in enumerate(order.tolist())])
-
-
-def _shuffled(near: list[np.ndarray], order: np.ndarray, ks: np.ndarray) -> np.ndarray:
-    """S_k where the things of the second space change their names."""
-    n = len(order)
-    ranks = [np.argsort(np.column_stack([np.arange(n), x]), axis=1) for x in near]  # 0 is the point itself
-    later = np.maximum(ranks[0], ranks[1][np.ix_(order, order)])
-    counts = np.asarray([np.bincount(row, minlength=n) for row in later])
-    counts[:, 0] = 0
-    return (np.cumsum(counts, axis=1)[:, 1:] / ks).mean(axis=0)
-
-
-def _chance_jaccard(ks: np.ndarray, n: int) -> np.ndarray:
-    values = []
-    for k in ks.tolist():
-        common = np.arange(k + 1)
-        share = hypergeom(n - 1, k, k).pmf(common)
-        values.append(float((share * common / (2 * k - common)).sum()))
-    return np.asarray(values)
 
 
 def agreeing(root: Path, *, sounds: bool = True, per_class: int = 15) -> Workspace:
@@ -294,95 +258,10 @@ def agreeing(root: Path, *, sounds: bool = True, per_class: int = 15) -> Workspa
 
 
 def measures_of(found: Workspace, dataset: Dataset, embedding: EmbedAudio) -> list[Spec]:
-    """Write what is measured of a space, by scikit-learn, SciPy and plain NumPy.
-
-    The local dimension is not computed, the classifiers are votes of three neighbours and the truth.
-    """
+    """Compute what is measured of a space."""
     specs = measures.of_space(dataset, embedding)
-    artifact = found.cache.open(embedding.key)
-    X = np.asarray(artifact.array("embeddings"), float)
-    table = dataset.clips.set_index("clip_id").loc[artifact.table("clips").column("clip_id").to_pylist()]
-    named = table["label"].notna().to_numpy()
-    y = table["label"].to_numpy(object)
-    classes = sorted(set(y[named]))
-    cosine = cdist(X, X, "cosine")
-    silhouettes = {m: _silhouettes(X, y, named, m) for m in ("cosine", "euclidean", "sqeuclidean")}
-    pairs = {
-        (a, b): np.array(
-            [cosine[i, j] for i in np.flatnonzero(y == a) for j in np.flatnonzero(y == b) if a != b or i < j]
-        )
-        for a in classes
-        for b in classes
-    }
-    mean, sd = (
-        np.array([[f(pairs[a, b]) if len(pairs[a, b]) else np.nan for b in classes] for a in classes])
-        for f in (np.mean, np.std)
-    )
-    order = np.arange(len(classes))
-    if len(classes) > 2:
-        apart = mean[np.triu_indices(len(classes), 1)]
-        order = leaves_list(linkage(apart, "average", optimal_ordering=True))
-    d = np.concatenate([pairs[c, c] for c in classes]) ** 2
-    e = np.concatenate([np.empty(0), *((1 - pairs[a, b]) ** 2 for a, b in pairs if a < b)])
-    nearest = np.argsort(cosine + np.diag(np.full(len(X), np.inf)), axis=1)
-    ks = [k for k in CLIP_KS if k < len(X)]
-    occurrence = np.column_stack([np.bincount(nearest[:, :k].ravel(), minlength=len(X)) for k in ks])
-    share = np.linalg.svd(X - X.mean(0), compute_uv=False)
-    share = share / share.sum()
-    with found.cache.writer(specs[0].key, spec=specs[0].to_json()) as w:
-        for metric, values in silhouettes.items():
-            w.array(f"silhouette_{metric}", values)
-        w.array("class_mean", mean)
-        w.array("class_sd", sd)
-        w.array("class_cv", sd / mean)
-        w.array("class_order", order.astype(np.int64))
-        w.table(
-            "classes",
-            {
-                "label": classes,
-                "n_clips": [int((y == c).sum()) for c in classes],
-                "silhouette_cosine": [silhouettes["cosine"][y == c].mean() for c in classes],
-            },
-        )
-        w.array("occurrence", occurrence)
-        w.array("ks", np.asarray(ks, np.int64))
-        w.array("dimension", np.full(len(X), 5.0))
-        w.meta.update(
-            n_clips=int(named.sum()),
-            n_classes=len(classes),
-            properties={
-                "intra_class_clustering": float(d.mean()),
-                "intra_class_equidistance": float(d.std(ddof=1)),
-                "inter_class_separation": float(e.mean()) if len(e) else None,
-                "inter_class_equidistance": float(e.std(ddof=1)) if len(e) else None,
-            },
-            effective_rank=float(np.exp(-(share * np.log(share)).sum())),
-            hubness={str(k): float(skew(occurrence[:, i])) for i, k in enumerate(ks)},
-            intrinsic_dimension=5.0,
-        )
-    votes = [max(sorted(set(v)), key=list(v).count) for v in y.astype(str)[nearest[:, :3]][named]]
-    truth = y[named].tolist()
-    with found.cache.writer(specs[1].key, spec=specs[1].to_json()) as w:
-        columns = {"clip_id": table.index[named].tolist(), "label": truth, "knn": votes, "probe": truth}
-        w.table("predictions", columns | {"fold": [0] * len(truth)})
-        w.meta.update(n_clips=len(truth), n_classes=len(classes), k=3, folds="drawn", accuracy={})
-    for spec in specs[2:]:
-        assert isinstance(spec, KMeansCurve)
-        unit = X / np.linalg.norm(X, axis=1, keepdims=True)
-        runs = [KMeans(k, n_init=1, random_state=0).fit(unit) for k in spec.ks]
-        with found.cache.writer(spec.key, spec=spec.to_json()) as w:
-            w.array("ks", np.asarray(spec.ks, np.int64))
-            w.array("inertia", np.array([r.inertia_ for r in runs]))
-            w.array("silhouette", np.array([silhouette_score(unit, r.labels_) for r in runs]))
-            w.meta.update(n_clips=len(X), elbow=int(spec.ks[1]))
+    computed(found, *specs)
     return specs
-
-
-def _silhouettes(X: np.ndarray, y: np.ndarray, named: np.ndarray, metric: str) -> np.ndarray:
-    values = np.full(len(X), np.nan)
-    if len(set(y[named])) > 1:
-        values[named] = silhouette_samples(X[named], y[named].astype(str), metric=metric)
-    return values
 
 
 def retrieved(
@@ -391,14 +270,14 @@ def retrieved(
     """Judge the retrieval of a space as a job does, in this process."""
     asked = measures.of_retrieval(dataset, embedding, count_query=count_query)
     spec = next(s for s in asked if s.by == by)
-    assert inprocess.run(found, spec).state == "done"
+    computed(found, spec)
     return spec
 
 
 def systems_of(found: Workspace, dataset: Dataset, embedding: EmbedAudio) -> RetrievalGrid:
     """Judge every system of a space as a job does, in this process."""
     spec = RetrievalGrid(embedding=embedding, labels=dataset.labels_fingerprint)
-    assert inprocess.run(found, spec).state == "done"
+    computed(found, spec)
     return spec
 
 
@@ -408,13 +287,8 @@ def framed(found: Workspace, dataset: Dataset, encoder: str, *, seed: int, d: in
     rng = np.random.default_rng(seed)
     codes = dataset.clips["label"].astype("category").cat.codes.to_numpy()
     centres = rng.normal(size=(codes.max() + 1, d))
-    frames = (np.repeat(centres[codes], 3, axis=0) + rng.normal(size=(3 * len(codes), d))).astype(np.float32)
-    with found.cache.writer(spec.key, spec=spec.to_json()) as w:
-        w.array("embeddings", frames.reshape(-1, 3, d).mean(axis=1))
-        w.array("frames", frames)
-        w.array("offsets", np.arange(0, len(frames) + 1, 3))
-        w.table("clips", {"clip_id": dataset.clips["clip_id"].tolist()})
-        w.table("excluded", {"clip_id": pd.Series([], dtype=str), "reason": pd.Series([], dtype=str)})
+    frames = (centres[codes][:, None] + rng.normal(size=(len(codes), 3, d))).astype(np.float32)
+    store_space(found, spec, frames.mean(axis=1), dataset.clips["clip_id"].tolist(), frames)
     return spec
 
 
@@ -593,10 +467,7 @@ def zero_shot(root: Path, *, sounds: bool = True, per_class: int = 6) -> Workspa
     for encoder in ("aisfx", "melstats"):
         spec = EmbedAudio(dataset=dataset.ref, encoder=encoder, identity=f"{encoder}/test")
         X = np.array([centre[name] for name in labels]) + 0.5 * rng.normal(size=(len(labels), d))
-        with found.cache.writer(spec.key, spec=spec.to_json()) as w:
-            w.array("embeddings", X.astype(np.float32))
-            w.table("clips", {"clip_id": dataset.clips["clip_id"].tolist()})
-            w.table("excluded", {"clip_id": pd.Series([], dtype=str), "reason": pd.Series([], dtype=str)})
+        store_space(found, spec, X, dataset.clips["clip_id"].tolist())
     shared: dict[str, Any] = {
         "embedding": EmbedAudio(dataset=dataset.ref, encoder="aisfx", identity="aisfx/test"),
         "text": texts_space(found, dataset),

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from jobs import presets as measures
-from jobs.engine import inprocess
 from jobs.specs import EmbedAudio, EmbedText
 from jobs.workspace.workspace import Workspace
 from tests.dashboard import made
@@ -25,26 +24,17 @@ def predicting(root: Path, *, sounds: bool = False, per_class: int = 6, spread: 
         asked = [s for s in measures.of_space(dataset, spec) if type(s).__name__ != "KMeansCurve"]
         asked += measures.of_pairs(dataset, [spec], [texts], of="classes")
         asked += measures.of_retrieval(dataset, spec)[:1] if encoder != SPACES[-1] else []
-        for one in asked:
-            assert inprocess.run(found, one).state == "done"
+        made.computed(found, *asked)
     return found
 
 
 def like_the_sounds(found: Workspace) -> EmbedText:
     """Write a space of the names of the classes that lie nearly as the centres of the sounds do."""
     dataset = found.dataset("small")
-    texts = made.texts_of(dataset, "label")
-    spec = EmbedText(
-        dataset=dataset.ref, texts=made.texts_fingerprint(texts), encoder="minilm", identity="minilm/test"
-    )
-    d = 32
-    centres = np.random.default_rng(3).normal(size=(len(texts), d))
-    order = np.argsort(np.argsort(texts["id"].to_numpy(str)))
-    near = centres[order] + 0.5 * np.random.default_rng(4).normal(size=(len(texts), d))
-    with found.cache.writer(spec.key, spec=spec.to_json()) as w:
-        w.array("embeddings", near.astype(np.float32))
-        w.table("texts", texts)
-    return spec
+    ids = made.texts_of(dataset, "label")["id"].to_numpy(str)
+    centres = np.random.default_rng(3).normal(size=(len(ids), 32))
+    near = centres[np.argsort(np.argsort(ids))] + 0.5 * np.random.default_rng(4).normal(size=centres.shape)
+    return made.store_texts(found, dataset, near)
 
 
 def space_of(found: Workspace, encoder: str) -> EmbedAudio:

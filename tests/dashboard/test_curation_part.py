@@ -41,7 +41,7 @@ def test_the_page_has_the_numbers_of_the_job(shown: CuratedTraining) -> None:
     text = everything(app)
     found = curation.result(shown)
     assert "Pairs by curation" in text
-    assert f"{found.meta['n_pairs']:,}" in text
+    assert f"{found.stored.n_pairs:,}" in text
     assert shown.embedding.encoder in text.replace("\\", "")
     drawn = [
         spec
@@ -49,8 +49,8 @@ def test_the_page_has_the_numbers_of_the_job(shown: CuratedTraining) -> None:
         if "zero-shot accuracy<br>n = " in spec.replace("\\u003c", "<").replace("\\u003e", ">")
     ]
     assert len(drawn) == 1
-    assert f"n = {found.meta['n_test']} test clips of {found.meta['n_test_classes']} classes" in drawn[0]
-    assert f"chance {found.meta['chance']:.3f}" in drawn[0]
+    assert f"n = {found.stored.n_test} test clips of {found.stored.n_test_classes} classes" in drawn[0]
+    assert f"chance {found.stored.chance:.3f}" in drawn[0]
     assert any("difference in accuracy, paired" in spec for spec in plots(app))
 
 
@@ -60,10 +60,10 @@ def test_the_downloads_are_the_tables(shown: CuratedTraining) -> None:
     assert table["targets"].tolist() == [*found.accuracies["targets"], *found.models["targets"]]
     single = table[table["seed"].notna()]
     np.testing.assert_allclose(single["mean"], found.models["accuracy"])
-    assert (table["chance"] == found.meta["chance"]).all()
+    assert (table["chance"] == found.stored.chance).all()
     differences = found.differences
     np.testing.assert_allclose(differences["mean"], found.differences["mean"])
-    assert len(found.pairs) == found.meta["n_pairs"]
+    assert len(found.pairs) == found.stored.n_pairs
 
 
 def test_figures_hold_what_the_tables_hold(shown: CuratedTraining) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.neighbors import knn
 from dashboard import data, results
 from dashboard.explore import colours
 from dashboard.kit import numbers
@@ -45,7 +46,7 @@ def test_results_of_a_space_that_left_clips_out_are_aligned(made: Any, tmp_path:
         w.array("embeddings", X)
         w.table("clips", {"clip_id": [ids[i] for i in kept]})
     graph = Neighbors(embedding=spec)
-    indices, distances = made.knn(X, 3)
+    indices, distances = knn(X, 3)
     with found.cache.writer(graph.key, spec=graph.to_json()) as w:
         w.array("indices", indices.astype(np.int32))
         w.array("distances", distances.astype(np.float32))

@@ -94,7 +94,7 @@ def test_a_network_is_shown_without_a_space(shown: LossNetworkGrid) -> None:
     said = words(app)
     assert "small has no space yet" in said.replace("**", "")
     assert "train small-cnn on small with 2 losses × 1 seed" in said
-    assert "0.65 s of each clip, masks of up to 24 bands and 96 frames." in said
+    assert "masks of up to 24 bands and 96 frames, 0.65 s of each clip" in said
     assert "with the network that training begins with in front" in said
     assert "Nearest before" in said
     assert "as the network has them that training begins with" in said

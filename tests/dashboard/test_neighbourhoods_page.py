@@ -446,7 +446,7 @@ def test_files_hold_everything(shown: Any) -> None:
     np.testing.assert_allclose(items["overlap_5"], m.samples[:, m.clip_ks.tolist().index(5)])
     matrix = pd.read_csv(io.BytesIO(agreement.matrix_csv(found, 5)))
     np.testing.assert_allclose(matrix["overlap"], [agreement.measured(p).overlap[4] for p in found])
-    assert matrix["cka_rbf_debiased"].tolist() == [-0.125] * 3
+    np.testing.assert_allclose(matrix["cka_rbf_debiased"], [*agreement.cka(found, "rbf_debiased").values()])
     classes = pd.read_csv(io.BytesIO(agreement.classes_csv(found[0], c, 5)))
     assert classes["n"].tolist() == [6] * 8
     by_class = pairs(shown, "classes")[0]
@@ -575,8 +575,12 @@ def test_a_k_between_those_of_the_slider_is_the_nearest(shown: Any) -> None:
 def test_both_matrices_have_one_scale_and_their_n(shown: Any) -> None:
     app = run(show="adjusted", k="5", cka="rbf_debiased")
     first, second = (json.loads(chart.proto.spec) for chart in app.get("plotly_chart")[1:3])
-    assert first["data"][0]["zmin"] == second["data"][0]["zmin"] == -0.125
-    assert "the same colours, from −0.12 to 1" in everything(app)
+    found = pairs(shown)
+    low = agreement.lowest(agreement.at_size(found, "adjusted", 5), agreement.cka(found, "rbf_debiased"))
+    assert first["data"][0]["zmin"] == second["data"][0]["zmin"] == low
+    begin = f"{low:.2f}".replace("-", "−") if low <= -0.005 else "0"
+    assert f"the same colours, from {begin} to 1" in everything(app)
+    assert agreement.lowest({"a": 0.5}, {"a": -0.125}) == -0.125
     assert all(f["layout"]["title"]["text"].endswith("<br>clips; n = 48") for f in (first, second))
     assert "the same colours, from 0 to 1" in everything(run(k="5", cka="linear"))
 

@@ -18,9 +18,9 @@ from jobs import presets as measures
 from jobs.datasets.importer import Imported
 from jobs.engine import inprocess
 from jobs.engine.queue import Job
-from jobs.runners import agreement as runner
 from jobs.runners.contrastive_measures import Embedded, of_model
 from jobs.specs import Agreement, EmbedAudio, EmbedText
+from jobs.tasks import agreement as runner
 from jobs.workspace.workspace import Workspace
 
 

@@ -21,8 +21,8 @@ from sklearn.preprocessing import StandardScaler
 from jobs.datasets.importer import Imported
 from jobs.engine import inprocess
 from jobs.engine.queue import Job
-from jobs.runners.maps import curve_sizes
 from jobs.specs import Baselines, EmbedAudio, MapQuality, Project
+from jobs.tasks.map_quality import curve_sizes
 from jobs.workspace.workspace import Workspace
 
 

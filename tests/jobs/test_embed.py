@@ -19,8 +19,8 @@ import soundfile as sf
 from cache import ArtifactStore
 from jobs import encoders
 from jobs.engine import shards
-from jobs.runners import embed
 from jobs.specs import DatasetRef, EmbedAudio, EmbedText
+from jobs.tasks import run_of
 from jobs.workspace.texts import texts_fingerprint, texts_of
 from tests.waiting import wait_for
 
@@ -103,7 +103,7 @@ class Context:
 
     def run(self, spec: EmbedAudio | EmbedText) -> Any:
         self.spec = spec
-        (embed.embed_audio if isinstance(spec, EmbedAudio) else embed.embed_text)(spec, self)
+        run_of(spec)(spec, self)
         return self.store.open(spec.key)
 
 

@@ -339,13 +339,10 @@ def test_running_in_process_reports_and_finishes(workspace):
 
 
 def test_failed_input_fails_what_needs_it_with_the_reason(workspace, monkeypatch):
-    from jobs import runners
-
     def broken(spec, context):
         raise ValueError("the model is not here")
 
-    monkeypatch.setattr(runners, "runner", lambda name: broken)
-    monkeypatch.setattr("jobs.engine.execution.runner", lambda name: broken)
+    monkeypatch.setattr("jobs.engine.execution.run_of", lambda spec: broken)
     spec = Project(embedding=space(workspace), method="pca")
     failed = run(workspace, spec)
     assert failed.state == "failed"
@@ -438,7 +435,7 @@ def test_failure_leaves_nothing_waiting(workspace, monkeypatch):
     def broken(spec, context):
         raise ValueError("no")
 
-    monkeypatch.setattr("jobs.engine.execution.runner", lambda name: broken)
+    monkeypatch.setattr("jobs.engine.execution.run_of", lambda spec: broken)
     run(workspace, Project(embedding=space(workspace), method="pca"))
     assert {j.state for j in workspace.queue.jobs()} == {"failed"}
     assert len(workspace.queue.jobs()) == 3
@@ -457,7 +454,7 @@ def test_job_in_this_process_can_be_cancelled_from_elsewhere(workspace, monkeypa
             time.sleep(0.02)
         raise AssertionError("it was not cancelled")
 
-    monkeypatch.setattr("jobs.engine.execution.runner", lambda name: endless)
+    monkeypatch.setattr("jobs.engine.execution.run_of", lambda spec: endless)
     assert run(workspace, spec).state == "cancelled"
     assert workspace.queue.get(spec.key).state == "cancelled"
 

@@ -15,7 +15,6 @@ import pandas as pd
 import pytest
 import soundfile as sf
 
-import jobs.specs.retrieval as specs
 from core.processing import AGGREGATIONS, NORMALIZATIONS, SCALES, Processing, aggregate
 from core.retrieval import ALGORITHMS, CUTOFFS, evaluate, macro_interval, micro_interval, systems
 from jobs import encoders
@@ -24,8 +23,9 @@ from jobs.datasets.importer import Imported, labels_fingerprint
 from jobs.engine import dispatcher
 from jobs.engine.inprocess import run
 from jobs.listening.ratings import Query, Question, System, open_ratings
-from jobs.runners import retrieval as runners
 from jobs.specs import EmbedAudio, EmbedQuery, Retrieval, RetrievalGrid
+from jobs.tasks import retrieval as runners
+from jobs.tasks import retrieval_grid
 from jobs.workspace import uploads
 from jobs.workspace.workspace import Dataset, Workspace, WorkspaceError
 
@@ -117,11 +117,11 @@ def dataset(workspace: Workspace) -> Dataset:
 
 
 def test_specs_and_core_name_the_same() -> None:
-    assert specs.CUTOFFS == CUTOFFS
-    assert specs.AGGREGATIONS == AGGREGATIONS
-    assert specs.ALGORITHMS == ALGORITHMS
-    assert specs.SCALES == SCALES
-    assert specs.NORMALIZATIONS == NORMALIZATIONS
+    assert runners.CUTOFFS == CUTOFFS
+    assert runners.AGGREGATIONS == AGGREGATIONS
+    assert runners.ALGORITHMS == ALGORITHMS
+    assert runners.SCALES == SCALES
+    assert runners.NORMALIZATIONS == NORMALIZATIONS
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def test_grid_judges_every_system_and_goes_on_after_a_fall(
             raise KeyboardInterrupt
         return evaluate(*args, **options)
 
-    monkeypatch.setattr(runners, "evaluate", counted)
+    monkeypatch.setattr(retrieval_grid, "evaluate", counted)
     with pytest.raises(KeyboardInterrupt):
         run(workspace, spec)
     assert len(calls) == 8
@@ -273,7 +273,7 @@ def test_grid_judges_every_system_and_goes_on_after_a_fall(
 def test_grid_of_clips_with_every_pca(
     workspace: Workspace, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runners, "COMPONENTS", (20, 40, None))
+    monkeypatch.setattr(retrieval_grid, "COMPONENTS", (20, 40, None))
     monkeypatch.setattr("core.retrieval.evaluation.COMPONENTS", (20, 40, None))
     space, frames, offsets, relevance = embed(workspace, dataset, d=50, frames=False)
     found = result(workspace, RetrievalGrid(embedding=space, labels=dataset.labels_fingerprint, by="label"))

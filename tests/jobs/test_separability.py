@@ -22,9 +22,9 @@ from core.separability import class_distances, class_order, geometry
 from jobs.datasets.importer import Imported
 from jobs.engine import inprocess
 from jobs.engine.execution import RunningJob
-from jobs.runners.labels import labelled
 from jobs.specs import EmbedAudio, KMeansCurve, Separability
-from jobs.specs.measures import CLIP_KS
+from jobs.tasks.labels import labelled
+from jobs.tasks.neighbors import CLIP_KS
 from jobs.workspace.workspace import Workspace
 
 PROPERTIES = (

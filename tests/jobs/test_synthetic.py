@@ -16,10 +16,10 @@ from jobs.datasets import synthetic
 from jobs.datasets.importer import COLUMNS
 from jobs.datasets.synthesis.blocks import Take
 from jobs.engine.execution import RunningJob
-from jobs.runners import synthesize
 from jobs.sound import files as audio
 from jobs.specs import SpecError, Synthesize
-from jobs.specs.spaces import WORLD_CLASSES
+from jobs.tasks import synthesize
+from jobs.tasks.synthesize import WORLD_CLASSES
 from jobs.workspace.workspace import Workspace
 
 FAMILIES = {

@@ -1,9 +1,8 @@
-"""Embed the clips or the texts of a dataset.
+"""Embed the clips of a dataset.
 
 Clips stream through: while the model works on one shard, threads decode the next, and what comes out goes to
 disk. So memory does not grow with the number of clips, and a job that was killed goes on after its last
-whole shard, to the same bytes. Sounds that the same encoder has embedded before are not embedded again.
-"""
+whole shard, to the same bytes. Sounds that the same encoder has embedded before are not embedded again."""
 
 from __future__ import annotations
 
@@ -13,32 +12,120 @@ import time
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from cache import CacheError
 from jobs import encoders
+from jobs.encoders import trained
 from jobs.engine import shards
 from jobs.runners import reuse
-from jobs.runners.trained import trained_audio, trained_text
-from jobs.specs import EmbedAudio, EmbedText
+from jobs.tasks.schema import Schema, array, table, value
+from jobs.tasks.spec import DatasetRef, Spec, SpecError
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from jobs.engine.context import JobContext
+    from jobs.tasks.embed_query import EmbedQuery
+    from jobs.tasks.embed_text import EmbedText
 
 #: Decoding threads. Beside a network they wait most of the time; beside cheap features they are the work.
 DECODERS = max(1, min(4, os.cpu_count() or 2))
-_TEXTS = 256
 #: Seconds of noise, which every encoder that works can embed.
 _NOISE = 10.0
-
 Decoded = np.ndarray | str  # a waveform, or why there is none
 
 
-def embed_audio(spec: EmbedAudio, context: JobContext) -> None:
+class Result(Schema):
+    """An embedding a clip, with the L2 norm that the model gives it."""
+
+    embeddings: np.ndarray = array("float32", "n d", "an embedding of every clip")
+    clips: pa.Table = table(
+        "n",
+        "a clip that was embedded",
+        {"clip_id": ("string", "its id"), "sha256": ("string?", "of its file; null where it is not known")},
+    )
+    excluded: pa.Table = table(
+        "e", "a clip that was left out", {"clip_id": ("string", "its id"), "reason": ("string", "why")}
+    )
+    frames: np.ndarray | None = array("float32", "m d", "all frames, if the encoder has them", default=None)
+    offsets: np.ndarray | None = array(
+        "int64", "n+1", "frames of clip i are ``frames[offsets[i]:offsets[i + 1]]``", default=None
+    )
+    dataset: str = value("name of the dataset")
+    encoder: str = value("name of the encoder")
+    identity: str = value("what the name stands for")
+    n_clips: int = value("clips that were embedded")
+    n_excluded: int = value("clips that were left out")
+    n_frames: int | None = value("frames, where there are any")
+    dimensions: int = value("length of an embedding")
+    frame_level: bool = value("whether the encoder has frames")
+    card: dict[str, object] = value("the encoder's card")
+    device: str | None = value("where the model ran", default=None)
+    seconds: float | None = value("time of embedding, interruptions left out", default=None)
+
+    @property
+    def clip_ids(self) -> list[str]:
+        """The clips in order of the rows."""
+        return self.column("clips", "clip_id")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbedAudio(Spec[Result]):
+    """Embed every clip of a dataset by an audio encoder."""
+
+    LATER: ClassVar[frozenset[str]] = frozenset({"source", "run"})
+
+    dataset: DatasetRef
+    encoder: str
+    #: What the name stands for: the encoder's version and, for weights in a folder or embeddings that were
+    #: imported, their fingerprint.
+    identity: str = ""
+    #: The training that the space is a part of, whose encoder is ``trained:NAME``, and the part.
+    source: Spec | None = None
+    run: str = ""
+
+    def __post_init__(self) -> None:
+        check_source(self)
+        if not self.identity:
+            object.__setattr__(self, "encoder", encoders.canonical(self.encoder, modality="audio"))
+            imported = self.dataset.imported.get(self.encoder)
+            identity = imported or encoders.identity(self.encoder, modality="audio")
+            object.__setattr__(self, "identity", identity)
+
+    @property
+    def model(self) -> str:
+        """The encoder as people call it: a model in a folder by the folder's name."""
+        return encoders.short(self.encoder)
+
+    @property
+    def place(self) -> str:
+        """The dataset and the encoder as people call them."""
+        return f"{self.dataset.name} · {self.model}"
+
+    @property
+    def title(self) -> str:
+        return f"embed {self.dataset.name} with {self.model}"
+
+
+def check_source(spec: EmbedAudio | EmbedText) -> None:
+    """Fill in what a trained space is; refuse half of what one needs."""
+    named = spec.encoder.startswith(f"{trained.NAME}:")
+    if spec.source is None and not spec.run and not named:
+        return
+    if spec.source is None or not spec.run or not named:
+        raise SpecError(
+            f"A trained space needs the training, the part of it and an encoder called {trained.NAME}:NAME; "
+            f"there are {'a' if spec.source else 'no'} training, {spec.run!r} and {spec.encoder!r}."
+        )
+    object.__setattr__(spec, "identity", trained.identity_of(spec.source.key, spec.run))
+
+
+def run(spec: EmbedAudio, context: JobContext) -> None:
     """Compute `EmbedAudio`: an embedding of every clip that can be read.
 
     Raises
@@ -48,8 +135,10 @@ def embed_audio(spec: EmbedAudio, context: JobContext) -> None:
         or not one clip could be embedded.
     """
     if spec.source is not None:
+        from jobs.runners.trained import trained_audio
+
         return trained_audio(spec, context)
-    _check_identity(spec, "audio")
+    check_identity(spec, "audio")
     dataset = context.workspace.dataset_for(spec.dataset)
     clips = dataset.clips
     ids = [str(i) for i in clips["clip_id"]]
@@ -267,7 +356,7 @@ def _store_audio(
     sounds: list[str | None],
     paths: list[Path],
 ) -> None:
-    heads = [_whole(path, ("rows", "counts", "excluded", "reasons", "seconds")) for path in paths]
+    heads = [whole(path, ("rows", "counts", "excluded", "reasons", "seconds")) for path in paths]
     rows = np.concatenate([h["rows"] for h in heads])
     lost = np.concatenate([h["excluded"] for h in heads])
     reasons = [str(r) for h in heads for r in h["reasons"]]
@@ -278,7 +367,7 @@ def _store_audio(
         )
     # Frames are there where the encoder has them, for no shard or for all.
     first = next(i for i, h in enumerate(heads) if len(h["rows"]))
-    example = _whole(paths[first], ("embeddings", "frames"))
+    example = whole(paths[first], ("embeddings", "frames"))
     d, frame_level = example["embeddings"].shape[1], example["frames"].ndim == 2
     counts = np.concatenate([h["counts"] for h in heads])
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)  # (n + 1,)
@@ -291,7 +380,7 @@ def _store_audio(
             n = len(head["rows"])
             if n == 0:
                 continue
-            shard = _whole(path, ("embeddings", "frames"))
+            shard = whole(path, ("embeddings", "frames"))
             embeddings[at : at + n] = shard["embeddings"]
             if frames is not None:
                 frames[offsets[at] : offsets[at + n]] = shard["frames"]
@@ -325,7 +414,7 @@ def _excluded(ids: list[str], reasons: list[str]) -> Any:
     return pa.table({"clip_id": pa.array(ids, pa.string()), "reason": pa.array(reasons, pa.string())})
 
 
-def _whole(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+def whole(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     found = shards.load(path, names)
     if found is None:
         path.unlink(missing_ok=True)
@@ -335,73 +424,10 @@ def _whole(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     return found
 
 
-def _check_identity(spec: EmbedAudio | EmbedText, modality: encoders.Modality) -> None:
+def check_identity(spec: EmbedAudio | EmbedText | EmbedQuery, modality: encoders.Modality) -> None:
     now = encoders.identity(spec.encoder, modality=modality)
     if now != spec.identity:
         raise ValueError(
             f"Encoder {spec.encoder} has changed since this was asked for (from {spec.identity} to {now}); "
             "ask again."
-        )
-
-
-def embed_text(spec: EmbedText, context: JobContext) -> None:
-    """Compute `EmbedText`: an embedding of every class name, description or caption.
-
-    Raises
-    ------
-    ValueError
-        With one sentence: the texts or the encoder have changed or cannot be had, or a text has no
-        finite embedding.
-    """
-    from jobs.workspace.texts import texts_fingerprint, texts_of
-
-    if spec.source is not None:
-        return trained_text(spec, context)
-    _check_identity(spec, "text")
-    dataset = context.workspace.dataset_for(spec.dataset)
-    table = texts_of(dataset, spec.of)
-    if texts_fingerprint(table) != spec.texts:
-        raise ValueError(
-            f"The {spec.of}s of {dataset.name} have changed since this was asked for; ask again."
-        )
-    texts = [spec.template.replace("{}", text) for text in table["text"]]
-    n = len(texts)
-    starts = range(0, n, _TEXTS)
-    paths = [context.checkpoint / f"texts-{a:08d}.npz" for a in starts]
-    todo = [i for i, path in enumerate(paths) if shards.load(path, ("embeddings", "seconds")) is None]
-    done = n - sum(len(texts[starts[i] : starts[i] + _TEXTS]) for i in todo)
-    context.progress(done, n, f"loading {spec.encoder}" if todo else "storing")
-    model = encoders.load(spec.encoder, modality="text") if todo else None
-    for i in todo:
-        started = time.perf_counter()
-        part = texts[starts[i] : starts[i] + _TEXTS]
-        assert model is not None
-        found = np.asarray(model.embed(part), dtype=np.float32)
-        if found.shape != (len(part), model.dimensions):
-            raise ValueError(
-                f"Encoder {spec.encoder} gave an array of shape {found.shape} for {len(part)} texts; it must "
-                f"be ({len(part)}, {model.dimensions})."
-            )
-        bad = np.flatnonzero(~np.isfinite(found).all(axis=1))
-        if len(bad):
-            raise ValueError(f"Encoder {spec.encoder} gave no finite embedding for {part[bad[0]]!r}.")
-        shards.save(paths[i], embeddings=found, seconds=time.perf_counter() - started)
-        done += len(part)
-        context.progress(done, n, f"{done:,} of {n:,} texts")
-
-    heads = [_whole(path, ("embeddings", "seconds")) for path in paths]
-    with context.writer() as w:
-        seconds = float(sum(h["seconds"] for h in heads))
-        embeddings = np.concatenate([h["embeddings"] for h in heads])  # (n, d): texts are few beside sounds
-        w.array("embeddings", embeddings)
-        w.table("texts", {"id": list(table["id"]), "text": texts})
-        w.seconds = seconds
-        w.meta.update(
-            dataset=dataset.name,
-            encoder=spec.encoder,
-            identity=spec.identity,
-            of=spec.of,
-            n_texts=n,
-            dimensions=int(embeddings.shape[1]),
-            seconds=seconds,
         )

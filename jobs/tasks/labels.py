@@ -1,4 +1,4 @@
-"""The classes of a space's rows, as the runners that measure classes need them."""
+"""The classes of a space's rows, as the tasks that measure classes need them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from jobs.presets import clip_classes
-
 if TYPE_CHECKING:
     import pandas as pd
 
     from jobs.engine.context import JobContext
-    from jobs.specs import EmbedAudio, LossNetworkGrid
+    from jobs.specs import LossNetworkGrid
+    from jobs.tasks.embed_audio import EmbedAudio
     from jobs.workspace.workspace import Dataset, Workspace
 
 
@@ -53,14 +52,16 @@ def labelled(embedding: EmbedAudio, labels: str, context: JobContext) -> Labelle
     ValueError
         If the labels are no longer those that were asked for.
     """
+    from jobs.presets import clip_classes
+
     clips = dataset_with(labels, embedding, context.workspace).clips
-    artifact = context.open(embedding)
-    clip_ids: list[str] = artifact.table("clips", ["clip_id"]).column("clip_id").to_pylist()
+    space = context.read(embedding)
+    clip_ids = space.clip_ids
     row = {str(clip): i for i, clip in enumerate(clips["clip_id"])}
     # The sounds are the same, so every clip of the space is in the table.
     rows = np.fromiter((row[clip] for clip in clip_ids), np.int64, len(clip_ids))
     classes = clip_classes(clips)[rows]
-    return Labelled(artifact.array("embeddings"), clip_ids, classes, _folds(clips, rows, classes))
+    return Labelled(space.embeddings, clip_ids, classes, _folds(clips, rows, classes))
 
 
 def dataset_with(labels: str, of: EmbedAudio | LossNetworkGrid, workspace: Workspace) -> Dataset:

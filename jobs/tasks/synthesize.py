@@ -1,4 +1,4 @@
-"""Make the sounds of the synthetic world: one FLAC file a clip, and the clip table.
+"""The synthetic sound world: one FLAC file a clip, and the clip table.
 
 Every clip depends on nothing but the spec and its own index, so a job that was interrupted goes on with the
 files that its checkpoint holds and ends with the same bytes.
@@ -10,22 +10,77 @@ import hashlib
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-import pyarrow as pa
-import soundfile as sf
-
-from jobs.datasets import synthetic
-from jobs.sound import files as audio
-from jobs.specs import Synthesize
+from core.words import count
+from jobs.tasks.schema import Schema, files, table, value
+from jobs.tasks.spec import Spec, between, unusual
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from jobs.engine.context import JobContext
+
+#: Classes of the synthetic sound world.
+WORLD_CLASSES = 96
+
+
+class Result(Schema):
+    """The sounds and what is known of them."""
+
+    clips: pa.Table = table(
+        "n",
+        "a clip, as in the clip table of a dataset",
+        {
+            "clip_id": ("string", "its id"),
+            "path": ("string", "its file in ``audio``"),
+            "label": ("string", "its class"),
+            "sha256": ("string", "of its file"),
+        },
+        more=True,
+    )
+    audio: list[str] = files("audio/*.flac", "the sound of a clip")
+    n_clips: int = value("clips")
+    sample_rate: int = value("samples per second")
+    note: str = value("what the sounds are, for people")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Synthesize(Spec[Result]):
+    """Make the synthetic sound world: labelled clips from parametric recipes, the same for the same seed."""
+
+    VERSION: ClassVar[int] = 2
+
+    #: How many classes, spread evenly over the six families.
+    classes: int = WORLD_CLASSES
+    clips_per_class: int = 12
+    seconds: float = 3.0
+    difficulty: float = 0.5
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        between("classes", self.classes, 6, WORLD_CLASSES)
+        between("clips_per_class", self.clips_per_class, 1, 10_000)
+        between("seconds", self.seconds, 0.25, 60)
+        between("difficulty", self.difficulty, 0, 1)
+        between("seed", self.seed, 0, 2**32 - 1)
+
+    @property
+    def title(self) -> str:
+        clips = count(self.clips_per_class, "clip")
+        what = f"generate synthetic sounds, {clips} of each of {count(self.classes, 'class')}"
+        return what + unusual(self, "clips_per_class", "classes")
 
 
 def run(spec: Synthesize, context: JobContext) -> None:
     """Render every clip of the plan and store the artifact."""
+    import pyarrow as pa
+    import soundfile as sf
+
+    from jobs.datasets import synthetic
+
     clips = synthetic.plan(spec)
     folder = context.checkpoint / "audio"
     folder.mkdir(parents=True, exist_ok=True)
@@ -70,6 +125,8 @@ def run(spec: Synthesize, context: JobContext) -> None:
 
 def _whole(path: Path, n: int) -> bool:
     """Whether an earlier attempt left this clip entire: a file that lost its end in a crash is made again."""
+    from jobs.sound import files as audio
+
     if not path.exists():
         return False
     try:

@@ -14,8 +14,17 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Any, ClassVar
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast, get_args
 
+from jobs.tasks.schema import Schema
+
+if TYPE_CHECKING:
+    from cache import ArtifactStore
+
+R = TypeVar("R", bound=Schema)
+
+#: Every type of spec by its name; `jobs.tasks.load_all` fills it.
 SPECS: dict[str, type[Spec]] = {}
 
 
@@ -47,10 +56,12 @@ class DatasetRef:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spec:
-    """Base of all specs: identity and JSON, nothing else."""
+class Spec(Generic[R]):
+    """Base of all specs: identity, JSON, and the type of its result, ``class Map(Spec[Result])``."""
 
     VERSION: ClassVar[int] = 1
+    #: The schema of the result.
+    Result: ClassVar[type[Schema]] = Schema
     #: Fields that came after results were computed without them. At its default such a field is left out of
     #: the key, so that those results are still found: the default must mean what was computed then.
     LATER: ClassVar[frozenset[str]] = frozenset()
@@ -60,6 +71,19 @@ class Spec:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         SPECS[cls.__name__] = cls
+        for base in cls.__dict__.get("__orig_bases__", ()):
+            cls.Result = next(iter(get_args(base)), cls.Result)
+
+    def read(self, cache: ArtifactStore) -> R:
+        """Return the result, which exists; its arrays and tables are read when they are used."""
+        return cast(R, self.Result.read(cache.open(self.key)))
+
+    def store(self, cache: ArtifactStore, result: Schema, seconds: float | None = None) -> None:
+        """Store a result that took so many seconds, held to its schema; raises `SchemaError`."""
+        with cache.writer(self.key, spec=self.to_json()) as w:
+            result.write(w)
+            self.Result.check(w.path, w.meta)
+            w.seconds = seconds
 
     @property
     def key(self) -> str:
@@ -114,6 +138,8 @@ def from_json(data: Any) -> Spec:
     if not isinstance(data, dict) or not isinstance(data.get("fields", {}), dict):
         raise SpecError("A spec is a JSON object with type, version and fields, as `--print-spec` writes it.")
     name = data.get("type")
+    if name not in SPECS:
+        import_module("jobs.tasks").load_all()
     if not isinstance(name, str) or name not in SPECS:
         raise SpecError(f"Spec type {name!r} is not known; this version knows {', '.join(sorted(SPECS))}.")
     cls = SPECS[name]
@@ -204,13 +230,19 @@ def unusual(spec: Spec, *but: str) -> str:
     *but : str
         Fields that the title names otherwise.
     """
+    # What a recipe of `core` brings comes after what is the spec's own.
+    own = sorted(fields(spec), key=lambda f: any(f.name in vars(base) for base in _recipes(type(spec))))
     given = [
         _option(f.name.replace("_", " "), getattr(spec, f.name))
-        for f in fields(spec)
+        for f in own
         if f.default is not MISSING and f.name not in but and getattr(spec, f.name) != f.default
     ]
     more = ["…"] if len(given) > _OPTIONS_SAID else []
     return f" ({', '.join(given[:_OPTIONS_SAID] + more)})" if given else ""
+
+
+def _recipes(spec: type[Spec]) -> list[type]:
+    return [base for base in spec.__mro__ if base.__module__.startswith("core.")]
 
 
 #: Options that a title names at most; the job's page and `--json` have them all.

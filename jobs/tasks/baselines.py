@@ -4,23 +4,76 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jobs.runners.labels import labelled
-from jobs.specs import Baselines
+from jobs.tasks.embed_audio import EmbedAudio
+from jobs.tasks.schema import Schema, table, value
+from jobs.tasks.spec import Spec, between, unusual
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from jobs.engine.context import JobContext
 
 #: Folds drawn where the dataset has none of its own.
 DRAWN_FOLDS = 5
 
 
-def baselines(spec: Baselines, context: JobContext) -> None:
-    """Store what a k-nearest-neighbour classifier and a linear probe say of every clip with a class."""
+class Result(Schema):
+    """What two classifiers predict of clips that they have not seen."""
+
+    predictions: pa.Table = table(
+        "n",
+        "a clip with a class",
+        {
+            "clip_id": ("string", "its id"),
+            "label": ("string", "its class"),
+            "fold": ("int64", "the fold that it was held out with"),
+            "knn": ("string", "class by its nearest neighbours"),
+            "probe": ("string", "class by the linear probe"),
+        },
+    )
+    n_clips: int = value("clips with a class")
+    n_classes: int = value("classes")
+    k: int = value("neighbours that vote")
+    folds: str = value("whose folds: dataset or drawn")
+    unseen: int = value(
+        "clips of a class that no other fold has, which nobody could predict; they are mistaken",
+        default=0,
+    )
+    accuracy: dict[str, float | dict[str, dict[str, float]]] = value(
+        "share of right predictions of ``knn`` and ``probe``, and of both in ``by_fold``"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baselines(Spec[Result]):
+    """What simple classifiers reach in a space, tested on clips that they have not seen.
+
+    The folds are the dataset's where it has at least two, else five drawn by class with the seed.
+    """
+
+    embedding: EmbedAudio
+    labels: str
+    k: int = 5
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        between("k", self.k, 1, 1000)
+        between("seed", self.seed, 0, 2**32 - 1)
+
+    @property
+    def title(self) -> str:
+        return f"baseline classifiers on {self.embedding.place}{unusual(self)}"
+
+
+def run(spec: Baselines, context: JobContext) -> Result:
+    """Compute what a k-nearest-neighbour classifier and a linear probe say of every clip with a class."""
     from core.separability import knn_classifier, linear_probe
+    from jobs.tasks.labels import labelled
 
     name = f"{spec.embedding.dataset.name} · {spec.embedding.encoder}"
     space = labelled(spec.embedding, spec.labels, context)
@@ -57,26 +110,24 @@ def baselines(spec: Baselines, context: JobContext) -> None:
         context.log(text)
 
     predicted = {"knn": knn, "probe": probe}
-    with context.writer() as w:
-        clip_ids = [clip for clip, has in zip(space.clip_ids, named.tolist(), strict=True) if has]
-        columns = {"clip_id": clip_ids, "label": labels.tolist(), "fold": folds}
-        w.table("predictions", columns | {m: values.tolist() for m, values in predicted.items()})
-        accuracy = {m: float((values == labels).mean()) for m, values in predicted.items()}
-        by_fold = {
-            m: {
-                str(fold): float((values[folds == fold] == labels[folds == fold]).mean())
-                for fold in np.unique(folds)
-            }
-            for m, values in predicted.items()
+    clip_ids = [clip for clip, has in zip(space.clip_ids, named.tolist(), strict=True) if has]
+    accuracy: dict[str, Any] = {m: float((values == labels).mean()) for m, values in predicted.items()}
+    accuracy["by_fold"] = {
+        m: {
+            str(fold): float((values[folds == fold] == labels[folds == fold]).mean())
+            for fold in np.unique(folds)
         }
-        w.meta.update(
-            n_clips=n,
-            n_classes=len(classes),
-            k=k,
-            folds=whose,
-            unseen=unseen,
-            accuracy={**accuracy, "by_fold": by_fold},
-        )
+        for m, values in predicted.items()
+    }
+    return Result(
+        predictions={"clip_id": clip_ids, "label": labels, "fold": folds, **predicted},
+        n_clips=n,
+        n_classes=len(classes),
+        k=k,
+        folds=whose,
+        unseen=unseen,
+        accuracy=accuracy,
+    )
 
 
 def _folds(own: np.ndarray | None, labels: np.ndarray, seed: int) -> tuple[np.ndarray, str]:
