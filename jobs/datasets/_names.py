@@ -1,4 +1,4 @@
-"""Labels in the names of files: patterns with named parts, such as ``{label}_{speaker}_{take}``."""
+"""Read labels from the names of files: patterns with named parts, such as ``{label}_{speaker}_{take}``."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import PurePosixPath
 from jobs.datasets import OptionError
 
 _PART = re.compile(r"\{([^{}]*)\}")
-#: Names that are looked at, and of which a pattern is proposed at least.
+#: Names that are compared, and the fewest for which a pattern is proposed.
 _SAMPLE, _FEWEST = 2_000, 8
 #: Share of the names that a proposed pattern fits.
 _MOST = 0.95
 
 
 class Pattern:
-    """What the name of a file says, by a pattern of literal text and parts in braces.
+    """A pattern of literal text and parts in braces, by which names of files are read.
 
     Parameters
     ----------
@@ -58,14 +58,14 @@ class Pattern:
     def read(self, path: str) -> dict[str, str] | None:
         """Return the parts of a file's path, or None where it is not named so."""
         parts = PurePosixPath(path).with_suffix("").parts
-        found = self._regex.fullmatch("/".join(parts[-self._depth - 1 :]))
-        return None if found is None else {name: value.strip() for name, value in found.groupdict().items()}
+        match = self._regex.fullmatch("/".join(parts[-self._depth - 1 :]))
+        return None if match is None else {name: value.strip() for name, value in match.groupdict().items()}
 
 
 def propose(paths: Sequence[str]) -> str | None:
-    """Return a pattern that names look made by, with a sentence on what its parts are; None where none is.
+    """Propose a pattern for names that look alike, with the number of values of each part; else None.
 
-    Names look alike where almost all have the same number of parts, parted by one character, and one of the
+    Names look alike if almost all have the same number of parts, parted by one character, and one of the
     parts takes few values, each of several files.
 
     Parameters

@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from jobs.datasets import DatasetError, Found, LeftOut, Remark
+from jobs.datasets import Clip, DatasetError, Item, Skipped
 from jobs.datasets._paths import Files, key
 from jobs.datasets._splits import part_of
 from jobs.datasets._tables import Table, read
-from jobs.datasets.csv import GUESSES, TableRows, checked_separator, clips_of, column_uses
+from jobs.datasets.csv import GUESSES, TableRows, check_separator, clips_of, column_uses
 
 NAME = "audiofolder"
 DESCRIPTION = "A Hugging Face audiofolder: metadata.csv or metadata.jsonl with file_name beside the sounds."
@@ -40,7 +40,7 @@ def looks_like(root: Path) -> bool:
     return bool(_metadata(root))
 
 
-def scan(root: Path, *, separator: str | None = None, **columns: str) -> Iterator[Found | LeftOut | Remark]:
+def scan(root: Path, *, separator: str | None = None, **columns: str) -> Iterator[Item]:
     """Yield the clips of each metadata file, in its order."""
     paths = _metadata(root)
     if not paths:
@@ -51,7 +51,7 @@ def scan(root: Path, *, separator: str | None = None, **columns: str) -> Iterato
     by_split = columns.get("fold") == _SPLIT
     files = Files(root)
     rows = [_rows(read(path), dict(columns), files) for path in paths]
-    return _scan(files, rows, checked_separator(separator), by_split)
+    return _scan(files, rows, check_separator(separator), by_split)
 
 
 def _rows(table: Table, columns: dict[str, str], files: Files) -> TableRows:
@@ -65,7 +65,7 @@ def _rows(table: Table, columns: dict[str, str], files: Files) -> TableRows:
 
 def _scan(
     files: Files, tables: Sequence[TableRows], separator: str | None, by_split: bool
-) -> Iterator[Found | LeftOut | Remark]:
+) -> Iterator[Item]:
     seen: dict[str, int] = {}
     failed: list[DatasetError] = []
     for rows in tables:
@@ -74,9 +74,9 @@ def _scan(
         except DatasetError as error:
             # The sounds of one part may be elsewhere.
             failed.append(error)
-            items = [LeftOut(rows.name, str(error), summary=True)]
+            items = [Skipped(rows.name, str(error), summary=True)]
         for item in items:
-            if not isinstance(item, Found):
+            if not isinstance(item, Clip):
                 yield item
                 continue
             part = item.extra.get(_SPLIT) or part_of(item.path)
@@ -88,7 +88,7 @@ def _scan(
     named = {key(path) for path in seen}
     unnamed = [path for path in files.paths if key(path) not in named]
     if unnamed:
-        yield LeftOut(
+        yield Skipped(
             ".", f"sounds that no row names: {len(unnamed)}, the first of them {unnamed[0]}", summary=True
         )
 
@@ -96,8 +96,8 @@ def _scan(
 def _metadata(root: Path) -> list[Path]:
     """The metadata files at most two folders down, those of the training first."""
     top = root.resolve()
-    found = [path for depth in ("", "*/", "*/*/") for name in _FILES for path in root.glob(f"{depth}{name}")]
-    inside = [p for p in found if p.resolve().is_relative_to(top) and _names_files(p)]
+    paths = [path for depth in ("", "*/", "*/*/") for name in _FILES for path in root.glob(f"{depth}{name}")]
+    inside = [p for p in paths if p.resolve().is_relative_to(top) and _names_files(p)]
     return sorted(inside, key=lambda p: (part_of(p.relative_to(root).as_posix()) != "train", str(p)))
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from jobs.datasets.synthesis import blocks as b
-from jobs.datasets.synthesis.blocks import SoundClass, Take
+from jobs.datasets.synthesis.blocks import Take
 
-FAMILY = "Source-ambiguous sounds"
+sound = b.Family("Source-ambiguous sounds")
 
 
+@sound("Tearing", "Paper or cloth is torn apart.")
 def tearing(take: Take) -> np.ndarray:
     length = take.near(0.55, 0.4)
     starts = b.regular(take, length + take.near(0.5, 0.4), 0.2)
-    x = np.clip((take.t - b.stepwise(take, starts, starts)) / length, 0, 1)
+    x = b.progress(take, starts, length)
     times = b.scattered(take, take.near(320, 0.4))
     fibres = b.hits(take, times, 0.0007, 0.0025, take.rng.gamma(0.8, 1, len(times))) + 0.1
     centers = take.near(1900, 0.3) * 2 ** (take.between(0.4, 1.2) * x)
@@ -32,11 +33,13 @@ def _crackling(take: Take, rate: float, cluster: float, decay: float, resonances
     )[0]
 
 
+@sound("Crumpling", "Something thin and crisp is crumpled, crackling brightly.")
 def crumpling(take: Take) -> np.ndarray:
     foil = [take.near(2400, 0.3), take.near(4300, 0.3), take.near(7500, 0.2)]
     return _crackling(take, take.near(75, 0.4), 1.0, take.near(0.003, 0.3), foil)
 
 
+@sound("Crushing", "Something brittle is crushed with dull crunches.")
 def crushing(take: Take) -> np.ndarray:
     shell = [take.near(480, 0.35), take.near(1200, 0.3), take.near(2900, 0.3)]
     crunch = _crackling(take, take.near(60, 0.4), 1.5, take.near(0.008, 0.3), shell)
@@ -45,16 +48,18 @@ def crushing(take: Take) -> np.ndarray:
     return b.unit(crunch) + take.between(0.04, 0.15) * weight
 
 
+@sound("Screech", "A shrill, piercing screech of one hard thing against another.")
 def screech(take: Take) -> np.ndarray:
     length = take.near(0.9, 0.4)
     starts = b.regular(take, length + take.near(0.4, 0.5), 0.2, start=take.between(0.0, 0.3))
-    x = np.clip((take.t - b.stepwise(take, starts, starts)) / length, 0, 1)
+    x = b.progress(take, starts, length)
     f0 = take.near(1750, 0.4) * 2 ** (take.between(-0.5, 0.3) * x + 0.03 * b.drift(take, 25))
     rubbed = b.fm(take, f0, take.between(0.45, 1.05), take.between(0.5, 2.0) * (1 + 0.4 * b.drift(take, 9)))
     grit = take.between(0.1, 0.5) * b.noise(take, b.band(take, 1500, 8000, 1)) * (1 + 0.5 * b.drift(take, 60))
     return (rubbed + grit) * b.notes(take, starts, length, 0.03, 0.12)
 
 
+@sound("Beep", "A short electronic tone repeats evenly.")
 def beep(take: Take) -> np.ndarray:
     length = take.near(0.14, 0.5)
     starts = b.regular(take, length + take.near(0.25, 0.7), 0.01)
@@ -62,6 +67,7 @@ def beep(take: Take) -> np.ndarray:
     return b.tone(take, take.near(1150, 0.5), partials) * b.notes(take, starts, length, 0.004, 0.006)
 
 
+@sound("Hum", "An electric hum goes on at a low, constant pitch.")
 def hum(take: Take) -> np.ndarray:
     mains = float(take.rng.choice([50, 60])) * take.near(1, 0.04)
     weights = take.rng.gamma(1, 1, 14) * b.rolloff(14, take.between(0.5, 1.4)) + [0, 0.6, *[0] * 12]
@@ -71,25 +77,28 @@ def hum(take: Take) -> np.ndarray:
     )
 
 
+@sound("Rumble", "A very low rumble, felt more than heard.")
 def rumble(take: Take) -> np.ndarray:
     body = b.noise(take, b.band(take, take.near(28, 0.3), take.near(95, 0.5), 1.5))
     rattle = b.noise(take, b.band(take, 150, take.near(500, 0.5), 1.5))
     return (body + take.between(0.02, 0.2) * rattle) * np.exp(0.35 * b.drift(take, take.near(4, 0.5)))
 
 
+@sound("Whoosh", "Something rushes past through the air.")
 def whoosh(take: Take) -> np.ndarray:
     length = take.near(0.7, 0.4)
     starts = b.regular(take, length + take.near(0.4, 0.6), 0.2)
-    x = np.clip((take.t - b.stepwise(take, starts, starts)) / length, 0, 1)
+    x = b.progress(take, starts, length)
     arch = np.sin(np.pi * x ** take.between(0.8, 1.4))
     air = b.moving(take, b.white(take), take.near(480, 0.4) * 2 ** (take.between(1, 2.2) * arch), 1.2)
     return air * arch**2
 
 
+@sound("Creak", "An old hinge or floorboard creaks slowly.")
 def creak(take: Take) -> np.ndarray:
     length = take.near(0.9, 0.35)
     starts = b.regular(take, length + take.near(0.3, 0.5), 0.2, start=take.between(0.0, 0.2))
-    x = np.clip((take.t - b.stepwise(take, starts, starts)) / length, 0, 1)
+    x = b.progress(take, starts, length)
     rate = take.near(45, 0.5) * 2 ** (take.between(-1, 1.5) * np.sin(np.pi * x) + 0.25 * b.drift(take, 8))
     turns = np.floor(np.cumsum(rate) / take.sample_rate)
     slips = np.diff(turns, prepend=0) > 0  # the wood sticks, then slips
@@ -104,6 +113,7 @@ def creak(take: Take) -> np.ndarray:
     return b.shaped(take, pulses, wood)[0]
 
 
+@sound("Ding", "A small bell or glass is tapped once, a clear high ring.")
 def ding(take: Take) -> np.ndarray:
     times = b.regular(take, take.near(1.1, 0.5), 0.2, start=b.early(take, 0.02, 0.3))
     pitch, decay = take.near(1900, 0.5), take.near(0.45, 0.4)
@@ -113,6 +123,7 @@ def ding(take: Take) -> np.ndarray:
     return b.unit(b.ring(take, times, 1.0, pitch * ratios, decay / ratios**0.7, weights)) + 0.04 * tap
 
 
+@sound("Clang", "Heavy metal strikes metal, a loud, harsh, ringing blow.")
 def clang(take: Take) -> np.ndarray:
     times = b.regular(take, take.near(0.8, 0.5), 0.3)
     gains = take.rng.uniform(0.5, 1, len(times))
@@ -125,10 +136,11 @@ def clang(take: Take) -> np.ndarray:
     return b.unit(plate) + take.between(0.05, 0.25) * blow
 
 
+@sound("Squeal", "Brakes or rubber squeal, a long, high, thin tone.")
 def squeal(take: Take) -> np.ndarray:
     length = take.near(1.3, 0.4)
     starts = b.regular(take, length + take.near(0.4, 0.5), 0.08, start=b.early(take, 0.0, 0.3))
-    x = np.clip((take.t - b.stepwise(take, starts, starts)) / length, 0, 1)
+    x = b.progress(take, starts, length)
     f0 = take.near(2500, 0.35) * 2 ** (take.between(-0.25, 0.25) * x + 0.015 * b.drift(take, 12))
     rubber = b.tone(take, f0, [1, take.between(0.1, 0.5), take.between(0.05, 0.3), 0.1])
     flutter = 1 + take.between(0.1, 0.5) * b.drift(take, 40)
@@ -136,6 +148,7 @@ def squeal(take: Take) -> np.ndarray:
     return (rubber * flutter + take.between(0.03, 0.2) * grit) * b.notes(take, starts, length, 0.06, 0.15)
 
 
+@sound("Whir", "Something spins fast, a fan or small motor that whirs up and runs down.")
 def whir(take: Take) -> np.ndarray:
     length = take.between(0.6, 0.9) * take.seconds
     start = take.between(0.0, 0.15) * take.seconds
@@ -152,6 +165,7 @@ def whir(take: Take) -> np.ndarray:
     )
 
 
+@sound("Knock", "Knuckles knock on wood, a few short, dull raps.")
 def knock(take: Take) -> np.ndarray:
     calls = b.regular(take, take.near(1.3, 0.3), 0.2, start=b.early(take, 0.05, 0.3))
     pace = take.near(0.19, 0.3)
@@ -163,11 +177,12 @@ def knock(take: Take) -> np.ndarray:
     return b.unit(wood) + take.between(0.1, 0.35) * knuckle
 
 
+@sound("Scratch", "Something rough scratches a surface, stroke after rasping stroke.")
 def scratch(take: Take) -> np.ndarray:
     period = take.near(0.3, 0.4)
     starts = b.regular(take, period, 0.3)
     length = take.between(0.45, 0.75) * period
-    x = np.clip((take.t - b.stepwise(take, starts, starts)) / length, 0, 1)
+    x = b.progress(take, starts, length)
     grains = b.scattered(take, take.near(450, 0.4))
     grain = b.hits(take, grains, 0.0005, 0.002, take.rng.gamma(0.8, 1, len(grains)))
     rasp = b.white(take) * (grain + take.between(0.1, 0.5))
@@ -175,6 +190,7 @@ def scratch(take: Take) -> np.ndarray:
     return b.shaped(take, rasp, surface)[0] * np.sin(np.pi * x) ** 0.7
 
 
+@sound("Sizzle", "Fat sizzles in a hot pan, a fine, spitting, crackling hiss.")
 def sizzle(take: Take) -> np.ndarray:
     times = b.scattered(take, take.near(420, 0.4))
     pops = b.impulses(take, times, take.rng.pareto(2.5, len(times)) + 0.1, flip=True)
@@ -182,27 +198,3 @@ def sizzle(take: Take) -> np.ndarray:
     spit = b.level(b.shaped(take, pops, fat)[0])
     hiss = b.noise(take, b.band(take, take.near(3000, 0.3), 11000, 1.5))
     return (take.between(0.4, 1.0) * spit + hiss) * np.exp(0.25 * b.drift(take, take.near(2, 0.4)))
-
-
-CLASSES = (
-    SoundClass("Tearing", FAMILY, "Paper or cloth is torn apart.", tearing),
-    SoundClass("Crumpling", FAMILY, "Something thin and crisp is crumpled, crackling brightly.", crumpling),
-    SoundClass("Crushing", FAMILY, "Something brittle is crushed with dull crunches.", crushing),
-    SoundClass("Screech", FAMILY, "A shrill, piercing screech of one hard thing against another.", screech),
-    SoundClass("Beep", FAMILY, "A short electronic tone repeats evenly.", beep),
-    SoundClass("Hum", FAMILY, "An electric hum goes on at a low, constant pitch.", hum),
-    SoundClass("Rumble", FAMILY, "A very low rumble, felt more than heard.", rumble),
-    SoundClass("Whoosh", FAMILY, "Something rushes past through the air.", whoosh),
-    SoundClass("Creak", FAMILY, "An old hinge or floorboard creaks slowly.", creak),
-    SoundClass("Ding", FAMILY, "A small bell or glass is tapped once, a clear high ring.", ding),
-    SoundClass("Clang", FAMILY, "Heavy metal strikes metal, a loud, harsh, ringing blow.", clang),
-    SoundClass("Squeal", FAMILY, "Brakes or rubber squeal, a long, high, thin tone.", squeal),
-    SoundClass(
-        "Whir", FAMILY, "Something spins fast, a fan or small motor that whirs up and runs down.", whir
-    ),
-    SoundClass("Knock", FAMILY, "Knuckles knock on wood, a few short, dull raps.", knock),
-    SoundClass(
-        "Scratch", FAMILY, "Something rough scratches a surface, stroke after rasping stroke.", scratch
-    ),
-    SoundClass("Sizzle", FAMILY, "Fat sizzles in a hot pan, a fine, spitting, crackling hiss.", sizzle),
-)

@@ -16,6 +16,8 @@ import scipy.fft
 from scipy.ndimage import uniform_filter1d
 from scipy.signal import lfilter
 
+Recipe = Callable[["Take"], np.ndarray]
+
 _TABLE = 2048  # samples in one period of a wave
 
 
@@ -30,7 +32,7 @@ class SoundClass:
     family : str
         One of the six families of FSD50K.
     description : str
-        One sentence about what is heard.
+        One sentence about the sound.
     recipe : callable
         Makes the samples of one take.
     """
@@ -38,7 +40,34 @@ class SoundClass:
     name: str
     family: str
     description: str
-    recipe: Callable[[Take], np.ndarray]
+    recipe: Recipe
+
+
+class Family:
+    """A family of classes; decorating a recipe with ``family(name, description)`` adds its class.
+
+    Parameters
+    ----------
+    name : str
+
+    Attributes
+    ----------
+    classes : list of SoundClass
+        In the order of their recipes.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.classes: list[SoundClass] = []
+
+    def __call__(self, name: str, description: str) -> Callable[[Recipe], Recipe]:
+        """Return a decorator for the recipe of a class."""
+
+        def add(recipe: Recipe) -> Recipe:
+            self.classes.append(SoundClass(name, self.name, description, recipe))
+            return recipe
+
+        return add
 
 
 class Take:
@@ -94,11 +123,6 @@ class Take:
 
 
 # -- curves over time ----------------------------------------------------------------------------------
-
-
-def curve(take: Take, times: Sequence[float], values: Sequence[float]) -> np.ndarray:
-    """Line through points; constant before the first and after the last."""
-    return np.interp(take.t, times, values)
 
 
 def drift(take: Take, rate: float) -> np.ndarray:
@@ -181,6 +205,11 @@ def stepwise(take: Take, starts: np.ndarray, values: np.ndarray | Sequence[float
     """Curve that takes each value from its start on."""
     which = np.searchsorted(starts, take.t, side="right") - 1
     return np.asarray(values)[np.clip(which, 0, len(starts) - 1)]
+
+
+def progress(take: Take, starts: np.ndarray, length: float) -> np.ndarray:
+    """Curve that goes from 0 to 1 in some seconds from each start, and then stays."""
+    return np.clip((take.t - stepwise(take, starts, starts)) / length, 0, 1)
 
 
 def glide(take: Take, values: np.ndarray, seconds: float) -> np.ndarray:
@@ -312,13 +341,6 @@ def moving(take: Take, x: np.ndarray, centers: np.ndarray, width: float, steps: 
     for k, part in enumerate(parts):
         y += part * np.clip(1 - np.abs(where - k), 0, 1)
     return y
-
-
-def comb(take: Take, x: np.ndarray, frequency: float, feedback: float) -> np.ndarray:
-    """Feedback comb: echoes `frequency` times a second, each `feedback` times the one before."""
-    turn = np.exp(-2j * np.pi * take.bins / frequency).astype(np.complex64)
-    spectrum = scipy.fft.rfft(x.astype(np.float32), take.fft_n)
-    return scipy.fft.irfft(spectrum / (1 - feedback * turn), take.fft_n)[: take.n]
 
 
 def saturate(x: np.ndarray, drive: float) -> np.ndarray:

@@ -1,6 +1,6 @@
-"""Captions of the synthetic world: several sentences a clip, of what its recipe makes heard and nothing else.
+"""Captions of the synthetic world: several sentences a clip about the sound of its recipe and nothing else.
 
-Each class has phrases that name it and phrases that tell it without its name; both go into one of a few
+Each class has phrases that name it and phrases that describe it without its name; both go into one of a few
 sentences. The first caption of a clip always names its class and the second never does, so that a search for
 names finds every clip of a class, and not every caption.
 """
@@ -226,7 +226,7 @@ PHRASES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 
 def captions(class_name: str, index: int, *, seed: int, n: int = 3) -> list[str]:
-    """Write captions of one clip: sentences about the sound that its recipe makes heard.
+    """Write captions of one clip: sentences about the sound of its recipe.
 
     Parameters
     ----------
@@ -241,7 +241,7 @@ def captions(class_name: str, index: int, *, seed: int, n: int = 3) -> list[str]
     -------
     list of n str
         All different, the same for the same arguments, the first ones whatever `n`. The 1st, 3rd and 5th
-        name the class, the others tell it without its name.
+        name the class, the others describe it without its name.
 
     Raises
     ------
@@ -264,13 +264,12 @@ def captions(class_name: str, index: int, *, seed: int, n: int = 3) -> list[str]
     number = int.from_bytes(hashlib.sha256(class_name.encode()).digest()[:8], "little")
     # The 1 keeps these draws apart from those of the sound.
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, number, index, 1])))
-    sentences = rng.permutation(len(_SENTENCES))
-    named, told = PHRASES[class_name]
-    orders = [rng.permutation(len(phrases)) for phrases in (named, told)]
-    found = []
+    order = rng.permutation(len(_SENTENCES))
+    both = PHRASES[class_name]  # phrases that name the class, and phrases that do not
+    orders = [rng.permutation(len(phrases)) for phrases in both]
+    sentences = []
     for i in range(n):
-        phrases, order = ((named, orders[0]), (told, orders[1]))[i % 2]
-        sentence = _SENTENCES[sentences[i]]
-        text = sentence.format(phrases[order[i // 2 % len(phrases)]])
-        found.append(text[0].upper() + text[1:])
-    return found
+        phrases = both[i % 2]
+        text = _SENTENCES[order[i]].format(phrases[orders[i % 2][i // 2 % len(phrases)]])
+        sentences.append(text[0].upper() + text[1:])
+    return sentences

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from jobs.datasets.synthesis import blocks as b
-from jobs.datasets.synthesis.blocks import SoundClass, Take
+from jobs.datasets.synthesis.blocks import Take
 
-FAMILY = "Human sounds"
+sound = b.Family("Human sounds")
 
 # Typical first three formants of some vowels of an adult, Hz.
 VOWELS = ((730, 1090, 2440), (530, 1840, 2480), (270, 2290, 3010), (570, 840, 2410), (300, 870, 2240))
@@ -41,14 +41,17 @@ def _speech(take: Take, pitch: float, size: float) -> np.ndarray:
     return _spoken(take, voice, size, take.near(4.2, 0.3))
 
 
+@sound("Male speech", "A man talks in a low voice, syllable after syllable.")
 def male_speech(take: Take) -> np.ndarray:
     return _speech(take, take.near(112, 0.25), take.near(0.95, 0.08))
 
 
+@sound("Female speech", "A woman talks, her voice moving up and down.")
 def female_speech(take: Take) -> np.ndarray:
     return _speech(take, take.near(205, 0.22), take.near(1.15, 0.08))
 
 
+@sound("Singing", "One person sings a slow tune on a vowel, with vibrato.")
 def singing(take: Take) -> np.ndarray:
     scale = np.array([0, 2, 4, 5, 7, 9, 12])
     starts = b.regular(take, take.near(0.7, 0.4), 0.1, start=0.03)
@@ -61,11 +64,13 @@ def singing(take: Take) -> np.ndarray:
     return b.shaped(take, voice, mouth)[0] * b.notes(take, starts, take.near(0.55, 0.3), 0.06, 0.1)
 
 
+@sound("Whispering", "Someone whispers: hushed words made of breath alone.")
 def whispering(take: Take) -> np.ndarray:
     breath = b.noise(take, b.band(take, 400, 9000, 1), b.slope(take, take.between(-0.3, 0.4)))
     return _spoken(take, breath, take.near(1.08, 0.12), take.near(4.2, 0.3))
 
 
+@sound("Laughter", "A person laughs out loud in quick, falling bursts.")
 def laughter(take: Take) -> np.ndarray:
     pace = take.near(0.19, 0.25)
     bouts = b.regular(take, take.near(1.5, 0.3), 0.2, start=take.between(0.0, 0.3))
@@ -74,16 +79,17 @@ def laughter(take: Take) -> np.ndarray:
     gains = np.tile(0.85 ** np.arange(count), len(bouts))
     inside = times < take.seconds - 0.03
     ha = b.hits(take, times[inside], 0.03, 0.05, gains[inside])
-    falling = 1 - 0.25 * np.clip((take.t - b.stepwise(take, bouts, bouts)) / (count * pace), 0, 1)
+    falling = 1 - 0.25 * b.progress(take, bouts, count * pace)
     f0 = take.near(230, 0.5) * falling * (1 + 0.15 * np.clip(ha, 0, 1) + 0.02 * b.drift(take, 20))
     voice = b.tone(take, f0, b.rolloff(30, 0.9)) + take.between(0.1, 0.5) * b.white(take)
     return b.shaped(take, voice * ha, _vowel(take, int(take.rng.choice([0, 1, 3])), take.near(1.08, 0.12)))[0]
 
 
+@sound("Baby cry", "An infant wails in long, strained, rising and falling cries.")
 def baby_cry(take: Take) -> np.ndarray:
     length = take.near(0.8, 0.3)
     starts = b.regular(take, length + take.near(0.3, 0.3), 0.1, start=take.between(0.0, 0.25))
-    x = np.clip((take.t - b.stepwise(take, starts, starts)) / length, 0, 1)
+    x = b.progress(take, starts, length)
     f0 = take.near(470, 0.2) * (0.85 + 0.25 * np.sin(np.pi * x) ** 0.6) * (1 + 0.015 * b.drift(take, 14))
     rough = 1 + take.between(0, 0.7) * (b.drift(take, 5) > 0.8) * np.sin(
         np.pi * np.cumsum(f0) / take.sample_rate
@@ -95,6 +101,7 @@ def baby_cry(take: Take) -> np.ndarray:
     return b.shaped(take, voice, mouth)[0] * b.notes(take, starts, length, 0.08, 0.1)
 
 
+@sound("Cough", "Someone coughs, sudden bursts of air from the throat.")
 def cough(take: Take) -> np.ndarray:
     times = b.regular(take, take.near(0.55, 0.4), 0.35)
     burst = b.hits(take, times, 0.004, take.near(0.05, 0.3), take.rng.uniform(0.6, 1, len(times)))
@@ -106,6 +113,7 @@ def cough(take: Take) -> np.ndarray:
     return b.shaped(take, voice, throat)[0]
 
 
+@sound("Applause", "An audience claps its hands.")
 def applause(take: Take) -> np.ndarray:
     rate = take.near(90, 0.8)
     swell = 1 + 0.25 * b.drift(take, 0.8)
@@ -119,6 +127,7 @@ def applause(take: Take) -> np.ndarray:
     return (b.level(clapping) + 0.25 * room) * swell
 
 
+@sound("Footsteps", "A person walks by on a hard floor, step after step.")
 def footsteps(take: Take) -> np.ndarray:
     pace = take.near(0.52, 0.25)
     times = b.regular(take, pace, 0.1)
@@ -132,10 +141,12 @@ def footsteps(take: Take) -> np.ndarray:
     return b.unit(heel) + ground * (0.12 * sole + take.between(0.1, 0.5) * click)
 
 
+@sound("Child speech", "A small child talks in a high, light, lively voice.")
 def child_speech(take: Take) -> np.ndarray:
     return _speech(take, take.near(300, 0.2), take.near(1.38, 0.08))
 
 
+@sound("Chatter", "Many people talk at once, a babble of voices in a full room.")
 def chatter(take: Take) -> np.ndarray:
     crowd = np.zeros(take.n)
     for pitch, size in ((120, 0.97), (210, 1.16)):
@@ -151,6 +162,7 @@ def chatter(take: Take) -> np.ndarray:
     return b.level(crowd) + take.between(0.02, 0.08) * hiss
 
 
+@sound("Humming", "Someone hums a tune with closed lips, soft and low.")
 def humming(take: Take) -> np.ndarray:
     scale = np.array([0, 2, 4, 5, 7, 9, 12])
     starts = b.regular(take, take.near(0.6, 0.4), 0.1, start=0.03)
@@ -169,10 +181,11 @@ def humming(take: Take) -> np.ndarray:
     )
 
 
+@sound("Screaming", "A person screams in terror, long, loud, shrill and rough.")
 def screaming(take: Take) -> np.ndarray:
     length = take.near(1.1, 0.4)
     starts = b.regular(take, length + take.near(0.35, 0.5), 0.08, start=b.early(take, 0.0, 0.25))
-    x = np.clip((take.t - b.stepwise(take, starts, starts)) / length, 0, 1)
+    x = b.progress(take, starts, length)
     rise = np.clip(x * take.between(4, 10), 0, 1)
     f0 = take.near(980, 0.4) * (0.75 + 0.25 * rise - 0.12 * x**3) * (1 + 0.02 * b.drift(take, 18))
     rough = 1 + take.between(0.1, 0.8) * np.sin(np.pi * np.cumsum(f0) / take.sample_rate)
@@ -185,6 +198,7 @@ def screaming(take: Take) -> np.ndarray:
     return b.shaped(take, voice, mouth)[0] * b.notes(take, starts, length, 0.04, 0.1)
 
 
+@sound("Sneeze", "Someone draws breath and sneezes, one explosive hiss of air.")
 def sneeze(take: Take) -> np.ndarray:
     times = b.regular(take, take.near(1.5, 0.3), 0.25, start=take.between(0.3, 0.5) * min(take.seconds, 2))
     burst = b.hits(take, times, 0.008, take.near(0.09, 0.35), take.rng.uniform(0.7, 1, len(times)))
@@ -199,10 +213,11 @@ def sneeze(take: Take) -> np.ndarray:
     )
 
 
+@sound("Snoring", "A sleeper snores, a low rattle with each breath drawn in.")
 def snoring(take: Take) -> np.ndarray:
     length = take.near(1.1, 0.25)
     starts = b.regular(take, length + take.near(1.0, 0.3), 0.1, start=b.early(take, 0.0, 0.4))
-    x = np.clip((take.t - b.stepwise(take, starts, starts)) / length, 0, 1)
+    x = b.progress(take, starts, length)
     rate = take.near(48, 0.4) * (1 + 0.25 * np.sin(np.pi * x) + 0.08 * b.drift(take, 12))
     flaps = np.diff(np.floor(np.cumsum(rate) / take.sample_rate), prepend=0) > 0
     source = flaps * take.rng.uniform(0.6, 1, take.n) * 6 + take.between(0.05, 0.2) * b.white(take)
@@ -213,6 +228,7 @@ def snoring(take: Take) -> np.ndarray:
     return b.unit(drawn) + take.between(0.01, 0.05) * blown
 
 
+@sound("Clapping", "One person claps their hands, clap after clap, evenly.")
 def clapping(take: Take) -> np.ndarray:
     times = b.regular(take, take.near(0.3, 0.5), 0.15)
     gains = take.rng.uniform(0.6, 1, len(times))
@@ -220,23 +236,3 @@ def clapping(take: Take) -> np.ndarray:
     hollow = take.near(1150, 0.4)
     hands = b.peaks(take, [hollow, 2.1 * hollow, 4200], [500, 900, 2500], [1, 0.7, 0.3], 0.08)
     return b.shaped(take, palms, hands)[0]
-
-
-CLASSES = (
-    SoundClass("Male speech", FAMILY, "A man talks in a low voice, syllable after syllable.", male_speech),
-    SoundClass("Female speech", FAMILY, "A woman talks, her voice moving up and down.", female_speech),
-    SoundClass("Singing", FAMILY, "One person sings a slow tune on a vowel, with vibrato.", singing),
-    SoundClass("Whispering", FAMILY, "Someone whispers: hushed words made of breath alone.", whispering),
-    SoundClass("Laughter", FAMILY, "A person laughs out loud in quick, falling bursts.", laughter),
-    SoundClass("Baby cry", FAMILY, "An infant wails in long, strained, rising and falling cries.", baby_cry),
-    SoundClass("Cough", FAMILY, "Someone coughs, sudden bursts of air from the throat.", cough),
-    SoundClass("Applause", FAMILY, "An audience claps its hands.", applause),
-    SoundClass("Footsteps", FAMILY, "A person walks by on a hard floor, step after step.", footsteps),
-    SoundClass("Child speech", FAMILY, "A small child talks in a high, light, lively voice.", child_speech),
-    SoundClass("Chatter", FAMILY, "Many people talk at once, a babble of voices in a full room.", chatter),
-    SoundClass("Humming", FAMILY, "Someone hums a tune with closed lips, soft and low.", humming),
-    SoundClass("Screaming", FAMILY, "A person screams in terror, long, loud, shrill and rough.", screaming),
-    SoundClass("Sneeze", FAMILY, "Someone draws breath and sneezes, one explosive hiss of air.", sneeze),
-    SoundClass("Snoring", FAMILY, "A sleeper snores, a low rattle with each breath drawn in.", snoring),
-    SoundClass("Clapping", FAMILY, "One person claps their hands, clap after clap, evenly.", clapping),
-)

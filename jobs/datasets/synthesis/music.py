@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from jobs.datasets.synthesis import blocks as b
-from jobs.datasets.synthesis.blocks import SoundClass, Take
+from jobs.datasets.synthesis.blocks import Take
 
-FAMILY = "Music"
+sound = b.Family("Music")
 SCALE = np.array([0, 2, 3, 5, 7, 8, 10, 12, 14, 15])
 
 
@@ -41,6 +41,26 @@ def _plucked(
     return y
 
 
+def _bars(
+    take: Take,
+    starts: np.ndarray,
+    pitches: np.ndarray,
+    gains: np.ndarray,
+    ratios: list[float],
+    decays: list[float],
+    upper: tuple[float, float, float],
+) -> np.ndarray:
+    """Struck bars of three modes: a second one between two weights and a third of a fixed weight."""
+    bars = np.zeros(take.n)
+    low, high, third = upper
+    for pitch in np.unique(pitches)[:6]:
+        mine = pitches == pitch
+        weights = [1, take.between(low, high), third]
+        bars += b.ring(take, starts[mine], gains[mine], np.array(ratios) * pitch, decays, weights)
+    return bars
+
+
+@sound("Piano", "A piano plays a few notes that ring out.")
 def piano(take: Take) -> np.ndarray:
     starts, pitches = _tune(take, take.near(196, 0.6), take.near(0.42, 0.5))
     if take.rng.random() < 0.5:  # a second hand
@@ -51,6 +71,7 @@ def piano(take: Take) -> np.ndarray:
     return b.unit(strings) + 0.05 * felt
 
 
+@sound("Organ", "An organ holds full, steady chords.")
 def organ(take: Take) -> np.ndarray:
     starts, pitches = _tune(take, take.near(175, 0.5), take.near(1.1, 0.4))
     drawbars = take.rng.uniform(0.1, 1, 8) * [1, 1, 0.6, 0.8, 0.3, 0.4, 0.2, 0.5]
@@ -62,6 +83,7 @@ def organ(take: Take) -> np.ndarray:
     return (b.unit(chord) * tremulant + wind) * b.notes(take, starts, take.near(0.95, 0.3), 0.03, 0.08)
 
 
+@sound("Acoustic guitar", "The strings of an acoustic guitar are plucked one by one.")
 def guitar(take: Take) -> np.ndarray:
     starts, pitches = _tune(take, take.near(165, 0.45), take.near(0.33, 0.5))
     pick = np.abs(np.sin(np.pi * np.arange(1, 26) * take.between(0.12, 0.3)))  # where the string is plucked
@@ -72,6 +94,7 @@ def guitar(take: Take) -> np.ndarray:
     return b.shaped(take, b.unit(strings) + 0.3 * nail, body)[0]
 
 
+@sound("Violin", "A violin plays long bowed notes with vibrato.")
 def violin(take: Take) -> np.ndarray:
     starts, pitches = _tune(take, take.near(392, 0.4), take.near(0.75, 0.5))
     vibrato = 1 + take.between(0.003, 0.014) * np.sin(2 * np.pi * take.near(5.8, 0.15) * take.t)
@@ -84,10 +107,11 @@ def violin(take: Take) -> np.ndarray:
     return b.shaped(take, string, body)[0] * b.notes(take, starts, take.near(0.65, 0.3), 0.07, 0.1)
 
 
+@sound("Trumpet", "A trumpet plays a bright fanfare.")
 def trumpet(take: Take) -> np.ndarray:
     starts, pitches = _tune(take, take.near(330, 0.4), take.near(0.5, 0.5))
     length = take.near(0.36, 0.35)
-    x = np.clip((take.t - b.stepwise(take, starts, starts)) / length, 0, 1)
+    x = b.progress(take, starts, length)
     swell = np.clip(x * 6, 0, 1) * (1 - 0.3 * x)
     f0 = b.stepwise(take, starts, pitches) * (1 - 0.02 * np.exp(-x * 20) + 0.003 * b.drift(take, 6))
     dark, bright = b.tone(take, f0, b.rolloff(10, 1.6)), b.tone(take, f0, b.rolloff(30, 0.35))
@@ -96,6 +120,7 @@ def trumpet(take: Take) -> np.ndarray:
     return b.shaped(take, blown, bell)[0] * b.notes(take, starts, length, 0.025, 0.05)
 
 
+@sound("Flute", "A flute plays a soft, airy melody.")
 def flute(take: Take) -> np.ndarray:
     starts, pitches = _tune(take, take.near(560, 0.4), take.near(0.55, 0.5))
     shake = np.sin(2 * np.pi * take.near(5, 0.15) * take.t)
@@ -107,25 +132,16 @@ def flute(take: Take) -> np.ndarray:
     )
 
 
+@sound("Marimba", "Mallets strike the wooden bars of a marimba in quick notes.")
 def marimba(take: Take) -> np.ndarray:
     starts, pitches = _tune(take, take.near(262, 0.5), take.near(0.24, 0.5))
-    gains, bars = take.rng.uniform(0.6, 1, len(starts)), np.zeros(take.n)
-    decay = take.near(0.16, 0.35)
-    for pitch in np.unique(pitches)[:6]:
-        mine = pitches == pitch
-        f = np.array([1, 3.95, 9.6]) * pitch
-        bars += b.ring(
-            take,
-            starts[mine],
-            gains[mine],
-            f,
-            [decay, decay / 4, decay / 10],
-            [1, take.between(0.1, 0.5), 0.1],
-        )
+    gains, decay = take.rng.uniform(0.6, 1, len(starts)), take.near(0.16, 0.35)
+    bars = _bars(take, starts, pitches, gains, [1, 3.95, 9.6], [decay, decay / 4, decay / 10], (0.1, 0.5, 0.1))
     mallet = b.hits(take, starts, 0.001, 0.008, gains) * b.noise(take, b.band(take, 200, 1200))
     return b.unit(bars) + 0.08 * mallet
 
 
+@sound("Snare drum", "A snare drum is struck in a rhythm, sharp and rattling.")
 def snare(take: Take) -> np.ndarray:
     times = b.regular(take, take.near(0.3, 0.5), 0.08)
     gains = take.rng.choice([0.35, 0.7, 1.0], len(times))
@@ -136,6 +152,7 @@ def snare(take: Take) -> np.ndarray:
     return b.unit(skin) * take.between(0.3, 0.9) + 0.3 * rattle
 
 
+@sound("Cymbal", "A cymbal is hit and its metallic wash slowly fades.")
 def cymbal(take: Take) -> np.ndarray:
     times = b.regular(take, take.near(0.9, 0.6), 0.1)
     gains = take.rng.uniform(0.5, 1, len(times))
@@ -147,6 +164,7 @@ def cymbal(take: Take) -> np.ndarray:
     return wash * crash + 0.25 * stick
 
 
+@sound("Cello", "A cello plays long, deep, warm bowed notes.")
 def cello(take: Take) -> np.ndarray:
     starts, pitches = _tune(take, take.near(116, 0.4), take.near(0.9, 0.5))
     vibrato = 1 + take.between(0.002, 0.011) * np.sin(2 * np.pi * take.near(5.2, 0.15) * take.t)
@@ -159,6 +177,7 @@ def cello(take: Take) -> np.ndarray:
     return b.shaped(take, string, body)[0] * b.notes(take, starts, take.near(0.8, 0.3), 0.09, 0.12)
 
 
+@sound("Clarinet", "A clarinet plays a smooth, hollow, woody tune.")
 def clarinet(take: Take) -> np.ndarray:
     starts, pitches = _tune(take, take.near(262, 0.5), take.near(0.5, 0.5))
     odd = b.rolloff(18, take.between(0.7, 1.3))
@@ -169,10 +188,11 @@ def clarinet(take: Take) -> np.ndarray:
     return b.shaped(take, reed, bore)[0] * b.notes(take, starts, take.near(0.42, 0.3), 0.03, 0.05)
 
 
+@sound("Trombone", "A trombone plays low brassy notes that slide into each other.")
 def trombone(take: Take) -> np.ndarray:
     starts, pitches = _tune(take, take.near(117, 0.4), take.near(0.7, 0.5))
     length = take.near(0.55, 0.35)
-    x = np.clip((take.t - b.stepwise(take, starts, starts)) / length, 0, 1)
+    x = b.progress(take, starts, length)
     swell = np.clip(x * 4, 0, 1) * (1 - 0.4 * x)
     f0 = b.glide(take, b.stepwise(take, starts, pitches), take.between(0.02, 0.2))  # the slide
     f0 = f0 * (1 + 0.003 * b.drift(take, 6))
@@ -182,6 +202,7 @@ def trombone(take: Take) -> np.ndarray:
     return b.shaped(take, blown, bell)[0] * b.notes(take, starts, length, 0.04, 0.08)
 
 
+@sound("Harpsichord", "A harpsichord plays fast, bright, jangling plucked notes.")
 def harpsichord(take: Take) -> np.ndarray:
     starts, pitches = _tune(take, take.near(233, 0.5), take.near(0.26, 0.5))
     bright, dark = b.rolloff(40, take.between(0.1, 0.5)), b.rolloff(20, take.between(0.6, 1.0))
@@ -190,25 +211,16 @@ def harpsichord(take: Take) -> np.ndarray:
     return b.unit(strings) + take.between(0.05, 0.2) * quill
 
 
+@sound("Glockenspiel", "Small metal bars of a glockenspiel are struck, high notes that ring.")
 def glockenspiel(take: Take) -> np.ndarray:
     starts, pitches = _tune(take, take.near(1250, 0.4), take.near(0.32, 0.5))
-    gains, bars = take.rng.uniform(0.6, 1, len(starts)), np.zeros(take.n)
-    decay = take.near(0.55, 0.35)
-    for pitch in np.unique(pitches)[:6]:
-        mine = pitches == pitch
-        f = np.array([1, 2.76, 5.4]) * pitch
-        bars += b.ring(
-            take,
-            starts[mine],
-            gains[mine],
-            f,
-            [decay, decay / 3, decay / 8],
-            [1, take.between(0.2, 0.7), 0.2],
-        )
+    gains, decay = take.rng.uniform(0.6, 1, len(starts)), take.near(0.55, 0.35)
+    bars = _bars(take, starts, pitches, gains, [1, 2.76, 5.4], [decay, decay / 3, decay / 8], (0.2, 0.7, 0.2))
     mallet = b.hits(take, starts, 0.0005, 0.003, gains) * b.noise(take, b.band(take, 2500, 9000))
     return b.unit(bars) + 0.06 * mallet
 
 
+@sound("Bass drum", "A big bass drum is beaten, deep dull thuds in a slow rhythm.")
 def bass_drum(take: Take) -> np.ndarray:
     times = b.regular(take, take.near(0.5, 0.4), 0.04)
     gains = take.rng.choice([0.5, 0.8, 1.0], len(times))
@@ -221,6 +233,7 @@ def bass_drum(take: Take) -> np.ndarray:
     return skin + take.between(0.05, 0.4) * beater
 
 
+@sound("Hi-hat", "A drummer's hi-hat cymbals tick in a fast rhythm, thin and crisp.")
 def hi_hat(take: Take) -> np.ndarray:
     times = b.regular(take, take.near(0.19, 0.4), 0.06)
     gains = take.rng.choice([0.4, 0.7, 1.0], len(times))
@@ -230,34 +243,3 @@ def hi_hat(take: Take) -> np.ndarray:
     plates = b.noise(take, metal, b.band(take, take.near(5000, 0.3), 14000, 2))
     closed = b.hits(take, times, 0.0008, take.near(0.03, 0.4), gains * ~opened)
     return plates * (closed + b.hits(take, times, 0.001, take.near(0.16, 0.4), gains * opened))
-
-
-CLASSES = (
-    SoundClass("Piano", FAMILY, "A piano plays a few notes that ring out.", piano),
-    SoundClass("Organ", FAMILY, "An organ holds full, steady chords.", organ),
-    SoundClass(
-        "Acoustic guitar", FAMILY, "The strings of an acoustic guitar are plucked one by one.", guitar
-    ),
-    SoundClass("Violin", FAMILY, "A violin plays long bowed notes with vibrato.", violin),
-    SoundClass("Trumpet", FAMILY, "A trumpet plays a bright fanfare.", trumpet),
-    SoundClass("Flute", FAMILY, "A flute plays a soft, airy melody.", flute),
-    SoundClass("Marimba", FAMILY, "Mallets strike the wooden bars of a marimba in quick notes.", marimba),
-    SoundClass("Snare drum", FAMILY, "A snare drum is struck in a rhythm, sharp and rattling.", snare),
-    SoundClass("Cymbal", FAMILY, "A cymbal is hit and its metallic wash slowly fades.", cymbal),
-    SoundClass("Cello", FAMILY, "A cello plays long, deep, warm bowed notes.", cello),
-    SoundClass("Clarinet", FAMILY, "A clarinet plays a smooth, hollow, woody tune.", clarinet),
-    SoundClass("Trombone", FAMILY, "A trombone plays low brassy notes that slide into each other.", trombone),
-    SoundClass(
-        "Harpsichord", FAMILY, "A harpsichord plays fast, bright, jangling plucked notes.", harpsichord
-    ),
-    SoundClass(
-        "Glockenspiel",
-        FAMILY,
-        "Small metal bars of a glockenspiel are struck, high notes that ring.",
-        glockenspiel,
-    ),
-    SoundClass(
-        "Bass drum", FAMILY, "A big bass drum is beaten, deep dull thuds in a slow rhythm.", bass_drum
-    ),
-    SoundClass("Hi-hat", FAMILY, "A drummer's hi-hat cymbals tick in a fast rhythm, thin and crisp.", hi_hat),
-)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from jobs.datasets.synthesis import blocks as b
-from jobs.datasets.synthesis.blocks import SoundClass, Take
+from jobs.datasets.synthesis.blocks import Take
 
-FAMILY = "Natural sounds"
+sound = b.Family("Natural sounds")
 
 
 def _bubbles(take: Take, rate: float, pitch: float, width: float, decay: float) -> np.ndarray:
@@ -24,6 +24,7 @@ def _bubbles(take: Take, rate: float, pitch: float, width: float, decay: float) 
     return y
 
 
+@sound("Rain", "Rain falls steadily, a bright even hiss of many drops.")
 def rain(take: Take) -> np.ndarray:
     bed = b.noise(take, b.band(take, take.near(900, 0.5), take.near(9000, 0.3), 1))
     times = b.scattered(take, take.near(260, 0.6))
@@ -34,6 +35,7 @@ def rain(take: Take) -> np.ndarray:
     )
 
 
+@sound("Raindrop", "Single drops of water drip and splash now and then.")
 def raindrop(take: Take) -> np.ndarray:
     drops = _bubbles(take, take.near(5, 0.5), take.near(1300, 0.5), 0.35, 0.012)
     times = b.scattered(take, take.near(6, 0.5))
@@ -46,12 +48,14 @@ def raindrop(take: Take) -> np.ndarray:
     )
 
 
+@sound("Stream", "A small brook bubbles and babbles over stones.")
 def stream(take: Take) -> np.ndarray:
     water = _bubbles(take, take.near(75, 0.4), take.near(900, 0.4), 0.6, 0.014)
     flow = b.noise(take, b.band(take, take.near(400, 0.4), take.near(3500, 0.4), 1))
     return b.level(water) + take.between(0.3, 0.9) * flow * (1 + 0.2 * b.drift(take, 3))
 
 
+@sound("Waves", "Sea waves swell, break on the shore and draw back.")
 def waves(take: Take) -> np.ndarray:
     phase = take.t * take.near(0.28, 0.4) + take.rng.random()
     swell = (0.5 - 0.5 * np.cos(2 * np.pi * phase)) ** take.between(1, 2.5)
@@ -60,6 +64,7 @@ def waves(take: Take) -> np.ndarray:
     return deep * (0.25 + 0.5 * swell) + foam * (0.06 + swell**2) * (1 + 0.1 * b.drift(take, 12))
 
 
+@sound("Wind", "Wind blows in gusts and moans.")
 def wind(take: Take) -> np.ndarray:
     gust = 0.8 * b.drift(take, take.near(0.9, 0.4))
     centers = np.clip(take.near(420, 0.6) * 2 ** (0.8 * gust), 80, 4000)
@@ -68,6 +73,7 @@ def wind(take: Take) -> np.ndarray:
     return (b.level(air) + take.between(0.1, 0.6) * low) * np.exp(0.7 * gust)
 
 
+@sound("Thunder", "Thunder cracks and rolls away in a deep rumble.")
 def thunder(take: Take) -> np.ndarray:
     start = take.between(0.02, 0.2) * take.seconds
     claps = np.sort(start + take.rng.exponential(0.25, take.count(3, 7)) * min(take.seconds, 3) / 2)
@@ -79,6 +85,7 @@ def thunder(take: Take) -> np.ndarray:
     return roll * (loud + 0.05) + take.between(0.1, 0.9) * crack * first
 
 
+@sound("Fire", "A wood fire crackles and pops over a soft roar.")
 def fire(take: Take) -> np.ndarray:
     times = b.scattered(take, take.near(26, 0.6))
     sparks = b.impulses(take, times, take.rng.pareto(1.8, len(times)) + 0.1, flip=True)
@@ -89,12 +96,14 @@ def fire(take: Take) -> np.ndarray:
     return b.unit(crackle) + take.between(0.03, 0.12) * roar + take.between(0.005, 0.03) * hiss
 
 
+@sound("Waterfall", "A waterfall roars without a pause.")
 def waterfall(take: Take) -> np.ndarray:
     fall = b.noise(take, b.slope(take, take.between(0.1, 0.6)), b.band(take, take.near(180, 0.5), 9000, 1))
     splash = b.noise(take, b.band(take, take.near(1500, 0.4), take.near(5000, 0.3), 1))
     return fall + 0.4 * splash * (1 + 0.15 * b.drift(take, 10))
 
 
+@sound("Rustling leaves", "Dry leaves rustle in a breeze.")
 def leaves(take: Take) -> np.ndarray:
     breeze = np.exp(0.9 * b.drift(take, take.near(1.6, 0.4)))
     times = b.scattered(take, take.near(110, 0.4))
@@ -103,6 +112,7 @@ def leaves(take: Take) -> np.ndarray:
     return foliage * (brushes + 0.08) * breeze
 
 
+@sound("Rain on surface", "Rain drums on a tin roof, countless hard little taps.")
 def rain_on_surface(take: Take) -> np.ndarray:
     times = b.scattered(take, take.near(120, 0.6))
     drops = b.impulses(take, times, take.rng.gamma(0.8, 1, len(times)), flip=True)
@@ -113,6 +123,7 @@ def rain_on_surface(take: Take) -> np.ndarray:
     return taps + take.between(0.15, 0.7) * bed * (1 + 0.1 * b.drift(take, 1))
 
 
+@sound("Thunderstorm", "A storm: thunder rolls over heavy rain and gusts of wind.")
 def thunderstorm(take: Take) -> np.ndarray:
     downpour = rain(take)
     start = take.between(0.02, 0.35) * take.seconds
@@ -123,6 +134,7 @@ def thunderstorm(take: Take) -> np.ndarray:
     return take.between(0.25, 0.8) * b.level(downpour) + b.level(roll * loud) + take.between(0, 0.3) * gusts
 
 
+@sound("Ocean", "The open sea roars far off, deep and wide, rising and sinking slowly.")
 def ocean(take: Take) -> np.ndarray:
     roar = b.noise(take, b.slope(take, take.between(0.5, 1.0)), b.band(take, 50, take.near(2500, 0.4), 1))
     foam = b.noise(take, b.band(take, take.near(500, 0.4), take.near(4000, 0.3), 1))
@@ -133,6 +145,7 @@ def ocean(take: Take) -> np.ndarray:
     return roar * (0.7 + 0.4 * swell) + take.between(0.1, 0.4) * foam * swell
 
 
+@sound("Gurgling", "Water gurgles down a drain, low bubbling gulps.")
 def gurgling(take: Take) -> np.ndarray:
     gulps = np.exp(1.1 * b.drift(take, take.near(3, 0.4)))
     water = _bubbles(take, take.near(42, 0.4), take.near(430, 0.4), 0.45, 0.03) * gulps
@@ -141,6 +154,7 @@ def gurgling(take: Take) -> np.ndarray:
     return b.level(b.shaped(take, water, pipe)[0]) + take.between(0.05, 0.3) * flow
 
 
+@sound("Steam", "Steam escapes from a valve with a sharp, high hiss.")
 def steam(take: Take) -> np.ndarray:
     pressure = np.exp(0.25 * b.drift(take, take.near(2, 0.5)))
     if take.rng.random() < 0.4:  # a valve that opens now and then
@@ -152,6 +166,7 @@ def steam(take: Take) -> np.ndarray:
     return (jet + take.between(0.1, 0.5) * pipe) * pressure * (1 + 0.05 * b.drift(take, 30))
 
 
+@sound("Howl (wind)", "Wind howls and whistles through a gap, a hollow wandering tone.")
 def wind_howl(take: Take) -> np.ndarray:
     gust = b.drift(take, take.near(0.9, 0.4))
     centers = np.clip(take.near(560, 0.4) * 2 ** (0.45 * gust), 120, 4000)
@@ -160,6 +175,7 @@ def wind_howl(take: Take) -> np.ndarray:
     return (b.level(gap) + take.between(0.1, 0.5) * low) * np.exp(0.6 * gust)
 
 
+@sound("Wildfire", "A forest burns: a great fire roars and crackles everywhere.")
 def wildfire(take: Take) -> np.ndarray:
     times = b.scattered(take, take.near(140, 0.5))
     sparks = b.impulses(take, times, take.rng.pareto(2.2, len(times)) + 0.1, flip=True)
@@ -168,31 +184,3 @@ def wildfire(take: Take) -> np.ndarray:
     gusts = np.exp(0.45 * b.drift(take, take.near(1.5, 0.4)))
     roar = b.noise(take, b.slope(take, take.between(0.4, 0.8)), b.band(take, 40, take.near(1500, 0.5), 1))
     return take.between(0.25, 0.8) * crackle + roar * gusts
-
-
-CLASSES = (
-    SoundClass("Rain", FAMILY, "Rain falls steadily, a bright even hiss of many drops.", rain),
-    SoundClass("Raindrop", FAMILY, "Single drops of water drip and splash now and then.", raindrop),
-    SoundClass("Stream", FAMILY, "A small brook bubbles and babbles over stones.", stream),
-    SoundClass("Waves", FAMILY, "Sea waves swell, break on the shore and draw back.", waves),
-    SoundClass("Wind", FAMILY, "Wind blows in gusts and moans.", wind),
-    SoundClass("Thunder", FAMILY, "Thunder cracks and rolls away in a deep rumble.", thunder),
-    SoundClass("Fire", FAMILY, "A wood fire crackles and pops over a soft roar.", fire),
-    SoundClass("Waterfall", FAMILY, "A waterfall roars without a pause.", waterfall),
-    SoundClass("Rustling leaves", FAMILY, "Dry leaves rustle in a breeze.", leaves),
-    SoundClass(
-        "Rain on surface", FAMILY, "Rain drums on a tin roof, countless hard little taps.", rain_on_surface
-    ),
-    SoundClass(
-        "Thunderstorm", FAMILY, "A storm: thunder rolls over heavy rain and gusts of wind.", thunderstorm
-    ),
-    SoundClass(
-        "Ocean", FAMILY, "The open sea roars far off, deep and wide, rising and sinking slowly.", ocean
-    ),
-    SoundClass("Gurgling", FAMILY, "Water gurgles down a drain, low bubbling gulps.", gurgling),
-    SoundClass("Steam", FAMILY, "Steam escapes from a valve with a sharp, high hiss.", steam),
-    SoundClass(
-        "Howl (wind)", FAMILY, "Wind howls and whistles through a gap, a hollow wandering tone.", wind_howl
-    ),
-    SoundClass("Wildfire", FAMILY, "A forest burns: a great fire roars and crackles everywhere.", wildfire),
-)

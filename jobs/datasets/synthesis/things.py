@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from jobs.datasets.synthesis import blocks as b
-from jobs.datasets.synthesis.blocks import SoundClass, Take
+from jobs.datasets.synthesis.blocks import Take
 
-FAMILY = "Sounds of things"
+sound = b.Family("Sounds of things")
 
 
+@sound("Idling", "A car engine idles, a low uneven throb.")
 def idling(take: Take) -> np.ndarray:
     rate = take.near(27, 0.4)
     times = b.regular(take, 1 / rate, 0.06, start=0.0)
@@ -22,6 +23,7 @@ def idling(take: Take) -> np.ndarray:
     return b.level(b.shaped(take, fired, block)[0]) + 0.06 * b.noise(take, b.band(take, 300, 3500, 1))
 
 
+@sound("Helicopter", "A helicopter hovers with beating blades.")
 def helicopter(take: Take) -> np.ndarray:
     near = np.exp(0.3 * b.drift(take, 0.5))
     times = b.regular(take, 1 / take.near(12, 0.3), 0.03, start=0.0)
@@ -32,6 +34,7 @@ def helicopter(take: Take) -> np.ndarray:
     return (blades + take.between(0.15, 0.5) * swish + take.between(0.01, 0.08) * turbine) * near
 
 
+@sound("Siren", "The siren of an emergency vehicle wails up and down.")
 def siren(take: Take) -> np.ndarray:
     low, span = take.near(620, 0.3), take.between(0.7, 1.3)
     period = take.near(1.4, 0.9)
@@ -48,6 +51,7 @@ def siren(take: Take) -> np.ndarray:
     return b.shaped(take, horn, b.peaks(take, [take.near(1500, 0.3)], [1800], [1], 0.25))[0]
 
 
+@sound("Car horn", "A driver honks the two-tone horn of a car.")
 def car_horn(take: Take) -> np.ndarray:
     starts = b.regular(take, take.near(0.9, 0.5), 0.3)
     pitch = take.near(405, 0.25)
@@ -60,6 +64,7 @@ def car_horn(take: Take) -> np.ndarray:
     )
 
 
+@sound("Telephone bell", "An old telephone rings with rattling metal bells.")
 def telephone(take: Take) -> np.ndarray:
     starts = b.regular(take, take.near(1.7, 0.3), 0.1, start=take.between(0.0, 0.3))
     ringing = b.notes(take, starts, take.near(1.0, 0.3), 0.01, 0.02)
@@ -71,6 +76,7 @@ def telephone(take: Take) -> np.ndarray:
     return b.unit(bells) + 0.03 * b.hits(take, times, 0.0005, 0.003, gains) * b.white(take)
 
 
+@sound("Tick-tock", "A clock ticks and tocks evenly in a quiet room.")
 def tick_tock(take: Take) -> np.ndarray:
     times = b.regular(take, take.near(0.5, 0.5), 0.02)
     pitch, decay = take.near(2400, 0.45), take.near(0.006, 0.5)
@@ -83,6 +89,7 @@ def tick_tock(take: Take) -> np.ndarray:
     return b.unit(sound) + 0.003 * b.noise(take, b.band(take, 300, 5000))
 
 
+@sound("Computer keyboard", "Someone types fast on a keyboard, dry little clicks.")
 def keyboard(take: Take) -> np.ndarray:
     times = b.regular(take, 1 / take.near(7, 0.4), take.between(0.5, 1.0))
     times = times[take.rng.random(len(times)) < 0.85] if len(times) > 4 else times
@@ -100,6 +107,7 @@ def keyboard(take: Take) -> np.ndarray:
     return b.shaped(take, clicks, case)[0]
 
 
+@sound("Drill", "A power drill whirs and grinds into a wall.")
 def drill(take: Take) -> np.ndarray:
     start, length = take.between(0.0, 0.15) * take.seconds, take.between(0.7, 0.95) * take.seconds
     speed = np.clip((take.t - start) / 0.2, 0.15, 1) * (1 - take.between(0, 0.2) * (b.drift(take, 1.5) > 0.5))
@@ -112,6 +120,7 @@ def drill(take: Take) -> np.ndarray:
     )
 
 
+@sound("Shatter", "Glass breaks and its splinters tinkle on the floor.")
 def shatter(take: Take) -> np.ndarray:
     start = take.between(0.03, 0.2) * min(take.seconds, 2)
     count = max(8, int(take.near(60, 0.4)))
@@ -132,6 +141,7 @@ def shatter(take: Take) -> np.ndarray:
     return b.unit(glass) + take.between(0.15, 0.5) * blow
 
 
+@sound("Motorcycle", "A motorcycle engine revs up and down with a throaty roar.")
 def motorcycle(take: Take) -> np.ndarray:
     throttle = b.glide(take, np.exp2(take.between(0.2, 0.6) * b.drift(take, take.near(1.2, 0.4))), 0.1)
     rate = take.near(62, 0.4) * throttle * (1 + 0.01 * b.drift(take, 30))
@@ -150,6 +160,7 @@ def motorcycle(take: Take) -> np.ndarray:
     return b.shaped(take, b.saturate(source, 2) + take.between(0.2, 0.6) * bangs, exhaust)[0] * throttle
 
 
+@sound("Chainsaw", "A chainsaw screams and bogs down, a loud rasping little engine.")
 def chainsaw(take: Take) -> np.ndarray:
     cuts = b.regular(take, take.near(1.3, 0.4), 0.3)
     load = b.glide(take, b.notes(take, cuts, take.near(0.8, 0.3), 0.1, 0.15), 0.05)
@@ -166,6 +177,7 @@ def chainsaw(take: Take) -> np.ndarray:
     return b.shaped(take, engine + take.between(0.1, 0.45) * chain * (0.3 + load), case)[0]
 
 
+@sound("Vacuum cleaner", "A vacuum cleaner runs, a whining motor in a steady rush of air.")
 def vacuum_cleaner(take: Take) -> np.ndarray:
     f0 = take.near(310, 0.35) * (1 + 0.002 * b.drift(take, 3))
     motor = b.tone(take, f0, b.rolloff(20, take.between(0.7, 1.2)) * take.rng.uniform(0.2, 1, 20))
@@ -174,6 +186,7 @@ def vacuum_cleaner(take: Take) -> np.ndarray:
     return suction * nozzle + take.between(0.2, 0.7) * motor
 
 
+@sound("Alarm clock", "An alarm clock goes off with fast, high electronic beeps.")
 def alarm_clock(take: Take) -> np.ndarray:
     group, pace = take.count(2, 4), take.near(0.12, 0.2)
     calls = b.regular(take, group * pace + take.near(0.4, 0.3), 0.01, start=b.early(take, 0.0, 0.2))
@@ -182,6 +195,7 @@ def alarm_clock(take: Take) -> np.ndarray:
     return b.tone(take, take.near(2100, 0.3), partials) * b.notes(take, starts, 0.55 * pace, 0.003, 0.005)
 
 
+@sound("Church bell", "A heavy church bell tolls and rings on for a long time.")
 def church_bell(take: Take) -> np.ndarray:
     times = b.regular(take, take.near(1.25, 0.35), 0.08, start=b.early(take, 0.02, 0.2))
     strike = take.near(430, 0.5)
@@ -195,6 +209,7 @@ def church_bell(take: Take) -> np.ndarray:
     return b.unit(bronze) + 0.05 * clapper
 
 
+@sound("Typewriter", "Someone types on an old typewriter, hard metal clacks.")
 def typewriter(take: Take) -> np.ndarray:
     times = b.regular(take, 1 / take.near(5.5, 0.4), take.between(0.4, 0.9))
     gains = take.rng.uniform(0.5, 1, len(times))
@@ -214,10 +229,11 @@ def typewriter(take: Take) -> np.ndarray:
     return strokes
 
 
+@sound("Foghorn", "A ship's foghorn blows one long, very low blast.")
 def foghorn(take: Take) -> np.ndarray:
     length = take.near(1.6, 0.3)
     starts = b.regular(take, length + take.near(0.7, 0.4), 0.1, start=b.early(take, 0.0, 0.3))
-    x = np.clip((take.t - b.stepwise(take, starts, starts)) / length, 0, 1)
+    x = b.progress(take, starts, length)
     f0 = take.near(135, 0.4) * (
         1 - 0.06 * np.exp(-8 * x) - take.between(0, 0.3) * np.clip(8 * (x - 0.88), 0, 1)
     )
@@ -225,32 +241,3 @@ def foghorn(take: Take) -> np.ndarray:
     throat = b.peaks(take, [take.near(260, 0.3), take.near(700, 0.3)], [250, 500], [1, 0.5], 0.05)
     air = 0.03 * b.noise(take, b.band(take, 200, 2500, 1))
     return (b.level(b.shaped(take, reed, throat)[0]) + air) * b.notes(take, starts, length, 0.12, 0.2)
-
-
-CLASSES = (
-    SoundClass("Idling", FAMILY, "A car engine idles, a low uneven throb.", idling),
-    SoundClass("Helicopter", FAMILY, "A helicopter hovers with beating blades.", helicopter),
-    SoundClass("Siren", FAMILY, "The siren of an emergency vehicle wails up and down.", siren),
-    SoundClass("Car horn", FAMILY, "A driver honks the two-tone horn of a car.", car_horn),
-    SoundClass("Telephone bell", FAMILY, "An old telephone rings with rattling metal bells.", telephone),
-    SoundClass("Tick-tock", FAMILY, "A clock ticks and tocks evenly in a quiet room.", tick_tock),
-    SoundClass("Computer keyboard", FAMILY, "Someone types fast on a keyboard, dry little clicks.", keyboard),
-    SoundClass("Drill", FAMILY, "A power drill whirs and grinds into a wall.", drill),
-    SoundClass("Shatter", FAMILY, "Glass breaks and its splinters tinkle on the floor.", shatter),
-    SoundClass("Motorcycle", FAMILY, "A motorcycle engine revs up and down with a throaty roar.", motorcycle),
-    SoundClass(
-        "Chainsaw", FAMILY, "A chainsaw screams and bogs down, a loud rasping little engine.", chainsaw
-    ),
-    SoundClass(
-        "Vacuum cleaner",
-        FAMILY,
-        "A vacuum cleaner runs, a whining motor in a steady rush of air.",
-        vacuum_cleaner,
-    ),
-    SoundClass(
-        "Alarm clock", FAMILY, "An alarm clock goes off with fast, high electronic beeps.", alarm_clock
-    ),
-    SoundClass("Church bell", FAMILY, "A heavy church bell tolls and rings on for a long time.", church_bell),
-    SoundClass("Typewriter", FAMILY, "Someone types on an old typewriter, hard metal clacks.", typewriter),
-    SoundClass("Foghorn", FAMILY, "A ship's foghorn blows one long, very low blast.", foghorn),
-)
