@@ -12,12 +12,12 @@ with which the network was trained, and the network's own blocks have it.
 
 from __future__ import annotations
 
-import importlib.util
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.encoders import Card
+from jobs.encoders._folders import in_package
 
 if TYPE_CHECKING:
     import numpy as np
@@ -120,13 +120,7 @@ def _filters() -> np.ndarray:
 
 
 def _path() -> Path | None:
-    # The folder is looked for without importing the package, whose version pins are stale.
-    found = importlib.util.find_spec("aisfx")
-    for folder in (found and found.submodule_search_locations) or []:
-        path = Path(folder, "models", "checkpoint.pth")
-        if path.is_file():
-            return path
-    return None
+    return in_package("aisfx", "models", "checkpoint.pth")  # its version pins are stale
 
 
 def _checkpoint() -> dict[str, Any]:
@@ -135,7 +129,7 @@ def _checkpoint() -> dict[str, Any]:
     import torch
 
     path = _path()
-    assert path is not None, "load() asked"
+    assert path is not None, "load() makes sure"
     allowed: list[Any] = [
         (np.dtype, "numpy.dtype"),
         type(np.dtype(np.int64)),
@@ -167,7 +161,7 @@ def _layers(weights: dict[str, Any], device: str) -> list[tuple[Any, Any]]:
 
 
 def available() -> str | None:
-    """Return None where the wheel is installed, else how to get it."""
+    """Return None if the wheel is installed, else how to get it."""
     if _path() is None:
         return "aisfx needs the weights of the aisfx package: pip install --no-deps aisfx==0.1.2"
     return None

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from jobs.encoders import Card
+from jobs.encoders import Card, EncoderUnavailable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,21 +32,19 @@ DESCRIPTION = (
 REFERENCE = "Muennighoff et al., MTEB, EACL 2023; licence as mteb states it for each model."
 IMPORTS = ("torch", "mteb")
 
-#: For models that do not say at which rate they listen; mteb then resamples.
+#: Hz, for models that do not state their rate; mteb then resamples.
 _RATE = 48_000
 
 
 def available() -> str | None:
-    """Return None where mteb is installed, else how to get it."""
+    """Return None if mteb is installed, else how to get it."""
     if importlib.util.find_spec("mteb") is None:
         return "mteb models need the mteb package: pip install 'hearspace[mteb]'"
     return None
 
 
 def card(argument: str) -> Card:
-    """Return what mteb knows of a model; nothing where mteb is not installed or does not know it."""
-    from jobs.encoders import EncoderUnavailable
-
+    """Return mteb's facts about a model; an empty card if mteb is not installed or does not know it."""
     if available() is not None:
         return Card()
     try:
@@ -67,16 +65,15 @@ def load(argument: str | None, *, modality: str, device: str) -> Any:
     Raises
     ------
     EncoderUnavailable
-        With one sentence: mteb does not know the model, it does not embed `modality`, or it cannot be had.
+        With one sentence: mteb does not know the model, it does not embed `modality`, or it cannot be loaded.
     """
     import mteb
 
-    from jobs.encoders import EncoderUnavailable
-    from jobs.encoders._hub import _no_network, _sentence
+    from jobs.encoders._hub import first_sentence, offline_reason
 
     assert argument is not None, "the registry asks for one"
     meta = _meta(argument, modality)
-    offline = _no_network()
+    offline = offline_reason()
     try:
         with _no_foreign_code(argument), _not_waiting(offline is not None):
             model = mteb.get_model(argument, device=device)
@@ -85,15 +82,13 @@ def load(argument: str | None, *, modality: str, device: str) -> Any:
         raise
     except Exception as error:  # a hundred models, each with libraries of its own
         network = "" if offline is None else f" Nothing can be fetched now: {offline}."
-        raise EncoderUnavailable(f"mteb cannot load {argument!r}: {_sentence(error)}{network}") from error
+        raise EncoderUnavailable(f"mteb cannot load {argument!r}: {first_sentence(error)}{network}") from error
     return wrapped
 
 
 def _meta(argument: str, modality: str) -> Any:
-    """Return what mteb knows of a model that it can load; it is asked for nothing on the hub."""
+    """Return mteb's facts about a model that it can load, without asking the hub."""
     import mteb
-
-    from jobs.encoders import EncoderUnavailable
 
     kind = "text" if modality == "text" else "audio"
     try:
@@ -115,8 +110,6 @@ def _meta(argument: str, modality: str) -> Any:
 def _no_foreign_code(argument: str) -> Iterator[None]:
     """Keep transformers from importing code that lies beside weights, which some of mteb's loaders allow."""
     from transformers import dynamic_module_utils
-
-    from jobs.encoders import EncoderUnavailable
 
     def refuse(*args: Any, **kwargs: Any) -> Any:
         raise EncoderUnavailable(
@@ -145,7 +138,7 @@ def _not_waiting(offline: bool) -> Iterator[None]:
 
 
 class _Inputs:
-    """What mteb's models take: rows behind a data loader, whose dataset says what is in a row."""
+    """The input of mteb's models: rows behind a data loader, whose dataset names the columns."""
 
     def __init__(self, rows: list[dict[str, Any]], kind: str) -> None:
         self._rows = rows
@@ -180,13 +173,12 @@ class _Model:
         import torch
         from torch.utils.data import DataLoader
 
-        from jobs.encoders import EncoderUnavailable
         from jobs.encoders._frames import exact
 
         data: Any = _Inputs(rows, self._kind)
         inputs: Any = DataLoader(data, batch_size=batch, collate_fn=_columns)
         with torch.no_grad(), exact(torch):
-            found = self._model.encode(
+            vectors = self._model.encode(
                 inputs,
                 task_metadata=self._task,
                 hf_split="test",
@@ -195,15 +187,15 @@ class _Model:
                 batch_size=batch,
                 show_progress_bar=False,
             )
-        if isinstance(found, torch.Tensor):
-            found = found.float().cpu().numpy()
-        found = np.asarray(found, dtype=np.float32)
-        if found.ndim != 2 or len(found) != len(rows):
+        if isinstance(vectors, torch.Tensor):
+            vectors = vectors.float().cpu().numpy()
+        vectors = np.asarray(vectors, dtype=np.float32)
+        if vectors.ndim != 2 or len(vectors) != len(rows):
             raise EncoderUnavailable(
-                f"mteb's model {self._argument!r} gives an array of shape {found.shape} for {len(rows)} "
+                f"mteb's model {self._argument!r} gives an array of shape {vectors.shape} for {len(rows)} "
                 "inputs; a model must give each one vector."
             )
-        return found
+        return vectors
 
 
 class _Audio(_Model):
