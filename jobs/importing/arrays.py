@@ -31,7 +31,7 @@ def npy(path: Path, notes: list[str], unnamed: bool) -> Iterator[Part]:
         raise EmbeddingsError(pickled(path, words))
     X = np.load(path, mmap_mode="r", allow_pickle=False)
     if X.ndim != 2:
-        yield Part(None, X)  # what is wrong with it is said as of every file
+        yield Part(None, X)  # the check of every file refuses it
     for a in range(0, len(X), _step(X.itemsize, X.shape)):
         yield Part(None, X[a : a + _step(X.itemsize, X.shape)])
 
@@ -69,7 +69,7 @@ def safetensors(path: Path, notes: list[str], unnamed: bool) -> Iterator[Part]:
 
 
 def npz(path: Path, notes: list[str], unnamed: bool) -> Iterator[Part]:
-    """Yield the clips of a ``.npz`` file; `unnamed` where the names of the clips are given elsewhere."""
+    """Yield the clips of a ``.npz`` file; `unnamed` if the names of the clips are given elsewhere."""
     with zipfile.ZipFile(path) as archive:
         yield from _npz_parts(path, archive, notes, unnamed)
 
@@ -99,7 +99,7 @@ def _npz_parts(path: Path, archive: zipfile.ZipFile, notes: list[str], unnamed: 
 
 
 def _by_shape(archive: zipfile.ZipFile, names: set[str]) -> tuple[str | None, str | None]:
-    """Return which arrays are ids and embeddings where ``np.savez`` was given no names: arr_0, arr_1."""
+    """Return the arrays of ids and of embeddings if ``np.savez`` was given no names: arr_0, arr_1."""
     if not all(re.fullmatch(r"arr_\d+", n) for n in names):
         return None, None
     heads = {}
@@ -161,7 +161,7 @@ _MISFIT = (
 
 
 class _Queue:
-    """Rows that come in blocks of one size and are taken in runs of another."""
+    """Rows that arrive in blocks of one size and are taken in runs of another."""
 
     def __init__(self, path: Path, blocks: Iterator[np.ndarray]) -> None:
         self._path = path

@@ -1,4 +1,4 @@
-"""What the readers of embedding files share: the parts that they give, known names, and errors."""
+"""Shared by the readers of embedding files: the parts that they yield, known names, and errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Part(NamedTuple):
     Attributes
     ----------
     ids : list of str or None
-        How the file calls the clips; None where it does not, so that their order must say it.
+        The file's names of the clips; None if it has none, so that their order counts.
     vectors : (b, d) array or None
         One vector a clip.
     frames : (m, d) array or None
@@ -54,7 +54,7 @@ def unreadable(path: Path, error: BaseException) -> str:
 
 
 def pickled(path: Path, words: str, what: str = "") -> str:
-    """Return the sentence for a file with pickled values, which says what to type to save it as it should be.
+    """Return the sentence for a file with pickled values, with the code that saves plain arrays.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def pickled(path: Path, words: str, what: str = "") -> str:
     words : str
         Python that saves what the file should hold.
     what : str, optional
-        Which array of the file it is about.
+        The array of the file.
     """
     return (
         f"{path} holds Python objects, which would have to be unpickled{f', in {what}' if what else ''}; "

@@ -1,7 +1,7 @@
 """Embeddings in tables: Parquet, Arrow and CSV, with a column that names the clip.
 
-Which column names the clips and which are the embedding is told by names and contents. Where both readings of
-a table make sense, it is refused with the words that settle it; what was taken for what goes into the notes.
+Names and contents decide which column names the clips and which are the embedding. A table that could be read
+in two ways is refused with the change that settles it; the choice of columns goes into the notes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from jobs.importing.parts import ID_NAMES, VECTOR_NAMES, EmbeddingsError, Part, 
 
 _ROWS = 4096  # at once
 _NO_NUMBER = ["", "nan", "NaN", "NA", "N/A", "null", "None"]
-#: Columns of numbers that are said of a clip, which no embedding calls a dimension.
+#: Columns of numbers that describe a clip, and are no dimension of an embedding.
 _ABOUT = (
     "fold", "split", "label", "labels", "class", "class_id", "target", "category", "speaker", "take",
     "cluster", "duration", "start", "end", "onset", "offset", "sample_rate", "channels", "index", "year",
@@ -34,7 +34,7 @@ _FILE_NAME = re.compile(r".*(?:[/\\].|\.(?:wav|flac|ogg|opus|mp3|m4a|aac|aiff?|c
 
 @dataclass
 class _Table:
-    """What is known of a table before its rows are read."""
+    """The columns of a table before its rows are read."""
 
     path: Path
     names: Sequence[str]
@@ -43,14 +43,14 @@ class _Table:
     numbers: Sequence[str]
     #: Columns with a vector a row, as lists or as the text of lists.
     lists: Sequence[str]
-    #: The column that pandas wrote its index to, where it had no name.
+    #: The column that pandas wrote its index to, if that had no name.
     index: str | None = None
     #: Whether the names of the clips are given elsewhere.
     unnamed: bool = False
     notes: list[str] = field(default_factory=list)
 
     def ids(self) -> str | None:
-        """Return the column that names the clips; None where there is none and names are given elsewhere."""
+        """Return the column that names the clips; None if names are given elsewhere."""
         lower = {str(n).strip().lower(): n for n in reversed(self.names) if n not in self.lists}
         known = next((lower[n] for n in ID_NAMES if n in lower), None)
         if known is not None:
@@ -60,15 +60,15 @@ class _Table:
         texts = self.texts.drop(columns=[n for n in self.lists if n in self.texts])
         apart = [str(n) for n in texts if texts[n].is_unique and not texts[n].isna().any()]
         files = [n for n in apart if texts[n].map(lambda text: bool(_FILE_NAME.match(str(text)))).all()]
-        found = files if len(files) == 1 else apart
-        if len(found) == 1:
-            return found[0]
+        fitting = files if len(files) == 1 else apart
+        if len(fitting) == 1:
+            return fitting[0]
         if self.unnamed:
             return None
         columns = f"its columns are {listed([str(n) or '(no name)' for n in self.names])}"
-        if found:
+        if fitting:
             raise EmbeddingsError(
-                f"{self.path} has several columns that could name the clips, {listed(found)}; "
+                f"{self.path} has several columns that could name the clips, {listed(fitting)}; "
                 "call the one that does clip_id."
             )
         raise EmbeddingsError(
@@ -77,20 +77,20 @@ class _Table:
         )
 
     def vector(self) -> str | None:
-        """Return the column that holds whole vectors; None where each dimension has its own column."""
-        found = next((n for n in VECTOR_NAMES if n in self.lists), None)
-        if found is None and len(self.lists) > 1:
+        """Return the column that holds whole vectors; None if each dimension has its own column."""
+        known = next((n for n in VECTOR_NAMES if n in self.lists), None)
+        if known is None and len(self.lists) > 1:
             raise EmbeddingsError(
                 f"{self.path} has the columns of lists {', '.join(self.lists)}; call the one with the "
                 "embeddings embedding."
             )
-        return found or (self.lists[0] if self.lists else None)
+        return known or (self.lists[0] if self.lists else None)
 
     def dimensions(self, id: str | None, *, headless: bool = False) -> list[str]:
-        """Return the columns that are the embedding, and note which they are.
+        """Return the columns that are the embedding, and note them.
 
         A numbered run such as e0, e1, … wins, the longest of several by far; else it is all with numbers but
-        those that are said of a clip. Of columns without names it is all but that of the clips.
+        those that describe a clip. Of columns without names it is all but that of the clips.
         """
         if headless:
             columns = [n for n in self.names if n != id]
@@ -135,7 +135,7 @@ class _Table:
 
 
 def _numbered(name: str) -> tuple[tuple[str, str], int | None]:
-    """Return what stands around the last number in a name, and the number."""
+    """Return the text around the last number in a name, and the number."""
     match = re.fullmatch(r"(.*?)(\d+)(\D*)", name)
     return ((match[1], match[3]), int(match[2])) if match else ((name, ""), None)
 
@@ -154,7 +154,7 @@ def _runs(names: Sequence[str]) -> list[list[str]]:
 
 
 def parquet(path: Path, notes: list[str], unnamed: bool) -> Iterator[Part]:
-    """Yield the clips of a Parquet file; `unnamed` where their names are given elsewhere."""
+    """Yield the clips of a Parquet file; `unnamed` if their names are given elsewhere."""
     import pyarrow.parquet as pq
 
     try:
@@ -243,13 +243,13 @@ def _from_lists(path: Path, column: pa.Array) -> np.ndarray:
     import pyarrow.compute as pc
 
     column = getattr(column, "storage", column)
-    there = column.is_valid().to_numpy(zero_copy_only=False)
+    filled = column.is_valid().to_numpy(zero_copy_only=False)
     lengths = pc.list_value_length(column.drop_null()).unique().to_pylist()
     _one_length(path, lengths)
     values = column.drop_null().flatten()
     out = np.full((len(column), lengths[0] if lengths else 1), np.nan)
     try:
-        out[there] = values.to_numpy(zero_copy_only=False).astype(np.float64).reshape(-1, out.shape[1])
+        out[filled] = values.to_numpy(zero_copy_only=False).astype(np.float64).reshape(-1, out.shape[1])
     except (TypeError, ValueError):
         raise EmbeddingsError(
             f"{path} holds lists of {values.type}; embeddings are lists of numbers."
@@ -269,14 +269,14 @@ def _one_length(path: Path, lengths: Sequence[int]) -> None:
 
 
 def _holds_lists(cells: pd.Series) -> bool:
-    """Whether cells read like lists of numbers: ``[0.1, 0.2]``, ``[0.1 0.2]``, ``tensor([0.1, 0.2])``."""
+    """Return whether cells read like lists of numbers: ``[0.1, 0.2]``, ``[0.1 0.2]``, ``tensor([0.1, 0.2])``."""
     known = cells.dropna()
     if known.empty or not all(isinstance(c, str) and _LIST.match(c) for c in known):
         return False
     try:
         return len(_numbers(known.iloc[0])) > 0
     except ValueError:
-        return "..." in known.iloc[0]  # of numbers, shortened, which is said later
+        return "..." in known.iloc[0]  # of numbers, shortened, which is refused later
 
 
 def _numbers(text: str) -> list[float]:
@@ -316,7 +316,7 @@ def _from_text(path: Path, name: str, cells: Sequence[str | None]) -> np.ndarray
 
 
 def delimited(path: Path, notes: list[str], unnamed: bool) -> Iterator[Part]:
-    """Yield the clips of a CSV or TSV file; `unnamed` where their names are given elsewhere."""
+    """Yield the clips of a CSV or TSV file; `unnamed` if their names are given elsewhere."""
     delimiter, first, decimal = _layout(path)
     headless = len(first) > 1 and all(map(_is_number, first[1:])) and not _counts_up(first[1:])
     names = [str(i) for i in range(len(first))] if headless else first
@@ -358,7 +358,7 @@ def delimited(path: Path, notes: list[str], unnamed: bool) -> Iterator[Part]:
 
 
 def _headless_ids(table: _Table, cells: pd.Series) -> str | None:
-    """Return the first of columns without names if it can name clips: words, or whole numbers, each once."""
+    """Return the first of columns without names if it can name clips: words or unique whole numbers."""
     name = str(table.names[0])
     if name not in table.numbers:
         return name
@@ -379,7 +379,7 @@ def _csv_index(names: Sequence[str]) -> str | None:
 
 
 def _whole_numbers(path: Path, name: str, cells: pd.Series, id: str | None) -> None:
-    """Refuse a column of numbers with a word in it: it would be taken for a column of words."""
+    """Refuse a column of numbers with a word in it, which would be read as a column of words."""
     numbers = pd.to_numeric(cells, errors="coerce")
     words = cells[numbers.isna() & cells.notna()]
     if name != id and 0 < len(words) <= len(cells) // 2:
@@ -411,7 +411,7 @@ def _is_number(text: str) -> bool:
 
 
 def _counts_up(cells: list[str]) -> bool:
-    """Whether cells read 0, 1, 2, … or 1, 2, 3, …, as columns without names are called."""
+    """Return whether cells read 0, 1, 2, … or 1, 2, 3, …, the names of columns without names."""
     return cells in ([str(i) for i in range(len(cells))], [str(i + 1) for i in range(len(cells))])
 
 
