@@ -8,6 +8,7 @@ The empty signal has zero frames.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -108,6 +109,30 @@ def _filterbank(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: fl
     return weights
 
 
+def hann(size: int) -> np.ndarray:
+    """Return a periodic Hann window, float32 of shape (size,)."""
+    return (0.5 - 0.5 * np.cos(2 * np.pi / size * np.arange(size))).astype(np.float32)
+
+
+def frame_spectra(x: np.ndarray, window: np.ndarray, hop_length: int) -> Iterator[np.ndarray]:
+    """Yield the spectra of all whole frames of a signal, some thousand frames at a time.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n,)
+    window : ndarray, shape (n_fft,)
+    hop_length : int
+        Samples from one frame to the next.
+
+    Yields
+    ------
+    ndarray of complex, shape (frames, n_fft // 2 + 1)
+    """
+    frames = np.lib.stride_tricks.sliding_window_view(x, len(window))[::hop_length]  # (frames, n_fft) view
+    for a in range(0, len(frames), _FRAMES_AT_ONCE):
+        yield scipy.fft.rfft(frames[a : a + _FRAMES_AT_ONCE] * window, axis=1)
+
+
 def mel_power(
     x: np.ndarray,
     sample_rate: int,
@@ -143,13 +168,12 @@ def mel_power(
     out = np.empty((n_mels, n_frames), np.float32)
     if n_frames == 0:
         return out
-    window = (0.5 - 0.5 * np.cos(2 * np.pi / n_fft * np.arange(n_fft))).astype(np.float32)  # Hann, periodic
     padded = np.pad(x, n_fft // 2 + (n_fft % 2))[n_fft % 2 :]
-    frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop_length]  # (n_frames, n_fft) view
-    for a in range(0, n_frames, _FRAMES_AT_ONCE):
-        spectrum = scipy.fft.rfft(frames[a : a + _FRAMES_AT_ONCE] * window, axis=1)
+    a = 0
+    for spectrum in frame_spectra(padded, hann(n_fft), hop_length):
         power = spectrum.real**2 + spectrum.imag**2  # (frames, n_fft // 2 + 1)
         out[:, a : a + len(power)] = filters @ power.T
+        a += len(power)
     return out
 
 

@@ -42,7 +42,6 @@ _BLOCK, _STEP = 100, 50
 _TOP = 9.457798957824707
 # More blocks at once fall out of a core's cache and are slower; see benchmarks/aisfx_throughput.py.
 _BATCH_CPU, _BATCH_GPU = 8, 256
-_FRAMES_AT_ONCE = 2048
 
 
 class _Model:
@@ -82,27 +81,16 @@ class _Model:
 def spectrogram(x: np.ndarray) -> np.ndarray:
     """Return the network's input for a waveform at 44.1 kHz: (T, 96) float32, 0 to about 1."""
     import numpy as np
-    import scipy.fft
 
+    from core.audio import frame_spectra, hann
     from jobs.encoders._frames import pad
 
     x = pad(x, _N_FFT)
     peak = float(np.abs(x).max())
     x = np.pad(x / peak if peak > 0 else x, _N_FFT // 2)
-    frames = np.lib.stride_tricks.sliding_window_view(x, _N_FFT)[::_HOP]  # (T, 2048) view
-    window, filters = _window(), _filters()
-    out = np.empty((len(frames), _N_MELS), np.float32)
-    for a in range(0, len(frames), _FRAMES_AT_ONCE):
-        spectrum = scipy.fft.rfft(frames[a : a + _FRAMES_AT_ONCE] * window, axis=1)  # (t, 1025)
-        out[a : a + len(spectrum)] = (spectrum.real**2 + spectrum.imag**2) @ filters
-    return np.log10(out * 10_000 + 1) / np.float32(_TOP)
-
-
-@lru_cache(maxsize=1)
-def _window() -> np.ndarray:
-    import numpy as np
-
-    return (0.5 - 0.5 * np.cos(2 * np.pi / _N_FFT * np.arange(_N_FFT))).astype(np.float32)
+    filters = _filters()
+    power = [(s.real**2 + s.imag**2) @ filters for s in frame_spectra(x, hann(_N_FFT), _HOP)]
+    return np.log10(np.concatenate(power) * 10_000 + 1) / np.float32(_TOP)
 
 
 @lru_cache(maxsize=1)

@@ -337,20 +337,17 @@ def log_mel(x: np.ndarray, filters: np.ndarray, mel: Mel) -> np.ndarray:
         t is 1 + n // hop_length where frames are centred, else 1 + (n - n_fft) // hop_length, at least 1.
     """
     import numpy as np
-    import scipy.fft
 
+    from core.audio import frame_spectra, hann
     from jobs.encoders._frames import pad
 
     size = mel.win_length or mel.n_fft
     window = np.zeros(mel.n_fft, np.float32)
     start = (mel.n_fft - size) // 2
-    window[start : start + size] = 0.5 - 0.5 * np.cos(2 * np.pi / size * np.arange(size))
+    window[start : start + size] = hann(size)
     x = np.pad(x, mel.n_fft // 2) if mel.center else pad(x, mel.n_fft)
-    frames = np.lib.stride_tricks.sliding_window_view(x, mel.n_fft)[:: mel.hop_length]  # (t, n_fft) view
-    out = np.empty((len(frames), filters.shape[1]), np.float32)
-    for a in range(0, len(frames), 2048):
-        spectrum = np.abs(scipy.fft.rfft(frames[a : a + 2048] * window, axis=1)) ** mel.power
-        out[a : a + len(spectrum)] = spectrum @ filters
+    parts = [np.abs(s) ** mel.power @ filters for s in frame_spectra(x, window, mel.hop_length)]
+    out = np.concatenate(parts).astype(np.float32, copy=False)
     if mel.log != "none":
         out = np.maximum(out, np.float32(mel.floor)) + np.float32(mel.offset)
         out = np.log(out) if mel.log == "ln" else np.log10(out) * (10 if mel.log == "db" else 1)

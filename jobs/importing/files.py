@@ -1,6 +1,7 @@
 """Read embeddings that another program wrote: arrays, tables, or a folder of JSON files.
 
-Files are read in blocks, which go to a folder of the caller as plain float32, so memory does not grow with the number of clips. Nothing is unpickled.
+Files are read in blocks, which go to a folder of the caller as plain float32, so memory does not grow with
+the number of clips. Nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+import pyarrow as pa
 
 from jobs.importing.arrays import npy, npz, safetensors
-from jobs.importing.parts import ID_NAMES, VECTOR_NAMES, EmbeddingsError, Part, listed, unreadable
+from jobs.importing.parts import ID_NAMES, VECTOR_NAMES, EmbeddingsError, Part, Source, listed, unreadable
 from jobs.importing.tables import arrow, delimited, names_in, parquet
 
 _KINDS = {
@@ -57,6 +59,7 @@ _DAMAGED = (
     MemoryError,
     SyntaxError,
     tokenize.TokenError,
+    pa.ArrowException,
     zipfile.BadZipFile,
     zlib.error,
 )
@@ -110,7 +113,7 @@ def stage(path: Path, folder: Path, *, ids: Path | None = None) -> Staged:
     notes: list[str] = []
     source = ids or names_beside(path)
     names = None if source is None else names_in(source)
-    parts = _checked(path, _reader(path, notes, names is not None))
+    parts = _checked(path, _reader(Source(path, folder, notes, names is not None)))
     given: list[str] = []
     counts: list[np.ndarray] = []
     n, d, single = 0, 0, True
@@ -206,9 +209,10 @@ def _vectors(part: Part, d: int, file: IO[bytes]) -> np.ndarray:
     return X
 
 
-def _reader(path: Path, notes: list[str], unnamed: bool) -> Iterator[Part]:
+def _reader(source: Source) -> Iterator[Part]:
+    path = source.path
     if path.is_dir():
-        return _json_folder(path, notes)
+        return _json_folder(source)
     if not path.is_file():
         raise EmbeddingsError(f"There is no file or folder {path}.")
     kind = path.suffix.lower()
@@ -219,13 +223,14 @@ def _reader(path: Path, notes: list[str], unnamed: bool) -> Iterator[Part]:
             f"{path} is not of a kind that is read; give {known} or .tsv, or a folder of .json files, one a "
             f"clip{f'; in Python: `{words}`' if words else ''}."
         )
-    return _KINDS[kind](path, notes, unnamed)
+    return _KINDS[kind](source)
 
 
 # -- a folder of JSON files --------------------------------------------------------------------------------
 
 
-def _json_folder(root: Path, notes: list[str]) -> Iterator[Part]:
+def _json_folder(source: Source) -> Iterator[Part]:
+    root, notes = source.path, source.notes
     passed: list[str] = []
     none = True
     for path in _json_files(root):

@@ -41,6 +41,26 @@ class Part(NamedTuple):
     counts: np.ndarray | None = None
 
 
+class Source(NamedTuple):
+    """A file of embeddings that is to be read.
+
+    Attributes
+    ----------
+    path : Path
+    folder : Path
+        For temporary files.
+    notes : list of str
+        Takes what was ignored, a sentence each.
+    unnamed : bool
+        Whether the names of the clips are given elsewhere.
+    """
+
+    path: Path
+    folder: Path
+    notes: list[str]
+    unnamed: bool = False
+
+
 def listed(names: Sequence[str]) -> str:
     """Join names for a sentence, the first ten at most."""
     return ", ".join(names[:10]) + (", …" if len(names) > 10 else "")

@@ -10,7 +10,7 @@ import csv
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from jobs.importing.parts import ID_NAMES, VECTOR_NAMES, EmbeddingsError, Part, listed, unreadable
+from jobs.importing.parts import ID_NAMES, VECTOR_NAMES, EmbeddingsError, Part, Source, listed
 
 _ROWS = 4096  # at once
 _NO_NUMBER = ["", "nan", "NaN", "NA", "N/A", "null", "None"]
@@ -36,7 +36,7 @@ _FILE_NAME = re.compile(r".*(?:[/\\].|\.(?:wav|flac|ogg|opus|mp3|m4a|aac|aiff?|c
 class _Table:
     """The columns of a table before its rows are read."""
 
-    path: Path
+    source: Source
     names: Sequence[str]
     #: The first rows of columns of text, of which one may name the clips.
     texts: pd.DataFrame
@@ -45,9 +45,11 @@ class _Table:
     lists: Sequence[str]
     #: The column that pandas wrote its index to, if that had no name.
     index: str | None = None
-    #: Whether the names of the clips are given elsewhere.
-    unnamed: bool = False
-    notes: list[str] = field(default_factory=list)
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.source.path
 
     def ids(self) -> str | None:
         """Return the column that names the clips; None if names are given elsewhere."""
@@ -63,7 +65,7 @@ class _Table:
         fitting = files if len(files) == 1 else apart
         if len(fitting) == 1:
             return fitting[0]
-        if self.unnamed:
+        if self.source.unnamed:
             return None
         columns = f"its columns are {listed([str(n) or '(no name)' for n in self.names])}"
         if fitting:
@@ -94,7 +96,7 @@ class _Table:
         """
         if headless:
             columns = [n for n in self.names if n != id]
-            self.notes.append(
+            self.source.notes.append(
                 f"The embedding is all {len(columns):,} columns{' but the first' if id else ''}."
             )
             return columns
@@ -117,7 +119,7 @@ class _Table:
             )
         passed = [n for n in numbers if n not in columns]
         run = f"{columns[0]} … {columns[-1]}" if whole else listed(columns)
-        self.notes.append(
+        self.source.notes.append(
             f"The embedding is {len(columns):,} {'column' if len(columns) == 1 else 'columns'}: {run}"
             + (f"; other columns of numbers were passed over: {listed(passed)}." if passed else ".")
         )
@@ -153,41 +155,29 @@ def _runs(names: Sequence[str]) -> list[list[str]]:
 # -- Parquet and Arrow --------------------------------------------------------------------------------------
 
 
-def parquet(path: Path, notes: list[str], unnamed: bool) -> Iterator[Part]:
-    """Yield the clips of a Parquet file; `unnamed` if their names are given elsewhere."""
+def parquet(source: Source) -> Iterator[Part]:
+    """Yield the clips of a Parquet file."""
     import pyarrow.parquet as pq
 
-    try:
-        with pq.ParquetFile(path) as file:
-            yield from _columnar(
-                path, file.schema_arrow, lambda names: file.iter_batches(_ROWS, columns=names), notes, unnamed
-            )
-    except pa.ArrowException as error:
-        raise EmbeddingsError(unreadable(path, error)) from None
+    with pq.ParquetFile(source.path) as file:
+        yield from _columnar(source, file.schema_arrow, lambda n: file.iter_batches(_ROWS, columns=n))
 
 
-def arrow(path: Path, notes: list[str], unnamed: bool) -> Iterator[Part]:
+def arrow(source: Source) -> Iterator[Part]:
     """Yield the clips of an Arrow file, which Feather is, too."""
-    try:
-        with pa.memory_map(str(path)) as mapped, pa.ipc.open_file(mapped) as file:
+    with pa.memory_map(str(source.path)) as mapped, pa.ipc.open_file(mapped) as file:
 
-            def batches(names: list[str]) -> Iterator[pa.RecordBatch]:
-                for i in range(file.num_record_batches):
-                    batch = file.get_batch(i).select(names)
-                    for a in range(0, batch.num_rows, _ROWS):
-                        yield batch.slice(a, _ROWS)
+        def batches(names: list[str]) -> Iterator[pa.RecordBatch]:
+            for i in range(file.num_record_batches):
+                batch = file.get_batch(i).select(names)
+                for a in range(0, batch.num_rows, _ROWS):
+                    yield batch.slice(a, _ROWS)
 
-            yield from _columnar(path, file.schema, batches, notes, unnamed)
-    except pa.ArrowException as error:
-        raise EmbeddingsError(unreadable(path, error)) from None
+        yield from _columnar(source, file.schema, batches)
 
 
 def _columnar(
-    path: Path,
-    schema: pa.Schema,
-    batches: Callable[[list[str]], Iterator[pa.RecordBatch]],
-    notes: list[str],
-    unnamed: bool,
+    source: Source, schema: pa.Schema, batches: Callable[[list[str]], Iterator[pa.RecordBatch]]
 ) -> Iterator[Part]:
     lists = [f.name for f in schema if _is_list(f.type)]
     texts = [f.name for f in schema if _is_text(f.type)]
@@ -196,24 +186,16 @@ def _columnar(
         first = next(batches(texts), None)
         head = head if first is None else pa.Table.from_batches([first]).to_pandas(ignore_metadata=True)
     written = [n for n in texts if _holds_lists(head[n])]
-    table = _Table(
-        path,
-        schema.names,
-        head,
-        [f.name for f in schema if pa.types.is_floating(f.type) or pa.types.is_integer(f.type)],
-        [*lists, *written],
-        _unnamed_index(schema),
-        unnamed,
-        notes,
-    )
+    numbers = [f.name for f in schema if pa.types.is_floating(f.type) or pa.types.is_integer(f.type)]
+    table = _Table(source, schema.names, head, numbers, [*lists, *written], _unnamed_index(schema))
     id, vector = table.ids(), table.vector()
     columns = [vector] if vector else table.dimensions(id)
     for batch in batches([id, *columns] if id else columns):
         ids = None if id is None else [str(v) for v in batch.column(id).to_pylist()]
         if vector is not None and vector in written:
-            yield Part(ids, _from_text(path, vector, batch.column(vector).to_pylist()))
+            yield Part(ids, _from_text(source.path, vector, batch.column(vector).to_pylist()))
         elif vector:
-            yield Part(ids, _from_lists(path, batch.column(vector)))
+            yield Part(ids, _from_lists(source.path, batch.column(vector)))
         else:
             values = [batch.column(n).to_numpy(zero_copy_only=False) for n in columns]
             yield Part(ids, np.stack(values, axis=1).astype(np.float64))
@@ -315,8 +297,9 @@ def _from_text(path: Path, name: str, cells: Sequence[str | None]) -> np.ndarray
 # -- CSV and TSV --------------------------------------------------------------------------------------------
 
 
-def delimited(path: Path, notes: list[str], unnamed: bool) -> Iterator[Part]:
-    """Yield the clips of a CSV or TSV file; `unnamed` if their names are given elsewhere."""
+def delimited(source: Source) -> Iterator[Part]:
+    """Yield the clips of a CSV or TSV file."""
+    path = source.path
     delimiter, first, decimal = _layout(path)
     headless = len(first) > 1 and all(map(_is_number, first[1:])) and not _counts_up(first[1:])
     names = [str(i) for i in range(len(first))] if headless else first
@@ -329,7 +312,7 @@ def delimited(path: Path, notes: list[str], unnamed: bool) -> Iterator[Part]:
         numbers = [n for n in names if pd.api.types.is_numeric_dtype(head[n])]
         texts = head[[n for n in names if n not in numbers]]
         lists = [n for n in texts if _holds_lists(texts[n])]
-        table = _Table(path, names, texts, numbers, lists, _csv_index(names), unnamed, notes)
+        table = _Table(source, names, texts, numbers, lists, _csv_index(names))
         id = _headless_ids(table, head[names[0]]) if headless else table.ids()
         for name in names:
             if name not in lists:
@@ -363,9 +346,9 @@ def _headless_ids(table: _Table, cells: pd.Series) -> str | None:
     if name not in table.numbers:
         return name
     # With names from elsewhere all columns are numbers, as in the Embedding Projector's tensors.tsv.
-    if not table.unnamed and pd.api.types.is_integer_dtype(cells) and cells.is_unique:
+    if not table.source.unnamed and pd.api.types.is_integer_dtype(cells) and cells.is_unique:
         return name
-    if not table.unnamed:
+    if not table.source.unnamed:
         raise EmbeddingsError(
             f"{table.path} holds numbers alone and no names of clips; put the Embedding Projector's "
             "metadata.tsv beside it, or give the names, one a line, by --ids FILE."
@@ -442,6 +425,6 @@ def names_in(path: Path) -> list[str]:
             "line must have as many."
         )
     texts = pd.DataFrame(rows, columns=head, dtype=str)
-    id = _Table(path, head, texts, [], [], _csv_index(head)).ids()
+    id = _Table(Source(path, path.parent, []), head, texts, [], [], _csv_index(head)).ids()
     assert id is not None
     return [name.strip() for name in texts[id]]
