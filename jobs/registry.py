@@ -49,12 +49,12 @@ class Registry:
         modules = [importlib.import_module(f"{self._package}.{name}") for name in self.module_names()]
         return dict(sorted((m.NAME, m) for m in modules))
 
-    @cached_property
+    @property
     def external(self) -> dict[str, Any]:
         """The usable modules of other distributions, in order of their names."""
         return self._loaded[0]
 
-    @cached_property
+    @property
     def problems(self) -> dict[str, str]:
         """What is wrong with the modules of other distributions that cannot be used, by entry point."""
         return self._loaded[1]
@@ -81,6 +81,10 @@ class Registry:
 
     def _origin(self, point: EntryPoint) -> str:
         return f"{self._kind} {point.name!r} ({point.value})"
+
+    def forget_external(self) -> None:
+        """Load the modules of other distributions again when they are next needed."""
+        self.__dict__.pop("_loaded", None)
 
     @property
     def modules(self) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import re
-import sys
 import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,7 +19,6 @@ import pytest
 from safetensors.numpy import save_file
 
 from jobs import encoders
-from jobs.cli import main
 from jobs.datasets.importer import Imported, import_dataset
 from jobs.encoders import Card, UnknownEncoder, imported
 from jobs.engine.inprocess import run
@@ -31,13 +29,14 @@ from jobs.importing.embeddings import Report, import_embeddings, remove
 from jobs.importing.parts import EmbeddingsError
 from jobs.specs import EmbedAudio, Neighbors, Project, from_json
 from jobs.workspace.workspace import Dataset, Workspace
+from tests.jobs.test_cli import call
 from tests.jobs.tones import write_tones
 
 D = 5
 
 
 @pytest.fixture(scope="module")
-def sounds(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Imported]:
+def sounds(tmp_path_factory):
     root = write_tones(tmp_path_factory.mktemp("sounds"), seconds=0.05)
     return root, import_dataset("folder", root, options={})
 
@@ -50,24 +49,24 @@ def _workspace(root: Path, sounds: tuple[Path, Imported]) -> Workspace:
 
 
 @pytest.fixture
-def workspace(tmp_path: Path, sounds: tuple[Path, Imported]) -> Workspace:
+def workspace(tmp_path, sounds):
     """A workspace with 24 clips in 4 classes."""
     return _workspace(tmp_path / "workspace", sounds)
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory, sounds: tuple[Path, Imported]) -> Workspace:
+def shared(tmp_path_factory, sounds):
     """One for tests that do not mind what else was imported."""
     return _workspace(tmp_path_factory.mktemp("shared"), sounds)
 
 
 @pytest.fixture
-def tones(workspace: Workspace) -> Dataset:
+def tones(workspace):
     return workspace.dataset("tones")
 
 
 @pytest.fixture
-def X() -> np.ndarray:
+def X():
     return np.random.default_rng(0).standard_normal((24, D)).astype(np.float32)
 
 
@@ -165,9 +164,7 @@ KINDS: dict[str, Callable[[Path, list[str], np.ndarray], Path]] = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_gives_the_rows_in_the_order_of_the_clips(
-    kind: str, shared: Workspace, X: np.ndarray, tmp_path: Path, monkeypatch
-) -> None:
+def test_every_kind_gives_the_rows_in_the_order_of_the_clips(kind, shared, X, tmp_path, monkeypatch):
     workspace, tones = shared, shared.dataset("tones")
     monkeypatch.setattr(embedding_parts, "BLOCK", 64)  # so that there are many blocks
     monkeypatch.setattr(embedding_tables, "_ROWS", 7)
@@ -186,9 +183,7 @@ def test_every_kind_gives_the_rows_in_the_order_of_the_clips(
     assert artifact.meta["frame_level"] is False
 
 
-def test_the_same_vectors_are_the_same_space_whatever_the_file(
-    workspace: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path
-) -> None:
+def test_the_same_vectors_are_the_same_space_whatever_the_file(workspace, tones, X, tmp_path):
     ids = ids_of(tones)
     found = set()
     for kind in ("npz", "npz_packed", "parquet_lists", "json"):
@@ -202,9 +197,7 @@ def test_the_same_vectors_are_the_same_space_whatever_the_file(
     assert other.replaced
 
 
-def test_npy_in_the_order_of_the_clips_or_of_a_list(
-    workspace: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path
-) -> None:
+def test_npy_in_the_order_of_the_clips_or_of_a_list(workspace, tones, X, tmp_path):
     np.save(tmp_path / "x.npy", X)
     plain = import_embeddings(workspace, tones, "a", tmp_path / "x.npy")
     np.testing.assert_array_equal(vectors(workspace, plain.spec)[1], X)
@@ -225,9 +218,7 @@ def test_npy_in_the_order_of_the_clips_or_of_a_list(
 
 
 @pytest.mark.parametrize("kind", ["npz", "npz with embeddings", "json"])
-def test_frames_are_kept_and_averaged(
-    kind: str, workspace: Workspace, tones: Dataset, tmp_path: Path, monkeypatch
-) -> None:
+def test_frames_are_kept_and_averaged(kind, workspace, tones, tmp_path, monkeypatch):
     monkeypatch.setattr(embedding_parts, "BLOCK", 256)
     rng = np.random.default_rng(2)
     ids = ids_of(tones)
@@ -295,16 +286,14 @@ def _names(dataset: Dataset, form: str) -> list[str]:
         "ending of Windows",
     ],
 )
-def test_clips_are_found_by_their_files(form: str, shared: Workspace, X: np.ndarray, tmp_path: Path) -> None:
+def test_clips_are_found_by_their_files(form, shared, X, tmp_path):
     tones = shared.dataset("tones")
     report = import_embeddings(shared, tones, "named", _npz(tmp_path, _names(tones, form), X))
     np.testing.assert_array_equal(vectors(shared, report.spec)[1], X)
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
-def test_accents_and_capitals_make_no_other_name(
-    form: Any, workspace: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path, monkeypatch
-) -> None:
+def test_accents_and_capitals_make_no_other_name(form, workspace, tones, X, tmp_path, monkeypatch):
     paths = [f"été/Café {i}.wav" for i in range(24)]
     other = "NFD" if form == "NFC" else "NFC"
     given = [unicodedata.normalize(other, p) for p in paths]
@@ -315,9 +304,7 @@ def test_accents_and_capitals_make_no_other_name(
         np.testing.assert_array_equal(vectors(workspace, report.spec)[1], X)
 
 
-def test_a_file_name_that_several_clips_have_says_nothing(
-    workspace: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path, monkeypatch
-) -> None:
+def test_a_file_name_that_several_clips_have_says_nothing(workspace, tones, X, tmp_path, monkeypatch):
     paths = list(tones.clips["path"])
     paths[1] = f"elsewhere/{Path(paths[0]).name}"
     monkeypatch.setitem(tones.__dict__, "clips", tones.clips.assign(path=paths))
@@ -332,9 +319,7 @@ def test_a_file_name_that_several_clips_have_says_nothing(
     np.testing.assert_array_equal(vectors(workspace, report.spec)[1], X)
 
 
-def test_numbers_as_names_keep_their_zeros(
-    workspace: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path
-) -> None:
+def test_numbers_as_names_keep_their_zeros(workspace, tones, X, tmp_path):
     frame = pd.DataFrame(X).assign(fname=_names(tones, "no ending"))  # 0000, 0001, …
     frame.to_csv(tmp_path / "x.csv", index=False)
     report = import_embeddings(workspace, tones, "mine", tmp_path / "x.csv")
@@ -443,9 +428,7 @@ CARELESS: dict[str, Callable[[Path, list[str], np.ndarray], Path]] = {
 
 
 @pytest.mark.parametrize("kind", CARELESS)
-def test_what_is_saved_without_care_is_read(
-    kind: str, shared: Workspace, X: np.ndarray, tmp_path: Path, monkeypatch
-) -> None:
+def test_what_is_saved_without_care_is_read(kind, shared, X, tmp_path, monkeypatch):
     monkeypatch.setattr(embedding_tables, "_ROWS", 7)
     tones = shared.dataset("tones")
     shuffled = np.random.default_rng(1).permutation(24)
@@ -456,9 +439,7 @@ def test_what_is_saved_without_care_is_read(
     assert (report.unknown, report.excluded) == ([], {})
 
 
-def test_a_numbered_run_is_the_embedding_and_what_was_used_is_said(
-    shared: Workspace, X: np.ndarray, tmp_path: Path
-) -> None:
+def test_a_numbered_run_is_the_embedding_and_what_was_used_is_said(shared, X, tmp_path):
     tones = shared.dataset("tones")
     about = {"fold": 1, "take": np.arange(24), "snr": 0.5}
     runs = {
@@ -486,7 +467,7 @@ def test_a_numbered_run_is_the_embedding_and_what_was_used_is_said(
     assert import_embeddings(shared, tones, "runs", tmp_path / "x.csv").dimensions == 2 * D
 
 
-def test_names_from_elsewhere(shared: Workspace, X: np.ndarray, tmp_path: Path) -> None:
+def test_names_from_elsewhere(shared, X, tmp_path):
     tones = shared.dataset("tones")
     np.savetxt(tmp_path / "tensors.tsv", X, delimiter="\t")
     with pytest.raises(EmbeddingsError, match=r"metadata.tsv beside it, or .* by --ids FILE"):
@@ -508,7 +489,7 @@ def test_names_from_elsewhere(shared: Workspace, X: np.ndarray, tmp_path: Path) 
     np.testing.assert_array_equal(vectors(shared, report.spec)[1], X)
 
 
-def test_words_to_type_save_what_could_not_be_read(shared: Workspace, X: np.ndarray, tmp_path: Path) -> None:
+def test_words_to_type_save_what_could_not_be_read(shared, X, tmp_path):
     tones = shared.dataset("tones")
     ids = _names(tones, "path")
     there: dict[str, Any] = {"np": np, "pd": pd, "ids": np.array(ids, dtype=object), "embeddings": X}
@@ -552,9 +533,7 @@ def test_words_to_type_save_what_could_not_be_read(shared: Workspace, X: np.ndar
     ],
     ids=["two names", "no names", "words in a run"],
 )  # fmt: skip
-def test_tables_that_can_be_read_two_ways(
-    columns: dict[str, list[str]], says: str, shared: Workspace, X: np.ndarray, tmp_path: Path
-) -> None:
+def test_tables_that_can_be_read_two_ways(columns, says, shared, X, tmp_path):
     table = pd.concat([pd.DataFrame(columns), _named(X)], axis=1)
     for kind in ("csv", "parquet"):
         path = tmp_path / f"x.{kind}"
@@ -566,9 +545,7 @@ def test_tables_that_can_be_read_two_ways(
 # -- what does not fit --
 
 
-def test_clips_without_a_good_embedding_are_left_out_with_a_reason(
-    workspace: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path
-) -> None:
+def test_clips_without_a_good_embedding_are_left_out_with_a_reason(workspace, tones, X, tmp_path):
     ids = ids_of(tones)
     X = X.astype(np.float64)
     X[1, 2], X[2, 0], X[3], X[4, 4] = np.nan, np.inf, 0, 1e300
@@ -590,7 +567,7 @@ def test_clips_without_a_good_embedding_are_left_out_with_a_reason(
     np.testing.assert_allclose(got, X[[0, *range(5, 22)]], atol=1e-6)
 
 
-def test_frames_that_are_bad_or_missing(workspace: Workspace, tones: Dataset, tmp_path: Path) -> None:
+def test_frames_that_are_bad_or_missing(workspace, tones, tmp_path):
     ids = ids_of(tones)
     frames = np.ones((2 * len(ids), D), np.float32)
     frames[3, 0] = np.nan
@@ -764,9 +741,7 @@ def _bad_file(kind: str, folder: Path, ids: list[str], X: np.ndarray) -> Path:
         ("json nothing", "holds no embeddings"),
     ],
 )
-def test_bad_files_are_one_sentence_and_import_nothing(
-    kind: str, says: str, shared: Workspace, X: np.ndarray, tmp_path: Path
-) -> None:
+def test_bad_files_are_one_sentence_and_import_nothing(kind, says, shared, X, tmp_path):
     tones = shared.dataset("tones")
     folder = tmp_path / "given"
     folder.mkdir()
@@ -782,9 +757,7 @@ def test_bad_files_are_one_sentence_and_import_nothing(
 @pytest.mark.parametrize(
     ("kind", "packed"), [("npz", False), ("npz", True), ("npy", False), ("parquet", False)]
 )
-def test_damaged_files_are_one_sentence_or_numbers(
-    kind: str, packed: bool, X: np.ndarray, tmp_path: Path
-) -> None:
+def test_damaged_files_are_one_sentence_or_numbers(kind, packed, X, tmp_path):
     path = tmp_path / f"a.{kind}"
     ids = [f"clip-{i}" for i in range(len(X))]
     if kind == "npy":
@@ -819,7 +792,7 @@ def test_damaged_files_are_one_sentence_or_numbers(
     ],
     ids=["deep", "long", "nested"],
 )
-def test_hostile_json_is_one_sentence(text: str, says: str, tmp_path: Path) -> None:
+def test_hostile_json_is_one_sentence(text, says, tmp_path):
     folder = tmp_path / "json"
     folder.mkdir()
     (folder / "a.json").write_text(text)
@@ -828,16 +801,14 @@ def test_hostile_json_is_one_sentence(text: str, says: str, tmp_path: Path) -> N
     assert "a.json" in str(caught.value)
 
 
-def test_clips_of_no_frames_at_all_are_told(tmp_path: Path) -> None:
+def test_clips_of_no_frames_at_all_are_told(tmp_path):
     path = tmp_path / "a.npz"
     np.savez(path, frames=np.zeros((0, 4), np.float32), offsets=np.array([0, 0, 0]))
     with pytest.raises(EmbeddingsError, match="no frames of any of its 2 clips"):
         embedding_files.stage(path, tmp_path)
 
 
-def test_the_same_file_twice_named_is_told(
-    workspace: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path
-) -> None:
+def test_the_same_file_twice_named_is_told(workspace, tones, X, tmp_path):
     names = _names(tones, "file name")
     names[5] = names[4]
     with pytest.raises(
@@ -847,9 +818,7 @@ def test_the_same_file_twice_named_is_told(
 
 
 @pytest.mark.parametrize("name", ["", "Clap", "a b", "../x", "a/b", "-x", "x" * 65])
-def test_names_that_cannot_be(
-    name: str, workspace: Workspace, tones: Dataset, X: np.ndarray, tmp_path
-) -> None:
+def test_names_that_cannot_be(name, workspace, tones, X, tmp_path):
     with pytest.raises(UnknownEncoder, match="cannot name embeddings; use up to 64"):
         import_embeddings(workspace, tones, name, _npz(tmp_path, ids_of(tones), X))
 
@@ -863,9 +832,7 @@ def _imported(
     return import_embeddings(workspace, tones, name, _npz(folder, ids_of(tones), X))
 
 
-def test_neighbours_and_maps_work_on_it(
-    workspace: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path
-) -> None:
+def test_neighbours_and_maps_work_on_it(workspace, tones, X, tmp_path):
     _imported(workspace, tones, X, tmp_path)
     spec = EmbedAudio(dataset=tones.ref, encoder="imported:mine")
     assert from_json(spec.to_json()) == spec
@@ -879,9 +846,7 @@ def test_neighbours_and_maps_work_on_it(
     assert (space.encoder, space.state, space.spec) == ("imported:mine", "done", spec)
 
 
-def test_a_name_means_what_was_imported_last(
-    workspace: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path
-) -> None:
+def test_a_name_means_what_was_imported_last(workspace, tones, X, tmp_path):
     first = _imported(workspace, tones, X, tmp_path)
     second = _imported(workspace, tones, 2 * X, tmp_path)
     assert [s.spec for s in workspace.spaces(tones)] == [second.spec]
@@ -895,9 +860,7 @@ def test_a_name_means_what_was_imported_last(
     assert workspace.cache.contains(second.spec.key)
 
 
-def test_names_belong_to_one_dataset(
-    workspace: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path
-) -> None:
+def test_names_belong_to_one_dataset(workspace, tones, X, tmp_path):
     _imported(workspace, tones, X, tmp_path)
     ref = tones.ref.__class__("others", "0" * 64)
     with pytest.raises(UnknownEncoder, match="no embeddings by the name of imported:mine here"):
@@ -906,9 +869,7 @@ def test_names_belong_to_one_dataset(
     assert hash(tones.ref) == hash(type(ref)(tones.name, tones.fingerprint))
 
 
-def test_eviction_keeps_what_cannot_be_made_again(
-    workspace: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path
-) -> None:
+def test_eviction_keeps_what_cannot_be_made_again(workspace, tones, X, tmp_path):
     old = _imported(workspace, tones, 2 * X, tmp_path)
     new = _imported(workspace, tones, X, tmp_path)
     workspace.evict(0)
@@ -916,9 +877,7 @@ def test_eviction_keeps_what_cannot_be_made_again(
     assert not workspace.cache.contains(old.spec.key)
 
 
-def test_a_job_for_what_is_gone_says_so(
-    workspace: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path
-) -> None:
+def test_a_job_for_what_is_gone_says_so(workspace, tones, X, tmp_path):
     spec = _imported(workspace, tones, X, tmp_path).spec
     workspace.cache.delete(spec.key)
     job = run(workspace, Project(embedding=spec, method="pca"))
@@ -929,7 +888,7 @@ def test_a_job_for_what_is_gone_says_so(
     assert [s.state for s in workspace.spaces(tones)] == ["done"]
 
 
-def test_removing(workspace: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path) -> None:
+def test_removing(workspace, tones, X, tmp_path):
     _imported(workspace, tones, X, tmp_path)
     _imported(workspace, tones, 2 * X, tmp_path)
     _imported(workspace, tones, X, tmp_path, "other")
@@ -939,9 +898,7 @@ def test_removing(workspace: Workspace, tones: Dataset, X: np.ndarray, tmp_path:
         remove(workspace, tones, "mine")
 
 
-def test_a_registry_of_another_version_is_not_read(
-    workspace: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path
-) -> None:
+def test_a_registry_of_another_version_is_not_read(workspace, tones, X, tmp_path):
     _imported(workspace, tones, X, tmp_path)
     (file,) = (workspace.root / "imported" / tones.fingerprint).iterdir()
     for text in ("{", "[]", '{"identity": "x"}'):
@@ -950,9 +907,7 @@ def test_a_registry_of_another_version_is_not_read(
         assert len(workspace.spaces(tones)) == 1  # the result is there all the same
 
 
-def test_what_is_known_of_the_model(
-    workspace: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path
-) -> None:
+def test_what_is_known_of_the_model(workspace, tones, X, tmp_path):
     path = _npz(tmp_path, ids_of(tones), X)
     spec = import_embeddings(workspace, tones, "mine", path).spec
     meta = workspace.cache.open(spec.key).meta
@@ -965,9 +920,7 @@ def test_what_is_known_of_the_model(
     )
 
 
-def test_a_big_file_is_read_in_blocks(
-    workspace: Workspace, tones: Dataset, tmp_path: Path, monkeypatch
-) -> None:
+def test_a_big_file_is_read_in_blocks(workspace, tones, tmp_path, monkeypatch):
     import tracemalloc
 
     n, d = 24, 250_000  # 24 MB
@@ -983,9 +936,7 @@ def test_a_big_file_is_read_in_blocks(
     assert np.array_equal(vectors(workspace, report.spec)[1][:, -1], X[:, -1])
 
 
-def test_what_a_killed_import_left_is_removed_a_day_later(
-    workspace: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path
-) -> None:
+def test_what_a_killed_import_left_is_removed_a_day_later(workspace, tones, X, tmp_path):
     old, new = (workspace.root / "imported" / f".reading-{n}" for n in ("old", "new"))
     for folder in (old, new):
         folder.mkdir(parents=True)
@@ -998,23 +949,14 @@ def test_what_a_killed_import_left_is_removed_a_day_later(
 # -- the command --
 
 
-def call(capsys, *arguments: str) -> tuple[int, str, str]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["hearspace", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-    out, err = capsys.readouterr()
-    return int(ended.value.code or 0), out, err
-
-
 @pytest.fixture
-def here(workspace: Workspace, monkeypatch) -> Workspace:
+def here(workspace, monkeypatch):
     monkeypatch.setenv("HEARSPACE_HOME", str(workspace.root))
     monkeypatch.setenv("COLUMNS", "200")
     return workspace
 
 
-def test_command(here: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path, capsys) -> None:
+def test_command(here, tones, X, tmp_path, capsys):
     X[3] = 0
     path = str(_npz(tmp_path, [*ids_of(tones)[:-1], "dog"], X))
     status, out, _ = call(capsys, "import-embeddings", "tones", "clap", path, "--objective", "contrastive")
@@ -1048,8 +990,8 @@ def test_command(here: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path,
     ],
 )
 def test_bad_arguments_are_one_sentence_and_status_2(
-    here: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path, capsys, monkeypatch, arguments, says
-) -> None:
+    here, tones, X, tmp_path, capsys, monkeypatch, arguments, says
+):
     monkeypatch.chdir(tmp_path)
     np.save("x.npy", X)
     status, _, err = call(capsys, "import-embeddings", *arguments)
@@ -1058,7 +1000,7 @@ def test_bad_arguments_are_one_sentence_and_status_2(
     assert "Traceback" not in err
 
 
-def test_a_name_that_was_never_imported(here: Workspace, capsys) -> None:
+def test_a_name_that_was_never_imported(here, capsys):
     status, _, err = call(capsys, "project", "tones", "imported:clap")
     assert status == 2
     assert "`hearspace import-embeddings DATASET clap FILE`" in err
