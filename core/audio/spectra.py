@@ -180,7 +180,7 @@ def mel_power(
 def power_to_db(
     power: np.ndarray, *, ref: float = 1.0, amin: float = 1e-10, top_db: float | None = None
 ) -> np.ndarray:
-    """Convert power to dB: ``10 log10(power / ref)``, at least `amin` and, with `top_db`, that far below the top.
+    """Convert power to dB: ``10 log10(power / ref)``, of at least `amin`, and at most `top_db` below the top.
 
     Parameters
     ----------

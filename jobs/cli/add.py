@@ -70,7 +70,7 @@ def add(
     """Add a folder of recordings, or a synthetic sound world, to the workspace.
 
     The sounds stay where they are. Each is opened and hashed once; files that cannot be used are reported
-    and left out. Without an adapter, a known layout, a table that names the sounds, or else the folders decide.
+    and left out. Without an adapter, the layout decides: a known one, a table of sounds, or else folders.
 
     Example: `hearspace add birds ~/recordings/birds`
 
@@ -171,7 +171,7 @@ def _known_options(dataset: Dataset) -> dict[str, str]:
 
 
 def _carry_out(ws: Workspace, name: str, plan: _Plan, *, quiet: bool) -> list[dict[str, Any]]:
-    """Import a dataset as planned and return the report; labels in names of files may add a note to the plan."""
+    """Import a dataset as planned and return the report; names of files may add a note to the plan."""
     if plan.adapter == _SYNTHETIC:
         ws.add_synthetic(name, _synthesis(plan.options))
         return []

@@ -63,9 +63,7 @@ def _rows(table: Table, columns: dict[str, str], files: Files) -> TableRows:
     return TableRows(table, used, files, prefix, may_fit=False)
 
 
-def _scan(
-    files: Files, tables: Sequence[TableRows], separator: str | None, by_split: bool
-) -> Iterator[Item]:
+def _scan(files: Files, tables: Sequence[TableRows], separator: str | None, by_split: bool) -> Iterator[Item]:
     seen: dict[str, int] = {}
     failed: list[DatasetError] = []
     for rows in tables:

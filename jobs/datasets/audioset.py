@@ -275,7 +275,9 @@ def _clip(segment: _Segment, known: Ontology, node: str, label: str) -> Clip:
     name = known.names[node]
     split = PurePosixPath(segment.split).stem.removesuffix("_segments")
     extra = {"split": split, "ytid": segment.ytid, "start": segment.start, "end": segment.end}
-    return Clip(segment.path, (name,), family=known.family(name, node), extra=extra | {"audioset_label": label})
+    return Clip(
+        segment.path, (name,), family=known.family(name, node), extra=extra | {"audioset_label": label}
+    )
 
 
 def _segments(

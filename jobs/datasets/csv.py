@@ -111,9 +111,7 @@ class TableRows(NamedTuple):
         return given, locate(self.files, given, prefix=self.prefix, suffix=self.suffix, fit=self.may_fit)
 
 
-def clips_of(
-    rows: TableRows, separator: str | None, seen: dict[str, int]
-) -> Iterator[Item]:
+def clips_of(rows: TableRows, separator: str | None, seen: dict[str, int]) -> Iterator[Item]:
     """Yield the clips of a table, and every odd row by its line.
 
     Parameters
@@ -287,15 +285,17 @@ def column_uses(
     if "path" not in used and (by_content := _path_column(table, files, prefix, set(used.values()))):
         used["path"] = by_content
     clip = any(os.path.splitext(name)[1].lower() in SUFFIXES for name in names)
-    columns = _listed(names) + ("; its first line looks like a clip, and must name the columns" if clip else "")
+    columns = _listed(names) + (
+        "; its first line looks like a clip, and must name the columns" if clip else ""
+    )
     lacking = [option for option in needed if option not in used]
     if "caption" in used and "labels" in lacking:
         lacking.remove("labels")
     if lacking:
         what = "paths" if lacking[0] == "path" else lacking[0]
         raise DatasetError(
-            f"{path} has no column that is known to hold {what}; its columns are {columns}: say which it is by "
-            f"the option {lacking[0]}."
+            f"{path} has no column that is known to hold {what}; its columns are {columns}: say which it is "
+            f"by the option {lacking[0]}."
         )
     return used
 

@@ -1,7 +1,8 @@
 """IEMOCAP (Busso et al., 2008): sentences of ten actors in five sessions, each with an emotion.
 
 ``Session1`` to ``Session5``; in each, sounds in ``sentences/wav/<dialogue>/<sentence>.wav`` and the
-emotions that listeners agreed on in ``dialog/EmoEvaluation/<dialogue>.txt``. A session has two actors that no other has.
+emotions that listeners agreed on in ``dialog/EmoEvaluation/<dialogue>.txt``. A session has two actors that no
+other has.
 """
 
 from __future__ import annotations

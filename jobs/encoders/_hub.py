@@ -97,7 +97,7 @@ def first_sentence(error: BaseException) -> str:
 
 
 def offline_reason() -> str | None:
-    """Return why the hub cannot be reached, at once and not after half a minute of retries; None if it can."""
+    """Return why the hub cannot be reached, without half a minute of retries; None if it can."""
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:

@@ -82,7 +82,9 @@ def load(argument: str | None, *, modality: str, device: str) -> Any:
         raise
     except Exception as error:  # a hundred models, each with libraries of its own
         network = "" if offline is None else f" Nothing can be fetched now: {offline}."
-        raise EncoderUnavailable(f"mteb cannot load {argument!r}: {first_sentence(error)}{network}") from error
+        raise EncoderUnavailable(
+            f"mteb cannot load {argument!r}: {first_sentence(error)}{network}"
+        ) from error
     return wrapped
 
 

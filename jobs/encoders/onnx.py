@@ -358,6 +358,7 @@ def _filters(folder: Path, description: Description) -> np.ndarray:
     import numpy as np
 
     from core.audio import mel_filterbank
+
     mel = description.mel
     if mel is None:
         return np.empty((0, 0), np.float32)

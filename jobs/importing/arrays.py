@@ -87,18 +87,20 @@ def npz(source: Source) -> Iterator[Part]:
             if array is not None and len(array) != rows:
                 what = "fewer" if len(array) < rows else "more"
                 raise EmbeddingsError(
-                    f"{path} holds {what} rows than its offsets say; they are one more than the clips and the "
-                    "last is the number of frames."
+                    f"{path} holds {what} rows than its offsets say; they are one more than the clips and "
+                    "the last is the number of frames."
                 )
         if ids is not None and len(ids) != n:
-            raise EmbeddingsError(f"{path} holds {len(ids):,} ids for {n:,} embeddings; they must be as many.")
+            raise EmbeddingsError(
+                f"{path} holds {len(ids):,} ids for {n:,} embeddings; they must be as many."
+            )
     yield from _parts(ids, X, frames, counts)
 
 
 def _parts(
     ids: list[str] | None, X: np.ndarray | None, frames: np.ndarray | None, counts: np.ndarray | None
 ) -> Iterator[Part]:
-    """Yield the clips in blocks of bounded size; arrays of a wrong shape as they are, for the check to refuse."""
+    """Yield the clips in blocks of bounded size; arrays of a wrong shape as they are, to be refused."""
     arrays = [array for array in (X, frames) if array is not None]
     if any(array.ndim != 2 for array in arrays):
         yield Part(None, X, frames, counts)

@@ -251,7 +251,7 @@ def _one_length(path: Path, lengths: Sequence[int]) -> None:
 
 
 def _holds_lists(cells: pd.Series) -> bool:
-    """Return whether cells read like lists of numbers: ``[0.1, 0.2]``, ``[0.1 0.2]``, ``tensor([0.1, 0.2])``."""
+    """Return whether cells read like lists: ``[0.1, 0.2]``, ``[0.1 0.2]``, ``tensor([0.1, 0.2])``."""
     known = cells.dropna()
     if known.empty or not all(isinstance(c, str) and _LIST.match(c) for c in known):
         return False

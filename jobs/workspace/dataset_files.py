@@ -1,7 +1,7 @@
 """The files of a dataset's folder: write them as a whole, and check them.
 
-``dataset.json`` describes the dataset, tables beside it its clips; ``clips.parquet`` is missing if a job makes
-the clips. After a crash or a mistake by hand they may hold anything.
+``dataset.json`` describes the dataset, tables beside it its clips; a dataset whose clips a job makes has no
+``clips.parquet``. After a crash or a mistake by hand they may hold anything.
 """
 
 from __future__ import annotations

@@ -23,10 +23,10 @@ def write_sound(path: Path, pitch: float = 440.0, seconds: float = 0.2) -> Path:
     return path
 
 
-def write_sounds(root: Path, *names: str, seconds: float = 0.1) -> Path:
-    """Write tones of different pitches, and return the folder."""
+def write_sounds(root: Path, *names: str, seconds: float = 0.1, pitch: float = 300.0) -> Path:
+    """Write tones of pitches from `pitch` on, and return the folder."""
     for i, name in enumerate(names):
-        write_sound(root / name, 300.0 + 7 * i, seconds)
+        write_sound(root / name, pitch + 7 * i, seconds)
     return root
 
 

@@ -52,7 +52,8 @@ def write_clotho(root: Path) -> Path:
             *("manufacturer", "license"),
         )
         write_table(root / f"clotho_metadata_{subset}.csv", head, *details, encoding="latin-1")
-        write_sounds(root / subset, *(name.replace(":", "_") for _, name, _, _ in rows), seconds=0.2)
+        names = [name.replace(":", "_") for _, name, _, _ in rows]
+        write_sounds(root / subset, *names, seconds=0.2, pitch=200.0 + 10 * len(subset))
     return root
 
 

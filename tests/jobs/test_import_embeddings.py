@@ -256,36 +256,24 @@ def test_frames_are_kept_and_averaged(kind, workspace, tones, tmp_path, monkeypa
 # -- which clip is meant --
 
 
+FORMS: dict[str, Callable[[Path, str], str]] = {
+    "path": lambda root, p: p,
+    "path with a dot": lambda root, p: f"./{p}",
+    "whole path": lambda root, p: str(root / p),
+    "path of Windows": lambda root, p: p.replace("/", "\\"),
+    "path elsewhere": lambda root, p: f"/data/wav/{Path(p).name}",
+    "file name": lambda root, p: Path(p).name,
+    "other ending": lambda root, p: f"{Path(p).stem}.mp3",
+    "no ending": lambda root, p: Path(p).stem,
+    "ending of Windows": lambda root, p: f"C:\\Sounds\\{Path(p).stem}.WAV",
+}
+
+
 def _names(dataset: Dataset, form: str) -> list[str]:
-    paths = [str(p) for p in dataset.clips["path"]]
-    forms: dict[str, Callable[[str], str]] = {
-        "path": str,
-        "path with a dot": lambda p: f"./{p}",
-        "whole path": lambda p: str(dataset.root / p),
-        "path of Windows": lambda p: p.replace("/", "\\"),
-        "path elsewhere": lambda p: f"/data/wav/{Path(p).name}",
-        "file name": lambda p: Path(p).name,
-        "other ending": lambda p: f"{Path(p).stem}.mp3",
-        "no ending": lambda p: Path(p).stem,
-        "ending of Windows": lambda p: f"C:\\Sounds\\{Path(p).stem}.WAV",
-    }
-    return [forms[form](p) for p in paths]
+    return [FORMS[form](dataset.root, str(p)) for p in dataset.clips["path"]]
 
 
-@pytest.mark.parametrize(
-    "form",
-    [
-        "path",
-        "path with a dot",
-        "whole path",
-        "path of Windows",
-        "path elsewhere",
-        "file name",
-        "other ending",
-        "no ending",
-        "ending of Windows",
-    ],
-)
+@pytest.mark.parametrize("form", FORMS)
 def test_clips_are_found_by_their_files(form, shared, X, tmp_path):
     tones = shared.dataset("tones")
     report = import_embeddings(shared, tones, "named", _npz(tmp_path, _names(tones, form), X))
@@ -591,166 +579,177 @@ class Evil:
         self.path = str(path)
 
 
-def _bad_file(kind: str, folder: Path, ids: list[str], X: np.ndarray) -> Path:
-    n = len(ids)
-    npz: dict[str, dict[str, Any]] = {
-        "no key": {"ids": ids, "logits": X},
-        "few ids": {"ids": ids[1:], "embeddings": X},
-        "text": {"ids": ids, "embeddings": X.astype(str)},
-        "complex": {"ids": ids, "embeddings": X.astype(complex)},
-        "3-d": {"ids": ids, "embeddings": X[:, None, :]},
-        "scalar": {"ids": ids, "embeddings": np.float32(1)},
-        "empty": {"ids": np.array([], str), "embeddings": X[:0]},
-        "no width": {"ids": ids, "embeddings": X[:, :0]},
-        "twice": {"ids": [*ids[:-2], *ids[:2]], "embeddings": X},
-        "twice by path": {"ids": [f"x/{ids[0]}.wav"] * n, "embeddings": X},
-        "strangers": {"ids": [f"dog {i}" for i in range(n)], "embeddings": X},
-        "all zeros": {"ids": ids, "embeddings": X * 0},
-        "number ids": {"ids": np.arange(n) / 2, "embeddings": X},
-        "few frames": {"ids": ids, "frames": X, "offsets": np.arange(n + 1) * 2},
-        "many frames": {"ids": ids, "frames": X, "offsets": np.r_[np.arange(n), n - 1]},
-        "falling offsets": {"ids": ids, "frames": X, "offsets": np.arange(n + 1)[::-1]},
-        "fractions": {"ids": ids, "frames": X, "offsets": np.arange(n + 1.0)},
-        "widths": {"ids": ids, "frames": X, "offsets": np.arange(n + 1), "embeddings": X[:, :3]},
-        "pickle in npz": {"ids": ids, "embeddings": np.array([Evil(folder / "ran")] * n, dtype=object)},
-    }
-    path = folder / "x.npz"
-    if kind in npz:
-        np.savez(path, **npz[kind])
+Write = Callable[[Path], Path]
+
+
+def _arrays(**given: Any) -> Write:
+    def write(folder: Path) -> Path:
+        np.savez(folder / "x.npz", **given)
+        return folder / "x.npz"
+
+    return write
+
+
+def _file(name: str, content: str | bytes) -> Write:
+    def write(folder: Path) -> Path:
+        (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
+        return folder / name
+
+    return write
+
+
+def _rows(*lines: str) -> Write:
+    return _file("x.csv", "\n".join(lines))
+
+
+def _column(**columns: Any) -> Write:
+    def write(folder: Path) -> Path:
+        pq.write_table(pa.table(columns), folder / "x.parquet")
+        return folder / "x.parquet"
+
+    return write
+
+
+def _texts(**files: str) -> Write:
+    def write(folder: Path) -> Path:
+        (folder / "json").mkdir()
+        for name, text in files.items():
+            (folder / "json" / f"{name}.json").write_text(text)
+        return folder / "json"
+
+    return write
+
+
+def _short(write: Write, lost: int) -> Write:
+    def cut(folder: Path) -> Path:
+        path = write(folder)
+        path.write_bytes(path.read_bytes()[:-lost])
         return path
-    if kind == "no archive":
-        path.write_bytes(b"PK\x03\x04 and no more")
-    elif kind == "cut short":
-        np.savez(path, ids=np.array(ids), embeddings=X)
-        path.write_bytes(path.read_bytes()[:-100])
-    elif kind == "pickle":
-        path = folder / "x.npy"
-        np.save(path, np.array([Evil(folder / "ran")] * n, dtype=object), allow_pickle=True)
-    elif kind == "archive as npy":
-        np.savez(path, ids=np.array(ids), embeddings=X)
-        path = path.rename(folder / "x.npy")
-    elif kind == "no npy":
-        path = folder / "x.npy"
-        path.write_bytes(b"hello")
-    elif kind == "kind":
-        path = folder / "x.pkl"
-        path.write_bytes(b"")
-    elif kind == "nowhere":
-        return folder / "nowhere.npz"
-    elif kind.startswith("csv"):
-        path = folder / "x.csv"
-        rows = [f"{id},{','.join(map(str, x))}" for id, x in zip(ids, X, strict=True)]
-        tables = {
-            "csv words": ["id,a,b,c,d,e", *rows[:-1], f"{ids[-1]},1,2,3,4,five"],
-            "csv ragged": ["id,a,b,c,d,e", *rows[:-1], rows[-1] + ",6"],
-            "csv no ids": ["a,b,c", "1,2,3"],
-            "csv no numbers": ["id,label", *(f"{id},dog" for id in ids)],
-            "csv two names": ["id,a,a,b,c,d", *rows],
-            "csv two runs": ["id,a0,a1,b0,b1,b2", *rows],
-            "csv nothing": [],
-            "csv latin": [],
-        }
-        path.write_text("\n".join(tables[kind]))
-        if kind == "csv latin":
-            path.write_bytes("id,a\nété,1\n".encode("latin-1"))
-    elif kind.startswith("parquet"):
-        path = folder / "x.parquet"
-        lists = X.tolist()
-        if kind == "parquet ragged":
-            lists[0].pop()
-        column: Any = (
-            [["a"]] * n if kind == "parquet text" else [[[1.0]]] * n if kind == "parquet deep" else lists
-        )
-        table = pa.table({"id": ids, "v": column} if kind != "parquet no ids" else {"v": column})
-        pq.write_table(table, path)
-        if kind == "parquet torn":
-            path.write_bytes(path.read_bytes()[:-4])
-    else:
-        path = folder / "json"
-        path.mkdir()
-        texts = {
-            "json torn": "{",
-            "json words": '{"embeddings": ["a", "b"]}',
-            "json ragged": '{"embeddings": [[1, 2], [1]]}',
-            "json deep": '{"embeddings": [[[1]]]}',
-            "json widths": '{"embeddings": [1, 2]}',
-            "json none": '{"model": "x"}',
-            "json list": "[1, 2]",
-            "json nothing": '{"embeddings": []}',
-        }
-        if kind != "json empty":
-            (path / "b.json").write_text(texts[kind])
-        if kind == "json widths":
-            (path / "a.json").write_text('{"embeddings": [1, 2, 3]}')
-    return path
+
+    return cut
 
 
-@pytest.mark.parametrize(
-    ("kind", "says"),
-    [
-        ("no key", r"holds ids, logits; it must hold embeddings \(n, d\), or frames"),
-        ("few ids", "holds 23 ids for 24 embeddings; they must be as many"),
-        ("text", "values of the type <U.*; embeddings are numbers"),
-        ("complex", "values of the type complex"),
-        ("3-d", r"shape \(24, 1, 5\); embeddings have the shape \(clips, dimensions\)"),
-        ("scalar", r"shape \(\); embeddings have"),
-        ("empty", "holds no embeddings"),
-        ("no width", "vectors of 0 numbers"),
-        ("twice", "more than one embedding of 2 clips, such as .*; give one of each"),
-        ("twice by path", "None of the 24 names|more than one embedding of 1 clip"),
-        ("strangers", r"None of the 24 names in .*, such as dog 0, dog 1, dog 2, is a clip of tones"),
-        (
-            "all zeros",
-            "None of the embeddings in .* can be used; the first clip, .*: its embedding is all zeros",
-        ),
-        ("number ids", r"ids of the type float64 .*; they must be \(n,\) of text"),
-        ("few frames", "fewer rows than its offsets say"),
-        ("many frames", "offsets that do not rise|more rows than its offsets say"),
-        ("falling offsets", "offsets that do not rise from 0"),
-        ("fractions", r"offsets of the type float64 .* \(n \+ 1,\) whole numbers"),
-        ("widths", "vectors of 5 numbers and of 3"),
-        ("pickle in npz", "holds Python objects, which would have to be unpickled"),
-        ("pickle", "holds Python objects, which would have to be unpickled"),
-        ("archive as npy", "call it .npz"),
-        ("no npy", "unpickled|cannot be read"),
-        ("no archive", "cannot be read"),
-        ("cut short", "cannot be read"),
-        ("kind", "not of a kind that is read; give .npy, .npz"),
-        ("nowhere", "There is no file or folder"),
-        ("csv words", "has 'five' among the numbers of column 'e'; leave the cell empty"),
-        ("csv ragged", "cannot be read as a table .*line 25"),
-        ("csv no ids", "no column that names the clips; its columns are a, b, c: call one clip_id"),
-        ("csv no numbers", "no columns of numbers"),
-        ("csv two names", "two columns of one name"),
-        ("csv two runs", "several numbered runs of columns, such as a0 … and b0 …"),
-        ("csv nothing", "cannot be read as a table|no column"),
-        ("csv latin", "not UTF-8"),
-        ("parquet ragged", "vectors of 4 and of 5 numbers; all must have the same length"),
-        ("parquet text", "lists of string; embeddings are lists of numbers"),
-        ("parquet deep", "embeddings are lists of numbers"),
-        ("parquet no ids", "no column that names the clips"),
-        ("parquet torn", "cannot be read"),
-        ("json torn", "b.json is not JSON"),
-        ("json words", "neither a list of numbers nor a list of such lists of one length"),
-        ("json ragged", "neither a list of numbers nor a list of such lists of one length"),
-        ("json deep", r"shape \(1, 1, 1\)"),
-        ("json widths", "vectors of 2 numbers and of 3"),
-        ("json none", "holds no .json file with embeddings"),
-        ("json list", "holds no .json file with embeddings"),
-        ("json empty", "holds no .json file with embeddings"),
-        ("json nothing", "holds no embeddings"),
-    ],
-)
-def test_bad_files_are_one_sentence_and_import_nothing(kind, says, shared, X, tmp_path):
+def _objects(name: str) -> Write:
+    def write(folder: Path) -> Path:
+        evil = np.array([Evil(folder / "ran")] * 24, dtype=object)
+        np.savez(folder / "x.npz", ids=IDS, embeddings=evil)
+        np.save(folder / "x.npy", evil, allow_pickle=True)
+        return folder / name
+
+    return write
+
+
+IDS = [f"tone-{k}__{i:04d}" for k in range(4) for i in range(k, 24, 4)]
+Y = np.random.default_rng(0).standard_normal((24, D)).astype(np.float32)
+LINES = [f"{id},{','.join(map(str, y))}" for id, y in zip(IDS, Y, strict=True)]
+UP = np.arange(25)
+#: How to write each bad file, and the sentence about it.
+BAD: dict[str, tuple[Write, str]] = {
+    "no key": (_arrays(ids=IDS, logits=Y), r"holds ids, logits; it must hold embeddings \(n, d\), or frames"),
+    "few ids": (_arrays(ids=IDS[1:], embeddings=Y), "holds 23 ids for 24 embeddings; they must be as many"),
+    "text": (_arrays(ids=IDS, embeddings=Y.astype(str)), "values of the type <U.*; embeddings are numbers"),
+    "complex": (_arrays(ids=IDS, embeddings=Y.astype(complex)), "values of the type complex"),
+    "3-d": (
+        _arrays(ids=IDS, embeddings=Y[:, None, :]),
+        r"shape \(24, 1, 5\); embeddings have the shape \(clips",
+    ),
+    "scalar": (_arrays(ids=IDS, embeddings=np.float32(1)), r"shape \(\); embeddings have"),
+    "empty": (_arrays(ids=np.array([], str), embeddings=Y[:0]), "holds no embeddings"),
+    "no width": (_arrays(ids=IDS, embeddings=Y[:, :0]), "vectors of 0 numbers"),
+    "twice": (
+        _arrays(ids=[*IDS[:-2], *IDS[:2]], embeddings=Y),
+        "more than one embedding of 2 clips, such as .*; give",
+    ),
+    "twice by path": (
+        _arrays(ids=[f"x/{IDS[0]}.wav"] * 24, embeddings=Y),
+        "None of the 24 names|more than one",
+    ),
+    "strangers": (
+        _arrays(ids=[f"dog {i}" for i in range(24)], embeddings=Y),
+        r"None of the 24 names in .*, such as dog 0, dog 1, dog 2, is a clip of tones",
+    ),
+    "all zeros": (
+        _arrays(ids=IDS, embeddings=Y * 0),
+        "None of the embeddings in .* can be used; the first clip, .*: its embedding is all zeros",
+    ),
+    "number ids": (
+        _arrays(ids=np.arange(24) / 2, embeddings=Y),
+        r"ids of the type float64 .*; they must be \(n,\) of text",
+    ),
+    "few frames": (_arrays(ids=IDS, frames=Y, offsets=UP * 2), "fewer rows than its offsets say"),
+    "many frames": (_arrays(ids=IDS, frames=Y, offsets=np.r_[UP[:24], 23]), "more rows than its offsets say"),
+    "falling offsets": (_arrays(ids=IDS, frames=Y, offsets=UP[::-1]), "offsets that do not rise from 0"),
+    "fractions": (
+        _arrays(ids=IDS, frames=Y, offsets=UP * 1.0),
+        r"offsets of the type float64 .* \(n \+ 1,\) whole numbers",
+    ),
+    "widths": (_arrays(ids=IDS, frames=Y, offsets=UP, embeddings=Y[:, :3]), "vectors of 5 numbers and of 3"),
+    "pickle in npz": (_objects("x.npz"), "holds Python objects, which would have to be unpickled"),
+    "pickle": (_objects("x.npy"), "holds Python objects, which would have to be unpickled"),
+    "archive as npy": (lambda f: _arrays(ids=IDS, embeddings=Y)(f).rename(f / "x.npy"), "call it .npz"),
+    "no npy": (_file("x.npy", b"hello"), "unpickled|cannot be read"),
+    "no archive": (_file("x.npz", b"PK\x03\x04 and no more"), "cannot be read"),
+    "cut short": (_short(_arrays(ids=IDS, embeddings=Y), 100), "cannot be read"),
+    "kind": (_file("x.pkl", b""), "not of a kind that is read; give .npy, .npz"),
+    "nowhere": (lambda f: f / "nowhere.npz", "There is no file or folder"),
+    "csv words": (
+        _rows("id,a,b,c,d,e", *LINES[:-1], f"{IDS[-1]},1,2,3,4,five"),
+        "has 'five' among the numbers of column 'e'; leave the cell empty",
+    ),
+    "csv ragged": (
+        _rows("id,a,b,c,d,e", *LINES[:-1], LINES[-1] + ",6"),
+        "cannot be read as a table .*line 25",
+    ),
+    "csv no ids": (
+        _rows("a,b,c", "1,2,3"),
+        "no column that names the clips; its columns are a, b, c: call one",
+    ),
+    "csv no numbers": (_rows("id,label", *(f"{id},dog" for id in IDS)), "no columns of numbers"),
+    "csv two names": (_rows("id,a,a,b,c,d", *LINES), "two columns of one name"),
+    "csv two runs": (
+        _rows("id,a0,a1,b0,b1,b2", *LINES),
+        "several numbered runs of columns, such as a0 … and b0 …",
+    ),
+    "csv nothing": (_rows(), "cannot be read as a table|no column"),
+    "csv latin": (_file("x.csv", "id,a\nété,1\n".encode("latin-1")), "not UTF-8"),
+    "parquet ragged": (
+        _column(id=IDS, v=[Y[0, 1:].tolist(), *Y[1:].tolist()]),
+        "vectors of 4 and of 5 numbers; all must have the same length",
+    ),
+    "parquet text": (_column(id=IDS, v=[["a"]] * 24), "lists of string; embeddings are lists of numbers"),
+    "parquet deep": (_column(id=IDS, v=[[[1.0]]] * 24), "embeddings are lists of numbers"),
+    "parquet no ids": (_column(v=Y.tolist()), "no column that names the clips"),
+    "parquet torn": (_short(_column(id=IDS, v=Y.tolist()), 4), "cannot be read"),
+    "json torn": (_texts(b="{"), "b.json is not JSON"),
+    "json words": (
+        _texts(b='{"embeddings": ["a", "b"]}'),
+        "neither a list of numbers nor a list of such lists",
+    ),
+    "json ragged": (
+        _texts(b='{"embeddings": [[1, 2], [1]]}'),
+        "neither a list of numbers nor a list of such",
+    ),
+    "json deep": (_texts(b='{"embeddings": [[[1]]]}'), r"shape \(1, 1, 1\)"),
+    "json widths": (
+        _texts(a='{"embeddings": [1, 2, 3]}', b='{"embeddings": [1, 2]}'),
+        "vectors of 2 numbers and of 3",
+    ),
+    "json none": (_texts(b='{"model": "x"}'), "holds no .json file with embeddings"),
+    "json list": (_texts(b="[1, 2]"), "holds no .json file with embeddings"),
+    "json empty": (_texts(), "holds no .json file with embeddings"),
+    "json nothing": (_texts(b='{"embeddings": []}'), "holds no embeddings"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_files_are_one_sentence_and_import_nothing(kind, shared, tmp_path):
     tones = shared.dataset("tones")
-    folder = tmp_path / "given"
-    folder.mkdir()
-    path = _bad_file(kind, folder, ids_of(tones), X)
+    write, says = BAD[kind]
     with pytest.raises(EmbeddingsError, match=says) as caught:
-        import_embeddings(shared, tones, "bad", path)
+        import_embeddings(shared, tones, "bad", write(tmp_path))
     assert "\n" not in str(caught.value)
     assert "imported:bad" not in [s.encoder for s in shared.spaces(tones)]
-    assert not (folder / "ran").exists()
+    assert not (tmp_path / "ran").exists()
     assert list((shared.root / "imported").glob(".*")) == []  # nothing is left of what was read
 
 

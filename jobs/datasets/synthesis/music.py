@@ -136,7 +136,9 @@ def flute(take: Take) -> np.ndarray:
 def marimba(take: Take) -> np.ndarray:
     starts, pitches = _tune(take, take.near(262, 0.5), take.near(0.24, 0.5))
     gains, decay = take.rng.uniform(0.6, 1, len(starts)), take.near(0.16, 0.35)
-    bars = _bars(take, starts, pitches, gains, [1, 3.95, 9.6], [decay, decay / 4, decay / 10], (0.1, 0.5, 0.1))
+    bars = _bars(
+        take, starts, pitches, gains, [1, 3.95, 9.6], [decay, decay / 4, decay / 10], (0.1, 0.5, 0.1)
+    )
     mallet = b.hits(take, starts, 0.001, 0.008, gains) * b.noise(take, b.band(take, 200, 1200))
     return b.unit(bars) + 0.08 * mallet
 
@@ -215,7 +217,8 @@ def harpsichord(take: Take) -> np.ndarray:
 def glockenspiel(take: Take) -> np.ndarray:
     starts, pitches = _tune(take, take.near(1250, 0.4), take.near(0.32, 0.5))
     gains, decay = take.rng.uniform(0.6, 1, len(starts)), take.near(0.55, 0.35)
-    bars = _bars(take, starts, pitches, gains, [1, 2.76, 5.4], [decay, decay / 3, decay / 8], (0.2, 0.7, 0.2))
+    modes, decays = [1, 2.76, 5.4], [decay, decay / 3, decay / 8]
+    bars = _bars(take, starts, pitches, gains, modes, decays, (0.2, 0.7, 0.2))
     mallet = b.hits(take, starts, 0.0005, 0.003, gains) * b.noise(take, b.band(take, 2500, 9000))
     return b.unit(bars) + 0.06 * mallet
 
