@@ -68,10 +68,6 @@ def propose(paths: Sequence[str]) -> str | None:
     Names look alike if almost all have the same number of parts, parted by one character, and one of the
     parts takes few values, each of several files.
 
-    Parameters
-    ----------
-    paths : sequence of str
-
     Examples
     --------
     >>> propose([f"{digit}_{who}_{take}.wav" for digit in "012" for who in "ab" for take in range(3)])

@@ -81,7 +81,7 @@ def _grouped(pairs: Iterator[tuple[str, str]]) -> dict[str, list[str]]:
 
 
 class Fit(NamedTuple):
-    """The difference between all paths of a table and the files: surplus or missing folders, a missing ending."""
+    """The difference between all paths of a table and the files: folders too many or missing, an ending."""
 
     strip: tuple[str, ...] = ()
     folder: str = ""
@@ -246,7 +246,8 @@ def _unlike(fit: Fit, given: str, line: int) -> str:
         changes.append(f"from the folder {fit.folder} on, as with `-o folder={fit.folder}`")
     if fit.suffix:
         changes.append(f"with {fit.suffix} added, as with `-o suffix={fit.suffix}`")
-    return f"no path leads to a file as it is written ({given}, line {line}); all are read {' and '.join(changes)}"
+    how = " and ".join(changes)
+    return f"no path leads to a file as it is written ({given}, line {line}); all are read {how}"
 
 
 def advice(files: Files, given: str, prefix: str) -> str:

@@ -146,10 +146,6 @@ def render(
 def plan(spec: Synthesize) -> pd.DataFrame:
     """Return the clip table before any sound is made: all columns of an import, with ``sha256`` null.
 
-    Parameters
-    ----------
-    spec : Synthesize
-
     Returns
     -------
     DataFrame

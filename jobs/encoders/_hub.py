@@ -85,8 +85,15 @@ def _reason(argument: str, error: BaseException) -> str:
     if any(isinstance(e, errors.RepositoryNotFoundError) for e in chain):
         return f"There is no model {argument!r} on the hub, or it is private; check the spelling."
     if "trust_remote_code" in str(error):
-        return f"Model {argument!r} wants to run code of its own, which hearspace never allows."
+        return str(foreign_code(argument))
     return f"Model {argument!r} cannot be loaded: {first_sentence(error)}"
+
+
+def foreign_code(argument: str, what: str = "") -> EncoderUnavailable:
+    """Return the error for a model that comes with code."""
+    return EncoderUnavailable(
+        f"Model {argument!r} wants to run code of its own{what}, which hearspace never allows."
+    )
 
 
 def first_sentence(error: BaseException) -> str:

@@ -26,13 +26,7 @@ _LONGEST = 100  # tokens, as in the public CLAP
 
 
 def load(argument: str | None, *, modality: str, device: str) -> Model:
-    """Load a model.
-
-    Raises
-    ------
-    EncoderUnavailable
-        When it cannot be had.
-    """
+    """Load a model; `EncoderUnavailable` says why that fails."""
     from jobs.encoders._hub import from_source
     from jobs.encoders.sentence_transformers import Model
 

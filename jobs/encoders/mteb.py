@@ -60,13 +60,7 @@ def card(argument: str) -> Card:
 
 
 def load(argument: str | None, *, modality: str, device: str) -> Any:
-    """Load a model.
-
-    Raises
-    ------
-    EncoderUnavailable
-        With one sentence: mteb does not know the model, it does not embed `modality`, or it cannot be loaded.
-    """
+    """Load a model of mteb; `EncoderUnavailable` says why that fails."""
     import mteb
 
     from jobs.encoders._hub import first_sentence, offline_reason
@@ -75,7 +69,7 @@ def load(argument: str | None, *, modality: str, device: str) -> Any:
     meta = _meta(argument, modality)
     offline = offline_reason()
     try:
-        with _no_foreign_code(argument), _not_waiting(offline is not None):
+        with _safely(argument, offline is not None):
             model = mteb.get_model(argument, device=device)
             wrapped: Any = (_Audio if modality == "audio" else _Text)(model, meta, argument)
     except EncoderUnavailable:
@@ -109,34 +103,26 @@ def _meta(argument: str, modality: str) -> Any:
 
 
 @contextmanager
-def _no_foreign_code(argument: str) -> Iterator[None]:
-    """Keep transformers from importing code that lies beside weights, which some of mteb's loaders allow."""
+def _safely(argument: str, offline: bool) -> Iterator[None]:
+    """Keep transformers from importing code that lies beside weights, which some of mteb's loaders allow.
+
+    Without a network, look only at what is on this machine, and not half a minute for the hub.
+    """
+    from huggingface_hub import constants
     from transformers import dynamic_module_utils
 
-    def refuse(*args: Any, **kwargs: Any) -> Any:
-        raise EncoderUnavailable(
-            f"Model {argument!r} wants to run code of its own, which hearspace never allows."
-        )
+    from jobs.encoders._hub import foreign_code
 
-    real = dynamic_module_utils.get_class_in_module
+    def refuse(*args: Any, **kwargs: Any) -> Any:
+        raise foreign_code(argument)
+
+    before = constants.HF_HUB_OFFLINE, dynamic_module_utils.get_class_in_module
+    constants.HF_HUB_OFFLINE = before[0] or offline
     dynamic_module_utils.get_class_in_module = refuse
     try:
         yield
     finally:
-        dynamic_module_utils.get_class_in_module = real
-
-
-@contextmanager
-def _not_waiting(offline: bool) -> Iterator[None]:
-    """Without a network, look only at what is on this machine, and not half a minute for the hub."""
-    from huggingface_hub import constants
-
-    before = constants.HF_HUB_OFFLINE
-    constants.HF_HUB_OFFLINE = before or offline
-    try:
-        yield
-    finally:
-        constants.HF_HUB_OFFLINE = before
+        constants.HF_HUB_OFFLINE, dynamic_module_utils.get_class_in_module = before
 
 
 class _Inputs:

@@ -143,13 +143,7 @@ def card(argument: str) -> Card:
 
 
 def identity(argument: str | None) -> str:
-    """Return the folder's last name and a fingerprint of its files.
-
-    Raises
-    ------
-    UnknownEncoder
-        If the argument is not a folder.
-    """
+    """Return the folder's last name and a fingerprint of its files; `UnknownEncoder` for no folder."""
     from jobs.encoders._folders import fingerprint, is_folder, resolve
 
     assert argument is not None, "the registry asks for one"
@@ -162,13 +156,7 @@ def identity(argument: str | None) -> str:
 
 
 def describe(folder: Path) -> Description:
-    """Read the description of a network.
-
-    Raises
-    ------
-    EncoderUnavailable
-        With one sentence: no description, or a field that is missing, unknown or of the wrong kind.
-    """
+    """Read the description of a network; `EncoderUnavailable` names what is wrong with it."""
     path = folder / FILE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -249,13 +237,7 @@ def _fields(kind: type, given: Any, what: str) -> dict[str, Any]:
 
 
 def load(argument: str | None, *, modality: str, device: str) -> _Model:
-    """Load the network of a folder.
-
-    Raises
-    ------
-    EncoderUnavailable
-        With one sentence: no such folder, a description that does not fit the network, or no network.
-    """
+    """Load the network of a folder; `EncoderUnavailable` says why that fails."""
     from jobs.encoders._folders import resolve
 
     assert argument is not None, "the registry asks for one"

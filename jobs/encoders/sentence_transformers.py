@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.encoders import EncoderUnavailable, always_available
+from jobs.encoders import always_available
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,26 +69,19 @@ class Model:
 
 
 def _refuse_code(source: str, argument: str) -> None:
+    from jobs.encoders._hub import foreign_code
+
     # Releases before 6 import what a local modules.json names without being asked to trust it.
     modules = Path(source, "modules.json")
     if not modules.is_file():
         return
     for module in json.loads(modules.read_text(encoding="utf-8")):
         if not str(module["type"]).startswith("sentence_transformers."):
-            raise EncoderUnavailable(
-                f"Model {argument!r} wants to run code of its own ({module['type']}), which hearspace never "
-                "allows."
-            )
+            raise foreign_code(argument, f" ({module['type']})")
 
 
 def load(argument: str | None, *, modality: str, device: str) -> Model:
-    """Load a model.
-
-    Raises
-    ------
-    EncoderUnavailable
-        When it cannot be had.
-    """
+    """Load a model; `EncoderUnavailable` says why that fails."""
     from jobs.encoders._hub import from_source
 
     assert argument is not None, "the registry asks for one"

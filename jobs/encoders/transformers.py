@@ -46,13 +46,7 @@ _UNUSED = ("masked_spec_embed", "position_ids", "num_batches_tracked")
 
 
 def load(argument: str | None, *, modality: str, device: str) -> Any:
-    """Load the audio tower or the text tower of a model.
-
-    Raises
-    ------
-    EncoderUnavailable
-        If the model cannot be loaded, or does not embed `modality`.
-    """
+    """Load the audio tower or the text tower of a model; `EncoderUnavailable` says why that fails."""
     from jobs.encoders._hub import from_source
 
     assert argument is not None, "the registry asks for one"

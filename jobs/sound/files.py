@@ -113,10 +113,6 @@ class Inspection:
 def probe(path: str | os.PathLike[str]) -> AudioInfo:
     """Return the properties of a file, reading its samples only if the header does not give their number.
 
-    Parameters
-    ----------
-    path : path-like
-
     Returns
     -------
     AudioInfo
@@ -267,10 +263,6 @@ def resample(x: np.ndarray, sample_rate: int, to: int) -> np.ndarray:
 
 def inspect(path: str | os.PathLike[str]) -> Inspection:
     """Read every sample of a file, in bounded memory, and report its flaws.
-
-    Parameters
-    ----------
-    path : path-like
 
     Returns
     -------

@@ -13,10 +13,6 @@ CANCELLED = 1e-3
 class Mix:
     """The mix of a file's channels: their mean, or one of them if they cancel each other out.
 
-    Parameters
-    ----------
-    sample_rate, channels : int
-
     Attributes
     ----------
     left : int

@@ -13,10 +13,6 @@ if TYPE_CHECKING:
 def captions_of(dataset: Any) -> pd.DataFrame:
     """Return the captions of a dataset.
 
-    Parameters
-    ----------
-    dataset : jobs.workspace.Dataset
-
     Returns
     -------
     DataFrame

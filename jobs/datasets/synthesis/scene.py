@@ -87,7 +87,7 @@ def _background(
     """Noise of a place, and, the harder the more often, another sound of the world further off."""
     take = Take(rng, sample_rate, n, spread(difficulty))
     below = 60 - 42 * difficulty * rng.random() ** 0.7  # dB under the sound
-    place = b.noise(take, b.slope(take, rng.uniform(0.2, 1.2)), b.band(take, 30, 12_000, 1))
+    place = take.noise(take.slope(rng.uniform(0.2, 1.2)), take.band(30, 12_000, 1))
     x = place * 10 ** (-below / 20)
     if rng.random() < 0.7 * difficulty:
         other = others[int(rng.integers(len(others)))]
