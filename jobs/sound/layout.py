@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from jobs.sound.mpeg import find_runs
 
@@ -156,26 +156,40 @@ def _read_at(file: Any, at: int, n: int) -> bytes:
 # -- containers of chunks ---------------------------------------------------------------------------------
 
 
+class _Form(NamedTuple):
+    """Headers of chunks: bytes of name and length, alignment, header bytes that the length includes."""
+
+    name: int = 4
+    width: int = 4
+    align: int = 2
+    own: int = 0
+
+
+_RIFF, _CAF, _W64 = _Form(), _Form(width=8, align=1), _Form(16, 8, 8, own=24)
+
+
 def _chunks(
-    read: Read, at: int, size: int, order: Order, *, name: int = 4, width: int = 4, even: bool = True
+    read: Read, at: int, size: int, order: Order, form: _Form = _RIFF
 ) -> Iterator[tuple[bytes, int, int]]:
-    """Yield name, start of the content, and length of each chunk."""
+    """Yield name, start and length of the content of each chunk."""
     for _ in range(_MOST_CHUNKS):
-        head = read(at, name + width)
-        if len(head) < name + width:
+        head = read(at, form.name + form.width)
+        if len(head) < form.name + form.width:
             return
-        length, at = int.from_bytes(head[name:], order), at + name + width
-        yield head[:name], at, length
-        at += length + (length % 2 if even else 0)
+        length, at = int.from_bytes(head[form.name :], order) - form.own, at + len(head)
+        if length < 0:
+            return
+        yield head[: form.name], at, length
+        at += length + -length % form.align
         if at >= size:
             return
 
 
-def _chunks_follow(read: Read, at: int, size: int, order: Order, **kind: Any) -> bool:
+def _chunks_follow(read: Read, at: int, size: int, order: Order, form: _Form = _RIFF) -> bool:
     """Return whether the rest of a file is a row of chunks, or nothing."""
     for begin in (at, at + at % 2):
         end = begin
-        for name, content, length in _chunks(read, begin, size, order, **kind):
+        for name, content, length in _chunks(read, begin, size, order, form):
             if not re.fullmatch(rb"[ -~]{4}", name):
                 break
             end = content + length
@@ -184,13 +198,13 @@ def _chunks_follow(read: Read, at: int, size: int, order: Order, **kind: Any) ->
     return False
 
 
-def _goes_on(read: Read, at: int, size: int, order: Order, least: int, **kind: Any) -> bool:
+def _goes_on(read: Read, at: int, size: int, order: Order, least: int, form: _Form = _RIFF) -> bool:
     """Return whether sound goes on after its end by the header: enough bytes, and no chunks, tag or zeros."""
     return (
         size - at > max(least, 1024)
         and read(at, 1024).strip(b"\0") != b""
         and read(at, 3) not in (b"TAG", b"ID3")
-        and not _chunks_follow(read, at, size, order, **kind)
+        and not _chunks_follow(read, at, size, order, form)
     )
 
 
@@ -240,8 +254,7 @@ def _aiff(read: Read, size: int) -> Layout:
 
 def _caf(read: Read, size: int) -> Layout:
     packet = frames = 0
-    kind: dict[str, Any] = {"width": 8, "even": False}
-    for name, at, length in _chunks(read, 8, size, "big", **kind):
+    for name, at, length in _chunks(read, 8, size, "big", _CAF):
         if name == b"desc":
             fields = read(at, 32)
             packet, frames = int.from_bytes(fields[16:20], "big"), int.from_bytes(fields[20:24], "big")
@@ -249,25 +262,20 @@ def _caf(read: Read, size: int) -> Layout:
             length, present = (length if length < 1 << 63 else 0), size - at
             promised = (length - 4) // packet * frames if length > 4 and packet else None
             # libsndfile refuses a chunk that is longer than the file.
-            if length == 0 or length > present or _goes_on(read, at + length, size, "big", 1 << 14, **kind):
+            if length == 0 or length > present or _goes_on(read, at + length, size, "big", 1 << 14, _CAF):
                 return Layout((Part(0, size, ((at - 8, present.to_bytes(8, "big")),)),), promised)
             return Layout(promised=promised)
     return Layout()
 
 
 def _w64(read: Read, size: int) -> Layout:
-    at, width = 40, 0
-    for _ in range(_MOST_CHUNKS):
-        head = read(at, 24)
-        length = int.from_bytes(head[16:24], "little")  # with its own 24 bytes
-        if len(head) < 24 or length < 24:
-            return Layout()
-        if head[:4] == b"fmt ":
-            fields = read(at + 24, 14)
+    width = 0
+    for name, at, length in _chunks(read, 40, size, "little", _W64):
+        if name[:4] == b"fmt ":
+            fields = read(at, 14)
             width = int.from_bytes(fields[12:14], "little") * (int.from_bytes(fields[:2], "little") in _PLAIN)
-        elif head[:4] == b"data":
-            return Layout(promised=(length - 24) // width if width and length < 1 << 62 else None)
-        at += length + -length % 8
+        elif name[:4] == b"data":
+            return Layout(promised=length // width if width and length < 1 << 62 else None)
     return Layout()
 
 
