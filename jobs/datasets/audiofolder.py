@@ -16,6 +16,7 @@ from jobs.datasets import Clip, DatasetError, Item, Skipped
 from jobs.datasets._paths import Files, key
 from jobs.datasets._splits import part_of
 from jobs.datasets._tables import Table, read
+from jobs.datasets._walk import unused
 from jobs.datasets.csv import GUESSES, TableRows, check_separator, clips_of, column_uses
 
 NAME = "audiofolder"
@@ -85,14 +86,11 @@ def _scan(files: Files, tables: Sequence[TableRows], separator: str | None, by_s
         raise failed[0]
     named = {key(path) for path in seen}
     unnamed = [path for path in files.paths if key(path) not in named]
-    if unnamed:
-        yield Skipped(
-            ".", f"sounds that no row names: {len(unnamed)}, the first of them {unnamed[0]}", summary=True
-        )
+    yield from unused(".", "sound", "that no row names", unnamed)
 
 
 def _metadata(root: Path) -> list[Path]:
-    """The metadata files at most two folders down, those of the training first."""
+    """Return the metadata files at most two folders down, those of the training first."""
     top = root.resolve()
     paths = [path for depth in ("", "*/", "*/*/") for name in _FILES for path in root.glob(f"{depth}{name}")]
     inside = [p for p in paths if p.resolve().is_relative_to(top) and _names_files(p)]

@@ -177,6 +177,14 @@ def test_unknown_adapter():
         datasets.get("esc51")
 
 
+def test_earlier_names_of_the_contract_are_importable():
+    from jobs.datasets import Found, LeftOut
+
+    assert (Found, LeftOut) == (Clip, Skipped)
+    with pytest.raises(AttributeError, match="has no attribute 'Lost'"):
+        _ = datasets.Lost
+
+
 def test_adapters_of_other_distributions(monkeypatch):
     good = SimpleNamespace(NAME="good", DESCRIPTION="Good.", OPTIONS={}, scan=lambda root: iter(()))
     found = {

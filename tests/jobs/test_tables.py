@@ -250,7 +250,9 @@ def test_audiofolder_of_json_lines(tmp_path):
     assert got.clips["labels"].tolist() == [["x", "y"]] * 3
     assert "is not JSON" in reasons(got, "data/train/metadata.jsonl, line 4", LEFT_OUT)[0]
     assert "is not a JSON object" in reasons(got, "data/train/metadata.jsonl, line 5", LEFT_OUT)[0]
-    assert reasons(got, ".", LEFT_OUT) == ["sounds that no row names: 1, the first of them data/test/d.wav"]
+    assert reasons(got, ".", LEFT_OUT) == [
+        "holds 1 sound that no row names, the first of them data/test/d.wav"
+    ]
     with pytest.raises(DatasetError, match="holds no metadata.csv or metadata.jsonl"):
         import_dataset("audiofolder", write_sounds(tmp_path / "y", "a.wav"))
 
