@@ -15,16 +15,14 @@ class Registry:
 
     Parameters
     ----------
-    package : str
-        The package whose modules are looked at; those whose name begins with an underscore are helpers.
-    group : str
-        Entry-point group in which other distributions name theirs.
+    package, group : str
+        The package of our modules, and the entry-point group of other distributions'.
     kind : str
-        What such a module is called at the beginning of a sentence.
+        Name of such a module at the beginning of a sentence.
     parts : sequence of str
         Attributes that a module must have.
     skip : callable, optional
-        Whether a module of the package is none of them, by its name.
+        Tells by name whether a module of the package is a helper, as those with an underscore are.
     """
 
     def __init__(

@@ -52,32 +52,20 @@ class Files:
 
     def match(self, path: str) -> list[str]:
         """Return the files that a path relative to the root means: itself, else all spellings of it."""
-        if os.path.lexists(self.root / path):
-            return [path]
-        return self._by_key.get(key(path), [])
+        return [path] if os.path.lexists(self.root / path) else self._index.get(("path", key(path)), [])
 
     def called(self, name: str) -> list[str]:
         """Return the files of a name, or of it and an ending where it has none of a sound."""
-        return self._by_name.get(key(name)) or self._by_stem.get(key(name), [])
+        return self._index.get(("name", key(name))) or self._index.get(("stem", key(name)), [])
 
     @cached_property
-    def _by_key(self) -> dict[str, list[str]]:
-        return _grouped((key(path), path) for path in self.paths)
-
-    @cached_property
-    def _by_name(self) -> dict[str, list[str]]:
-        return _grouped((key(PurePosixPath(path).name), path) for path in self.paths)
-
-    @cached_property
-    def _by_stem(self) -> dict[str, list[str]]:
-        return _grouped((key(PurePosixPath(path).stem), path) for path in self.paths)
-
-
-def _grouped(pairs: Iterator[tuple[str, str]]) -> dict[str, list[str]]:
-    groups: dict[str, list[str]] = {}
-    for name, path in pairs:
-        groups.setdefault(name, []).append(path)
-    return groups
+    def _index(self) -> dict[tuple[str, str], list[str]]:
+        index: dict[tuple[str, str], list[str]] = {}
+        for path in self.paths:
+            pure = PurePosixPath(path)
+            for part, text in (("path", path), ("name", pure.name), ("stem", pure.stem)):
+                index.setdefault((part, key(text)), []).append(path)
+        return index
 
 
 class Fit(NamedTuple):
@@ -128,13 +116,11 @@ def locate(files: Files, given: Sequence[str], *, prefix: str, suffix: str, fit:
     files : Files
     given : sequence of str
         As the table has them.
-    prefix : str
-        Folder that they start from, relative to the root.
-    suffix : str
-        Ending to add where a path has none of a sound.
+    prefix, suffix : str
+        Folder that they start from, relative to the root, and ending to add to those without one.
     fit : bool, default=True
-        Where no path leads to a file, look whether one change of all of them does: leaving out folders that
-        they begin with, or adding a folder or an ending.
+        If no path leads to a file, try one change of all of them: dropping folders that they begin with, or
+        adding a folder or an ending.
     """
     places = [_place(files, path, prefix, suffix) for path in given]
     if not fit or any(place.exists or place.several for place in places):
@@ -216,16 +202,7 @@ def _fits(files: Files, given: str, prefix: str) -> Iterator[Fit]:
 
 
 def remarks(located: Located, given: Sequence[str], at: Sequence[int]) -> Iterator[str]:
-    """Describe how paths differ from the names of the files, with their lines.
-
-    Parameters
-    ----------
-    located : Located
-    given : sequence of str
-        The paths as the table has them.
-    at : sequence of int
-        The line of each.
-    """
+    """Describe how the paths `given` in a table, in the lines `at`, differ from the names of the files."""
     if located.fit is not None:
         yield f"{_unlike(located.fit, given[0], at[0])}"
     for how, words in (

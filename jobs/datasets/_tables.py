@@ -56,21 +56,10 @@ class Table:
 def read_rows(
     root: Path, name: str, needed: Sequence[str], encoding: str = "utf-8-sig"
 ) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a CSV table that a dataset is published with, by column.
+    """Yield the rows of a published CSV table, by column.
 
-    Parameters
-    ----------
-    root : Path
-    name : str
-        The table, relative to `root`, which it may not link out of.
-    needed : sequence of str
-        Columns that it must have.
-    encoding : str, optional
-
-    Raises
-    ------
-    DatasetError
-        If it links out of the folder, lacks a column, or is no such text.
+    It raises `DatasetError` if the table links out of the folder `root`, lacks one of the `needed` columns,
+    or is no such text.
     """
     table = inside(root, name)
     try:

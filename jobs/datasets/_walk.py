@@ -30,22 +30,9 @@ def outside(path: Path, root: Path) -> str | None:
 
 
 def inside(root: Path, name: str, option: str = "") -> Path:
-    """Return the resolved path of a file under `root`; one that leads out of it is an error.
+    """Return the resolved path of a file under `root`.
 
-    Parameters
-    ----------
-    root : Path
-    name : str
-        Relative to `root`.
-    option : str, optional
-        The option that the user gave it by.
-
-    Raises
-    ------
-    OptionError
-        Where an option gives a path outside.
-    DatasetError
-        Where a file of the dataset links out of its folder.
+    A file that links out of it raises `DatasetError`; a path outside from an option raises `OptionError`.
     """
     path = (root / name).resolve()
     if path.is_relative_to(root.resolve()):
@@ -68,17 +55,7 @@ def unused(folder: str, what: str, why: str, paths: Sequence[str]) -> Iterator[S
 
 
 def walk(root: Path) -> Iterator[str | Skipped]:
-    """Yield the relative path of each file whose name ends like a sound's, in natural order, and what is not.
-
-    Parameters
-    ----------
-    root : Path
-        A folder, resolved.
-
-    Yields
-    ------
-    str or Skipped
-    """
+    """Yield the relative path of each sound file in a resolved folder, in natural order, and what is none."""
     stack = [""]
     while stack:
         folder = stack.pop()

@@ -45,7 +45,7 @@ def embed_blocks(
     batch: int,
     device: str,
 ) -> list[np.ndarray]:
-    """Run a network over the blocks of several spectrograms.
+    """Run a network over the blocks of several spectrograms, and return (blocks, d) for each.
 
     Parameters
     ----------
@@ -56,11 +56,6 @@ def embed_blocks(
     size, hop, batch : int
         Frames of a block, steps between blocks, blocks in a batch.
     device : str
-
-    Returns
-    -------
-    list of ndarray (blocks, d)
-        One for each spectrogram.
     """
     import torch
 
@@ -111,21 +106,9 @@ def embed_windows(
     batch: int,
     device: str,
 ) -> list[np.ndarray]:
-    """Run a network over the windows of several clips.
+    """Run a network over the windows of several clips, and return (frames, d) for each.
 
-    Parameters
-    ----------
-    run : callable
-        Embeds up to `batch` windows of one length: (frames, d) each.
-    clips : sequence of sequences of ndarray
-        Windows of each clip.
-    batch : int
-    device : str
-
-    Returns
-    -------
-    list of ndarray (frames, d)
-        One for each clip.
+    `run` embeds up to `batch` windows of one length: (frames, d) each.
     """
     # Only equal lengths share a batch: padding would change the results of some models.
     alike: dict[tuple[int, int], list[tuple[int, int]]] = {}
@@ -143,10 +126,7 @@ def embed_windows(
 def probed_dimensions(embed: Callable[[list[np.ndarray]], list[np.ndarray]], x: np.ndarray, why: str) -> int:
     """Return the length of a model's embeddings by embedding a waveform, before any clip is decoded.
 
-    Raises
-    ------
-    EncoderUnavailable
-        With `why` and the first 300 characters of the error, where the model cannot embed it.
+    Where the model cannot embed it, `EncoderUnavailable` has `why` and the beginning of the error.
     """
     from jobs.encoders import EncoderUnavailable
 

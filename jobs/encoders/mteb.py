@@ -140,10 +140,6 @@ class _Inputs:
         return dict(self._rows[i])  # mteb writes into it
 
 
-def _columns(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
-    return {name: [row[name] for row in rows] for name in rows[0]}
-
-
 class _Model:
     def __init__(self, model: Any, meta: Any, argument: str) -> None:
         import mteb
@@ -164,7 +160,11 @@ class _Model:
         from jobs.encoders._frames import exact
 
         data: Any = _Inputs(rows, self._kind)
-        inputs: Any = DataLoader(data, batch_size=batch, collate_fn=_columns)
+        inputs: Any = DataLoader(
+            data,
+            batch_size=batch,
+            collate_fn=lambda rows: {name: [row[name] for row in rows] for name in rows[0]},
+        )
         with torch.no_grad(), exact(torch):
             vectors = self._model.encode(
                 inputs,

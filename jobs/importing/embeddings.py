@@ -14,16 +14,18 @@ import tempfile
 import time
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
+from core.words import count
 from jobs.encoders import Card, imported
 from jobs.importing.files import Staged, stage
 from jobs.importing.parts import BLOCK, EmbeddingsError
@@ -293,7 +295,7 @@ def _match(
     twice = [i for i, times in Counter(r for r in rows if r is not None).items() if times > 1]
     if twice:
         raise EmbeddingsError(
-            f"{path} has more than one embedding of {len(twice):,} {_clips(twice)}, such as "
+            f"{path} has more than one embedding of {count(len(twice), 'clip')}, such as "
             f"{_some(clips[i] for i in sorted(twice))}; give one of each."
         )
     unknown = [id for id, row in zip(staged.ids, rows, strict=True) if row is None]
@@ -345,12 +347,7 @@ def _tidy(name: str, root: Path) -> str:
 
 
 def _some(names: Iterable[str]) -> str:
-    first = [name for name, _ in zip(names, range(3), strict=False)]
-    return ", ".join(first)
-
-
-def _clips(some: Sequence[Any]) -> str:
-    return "clip" if len(some) == 1 else "clips"
+    return ", ".join(islice(names, 3))
 
 
 def _flaw(staged: Staged, row: int) -> str | None:
