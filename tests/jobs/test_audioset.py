@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jobs.datasets import DatasetError, OptionError, Skipped, audioset
+from jobs.datasets import Clip, DatasetError, OptionError, audioset
 from jobs.datasets._detect import recognise
 from jobs.datasets._ontology import read_ontology
 from jobs.datasets.importer import Imported, import_dataset
@@ -350,23 +350,11 @@ def test_an_ontology_from_elsewhere(tmp_path):
     assert set(_import(root, threshold="0").clips["label"]) == {"Bark"}
 
 
-def test_links_out_of_the_folder_are_not_followed(tmp_path):
-    root = write_audioset(tmp_path / "x", {"eval": segments("/m/bark", 2)})
-    table = root / "eval_segments.csv"
-    table.rename(tmp_path / "eval_segments.csv")
-    table.symlink_to(tmp_path / "eval_segments.csv")
-    with pytest.raises(DatasetError, match="links out of"):
-        _import(root)
-
-
-def test_scan_opens_no_sound_and_the_folder_is_recognised(tmp_path):
+def test_the_folder_is_recognised_and_has_enough_for_one_class_at_the_usual_threshold(tmp_path):
     root = write_audioset(tmp_path)
     assert recognise(root).adapter == "audioset"
-    for path in root.rglob("*.wav"):
-        path.write_bytes(b"")
-    found = [item for item in audioset.scan(root) if not isinstance(item, Skipped)]
-    assert len(found) == 102
-    assert {item.labels for item in found} == {("Bark",)}
+    clips = [item for item in audioset.scan(root) if isinstance(item, Clip)]
+    assert [clip.labels for clip in clips] == [("Bark",)] * 102
 
 
 def test_the_ontology_of_the_tests_is_whole(tmp_path):
