@@ -67,7 +67,7 @@ def tones(workspace):
 
 @pytest.fixture
 def X():
-    return np.random.default_rng(0).standard_normal((24, D)).astype(np.float32)
+    return Y.copy()
 
 
 def ids_of(dataset: Dataset) -> list[str]:
@@ -79,88 +79,139 @@ def vectors(workspace: Workspace, spec: EmbedAudio) -> tuple[list[str], np.ndarr
     return artifact.table("clips")["clip_id"].to_pylist(), np.asarray(artifact.array("embeddings"))
 
 
-# -- kinds of files: each writes what it is given and returns the path --
+# -- kinds of files --
+
+
+Write = Callable[[Path], Path]
+
+
+def _arrays(**given: Any) -> Write:
+    def write(folder: Path) -> Path:
+        np.savez(folder / "x.npz", **given)
+        return folder / "x.npz"
+
+    return write
+
+
+def _packed(**given: Any) -> Write:
+    def write(folder: Path) -> Path:
+        np.savez_compressed(folder / "x.npz", **given)
+        return folder / "x.npz"
+
+    return write
+
+
+def _frame(name: str, frame: pd.DataFrame, **options: Any) -> Write:
+    def write(folder: Path) -> Path:
+        writers = {"parquet": frame.to_parquet, "feather": frame.to_feather}
+        writers.get(name.partition(".")[2], frame.to_csv)(folder / name, **options)
+        return folder / name
+
+    return write
+
+
+def _file(name: str, content: str | bytes) -> Write:
+    def write(folder: Path) -> Path:
+        (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
+        return folder / name
+
+    return write
+
+
+def _rows(*lines: str) -> Write:
+    return _file("x.csv", "\n".join(lines))
+
+
+def _column(**columns: Any) -> Write:
+    def write(folder: Path) -> Path:
+        pq.write_table(pa.table(columns), folder / "x.parquet")
+        return folder / "x.parquet"
+
+    return write
+
+
+def _texts(**files: str) -> Write:
+    def write(folder: Path) -> Path:
+        (folder / "json").mkdir()
+        for name, text in files.items():
+            path = folder / "json" / f"{name}.json"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+        return folder / "json"
+
+    return write
+
+
+def _short(write: Write, lost: int) -> Write:
+    def cut(folder: Path) -> Path:
+        path = write(folder)
+        path.write_bytes(path.read_bytes()[:-lost])
+        return path
+
+    return cut
+
+
+def _objects(name: str) -> Write:
+    def write(folder: Path) -> Path:
+        evil = np.array([Evil(folder / "ran")] * 24, dtype=object)
+        np.savez(folder / "x.npz", ids=IDS, embeddings=evil)
+        np.save(folder / "x.npy", evil, allow_pickle=True)
+        return folder / name
+
+    return write
+
+
+class Evil:
+    """What unpickling would run."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (Path(self.path),))
+
+    def __init__(self, path: Path) -> None:
+        self.path = str(path)
 
 
 def _npz(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    np.savez(path / "x.npz", clip_ids=np.array(ids), embeddings=X)
-    return path / "x.npz"
+    return _arrays(clip_ids=np.array(ids), embeddings=X)(path)
 
 
-def _npz_packed(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    np.savez_compressed(path / "x.npz", ids=np.array([i.encode() for i in ids]), vectors=X.astype(np.float64))
-    return path / "x.npz"
+def _named(X: np.ndarray, columns: Sequence[Any] | None = None) -> pd.DataFrame:
+    return pd.DataFrame(X, columns=columns or [f"e{i}" for i in range(X.shape[1])])
 
 
-def _npz_fortran(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    np.savez(path / "x.npz", ids=np.array(ids), embeddings=np.asfortranarray(X))
-    return path / "x.npz"
+def _json(ids: list[str], X: np.ndarray) -> Write:
+    # As scripts write them: some clips as a list, some as a list of one frame.
+    values = [x if i % 2 else [x] for i, x in enumerate(X.tolist())]
+    texts = [
+        json.dumps({"audio_path": id, "embeddings": v, "rate": 1}) for id, v in zip(ids, values, strict=True)
+    ]
+    return _texts(**{f"deep/{i}": text for i, text in enumerate(texts)})
 
 
-def _csv(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    frame = pd.DataFrame(X, columns=[f"e{i}" for i in range(X.shape[1])])
-    frame.insert(0, "clip_id", ids)
-    frame.insert(1, "label", "dog")
-    frame["fold"] = 1
-    frame.to_csv(path / "x.csv", index=False)
-    return path / "x.csv"
+Y = np.random.default_rng(0).standard_normal((24, D)).astype(np.float32)
+KINDS: dict[str, Callable[[list[str], np.ndarray], Write]] = {
+    "npz": lambda ids, X: _arrays(clip_ids=np.array(ids), embeddings=X),
+    "npz_packed": lambda ids, X: _packed(
+        ids=np.array([i.encode() for i in ids]), vectors=X.astype(np.float64)
+    ),
+    "npz_fortran": lambda ids, X: _arrays(ids=np.array(ids), embeddings=np.asfortranarray(X)),
+    "csv": lambda ids, X: _frame(
+        "x.csv", pd.DataFrame({"clip_id": ids, "label": "dog"}).join(_named(X)).assign(fold=1), index=False
+    ),
+    "csv_index": lambda ids, X: _frame("x.csv", pd.DataFrame(X, index=ids)),
+    "csv_headless": lambda ids, X: _frame("x.csv", pd.DataFrame(X, index=ids), header=False, sep=";"),
+    "tsv": lambda ids, X: _frame("x.tsv", _named(X, [*"abcde"]).assign(filename=ids), index=False, sep="\t"),
+    "parquet": lambda ids, X: _frame(
+        "x.parquet", _named(X, [f"dim_{i + 1}" for i in range(D)]).assign(path=ids)
+    ),
+    "parquet_lists": lambda ids, X: _column(id=ids, embedding=pa.array(X.tolist()), year=[1] * len(ids)),
+    "parquet_fixed": lambda ids, X: _column(id=ids, v=_fixed(X)),
+    "json": _json,
+}
 
 
-def _csv_index(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    pd.DataFrame(X, index=ids).to_csv(path / "x.csv")
-    return path / "x.csv"
-
-
-def _csv_headless(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    pd.DataFrame(X, index=ids).to_csv(path / "x.csv", header=False, sep=";")
-    return path / "x.csv"
-
-
-def _tsv(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    frame = pd.DataFrame(X, columns=list("abcde"))
-    frame.assign(filename=ids).to_csv(path / "x.tsv", index=False, sep="\t")
-    return path / "x.tsv"
-
-
-def _parquet(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    frame = pd.DataFrame(X, columns=[f"dim_{i + 1}" for i in range(X.shape[1])]).assign(path=ids)
-    frame.to_parquet(path / "x.parquet")
-    return path / "x.parquet"
-
-
-def _parquet_lists(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    table = pa.table(
-        {"id": ids, "embedding": pa.array(X.tolist(), pa.list_(pa.float32())), "year": [1] * len(ids)}
-    )
-    pq.write_table(table, path / "x.parquet")
-    return path / "x.parquet"
-
-
-def _parquet_fixed(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    column = pa.FixedSizeListArray.from_arrays(pa.array(X.ravel()), X.shape[1])
-    pq.write_table(pa.table({"id": ids, "v": column}), path / "x.parquet")
-    return path / "x.parquet"
-
-
-def _json(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    folder = path / "json" / "deep"
-    folder.mkdir(parents=True)
-    for i, (id, x) in enumerate(zip(ids, X.tolist(), strict=True)):
-        # As scripts write them: some clips as a list, some as a list of one frame.
-        values = x if i % 2 else [x]
-        (folder / f"{i}.json").write_text(
-            json.dumps({"audio_path": id, "embeddings": values, "rate": 16_000})
-        )
-    return path / "json"
-
-
-KINDS: dict[str, Callable[[Path, list[str], np.ndarray], Path]] = {
-    f.__name__.strip("_"): f
-    for f in (
-        _npz, _npz_packed, _npz_fortran, _csv, _csv_index, _csv_headless, _tsv, _parquet, _parquet_lists,
-        _parquet_fixed, _json,
-    )
-}  # fmt: skip
+def _fixed(X: np.ndarray) -> pa.Array:
+    return pa.FixedSizeListArray.from_arrays(pa.array(X.ravel()), X.shape[1])
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -170,7 +221,7 @@ def test_every_kind_gives_the_rows_in_the_order_of_the_clips(kind, shared, X, tm
     monkeypatch.setattr(embedding_tables, "_ROWS", 7)
     ids = ids_of(tones)
     shuffled = np.random.default_rng(1).permutation(len(ids))
-    path = KINDS[kind](tmp_path, [ids[i] for i in shuffled], X[shuffled])
+    path = KINDS[kind]([ids[i] for i in shuffled], X[shuffled])(tmp_path)
     report = import_embeddings(workspace, tones, kind, path)
     got_ids, got = vectors(workspace, report.spec)
     assert got_ids == ids
@@ -188,7 +239,7 @@ def test_the_same_vectors_are_the_same_space_whatever_the_file(workspace, tones,
     found = set()
     for kind in ("npz", "npz_packed", "parquet_lists", "json"):
         (tmp_path / kind).mkdir()
-        path = KINDS[kind](tmp_path / kind, ids, X)
+        path = KINDS[kind](ids, X)(tmp_path / kind)
         found.add(import_embeddings(workspace, tones, "mine", path).spec.key)
     assert len(found) == 1
     (tmp_path / "other").mkdir()
@@ -317,102 +368,66 @@ def test_numbers_as_names_keep_their_zeros(workspace, tones, X, tmp_path):
 # -- what other programs write --
 
 
-def _named(X: np.ndarray, columns: Sequence[Any] | None = None) -> pd.DataFrame:
-    return pd.DataFrame(X, columns=columns or [f"e{i}" for i in range(X.shape[1])])
-
-
-def _index_of_lists(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    table = pd.DataFrame({"label": ["dog", "cat"] * 12, "embedding": list(X)}, index=ids)
-    table.to_parquet(path / "x.parquet")
-    return path / "x.parquet"
-
-
-def _index_beside_words(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    _named(X).assign(label="dog").set_index(pd.Index(ids)).to_csv(path / "x.csv")
-    return path / "x.csv"
-
-
-def _counted_index(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    # As after a filter: row numbers, which name nothing.
-    _named(X, list("vwxyz")).assign(clip=ids).set_index(np.arange(24) * 2).to_csv(path / "x.csv")
-    return path / "x.csv"
-
-
-def _counted_index_parquet(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    table = _named(X, list("vwxyz")).assign(clip=ids, fold=3, speaker=np.arange(24) % 2)
-    table.set_index(np.arange(24) * 2).to_parquet(path / "x.parquet")
-    return path / "x.parquet"
-
-
-def _feather(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    pd.DataFrame({"label": ["dog", "cat"] * 12, "clip": ids, "v": list(X)}).to_feather(path / "x.feather")
-    return path / "x.feather"
-
-
-def _tensors(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    kind = pa.fixed_shape_tensor(pa.float32(), [X.shape[1]])
-    storage = pa.FixedSizeListArray.from_arrays(pa.array(X.ravel()), X.shape[1])
-    column = pa.ExtensionArray.from_storage(kind, storage)
-    pq.write_table(pa.table({"id": ids, "v": column}), path / "x.parquet")
-    return path / "x.parquet"
-
-
-def _texts_of(form: Callable[[np.ndarray], str]) -> Callable[[Path, list[str], np.ndarray], Path]:
-    def write(path: Path, ids: list[str], X: np.ndarray) -> Path:
-        frame = pd.DataFrame({"path": ids, "labels": "['dog']", "embedding": [form(x) for x in X]})
-        frame.to_csv(path / "x.csv", index=False)
-        return path / "x.csv"
-
-    return write
-
-
-def _text_parquet(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    pd.DataFrame({"path": ids, "embedding": [str(x.tolist()) for x in X]}).to_parquet(path / "x.parquet")
-    return path / "x.parquet"
-
-
-def _decimal_commas(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    _named(X).assign(id=ids).to_csv(path / "x.csv", sep=";", decimal=",", index=False)
-    return path / "x.csv"
-
-
-def _decimal_commas_headless(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    pd.DataFrame(X, index=ids).to_csv(path / "x.csv", sep=";", decimal=",", header=False)
-    return path / "x.csv"
-
-
-def _projector(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    np.savetxt(path / "tensors.tsv", X, delimiter="\t")
-    rows = [f"{id}\tdog" for id in ids]
-    (path / "metadata.tsv").write_text("\n".join(["file\tlabel", *rows]) + "\n")
-    return path / "tensors.tsv"
-
-
-def _projector_single(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    np.savetxt(path / "my_tensors.tsv", X, delimiter="\t")
-    (path / "my_metadata.tsv").write_text("\n".join(ids) + "\n")  # a single column has no header
-    return path / "my_tensors.tsv"
-
-
-def _savez_without_names(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    np.savez(path / "x.npz", X, np.array(ids))
-    return path / "x.npz"
-
-
-CARELESS: dict[str, Callable[[Path, list[str], np.ndarray], Path]] = {
-    f.__name__.strip("_"): f
-    for f in (
-        _index_of_lists, _index_beside_words, _counted_index, _counted_index_parquet, _feather, _tensors,
-        _text_parquet, _decimal_commas, _decimal_commas_headless, _projector, _projector_single,
-        _savez_without_names,
+def _texts_of(form: Callable[[np.ndarray], str]) -> Callable[[list[str], np.ndarray], Write]:
+    return lambda ids, X: _frame(
+        "x.csv",
+        pd.DataFrame({"path": ids, "labels": "['dog']", "embedding": [form(x) for x in X]}),
+        index=False,
     )
-} | {
+
+
+def _projector(tensors: str, metadata: str, head: str, form: str) -> Callable[[list[str], np.ndarray], Write]:
+    def with_names(ids: list[str], X: np.ndarray) -> Write:
+        def write(folder: Path) -> Path:
+            np.savetxt(folder / tensors, X, delimiter="\t")
+            (folder / metadata).write_text("".join([head, *(form.format(id) for id in ids)]))
+            return folder / tensors
+
+        return write
+
+    return with_names
+
+
+def _tensors(ids: list[str], X: np.ndarray) -> Write:
+    kind = pa.fixed_shape_tensor(pa.float32(), [X.shape[1]])
+    return _column(id=ids, v=pa.ExtensionArray.from_storage(kind, _fixed(X)))
+
+
+ODD = np.arange(24) * 2  # row numbers after a filter, which name nothing
+CARELESS: dict[str, Callable[[list[str], np.ndarray], Write]] = {
+    "index of lists": lambda ids, X: _frame(
+        "x.parquet", pd.DataFrame({"label": ["dog", "cat"] * 12, "embedding": list(X)}, index=ids)
+    ),
+    "index beside words": lambda ids, X: _frame(
+        "x.csv", _named(X).assign(label="dog").set_index(pd.Index(ids))
+    ),
+    "counted index": lambda ids, X: _frame("x.csv", _named(X, [*"vwxyz"]).assign(clip=ids).set_index(ODD)),
+    "counted index in parquet": lambda ids, X: _frame(
+        "x.parquet",
+        _named(X, [*"vwxyz"]).assign(clip=ids, fold=3, speaker=np.arange(24) % 2).set_index(ODD),
+    ),
+    "feather": lambda ids, X: _frame(
+        "x.feather", pd.DataFrame({"label": ["dog", "cat"] * 12, "clip": ids, "v": list(X)})
+    ),
+    "tensors": _tensors,
+    "text in parquet": lambda ids, X: _frame(
+        "x.parquet", pd.DataFrame({"path": ids, "embedding": [str(x.tolist()) for x in X]})
+    ),
+    "decimal commas": lambda ids, X: _frame(
+        "x.csv", _named(X).assign(id=ids), sep=";", decimal=",", index=False
+    ),
+    "decimal commas without a head": lambda ids, X: _frame(
+        "x.csv", pd.DataFrame(X, index=ids), sep=";", decimal=",", header=False
+    ),
+    "projector": _projector("tensors.tsv", "metadata.tsv", "file\tlabel\n", "{}\tdog\n"),
+    "projector of one column": _projector("my_tensors.tsv", "my_metadata.tsv", "", "{}\n"),  # has no header
+    "savez without names": lambda ids, X: _arrays(arr_0=X, arr_1=np.array(ids)),
     "numpy as text": _texts_of(str),
     "lists as text": _texts_of(lambda x: str(x.tolist())),
     "lists of numpy numbers as text": _texts_of(lambda x: repr(list(x))),
     "arrays as text": _texts_of(lambda x: repr(x[None])),
     "tensors as text": _texts_of(lambda x: f"tensor({x.tolist()}, device='cuda:0')"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", CARELESS)
@@ -421,7 +436,7 @@ def test_what_is_saved_without_care_is_read(kind, shared, X, tmp_path, monkeypat
     tones = shared.dataset("tones")
     shuffled = np.random.default_rng(1).permutation(24)
     names = _names(tones, "path")
-    path = CARELESS[kind](tmp_path, [names[i] for i in shuffled], X[shuffled])
+    path = CARELESS[kind]([names[i] for i in shuffled], X[shuffled])(tmp_path)
     report = import_embeddings(shared, tones, "careless", path)
     np.testing.assert_allclose(vectors(shared, report.spec)[1], X, atol=1e-6)
     assert (report.unknown, report.excluded) == ([], {})
@@ -569,78 +584,7 @@ def test_frames_that_are_bad_or_missing(workspace, tones, tmp_path):
     }
 
 
-class Evil:
-    """What unpickling would run."""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (Path.touch, (Path(self.path),))
-
-    def __init__(self, path: Path) -> None:
-        self.path = str(path)
-
-
-Write = Callable[[Path], Path]
-
-
-def _arrays(**given: Any) -> Write:
-    def write(folder: Path) -> Path:
-        np.savez(folder / "x.npz", **given)
-        return folder / "x.npz"
-
-    return write
-
-
-def _file(name: str, content: str | bytes) -> Write:
-    def write(folder: Path) -> Path:
-        (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
-        return folder / name
-
-    return write
-
-
-def _rows(*lines: str) -> Write:
-    return _file("x.csv", "\n".join(lines))
-
-
-def _column(**columns: Any) -> Write:
-    def write(folder: Path) -> Path:
-        pq.write_table(pa.table(columns), folder / "x.parquet")
-        return folder / "x.parquet"
-
-    return write
-
-
-def _texts(**files: str) -> Write:
-    def write(folder: Path) -> Path:
-        (folder / "json").mkdir()
-        for name, text in files.items():
-            (folder / "json" / f"{name}.json").write_text(text)
-        return folder / "json"
-
-    return write
-
-
-def _short(write: Write, lost: int) -> Write:
-    def cut(folder: Path) -> Path:
-        path = write(folder)
-        path.write_bytes(path.read_bytes()[:-lost])
-        return path
-
-    return cut
-
-
-def _objects(name: str) -> Write:
-    def write(folder: Path) -> Path:
-        evil = np.array([Evil(folder / "ran")] * 24, dtype=object)
-        np.savez(folder / "x.npz", ids=IDS, embeddings=evil)
-        np.save(folder / "x.npy", evil, allow_pickle=True)
-        return folder / name
-
-    return write
-
-
 IDS = [f"tone-{k}__{i:04d}" for k in range(4) for i in range(k, 24, 4)]
-Y = np.random.default_rng(0).standard_normal((24, D)).astype(np.float32)
 LINES = [f"{id},{','.join(map(str, y))}" for id, y in zip(IDS, Y, strict=True)]
 UP = np.arange(25)
 #: How to write each bad file, and the sentence about it.
