@@ -186,9 +186,7 @@ def screaming(take: Take) -> np.ndarray:
     rise = np.clip(x * take.between(4, 10), 0, 1)
     f0 = take.near(980, 0.4) * (0.75 + 0.25 * rise - 0.12 * x**3) * (1 + 0.02 * take.drift(18))
     rough = 1 + take.between(0.1, 0.8) * np.sin(np.pi * np.cumsum(f0) / take.sample_rate)
-    voice = b.saturate(take.tone(f0, b.rolloff(16, 0.6)) * rough, 2) + take.between(0.02, 0.12) * b.white(
-        take
-    )
+    voice = b.saturate(take.tone(f0, b.rolloff(16, 0.6)) * rough, 2) + take.between(0.02, 0.12) * take.white()
     mouth = take.peaks(
         [take.near(1250, 0.2), take.near(2700, 0.2), 4200], [500, 700, 1200], [1, 0.8, 0.3], 0.04
     )
