@@ -64,7 +64,7 @@ class Registry:
         for point in entry_points(group=self._group):
             try:
                 module = point.load()
-            except Exception as error:  # whatever a stranger's module raises must not take the others down
+            except Exception as error:  # one broken module must not take the others down
                 problems[point.name] = f"{self._origin(point)} cannot be imported: {error}"
                 continue
             missing = [part for part in self._parts if not hasattr(module, part)]

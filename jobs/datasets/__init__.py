@@ -82,7 +82,7 @@ class Skipped:
     ----------
     path, reason : str
     summary : bool
-        Whether it stands for several files together, or for none, so that it is no file's own reason.
+        Whether it is about several files together, or none, so that it is no file's own reason.
     """
 
     path: str

@@ -103,9 +103,9 @@ def _within(root: Path, folders: list[Path]) -> Recognised | None:
 
 def _by_table(root: Path, folders: list[Path]) -> Recognised:
     """Choose the one table that names the sounds; else folders, with a note on each table."""
-    here = csv.tables(root)
-    tables = [*here, *(f"{d.name}/{name}" for d in folders for name in _tables(d))][:_MOST_TABLES]
-    alone = len(here) == 1 and (len(folders) < 2 or all(d.name in _OF_SOUNDS for d in folders))
+    own = csv.tables(root)
+    tables = [*own, *(f"{d.name}/{name}" for d in folders for name in _tables(d))][:_MOST_TABLES]
+    alone = len(own) == 1 and (len(folders) < 2 or all(d.name in _OF_SOUNDS for d in folders))
     if alone:
         # The adapter csv gives the best message about a lone table beside the sounds.
         return Recognised(root, "csv")
@@ -113,7 +113,7 @@ def _by_table(root: Path, folders: list[Path]) -> Recognised:
     looked = {table: csv.examine(files, table) for table in tables}
     fitting = [t for t, seen in looked.items() if seen.named and 2 * seen.named >= seen.rows]
     if len(fitting) == 1:
-        options = {} if here == fitting else {"file": fitting[0]}
+        options = {} if own == fitting else {"file": fitting[0]}
         note = f"Labels are read from {fitting[0]}; `--adapter folder` names classes by folders instead."
         return Recognised(root, "csv", options, [note])
     notes = [f"{t} names sounds, too: `--adapter csv -o file={t}` reads it." for t in fitting]

@@ -24,7 +24,7 @@ class Pattern:
     text : str
         Such as ``{label}_{speaker}_{take}``, which is compared with the file's name without its ending; with
         slashes, such as ``{speaker}/{label}``, with as many folders before it, too. A part takes no character
-        that stands next to a part in the pattern; ``{_}`` is a part that is not kept.
+        that is next to a part in the pattern; ``{_}`` is a part that is not kept.
 
     Raises
     ------
@@ -43,7 +43,7 @@ class Pattern:
         if len(set(kept)) < len(kept) or any(c in "{}" for literal in literals for c in literal):
             raise OptionError(f"name is {text!r}; each part must be in it once, in braces: {example}.")
         if any(not literal for literal in literals[1:-1]):
-            raise OptionError(f"name is {text!r}; something must stand between two parts: {example}.")
+            raise OptionError(f"name is {text!r}; some text must separate two parts: {example}.")
         # The last character before a part and the first after it bound it.
         bounds = {literal[0] for literal in literals[1:-1]} | {literal[-1] for literal in literals[1:-1]}
         inside = f"[^/{re.escape(''.join(sorted(bounds)))}]+"

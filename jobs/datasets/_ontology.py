@@ -96,7 +96,7 @@ def find_ontology(root: Path, given: str | None, places: Sequence[str]) -> Ontol
     if given is None:
         place = next((place for place in places if (root / place).is_file()), None)
         return None if place is None else read_ontology(inside(root, place))
-    path = root / Path(given).expanduser()  # an absolute path stays as it is: the user says which file
+    path = root / Path(given).expanduser()  # an absolute path stays as it is: the user names the file
     if not path.is_file():
         raise DatasetError(f"There is no ontology {path}; {WHERE} has AudioSet's ontology.json.")
     return read_ontology(path)
@@ -121,8 +121,8 @@ def fetch_ontology() -> Ontology:
     except OSError as error:  # as all errors of requests are
         why = " ".join(str(error).split())[:200]
         raise DatasetError(
-            f"AudioSet's ontology could not be fetched from {_URL} ({why}); download it from {WHERE} and say "
-            "with the option ontology where it is."
+            f"AudioSet's ontology could not be fetched from {_URL} ({why}); download it from {WHERE} and give "
+            "its path with the option ontology."
         ) from None
     try:
         return read_ontology(path)

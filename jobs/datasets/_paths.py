@@ -29,7 +29,7 @@ def key(path: str) -> str:
 
 
 def slashed(path: str) -> str:
-    """Return a path with slashes, as Windows' backslashes would be written here."""
+    """Return a path with slashes, in place of Windows' backslashes."""
     return path.replace("\\", "/")
 
 
@@ -235,8 +235,8 @@ def advice(files: Files, given: str, prefix: str) -> str:
         name = parts[-1] if parts else given
         ending = "" if PurePosixPath(name).suffix.lower() in SUFFIXES else ", whatever its ending"
         return (
-            f"no file here is called {name}{ending}; give the folder that holds the sounds, or say by the "
-            "option path which column names them"
+            f"no file here is called {name}{ending}; give the folder that holds the sounds, or "
+            "name their column with the option path"
         )
     listed = " and ".join(alike[:2]) + (" and others" if len(alike) > 2 else "")
     known = f"a file of that name is {listed}" if len(alike) == 1 else f"files of that name are {listed}"

@@ -18,7 +18,7 @@ from jobs.datasets._walk import inside
 
 #: Ranges of lines that are listed before the rest is counted.
 _MOST_RANGES = 12
-#: What may stand between columns, and its name.
+#: Text that may separate columns, and its name.
 _DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a |"}
 
 
@@ -89,7 +89,7 @@ def read(path: Path, delimiter: str | None = None) -> Table:
     path : Path
         ``.jsonl`` holds an object a line; anything else is text with a line of column names.
     delimiter : str, optional
-        What stands between columns; by default the most frequent of , ; | and tab in the first line.
+        Text between columns; by default the most frequent of , ; | and tab in the first line.
 
     Raises
     ------
@@ -166,7 +166,7 @@ def _separated(path: Path, opened: IO[str], delimiter: str | None) -> Table:
         if len(cells) > len(columns):
             reason = f"has {len(cells)} cells for {len(columns)} columns, so which is which is not known; "
             between = _DELIMITERS.get(delimiter, f"a {delimiter}")
-            table.refused.append((line, f"{reason}a cell that holds {between} must stand in double quotes"))
+            table.refused.append((line, f"{reason}a cell that holds {between} must be in double quotes"))
             continue
         if len(cells) < len(columns):
             short.append(line)

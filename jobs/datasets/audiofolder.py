@@ -23,8 +23,8 @@ NAME = "audiofolder"
 DESCRIPTION = "A Hugging Face audiofolder: metadata.csv or metadata.jsonl with file_name beside the sounds."
 OPTIONS = {
     "labels": "column with the label or labels (default: labels, label, category or class)",
-    "separator": "what stands between several labels in one cell, such as ';' (default: one label a cell)",
-    "fold": "column with the fold: whole numbers or words; 'split' stands for the parts (default: fold, "
+    "separator": "text between several labels in one cell, such as ';' (default: one label a cell)",
+    "fold": "column with the fold: whole numbers or words; 'split' takes the parts (default: fold, "
     "where there is one)",
     "caption": "column with a sentence (default: caption, transcription, text or sentence)",
     "family": "column with the group of classes (default: family, where there is one)",

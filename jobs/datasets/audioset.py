@@ -129,7 +129,7 @@ def class_of_labels(
     Returns
     -------
     dict of str to str or None
-        A node for every label; None where too few have come together up to the top.
+        A node for every label; None if too few are gathered up to the top.
 
     References
     ----------
@@ -205,7 +205,7 @@ def _known(root: Path, given: str | None) -> Ontology:
     if known is None:
         raise DatasetError(
             f"{root} has no ontology.json, without which AudioSet's labels have no names; {WHERE} has it: "
-            "put it there, or say with the option ontology where it is."
+            "put it there, or give its path with the option ontology."
         )
     if not known.parents:
         raise DatasetError(

@@ -4,7 +4,7 @@
 Clotho (Drossos et al., 2020)           ``clotho_captions_<subset>.csv`` with five captions a row, beside
                                         ``clotho_metadata_<subset>.csv``
 AudioCaps (Kim et al., 2019)            ``train.csv``, ``val.csv``, ``test.csv`` with a caption a row; the
-                                        names of the files say which clip each is
+                                        names of the files identify their clips
 MACS (Martín-Morató & Mesaros, 2021)    ``MACS.yaml``, captions and tags by several people for clips of TAU
                                         Urban Acoustic Scenes 2019
 ======================================  =====================================================================

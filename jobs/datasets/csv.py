@@ -20,16 +20,16 @@ DESCRIPTION = "A CSV table in the folder names the sounds; columns give labels, 
 OPTIONS = {
     "file": "the table, relative to the folder; by default the only .csv or .tsv file in it",
     "path": "column with the path of the sound (default: path, filename, file, file_name, fname, filepath or "
-    "audio, else the only column that names sounds which are here)",
+    "audio, else the only column that names sounds in the folder)",
     "labels": "column with the label or labels (default: labels, label, category or class)",
-    "separator": "what stands between several labels in one cell, such as ';' (default: one label a cell)",
+    "separator": "text between several labels in one cell, such as ';' (default: one label a cell)",
     "fold": "column with the fold: whole numbers, or words such as speakers or train and test, each of which "
     "is a fold of its own (default: fold, where there is one)",
     "caption": "column with a sentence about the clip (default: caption, where there is one)",
     "family": "column with the group of classes (default: family, where there is one)",
     "folder": "folder that the paths start from, relative to the root (default: the folder of the table)",
     "suffix": "ending to add to the paths, such as '.wav', where the table leaves it out",
-    "delimiter": "what stands between columns: ',' ';' 'tab' or '|' (default: detected in the first line)",
+    "delimiter": "text between columns: ',' ';' 'tab' or '|' (default: detected in the first line)",
 }
 
 #: Names of the column with each part of a clip; the first that a table has is read.
@@ -118,7 +118,7 @@ def clips_of(rows: TableRows, separator: str | None, seen: dict[str, int]) -> It
     ----------
     rows : TableRows
     separator : str or None
-        What stands between several labels in a cell.
+        Text between several labels in a cell.
     seen : dict
         The line that names each file; a file that is named again is left out.
 
@@ -222,9 +222,9 @@ def _table(root: Path, file: str | None) -> Path:
     names = tables(root)
     if len(names) != 1:
         raise DatasetError(
-            f"{root} holds {len(names)} tables ({_listed(names)}); say which by the option file."
+            f"{root} holds {len(names)} tables ({_listed(names)}); choose one with the option file."
             if names
-            else f"{root} holds no .csv or .tsv table; say where it is by the option file."
+            else f"{root} holds no .csv or .tsv table; name it with the option file."
         )
     return inside(root, names[0], "file")
 
@@ -248,7 +248,7 @@ def _delimiter(given: str | None) -> str | None:
 def check_separator(separator: str | None) -> str | None:
     """Return the option separator, or raise `OptionError` if it is empty."""
     if separator == "":
-        raise OptionError("separator is empty; it must be what stands between two labels, such as ';'.")
+        raise OptionError("separator is empty; it must be the text between two labels, such as ';'.")
     return separator
 
 
@@ -294,8 +294,8 @@ def column_uses(
     if lacking:
         what = "paths" if lacking[0] == "path" else lacking[0]
         raise DatasetError(
-            f"{path} has no column that is known to hold {what}; its columns are {columns}: say which it is "
-            f"by the option {lacking[0]}."
+            f"{path} has no column that is known to hold {what}; its columns are {columns}: name it "
+            f"with the option {lacking[0]}."
         )
     return used
 

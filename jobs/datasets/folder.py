@@ -38,9 +38,7 @@ def scan(
     tidy = clean_label if choice("clean", clean, ("yes", "no")) == "yes" else str
     pattern = None if name is None else Pattern(name)
     if fold is not None and pattern is None:
-        raise OptionError(
-            "fold names a part of the files' names; say by the option name which parts they have."
-        )
+        raise OptionError("fold names a part of the files' names; give their pattern with the option name.")
     if fold is not None and pattern is not None:
         choice("fold", fold, pattern.parts)
     return _scan(root, label, family, tidy, pattern, fold)

@@ -190,7 +190,7 @@ def get(name: str, *, modality: Modality | None = None) -> tuple[Encoder, str | 
     Raises
     ------
     UnknownEncoder
-        For a name that nobody has, a missing or superfluous argument, or the wrong modality.
+        For an unknown name, a missing or superfluous argument, or the wrong modality.
     """
     head, colon, argument = name.partition(":")
     module: Encoder | None = REGISTRY.find(head)

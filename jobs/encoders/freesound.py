@@ -136,7 +136,7 @@ def vector(pool: Any) -> np.ndarray:
 def _extractor() -> Any:
     import essentia
 
-    # It would write a line about classifiers that nobody asked for, a clip.
+    # Essentia would write a line about classifiers for every clip.
     essentia.log.infoActive = False
     essentia.log.warningActive = False
     import essentia.standard as standard

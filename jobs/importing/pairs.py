@@ -91,7 +91,7 @@ def _staged(path: Path, folder: Path) -> tuple[list[str] | None, np.ndarray]:
     folder.mkdir()
     staged: Staged = stage(path, folder)
     if staged.ids is not None and len(set(staged.ids)) < len(staged.ids):
-        raise EmbeddingsError(f"{path} names a row twice; each name must stand for one.")
+        raise EmbeddingsError(f"{path} names a row twice; each name must be unique.")
     # Read into memory, because the folder is temporary.
     return staged.ids, np.array(staged.vectors)
 

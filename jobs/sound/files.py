@@ -52,7 +52,7 @@ class AudioError(ValueError):
     path : path-like
         The file.
     reason : str
-        Why, in one clause that can stand in a report.
+        Why, in one clause for a report.
     """
 
     def __init__(self, path: str | os.PathLike[str], reason: str) -> None:

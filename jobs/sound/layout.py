@@ -214,7 +214,7 @@ _PLAIN = {1, 3, 6, 7, 0xFFFE}
 
 def _wav(read: Read, size: int, order: Order) -> Layout:
     width = second = tag = 0
-    place = 0  # where RF64 says how long the sound is
+    place = 0  # of RF64's length of the sound
     for name, at, length in _chunks(read, 12, size, order):
         if name == b"ds64":
             place = at + 8

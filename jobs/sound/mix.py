@@ -36,7 +36,7 @@ class Mix:
         return self.left == 0
 
     def channel(self) -> int | None:
-        """Return the channel that stands for all, None for their mean."""
+        """Return the channel that replaces the mix, None for the mean of all."""
         together = float(self._each.sum())
         return int(self._each.argmax()) if together > 0 and self._sum < CANCELLED * together else None
 

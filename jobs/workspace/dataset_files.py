@@ -108,7 +108,7 @@ def flaw(folder: Path, root: Path) -> str | None:
             return sentence
         about = json.loads(path.read_text(encoding="utf-8"))
         if not _is_about(about, folder.name):
-            return f"{path} does not say what the dataset is; {to_do}."
+            return f"{path} does not describe the dataset; {to_do}."
         for name, columns in TABLES.items():
             path = folder / f"{name}.parquet"
             if (name == "clips" and about.get("source")) or (name in _OPTIONAL and not path.exists()):

@@ -521,15 +521,15 @@ def test_csv_says_what_is_wrong(tmp_path):
     fails("separator is empty", separator="")
 
     write_table(root / "clips.csv", ("a", "b"), ("audio/0.wav", "dog"))
-    fails("known to hold labels; its columns are a, b: say which it is by the option labels")
+    fails("known to hold labels; its columns are a, b: name it with the option labels")
     write_table(root / "clips.csv", ("a", "b"), ("x/0.wav", "dog"))
-    fails("known to hold paths; its columns are a, b: say which it is by the option path")
+    fails("known to hold paths; its columns are a, b: name it with the option path")
     write_table(root / "clips.csv", ("audio/0.wav", "dog"), ("audio/1.wav", "dog"))
     fails("its first line looks like a clip, and must name the columns")
     write_table(root / "clips.csv", ("a", "b"), ("audio/0.wav", "dog"))
     assert len(import_dataset("csv", root, options={"path": "a", "labels": "b"}).clips) == 1
     write_table(root / "other.csv", ("path", "label"))
-    fails(r"holds 2 tables \(clips.csv, other.csv\); say which by the option file")
+    fails(r"holds 2 tables \(clips.csv, other.csv\); choose one with the option file")
     fails("names no sound: it has no row below its first line", file="other.csv")
     (root / "other.csv").write_bytes(b"path,label\n\xff\xfe,dog\n")
     fails("is not UTF-8 text", file="other.csv")

@@ -123,7 +123,7 @@ def test_rows_that_do_not_fit_the_header(tmp_path):
     assert got.clips["label"].tolist() == ["Speech, child", "Rain"]
     (said,) = reasons(got, "t.csv, line 2", LEFT_OUT)
     assert said.startswith("has 4 cells for 3 columns")
-    assert "a cell that holds a comma must stand in double quotes" in said
+    assert "a cell that holds a comma must be in double quotes" in said
     assert reasons(got, "t.csv") == ["line 4: fewer cells than columns; the missing ones are empty"]
     (root / "t.csv").write_text("path,label\naudio/c0.wav,a,b\naudio/c1.wav,a,b\n")
     with pytest.raises(

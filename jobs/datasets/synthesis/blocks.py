@@ -1,7 +1,7 @@
 """Building blocks of synthetic sounds: tones, noises, resonances, events.
 
 A recipe gets a `Take`, one performance of a sound: its random numbers, its length, and how far it may stray
-from the typical. Signals are float arrays of `Take.n` samples, in any scale; whoever mixes them sets levels.
+from the typical. Signals are float arrays of `Take.n` samples, in any scale; the mix sets levels.
 Frequencies are in Hz, times in seconds.
 """
 
@@ -95,7 +95,7 @@ class Take:
 
     @cached_property
     def bins(self) -> np.ndarray:
-        """Frequencies of the transform, shape (fft_n // 2 + 1,); the first stands in for 0 Hz."""
+        """Frequencies of the transform, shape (fft_n // 2 + 1,); the first replaces 0 Hz."""
         f = scipy.fft.rfftfreq(self.fft_n, 1 / self.sample_rate).astype(np.float32)
         f[0] = f[1]
         return f
@@ -206,7 +206,7 @@ class Take:
     # -- tones ---------------------------------------------------------------------------------------------
 
     def _phase(self, frequency: np.ndarray | float) -> np.ndarray:
-        """Periods gone by at each sample."""
+        """Periods passed at each sample."""
         if isinstance(frequency, np.ndarray):
             phase: np.ndarray = np.cumsum(frequency) / self.sample_rate
             return phase
@@ -299,7 +299,7 @@ class Take:
     def moving(self, x: np.ndarray, centers: np.ndarray, width: float, steps: int = 5) -> np.ndarray:
         """Band-pass whose center moves along a curve; `width` is in octaves.
 
-        A mixture of `steps` fixed filters: whoever is nearest to the center is loudest.
+        A mixture of `steps` fixed filters: the nearest to the center is loudest.
         """
         low, high = np.log2(np.min(centers)), np.log2(max(np.max(centers), np.min(centers) * 1.01))
         grid = np.linspace(low, high, steps)
