@@ -121,8 +121,8 @@ def fetch_ontology() -> Ontology:
     except OSError as error:  # as all errors of requests are
         why = " ".join(str(error).split())[:200]
         raise DatasetError(
-            f"AudioSet's ontology could not be fetched from {_URL} ({why}); download it from {WHERE} and give "
-            "its path with the option ontology."
+            f"AudioSet's ontology could not be fetched from {_URL} ({why}); download it from {WHERE} and "
+            "give its path with the option ontology."
         ) from None
     try:
         return read_ontology(path)
