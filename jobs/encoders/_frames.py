@@ -92,7 +92,7 @@ def windows(x: np.ndarray, size: int, hop: int) -> list[np.ndarray]:
 
     Examples
     --------
-    >>> [list(w) for w in windows(np.arange(5), 3, 3)]
+    >>> [w.tolist() for w in windows(np.arange(5), 3, 3)]
     [[0, 1, 2], [2, 3, 4]]
     """
     last = max(0, len(x) - size)
