@@ -51,8 +51,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Any:
     names = write_mutated(folder, N)
     workspace = Workspace(root / "workspace")
     with pytest.MonkeyPatch.context() as patch:
-        builtin = encoders._builtin()
-        patch.setattr(encoders, "_builtin", lambda: {**builtin, "levels": Levels()})
+        patch.setitem(encoders.REGISTRY.builtin, "levels", Levels())
         imported = import_dataset("folder", root / "sounds")
         dataset = workspace.add_dataset("mutated", imported, adapter="folder", root=root / "sounds")
         spec = EmbedAudio(dataset=dataset.ref, encoder="levels")

@@ -1,3 +1,5 @@
+from .spectra import frame_spectra as frame_spectra
+from .spectra import hann as hann
 from .spectra import hz_to_mel as hz_to_mel
 from .spectra import log_mel as log_mel
 from .spectra import mel_filterbank as mel_filterbank

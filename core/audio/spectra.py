@@ -8,6 +8,7 @@ The empty signal has zero frames.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -22,7 +23,7 @@ _FRAMES_AT_ONCE = 2048  # bounds memory: about 30 MB of spectra at n_fft = 2048
 
 
 def hz_to_mel(hz: np.ndarray | float) -> np.ndarray:
-    """Slaney's mel scale.
+    """Convert Hz to Slaney's mel scale.
 
     Parameters
     ----------
@@ -43,7 +44,7 @@ def hz_to_mel(hz: np.ndarray | float) -> np.ndarray:
 
 
 def mel_to_hz(mel: np.ndarray | float) -> np.ndarray:
-    """Inverse of `hz_to_mel`.
+    """Convert Slaney's mel scale to Hz, the inverse of `hz_to_mel`.
 
     Examples
     --------
@@ -56,7 +57,7 @@ def mel_to_hz(mel: np.ndarray | float) -> np.ndarray:
 
 
 def mel_frequencies(n_mels: int, *, fmin: float = 0.0, fmax: float = 11025.0) -> np.ndarray:
-    """Frequencies spaced evenly on the mel scale.
+    """Return frequencies spaced evenly on the mel scale.
 
     Parameters
     ----------
@@ -74,7 +75,7 @@ def mel_frequencies(n_mels: int, *, fmin: float = 0.0, fmax: float = 11025.0) ->
 def mel_filterbank(
     sample_rate: int, n_fft: int, *, n_mels: int = 128, fmin: float = 0.0, fmax: float | None = None
 ) -> np.ndarray:
-    """Triangular mel filters of unit area.
+    """Return triangular mel filters of unit area.
 
     Parameters
     ----------
@@ -108,6 +109,30 @@ def _filterbank(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: fl
     return weights
 
 
+def hann(size: int) -> np.ndarray:
+    """Return a periodic Hann window, float32 of shape (size,)."""
+    return (0.5 - 0.5 * np.cos(2 * np.pi / size * np.arange(size))).astype(np.float32)
+
+
+def frame_spectra(x: np.ndarray, window: np.ndarray, hop_length: int) -> Iterator[np.ndarray]:
+    """Yield the spectra of all whole frames of a signal, some thousand frames at a time.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n,)
+    window : ndarray, shape (n_fft,)
+    hop_length : int
+        Samples from one frame to the next.
+
+    Yields
+    ------
+    ndarray of complex, shape (frames, n_fft // 2 + 1)
+    """
+    frames = np.lib.stride_tricks.sliding_window_view(x, len(window))[::hop_length]  # (frames, n_fft) view
+    for a in range(0, len(frames), _FRAMES_AT_ONCE):
+        yield scipy.fft.rfft(frames[a : a + _FRAMES_AT_ONCE] * window, axis=1)
+
+
 def mel_power(
     x: np.ndarray,
     sample_rate: int,
@@ -118,7 +143,7 @@ def mel_power(
     fmin: float = 0.0,
     fmax: float | None = None,
 ) -> np.ndarray:
-    """Power in mel bands over time, as librosa's ``melspectrogram`` with zeros beyond the ends.
+    """Compute the power in mel bands over time, as librosa's ``melspectrogram`` with zeros beyond the ends.
 
     Parameters
     ----------
@@ -143,20 +168,19 @@ def mel_power(
     out = np.empty((n_mels, n_frames), np.float32)
     if n_frames == 0:
         return out
-    window = (0.5 - 0.5 * np.cos(2 * np.pi / n_fft * np.arange(n_fft))).astype(np.float32)  # Hann, periodic
     padded = np.pad(x, n_fft // 2 + (n_fft % 2))[n_fft % 2 :]
-    frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop_length]  # (n_frames, n_fft) view
-    for a in range(0, n_frames, _FRAMES_AT_ONCE):
-        spectrum = scipy.fft.rfft(frames[a : a + _FRAMES_AT_ONCE] * window, axis=1)
+    a = 0
+    for spectrum in frame_spectra(padded, hann(n_fft), hop_length):
         power = spectrum.real**2 + spectrum.imag**2  # (frames, n_fft // 2 + 1)
         out[:, a : a + len(power)] = filters @ power.T
+        a += len(power)
     return out
 
 
 def power_to_db(
     power: np.ndarray, *, ref: float = 1.0, amin: float = 1e-10, top_db: float | None = None
 ) -> np.ndarray:
-    """``10 log10(power / ref)``, not below `amin` nor, with `top_db`, further than that below the top.
+    """Convert power to dB: ``10 log10(power / ref)``, of at least `amin`, and at most `top_db` below the top.
 
     Parameters
     ----------
@@ -164,7 +188,7 @@ def power_to_db(
     ref : float, default=1
         Power that is 0 dB.
     amin : float, default=1e-10
-        Smallest power told apart from silence.
+        Smallest power that differs from silence.
     top_db : float, optional
 
     Returns
@@ -178,7 +202,7 @@ def power_to_db(
 
 
 def log_mel(x: np.ndarray, sample_rate: int, *, top_db: float | None = None, **params: Any) -> np.ndarray:
-    """Log-mel spectrogram for an encoder: `mel_power` in dB.
+    """Compute a log-mel spectrogram for an encoder: `mel_power` in dB.
 
     Parameters
     ----------
@@ -206,7 +230,7 @@ def spectrogram(
     fmax: float | None = None,
     top_db: float = 80.0,
 ) -> np.ndarray:
-    """Mel spectrogram for a picture: a given number of columns, whatever the length of the sound.
+    """Compute a mel spectrogram for a picture: a given number of columns for a sound of any length.
 
     Columns are means of power, so nothing in a long sound falls between two of them.
 
@@ -231,7 +255,7 @@ def spectrogram(
     x = np.asarray(x, dtype=np.float32)
     if n_frames < 1:
         raise ValueError(f"n_frames is {n_frames}; it must be 1 or more.")
-    # About 46 ms: the lowest bands are told apart, an onset stays sharp.
+    # About 46 ms: the lowest bands are separate, an onset stays sharp.
     n_fft = 1 << max(6, round(np.log2(0.046 * sample_rate)))
     fmin = min(fmin, sample_rate / 8)
     n_frames = min(n_frames, len(x))
@@ -249,7 +273,7 @@ def spectrogram(
 
 
 def waveform_peaks(x: np.ndarray, n_bins: int = 400) -> np.ndarray:
-    """Lowest and highest sample in each of equal stretches of a sound: what a picture of its wave needs.
+    """Find the lowest and highest sample in equal stretches of a sound, for a picture of its wave.
 
     Parameters
     ----------

@@ -41,7 +41,7 @@ def add(
     adapter: Annotated[
         str | None,
         typer.Option(
-            help=f"{', '.join(registry.builtin_modules())}, synthetic, or auto: what the folder looks like. "
+            help=f"{', '.join(registry.builtin_modules())}, synthetic, or auto: recognised from the folder. "
             "[default: auto; with --replace, the one before]",
             show_default=False,
         ),
@@ -61,7 +61,7 @@ def add(
         typer.Option(
             "--replace",
             help="Read a dataset of this name again: its folder, adapter and options stay unless others are "
-            "given, and what has changed is said.",
+            "given, and all changes are listed.",
         ),
     ] = False,
     as_json: JsonOption = False,
@@ -69,8 +69,8 @@ def add(
 ) -> None:
     """Add a folder of recordings, or a synthetic sound world, to the workspace.
 
-    The sounds stay where they are. Each is opened and hashed once; what cannot be used is reported and
-    left out. Without an adapter, a known layout, a table that names the sounds, or else the folders decide.
+    The sounds stay where they are. Each is opened and hashed once; files that cannot be used are reported
+    and left out. Without an adapter, the layout decides: a known one, a table of sounds, or else folders.
 
     Example: `hearspace add birds ~/recordings/birds`
 
@@ -99,7 +99,7 @@ def add(
         return
     if report:
         show(report, ("status", "path", "reason"), as_json=False, empty="")
-    _say_what_is_there(name, row, dataset)
+    _describe(name, row, dataset)
     for line in (*changes, *changed_remarks(ws, dataset), *plan.notes):
         say(line)
     say(f"Next: hearspace embed {name} melstats aisfx")
@@ -107,18 +107,18 @@ def add(
 
 @dataclass
 class _Plan:
-    """What is to be read, how, and what there is to say about that."""
+    """The folder to read, how to read it, and notes for the user."""
 
     folder: Path | None
     adapter: str
     options: dict[str, str]
     notes: list[str] = field(default_factory=list)
-    #: Whether the adapter is what the folder looks like.
+    #: Whether the adapter was recognised from the folder.
     guessed: bool = False
 
 
 def _before(ws: Workspace, name: str) -> Dataset | None:
-    """The dataset that is to be read again; None for a new one, and for one that is too damaged."""
+    """Return the dataset that is to be read again; None if it is new, or too damaged."""
     try:
         return ws.dataset(name)
     except WorkspaceError:
@@ -135,7 +135,7 @@ def _clips(before: Dataset | None) -> pd.DataFrame | None:
 def _plan(
     name: str, before: Dataset | None, folder: Path | None, adapter: str | None, given: Mapping[str, str]
 ) -> _Plan:
-    """Return what is to be read: what is asked for, and what was known of the dataset where nothing is."""
+    """Return the plan: what was asked for, completed by what is known of the dataset."""
     if folder is not None:
         folder = folder.expanduser().resolve()
     notes = []
@@ -149,7 +149,7 @@ def _plan(
         if adapter == before.adapter:
             known = _known_options(before)
         elif before.options:
-            notes.append(f"Options of the adapter {before.adapter} were dropped: {_said(before.options)}.")
+            notes.append(f"Options of the adapter {before.adapter} were dropped: {_written(before.options)}.")
     options = {k: v for k, v in {**known, **given}.items() if v}
     adapter = adapter or _AUTO
     if adapter == _SYNTHETIC:
@@ -160,8 +160,8 @@ def _plan(
         return _Plan(folder, adapter, options, notes)
     from jobs.datasets._detect import recognise
 
-    found = recognise(folder)
-    return _Plan(found.root, found.adapter, {**found.options, **options}, [*notes, *found.notes], True)
+    seen = recognise(folder)
+    return _Plan(seen.root, seen.adapter, {**seen.options, **options}, [*notes, *seen.notes], True)
 
 
 def _known_options(dataset: Dataset) -> dict[str, str]:
@@ -171,7 +171,7 @@ def _known_options(dataset: Dataset) -> dict[str, str]:
 
 
 def _carry_out(ws: Workspace, name: str, plan: _Plan, *, quiet: bool) -> list[dict[str, Any]]:
-    """Import what is planned; return the report, and add to the plan's notes what names of files may say."""
+    """Import a dataset as planned and return the report; names of files may add a note to the plan."""
     if plan.adapter == _SYNTHETIC:
         ws.add_synthetic(name, _synthesis(plan.options))
         return []
@@ -190,8 +190,8 @@ def _carry_out(ws: Workspace, name: str, plan: _Plan, *, quiet: bool) -> list[di
             imported = import_dataset(plan.adapter, plan.folder, options=plan.options, progress=progress)
         except DatasetError as error:
             instead = ["`--adapter folder` names classes by folders instead."] * plan.guessed
-            said = [str(error), *(plan.notes or (instead if plan.adapter == "csv" else []))]
-            raise DatasetError(" ".join(said)) from None
+            advice = plan.notes or (instead if plan.adapter == "csv" else [])
+            raise DatasetError(" ".join([str(error), *advice])) from None
     plan.notes += _in_names(plan, imported.clips)
     ws.add_dataset(
         name,
@@ -205,7 +205,7 @@ def _carry_out(ws: Workspace, name: str, plan: _Plan, *, quiet: bool) -> list[di
 
 
 def _in_names(plan: _Plan, clips: pd.DataFrame) -> list[str]:
-    """Say that names of files look as if they held labels, where nothing else tells clips apart."""
+    """Note that names of files look as if they held labels, if all clips are of one class."""
     from jobs.datasets._names import propose
 
     if plan.adapter != "folder" or "name" in plan.options or clips["label"].nunique() > 1:
@@ -221,7 +221,7 @@ def _in_names(plan: _Plan, clips: pd.DataFrame) -> list[str]:
     ]
 
 
-def _say_what_is_there(name: str, row: Mapping[str, Any], dataset: Dataset) -> None:
+def _describe(name: str, row: Mapping[str, Any], dataset: Dataset) -> None:
     from jobs.presets import fold_names, group_columns
 
     without = f" ({row['unlabelled']:,} without a label)" if row["unlabelled"] else ""
@@ -243,15 +243,15 @@ def _say_what_is_there(name: str, row: Mapping[str, Any], dataset: Dataset) -> N
 
 
 def _changes(before: Dataset, old: pd.DataFrame, now: Dataset) -> list[str]:
-    """Say what a dataset that was read again is read from, and what is not as it was."""
-    how = f"adapter {now.adapter}" + (f", {_said(now.options)}" if now.options else "")
-    said = [f"Read again from {now.root}: {how}." if now.source is None else f"Made again: {how}."]
+    """Describe how a dataset was read again, and its changes."""
+    how = f"adapter {now.adapter}" + (f", {_written(now.options)}" if now.options else "")
+    notes = [f"Read again from {now.root}: {how}." if now.source is None else f"Made again: {how}."]
     if before.source is None and now.source is None and before.root != now.root:
-        said.append(f"The folder was {before.root}.")
+        notes.append(f"The folder was {before.root}.")
     if before.adapter != now.adapter:
-        said.append(f"The adapter was {before.adapter}.")
+        notes.append(f"The adapter was {before.adapter}.")
     elif _known_options(before) != _known_options(now):
-        said.append(f"The options were {_said(_known_options(before)) or 'none'}.")
+        notes.append(f"The options were {_written(_known_options(before)) or 'none'}.")
     new = now.clips
     sha, sha_before = (dict(zip(t["clip_id"], t["sha256"], strict=True)) for t in (new, old))
     both = sha.keys() & sha_before.keys()
@@ -264,11 +264,11 @@ def _changes(before: Dataset, old: pd.DataFrame, now: Dataset) -> list[str]:
         mine, theirs = (dict(zip(t["clip_id"], t[column].map(str), strict=True)) for t in (new, old))
         parts.append((sum(mine[clip] != theirs[clip] for clip in both), words))
     changed = [f"{n:,} {words}" for n, words in parts if n]
-    said.append(f"Clips: {', '.join(changed)}." if changed else "No clip has changed.")
-    return said
+    notes.append(f"Clips: {', '.join(changed)}." if changed else "No clip has changed.")
+    return notes
 
 
-def _said(options: Mapping[str, str]) -> str:
+def _written(options: Mapping[str, str]) -> str:
     return " ".join(f"{key}={value}" for key, value in options.items())
 
 

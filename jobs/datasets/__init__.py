@@ -1,14 +1,14 @@
-"""Dataset adapters: what finds the clips in a folder and says what they are called.
+"""Dataset adapters: modules that list the clips of a folder and their labels.
 
-An adapter is a module in this folder that defines ``NAME`` and ``scan``, or one that another distribution
-names in the entry-point group ``hearspace.datasets``. It holds plain facts and one function:
+An adapter is a module in this folder, or one that another distribution names in the entry-point group
+``hearspace.datasets``. It holds plain facts and one function:
 
 ==================  ================================================================================
 ``NAME``            what users write, such as ``"folder"``
 ``DESCRIPTION``     one sentence for people
 ``OPTIONS``         mapping of each option's name to one line of help; option values are text
-``scan(root, ...)`` ``scan(root, **options)`` yields a `Found` for each clip, a `LeftOut` for each file
-                    that is no clip and a `Remark` on what is not as it seems; it opens no sound file
+``scan(root, ...)`` ``scan(root, **options)`` yields a `Clip` for each clip, a `Skipped` for each file
+                    that is no clip and a `Remark` on what is odd; it opens no sound file
 ``classes(root)``   optional: ``classes(root, **options)`` yields label, family and description (or None)
                     of each class; then every label of a clip is a class, not only the first
 ==================  ================================================================================
@@ -19,15 +19,13 @@ all. This registry is light: it imports no numerics.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Protocol
+
+from jobs.registry import Registry
 
 ENTRY_POINTS = "hearspace.datasets"
 
@@ -45,7 +43,7 @@ class OptionError(DatasetError):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Clip:
     """A file that is to be a clip.
 
     Parameters
@@ -53,7 +51,7 @@ class Found:
     path : str
         Relative to the dataset's root, with forward slashes.
     labels : tuple of str
-        What is heard in it, the most telling first; empty where nothing is said.
+        Its labels, the most telling first; empty for an unlabelled clip.
     fold : int or str, optional
         Part of the dataset's own cross-validation. Where any clip's is a word (a speaker, "train"), all are
         names of groups, and the import numbers these.
@@ -64,7 +62,7 @@ class Found:
     extra : mapping
         Further columns: plain values or None.
     captions : tuple of str
-        All sentences about this clip where there may be several, `caption` the first of them.
+        All sentences about this clip where it can have several, `caption` the first of them.
     """
 
     path: str
@@ -77,14 +75,14 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class Skipped:
     """A file, folder or row that is not to be a clip, and why.
 
     Parameters
     ----------
     path, reason : str
     summary : bool
-        Whether it stands for several files together, or for none, so that it is no file's own reason.
+        Whether it is about several files together, or none, so that it is no file's own reason.
     """
 
     path: str
@@ -94,101 +92,71 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """Something about a file, folder or row that is used, and is not what it seems."""
+    """Something odd about a file, folder or row that is used all the same."""
 
     path: str
     reason: str
 
 
+#: What adapters yield.
+Item = Clip | Skipped | Remark
+
+#: Earlier names, which other distributions' adapters may import.
+_EARLIER = {"Found": Clip, "LeftOut": Skipped}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _EARLIER:
+        return _EARLIER[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 class Adapter(Protocol):
-    """What an adapter module holds."""
+    """The contents of an adapter module."""
 
     NAME: str
     DESCRIPTION: str
     OPTIONS: Mapping[str, str]
 
-    def scan(self, root: Path, **options: str) -> Iterator[Found | LeftOut | Remark]:
+    def scan(self, root: Path, **options: str) -> Iterator[Item]:
         """Yield what is in the folder `root`, in an order that is the same every time."""
 
 
-_PARTS = ("NAME", "DESCRIPTION", "OPTIONS", "scan")
-
-
-def builtin_modules() -> list[str]:
-    """Return the modules of this distribution that can be adapters, sorted, without importing any.
-
-    Each adapter here is named like its module; helpers and the synthetic world are none.
-    """
-    names = [info.name for info in pkgutil.iter_modules(__path__)]
-    none = ("importer", "synthetic", "synthesis")
-    return sorted(name for name in names if not name.startswith("_") and name not in none)
-
-
-@cache
-def _builtin() -> dict[str, Adapter]:
-    found: dict[str, Adapter] = {}
-    for name in builtin_modules():
-        module: Any = importlib.import_module(f"{__name__}.{name}")
-        if all(hasattr(module, part) for part in _PARTS):
-            found[module.NAME] = module
-    return dict(sorted(found.items()))
-
-
-@cache
-def _external() -> tuple[dict[str, Adapter], dict[str, str]]:
-    """Adapters of other distributions, and what is wrong with those that cannot be used."""
-    found: dict[str, Adapter] = {}
-    problems: dict[str, str] = {}
-    for point in entry_points(group=ENTRY_POINTS):
-        try:
-            module = point.load()
-        except Exception as error:  # whatever a stranger's module raises must not take the others down
-            problems[point.name] = f"{_origin(point)} cannot be imported: {error}"
-            continue
-        missing = [part for part in _PARTS if not hasattr(module, part)]
-        if missing:
-            problems[point.name] = f"{_origin(point)} lacks {', '.join(missing)}."
-        elif module.NAME in _builtin() or module.NAME in found:
-            problems[point.name] = f"{_origin(point)} calls itself {module.NAME!r}, a name that is taken."
-        else:
-            found[module.NAME] = module
-    return dict(sorted(found.items())), problems
-
-
-def _origin(point: EntryPoint) -> str:
-    return f"Adapter {point.name!r} ({point.value})"
+REGISTRY = Registry(
+    __name__,
+    ENTRY_POINTS,
+    "Adapter",
+    ("NAME", "DESCRIPTION", "OPTIONS", "scan"),
+    skip=("importer", "synthetic", "synthesis").__contains__,
+)
+#: The modules that are adapters, sorted, without importing any; each adapter is named like its module.
+builtin_modules = REGISTRY.module_names
 
 
 def names() -> list[str]:
     """Return the names of all adapters, those of this distribution first."""
-    return [*_builtin(), *_external()[0]]
+    return list(REGISTRY.modules)
 
 
 def problems() -> dict[str, str]:
-    """Return what is wrong with adapters of other distributions that were left out, by entry point."""
-    return dict(_external()[1])
+    """Return what is wrong with adapters of other distributions that cannot be used, by entry point."""
+    return dict(REGISTRY.problems)
 
 
 def get(name: str) -> Adapter:
-    """Find an adapter.
-
-    Parameters
-    ----------
-    name : str
-
-    Returns
-    -------
-    Adapter
+    """Return an adapter by its name.
 
     Raises
     ------
     UnknownAdapter
-        With the names that there are.
+        With the names of all adapters.
     """
-    adapter = _builtin().get(name) or _external()[0].get(name)
+    adapter: Adapter | None = REGISTRY.find(name)
     if adapter is None:
-        broken = f" {problems()[name]}" if name in problems() else ""
-        raise UnknownAdapter(f"There is no dataset adapter {name!r}; there are {', '.join(names())}.{broken}")
+        known = ", ".join(names())
+        raise UnknownAdapter(
+            f"There is no dataset adapter {name!r}; there are {known}.{REGISTRY.problem(name)}"
+        )
     return adapter
 
 
@@ -209,7 +177,7 @@ def checked_options(adapter: Adapter, options: Mapping[str, Any] | None) -> dict
 
 
 def choice(option: str, value: str, allowed: tuple[str, ...]) -> str:
-    """Return `value` if it is one of those `allowed`, else raise `OptionError` saying which are."""
+    """Return `value` if it is one of those `allowed`, else raise `OptionError` with the list."""
     if value not in allowed:
         raise OptionError(f"{option} is {value!r}; it must be one of {', '.join(allowed)}.")
     return value

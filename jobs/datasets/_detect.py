@@ -1,4 +1,4 @@
-"""Which adapter a folder looks made for, and what else in it could be used."""
+"""Recognise the layout of a folder: the adapter that fits it, and what else in it could be used."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from jobs.datasets._walk import walk
 
 #: Layouts in the order in which they are looked for.
 _LAYOUTS = (esc50, fsd50k, audioset, captions, speech_commands, iemocap, audiofolder)
-#: Tables beside the sounds that are looked into.
+#: Tables beside the sounds that are examined.
 _MOST_TABLES = 20
 #: Folders that hold all sounds of a table, by their names.
 _OF_SOUNDS = ("audio", "clips", "wav")
@@ -33,17 +33,17 @@ _OF_SOUNDS = ("audio", "clips", "wav")
 
 @dataclass(frozen=True)
 class Recognised:
-    """How a folder is to be read.
+    """The adapter, options and notes for a folder.
 
     Attributes
     ----------
     root : Path
-        The folder that is read: the given one, or the one in it that holds everything.
+        The folder to read: the given one, or the one in it that holds everything.
     adapter : str
     options : mapping
         Options of the adapter that the layout implies.
     notes : list of str
-        What else there is, and how it would be used; a sentence each.
+        What else is in the folder, and how to use it; a sentence each.
     """
 
     root: Path
@@ -53,7 +53,7 @@ class Recognised:
 
 
 def recognise(root: Path) -> Recognised:
-    """Return how a folder is to be read: by a known layout, by a table that names its sounds, or by folders.
+    """Choose how to read a folder: by a known layout, by a table that names its sounds, or by folders.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def _subfolders(root: Path) -> list[Path]:
 
 
 def _within(root: Path, folders: list[Path]) -> Recognised | None:
-    """The parent of a known layout: read as that, or a word on each of several."""
+    """Recognise the parent of a known layout, to be read as that, or with a note on each of several."""
     known = {folder: name for folder in folders if (name := _layout(folder)) is not None}
     inside = [f for f in known if f.resolve().is_relative_to(root)]
     if not inside:
@@ -102,24 +102,24 @@ def _within(root: Path, folders: list[Path]) -> Recognised | None:
 
 
 def _by_table(root: Path, folders: list[Path]) -> Recognised:
-    """By the one table that names the sounds; else by folders, with a word on each table."""
-    here = csv.tables(root)
-    tables = [*here, *(f"{d.name}/{name}" for d in folders for name in _tables(d))][:_MOST_TABLES]
-    alone = len(here) == 1 and (len(folders) < 2 or all(d.name in _OF_SOUNDS for d in folders))
+    """Choose the one table that names the sounds; else folders, with a note on each table."""
+    own = csv.tables(root)
+    tables = [*own, *(f"{d.name}/{name}" for d in folders for name in _tables(d))][:_MOST_TABLES]
+    alone = len(own) == 1 and (len(folders) < 2 or all(d.name in _OF_SOUNDS for d in folders))
     if alone:
-        # A table beside one folder of sounds speaks for itself, and says best what is wrong with it.
+        # The adapter csv gives the best message about a lone table beside the sounds.
         return Recognised(root, "csv")
     files = Files(root)
     looked = {table: csv.examine(files, table) for table in tables}
-    fitting = [t for t, found in looked.items() if found.named and 2 * found.named >= found.rows]
+    fitting = [t for t, seen in looked.items() if seen.named and 2 * seen.named >= seen.rows]
     if len(fitting) == 1:
-        options = {} if here == fitting else {"file": fitting[0]}
+        options = {} if own == fitting else {"file": fitting[0]}
         note = f"Labels are read from {fitting[0]}; `--adapter folder` names classes by folders instead."
         return Recognised(root, "csv", options, [note])
     notes = [f"{t} names sounds, too: `--adapter csv -o file={t}` reads it." for t in fitting]
-    for table, found in looked.items():
+    for table, seen in looked.items():
         if table not in fitting:
-            why = found.why_not or f"only {found.named} of its first {found.rows} rows lead to a file here."
+            why = seen.why_not or f"only {seen.named} of its first {seen.rows} rows lead to a file here."
             notes.append(f"{table} is not read, which `--adapter csv -o file={table}` asks for: {why}")
     parts = [d.name for d in folders if d.name.lower() in PARTS]
     if parts and len(parts) == len(folders) and any(os.path.isfile(p) for p in folders[0].iterdir()):

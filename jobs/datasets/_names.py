@@ -1,4 +1,4 @@
-"""Labels in the names of files: patterns with named parts, such as ``{label}_{speaker}_{take}``."""
+"""Read labels from the names of files: patterns with named parts, such as ``{label}_{speaker}_{take}``."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from pathlib import PurePosixPath
 from jobs.datasets import OptionError
 
 _PART = re.compile(r"\{([^{}]*)\}")
-#: Names that are looked at, and of which a pattern is proposed at least.
+#: Names that are compared, and the fewest for which a pattern is proposed.
 _SAMPLE, _FEWEST = 2_000, 8
 #: Share of the names that a proposed pattern fits.
 _MOST = 0.95
 
 
 class Pattern:
-    """What the name of a file says, by a pattern of literal text and parts in braces.
+    """A pattern of literal text and parts in braces, by which names of files are read.
 
     Parameters
     ----------
     text : str
         Such as ``{label}_{speaker}_{take}``, which is compared with the file's name without its ending; with
         slashes, such as ``{speaker}/{label}``, with as many folders before it, too. A part takes no character
-        that stands next to a part in the pattern; ``{_}`` is a part that is not kept.
+        that is next to a part in the pattern; ``{_}`` is a part that is not kept.
 
     Raises
     ------
@@ -43,7 +43,7 @@ class Pattern:
         if len(set(kept)) < len(kept) or any(c in "{}" for literal in literals for c in literal):
             raise OptionError(f"name is {text!r}; each part must be in it once, in braces: {example}.")
         if any(not literal for literal in literals[1:-1]):
-            raise OptionError(f"name is {text!r}; something must stand between two parts: {example}.")
+            raise OptionError(f"name is {text!r}; some text must separate two parts: {example}.")
         # The last character before a part and the first after it bound it.
         bounds = {literal[0] for literal in literals[1:-1]} | {literal[-1] for literal in literals[1:-1]}
         inside = f"[^/{re.escape(''.join(sorted(bounds)))}]+"
@@ -58,19 +58,15 @@ class Pattern:
     def read(self, path: str) -> dict[str, str] | None:
         """Return the parts of a file's path, or None where it is not named so."""
         parts = PurePosixPath(path).with_suffix("").parts
-        found = self._regex.fullmatch("/".join(parts[-self._depth - 1 :]))
-        return None if found is None else {name: value.strip() for name, value in found.groupdict().items()}
+        match = self._regex.fullmatch("/".join(parts[-self._depth - 1 :]))
+        return None if match is None else {name: value.strip() for name, value in match.groupdict().items()}
 
 
 def propose(paths: Sequence[str]) -> str | None:
-    """Return a pattern that names look made by, with a sentence on what its parts are; None where none is.
+    """Propose a pattern for names that look alike, with the number of values of each part; else None.
 
-    Names look alike where almost all have the same number of parts, parted by one character, and one of the
+    Names look alike if almost all have the same number of parts, parted by one character, and one of the
     parts takes few values, each of several files.
-
-    Parameters
-    ----------
-    paths : sequence of str
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""AudioSet's ontology: which labels there are, what lies above each, and what it says of them.
+"""AudioSet's ontology: its labels, their parents and their descriptions.
 
 It is a graph, not a tree: a label may have several parents, as *Bell* does, a thing and an instrument.
 """
@@ -10,13 +10,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 from jobs.datasets import DatasetError, clean_label
+from jobs.datasets._walk import inside
 
 WHERE = "https://github.com/audioset/ontology"
-#: What the option `ontology` says to have the file fetched, and where it is fetched from, once.
+#: Value of the option `ontology` that has the file fetched, and the address that it is fetched from, once.
 FETCH = "fetch"
 _URL = "https://raw.githubusercontent.com/audioset/ontology/master/ontology.json"
 _KEPT = "audioset-ontology.json"
@@ -24,7 +26,7 @@ _KEPT = "audioset-ontology.json"
 
 @dataclass(frozen=True)
 class Ontology:
-    """Which labels there are, and how many ways lead to each from the top.
+    """The labels, and the paths that lead to each from the top.
 
     Attributes
     ----------
@@ -44,21 +46,21 @@ class Ontology:
     parents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def knows(self, label: str, mid: str) -> bool:
-        """Whether the label is in the ontology."""
+        """Return whether the label is in the ontology."""
         return mid in self.tops or _key(label) in self.tops
 
     def family(self, label: str, mid: str) -> str | None:
-        """Return the top node of a label, or None where it is not known or several paths lead to it."""
+        """Return the top node of a label, or None if it is unknown or several paths lead to it."""
         tops = self.tops.get(mid) or self.tops.get(_key(label)) or []
         return tops[0] if len(tops) == 1 else None
 
     def description(self, label: str, mid: str) -> str | None:
-        """Return what the ontology says of a label."""
+        """Return the ontology's description of a label."""
         return self.descriptions.get(mid) or self.descriptions.get(_key(label))
 
 
 def _key(name: str) -> str:
-    """A name as FSD50K and AudioSet both would spell it.
+    """Return a name in one spelling for both FSD50K and AudioSet.
 
     Examples
     --------
@@ -77,12 +79,12 @@ def find_ontology(root: Path, given: str | None, places: Sequence[str]) -> Ontol
     given : str or None
         Path from the user, relative to `root` or absolute, or "fetch".
     places : sequence of str
-        Where to look where nothing was given, relative to `root`.
+        Where to look if nothing was given, relative to `root`.
 
     Returns
     -------
     Ontology or None
-        None where nothing was given and nothing is there.
+        None if nothing was given and none of the places has one.
 
     Raises
     ------
@@ -92,23 +94,23 @@ def find_ontology(root: Path, given: str | None, places: Sequence[str]) -> Ontol
     if given == FETCH:
         return fetch_ontology()
     if given is None:
-        found = next((place for place in places if (root / place).is_file()), None)
-        return None if found is None else read_ontology(inside(root, found))
-    path = root / Path(given).expanduser()  # an absolute path stays as it is: the user says which file
+        place = next((place for place in places if (root / place).is_file()), None)
+        return None if place is None else read_ontology(inside(root, place))
+    path = root / Path(given).expanduser()  # an absolute path stays as it is: the user names the file
     if not path.is_file():
         raise DatasetError(f"There is no ontology {path}; {WHERE} has AudioSet's ontology.json.")
     return read_ontology(path)
 
 
 def fetch_ontology() -> Ontology:
-    """Read AudioSet's ontology from the user's cache folder, where it is put at the first call.
+    """Read AudioSet's ontology from the user's cache folder, into which the first call downloads it.
 
-    Its authors name no checksum, so what comes is held to being an ontology: anything else is not kept.
+    Its authors publish no checksum, so the download must at least be an ontology: anything else is not kept.
 
     Raises
     ------
     DatasetError
-        If it cannot be had, with what to do instead.
+        If it cannot be downloaded, with what to do instead.
     """
     import pooch
 
@@ -119,8 +121,8 @@ def fetch_ontology() -> Ontology:
     except OSError as error:  # as all errors of requests are
         why = " ".join(str(error).split())[:200]
         raise DatasetError(
-            f"AudioSet's ontology could not be fetched from {_URL} ({why}); download it from {WHERE} and say "
-            "with the option ontology where it is."
+            f"AudioSet's ontology could not be fetched from {_URL} ({why}); download it from {WHERE} and "
+            "give its path with the option ontology."
         ) from None
     try:
         return read_ontology(path)
@@ -141,14 +143,6 @@ def read_ontology(path: Path) -> Ontology:
     return _read(path, stat.st_size, stat.st_mtime_ns)
 
 
-def inside(root: Path, name: str) -> Path:
-    """Return the path of a file under `root`, or raise `DatasetError` where it links out of it."""
-    path = (root / name).resolve()
-    if not path.is_relative_to(root.resolve()):
-        raise DatasetError(f"{root / name} links out of {root}; copy the file there.")
-    return path
-
-
 def read_json(path: Path) -> Any:
     """Read a JSON file, or raise `DatasetError`."""
     try:
@@ -159,23 +153,23 @@ def read_json(path: Path) -> Any:
 
 @lru_cache(maxsize=4)
 def _read(path: Path, size: int, mtime_ns: int) -> Ontology:
-    found = read_json(path)
+    content = read_json(path)
     tops: dict[str, list[str]] = {}
     descriptions: dict[str, str] = {}
     try:
-        if isinstance(found, dict):
-            for top in found["children"]:
+        if isinstance(content, dict):
+            for top in content["children"]:
                 _walk_tree(top, clean_label(top["name"]), tops)
             return Ontology(tops, descriptions)
-        nodes = {node["id"]: node for node in found}
-        below = {child for node in found for child in node.get("child_ids", [])}
-        for node in found:
+        nodes = {node["id"]: node for node in content}
+        below = {child for node in content for child in node.get("child_ids", [])}
+        for node in content:
             if node["id"] not in below:
                 _walk_graph(nodes, node["id"], clean_label(node["name"]), tops, ())
             for key in (node["id"], _key(node["name"])):
                 descriptions[key] = " ".join(str(node.get("description") or "").split())
-        return Ontology(tops, descriptions, _names(found), _parents(nodes))
-    except (KeyError, TypeError, AttributeError, RecursionError):
+        return Ontology(tops, descriptions, _names(content), _parents(nodes))
+    except (KeyError, TypeError, AttributeError, RecursionError, CycleError):
         raise DatasetError(f"{path} is not AudioSet's ontology.json; {WHERE} has it.") from None
 
 
@@ -196,26 +190,17 @@ def _walk_graph(
         _walk_graph(nodes, child, top, tops, (*above, id))
 
 
-def _names(found: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    times = Counter(clean_label(node["name"]) for node in found)
-    names = {node["id"]: clean_label(node["name"]) for node in found}
+def _names(nodes: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    names = {node["id"]: clean_label(node["name"]) for node in nodes}
+    times = Counter(names.values())
     return {id: name if times[name] == 1 else f"{name} ({id})" for id, name in names.items()}
 
 
 def _parents(nodes: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Parents of every node, in an order in which parents come before their children."""
+    """Return the parents of every node, in an order in which parents come before their children."""
     above: dict[str, list[str]] = {id: [] for id in nodes}
     for id, node in nodes.items():
         for child in node.get("child_ids", []):
             above[child].append(id)
-    ordered: dict[str, tuple[str, ...]] = {}
-
-    def place(id: str) -> None:
-        if id not in ordered:
-            for parent in above[id]:
-                place(parent)
-            ordered[id] = tuple(dict.fromkeys(above[id]))
-
-    for id in nodes:
-        place(id)
-    return ordered
+    order = TopologicalSorter(above).static_order()
+    return {id: tuple(dict.fromkeys(above[id])) for id in order}

@@ -1,8 +1,8 @@
-"""Which files the paths in a table mean, also where another system wrote them.
+"""Find the files that the paths in a table mean, also if another system wrote them.
 
 A path may be written with backslashes or a drive's letter, with other upper and lower case, or with accents
-stored in the other of Unicode's two ways. What then fits one file alone is that file; what fits several is
-left to the reader.
+stored in the other of Unicode's two ways. If it then fits exactly one file, it means that file; if it fits
+several, the user has to choose.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from jobs.datasets._tables import lines
-from jobs.datasets._walk import walk
+from jobs.datasets._walk import sounds
 from jobs.sound.files import SUFFIXES
 
-#: Paths that are looked at to learn in what all differ from the files.
+#: Paths that are compared with the files to learn how all of them differ.
 _SAMPLE = 200
 
 
@@ -29,7 +29,7 @@ def key(path: str) -> str:
 
 
 def slashed(path: str) -> str:
-    """Return a path with slashes, as Windows' backslashes would be written here."""
+    """Return a path with slashes, in place of Windows' backslashes."""
     return path.replace("\\", "/")
 
 
@@ -48,48 +48,35 @@ class Files:
     @cached_property
     def paths(self) -> list[str]:
         """All sounds, relative to the root."""
-        return [path for path in walk(self.root) if isinstance(path, str)]
+        return sounds(self.root)
 
     def match(self, path: str) -> list[str]:
         """Return the files that a path relative to the root means: itself, else all spellings of it."""
-        if os.path.lexists(self.root / path):
-            return [path]
-        return self._by_key.get(key(path), [])
+        return [path] if os.path.lexists(self.root / path) else self._index.get(("path", key(path)), [])
 
     def called(self, name: str) -> list[str]:
         """Return the files of a name, or of it and an ending where it has none of a sound."""
-        found = self._by_name.get(key(name), [])
-        return found or self._by_stem.get(key(name), [])
+        return self._index.get(("name", key(name))) or self._index.get(("stem", key(name)), [])
 
     @cached_property
-    def _by_key(self) -> dict[str, list[str]]:
-        return _grouped((key(path), path) for path in self.paths)
-
-    @cached_property
-    def _by_name(self) -> dict[str, list[str]]:
-        return _grouped((key(PurePosixPath(path).name), path) for path in self.paths)
-
-    @cached_property
-    def _by_stem(self) -> dict[str, list[str]]:
-        return _grouped((key(PurePosixPath(path).stem), path) for path in self.paths)
-
-
-def _grouped(pairs: Iterator[tuple[str, str]]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for name, path in pairs:
-        found.setdefault(name, []).append(path)
-    return found
+    def _index(self) -> dict[tuple[str, str], list[str]]:
+        index: dict[tuple[str, str], list[str]] = {}
+        for path in self.paths:
+            pure = PurePosixPath(path)
+            for part, text in (("path", path), ("name", pure.name), ("stem", pure.stem)):
+                index.setdefault((part, key(text)), []).append(path)
+        return index
 
 
 class Fit(NamedTuple):
-    """In what all paths of a table differ from the files: what they lack, and what they have too much."""
+    """The difference between all paths of a table and the files: folders too many or missing, an ending."""
 
     strip: tuple[str, ...] = ()
     folder: str = ""
     suffix: str = ""
 
     def apply(self, path: str) -> str:
-        """Return a path without what is too much, with what is lacking."""
+        """Return a path with its surplus folders cut off, and the missing folder and ending added."""
         rest = _parts(path)[len(self.strip) :]
         return "/".join((*filter(None, self.folder.split("/")), *rest)) + self.suffix
 
@@ -100,22 +87,22 @@ class Place(NamedTuple):
     Attributes
     ----------
     path : str
-    there : bool
-        Whether the file is there.
+    exists : bool
+        Whether there is such a file.
     several : list of str
-        The files that it could mean, where there are several.
+        The files that it could mean, if more than one.
     how : str
-        In what it is not written as the file is called: "", "slashes", "spelling" or "slashes spelling".
+        How it differs from the file's name: "", "slashes", "spelling" or "slashes spelling".
     """
 
     path: str
-    there: bool
+    exists: bool
     several: tuple[str, ...] = ()
     how: str = ""
 
 
 class Located(NamedTuple):
-    """The places of all paths of a table, and in what all of them differed."""
+    """The places of all paths of a table, and the one change that all of them needed."""
 
     places: list[Place]
     fit: Fit | None
@@ -129,21 +116,19 @@ def locate(files: Files, given: Sequence[str], *, prefix: str, suffix: str, fit:
     files : Files
     given : sequence of str
         As the table has them.
-    prefix : str
-        Folder that they start from, relative to the root.
-    suffix : str
-        Ending to add where a path has none of a sound.
+    prefix, suffix : str
+        Folder that they start from, relative to the root, and ending to add to those without one.
     fit : bool, default=True
-        Where no path leads to a file, look whether one change of all of them does: leaving out folders that
-        they begin with, or adding a folder or an ending.
+        If no path leads to a file, try one change of all of them: dropping folders that they begin with, or
+        adding a folder or an ending.
     """
     places = [_place(files, path, prefix, suffix) for path in given]
-    if not fit or any(place.there or place.several for place in places):
+    if not fit or any(place.exists or place.several for place in places):
         return Located(places, None)
-    found = _fit(files, given, prefix)
-    if found is None:
+    change = _fit(files, given, prefix)
+    if change is None:
         return Located(places, None)
-    return Located([_fitted(files, path, found) for path in given], found)
+    return Located([_fitted(files, path, change) for path in given], change)
 
 
 def _place(files: Files, given: str, prefix: str, suffix: str) -> Place:
@@ -173,7 +158,7 @@ def _relative(root: Path, prefix: str, path: str, suffix: str) -> str:
     if suffix and os.path.splitext(path)[1].lower() not in SUFFIXES:
         path += suffix
     if os.path.isabs(path):
-        # The folder may be reached through a link: what counts is where it really is.
+        # The folder may be reached through a link: compare the real paths.
         real = os.path.normpath(path)
         folder, name = os.path.split(real)
         path = os.path.relpath(os.path.join(os.path.realpath(folder), name), root)
@@ -187,7 +172,7 @@ def _parts(path: str) -> tuple[str, ...]:
 
 
 def _fit(files: Files, given: Sequence[str], prefix: str) -> Fit | None:
-    """The one change of all paths after which they lead to files; None where there is none, or several."""
+    """Return the one change of all paths after which they lead to files; None if there is not exactly one."""
     sample = list(dict.fromkeys(given))[:_SAMPLE]
     votes: Counter[Fit] = Counter()
     for path in sample:
@@ -205,71 +190,61 @@ def _fits(files: Files, given: str, prefix: str) -> Iterator[Fit]:
     if not parts or ".." in parts:
         return
     for path in files.called(parts[-1]):
-        there = path.split("/")
-        suffix = "" if key(there[-1]) == key(parts[-1]) else os.path.splitext(there[-1])[1]
+        own = path.split("/")
+        suffix = "" if key(own[-1]) == key(parts[-1]) else os.path.splitext(own[-1])[1]
         same = 1
-        while same < min(len(parts), len(there)) and key(parts[-same - 1]) == key(there[-same - 1]):
+        while same < min(len(parts), len(own)) and key(parts[-same - 1]) == key(own[-same - 1]):
             same += 1
-        strip, folder = parts[:-same], "/".join(there[:-same])
+        strip, folder = parts[:-same], "/".join(own[:-same])
         # One folder in the place of another would be a guess: train/a.wav is not test/a.wav.
         if not strip or folder in ("", prefix):
             yield Fit(strip, folder, suffix)
 
 
 def remarks(located: Located, given: Sequence[str], at: Sequence[int]) -> Iterator[str]:
-    """Say in what paths are not written as the files are called, by their lines.
-
-    Parameters
-    ----------
-    located : Located
-    given : sequence of str
-        The paths as the table has them.
-    at : sequence of int
-        The line of each.
-    """
+    """Describe how the paths `given` in a table, in the lines `at`, differ from the names of the files."""
     if located.fit is not None:
         yield f"{_unlike(located.fit, given[0], at[0])}"
     for how, words in (
         ("slashes", "paths are written with backslashes, and read as with slashes"),
         ("spelling", "paths differ from the names of the files in case, or in how accents are stored"),
     ):
-        rows = [i for i, place in enumerate(located.places) if place.there and how in place.how.split()]
+        rows = [i for i, place in enumerate(located.places) if place.exists and how in place.how.split()]
         if rows:
             first = f"{given[rows[0]]} is {located.places[rows[0]].path}"
             yield f"{lines(at[i] for i in rows)}: {words}: {first}"
 
 
 def _unlike(fit: Fit, given: str, line: int) -> str:
-    said = []
+    changes = []
     if fit.strip:
-        said.append(f"without {'/'.join(fit.strip)}, which is not here")
+        changes.append(f"without {'/'.join(fit.strip)}, which is not here")
     elif fit.folder:
-        said.append(f"from the folder {fit.folder} on, as `-o folder={fit.folder}` says")
+        changes.append(f"from the folder {fit.folder} on, as with `-o folder={fit.folder}`")
     if fit.suffix:
-        said.append(f"with {fit.suffix} added, as `-o suffix={fit.suffix}` says")
-    return (
-        f"no path leads to a file as it is written ({given}, line {line}); all are read {' and '.join(said)}"
-    )
+        changes.append(f"with {fit.suffix} added, as with `-o suffix={fit.suffix}`")
+    how = " and ".join(changes)
+    return f"no path leads to a file as it is written ({given}, line {line}); all are read {how}"
 
 
 def advice(files: Files, given: str, prefix: str) -> str:
-    """Say what would help a path that leads to no file."""
+    """Suggest what to do about a path that leads to no file."""
     parts = _parts(given)
-    found = files.called(parts[-1]) if parts else []
-    if not found:
+    alike = files.called(parts[-1]) if parts else []
+    if not alike:
         name = parts[-1] if parts else given
         ending = "" if PurePosixPath(name).suffix.lower() in SUFFIXES else ", whatever its ending"
         return (
-            f"no file here is called {name}{ending}; give the folder that holds the sounds, or say by the "
-            "option path which column names them"
+            f"no file here is called {name}{ending}; give the folder that holds the sounds, or "
+            "name their column with the option path"
         )
-    listed = " and ".join(found[:2]) + (" and others" if len(found) > 2 else "")
-    said = f"a file of that name is {listed}" if len(found) == 1 else f"files of that name are {listed}"
-    there = found[0].split("/")
-    if key(there[-1]) != key(parts[-1]):
-        return f"{said}: `-o suffix={os.path.splitext(there[-1])[1]}` adds the ending"
-    rest = len(parts) if [key(p) for p in there[-len(parts) :]] == [key(p) for p in parts] else 0
-    folder = "/".join(there[:-rest]) if rest else ""
+    listed = " and ".join(alike[:2]) + (" and others" if len(alike) > 2 else "")
+    known = f"a file of that name is {listed}" if len(alike) == 1 else f"files of that name are {listed}"
+    own = alike[0].split("/")
+    if key(own[-1]) != key(parts[-1]):
+        return f"{known}: `-o suffix={os.path.splitext(own[-1])[1]}` adds the ending"
+    rest = len(parts) if [key(p) for p in own[-len(parts) :]] == [key(p) for p in parts] else 0
+    folder = "/".join(own[:-rest]) if rest else ""
     if folder and folder != prefix:
-        return f"{said}: `-o folder={folder}` says that paths start there"
-    return f"{said}; the folders before the name differ, so the paths in the table must be changed"
+        return f"{known}: `-o folder={folder}` makes paths start from it"
+    return f"{known}; the folders before the name differ, so the paths in the table must be changed"

@@ -1,4 +1,4 @@
-"""Reading tables of clips, row by row, as people and other programs write them: CSV, TSV and JSON lines.
+"""Read tables of clips as people and other programs write them: CSV, TSV and JSON lines.
 
 Nothing is guessed about a row that does not fit its header: it is left out, or kept with a remark, by its
 line.
@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from jobs.datasets import DatasetError
+from jobs.datasets._walk import inside
 
 #: Ranges of lines that are listed before the rest is counted.
 _MOST_RANGES = 12
+#: Text that may separate columns, and its name.
+_DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a |"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class Row:
 
 @dataclass
 class Table:
-    """What a table holds.
+    """The rows of a table and what is odd about it.
 
     Attributes
     ----------
@@ -40,7 +43,7 @@ class Table:
     refused : list of (int, str)
         Lines that cannot be read as a row, and why.
     remarks : list of str
-        What is not as it seems.
+        What is odd about rows and columns that are used.
     """
 
     path: Path
@@ -48,6 +51,34 @@ class Table:
     rows: list[Row] = field(default_factory=list)
     refused: list[tuple[int, str]] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+
+
+def read_rows(
+    root: Path, name: str, needed: Sequence[str], encoding: str = "utf-8-sig"
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a published CSV table, by column.
+
+    It raises `DatasetError` if the table links out of the folder `root`, lacks one of the `needed` columns,
+    or is no such text.
+    """
+    table = inside(root, name)
+    try:
+        with open(table, newline="", encoding=encoding) as file:
+            reader = csv.DictReader(file)
+            columns = list(reader.fieldnames or ())
+            missing = [c for c in needed if c not in columns]
+            if missing:
+                raise DatasetError(
+                    f"{table} has no column {', '.join(missing)}; its columns are {', '.join(columns)}."
+                )
+            yield from reader
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise not_a_table(table, error) from None
+
+
+def not_a_table(path: Path, error: Exception) -> DatasetError:
+    """Return the error for a file that its reader refuses as a table."""
+    return DatasetError(f"{path} cannot be read as a table ({error}).")
 
 
 def read(path: Path, delimiter: str | None = None) -> Table:
@@ -58,7 +89,7 @@ def read(path: Path, delimiter: str | None = None) -> Table:
     path : Path
         ``.jsonl`` holds an object a line; anything else is text with a line of column names.
     delimiter : str, optional
-        What stands between columns; by default the most frequent of , ; | and tab in the first line.
+        Text between columns; by default the most frequent of , ; | and tab in the first line.
 
     Raises
     ------
@@ -73,7 +104,7 @@ def read(path: Path, delimiter: str | None = None) -> Table:
     except UnicodeDecodeError:
         raise DatasetError(f"{path} is not UTF-8 text; save it as CSV UTF-8.") from None
     except csv.Error as error:
-        raise DatasetError(f"{path} cannot be read as a table ({error}).") from None
+        raise not_a_table(path, error) from None
     except OSError as error:
         raise DatasetError(f"{path} cannot be read ({error.strerror or error}).") from None
 
@@ -111,14 +142,14 @@ def _separated(path: Path, opened: IO[str], delimiter: str | None) -> Table:
     first = opened.readline(100_000)
     skipped = 0
     if first.lower().startswith("sep=") and len(first.strip()) == 5:
-        # A spreadsheet's own line about its delimiter.
+        # Spreadsheets write a line about their delimiter.
         delimiter, skipped = delimiter or first[4], 1
         first = opened.readline(100_000)
     opened.seek(0)
     for _ in range(skipped):
         opened.readline()
     if delimiter is None:
-        delimiter = max((",", ";", "\t", "|"), key=first.count)
+        delimiter = max(_DELIMITERS, key=first.count)
     reader = csv.reader(opened, delimiter=delimiter)
     header = next(reader, [])
     table = Table(path, [])
@@ -126,20 +157,16 @@ def _separated(path: Path, opened: IO[str], delimiter: str | None) -> Table:
     table.names = [name for name in columns if name]
     short: list[int] = []
     long_lines: list[int] = []
-    for begun, cells in _counted(reader):
-        line = begun + skipped
+    for first_line, cells in _counted(reader):
+        line = first_line + skipped
         if not any(cell.strip() for cell in cells):
             continue
         while len(cells) > len(columns) and not cells[-1].strip():
             cells.pop()
         if len(cells) > len(columns):
-            table.refused.append(
-                (
-                    line,
-                    f"has {len(cells)} cells for {len(columns)} columns, so which is which is not known; "
-                    f"a cell that holds {_spoken(delimiter)} must stand in double quotes",
-                )
-            )
+            reason = f"has {len(cells)} cells for {len(columns)} columns, so which is which is not known; "
+            between = _DELIMITERS.get(delimiter, f"a {delimiter}")
+            table.refused.append((line, f"{reason}a cell that holds {between} must be in double quotes"))
             continue
         if len(cells) < len(columns):
             short.append(line)
@@ -156,10 +183,10 @@ def _separated(path: Path, opened: IO[str], delimiter: str | None) -> Table:
 
 def _counted(reader: Any) -> Iterator[tuple[int, list[str]]]:
     """Yield the line on which each row begins, and the row."""
-    begun = reader.line_num + 1
+    line = reader.line_num + 1
     for cells in reader:
-        yield begun, cells
-        begun = reader.line_num + 1
+        yield line, cells
+        line = reader.line_num + 1
 
 
 def _named(header: Sequence[str], table: Table) -> list[str]:
@@ -191,14 +218,14 @@ def _json_lines(path: Path, opened: IO[str]) -> Table:
         if not text.strip():
             continue
         try:
-            found = json.loads(text)
+            given = json.loads(text)
         except ValueError as error:
             table.refused.append((line, f"is not JSON ({error})"))
             continue
-        if not isinstance(found, dict):
+        if not isinstance(given, dict):
             table.refused.append((line, 'is not a JSON object, such as {"file_name": "a.wav"}'))
             continue
-        cells = {str(name): _plain(value) for name, value in found.items()}
+        cells = {str(name): _plain(value) for name, value in given.items()}
         names |= dict.fromkeys(cells)
         table.rows.append(Row(line, cells))
     table.names = list(names)
@@ -218,7 +245,3 @@ def _plain(value: Any) -> str | None:
 
 def _text(cell: str) -> str | None:
     return cell.strip() or None
-
-
-def _spoken(delimiter: str) -> str:
-    return {"\t": "a tab", ",": "a comma", ";": "a semicolon"}.get(delimiter, f"a {delimiter}")

@@ -1,13 +1,14 @@
-"""Walk a folder for sound files without ever leaving it."""
+"""Paths inside a dataset's folder: walk it for sound files, and never leave it."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from jobs.datasets import LeftOut
+from core.words import count
+from jobs.datasets import DatasetError, OptionError, Skipped
 from jobs.sound.files import SUFFIXES
 
 
@@ -18,7 +19,7 @@ def natural(name: str) -> list[tuple[int, int | str]]:
 
 
 def outside(path: Path, root: Path) -> str | None:
-    """Return why `path` may not be read, or None where it really lies inside `root` (which is resolved)."""
+    """Return why `path` may not be read, or None if it really lies inside `root` (which is resolved)."""
     try:
         real = path.resolve(strict=True)
     except FileNotFoundError:
@@ -28,18 +29,33 @@ def outside(path: Path, root: Path) -> str | None:
     return None if real.is_relative_to(root) else f"lies outside the dataset's folder (it leads to {real})"
 
 
-def walk(root: Path) -> Iterator[str | LeftOut]:
-    """Yield the relative path of each file whose name ends like a sound's, in natural order, and what is not.
+def inside(root: Path, name: str, option: str = "") -> Path:
+    """Return the resolved path of a file under `root`.
 
-    Parameters
-    ----------
-    root : Path
-        A folder, resolved.
-
-    Yields
-    ------
-    str or LeftOut
+    A file that links out of it raises `DatasetError`; a path outside from an option raises `OptionError`.
     """
+    path = (root / name).resolve()
+    if path.is_relative_to(root.resolve()):
+        return path
+    if option:
+        raise OptionError(f"{option} is {name!r}, which lies outside {root}; it must be inside.")
+    raise DatasetError(f"{root / name} links out of {root}; copy the file there.")
+
+
+def sounds(root: Path) -> list[str]:
+    """Return the relative paths of all sound files, in natural order."""
+    return [path for path in walk(root) if isinstance(path, str)]
+
+
+def unused(folder: str, what: str, why: str, paths: Sequence[str]) -> Iterator[Skipped]:
+    """Yield one summary of the files in a folder that the dataset does not use, unless there are none."""
+    if paths:
+        counted = f"holds {count(len(paths), what)} {why}, the first of them {paths[0]}"
+        yield Skipped(folder, counted, summary=True)
+
+
+def walk(root: Path) -> Iterator[str | Skipped]:
+    """Yield the relative path of each sound file in a resolved folder, in natural order, and what is none."""
     stack = [""]
     while stack:
         folder = stack.pop()
@@ -47,14 +63,14 @@ def walk(root: Path) -> Iterator[str | LeftOut]:
             with os.scandir(root / folder) as scan:
                 entries = sorted(scan, key=lambda e: (natural(e.name), e.name))
         except OSError as error:
-            yield LeftOut(printable(folder) or ".", f"folder cannot be read ({error.strerror})")
+            yield Skipped(printable(folder) or ".", f"folder cannot be read ({error.strerror})")
             continue
         deeper = []
         for entry in entries:
             path = f"{folder}/{entry.name}" if folder else entry.name
             reason = _unwanted(entry, root)
             if reason is not None:
-                yield LeftOut(printable(path), reason)
+                yield Skipped(printable(path), reason)
             elif entry.is_dir():
                 deeper.append(path)
             else:

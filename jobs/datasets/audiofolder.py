@@ -12,18 +12,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from jobs.datasets import DatasetError, Found, LeftOut, Remark
+from jobs.datasets import Clip, DatasetError, Item, Skipped
 from jobs.datasets._paths import Files, key
 from jobs.datasets._splits import part_of
 from jobs.datasets._tables import Table, read
-from jobs.datasets.csv import GUESSES, TableRows, checked_separator, clips_of, column_uses
+from jobs.datasets._walk import unused
+from jobs.datasets.csv import GUESSES, TableRows, check_separator, clips_of, column_uses
 
 NAME = "audiofolder"
 DESCRIPTION = "A Hugging Face audiofolder: metadata.csv or metadata.jsonl with file_name beside the sounds."
 OPTIONS = {
     "labels": "column with the label or labels (default: labels, label, category or class)",
-    "separator": "what stands between several labels in one cell, such as ';' (default: one label a cell)",
-    "fold": "column with the fold: whole numbers or words; 'split' stands for the parts (default: fold, "
+    "separator": "text between several labels in one cell, such as ';' (default: one label a cell)",
+    "fold": "column with the fold: whole numbers or words; 'split' takes the parts (default: fold, "
     "where there is one)",
     "caption": "column with a sentence (default: caption, transcription, text or sentence)",
     "family": "column with the group of classes (default: family, where there is one)",
@@ -40,7 +41,7 @@ def looks_like(root: Path) -> bool:
     return bool(_metadata(root))
 
 
-def scan(root: Path, *, separator: str | None = None, **columns: str) -> Iterator[Found | LeftOut | Remark]:
+def scan(root: Path, *, separator: str | None = None, **columns: str) -> Iterator[Item]:
     """Yield the clips of each metadata file, in its order."""
     paths = _metadata(root)
     if not paths:
@@ -51,7 +52,7 @@ def scan(root: Path, *, separator: str | None = None, **columns: str) -> Iterato
     by_split = columns.get("fold") == _SPLIT
     files = Files(root)
     rows = [_rows(read(path), dict(columns), files) for path in paths]
-    return _scan(files, rows, checked_separator(separator), by_split)
+    return _scan(files, rows, check_separator(separator), by_split)
 
 
 def _rows(table: Table, columns: dict[str, str], files: Files) -> TableRows:
@@ -63,9 +64,7 @@ def _rows(table: Table, columns: dict[str, str], files: Files) -> TableRows:
     return TableRows(table, used, files, prefix, may_fit=False)
 
 
-def _scan(
-    files: Files, tables: Sequence[TableRows], separator: str | None, by_split: bool
-) -> Iterator[Found | LeftOut | Remark]:
+def _scan(files: Files, tables: Sequence[TableRows], separator: str | None, by_split: bool) -> Iterator[Item]:
     seen: dict[str, int] = {}
     failed: list[DatasetError] = []
     for rows in tables:
@@ -74,9 +73,9 @@ def _scan(
         except DatasetError as error:
             # The sounds of one part may be elsewhere.
             failed.append(error)
-            items = [LeftOut(rows.name, str(error), summary=True)]
+            items = [Skipped(rows.name, str(error), summary=True)]
         for item in items:
-            if not isinstance(item, Found):
+            if not isinstance(item, Clip):
                 yield item
                 continue
             part = item.extra.get(_SPLIT) or part_of(item.path)
@@ -87,17 +86,14 @@ def _scan(
         raise failed[0]
     named = {key(path) for path in seen}
     unnamed = [path for path in files.paths if key(path) not in named]
-    if unnamed:
-        yield LeftOut(
-            ".", f"sounds that no row names: {len(unnamed)}, the first of them {unnamed[0]}", summary=True
-        )
+    yield from unused(".", "sound", "that no row names", unnamed)
 
 
 def _metadata(root: Path) -> list[Path]:
-    """The metadata files at most two folders down, those of the training first."""
+    """Return the metadata files at most two folders down, those of the training first."""
     top = root.resolve()
-    found = [path for depth in ("", "*/", "*/*/") for name in _FILES for path in root.glob(f"{depth}{name}")]
-    inside = [p for p in found if p.resolve().is_relative_to(top) and _names_files(p)]
+    paths = [path for depth in ("", "*/", "*/*/") for name in _FILES for path in root.glob(f"{depth}{name}")]
+    inside = [p for p in paths if p.resolve().is_relative_to(top) and _names_files(p)]
     return sorted(inside, key=lambda p: (part_of(p.relative_to(root).as_posix()) != "train", str(p)))
 
 

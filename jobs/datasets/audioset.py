@@ -6,7 +6,7 @@ whatever files of theirs a user has. A clip here has one label, and its class is
 has enough of them: the subset that Dogan et al. train zero-shot models on ("focusing on single-label
 samples", "selecting the deepest node with more than 100 samples, or its parent if none qualify").
 
-`class_of_labels` says exactly how that is read here, and the documentation where the paper leaves it open.
+`class_of_labels` states exactly how that is read here; the documentation lists what the paper leaves open.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from core.words import count
-from jobs.datasets import DatasetError, Found, LeftOut, OptionError, choice
-from jobs.datasets._ontology import WHERE, Ontology, find_ontology, inside
-from jobs.datasets._walk import walk
+from jobs.datasets import Clip, DatasetError, OptionError, Skipped, choice
+from jobs.datasets._ontology import WHERE, Ontology, find_ontology
+from jobs.datasets._tables import not_a_table
+from jobs.datasets._walk import inside, unused, walk
 
 NAME = "audioset"
-DESCRIPTION = "AudioSet: single-label segments that are there as files, in classes with enough of them."
+DESCRIPTION = "AudioSet: single-label segments of which the folder has files, in classes with enough of them."
 OPTIONS = {
     "segments": "the lists of segments, relative to the folder, with commas between several (default: every "
     "file named *_segments.csv in the folder)",
@@ -43,7 +44,7 @@ _DAMAGED = 20  # rows of a list that are reported one by one
 
 
 def looks_like(root: Path) -> bool:
-    """Whether a folder holds lists of segments."""
+    """Return whether a folder holds lists of segments."""
     for path in filter(Path.is_file, root.glob(_LISTS)):
         with open(path, encoding="utf-8", errors="replace") as file:
             if "YTID" in file.read(2000):
@@ -58,8 +59,8 @@ def scan(
     ontology: str | None = None,
     threshold: str = "100",
     single: str = "label",
-) -> Iterator[Found | LeftOut]:
-    """Yield the clips whose class can be told, in the order of the lists."""
+) -> Iterator[Clip | Skipped]:
+    """Yield the clips that belong to a class, in the order of the lists."""
     choice("single", single, ("label", "branch"))
     if not threshold.isascii() or not threshold.isdecimal():
         raise OptionError(f"threshold is {threshold!r}; it must be a whole number, 0 or more.")
@@ -79,9 +80,9 @@ def classes(
 
 
 def nodes_above(parents: Mapping[str, Collection[str]]) -> dict[str, str | None]:
-    """For every node, the nearest node that all ways up from it lead through.
+    """Return for every node the nearest node that all ways up from it lead through.
 
-    That is the parent where there is one, and where there are several, the deepest node through which every
+    That is the parent if there is only one, and of several parents the deepest node through which every
     way up from each of them leads (the immediate dominator): of *Growling*, which may be a dog's or a cat's,
     the domestic animals.
 
@@ -128,7 +129,7 @@ def class_of_labels(
     Returns
     -------
     dict of str to str or None
-        A node for every label; None where too few have come together up to the top.
+        A node for every label; None if too few are gathered up to the top.
 
     References
     ----------
@@ -142,19 +143,19 @@ def class_of_labels(
     {'bark': 'bark', 'yip': 'dog', 'dog': 'dog', 'cat': None}
     """
     gathered: dict[str, list[str]] = {label: [label] for label in counts}
-    found: dict[str, str | None] = dict.fromkeys(counts)
+    class_of: dict[str, str | None] = dict.fromkeys(counts)
     for node in sorted(above, key=lambda n: len(_way_up(n, above)), reverse=True):
         labels = gathered.get(node, [])
         upper = above[node]
         if sum(counts[label] for label in labels) > threshold:
-            found.update(dict.fromkeys(labels, node))
+            class_of.update(dict.fromkeys(labels, node))
         elif upper is not None:
             gathered.setdefault(upper, []).extend(labels)
-    return found
+    return class_of
 
 
 def _way_up(node: str | None, above: Mapping[str, str | None]) -> list[str]:
-    """The node itself and all nodes above it, the highest last."""
+    """Return the node itself and all nodes above it, the highest last."""
     way = []
     while node is not None:
         way.append(node)
@@ -163,7 +164,7 @@ def _way_up(node: str | None, above: Mapping[str, str | None]) -> list[str]:
 
 
 def _lowest(labels: list[str], parents: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """Labels that lie above none of the others, by any way."""
+    """Return the labels that lie above none of the others, by any way."""
     higher: set[str] = set()
     for label in labels:
         stack = list(parents.get(label, ()))
@@ -190,7 +191,7 @@ class _Segment:
 
 @dataclass
 class _Tally:
-    """What becomes of the rows of a list."""
+    """Counts of the rows of a list that cannot be used."""
 
     rows: int = 0
     without_file: int = 0
@@ -204,7 +205,7 @@ def _known(root: Path, given: str | None) -> Ontology:
     if known is None:
         raise DatasetError(
             f"{root} has no ontology.json, without which AudioSet's labels have no names; {WHERE} has it: "
-            "put it there, or say with the option ontology where it is."
+            "put it there, or give its path with the option ontology."
         )
     if not known.parents:
         raise DatasetError(
@@ -215,7 +216,7 @@ def _known(root: Path, given: str | None) -> Ontology:
 
 
 def _lists(root: Path, given: str | None) -> dict[str, Path]:
-    """The lists of segments by their names relative to the folder."""
+    """Return the lists of segments by their names relative to the folder."""
     if given is None:
         names = sorted(path.name for path in root.glob(_LISTS))
     else:
@@ -233,49 +234,26 @@ def _lists(root: Path, given: str | None) -> dict[str, Path]:
 
 def _scan(
     root: Path, lists: Mapping[str, Path], known: Ontology, threshold: int, branch: bool
-) -> Iterator[Found | LeftOut]:
-    files: dict[str, list[str]] = {}
-    for entry in walk(root):
-        if isinstance(entry, str):
-            files.setdefault(PurePosixPath(entry).stem, []).append(entry)
-        elif not entry.path.endswith((".csv", ".json")):
-            yield entry
-    n_files = sum(map(len, files.values()))
-
+) -> Iterator[Clip | Skipped]:
     tallies = {name: _Tally() for name in lists}
     segments: list[_Segment] = []
-    for name, path in lists.items():
-        yield from _read(name, path, files, tallies[name], segments)
-    total = sum(tally.rows for tally in tallies.values())
-    if not segments:
-        raise DatasetError(
-            f"{root} holds no sound that its lists name: of {total} segments in {', '.join(lists)}, not one "
-            f"is among the {n_files} sound files; they must be named {_NAMES}."
-        )
-    if files:
-        left = sorted(path for paths in files.values() for path in paths)
-        yield LeftOut(
-            ".",
-            f"holds {count(len(left), 'sound file')} of no segment of the lists, the first of them {left[0]}",
-            summary=True,
-        )
-
+    yield from _segments(root, lists, tallies, segments)
     clips: list[tuple[_Segment, str]] = []
-    strangers: Counter[str] = Counter()
+    unknown: Counter[str] = Counter()
     for segment in segments:
         labels = _lowest(segment.labels, known.parents) if branch else segment.labels
         if len(labels) > 1:
             tallies[segment.split].several += 1
         elif labels[0] not in known.parents:
-            strangers[labels[0]] += 1
+            unknown[labels[0]] += 1
         else:
             clips.append((segment, labels[0]))
-    yield from _summary(tallies, strangers)
+    yield from _summary(tallies, unknown)
 
     above = nodes_above(known.parents)
     counts = Counter(label for _, label in clips)
-    found = class_of_labels(counts, above, threshold)
-    lost = {label: n for label, n in counts.items() if found[label] is None}
+    class_of = class_of_labels(counts, above, threshold)
+    lost = {label: n for label, n in counts.items() if class_of[label] is None}
     if not clips:
         raise DatasetError(
             f"None of the {len(segments)} segments that {root} has sounds of has a single label that the "
@@ -288,25 +266,46 @@ def _scan(
         )
     yield from _too_few(lost, known, above, threshold)
     for segment, label in clips:
-        node = found[label]
+        node = class_of[label]
         if node is not None:
-            yield Found(
-                segment.path,
-                (known.names[node],),
-                family=known.family(known.names[node], node),
-                extra={
-                    "split": PurePosixPath(segment.split).stem.removesuffix("_segments"),
-                    "ytid": segment.ytid,
-                    "start": segment.start,
-                    "end": segment.end,
-                    "audioset_label": known.names[label],
-                },
-            )
+            yield _clip(segment, known, node, known.names[label])
+
+
+def _clip(segment: _Segment, known: Ontology, node: str, label: str) -> Clip:
+    name = known.names[node]
+    split = PurePosixPath(segment.split).stem.removesuffix("_segments")
+    extra = {"split": split, "ytid": segment.ytid, "start": segment.start, "end": segment.end}
+    return Clip(
+        segment.path, (name,), family=known.family(name, node), extra=extra | {"audioset_label": label}
+    )
+
+
+def _segments(
+    root: Path, lists: Mapping[str, Path], tallies: Mapping[str, _Tally], segments: list[_Segment]
+) -> Iterator[Skipped]:
+    """Add the segments of all lists that have a file; yield the files and rows that are not used."""
+    files: dict[str, list[str]] = {}
+    for entry in walk(root):
+        if isinstance(entry, str):
+            files.setdefault(PurePosixPath(entry).stem, []).append(entry)
+        elif not entry.path.endswith((".csv", ".json")):
+            yield entry
+    n_files = sum(map(len, files.values()))
+    for name, path in lists.items():
+        yield from _read(name, path, files, tallies[name], segments)
+    if not segments:
+        total = sum(tally.rows for tally in tallies.values())
+        raise DatasetError(
+            f"{root} holds no sound that its lists name: of {total} segments in {', '.join(lists)}, not one "
+            f"is among the {n_files} sound files; they must be named {_NAMES}."
+        )
+    left = sorted(path for paths in files.values() for path in paths)
+    yield from unused(".", "sound file", "of no segment of the lists", left)
 
 
 def _read(
     name: str, path: Path, files: dict[str, list[str]], tally: _Tally, segments: list[_Segment]
-) -> Iterator[LeftOut]:
+) -> Iterator[Skipped]:
     """Add the segments of a list that have a file, and take their files out of `files`."""
     ids = {id for stem in files for id in _ids(stem)}
     try:
@@ -321,7 +320,7 @@ def _read(
                 except ValueError as error:
                     tally.damaged += 1
                     if tally.damaged <= _DAMAGED:
-                        yield LeftOut(f"{name}:{reader.line_num}", f"a row that cannot be read: {error}")
+                        yield Skipped(f"{name}:{reader.line_num}", f"a row that cannot be read: {error}")
                     continue
                 stems = [s for s in file_stems(ytid, start, end) if s in files] if ytid in ids else []
                 if not stems:
@@ -331,9 +330,9 @@ def _read(
                 chosen, *others = [p for stem in stems for p in files.pop(stem)]
                 segments.append(_Segment(ytid, start, end, labels, name, chosen))
                 for other in others:
-                    yield LeftOut(other, f"a second file of the segment that {chosen} holds")
+                    yield Skipped(other, f"a second file of the segment that {chosen} holds")
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(f"{path} cannot be read as a table ({error}).") from None
+        raise not_a_table(path, error) from None
 
 
 def _parsed(row: list[str]) -> tuple[str, float, float, list[str]]:
@@ -355,7 +354,7 @@ def _parsed(row: list[str]) -> tuple[str, float, float, list[str]]:
 
 
 def file_stems(ytid: str, start: float, end: float) -> list[str]:
-    """What a file of a segment may be called, without its ending.
+    """Return the names that a file of a segment may have, without its ending.
 
     Times are seconds, whole or with three decimals or with six digits, or milliseconds.
 
@@ -375,41 +374,41 @@ def file_stems(ytid: str, start: float, end: float) -> list[str]:
 
 
 def _ids(stem: str) -> set[str]:
-    """Of which ids a file of this name might be a segment."""
+    """Return the videos that a file of this name may be a segment of."""
     ids = {stem, stem.rsplit("_", 1)[0], stem.rsplit("_", 2)[0]}
     return ids | {id[1:] for id in ids if id.startswith("Y")}
 
 
-def _summary(tallies: Mapping[str, _Tally], strangers: Mapping[str, int]) -> Iterator[LeftOut]:
+def _summary(tallies: Mapping[str, _Tally], unknown: Mapping[str, int]) -> Iterator[Skipped]:
     for name, tally in tallies.items():
         if tally.damaged > _DAMAGED:
-            yield LeftOut(name, f"has {tally.damaged - _DAMAGED} more rows that cannot be read", True)
+            yield Skipped(name, f"has {tally.damaged - _DAMAGED} more rows that cannot be read", True)
         if tally.without_file:
-            yield LeftOut(
+            yield Skipped(
                 name,
                 f"of its {tally.rows} segments, {tally.without_file} have no file here, the first of them "
                 f"{tally.first_without}",
                 summary=True,
             )
         if tally.several:
-            yield LeftOut(
+            yield Skipped(
                 name,
                 f"{tally.several} of its segments with a file have more than one label, so they are left out",
                 summary=True,
             )
-    if strangers:
-        yield LeftOut(
+    if unknown:
+        yield Skipped(
             "ontology.json",
-            f"does not have {len(strangers)} of the labels, such as {next(iter(strangers))}, so the "
-            f"{sum(strangers.values())} clips with one of them are left out",
+            f"does not have {len(unknown)} of the labels, such as {next(iter(unknown))}, so the "
+            f"{sum(unknown.values())} clips with one of them are left out",
             summary=True,
         )
 
 
 def _too_few(
     lost: Mapping[str, int], known: Ontology, above: Mapping[str, str | None], threshold: int
-) -> Iterator[LeftOut]:
-    """Say which labels are in no class, by the highest node up to which their clips have come together."""
+) -> Iterator[Skipped]:
+    """List the labels that are in no class, by the highest node up to which their clips were gathered."""
     together: dict[str, list[str]] = {}
     for label in lost:
         together.setdefault(_way_up(label, above)[-1], []).append(label)
@@ -417,7 +416,7 @@ def _too_few(
         n = sum(lost[label] for label in labels)
         names = sorted(known.names[label] for label in labels)
         listed = ", ".join(names[:3]) + (f" and {len(names) - 3} more labels" if len(names) > 3 else "")
-        yield LeftOut(
+        yield Skipped(
             f"ontology.json: {known.names[top]}",
             f"{count(n, 'clip')} in no class: of {listed}; nothing up to {known.names[top]} has more than "
             f"{threshold}",

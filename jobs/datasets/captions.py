@@ -3,30 +3,28 @@
 ======================================  =====================================================================
 Clotho (Drossos et al., 2020)           ``clotho_captions_<subset>.csv`` with five captions a row, beside
                                         ``clotho_metadata_<subset>.csv``
-AudioCaps (Kim et al., 2019)            ``train.csv``, ``val.csv``, ``test.csv`` with a caption a row; which
-                                        file is which clip is told from its name
+AudioCaps (Kim et al., 2019)            ``train.csv``, ``val.csv``, ``test.csv`` with a caption a row; the
+                                        names of the files identify their clips
 MACS (Martín-Morató & Mesaros, 2021)    ``MACS.yaml``, captions and tags by several people for clips of TAU
                                         Urban Acoustic Scenes 2019
 ======================================  =====================================================================
 
-The sounds may lie anywhere in the folder; they are found by their names. All captions of a clip are kept, in
+The sounds may lie anywhere in the folder; their names identify them. All captions of a clip are kept, in
 their order, and the first is its caption wherever a page shows one.
 """
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from core.words import count
-from jobs.datasets import DatasetError, Found, LeftOut, OptionError, choice, clean_label
-from jobs.datasets._ontology import inside
+from jobs.datasets import Clip, DatasetError, OptionError, Skipped, choice, clean_label
 from jobs.datasets._paths import key
-from jobs.datasets._walk import walk
+from jobs.datasets._tables import read_rows
+from jobs.datasets._walk import inside, unused, walk
 from jobs.datasets.audioset import file_stems
 
 NAME = "captions"
@@ -52,8 +50,8 @@ _MACS = "MACS.yaml"
 
 
 @dataclass(frozen=True)
-class _Clip:
-    """What a dataset says of a clip, and what its file may be called."""
+class _Captioned:
+    """The captions and labels of a clip, and the names that its file may have."""
 
     names: Sequence[str]
     captions: Sequence[str]
@@ -63,13 +61,13 @@ class _Clip:
 
 
 def looks_like(root: Path) -> bool:
-    """Whether a folder holds one of the layouts."""
+    """Return whether a folder holds one of the layouts."""
     return _layout(root) is not None
 
 
 def scan(
     root: Path, *, layout: str = "auto", subset: str | None = None, labels: str = "auto"
-) -> Iterator[Found | LeftOut]:
+) -> Iterator[Clip | Skipped]:
     """Yield the clips that have captions, in the order of the tables."""
     choice("layout", layout, ("auto", *_LAYOUTS))
     choice("labels", labels, ("auto", "tags", "none"))
@@ -85,7 +83,7 @@ def scan(
     return _scan(root, _LAYOUTS[name](root, wanted, labels))
 
 
-def _scan(root: Path, clips: Iterator[_Clip | LeftOut]) -> Iterator[Found | LeftOut]:
+def _scan(root: Path, clips: Iterator[_Captioned | Skipped]) -> Iterator[Clip | Skipped]:
     files: dict[str, list[str]] = {}
     n_files = 0
     for entry in walk(root):
@@ -100,7 +98,7 @@ def _scan(root: Path, clips: Iterator[_Clip | LeftOut]) -> Iterator[Found | Left
     without: Counter[str] = Counter()
     first_without: dict[str, str] = {}
     for clip in clips:
-        if isinstance(clip, LeftOut):
+        if isinstance(clip, Skipped):
             yield clip
             continue
         chosen = _file(clip, files)
@@ -108,11 +106,11 @@ def _scan(root: Path, clips: Iterator[_Clip | LeftOut]) -> Iterator[Found | Left
             without[clip.subset] += 1
             first_without.setdefault(clip.subset, clip.names[0])
         elif chosen in used:
-            yield LeftOut(chosen, "named again; the captions that came first count")
+            yield Skipped(chosen, "named again; the captions that came first count")
         else:
             used.add(chosen)
             captions = tuple(dict.fromkeys(clip.captions))
-            yield Found(
+            yield Clip(
                 chosen,
                 tuple(clip.labels),
                 caption=captions[0] if captions else None,
@@ -120,18 +118,13 @@ def _scan(root: Path, clips: Iterator[_Clip | LeftOut]) -> Iterator[Found | Left
                 captions=captions,
             )
     for part, n in without.items():
-        yield LeftOut(
+        yield Skipped(
             part or _MACS,
             f"{n} of its clips have no file here, the first of them {first_without[part]}",
             summary=True,
         )
     unnamed = sorted({path for paths in files.values() for path in paths} - used)
-    if unnamed:
-        yield LeftOut(
-            ".",
-            f"holds {count(len(unnamed), 'sound')} without captions, the first of them {unnamed[0]}",
-            summary=True,
-        )
+    yield from unused(".", "sound", "without captions", unnamed)
     if not used:
         raise DatasetError(
             f"{root} holds no sound that its captions are of: {without.total()} clips have captions, and "
@@ -139,8 +132,8 @@ def _scan(root: Path, clips: Iterator[_Clip | LeftOut]) -> Iterator[Found | Left
         )
 
 
-def _file(clip: _Clip, files: Mapping[str, list[str]]) -> str | None:
-    """The file of a clip; of several with its name, the one in the folder of its subset."""
+def _file(clip: _Captioned, files: Mapping[str, list[str]]) -> str | None:
+    """Return the file of a clip; of several with its name, the one in the folder of its subset."""
     for name in clip.names:
         paths = files.get(key(name), [])
         # Two files may differ in their spelling alone.
@@ -155,13 +148,13 @@ def _file(clip: _Clip, files: Mapping[str, list[str]]) -> str | None:
 
 
 def _clotho_tables(root: Path) -> dict[str, Path]:
-    found: dict[str, Path] = {}
+    tables: dict[str, Path] = {}
     for path in [*sorted(root.glob(f"{_CLOTHO}*.csv")), *sorted(root.glob(f"*/{_CLOTHO}*.csv"))]:
-        found.setdefault(path.stem.removeprefix(_CLOTHO), path)
-    return _in_order(found, ("development", "validation", "evaluation"))
+        tables.setdefault(path.stem.removeprefix(_CLOTHO), path)
+    return _in_order(tables, ("development", "validation", "evaluation"))
 
 
-def _clotho(root: Path, wanted: list[str], labels: str) -> Iterator[_Clip | LeftOut]:
+def _clotho(root: Path, wanted: list[str], labels: str) -> Iterator[_Captioned | Skipped]:
     tables = _clotho_tables(root)
     for part in _subsets(tables, wanted, f"{_CLOTHO}<subset>.csv", root):
         table = tables[part]
@@ -169,14 +162,14 @@ def _clotho(root: Path, wanted: list[str], labels: str) -> Iterator[_Clip | Left
         for row in _rows(table, root, ("file_name", "caption_1")):
             name = (row["file_name"] or "").strip()
             if not name:
-                yield LeftOut(table.name, "a row that names no file")
+                yield Skipped(table.name, "a row that names no file")
                 continue
             columns = sorted(c for c in row if isinstance(c, str) and c.startswith("caption_"))
-            said = about.get(name, {})
-            extra = {key: (said.get(column) or None) for key, column in _ABOUT.items()} if about else {}
-            tags = [clean_label(tag) for tag in (said.get("keywords") or "").split(";") if tag.strip()]
-            yield _Clip(
-                [name, _safe(name)],
+            details = about.get(name, {})
+            extra = {key: (details.get(column) or None) for key, column in _ABOUT.items()} if about else {}
+            tags = [clean_label(tag) for tag in (details.get("keywords") or "").split(";") if tag.strip()]
+            yield _Captioned(
+                [name, name.replace(":", "_")],  # some systems allow no colon in names
                 _texts(row[c] for c in columns),
                 part,
                 tags if labels == "tags" else (),
@@ -185,34 +178,29 @@ def _clotho(root: Path, wanted: list[str], labels: str) -> Iterator[_Clip | Left
 
 
 def _about_clotho(path: Path, root: Path) -> Mapping[str, Mapping[str, Any]]:
-    """What Freesound says of each clip, by file name; {} where the table is not there."""
+    """Return Freesound's details of each clip by file name; {} if there is no such table."""
     if not path.is_file():
         return {}
     # The published files are not UTF-8.
     return {(row["file_name"] or "").strip(): row for row in _rows(path, root, ("file_name",), "latin-1")}
 
 
-def _safe(name: str) -> str:
-    """What some systems make of a name with a colon in it."""
-    return name.replace(":", "_")
-
-
 # -- AudioCaps --------------------------------------------------------------------------------------------
 
 
 def _audiocaps_tables(root: Path) -> dict[str, Path]:
-    found: dict[str, Path] = {}
+    tables: dict[str, Path] = {}
     for path in sorted([*root.glob("*.csv"), *root.glob("dataset/*.csv")]):
         if not path.is_file():
             continue
         with open(path, encoding="utf-8-sig", errors="replace") as file:
             head = [name.strip().strip('"') for name in file.readline(10_000).split(",")]
         if set(_AUDIOCAPS) <= set(head):
-            found.setdefault(path.stem, path)
-    return _in_order(found, ("train", "train_v2", "val", "test"))
+            tables.setdefault(path.stem, path)
+    return _in_order(tables, ("train", "train_v2", "val", "test"))
 
 
-def _audiocaps(root: Path, wanted: list[str], labels: str) -> Iterator[_Clip | LeftOut]:
+def _audiocaps(root: Path, wanted: list[str], labels: str) -> Iterator[_Captioned | Skipped]:
     tables = _audiocaps_tables(root)
     for part in _subsets(tables, wanted, "train.csv, val.csv or test.csv", root):
         clips: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
@@ -225,7 +213,7 @@ def _audiocaps(root: Path, wanted: list[str], labels: str) -> Iterator[_Clip | L
             except ValueError:
                 seconds = -1.0
             if not video or not 0 <= seconds < 1e6:
-                yield LeftOut(
+                yield Skipped(
                     tables[part].name,
                     f"a clip of {video!r} from {start!r}, which must be a number of seconds",
                 )
@@ -235,7 +223,7 @@ def _audiocaps(root: Path, wanted: list[str], labels: str) -> Iterator[_Clip | L
             # The time tells two clips of one video apart, so the name without it comes last.
             names.sort(key=lambda name: name in (video, f"Y{video}"))
             extra = {"ytid": video, "start": seconds, "end": seconds + _SECONDS}
-            yield _Clip(names, _texts(row["caption"] for row in rows), part, (), extra)
+            yield _Captioned(names, _texts(row["caption"] for row in rows), part, (), extra)
 
 
 # -- MACS -------------------------------------------------------------------------------------------------
@@ -245,36 +233,36 @@ def _macs_table(root: Path) -> Path | None:
     return next((p for p in (root / _MACS, *sorted(root.glob(f"*/{_MACS}"))) if p.is_file()), None)
 
 
-def _macs(root: Path, wanted: list[str], labels: str) -> Iterator[_Clip | LeftOut]:
+def _macs(root: Path, wanted: list[str], labels: str) -> Iterator[_Captioned | Skipped]:
     if wanted:
         raise OptionError(f"subset is {', '.join(wanted)}, and MACS has no parts; leave the option out.")
     table = _macs_table(root)
     if table is None:
         raise DatasetError(f"{root} holds no {_MACS}; give the folder that has it.")
-    for given in _macs_files(inside(root, str(table.relative_to(root)))):
-        name = str(given.get("filename") or "").strip() if isinstance(given, dict) else ""
-        said = given.get("annotations") if name else None
-        if not isinstance(said, list) or not all(isinstance(one, dict) for one in said):
-            yield LeftOut(
+    for entry in _macs_files(inside(root, str(table.relative_to(root)))):
+        name = str(entry.get("filename") or "").strip() if isinstance(entry, dict) else ""
+        notes = entry.get("annotations") if name else None
+        if not isinstance(notes, list) or not all(isinstance(one, dict) for one in notes):
+            yield Skipped(
                 table.name, f"an entry without a file name or its annotations ({name or 'no name'})"
             )
             continue
         # As published: scene, city, place, number, device.
         parts = PurePosixPath(name).stem.split("-")
-        tags = Counter(clean_label(tag) for one in said for tag in _listed(one.get("tags")))
+        tags = Counter(clean_label(tag) for one in notes for tag in _listed(one.get("tags")))
         most_first = [tag for tag, _ in tags.most_common()]
         extra = {"city": parts[1] if len(parts) > 2 else None, "tags": "; ".join(most_first) or None}
         of = {"auto": [clean_label(parts[0])], "tags": most_first, "none": []}[labels]
-        yield _Clip(
+        yield _Captioned(
             [PurePosixPath(name).name],
-            _texts(s for one in said if isinstance(s := one.get("sentence"), str)),
+            _texts(s for one in notes if isinstance(s := one.get("sentence"), str)),
             labels=of,
             extra=extra,
         )
 
 
 def _listed(tags: Any) -> list[str]:
-    """Return what is a list of texts, and nothing else."""
+    """Return the texts in a list, and none of anything else."""
     return [tag for tag in tags if isinstance(tag, str) and tag.strip()] if isinstance(tags, list) else []
 
 
@@ -297,7 +285,7 @@ def _macs_files(table: Path) -> list[Any]:
 # -- tables -----------------------------------------------------------------------------------------------
 
 
-_LAYOUTS: dict[str, Callable[[Path, list[str], str], Iterator[_Clip | LeftOut]]] = {
+_LAYOUTS: dict[str, Callable[[Path, list[str], str], Iterator[_Captioned | Skipped]]] = {
     "clotho": _clotho,
     "audiocaps": _audiocaps,
     "macs": _macs,
@@ -313,13 +301,13 @@ def _layout(root: Path) -> str | None:
 
 
 def _in_order(tables: Mapping[str, Path], order: Sequence[str]) -> dict[str, Path]:
-    """The parts as their dataset lists them, what is trained on first; then those it does not know."""
+    """Return the parts as their dataset lists them, training first; then any others."""
     known = [part for part in order if part in tables]
     return {part: tables[part] for part in [*known, *sorted(set(tables) - set(known))]}
 
 
 def _subsets(tables: Mapping[str, Path], wanted: list[str], needed: str, root: Path) -> list[str]:
-    """The parts to read, of those that are there."""
+    """Return the parts to read, of those in the folder."""
     if not tables:
         raise DatasetError(f"{root} holds no {needed}; give the folder that has it.")
     missing = [part for part in wanted if part not in tables]
@@ -331,22 +319,10 @@ def _subsets(tables: Mapping[str, Path], wanted: list[str], needed: str, root: P
 def _rows(
     table: Path, root: Path, needed: Sequence[str], encoding: str = "utf-8-sig"
 ) -> Iterator[dict[str, Any]]:
-    path = inside(root, str(table.relative_to(root)))
-    try:
-        with open(path, newline="", encoding=encoding) as file:
-            reader = csv.DictReader(file)
-            columns = list(reader.fieldnames or ())
-            missing = [c for c in needed if c not in columns]
-            if missing:
-                raise DatasetError(
-                    f"{table} has no column {', '.join(missing)}; its columns are {', '.join(columns)}."
-                )
-            yield from reader
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(f"{table} cannot be read as a table ({error}).") from None
+    return read_rows(root, str(table.relative_to(root)), needed, encoding)
 
 
 def _texts(values: Iterator[Any]) -> list[str]:
-    """Captions with single spaces, without empty ones."""
+    """Return captions with single spaces, without empty ones."""
     texts = (" ".join(str(value).split()) for value in values if value is not None)
     return [text for text in texts if text]

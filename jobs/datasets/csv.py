@@ -8,12 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from core.words import count
-from jobs.datasets import DatasetError, Found, LeftOut, OptionError, Remark
+from jobs.datasets import Clip, DatasetError, Item, OptionError, Remark, Skipped
 from jobs.datasets._paths import Files, Located, advice, key, locate, remarks
 from jobs.datasets._splits import group
 from jobs.datasets._tables import Row, Table, read
-from jobs.datasets._walk import walk
+from jobs.datasets._walk import inside, sounds, unused
 from jobs.sound.files import SUFFIXES
 
 NAME = "csv"
@@ -21,19 +20,19 @@ DESCRIPTION = "A CSV table in the folder names the sounds; columns give labels, 
 OPTIONS = {
     "file": "the table, relative to the folder; by default the only .csv or .tsv file in it",
     "path": "column with the path of the sound (default: path, filename, file, file_name, fname, filepath or "
-    "audio, else the only column that names sounds which are here)",
+    "audio, else the only column that names sounds in the folder)",
     "labels": "column with the label or labels (default: labels, label, category or class)",
-    "separator": "what stands between several labels in one cell, such as ';' (default: one label a cell)",
+    "separator": "text between several labels in one cell, such as ';' (default: one label a cell)",
     "fold": "column with the fold: whole numbers, or words such as speakers or train and test, each of which "
     "is a fold of its own (default: fold, where there is one)",
     "caption": "column with a sentence about the clip (default: caption, where there is one)",
     "family": "column with the group of classes (default: family, where there is one)",
     "folder": "folder that the paths start from, relative to the root (default: the folder of the table)",
     "suffix": "ending to add to the paths, such as '.wav', where the table leaves it out",
-    "delimiter": "what stands between columns: ',' ';' 'tab' or '|' (default: found from the first line)",
+    "delimiter": "text between columns: ',' ';' 'tab' or '|' (default: detected in the first line)",
 }
 
-#: Columns by what they say, the first that a table has.
+#: Names of the column with each part of a clip; the first that a table has is read.
 GUESSES = {
     "path": ("path", "filename", "file", "file_name", "fname", "filepath", "audio"),
     "labels": ("labels", "label", "category", "class"),
@@ -54,10 +53,10 @@ def scan(
     suffix: str = "",
     delimiter: str | None = None,
     **columns: str,
-) -> Iterator[Found | LeftOut | Remark]:
+) -> Iterator[Item]:
     """Yield the rows of the table, in its order."""
     path = _table(root, file)
-    base = path.parent if folder is None else _inside(root, folder, "folder")
+    base = path.parent if folder is None else inside(root, folder, "folder")
     if suffix and not suffix.startswith("."):
         suffix = f".{suffix}"
     table = read(path, _delimiter(delimiter))
@@ -66,21 +65,16 @@ def scan(
     may_fit = folder is None and not suffix
     used = column_uses(table, columns, GUESSES, files, prefix)
     rows = TableRows(table, used, files, prefix, suffix, may_fit)
-    return _scan(rows, base, checked_separator(separator))
+    return _scan(rows, base, check_separator(separator))
 
 
-def _scan(rows: TableRows, base: Path, separator: str | None) -> Iterator[Found | LeftOut | Remark]:
+def _scan(rows: TableRows, base: Path, separator: str | None) -> Iterator[Item]:
     seen: dict[str, int] = {}
     yield from clips_of(rows, separator, seen)
     named = {key(path) for path in seen}
     under = "" if rows.prefix == "." else f"{Path(rows.prefix).as_posix()}/"
-    unnamed = [p for p in walk(base) if isinstance(p, str) and key(under + p) not in named]
-    if unnamed:
-        yield LeftOut(
-            Path(rows.prefix).as_posix(),
-            f"holds {count(len(unnamed), 'sound')} that no row names, the first of them {unnamed[0]}",
-            summary=True,
-        )
+    unnamed = [p for p in sounds(base) if key(under + p) not in named]
+    yield from unused(Path(rows.prefix).as_posix(), "sound", "that no row names", unnamed)
 
 
 class TableRows(NamedTuple):
@@ -90,7 +84,7 @@ class TableRows(NamedTuple):
     ----------
     table : Table
     used : dict
-        The column of each thing that a column says: path, labels, fold, caption, family.
+        The column with each part of a clip: path, labels, fold, caption, family.
     files : Files
         Of the dataset's root.
     prefix, suffix : str
@@ -114,22 +108,19 @@ class TableRows(NamedTuple):
     def located(self, rows: Sequence[Row]) -> tuple[list[str], Located]:
         """Return the paths of rows that name one, as they are written, and where they lead."""
         given = [row.cells[self.used["path"]] or "" for row in rows]
-        found = locate(self.files, given, prefix=self.prefix, suffix=self.suffix, fit=self.may_fit)
-        return given, found
+        return given, locate(self.files, given, prefix=self.prefix, suffix=self.suffix, fit=self.may_fit)
 
 
-def clips_of(
-    rows: TableRows, separator: str | None, seen: dict[str, int]
-) -> Iterator[Found | LeftOut | Remark]:
-    """Yield the clips of a table, and every row that is not what it seems, by its line.
+def clips_of(rows: TableRows, separator: str | None, seen: dict[str, int]) -> Iterator[Item]:
+    """Yield the clips of a table, and every odd row by its line.
 
     Parameters
     ----------
     rows : TableRows
     separator : str or None
-        What stands between several labels in a cell.
+        Text between several labels in a cell.
     seen : dict
-        Files that were named, and the line; a file that is named again is left out.
+        The line that names each file; a file that is named again is left out.
 
     Raises
     ------
@@ -138,11 +129,11 @@ def clips_of(
     """
     table, used, name = rows.table, rows.used, rows.name
     yield from (Remark(name, text) for text in table.remarks)
-    yield from (LeftOut(f"{name}, line {line}", reason) for line, reason in table.refused)
+    yield from (Skipped(f"{name}, line {line}", reason) for line, reason in table.refused)
     naming = [row for row in table.rows if row.cells.get(used["path"])]
     for row in table.rows:
         if not row.cells.get(used["path"]):
-            yield LeftOut(f"{name}, line {row.line}", f"names no file in column {used['path']!r}")
+            yield Skipped(f"{name}, line {row.line}", f"names no file in column {used['path']!r}")
     given, located = rows.located(naming)
     _check_any(rows, naming, given, located)
     at = [row.line for row in naming]
@@ -153,15 +144,15 @@ def clips_of(
         if place.several:
             listed = ", ".join(place.several[:3]) + (", …" if len(place.several) > 3 else "")
             reason = f"could be any of {listed} (line {row.line}); write one of them exactly"
-            yield LeftOut(place.path, reason)
-        elif not place.there:
-            yield LeftOut(place.path, f"there is no such file (line {row.line})")
+            yield Skipped(place.path, reason)
+        elif not place.exists:
+            yield Skipped(place.path, f"there is no such file (line {row.line})")
         elif place.path in seen:
-            yield LeftOut(place.path, f"named again in line {row.line}; line {seen[place.path]} counts")
+            yield Skipped(place.path, f"named again in line {row.line}; line {seen[place.path]} counts")
         else:
             seen[place.path] = row.line
             cells = {option: row.cells.get(column) for option, column in used.items()}
-            yield Found(
+            yield Clip(
                 place.path,
                 _labels(cells.get("labels"), separator),
                 fold,
@@ -173,7 +164,7 @@ def clips_of(
 
 def _check_any(rows: TableRows, naming: Sequence[Row], given: Sequence[str], located: Located) -> None:
     """Raise `DatasetError` where no row leads to a file."""
-    if any(place.there or place.several for place in located.places):
+    if any(place.exists or place.several for place in located.places):
         return
     path, table = rows.table.path, rows.table
     if not naming:
@@ -210,7 +201,7 @@ class Examined(NamedTuple):
 def examine(files: Files, file: str) -> Examined:
     """Look whether a table names the sounds of a folder, without reading any."""
     try:
-        table = read(_inside(files.root, file, "file"))
+        table = read(inside(files.root, file, "file"))
         prefix = os.path.dirname(file) or "."
         used = column_uses(table, {}, GUESSES, files, prefix)
         naming = [row for row in table.rows[:_SAMPLE] if row.cells.get(used["path"])]
@@ -219,23 +210,23 @@ def examine(files: Files, file: str) -> Examined:
         _check_any(rows, naming, given, located)
     except DatasetError as error:
         return Examined(0, 0, str(error))
-    return Examined(len({place.path for place in located.places if place.there}), len(naming), "")
+    return Examined(len({place.path for place in located.places if place.exists}), len(naming), "")
 
 
 def _table(root: Path, file: str | None) -> Path:
     if file is not None:
-        table = _inside(root, file, "file")
+        table = inside(root, file, "file")
         if not table.is_file():
             raise DatasetError(f"There is no table {table}; there are: {_listed(tables(root))}.")
         return table
-    there = tables(root)
-    if len(there) != 1:
+    names = tables(root)
+    if len(names) != 1:
         raise DatasetError(
-            f"{root} holds {len(there)} tables ({_listed(there)}); say which by the option file."
-            if there
-            else f"{root} holds no .csv or .tsv table; say where it is by the option file."
+            f"{root} holds {len(names)} tables ({_listed(names)}); choose one with the option file."
+            if names
+            else f"{root} holds no .csv or .tsv table; name it with the option file."
         )
-    return _inside(root, there[0], "file")
+    return inside(root, names[0], "file")
 
 
 def tables(root: Path) -> list[str]:
@@ -247,13 +238,6 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:20]) + (", ..." if len(names) > 20 else "") or "none"
 
 
-def _inside(root: Path, given: str, option: str) -> Path:
-    path = (root / given).resolve()
-    if not path.is_relative_to(root):
-        raise OptionError(f"{option} is {given!r}, which lies outside {root}; it must be inside.")
-    return path
-
-
 def _delimiter(given: str | None) -> str | None:
     known = {"tab": "\t", "\\t": "\t", "\t": "\t", ",": ",", ";": ";", "|": "|"}
     if given is not None and given not in known:
@@ -261,10 +245,10 @@ def _delimiter(given: str | None) -> str | None:
     return None if given is None else known[given]
 
 
-def checked_separator(separator: str | None) -> str | None:
-    """Return the option separator; raises `OptionError` where it is empty."""
+def check_separator(separator: str | None) -> str | None:
+    """Return the option separator, or raise `OptionError` if it is empty."""
     if separator == "":
-        raise OptionError("separator is empty; it must be what stands between two labels, such as ';'.")
+        raise OptionError("separator is empty; it must be the text between two labels, such as ';'.")
     return separator
 
 
@@ -277,15 +261,15 @@ def column_uses(
     *,
     needed: Sequence[str] = ("path", "labels"),
 ) -> dict[str, str]:
-    """Return which column says what: those asked for must be there, the others are guessed by name.
+    """Return the column with each part of a clip: columns asked for must exist, others are guessed by name.
 
-    Where no name is that of a column of paths, it is the only column that names sounds which are here. A
+    Where no name is that of a column of paths, it is the only column that names sounds in the folder. A
     caption does for labels.
 
     Raises
     ------
     DatasetError
-        For a column that is not there, and where it is not known which column has paths, or labels.
+        For a column that does not exist, and where it is not known which column has paths, or labels.
     """
     names, path = table.names, table.path
     for option, name in asked.items():
@@ -295,37 +279,39 @@ def column_uses(
     taken = set(asked.values())
     used = dict(asked)
     for option, known in guesses.items():
-        found = [lower[g] for g in known if g in lower and lower[g] not in taken]
-        if option not in used and found:
-            used[option] = found[0]
+        fitting = [lower[g] for g in known if g in lower and lower[g] not in taken]
+        if option not in used and fitting:
+            used[option] = fitting[0]
     if "path" not in used and (by_content := _path_column(table, files, prefix, set(used.values()))):
         used["path"] = by_content
     clip = any(os.path.splitext(name)[1].lower() in SUFFIXES for name in names)
-    there = _listed(names) + ("; its first line looks like a clip, and must name the columns" if clip else "")
+    columns = _listed(names) + (
+        "; its first line looks like a clip, and must name the columns" if clip else ""
+    )
     lacking = [option for option in needed if option not in used]
     if "caption" in used and "labels" in lacking:
         lacking.remove("labels")
     if lacking:
         what = "paths" if lacking[0] == "path" else lacking[0]
         raise DatasetError(
-            f"{path} has no column that is known to hold {what}; its columns are {there}: say which it is by "
-            f"the option {lacking[0]}."
+            f"{path} has no column that is known to hold {what}; its columns are {columns}: name it "
+            f"with the option {lacking[0]}."
         )
     return used
 
 
 def _path_column(table: Table, files: Files, prefix: str, taken: set[str]) -> str | None:
-    """The only column of which half of the first cells lead to files."""
-    found = []
+    """Return the only column of which half of the first cells lead to files."""
+    fitting = []
     for name in table.names:
         cells = [cell for row in table.rows[:_SAMPLE] if (cell := row.cells.get(name))]
         if name in taken or not cells:
             continue
         places = locate(files, cells, prefix=prefix, suffix="").places
         # Each cell is another file: a column of classes may be called like a folder of one file each.
-        if 2 * len({place.path for place in places if place.there}) >= len(cells):
-            found.append(name)
-    return found[0] if len(found) == 1 else None
+        if 2 * len({place.path for place in places if place.exists}) >= len(cells):
+            fitting.append(name)
+    return fitting[0] if len(fitting) == 1 else None
 
 
 def _labels(cell: str | None, separator: str | None) -> tuple[str, ...]:

@@ -7,13 +7,13 @@ original recording are in one fold.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from jobs.datasets import DatasetError, Found, LeftOut, OptionError, choice, clean_label
+from jobs.datasets import Clip, DatasetError, OptionError, Skipped, choice, clean_label
 from jobs.datasets._paths import Files
+from jobs.datasets._tables import read_rows
 from jobs.datasets._walk import walk
 
 NAME = "esc50"
@@ -36,33 +36,32 @@ _ESC10_FAMILY = {
     "Dog bark": 0, "Rooster": 0, "Rain": 1, "Sea waves": 1, "Fire crackling": 1,
     "Baby cry": 2, "Person sneeze": 2, "Clock tick": 3, "Helicopter": 4, "Chainsaw": 4,
 }  # fmt: skip
+_TABLE = "meta/esc50.csv"
 _OLD_FOLDER = re.compile(r"\d+ - \S")
 _FILE = re.compile(r"(\d+)-(\d+)-([A-Z])", re.IGNORECASE)
 _OLD_FILE = re.compile(r"\d-\d+-[A-Z]\.\w+")
-_COLUMNS = ("filename", "fold", "target", "category")
 
 
-def scan(root: Path, *, subset: str = "all") -> Iterator[Found | LeftOut]:
+def scan(root: Path, *, subset: str = "all") -> Iterator[Clip | Skipped]:
     """Yield the clips of ESC-50, or of ESC-10 in its first layout."""
     choice("subset", subset, ("all", "esc10"))
-    table = root / "meta" / "esc50.csv"
-    if table.is_file():
-        return _official(root, table, subset == "esc10")
+    if (root / _TABLE).is_file():
+        return _official(root, subset == "esc10")
     if any(_OLD_FOLDER.match(p.name) for p in root.iterdir() if p.is_dir()):
         if subset == "esc10":
             raise OptionError(f"{root} is ESC-10 in its first layout already; leave the option subset out.")
         return _old(root)
-    within = sorted(p.parent.parent.name for p in root.glob("*/meta/esc50.csv"))
+    within = sorted(p.parent.parent.name for p in root.glob(f"*/{_TABLE}"))
     where = f", which is {root / within[0]}" if within else ""
     raise DatasetError(
-        f"{root} is neither ESC-50 (it has no meta/esc50.csv) nor the first ESC-10 (no folders such as "
+        f"{root} is neither ESC-50 (it has no {_TABLE}) nor the first ESC-10 (no folders such as "
         f"'001 - Dog bark'); give the folder that directly holds them{where}, or use the adapter 'folder'."
     )
 
 
 def looks_like(root: Path) -> bool:
     """Return whether a folder is laid out as ESC-50 is, or as the first ESC-10 was."""
-    if (root / "meta" / "esc50.csv").is_file():
+    if (root / _TABLE).is_file():
         return True
     folders = [p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")]
     return bool(folders) and all(
@@ -70,50 +69,37 @@ def looks_like(root: Path) -> bool:
     )
 
 
-def _official(root: Path, table: Path, esc10_only: bool) -> Iterator[Found | LeftOut]:
-    if not table.resolve().is_relative_to(root):
-        raise DatasetError(f"{table} links out of {root}; copy the file there.")
-    try:
-        with open(table, newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            columns = list(reader.fieldnames or ())
-            missing = [c for c in _COLUMNS if c not in columns]
-            if missing:
-                raise DatasetError(
-                    f"{table} has no column {', '.join(missing)}; its columns are {', '.join(columns)}."
-                )
-            files = Files(root)
-            for row in reader:
-                path = f"audio/{row['filename']}"
-                spelled = files.match(path)
-                path = spelled[0] if len(spelled) == 1 else path
-                try:
-                    fold, target = int(row["fold"]), int(row["target"])
-                except (TypeError, ValueError):
-                    yield LeftOut(path, f"row {reader.line_num} names no fold or class number")
-                    continue
-                in_esc10 = (row.get("esc10") or "").strip().lower() == "true"
-                if esc10_only and not in_esc10:
-                    yield LeftOut(path, "not in the ESC-10 subset")
-                    continue
-                family = FAMILIES[target // 10] if 0 <= target < 50 else None
-                extra = {"esc10": in_esc10, "freesound_id": row.get("src_file"), "take": row.get("take")}
-                yield Found(path, (clean_label(row["category"] or ""),), fold, family, extra=extra)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(f"{table} cannot be read as a table ({error}).") from None
+def _official(root: Path, esc10_only: bool) -> Iterator[Clip | Skipped]:
+    files = Files(root)
+    for line, row in enumerate(read_rows(root, _TABLE, ("filename", "fold", "target", "category")), 2):
+        path = f"audio/{row['filename']}"
+        spelled = files.match(path)
+        path = spelled[0] if len(spelled) == 1 else path
+        try:
+            fold, target = int(row["fold"]), int(row["target"])
+        except (TypeError, ValueError):
+            yield Skipped(path, f"row {line} names no fold or class number")
+            continue
+        in_esc10 = (row.get("esc10") or "").strip().lower() == "true"
+        if esc10_only and not in_esc10:
+            yield Skipped(path, "not in the ESC-10 subset")
+            continue
+        family = FAMILIES[target // 10] if 0 <= target < 50 else None
+        extra = {"esc10": in_esc10, "freesound_id": row.get("src_file"), "take": row.get("take")}
+        yield Clip(path, (clean_label(row["category"] or ""),), fold, family, extra=extra)
 
 
-def _old(root: Path) -> Iterator[Found | LeftOut]:
+def _old(root: Path) -> Iterator[Clip | Skipped]:
     for item in walk(root):
-        if isinstance(item, LeftOut):
+        if isinstance(item, Skipped):
             yield item
             continue
         *folders, name = item.split("/")
         match = _FILE.fullmatch(name.rsplit(".", 1)[0])
         if len(folders) != 1 or not match:
-            yield LeftOut(item, "not named 'class folder/fold-freesoundid-take', so its fold is not known")
+            yield Skipped(item, "not named 'class folder/fold-freesoundid-take', so its fold is not known")
             continue
         label = clean_label(folders[0])
         family = FAMILIES[_ESC10_FAMILY[label]] if label in _ESC10_FAMILY else None
         extra = {"freesound_id": match[2], "take": match[3].upper()}
-        yield Found(item, (label,), int(match[1]), family, extra=extra)
+        yield Clip(item, (label,), int(match[1]), family, extra=extra)

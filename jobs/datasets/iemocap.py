@@ -1,7 +1,8 @@
-"""IEMOCAP (Busso et al., 2008): sentences of ten actors in five sessions, each with what is felt in it.
+"""IEMOCAP (Busso et al., 2008): sentences of ten actors in five sessions, each with an emotion.
 
-``Session1`` to ``Session5``; in each, sounds in ``sentences/wav/<dialogue>/<sentence>.wav`` and what
-listeners agreed on in ``dialog/EmoEvaluation/<dialogue>.txt``. A session has two actors that no other has.
+``Session1`` to ``Session5``; in each, sounds in ``sentences/wav/<dialogue>/<sentence>.wav`` and the
+emotions that listeners agreed on in ``dialog/EmoEvaluation/<dialogue>.txt``. A session has two actors that no
+other has.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import re
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
-from jobs.datasets import DatasetError, Found, LeftOut, choice
+from jobs.datasets import Clip, DatasetError, Skipped, choice
 from jobs.datasets._walk import outside, walk
 
 NAME = "iemocap"
@@ -38,8 +39,8 @@ def looks_like(root: Path) -> bool:
 
 def scan(
     root: Path, *, emotions: str = "four", excited: str = "happy", kind: str = "all"
-) -> Iterator[Found | LeftOut]:
-    """Yield the sentences with an emotion that is wanted, each with its session as fold."""
+) -> Iterator[Clip | Skipped]:
+    """Yield the sentences with one of the chosen emotions, each with its session as fold."""
     choice("emotions", emotions, ("four", "all"))
     choice("excited", excited, ("happy", "own"))
     choice("kind", kind, ("all", "improvised", "scripted"))
@@ -51,43 +52,43 @@ def scan(
     return _sentences(root, emotions == "four", excited == "happy", kind)
 
 
-def _sentences(root: Path, four: bool, merge: bool, kind: str) -> Iterator[Found | LeftOut]:
+def _sentences(root: Path, four: bool, merge: bool, kind: str) -> Iterator[Clip | Skipped]:
     for folder in _sessions(root):
         session = int(folder.name[-1])
         felt = yield from _evaluations(root, folder)
         wav = folder / "sentences" / "wav"
         if not wav.is_dir() or outside(wav, root) is not None:
-            yield LeftOut(f"{folder.name}/sentences/wav", "there is no such folder")
+            yield Skipped(f"{folder.name}/sentences/wav", "there is no such folder")
             continue
         for item in walk(wav):
-            if isinstance(item, LeftOut):
-                yield LeftOut(f"{folder.name}/sentences/wav/{item.path}", item.reason)
+            if isinstance(item, Skipped):
+                yield Skipped(f"{folder.name}/sentences/wav/{item.path}", item.reason)
                 continue
             path = f"{folder.name}/sentences/wav/{item}"
             sentence = item.rsplit("/", 1)[-1].rsplit(".", 1)[0]
             about = _SENTENCE.fullmatch(sentence)
             if about is None or sentence not in felt:
-                yield LeftOut(path, "no evaluation names it")
+                yield Skipped(path, "no evaluation names it")
                 continue
             of = "improvised" if about["kind"] == "impro" else "scripted"
             if kind not in ("all", of):
-                yield LeftOut(path, f"{of}, not {kind}")
+                yield Skipped(path, f"{of}, not {kind}")
                 continue
             emotion = EMOTIONS.get(felt[sentence])
             if emotion is None:
-                yield LeftOut(path, f"listeners did not agree on an emotion ({felt[sentence]})")
+                yield Skipped(path, f"listeners did not agree on an emotion ({felt[sentence]})")
                 continue
             label = "happy" if merge and emotion == "excited" else emotion
             if four and label not in _FOUR:
-                yield LeftOut(path, f"{label}, which is none of the four emotions")
+                yield Skipped(path, f"{label}, which is none of the four emotions")
                 continue
             extra = {"kind": of, "speaker": f"{session}{about['gender']}", "dialogue": about["dialogue"]}
-            yield Found(path, (label,), fold=session, extra=extra | {"felt": emotion})
+            yield Clip(path, (label,), fold=session, extra=extra | {"felt": emotion})
 
 
-def _evaluations(root: Path, folder: Path) -> Generator[LeftOut, None, dict[str, str]]:
-    """Read what is felt in every sentence of a session: yields what cannot be read, returns a mapping."""
-    found: dict[str, str] = {}
+def _evaluations(root: Path, folder: Path) -> Generator[Skipped, None, dict[str, str]]:
+    """Return the emotion of every sentence of a session, after yielding the files that cannot be read."""
+    felt: dict[str, str] = {}
     home = folder / "dialog" / "EmoEvaluation"
     for path in sorted(home.glob("*.txt")):
         if path.name.startswith("."):
@@ -98,13 +99,13 @@ def _evaluations(root: Path, folder: Path) -> Generator[LeftOut, None, dict[str,
         except OSError as error:
             reason = f"cannot be read ({error.strerror})"
         if reason:
-            yield LeftOut(path.relative_to(root).as_posix(), reason)
+            yield Skipped(path.relative_to(root).as_posix(), reason)
             continue
         for line in text.splitlines():
             turn = _TURN.match(line)
             if turn is not None:
-                found[turn["sentence"]] = turn["emotion"]
-    return found
+                felt[turn["sentence"]] = turn["emotion"]
+    return felt
 
 
 def _sessions(root: Path) -> list[Path]:

@@ -1,6 +1,6 @@
 """Import: walk a dataset once, read and hash every sound, and report what was left out and why.
 
-An adapter finds the clips; everything else happens here, the same for all. Nothing outside the root is read:
+An adapter lists the clips; everything else happens here, the same for all. Nothing outside the root is read:
 a path that leads out of it, by ``..`` or by a link, is left out and reported. Files are read in parallel, a
 bounded number at a time, each in blocks, so memory grows only with the table.
 
@@ -28,14 +28,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from jobs.datasets import Adapter, DatasetError, Found, LeftOut, Remark, checked_options, get
+from jobs.datasets import Adapter, Clip, DatasetError, Remark, Skipped, checked_options, get
 from jobs.datasets._splits import numbered
 from jobs.datasets._walk import outside, printable
 from jobs.sound import files as audio
 
 LEFT_OUT = "left out"
 REMARK = "kept, with a remark"
-#: Label of clips about which their dataset says nothing.
+#: Label of clips that their dataset does not label.
 UNLABELLED = "unlabelled"
 COLUMNS = (
     "clip_id", "path", "label", "labels", "family", "fold", "caption",
@@ -48,25 +48,25 @@ _ID_LENGTH = 80
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import found.
+    """The tables that an import makes.
 
     Parameters
     ----------
     clips : DataFrame
         One row a clip, in the adapter's order: ``clip_id``, ``path`` (relative, forward slashes), ``label``,
         ``labels`` (list), ``family``, ``fold`` (nullable integer), ``caption``, ``duration`` (s),
-        ``sample_rate``, ``channels``, ``sha256``, and what else the dataset says; ``fold_name`` where folds
+        ``sample_rate``, ``channels``, ``sha256``, and further columns of the dataset; ``fold_name`` if folds
         are groups that have names.
     classes : DataFrame
         ``label``, ``family`` (of most of its clips, else null), ``description`` (null).
     report : DataFrame
         ``path``, ``status`` (``left out`` or ``kept, with a remark``), ``reason``.
     fingerprint : str
-        SHA-256 over ids and contents in order: what the sounds are.
+        SHA-256 over ids and contents in order: it identifies the sounds.
     labels_fingerprint : str
-        SHA-256 over ids, labels, folds, families and captions: what is said about them.
+        SHA-256 over ids, labels, folds, families and captions: it identifies the annotations.
     captions : DataFrame, optional
-        ``clip_id``, ``caption``: one row a caption, by clip, where the adapter gives several a clip.
+        ``clip_id``, ``caption``: one row a caption, by clip, if the adapter gives several a clip.
     """
 
     clips: pd.DataFrame
@@ -122,12 +122,12 @@ def import_dataset(
     adapter = get(adapter_name)
     given = checked_options(adapter, options)
     folder = _folder(root)
-    found, report, lost = _scan(adapter, folder, given)
-    reads = list(_read_all(found, folder, progress, thorough, threads))
+    listed, report, lost = _scan(adapter, folder, given)
+    reads = list(_read_all(listed, folder, progress, thorough, threads))
 
-    kept: list[tuple[Found, _Read]] = []
+    kept: list[tuple[Clip, _Read]] = []
     first_with: dict[str, str] = {}
-    for item, read in zip(found, reads, strict=True):
+    for item, read in zip(listed, reads, strict=True):
         if isinstance(read, str):
             report.append((item.path, LEFT_OUT, read))
             lost.append((item.path, read))
@@ -141,12 +141,7 @@ def import_dataset(
 
     clips = _table(kept)
     report.extend(_alike(clips))
-    for label, n in sorted(Counter(clips["label"]).items()):
-        if n == 1 and label != UNLABELLED:
-            path = str(clips.loc[clips["label"] == label, "path"].iloc[0])
-            report.append(
-                (path, REMARK, f"the only clip of its class, {label!r}: nothing to compare it with")
-            )
+    report.extend(_alone(clips))
     about = getattr(adapter, "classes", None)
     captions = _captions(clips, [item for item, _ in kept])
     return Imported(
@@ -160,12 +155,12 @@ def import_dataset(
 
 
 def fingerprint(clips: pd.DataFrame) -> str:
-    """SHA-256 over the ids and contents of clips, in order."""
+    """Return the SHA-256 over the ids and contents of clips, in order."""
     return _digest(clips[["clip_id", "sha256"]].itertuples(index=False, name=None))
 
 
 def labels_fingerprint(clips: pd.DataFrame, captions: pd.DataFrame | None = None) -> str:
-    """SHA-256 over what is said about the clips: labels, fold, family and captions, in order."""
+    """Return the SHA-256 over labels, fold, family and captions of the clips, in order."""
     columns = [clips[c] for c in ("clip_id", "labels", "fold", "family", "caption")]
     rows = zip(*columns, strict=True)
     if captions is None:
@@ -174,37 +169,30 @@ def labels_fingerprint(clips: pd.DataFrame, captions: pd.DataFrame | None = None
 
 
 def class_table(clips: pd.DataFrame) -> pd.DataFrame:
-    """One row for each class that is some clip's first label: label, family, description (null)."""
+    """Return a row for each class that is some clip's first label: label, family, description (null)."""
     known = clips.dropna(subset=["family"]).groupby("label", sort=True)["family"]
-    family = {str(label): str(group.mode().iloc[0]) for label, group in known}
-    labels = sorted(clips["label"].unique())
-    return pd.DataFrame(
-        {
-            "label": _text(labels),
-            "family": _text([family.get(x) for x in labels]),
-            "description": _text([None] * len(labels)),
-        }
-    )
+    family = {str(label): (str(group.mode().iloc[0]), None) for label, group in known}
+    return _class_table(set(clips["label"]), family)
 
 
 def _all_classes(clips: pd.DataFrame, about: Iterable[tuple[str, str | None, str | None]]) -> pd.DataFrame:
-    """One row for each label of any clip, with what the dataset says of it."""
-    said = {
+    """Return a row for each label of any clip, with family and description from the dataset."""
+    known = {
         unicodedata.normalize("NFC", label): (family, description or None)
         for label, family, description in about
     }
-    labels = sorted({label for labels in clips["labels"] for label in labels} | set(clips["label"]))
-    return pd.DataFrame(
-        {
-            "label": _text(labels),
-            "family": _text([said.get(x, (None, None))[0] for x in labels]),
-            "description": _text([said.get(x, (None, None))[1] for x in labels]),
-        }
-    )
+    labels = {label for labels in clips["labels"] for label in labels}
+    return _class_table(labels | set(clips["label"]), known)
+
+
+def _class_table(labels: set[str], known: Mapping[str, tuple[str | None, str | None]]) -> pd.DataFrame:
+    ordered = sorted(labels)
+    rows = [(label, *known.get(label, (None, None))) for label in ordered]
+    return pd.DataFrame(rows, columns=["label", "family", "description"], dtype="str")
 
 
 def clip_ids(paths: Sequence[str]) -> list[str]:
-    """Make the ids of clips from their relative paths, see the module's text.
+    """Make the ids of clips from their relative paths, as the module's docstring describes.
 
     Examples
     --------
@@ -227,7 +215,7 @@ def clip_ids(paths: Sequence[str]) -> list[str]:
 
 
 def _slug(path: str) -> tuple[str, bool]:
-    """The readable part of an id, and whether letters were lost on the way."""
+    """Return the readable part of an id, and whether letters were lost on the way."""
     stem = path.rsplit(".", 1)[0] if "." in path.rsplit("/", 1)[-1].lstrip(".") else path
     plain = unicodedata.normalize("NFKD", stem)
     letters = "".join(c for c in plain if not unicodedata.combining(c))
@@ -257,24 +245,24 @@ def _folder(root: str | os.PathLike[str]) -> Path:
 
 def _scan(
     adapter: Adapter, folder: Path, options: Mapping[str, str]
-) -> tuple[list[Found], list[tuple[str, str, str]], list[tuple[str, str]]]:
+) -> tuple[list[Clip], list[tuple[str, str, str]], list[tuple[str, str]]]:
     """Return the clips, the report, and of it each file that was left out for a reason of its own."""
-    found: list[Found] = []
+    listed: list[Clip] = []
     report: list[tuple[str, str, str]] = []
     lost: list[tuple[str, str]] = []
     for item in adapter.scan(folder, **options):
-        if isinstance(item, Found):
-            found.append(_composed(item))
+        if isinstance(item, Clip):
+            listed.append(_composed(item))
             continue
         path = printable(item.path)
         report.append((path, REMARK if isinstance(item, Remark) else LEFT_OUT, item.reason))
-        if isinstance(item, LeftOut) and not item.summary:
+        if isinstance(item, Skipped) and not item.summary:
             lost.append((path, item.reason))
-    return found, report, lost
+    return listed, report, lost
 
 
-def _composed(item: Found) -> Found:
-    """Store accents in one of Unicode's two ways in all that is said of a clip: equal words are equal."""
+def _composed(item: Clip) -> Clip:
+    """Store accents in one of Unicode's two ways in all texts of a clip, so that equal words are equal."""
 
     def one(value: Any) -> Any:
         return unicodedata.normalize("NFC", value) if isinstance(value, str) else value
@@ -302,18 +290,25 @@ def _alike(clips: pd.DataFrame) -> Iterator[tuple[str, str, str]]:
             yield path, REMARK, f"{listed} differ in upper and lower case alone, and are classes of their own"
 
 
+def _alone(clips: pd.DataFrame) -> Iterator[tuple[str, str, str]]:
+    """Yield a remark for each clip that is the only one of its class."""
+    only = clips[~clips["label"].duplicated(keep=False) & (clips["label"] != UNLABELLED)]
+    for label, path in sorted(zip(only["label"], only["path"], strict=True)):
+        yield path, REMARK, f"the only clip of its class, {label!r}: nothing to compare it with"
+
+
 def _read_all(
-    found: list[Found], folder: Path, progress: Progress | None, thorough: bool, threads: int | None
+    clips: list[Clip], folder: Path, progress: Progress | None, thorough: bool, threads: int | None
 ) -> Iterator[_Read | str]:
-    """Yield what each file holds, or why it is left out, in order."""
+    """Yield the contents of each file, or why it is left out, in order."""
     threads = threads or min(16, 2 * (os.cpu_count() or 1))
     with ThreadPoolExecutor(threads, thread_name_prefix="import") as pool:
         step = 8 * threads  # what is in flight at once: bounds memory, and the wait after an interruption
-        for a in range(0, len(found), step):
-            part = found[a : a + step]
-            for i, read in enumerate(pool.map(lambda f: _read(folder, f.path, thorough), part), a + 1):
+        for a in range(0, len(clips), step):
+            part = clips[a : a + step]
+            for i, read in enumerate(pool.map(lambda c: _read(folder, c.path, thorough), part), a + 1):
                 if progress is not None:
-                    progress(i, len(found), found[i - 1].path)
+                    progress(i, len(clips), clips[i - 1].path)
                 yield read
 
 
@@ -345,7 +340,7 @@ def _read(folder: Path, relative: str, thorough: bool) -> _Read | str:
     return _Read(info, digest, remarks)
 
 
-def _table(kept: list[tuple[Found, _Read]]) -> pd.DataFrame:
+def _table(kept: list[tuple[Clip, _Read]]) -> pd.DataFrame:
     items, reads = [f for f, _ in kept], [r for _, r in kept]
     folds, fold_names = numbered([f.fold for f in items])
     clips = pd.DataFrame(
@@ -372,8 +367,8 @@ def _table(kept: list[tuple[Found, _Read]]) -> pd.DataFrame:
     return clips
 
 
-def _captions(clips: pd.DataFrame, items: list[Found]) -> pd.DataFrame | None:
-    """One row a caption, or None where no clip has a list of them."""
+def _captions(clips: pd.DataFrame, items: list[Clip]) -> pd.DataFrame | None:
+    """Return a row for each caption, or None if no clip has a list of them."""
     if not any(item.captions for item in items):
         return None
     pairs = [
@@ -381,7 +376,7 @@ def _captions(clips: pd.DataFrame, items: list[Found]) -> pd.DataFrame | None:
         for clip, item in zip(clips["clip_id"], items, strict=True)
         for caption in item.captions or ([] if item.caption is None else [item.caption])
     ]
-    return pd.DataFrame({"clip_id": _text([c for c, _ in pairs]), "caption": _text([t for _, t in pairs])})
+    return pd.DataFrame(pairs, columns=["clip_id", "caption"], dtype="str")
 
 
 def _text(values: Sequence[str | None]) -> pd.Series:
@@ -389,7 +384,7 @@ def _text(values: Sequence[str | None]) -> pd.Series:
 
 
 def _column(values: list[Any]) -> pd.Series:
-    """Numbers where every value is one, so that a page can colour by them; else text."""
+    """Return numbers if every value is one, so that a page can colour by them; else text."""
     if all(isinstance(v, bool) for v in values):
         return pd.Series(values, dtype="bool")
     given = pd.Series(values, dtype="object")
@@ -407,7 +402,7 @@ def _nothing(folder: Path, report: list[tuple[str, str, str]], lost: list[tuple[
     if not lost:
         path, _, reason = report[0]
         return f"{folder} holds no sound that can be read; {path}: {reason}. {sounds}"
-    # What most files share says more than what happens to come first.
+    # The most frequent reason is more telling than the first.
     [(most, n)] = Counter(reason for _, reason in lost).most_common(1)
     path = next(path for path, reason in lost if reason == most)
     if len(lost) == 1:

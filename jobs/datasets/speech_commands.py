@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from jobs.datasets import DatasetError, Found, LeftOut, OptionError
+from jobs.datasets import Clip, DatasetError, OptionError, Skipped
 from jobs.datasets._walk import outside, walk
 
 NAME = "speech_commands"
@@ -33,38 +33,38 @@ def looks_like(root: Path) -> bool:
     return all((root / name).is_file() for name in _LISTS.values())
 
 
-def scan(root: Path, *, words: str = "all") -> Iterator[Found | LeftOut]:
+def scan(root: Path, *, words: str = "all") -> Iterator[Clip | Skipped]:
     """Yield the clips, each with its part as fold."""
     wanted = None if words == "all" else {word.strip() for word in words.split(",")} - {""}
     if wanted is not None:
         missing = sorted(word for word in wanted if not (root / word).is_dir())
         if missing or not wanted:
-            there = ", ".join(sorted(p.name for p in root.iterdir() if p.is_dir() and p.name != _NOISE))
-            raise OptionError(f"words is {words!r}; there are folders of {there}.")
+            folders = ", ".join(sorted(p.name for p in root.iterdir() if p.is_dir() and p.name != _NOISE))
+            raise OptionError(f"words is {words!r}; there are folders of {folders}.")
     part_of = {path: part for part, name in _LISTS.items() for path in _read(root, name)}
     return _clips(root, part_of, wanted)
 
 
-def _clips(root: Path, part_of: dict[str, str], wanted: set[str] | None) -> Iterator[Found | LeftOut]:
+def _clips(root: Path, part_of: dict[str, str], wanted: set[str] | None) -> Iterator[Clip | Skipped]:
     for item in walk(root):
-        if isinstance(item, LeftOut):
+        if isinstance(item, Skipped):
             # The lists and the licence are part of the dataset, not sounds that were lost.
             if item.path not in (*_LISTS.values(), "LICENSE", "README.md", f"{_NOISE}/README.md"):
                 yield item
             continue
         word, _, name = item.partition("/")
         if word == _NOISE:
-            yield LeftOut(item, "background noise, which is no word")
+            yield Skipped(item, "background noise, which is no word")
             continue
-        found = _FILE.fullmatch(name)
-        if found is None:
-            yield LeftOut(item, "not named 'word/speaker_nohash_take', so it is in no part")
+        match = _FILE.fullmatch(name)
+        if match is None:
+            yield Skipped(item, "not named 'word/speaker_nohash_take', so it is in no part")
         elif wanted is None or word in wanted:
             part = part_of.get(item, PARTS[0])
-            extra = {"split": part, "speaker": found["speaker"], "take": int(found["take"])}
-            yield Found(item, (word,), fold=PARTS.index(part) + 1, extra=extra)
+            extra = {"split": part, "speaker": match["speaker"], "take": int(match["take"])}
+            yield Clip(item, (word,), fold=PARTS.index(part) + 1, extra=extra)
         else:
-            yield LeftOut(item, "another word than those asked for")
+            yield Skipped(item, "another word than those asked for")
 
 
 def _read(root: Path, name: str) -> list[str]:

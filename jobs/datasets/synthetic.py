@@ -1,4 +1,4 @@
-"""The synthetic sound world: labelled clips from parametric recipes, with no download and no recording.
+"""The synthetic sound world: labelled clips from parametric recipes, without download or recording.
 
 Up to sixteen classes in each of FSD50K's six families, named after AudioSet classes and described in our own
 words. A clip is determined by (seed, class, index) and the length, rate and difficulty asked for; neither the
@@ -27,14 +27,14 @@ NOTE = (
     "These are synthetic sounds, not recordings: formulas that imitate how each class roughly sounds. "
     "They show how the methods work; what a model scores on them says little about real sounds."
 )
-# Only the first classes of a family are heard in the background, so that a clip does not change when a class
-# is added to the world.
-_HEARD_BEHIND = 9
+# Only the first classes of a family sound in the background, so that a clip does not change when a class is
+# added to the world.
+_IN_BACKGROUND = 9
 
 
 @cache
 def classes(count: int | None = None) -> tuple[SoundClass, ...]:
-    """Classes of the world, by family, in an order that stays.
+    """Return the classes of the world by family, in an order that stays.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def classes(count: int | None = None) -> tuple[SoundClass, ...]:
     ValueError
         If there are not that many.
     """
-    families = [module.CLASSES for module in (animal, human, music, nature, things, ambiguous)]
+    families = [module.sound.classes for module in (animal, human, music, nature, things, ambiguous)]
     total = sum(map(len, families))
     count = total if count is None else count
     if not len(families) <= count <= total:
@@ -67,25 +67,18 @@ def _by_name() -> dict[str, SoundClass]:
 
 @cache
 def _behind(sound: SoundClass) -> tuple[SoundClass, ...]:
-    """Classes that may be heard in the background of a sound."""
-    return tuple(s for s in classes(6 * _HEARD_BEHIND) if s is not sound)
+    """Return the classes that may sound in the background of another."""
+    return tuple(s for s in classes(6 * _IN_BACKGROUND) if s is not sound)
 
 
 def class_table(count: int | None = None) -> pd.DataFrame:
-    """One row a class: label, family, description; of `count` classes, see `classes`."""
-    sounds = classes(count)
-    return pd.DataFrame(
-        {
-            "label": [s.name for s in sounds],
-            "family": [s.family for s in sounds],
-            "description": [s.description for s in sounds],
-        },
-        dtype="str",
-    )
+    """Return label, family and description of each of `count` classes, see `classes`."""
+    rows = [(s.name, s.family, s.description) for s in classes(count)]
+    return pd.DataFrame(rows, columns=["label", "family", "description"], dtype="str")
 
 
 def description(spec: Synthesize) -> str:
-    """One sentence for people about the world that `spec` asks for."""
+    """Describe the world that `spec` asks for in one sentence."""
     return (
         f"Sounds made by formulas, in {spec.classes} classes of six families; every clip is labelled by its "
         "recipe."
@@ -151,11 +144,7 @@ def render(
 
 
 def plan(spec: Synthesize) -> pd.DataFrame:
-    """The clip table before there is a sound: all columns of an import; ``sha256`` is null until it is made.
-
-    Parameters
-    ----------
-    spec : Synthesize
+    """Return the clip table before any sound is made: all columns of an import, with ``sha256`` null.
 
     Returns
     -------
@@ -187,7 +176,7 @@ def plan(spec: Synthesize) -> pd.DataFrame:
 
 
 def caption_table(spec: Synthesize) -> pd.DataFrame:
-    """Captions of every clip of `plan`, in its order: ``clip_id``, ``caption``; `CAPTIONS` a clip."""
+    """Return `CAPTIONS` captions of every clip of `plan`, in its order: ``clip_id``, ``caption``."""
     clips = plan(spec)
     rows = [
         (clip_id, text)
@@ -198,7 +187,7 @@ def caption_table(spec: Synthesize) -> pd.DataFrame:
 
 
 def slug(name: str) -> str:
-    """A class name as part of a clip id.
+    """Return a class name as part of a clip id.
 
     Examples
     --------

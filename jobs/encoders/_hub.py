@@ -1,4 +1,4 @@
-"""Models from a folder or from the Hugging Face hub, and one sentence when one cannot be had."""
+"""Load models from a folder or from the Hugging Face hub, with one sentence if that fails."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _ID = re.compile(r"[A-Za-z0-9_][\w.-]*(/[A-Za-z0-9_][\w.-]*)?")
 
 
 def from_source(argument: str, build: Callable[[str, dict[str, Any]], T]) -> T:
-    """Build a model from a folder, from what the hub's cache on this machine holds, or from the hub itself.
+    """Build a model from a folder, from the hub's cache on this machine, or from the hub itself.
 
     Parameters
     ----------
     argument : str
-        A folder (see `is_folder`) or a hub id, with ``@revision`` where a certain one is wanted.
+        A folder (see `is_folder`) or a hub id, optionally with ``@revision``.
     build : callable
         ``build(source, options)`` passes the options to every ``from_pretrained`` it calls.
 
@@ -49,9 +49,9 @@ def from_source(argument: str, build: Callable[[str, dict[str, Any]], T]) -> T:
         return build(id, {**options, "local_files_only": True})
     except EncoderUnavailable:
         raise
-    except Exception:  # whatever is missing in the cache, the hub may have
+    except Exception:  # the hub may have what the cache lacks
         pass
-    reason = _no_network()
+    reason = offline_reason()
     if reason is not None:
         here = f" For the folder of that name write ./{id}." if Path(id).is_dir() else ""
         raise EncoderUnavailable(
@@ -85,26 +85,33 @@ def _reason(argument: str, error: BaseException) -> str:
     if any(isinstance(e, errors.RepositoryNotFoundError) for e in chain):
         return f"There is no model {argument!r} on the hub, or it is private; check the spelling."
     if "trust_remote_code" in str(error):
-        return f"Model {argument!r} wants to run code of its own, which hearspace never allows."
-    return f"Model {argument!r} cannot be loaded: {_sentence(error)}"
+        return str(foreign_code(argument))
+    return f"Model {argument!r} cannot be loaded: {first_sentence(error)}"
 
 
-def _sentence(error: BaseException) -> str:
+def foreign_code(argument: str, what: str = "") -> EncoderUnavailable:
+    """Return the error for a model that comes with code."""
+    return EncoderUnavailable(
+        f"Model {argument!r} wants to run code of its own{what}, which hearspace never allows."
+    )
+
+
+def first_sentence(error: BaseException) -> str:
     """Return the first line of an error that may run over a page."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0] if lines else type(error).__name__
     return (text[:297] + "...") if len(text) > 300 else text.rstrip(".") + "."
 
 
-def _no_network() -> str | None:
-    """Return why the hub cannot be reached, at once and not after the libraries' half minute of retries."""
+def offline_reason() -> str | None:
+    """Return why the hub cannot be reached, without half a minute of retries; None if it can."""
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
         return "HF_HUB_OFFLINE is set"
     url = urlsplit(constants.ENDPOINT)
     if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
-        return None  # only the proxy knows
+        return None  # only the proxy can tell
     try:
         port = url.port or (80 if url.scheme == "http" else 443)
         socket.create_connection((url.hostname or "huggingface.co", port), timeout=5).close()

@@ -12,12 +12,12 @@ with which the network was trained, and the network's own blocks have it.
 
 from __future__ import annotations
 
-import importlib.util
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.encoders import Card
+from jobs.encoders._folders import in_package
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,7 +42,6 @@ _BLOCK, _STEP = 100, 50
 _TOP = 9.457798957824707
 # More blocks at once fall out of a core's cache and are slower; see benchmarks/aisfx_throughput.py.
 _BATCH_CPU, _BATCH_GPU = 8, 256
-_FRAMES_AT_ONCE = 2048
 
 
 class _Model:
@@ -82,27 +81,16 @@ class _Model:
 def spectrogram(x: np.ndarray) -> np.ndarray:
     """Return the network's input for a waveform at 44.1 kHz: (T, 96) float32, 0 to about 1."""
     import numpy as np
-    import scipy.fft
 
+    from core.audio import frame_spectra, hann
     from jobs.encoders._frames import pad
 
     x = pad(x, _N_FFT)
     peak = float(np.abs(x).max())
     x = np.pad(x / peak if peak > 0 else x, _N_FFT // 2)
-    frames = np.lib.stride_tricks.sliding_window_view(x, _N_FFT)[::_HOP]  # (T, 2048) view
-    window, filters = _window(), _filters()
-    out = np.empty((len(frames), _N_MELS), np.float32)
-    for a in range(0, len(frames), _FRAMES_AT_ONCE):
-        spectrum = scipy.fft.rfft(frames[a : a + _FRAMES_AT_ONCE] * window, axis=1)  # (t, 1025)
-        out[a : a + len(spectrum)] = (spectrum.real**2 + spectrum.imag**2) @ filters
-    return np.log10(out * 10_000 + 1) / np.float32(_TOP)
-
-
-@lru_cache(maxsize=1)
-def _window() -> np.ndarray:
-    import numpy as np
-
-    return (0.5 - 0.5 * np.cos(2 * np.pi / _N_FFT * np.arange(_N_FFT))).astype(np.float32)
+    filters = _filters()
+    power = [(s.real**2 + s.imag**2) @ filters for s in frame_spectra(x, hann(_N_FFT), _HOP)]
+    return np.log10(np.concatenate(power) * 10_000 + 1) / np.float32(_TOP)
 
 
 @lru_cache(maxsize=1)
@@ -120,13 +108,7 @@ def _filters() -> np.ndarray:
 
 
 def _path() -> Path | None:
-    # The folder is looked for without importing the package, whose version pins are stale.
-    found = importlib.util.find_spec("aisfx")
-    for folder in (found and found.submodule_search_locations) or []:
-        path = Path(folder, "models", "checkpoint.pth")
-        if path.is_file():
-            return path
-    return None
+    return in_package("aisfx", "models", "checkpoint.pth")  # its version pins are stale
 
 
 def _checkpoint() -> dict[str, Any]:
@@ -135,7 +117,7 @@ def _checkpoint() -> dict[str, Any]:
     import torch
 
     path = _path()
-    assert path is not None, "load() asked"
+    assert path is not None, "load() makes sure"
     allowed: list[Any] = [
         (np.dtype, "numpy.dtype"),
         type(np.dtype(np.int64)),
@@ -167,7 +149,7 @@ def _layers(weights: dict[str, Any], device: str) -> list[tuple[Any, Any]]:
 
 
 def available() -> str | None:
-    """Return None where the wheel is installed, else how to get it."""
+    """Return None if the wheel is installed, else how to get it."""
     if _path() is None:
         return "aisfx needs the weights of the aisfx package: pip install --no-deps aisfx==0.1.2"
     return None

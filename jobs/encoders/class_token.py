@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from jobs.encoders import always_available
+
 if TYPE_CHECKING:
     from jobs.encoders.sentence_transformers import Model
 
@@ -18,23 +20,13 @@ TAKES_ARGUMENT = True
 DESCRIPTION = "The class token of a text transformer such as BERT, from the Hugging Face hub or a folder."
 REFERENCE = "Devlin et al., BERT, NAACL 2019; Elizalde et al., CLAP, ICASSP 2023."
 IMPORTS = ("torch", "sentence_transformers")
+available = always_available
 
 _LONGEST = 100  # tokens, as in the public CLAP
 
 
-def available() -> str | None:
-    """Return None: the library is a dependency; whether a model can be had is seen when it is loaded."""
-    return None
-
-
 def load(argument: str | None, *, modality: str, device: str) -> Model:
-    """Load a model.
-
-    Raises
-    ------
-    EncoderUnavailable
-        When it cannot be had.
-    """
+    """Load a model; `EncoderUnavailable` says why that fails."""
     from jobs.encoders._hub import from_source
     from jobs.encoders.sentence_transformers import Model
 

@@ -1,4 +1,4 @@
-"""Low-level descriptors of Essentia's FreesoundExtractor: what Freesound's own sound similarity is built on.
+"""Low-level descriptors of Essentia's FreesoundExtractor, the basis of Freesound's own sound similarity.
 
 Each descriptor, such as the spectral centroid or one MFCC, is summed up over a clip by mean and variance,
 also of its first and second differences: 112 x 6 = 672 dimensions, `FEATURES` names them. Freesound scales
@@ -21,7 +21,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.encoders import Card
+from jobs.encoders import Card, ClipModel, EncoderUnavailable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,24 +70,15 @@ _RATE = 44_100
 _PEAK, _FAINT = 0.1, 0.01  # of a clip that was too quiet; root mean square of the noise, -40 dB
 
 
-class _Model:
+class _Model(ClipModel):
     sample_rate = _RATE
     dimensions = len(FEATURES)
-    frame_level = False
     min_samples = 4410  # the extractor needs a few frames
 
     def __init__(self) -> None:
         self._extract = _extractor()
 
-    def embed(self, waveforms: list[np.ndarray]) -> list[np.ndarray]:
-        from jobs.encoders._frames import pad
-
-        # The extractor reads files only.
-        with tempfile.TemporaryDirectory(prefix="hearspace-") as folder:
-            path = Path(folder, "clip.wav")
-            return [self._one(pad(x, self.min_samples), path)[None, :] for x in waveforms]
-
-    def _one(self, x: np.ndarray, path: Path) -> np.ndarray:
+    def vector(self, x: np.ndarray) -> np.ndarray:
         import numpy as np
 
         noise = np.random.default_rng(0).standard_normal(len(x)).astype(np.float32) * np.float32(_FAINT)
@@ -95,16 +86,19 @@ class _Model:
         louder = [x * (_PEAK / peak)] if 0 < peak < _PEAK else []
         for attempt in (x, *louder):
             try:
-                return vector(self._pool(attempt, path))
-            except RuntimeError:  # silence, or not one frame with a pitch: the extractor knows no answer
+                return vector(self._pool(attempt))
+            except RuntimeError:  # silence, or not one frame with a pitch: the extractor fails
                 continue
-        return vector(self._pool(x + noise, path))
+        return vector(self._pool(x + noise))
 
-    def _pool(self, x: np.ndarray, path: Path) -> Any:
+    def _pool(self, x: np.ndarray) -> Any:
         import soundfile as sf
 
-        sf.write(path, x, _RATE, subtype="FLOAT")
-        return self._extract(str(path))[0]
+        # The extractor reads files only.
+        with tempfile.TemporaryDirectory(prefix="hearspace-") as folder:
+            path = Path(folder, "clip.wav")
+            sf.write(path, x, _RATE, subtype="FLOAT")
+            return self._extract(str(path))[0]
 
 
 def vector(pool: Any) -> np.ndarray:
@@ -121,8 +115,6 @@ def vector(pool: Any) -> np.ndarray:
         If a descriptor is missing or has another width, as in another release of Essentia.
     """
     import numpy as np
-
-    from jobs.encoders import EncoderUnavailable
 
     parts = []
     for name, width in [*BANDS.items(), *dict.fromkeys(SCALARS, 1).items()]:
@@ -144,7 +136,7 @@ def vector(pool: Any) -> np.ndarray:
 def _extractor() -> Any:
     import essentia
 
-    # It would write a line about classifiers that nobody asked for, a clip.
+    # Essentia would write a line about classifiers for every clip.
     essentia.log.infoActive = False
     essentia.log.warningActive = False
     import essentia.standard as standard
@@ -164,7 +156,7 @@ def _extractor() -> Any:
 
 
 def available() -> str | None:
-    """Return None where Essentia is installed, else how to get it."""
+    """Return None if Essentia is installed, else how to get it."""
     if importlib.util.find_spec("essentia") is None:
         return "freesound needs Essentia (Linux and macOS): pip install 'hearspace[essentia]'"
     return None

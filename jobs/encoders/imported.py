@@ -1,9 +1,9 @@
 """Embeddings that were computed elsewhere: ``imported:NAME``, made by ``hearspace import-embeddings``.
 
-A name means what was imported under it last, for one dataset of one workspace. That is written down in
+A name means the last import under it, for one dataset of one workspace, as recorded in
 ``<workspace>/imported/<fingerprint of the dataset>/<NAME>.json``, a small file that is replaced as a whole.
 The vectors are an ordinary result in the cache, whose identity is a fingerprint of what was imported. No
-model stands behind the name, so what is not in the cache cannot be made: it has to be imported again.
+model stands behind the name, so what is not in the cache cannot be computed: it has to be imported again.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from jobs.encoders import UnknownEncoder, always_available
 from jobs.files import read_json, write_json
 
 NAME = "imported"
@@ -23,6 +24,7 @@ MODALITIES = frozenset({"audio"})
 TAKES_ARGUMENT = True
 DESCRIPTION = "Embeddings from a file, computed elsewhere: `hearspace import-embeddings` brings them in."
 REFERENCE = "As of the model that they come from."
+available = always_available
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _KEY = re.compile(r"[0-9a-f]{64}")
@@ -30,7 +32,7 @@ _KEY = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Meaning:
-    """What an imported name stands for.
+    """The meaning of an imported name.
 
     Attributes
     ----------
@@ -39,9 +41,9 @@ class Meaning:
     key : str
         Key of its result.
     source : str
-        The file or folder that it came from.
+        The imported file or folder.
     created : float
-        When, in seconds since 1970.
+        Time of the import, in seconds since 1970.
     """
 
     identity: str
@@ -51,9 +53,7 @@ class Meaning:
 
 
 def checked_name(name: str) -> str:
-    """Return `name` if embeddings can be called so; raises `UnknownEncoder` with the rule."""
-    from jobs.encoders import UnknownEncoder
-
+    """Return `name` if it can name embeddings, else raise `UnknownEncoder` with the rule."""
     if not _NAME.fullmatch(name):
         raise UnknownEncoder(
             f"{name!r} cannot name embeddings; use up to 64 of a-z, 0-9, '.', '_' and '-', beginning with a "
@@ -63,22 +63,22 @@ def checked_name(name: str) -> str:
 
 
 def remember(root: Path, dataset: str, name: str, meaning: Meaning) -> None:
-    """Let `name` stand for something from now on, in the workspace `root`, for a dataset's fingerprint."""
+    """Record the meaning of `name` in the workspace `root`, for a dataset's fingerprint."""
     write_json(_path(root, dataset, name), asdict(meaning), durable=True)
 
 
 def forget(root: Path, dataset: str, name: str) -> None:
-    """Let `name` stand for nothing any more."""
+    """Delete the meaning of `name`."""
     _path(root, dataset, name).unlink(missing_ok=True)
 
 
 def meanings(root: Path, dataset: str) -> dict[str, Meaning]:
-    """Return what the imported names of a dataset stand for, by the names as encoders: ``imported:NAME``."""
+    """Return the meanings of a dataset's imported names, by encoder: ``imported:NAME``."""
     return {f"{NAME}:{path.stem}": m for path in _files(root / NAME / dataset) if (m := _read(path))}
 
 
 def keys(root: Path) -> set[str]:
-    """Return the keys of everything that a name in the workspace `root` stands for."""
+    """Return the keys of all results that a name in the workspace `root` means."""
     return {meaning.key for _, _, meaning in everything(root)}
 
 
@@ -101,36 +101,29 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _scan(folder: Path) -> list[os.DirEntry[str]]:
     try:
-        with os.scandir(folder) as found:
-            return list(found)
+        with os.scandir(folder) as entries:
+            return list(entries)
     except (FileNotFoundError, NotADirectoryError):
         return []
 
 
 def _read(path: Path) -> Meaning | None:
-    found = read_json(path)
-    # None where it was removed meanwhile, other fields where another version wrote it.
-    if not isinstance(found, dict) or set(found) != set(Meaning.__annotations__):
+    content = read_json(path)
+    # None if it was removed meanwhile, other fields if another version wrote it.
+    if not isinstance(content, dict) or set(content) != set(Meaning.__annotations__):
         return None
-    meaning = Meaning(**found)
+    meaning = Meaning(**content)
     texts = (meaning.identity, meaning.key, meaning.source)
     whole = all(isinstance(text, str) for text in texts) and isinstance(meaning.created, int | float)
     return meaning if whole and _KEY.fullmatch(meaning.key) else None
 
 
 def identity(argument: str | None) -> str:
-    """Raise `UnknownEncoder`: what a name stands for is known only with the dataset that it belongs to."""
-    from jobs.encoders import UnknownEncoder
-
+    """Raise `UnknownEncoder`: a name has a meaning only together with its dataset."""
     raise UnknownEncoder(
         f"There are no embeddings by the name of {NAME}:{argument} here, and no model can make them; import "
         f"them (again): `hearspace import-embeddings DATASET {argument} FILE`."
     )
-
-
-def available() -> str | None:
-    """Return None: nothing is needed."""
-    return None
 
 
 def load(argument: str | None, *, modality: str, device: str) -> Any:

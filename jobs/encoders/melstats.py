@@ -1,4 +1,4 @@
-"""Mean and standard deviation of each band of a log-mel spectrogram: what can be had without a model.
+"""Mean and standard deviation of each band of a log-mel spectrogram: an encoder without a model.
 
 64 bands from 0 Hz to 16 kHz, frames of 32 ms every 16 ms, in dB of power, no lower than 80 dB below the
 loudest point of the clip. A vector is 64 means, low bands first, then 64 deviations, all in units of
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jobs.encoders import Card
+from jobs.encoders import Card, ClipModel, always_available
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,33 +23,23 @@ DESCRIPTION = "Mean and deviation of 64 log-mel bands: loudness and colour, no m
 REFERENCE = "Signal processing without weights; Slaney's mel scale."
 IMPORTS = ("scipy.fft", "core.audio")
 CARD = Card("audio", "none (signal processing)", parameters=0, training_data=0, dimensions=128)
+available = always_available
 
 N_MELS = 64
 
 
-class _Model:
+class _Model(ClipModel):
     sample_rate = 32_000
     dimensions = 2 * N_MELS
-    frame_level = False
     min_samples = 1024
 
-    def embed(self, waveforms: list[np.ndarray]) -> list[np.ndarray]:
-        return [self._one(x)[None, :] for x in waveforms]
-
-    def _one(self, x: np.ndarray) -> np.ndarray:
+    def vector(self, x: np.ndarray) -> np.ndarray:
         import numpy as np
 
         from core.audio import log_mel
-        from jobs.encoders._frames import pad
 
-        x = pad(x, self.min_samples)
         db = log_mel(x, self.sample_rate, n_fft=1024, hop_length=512, n_mels=N_MELS, top_db=80)  # (64, T)
         return np.concatenate([db.mean(axis=1), db.std(axis=1)]).astype(np.float32) / 10  # (128,)
-
-
-def available() -> str | None:
-    """Return None: nothing is needed."""
-    return None
 
 
 def load(argument: str | None, *, modality: str, device: str) -> _Model:

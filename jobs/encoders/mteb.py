@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from jobs.encoders import Card
+from jobs.encoders import Card, EncoderUnavailable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,21 +32,19 @@ DESCRIPTION = (
 REFERENCE = "Muennighoff et al., MTEB, EACL 2023; licence as mteb states it for each model."
 IMPORTS = ("torch", "mteb")
 
-#: For models that do not say at which rate they listen; mteb then resamples.
+#: Hz, for models that do not state their rate; mteb then resamples.
 _RATE = 48_000
 
 
 def available() -> str | None:
-    """Return None where mteb is installed, else how to get it."""
+    """Return None if mteb is installed, else how to get it."""
     if importlib.util.find_spec("mteb") is None:
         return "mteb models need the mteb package: pip install 'hearspace[mteb]'"
     return None
 
 
 def card(argument: str) -> Card:
-    """Return what mteb knows of a model; nothing where mteb is not installed or does not know it."""
-    from jobs.encoders import EncoderUnavailable
-
+    """Return mteb's facts about a model; an empty card if mteb is not installed or does not know it."""
     if available() is not None:
         return Card()
     try:
@@ -62,38 +60,31 @@ def card(argument: str) -> Card:
 
 
 def load(argument: str | None, *, modality: str, device: str) -> Any:
-    """Load a model.
-
-    Raises
-    ------
-    EncoderUnavailable
-        With one sentence: mteb does not know the model, it does not embed `modality`, or it cannot be had.
-    """
+    """Load a model of mteb; `EncoderUnavailable` says why that fails."""
     import mteb
 
-    from jobs.encoders import EncoderUnavailable
-    from jobs.encoders._hub import _no_network, _sentence
+    from jobs.encoders._hub import first_sentence, offline_reason
 
     assert argument is not None, "the registry asks for one"
     meta = _meta(argument, modality)
-    offline = _no_network()
+    offline = offline_reason()
     try:
-        with _no_foreign_code(argument), _not_waiting(offline is not None):
+        with _safely(argument, offline is not None):
             model = mteb.get_model(argument, device=device)
             wrapped: Any = (_Audio if modality == "audio" else _Text)(model, meta, argument)
     except EncoderUnavailable:
         raise
     except Exception as error:  # a hundred models, each with libraries of its own
         network = "" if offline is None else f" Nothing can be fetched now: {offline}."
-        raise EncoderUnavailable(f"mteb cannot load {argument!r}: {_sentence(error)}{network}") from error
+        raise EncoderUnavailable(
+            f"mteb cannot load {argument!r}: {first_sentence(error)}{network}"
+        ) from error
     return wrapped
 
 
 def _meta(argument: str, modality: str) -> Any:
-    """Return what mteb knows of a model that it can load; it is asked for nothing on the hub."""
+    """Return mteb's facts about a model that it can load, without asking the hub."""
     import mteb
-
-    from jobs.encoders import EncoderUnavailable
 
     kind = "text" if modality == "text" else "audio"
     try:
@@ -112,40 +103,30 @@ def _meta(argument: str, modality: str) -> Any:
 
 
 @contextmanager
-def _no_foreign_code(argument: str) -> Iterator[None]:
-    """Keep transformers from importing code that lies beside weights, which some of mteb's loaders allow."""
+def _safely(argument: str, offline: bool) -> Iterator[None]:
+    """Keep transformers from importing code that lies beside weights, which some of mteb's loaders allow.
+
+    Without a network, look only at what is on this machine, and not half a minute for the hub.
+    """
+    from huggingface_hub import constants
     from transformers import dynamic_module_utils
 
-    from jobs.encoders import EncoderUnavailable
+    from jobs.encoders._hub import foreign_code
 
     def refuse(*args: Any, **kwargs: Any) -> Any:
-        raise EncoderUnavailable(
-            f"Model {argument!r} wants to run code of its own, which hearspace never allows."
-        )
+        raise foreign_code(argument)
 
-    real = dynamic_module_utils.get_class_in_module
+    before = constants.HF_HUB_OFFLINE, dynamic_module_utils.get_class_in_module
+    constants.HF_HUB_OFFLINE = before[0] or offline
     dynamic_module_utils.get_class_in_module = refuse
     try:
         yield
     finally:
-        dynamic_module_utils.get_class_in_module = real
-
-
-@contextmanager
-def _not_waiting(offline: bool) -> Iterator[None]:
-    """Without a network, look only at what is on this machine, and not half a minute for the hub."""
-    from huggingface_hub import constants
-
-    before = constants.HF_HUB_OFFLINE
-    constants.HF_HUB_OFFLINE = before or offline
-    try:
-        yield
-    finally:
-        constants.HF_HUB_OFFLINE = before
+        constants.HF_HUB_OFFLINE, dynamic_module_utils.get_class_in_module = before
 
 
 class _Inputs:
-    """What mteb's models take: rows behind a data loader, whose dataset says what is in a row."""
+    """The input of mteb's models: rows behind a data loader, whose dataset names the columns."""
 
     def __init__(self, rows: list[dict[str, Any]], kind: str) -> None:
         self._rows = rows
@@ -157,10 +138,6 @@ class _Inputs:
 
     def __getitem__(self, i: int) -> dict[str, Any]:
         return dict(self._rows[i])  # mteb writes into it
-
-
-def _columns(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
-    return {name: [row[name] for row in rows] for name in rows[0]}
 
 
 class _Model:
@@ -180,13 +157,16 @@ class _Model:
         import torch
         from torch.utils.data import DataLoader
 
-        from jobs.encoders import EncoderUnavailable
         from jobs.encoders._frames import exact
 
         data: Any = _Inputs(rows, self._kind)
-        inputs: Any = DataLoader(data, batch_size=batch, collate_fn=_columns)
+        inputs: Any = DataLoader(
+            data,
+            batch_size=batch,
+            collate_fn=lambda rows: {name: [row[name] for row in rows] for name in rows[0]},
+        )
         with torch.no_grad(), exact(torch):
-            found = self._model.encode(
+            vectors = self._model.encode(
                 inputs,
                 task_metadata=self._task,
                 hf_split="test",
@@ -195,15 +175,15 @@ class _Model:
                 batch_size=batch,
                 show_progress_bar=False,
             )
-        if isinstance(found, torch.Tensor):
-            found = found.float().cpu().numpy()
-        found = np.asarray(found, dtype=np.float32)
-        if found.ndim != 2 or len(found) != len(rows):
+        if isinstance(vectors, torch.Tensor):
+            vectors = vectors.float().cpu().numpy()
+        vectors = np.asarray(vectors, dtype=np.float32)
+        if vectors.ndim != 2 or len(vectors) != len(rows):
             raise EncoderUnavailable(
-                f"mteb's model {self._argument!r} gives an array of shape {found.shape} for {len(rows)} "
+                f"mteb's model {self._argument!r} gives an array of shape {vectors.shape} for {len(rows)} "
                 "inputs; a model must give each one vector."
             )
-        return found
+        return vectors
 
 
 class _Audio(_Model):

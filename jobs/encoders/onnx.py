@@ -1,8 +1,8 @@
 """Any network that was exported to ONNX: ``onnx:./folder``.
 
-The folder holds the network and ``hearspace.json``, which says what it takes and what it gives;
-`Description` lists the fields and ``docs/encoders.md`` has examples. Nothing in the folder is run but the
-network, by ONNX Runtime, and nothing outside the folder is read.
+The folder holds the network and ``hearspace.json``, which describes its input and output; `Description` lists
+the fields and ``docs/encoders.md`` has examples. Nothing in the folder is run but the network, by ONNX
+Runtime, and nothing outside the folder is read.
 
 A network with a fixed ``window`` gets consecutive windows, of which the last reaches back so that it is
 whole; a shorter clip is filled up with silence. Without a window the clip goes in whole, by itself.
@@ -14,11 +14,10 @@ import importlib.util
 import json
 import math
 from dataclasses import MISSING, dataclass, field, fields
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.encoders import Card
+from jobs.encoders import Card, EncoderUnavailable, UnknownEncoder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,7 +27,7 @@ VERSION = 1
 MODALITIES = frozenset({"audio"})
 INDEPENDENT = frozenset({"cpu"})
 TAKES_ARGUMENT = True
-DESCRIPTION = "A network exported to ONNX, in a folder with a small description of what it takes and gives."
+DESCRIPTION = "A network exported to ONNX, in a folder with a small description of its input and output."
 REFERENCE = "As of the network; ONNX Runtime runs it."
 IMPORTS = ("onnxruntime", "scipy.fft")
 
@@ -41,7 +40,7 @@ _LOGS = ("ln", "log10", "db", "none")
 
 @dataclass(frozen=True)
 class Mel:
-    """How a log-mel spectrogram is made: all of it is in the network's training code.
+    """The parameters of a log-mel spectrogram, as in the network's training code.
 
     Attributes
     ----------
@@ -85,7 +84,7 @@ class Mel:
 
 @dataclass(frozen=True)
 class Description:
-    """What ``hearspace.json`` says.
+    """The fields of ``hearspace.json``.
 
     Attributes
     ----------
@@ -94,7 +93,7 @@ class Description:
     input : str, optional
         Name of the network's input; by default its only one.
     layout : str
-        What the axes of the input are: ``"batch samples"`` (default), ``"batch 1 samples"`` or ``"samples"``
+        The axes of the input: ``"batch samples"`` (default), ``"batch 1 samples"`` or ``"samples"``
         for a waveform; ``"batch time mel"``, ``"batch mel time"``, ``"batch 1 time mel"`` or
         ``"batch 1 mel time"`` for a log-mel spectrogram.
     mel : Mel, optional
@@ -110,7 +109,7 @@ class Description:
     model : str, default 'model.onnx'
         The file of the network.
     card : mapping
-        ``modality``, ``objective``, ``parameters``, ``training_data``, as far as they are known.
+        ``modality``, ``objective``, ``parameters``, ``training_data``, as far as known.
     """
 
     sample_rate: int
@@ -127,15 +126,14 @@ class Description:
 
 
 def available() -> str | None:
-    """Return None where ONNX Runtime is installed, else how to get it."""
+    """Return None if ONNX Runtime is installed, else how to get it."""
     if importlib.util.find_spec("onnxruntime") is None:
         return "onnx models need ONNX Runtime: pip install 'hearspace[onnx]'"
     return None
 
 
 def card(argument: str) -> Card:
-    """Return what the description in a folder says of the model."""
-    from jobs.encoders import EncoderUnavailable
+    """Return the card in the description of a folder's model."""
     from jobs.encoders._folders import resolve
 
     try:
@@ -145,14 +143,7 @@ def card(argument: str) -> Card:
 
 
 def identity(argument: str | None) -> str:
-    """Return the folder's last name and a fingerprint of what is in it.
-
-    Raises
-    ------
-    UnknownEncoder
-        If the argument is not a folder.
-    """
-    from jobs.encoders import UnknownEncoder
+    """Return the folder's last name and a fingerprint of its files; `UnknownEncoder` for no folder."""
     from jobs.encoders._folders import fingerprint, is_folder, resolve
 
     assert argument is not None, "the registry asks for one"
@@ -165,32 +156,24 @@ def identity(argument: str | None) -> str:
 
 
 def describe(folder: Path) -> Description:
-    """Read the description of a network.
-
-    Raises
-    ------
-    EncoderUnavailable
-        With one sentence: there is none, or a field is missing, unknown or of the wrong kind.
-    """
-    from jobs.encoders import EncoderUnavailable
-
+    """Read the description of a network; `EncoderUnavailable` names what is wrong with it."""
     path = folder / FILE
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise EncoderUnavailable(
-            f"{folder} holds no {FILE}, which says what the network takes; docs/encoders.md has an example."
+            f"{folder} holds no {FILE}, which describes the network's input; docs/encoders.md has an example."
         ) from None
     except (OSError, ValueError, RecursionError) as error:
         raise EncoderUnavailable(f"{path} cannot be read as JSON ({error}).") from None
     try:
-        return _checked(found)
+        return _checked(content)
     except ValueError as error:
         raise EncoderUnavailable(f"{path}: {error}") from None
 
 
-def _checked(found: Any) -> Description:
-    values = _fields(Description, found, "the description")
+def _checked(content: Any) -> Description:
+    values = _fields(Description, content, "the description")
     if values.get("mel") is not None:
         values["mel"] = Mel(**_fields(Mel, values["mel"], "mel"))
     known = values.pop("card", {})
@@ -231,12 +214,12 @@ _KINDS: dict[str, tuple[type, ...]] = {
 }
 
 
-def _fields(kind: type, found: Any, what: str) -> dict[str, Any]:
-    """Return the fields of a dataclass that are given, after a look at their names and kinds."""
-    if not isinstance(found, dict):
-        raise ValueError(f"{what} is {type(found).__name__}; it must be an object with named fields.")
+def _fields(kind: type, given: Any, what: str) -> dict[str, Any]:
+    """Return the fields of a dataclass that are given, after checking their names and kinds."""
+    if not isinstance(given, dict):
+        raise ValueError(f"{what} is {type(given).__name__}; it must be an object with named fields.")
     known = {f.name: f for f in fields(kind)}
-    for name, value in found.items():
+    for name, value in given.items():
         if name not in known:
             raise ValueError(f"{what} has a field {name!r}; it can have {', '.join(known)}.")
         names = str(known[name].type).split(" | ")
@@ -246,22 +229,15 @@ def _fields(kind: type, found: Any, what: str) -> dict[str, Any]:
     lacking = [
         n
         for n, f in known.items()
-        if n not in found and f.default is MISSING and f.default_factory is MISSING
+        if n not in given and f.default is MISSING and f.default_factory is MISSING
     ]
     if lacking:
         raise ValueError(f"{what} lacks {', '.join(lacking)}.")
-    return dict(found)
+    return dict(given)
 
 
 def load(argument: str | None, *, modality: str, device: str) -> _Model:
-    """Load the network of a folder.
-
-    Raises
-    ------
-    EncoderUnavailable
-        With one sentence: no such folder, a description that does not fit the network, or no network.
-    """
-    from jobs.encoders import EncoderUnavailable
+    """Load the network of a folder; `EncoderUnavailable` says why that fails."""
     from jobs.encoders._folders import resolve
 
     assert argument is not None, "the registry asks for one"
@@ -275,7 +251,7 @@ class _Model:
     def __init__(self, folder: Path, description: Description, device: str) -> None:
         import numpy as np
 
-        from jobs.encoders import EncoderUnavailable
+        from jobs.encoders._frames import probed_dimensions
 
         self._d = description
         self._device = device
@@ -289,48 +265,20 @@ class _Model:
         self._filters = _filters(folder, description)
         self._session = _session(_inside(folder, description.model), device)
         self._input, self._output, self._fixed = _names(self._session, description)
-        # A second of silence shows what the network gives, before any clip is decoded.
-        try:
-            self.dimensions = self.embed([np.zeros(self.sample_rate, np.float32)])[0].shape[1]
-        except EncoderUnavailable:
-            raise
-        except Exception as error:  # ONNX Runtime's own errors have no common type
-            raise EncoderUnavailable(
-                f"The network in {folder} does not take what {FILE} says: {_line(error)}"
-            ) from error
+        why = f"The network in {folder} does not take the input that {FILE} describes"
+        self.dimensions = probed_dimensions(self.embed, np.zeros(self.sample_rate, np.float32), why)
 
     def embed(self, waveforms: list[np.ndarray]) -> list[np.ndarray]:
-        import numpy as np
+        from jobs.encoders._frames import embed_windows, pad, windows
 
-        from jobs.encoders._frames import pad
-
-        if self._window is None:
+        if self._window is None or self._hop is None:
             return [self._run([pad(x, self.min_samples)])[0] for x in waveforms]
-        assert self._hop is not None
-        windows: list[np.ndarray] = []
-        counts: list[int] = []
-        for x in waveforms:
-            x = pad(x, self._window)
-            starts = [*range(0, len(x) - self._window, self._hop), len(x) - self._window]
-            windows += [x[a : a + self._window] for a in starts]
-            counts.append(len(starts))
-        ends = np.cumsum([0, *counts])
-        # On a CPU a batch holds windows of one clip only, so that no other clip can change its embedding.
-        groups = pairwise(ends) if self._device == "cpu" else [(0, len(windows))]
-        batch = self._fixed or _BATCH
-        found = [
-            y
-            for start, stop in groups
-            for a in range(start, stop, batch)
-            for y in self._run(windows[a : min(a + batch, stop)])
-        ]
-        return [np.concatenate(found[a:b]) for a, b in pairwise(ends)]
+        clips = [windows(pad(x, self._window), self._window, self._hop) for x in waveforms]
+        return embed_windows(self._run, clips, batch=self._fixed or _BATCH, device=self._device)
 
     def _run(self, windows: list[np.ndarray]) -> list[np.ndarray]:
         """Embed windows of one length: (frames, d) each."""
         import numpy as np
-
-        from jobs.encoders import EncoderUnavailable
 
         n = len(windows)
         windows = windows + [np.zeros_like(windows[0])] * ((self._fixed or n) - n)
@@ -371,20 +319,17 @@ def log_mel(x: np.ndarray, filters: np.ndarray, mel: Mel) -> np.ndarray:
         t is 1 + n // hop_length where frames are centred, else 1 + (n - n_fft) // hop_length, at least 1.
     """
     import numpy as np
-    import scipy.fft
 
+    from core.audio import frame_spectra, hann
     from jobs.encoders._frames import pad
 
     size = mel.win_length or mel.n_fft
     window = np.zeros(mel.n_fft, np.float32)
     start = (mel.n_fft - size) // 2
-    window[start : start + size] = 0.5 - 0.5 * np.cos(2 * np.pi / size * np.arange(size))
+    window[start : start + size] = hann(size)
     x = np.pad(x, mel.n_fft // 2) if mel.center else pad(x, mel.n_fft)
-    frames = np.lib.stride_tricks.sliding_window_view(x, mel.n_fft)[:: mel.hop_length]  # (t, n_fft) view
-    out = np.empty((len(frames), filters.shape[1]), np.float32)
-    for a in range(0, len(frames), 2048):
-        spectrum = np.abs(scipy.fft.rfft(frames[a : a + 2048] * window, axis=1)) ** mel.power
-        out[a : a + len(spectrum)] = spectrum @ filters
+    parts = [np.abs(s) ** mel.power @ filters for s in frame_spectra(x, window, mel.hop_length)]
+    out = np.concatenate(parts).astype(np.float32, copy=False)
     if mel.log != "none":
         out = np.maximum(out, np.float32(mel.floor)) + np.float32(mel.offset)
         out = np.log(out) if mel.log == "ln" else np.log10(out) * (10 if mel.log == "db" else 1)
@@ -395,7 +340,6 @@ def _filters(folder: Path, description: Description) -> np.ndarray:
     import numpy as np
 
     from core.audio import mel_filterbank
-    from jobs.encoders import EncoderUnavailable
 
     mel = description.mel
     if mel is None:
@@ -406,21 +350,19 @@ def _filters(folder: Path, description: Description) -> np.ndarray:
         ).T
     path = _inside(folder, mel.filters)
     try:
-        found = np.load(path, allow_pickle=False)
+        weights = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise EncoderUnavailable(f"{path} cannot be read as an array of numbers ({error}).") from None
-    if found.shape != (mel.n_fft // 2 + 1, mel.n_mels):
+    if weights.shape != (mel.n_fft // 2 + 1, mel.n_mels):
         raise EncoderUnavailable(
-            f"{path} has the shape {found.shape}; filters must be (n_fft // 2 + 1, n_mels), "
+            f"{path} has the shape {weights.shape}; filters must be (n_fft // 2 + 1, n_mels), "
             f"{(mel.n_fft // 2 + 1, mel.n_mels)}."
         )
-    return np.asarray(found, np.float32)
+    return np.asarray(weights, np.float32)
 
 
 def _inside(folder: Path, name: str) -> Path:
     """Return the path of a file that the description names; it must lie in the folder."""
-    from jobs.encoders import EncoderUnavailable
-
     if "\0" in name:
         raise EncoderUnavailable(f"{FILE} names {name!r}, which is no name of a file.")
     path = (folder / name).resolve()
@@ -434,33 +376,27 @@ def _inside(folder: Path, name: str) -> Path:
 def _session(path: Path, device: str) -> Any:
     import onnxruntime
 
-    from jobs.encoders import EncoderUnavailable
+    from jobs.encoders._frames import one_line
 
     wanted = ["CUDAExecutionProvider"] if device == "cuda" else []
-    there = set(onnxruntime.get_available_providers())
+    providers = [p for p in wanted if p in onnxruntime.get_available_providers()]
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors; they come back as exceptions anyway
     try:
         return onnxruntime.InferenceSession(
-            str(path), options, providers=[*(p for p in wanted if p in there), "CPUExecutionProvider"]
+            str(path), options, providers=[*providers, "CPUExecutionProvider"]
         )
     except Exception as error:  # ONNX Runtime's own errors have no common type
-        raise EncoderUnavailable(f"ONNX Runtime cannot load {path}: {_line(error)}") from error
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300]
+        raise EncoderUnavailable(f"ONNX Runtime cannot load {path}: {one_line(error)}") from error
 
 
 def _names(session: Any, description: Description) -> tuple[str, str, int | None]:
-    """Return the names of the input and the output, and the size of a batch where the network fixes it."""
-    from jobs.encoders import EncoderUnavailable
-
+    """Return the names of input and output, and the size of a batch if the network fixes it."""
     inputs = {i.name: i for i in session.get_inputs()}
     outputs = [o.name for o in session.get_outputs()]
     if description.input is None and len(inputs) != 1:
         raise EncoderUnavailable(
-            f"The network has the inputs {', '.join(inputs)}; say in {FILE} which takes the sound, by input."
+            f"The network has the inputs {', '.join(inputs)}; name the one for the sound in {FILE}, by input."
         )
     name = description.input or next(iter(inputs))
     output = description.output or outputs[0]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from jobs.encoders import Card
+from jobs.encoders import Card, always_available
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +26,7 @@ DESCRIPTION = "An untrained network with fixed random weights: the control for t
 REFERENCE = "He et al. 2015 for the scale of the weights; seed 0."
 IMPORTS = ("torch", "scipy.fft", "core.audio")
 CARD = Card("audio", "none (random weights)", parameters=96_912, training_data=0, dimensions=256)
+available = always_available
 
 CHANNELS = (1, 16, 32, 64, 128)
 _N_MELS, _HOP, _N_FFT = 64, 512, 1024
@@ -89,11 +90,6 @@ def _weights(device: str) -> list[Any]:
         w = rng.standard_normal((fan_out, fan_in, 3, 3)) * np.sqrt(2 / (9 * fan_in))
         weights.append(torch.from_numpy(w.astype(np.float32)).to(device))
     return weights
-
-
-def available() -> str | None:
-    """Return None: its weights are made here."""
-    return None
 
 
 def load(argument: str | None, *, modality: str, device: str) -> _Model:

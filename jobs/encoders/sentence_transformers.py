@@ -11,6 +11,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jobs.encoders import always_available
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -21,6 +23,7 @@ TAKES_ARGUMENT = True
 DESCRIPTION = "A text model of the sentence-transformers library, from the Hugging Face hub or a folder."
 REFERENCE = "Reimers & Gurevych, Sentence-BERT, EMNLP 2019; licence as on the model's hub page."
 IMPORTS = ("torch", "sentence_transformers")
+available = always_available
 
 
 class Model:
@@ -66,33 +69,19 @@ class Model:
 
 
 def _refuse_code(source: str, argument: str) -> None:
-    # Releases before 6 import what a local modules.json names without being asked to trust it.
-    from jobs.encoders import EncoderUnavailable
+    from jobs.encoders._hub import foreign_code
 
+    # Releases before 6 import what a local modules.json names without being asked to trust it.
     modules = Path(source, "modules.json")
     if not modules.is_file():
         return
     for module in json.loads(modules.read_text(encoding="utf-8")):
         if not str(module["type"]).startswith("sentence_transformers."):
-            raise EncoderUnavailable(
-                f"Model {argument!r} wants to run code of its own ({module['type']}), which hearspace never "
-                "allows."
-            )
-
-
-def available() -> str | None:
-    """Return None: the library is a dependency; whether a model can be had is seen when it is loaded."""
-    return None
+            raise foreign_code(argument, f" ({module['type']})")
 
 
 def load(argument: str | None, *, modality: str, device: str) -> Model:
-    """Load a model.
-
-    Raises
-    ------
-    EncoderUnavailable
-        When it cannot be had.
-    """
+    """Load a model; `EncoderUnavailable` says why that fails."""
     from jobs.encoders._hub import from_source
 
     assert argument is not None, "the registry asks for one"

@@ -22,6 +22,8 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from jobs.encoders import EncoderUnavailable, always_available
+
 if TYPE_CHECKING:
     import numpy as np
     from torch import nn
@@ -34,6 +36,7 @@ TAKES_ARGUMENT = True
 DESCRIPTION = "A model from the Hugging Face hub or a folder: CLAP (audio and text), AST, wav2vec 2.0, ..."
 REFERENCE = "As on the model's hub page."
 IMPORTS = ("torch", "transformers", "scipy.fft")
+available = always_available
 
 _LONGEST = 30.0  # seconds of waveform at once: attention takes memory with the square of it
 _FRAME = 1.0  # seconds
@@ -42,19 +45,8 @@ _BATCH_CPU, _BATCH_GPU = 4, 32
 _UNUSED = ("masked_spec_embed", "position_ids", "num_batches_tracked")
 
 
-def available() -> str | None:
-    """Return None: the library is a dependency; whether a model can be had is seen when it is loaded."""
-    return None
-
-
 def load(argument: str | None, *, modality: str, device: str) -> Any:
-    """Load the audio tower or the text tower of a model.
-
-    Raises
-    ------
-    EncoderUnavailable
-        When the model cannot be had, or does not embed `modality`.
-    """
+    """Load the audio tower or the text tower of a model; `EncoderUnavailable` says why that fails."""
     from jobs.encoders._hub import from_source
 
     assert argument is not None, "the registry asks for one"
@@ -64,8 +56,6 @@ def load(argument: str | None, *, modality: str, device: str) -> Any:
 
 def _model(source: str, options: dict[str, Any], argument: str) -> Any:
     from transformers import AutoModel
-
-    from jobs.encoders import EncoderUnavailable
 
     model, info = AutoModel.from_pretrained(
         source, trust_remote_code=False, weights_only=True, output_loading_info=True, **options
@@ -99,9 +89,8 @@ def spectrogram_transformer(argument: str) -> tuple[nn.Module, Callable[[np.ndar
     Raises
     ------
     EncoderUnavailable
-        When the model cannot be had, or is of another kind.
+        If the model cannot be loaded, or is of another kind.
     """
-    from jobs.encoders import EncoderUnavailable
     from jobs.encoders._hub import from_source
 
     def build(source: str, options: dict[str, Any]) -> tuple[Any, Any]:
@@ -129,8 +118,8 @@ def spectrogram_transformer(argument: str) -> tuple[nn.Module, Callable[[np.ndar
         from jobs.encoders._frames import pad
 
         # A frame of 25 ms is the least that it takes.
-        found = extractor(pad(x, 400), sampling_rate=16_000, return_tensors="np")["input_values"]
-        return np.ascontiguousarray(found[0].T)
+        values = extractor(pad(x, 400), sampling_rate=16_000, return_tensors="np")["input_values"]
+        return np.ascontiguousarray(values[0].T)
 
     return _tunable(model), spectrogram
 
@@ -157,7 +146,7 @@ class _Audio:
         import numpy as np
         from transformers import AutoFeatureExtractor
 
-        from jobs.encoders import EncoderUnavailable
+        from jobs.encoders._frames import probed_dimensions
 
         model = _model(source, options, argument)
         try:
@@ -178,15 +167,8 @@ class _Audio:
         self._network = model.to(device)
         self._window = self._window_samples()
         self.min_samples = min(self._window, _receptive_field(config) or self.sample_rate // 10)
-        try:
-            # A second of silence shows what the model gives, before any clip is decoded.
-            self.dimensions = self.embed([np.zeros(self.sample_rate, np.float32)])[0].shape[1]
-        except EncoderUnavailable:
-            raise
-        except Exception as error:
-            raise EncoderUnavailable(
-                f"Model {argument!r} ({type(model).__name__}) does not turn audio into vectors: {error}"
-            ) from error
+        why = f"Model {argument!r} ({type(model).__name__}) does not turn audio into vectors"
+        self.dimensions = probed_dimensions(self.embed, np.zeros(self.sample_rate, np.float32), why)
 
     def _window_samples(self) -> int:
         if self._clap:
@@ -199,37 +181,14 @@ class _Audio:
         return int(_LONGEST * self.sample_rate)
 
     def embed(self, waveforms: list[np.ndarray]) -> list[np.ndarray]:
-        import numpy as np
         import torch
 
-        from jobs.encoders._frames import exact, pad
+        from jobs.encoders._frames import embed_windows, exact, pad, windows
 
-        windows: list[np.ndarray] = []
-        owners: list[int] = []
-        for i, x in enumerate(waveforms):
-            x = pad(x, self.min_samples)
-            for a in range(0, len(x), self._window):
-                # The last window of several reaches back, so that it is whole like the others.
-                start = max(0, min(a, len(x) - self._window))
-                windows.append(x[start : start + self._window])
-                owners.append(i)
-        frames: list[Any] = [None] * len(windows)
+        clips = [windows(pad(x, self.min_samples), self._window, self._window) for x in waveforms]
         batch = _BATCH_CPU if self._device == "cpu" else _BATCH_GPU
         with torch.inference_mode(), exact(torch):
-            # Only equal lengths share a batch: padding would change what some models give. On a CPU only one
-            # clip's windows do, since the size of a batch changes the last bits of what is in it.
-            alike: dict[tuple[int, int], list[int]] = {}
-            for j, w in enumerate(windows):
-                alike.setdefault((len(w), owners[j] if self._device == "cpu" else 0), []).append(j)
-            for same in alike.values():
-                for a in range(0, len(same), batch):
-                    chosen = same[a : a + batch]
-                    for j, found in zip(chosen, self._run([windows[j] for j in chosen]), strict=True):
-                        frames[j] = found
-        clips: list[list[np.ndarray]] = [[] for _ in waveforms]
-        for owner, found in zip(owners, frames, strict=True):
-            clips[owner].append(found)
-        return [np.concatenate(parts) for parts in clips]
+            return embed_windows(self._run, clips, batch=batch, device=self._device)
 
     def _run(self, windows: list[np.ndarray]) -> list[np.ndarray]:
         """Embed windows of one length: (frames, d) each."""
@@ -267,7 +226,7 @@ def _by_second(hidden: np.ndarray, seconds: float) -> np.ndarray:
 
 
 def _receptive_field(config: Any) -> int | None:
-    """Return how many samples a waveform model needs for its first hidden state, where it says so."""
+    """Return how many samples a waveform model needs for its first hidden state, if its config says so."""
     kernels, strides = getattr(config, "conv_kernel", None), getattr(config, "conv_stride", None)
     if not isinstance(kernels, (list, tuple)) or not isinstance(strides, (list, tuple)):
         return None
@@ -281,8 +240,6 @@ def _receptive_field(config: Any) -> int | None:
 class _Text:
     def __init__(self, source: str, options: dict[str, Any], argument: str, device: str) -> None:
         from transformers import AutoTokenizer
-
-        from jobs.encoders import EncoderUnavailable
 
         model = _model(source, options, argument)
         if not hasattr(model, "get_text_features"):

@@ -14,14 +14,18 @@ import tempfile
 import time
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 
+from core.words import count
 from jobs.encoders import Card, imported
 from jobs.importing.files import Staged, stage
 from jobs.importing.parts import BLOCK, EmbeddingsError
@@ -33,7 +37,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Report:
-    """What an import did.
+    """The result of an import.
 
     Attributes
     ----------
@@ -42,15 +46,15 @@ class Report:
     n_clips, dimensions : int
         Size of the space.
     n_frames : int or None
-        None where each clip has one vector.
+        None if each clip has one vector.
     excluded : dict of str to str
         Clips of the dataset that are not in the space, and why.
     unknown : list of str
         Names in the file that are no clip of the dataset.
     notes : list of str
-        What else was passed over in the file.
+        What else was ignored in the file.
     replaced : bool
-        Whether the name stood for something else before.
+        Whether the name meant something else before.
     """
 
     spec: EmbedAudio
@@ -72,22 +76,22 @@ def import_embeddings(
     ids: Path | None = None,
     card: Card | None = None,
 ) -> Report:
-    """Import embeddings of a dataset from a file, under a name that stands for them from then on.
+    """Import embeddings of a dataset from a file, under a name that means them from then on.
 
-    Clips are found by id, else by path relative to the dataset, else by file name (with its ending or
-    without) where only one clip is called so. Vectors are kept as float32. A clip whose vector is missing,
+    Clips are matched by id, else by path relative to the dataset, else by file name (with its ending or
+    without) if only one clip has that name. Vectors are kept as float32. A clip whose vector is missing,
     not finite or all zeros is left out of the space with a reason.
 
     Parameters
     ----------
     workspace, dataset
     name : str
-        The space will be ``imported:NAME``. What was imported under this name before stays in the cache, but
-        the name no longer means it.
+        The space will be ``imported:NAME``. An earlier import under this name stays in the cache, but the
+        name no longer means it.
     path, ids
         As for `jobs.importing.files.stage`.
     card : Card, optional
-        What is known of the model.
+        Facts about the model.
 
     Returns
     -------
@@ -96,7 +100,7 @@ def import_embeddings(
     Raises
     ------
     EmbeddingsError, UnknownEncoder
-        With one sentence: what is wrong with the file or the name; nothing is imported then.
+        With one sentence about the file or the name; nothing is imported then.
     """
     started = time.monotonic()
     imported.checked_name(name)
@@ -124,13 +128,13 @@ def import_embeddings(
             )
         before = imported.meanings(workspace.root, dataset.fingerprint).get(f"{imported.NAME}:{name}")
         source = str(path.absolute())
-        spec = keep_space(workspace, dataset, name, staged, chosen, excluded, card, source, started)
-    order = [row for _, row in chosen]
+        space = Selection(staged, chosen, excluded)
+        spec = keep_space(workspace, dataset, name, space, card, source=source, started=started)
     return Report(
         spec,
         len(chosen),
         staged.vectors.shape[1],
-        None if staged.frames is None else int(np.diff(staged.offsets)[order].sum()),
+        None if staged.frames is None else int(space.counts.sum()),
         excluded,
         unknown,
         staged.notes,
@@ -138,50 +142,102 @@ def import_embeddings(
     )
 
 
+@dataclass(frozen=True)
+class Selection:
+    """The embeddings of a file that make a space.
+
+    Attributes
+    ----------
+    staged : Staged
+        All embeddings of the file.
+    chosen : list of pairs of int
+        The row in the clip table, and the row in `staged`, of each clip of the space.
+    excluded : dict of str to str
+        Clips that are left out, and why.
+    """
+
+    staged: Staged
+    chosen: list[tuple[int, int]]
+    excluded: dict[str, str]
+
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """Rows in `staged`, in the order of the space."""
+        return np.array([row for _, row in self.chosen], np.int64)
+
+    @cached_property
+    def counts(self) -> np.ndarray:
+        """Frames of each clip of the space."""
+        return np.diff(self.staged.offsets)[self.rows]
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """Yield the vectors of the space in blocks."""
+        step = max(1, BLOCK // (4 * self.staged.vectors.shape[1]))
+        return (self.staged.vectors[self.rows[a : a + step]] for a in range(0, len(self.rows), step))
+
+    def frames(self) -> Iterator[np.ndarray]:
+        """Yield the frames of each clip of the space; none if clips have one vector."""
+        staged = self.staged
+        if staged.frames is not None:
+            for row in self.rows:
+                yield staged.frames[staged.offsets[row] : staged.offsets[row + 1]]
+
+    def fingerprint(self, kept: list[str]) -> str:
+        """Return 16 hexadecimal digits over the contents of the space, whatever kind of file they come from.
+
+        Parameters
+        ----------
+        kept : list of str
+            Ids of its clips.
+        """
+        d = self.staged.vectors.shape[1]
+        digest = hashlib.sha256(repr((kept, sorted(self.excluded.items()), d)).encode())
+        for vectors in self.blocks():
+            digest.update(vectors.tobytes())
+        if self.staged.frames is not None:
+            digest.update(self.counts.tobytes())
+            for frames in self.frames():
+                digest.update(frames.tobytes())
+        return digest.hexdigest()[:16]
+
+
 def keep_space(
     workspace: Workspace,
     dataset: Dataset,
     name: str,
-    staged: Staged,
-    chosen: list[tuple[int, int]],
-    excluded: dict[str, str],
+    space: Selection,
     card: Card | None,
+    *,
     source: str,
     started: float,
 ) -> EmbedAudio:
-    """Store embeddings as a space of a dataset and let the name stand for it; returns its spec.
+    """Store embeddings as a space of a dataset under a name, and return its spec.
 
     Parameters
     ----------
     workspace, dataset, name, card
         As of `import_embeddings`.
-    staged : Staged
-        The embeddings.
-    chosen : list of pairs of int
-        The row in the clip table, and the row in `staged`.
-    excluded : dict of str to str
-        Clips that are left out, and why.
+    space : Selection
     source : str
         Where the embeddings came from.
     started : float
         When the work began, by `time.monotonic`.
     """
-    order = np.array([row for _, row in chosen], np.int64)
     ids = dataset.clips["clip_id"]
-    kept = [str(ids.iloc[at]) for at, _ in chosen]
-    identity = f"{imported.NAME}/{imported.VERSION}:{name}#{_fingerprint(staged, order, kept, excluded)}"
+    kept = [str(ids.iloc[at]) for at, _ in space.chosen]
+    identity = f"{imported.NAME}/{imported.VERSION}:{name}#{space.fingerprint(kept)}"
     spec = EmbedAudio(dataset=dataset.ref, encoder=f"{imported.NAME}:{name}", identity=identity)
     if card is not None and workspace.cache.contains(spec.key):
-        workspace.cache.delete(spec.key)  # the same vectors, about which something else is known now
+        workspace.cache.delete(spec.key)  # the same vectors with another card
     if not workspace.cache.contains(spec.key):
-        _store(workspace, spec, staged, order, kept, excluded, card or Card(), started)
+        _store(workspace, spec, space, kept, card or Card(), started)
     meaning = imported.Meaning(identity, spec.key, source, time.time())
     imported.remember(workspace.root, dataset.fingerprint, name, meaning)
     return spec
 
 
 def _sweep(home: Path) -> None:
-    """Remove what imports that were killed left behind, a day later."""
+    """Remove the remains of imports that were killed, a day later."""
     for folder in home.glob(".reading-*"):
         with suppress(OSError):
             if time.time() - folder.stat().st_mtime > 24 * 3600:
@@ -189,7 +245,7 @@ def _sweep(home: Path) -> None:
 
 
 def remove(workspace: Workspace, dataset: Dataset, name: str) -> int:
-    """Forget an imported name and remove what was imported under it; returns how many results went.
+    """Forget an imported name and remove its results; returns their number.
 
     Raises
     ------
@@ -198,14 +254,15 @@ def remove(workspace: Workspace, dataset: Dataset, name: str) -> int:
     """
     encoder = f"{imported.NAME}:{imported.checked_name(name)}"
     known = imported.meanings(workspace.root, dataset.fingerprint)
-    found = {info.key for info in workspace.cache.list(type="EmbedAudio") if _is(info.spec, encoder, dataset)}
-    if encoder not in known and not found:
-        there = ", ".join(n.partition(":")[2] for n in known) or "none"
+    spaces = workspace.cache.list(type="EmbedAudio")
+    results = {info.key for info in spaces if _is(info.spec, encoder, dataset)}
+    if encoder not in known and not results:
+        names = ", ".join(n.partition(":")[2] for n in known) or "none"
         raise EmbeddingsError(
-            f"{dataset.name} has no imported embeddings by the name of {name}; it has: {there}."
+            f"{dataset.name} has no imported embeddings by the name of {name}; it has: {names}."
         )
     imported.forget(workspace.root, dataset.fingerprint, name)
-    return sum(workspace.cache.delete(key) for key in found)
+    return sum(workspace.cache.delete(key) for key in results)
 
 
 def _is(spec: dict[str, Any], encoder: str, dataset: Dataset) -> bool:
@@ -218,7 +275,7 @@ def _is(spec: dict[str, Any], encoder: str, dataset: Dataset) -> bool:
     return False
 
 
-# -- which vector is whose ---------------------------------------------------------------------------------
+# -- match vectors to clips --------------------------------------------------------------------------------
 
 
 def _match(
@@ -238,7 +295,7 @@ def _match(
     twice = [i for i, times in Counter(r for r in rows if r is not None).items() if times > 1]
     if twice:
         raise EmbeddingsError(
-            f"{path} has more than one embedding of {len(twice):,} {_clips(twice)}, such as "
+            f"{path} has more than one embedding of {count(len(twice), 'clip')}, such as "
             f"{_some(clips[i] for i in sorted(twice))}; give one of each."
         )
     unknown = [id for id, row in zip(staged.ids, rows, strict=True) if row is None]
@@ -255,7 +312,7 @@ def _by_name(given: list[str], clips: list[str], paths: list[str]) -> list[int |
     rows = [exact.get(name) for name in given]
     taken = {row for row in rows if row is not None}
     for key in (os.path.basename, _stem, _folded_stem):
-        # A name that several clips have, or that different names in the file come down to, says nothing.
+        # A name that several clips have, or several names in the file reduce to, identifies none.
         names = _unique((key(path), i) for i, path in enumerate(paths) if i not in taken)
         left = {name for name, row in zip(given, rows, strict=True) if row is None}
         several = Counter(key(name) for name in left)
@@ -267,12 +324,12 @@ def _by_name(given: list[str], clips: list[str], paths: list[str]) -> list[int |
 
 
 def _unique(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
-    found: dict[str, int] = {}
+    first: dict[str, int] = {}
     several = set()
     for name, i in pairs:
-        if found.setdefault(name, i) != i:
+        if first.setdefault(name, i) != i:
             several.add(name)
-    return {name: i for name, i in found.items() if name not in several}
+    return {name: i for name, i in first.items() if name not in several}
 
 
 def _stem(path: str) -> str:
@@ -290,16 +347,11 @@ def _tidy(name: str, root: Path) -> str:
 
 
 def _some(names: Iterable[str]) -> str:
-    first = [name for name, _ in zip(names, range(3), strict=False)]
-    return ", ".join(first)
-
-
-def _clips(some: Sequence[Any]) -> str:
-    return "clip" if len(some) == 1 else "clips"
+    return ", ".join(islice(names, 3))
 
 
 def _flaw(staged: Staged, row: int) -> str | None:
-    """Say why a clip cannot be in the space."""
+    """Return why a clip cannot be in the space, or None."""
     vector = staged.vectors[row]
     if staged.frames is not None:
         frames = staged.frames[staged.offsets[row] : staged.offsets[row + 1]]
@@ -317,69 +369,36 @@ def _flaw(staged: Staged, row: int) -> str | None:
 # -- into the cache ----------------------------------------------------------------------------------------
 
 
-def _fingerprint(staged: Staged, order: np.ndarray, kept: list[str], excluded: dict[str, str]) -> str:
-    """Return 16 hexadecimal digits over what the space will hold, whatever kind of file it came from."""
-    digest = hashlib.sha256(repr((kept, sorted(excluded.items()), staged.vectors.shape[1])).encode())
-    for rows in _blocks(order, staged.vectors.shape[1]):
-        digest.update(staged.vectors[rows].tobytes())
-    if staged.frames is not None:
-        digest.update(np.diff(staged.offsets)[order].tobytes())
-        for row in order:
-            digest.update(staged.frames[staged.offsets[row] : staged.offsets[row + 1]].tobytes())
-    return digest.hexdigest()[:16]
-
-
-def _blocks(order: np.ndarray, d: int) -> Iterable[np.ndarray]:
-    step = max(1, BLOCK // (4 * d))
-    return (order[a : a + step] for a in range(0, len(order), step))
-
-
 def _store(
-    workspace: Workspace,
-    spec: EmbedAudio,
-    staged: Staged,
-    order: np.ndarray,
-    kept: list[str],
-    excluded: dict[str, str],
-    card: Card,
-    started: float,
+    workspace: Workspace, spec: EmbedAudio, space: Selection, kept: list[str], card: Card, started: float
 ) -> None:
-    import pyarrow as pa
-
-    d = staged.vectors.shape[1]
-    counts = np.diff(staged.offsets)[order]
-    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    staged, d = space.staged, space.staged.vectors.shape[1]
+    n_frames = None if staged.frames is None else int(space.counts.sum())
     with workspace.cache.writer(spec.key, spec=spec.to_json()) as w:
-        embeddings = w.empty_array("embeddings", (len(order), d), np.float32)
-        at = 0
-        for rows in _blocks(order, d):
-            embeddings[at : at + len(rows)] = staged.vectors[rows]
-            at += len(rows)
-        if staged.frames is not None:
-            frames = w.empty_array("frames", (int(offsets[-1]), d), np.float32)
-            for i, row in enumerate(order):
-                frames[offsets[i] : offsets[i + 1]] = staged.frames[
-                    staged.offsets[row] : staged.offsets[row + 1]
-                ]
-            w.array("offsets", offsets)
+        _fill(w.empty_array("embeddings", (len(kept), d), np.float32), space.blocks())
+        if n_frames is not None:
+            _fill(w.empty_array("frames", (n_frames, d), np.float32), space.frames())
+            w.array("offsets", np.concatenate([[0], np.cumsum(space.counts)]).astype(np.int64))
         w.table("clips", {"clip_id": kept})
-        left = pa.table(
-            {
-                "clip_id": pa.array(list(excluded), pa.string()),
-                "reason": pa.array(list(excluded.values()), pa.string()),
-            }
-        )
-        w.table("excluded", left)
+        columns = {"clip_id": list(space.excluded), "reason": list(space.excluded.values())}
+        w.table("excluded", pa.table({name: pa.array(cells, pa.string()) for name, cells in columns.items()}))
         w.seconds = time.monotonic() - started
         w.meta.update(
             dataset=spec.dataset.name,
             encoder=spec.encoder,
             identity=spec.identity,
             n_clips=len(kept),
-            n_excluded=len(excluded),
-            n_frames=None if staged.frames is None else int(offsets[-1]),
+            n_excluded=len(space.excluded),
+            n_frames=n_frames,
             dimensions=d,
-            frame_level=staged.frames is not None,
+            frame_level=n_frames is not None,
             seconds=w.seconds,
             card=asdict(card),
         )
+
+
+def _fill(array: np.ndarray, blocks: Iterator[np.ndarray]) -> None:
+    at = 0
+    for block in blocks:
+        array[at : at + len(block)] = block
+        at += len(block)

@@ -1,7 +1,7 @@
-"""Reading embeddings that another program wrote: arrays, tables, or a folder of JSON files.
+"""Read embeddings that another program wrote: arrays, tables, or a folder of JSON files.
 
-Files are read in blocks and what is read goes to a folder of the caller as plain float32, so memory does not
-grow with the number of clips. Nothing is unpickled.
+Files are read in blocks, which go to a folder of the caller as plain float32, so memory does not grow with
+the number of clips. Nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+import pyarrow as pa
 
 from jobs.importing.arrays import npy, npz, safetensors
-from jobs.importing.parts import ID_NAMES, VECTOR_NAMES, EmbeddingsError, Part, listed, unreadable
+from jobs.importing.parts import ID_NAMES, VECTOR_NAMES, EmbeddingsError, Part, Source, listed, unreadable
 from jobs.importing.tables import arrow, delimited, names_in, parquet
 
 _KINDS = {
@@ -33,7 +34,7 @@ _KINDS = {
     ".csv": delimited,
     ".tsv": delimited,
 }
-#: What to type where a file is of another kind; some of these run code when they are opened, so none is here.
+#: Code that converts files of other kinds; opening some of these runs code, so that none is read here.
 _WORDS = {
     ".pkl": "pd.read_pickle({file!r}).to_parquet('{stem}.parquet')",
     ".pt": "np.save('{stem}.npy', torch.load({file!r}).float().cpu().numpy())",
@@ -49,7 +50,7 @@ _WORDS |= {
     for kind, like in {".pickle": ".pkl", ".pth": ".pt", ".hdf5": ".h5", ".xls": ".xlsx"}.items()
 }
 
-#: What readers raise of files that are damaged, or locked, or packed by a method that is not known.
+#: Errors of readers for files that are damaged, locked, or packed by an unknown method.
 _DAMAGED = (
     ValueError,
     OSError,
@@ -58,6 +59,7 @@ _DAMAGED = (
     MemoryError,
     SyntaxError,
     tokenize.TokenError,
+    pa.ArrowException,
     zipfile.BadZipFile,
     zlib.error,
 )
@@ -65,20 +67,20 @@ _DAMAGED = (
 
 @dataclass
 class Staged:
-    """What a file holds, as float32 on the disk.
+    """The embeddings of a file, as float32 on disk.
 
     Attributes
     ----------
     ids : list of str or None
-        In the file's order, as it calls the clips.
+        The file's names of the clips, in its order.
     vectors : (n, d) float32 array
         Mapped. A clip without frames, in a file of frames, has a vector of nan.
     frames : (m, d) float32 array or None
-        Mapped; None where the file has one vector a clip.
+        Mapped; None if the file has one vector a clip.
     offsets : (n + 1,) int64 array
         Frames of clip i are ``frames[offsets[i]:offsets[i + 1]]``; all 0 where there are none.
     notes : list of str
-        What was passed over, a sentence each.
+        What was ignored, a sentence each.
     """
 
     ids: list[str] | None
@@ -111,7 +113,7 @@ def stage(path: Path, folder: Path, *, ids: Path | None = None) -> Staged:
     notes: list[str] = []
     source = ids or names_beside(path)
     names = None if source is None else names_in(source)
-    parts = _told(path, _reader(path, notes, names is not None))
+    parts = _checked(path, _reader(Source(path, folder, notes, names is not None)))
     given: list[str] = []
     counts: list[np.ndarray] = []
     n, d, single = 0, 0, True
@@ -159,8 +161,8 @@ def names_beside(path: Path) -> Path | None:
     return next((p for p in beside if p != path and p.is_file()), None)
 
 
-def _told(path: Path, parts: Iterator[Part]) -> Iterator[Part]:
-    """Yield parts; what their reader raises of a damaged file becomes one sentence."""
+def _checked(path: Path, parts: Iterator[Part]) -> Iterator[Part]:
+    """Yield parts; an error of their reader for a damaged file becomes one sentence."""
     try:
         yield from parts
     except EmbeddingsError:
@@ -170,7 +172,7 @@ def _told(path: Path, parts: Iterator[Part]) -> Iterator[Part]:
 
 
 def _width(part: Part, path: Path, d: int) -> int:
-    """Return the length of the vectors of a part, which must be `d` where that is known."""
+    """Return the length of the vectors of a part, which must be `d` unless that is 0."""
     for array in (part.vectors, part.frames):
         if array is None:
             continue
@@ -197,19 +199,20 @@ def _vectors(part: Part, d: int, file: IO[bytes]) -> np.ndarray:
         assert part.frames is not None
         assert part.counts is not None
         X = np.full((len(part.counts), d), np.nan)
-        there = np.asarray(part.counts) > 0
-        starts = (np.cumsum(part.counts) - part.counts)[there]
+        filled = np.asarray(part.counts) > 0
+        starts = (np.cumsum(part.counts) - part.counts)[filled]
         if len(starts):
             sums = np.add.reduceat(np.asarray(part.frames, np.float64), starts, axis=0)
-            X[there] = sums / np.asarray(part.counts)[there, None]
+            X[filled] = sums / np.asarray(part.counts)[filled, None]
     X = np.ascontiguousarray(X, np.float32)
     file.write(X.tobytes())
     return X
 
 
-def _reader(path: Path, notes: list[str], unnamed: bool) -> Iterator[Part]:
+def _reader(source: Source) -> Iterator[Part]:
+    path = source.path
     if path.is_dir():
-        return _json_folder(path, notes)
+        return _json_folder(source)
     if not path.is_file():
         raise EmbeddingsError(f"There is no file or folder {path}.")
     kind = path.suffix.lower()
@@ -220,32 +223,31 @@ def _reader(path: Path, notes: list[str], unnamed: bool) -> Iterator[Part]:
             f"{path} is not of a kind that is read; give {known} or .tsv, or a folder of .json files, one a "
             f"clip{f'; in Python: `{words}`' if words else ''}."
         )
-    return _KINDS[kind](path, notes, unnamed)
+    return _KINDS[kind](source)
 
 
 # -- a folder of JSON files --------------------------------------------------------------------------------
 
 
-def _json_folder(root: Path, notes: list[str]) -> Iterator[Part]:
+def _json_folder(source: Source) -> Iterator[Part]:
+    root, notes = source.path, source.notes
     passed: list[str] = []
     none = True
     for path in _json_files(root):
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(path.read_text(encoding="utf-8"))
         except (ValueError, RecursionError) as error:  # a number of 5,000 digits, a list of lists of lists …
             raise EmbeddingsError(f"{path} is not JSON ({error}).") from None
-        values = (
-            next((found[k] for k in VECTOR_NAMES if k in found), None) if isinstance(found, dict) else None
-        )
+        record = content if isinstance(content, dict) else {}
+        values = next((record[k] for k in VECTOR_NAMES if k in record), None)
         if values is None:
             passed.append(path.relative_to(root).as_posix())
             continue
         none = False
-        name = next(
-            (found[k] for k in ("audio_path", *ID_NAMES) if isinstance(found.get(k), str | int)), None
-        )
+        known = ("audio_path", *ID_NAMES)
+        name = next((record[k] for k in known if isinstance(record.get(k), str | int)), None)
         frames = _frames(path, values)
-        if frames is not None:  # without a number there is nothing to tell the width from
+        if frames is not None:  # without a number the width is unknown
             id = path.relative_to(root).with_suffix("").as_posix() if name is None else str(name)
             yield Part([id], None, frames, np.array([len(frames)]))
         else:
@@ -265,7 +267,7 @@ def _json_files(root: Path) -> Iterator[Path]:
 
 
 def _frames(path: Path, values: Any) -> np.ndarray | None:
-    """Return the embedding of one file as (frames, d), or None where there is no number in it."""
+    """Return the embedding of one file as (frames, d), or None if it holds no number."""
     try:
         X = np.array(values, dtype=np.float64)
     except (TypeError, ValueError):

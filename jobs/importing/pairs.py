@@ -11,7 +11,7 @@ import numpy as np
 from jobs.importing.files import Staged, stage
 from jobs.importing.parts import EmbeddingsError
 
-#: Answers to analogies that are looked for at most: of more pairs, only some give their offsets.
+#: Most answers to analogies that are computed: of more pairs, only some give their offsets.
 MOST_ANSWERS = 2e9
 
 
@@ -22,14 +22,14 @@ class Pairs:
     Attributes
     ----------
     ids : list of str
-        Of the things; their number, from 0, where the files have no names.
+        Of the things; their number, from 0, if the files have no names.
     X, Y : (n, d1) and (n, d2) float32 arrays
     groups : list of str or None
         Of each pair.
     clips : (m, d1) float32 array or None
-        Where rows of the first file are clips: all of them, and `X` the means of the classes.
+        If rows of the first file are clips: all of them, with `X` the means of the classes.
     labels : list of str or None
-        Which of `ids` each clip is of.
+        The one of `ids` that is the class of each clip.
     classes : list of str or None
         Names of all rows of the second file, with or without clips.
     texts : (C, d2) float32 array or None
@@ -59,14 +59,14 @@ def read_pairs(
     Parameters
     ----------
     x, y : Path
-        As `jobs.importing.files.stage` takes them. Where both name their rows, rows of one name are a pair
+        As for `jobs.importing.files.stage`. If both name their rows, rows of one name are a pair
         and the others are left out; else row i of both is a pair.
     groups : Path, optional
         The group of each row of `x`, a line each.
     labels : Path, optional
-        The class of each row of `x`, a line each, where these are clips and rows of `y` are classes.
+        The class of each row of `x`, a line each, if these are clips and rows of `y` are classes.
     classes : Path, optional
-        The name of each row of `y`, a line each, where the file has none.
+        The name of each row of `y`, a line each, if the file has none.
 
     Raises
     ------
@@ -89,24 +89,24 @@ def read_pairs(
 
 def _staged(path: Path, folder: Path) -> tuple[list[str] | None, np.ndarray]:
     folder.mkdir()
-    found: Staged = stage(path, folder)
-    if found.ids is not None and len(set(found.ids)) < len(found.ids):
-        raise EmbeddingsError(f"{path} names a row twice; each name must stand for one.")
-    # Read into memory: the folder does not stay.
-    return found.ids, np.array(found.vectors)
+    staged: Staged = stage(path, folder)
+    if staged.ids is not None and len(set(staged.ids)) < len(staged.ids):
+        raise EmbeddingsError(f"{path} names a row twice; each name must be unique.")
+    # Read into memory, because the folder is temporary.
+    return staged.ids, np.array(staged.vectors)
 
 
 def _lines(path: Path, n: int, of: Path) -> list[str]:
     try:
-        found = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise EmbeddingsError(f"{path} cannot be read as text ({error}).") from None
-    if len(found) != n or not all(found):
+    if len(lines) != n or not all(lines):
         raise EmbeddingsError(
-            f"{path} has {len([line for line in found if line]):,} lines of text for {n:,} rows of {of}; it "
+            f"{path} has {len([line for line in lines if line]):,} lines of text for {n:,} rows of {of}; it "
             "must have one for each."
         )
-    return found
+    return lines
 
 
 def _matched(
@@ -144,11 +144,11 @@ def _classified(X: np.ndarray, Y: np.ndarray, labels: list[str], names: list[str
     if len(set(labels)) < 2:
         raise EmbeddingsError(f"All clips are of the class {labels[0]!r}; there is nothing to compare.")
     ids, means = class_centroids(X, np.array(labels))
-    there = [str(name) for name in ids]
+    present = [str(name) for name in ids]
     return Pairs(
-        there,
+        present,
         np.asarray(means, dtype=np.float32),
-        Y[[where[name] for name in there]],
+        Y[[where[name] for name in present]],
         clips=X,
         labels=labels,
         classes=names,

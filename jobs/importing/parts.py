@@ -1,4 +1,4 @@
-"""What the readers of embedding files share: the parts that they give, known names, and errors."""
+"""Shared by the readers of embedding files: the parts that they yield, known names, and errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Part(NamedTuple):
     Attributes
     ----------
     ids : list of str or None
-        How the file calls the clips; None where it does not, so that their order must say it.
+        The file's names of the clips; None if it has none, so that their order counts.
     vectors : (b, d) array or None
         One vector a clip.
     frames : (m, d) array or None
@@ -39,6 +39,26 @@ class Part(NamedTuple):
     vectors: np.ndarray | None
     frames: np.ndarray | None = None
     counts: np.ndarray | None = None
+
+
+class Source(NamedTuple):
+    """A file of embeddings that is to be read.
+
+    Attributes
+    ----------
+    path : Path
+    folder : Path
+        For temporary files.
+    notes : list of str
+        Takes what was ignored, a sentence each.
+    unnamed : bool
+        Whether the names of the clips are given elsewhere.
+    """
+
+    path: Path
+    folder: Path
+    notes: list[str]
+    unnamed: bool = False
 
 
 def listed(names: Sequence[str]) -> str:
@@ -54,7 +74,7 @@ def unreadable(path: Path, error: BaseException) -> str:
 
 
 def pickled(path: Path, words: str, what: str = "") -> str:
-    """Return the sentence for a file with pickled values, which says what to type to save it as it should be.
+    """Return the sentence for a file with pickled values, with the code that saves plain arrays.
 
     Parameters
     ----------
@@ -62,7 +82,7 @@ def pickled(path: Path, words: str, what: str = "") -> str:
     words : str
         Python that saves what the file should hold.
     what : str, optional
-        Which array of the file it is about.
+        The array of the file.
     """
     return (
         f"{path} holds Python objects, which would have to be unpickled{f', in {what}' if what else ''}; "

@@ -1,7 +1,7 @@
 """Embeddings in tables: Parquet, Arrow and CSV, with a column that names the clip.
 
-Which column names the clips and which are the embedding is told by names and contents. Where both readings of
-a table make sense, it is refused with the words that settle it; what was taken for what goes into the notes.
+Names and contents decide which column names the clips and which are the embedding. A table that could be read
+in two ways is refused with the change that settles it; the choice of columns goes into the notes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import csv
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from jobs.importing.parts import ID_NAMES, VECTOR_NAMES, EmbeddingsError, Part, listed, unreadable
+from jobs.importing.parts import ID_NAMES, VECTOR_NAMES, EmbeddingsError, Part, Source, listed
 
 _ROWS = 4096  # at once
 _NO_NUMBER = ["", "nan", "NaN", "NA", "N/A", "null", "None"]
-#: Columns of numbers that are said of a clip, which no embedding calls a dimension.
+#: Columns of numbers that describe a clip, and are no dimension of an embedding.
 _ABOUT = (
     "fold", "split", "label", "labels", "class", "class_id", "target", "category", "speaker", "take",
     "cluster", "duration", "start", "end", "onset", "offset", "sample_rate", "channels", "index", "year",
@@ -34,23 +34,25 @@ _FILE_NAME = re.compile(r".*(?:[/\\].|\.(?:wav|flac|ogg|opus|mp3|m4a|aac|aiff?|c
 
 @dataclass
 class _Table:
-    """What is known of a table before its rows are read."""
+    """The columns of a table before its rows are read."""
 
-    path: Path
+    source: Source
     names: Sequence[str]
     #: The first rows of columns of text, of which one may name the clips.
     texts: pd.DataFrame
     numbers: Sequence[str]
     #: Columns with a vector a row, as lists or as the text of lists.
     lists: Sequence[str]
-    #: The column that pandas wrote its index to, where it had no name.
+    #: The column that pandas wrote its index to, if that had no name.
     index: str | None = None
-    #: Whether the names of the clips are given elsewhere.
-    unnamed: bool = False
-    notes: list[str] = field(default_factory=list)
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.source.path
 
     def ids(self) -> str | None:
-        """Return the column that names the clips; None where there is none and names are given elsewhere."""
+        """Return the column that names the clips; None if names are given elsewhere."""
         lower = {str(n).strip().lower(): n for n in reversed(self.names) if n not in self.lists}
         known = next((lower[n] for n in ID_NAMES if n in lower), None)
         if known is not None:
@@ -60,15 +62,15 @@ class _Table:
         texts = self.texts.drop(columns=[n for n in self.lists if n in self.texts])
         apart = [str(n) for n in texts if texts[n].is_unique and not texts[n].isna().any()]
         files = [n for n in apart if texts[n].map(lambda text: bool(_FILE_NAME.match(str(text)))).all()]
-        found = files if len(files) == 1 else apart
-        if len(found) == 1:
-            return found[0]
-        if self.unnamed:
+        fitting = files if len(files) == 1 else apart
+        if len(fitting) == 1:
+            return fitting[0]
+        if self.source.unnamed:
             return None
         columns = f"its columns are {listed([str(n) or '(no name)' for n in self.names])}"
-        if found:
+        if fitting:
             raise EmbeddingsError(
-                f"{self.path} has several columns that could name the clips, {listed(found)}; "
+                f"{self.path} has several columns that could name the clips, {listed(fitting)}; "
                 "call the one that does clip_id."
             )
         raise EmbeddingsError(
@@ -77,24 +79,24 @@ class _Table:
         )
 
     def vector(self) -> str | None:
-        """Return the column that holds whole vectors; None where each dimension has its own column."""
-        found = next((n for n in VECTOR_NAMES if n in self.lists), None)
-        if found is None and len(self.lists) > 1:
+        """Return the column that holds whole vectors; None if each dimension has its own column."""
+        known = next((n for n in VECTOR_NAMES if n in self.lists), None)
+        if known is None and len(self.lists) > 1:
             raise EmbeddingsError(
                 f"{self.path} has the columns of lists {', '.join(self.lists)}; call the one with the "
                 "embeddings embedding."
             )
-        return found or (self.lists[0] if self.lists else None)
+        return known or (self.lists[0] if self.lists else None)
 
     def dimensions(self, id: str | None, *, headless: bool = False) -> list[str]:
-        """Return the columns that are the embedding, and note which they are.
+        """Return the columns that are the embedding, and note them.
 
         A numbered run such as e0, e1, … wins, the longest of several by far; else it is all with numbers but
-        those that are said of a clip. Of columns without names it is all but that of the clips.
+        those that describe a clip. Of columns without names it is all but that of the clips.
         """
         if headless:
             columns = [n for n in self.names if n != id]
-            self.notes.append(
+            self.source.notes.append(
                 f"The embedding is all {len(columns):,} columns{' but the first' if id else ''}."
             )
             return columns
@@ -117,7 +119,7 @@ class _Table:
             )
         passed = [n for n in numbers if n not in columns]
         run = f"{columns[0]} … {columns[-1]}" if whole else listed(columns)
-        self.notes.append(
+        self.source.notes.append(
             f"The embedding is {len(columns):,} {'column' if len(columns) == 1 else 'columns'}: {run}"
             + (f"; other columns of numbers were passed over: {listed(passed)}." if passed else ".")
         )
@@ -135,7 +137,7 @@ class _Table:
 
 
 def _numbered(name: str) -> tuple[tuple[str, str], int | None]:
-    """Return what stands around the last number in a name, and the number."""
+    """Return the text around the last number in a name, and the number."""
     match = re.fullmatch(r"(.*?)(\d+)(\D*)", name)
     return ((match[1], match[3]), int(match[2])) if match else ((name, ""), None)
 
@@ -153,41 +155,29 @@ def _runs(names: Sequence[str]) -> list[list[str]]:
 # -- Parquet and Arrow --------------------------------------------------------------------------------------
 
 
-def parquet(path: Path, notes: list[str], unnamed: bool) -> Iterator[Part]:
-    """Yield the clips of a Parquet file; `unnamed` where their names are given elsewhere."""
+def parquet(source: Source) -> Iterator[Part]:
+    """Yield the clips of a Parquet file."""
     import pyarrow.parquet as pq
 
-    try:
-        with pq.ParquetFile(path) as file:
-            yield from _columnar(
-                path, file.schema_arrow, lambda names: file.iter_batches(_ROWS, columns=names), notes, unnamed
-            )
-    except pa.ArrowException as error:
-        raise EmbeddingsError(unreadable(path, error)) from None
+    with pq.ParquetFile(source.path) as file:
+        yield from _columnar(source, file.schema_arrow, lambda n: file.iter_batches(_ROWS, columns=n))
 
 
-def arrow(path: Path, notes: list[str], unnamed: bool) -> Iterator[Part]:
+def arrow(source: Source) -> Iterator[Part]:
     """Yield the clips of an Arrow file, which Feather is, too."""
-    try:
-        with pa.memory_map(str(path)) as mapped, pa.ipc.open_file(mapped) as file:
+    with pa.memory_map(str(source.path)) as mapped, pa.ipc.open_file(mapped) as file:
 
-            def batches(names: list[str]) -> Iterator[pa.RecordBatch]:
-                for i in range(file.num_record_batches):
-                    batch = file.get_batch(i).select(names)
-                    for a in range(0, batch.num_rows, _ROWS):
-                        yield batch.slice(a, _ROWS)
+        def batches(names: list[str]) -> Iterator[pa.RecordBatch]:
+            for i in range(file.num_record_batches):
+                batch = file.get_batch(i).select(names)
+                for a in range(0, batch.num_rows, _ROWS):
+                    yield batch.slice(a, _ROWS)
 
-            yield from _columnar(path, file.schema, batches, notes, unnamed)
-    except pa.ArrowException as error:
-        raise EmbeddingsError(unreadable(path, error)) from None
+        yield from _columnar(source, file.schema, batches)
 
 
 def _columnar(
-    path: Path,
-    schema: pa.Schema,
-    batches: Callable[[list[str]], Iterator[pa.RecordBatch]],
-    notes: list[str],
-    unnamed: bool,
+    source: Source, schema: pa.Schema, batches: Callable[[list[str]], Iterator[pa.RecordBatch]]
 ) -> Iterator[Part]:
     lists = [f.name for f in schema if _is_list(f.type)]
     texts = [f.name for f in schema if _is_text(f.type)]
@@ -196,24 +186,16 @@ def _columnar(
         first = next(batches(texts), None)
         head = head if first is None else pa.Table.from_batches([first]).to_pandas(ignore_metadata=True)
     written = [n for n in texts if _holds_lists(head[n])]
-    table = _Table(
-        path,
-        schema.names,
-        head,
-        [f.name for f in schema if pa.types.is_floating(f.type) or pa.types.is_integer(f.type)],
-        [*lists, *written],
-        _unnamed_index(schema),
-        unnamed,
-        notes,
-    )
+    numbers = [f.name for f in schema if pa.types.is_floating(f.type) or pa.types.is_integer(f.type)]
+    table = _Table(source, schema.names, head, numbers, [*lists, *written], _unnamed_index(schema))
     id, vector = table.ids(), table.vector()
     columns = [vector] if vector else table.dimensions(id)
     for batch in batches([id, *columns] if id else columns):
         ids = None if id is None else [str(v) for v in batch.column(id).to_pylist()]
         if vector is not None and vector in written:
-            yield Part(ids, _from_text(path, vector, batch.column(vector).to_pylist()))
+            yield Part(ids, _from_text(source.path, vector, batch.column(vector).to_pylist()))
         elif vector:
-            yield Part(ids, _from_lists(path, batch.column(vector)))
+            yield Part(ids, _from_lists(source.path, batch.column(vector)))
         else:
             values = [batch.column(n).to_numpy(zero_copy_only=False) for n in columns]
             yield Part(ids, np.stack(values, axis=1).astype(np.float64))
@@ -243,13 +225,13 @@ def _from_lists(path: Path, column: pa.Array) -> np.ndarray:
     import pyarrow.compute as pc
 
     column = getattr(column, "storage", column)
-    there = column.is_valid().to_numpy(zero_copy_only=False)
+    filled = column.is_valid().to_numpy(zero_copy_only=False)
     lengths = pc.list_value_length(column.drop_null()).unique().to_pylist()
     _one_length(path, lengths)
     values = column.drop_null().flatten()
     out = np.full((len(column), lengths[0] if lengths else 1), np.nan)
     try:
-        out[there] = values.to_numpy(zero_copy_only=False).astype(np.float64).reshape(-1, out.shape[1])
+        out[filled] = values.to_numpy(zero_copy_only=False).astype(np.float64).reshape(-1, out.shape[1])
     except (TypeError, ValueError):
         raise EmbeddingsError(
             f"{path} holds lists of {values.type}; embeddings are lists of numbers."
@@ -269,14 +251,14 @@ def _one_length(path: Path, lengths: Sequence[int]) -> None:
 
 
 def _holds_lists(cells: pd.Series) -> bool:
-    """Whether cells read like lists of numbers: ``[0.1, 0.2]``, ``[0.1 0.2]``, ``tensor([0.1, 0.2])``."""
+    """Return whether cells read like lists: ``[0.1, 0.2]``, ``[0.1 0.2]``, ``tensor([0.1, 0.2])``."""
     known = cells.dropna()
     if known.empty or not all(isinstance(c, str) and _LIST.match(c) for c in known):
         return False
     try:
         return len(_numbers(known.iloc[0])) > 0
     except ValueError:
-        return "..." in known.iloc[0]  # of numbers, shortened, which is said later
+        return "..." in known.iloc[0]  # of numbers, shortened, which is refused later
 
 
 def _numbers(text: str) -> list[float]:
@@ -315,8 +297,9 @@ def _from_text(path: Path, name: str, cells: Sequence[str | None]) -> np.ndarray
 # -- CSV and TSV --------------------------------------------------------------------------------------------
 
 
-def delimited(path: Path, notes: list[str], unnamed: bool) -> Iterator[Part]:
-    """Yield the clips of a CSV or TSV file; `unnamed` where their names are given elsewhere."""
+def delimited(source: Source) -> Iterator[Part]:
+    """Yield the clips of a CSV or TSV file."""
+    path = source.path
     delimiter, first, decimal = _layout(path)
     headless = len(first) > 1 and all(map(_is_number, first[1:])) and not _counts_up(first[1:])
     names = [str(i) for i in range(len(first))] if headless else first
@@ -329,7 +312,7 @@ def delimited(path: Path, notes: list[str], unnamed: bool) -> Iterator[Part]:
         numbers = [n for n in names if pd.api.types.is_numeric_dtype(head[n])]
         texts = head[[n for n in names if n not in numbers]]
         lists = [n for n in texts if _holds_lists(texts[n])]
-        table = _Table(path, names, texts, numbers, lists, _csv_index(names), unnamed, notes)
+        table = _Table(source, names, texts, numbers, lists, _csv_index(names))
         id = _headless_ids(table, head[names[0]]) if headless else table.ids()
         for name in names:
             if name not in lists:
@@ -358,14 +341,14 @@ def delimited(path: Path, notes: list[str], unnamed: bool) -> Iterator[Part]:
 
 
 def _headless_ids(table: _Table, cells: pd.Series) -> str | None:
-    """Return the first of columns without names if it can name clips: words, or whole numbers, each once."""
+    """Return the first of columns without names if it can name clips: words or unique whole numbers."""
     name = str(table.names[0])
     if name not in table.numbers:
         return name
     # With names from elsewhere all columns are numbers, as in the Embedding Projector's tensors.tsv.
-    if not table.unnamed and pd.api.types.is_integer_dtype(cells) and cells.is_unique:
+    if not table.source.unnamed and pd.api.types.is_integer_dtype(cells) and cells.is_unique:
         return name
-    if not table.unnamed:
+    if not table.source.unnamed:
         raise EmbeddingsError(
             f"{table.path} holds numbers alone and no names of clips; put the Embedding Projector's "
             "metadata.tsv beside it, or give the names, one a line, by --ids FILE."
@@ -379,7 +362,7 @@ def _csv_index(names: Sequence[str]) -> str | None:
 
 
 def _whole_numbers(path: Path, name: str, cells: pd.Series, id: str | None) -> None:
-    """Refuse a column of numbers with a word in it: it would be taken for a column of words."""
+    """Refuse a column of numbers with a word in it, which would be read as a column of words."""
     numbers = pd.to_numeric(cells, errors="coerce")
     words = cells[numbers.isna() & cells.notna()]
     if name != id and 0 < len(words) <= len(cells) // 2:
@@ -411,7 +394,7 @@ def _is_number(text: str) -> bool:
 
 
 def _counts_up(cells: list[str]) -> bool:
-    """Whether cells read 0, 1, 2, … or 1, 2, 3, …, as columns without names are called."""
+    """Return whether cells read 0, 1, 2, … or 1, 2, 3, …, the names of columns without names."""
     return cells in ([str(i) for i in range(len(cells))], [str(i + 1) for i in range(len(cells))])
 
 
@@ -442,6 +425,6 @@ def names_in(path: Path) -> list[str]:
             "line must have as many."
         )
     texts = pd.DataFrame(rows, columns=head, dtype=str)
-    id = _Table(path, head, texts, [], [], _csv_index(head)).ids()
+    id = _Table(Source(path, path.parent, []), head, texts, [], [], _csv_index(head)).ids()
     assert id is not None
     return [name.strip() for name in texts[id]]

@@ -1,23 +1,23 @@
-"""Blocks of samples put together in bounded memory."""
+"""Join blocks of samples in bounded memory."""
 
 from __future__ import annotations
 
 import numpy as np
 
-_LARGE = 1 << 28  # bytes from which on it is asked whether the memory has room for them
+_LARGE = 1 << 28  # bytes; free memory is checked for more than this
 
 
 class NoRoom(MemoryError):
-    """More memory would be needed than is free; the message says so, to follow the name of a file."""
+    """More memory is needed than is free; the message follows the name of a file."""
 
 
 class Collected:
-    """Blocks put together: in the memory that they take where their number is known, else in up to 2.5 times.
+    """Blocks joined in the memory that they take if their number is known, else in up to 2.5 times that.
 
     Parameters
     ----------
     expected : int
-        Samples that probably come; 0 where that is not known.
+        Expected number of samples; 0 if unknown.
     """
 
     def __init__(self, expected: int) -> None:
@@ -30,7 +30,7 @@ class Collected:
         if self._x is None:
             self._x = block
             if self._expected > n and (size := self._expected * block[:1].nbytes) <= _free(size):
-                # Pages that nothing is written to take no memory, should it be wrong.
+                # If the estimate is too high: pages that are never written take no memory.
                 self._x = np.empty((self._expected, *block.shape[1:]), np.float32)
         elif n > len(self._x):
             self._resize(max(n, self._n + self._n // 2))
@@ -44,7 +44,7 @@ class Collected:
         return self._x[:0]
 
     def samples(self, n: int) -> np.ndarray:
-        """Return `n` samples: resampling rounds, so it may be one less, which is 0, or one more."""
+        """Return `n` samples; rounding may have made one less, which is 0, or one more."""
         assert self._x is not None
         if n > len(self._x) or n < 0.9 * len(self._x):
             self._resize(n)
@@ -69,7 +69,7 @@ class Collected:
 
 
 def _free(size: int) -> int:
-    """Return how many bytes are free; not asked for a small size."""
+    """Return how many bytes are free; for a small size, that size without a look."""
     if size <= _LARGE:
         return size
     import psutil

@@ -1,10 +1,10 @@
-"""The two decoders, libsndfile and FFmpeg, behind one face: what a file holds, and its samples in blocks."""
+"""The two decoders, libsndfile and FFmpeg, behind one interface: properties of a file, and its samples."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext, suppress
 from typing import Any, Protocol
 
@@ -31,7 +31,7 @@ class Unreadable(Exception):
 
 
 class Empty(Unreadable):
-    """A decoder knows the file well, and there is no sample in it."""
+    """A decoder knows the file well, and it holds no sample."""
 
 
 class Decoder(Protocol):
@@ -43,11 +43,11 @@ class Decoder(Protocol):
     format, subtype : str
         Container and encoding.
     n_samples : int
-        Samples a channel, as far as can be known without reading them.
+        Samples a channel, as far as known without reading them.
     exact : bool
         Whether `n_samples` is what will be read, and not an estimate.
     promised : int or None
-        Samples a channel that the container speaks of, where that is a promise.
+        Samples a channel that the container promises, if it does.
     """
 
     sample_rate: int
@@ -65,8 +65,22 @@ class Decoder(Protocol):
         """Close what was opened."""
 
 
+def cut(
+    blocks: Iterable[np.ndarray], start: int, stop: int | None, position: int = 0
+) -> Iterator[np.ndarray]:
+    """Yield the samples from `start` to `stop`, or to the end, of blocks that begin at `position`."""
+    for block in blocks:
+        low = max(0, start - position)
+        high = len(block) if stop is None else min(len(block), stop - position)
+        position += len(block)
+        if high > low:
+            yield block[low:high]
+        if stop is not None and position >= stop:
+            return
+
+
 def has_av() -> bool:
-    """Whether PyAV is installed, which reads M4A, AAC and what else FFmpeg knows."""
+    """Return whether PyAV is installed, which reads M4A, AAC and all else that FFmpeg knows."""
     return importlib.util.find_spec("av") is not None
 
 
@@ -83,7 +97,7 @@ class _Sound(sf.SoundFile):
 
 
 class Sndfile:
-    """What libsndfile reads: WAV, FLAC, OGG, Opus, MP3, AIFF, CAF, ...
+    """Decoder of libsndfile: WAV, FLAC, OGG, Opus, MP3, AIFF, CAF, ...
 
     Parameters
     ----------
@@ -94,14 +108,14 @@ class Sndfile:
     Raises
     ------
     Unreadable
-        Where libsndfile finds no sample.
+        If libsndfile finds no sample.
     """
 
     def __init__(self, file: Any, part: Part | None = None) -> None:
         self._file, self._part = file, part
         file.seek(0)
         head = file.read(3)
-        # What libsndfile may take for an MP3 is read by libmpg123, which talks.
+        # Anything that may be an MP3 is read by libmpg123, which writes to the error output.
         talks = head == b"ID3" or head[:1] in (b"\xff", b"\0")
         self._quiet = gathered if talks else nullcontext
         self._sf = f = self._open()
@@ -150,31 +164,31 @@ class Sndfile:
     def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
         """Yield the samples from `start` to `stop`; damage in the middle ends the sound there."""
         position, block = self._begin(start)
+        return cut(self._read_on(position, block), start, stop, position)
+
+    def _read_on(self, position: int, block: np.ndarray | None) -> Iterator[np.ndarray]:
+        """Yield all blocks from a position on, the first of which may be read already."""
         size = self._block
-        while stop is None or position < stop:
-            if block is None:
-                try:
-                    block = self._read(size)
-                except Unreadable:
-                    if size == _SMALL_BLOCK:
-                        return
-                    # Damage somewhere in this block: what lies before it can still be had in small steps.
-                    size = _SMALL_BLOCK
-                    if not self._again(position):
-                        return
-                    continue
+        while True:
+            try:
+                block = self._read(size) if block is None else block
+            except Unreadable:
+                if size == _SMALL_BLOCK:
+                    return
+                # Damage somewhere in this block: small steps can still read the samples before it.
+                size = _SMALL_BLOCK
+                if not self._again(position):
+                    return
+                continue
             if len(block) == 0:
                 return
-            low = max(0, start - position)
-            high = len(block) if stop is None else min(len(block), stop - position)
+            yield block
             position += len(block)
-            if high > low:
-                yield block[low:high]
             block = None
 
     def _begin(self, start: int) -> tuple[int, np.ndarray | None]:
-        """Go to a sample if that can be done exactly; return where we are, and what is read already."""
-        if start and self.format != "MP3":  # libmpg123 lacks what earlier frames have left for later ones
+        """Seek to a sample if that is exact; return the position, and the block that is read already."""
+        if start and self.format != "MP3":  # libmpg123 then lacks the bits in earlier frames for later ones
             try:
                 return self._sf.seek(min(start, self.n_samples) if self.exact else start), None
             except Exception:
@@ -200,12 +214,12 @@ class Sndfile:
 
 
 class Av:
-    """What FFmpeg reads beyond that, by PyAV: M4A, AAC, WMA, ...
+    """Decoder of FFmpeg, by PyAV: M4A, AAC, WMA, ...
 
     Raises
     ------
     Unreadable
-        Where FFmpeg finds no sample.
+        If FFmpeg finds no sample.
     """
 
     def __init__(self, file: Any) -> None:
@@ -213,7 +227,7 @@ class Av:
 
         file.seek(0)
         try:
-            # A view does not mind being sent to impossible places.
+            # A view tolerates seeks to impossible positions.
             whole = View(file, Part(0, os.fstat(file.fileno()).st_size))
             self._av: Any = av.open(whole, options=dict(_AV_OPTIONS))
         except Exception as error:
@@ -244,7 +258,7 @@ class Av:
         self.n_samples, self.exact = max(0, round(seconds * self.sample_rate)), False
         self.format = self._av.format.name.split(",")[0].upper()
         self.subtype = (stream.codec_context.name or "").upper()
-        # Only there the length is a table's and not an estimate.
+        # Only in MOV the length comes from a table and is no estimate.
         self.promised = self.n_samples or None if self.format == "MOV" else None
 
     def _decoded(self, stream: Any) -> Iterator[Any]:
@@ -259,15 +273,8 @@ class Av:
 
     def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
         """Yield the samples from `start` to `stop`; FFmpeg seeks by packet, counting samples is exact."""
-        position = 0
-        for block in self._resampled():
-            low = max(0, start - position)
-            high = len(block) if stop is None else min(len(block), stop - position)
-            position += len(block)
-            if high > low:
-                yield np.ascontiguousarray(block[low:high], dtype=np.float32)
-            if stop is not None and position >= stop:
-                return
+        blocks = cut(self._resampled(), start, stop)
+        return (np.ascontiguousarray(block, dtype=np.float32) for block in blocks)
 
     def _resampled(self) -> Iterator[np.ndarray]:
         """Yield (n, channels) blocks, all at the rate and with the channels of the first frame."""

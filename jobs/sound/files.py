@@ -1,7 +1,7 @@
-"""Sound from files: what a file holds (`probe`), its samples (`decode`), what is odd about them (`inspect`).
+"""Sound from files: properties of a file (`probe`), its samples (`decode`), their flaws (`inspect`).
 
-libsndfile reads first (WAV, FLAC, OGG, Opus, MP3, AIFF, CAF, ...). What it cannot read goes to PyAV where it
-is installed (M4A, AAC, WMA, ...). Samples are float32, full scale is 1. Samples that are not finite numbers
+libsndfile reads first (WAV, FLAC, OGG, Opus, MP3, AIFF, CAF, ...). PyAV, if installed, reads the rest (M4A,
+AAC, WMA, ...). Samples are float32, full scale is 1. Samples that are not finite numbers
 become 0, so that one bad sample cannot spoil an embedding. Durations are in seconds, and are those of the
 samples that can be read, whatever a header says (`jobs.sound.layout`).
 """
@@ -20,12 +20,12 @@ import numpy as np
 import soxr
 
 from jobs.sound.buffer import Collected, NoRoom
-from jobs.sound.decoders import Av, Decoder, Empty, Sndfile, Unreadable, has_av
+from jobs.sound.decoders import Av, Decoder, Empty, Sndfile, Unreadable, cut, has_av
 from jobs.sound.layout import Layout, read_layout
 from jobs.sound.mix import Mix
 from jobs.sound.notes import alone, collected
 
-#: Name endings that are looked at as sound. PyAV is needed for those in `AV_SUFFIXES`.
+#: Endings of names of sound files. PyAV is needed for those in `AV_SUFFIXES`.
 # fmt: off
 SNDFILE_SUFFIXES = frozenset((
     ".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc",
@@ -38,8 +38,8 @@ AV_SUFFIXES = frozenset((
 # fmt: on
 SUFFIXES = SNDFILE_SUFFIXES | AV_SUFFIXES
 
-#: Hz that a recording can have, and seconds that it can last. What is outside is a damaged header, or would
-#: take more memory than there is.
+#: Hz that a recording can have, and seconds that it can last. Outside lies a damaged header, or more than the
+#: memory can hold.
 RATES = (100, 1_000_000)
 LONGEST = 24 * 3600
 
@@ -52,7 +52,7 @@ class AudioError(ValueError):
     path : path-like
         The file.
     reason : str
-        Why, in one clause that can stand in a report.
+        Why, in one clause for a report.
     """
 
     def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
@@ -65,7 +65,7 @@ class AudioError(ValueError):
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What a file holds.
+    """Length, rate, channels and encoding of a file.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ class AudioInfo:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a whole file turns out to hold once every sample is read.
+    """The result of reading every sample of a file.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ class Inspection:
     n_bad : int
         Samples that are not finite numbers.
     remarks : tuple of str
-        What a person should know before trusting the clip, in plain words; empty for most files.
+        Flaws to know of before trusting the clip, in plain words; empty for most files.
     """
 
     info: AudioInfo
@@ -111,11 +111,7 @@ class Inspection:
 
 
 def probe(path: str | os.PathLike[str]) -> AudioInfo:
-    """Return what a file holds, reading its samples only where the header does not say their number exactly.
-
-    Parameters
-    ----------
-    path : path-like
+    """Return the properties of a file, reading its samples only if the header does not give their number.
 
     Returns
     -------
@@ -125,7 +121,7 @@ def probe(path: str | os.PathLike[str]) -> AudioInfo:
     Raises
     ------
     AudioError
-        When the file is missing, empty, unreadable, not sound, or outside `RATES` and `LONGEST`.
+        If the file is missing, empty, unreadable, not sound, or outside `RATES` and `LONGEST`.
     """
     with _Reader(path) as reader:
         return reader.counted()
@@ -164,7 +160,7 @@ def decode(
     Raises
     ------
     AudioError
-        When the file cannot be read, is outside `RATES` and `LONGEST`, holds nothing in the part asked for,
+        If the file cannot be read, is outside `RATES` and `LONGEST`, holds nothing in the part asked for,
         or needs more memory than there is.
     """
     if sample_rate is not None and sample_rate < 1:
@@ -194,7 +190,7 @@ def decode(
 def stream(
     path: str | os.PathLike[str], *, mono: bool = True, duration: float | None = None
 ) -> Iterator[tuple[np.ndarray, int]]:
-    """Yield in blocks what `decode` returns, each with the sample rate: for what can do without the whole."""
+    """Yield the samples of `decode` in blocks, each with the sample rate, without holding them all."""
     with _Reader(path) as reader:
         for block in _blocks(path, reader, mono, 0.0, duration):
             yield block, reader.info.sample_rate
@@ -207,7 +203,7 @@ def decode_checked(
     mono: bool = True,
     duration: float | None = None,
 ) -> tuple[np.ndarray, int]:
-    """Return what `decode` returns, calling `check` after each block; whatever it raises ends the reading."""
+    """Decode a file, calling `check` after each block; any exception of it ends the reading."""
     blocks, rate = [], 0
     for block, rate in stream(path, mono=mono, duration=duration):  # noqa: B007 - of every block the same
         blocks.append(block)
@@ -266,11 +262,7 @@ def resample(x: np.ndarray, sample_rate: int, to: int) -> np.ndarray:
 
 
 def inspect(path: str | os.PathLike[str]) -> Inspection:
-    """Read every sample of a file, in bounded memory, and say what is odd about it.
-
-    Parameters
-    ----------
-    path : path-like
+    """Read every sample of a file, in bounded memory, and report its flaws.
 
     Returns
     -------
@@ -279,7 +271,7 @@ def inspect(path: str | os.PathLike[str]) -> Inspection:
     Raises
     ------
     AudioError
-        When the file cannot be read, holds no samples, or is outside `RATES` and `LONGEST`.
+        If the file cannot be read, holds no samples, or is outside `RATES` and `LONGEST`.
     """
     with collected() as notes:
         inspection = _inspect(path)
@@ -339,9 +331,9 @@ def _finite(x: np.ndarray) -> np.ndarray:
 
 
 class _Reader:
-    """One open file: what it holds, and its samples in blocks of shape (n, channels), to be read once.
+    """One open file: its properties, and its samples in blocks of shape (n, channels), to be read once.
 
-    Whatever a decoder raises while it is used in a ``with`` block leaves that as an `AudioError`.
+    Any exception of a decoder leaves the ``with`` block as an `AudioError`.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -349,7 +341,7 @@ class _Reader:
         self._decoder: Decoder | None = None
         self._layout = Layout()
         try:
-            # Unbuffered, so that the descriptor that libsndfile copies stands where `seek` put it.
+            # Unbuffered, so that the descriptor that libsndfile copies is where `seek` put it.
             self._file = open(self.path, "rb", buffering=0)  # noqa: SIM115 - closed in __exit__
         except FileNotFoundError:
             raise AudioError(path, "there is no such file") from None
@@ -378,15 +370,15 @@ class _Reader:
         if isinstance(error, OSError):
             raise AudioError(self.path, f"cannot be read ({error.strerror or error})") from None
         if isinstance(error, Exception) and not isinstance(error, AudioError):
-            said = " ".join(str(error).split()).rstrip(".")
-            raise AudioError(self.path, f"cannot be decoded ({type(error).__name__}: {said})") from error
+            why = " ".join(str(error).split()).rstrip(".")
+            raise AudioError(self.path, f"cannot be decoded ({type(error).__name__}: {why})") from error
         if error is not None:
             raise error
 
     def _open(self) -> AudioInfo:
         if os.fstat(self._file.fileno()).st_size == 0:
             raise AudioError(self.path, "is empty (0 bytes)")
-        # A header that cannot be made sense of is for the decoders to refuse.
+        # The decoders refuse a header that makes no sense.
         with suppress(ArithmeticError, LookupError, ValueError):
             self._layout = read_layout(self._file)
         try:
@@ -420,16 +412,16 @@ class _Reader:
         try:
             return Av(self._file)
         except Unreadable as error:
-            # What libsndfile says of a file that it knows is nearer to the point.
+            # For a file that libsndfile knows, its reason is the better one.
             known = str(why) == "holds no samples"
             raise AudioError(self.path, str(why if known else error)) from None
 
     def expected(self) -> int:
-        """Return how many samples the file probably holds, 0 where that is not known."""
+        """Return how many samples the file probably holds, 0 if unknown."""
         return self._layout.promised or self.info.n_samples
 
     def counted(self) -> AudioInfo:
-        """Return what the file holds with the true number of samples."""
+        """Return the properties of the file with the true number of samples."""
         assert self._decoder is not None
         if self._decoder.exact and len(self._layout.parts) < 2:
             self._check_length(self.info.n_samples)
@@ -440,7 +432,7 @@ class _Reader:
         return replace(self.info, n_samples=n, duration=n / self.info.sample_rate)
 
     def remarks(self, n: int) -> list[str]:
-        """Say what of the header does not fit a file of `n` samples."""
+        """Describe how the header disagrees with a file of `n` samples."""
         assert self._decoder is not None
         remarks, rate = [], self.info.sample_rate
         promised, tolerance = self._layout.promised, self._layout.tolerance
@@ -458,25 +450,17 @@ class _Reader:
         return remarks
 
     def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
-        """Yield the samples from `start` to `stop`; what is damaged in the middle ends the sound there."""
+        """Yield the samples from `start` to `stop`; damage in the middle ends the sound there."""
         assert self._decoder is not None
         if len(self._layout.parts) < 2:
-            position = start
-            for block in self._decoder.blocks(start, stop):
-                position += len(block)
-                self._check_length(position)
-                yield block
-            return
-        position = 0
-        for block in self._joined():
-            low = max(0, start - position)
-            high = len(block) if stop is None else min(len(block), stop - position)
+            return self._bounded(self._decoder.blocks(start, stop), start)
+        return cut(self._bounded(self._joined()), start, stop)
+
+    def _bounded(self, blocks: Iterator[np.ndarray], position: int = 0) -> Iterator[np.ndarray]:
+        for block in blocks:
             position += len(block)
             self._check_length(position)
-            if high > low:
-                yield block[low:high]
-            if stop is not None and position >= stop:
-                return
+            yield block
 
     def _check_length(self, n: int) -> None:
         if n > LONGEST * self.info.sample_rate:

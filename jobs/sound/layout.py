@@ -1,9 +1,9 @@
-"""Where the sound lies in a file, and how much of it the header promises.
+"""Locate the sound in a file, and read from the header how long it should be.
 
 Headers are often wrong about lengths: programs that write to a pipe leave 0 or the largest number there,
 joined files keep the header of their first part, a transfer that broke off leaves half a file. `read_layout`
 compares the header with the file, and `View` shows a decoder the part that holds sound, with a header that
-says so. Nothing is decoded here.
+matches it. Nothing is decoded here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from jobs.sound.mpeg import find_runs
 
@@ -36,7 +36,7 @@ class Part:
     start, stop : int
         Its bytes.
     patches : tuple of (int, bytes)
-        What the decoder sees in place of the file's bytes, by position in the file.
+        Bytes that the decoder sees in place of the file's, by position in the file.
     endless : bool, default=False
         Whether the decoder is given an absurd length, so that it does not guess the number of samples from
         it.
@@ -50,14 +50,14 @@ class Part:
 
 @dataclass(frozen=True)
 class Layout:
-    """How a file is to be read.
+    """The parts of a file to read, and their promised length.
 
     Parameters
     ----------
     parts : tuple of Part
-        One after the other; empty where the file can be read as it is.
+        One after the other; empty if the file can be read as it is.
     promised : int, optional
-        Samples a channel that the header speaks of, where that can be known.
+        Samples a channel that the header promises, if known.
     tolerance : int, default=0
         By how many samples an intact file of this kind may differ from its header.
     """
@@ -68,7 +68,7 @@ class Layout:
 
 
 class View:
-    """A part of a file as a decoder is to see it: what `soundfile` asks of a file object."""
+    """A part of a file as a decoder is to see it: the file object that `soundfile` needs."""
 
     def __init__(self, file: Any, part: Part) -> None:
         self._file, self._part, self._position = file, part, 0
@@ -103,7 +103,7 @@ class View:
 
 
 def read_layout(file: Any) -> Layout:
-    """Return how an open file is to be read.
+    """Find the parts of an open file, and its promised length.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def read_layout(file: Any) -> Layout:
     Returns
     -------
     Layout
-        Without parts or promise for what is not known here.
+        Without parts or promise for an unknown format.
     """
     size = os.fstat(file.fileno()).st_size
 
@@ -156,26 +156,40 @@ def _read_at(file: Any, at: int, n: int) -> bytes:
 # -- containers of chunks ---------------------------------------------------------------------------------
 
 
+class _Form(NamedTuple):
+    """Headers of chunks: bytes of name and length, alignment, header bytes that the length includes."""
+
+    name: int = 4
+    width: int = 4
+    align: int = 2
+    own: int = 0
+
+
+_RIFF, _CAF, _W64 = _Form(), _Form(width=8, align=1), _Form(16, 8, 8, own=24)
+
+
 def _chunks(
-    read: Read, at: int, size: int, order: Order, *, name: int = 4, width: int = 4, even: bool = True
+    read: Read, at: int, size: int, order: Order, form: _Form = _RIFF
 ) -> Iterator[tuple[bytes, int, int]]:
-    """Yield name, where its content begins, and length of each chunk."""
+    """Yield name, start and length of the content of each chunk."""
     for _ in range(_MOST_CHUNKS):
-        head = read(at, name + width)
-        if len(head) < name + width:
+        head = read(at, form.name + form.width)
+        if len(head) < form.name + form.width:
             return
-        length, at = int.from_bytes(head[name:], order), at + name + width
-        yield head[:name], at, length
-        at += length + (length % 2 if even else 0)
+        length, at = int.from_bytes(head[form.name :], order) - form.own, at + len(head)
+        if length < 0:
+            return
+        yield head[: form.name], at, length
+        at += length + -length % form.align
         if at >= size:
             return
 
 
-def _chunks_follow(read: Read, at: int, size: int, order: Order, **kind: Any) -> bool:
-    """True if the rest of a file is a row of chunks, or nothing."""
+def _chunks_follow(read: Read, at: int, size: int, order: Order, form: _Form = _RIFF) -> bool:
+    """Return whether the rest of a file is a row of chunks, or nothing."""
     for begin in (at, at + at % 2):
         end = begin
-        for name, content, length in _chunks(read, begin, size, order, **kind):
+        for name, content, length in _chunks(read, begin, size, order, form):
             if not re.fullmatch(rb"[ -~]{4}", name):
                 break
             end = content + length
@@ -184,13 +198,13 @@ def _chunks_follow(read: Read, at: int, size: int, order: Order, **kind: Any) ->
     return False
 
 
-def _goes_on(read: Read, at: int, size: int, order: Order, least: int, **kind: Any) -> bool:
-    """True if sound goes on where the header ends it: enough bytes, and no chunks, tag or zeros."""
+def _goes_on(read: Read, at: int, size: int, order: Order, least: int, form: _Form = _RIFF) -> bool:
+    """Return whether sound goes on after its end by the header: enough bytes, and no chunks, tag or zeros."""
     return (
         size - at > max(least, 1024)
         and read(at, 1024).strip(b"\0") != b""
         and read(at, 3) not in (b"TAG", b"ID3")
-        and not _chunks_follow(read, at, size, order, **kind)
+        and not _chunks_follow(read, at, size, order, form)
     )
 
 
@@ -200,7 +214,7 @@ _PLAIN = {1, 3, 6, 7, 0xFFFE}
 
 def _wav(read: Read, size: int, order: Order) -> Layout:
     width = second = tag = 0
-    place = 0  # where RF64 says how long the sound is
+    place = 0  # of RF64's length of the sound
     for name, at, length in _chunks(read, 12, size, order):
         if name == b"ds64":
             place = at + 8
@@ -213,9 +227,7 @@ def _wav(read: Read, size: int, order: Order) -> Layout:
                 length = int.from_bytes(read(place, 8), order)
                 length = length if length < 1 << 62 else 0
             elif length >= _UNKNOWN:
-                return (
-                    Layout()
-                )  # libsndfile reads to the end of the file where more is promised than there is
+                return Layout()  # libsndfile itself reads to the end of the file
             promised = length // width if length and width and tag in _PLAIN else None
             if length == 0:
                 more = at < size and not _chunks_follow(read, at, size, order)
@@ -242,8 +254,7 @@ def _aiff(read: Read, size: int) -> Layout:
 
 def _caf(read: Read, size: int) -> Layout:
     packet = frames = 0
-    kind: dict[str, Any] = {"width": 8, "even": False}
-    for name, at, length in _chunks(read, 8, size, "big", **kind):
+    for name, at, length in _chunks(read, 8, size, "big", _CAF):
         if name == b"desc":
             fields = read(at, 32)
             packet, frames = int.from_bytes(fields[16:20], "big"), int.from_bytes(fields[20:24], "big")
@@ -251,25 +262,20 @@ def _caf(read: Read, size: int) -> Layout:
             length, present = (length if length < 1 << 63 else 0), size - at
             promised = (length - 4) // packet * frames if length > 4 and packet else None
             # libsndfile refuses a chunk that is longer than the file.
-            if length == 0 or length > present or _goes_on(read, at + length, size, "big", 1 << 14, **kind):
+            if length == 0 or length > present or _goes_on(read, at + length, size, "big", 1 << 14, _CAF):
                 return Layout((Part(0, size, ((at - 8, present.to_bytes(8, "big")),)),), promised)
             return Layout(promised=promised)
     return Layout()
 
 
 def _w64(read: Read, size: int) -> Layout:
-    at, width = 40, 0
-    for _ in range(_MOST_CHUNKS):
-        head = read(at, 24)
-        length = int.from_bytes(head[16:24], "little")  # with its own 24 bytes
-        if len(head) < 24 or length < 24:
-            return Layout()
-        if head[:4] == b"fmt ":
-            fields = read(at + 24, 14)
+    width = 0
+    for name, at, length in _chunks(read, 40, size, "little", _W64):
+        if name[:4] == b"fmt ":
+            fields = read(at, 14)
             width = int.from_bytes(fields[12:14], "little") * (int.from_bytes(fields[:2], "little") in _PLAIN)
-        elif head[:4] == b"data":
-            return Layout(promised=(length - 24) // width if width and length < 1 << 62 else None)
-        at += length + -length % 8
+        elif name[:4] == b"data":
+            return Layout(promised=length // width if width and length < 1 << 62 else None)
     return Layout()
 
 
@@ -291,7 +297,7 @@ def _au(read: Read, size: int) -> Layout:
 
 
 def _positions(read: Read, size: int, pattern: bytes) -> list[int]:
-    """Return where a pattern of bytes stands in a file."""
+    """Return the positions of a pattern of bytes in a file."""
     places, overlap = [], len(pattern) - 1
     for at in range(0, size, _WINDOW):
         window = read(at, _WINDOW + overlap)
@@ -300,14 +306,14 @@ def _positions(read: Read, size: int, pattern: bytes) -> list[int]:
 
 
 def _after_id3(read: Read, at: int) -> int:
-    """Return where an ID3v2 tag that may stand at a position ends."""
+    """Return the end of the ID3v2 tags at a position, if any."""
     while (head := read(at, 10))[:3] == b"ID3" and len(head) == 10:
         at += 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
     return at
 
 
 def _ogg(read: Read, size: int) -> Layout:
-    """Cut chained streams apart: one begins with pages that say so, several where streams are mixed."""
+    """Separate chained streams: each begins with pages marked as first, several if streams are mixed."""
     starts, end = [], -1
     for at in _positions(read, size, b"OggS\0\x02"):
         if at != end:
@@ -321,7 +327,7 @@ def _ogg(read: Read, size: int) -> Layout:
 
 
 def _flac(read: Read, size: int, first: int) -> Layout:
-    """Have the header say that there are as many samples as can be: the last frame ends the sound."""
+    """Patch the header to the highest number of samples, so that the last frame ends the sound."""
     starts = [first, *(at for at in _positions(read, size, b"fLaC\0\0\0\x22") if at > first)]
     parts, promised = [], 0
     for start, stop in zip(starts, [*starts[1:], size], strict=True):
@@ -334,7 +340,7 @@ def _flac(read: Read, size: int, first: int) -> Layout:
 
 
 def _mpeg(read: Read, size: int, start: int) -> Layout:
-    """Count the frames: where others are announced, or none at all, the decoder sees what there is."""
+    """Count the frames, and patch a header that announces another number or none."""
     runs = find_runs(read, size, start)
     if not runs:
         return Layout()

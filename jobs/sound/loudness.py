@@ -1,4 +1,4 @@
-"""How loud a sound is, and how to play sounds equally loud: ITU-R BS.1770 loudness without clipping.
+"""Measure loudness and play sounds equally loud: ITU-R BS.1770, without clipping.
 
 A louder sound is taken for the better one, so clips that are judged against each other are played at equal
 loudness. Loudness is measured as a browser plays the file: mono through both speakers, which makes it 3 dB
@@ -31,7 +31,7 @@ _MARGIN = 1 << 10  # frames on either side of them, longer than the filter
 
 
 def loudness(path: str | os.PathLike[str], *, duration: float | None = None) -> float:
-    """Integrated loudness of a sound file as a browser plays it.
+    """Measure the integrated loudness of a sound file as a browser plays it.
 
     Parameters
     ----------
@@ -51,13 +51,13 @@ def loudness(path: str | os.PathLike[str], *, duration: float | None = None) -> 
 
     See Also
     --------
-    integrated_loudness : for samples, and for what is done with short sounds.
+    integrated_loudness : for samples, and for the treatment of short sounds.
     """
     return integrated_loudness(*_played(path, duration))
 
 
 def integrated_loudness(x: np.ndarray, sample_rate: int) -> float:
-    """Integrated loudness of samples.
+    """Measure the integrated loudness of samples.
 
     Parameters
     ----------
@@ -71,8 +71,8 @@ def integrated_loudness(x: np.ndarray, sample_rate: int) -> float:
     -------
     float
         LUFS; ``-inf`` for silence. A sound shorter than the standard's block of 400 ms is measured with
-        silence behind it, about as ears hear it: half as long is 3 dB less loud. As in the standard, what is
-        left after the last whole step of 100 ms is not measured.
+        silence behind it, which is close to hearing: half as long is 3 dB less loud. As in the standard, the
+        rest after the last whole step of 100 ms is not measured.
 
     Raises
     ------
@@ -118,7 +118,7 @@ def integrated_loudness(x: np.ndarray, sample_rate: int) -> float:
 
 
 def true_peak(x: np.ndarray, sample_rate: int) -> float:
-    """Largest absolute value that a sound reaches, also between its samples, in dB of full scale.
+    """Measure the largest absolute value that a sound reaches, also between its samples, in dB full scale.
 
     Parameters
     ----------
@@ -150,18 +150,18 @@ def true_peak(x: np.ndarray, sample_rate: int) -> float:
 
 
 def gain_db(lufs: float, target: float = TARGET, *, peak: float, ceiling: float = CEILING) -> float:
-    """Gain that brings a sound to the target loudness, or as near as it can be without clipping.
+    """Return the gain that brings a sound to the target loudness, or as near as possible without clipping.
 
     Parameters
     ----------
     lufs : float
-        Its loudness; of silence, ``-inf``, there is nothing to bring up.
+        Its loudness; ``-inf`` for silence.
     target : float, default -23
         LUFS.
     peak : float
         Its true peak in dBTP.
     ceiling : float, default -1
-        dBTP that it may reach.
+        Highest dBTP allowed.
 
     Returns
     -------
@@ -204,7 +204,7 @@ def at_equal_loudness(
     duration : float, optional
         Seconds to read from the beginning; all by default.
     check : callable, optional
-        Called after each block that is read; whatever it raises ends the reading.
+        Called after each block that is read; any exception of it ends the reading.
 
     Returns
     -------
@@ -225,7 +225,7 @@ def at_equal_loudness(
 def _played(
     path: str | os.PathLike[str], duration: float | None, check: Callable[[], object] | None = None
 ) -> tuple[np.ndarray, int]:
-    """Samples (n, 1) or (n, 2), and their rate."""
+    """Read samples as a browser plays them, (n, 1) or (n, 2), and their rate."""
     first, _ = next(stream(path, mono=False, duration=0.001))
     read = decode if check is None else functools.partial(decode_checked, check=check)
     x, rate = read(path, mono=first.shape[1] > 2, duration=duration)

@@ -1,4 +1,4 @@
-"""How the channels of a recording become one, and when their mean would lose the sound."""
+"""Mix the channels of a recording down to one, also if their mean would lose the sound."""
 
 from __future__ import annotations
 
@@ -11,11 +11,7 @@ CANCELLED = 1e-3
 
 
 class Mix:
-    """How the channels of a file become one: their mean, or one of them where they cancel each other out.
-
-    Parameters
-    ----------
-    sample_rate, channels : int
+    """The mix of a file's channels: their mean, or one of them if they cancel each other out.
 
     Attributes
     ----------
@@ -40,7 +36,7 @@ class Mix:
         return self.left == 0
 
     def channel(self) -> int | None:
-        """Return the channel that stands for all, None where it is their mean."""
+        """Return the channel that replaces the mix, None for the mean of all."""
         together = float(self._each.sum())
         return int(self._each.argmax()) if together > 0 and self._sum < CANCELLED * together else None
 
@@ -62,7 +58,7 @@ class Mix:
             self._cancelled += int(np.diff(starts, append=len(block))[lost].sum())
 
     def remarks(self, seconds: float) -> list[str]:
-        """Say what was counted, of a file of some seconds."""
+        """Describe the cancellation in a file of some seconds."""
         if (channel := self.channel()) is not None:
             return [
                 f"its {len(self._each)} channels cancel each other out: channel {channel + 1}, the loudest, "

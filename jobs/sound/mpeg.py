@@ -1,7 +1,7 @@
-"""Frames of MPEG audio (MP3): where the streams of a file begin and end, and how many frames they have.
+"""Frames of MPEG audio (MP3): the beginning and end of each stream in a file, and its number of frames.
 
-An MP3 has no length. Most begin with a frame that holds no sound but says how many follow (Xing, Info, VBRI);
-in joined files there are several, each right about its own stream alone. So the frames are counted.
+An MP3 has no length. Most begin with a frame that holds no sound but announces how many follow (Xing, Info,
+VBRI); joined files have several, each for its own stream alone. So the frames are counted.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _BITRATES = {  # kbit/s by (MPEG 1?, layer)
     (False, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
     (False, 3): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
-#: What cannot change within a stream: version, layer, sample rate, whether mono.
+#: Constants of a stream: version, layer, sample rate, whether mono.
 _Kind = tuple[int, int, int, bool]
 #: Length in bytes, samples, kind.
 _Frame = tuple[int, int, _Kind]
 
 
 def _frame(head: bytes) -> _Frame | None:
-    """Read the header of a frame of MPEG audio; None where it is none, or one of free bit rate."""
+    """Read the header of a frame of MPEG audio; None if it is none, or one of free bit rate."""
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return None
     version, layer = (head[1] >> 3) & 3, 4 - ((head[1] >> 1) & 3)
@@ -56,16 +56,16 @@ class Run:
     stop: int = 0
     n_frames: int = 0
     announced: int | None = None  # frames, by the stream's first one
-    places: tuple[int, int | None] = (0, None)  # where that is said, and the number of bytes
+    places: tuple[int, int | None] = (0, None)  # positions of that number, and of the number of bytes
     cut: int = 0  # samples at both ends that are the encoder's own
 
     @property
     def longer(self) -> bool:
-        """True if there are more frames than were announced; some encoders count the announcement."""
+        """Whether more frames follow than announced; some encoders count the announcement."""
         return self.announced is not None and self.n_frames > self.announced + 1
 
     def patches(self) -> tuple[tuple[int, bytes], ...]:
-        """Return what must stand where for the announcement to be true."""
+        """Return positions and bytes that make the announcement true."""
         true = (self.n_frames, min(self.stop - self.start, 0xFFFFFFFF))
         return tuple(
             (at, n.to_bytes(4, "big")) for at, n in zip(self.places, true, strict=True) if at is not None
@@ -87,12 +87,12 @@ def find_runs(read: Read, size: int, start: int) -> list[Run]:
     Returns
     -------
     list of Run
-        Empty for what does not begin as MPEG audio, or has a free bit rate.
+        Empty for a file that does not begin as MPEG audio, or has a free bit rate.
     """
     runs: list[Run] = []
     for at, (length, samples, kind), head in _frames(read, size, start):
         if not runs and read(start, min(at - start, _WINDOW)).strip(b"\0"):
-            return []  # something else stands before the first frame
+            return []  # something else comes before the first frame
         announcement = _announcement(head, kind)
         if not runs or announcement or kind != runs[-1].kind or at > runs[-1].stop + _RESYNC:
             runs.append(Run(at, kind, samples))
@@ -107,7 +107,7 @@ def find_runs(read: Read, size: int, start: int) -> list[Run]:
 
 
 def _announcement(head: bytes, kind: _Kind) -> tuple[tuple[int, int | None], int, int] | None:
-    """Where a stream's first frame says how many follow and their bytes; how many; samples to be cut off."""
+    """Return the positions of a stream's numbers of frames and bytes, the former, and samples to cut off."""
     side = (17 if kind[3] else 32) if kind[0] == 3 else (9 if kind[3] else 17)
     at = 4 + side
     if head[at : at + 4] in (b"Xing", b"Info"):
@@ -124,7 +124,7 @@ def _announcement(head: bytes, kind: _Kind) -> tuple[tuple[int, int | None], int
 
 
 def _frames(read: Read, size: int, at: int) -> Iterator[tuple[int, _Frame, bytes]]:
-    """Yield position, header and first bytes of every frame; where none is, the next that another follows."""
+    """Yield position, header and first bytes of every frame; after a gap, the next that another follows."""
     window, base, last = b"", 0, None
     known: dict[bytes, _Frame | None] = {}
 
@@ -141,18 +141,18 @@ def _frames(read: Read, size: int, at: int) -> Iterator[tuple[int, _Frame, bytes
         return known[key] if key in known else _frame(key)
 
     while at + 4 <= size:
-        found = frame(at)
-        if found is not None and found[2] != last:
-            # Chance looks like a frame now and then, but seldom twice.
-            then = at + found[0]
+        current = frame(at)
+        if current is not None and current[2] != last:
+            # Random bytes look like a frame now and then, but seldom twice.
+            then = at + current[0]
             follower = frame(then)
-            if then < size and (follower is None or follower[2] != found[2]):
-                found = None
-        if found is None:
+            if then < size and (follower is None or follower[2] != current[2]):
+                current = None
+        if current is None:
             head(at)
             match = re.compile(rb"\xff[\xe2-\xff]").search(window, at + 1 - base)
             at = base + match.start() if match else max(at + 1, base + len(window) - 1)
             last = None
             continue
-        yield at, found, head(at, 192)
-        last, at = found[2], at + found[0]
+        yield at, current, head(at, 192)
+        last, at = current[2], at + current[0]

@@ -1,8 +1,8 @@
-"""What libmpg123 writes about damaged MP3s: straight to the error output of the process, naming no file.
+"""Catch libmpg123's notes about damaged MP3s, which it writes to the process's error output without a name.
 
-While it decodes, that output goes to a temporary file; what others write there meanwhile is passed on.
-The notes go to whoever collects them in that thread. Where several threads decode at once, nobody knows whose
-notes they are: `alone` makes the others wait, so that it can be asked again.
+While it decodes, that output goes to a temporary file; anything else in it is passed on. The notes go to
+`collected` in that thread. If several threads decode at once, the file of a note is unknown: `alone` makes
+the others wait, so that a file can be read again by itself.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ class _Output:
         self.turn = threading.Condition()
         self.inside = 0
         self.owner: int | None = None  # the thread that is alone
-        self._file: Any = None  # where the output goes meanwhile
-        self._before = -1  # where it went before
+        self._file: Any = None  # takes the output meanwhile
+        self._before = -1  # descriptor that it went to before
         self._at = 0
         self._notes: list[str] = []
 
     def enter(self) -> int:
-        """Wait for one's turn, divert the output, and return how many notes there are."""
+        """Wait for this thread's turn, divert the output, and return the number of notes so far."""
         with self.turn:
             while self.owner not in (None, threading.get_ident()):
                 self.turn.wait()
@@ -47,7 +47,7 @@ class _Output:
             return len(self._notes)
 
     def leave(self, start: int) -> list[str]:
-        """Give the output back if one is the last, and return the notes since."""
+        """Restore the output if no other thread decodes, and return the notes since `start`."""
         with self.turn:
             self.inside -= 1
             self._sort()
@@ -63,7 +63,7 @@ class _Output:
             return notes
 
     def _sort(self) -> None:
-        """Tell notes from what others wrote, and pass that on."""
+        """Separate notes from other output, and pass that on."""
         if self._before < 0:
             return
         self._file.seek(self._at)

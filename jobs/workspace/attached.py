@@ -1,7 +1,7 @@
-"""What belongs to a dataset whose sounds have changed: spaces that it had, and imported embeddings.
+"""Keep what belongs to a dataset when its sounds change: its spaces, and imported embeddings.
 
-A space that an encoder made is embedded again, which computes only what is new. Imported embeddings cannot be
-made again: those of sounds that are still there stay attached, and the rest is listed as orphaned.
+A space of an encoder is embedded again, which computes only new clips. Imported embeddings cannot be computed
+again: those of sounds that remain stay attached, and the rest is listed as orphaned.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 def dataset_before(workspace: Workspace, name: str) -> Dataset | None:
-    """Return the dataset that is about to be replaced, with what is needed of it afterwards; None if none."""
-    # One that cannot be read can be replaced all the same.
+    """Return the dataset that is about to be replaced, with its clips in memory if needed; None if none."""
+    # A damaged dataset can be replaced all the same.
     with suppress(ValueError, OSError):
         dataset = workspace.dataset(name)
         if imported.meanings(workspace.root, dataset.fingerprint):
@@ -34,7 +34,7 @@ def dataset_before(workspace: Workspace, name: str) -> Dataset | None:
 
 
 def earlier(old: Dataset | None, fingerprint: str) -> list[str]:
-    """Return the fingerprints that a dataset had before it came to have this one, the last first."""
+    """Return the earlier fingerprints of a dataset, the last first."""
     known = () if old is None else (old.fingerprint, *old.earlier)
     return [f for f in dict.fromkeys(known) if f != fingerprint]
 
@@ -44,21 +44,21 @@ def left_behind(workspace: Workspace, dataset: Dataset) -> list[str]:
 
     Imported ones are no part of it, see `carry_over`.
     """
-    there = {s.encoder for s in workspace.spaces(dataset)}
-    found: set[str] = set()
+    present = {s.encoder for s in workspace.spaces(dataset)}
+    before: set[str] = set()
     for info in workspace.cache.list(type="EmbedAudio") if dataset.earlier else ():
         with suppress(KeyError, TypeError):
             fields = info.spec["fields"]
             if fields["dataset"]["dataset"]["fingerprint"] in dataset.earlier:
-                found.add(fields["encoder"])
-    return sorted(e for e in found - there if not e.startswith(f"{imported.NAME}:"))
+                before.add(fields["encoder"])
+    return sorted(e for e in before - present if not e.startswith(f"{imported.NAME}:"))
 
 
 def carry_over(workspace: Workspace, old: Dataset | None, new: Dataset) -> None:
     """Attach the imported embeddings of a dataset to the dataset that has replaced it.
 
-    A sound is the same if its content is. What is imported for the new one already stays. Embeddings of
-    sounds that are gone stay where they were, as `orphans` lists them.
+    A sound is the same if its content is. Embeddings already imported for the new one stay. Those of sounds
+    that are gone stay where they were, as `orphans` lists them.
 
     Parameters
     ----------
@@ -69,18 +69,18 @@ def carry_over(workspace: Workspace, old: Dataset | None, new: Dataset) -> None:
     """
     if old is None or old.fingerprint == new.fingerprint or "clips" not in old.__dict__:
         return
-    there = imported.meanings(workspace.root, new.fingerprint)
+    present = imported.meanings(workspace.root, new.fingerprint)
     for encoder, meaning in imported.meanings(workspace.root, old.fingerprint).items():
-        # What is damaged or gone cannot be carried, and is no reason not to replace the dataset.
+        # Damaged or missing embeddings cannot be carried over, and do not prevent the replacement.
         with suppress(CacheError):
-            if encoder not in there:
+            if encoder not in present:
                 _carry_one(workspace, old, new, encoder, meaning)
 
 
 def _carry_one(
     workspace: Workspace, old: Dataset, new: Dataset, encoder: str, meaning: imported.Meaning
 ) -> None:
-    from jobs.importing.embeddings import keep_space
+    from jobs.importing.embeddings import Selection, keep_space
     from jobs.importing.files import Staged
     from jobs.runners.reuse import contents
 
@@ -92,11 +92,10 @@ def _carry_one(
         row_of[clip, sound_of[clip]] = row_of[sound_of[clip]] = i
     ids = [str(c) for c in new.clips["clip_id"]]
     sounds = contents(new.clips)
-    found = [row_of.get((id, sound), row_of.get(sound)) for id, sound in zip(ids, sounds, strict=True)]
     chosen = [
         (at, row)
-        for at, (row, sound) in enumerate(zip(found, sounds, strict=True))
-        if row is not None and sound is not None
+        for at, (id, sound) in enumerate(zip(ids, sounds, strict=True))
+        if (row := row_of.get((id, sound), row_of.get(sound))) is not None and sound is not None
     ]
     if not chosen:
         return
@@ -109,7 +108,8 @@ def _carry_one(
     staged = Staged(None, vectors, frames, offsets, [])
     name = encoder.partition(":")[2]
     known = encoders.card(encoder, artifact.meta)
-    keep_space(workspace, new, name, staged, chosen, excluded, known, meaning.source, started)
+    space = Selection(staged, chosen, excluded)
+    keep_space(workspace, new, name, space, known, source=meaning.source, started=started)
     others = {d.fingerprint for d in workspace.datasets()}
     gone = old.fingerprint not in others and not workspace.damaged()  # one of those may be its twin
     if gone and {row for _, row in chosen} == set(range(len(vectors))):
@@ -123,7 +123,7 @@ class Orphan:
     Attributes
     ----------
     dataset : str
-        What the dataset was called.
+        Name of the dataset.
     encoder : str
         ``imported:NAME``.
     fingerprint : str
@@ -140,18 +140,18 @@ class Orphan:
 def orphans(workspace: Workspace) -> list[Orphan]:
     """List imported embeddings of sounds that no dataset of the workspace has any more.
 
-    There are none while a dataset cannot be read: they may be of its sounds.
+    The list is empty while a dataset cannot be read: they may be of its sounds.
     """
     if workspace.damaged():
         return []
-    there = {d.fingerprint for d in workspace.datasets()}
-    found = []
+    present = {d.fingerprint for d in workspace.datasets()}
+    lost = []
     for fingerprint, encoder, meaning in imported.everything(workspace.root):
         with suppress(CacheError):
-            if fingerprint not in there:
+            if fingerprint not in present:
                 meta = workspace.cache.open(meaning.key).meta
-                found.append(Orphan(str(meta["dataset"]), encoder, fingerprint, int(meta["n_clips"])))
-    return found
+                lost.append(Orphan(str(meta["dataset"]), encoder, fingerprint, int(meta["n_clips"])))
+    return lost
 
 
 def remove_orphans(workspace: Workspace, dataset: str, name: str) -> int:

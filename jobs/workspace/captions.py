@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import TYPE_CHECKING, Any
+
+from jobs.workspace.texts import pairs_fingerprint
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -12,10 +12,6 @@ if TYPE_CHECKING:
 
 def captions_of(dataset: Any) -> pd.DataFrame:
     """Return the captions of a dataset.
-
-    Parameters
-    ----------
-    dataset : jobs.workspace.Dataset
 
     Returns
     -------
@@ -29,8 +25,8 @@ def captions_of(dataset: Any) -> pd.DataFrame:
     table = dataset.captions
     texts = table["caption"].astype("object").where(table["caption"].notna(), "")
     texts = texts.map(lambda text: " ".join(str(text).split()))
-    found = pd.DataFrame({"clip_id": table["clip_id"].astype("str"), "caption": texts.astype("str")})
-    return found[found["caption"] != ""].reset_index(drop=True)
+    rows = pd.DataFrame({"clip_id": table["clip_id"].astype("str"), "caption": texts.astype("str")})
+    return rows[rows["caption"] != ""].reset_index(drop=True)
 
 
 def captions_fingerprint(captions: pd.DataFrame) -> str:
@@ -47,8 +43,4 @@ def captions_fingerprint(captions: pd.DataFrame) -> str:
     >>> captions_fingerprint(pd.DataFrame({"clip_id": ["a"], "caption": ["a dog barks"]}))[:12]
     '0b5a2142df82'
     """
-    digest = hashlib.sha256()
-    for clip, caption in zip(captions["clip_id"], captions["caption"], strict=True):
-        # As JSON, because a caption may hold any character that could stand between the two.
-        digest.update(json.dumps([clip, caption]).encode() + b"\n")
-    return digest.hexdigest()
+    return pairs_fingerprint(captions["clip_id"], captions["caption"])

@@ -1,7 +1,7 @@
-"""The files of a dataset's folder: whether they hold what they must.
+"""The files of a dataset's folder: write them as a whole, and check them.
 
-``dataset.json`` says what the dataset is, tables beside it what is in it; there is no ``clips.parquet`` where
-a job makes the clips. Anything may stand in them after a crash or a hand that slipped.
+``dataset.json`` describes the dataset, tables beside it its clips; a dataset whose clips a job makes has no
+``clips.parquet``. After a crash or a mistake by hand they may hold anything.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from jobs.files import damage, new_folder, read_json, unreadable, write_json
 if TYPE_CHECKING:
     import pandas as pd
 
-#: What a dataset, and so its folder, may be called.
+#: Names that a dataset, and so its folder, may have.
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-#: Seconds within which a dataset that is half replaced is somebody's work.
+#: Seconds within which a half-replaced dataset may still be in progress.
 _AT_WORK = 600
-#: Tables that a dataset has, or may have, and columns without which they are of no use.
+#: Tables of a dataset and the columns that they need.
 TABLES = {
     "clips": {"clip_id", "path", "label"},
     "classes": {"label", "family"},
@@ -36,18 +36,18 @@ _OPTIONAL = {"captions"}
 
 
 def stamp(folder: Path) -> int:
-    """Return a number that changes with every file of a dataset."""
+    """Return a number that changes with any file of a dataset."""
     with os.scandir(folder) as entries:
         return hash(tuple(sorted((e.name, e.stat().st_mtime_ns, e.stat().st_size) for e in entries)))
 
 
 def remedy(name: str) -> str:
-    """Say what to do about a dataset that is damaged."""
+    """Return the advice for a dataset that is damaged."""
     return f"add the dataset again (`hearspace add {name} FOLDER --replace`)"
 
 
 def store(home: Path, name: str, about: dict[str, Any], tables: dict[str, pd.DataFrame]) -> None:
-    """Write a dataset below `home`, in the place of an earlier one of that name: whole, or not at all.
+    """Write a dataset below `home`, replacing an earlier one of that name: as a whole, or not at all.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def store(home: Path, name: str, about: dict[str, Any], tables: dict[str, pd.Dat
             if (home / name).exists():
                 old = new_folder(home, prefix=".old-")
                 with suppress(OSError):
-                    os.utime(home / name)  # so that `mend` sees that somebody is at it
+                    os.utime(home / name)  # so that `mend` leaves it alone meanwhile
                 os.replace(home / name, old)
                 try:
                     os.replace(fresh, home / name)
@@ -81,12 +81,12 @@ def store(home: Path, name: str, about: dict[str, Any], tables: dict[str, pd.Dat
 
 
 def mend(home: Path) -> None:
-    """Bring back a dataset whose replacement was cut short, and remove what such an end left."""
+    """Restore a dataset whose replacement was interrupted, and remove the remains."""
     left = []
     with suppress(OSError):
         left = [e for e in os.scandir(home) if e.name.startswith((".new-", ".old-"))]
     for entry in left:
-        # Another process may be at it.
+        # Another process may be mending, too.
         with suppress(OSError):
             if time.time() - entry.stat().st_mtime < _AT_WORK:
                 continue
@@ -99,7 +99,7 @@ def mend(home: Path) -> None:
 
 
 def flaw(folder: Path, root: Path) -> str | None:
-    """Say which file of a dataset of the workspace `root` is damaged and what to do; None for a whole one."""
+    """Return which file of a dataset in the workspace `root` is damaged and what to do, or None."""
     to_do = remedy(folder.name)
     path = folder / "dataset.json"
     try:
@@ -108,7 +108,7 @@ def flaw(folder: Path, root: Path) -> str | None:
             return sentence
         about = json.loads(path.read_text(encoding="utf-8"))
         if not _is_about(about, folder.name):
-            return f"{path} does not say what the dataset is; {to_do}."
+            return f"{path} does not describe the dataset; {to_do}."
         for name, columns in TABLES.items():
             path = folder / f"{name}.parquet"
             if (name == "clips" and about.get("source")) or (name in _OPTIONAL and not path.exists()):
@@ -118,7 +118,7 @@ def flaw(folder: Path, root: Path) -> str | None:
                 return f"{path} has no column {', '.join(sorted(lacking))}; {to_do}."
     except OSError as error:
         return unreadable(path, error, to_do, root)
-    except Exception:  # what a library says of such a file helps nobody
+    except Exception:  # the libraries' own messages about such a file do not help
         return f"{path} is not a whole table; {to_do}."
     return None
 

@@ -1,4 +1,4 @@
-"""Lists of captions or labels from a text file or a table, and the same list without some of its rows."""
+"""Read lists of captions or labels from a text file or a table, and write them without some of their rows."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
-#: Endings that are read.
+#: Endings of names of such files.
 SUFFIXES = (".txt", ".csv", ".tsv")
-#: Columns that hold what is read, in the order they are looked for: captions, then labels.
+#: Columns of captions and of labels, in the order of preference.
 CAPTIONS = ("caption", "captions", "text", "sentence", "description")
 LABELS = ("display_name", "labels", "label", "category", "class", "name")
-#: Columns that say which clip a row is of.
+#: Columns that name the clip of a row.
 CLIPS = ("clip_id", "file_name", "filename", "fname", "path", "youtube_id", "ytid")
 
 _NUMBERED = re.compile(r"caption_?\d+")
@@ -27,7 +27,7 @@ class TextFileError(ValueError):
 
 @dataclass(frozen=True)
 class TextFile:
-    """A list of texts and the rows that they stand in.
+    """A list of texts and their rows.
 
     Attributes
     ----------
@@ -38,9 +38,9 @@ class TextFile:
     row : tuple of int
         Of each text, from 0, the header not counted.
     clip : tuple of str or None
-        The clip of each text, where a column says so.
+        The clip of each text, if a column names it.
     labels : bool
-        Whether these are labels rather than captions, as far as the file tells.
+        Whether these look like labels rather than captions.
     head : tuple of str
         The header; () for a plain list.
     rows : tuple of tuples of str
@@ -57,12 +57,12 @@ class TextFile:
     delimiter: str
 
     def gone(self, lost: Sequence[int]) -> list[int]:
-        """Return the places in `texts` of all that stands in the rows of those in `lost`."""
+        """Return the indices in `texts` of all texts in the rows of those in `lost`."""
         rows = {self.row[at] for at in lost}
         return [at for at, row in enumerate(self.row) if row in rows]
 
     def without(self, lost: Sequence[int]) -> bytes:
-        """Return the file without the rows of some texts, given by their places in `texts`."""
+        """Return the file without the rows of some texts, given by their indices in `texts`."""
         gone = {self.row[at] for at in lost}
         kept = [row for i, row in enumerate(self.rows) if i not in gone]
         if not self.head:
@@ -79,7 +79,7 @@ def read_texts(name: str, data: bytes, *, column: str = "") -> TextFile:
     ----------
     name : str
         Of the file: ``.txt`` holds a text a line; ``.csv`` and ``.tsv`` are tables with a header, of which
-        the columns caption_1, caption_2, … are read, else the first there is of `CAPTIONS` and `LABELS`, else
+        the columns caption_1, caption_2, … are read, else the first of `CAPTIONS` and `LABELS`, else
         the only one. A table of one column without such a header is a plain list.
     data : bytes
         UTF-8.
@@ -108,10 +108,10 @@ def read_texts(name: str, data: bytes, *, column: str = "") -> TextFile:
         raise TextFileError(f"{short} is not UTF-8 text; save it as UTF-8.") from None
     if "\0" in text:
         raise TextFileError(f"{short} is not text: it holds NUL characters.")
-    found = _lines(short, text) if suffix == ".txt" else _table(short, text, suffix, column)
-    if not found.texts:
+    texts = _lines(short, text) if suffix == ".txt" else _table(short, text, suffix, column)
+    if not texts.texts:
         raise TextFileError(f"{short} holds no text; give a list with a caption or label a line.")
-    return found
+    return texts
 
 
 def _lines(name: str, text: str) -> TextFile:

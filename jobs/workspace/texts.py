@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def texts_of(dataset: Any, of: str) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        When the dataset has no such texts, or `of` is something else.
+        If the dataset has no such texts, or `of` is something else.
     """
     import pandas as pd
 
@@ -41,18 +42,23 @@ def texts_of(dataset: Any, of: str) -> pd.DataFrame:
     texts = values.astype("object").where(values.notna(), "").map(lambda v: " ".join(str(v).split()))
     if of == "label":
         texts = texts.map(lambda t: t.replace("_", " "))
-    there = texts != ""
-    if not there.any():
+    present = texts != ""
+    if not present.any():
         what = {"label": "classes", "description": "descriptions of classes", "caption": "captions"}[of]
         raise ValueError(f"Dataset {dataset.name} has no {what}.")
-    found = pd.DataFrame({"id": table[id].astype(str), "text": texts})
-    return found[there].reset_index(drop=True)
+    rows = pd.DataFrame({"id": table[id].astype(str), "text": texts})
+    return rows[present].reset_index(drop=True)
 
 
 def texts_fingerprint(texts: pd.DataFrame) -> str:
     """Return the SHA-256 of ids and texts in order, 64 hexadecimal digits."""
+    return pairs_fingerprint(texts["id"], texts["text"])
+
+
+def pairs_fingerprint(ids: Iterable[str], texts: Iterable[str]) -> str:
+    """Return the SHA-256 of pairs of an id and a text in order, 64 hexadecimal digits."""
     digest = hashlib.sha256()
-    for id, text in zip(texts["id"], texts["text"], strict=True):
-        # As JSON, because an id may hold any character that could stand between the two.
+    for id, text in zip(ids, texts, strict=True):
+        # As JSON, because either may hold any separator.
         digest.update(json.dumps([id, text]).encode() + b"\n")
     return digest.hexdigest()

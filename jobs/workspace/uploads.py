@@ -1,8 +1,7 @@
-"""Sounds that a page was given as a query: ``<workspace>/uploads/<SHA-256><ending>``, one file a content.
+"""Sounds that were uploaded as queries: ``<workspace>/uploads/<SHA-256><ending>``, one file a content.
 
 They are kept for `KEPT_DAYS` after they were last used, and for as long as a question to listeners or a
-waiting job names them. `tidy` removes the others, which a worker does when it starts; what was computed of
-them stays.
+waiting job names them. `tidy`, which a worker calls when it starts, removes the others; their results stay.
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ if TYPE_CHECKING:
 
     from jobs.workspace.workspace import Workspace
 
-#: Largest file that is taken, in bytes, and in words.
+#: Largest file that is accepted, in bytes, and in words.
 MAX_BYTES = 50 * 2**20
 MAX_TEXT = f"{MAX_BYTES // 2**20} MB"
-#: Days after which an upload that nobody has used is removed.
+#: Days after which an unused upload is removed.
 KEPT_DAYS = 30
 
 _FILE = re.compile(r"([0-9a-f]{64})(\.[a-z0-9]{1,5})")
@@ -35,7 +34,7 @@ _DAY = 24 * 3600
 
 
 class UploadError(ValueError):
-    """A file is not taken as a query; the message says why and what to do."""
+    """A file is not accepted as a query; the message says why and what to do."""
 
 
 def save(root: Path, name: str, data: bytes) -> tuple[str, str]:
@@ -52,12 +51,12 @@ def save(root: Path, name: str, data: bytes) -> tuple[str, str]:
     Returns
     -------
     upload, suffix : str
-        What `jobs.specs.EmbedQuery` asks for.
+        The fields of `jobs.specs.EmbedQuery`.
 
     Raises
     ------
     UploadError
-        For an empty or too large file, an ending that is no sound's, and what `sound` raises.
+        For an empty or too large file, an ending that is no sound's, and as `sound`.
     NoSpace
         If the disk is full.
     """
@@ -88,7 +87,7 @@ def save(root: Path, name: str, data: bytes) -> tuple[str, str]:
 
 
 def sound(file: Path, longest: float) -> tuple[np.ndarray, int]:
-    """Read a file as a query: mono samples (n,) and their rate, no more than shows that it is too long.
+    """Read a file as a query: mono samples (n,) and their rate.
 
     Parameters
     ----------
@@ -99,7 +98,7 @@ def sound(file: Path, longest: float) -> tuple[np.ndarray, int]:
     Raises
     ------
     UploadError
-        Where it is no sound, silent or too long. The message follows a name of the file.
+        If it is no sound, silent or too long. The message follows a name of the file.
     """
     from jobs.sound.files import AudioError, decode, inspect
 
@@ -121,27 +120,27 @@ def sound(file: Path, longest: float) -> tuple[np.ndarray, int]:
 
 
 def path(root: Path, upload: str, suffix: str) -> Path:
-    """Return where an upload is kept in the workspace `root`."""
+    """Return the path of an upload in the workspace `root`."""
     return root / "uploads" / f"{upload}{suffix}"
 
 
 def find(root: Path, name: str) -> tuple[str, str] | None:
-    """Return hash and ending of the upload that is kept under this name of a file, None where none is."""
+    """Return hash and ending of the upload with this file name, or None."""
     match = _FILE.fullmatch(name)
-    if match is None or not (found := path(root, match[1], match[2])).is_file():
+    if match is None or not (file := path(root, match[1], match[2])).is_file():
         return None
-    use(found)
+    use(file)
     return match[1], match[2]
 
 
 def use(file: Path) -> None:
-    """Note that an upload is used now. Its time of change stays: what is made of it is known by that."""
+    """Record that an upload is used now. Its modification time stays, since cached pictures depend on it."""
     with suppress(OSError):
         os.utime(file, ns=(time.time_ns(), file.stat().st_mtime_ns))
 
 
 def tidy(workspace: Workspace) -> list[str]:
-    """Remove the uploads of a workspace that nobody needs any more; return their names.
+    """Remove the uploads of a workspace that nothing needs any more; return their names.
 
     Raises
     ------
@@ -179,11 +178,11 @@ def clear(root: Path, *, keep: Collection[str] = (), days: float = KEPT_DAYS) ->
         match = _FILE.fullmatch(entry.name)
         if match is None and not entry.name.startswith(_UNFINISHED):
             continue
-        # Somebody else may be tidying, too.
+        # Another process may be tidying, too.
         with suppress(OSError):
             about = entry.stat()
             idle = time.time() - max(about.st_atime, about.st_mtime)
-            # What was cut short is nothing that anybody could use.
+            # Unfinished files are of no use.
             most = days * _DAY if match else _DAY
             if idle > most and not (match and {match[1], entry.name} & set(keep)):
                 os.unlink(entry.path)

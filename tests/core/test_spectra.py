@@ -16,7 +16,7 @@ SETTINGS = [
 
 
 @pytest.mark.parametrize(("rate", "n_fft", "hop", "n_mels", "fmin", "fmax"), SETTINGS)
-def test_as_librosa(rate: int, n_fft: int, hop: int, n_mels: int, fmin: float, fmax: float | None) -> None:
+def test_as_librosa(rate, n_fft, hop, n_mels, fmin, fmax):
     librosa = pytest.importorskip("jobs.encoders._librosa").librosa
     mel = {"n_mels": n_mels, "fmin": fmin, "fmax": fmax}
     theirs = librosa.filters.mel(sr=rate, n_fft=n_fft, **mel)
@@ -36,7 +36,7 @@ def test_as_librosa(rate: int, n_fft: int, hop: int, n_mels: int, fmin: float, f
         )
 
 
-def test_mel_scale() -> None:
+def test_mel_scale():
     librosa = pytest.importorskip("jobs.encoders._librosa").librosa
     hz = np.linspace(0, 16_000, 500)
     np.testing.assert_allclose(spectra.hz_to_mel(hz), librosa.hz_to_mel(hz), rtol=1e-12)
@@ -47,7 +47,7 @@ def test_mel_scale() -> None:
 
 
 @pytest.mark.parametrize("n", [1, 2, 63, 441, 5000, 44_100, 1_000_000])
-def test_a_picture_has_the_columns_asked_for(n: int) -> None:
+def test_a_picture_has_the_columns_asked_for(n):
     x = np.random.default_rng(1).normal(size=n).astype(np.float32)
     picture = spectra.spectrogram(x, 44_100, n_mels=32, n_frames=100)
     assert picture.shape == (32, min(n, 100))
@@ -55,7 +55,7 @@ def test_a_picture_has_the_columns_asked_for(n: int) -> None:
     assert picture.min() >= -80
 
 
-def test_a_picture_shows_the_tone_where_it_is() -> None:
+def test_a_picture_shows_the_tone_where_it_is():
     rate = 32_000
     t = np.arange(rate) / rate
     picture = spectra.spectrogram(np.sin(2 * np.pi * 2000 * t) * (t > 0.5), rate, n_frames=100)
@@ -65,7 +65,7 @@ def test_a_picture_shows_the_tone_where_it_is() -> None:
     assert picture[:, 20].max() < -60
 
 
-def test_silence_and_nothing() -> None:
+def test_silence_and_nothing():
     assert (spectra.spectrogram(np.zeros(1000), 16_000) == -80).all()
     assert spectra.spectrogram(np.zeros(0), 16_000).shape == (64, 0)
     assert spectra.mel_power(np.zeros(0), 16_000).shape == (128, 0)
@@ -73,7 +73,7 @@ def test_silence_and_nothing() -> None:
     assert spectra.waveform_peaks(np.zeros(0)).shape == (0, 2)
 
 
-def test_peaks_hold_the_extremes() -> None:
+def test_peaks_hold_the_extremes():
     x = np.random.default_rng(2).normal(size=10_007).astype(np.float32)
     peaks = spectra.waveform_peaks(x, 100)
     assert peaks.shape == (100, 2)
@@ -82,7 +82,7 @@ def test_peaks_hold_the_extremes() -> None:
     np.testing.assert_array_equal(spectra.waveform_peaks(x[:3], 100), np.stack([x[:3], x[:3]], axis=1))
 
 
-def test_errors_say_what_is_allowed() -> None:
+def test_errors_say_what_is_allowed():
     with pytest.raises(ValueError, match=r"shape \(2, 3\)"):
         spectra.mel_power(np.zeros((2, 3)), 16_000)
     with pytest.raises(ValueError, match="0 <= fmin < fmax"):

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-import soundfile as sf
-
-from tests.jobs.bad_audio import RATE, tone
+from tests.jobs.mini import write_nodes, write_sound
 
 #: Id, name, children. Growling has two parents that meet below the top, Bell two that do not.
 NODES = [
@@ -69,9 +66,7 @@ def write_audioset(
         for *_, name in rows:
             if name is not None:
                 pitch += 1
-                path = root / "audio" / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                sf.write(path, tone(0.2, pitch=pitch), RATE)
+                write_sound(root / "audio" / name, pitch)
     if ontology:
         write_ontology(root / "ontology.json")
     return root
@@ -90,9 +85,4 @@ def write_list(path: Path, rows: Iterable[Row]) -> Path:
 
 def write_ontology(path: Path) -> Path:
     """Write the ontology in the form of AudioSet's and return its path."""
-    nodes = [
-        {"id": id, "name": name, "description": f"What {name}\n is.", "child_ids": below, "restrictions": []}
-        for id, name, below in NODES
-    ]
-    path.write_text(json.dumps(nodes), encoding="utf-8")
-    return path
+    return write_nodes(path, NODES)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import soundfile as sf
-
-from tests.jobs.bad_audio import RATE, tone
+from tests.jobs.mini import write_sounds, write_table
 
 #: Clotho: subset, file, captions, keywords.
 CLOTHO = [
@@ -45,26 +42,18 @@ def write_clotho(root: Path) -> Path:
     for subset in dict.fromkeys(row[0] for row in CLOTHO):
         rows = [row for row in CLOTHO if row[0] == subset]
         captions = [(name, *texts) for _, name, texts, _ in rows]
-        _table(
-            root / f"clotho_captions_{subset}.csv",
-            ("file_name", "caption_1", "caption_2", "caption_3"),
-            captions,
+        head = ("file_name", "caption_1", "caption_2", "caption_3")
+        write_table(root / f"clotho_captions_{subset}.csv", head, *captions)
+        details = [
+            (name, words, i, "", "[0, 1]", "somebody", "CC0") for i, (_, name, _, words) in enumerate(rows)
+        ]
+        head = (
+            *("file_name", "keywords", "sound_id", "sound_link", "start_end_samples"),
+            *("manufacturer", "license"),
         )
-        _table(
-            root / f"clotho_metadata_{subset}.csv",
-            (
-                "file_name",
-                "keywords",
-                "sound_id",
-                "sound_link",
-                "start_end_samples",
-                "manufacturer",
-                "license",
-            ),
-            [(name, words, i, "", "[0, 1]", "somebody", "CC0") for i, (_, name, _, words) in enumerate(rows)],
-            encoding="latin-1",
-        )
-        _sounds(root / subset, [name.replace(":", "_") for _, name, _, _ in rows])
+        write_table(root / f"clotho_metadata_{subset}.csv", head, *details, encoding="latin-1")
+        names = [name.replace(":", "_") for _, name, _, _ in rows]
+        write_sounds(root / subset, *names, seconds=0.2, pitch=200.0 + 10 * len(subset))
     return root
 
 
@@ -73,14 +62,18 @@ def write_audiocaps(root: Path, *, tables: str = ".") -> Path:
     for subset in dict.fromkeys(row[0] for row in AUDIOCAPS):
         rows = [row for row in AUDIOCAPS if row[0] == subset]
         head = ("audiocap_id", "youtube_id", "start_time", "caption")
-        _table(root / tables / f"{subset}.csv", head, [row[1:5] for row in rows])
-    _sounds(root / "audio", [name for *_, name in AUDIOCAPS if name is not None])
+        write_table(root / tables / f"{subset}.csv", head, *(row[1:5] for row in rows))
+    write_sounds(root / "audio", *(name for *_, name in AUDIOCAPS if name is not None), seconds=0.2)
     return root
 
 
 def write_macs(root: Path) -> Path:
     """Write MACS's list and the sounds of TAU Urban Acoustic Scenes, and return the folder."""
-    _sounds(root / "TAU-urban-acoustic-scenes-2019-development" / "audio", [name for name, _ in MACS])
+    write_sounds(
+        root / "TAU-urban-acoustic-scenes-2019-development" / "audio",
+        *(name for name, _ in MACS),
+        seconds=0.2,
+    )
     lines = ["files:"]
     for name, said in MACS:
         lines += [f"- filename: {name}", "  annotations:"]
@@ -94,18 +87,3 @@ def write_macs(root: Path) -> Path:
 def expected_captions(rows: Sequence[tuple[str, Sequence[str]]]) -> Mapping[str, list[str]]:
     """Captions of each path that a reader should find: without empty ones, each once."""
     return {path: list(dict.fromkeys(text for text in texts if text)) for path, texts in rows}
-
-
-def _sounds(folder: Path, names: Sequence[str]) -> None:
-    for i, name in enumerate(names):
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        sf.write(path, tone(0.2, pitch=200 + i + 10 * len(folder.name)), RATE)
-
-
-def _table(
-    path: Path, head: Sequence[str], rows: Sequence[Sequence[object]], *, encoding: str = "utf-8"
-) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", newline="", encoding=encoding) as file:
-        csv.writer(file).writerows([head, *rows])

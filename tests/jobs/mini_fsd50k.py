@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 
-import soundfile as sf
-
-from tests.jobs.bad_audio import RATE, tone
+from tests.jobs.mini import write_nodes, write_sound, write_table
 
 #: Name, labels, part of the development set.
 DEV = [
@@ -45,20 +42,16 @@ NODES = [
 def write_fsd50k(root: Path, *, ontology: bool = True, metadata: bool = True) -> Path:
     """Write the dataset and return its folder."""
     truth = root / "FSD50K.ground_truth"
-    truth.mkdir(parents=True)
     labels = sorted({label for _, labels, *_ in [*DEV, *EVAL] for label in labels.split(",")})
     for subset, rows in (("dev", DEV), ("eval", EVAL)):
-        folder = root / f"FSD50K.{subset}_audio"
-        folder.mkdir()
-        header = ["fname", "labels", "mids", "split"][: 3 + (subset == "dev")]
-        with open(truth / f"{subset}.csv", "w", newline="", encoding="utf-8") as file:
-            table = csv.writer(file)
-            table.writerow(header)
-            for i, (name, given, *split) in enumerate(rows):
-                table.writerow([name, given, ",".join(f"/m/{x.lower()}" for x in given.split(",")), *split])
-                sf.write(
-                    folder / f"{name}.wav", tone(0.2, pitch=200.0 + 50 * i + 500 * (subset == "dev")), RATE
-                )
+        table = []
+        for i, (name, given, *split) in enumerate(rows):
+            table.append((name, given, ",".join(f"/m/{x.lower()}" for x in given.split(",")), *split))
+            write_sound(
+                root / f"FSD50K.{subset}_audio" / f"{name}.wav", 200.0 + 50 * i + 500 * (subset == "dev")
+            )
+        header = ("fname", "labels", "mids", "split")[: 3 + (subset == "dev")]
+        write_table(truth / f"{subset}.csv", header, *table)
         if metadata:
             (root / "FSD50K.metadata").mkdir(exist_ok=True)
             about = {
@@ -67,8 +60,9 @@ def write_fsd50k(root: Path, *, ontology: bool = True, metadata: bool = True) ->
             }
             path = root / "FSD50K.metadata" / f"{subset}_clips_info_FSD50K.json"
             path.write_text(json.dumps(about), encoding="utf-8")
-    with open(truth / "vocabulary.csv", "w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows((i, label, f"/m/{label.lower()}") for i, label in enumerate(labels))
+    write_table(
+        truth / "vocabulary.csv", *((i, label, f"/m/{label.lower()}") for i, label in enumerate(labels))
+    )
     if ontology:
         write_ontology(root / "ontology.json")
     return root
@@ -76,9 +70,4 @@ def write_fsd50k(root: Path, *, ontology: bool = True, metadata: bool = True) ->
 
 def write_ontology(path: Path) -> Path:
     """Write the ontology in the form of AudioSet's and return its path."""
-    nodes = [
-        {"id": id, "name": name, "description": f"What {name}\n is.", "child_ids": below, "restrictions": []}
-        for id, name, below in NODES
-    ]
-    path.write_text(json.dumps(nodes), encoding="utf-8")
-    return path
+    return write_nodes(path, NODES)

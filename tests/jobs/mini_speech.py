@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import soundfile as sf
-
-from tests.jobs.bad_audio import RATE, tone
+from tests.jobs.mini import write_sound
 
 #: Speech Commands: file and the part that it is in.
 WORDS = [
@@ -34,8 +32,8 @@ SENTENCES = [
 def write_speech_commands(root: Path) -> Path:
     """Write two words by three speakers, noise, and the two lists."""
     for i, (name, _) in enumerate(WORDS):
-        _sound(root / name, 300 + 10 * i)
-    _sound(root / "_background_noise_" / "pink_noise.wav", 900)
+        write_sound(root / name, 300 + 10 * i)
+    write_sound(root / "_background_noise_" / "pink_noise.wav", 900)
     (root / "_background_noise_" / "README.md").write_text("about")
     for part in ("validation", "testing"):
         lines = [name for name, own in WORDS if own == part]
@@ -48,7 +46,7 @@ def write_iemocap(root: Path) -> Path:
     of_dialogue: dict[Path, list[str]] = {}
     for i, (sentence, emotion) in enumerate(SENTENCES):
         session, dialogue = f"Session{sentence[4]}", sentence.rpartition("_")[0]
-        _sound(root / session / "sentences" / "wav" / dialogue / f"{sentence}.wav", 300 + 10 * i)
+        write_sound(root / session / "sentences" / "wav" / dialogue / f"{sentence}.wav", 300 + 10 * i)
         lines = of_dialogue.setdefault(
             root / session / "dialog" / "EmoEvaluation" / f"{dialogue}.txt",
             ["% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]", ""],
@@ -61,8 +59,3 @@ def write_iemocap(root: Path) -> Path:
         path.write_text("\n".join(lines))
         path.with_name(f"._{path.name}").write_bytes(b"\x00\x05\x16")
     return root
-
-
-def _sound(path: Path, pitch: float) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sf.write(path, tone(0.2, pitch=pitch), RATE)

@@ -49,7 +49,7 @@ def remarks(path: Path) -> str:
 
 
 @pytest.fixture(params=["with PyAV", "without PyAV"])
-def decoders(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def decoders(request, monkeypatch):
     """What is said of headers holds without PyAV, too."""
     if request.param == "without PyAV":
         monkeypatch.setattr(audio, "has_av", lambda: False)
@@ -70,7 +70,7 @@ DATA = WAV.index(b"data") + 4
 
 
 @pytest.mark.parametrize("size", [b"\0\0\0\0", b"\xff\xff\xff\xff", b"\0\xff\xff\xff"])
-def test_a_wav_from_a_pipe_is_read_to_its_end(decoders: None, tmp_path: Path, size: bytes) -> None:
+def test_a_wav_from_a_pipe_is_read_to_its_end(decoders, tmp_path, size):
     (tmp_path / "a.wav").write_bytes(patched(patched(WAV, 4, size), DATA, size))
     assert lengths(tmp_path / "a.wav") == [RATE] * 3
     assert remarks(tmp_path / "a.wav") == ""
@@ -78,7 +78,7 @@ def test_a_wav_from_a_pipe_is_read_to_its_end(decoders: None, tmp_path: Path, si
     np.testing.assert_array_equal(audio.decode(tmp_path / "a.wav")[0], audio.decode(tmp_path / "b.wav")[0])
 
 
-def test_silence_from_a_pipe_is_read_and_what_is_no_sound_is_not(tmp_path: Path) -> None:
+def test_silence_from_a_pipe_is_read_and_what_is_no_sound_is_not(tmp_path):
     silent = encoded(np.zeros(800, np.float32), "WAV")
     (tmp_path / "a.wav").write_bytes(patched(silent, silent.index(b"data") + 4, b"\0\0\0\0"))
     assert lengths(tmp_path / "a.wav") == [800] * 3
@@ -119,7 +119,7 @@ def au(size: int) -> bytes:
         ("a.flac", flac_total(FLAC, 0)),
     ],
 )
-def test_other_formats_from_a_pipe(decoders: None, tmp_path: Path, name: str, data: bytes) -> None:
+def test_other_formats_from_a_pipe(decoders, tmp_path, name, data):
     (tmp_path / name).write_bytes(data)
     assert lengths(tmp_path / name) == [RATE] * 3
     assert remarks(tmp_path / name) == ""
@@ -139,9 +139,7 @@ SMALL = (8_000).to_bytes(4, "little")
         ("a.flac", flac_total(FLAC, 4_000), "0.25"),
     ],
 )
-def test_a_header_that_promises_too_little(
-    decoders: None, tmp_path: Path, name: str, data: bytes, promised: str
-) -> None:
+def test_a_header_that_promises_too_little(decoders, tmp_path, name, data, promised):
     (tmp_path / name).write_bytes(data)
     assert lengths(tmp_path / name) == [RATE] * 3
     assert f"its header promises {promised} s, but it holds 1.00 s" in remarks(tmp_path / name)
@@ -160,7 +158,7 @@ def test_a_header_that_promises_too_little(
         ("a.sph", encoded(np.concatenate([X, X]), "NIST")[:-32_000]),
     ],
 )
-def test_a_header_that_promises_too_much(decoders: None, tmp_path: Path, name: str, data: bytes) -> None:
+def test_a_header_that_promises_too_much(decoders, tmp_path, name, data):
     (tmp_path / name).write_bytes(data)
     n = lengths(tmp_path / name)
     assert abs(n[0] - RATE) <= 20
@@ -168,7 +166,7 @@ def test_a_header_that_promises_too_much(decoders: None, tmp_path: Path, name: s
     assert "truncated: its header promises 2.00 s, 1.00 s can be read" in remarks(tmp_path / name)
 
 
-def test_parts_of_files_with_wrong_headers_are_exact(tmp_path: Path) -> None:
+def test_parts_of_files_with_wrong_headers_are_exact(tmp_path):
     for name, data in (("a.flac", flac_total(FLAC, 0)), ("a.wav", patched(WAV, DATA, SMALL))):
         (tmp_path / name).write_bytes(data)
         whole, _ = audio.decode(tmp_path / name)
@@ -181,7 +179,7 @@ def test_parts_of_files_with_wrong_headers_are_exact(tmp_path: Path) -> None:
 # -- several streams in one file --
 
 
-def test_joined_streams_are_read_in_full(decoders: None, tmp_path: Path) -> None:
+def test_joined_streams_are_read_in_full(decoders, tmp_path):
     other = tone(0.5, RATE, 700)
     for name, container in (("a.ogg", "OGG"), ("a.flac", "FLAC")):
         (tmp_path / name).write_bytes(encoded(X, container) + encoded(other, container))
@@ -194,7 +192,7 @@ def test_joined_streams_are_read_in_full(decoders: None, tmp_path: Path) -> None
         np.testing.assert_array_equal(part, x[14_400:19_200])
 
 
-def test_a_second_stream_is_brought_to_the_rate_and_channels_of_the_first(tmp_path: Path) -> None:
+def test_a_second_stream_is_brought_to_the_rate_and_channels_of_the_first(tmp_path):
     stereo = np.stack([tone(0.5, 8_000)] * 2, axis=1)
     (tmp_path / "a.ogg").write_bytes(encoded(X, "OGG") + encoded(stereo, "OGG", 8_000))
     assert lengths(tmp_path / "a.ogg") == [24_000] * 3
@@ -220,13 +218,11 @@ def loud_then_quiet() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def vbr() -> bytes:
+def vbr():
     return mp3(loud_then_quiet())
 
 
-def test_an_mp3_that_announces_no_length_is_read_to_its_end(
-    decoders: None, tmp_path: Path, vbr: bytes
-) -> None:
+def test_an_mp3_that_announces_no_length_is_read_to_its_end(decoders, tmp_path, vbr):
     assert b"Xing" in vbr[:200]
     (tmp_path / "a.mp3").write_bytes(vbr[first_frame(vbr) :])
     assert sf.info(tmp_path / "a.mp3").frames < 0.8 * 10.5 * 44_100  # what libsndfile makes of it
@@ -236,7 +232,7 @@ def test_an_mp3_that_announces_no_length_is_read_to_its_end(
     assert remarks(tmp_path / "a.mp3") == ""
 
 
-def test_an_mp3_that_announces_its_length_has_it_to_the_sample(tmp_path: Path, vbr: bytes) -> None:
+def test_an_mp3_that_announces_its_length_has_it_to_the_sample(tmp_path, vbr):
     (tmp_path / "a.mp3").write_bytes(vbr)
     assert lengths(tmp_path / "a.mp3") == [round(10.5 * 44_100)] * 3
     assert remarks(tmp_path / "a.mp3") == ""
@@ -246,7 +242,7 @@ def test_an_mp3_that_announces_its_length_has_it_to_the_sample(tmp_path: Path, v
         assert remarks(tmp_path / "a.mp3") == ""
 
 
-def test_parts_of_an_mp3_are_those_of_the_whole(tmp_path: Path, vbr: bytes) -> None:
+def test_parts_of_an_mp3_are_those_of_the_whole(tmp_path, vbr):
     for data in (vbr, vbr[first_frame(vbr) :]):
         (tmp_path / "a.mp3").write_bytes(data)
         whole, _ = audio.decode(tmp_path / "a.mp3")
@@ -256,7 +252,7 @@ def test_parts_of_an_mp3_are_those_of_the_whole(tmp_path: Path, vbr: bytes) -> N
             np.testing.assert_array_equal(part, whole[start : start + 8_820])
 
 
-def test_joined_mp3s_are_read_in_full(decoders: None, tmp_path: Path) -> None:
+def test_joined_mp3s_are_read_in_full(decoders, tmp_path):
     one, two = mp3(tone(1.0)), mp3(tone(0.5, pitch=700))
     (tmp_path / "a.mp3").write_bytes(one + two)
     assert lengths(tmp_path / "a.mp3") == [66_150] * 3
@@ -271,9 +267,7 @@ def test_joined_mp3s_are_read_in_full(decoders: None, tmp_path: Path) -> None:
     assert "truncated: its header promises 1.00 s, 0." in remarks(tmp_path / "a.mp3")
 
 
-def test_what_libmpg123_writes_names_the_file_and_nothing_else_is_kept(
-    tmp_path: Path, vbr: bytes, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_what_libmpg123_writes_names_the_file_and_nothing_else_is_kept(tmp_path, vbr, capfd):
     damaged = bytearray(vbr)
     for at in range(2_000, len(damaged), 400):
         damaged[at : at + 20] = bytes(range(20))
@@ -300,14 +294,14 @@ def test_what_libmpg123_writes_names_the_file_and_nothing_else_is_kept(
 
 
 @pytest.mark.parametrize("rate", [1, 99, 1_000_001, 0x40001F40])
-def test_rates_that_no_recording_has(tmp_path: Path, rate: int) -> None:
+def test_rates_that_no_recording_has(tmp_path, rate):
     (tmp_path / "a.wav").write_bytes(patched(WAV, 24, rate.to_bytes(4, "little")))
     for read in (audio.probe, audio.inspect, audio.decode):
         with pytest.raises(audio.AudioError, match=r"sample rate of .* Hz; it must be from 100 to 1,000,000"):
             read(tmp_path / "a.wav")
 
 
-def test_files_that_last_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_that_last_too_long(tmp_path, monkeypatch):
     monkeypatch.setattr(audio, "LONGEST", 3600)
     data = patched(
         encoded(np.zeros(400_000, np.float32), "WAV", subtype="PCM_U8"), 24, (100).to_bytes(4, "little")
@@ -322,7 +316,7 @@ def test_files_that_last_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert len(x) == 200
 
 
-def test_what_the_memory_has_no_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_memory_has_no_room_for(tmp_path, monkeypatch):
     sf.write(tmp_path / "a.wav", np.tile(tone(1.0), 20), 44_100)
     monkeypatch.setattr("jobs.sound.buffer._LARGE", 1 << 20)
     monkeypatch.setattr("psutil.virtual_memory", lambda: type("Memory", (), {"available": 1 << 20}))
@@ -340,7 +334,7 @@ def test_what_the_memory_has_no_room_for(tmp_path: Path, monkeypatch: pytest.Mon
         audio.decode(tmp_path / "a.wav")
 
 
-def test_memory_does_not_grow_with_channels_or_length(tmp_path: Path) -> None:
+def test_memory_does_not_grow_with_channels_or_length(tmp_path):
     """The import of a file of 1,024 channels, and of an hour that is decoded to a low rate."""
     sf.write(tmp_path / "wide.wav", np.zeros((20_000, 1024), np.float32), 8_000, subtype="PCM_U8")
     hour = np.zeros(3600 * 8_000, np.float32)
@@ -359,7 +353,7 @@ def test_memory_does_not_grow_with_channels_or_length(tmp_path: Path) -> None:
 # -- channels --
 
 
-def test_channels_that_cancel_each_other_out_are_heard(tmp_path: Path) -> None:
+def test_channels_that_cancel_each_other_out_are_heard(tmp_path):
     whole = np.round(X * 30_000)
     for other in (-whole, -whole + np.arange(len(whole)) % 2, -0.99 * whole):
         x = np.stack([whole, other], axis=1).astype(np.int16)
@@ -373,7 +367,7 @@ def test_channels_that_cancel_each_other_out_are_heard(tmp_path: Path) -> None:
         np.testing.assert_array_equal(audio.decode(tmp_path / "a.wav", duration=0.5)[0], found[:8_000])
 
 
-def test_channels_that_do_not_cancel_are_their_mean_to_the_bit(tmp_path: Path) -> None:
+def test_channels_that_do_not_cancel_are_their_mean_to_the_bit(tmp_path):
     rng = np.random.default_rng(0)
     for x in (
         rng.standard_normal((RATE, 2)),  # nothing to do with one another
@@ -388,13 +382,13 @@ def test_channels_that_do_not_cancel_are_their_mean_to_the_bit(tmp_path: Path) -
         assert "channel 1, the loudest" not in remarks(tmp_path / "a.wav")
 
 
-def test_seconds_that_cancel_are_remarked_on(tmp_path: Path) -> None:
+def test_seconds_that_cancel_are_remarked_on(tmp_path):
     x = np.concatenate([np.stack([X, X], axis=1), np.stack([X, -X], axis=1)])
     sf.write(tmp_path / "a.wav", x, RATE)
     assert "in 1.0 of 2.0 s its channels cancel each other out" in remarks(tmp_path / "a.wav")
 
 
-def test_the_mix_is_chosen_over_the_first_minute_for_every_part(tmp_path: Path) -> None:
+def test_the_mix_is_chosen_over_the_first_minute_for_every_part(tmp_path):
     x = np.zeros((70 * 1_000, 2), np.float32)
     x[:, 0] = np.sin(np.arange(len(x)))
     x[:, 1] = -x[:, 0]
@@ -408,7 +402,7 @@ def test_the_mix_is_chosen_over_the_first_minute_for_every_part(tmp_path: Path) 
         np.testing.assert_array_equal(part, whole[start : start + 1_000])
 
 
-def test_a_channel_of_nan_does_not_silence_the_other(tmp_path: Path) -> None:
+def test_a_channel_of_nan_does_not_silence_the_other(tmp_path):
     x = np.stack([X, np.full_like(X, np.nan)], axis=1)
     sf.write(tmp_path / "a.wav", x, RATE, subtype="FLOAT")
     np.testing.assert_array_equal(audio.decode(tmp_path / "a.wav")[0], X / 2)
@@ -417,7 +411,7 @@ def test_a_channel_of_nan_does_not_silence_the_other(tmp_path: Path) -> None:
 # -- decoders --
 
 
-def test_resampling_in_blocks_is_resampling_the_whole(tmp_path: Path) -> None:
+def test_resampling_in_blocks_is_resampling_the_whole(tmp_path):
     x = np.random.default_rng(0).standard_normal(700_001).astype(np.float32) / 10
     sf.write(tmp_path / "a.wav", x, 44_100, subtype="FLOAT")
     for to in (8_000, 22_050, 48_000):
@@ -426,7 +420,7 @@ def test_resampling_in_blocks_is_resampling_the_whole(tmp_path: Path) -> None:
     assert audio.decode(tmp_path / "b.wav", 8_000)[0].shape == (1,)
 
 
-def test_what_a_decoder_raises_is_an_audio_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_decoder_raises_is_an_audio_error(tmp_path, monkeypatch):
     sf.write(tmp_path / "a.wav", X, RATE)
 
     def fail(error: Exception) -> Callable[..., None]:
@@ -445,7 +439,7 @@ def test_what_a_decoder_raises_is_an_audio_error(tmp_path: Path, monkeypatch: py
             audio.inspect(tmp_path / "a.wav")
 
 
-def test_an_encoding_that_ffmpeg_does_not_know(tmp_path: Path) -> None:
+def test_an_encoding_that_ffmpeg_does_not_know(tmp_path):
     pytest.importorskip("av")
     damaged = [
         ("a.wav", patched(WAV, 34, b"\0\0")),  # no bits a sample
@@ -460,7 +454,7 @@ def test_an_encoding_that_ffmpeg_does_not_know(tmp_path: Path) -> None:
                 read(tmp_path / name)
 
 
-def test_pyav_is_asked_where_libsndfile_gives_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pyav_is_asked_where_libsndfile_gives_up(tmp_path, monkeypatch):
     pytest.importorskip("av")
     (tmp_path / "a.flac").write_bytes(FLAC)
     true, _ = audio.decode(tmp_path / "a.flac")
@@ -472,7 +466,7 @@ def test_pyav_is_asked_where_libsndfile_gives_up(tmp_path: Path, monkeypatch: py
         audio.decode(tmp_path / "a.flac")
 
 
-def test_a_truncated_m4a_is_remarked_on(tmp_path: Path) -> None:
+def test_a_truncated_m4a_is_remarked_on(tmp_path):
     av = pytest.importorskip("av")
     write_m4a(tmp_path / "whole.m4a", tone(2.0))
     assert remarks(tmp_path / "whole.m4a") == ""

@@ -9,10 +9,11 @@ import pytest
 
 from jobs.datasets import DatasetError, OptionError
 from jobs.datasets._detect import recognise
-from jobs.datasets.importer import LEFT_OUT, Imported, import_dataset
+from jobs.datasets.importer import Imported, import_dataset
 from jobs.workspace.captions import captions_fingerprint, captions_of
 from jobs.workspace.texts import texts_of
 from jobs.workspace.workspace import Workspace
+from tests.jobs.mini import left_out
 from tests.jobs.mini_captions import (
     CLOTHO,
     MACS,
@@ -36,12 +37,7 @@ def _by_path(got: Imported) -> dict[str, list[str]]:
     return found
 
 
-def _reasons(got: Imported) -> dict[str, str]:
-    lost = got.report[got.report["status"] == LEFT_OUT]
-    return dict(zip(lost["path"], lost["reason"], strict=True))
-
-
-def test_clotho(tmp_path: Path) -> None:
+def test_clotho(tmp_path):
     root = write_clotho(tmp_path / "clotho")
     assert recognise(root).adapter == "captions"
     got = _import(root)
@@ -54,7 +50,7 @@ def test_clotho(tmp_path: Path) -> None:
     assert set(got.clips["label"]) == {"unlabelled"}
     tagged = _import(root, labels="tags", subset="development")
     assert [list(labels) for labels in tagged.clips["labels"]] == [["gate", "metal squeak"], ["rain"]]
-    assert _reasons(tagged)["."].startswith("holds 1 sound without captions")
+    assert left_out(tagged)["."].startswith("holds 1 sound without captions")
     # The tables in a folder of their own, the sounds in folders named otherwise.
     (root / "csv").mkdir()
     for path in root.glob("*.csv"):
@@ -64,7 +60,7 @@ def test_clotho(tmp_path: Path) -> None:
     assert list(_by_path(moved).values()) == list(_by_path(got).values())
 
 
-def test_audiocaps(tmp_path: Path) -> None:
+def test_audiocaps(tmp_path):
     root = write_audiocaps(tmp_path / "audiocaps")
     assert recognise(root).adapter == "captions"
     got = _import(root)
@@ -76,13 +72,13 @@ def test_audiocaps(tmp_path: Path) -> None:
     }
     assert got.clips["split"].tolist() == ["train", "train", "val", "val"]
     assert got.clips["start"].tolist() == [130, 30, 30, 130]
-    assert _reasons(got)["train"] == "1 of its clips have no file here, the first of them gone-video__0"
+    assert left_out(got)["train"] == "1 of its clips have no file here, the first of them gone-video__0"
     assert len(_import(root, subset="val").clips) == 2
     elsewhere = write_audiocaps(tmp_path / "repository", tables="dataset")
     assert _by_path(_import(elsewhere)) == _by_path(got)
 
 
-def test_macs(tmp_path: Path) -> None:
+def test_macs(tmp_path):
     root = write_macs(tmp_path / "macs")
     assert recognise(root).adapter == "captions"
     got = _import(root)
@@ -96,7 +92,7 @@ def test_macs(tmp_path: Path) -> None:
     assert set(_import(root, labels="none").clips["label"]) == {"unlabelled"}
 
 
-def test_captions_live_in_the_workspace(tmp_path: Path) -> None:
+def test_captions_live_in_the_workspace(tmp_path):
     workspace = Workspace(tmp_path / "ws")
     root = write_macs(tmp_path / "macs")
     got = _import(root)
@@ -117,7 +113,7 @@ def test_captions_live_in_the_workspace(tmp_path: Path) -> None:
     assert changed.labels_fingerprint != got.labels_fingerprint
 
 
-def test_datasets_of_other_kinds(tmp_path: Path) -> None:
+def test_datasets_of_other_kinds(tmp_path):
     root = write_macs(tmp_path / "macs")
     workspace = Workspace(tmp_path / "ws")
     plain = import_dataset("folder", root)
@@ -140,12 +136,12 @@ def test_datasets_of_other_kinds(tmp_path: Path) -> None:
         ({"layout": "audiocaps", "labels": "tags"}, "AudioCaps gives none"),
     ],
 )
-def test_options(options: dict[str, str], message: str, tmp_path: Path) -> None:
+def test_options(options, message, tmp_path):
     with pytest.raises(DatasetError, match=message):
         _import(write_macs(tmp_path / "macs"), **options)
 
 
-def test_what_cannot_be_used(tmp_path: Path) -> None:
+def test_what_cannot_be_used(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DatasetError, match="holds no captions that are known"):
         _import(tmp_path / "empty")
@@ -171,14 +167,14 @@ def test_what_cannot_be_used(tmp_path: Path) -> None:
         ("files: !!python/object/apply:os.system ['true']", "cannot be read as YAML"),
     ],
 )
-def test_a_list_that_is_none(text: str, message: str, tmp_path: Path) -> None:
+def test_a_list_that_is_none(text, message, tmp_path):
     root = write_macs(tmp_path / "macs")
     (root / "MACS.yaml").write_text(text)
     with pytest.raises(DatasetError, match=message):
         _import(root)
 
 
-def test_odd_entries_are_reported(tmp_path: Path) -> None:
+def test_odd_entries_are_reported(tmp_path):
     root = write_macs(tmp_path / "macs")
     odd = "- filename: x.wav\n- annotations: []\n- just words\n- filename: airport-barcelona-0-0-a.wav\n"
     path = root / "MACS.yaml"
@@ -191,7 +187,7 @@ def test_odd_entries_are_reported(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("tags", ["7", "loud", "[3, null, '', loud]"])
-def test_tags_that_are_no_list_of_texts_are_left_out(tags: str, tmp_path: Path) -> None:
+def test_tags_that_are_no_list_of_texts_are_left_out(tags, tmp_path):
     root = write_macs(tmp_path / "macs")
     name = Path(MACS[0][0]).name
     entry = f"files:\n- filename: {name}\n  annotations:\n  - tags: {tags}\n    sentence: it is loud\n"

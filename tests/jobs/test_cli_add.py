@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +14,10 @@ from typer.testing import CliRunner
 
 from core.words import count
 from jobs import datasets as registry
-from jobs.cli import app, main
+from jobs.cli import app
 from jobs.workspace.workspace import Workspace
 from tests.jobs.bad_audio import RATE, tone
+from tests.jobs.test_cli import call
 
 
 @pytest.fixture
@@ -26,16 +26,6 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("HEARSPACE_HOME", str(root))
     monkeypatch.setenv("COLUMNS", "300")
     return root
-
-
-def call(capsys, *arguments: str) -> tuple[int, str, str]:
-    """Run the program in this process; return exit status, standard output and standard error."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["hearspace", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-    out, err = capsys.readouterr()
-    return int(ended.value.code or 0), out, err
 
 
 def digits(root: Path) -> Path:
@@ -56,7 +46,7 @@ def digits(root: Path) -> Path:
 
 def test_help_names_every_adapter():
     text = CliRunner().invoke(app, ["add", "--help"], env={"COLUMNS": "300"}).output
-    assert [name for name in registry._builtin() if name not in text] == []
+    assert [name for name in registry.builtin_modules() if name not in text] == []
 
 
 def test_numbers_of_things_agree_with_their_nouns(home, tmp_path, capsys):

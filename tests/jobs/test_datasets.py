@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import importlib
 import os
 import re
@@ -15,20 +14,19 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-import soundfile as sf
 
 from jobs import datasets
-from jobs.datasets import DatasetError, Found, LeftOut, OptionError, Remark, UnknownAdapter, clean_label
+from jobs.datasets import Clip, DatasetError, OptionError, Remark, Skipped, UnknownAdapter, clean_label
 from jobs.datasets.importer import (
     COLUMNS,
     LEFT_OUT,
     REMARK,
-    Imported,
     clip_ids,
     import_dataset,
 )
 from jobs.sound import files as audio
-from tests.jobs.bad_audio import RATE, as_nobody, tone, write_zoo
+from tests.jobs.bad_audio import as_nobody, write_zoo
+from tests.jobs.mini import lines_about, write_sound, write_table
 from tests.jobs.mini_audioset import write_audioset
 from tests.jobs.mini_captions import write_macs
 from tests.jobs.mini_fsd50k import write_fsd50k
@@ -37,30 +35,17 @@ from tests.jobs.mini_speech import write_iemocap, write_speech_commands
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def _sound(path: Path, pitch: float = 440.0, seconds: float = 0.2) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sf.write(path, tone(seconds, pitch=pitch), RATE)
-    return path
-
-
-def _table(path: Path, *rows: tuple[object, ...], delimiter: str = ",") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        csv.writer(file, delimiter=delimiter).writerows(rows)
-    return path
-
-
 def _folder(root: Path) -> Path:
     for i, name in enumerate(("01 - Dog bark/a", "01 - Dog bark/b", "02 - Rain/a", "02 - Rain/b")):
-        _sound(root / f"{name}.wav", 300 + i)
+        write_sound(root / f"{name}.wav", 300 + i)
     return root
 
 
 def _csv(root: Path) -> Path:
     for i in range(4):
-        _sound(root / "audio" / f"{i}.wav", 300 + i)
+        write_sound(root / "audio" / f"{i}.wav", 300 + i)
     rows = [(f"audio/{i}.wav", "dog" if i < 2 else "rain", i % 2, "a sound", "Animal") for i in range(4)]
-    _table(root / "clips.csv", ("path", "label", "fold", "caption", "family"), *rows)
+    write_table(root / "clips.csv", ("path", "label", "fold", "caption", "family"), *rows)
     return root
 
 
@@ -70,16 +55,16 @@ def _esc50(root: Path) -> Path:
     for i, (target, name, esc10) in enumerate([(0, "dog", True), (10, "rain", True), (45, "train", False)]):
         for fold in (1, 2):
             file = f"{fold}-{1000 + i}-A-{target}.wav"
-            _sound(root / "audio" / file, 300 + 10 * i + fold)
+            write_sound(root / "audio" / file, 300 + 10 * i + fold)
             rows.append((file, fold, target, name, esc10, 1000 + i, "A"))
-    _table(root / "meta" / "esc50.csv", header, *rows)
+    write_table(root / "meta" / "esc50.csv", header, *rows)
     return root
 
 
 def _old_esc10(root: Path) -> Path:
     for i, name in enumerate(("001 - Dog bark", "002 - Rain")):
         for fold in (1, 2):
-            _sound(root / name / f"{fold}-{1000 + i}-A.ogg", 300 + 10 * i + fold)
+            write_sound(root / name / f"{fold}-{1000 + i}-A.ogg", 300 + 10 * i + fold)
     (root / "README.md").write_text("about")
     return root
 
@@ -88,8 +73,8 @@ def _audiofolder(root: Path) -> Path:
     for i, part in enumerate(("train", "test")):
         rows = [(f"{part}{j}.wav", "dog" if j % 2 else "cat") for j in range(3)]
         for j, (file, _) in enumerate(rows):
-            _sound(root / part / file, 300 + 20 * i + j)
-        _table(root / part / "metadata.csv", ("file_name", "label"), *rows)
+            write_sound(root / part / file, 300 + 20 * i + j)
+        write_table(root / part / "metadata.csv", ("file_name", "label"), *rows)
     return root
 
 
@@ -107,38 +92,35 @@ EXAMPLES: dict[str, Callable[[Path], Path]] = {
 }
 
 
-def _reasons(imported: Imported, path: str) -> list[tuple[str, str]]:
-    rows = imported.report[imported.report["path"] == path]
-    return list(zip(rows["status"], rows["reason"], strict=True))
-
-
 # -- the contract --------------------------------------------------------------------------------------
 
 
-def test_every_adapter_has_an_example() -> None:
-    assert set(EXAMPLES) == set(datasets._builtin())
+def test_every_adapter_has_an_example():
+    assert set(EXAMPLES) == set(datasets.builtin_modules())
 
 
 @pytest.mark.parametrize("name", sorted(EXAMPLES))
 class TestContract:
-    def test_facts(self, name: str) -> None:
+    def test_facts(self, name):
         adapter = datasets.get(name)
         assert name == adapter.NAME
         assert adapter.DESCRIPTION.endswith(".")
         assert adapter.OPTIONS
         assert all(isinstance(text, str) and text for text in adapter.OPTIONS.values())
 
-    def test_scan_yields_the_same_every_time(self, name: str, tmp_path: Path) -> None:
+    def test_scan_yields_the_same_every_time_and_opens_no_sound(self, name, tmp_path):
         root = EXAMPLES[name](tmp_path / "x").resolve()
-        first, second = (list(datasets.get(name).scan(root)) for _ in range(2))
-        assert first == second
-        assert any(isinstance(item, Found) for item in first)
+        first = list(datasets.get(name).scan(root))
+        for path in root.rglob("*.wav"):
+            path.write_bytes(b"")
+        assert list(datasets.get(name).scan(root)) == first
+        assert any(isinstance(item, Clip) for item in first)
         for item in first:
-            assert isinstance(item, Found | LeftOut | Remark)
+            assert isinstance(item, Clip | Skipped | Remark)
             assert not os.path.isabs(item.path)
             assert "\\" not in item.path
 
-    def test_import(self, name: str, tmp_path: Path) -> None:
+    def test_import(self, name, tmp_path):
         root = EXAMPLES[name](tmp_path / "x")
         seen: list[tuple[int, int, str]] = []
         got = import_dataset(name, root, progress=lambda *args: seen.append(args))
@@ -157,7 +139,7 @@ class TestContract:
         assert [s[0] for s in seen] == list(range(1, len(clips) + 1))
         assert {s[1] for s in seen} == {len(clips)}
 
-    def test_the_table_survives_parquet(self, name: str, tmp_path: Path) -> None:
+    def test_the_table_survives_parquet(self, name, tmp_path):
         got = import_dataset(name, EXAMPLES[name](tmp_path / "x"))
         for table in (got.clips, got.classes, got.report):
             table.to_parquet(tmp_path / "t.parquet", index=False)
@@ -165,7 +147,7 @@ class TestContract:
             again = again.assign(**{c: again[c].map(list) for c in again.columns if c == "labels"})
             pd.testing.assert_frame_equal(again, table)
 
-    def test_fingerprints(self, name: str, tmp_path: Path) -> None:
+    def test_fingerprints(self, name, tmp_path):
         root = EXAMPLES[name](tmp_path / "x")
         first = import_dataset(name, root, threads=1)
         moved = root.rename(tmp_path / "moved")
@@ -174,17 +156,17 @@ class TestContract:
             second.fingerprint,
             second.labels_fingerprint,
         )
-        _sound(moved / first.clips["path"].iloc[0], 999)
+        write_sound(moved / first.clips["path"].iloc[0], 999)
         third = import_dataset(name, moved)
         assert third.fingerprint != first.fingerprint
         assert third.labels_fingerprint == first.labels_fingerprint
 
-    def test_unknown_option(self, name: str, tmp_path: Path) -> None:
+    def test_unknown_option(self, name, tmp_path):
         root = EXAMPLES[name](tmp_path / "x")
         with pytest.raises(OptionError, match=f"{name} has no option 'nosuch'; its options are: "):
             import_dataset(name, root, options={"nosuch": "1"})
 
-    def test_no_folder(self, name: str, tmp_path: Path) -> None:
+    def test_no_folder(self, name, tmp_path):
         with pytest.raises(DatasetError, match="There is no folder"):
             import_dataset(name, tmp_path / "nowhere")
         (tmp_path / "file").touch()
@@ -192,12 +174,20 @@ class TestContract:
             import_dataset(name, tmp_path / "file")
 
 
-def test_unknown_adapter() -> None:
+def test_unknown_adapter():
     with pytest.raises(UnknownAdapter, match="no dataset adapter 'esc51'; there are audiofolder, audioset"):
         datasets.get("esc51")
 
 
-def test_adapters_of_other_distributions(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_earlier_names_of_the_contract_are_importable():
+    from jobs.datasets import Found, LeftOut
+
+    assert (Found, LeftOut) == (Clip, Skipped)
+    with pytest.raises(AttributeError, match="has no attribute 'Lost'"):
+        _ = datasets.Lost
+
+
+def test_adapters_of_other_distributions(monkeypatch):
     good = SimpleNamespace(NAME="good", DESCRIPTION="Good.", OPTIONS={}, scan=lambda root: iter(()))
     found = {
         "good": good,
@@ -212,8 +202,8 @@ def test_adapters_of_other_distributions(monkeypatch: pytest.MonkeyPatch) -> Non
 
     points = [EntryPoint(n, f"pkg.{n}", "hearspace.datasets") for n in (*found, "broken")]
     monkeypatch.setattr(EntryPoint, "load", load)
-    monkeypatch.setattr(datasets, "entry_points", lambda group: points)
-    datasets._external.cache_clear()
+    monkeypatch.setattr("jobs.registry.entry_points", lambda group: points)
+    datasets.REGISTRY.forget_external()
     try:
         assert datasets.get("good") is good
         assert datasets.names()[-1] == "good"
@@ -223,13 +213,13 @@ def test_adapters_of_other_distributions(monkeypatch: pytest.MonkeyPatch) -> Non
             datasets.get("broken")
         assert datasets.get("csv") is importlib.import_module("jobs.datasets.csv")
     finally:
-        datasets._external.cache_clear()
+        datasets.REGISTRY.forget_external()
 
 
 # -- the zoo -------------------------------------------------------------------------------------------
 
 
-def test_the_zoo(tmp_path: Path) -> None:
+def test_the_zoo(tmp_path):
     zoo = write_zoo(tmp_path / "zoo")
     got = import_dataset("folder", zoo.root)
     assert set(got.clips["path"]) == set(zoo.kept.values())
@@ -254,7 +244,7 @@ def test_the_zoo(tmp_path: Path) -> None:
     both = zoo.kept | zoo.left_out
     assert set(zoo.left_out) <= set(expected)
     for kind, (status, reason) in expected.items():
-        found = _reasons(got, both[kind])
+        found = lines_about(got, both[kind])
         assert len(found) == 1, (kind, found)
         assert found[0][0] == status, kind
         assert reason in found[0][1], kind
@@ -269,9 +259,7 @@ def test_the_zoo(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("thorough", [True, False])
 @pytest.mark.parametrize("error", [AttributeError("rate"), MemoryError(), RecursionError("too deep")])
-def test_whatever_one_file_raises_leaves_out_that_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, thorough: bool
-) -> None:
+def test_whatever_one_file_raises_leaves_out_that_file(tmp_path, monkeypatch, error, thorough):
     root = _folder(tmp_path / "x")
     for name in ("inspect", "probe"):
         real = getattr(audio, name)
@@ -284,12 +272,12 @@ def test_whatever_one_file_raises_leaves_out_that_file(
         monkeypatch.setattr(audio, name, odd)
     got = import_dataset("folder", root, thorough=thorough)
     assert len(got.clips) == 3
-    ((status, reason),) = [r for r in _reasons(got, "02 - Rain/b.wav") if r[0] == LEFT_OUT]
+    ((status, reason),) = [r for r in lines_about(got, "02 - Rain/b.wav") if r[0] == LEFT_OUT]
     assert status == LEFT_OUT
     assert reason.startswith(f"cannot be read ({type(error).__name__}")
 
 
-def test_headers_only(tmp_path: Path) -> None:
+def test_headers_only(tmp_path):
     zoo = write_zoo(tmp_path / "zoo")
     got = import_dataset("folder", zoo.root, thorough=False)
     assert set(got.clips["path"]) == set(zoo.kept.values())
@@ -297,11 +285,11 @@ def test_headers_only(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions")
-def test_files_and_folders_that_may_not_be_read(tmp_path: Path) -> None:
+def test_files_and_folders_that_may_not_be_read(tmp_path):
     root = _folder(tmp_path / "sounds")
     (root / "01 - Dog bark" / "b.wav").chmod(0)
     (root / "locked").mkdir()
-    _sound(root / "locked" / "c.wav")
+    write_sound(root / "locked" / "c.wav")
     (root / "locked").chmod(0)
     for folder in (tmp_path, *tmp_path.parents):  # someone else has to get there at all
         if folder.stat().st_uid != os.getuid() or folder.stat().st_mode & stat.S_ISVTX:
@@ -327,20 +315,37 @@ def test_files_and_folders_that_may_not_be_read(tmp_path: Path) -> None:
     assert "locked,left out,folder cannot be read (Permission denied)" in done.stdout
 
 
-def test_nothing_outside_the_root_is_read(tmp_path: Path) -> None:
+def test_nothing_outside_the_root_is_read(tmp_path):
     root = _folder(tmp_path / "sounds")
-    _sound(tmp_path / "secret" / "s.wav")
+    write_sound(tmp_path / "secret" / "s.wav")
     (root / "away").symlink_to(tmp_path / "secret")
     (root / "again").symlink_to(root / "02 - Rain")
     (root / "02 - Rain" / "same.wav").symlink_to(root / "02 - Rain" / "a.wav")
     got = import_dataset("folder", root)
-    assert "lies outside" in _reasons(got, "away")[0][1]
-    assert "read where it is" in _reasons(got, "again")[0][1]
-    assert _reasons(got, "02 - Rain/same.wav") == [(REMARK, "same content as 02 - Rain/a.wav")]
+    assert "lies outside" in lines_about(got, "away")[0][1]
+    assert "read where it is" in lines_about(got, "again")[0][1]
+    assert lines_about(got, "02 - Rain/same.wav") == [(REMARK, "same content as 02 - Rain/a.wav")]
     assert len(got.clips) == 5
 
 
-def test_a_root_that_is_a_link(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [
+        ("esc50", "meta/esc50.csv"),
+        ("fsd50k", "FSD50K.ground_truth/eval.csv"),
+        ("audioset", "eval_segments.csv"),
+        ("captions", "MACS.yaml"),
+    ],
+)
+def test_tables_that_link_out_of_the_folder_are_not_read(name, table, tmp_path):
+    root = EXAMPLES[name](tmp_path / "x")
+    (root / table).rename(tmp_path / "table")
+    (root / table).symlink_to(tmp_path / "table")
+    with pytest.raises(DatasetError, match="links out of"):
+        import_dataset(name, root)
+
+
+def test_a_root_that_is_a_link(tmp_path):
     root = _folder(tmp_path / "sounds")
     (tmp_path / "link").symlink_to(root)
     assert (
@@ -348,7 +353,7 @@ def test_a_root_that_is_a_link(tmp_path: Path) -> None:
     )
 
 
-def test_no_sound_at_all(tmp_path: Path) -> None:
+def test_no_sound_at_all(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DatasetError, match="holds no sound: it is empty"):
         import_dataset("folder", tmp_path / "empty")
@@ -360,29 +365,29 @@ def test_no_sound_at_all(tmp_path: Path) -> None:
         import_dataset("folder", tmp_path / "empty")
 
 
-def test_a_class_of_one_clip_is_remarked_on(tmp_path: Path) -> None:
+def test_a_class_of_one_clip_is_remarked_on(tmp_path):
     root = _folder(tmp_path / "sounds")
-    _sound(root / "lonely" / "x.wav", 777)
-    assert _reasons(import_dataset("folder", root), "lonely/x.wav") == [
+    write_sound(root / "lonely" / "x.wav", 777)
+    assert lines_about(import_dataset("folder", root), "lonely/x.wav") == [
         (REMARK, "the only clip of its class, 'lonely': nothing to compare it with")
     ]
 
 
-def test_names_that_are_no_text(tmp_path: Path) -> None:
+def test_names_that_are_no_text(tmp_path):
     root = _folder(tmp_path / "sounds")
     try:
         os.rename(os.fsencode(root / "02 - Rain" / "b.wav"), os.fsencode(root / "02 - Rain") + b"/\xff.wav")
     except OSError:
         pytest.skip("this file system takes only UTF-8 names")
     got = import_dataset("folder", root)
-    assert _reasons(got, "02 - Rain/\\udcff.wav") == [(LEFT_OUT, "its name is not valid text")]
+    assert lines_about(got, "02 - Rain/\\udcff.wav") == [(LEFT_OUT, "its name is not valid text")]
     got.report.to_parquet(tmp_path / "r.parquet")
 
 
 # -- clip ids and labels -------------------------------------------------------------------------------
 
 
-def test_clip_ids() -> None:
+def test_clip_ids():
     assert clip_ids(["a/b.wav", "a/c d.wav", "Ä/É.flac"]) == ["a__b", "a__c-d", "a__e"]
     ids = clip_ids(["a b.wav", "a_b.wav", "a-b.flac", "x" * 300 + ".wav", "🐕.wav", "..wav"])
     assert len(set(ids)) == 6
@@ -394,7 +399,7 @@ def test_clip_ids() -> None:
     assert len(set(clip_ids(["a b.wav", "a_b.wav", f"{tail}.wav"]))) == 3
 
 
-def test_labels_are_cleaned() -> None:
+def test_labels_are_cleaned():
     cases = {
         "001 - Dog bark": "Dog bark",
         "02_sea_waves": "sea waves",
@@ -412,10 +417,10 @@ def test_labels_are_cleaned() -> None:
 # -- folder --------------------------------------------------------------------------------------------
 
 
-def test_folder_options(tmp_path: Path) -> None:
-    _sound(tmp_path / "x" / "1_animals" / "dog_bark" / "a.wav", 300)
-    _sound(tmp_path / "x" / "1_animals" / "cat" / "a.wav", 310)
-    _sound(tmp_path / "x" / "loose.wav", 320)
+def test_folder_options(tmp_path):
+    write_sound(tmp_path / "x" / "1_animals" / "dog_bark" / "a.wav", 300)
+    write_sound(tmp_path / "x" / "1_animals" / "cat" / "a.wav", 310)
+    write_sound(tmp_path / "x" / "loose.wav", 320)
 
     def clips(**options: str) -> list[tuple[object, ...]]:
         got = import_dataset("folder", tmp_path / "x", options=options).clips
@@ -430,9 +435,9 @@ def test_folder_options(tmp_path: Path) -> None:
         clips(label="middle")
 
 
-def test_natural_order(tmp_path: Path) -> None:
+def test_natural_order(tmp_path):
     for n in (10, 9, 1):
-        _sound(tmp_path / "x" / "c" / f"clip {n}.wav", 300 + n)
+        write_sound(tmp_path / "x" / "c" / f"clip {n}.wav", 300 + n)
     got = import_dataset("folder", tmp_path / "x").clips
     assert list(got["path"]) == ["c/clip 1.wav", "c/clip 9.wav", "c/clip 10.wav"]
 
@@ -440,12 +445,12 @@ def test_natural_order(tmp_path: Path) -> None:
 # -- csv -----------------------------------------------------------------------------------------------
 
 
-def test_csv_columns_and_options(tmp_path: Path) -> None:
+def test_csv_columns_and_options(tmp_path):
     for i in range(3):
-        _sound(tmp_path / "sounds" / f"{i}.wav", 300 + i)
+        write_sound(tmp_path / "sounds" / f"{i}.wav", 300 + i)
     header = ("", "fname", "tags", "split", "mos", "said")
     rows = [(i, str(i), "Dog_bark; Bark;", i + 1, i / 2, "a dog" if i else "") for i in range(3)]
-    _table(tmp_path / "lists" / "dev.tsv", header, *rows, delimiter="\t")
+    write_table(tmp_path / "lists" / "dev.tsv", header, *rows, delimiter="\t")
     got = import_dataset(
         "csv",
         tmp_path,
@@ -468,40 +473,40 @@ def test_csv_columns_and_options(tmp_path: Path) -> None:
     assert list(got["mos"]) == [0, 0.5, 1]
 
 
-def test_csv_rows_that_cannot_be_used(tmp_path: Path) -> None:
+def test_csv_rows_that_cannot_be_used(tmp_path):
     root = _csv(tmp_path / "x")
-    _sound(tmp_path / "secret.wav")
+    write_sound(tmp_path / "secret.wav")
     with open(root / "clips.csv", "a") as file:
         file.write("audio/gone.wav,dog,0,,\n,dog,0,,\naudio/0.wav,dog,1,,\n../secret.wav,dog,1,,\n")
         file.write(f"{tmp_path}/secret.wav,dog,1,,\n{root}/audio/../audio/new.wav,dog,1,,\nshort\n")
-    _sound(root / "audio" / "new.wav", 555)
+    write_sound(root / "audio" / "new.wav", 555)
     got = import_dataset("csv", root)
-    assert _reasons(got, "audio/gone.wav") == [(LEFT_OUT, "there is no such file (line 6)")]
-    assert _reasons(got, "clips.csv, line 7") == [(LEFT_OUT, "names no file in column 'path'")]
-    assert _reasons(got, "audio/0.wav") == [(LEFT_OUT, "named again in line 8; line 2 counts")]
-    outside = [reason for _, reason in _reasons(got, "../secret.wav")]
+    assert lines_about(got, "audio/gone.wav") == [(LEFT_OUT, "there is no such file (line 6)")]
+    assert lines_about(got, "clips.csv, line 7") == [(LEFT_OUT, "names no file in column 'path'")]
+    assert lines_about(got, "audio/0.wav") == [(LEFT_OUT, "named again in line 8; line 2 counts")]
+    outside = [reason for _, reason in lines_about(got, "../secret.wav")]
     assert outside[0] == "named again in line 10; line 9 counts"
     assert "lies outside" in outside[1]
-    assert _reasons(got, "short") == [(LEFT_OUT, "there is no such file (line 12)")]
-    assert _reasons(got, "clips.csv") == [
+    assert lines_about(got, "short") == [(LEFT_OUT, "there is no such file (line 12)")]
+    assert lines_about(got, "clips.csv") == [
         (REMARK, "line 12: fewer cells than columns; the missing ones are empty")
     ]
     assert list(got.clips["path"]) == [*(f"audio/{i}.wav" for i in range(4)), "audio/new.wav"]
 
 
-def test_csv_counts_the_sounds_that_it_does_not_name(tmp_path: Path) -> None:
+def test_csv_counts_the_sounds_that_it_does_not_name(tmp_path):
     root = _csv(tmp_path / "x")
     assert len(import_dataset("csv", root).report) == 0
-    _sound(root / "more" / "5.wav", 500)
-    _sound(root / "more" / "6.wav", 510)
-    assert _reasons(import_dataset("csv", root), ".") == [
+    write_sound(root / "more" / "5.wav", 500)
+    write_sound(root / "more" / "6.wav", 510)
+    assert lines_about(import_dataset("csv", root), ".") == [
         (LEFT_OUT, "holds 2 sounds that no row names, the first of them more/5.wav")
     ]
     within = import_dataset("csv", root, options={"folder": "."})
     assert len(within.report) == 1
 
 
-def test_csv_says_what_is_wrong(tmp_path: Path) -> None:
+def test_csv_says_what_is_wrong(tmp_path):
     root = _csv(tmp_path / "x")
     columns = "its columns are path, label, fold, caption, family"
 
@@ -515,25 +520,25 @@ def test_csv_says_what_is_wrong(tmp_path: Path) -> None:
     fails("delimiter is 'x'; it must be one of", delimiter="x")
     fails("separator is empty", separator="")
 
-    _table(root / "clips.csv", ("a", "b"), ("audio/0.wav", "dog"))
-    fails("known to hold labels; its columns are a, b: say which it is by the option labels")
-    _table(root / "clips.csv", ("a", "b"), ("x/0.wav", "dog"))
-    fails("known to hold paths; its columns are a, b: say which it is by the option path")
-    _table(root / "clips.csv", ("audio/0.wav", "dog"), ("audio/1.wav", "dog"))
+    write_table(root / "clips.csv", ("a", "b"), ("audio/0.wav", "dog"))
+    fails("known to hold labels; its columns are a, b: name it with the option labels")
+    write_table(root / "clips.csv", ("a", "b"), ("x/0.wav", "dog"))
+    fails("known to hold paths; its columns are a, b: name it with the option path")
+    write_table(root / "clips.csv", ("audio/0.wav", "dog"), ("audio/1.wav", "dog"))
     fails("its first line looks like a clip, and must name the columns")
-    _table(root / "clips.csv", ("a", "b"), ("audio/0.wav", "dog"))
+    write_table(root / "clips.csv", ("a", "b"), ("audio/0.wav", "dog"))
     assert len(import_dataset("csv", root, options={"path": "a", "labels": "b"}).clips) == 1
-    _table(root / "other.csv", ("path", "label"))
-    fails(r"holds 2 tables \(clips.csv, other.csv\); say which by the option file")
+    write_table(root / "other.csv", ("path", "label"))
+    fails(r"holds 2 tables \(clips.csv, other.csv\); choose one with the option file")
     fails("names no sound: it has no row below its first line", file="other.csv")
     (root / "other.csv").write_bytes(b"path,label\n\xff\xfe,dog\n")
     fails("is not UTF-8 text", file="other.csv")
 
 
-def test_csv_without_labels_but_captions(tmp_path: Path) -> None:
-    _sound(tmp_path / "a.wav")
-    _sound(tmp_path / "b.wav", 300)
-    _table(
+def test_csv_without_labels_but_captions(tmp_path):
+    write_sound(tmp_path / "a.wav")
+    write_sound(tmp_path / "b.wav", 300)
+    write_table(
         tmp_path / "c.csv", ("file_name", "caption", "fold"), ("a.wav", "A tone.", "train"), ("b.wav", "", "")
     )
     got = import_dataset("csv", tmp_path)
@@ -544,9 +549,9 @@ def test_csv_without_labels_but_captions(tmp_path: Path) -> None:
     assert len(got.report) == 0
 
 
-def test_csv_columns_that_clash_are_renamed(tmp_path: Path) -> None:
-    _sound(tmp_path / "a.wav")
-    _table(tmp_path / "c.csv", ("path", "label", "duration"), ("a.wav", "x", "9"))
+def test_csv_columns_that_clash_are_renamed(tmp_path):
+    write_sound(tmp_path / "a.wav")
+    write_table(tmp_path / "c.csv", ("path", "label", "duration"), ("a.wav", "x", "9"))
     got = import_dataset("csv", tmp_path).clips
     assert got["duration (given)"].tolist() == [9]
     assert abs(got["duration"].iloc[0] - 0.2) < 1e-3
@@ -555,7 +560,7 @@ def test_csv_columns_that_clash_are_renamed(tmp_path: Path) -> None:
 # -- esc50 ---------------------------------------------------------------------------------------------
 
 
-def test_esc50_official(tmp_path: Path) -> None:
+def test_esc50_official(tmp_path):
     got = import_dataset("esc50", _esc50(tmp_path / "x")).clips
     assert len(got) == 6
     assert set(got["family"]) == {"Animals", "Natural soundscapes & water sounds", "Exterior/urban noises"}
@@ -566,24 +571,24 @@ def test_esc50_official(tmp_path: Path) -> None:
     assert (ten.report["reason"] == "not in the ESC-10 subset").sum() == 2
 
 
-def test_esc10_first_layout(tmp_path: Path) -> None:
+def test_esc10_first_layout(tmp_path):
     root = _old_esc10(tmp_path / "x")
-    _sound(root / "001 - Dog bark" / "my dog.wav", 600)
+    write_sound(root / "001 - Dog bark" / "my dog.wav", 600)
     got = import_dataset("esc50", root)
     assert got.clips["label"].tolist() == ["Dog bark"] * 2 + ["Rain"] * 2
     assert got.clips["fold"].tolist() == [1, 2, 1, 2]
     assert got.clips["family"].tolist() == ["Animals"] * 2 + ["Natural soundscapes & water sounds"] * 2
     assert got.clips["freesound_id"].tolist() == [1000, 1000, 1001, 1001]
     assert got.clips["clip_id"].iloc[0] == "001-dog-bark__1-1000-a"
-    assert "fold is not known" in _reasons(got, "001 - Dog bark/my dog.wav")[0][1]
-    assert _reasons(got, "README.md") == [(LEFT_OUT, "not a sound by its name (.md)")]
+    assert "fold is not known" in lines_about(got, "001 - Dog bark/my dog.wav")[0][1]
+    assert lines_about(got, "README.md") == [(LEFT_OUT, "not a sound by its name (.md)")]
 
 
-def test_esc50_says_what_it_looks_for(tmp_path: Path) -> None:
-    _sound(tmp_path / "x" / "dog" / "a.wav")
+def test_esc50_says_what_it_looks_for(tmp_path):
+    write_sound(tmp_path / "x" / "dog" / "a.wav")
     with pytest.raises(DatasetError, match="neither ESC-50"):
         import_dataset("esc50", tmp_path / "x")
-    _table(tmp_path / "x" / "meta" / "esc50.csv", ("filename", "fold"), ("a.wav", 1))
+    write_table(tmp_path / "x" / "meta" / "esc50.csv", ("filename", "fold"), ("a.wav", 1))
     with pytest.raises(DatasetError, match="has no column target, category; its columns are filename, fold"):
         import_dataset("esc50", tmp_path / "x")
 
@@ -592,7 +597,7 @@ def test_esc50_says_what_it_looks_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.recordings
-def test_the_real_esc10() -> None:
+def test_the_real_esc10():
     home = os.environ.get("HEARSPACE_TEST_DATA")
     if not home:
         pytest.skip("HEARSPACE_TEST_DATA is not set")
@@ -612,7 +617,7 @@ def test_the_real_esc10() -> None:
     assert as_folder.labels_fingerprint != got.labels_fingerprint
 
 
-def test_what_is_in_flight_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_in_flight_is_bounded(tmp_path, monkeypatch):
     from jobs.datasets import importer
 
     waiting: list[int] = []
@@ -625,7 +630,7 @@ def test_what_is_in_flight_is_bounded(tmp_path: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(importer, "ThreadPoolExecutor", Pool)
     monkeypatch.setattr(importer, "_read", lambda folder, path, thorough: f"left {path}")
-    found = [Found(f"{i}.wav") for i in range(1000)]
-    reads = list(importer._read_all(found, tmp_path, None, True, 4))
+    clips = [Clip(f"{i}.wav") for i in range(1000)]
+    reads = list(importer._read_all(clips, tmp_path, None, True, 4))
     assert reads == [f"left {i}.wav" for i in range(1000)]
     assert max(waiting) <= 32

@@ -71,11 +71,11 @@ def gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("HEARSPACE_TEST_GATE", str(found))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "packages"), prepend=os.pathsep)
     monkeypatch.syspath_prepend(tmp_path / "packages")
-    encoders._external.cache_clear()
+    encoders.REGISTRY.forget_external()
     yield found
     found.touch()
     monkeypatch.undo()
-    encoders._external.cache_clear()
+    encoders.REGISTRY.forget_external()
 
 
 @pytest.fixture

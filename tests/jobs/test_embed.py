@@ -73,8 +73,7 @@ class Encoder:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> Encoder:
     module = Encoder()
-    builtin = encoders._builtin()
-    monkeypatch.setattr(encoders, "_builtin", lambda: {**builtin, "fake": module})
+    monkeypatch.setitem(encoders.REGISTRY.builtin, "fake", module)
     return module
 
 

@@ -31,7 +31,7 @@ LIBRARIES = {"sentences": "sentence-transformers"} | dict.fromkeys(NETWORKS, "on
 
 
 @pytest.fixture(scope="session")
-def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def checkpoints(tmp_path_factory):
     home = tmp_path_factory.mktemp("models")
     return {
         "clap": tiny_models.clap(home / "clap"),
@@ -46,7 +46,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
-def load(checkpoints: dict[str, Path]):
+def load(checkpoints):
     loaded: dict[tuple[str, str], object] = {}
 
     def get(name: str, modality: str = "audio"):
@@ -88,7 +88,7 @@ def sounds(sample_rate: int) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("name", encoders.names())
-def test_modules_hold_what_the_registry_promises(name: str) -> None:
+def test_modules_hold_what_the_registry_promises(name):
     module = encoders.modules()[name]
     assert name == module.NAME
     assert isinstance(module.VERSION, int)
@@ -101,7 +101,7 @@ def test_modules_hold_what_the_registry_promises(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", AUDIO + CHECKPOINTS)
-def test_audio_contract(name: str, load) -> None:
+def test_audio_contract(name, load):
     model = load(name)
     assert isinstance(model, encoders.AudioModel)
     independent = encoders.independent(LIBRARY_OF.get(name, name), device="cpu")
@@ -132,7 +132,7 @@ def test_audio_contract(name: str, load) -> None:
 
 
 @pytest.mark.parametrize("name", [*TEXT, "clap", "sentences"])
-def test_text_contract(name: str, load) -> None:
+def test_text_contract(name, load):
     model = load(name, "text")
     assert isinstance(model, encoders.TextModel)
     texts = ["dog", "the sound of rain", "sea " * 500, "", "❤ été"]
@@ -147,7 +147,7 @@ def test_text_contract(name: str, load) -> None:
     assert model.embed([]).shape == (0, model.dimensions)
 
 
-def test_a_class_token_is_the_last_hidden_state_of_the_first_token(checkpoints: dict[str, Path]) -> None:
+def test_a_class_token_is_the_last_hidden_state_of_the_first_token(checkpoints):
     import torch
     from transformers import AutoModel, AutoTokenizer
 
@@ -166,7 +166,7 @@ def test_a_class_token_is_the_last_hidden_state_of_the_first_token(checkpoints: 
 # -- the registry --
 
 
-def test_registry_is_light() -> None:
+def test_registry_is_light():
     code = (
         "import sys; from jobs import encoders; encoders.names();"
         "encoders.identity('aisfx', modality='audio');"
@@ -179,7 +179,7 @@ def test_registry_is_light() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_names_by_modality() -> None:
+def test_names_by_modality():
     assert {"aisfx", "handcrafted", "melstats", "random-cnn", "transformers"} <= set(encoders.names("audio"))
     assert {"minilm", "sentence-transformers", "transformers"} <= set(encoders.names("text"))
     assert "minilm" not in encoders.names("audio")
@@ -197,19 +197,19 @@ def test_names_by_modality() -> None:
         ("transformers:", "audio", "needs a model"),
     ],
 )
-def test_unknown_encoders(name: str, modality: str, words: str) -> None:
+def test_unknown_encoders(name, modality, words):
     with pytest.raises(UnknownEncoder, match=words) as caught:
         encoders.identity(name, modality=modality)
     assert "\n" not in str(caught.value)
 
 
-def test_identity() -> None:
+def test_identity():
     assert encoders.identity("melstats", modality="audio") == "melstats/1"
     hub = encoders.identity("transformers:laion/clap-htsat-unfused", modality="text")
     assert hub == "transformers/1:laion/clap-htsat-unfused"
 
 
-def test_identity_of_a_folder_follows_its_contents(tmp_path: Path) -> None:
+def test_identity_of_a_folder_follows_its_contents(tmp_path):
     folder = tmp_path / "my-model"
     folder.mkdir()
     (folder / "config.json").write_text("{}")
@@ -228,7 +228,7 @@ def test_identity_of_a_folder_follows_its_contents(tmp_path: Path) -> None:
         encoders.identity(f"transformers:{tmp_path}/nowhere", modality="audio")
 
 
-def test_fingerprint_reads_a_file_once(tmp_path: Path) -> None:
+def test_fingerprint_reads_a_file_once(tmp_path):
     (tmp_path / "weights").write_bytes(b"x" * 100)
     _folders._content.cache_clear()
     assert _folders.fingerprint(tmp_path) == _folders.fingerprint(tmp_path)
@@ -236,25 +236,25 @@ def test_fingerprint_reads_a_file_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", ["/a", "./a", "../a", "~/a", ".", "..", "C:\\a", "C:/a", ".\\a"])
-def test_folders_by_their_spelling(folder: str) -> None:
+def test_folders_by_their_spelling(folder):
     assert _folders.is_folder(folder)
 
 
 @pytest.mark.parametrize("id", ["a", "a/b", "laion/clap-htsat-unfused", "a/b@main", "a.b/c"])
-def test_hub_ids_by_their_spelling(id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hub_ids_by_their_spelling(id, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path(id).mkdir(parents=True)
     assert not _folders.is_folder(id)
     assert encoders.canonical(f"transformers:{id}") == f"transformers:{id}"
 
 
-def test_canonical_is_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_canonical_is_absolute(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert encoders.canonical("transformers:./m") == f"transformers:{tmp_path.resolve()}/m"
     assert encoders.canonical("melstats") == "melstats"
 
 
-def test_warm_up_imports_what_an_encoder_names() -> None:
+def test_warm_up_imports_what_an_encoder_names():
     assert "torch" in encoders.imports("aisfx")
     assert encoders.imports("transformers:some/model")
     assert encoders.warm_up("melstats") == list(encoders.imports("melstats"))
@@ -272,7 +272,7 @@ def example_code() -> str:
 
 
 @pytest.fixture
-def foreign(monkeypatch: pytest.MonkeyPatch):
+def foreign(monkeypatch):
     """Put modules into the entry-point group."""
 
     def install(**modules: object) -> None:
@@ -285,15 +285,15 @@ def foreign(monkeypatch: pytest.MonkeyPatch):
             return SimpleNamespace(name=name, value=f"somewhere.{name}", load=load)
 
         points = [point(n, m) for n, m in modules.items()]
-        monkeypatch.setattr(encoders, "entry_points", lambda group: points if "encoders" in group else [])
-        encoders._external.cache_clear()
+        monkeypatch.setattr("jobs.registry.entry_points", lambda group: points if "encoders" in group else [])
+        encoders.REGISTRY.forget_external()
 
     yield install
     monkeypatch.undo()
-    encoders._external.cache_clear()
+    encoders.REGISTRY.forget_external()
 
 
-def test_the_example_of_the_documentation_keeps_the_contract(foreign, load) -> None:
+def test_the_example_of_the_documentation_keeps_the_contract(foreign, load):
     module = SimpleNamespace()
     exec(compile(example_code(), str(EXAMPLE), "exec"), module.__dict__)
     foreign(loudness=module)
@@ -303,7 +303,7 @@ def test_the_example_of_the_documentation_keeps_the_contract(foreign, load) -> N
     test_audio_contract("loudness", load)
 
 
-def test_broken_encoders_of_others_take_nothing_down(foreign) -> None:
+def test_broken_encoders_of_others_take_nothing_down(foreign):
     foreign(
         broken=ImportError("no module named 'x'"),
         half=SimpleNamespace(NAME="half", VERSION=1),
@@ -320,22 +320,22 @@ def test_broken_encoders_of_others_take_nothing_down(foreign) -> None:
 
 
 @pytest.mark.parametrize("library", ["transformers", "sentence-transformers"])
-def test_without_network_the_reason_comes_at_once(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_hub, "_no_network", lambda: "there is no connection to huggingface.co")
+def test_without_network_the_reason_comes_at_once(library, monkeypatch):
+    monkeypatch.setattr(_hub, "offline_reason", lambda: "there is no connection to huggingface.co")
     modality = "audio" if library == "transformers" else "text"
     with pytest.raises(EncoderUnavailable, match="cannot be fetched: there is no connection") as caught:
         encoders.load(f"{library}:hearspace-tests/not-a-model", modality=modality)
     assert "\n" not in str(caught.value)
 
 
-def test_offline_switch_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_switch_is_named(monkeypatch):
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    assert _hub._no_network() == "HF_HUB_OFFLINE is set"
+    assert _hub.offline_reason() == "HF_HUB_OFFLINE is set"
 
 
-def test_hub_says_no_such_model() -> None:
+def test_hub_says_no_such_model():
     from huggingface_hub.errors import RepositoryNotFoundError
 
     cause = RepositoryNotFoundError.__new__(RepositoryNotFoundError)
@@ -354,23 +354,21 @@ def test_hub_says_no_such_model() -> None:
         (".", "cannot be loaded"),
     ],
 )
-def test_arguments_that_name_nothing(
-    argument: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_arguments_that_name_nothing(argument, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(EncoderUnavailable, match=words) as caught:
         encoders.load(f"transformers:{argument}", modality="audio")
     assert "\n" not in str(caught.value)
 
 
-def test_a_text_model_does_not_embed_audio(checkpoints: dict[str, Path]) -> None:
+def test_a_text_model_does_not_embed_audio(checkpoints):
     with pytest.raises(EncoderUnavailable, match="no audio feature extractor"):
         encoders.load(f"transformers:{checkpoints['sentences'].parent / 'base'}", modality="audio")
     with pytest.raises(EncoderUnavailable, match="has no text tower"):
         encoders.load(f"transformers:{checkpoints['ast']}", modality="text")
 
 
-def test_incomplete_weights_are_not_filled_with_random_ones(checkpoints, tmp_path: Path) -> None:
+def test_incomplete_weights_are_not_filled_with_random_ones(checkpoints, tmp_path):
     import shutil
 
     from safetensors.numpy import load_file, save_file
@@ -383,7 +381,7 @@ def test_incomplete_weights_are_not_filled_with_random_ones(checkpoints, tmp_pat
         encoders.load(f"transformers:{folder}", modality="audio")
 
 
-def test_code_of_a_model_is_never_run(checkpoints, tmp_path: Path) -> None:
+def test_code_of_a_model_is_never_run(checkpoints, tmp_path):
     import shutil
 
     ran = tmp_path / "ran"
@@ -409,7 +407,7 @@ def test_code_of_a_model_is_never_run(checkpoints, tmp_path: Path) -> None:
 # -- right results --
 
 
-def test_clap_towers_agree_with_the_library(checkpoints, load) -> None:
+def test_clap_towers_agree_with_the_library(checkpoints, load):
     import torch
     from transformers import AutoTokenizer, ClapFeatureExtractor, ClapModel
 
@@ -424,7 +422,7 @@ def test_clap_towers_agree_with_the_library(checkpoints, load) -> None:
     np.testing.assert_allclose(load("clap", "text").embed(["a dog"]), text.pooler_output.numpy(), atol=1e-6)
 
 
-def test_hidden_states_are_averaged_by_second(checkpoints, load) -> None:
+def test_hidden_states_are_averaged_by_second(checkpoints, load):
     import torch
     from transformers import Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
@@ -438,7 +436,7 @@ def test_hidden_states_are_averaged_by_second(checkpoints, load) -> None:
     np.testing.assert_allclose(found[0], hidden[: -(-len(hidden) // 3)].mean(axis=0), atol=1e-5)
 
 
-def test_windows_cover_a_long_clip(load) -> None:
+def test_windows_cover_a_long_clip(load):
     model = load("clap")  # its window is 2 s
     x = np.random.default_rng(0).standard_normal(5 * 16_000).astype(np.float32)
     found = model.embed([x])[0]
@@ -447,7 +445,7 @@ def test_windows_cover_a_long_clip(load) -> None:
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_melstats_of_a_tone(load) -> None:
+def test_melstats_of_a_tone(load):
     from core.audio import mel_frequencies
 
     t = np.arange(32_000) / 32_000
@@ -459,7 +457,7 @@ def test_melstats_of_a_tone(load) -> None:
     assert found[:64].max() - louder[:64].max() == pytest.approx(2, abs=1e-3)
 
 
-def test_handcrafted_features_mean_what_their_names_say() -> None:
+def test_handcrafted_features_mean_what_their_names_say():
     from jobs.encoders import handcrafted
 
     t = np.arange(2 * 22_050) / 22_050
@@ -480,7 +478,7 @@ def test_handcrafted_features_mean_what_their_names_say() -> None:
     assert handcrafted.measure(early)["energy: when (0 start to 1 end)"] < 0.2
 
 
-def test_handcrafted_dimensions_are_documented() -> None:
+def test_handcrafted_dimensions_are_documented():
     from jobs.encoders import handcrafted
 
     text = EXAMPLE.read_text(encoding="utf-8")
@@ -491,14 +489,14 @@ def test_handcrafted_dimensions_are_documented() -> None:
     assert f"{len(handcrafted.FEATURES)} dimensions" in text
 
 
-def test_random_network_is_the_same_everywhere(load) -> None:
+def test_random_network_is_the_same_everywhere(load):
     model = load("random-cnn")
     weight = model._weights[0].numpy().ravel()
     rng = np.random.default_rng(0)
     assert weight[0] == pytest.approx(rng.standard_normal() * np.sqrt(2 / 9), rel=1e-6)
 
 
-def test_aisfx_spectrogram_is_the_packages(load) -> None:
+def test_aisfx_spectrogram_is_the_packages(load):
     load("aisfx")
     from jobs.encoders._librosa import librosa
     from jobs.encoders.aisfx import spectrogram
@@ -520,7 +518,7 @@ def test_aisfx_spectrogram_is_the_packages(load) -> None:
     np.testing.assert_allclose(spectrogram(x), expected, atol=1e-5)
 
 
-def test_aisfx_equals_its_package(load) -> None:
+def test_aisfx_equals_its_package(load):
     model = load("aisfx")
     import torch
     from aisfx import inference as package
@@ -543,7 +541,7 @@ def _allowed() -> list:
     return [np.dtype, type(np.dtype(np.int64)), scalar]
 
 
-def test_aisfx_checkpoint_with_anything_else_in_it_is_refused(tmp_path: Path, monkeypatch) -> None:
+def test_aisfx_checkpoint_with_anything_else_in_it_is_refused(tmp_path, monkeypatch):
     import pickle
 
     import torch
@@ -563,7 +561,7 @@ def test_aisfx_checkpoint_with_anything_else_in_it_is_refused(tmp_path: Path, mo
 
 
 @pytest.mark.parametrize("name", ["aisfx", "minilm"])
-def test_missing_wheel_is_said_in_one_sentence(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_wheel_is_said_in_one_sentence(name, monkeypatch):
     module = encoders.get(name)[0]
     monkeypatch.setattr(module, "_path" if name == "aisfx" else "_folder", lambda: None)
     modality = "audio" if name == "aisfx" else "text"
@@ -571,7 +569,7 @@ def test_missing_wheel_is_said_in_one_sentence(name: str, monkeypatch: pytest.Mo
         encoders.load(name, modality=modality)
 
 
-def test_minilm_knows_what_is_alike(load) -> None:
+def test_minilm_knows_what_is_alike(load):
     a, b, c = load("minilm", "text").embed(["a dog barks", "a puppy is barking", "rain on a tin roof"])
     assert a @ b > 0.6 > 0.3 > a @ c
     assert np.linalg.norm(a) == pytest.approx(1, abs=1e-5)
@@ -579,7 +577,7 @@ def test_minilm_knows_what_is_alike(load) -> None:
 
 @pytest.mark.recordings
 @pytest.mark.slow
-def test_aisfx_on_real_recordings(load) -> None:
+def test_aisfx_on_real_recordings(load):
     data = os.environ.get("HEARSPACE_TEST_DATA")
     if not data or not Path(data, "esc10").is_dir():
         pytest.skip("HEARSPACE_TEST_DATA names no folder with esc10/ in it")
@@ -601,7 +599,7 @@ def test_aisfx_on_real_recordings(load) -> None:
     assert silhouette_score(X, labels, metric="cosine") == pytest.approx(0.138, abs=0.002)
 
 
-def test_librosa_is_first_imported_by_one_process_at_a_time() -> None:
+def test_librosa_is_first_imported_by_one_process_at_a_time():
     from jobs.encoders import _librosa
 
     again = threading.Thread(target=importlib.reload, args=(_librosa,))

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import re
-import sys
 import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,7 +19,6 @@ import pytest
 from safetensors.numpy import save_file
 
 from jobs import encoders
-from jobs.cli import main
 from jobs.datasets.importer import Imported, import_dataset
 from jobs.encoders import Card, UnknownEncoder, imported
 from jobs.engine.inprocess import run
@@ -31,13 +29,14 @@ from jobs.importing.embeddings import Report, import_embeddings, remove
 from jobs.importing.parts import EmbeddingsError
 from jobs.specs import EmbedAudio, Neighbors, Project, from_json
 from jobs.workspace.workspace import Dataset, Workspace
+from tests.jobs.test_cli import call
 from tests.jobs.tones import write_tones
 
 D = 5
 
 
 @pytest.fixture(scope="module")
-def sounds(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Imported]:
+def sounds(tmp_path_factory):
     root = write_tones(tmp_path_factory.mktemp("sounds"), seconds=0.05)
     return root, import_dataset("folder", root, options={})
 
@@ -50,25 +49,25 @@ def _workspace(root: Path, sounds: tuple[Path, Imported]) -> Workspace:
 
 
 @pytest.fixture
-def workspace(tmp_path: Path, sounds: tuple[Path, Imported]) -> Workspace:
+def workspace(tmp_path, sounds):
     """A workspace with 24 clips in 4 classes."""
     return _workspace(tmp_path / "workspace", sounds)
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory, sounds: tuple[Path, Imported]) -> Workspace:
+def shared(tmp_path_factory, sounds):
     """One for tests that do not mind what else was imported."""
     return _workspace(tmp_path_factory.mktemp("shared"), sounds)
 
 
 @pytest.fixture
-def tones(workspace: Workspace) -> Dataset:
+def tones(workspace):
     return workspace.dataset("tones")
 
 
 @pytest.fixture
-def X() -> np.ndarray:
-    return np.random.default_rng(0).standard_normal((24, D)).astype(np.float32)
+def X():
+    return Y.copy()
 
 
 def ids_of(dataset: Dataset) -> list[str]:
@@ -80,100 +79,149 @@ def vectors(workspace: Workspace, spec: EmbedAudio) -> tuple[list[str], np.ndarr
     return artifact.table("clips")["clip_id"].to_pylist(), np.asarray(artifact.array("embeddings"))
 
 
-# -- kinds of files: each writes what it is given and returns the path --
+# -- kinds of files --
+
+
+Write = Callable[[Path], Path]
+
+
+def _arrays(**given: Any) -> Write:
+    def write(folder: Path) -> Path:
+        np.savez(folder / "x.npz", **given)
+        return folder / "x.npz"
+
+    return write
+
+
+def _packed(**given: Any) -> Write:
+    def write(folder: Path) -> Path:
+        np.savez_compressed(folder / "x.npz", **given)
+        return folder / "x.npz"
+
+    return write
+
+
+def _frame(name: str, frame: pd.DataFrame, **options: Any) -> Write:
+    def write(folder: Path) -> Path:
+        writers = {"parquet": frame.to_parquet, "feather": frame.to_feather}
+        writers.get(name.partition(".")[2], frame.to_csv)(folder / name, **options)
+        return folder / name
+
+    return write
+
+
+def _file(name: str, content: str | bytes) -> Write:
+    def write(folder: Path) -> Path:
+        (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
+        return folder / name
+
+    return write
+
+
+def _rows(*lines: str) -> Write:
+    return _file("x.csv", "\n".join(lines))
+
+
+def _column(**columns: Any) -> Write:
+    def write(folder: Path) -> Path:
+        pq.write_table(pa.table(columns), folder / "x.parquet")
+        return folder / "x.parquet"
+
+    return write
+
+
+def _texts(**files: str) -> Write:
+    def write(folder: Path) -> Path:
+        (folder / "json").mkdir()
+        for name, text in files.items():
+            path = folder / "json" / f"{name}.json"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+        return folder / "json"
+
+    return write
+
+
+def _short(write: Write, lost: int) -> Write:
+    def cut(folder: Path) -> Path:
+        path = write(folder)
+        path.write_bytes(path.read_bytes()[:-lost])
+        return path
+
+    return cut
+
+
+def _objects(name: str) -> Write:
+    def write(folder: Path) -> Path:
+        evil = np.array([Evil(folder / "ran")] * 24, dtype=object)
+        np.savez(folder / "x.npz", ids=IDS, embeddings=evil)
+        np.save(folder / "x.npy", evil, allow_pickle=True)
+        return folder / name
+
+    return write
+
+
+class Evil:
+    """What unpickling would run."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (Path(self.path),))
+
+    def __init__(self, path: Path) -> None:
+        self.path = str(path)
 
 
 def _npz(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    np.savez(path / "x.npz", clip_ids=np.array(ids), embeddings=X)
-    return path / "x.npz"
+    return _arrays(clip_ids=np.array(ids), embeddings=X)(path)
 
 
-def _npz_packed(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    np.savez_compressed(path / "x.npz", ids=np.array([i.encode() for i in ids]), vectors=X.astype(np.float64))
-    return path / "x.npz"
+def _named(X: np.ndarray, columns: Sequence[Any] | None = None) -> pd.DataFrame:
+    return pd.DataFrame(X, columns=columns or [f"e{i}" for i in range(X.shape[1])])
 
 
-def _npz_fortran(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    np.savez(path / "x.npz", ids=np.array(ids), embeddings=np.asfortranarray(X))
-    return path / "x.npz"
+def _json(ids: list[str], X: np.ndarray) -> Write:
+    # As scripts write them: some clips as a list, some as a list of one frame.
+    values = [x if i % 2 else [x] for i, x in enumerate(X.tolist())]
+    texts = [
+        json.dumps({"audio_path": id, "embeddings": v, "rate": 1}) for id, v in zip(ids, values, strict=True)
+    ]
+    return _texts(**{f"deep/{i}": text for i, text in enumerate(texts)})
 
 
-def _csv(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    frame = pd.DataFrame(X, columns=[f"e{i}" for i in range(X.shape[1])])
-    frame.insert(0, "clip_id", ids)
-    frame.insert(1, "label", "dog")
-    frame["fold"] = 1
-    frame.to_csv(path / "x.csv", index=False)
-    return path / "x.csv"
+Y = np.random.default_rng(0).standard_normal((24, D)).astype(np.float32)
+KINDS: dict[str, Callable[[list[str], np.ndarray], Write]] = {
+    "npz": lambda ids, X: _arrays(clip_ids=np.array(ids), embeddings=X),
+    "npz_packed": lambda ids, X: _packed(
+        ids=np.array([i.encode() for i in ids]), vectors=X.astype(np.float64)
+    ),
+    "npz_fortran": lambda ids, X: _arrays(ids=np.array(ids), embeddings=np.asfortranarray(X)),
+    "csv": lambda ids, X: _frame(
+        "x.csv", pd.DataFrame({"clip_id": ids, "label": "dog"}).join(_named(X)).assign(fold=1), index=False
+    ),
+    "csv_index": lambda ids, X: _frame("x.csv", pd.DataFrame(X, index=ids)),
+    "csv_headless": lambda ids, X: _frame("x.csv", pd.DataFrame(X, index=ids), header=False, sep=";"),
+    "tsv": lambda ids, X: _frame("x.tsv", _named(X, [*"abcde"]).assign(filename=ids), index=False, sep="\t"),
+    "parquet": lambda ids, X: _frame(
+        "x.parquet", _named(X, [f"dim_{i + 1}" for i in range(D)]).assign(path=ids)
+    ),
+    "parquet_lists": lambda ids, X: _column(id=ids, embedding=pa.array(X.tolist()), year=[1] * len(ids)),
+    "parquet_fixed": lambda ids, X: _column(id=ids, v=_fixed(X)),
+    "json": _json,
+}
 
 
-def _csv_index(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    pd.DataFrame(X, index=ids).to_csv(path / "x.csv")
-    return path / "x.csv"
-
-
-def _csv_headless(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    pd.DataFrame(X, index=ids).to_csv(path / "x.csv", header=False, sep=";")
-    return path / "x.csv"
-
-
-def _tsv(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    frame = pd.DataFrame(X, columns=list("abcde"))
-    frame.assign(filename=ids).to_csv(path / "x.tsv", index=False, sep="\t")
-    return path / "x.tsv"
-
-
-def _parquet(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    frame = pd.DataFrame(X, columns=[f"dim_{i + 1}" for i in range(X.shape[1])]).assign(path=ids)
-    frame.to_parquet(path / "x.parquet")
-    return path / "x.parquet"
-
-
-def _parquet_lists(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    table = pa.table(
-        {"id": ids, "embedding": pa.array(X.tolist(), pa.list_(pa.float32())), "year": [1] * len(ids)}
-    )
-    pq.write_table(table, path / "x.parquet")
-    return path / "x.parquet"
-
-
-def _parquet_fixed(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    column = pa.FixedSizeListArray.from_arrays(pa.array(X.ravel()), X.shape[1])
-    pq.write_table(pa.table({"id": ids, "v": column}), path / "x.parquet")
-    return path / "x.parquet"
-
-
-def _json(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    folder = path / "json" / "deep"
-    folder.mkdir(parents=True)
-    for i, (id, x) in enumerate(zip(ids, X.tolist(), strict=True)):
-        # As scripts write them: some clips as a list, some as a list of one frame.
-        values = x if i % 2 else [x]
-        (folder / f"{i}.json").write_text(
-            json.dumps({"audio_path": id, "embeddings": values, "rate": 16_000})
-        )
-    return path / "json"
-
-
-KINDS: dict[str, Callable[[Path, list[str], np.ndarray], Path]] = {
-    f.__name__.strip("_"): f
-    for f in (
-        _npz, _npz_packed, _npz_fortran, _csv, _csv_index, _csv_headless, _tsv, _parquet, _parquet_lists,
-        _parquet_fixed, _json,
-    )
-}  # fmt: skip
+def _fixed(X: np.ndarray) -> pa.Array:
+    return pa.FixedSizeListArray.from_arrays(pa.array(X.ravel()), X.shape[1])
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_gives_the_rows_in_the_order_of_the_clips(
-    kind: str, shared: Workspace, X: np.ndarray, tmp_path: Path, monkeypatch
-) -> None:
+def test_every_kind_gives_the_rows_in_the_order_of_the_clips(kind, shared, X, tmp_path, monkeypatch):
     workspace, tones = shared, shared.dataset("tones")
     monkeypatch.setattr(embedding_parts, "BLOCK", 64)  # so that there are many blocks
     monkeypatch.setattr(embedding_tables, "_ROWS", 7)
     ids = ids_of(tones)
     shuffled = np.random.default_rng(1).permutation(len(ids))
-    path = KINDS[kind](tmp_path, [ids[i] for i in shuffled], X[shuffled])
+    path = KINDS[kind]([ids[i] for i in shuffled], X[shuffled])(tmp_path)
     report = import_embeddings(workspace, tones, kind, path)
     got_ids, got = vectors(workspace, report.spec)
     assert got_ids == ids
@@ -186,14 +234,12 @@ def test_every_kind_gives_the_rows_in_the_order_of_the_clips(
     assert artifact.meta["frame_level"] is False
 
 
-def test_the_same_vectors_are_the_same_space_whatever_the_file(
-    workspace: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path
-) -> None:
+def test_the_same_vectors_are_the_same_space_whatever_the_file(workspace, tones, X, tmp_path):
     ids = ids_of(tones)
     found = set()
     for kind in ("npz", "npz_packed", "parquet_lists", "json"):
         (tmp_path / kind).mkdir()
-        path = KINDS[kind](tmp_path / kind, ids, X)
+        path = KINDS[kind](ids, X)(tmp_path / kind)
         found.add(import_embeddings(workspace, tones, "mine", path).spec.key)
     assert len(found) == 1
     (tmp_path / "other").mkdir()
@@ -202,9 +248,7 @@ def test_the_same_vectors_are_the_same_space_whatever_the_file(
     assert other.replaced
 
 
-def test_npy_in_the_order_of_the_clips_or_of_a_list(
-    workspace: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path
-) -> None:
+def test_npy_in_the_order_of_the_clips_or_of_a_list(workspace, tones, X, tmp_path):
     np.save(tmp_path / "x.npy", X)
     plain = import_embeddings(workspace, tones, "a", tmp_path / "x.npy")
     np.testing.assert_array_equal(vectors(workspace, plain.spec)[1], X)
@@ -225,9 +269,7 @@ def test_npy_in_the_order_of_the_clips_or_of_a_list(
 
 
 @pytest.mark.parametrize("kind", ["npz", "npz with embeddings", "json"])
-def test_frames_are_kept_and_averaged(
-    kind: str, workspace: Workspace, tones: Dataset, tmp_path: Path, monkeypatch
-) -> None:
+def test_frames_are_kept_and_averaged(kind, workspace, tones, tmp_path, monkeypatch):
     monkeypatch.setattr(embedding_parts, "BLOCK", 256)
     rng = np.random.default_rng(2)
     ids = ids_of(tones)
@@ -265,46 +307,32 @@ def test_frames_are_kept_and_averaged(
 # -- which clip is meant --
 
 
+FORMS: dict[str, Callable[[Path, str], str]] = {
+    "path": lambda root, p: p,
+    "path with a dot": lambda root, p: f"./{p}",
+    "whole path": lambda root, p: str(root / p),
+    "path of Windows": lambda root, p: p.replace("/", "\\"),
+    "path elsewhere": lambda root, p: f"/data/wav/{Path(p).name}",
+    "file name": lambda root, p: Path(p).name,
+    "other ending": lambda root, p: f"{Path(p).stem}.mp3",
+    "no ending": lambda root, p: Path(p).stem,
+    "ending of Windows": lambda root, p: f"C:\\Sounds\\{Path(p).stem}.WAV",
+}
+
+
 def _names(dataset: Dataset, form: str) -> list[str]:
-    paths = [str(p) for p in dataset.clips["path"]]
-    forms: dict[str, Callable[[str], str]] = {
-        "path": str,
-        "path with a dot": lambda p: f"./{p}",
-        "whole path": lambda p: str(dataset.root / p),
-        "path of Windows": lambda p: p.replace("/", "\\"),
-        "path elsewhere": lambda p: f"/data/wav/{Path(p).name}",
-        "file name": lambda p: Path(p).name,
-        "other ending": lambda p: f"{Path(p).stem}.mp3",
-        "no ending": lambda p: Path(p).stem,
-        "ending of Windows": lambda p: f"C:\\Sounds\\{Path(p).stem}.WAV",
-    }
-    return [forms[form](p) for p in paths]
+    return [FORMS[form](dataset.root, str(p)) for p in dataset.clips["path"]]
 
 
-@pytest.mark.parametrize(
-    "form",
-    [
-        "path",
-        "path with a dot",
-        "whole path",
-        "path of Windows",
-        "path elsewhere",
-        "file name",
-        "other ending",
-        "no ending",
-        "ending of Windows",
-    ],
-)
-def test_clips_are_found_by_their_files(form: str, shared: Workspace, X: np.ndarray, tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", FORMS)
+def test_clips_are_found_by_their_files(form, shared, X, tmp_path):
     tones = shared.dataset("tones")
     report = import_embeddings(shared, tones, "named", _npz(tmp_path, _names(tones, form), X))
     np.testing.assert_array_equal(vectors(shared, report.spec)[1], X)
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
-def test_accents_and_capitals_make_no_other_name(
-    form: Any, workspace: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path, monkeypatch
-) -> None:
+def test_accents_and_capitals_make_no_other_name(form, workspace, tones, X, tmp_path, monkeypatch):
     paths = [f"été/Café {i}.wav" for i in range(24)]
     other = "NFD" if form == "NFC" else "NFC"
     given = [unicodedata.normalize(other, p) for p in paths]
@@ -315,9 +343,7 @@ def test_accents_and_capitals_make_no_other_name(
         np.testing.assert_array_equal(vectors(workspace, report.spec)[1], X)
 
 
-def test_a_file_name_that_several_clips_have_says_nothing(
-    workspace: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path, monkeypatch
-) -> None:
+def test_a_file_name_that_several_clips_have_says_nothing(workspace, tones, X, tmp_path, monkeypatch):
     paths = list(tones.clips["path"])
     paths[1] = f"elsewhere/{Path(paths[0]).name}"
     monkeypatch.setitem(tones.__dict__, "clips", tones.clips.assign(path=paths))
@@ -332,9 +358,7 @@ def test_a_file_name_that_several_clips_have_says_nothing(
     np.testing.assert_array_equal(vectors(workspace, report.spec)[1], X)
 
 
-def test_numbers_as_names_keep_their_zeros(
-    workspace: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path
-) -> None:
+def test_numbers_as_names_keep_their_zeros(workspace, tones, X, tmp_path):
     frame = pd.DataFrame(X).assign(fname=_names(tones, "no ending"))  # 0000, 0001, …
     frame.to_csv(tmp_path / "x.csv", index=False)
     report = import_embeddings(workspace, tones, "mine", tmp_path / "x.csv")
@@ -344,121 +368,81 @@ def test_numbers_as_names_keep_their_zeros(
 # -- what other programs write --
 
 
-def _named(X: np.ndarray, columns: Sequence[Any] | None = None) -> pd.DataFrame:
-    return pd.DataFrame(X, columns=columns or [f"e{i}" for i in range(X.shape[1])])
-
-
-def _index_of_lists(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    table = pd.DataFrame({"label": ["dog", "cat"] * 12, "embedding": list(X)}, index=ids)
-    table.to_parquet(path / "x.parquet")
-    return path / "x.parquet"
-
-
-def _index_beside_words(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    _named(X).assign(label="dog").set_index(pd.Index(ids)).to_csv(path / "x.csv")
-    return path / "x.csv"
-
-
-def _counted_index(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    # As after a filter: row numbers, which name nothing.
-    _named(X, list("vwxyz")).assign(clip=ids).set_index(np.arange(24) * 2).to_csv(path / "x.csv")
-    return path / "x.csv"
-
-
-def _counted_index_parquet(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    table = _named(X, list("vwxyz")).assign(clip=ids, fold=3, speaker=np.arange(24) % 2)
-    table.set_index(np.arange(24) * 2).to_parquet(path / "x.parquet")
-    return path / "x.parquet"
-
-
-def _feather(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    pd.DataFrame({"label": ["dog", "cat"] * 12, "clip": ids, "v": list(X)}).to_feather(path / "x.feather")
-    return path / "x.feather"
-
-
-def _tensors(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    kind = pa.fixed_shape_tensor(pa.float32(), [X.shape[1]])
-    storage = pa.FixedSizeListArray.from_arrays(pa.array(X.ravel()), X.shape[1])
-    column = pa.ExtensionArray.from_storage(kind, storage)
-    pq.write_table(pa.table({"id": ids, "v": column}), path / "x.parquet")
-    return path / "x.parquet"
-
-
-def _texts_of(form: Callable[[np.ndarray], str]) -> Callable[[Path, list[str], np.ndarray], Path]:
-    def write(path: Path, ids: list[str], X: np.ndarray) -> Path:
-        frame = pd.DataFrame({"path": ids, "labels": "['dog']", "embedding": [form(x) for x in X]})
-        frame.to_csv(path / "x.csv", index=False)
-        return path / "x.csv"
-
-    return write
-
-
-def _text_parquet(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    pd.DataFrame({"path": ids, "embedding": [str(x.tolist()) for x in X]}).to_parquet(path / "x.parquet")
-    return path / "x.parquet"
-
-
-def _decimal_commas(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    _named(X).assign(id=ids).to_csv(path / "x.csv", sep=";", decimal=",", index=False)
-    return path / "x.csv"
-
-
-def _decimal_commas_headless(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    pd.DataFrame(X, index=ids).to_csv(path / "x.csv", sep=";", decimal=",", header=False)
-    return path / "x.csv"
-
-
-def _projector(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    np.savetxt(path / "tensors.tsv", X, delimiter="\t")
-    rows = [f"{id}\tdog" for id in ids]
-    (path / "metadata.tsv").write_text("\n".join(["file\tlabel", *rows]) + "\n")
-    return path / "tensors.tsv"
-
-
-def _projector_single(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    np.savetxt(path / "my_tensors.tsv", X, delimiter="\t")
-    (path / "my_metadata.tsv").write_text("\n".join(ids) + "\n")  # a single column has no header
-    return path / "my_tensors.tsv"
-
-
-def _savez_without_names(path: Path, ids: list[str], X: np.ndarray) -> Path:
-    np.savez(path / "x.npz", X, np.array(ids))
-    return path / "x.npz"
-
-
-CARELESS: dict[str, Callable[[Path, list[str], np.ndarray], Path]] = {
-    f.__name__.strip("_"): f
-    for f in (
-        _index_of_lists, _index_beside_words, _counted_index, _counted_index_parquet, _feather, _tensors,
-        _text_parquet, _decimal_commas, _decimal_commas_headless, _projector, _projector_single,
-        _savez_without_names,
+def _texts_of(form: Callable[[np.ndarray], str]) -> Callable[[list[str], np.ndarray], Write]:
+    return lambda ids, X: _frame(
+        "x.csv",
+        pd.DataFrame({"path": ids, "labels": "['dog']", "embedding": [form(x) for x in X]}),
+        index=False,
     )
-} | {
+
+
+def _projector(tensors: str, metadata: str, head: str, form: str) -> Callable[[list[str], np.ndarray], Write]:
+    def with_names(ids: list[str], X: np.ndarray) -> Write:
+        def write(folder: Path) -> Path:
+            np.savetxt(folder / tensors, X, delimiter="\t")
+            (folder / metadata).write_text("".join([head, *(form.format(id) for id in ids)]))
+            return folder / tensors
+
+        return write
+
+    return with_names
+
+
+def _tensors(ids: list[str], X: np.ndarray) -> Write:
+    kind = pa.fixed_shape_tensor(pa.float32(), [X.shape[1]])
+    return _column(id=ids, v=pa.ExtensionArray.from_storage(kind, _fixed(X)))
+
+
+ODD = np.arange(24) * 2  # row numbers after a filter, which name nothing
+CARELESS: dict[str, Callable[[list[str], np.ndarray], Write]] = {
+    "index of lists": lambda ids, X: _frame(
+        "x.parquet", pd.DataFrame({"label": ["dog", "cat"] * 12, "embedding": list(X)}, index=ids)
+    ),
+    "index beside words": lambda ids, X: _frame(
+        "x.csv", _named(X).assign(label="dog").set_index(pd.Index(ids))
+    ),
+    "counted index": lambda ids, X: _frame("x.csv", _named(X, [*"vwxyz"]).assign(clip=ids).set_index(ODD)),
+    "counted index in parquet": lambda ids, X: _frame(
+        "x.parquet",
+        _named(X, [*"vwxyz"]).assign(clip=ids, fold=3, speaker=np.arange(24) % 2).set_index(ODD),
+    ),
+    "feather": lambda ids, X: _frame(
+        "x.feather", pd.DataFrame({"label": ["dog", "cat"] * 12, "clip": ids, "v": list(X)})
+    ),
+    "tensors": _tensors,
+    "text in parquet": lambda ids, X: _frame(
+        "x.parquet", pd.DataFrame({"path": ids, "embedding": [str(x.tolist()) for x in X]})
+    ),
+    "decimal commas": lambda ids, X: _frame(
+        "x.csv", _named(X).assign(id=ids), sep=";", decimal=",", index=False
+    ),
+    "decimal commas without a head": lambda ids, X: _frame(
+        "x.csv", pd.DataFrame(X, index=ids), sep=";", decimal=",", header=False
+    ),
+    "projector": _projector("tensors.tsv", "metadata.tsv", "file\tlabel\n", "{}\tdog\n"),
+    "projector of one column": _projector("my_tensors.tsv", "my_metadata.tsv", "", "{}\n"),  # has no header
+    "savez without names": lambda ids, X: _arrays(arr_0=X, arr_1=np.array(ids)),
     "numpy as text": _texts_of(str),
     "lists as text": _texts_of(lambda x: str(x.tolist())),
     "lists of numpy numbers as text": _texts_of(lambda x: repr(list(x))),
     "arrays as text": _texts_of(lambda x: repr(x[None])),
     "tensors as text": _texts_of(lambda x: f"tensor({x.tolist()}, device='cuda:0')"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", CARELESS)
-def test_what_is_saved_without_care_is_read(
-    kind: str, shared: Workspace, X: np.ndarray, tmp_path: Path, monkeypatch
-) -> None:
+def test_what_is_saved_without_care_is_read(kind, shared, X, tmp_path, monkeypatch):
     monkeypatch.setattr(embedding_tables, "_ROWS", 7)
     tones = shared.dataset("tones")
     shuffled = np.random.default_rng(1).permutation(24)
     names = _names(tones, "path")
-    path = CARELESS[kind](tmp_path, [names[i] for i in shuffled], X[shuffled])
+    path = CARELESS[kind]([names[i] for i in shuffled], X[shuffled])(tmp_path)
     report = import_embeddings(shared, tones, "careless", path)
     np.testing.assert_allclose(vectors(shared, report.spec)[1], X, atol=1e-6)
     assert (report.unknown, report.excluded) == ([], {})
 
 
-def test_a_numbered_run_is_the_embedding_and_what_was_used_is_said(
-    shared: Workspace, X: np.ndarray, tmp_path: Path
-) -> None:
+def test_a_numbered_run_is_the_embedding_and_what_was_used_is_said(shared, X, tmp_path):
     tones = shared.dataset("tones")
     about = {"fold": 1, "take": np.arange(24), "snr": 0.5}
     runs = {
@@ -486,7 +470,7 @@ def test_a_numbered_run_is_the_embedding_and_what_was_used_is_said(
     assert import_embeddings(shared, tones, "runs", tmp_path / "x.csv").dimensions == 2 * D
 
 
-def test_names_from_elsewhere(shared: Workspace, X: np.ndarray, tmp_path: Path) -> None:
+def test_names_from_elsewhere(shared, X, tmp_path):
     tones = shared.dataset("tones")
     np.savetxt(tmp_path / "tensors.tsv", X, delimiter="\t")
     with pytest.raises(EmbeddingsError, match=r"metadata.tsv beside it, or .* by --ids FILE"):
@@ -508,7 +492,7 @@ def test_names_from_elsewhere(shared: Workspace, X: np.ndarray, tmp_path: Path) 
     np.testing.assert_array_equal(vectors(shared, report.spec)[1], X)
 
 
-def test_words_to_type_save_what_could_not_be_read(shared: Workspace, X: np.ndarray, tmp_path: Path) -> None:
+def test_words_to_type_save_what_could_not_be_read(shared, X, tmp_path):
     tones = shared.dataset("tones")
     ids = _names(tones, "path")
     there: dict[str, Any] = {"np": np, "pd": pd, "ids": np.array(ids, dtype=object), "embeddings": X}
@@ -552,9 +536,7 @@ def test_words_to_type_save_what_could_not_be_read(shared: Workspace, X: np.ndar
     ],
     ids=["two names", "no names", "words in a run"],
 )  # fmt: skip
-def test_tables_that_can_be_read_two_ways(
-    columns: dict[str, list[str]], says: str, shared: Workspace, X: np.ndarray, tmp_path: Path
-) -> None:
+def test_tables_that_can_be_read_two_ways(columns, says, shared, X, tmp_path):
     table = pd.concat([pd.DataFrame(columns), _named(X)], axis=1)
     for kind in ("csv", "parquet"):
         path = tmp_path / f"x.{kind}"
@@ -566,9 +548,7 @@ def test_tables_that_can_be_read_two_ways(
 # -- what does not fit --
 
 
-def test_clips_without_a_good_embedding_are_left_out_with_a_reason(
-    workspace: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path
-) -> None:
+def test_clips_without_a_good_embedding_are_left_out_with_a_reason(workspace, tones, X, tmp_path):
     ids = ids_of(tones)
     X = X.astype(np.float64)
     X[1, 2], X[2, 0], X[3], X[4, 4] = np.nan, np.inf, 0, 1e300
@@ -590,7 +570,7 @@ def test_clips_without_a_good_embedding_are_left_out_with_a_reason(
     np.testing.assert_allclose(got, X[[0, *range(5, 22)]], atol=1e-6)
 
 
-def test_frames_that_are_bad_or_missing(workspace: Workspace, tones: Dataset, tmp_path: Path) -> None:
+def test_frames_that_are_bad_or_missing(workspace, tones, tmp_path):
     ids = ids_of(tones)
     frames = np.ones((2 * len(ids), D), np.float32)
     frames[3, 0] = np.nan
@@ -604,187 +584,123 @@ def test_frames_that_are_bad_or_missing(workspace: Workspace, tones: Dataset, tm
     }
 
 
-class Evil:
-    """What unpickling would run."""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (Path.touch, (Path(self.path),))
-
-    def __init__(self, path: Path) -> None:
-        self.path = str(path)
-
-
-def _bad_file(kind: str, folder: Path, ids: list[str], X: np.ndarray) -> Path:
-    n = len(ids)
-    npz: dict[str, dict[str, Any]] = {
-        "no key": {"ids": ids, "logits": X},
-        "few ids": {"ids": ids[1:], "embeddings": X},
-        "text": {"ids": ids, "embeddings": X.astype(str)},
-        "complex": {"ids": ids, "embeddings": X.astype(complex)},
-        "3-d": {"ids": ids, "embeddings": X[:, None, :]},
-        "scalar": {"ids": ids, "embeddings": np.float32(1)},
-        "empty": {"ids": np.array([], str), "embeddings": X[:0]},
-        "no width": {"ids": ids, "embeddings": X[:, :0]},
-        "twice": {"ids": [*ids[:-2], *ids[:2]], "embeddings": X},
-        "twice by path": {"ids": [f"x/{ids[0]}.wav"] * n, "embeddings": X},
-        "strangers": {"ids": [f"dog {i}" for i in range(n)], "embeddings": X},
-        "all zeros": {"ids": ids, "embeddings": X * 0},
-        "number ids": {"ids": np.arange(n) / 2, "embeddings": X},
-        "few frames": {"ids": ids, "frames": X, "offsets": np.arange(n + 1) * 2},
-        "many frames": {"ids": ids, "frames": X, "offsets": np.r_[np.arange(n), n - 1]},
-        "falling offsets": {"ids": ids, "frames": X, "offsets": np.arange(n + 1)[::-1]},
-        "fractions": {"ids": ids, "frames": X, "offsets": np.arange(n + 1.0)},
-        "widths": {"ids": ids, "frames": X, "offsets": np.arange(n + 1), "embeddings": X[:, :3]},
-        "pickle in npz": {"ids": ids, "embeddings": np.array([Evil(folder / "ran")] * n, dtype=object)},
-    }
-    path = folder / "x.npz"
-    if kind in npz:
-        np.savez(path, **npz[kind])
-        return path
-    if kind == "no archive":
-        path.write_bytes(b"PK\x03\x04 and no more")
-    elif kind == "cut short":
-        np.savez(path, ids=np.array(ids), embeddings=X)
-        path.write_bytes(path.read_bytes()[:-100])
-    elif kind == "pickle":
-        path = folder / "x.npy"
-        np.save(path, np.array([Evil(folder / "ran")] * n, dtype=object), allow_pickle=True)
-    elif kind == "archive as npy":
-        np.savez(path, ids=np.array(ids), embeddings=X)
-        path = path.rename(folder / "x.npy")
-    elif kind == "no npy":
-        path = folder / "x.npy"
-        path.write_bytes(b"hello")
-    elif kind == "kind":
-        path = folder / "x.pkl"
-        path.write_bytes(b"")
-    elif kind == "nowhere":
-        return folder / "nowhere.npz"
-    elif kind.startswith("csv"):
-        path = folder / "x.csv"
-        rows = [f"{id},{','.join(map(str, x))}" for id, x in zip(ids, X, strict=True)]
-        tables = {
-            "csv words": ["id,a,b,c,d,e", *rows[:-1], f"{ids[-1]},1,2,3,4,five"],
-            "csv ragged": ["id,a,b,c,d,e", *rows[:-1], rows[-1] + ",6"],
-            "csv no ids": ["a,b,c", "1,2,3"],
-            "csv no numbers": ["id,label", *(f"{id},dog" for id in ids)],
-            "csv two names": ["id,a,a,b,c,d", *rows],
-            "csv two runs": ["id,a0,a1,b0,b1,b2", *rows],
-            "csv nothing": [],
-            "csv latin": [],
-        }
-        path.write_text("\n".join(tables[kind]))
-        if kind == "csv latin":
-            path.write_bytes("id,a\nété,1\n".encode("latin-1"))
-    elif kind.startswith("parquet"):
-        path = folder / "x.parquet"
-        lists = X.tolist()
-        if kind == "parquet ragged":
-            lists[0].pop()
-        column: Any = (
-            [["a"]] * n if kind == "parquet text" else [[[1.0]]] * n if kind == "parquet deep" else lists
-        )
-        table = pa.table({"id": ids, "v": column} if kind != "parquet no ids" else {"v": column})
-        pq.write_table(table, path)
-        if kind == "parquet torn":
-            path.write_bytes(path.read_bytes()[:-4])
-    else:
-        path = folder / "json"
-        path.mkdir()
-        texts = {
-            "json torn": "{",
-            "json words": '{"embeddings": ["a", "b"]}',
-            "json ragged": '{"embeddings": [[1, 2], [1]]}',
-            "json deep": '{"embeddings": [[[1]]]}',
-            "json widths": '{"embeddings": [1, 2]}',
-            "json none": '{"model": "x"}',
-            "json list": "[1, 2]",
-            "json nothing": '{"embeddings": []}',
-        }
-        if kind != "json empty":
-            (path / "b.json").write_text(texts[kind])
-        if kind == "json widths":
-            (path / "a.json").write_text('{"embeddings": [1, 2, 3]}')
-    return path
+IDS = [f"tone-{k}__{i:04d}" for k in range(4) for i in range(k, 24, 4)]
+LINES = [f"{id},{','.join(map(str, y))}" for id, y in zip(IDS, Y, strict=True)]
+UP = np.arange(25)
+#: How to write each bad file, and the sentence about it.
+BAD: dict[str, tuple[Write, str]] = {
+    "no key": (_arrays(ids=IDS, logits=Y), r"holds ids, logits; it must hold embeddings \(n, d\), or frames"),
+    "few ids": (_arrays(ids=IDS[1:], embeddings=Y), "holds 23 ids for 24 embeddings; they must be as many"),
+    "text": (_arrays(ids=IDS, embeddings=Y.astype(str)), "values of the type <U.*; embeddings are numbers"),
+    "complex": (_arrays(ids=IDS, embeddings=Y.astype(complex)), "values of the type complex"),
+    "3-d": (
+        _arrays(ids=IDS, embeddings=Y[:, None, :]),
+        r"shape \(24, 1, 5\); embeddings have the shape \(clips",
+    ),
+    "scalar": (_arrays(ids=IDS, embeddings=np.float32(1)), r"shape \(\); embeddings have"),
+    "empty": (_arrays(ids=np.array([], str), embeddings=Y[:0]), "holds no embeddings"),
+    "no width": (_arrays(ids=IDS, embeddings=Y[:, :0]), "vectors of 0 numbers"),
+    "twice": (
+        _arrays(ids=[*IDS[:-2], *IDS[:2]], embeddings=Y),
+        "more than one embedding of 2 clips, such as .*; give",
+    ),
+    "twice by path": (
+        _arrays(ids=[f"x/{IDS[0]}.wav"] * 24, embeddings=Y),
+        "None of the 24 names|more than one",
+    ),
+    "strangers": (
+        _arrays(ids=[f"dog {i}" for i in range(24)], embeddings=Y),
+        r"None of the 24 names in .*, such as dog 0, dog 1, dog 2, is a clip of tones",
+    ),
+    "all zeros": (
+        _arrays(ids=IDS, embeddings=Y * 0),
+        "None of the embeddings in .* can be used; the first clip, .*: its embedding is all zeros",
+    ),
+    "number ids": (
+        _arrays(ids=np.arange(24) / 2, embeddings=Y),
+        r"ids of the type float64 .*; they must be \(n,\) of text",
+    ),
+    "few frames": (_arrays(ids=IDS, frames=Y, offsets=UP * 2), "fewer rows than its offsets say"),
+    "many frames": (_arrays(ids=IDS, frames=Y, offsets=np.r_[UP[:24], 23]), "more rows than its offsets say"),
+    "falling offsets": (_arrays(ids=IDS, frames=Y, offsets=UP[::-1]), "offsets that do not rise from 0"),
+    "fractions": (
+        _arrays(ids=IDS, frames=Y, offsets=UP * 1.0),
+        r"offsets of the type float64 .* \(n \+ 1,\) whole numbers",
+    ),
+    "widths": (_arrays(ids=IDS, frames=Y, offsets=UP, embeddings=Y[:, :3]), "vectors of 5 numbers and of 3"),
+    "pickle in npz": (_objects("x.npz"), "holds Python objects, which would have to be unpickled"),
+    "pickle": (_objects("x.npy"), "holds Python objects, which would have to be unpickled"),
+    "archive as npy": (lambda f: _arrays(ids=IDS, embeddings=Y)(f).rename(f / "x.npy"), "call it .npz"),
+    "no npy": (_file("x.npy", b"hello"), "unpickled|cannot be read"),
+    "no archive": (_file("x.npz", b"PK\x03\x04 and no more"), "cannot be read"),
+    "cut short": (_short(_arrays(ids=IDS, embeddings=Y), 100), "cannot be read"),
+    "kind": (_file("x.pkl", b""), "not of a kind that is read; give .npy, .npz"),
+    "nowhere": (lambda f: f / "nowhere.npz", "There is no file or folder"),
+    "csv words": (
+        _rows("id,a,b,c,d,e", *LINES[:-1], f"{IDS[-1]},1,2,3,4,five"),
+        "has 'five' among the numbers of column 'e'; leave the cell empty",
+    ),
+    "csv ragged": (
+        _rows("id,a,b,c,d,e", *LINES[:-1], LINES[-1] + ",6"),
+        "cannot be read as a table .*line 25",
+    ),
+    "csv no ids": (
+        _rows("a,b,c", "1,2,3"),
+        "no column that names the clips; its columns are a, b, c: call one",
+    ),
+    "csv no numbers": (_rows("id,label", *(f"{id},dog" for id in IDS)), "no columns of numbers"),
+    "csv two names": (_rows("id,a,a,b,c,d", *LINES), "two columns of one name"),
+    "csv two runs": (
+        _rows("id,a0,a1,b0,b1,b2", *LINES),
+        "several numbered runs of columns, such as a0 … and b0 …",
+    ),
+    "csv nothing": (_rows(), "cannot be read as a table|no column"),
+    "csv latin": (_file("x.csv", "id,a\nété,1\n".encode("latin-1")), "not UTF-8"),
+    "parquet ragged": (
+        _column(id=IDS, v=[Y[0, 1:].tolist(), *Y[1:].tolist()]),
+        "vectors of 4 and of 5 numbers; all must have the same length",
+    ),
+    "parquet text": (_column(id=IDS, v=[["a"]] * 24), "lists of string; embeddings are lists of numbers"),
+    "parquet deep": (_column(id=IDS, v=[[[1.0]]] * 24), "embeddings are lists of numbers"),
+    "parquet no ids": (_column(v=Y.tolist()), "no column that names the clips"),
+    "parquet torn": (_short(_column(id=IDS, v=Y.tolist()), 4), "cannot be read"),
+    "json torn": (_texts(b="{"), "b.json is not JSON"),
+    "json words": (
+        _texts(b='{"embeddings": ["a", "b"]}'),
+        "neither a list of numbers nor a list of such lists",
+    ),
+    "json ragged": (
+        _texts(b='{"embeddings": [[1, 2], [1]]}'),
+        "neither a list of numbers nor a list of such",
+    ),
+    "json deep": (_texts(b='{"embeddings": [[[1]]]}'), r"shape \(1, 1, 1\)"),
+    "json widths": (
+        _texts(a='{"embeddings": [1, 2, 3]}', b='{"embeddings": [1, 2]}'),
+        "vectors of 2 numbers and of 3",
+    ),
+    "json none": (_texts(b='{"model": "x"}'), "holds no .json file with embeddings"),
+    "json list": (_texts(b="[1, 2]"), "holds no .json file with embeddings"),
+    "json empty": (_texts(), "holds no .json file with embeddings"),
+    "json nothing": (_texts(b='{"embeddings": []}'), "holds no embeddings"),
+}
 
 
-@pytest.mark.parametrize(
-    ("kind", "says"),
-    [
-        ("no key", r"holds ids, logits; it must hold embeddings \(n, d\), or frames"),
-        ("few ids", "holds 23 ids for 24 embeddings; they must be as many"),
-        ("text", "values of the type <U.*; embeddings are numbers"),
-        ("complex", "values of the type complex"),
-        ("3-d", r"shape \(24, 1, 5\); embeddings have the shape \(clips, dimensions\)"),
-        ("scalar", r"shape \(\); embeddings have"),
-        ("empty", "holds no embeddings"),
-        ("no width", "vectors of 0 numbers"),
-        ("twice", "more than one embedding of 2 clips, such as .*; give one of each"),
-        ("twice by path", "None of the 24 names|more than one embedding of 1 clip"),
-        ("strangers", r"None of the 24 names in .*, such as dog 0, dog 1, dog 2, is a clip of tones"),
-        (
-            "all zeros",
-            "None of the embeddings in .* can be used; the first clip, .*: its embedding is all zeros",
-        ),
-        ("number ids", r"ids of the type float64 .*; they must be \(n,\) of text"),
-        ("few frames", "fewer rows than its offsets say"),
-        ("many frames", "offsets that do not rise|more rows than its offsets say"),
-        ("falling offsets", "offsets that do not rise from 0"),
-        ("fractions", r"offsets of the type float64 .* \(n \+ 1,\) whole numbers"),
-        ("widths", "vectors of 5 numbers and of 3"),
-        ("pickle in npz", "holds Python objects, which would have to be unpickled"),
-        ("pickle", "holds Python objects, which would have to be unpickled"),
-        ("archive as npy", "call it .npz"),
-        ("no npy", "unpickled|cannot be read"),
-        ("no archive", "cannot be read"),
-        ("cut short", "cannot be read"),
-        ("kind", "not of a kind that is read; give .npy, .npz"),
-        ("nowhere", "There is no file or folder"),
-        ("csv words", "has 'five' among the numbers of column 'e'; leave the cell empty"),
-        ("csv ragged", "cannot be read as a table .*line 25"),
-        ("csv no ids", "no column that names the clips; its columns are a, b, c: call one clip_id"),
-        ("csv no numbers", "no columns of numbers"),
-        ("csv two names", "two columns of one name"),
-        ("csv two runs", "several numbered runs of columns, such as a0 … and b0 …"),
-        ("csv nothing", "cannot be read as a table|no column"),
-        ("csv latin", "not UTF-8"),
-        ("parquet ragged", "vectors of 4 and of 5 numbers; all must have the same length"),
-        ("parquet text", "lists of string; embeddings are lists of numbers"),
-        ("parquet deep", "embeddings are lists of numbers"),
-        ("parquet no ids", "no column that names the clips"),
-        ("parquet torn", "cannot be read"),
-        ("json torn", "b.json is not JSON"),
-        ("json words", "neither a list of numbers nor a list of such lists of one length"),
-        ("json ragged", "neither a list of numbers nor a list of such lists of one length"),
-        ("json deep", r"shape \(1, 1, 1\)"),
-        ("json widths", "vectors of 2 numbers and of 3"),
-        ("json none", "holds no .json file with embeddings"),
-        ("json list", "holds no .json file with embeddings"),
-        ("json empty", "holds no .json file with embeddings"),
-        ("json nothing", "holds no embeddings"),
-    ],
-)
-def test_bad_files_are_one_sentence_and_import_nothing(
-    kind: str, says: str, shared: Workspace, X: np.ndarray, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_files_are_one_sentence_and_import_nothing(kind, shared, tmp_path):
     tones = shared.dataset("tones")
-    folder = tmp_path / "given"
-    folder.mkdir()
-    path = _bad_file(kind, folder, ids_of(tones), X)
+    write, says = BAD[kind]
     with pytest.raises(EmbeddingsError, match=says) as caught:
-        import_embeddings(shared, tones, "bad", path)
+        import_embeddings(shared, tones, "bad", write(tmp_path))
     assert "\n" not in str(caught.value)
     assert "imported:bad" not in [s.encoder for s in shared.spaces(tones)]
-    assert not (folder / "ran").exists()
+    assert not (tmp_path / "ran").exists()
     assert list((shared.root / "imported").glob(".*")) == []  # nothing is left of what was read
 
 
 @pytest.mark.parametrize(
     ("kind", "packed"), [("npz", False), ("npz", True), ("npy", False), ("parquet", False)]
 )
-def test_damaged_files_are_one_sentence_or_numbers(
-    kind: str, packed: bool, X: np.ndarray, tmp_path: Path
-) -> None:
+def test_damaged_files_are_one_sentence_or_numbers(kind, packed, X, tmp_path):
     path = tmp_path / f"a.{kind}"
     ids = [f"clip-{i}" for i in range(len(X))]
     if kind == "npy":
@@ -819,7 +735,7 @@ def test_damaged_files_are_one_sentence_or_numbers(
     ],
     ids=["deep", "long", "nested"],
 )
-def test_hostile_json_is_one_sentence(text: str, says: str, tmp_path: Path) -> None:
+def test_hostile_json_is_one_sentence(text, says, tmp_path):
     folder = tmp_path / "json"
     folder.mkdir()
     (folder / "a.json").write_text(text)
@@ -828,16 +744,14 @@ def test_hostile_json_is_one_sentence(text: str, says: str, tmp_path: Path) -> N
     assert "a.json" in str(caught.value)
 
 
-def test_clips_of_no_frames_at_all_are_told(tmp_path: Path) -> None:
+def test_clips_of_no_frames_at_all_are_told(tmp_path):
     path = tmp_path / "a.npz"
     np.savez(path, frames=np.zeros((0, 4), np.float32), offsets=np.array([0, 0, 0]))
     with pytest.raises(EmbeddingsError, match="no frames of any of its 2 clips"):
         embedding_files.stage(path, tmp_path)
 
 
-def test_the_same_file_twice_named_is_told(
-    workspace: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path
-) -> None:
+def test_the_same_file_twice_named_is_told(workspace, tones, X, tmp_path):
     names = _names(tones, "file name")
     names[5] = names[4]
     with pytest.raises(
@@ -847,9 +761,7 @@ def test_the_same_file_twice_named_is_told(
 
 
 @pytest.mark.parametrize("name", ["", "Clap", "a b", "../x", "a/b", "-x", "x" * 65])
-def test_names_that_cannot_be(
-    name: str, workspace: Workspace, tones: Dataset, X: np.ndarray, tmp_path
-) -> None:
+def test_names_that_cannot_be(name, workspace, tones, X, tmp_path):
     with pytest.raises(UnknownEncoder, match="cannot name embeddings; use up to 64"):
         import_embeddings(workspace, tones, name, _npz(tmp_path, ids_of(tones), X))
 
@@ -863,9 +775,7 @@ def _imported(
     return import_embeddings(workspace, tones, name, _npz(folder, ids_of(tones), X))
 
 
-def test_neighbours_and_maps_work_on_it(
-    workspace: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path
-) -> None:
+def test_neighbours_and_maps_work_on_it(workspace, tones, X, tmp_path):
     _imported(workspace, tones, X, tmp_path)
     spec = EmbedAudio(dataset=tones.ref, encoder="imported:mine")
     assert from_json(spec.to_json()) == spec
@@ -879,9 +789,7 @@ def test_neighbours_and_maps_work_on_it(
     assert (space.encoder, space.state, space.spec) == ("imported:mine", "done", spec)
 
 
-def test_a_name_means_what_was_imported_last(
-    workspace: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path
-) -> None:
+def test_a_name_means_what_was_imported_last(workspace, tones, X, tmp_path):
     first = _imported(workspace, tones, X, tmp_path)
     second = _imported(workspace, tones, 2 * X, tmp_path)
     assert [s.spec for s in workspace.spaces(tones)] == [second.spec]
@@ -895,9 +803,7 @@ def test_a_name_means_what_was_imported_last(
     assert workspace.cache.contains(second.spec.key)
 
 
-def test_names_belong_to_one_dataset(
-    workspace: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path
-) -> None:
+def test_names_belong_to_one_dataset(workspace, tones, X, tmp_path):
     _imported(workspace, tones, X, tmp_path)
     ref = tones.ref.__class__("others", "0" * 64)
     with pytest.raises(UnknownEncoder, match="no embeddings by the name of imported:mine here"):
@@ -906,9 +812,7 @@ def test_names_belong_to_one_dataset(
     assert hash(tones.ref) == hash(type(ref)(tones.name, tones.fingerprint))
 
 
-def test_eviction_keeps_what_cannot_be_made_again(
-    workspace: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path
-) -> None:
+def test_eviction_keeps_what_cannot_be_made_again(workspace, tones, X, tmp_path):
     old = _imported(workspace, tones, 2 * X, tmp_path)
     new = _imported(workspace, tones, X, tmp_path)
     workspace.evict(0)
@@ -916,9 +820,7 @@ def test_eviction_keeps_what_cannot_be_made_again(
     assert not workspace.cache.contains(old.spec.key)
 
 
-def test_a_job_for_what_is_gone_says_so(
-    workspace: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path
-) -> None:
+def test_a_job_for_what_is_gone_says_so(workspace, tones, X, tmp_path):
     spec = _imported(workspace, tones, X, tmp_path).spec
     workspace.cache.delete(spec.key)
     job = run(workspace, Project(embedding=spec, method="pca"))
@@ -929,7 +831,7 @@ def test_a_job_for_what_is_gone_says_so(
     assert [s.state for s in workspace.spaces(tones)] == ["done"]
 
 
-def test_removing(workspace: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path) -> None:
+def test_removing(workspace, tones, X, tmp_path):
     _imported(workspace, tones, X, tmp_path)
     _imported(workspace, tones, 2 * X, tmp_path)
     _imported(workspace, tones, X, tmp_path, "other")
@@ -939,9 +841,7 @@ def test_removing(workspace: Workspace, tones: Dataset, X: np.ndarray, tmp_path:
         remove(workspace, tones, "mine")
 
 
-def test_a_registry_of_another_version_is_not_read(
-    workspace: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path
-) -> None:
+def test_a_registry_of_another_version_is_not_read(workspace, tones, X, tmp_path):
     _imported(workspace, tones, X, tmp_path)
     (file,) = (workspace.root / "imported" / tones.fingerprint).iterdir()
     for text in ("{", "[]", '{"identity": "x"}'):
@@ -950,9 +850,7 @@ def test_a_registry_of_another_version_is_not_read(
         assert len(workspace.spaces(tones)) == 1  # the result is there all the same
 
 
-def test_what_is_known_of_the_model(
-    workspace: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path
-) -> None:
+def test_what_is_known_of_the_model(workspace, tones, X, tmp_path):
     path = _npz(tmp_path, ids_of(tones), X)
     spec = import_embeddings(workspace, tones, "mine", path).spec
     meta = workspace.cache.open(spec.key).meta
@@ -965,9 +863,7 @@ def test_what_is_known_of_the_model(
     )
 
 
-def test_a_big_file_is_read_in_blocks(
-    workspace: Workspace, tones: Dataset, tmp_path: Path, monkeypatch
-) -> None:
+def test_a_big_file_is_read_in_blocks(workspace, tones, tmp_path, monkeypatch):
     import tracemalloc
 
     n, d = 24, 250_000  # 24 MB
@@ -983,9 +879,7 @@ def test_a_big_file_is_read_in_blocks(
     assert np.array_equal(vectors(workspace, report.spec)[1][:, -1], X[:, -1])
 
 
-def test_what_a_killed_import_left_is_removed_a_day_later(
-    workspace: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path
-) -> None:
+def test_what_a_killed_import_left_is_removed_a_day_later(workspace, tones, X, tmp_path):
     old, new = (workspace.root / "imported" / f".reading-{n}" for n in ("old", "new"))
     for folder in (old, new):
         folder.mkdir(parents=True)
@@ -998,23 +892,14 @@ def test_what_a_killed_import_left_is_removed_a_day_later(
 # -- the command --
 
 
-def call(capsys, *arguments: str) -> tuple[int, str, str]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["hearspace", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-    out, err = capsys.readouterr()
-    return int(ended.value.code or 0), out, err
-
-
 @pytest.fixture
-def here(workspace: Workspace, monkeypatch) -> Workspace:
+def here(workspace, monkeypatch):
     monkeypatch.setenv("HEARSPACE_HOME", str(workspace.root))
     monkeypatch.setenv("COLUMNS", "200")
     return workspace
 
 
-def test_command(here: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path, capsys) -> None:
+def test_command(here, tones, X, tmp_path, capsys):
     X[3] = 0
     path = str(_npz(tmp_path, [*ids_of(tones)[:-1], "dog"], X))
     status, out, _ = call(capsys, "import-embeddings", "tones", "clap", path, "--objective", "contrastive")
@@ -1048,8 +933,8 @@ def test_command(here: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path,
     ],
 )
 def test_bad_arguments_are_one_sentence_and_status_2(
-    here: Workspace, tones: Dataset, X: np.ndarray, tmp_path: Path, capsys, monkeypatch, arguments, says
-) -> None:
+    here, tones, X, tmp_path, capsys, monkeypatch, arguments, says
+):
     monkeypatch.chdir(tmp_path)
     np.save("x.npy", X)
     status, _, err = call(capsys, "import-embeddings", *arguments)
@@ -1058,7 +943,7 @@ def test_bad_arguments_are_one_sentence_and_status_2(
     assert "Traceback" not in err
 
 
-def test_a_name_that_was_never_imported(here: Workspace, capsys) -> None:
+def test_a_name_that_was_never_imported(here, capsys):
     status, _, err = call(capsys, "project", "tones", "imported:clap")
     assert status == 2
     assert "`hearspace import-embeddings DATASET clap FILE`" in err

@@ -56,7 +56,7 @@ def tone(seconds: float, dbfs: float, frequency: float = 997.0, rate: int = RATE
 
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("kind", ["noise", "bursts", "fading", "rumble"])
-def test_loudness_is_that_of_the_standard(kind: str, channels: int) -> None:
+def test_loudness_is_that_of_the_standard(kind, channels):
     random = np.random.default_rng(0)
     x = 0.1 * random.standard_normal((3 * RATE + 1234, channels))
     t = np.arange(len(x)) / RATE
@@ -71,19 +71,19 @@ def test_loudness_is_that_of_the_standard(kind: str, channels: int) -> None:
 
 
 @pytest.mark.parametrize("rate", [8000, 11_025, 16_000, 22_050, 44_100, 48_000, 96_000])
-def test_the_level_of_a_tone_at_any_rate(rate: int) -> None:
+def test_the_level_of_a_tone_at_any_rate(rate):
     """A stereo sine of 997 Hz at -23 dBFS is -23 LUFS (EBU Tech 3341, case 1)."""
     x = tone(3, -23, rate=rate)
     assert integrated_loudness(np.stack([x, x], axis=1), rate) == pytest.approx(-23, abs=0.1)
 
 
-def test_quiet_parts_are_gated_as_broadcasters_test_it() -> None:
+def test_quiet_parts_are_gated_as_broadcasters_test_it():
     """EBU Tech 3341, case 3: -36 dBFS before and after -23 dBFS gives -23 LUFS; half as long."""
     x = np.concatenate([tone(5, -36), tone(30, -23), tone(5, -36)])
     assert integrated_loudness(np.stack([x, x], axis=1), RATE) == pytest.approx(-23, abs=0.1)
 
 
-def test_mono_is_as_loud_as_the_same_in_stereo() -> None:
+def test_mono_is_as_loud_as_the_same_in_stereo():
     x = tone(1, -20)
     stereo = integrated_loudness(np.stack([x, x], axis=1), RATE)
     assert integrated_loudness(x, RATE) == pytest.approx(stereo, abs=1e-9)
@@ -92,7 +92,7 @@ def test_mono_is_as_loud_as_the_same_in_stereo() -> None:
     assert stereo - left == pytest.approx(10 * math.log10(2), abs=1e-6)
 
 
-def test_short_sounds_are_measured_with_silence_behind() -> None:
+def test_short_sounds_are_measured_with_silence_behind():
     whole = integrated_loudness(tone(0.4, -20), RATE)
     for share in (0.5, 0.25, 0.1):
         short = integrated_loudness(tone(0.4 * share, -20), RATE)
@@ -102,7 +102,7 @@ def test_short_sounds_are_measured_with_silence_behind() -> None:
     assert math.isfinite(integrated_loudness(np.array([1.0]), RATE))
 
 
-def test_what_is_left_after_the_last_step_does_not_count() -> None:
+def test_what_is_left_after_the_last_step_does_not_count():
     for rate in (48_000, 44_100, 11_025):
         x = tone(1.2, -20, rate=rate)
         longer = np.concatenate([x, tone(0.09, -3, rate=rate)])
@@ -112,13 +112,13 @@ def test_what_is_left_after_the_last_step_does_not_count() -> None:
 
 
 @pytest.mark.parametrize("n", [0, 1, 100, 19_199, 19_200, 19_201, 100_000])
-def test_silence(n: int) -> None:
+def test_silence(n):
     assert integrated_loudness(np.zeros(n), RATE) == -math.inf
     assert integrated_loudness(np.full((n, 2), 1e-5), RATE) == -math.inf  # below the absolute gate
     assert true_peak(np.zeros(n), RATE) == -math.inf
 
 
-def test_shapes_that_are_no_sound() -> None:
+def test_shapes_that_are_no_sound():
     for x in (np.zeros((10, 3)), np.zeros((2, 2, 2)), np.float64(0)):
         with pytest.raises(ValueError, match="they must be"):
             integrated_loudness(x, RATE)
@@ -129,7 +129,7 @@ def test_shapes_that_are_no_sound() -> None:
 # -- peaks and gain ------------------------------------------------------------------------------------------
 
 
-def test_peaks_between_samples() -> None:
+def test_peaks_between_samples():
     n = 20_000
     fade = np.minimum(1, np.minimum(np.arange(n), np.arange(n)[::-1]) / 2000)
     for frequency, phase in ((1 / 4, np.pi / 4), (1 / 6, np.pi / 6), (0.01, 0.3)):
@@ -138,7 +138,7 @@ def test_peaks_between_samples() -> None:
     assert 20 * math.log10(np.abs(0.5 * np.sin(np.pi / 2 * np.arange(9) + np.pi / 4)).max()) < -9
 
 
-def test_peaks_are_found_wherever_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_peaks_are_found_wherever_they_are(monkeypatch):
     random = np.random.default_rng(1)
     x = lfilter(firwin(101, 0.6), 1, random.standard_normal((30_000, 2)), axis=0)
     whole = true_peak(x, RATE)
@@ -163,11 +163,11 @@ def test_peaks_are_found_wherever_they_are(monkeypatch: pytest.MonkeyPatch) -> N
         (-math.inf, 2.0, -3.0),
     ],
 )
-def test_gain(lufs: float, peak: float, gain: float) -> None:
+def test_gain(lufs, peak, gain):
     assert gain_db(lufs, peak=peak) == pytest.approx(gain)
 
 
-def test_gain_of_nothing() -> None:
+def test_gain_of_nothing():
     with pytest.raises(ValueError, match="neither can be NaN"):
         gain_db(math.nan, peak=0)
     with pytest.raises(ValueError, match="neither can be NaN"):
@@ -183,7 +183,7 @@ def write(path: Path, x: np.ndarray, rate: int = RATE, subtype: str = "FLOAT") -
     return path
 
 
-def test_files_of_any_kind_come_out_equally_loud(tmp_path: Path) -> None:
+def test_files_of_any_kind_come_out_equally_loud(tmp_path):
     random = np.random.default_rng(2)
     noise = random.standard_normal((2 * RATE, 3))
     sounds = {
@@ -210,7 +210,7 @@ def test_files_of_any_kind_come_out_equally_loud(tmp_path: Path) -> None:
     )
 
 
-def test_a_click_is_not_clipped_and_stays_quieter(tmp_path: Path) -> None:
+def test_a_click_is_not_clipped_and_stays_quieter(tmp_path):
     x = 1e-4 * np.random.default_rng(3).standard_normal(2 * RATE)
     x[RATE] = 0.9
     y, rate = at_equal_loudness(write(tmp_path / "click.wav", x))
@@ -219,7 +219,7 @@ def test_a_click_is_not_clipped_and_stays_quieter(tmp_path: Path) -> None:
     assert np.abs(y).max() < 1
 
 
-def test_silence_is_left_alone(tmp_path: Path) -> None:
+def test_silence_is_left_alone(tmp_path):
     y, _ = at_equal_loudness(write(tmp_path / "silent.wav", np.zeros(RATE)))
     np.testing.assert_array_equal(y, np.zeros((RATE, 1)))
     faint = 1e-5 * np.random.default_rng(4).standard_normal(RATE).astype(np.float32)
@@ -227,7 +227,7 @@ def test_silence_is_left_alone(tmp_path: Path) -> None:
     np.testing.assert_array_equal(y[:, 0], faint)
 
 
-def test_only_the_beginning(tmp_path: Path) -> None:
+def test_only_the_beginning(tmp_path):
     x = np.concatenate([tone(1, -40), tone(1, -10)])
     path = write(tmp_path / "two.wav", x)
     assert loudness(path, duration=1) == pytest.approx(integrated_loudness(x[:RATE], RATE), abs=1e-4)
@@ -237,7 +237,7 @@ def test_only_the_beginning(tmp_path: Path) -> None:
     assert integrated_loudness(y, RATE) == pytest.approx(TARGET, abs=1e-3)
 
 
-def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+def test_files_that_cannot_be_read(tmp_path):
     (tmp_path / "text.wav").write_text("not a sound")
     for call in (loudness, at_equal_loudness):
         with pytest.raises(AudioError):
@@ -246,7 +246,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
             call(tmp_path / "none.wav")
 
 
-def test_it_is_light_to_import() -> None:
+def test_it_is_light_to_import():
     heavy = "{'pyloudnorm', 'scipy', 'pandas'}"
     code = f"import sys, jobs.sound.loudness\nprint({heavy} & set(m.partition('.')[0] for m in sys.modules))"
     done = subprocess.run(

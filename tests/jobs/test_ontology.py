@@ -56,7 +56,7 @@ def test_it_is_fetched_once(server, tmp_path):
 @pytest.mark.parametrize(
     ("said", "message"),
     [
-        ((404, ""), "could not be fetched from .*404 .* say with the option ontology"),
+        ((404, ""), "could not be fetched from .*404 .* give its path with the option ontology"),
         ((200, "<html>"), "JSON"),
     ],
 )

@@ -10,7 +10,6 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -34,7 +33,7 @@ NOBODY = 65534
 
 
 @pytest.fixture
-def umask() -> Iterator[Callable[[int], object]]:
+def umask():
     before = os.umask(0o022)
     yield os.umask
     os.umask(before)
@@ -74,9 +73,7 @@ def note(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize("mask", [0o022, 0o002, 0o077])
-def test_who_may_read_a_workspace_is_what_the_umask_says(
-    tmp_path: Path, umask: Callable[[int], object], mask: int
-) -> None:
+def test_who_may_read_a_workspace_is_what_the_umask_says(tmp_path, umask, mask):
     umask(mask)
     workspace = fill(tmp_path)
     for path in (workspace.root, *workspace.root.rglob("*")):
@@ -88,9 +85,7 @@ def test_who_may_read_a_workspace_is_what_the_umask_says(
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can be somebody else")
-def test_a_second_account_reads_what_it_may_and_is_told_the_rest(
-    umask: Callable[[int], object], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_second_account_reads_what_it_may_and_is_told_the_rest(umask, monkeypatch, capfd):
     with tempfile.TemporaryDirectory() as place:  # pytest keeps its folders to itself
         Path(place).chmod(0o755)
         _look_as_another(fill(Path(place)), monkeypatch, capfd)
@@ -135,7 +130,7 @@ def _look_as_another(
         (workspace.root / folder).chmod(0o755)
 
 
-def test_a_workspace_that_is_a_file_is_a_sentence(tmp_path: Path) -> None:
+def test_a_workspace_that_is_a_file_is_a_sentence(tmp_path):
     file = tmp_path / "file"
     file.write_text("x")
     for path in (file, file / "below" / "it"):
@@ -152,14 +147,14 @@ def test_a_workspace_that_is_a_file_is_a_sentence(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def homeless(monkeypatch: pytest.MonkeyPatch) -> None:
+def homeless(monkeypatch):
     """Numba may keep nothing in its usual places."""
     monkeypatch.setenv("NUMBA_CACHE_DIR", "")  # so that it is put back
     monkeypatch.delenv("NUMBA_CACHE_DIR")
     monkeypatch.setattr(compiled, "_has_place", lambda: False)
 
 
-def test_numba_has_its_place_in_the_workspace_where_it_has_no_other(tmp_path: Path, homeless: None) -> None:
+def test_numba_has_its_place_in_the_workspace_where_it_has_no_other(tmp_path, homeless):
     Workspace(tmp_path / "workspace")
     folder = Path(os.environ["NUMBA_CACHE_DIR"])
     assert folder.is_relative_to(tmp_path / "workspace")
@@ -168,9 +163,7 @@ def test_numba_has_its_place_in_the_workspace_where_it_has_no_other(tmp_path: Pa
     assert os.environ["NUMBA_CACHE_DIR"] == str(folder)
 
 
-def test_compiled_code_that_came_with_a_workspace_is_not_used(
-    tmp_path: Path, homeless: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_compiled_code_that_came_with_a_workspace_is_not_used(tmp_path, homeless, monkeypatch):
     Workspace(tmp_path / "workspace")
     first = Path(os.environ["NUMBA_CACHE_DIR"]).name
     monkeypatch.delenv("NUMBA_CACHE_DIR")
@@ -180,9 +173,7 @@ def test_compiled_code_that_came_with_a_workspace_is_not_used(
 
 
 @pytest.mark.parametrize("made", ["by another", "open to others", "a link"])
-def test_code_that_another_account_may_have_compiled_is_not_used(
-    tmp_path: Path, homeless: None, monkeypatch: pytest.MonkeyPatch, made: str
-) -> None:
+def test_code_that_another_account_may_have_compiled_is_not_used(tmp_path, homeless, monkeypatch, made):
     root = tmp_path / "workspace"
     Workspace(root)
     folder = Path(os.environ.pop("NUMBA_CACHE_DIR"))
@@ -199,7 +190,7 @@ def test_code_that_another_account_may_have_compiled_is_not_used(
     assert "NUMBA_CACHE_DIR" not in os.environ
 
 
-def test_numba_keeps_its_usual_place_if_it_has_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_numba_keeps_its_usual_place_if_it_has_one(tmp_path, monkeypatch):
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
     monkeypatch.setattr(compiled, "_has_place", lambda: True)
     Workspace(tmp_path / "workspace")
@@ -207,7 +198,7 @@ def test_numba_keeps_its_usual_place_if_it_has_one(tmp_path: Path, monkeypatch: 
     assert not (tmp_path / "workspace").exists()
 
 
-def test_a_place_is_one_that_can_be_written_to(tmp_path: Path) -> None:
+def test_a_place_is_one_that_can_be_written_to(tmp_path):
     (tmp_path / "file").write_text("x")
     assert compiled._writable(tmp_path / "new" / "numba")
     assert not compiled._writable(tmp_path / "file" / "numba")
@@ -217,7 +208,7 @@ def test_a_place_is_one_that_can_be_written_to(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def full(monkeypatch: pytest.MonkeyPatch) -> None:
+def full(monkeypatch):
     """Nothing more can be written, and the system says so as it does when a write fails: without a name."""
 
     def write(*args: object, **options: object) -> None:
@@ -232,7 +223,7 @@ def says_all(text: str, folder: Path) -> bool:
     return all(part in text for part in parts) and "Errno" not in text
 
 
-def test_a_file_that_does_not_fit_says_where_how_much_and_what_to_do(tmp_path: Path, full: None) -> None:
+def test_a_file_that_does_not_fit_says_where_how_much_and_what_to_do(tmp_path, full):
     with pytest.raises(NoSpace) as caught:
         write_json(tmp_path / "x.json", {"a": 1})
     assert says_all(str(caught.value), tmp_path)
@@ -241,7 +232,7 @@ def test_a_file_that_does_not_fit_says_where_how_much_and_what_to_do(tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_no_lack_of_space_is_left_as_it_is(tmp_path: Path) -> None:
+def test_what_is_no_lack_of_space_is_left_as_it_is(tmp_path):
     with pytest.raises(ZeroDivisionError), replacing(tmp_path / "x"):
         raise ZeroDivisionError
     (tmp_path / "file").write_text("x")
@@ -249,7 +240,7 @@ def test_what_is_no_lack_of_space_is_left_as_it_is(tmp_path: Path) -> None:
         write_json(tmp_path / "file" / "x.json", {})
 
 
-def test_an_output_goes_through_a_link_and_into_a_pipe(tmp_path: Path) -> None:
+def test_an_output_goes_through_a_link_and_into_a_pipe(tmp_path):
     (tmp_path / "real.csv").write_text("old")
     for name, target in (("link", "real.csv"), ("dangling", "new.csv")):
         (tmp_path / name).symlink_to(target)
@@ -269,9 +260,7 @@ def test_an_output_goes_through_a_link_and_into_a_pipe(tmp_path: Path) -> None:
     assert {p.name for p in tmp_path.iterdir()} == {"real.csv", "new.csv", "link", "dangling", "pipe"}
 
 
-def test_a_full_disk_is_said_by_import_upload_export_and_ratings(
-    make_workspace: Callable[..., Workspace], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_is_said_by_import_upload_export_and_ratings(make_workspace, tmp_path, monkeypatch):
     workspace = make_workspace(n_clips=4)
     dataset = workspace.dataset("tones")
     run(workspace, EmbedAudio(dataset=dataset.ref, encoder="melstats"))
@@ -304,9 +293,7 @@ def test_a_full_disk_is_said_by_import_upload_export_and_ratings(
         note(workspace)
 
 
-def test_what_the_system_refuses_is_one_sentence_of_the_command_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_the_system_refuses_is_one_sentence_of_the_command_line(tmp_path, monkeypatch, capsys):
     def refuse(error: OSError) -> str:
         def opened(path: object) -> Workspace:
             from jobs.cli import common
@@ -329,9 +316,7 @@ def test_what_the_system_refuses_is_one_sentence_of_the_command_line(
     assert refuse(OSError(errno.EIO, "Input/output error", "/x")) == "/x: Input/output error."
 
 
-def test_a_job_on_a_full_disk_says_how_much_it_needs(
-    make_workspace: Callable[..., Workspace], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_job_on_a_full_disk_says_how_much_it_needs(make_workspace, monkeypatch):
     workspace = make_workspace(n_clips=4)
 
     def write(*args: object, **options: object) -> None:

@@ -423,8 +423,7 @@ class Letters:
 
 
 def test_typed_text_is_embedded(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    builtin = encoders._builtin()
-    monkeypatch.setattr(encoders, "_builtin", lambda: {**builtin, "letters": Letters()})
+    monkeypatch.setitem(encoders.REGISTRY.builtin, "letters", Letters())
     found = result(workspace, EmbedQuery(encoder="letters", text="a  cat"))
     np.testing.assert_array_equal(found.array("embeddings"), [[5, 2]])
     assert found.meta["duration"] is None

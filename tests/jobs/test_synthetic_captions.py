@@ -14,14 +14,14 @@ from jobs.workspace.workspace import Workspace
 NAMES = [sound.name for sound in synthetic.classes()]
 
 
-def test_every_class_has_phrases_and_no_phrase_is_of_two() -> None:
+def test_every_class_has_phrases_and_no_phrase_is_of_two():
     assert list(PHRASES) == NAMES
     phrases = [phrase for parts in PHRASES.values() for part in parts for phrase in part]
     assert len(phrases) == len(set(phrases)) == 4 * len(NAMES)
 
 
 @pytest.mark.parametrize("mode", ["words", "names"])
-def test_the_odd_captions_name_their_class_and_the_even_ones_do_not(mode: str) -> None:
+def test_the_odd_captions_name_their_class_and_the_even_ones_do_not(mode):
     for name in NAMES:
         sentences = captions(name, 0, seed=0, n=MOST) + captions(name, 1, seed=0, n=MOST)
         found = find_leaks(sentences, [name], mode="words")["row"].tolist()
@@ -30,7 +30,7 @@ def test_the_odd_captions_name_their_class_and_the_even_ones_do_not(mode: str) -
         assert set(find_leaks(sentences, [name], mode=mode)["row"]) <= set(found)
 
 
-def test_captions_are_the_same_for_the_same_clip_and_vary_between_clips() -> None:
+def test_captions_are_the_same_for_the_same_clip_and_vary_between_clips():
     for name in NAMES[::7]:
         one = captions(name, 4, seed=2, n=MOST)
         assert one == captions(name, 4, seed=2, n=MOST)
@@ -55,13 +55,13 @@ def test_captions_are_the_same_for_the_same_clip_and_vary_between_clips() -> Non
         (("Bark", 0, 0, 0), "n 0"),
     ],
 )
-def test_what_cannot_be_is_refused(arguments: tuple[str, int, int, int], message: str) -> None:
+def test_what_cannot_be_is_refused(arguments, message):
     name, index, seed, n = arguments
     with pytest.raises(ValueError, match=message):
         captions(name, index, seed=seed, n=n)
 
 
-def test_a_synthetic_dataset_has_captions_before_it_has_sounds(tmp_path) -> None:
+def test_a_synthetic_dataset_has_captions_before_it_has_sounds(tmp_path):
     spec = Synthesize(classes=6, clips_per_class=2, seed=5)
     dataset = Workspace.open(tmp_path).add_synthetic("world", spec)
     assert not dataset.ready

@@ -19,7 +19,6 @@ from jobs.encoders import Card, EncoderUnavailable, UnknownEncoder, _folders, fr
 from jobs.engine.inprocess import run
 from jobs.importing.embeddings import import_embeddings
 from jobs.specs import EmbedAudio
-from jobs.workspace.workspace import Workspace
 from tests.jobs import tiny_models
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -39,7 +38,7 @@ def contract(name: str, model: Any) -> None:
 
 
 @pytest.fixture
-def onnx() -> None:
+def onnx():
     pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
     pytest.importorskip("onnx", reason="onnx, which makes the networks of this test, is not installed")
 
@@ -54,7 +53,7 @@ def _filtered(x: np.ndarray) -> np.ndarray:
     return np.maximum(frames @ tiny_models._weights(6, 1, 64)[:, 0].T, 0).mean(axis=0)
 
 
-def test_a_network_on_whole_waveforms(onnx: None, tmp_path: Path) -> None:
+def test_a_network_on_whole_waveforms(onnx, tmp_path):
     model = _load(tiny_models.onnx_waveform(tmp_path / "m"))
     assert (model.sample_rate, model.dimensions, model.frame_level) == (16_000, 6, False)
     for n in (16_000, 40_001):
@@ -64,7 +63,7 @@ def test_a_network_on_whole_waveforms(onnx: None, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("batch", ["batch", 1, 4])
-def test_windows_cover_the_clip(batch: int | str, onnx: None, tmp_path: Path) -> None:
+def test_windows_cover_the_clip(batch, onnx, tmp_path):
     folder = tiny_models.onnx_waveform(tmp_path / "m", batch=batch, window=1, hop=0.5)
     model = _load(folder)
     assert model.frame_level
@@ -103,15 +102,13 @@ def _mel(**changed: Any) -> dict[str, Any]:
         ({"win_length": 400, "fmax": 7000}, {"win_length": 400, "fmax": 7000}),
     ],
 )
-def test_a_network_on_spectrograms_gets_those_of_librosa(
-    mel: dict[str, Any], librosa: dict[str, Any], onnx: None, tmp_path: Path
-) -> None:
+def test_a_network_on_spectrograms_gets_those_of_librosa(mel, librosa, onnx, tmp_path):
     model = _load(tiny_models.onnx_mel(tmp_path / "m", mel=_mel(**mel)))
     assert (model.dimensions, model.frame_level) == (5, True)
     np.testing.assert_allclose(model.embed([noise(9000)])[0], _by_librosa(noise(9000), **librosa), atol=2e-4)
 
 
-def test_filters_from_a_file(onnx: None, tmp_path: Path) -> None:
+def test_filters_from_a_file(onnx, tmp_path):
     from core.audio import mel_filterbank
 
     plain = _load(tiny_models.onnx_mel(tmp_path / "a"))
@@ -127,7 +124,7 @@ def test_filters_from_a_file(onnx: None, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("log", ["ln", "log10", "none"])
-def test_logarithms(log: str) -> None:
+def test_logarithms(log):
     from jobs.encoders.onnx import Mel, log_mel
 
     filters = np.eye(9, dtype=np.float32)
@@ -144,7 +141,7 @@ def test_logarithms(log: str) -> None:
     np.testing.assert_allclose(log_mel(x, filters, mel), expected.T, atol=1e-5)
 
 
-def test_the_key_follows_the_contents_of_the_folder(onnx: None, tmp_path: Path) -> None:
+def test_the_key_follows_the_contents_of_the_folder(onnx, tmp_path):
     folder = tiny_models.onnx_waveform(tmp_path / "my-net")
     first = encoders.identity(f"onnx:{folder}", modality="audio")
     assert first == f"onnx/1:my-net#{_folders.fingerprint(folder)}"
@@ -189,10 +186,10 @@ def test_the_key_follows_the_contents_of_the_folder(onnx: None, tmp_path: Path) 
         ),
         ({"output": "y"}, "names 'x' and 'y'"),
         ({"frames": True}, r"has the shape \(1, 6\) for a batch of 1; .*must be \(batch, frames, d\)"),
-        ({"layout": "batch 1 samples"}, "does not take what hearspace.json says"),
+        ({"layout": "batch 1 samples"}, "does not take the input that hearspace.json describes"),
     ],
 )
-def test_descriptions_that_do_not_fit(changed: dict[str, Any], says: str, onnx: None, tmp_path: Path) -> None:
+def test_descriptions_that_do_not_fit(changed, says, onnx, tmp_path):
     tiny_models.onnx_waveform(tmp_path / "other")
     folder = tiny_models.onnx_waveform(tmp_path / "m", **changed)
     with pytest.raises(EncoderUnavailable, match=says) as caught:
@@ -200,9 +197,9 @@ def test_descriptions_that_do_not_fit(changed: dict[str, Any], says: str, onnx: 
     assert "\n" not in str(caught.value)
 
 
-def test_folders_without_a_description(onnx: None, tmp_path: Path) -> None:
+def test_folders_without_a_description(onnx, tmp_path):
     with pytest.raises(
-        EncoderUnavailable, match="holds no hearspace.json, which says what the network takes"
+        EncoderUnavailable, match="holds no hearspace.json, which describes the network's input"
     ):
         _load(tmp_path)
     for text in ("{", "[]", "\xff", "[" * 100_000):
@@ -211,7 +208,7 @@ def test_folders_without_a_description(onnx: None, tmp_path: Path) -> None:
             _load(tmp_path)
 
 
-def test_links_out_of_the_folder_are_not_followed(onnx: None, tmp_path: Path) -> None:
+def test_links_out_of_the_folder_are_not_followed(onnx, tmp_path):
     folder = tiny_models.onnx_waveform(tmp_path / "m")
     (folder / "model.onnx").rename(tmp_path / "model.onnx")
     (folder / "model.onnx").symlink_to(tmp_path / "model.onnx")
@@ -219,7 +216,7 @@ def test_links_out_of_the_folder_are_not_followed(onnx: None, tmp_path: Path) ->
         _load(folder)
 
 
-def test_examples_of_the_documentation_are_descriptions(tmp_path: Path) -> None:
+def test_examples_of_the_documentation_are_descriptions(tmp_path):
     from jobs.encoders.onnx import describe
 
     blocks = re.findall(r"```json\n(.*?)```", (DOCS / "encoders.md").read_text(encoding="utf-8"), re.S)
@@ -229,7 +226,7 @@ def test_examples_of_the_documentation_are_descriptions(tmp_path: Path) -> None:
         assert describe(tmp_path).sample_rate == json.loads(block)["sample_rate"]
 
 
-def test_a_described_network_embeds_a_dataset(onnx: None, workspace: Workspace, tmp_path: Path) -> None:
+def test_a_described_network_embeds_a_dataset(onnx, workspace, tmp_path):
     card = {"modality": "audio", "objective": "none", "parameters": 384, "training_data": 0}
     folder = tiny_models.onnx_waveform(tmp_path / "m", card=card)
     spec = EmbedAudio(dataset=workspace.dataset("tones").ref, encoder=f"onnx:{folder}")
@@ -273,7 +270,7 @@ class Extractor:
 
 
 @pytest.fixture
-def essentia(monkeypatch: pytest.MonkeyPatch) -> list[Extractor]:
+def essentia(monkeypatch):
     made: list[Extractor] = []
 
     def make(**options: Any) -> Extractor:
@@ -288,7 +285,7 @@ def essentia(monkeypatch: pytest.MonkeyPatch) -> list[Extractor]:
     return made
 
 
-def test_every_dimension_is_where_its_name_says() -> None:
+def test_every_dimension_is_where_its_name_says():
     found = dict(zip(freesound.FEATURES, freesound.vector(pool()), strict=True))
     assert len(found) == len(freesound.FEATURES) == 112 * 6 == 672
     assert found["barkbands 26 mean"] == 100_026
@@ -298,7 +295,7 @@ def test_every_dimension_is_where_its_name_says() -> None:
     assert found["zerocrossingrate dvar2"] == 650_000 + len(freesound.SCALARS) - 1
 
 
-def test_freesound_model_with_a_stand_in_for_essentia(essentia: list[Extractor]) -> None:
+def test_freesound_model_with_a_stand_in_for_essentia(essentia):
     model = freesound.load(None, modality="audio", device="cpu")
     options = essentia[0].options
     # Without these the numbers would be other ones, or other ones each time.
@@ -320,7 +317,7 @@ def test_freesound_model_with_a_stand_in_for_essentia(essentia: list[Extractor])
     contract("freesound", model)
 
 
-def test_another_release_of_essentia_is_told() -> None:
+def test_another_release_of_essentia_is_told():
     lacking = {k: v for k, v in pool().items() if ".hfc." not in k}
     with pytest.raises(EncoderUnavailable, match="computes no hfc"):
         freesound.vector(lacking)
@@ -328,7 +325,7 @@ def test_another_release_of_essentia_is_told() -> None:
         freesound.vector(pool() | {f"lowlevel.mfcc.{s}": np.zeros(20) for s in freesound.STATISTICS})
 
 
-def test_essentia_itself() -> None:
+def test_essentia_itself():
     pytest.importorskip("essentia", reason="Essentia is not installed")
     model = freesound.load(None, modality="audio", device="cpu")
     t = np.arange(22_050) / 44_100
@@ -342,7 +339,7 @@ def test_essentia_itself() -> None:
     np.testing.assert_array_equal(model.embed([gap])[0], found[1])
 
 
-def test_the_documented_import(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_documented_import(workspace, tmp_path, monkeypatch):
     text = (DOCS / "systems.md").read_text(encoding="utf-8")
     (combine,) = re.findall(r"```python\n(.*?)```", text, re.S)
     monkeypatch.chdir(tmp_path)
@@ -384,7 +381,7 @@ class Wrapped:
 
 
 @pytest.fixture
-def mteb(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+def mteb(monkeypatch):
     """A stand-in with mteb's names, so that the test needs neither it nor its models."""
     metas = {
         "google/vggish": SimpleNamespace(modalities=["audio"], n_parameters=72_141_184, embed_dim=128),
@@ -407,11 +404,11 @@ def mteb(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     stand_in.get_model = lambda name, device: stand_in.model
     stand_in.get_tasks = lambda modalities: [SimpleNamespace(metadata="about a task")]
     monkeypatch.setitem(sys.modules, "mteb", stand_in)
-    monkeypatch.setattr("jobs.encoders._hub._no_network", lambda: None)
+    monkeypatch.setattr("jobs.encoders._hub.offline_reason", lambda: None)
     return stand_in
 
 
-def test_mteb_models_keep_the_contract(mteb: Any) -> None:
+def test_mteb_models_keep_the_contract(mteb):
     from tests.jobs.test_encoders import test_text_contract
 
     model = encoders.load("mteb:microsoft/msclap-2023", modality="audio", device="cpu")
@@ -425,12 +422,12 @@ def test_mteb_models_keep_the_contract(mteb: Any) -> None:
     np.testing.assert_allclose(model.embed([noise(16_000)])[0][0, 0], x.std(), rtol=1e-5)
 
 
-def test_mteb_models_that_do_not_say_their_rate(mteb: Any) -> None:
+def test_mteb_models_that_do_not_say_their_rate(mteb):
     mteb.model = Wrapped(rate=None)
     assert encoders.load("mteb:google/vggish", modality="audio", device="cpu").sample_rate == 48_000
 
 
-def test_tensors_are_taken_too(mteb: Any) -> None:
+def test_tensors_are_taken_too(mteb):
     import torch
 
     mteb.model.result = lambda x: torch.tensor(x).to(torch.bfloat16)
@@ -459,12 +456,12 @@ def _raising(error: Exception) -> Callable[..., Any]:
         ("some/text", "audio", "embeds text, not audio"),
     ],
 )
-def test_models_that_mteb_does_not_have(name: str, modality: str, says: str, mteb: Any) -> None:
+def test_models_that_mteb_does_not_have(name, modality, says, mteb):
     with pytest.raises(EncoderUnavailable, match=says):
         encoders.load(f"mteb:{name}", modality=modality, device="cpu")
 
 
-def test_models_that_mteb_cannot_load(mteb: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_that_mteb_cannot_load(mteb, monkeypatch):
     from huggingface_hub import constants
 
     mteb.get_model = _raising(ImportError("Model needs `torch-vggish-yamnet`\nand more lines."))
@@ -472,7 +469,7 @@ def test_models_that_mteb_cannot_load(mteb: Any, monkeypatch: pytest.MonkeyPatch
         EncoderUnavailable, match="cannot load 'google/vggish': Model needs `torch-vggish-yamnet`.$"
     ):
         encoders.load("mteb:google/vggish", modality="audio", device="cpu")
-    monkeypatch.setattr("jobs.encoders._hub._no_network", lambda: "there is no connection")
+    monkeypatch.setattr("jobs.encoders._hub.offline_reason", lambda: "there is no connection")
     with pytest.raises(EncoderUnavailable, match="Nothing can be fetched now: there is no connection."):
         encoders.load("mteb:google/vggish", modality="audio", device="cpu")
     before = constants.HF_HUB_OFFLINE
@@ -483,7 +480,7 @@ def test_models_that_mteb_cannot_load(mteb: Any, monkeypatch: pytest.MonkeyPatch
     assert before == constants.HF_HUB_OFFLINE
 
 
-def test_frames_from_mteb_are_refused(mteb: Any) -> None:
+def test_frames_from_mteb_are_refused(mteb):
     mteb.model.result = lambda x: np.stack([x, x], axis=1)
     with pytest.raises(
         EncoderUnavailable, match=r"array of shape \(1, 2, 4\) for 1 inputs; a model must give each one"
@@ -491,7 +488,7 @@ def test_frames_from_mteb_are_refused(mteb: Any) -> None:
         encoders.load("mteb:google/vggish", modality="audio", device="cpu")
 
 
-def test_code_beside_weights_is_not_run_through_mteb(mteb: Any, tmp_path: Path) -> None:
+def test_code_beside_weights_is_not_run_through_mteb(mteb, tmp_path):
     from transformers import AutoModel
 
     (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Thing: pass\n")
@@ -505,7 +502,7 @@ def test_code_beside_weights_is_not_run_through_mteb(mteb: Any, tmp_path: Path) 
     assert not (tmp_path / "ran").exists()
 
 
-def test_cards_of_mteb(mteb: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cards_of_mteb(mteb, monkeypatch):
     assert encoders.card("mteb:google/vggish") == Card("audio", None, 72_141_184, None, 128)
     assert encoders.card("mteb:microsoft/msclap-2023") == Card("audio & language", None, 160_000_000)
     assert encoders.card("mteb:nosuch/model") == Card()
@@ -517,7 +514,7 @@ def test_cards_of_mteb(mteb: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "package"), [("freesound", "essentia"), ("mteb:a/b", "mteb"), ("onnx:/tmp", "onnxruntime")]
 )
-def test_what_is_not_installed_is_named(name: str, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_installed_is_named(name, package, monkeypatch):
     import importlib.util
 
     real = importlib.util.find_spec
@@ -531,7 +528,7 @@ def test_what_is_not_installed_is_named(name: str, package: str, monkeypatch: py
 
 
 @pytest.mark.parametrize("name", encoders.names())
-def test_cards_are_cards(name: str) -> None:
+def test_cards_are_cards(name):
     card = encoders.card(name)
     for field in ("parameters", "training_data", "dimensions"):
         value = getattr(card, field)
@@ -539,7 +536,7 @@ def test_cards_are_cards(name: str) -> None:
     assert card.modality in (None, "audio", "language")
 
 
-def test_cards_tell_the_truth() -> None:
+def test_cards_tell_the_truth():
     from safetensors import safe_open
 
     from jobs.encoders import aisfx, handcrafted, minilm, random_cnn
@@ -559,7 +556,7 @@ def test_cards_tell_the_truth() -> None:
         assert encoders.card("minilm").parameters == sum(sizes)
 
 
-def test_the_command_shows_the_cards(capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_shows_the_cards(capsys, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["hearspace", "encoders", "--json"])
     with pytest.raises(SystemExit):
         main()
@@ -583,7 +580,7 @@ SYSTEMS = (
 )  # fmt: skip
 
 
-def test_the_page_has_a_row_for_each_system_and_names_encoders_that_exist() -> None:
+def test_the_page_has_a_row_for_each_system_and_names_encoders_that_exist():
     text = (DOCS / "systems.md").read_text(encoding="utf-8")
     rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
     assert [row.split("|")[1].strip() for row in rows] == list(SYSTEMS)

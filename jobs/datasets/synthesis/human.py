@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from jobs.datasets.synthesis import blocks as b
-from jobs.datasets.synthesis.blocks import SoundClass, Take
+from jobs.datasets.synthesis.blocks import Take
 
-FAMILY = "Human sounds"
+sound = b.Family("Human sounds")
 
 # Typical first three formants of some vowels of an adult, Hz.
 VOWELS = ((730, 1090, 2440), (530, 1840, 2480), (270, 2290, 3010), (570, 840, 2410), (300, 870, 2240))
@@ -15,228 +15,219 @@ VOWELS = ((730, 1090, 2440), (530, 1840, 2480), (270, 2290, 3010), (570, 840, 24
 
 def _vowel(take: Take, which: int, size: float) -> np.ndarray:
     centers = [size * f for f in VOWELS[which]]
-    return b.peaks(take, [*centers, 3500 * size], [90, 110, 160, 300], [1, 0.6, 0.25, 0.08], 0.004)
+    return take.peaks([*centers, 3500 * size], [90, 110, 160, 300], [1, 0.6, 0.25, 0.08], 0.004)
 
 
 def _spoken(take: Take, source: np.ndarray, size: float, rate: float) -> np.ndarray:
     """Source as it would come out of a mouth that speaks some `rate` syllables a second."""
-    starts = b.regular(take, 1 / rate, 0.5)
+    starts = take.regular(1 / rate, 0.5)
     chosen = take.rng.permutation(len(VOWELS))[:3]
-    filtered = b.shaped(take, source, *(_vowel(take, int(v), size) for v in chosen))
+    filtered = take.shaped(source, *(_vowel(take, int(v), size) for v in chosen))
     turns = take.rng.integers(0, 3, len(starts))
-    soft = b.stepwise(take, starts, take.rng.uniform(0.3, 1, len(starts)))
+    soft = take.stepwise(starts, take.rng.uniform(0.3, 1, len(starts)))
     spoken = np.zeros(take.n)
     for k, part in enumerate(filtered):
         mine = starts[turns == k]
         if len(mine):
-            spoken += b.unit(part) * b.notes(take, mine, take.between(0.5, 0.7) / rate, 0.03, 0.06)
-    hiss = b.notes(take, starts - np.minimum(starts, 0.05), 0.035, 0.01, 0.03)
-    hiss = hiss * (take.rng.random() < 0.8) * b.stepwise(take, starts, take.rng.random(len(starts)) ** 2)
-    return spoken * soft + 0.12 * hiss * b.noise(take, b.band(take, 2500, 7500))
+            spoken += b.unit(part) * take.notes(mine, take.between(0.5, 0.7) / rate, 0.03, 0.06)
+    hiss = take.notes(starts - np.minimum(starts, 0.05), 0.035, 0.01, 0.03)
+    hiss = hiss * (take.rng.random() < 0.8) * take.stepwise(starts, take.rng.random(len(starts)) ** 2)
+    return spoken * soft + 0.12 * hiss * take.noise(take.band(2500, 7500))
 
 
 def _speech(take: Take, pitch: float, size: float) -> np.ndarray:
-    melody = 1 + 0.12 * b.drift(take, 2.5) - 0.08 * take.t / take.seconds + 0.01 * b.drift(take, 40)
-    voice = b.tone(take, pitch * melody, b.rolloff(40, take.between(1.0, 1.5))) + 0.02 * b.white(take)
+    melody = 1 + 0.12 * take.drift(2.5) - 0.08 * take.t / take.seconds + 0.01 * take.drift(40)
+    voice = take.tone(pitch * melody, b.rolloff(40, take.between(1.0, 1.5))) + 0.02 * take.white()
     return _spoken(take, voice, size, take.near(4.2, 0.3))
 
 
+@sound("Male speech", "A man talks in a low voice, syllable after syllable.")
 def male_speech(take: Take) -> np.ndarray:
     return _speech(take, take.near(112, 0.25), take.near(0.95, 0.08))
 
 
+@sound("Female speech", "A woman talks, her voice moving up and down.")
 def female_speech(take: Take) -> np.ndarray:
     return _speech(take, take.near(205, 0.22), take.near(1.15, 0.08))
 
 
+@sound("Singing", "One person sings a slow tune on a vowel, with vibrato.")
 def singing(take: Take) -> np.ndarray:
     scale = np.array([0, 2, 4, 5, 7, 9, 12])
-    starts = b.regular(take, take.near(0.7, 0.4), 0.1, start=0.03)
+    starts = take.regular(take.near(0.7, 0.4), 0.1, start=0.03)
     tune = take.near(260, 0.5) * 2 ** (take.rng.choice(scale, len(starts)) / 12)
-    f0 = b.glide(take, b.stepwise(take, starts, tune), 0.05)
+    f0 = take.glide(take.stepwise(starts, tune), 0.05)
     vibrato = 1 + take.between(0.006, 0.022) * np.sin(2 * np.pi * take.near(5.6, 0.12) * take.t)
-    voice = b.tone(take, f0 * vibrato, b.rolloff(30, 1.1)) + 0.015 * b.white(take)
+    voice = take.tone(f0 * vibrato, b.rolloff(30, 1.1)) + 0.015 * take.white()
     mouth = _vowel(take, take.count(0, 4), take.near(1.05, 0.12))
-    mouth = mouth + b.peaks(take, [2900], [500], [take.between(0.05, 0.3)])
-    return b.shaped(take, voice, mouth)[0] * b.notes(take, starts, take.near(0.55, 0.3), 0.06, 0.1)
+    mouth = mouth + take.peaks([2900], [500], [take.between(0.05, 0.3)])
+    return take.shaped(voice, mouth)[0] * take.notes(starts, take.near(0.55, 0.3), 0.06, 0.1)
 
 
+@sound("Whispering", "Someone whispers: hushed words made of breath alone.")
 def whispering(take: Take) -> np.ndarray:
-    breath = b.noise(take, b.band(take, 400, 9000, 1), b.slope(take, take.between(-0.3, 0.4)))
+    breath = take.noise(take.band(400, 9000, 1), take.slope(take.between(-0.3, 0.4)))
     return _spoken(take, breath, take.near(1.08, 0.12), take.near(4.2, 0.3))
 
 
+@sound("Laughter", "A person laughs out loud in quick, falling bursts.")
 def laughter(take: Take) -> np.ndarray:
     pace = take.near(0.19, 0.25)
-    bouts = b.regular(take, take.near(1.5, 0.3), 0.2, start=take.between(0.0, 0.3))
+    bouts = take.regular(take.near(1.5, 0.3), 0.2, start=take.between(0.0, 0.3))
     count = take.count(4, 7)
     times = (bouts[:, None] + pace * np.arange(count)[None, :]).ravel()
     gains = np.tile(0.85 ** np.arange(count), len(bouts))
     inside = times < take.seconds - 0.03
-    ha = b.hits(take, times[inside], 0.03, 0.05, gains[inside])
-    falling = 1 - 0.25 * np.clip((take.t - b.stepwise(take, bouts, bouts)) / (count * pace), 0, 1)
-    f0 = take.near(230, 0.5) * falling * (1 + 0.15 * np.clip(ha, 0, 1) + 0.02 * b.drift(take, 20))
-    voice = b.tone(take, f0, b.rolloff(30, 0.9)) + take.between(0.1, 0.5) * b.white(take)
-    return b.shaped(take, voice * ha, _vowel(take, int(take.rng.choice([0, 1, 3])), take.near(1.08, 0.12)))[0]
+    ha = take.hits(times[inside], 0.03, 0.05, gains[inside])
+    falling = 1 - 0.25 * take.progress(bouts, count * pace)
+    f0 = take.near(230, 0.5) * falling * (1 + 0.15 * np.clip(ha, 0, 1) + 0.02 * take.drift(20))
+    voice = take.tone(f0, b.rolloff(30, 0.9)) + take.between(0.1, 0.5) * take.white()
+    return take.shaped(voice * ha, _vowel(take, int(take.rng.choice([0, 1, 3])), take.near(1.08, 0.12)))[0]
 
 
+@sound("Baby cry", "An infant wails in long, strained, rising and falling cries.")
 def baby_cry(take: Take) -> np.ndarray:
     length = take.near(0.8, 0.3)
-    starts = b.regular(take, length + take.near(0.3, 0.3), 0.1, start=take.between(0.0, 0.25))
-    x = np.clip((take.t - b.stepwise(take, starts, starts)) / length, 0, 1)
-    f0 = take.near(470, 0.2) * (0.85 + 0.25 * np.sin(np.pi * x) ** 0.6) * (1 + 0.015 * b.drift(take, 14))
-    rough = 1 + take.between(0, 0.7) * (b.drift(take, 5) > 0.8) * np.sin(
+    starts = take.regular(length + take.near(0.3, 0.3), 0.1, start=take.between(0.0, 0.25))
+    x = take.progress(starts, length)
+    f0 = take.near(470, 0.2) * (0.85 + 0.25 * np.sin(np.pi * x) ** 0.6) * (1 + 0.015 * take.drift(14))
+    rough = 1 + take.between(0, 0.7) * (take.drift(5) > 0.8) * np.sin(
         np.pi * np.cumsum(f0) / take.sample_rate
     )
-    voice = b.saturate(b.tone(take, f0, b.rolloff(20, 0.7)), 1.5) * rough + 0.05 * b.white(take)
-    mouth = b.peaks(
-        take, [take.near(1050, 0.15), take.near(3300, 0.12), 5500], [300, 500, 900], [1, 0.7, 0.2], 0.03
+    voice = b.saturate(take.tone(f0, b.rolloff(20, 0.7)), 1.5) * rough + 0.05 * take.white()
+    mouth = take.peaks(
+        [take.near(1050, 0.15), take.near(3300, 0.12), 5500], [300, 500, 900], [1, 0.7, 0.2], 0.03
     )
-    return b.shaped(take, voice, mouth)[0] * b.notes(take, starts, length, 0.08, 0.1)
+    return take.shaped(voice, mouth)[0] * take.notes(starts, length, 0.08, 0.1)
 
 
+@sound("Cough", "Someone coughs, sudden bursts of air from the throat.")
 def cough(take: Take) -> np.ndarray:
-    times = b.regular(take, take.near(0.55, 0.4), 0.35)
-    burst = b.hits(take, times, 0.004, take.near(0.05, 0.3), take.rng.uniform(0.6, 1, len(times)))
-    voiced = b.hits(take, times + 0.06, 0.02, take.near(0.06, 0.3))
+    times = take.regular(take.near(0.55, 0.4), 0.35)
+    burst = take.hits(times, 0.004, take.near(0.05, 0.3), take.rng.uniform(0.6, 1, len(times)))
+    voiced = take.hits(times + 0.06, 0.02, take.near(0.06, 0.3))
     f0 = take.near(170, 0.4) * (1.1 - 0.2 * np.clip(voiced, 0, 1))
     size = take.near(1, 0.15)
-    throat = b.peaks(take, [600 * size, 1500 * size, 3000 * size], [400, 700, 1200], [1, 0.8, 0.5], 0.06)
-    voice = b.tone(take, f0, b.rolloff(25, 0.9)) * voiced * take.between(0.2, 0.8) + b.white(take) * burst
-    return b.shaped(take, voice, throat)[0]
+    throat = take.peaks([600 * size, 1500 * size, 3000 * size], [400, 700, 1200], [1, 0.8, 0.5], 0.06)
+    voice = take.tone(f0, b.rolloff(25, 0.9)) * voiced * take.between(0.2, 0.8) + take.white() * burst
+    return take.shaped(voice, throat)[0]
 
 
+@sound("Applause", "An audience claps its hands.")
 def applause(take: Take) -> np.ndarray:
     rate = take.near(90, 0.8)
-    swell = 1 + 0.25 * b.drift(take, 0.8)
+    swell = 1 + 0.25 * take.drift(0.8)
     clapping = np.zeros(take.n)
     for _ in range(2):
-        times = b.scattered(take, rate)
-        blows = b.impulses(take, times, take.rng.gamma(1.5, 1, len(times)), flip=True)
-        hands = b.peaks(take, [take.near(1100, 0.35), take.near(2300, 0.3)], [700, 1400], [1, 0.8], 0.12)
-        clapping += b.shaped(take, blows, hands)[0]
-    room = b.noise(take, b.peaks(take, [1500], [2500], [1], 0.1))
+        times = take.scattered(rate)
+        blows = take.impulses(times, take.rng.gamma(1.5, 1, len(times)), flip=True)
+        hands = take.peaks([take.near(1100, 0.35), take.near(2300, 0.3)], [700, 1400], [1, 0.8], 0.12)
+        clapping += take.shaped(blows, hands)[0]
+    room = take.noise(take.peaks([1500], [2500], [1], 0.1))
     return (b.level(clapping) + 0.25 * room) * swell
 
 
+@sound("Footsteps", "A person walks by on a hard floor, step after step.")
 def footsteps(take: Take) -> np.ndarray:
     pace = take.near(0.52, 0.25)
-    times = b.regular(take, pace, 0.1)
+    times = take.regular(pace, 0.1)
     gains = take.rng.uniform(0.7, 1, len(times)) * np.where(
         np.arange(len(times)) % 2, take.between(0.7, 1), 1
     )
-    heel = b.ring(take, times, gains, [take.near(95, 0.4), take.near(260, 0.4)], [0.03, 0.018], [1, 0.5])
-    sole = b.hits(take, times + 0.35 * pace * take.between(0.1, 0.4), 0.01, take.near(0.03, 0.5), gains)
-    ground = b.noise(take, b.band(take, take.near(500, 0.7), take.near(4500, 0.4), 1))
-    click = b.hits(take, times, 0.0008, 0.008, gains)
+    heel = take.ring(times, gains, [take.near(95, 0.4), take.near(260, 0.4)], [0.03, 0.018], [1, 0.5])
+    sole = take.hits(times + 0.35 * pace * take.between(0.1, 0.4), 0.01, take.near(0.03, 0.5), gains)
+    ground = take.noise(take.band(take.near(500, 0.7), take.near(4500, 0.4), 1))
+    click = take.hits(times, 0.0008, 0.008, gains)
     return b.unit(heel) + ground * (0.12 * sole + take.between(0.1, 0.5) * click)
 
 
+@sound("Child speech", "A small child talks in a high, light, lively voice.")
 def child_speech(take: Take) -> np.ndarray:
     return _speech(take, take.near(300, 0.2), take.near(1.38, 0.08))
 
 
+@sound("Chatter", "Many people talk at once, a babble of voices in a full room.")
 def chatter(take: Take) -> np.ndarray:
     crowd = np.zeros(take.n)
     for pitch, size in ((120, 0.97), (210, 1.16)):
-        source = 0.03 * b.white(take)
+        source = 0.03 * take.white()
         for _ in range(3):
-            melody = 1 + 0.12 * b.drift(take, 2.5)
-            source = source + b.tone(take, take.near(pitch, 0.3) * melody, b.rolloff(40, 1.2))
+            melody = 1 + 0.12 * take.drift(2.5)
+            source = source + take.tone(take.near(pitch, 0.3) * melody, b.rolloff(40, 1.2))
         chosen = take.rng.permutation(len(VOWELS))[:2]
-        for part in b.shaped(take, source, *(_vowel(take, int(v), take.near(size, 0.08)) for v in chosen)):
-            starts = b.scattered(take, take.near(6, 0.3))
-            crowd += b.unit(part) * (0.25 + b.notes(take, starts, take.near(0.14, 0.2), 0.04, 0.08))
-    hiss = b.noise(take, b.band(take, 2500, 7000)) * np.exp(0.5 * b.drift(take, 8))
+        for part in take.shaped(source, *(_vowel(take, int(v), take.near(size, 0.08)) for v in chosen)):
+            starts = take.scattered(take.near(6, 0.3))
+            crowd += b.unit(part) * (0.25 + take.notes(starts, take.near(0.14, 0.2), 0.04, 0.08))
+    hiss = take.noise(take.band(2500, 7000)) * np.exp(0.5 * take.drift(8))
     return b.level(crowd) + take.between(0.02, 0.08) * hiss
 
 
+@sound("Humming", "Someone hums a tune with closed lips, soft and low.")
 def humming(take: Take) -> np.ndarray:
     scale = np.array([0, 2, 4, 5, 7, 9, 12])
-    starts = b.regular(take, take.near(0.6, 0.4), 0.1, start=0.03)
+    starts = take.regular(take.near(0.6, 0.4), 0.1, start=0.03)
     tune = take.near(190, 0.5) * 2 ** (take.rng.choice(scale, len(starts)) / 12)
-    f0 = b.glide(take, b.stepwise(take, starts, tune), 0.09) * (1 + 0.004 * b.drift(take, 6))
-    voice = b.tone(take, f0, b.rolloff(25, take.between(1.1, 1.5))) + 0.01 * b.white(take)
-    nose = b.peaks(
-        take,
+    f0 = take.glide(take.stepwise(starts, tune), 0.09) * (1 + 0.004 * take.drift(6))
+    voice = take.tone(f0, b.rolloff(25, take.between(1.1, 1.5))) + 0.01 * take.white()
+    nose = take.peaks(
         [take.near(270, 0.15), take.near(1050, 0.15), take.near(2300, 0.15)],
         [110, 250, 400],
         [1, 0.1, 0.04],
         0.003,
     )
-    return b.shaped(take, voice, nose)[0] * (
-        0.25 + 0.75 * b.notes(take, starts, take.near(0.45, 0.3), 0.1, 0.15)
-    )
+    return take.shaped(voice, nose)[0] * (0.25 + 0.75 * take.notes(starts, take.near(0.45, 0.3), 0.1, 0.15))
 
 
+@sound("Screaming", "A person screams in terror, long, loud, shrill and rough.")
 def screaming(take: Take) -> np.ndarray:
     length = take.near(1.1, 0.4)
-    starts = b.regular(take, length + take.near(0.35, 0.5), 0.08, start=b.early(take, 0.0, 0.25))
-    x = np.clip((take.t - b.stepwise(take, starts, starts)) / length, 0, 1)
+    starts = take.regular(length + take.near(0.35, 0.5), 0.08, start=take.early(0.0, 0.25))
+    x = take.progress(starts, length)
     rise = np.clip(x * take.between(4, 10), 0, 1)
-    f0 = take.near(980, 0.4) * (0.75 + 0.25 * rise - 0.12 * x**3) * (1 + 0.02 * b.drift(take, 18))
+    f0 = take.near(980, 0.4) * (0.75 + 0.25 * rise - 0.12 * x**3) * (1 + 0.02 * take.drift(18))
     rough = 1 + take.between(0.1, 0.8) * np.sin(np.pi * np.cumsum(f0) / take.sample_rate)
-    voice = b.saturate(b.tone(take, f0, b.rolloff(16, 0.6)) * rough, 2) + take.between(0.02, 0.12) * b.white(
-        take
+    voice = b.saturate(take.tone(f0, b.rolloff(16, 0.6)) * rough, 2) + take.between(0.02, 0.12) * take.white()
+    mouth = take.peaks(
+        [take.near(1250, 0.2), take.near(2700, 0.2), 4200], [500, 700, 1200], [1, 0.8, 0.3], 0.04
     )
-    mouth = b.peaks(
-        take, [take.near(1250, 0.2), take.near(2700, 0.2), 4200], [500, 700, 1200], [1, 0.8, 0.3], 0.04
-    )
-    return b.shaped(take, voice, mouth)[0] * b.notes(take, starts, length, 0.04, 0.1)
+    return take.shaped(voice, mouth)[0] * take.notes(starts, length, 0.04, 0.1)
 
 
+@sound("Sneeze", "Someone draws breath and sneezes, one explosive hiss of air.")
 def sneeze(take: Take) -> np.ndarray:
-    times = b.regular(take, take.near(1.5, 0.3), 0.25, start=take.between(0.3, 0.5) * min(take.seconds, 2))
-    burst = b.hits(take, times, 0.008, take.near(0.09, 0.35), take.rng.uniform(0.7, 1, len(times)))
-    breath = b.notes(take, np.maximum(times - take.near(0.4, 0.3), 0), 0.2, 0.15, 0.06)
+    times = take.regular(take.near(1.5, 0.3), 0.25, start=take.between(0.3, 0.5) * min(take.seconds, 2))
+    burst = take.hits(times, 0.008, take.near(0.09, 0.35), take.rng.uniform(0.7, 1, len(times)))
+    breath = take.notes(np.maximum(times - take.near(0.4, 0.3), 0), 0.2, 0.15, 0.06)
     size = take.near(1, 0.15)
-    hiss = b.noise(take, b.band(take, 1500 * size, take.near(6500, 0.25), 1.5))
+    hiss = take.noise(take.band(1500 * size, take.near(6500, 0.25), 1.5))
     f0 = take.near(260, 0.45) * (1 - 0.2 * np.clip(burst, 0, 1))
-    voice = b.shaped(take, b.tone(take, f0, b.rolloff(25, 0.9)), _vowel(take, 3, 1.1 * size))[0]
-    air = b.noise(take, b.band(take, 500, 3500, 1))
+    voice = take.shaped(take.tone(f0, b.rolloff(25, 0.9)), _vowel(take, 3, 1.1 * size))[0]
+    air = take.noise(take.band(500, 3500, 1))
     return (
         hiss * burst + take.between(0.1, 0.6) * b.unit(voice) * burst + take.between(0.02, 0.1) * air * breath
     )
 
 
+@sound("Snoring", "A sleeper snores, a low rattle with each breath drawn in.")
 def snoring(take: Take) -> np.ndarray:
     length = take.near(1.1, 0.25)
-    starts = b.regular(take, length + take.near(1.0, 0.3), 0.1, start=b.early(take, 0.0, 0.4))
-    x = np.clip((take.t - b.stepwise(take, starts, starts)) / length, 0, 1)
-    rate = take.near(48, 0.4) * (1 + 0.25 * np.sin(np.pi * x) + 0.08 * b.drift(take, 12))
+    starts = take.regular(length + take.near(1.0, 0.3), 0.1, start=take.early(0.0, 0.4))
+    x = take.progress(starts, length)
+    rate = take.near(48, 0.4) * (1 + 0.25 * np.sin(np.pi * x) + 0.08 * take.drift(12))
     flaps = np.diff(np.floor(np.cumsum(rate) / take.sample_rate), prepend=0) > 0
-    source = flaps * take.rng.uniform(0.6, 1, take.n) * 6 + take.between(0.05, 0.2) * b.white(take)
+    source = flaps * take.rng.uniform(0.6, 1, take.n) * 6 + take.between(0.05, 0.2) * take.white()
     size = take.near(1, 0.25)
-    nose = b.peaks(take, [260 * size, 620 * size, 1500 * size], [150, 250, 600], [1, 0.8, 0.25], 0.02)
-    drawn = b.shaped(take, source, nose)[0] * b.notes(take, starts, 0.8 * length, 0.3, 0.15)
-    blown = b.noise(take, b.band(take, 400, 2500, 1)) * b.notes(take, starts + 1.2 * length, 0.4, 0.2, 0.3)
+    nose = take.peaks([260 * size, 620 * size, 1500 * size], [150, 250, 600], [1, 0.8, 0.25], 0.02)
+    drawn = take.shaped(source, nose)[0] * take.notes(starts, 0.8 * length, 0.3, 0.15)
+    blown = take.noise(take.band(400, 2500, 1)) * take.notes(starts + 1.2 * length, 0.4, 0.2, 0.3)
     return b.unit(drawn) + take.between(0.01, 0.05) * blown
 
 
+@sound("Clapping", "One person claps their hands, clap after clap, evenly.")
 def clapping(take: Take) -> np.ndarray:
-    times = b.regular(take, take.near(0.3, 0.5), 0.15)
+    times = take.regular(take.near(0.3, 0.5), 0.15)
     gains = take.rng.uniform(0.6, 1, len(times))
-    palms = b.hits(take, times, 0.0008, take.near(0.012, 0.4), gains) * b.white(take)
+    palms = take.hits(times, 0.0008, take.near(0.012, 0.4), gains) * take.white()
     hollow = take.near(1150, 0.4)
-    hands = b.peaks(take, [hollow, 2.1 * hollow, 4200], [500, 900, 2500], [1, 0.7, 0.3], 0.08)
-    return b.shaped(take, palms, hands)[0]
-
-
-CLASSES = (
-    SoundClass("Male speech", FAMILY, "A man talks in a low voice, syllable after syllable.", male_speech),
-    SoundClass("Female speech", FAMILY, "A woman talks, her voice moving up and down.", female_speech),
-    SoundClass("Singing", FAMILY, "One person sings a slow tune on a vowel, with vibrato.", singing),
-    SoundClass("Whispering", FAMILY, "Someone whispers: hushed words made of breath alone.", whispering),
-    SoundClass("Laughter", FAMILY, "A person laughs out loud in quick, falling bursts.", laughter),
-    SoundClass("Baby cry", FAMILY, "An infant wails in long, strained, rising and falling cries.", baby_cry),
-    SoundClass("Cough", FAMILY, "Someone coughs, sudden bursts of air from the throat.", cough),
-    SoundClass("Applause", FAMILY, "An audience claps its hands.", applause),
-    SoundClass("Footsteps", FAMILY, "A person walks by on a hard floor, step after step.", footsteps),
-    SoundClass("Child speech", FAMILY, "A small child talks in a high, light, lively voice.", child_speech),
-    SoundClass("Chatter", FAMILY, "Many people talk at once, a babble of voices in a full room.", chatter),
-    SoundClass("Humming", FAMILY, "Someone hums a tune with closed lips, soft and low.", humming),
-    SoundClass("Screaming", FAMILY, "A person screams in terror, long, loud, shrill and rough.", screaming),
-    SoundClass("Sneeze", FAMILY, "Someone draws breath and sneezes, one explosive hiss of air.", sneeze),
-    SoundClass("Snoring", FAMILY, "A sleeper snores, a low rattle with each breath drawn in.", snoring),
-    SoundClass("Clapping", FAMILY, "One person claps their hands, clap after clap, evenly.", clapping),
-)
+    hands = take.peaks([hollow, 2.1 * hollow, 4200], [500, 900, 2500], [1, 0.7, 0.3], 0.08)
+    return take.shaped(palms, hands)[0]

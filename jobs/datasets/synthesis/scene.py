@@ -1,6 +1,6 @@
 """From a dry sound to a recording of one: room, distance, background, another sound, level.
 
-`difficulty` in [0, 1] says how much of all that there is, and how far takes of a class stray from each other.
+`difficulty` in [0, 1] sets the amount of all that, and how far takes of a class stray from each other.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def record(
     Parameters
     ----------
     sound : SoundClass
-        What is heard.
+        The sound of the clip's class.
     others : tuple of SoundClass
         From which a sound in the background is drawn.
     rng : numpy Generator
@@ -50,7 +50,7 @@ def record(
     dry_rng, room_rng, back_rng = rng.spawn(3)
     dry = sound.recipe(Take(dry_rng, sample_rate, n, spread(difficulty)))
     wet = _room(b.level(dry), room_rng, sample_rate, difficulty)
-    # A recordist's limiter: one spike must not push all the rest of a clip down to where nobody hears it.
+    # A recordist's limiter: one spike must not make the rest of a clip inaudible.
     limited = _CREST * np.tanh(b.level(wet) / _CREST)
     x = limited + _background(others, back_rng, n, sample_rate, difficulty)
     peak = 0.9 * 10 ** (-12 * difficulty * room_rng.random() / 20)
@@ -87,7 +87,7 @@ def _background(
     """Noise of a place, and, the harder the more often, another sound of the world further off."""
     take = Take(rng, sample_rate, n, spread(difficulty))
     below = 60 - 42 * difficulty * rng.random() ** 0.7  # dB under the sound
-    place = b.noise(take, b.slope(take, rng.uniform(0.2, 1.2)), b.band(take, 30, 12_000, 1))
+    place = take.noise(take.slope(rng.uniform(0.2, 1.2)), take.band(30, 12_000, 1))
     x = place * 10 ** (-below / 20)
     if rng.random() < 0.7 * difficulty:
         other = others[int(rng.integers(len(others)))]
