@@ -268,7 +268,7 @@ def test_synthetic_world_is_named_for_what_it_is(home, capsys):
         (("add", "x", "--adapter", "synthetic", "-o", "seconds=long"), "must be a number"),
         (("add", "x", ".", "-o", "nothing"), "NAME=VALUE"),
         (("jobs", "log", "feed"), "No job"),
-        (("cache", "evict", "much"), "no size"),
+        (("cache", "evict", "much"), "is not a size"),
         (("export", "tones", "aisfx", "x.npz"), "hearspace embed tones aisfx"),
         (("run", "{spec}"), "not JSON"),
         (("run", "no-such-file.json"), "no-such-file.json"),
