@@ -120,7 +120,7 @@ def test_a_worker_does_its_work_among_damaged_jobs(workspace: Workspace, jobs: d
     for sentence in damaged:
         assert str(queue.root) in sentence
         assert "hearspace jobs clear" in sentence
-    # A folder that asks for something else than its name says is not computed under that name.
+    # A folder whose spec does not match its name is not computed under that name.
     wrong = [job for job in queue.jobs() if job.key.startswith("0" * 60)]
     assert {job.state for job in wrong} == {"failed"}
     assert all("damaged" in job.error for job in wrong)

@@ -134,7 +134,7 @@ def test_killed_processes_lose_no_work(big, gate, workers, tmp_path, victim):
     assert job(big, spec.key).attempts == 1  # the run that was lost had kept work: not held against it
     log = big.queue.log(spec.key)
     assert log.count("Started:") == 2
-    assert log.count("Going on after") == 1
+    assert log.count("of 96 clips from the checkpoint") == 1
     made = big.cache.open(spec.key).array("embeddings")
     np.testing.assert_array_equal(made, undisturbed(big, tmp_path))
     assert big.cache.verify() == []

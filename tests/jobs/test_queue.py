@@ -251,7 +251,7 @@ def test_stopping_on_purpose_is_not_an_attempt(workspace):
     queue = workspace.queue
     key = queue.submit(space(workspace)).key
     queue.claim(key)
-    queue.requeue(key, uncounted=True)
+    queue.requeue(key)
     assert (queue.get(key).state, queue.get(key).attempts) == ("queued", 0)
 
 
@@ -415,7 +415,7 @@ def test_wish_to_cancel_survives_the_stop_of_the_worker(workspace):
     key = queue.submit(space(workspace)).key
     queue.claim(key)
     queue.cancel(key)
-    queue.requeue(key, uncounted=True)
+    queue.requeue(key)
     assert queue.get(key).state == "cancelled"
 
 
