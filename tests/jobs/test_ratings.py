@@ -28,11 +28,10 @@ from jobs.listening.ratings import (
     Question,
     Ratings,
     RatingsError,
+    SessionPlan,
     System,
     labels,
     open_ratings,
-    plan_question,
-    plan_session,
 )
 from tests.waiting import PATIENCE, wait_for
 
@@ -134,7 +133,7 @@ def test_a_question_is_noted_once(ratings: Ratings) -> None:
     first = ratings.new_question(question())
     assert ratings.new_question(question()) == first
     assert len(ratings.ratings()) == 1
-    with pytest.raises(RatingsError, match="Question 0 of session 's1' was another one"):
+    with pytest.raises(RatingsError, match="Question 0 of session 's1' was a different one"):
         ratings.new_question(question(systems=(B, A)))
     assert ratings.new_question(question(session="s2")) != first
 
@@ -239,9 +238,9 @@ def test_answers_to_what_was_not_shown(ratings: Ratings) -> None:
         ratings.mark(99, 0, 0, True)
     with pytest.raises(RatingsError, match="kind 'song'; it must be clip, upload, text"):
         Query("song", "x")  # type: ignore[arg-type]
-    with pytest.raises(RatingsError, match="cannot keep this"):
+    with pytest.raises(RatingsError, match="cannot store this"):
         ratings.new_question(question(1, seed=2**70))
-    with pytest.raises(RatingsError, match="cannot keep this"):
+    with pytest.raises(RatingsError, match="cannot store this"):
         ratings.new_question(question(1, dataset="\ud800"))
     assert len(ratings.ratings()) == 1
 
@@ -382,7 +381,7 @@ def test_an_entry_that_cannot_be_understood(tmp_path: Path) -> None:
 def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     try:
-        with pytest.raises(RatingsError, match="look at the rights"):
+        with pytest.raises(RatingsError, match="check the permissions"):
             open_ratings(tmp_path).new_question(question())
     finally:
         tmp_path.chmod(0o700)
@@ -391,7 +390,7 @@ def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
 def test_a_place_that_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     ratings = Ratings(tmp_path / "file" / "ratings.sqlite")
-    with pytest.raises(RatingsError, match="cannot be made"):
+    with pytest.raises(RatingsError, match="cannot be created"):
         ratings.new_question(question())
     (tmp_path / "ratings.sqlite").mkdir()
     with pytest.raises(RatingsError, match="cannot be opened"):
@@ -401,8 +400,8 @@ def test_a_place_that_is_no_folder(tmp_path: Path) -> None:
 def test_writes_wait_for_the_disk(ratings: Ratings) -> None:
     """A power cut cannot be tried here; what SQLite promises rests on these two."""
     with ratings._writing() as db:
-        assert db.execute("PRAGMA synchronous").fetchone() == (3,)
-        assert db.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+        assert db.execute("PRAGMA synchronous").fetchone()[0] == 3
+        assert db.execute("PRAGMA journal_mode").fetchone()[0] == "delete"
 
 
 def test_somebody_who_keeps_the_file_busy(ratings: Ratings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -583,17 +582,17 @@ SYSTEMS = [System(name) for name in "abcde"]
 QUERIES = [Query("clip", f"clip {i}", "Rain") for i in range(30)]
 
 
-def plan(n: int = 200, seed: int = 3, **options: Any) -> list[Planned]:
-    given: dict[str, Any] = {"systems": SYSTEMS[:3], "queries": QUERIES, "control": CONTROL}
-    return plan_session(seed, n, **given | options)
+def plan(n: int = 200, **options: Any) -> list[Planned]:
+    given: dict[str, Any] = {"seed": 3, "systems": SYSTEMS[:3], "queries": QUERIES, "control": CONTROL}
+    return SessionPlan(**given | options).questions(n)
 
 
 def test_a_plan_follows_from_its_seed() -> None:
     assert plan() == plan()
     assert plan(seed=4) != plan()
     assert plan(50) == plan(200)[:50]  # more questions change nothing about the first
-    options: dict[str, Any] = {"systems": SYSTEMS[:3], "queries": QUERIES, "control": CONTROL}
-    assert [plan_question(3, i, **options) for i in (0, 7, 49)] == [plan()[i] for i in (0, 7, 49)]
+    same = SessionPlan(seed=3, systems=SYSTEMS[:3], queries=QUERIES, control=CONTROL)
+    assert [same.question(i) for i in (0, 7, 49)] == [plan()[i] for i in (0, 7, 49)]
     # In what order systems and queries are given plays no part.
     assert plan(systems=SYSTEMS[2::-1], queries=QUERIES[::-1]) == plan()
 
@@ -603,7 +602,8 @@ def test_a_plan_is_the_same_in_another_process() -> None:
         from jobs.listening.ratings import *
         systems = [System(name) for name in "abc"]
         queries = [Query("clip", f"clip {i}", "Rain") for i in range(30)]
-        for p in plan_session(3, 40, systems=systems, queries=queries, control=System("random-cnn")):
+        plan = SessionPlan(seed=3, systems=systems, queries=queries, control=System("random-cnn"))
+        for p in plan.questions(40):
             print(p)
         """
     output, _ = run(code).communicate(timeout=PATIENCE)
