@@ -138,7 +138,7 @@ def test_a_streamed_array_has_its_disk_blocks_from_the_start(store: ArtifactStor
         ([[1], [1, 2]], None),
         (np.zeros(2, dtype=[("a", object)]), "Python objects"),
         (np.ma.masked_array([1, 2], [True, False]), "masked"),
-        (np.zeros(2, "V2"), "cannot keep"),
+        (np.zeros(2, "V2"), "cannot store"),
     ],
 )
 def test_arrays_that_cannot_be_kept(store: ArtifactStore, values: object, says: str | None) -> None:

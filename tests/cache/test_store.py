@@ -364,7 +364,7 @@ def test_export_to_a_folder_and_an_archive(store: ArtifactStore, tmp_path: Path)
     assert store.verify() == []
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["folder", "x.zip"]
     for taken in (folder, archive):
-        with pytest.raises(CacheError, match="exists; give a name that is free"):
+        with pytest.raises(CacheError, match="exists; give a new name"):
             store.export(key, taken)
     (tmp_path / "empty").mkdir()
     assert (store.export(key, tmp_path / "empty") / "x.npy").is_file()
