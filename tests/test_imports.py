@@ -71,11 +71,11 @@ class Import:
 
 def imports(source: str, package: str) -> list[Import]:
     """List what a source imports; what is only for type checkers is left out."""
-    found: list[Import] = []
+    imported: list[Import] = []
 
     def visit(node: ast.AST, inside: bool) -> None:
         if isinstance(node, ast.Import):
-            found.extend(Import(alias.name, node.lineno, inside) for alias in node.names)
+            imported.extend(Import(alias.name, node.lineno, inside) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
@@ -83,9 +83,9 @@ def imports(source: str, package: str) -> list[Import]:
                 base = ".".join([*parent, base] if base else parent)
             # "from jobs.engine import queue" imports jobs.engine.queue.
             if base in FOLDERS or base in PLAIN:
-                found.extend(Import(f"{base}.{alias.name}", node.lineno, inside) for alias in node.names)
+                imported.extend(Import(f"{base}.{alias.name}", node.lineno, inside) for alias in node.names)
             else:
-                found.append(Import(base, node.lineno, inside))
+                imported.append(Import(base, node.lineno, inside))
         elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             for child in node.orelse:
                 visit(child, inside)
@@ -95,7 +95,7 @@ def imports(source: str, package: str) -> list[Import]:
             visit(child, inside or function)
 
     visit(ast.parse(source), False)
-    return found
+    return imported
 
 
 def below(module: str, parents: set[str]) -> bool:
@@ -132,12 +132,12 @@ def violation(name: str, entry: Import) -> str | None:
 
 
 def modules() -> list[tuple[str, Path]]:
-    found = []
+    named = []
     for folder in FOLDERS:
         for path in sorted((ROOT / folder).rglob("*.py")):
             parts = path.relative_to(ROOT).with_suffix("").parts
-            found.append((".".join(parts), path))
-    return found
+            named.append((".".join(parts), path))
+    return named
 
 
 @pytest.mark.parametrize(("name", "path"), modules(), ids=lambda v: v if isinstance(v, str) else "")

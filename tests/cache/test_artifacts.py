@@ -329,7 +329,7 @@ def test_asking_for_what_is_not_there(store: ArtifactStore) -> None:
         store.open(key_of(2))
 
 
-def test_an_unreadable_manifest_is_said_to_be_so(store: ArtifactStore) -> None:
+def test_an_unreadable_manifest_is_reported(store: ArtifactStore) -> None:
     fill(store, "artifact")
     path = store.root / "objects" / KEY[:2] / KEY / "manifest.json"
     good = path.read_text()
@@ -351,7 +351,7 @@ def test_an_unreadable_manifest_is_said_to_be_so(store: ArtifactStore) -> None:
 def test_importing_is_light() -> None:
     code = "import sys, cache; print([m for m in ('numpy', 'pyarrow', 'safetensors') if m in sys.modules])"
     root = Path(__file__).parents[2]
-    found = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True, env={**os.environ}
     )
-    assert found.stdout.strip() == "[]"
+    assert process.stdout.strip() == "[]"

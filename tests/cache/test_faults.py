@@ -30,7 +30,7 @@ def run(code: str, *args: object) -> subprocess.Popen[str]:
 
 
 def assert_untouched(store: ArtifactStore, good: str) -> None:
-    """Only the artifact `good` is there, whole, and nothing else is left."""
+    """Only the artifact `good` exists, complete, and nothing else is left."""
     assert not store.contains(KEY)
     assert leftovers(store) == []
     assert [i.key for i in store.list()] == [good]
@@ -238,9 +238,9 @@ def test_writers_killed_at_any_moment(store: ArtifactStore) -> None:
         child.wait(PATIENCE)
         child.stdout.close()
         assert store.verify() == []
-        found = store.list()
-        assert found
-        for info in found:
+        infos = store.list()
+        assert infos
+        for info in infos:
             assert int(info.key, 16) == info.meta["i"]
             assert (store.open(info.key).array("x") == info.meta["i"]).all()
         store.clean()

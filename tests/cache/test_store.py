@@ -81,9 +81,9 @@ def test_a_damaged_artifact_does_not_keep_a_good_one_out(store: ArtifactStore, d
 
 def test_listing_tells_what_the_manifests_tell(store: ArtifactStore) -> None:
     keys = [fill(store, i, n=i + 1, type="Even" if i % 2 == 0 else "Odd") for i in range(20)]
-    found = store.list()
-    assert [i.key for i in found] == keys[::-1]  # newest first
-    for info in found:
+    infos = store.list()
+    assert [i.key for i in infos] == keys[::-1]  # newest first
+    for info in infos:
         a = store.open(info.key)
         assert info.spec == a.spec
         assert info.meta == a.meta
@@ -95,8 +95,8 @@ def test_listing_tells_what_the_manifests_tell(store: ArtifactStore) -> None:
         assert info.size == sum(p.stat().st_size for p in a.path.rglob("*") if p.is_file())
     assert [i.key for i in store.list(type="Odd")] == keys[::-1][::2]
     assert store.list(type="Neither") == []
-    assert store.size() == sum(i.size for i in found)
-    assert sorted(found) == sorted(walk(store.root / "objects"))
+    assert store.size() == sum(i.size for i in infos)
+    assert sorted(infos) == sorted(walk(store.root / "objects"))
 
 
 def test_listing_follows_what_others_do_to_the_folders(store: ArtifactStore, tmp_path: Path) -> None:
@@ -202,9 +202,9 @@ def test_verify_finds_every_kind_of_damage(store: ArtifactStore) -> None:
     assert store.verify() == []
 
     def path(i: int, name: str = "x.npy") -> Path:
-        found = store.root / "objects" / keys[i][:2] / keys[i] / name
-        found.chmod(0o644) if found.exists() else None
-        return found
+        file = store.root / "objects" / keys[i][:2] / keys[i] / name
+        file.chmod(0o644) if file.exists() else None
+        return file
 
     data = bytearray(path(0).read_bytes())
     data[2000] ^= 1
@@ -226,16 +226,16 @@ def test_verify_finds_every_kind_of_damage(store: ArtifactStore) -> None:
         Problem(keys[4], "manifest.json", "it is missing"),
         Problem(keys[5], "manifest.json", differs),
     }
-    found = set(store.verify())
-    assert expected < found
-    (broken,) = found - expected
+    problems = set(store.verify())
+    assert expected < problems
+    (broken,) = problems - expected
     assert (broken.key, broken.file) == (keys[6], "manifest.json")
     assert store.verify(keys=[keys[7]]) == []
     assert store.verify(keys=[keys[0], keys[7]]) == [Problem(keys[0], "x.npy", differs)]
     assert store.verify(keys=[key_of("no")]) == [Problem(key_of("no"), "", "there is no such artifact")]
 
     steps: list[tuple[int, int]] = []
-    assert set(store.verify(remove=True, progress=lambda done, total: steps.append((done, total)))) == found
+    assert set(store.verify(remove=True, progress=lambda done, total: steps.append((done, total)))) == problems
     assert steps == [(i + 1, 8) for i in range(8)]
     assert store.verify() == []
     assert [i.key for i in store.list()] == [keys[7]]
@@ -273,8 +273,8 @@ def test_what_cannot_be_read_now_is_reported_and_not_removed(
 
     with monkeypatch.context() as patch:
         patch.setattr("cache.manifest.sha256", refuse)
-        found = store.verify(remove=True)
-    assert {p.reason for p in found} == {"it cannot be read: Permission denied"}
+        problems = store.verify(remove=True)
+    assert {p.reason for p in problems} == {"it cannot be read: Permission denied"}
     assert store.contains(key)
     monkeypatch.setattr(np, "load", lambda path, **_: refuse(path))
     with pytest.raises(CacheError, match="cannot be read now: Permission denied") as caught:

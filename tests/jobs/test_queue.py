@@ -85,7 +85,7 @@ def test_one_job_is_named_by_every_dataset_that_submits_it(workspace):
     assert workspace.queue.spec(job.key).dataset.name == "tones"
 
 
-def test_jobs_of_one_title_are_told_apart_by_their_keys(workspace):
+def test_jobs_of_one_title_differ_by_their_keys(workspace):
     tones = workspace.dataset("tones").ref
     for fingerprint in ("a" * 64, "b" * 64):  # the sounds of one dataset, before and after a change
         workspace.queue.submit(
