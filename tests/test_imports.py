@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import ast
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.waiting import PATIENCE
+from tests.processes import ROOT, printed
 
-ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("core", "cache", "jobs", "dashboard")
 #: Folders that give no names of their own, but modules.
 PLAIN = {"jobs.engine", "jobs.listening", "jobs.sound", "jobs.importing", "jobs.workspace"}
@@ -210,8 +208,6 @@ def test_the_rules_allow(name: str, source: str) -> None:
 def test_what_pages_import_is_light(statement: str) -> None:
     """What an import pulls in behind our own sources counts as well."""
     code = f"import sys\n{statement}\nprint(*sorted({{m.partition('.')[0] for m in sys.modules}}))"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=PATIENCE
-    ).stdout.split()
+    loaded = printed(code).split()
     assert not HEAVY & set(loaded)
     assert "numpy" in loaded or "core" not in statement

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +11,7 @@ import pytest
 
 from cache import ArtifactStore, CacheError, CorruptArtifact, MissingArtifact
 from cache.names import check_key, check_name
+from tests.processes import printed
 
 from .conftest import fill, key_of, leftovers
 
@@ -350,8 +348,4 @@ def test_an_unreadable_manifest_is_reported(store: ArtifactStore) -> None:
 
 def test_importing_is_light() -> None:
     code = "import sys, cache; print([m for m in ('numpy', 'pyarrow', 'safetensors') if m in sys.modules])"
-    root = Path(__file__).parents[2]
-    process = subprocess.run(
-        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True, env={**os.environ}
-    )
-    assert process.stdout.strip() == "[]"
+    assert printed(code).strip() == "[]"

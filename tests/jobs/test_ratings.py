@@ -9,8 +9,6 @@ import random
 import signal
 import sqlite3
 import subprocess
-import sys
-import textwrap
 import time
 from collections import Counter
 from contextlib import closing
@@ -34,9 +32,9 @@ from jobs.listening.ratings import (
     labels,
     open_ratings,
 )
+from tests.processes import line, printed, python
 from tests.waiting import PATIENCE, wait_for
 
-ROOT = Path(__file__).parents[2]
 A, B, C = System("aisfx"), System("melstats", "", 0), System("handcrafted", algorithm="nns")
 CONTROL = System("random-cnn")
 
@@ -426,12 +424,6 @@ def test_a_read_sees_one_state(ratings: Ratings, monkeypatch: pytest.MonkeyPatch
 # -- several processes, and their sudden end -----------------------------------------------------------------
 
 
-def run(code: str, *args: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", textwrap.dedent(code), *map(str, args)]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
-
-
 WRITER = """
     import sys
     from jobs.listening.ratings import *
@@ -455,10 +447,9 @@ WRITER = """
 
 def start(root: Path, *sessions: str, n: int) -> dict[str, subprocess.Popen[str]]:
     """Start writers of n questions each at the same moment, by their sessions."""
-    writers = {session: run(WRITER, root, session, n) for session in sessions}
+    writers = {session: python(WRITER, root, session, n) for session in sessions}
     for writer in writers.values():
-        assert writer.stdout is not None
-        assert writer.stdout.readline() == "ready\n"
+        assert line(writer) == "ready"
     for writer in writers.values():
         assert writer.stdin is not None
         writer.stdin.write("go\n")
@@ -541,9 +532,8 @@ def test_a_transaction_that_a_kill_cut_short_is_rolled_back(tmp_path: Path) -> N
         sys.stdin.readline()
         """
     size = ratings.path.stat().st_size
-    child = run(code, ratings.path)
-    assert child.stdout is not None
-    assert child.stdout.readline() == "written\n"
+    child = python(code, ratings.path)
+    assert line(child) == "written"
     os.kill(child.pid, signal.SIGKILL)
     child.communicate(timeout=PATIENCE)
     assert ratings.path.stat().st_size > size  # half of it has been written
@@ -583,8 +573,7 @@ def test_a_plan_is_the_same_in_another_process() -> None:
         for p in plan.questions(40):
             print(p)
         """
-    output, _ = run(code).communicate(timeout=PATIENCE)
-    assert output.splitlines() == [str(p) for p in plan(40)]
+    assert printed(code).splitlines() == [str(p) for p in plan(40)]
 
 
 def test_listeners_share_questions_and_not_columns() -> None:
@@ -707,5 +696,4 @@ def test_it_is_light_to_import() -> None:
     code = (
         f"import sys, jobs.listening.ratings\nprint({heavy} & set(m.partition('.')[0] for m in sys.modules))"
     )
-    output, _ = run(code).communicate(timeout=PATIENCE)
-    assert output.strip() == "set()"
+    assert printed(code).strip() == "set()"
