@@ -172,7 +172,7 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
 
 
 def misfit(folder: Path, name: str, size: int) -> str | None:
-    """Explain why a file is not the one of `size` bytes that was written, without reading it; None if it may be."""
+    """Explain why a file is not the one that was written, without reading it; None if it may be."""
     path = os.path.join(folder, *name.split("/"))
     try:
         # Links are refused, whatever their target: an artifact holds its own files.

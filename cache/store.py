@@ -1,7 +1,7 @@
 """The artifact store: one immutable artifact per key, on disk, safe for concurrent processes.
 
-``objects/ab/<key>/`` holds an artifact, ``tmp/`` artifacts that are being written or removed, ``index.sqlite``
-an index that can be deleted at any time. An artifact appears and disappears by a single rename.
+``objects/ab/<key>/`` holds an artifact, ``tmp/`` those that are being written or removed, ``index.sqlite`` an
+index that can be deleted at any time. An artifact appears and disappears by a single rename.
 """
 
 from __future__ import annotations

@@ -158,7 +158,7 @@ def like(recipe: type, name: str, default: Any = _UNSET, **changes: Any) -> Any:
 
 
 def with_defaults(of: Any) -> Callable[[type[T]], type[T]]:
-    """Return a decorator, for use below ``@dataclass``, that sets the defaults of a recipe to those of `of`."""
+    """Return a decorator, for use below ``@dataclass``, that copies the defaults of the recipe `of`."""
 
     def decorate(cls: type[T]) -> type[T]:
         for name in settings(type(of)):

@@ -20,7 +20,7 @@ TEXT_ENCODER = "minilm"
 GRIDS = ("melstats", "aisfx")
 #: The encoder of the zero-shot models, in both setups.
 ZERO_SHOT = "aisfx"
-#: Ten times the paper's: with a dozen clips per class instead of a hundred, an epoch has an eighth of the steps.
+#: Ten times the paper's: a dozen clips per class instead of a hundred make an eighth of the steps.
 LEARNING_RATE = 0.01
 #: The encoder whose space the heads are trained on with several losses.
 LOSSES = "aisfx"

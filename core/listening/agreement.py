@@ -92,8 +92,8 @@ def krippendorff_alpha(
     Parameters
     ----------
     trials : iterable of Trial
-        With their listener and question. Only a listener's first answer to a question counts; choosing none is
-        an answer.
+        With listener and question. Only a listener's first answer to a question counts; choosing none is an
+        answer.
     confidence : float, default 0.95
     resamples : int, default 2000
         Number of resamples of whole questions whose percentiles give the interval.
@@ -215,7 +215,7 @@ def rank_agreement(strengths: ArrayLike, scores: ArrayLike) -> RankAgreement:
     if n <= ALL_ORDERS:
         i, j = np.triu_indices(n, 1)
         orders = all_orders(n)
-        # Number of concordant minus discordant pairs of systems; the number of ties does not depend on the order.
+        # Concordant minus discordant pairs of systems; the number of ties does not depend on the order.
         excess = np.sign(y[orders[:, i]] - y[orders[:, j]]) @ np.sign(x[i] - x[j])
         p = float(np.mean(np.abs(excess) >= abs(excess[0])))
     return RankAgreement(float(tau.statistic), p, rho.r, rho.p, n)

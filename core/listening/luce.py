@@ -103,7 +103,7 @@ def listener_draws(table: Choices, prior: float, start: np.ndarray, resamples: i
 
 
 def log_odds(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Log odds of each share v_i / Σ v, (m,), and their derivatives with respect to the log strengths, (m, m)."""
+    """Log odds of each share v_i / Σ v, (m,), and their Jacobian by the log strengths, (m, m)."""
     m = len(theta)
     if m < 2:
         return np.full(m, np.inf), np.zeros((m, m))

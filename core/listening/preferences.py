@@ -73,7 +73,7 @@ class Rate(Interval):
 
     @classmethod
     def of(cls, hits: int, n: int, blind: float, confidence: float) -> Rate:
-        """Return the share of `hits` among n, with Wilson's interval; `blind` is the expected number by chance."""
+        """Return the share of `hits` among n, with Wilson's interval; `blind` hits are expected by chance."""
         share = share_interval(hits, n, confidence=confidence)
         return cls(share.value, share.low, share.high, share.n, blind / n if n else np.nan)
 
@@ -144,7 +144,7 @@ class Strengths:
     draws: np.ndarray | None = field(default=None, repr=False)
 
     def beats(self, a: str, b: str) -> Interval:
-        """Probability that a is chosen rather than b: v_a / (v_a + v_b), from the n trials that chose one of them.
+        """Probability that a is chosen rather than b, v_a / (v_a + v_b); n trials chose one of them.
 
         Raises
         ------
@@ -180,7 +180,7 @@ def luce_choice(
     resamples: int = 0,
     seed: int = 0,
 ) -> Strengths:
-    """Strengths of systems from choices, by the model of Bradley and Terry, extended to more than two systems.
+    """Strengths of systems from choices, by Luce's model: that of Bradley and Terry for more than two systems.
 
     The system i among those shown, S, is chosen with probability v_i / Σ_{j ∈ S} v_j. Log strengths have
     independent normal priors with mean 0; the estimates maximise the posterior probability.
@@ -196,17 +196,17 @@ def luce_choice(
         95% probability: weak, but enough to keep a system that was always chosen finite.
     confidence : float, default 0.95
     resamples : int, default 0
-        If positive, intervals are percentiles over this many resamples of whole listeners instead of Laplace's
-        approximation, which treats all trials as independent. Needs at least two listeners, and is useful
-        from about ten.
+        If positive, intervals are percentiles over this many resamples of whole listeners instead of
+        Laplace's approximation, which treats all trials as independent. Needs at least two listeners, and is
+        useful from about ten.
     seed : int, default 0
         Seed of the resamples.
 
     Returns
     -------
     Strengths
-        Without any choice, all strengths are 0 with the interval of the prior. A single system has strength 0,
-        an interval of width 0, and share 1. No system gives empty arrays.
+        Without any choice, all strengths are 0 with the interval of the prior. A single system has strength
+        0, an interval of width 0, and share 1. No system gives empty arrays.
 
     Raises
     ------
@@ -216,9 +216,9 @@ def luce_choice(
 
     Notes
     -----
-    The log posterior is strictly concave; Newton's method reaches its maximum to rounding error. The covariance
-    is the inverse of the negative second derivative there, without the direction that moves all strengths
-    alike, about which trials are uninformative. The interval of a share is that of its log odds.
+    The log posterior is strictly concave; Newton's method reaches its maximum to rounding error. The
+    covariance is the inverse of the negative second derivative there, without the direction that moves all
+    strengths alike, about which trials are uninformative. The interval of a share is that of its log odds.
 
     References
     ----------

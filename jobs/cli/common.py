@@ -93,7 +93,7 @@ def warn(message: str) -> None:
 
 
 def show(rows: Sequence[dict[str, Any]], columns: Iterable[str], *, as_json: bool, empty: str) -> None:
-    """Print rows as a table of `columns`, or with all their values as JSON; print `empty` if there are none."""
+    """Print rows as a table of `columns`, or all values as JSON; print `empty` if there are no rows."""
     if as_json:
         print(json.dumps(list(rows), ensure_ascii=False, indent=1))
         return
@@ -159,7 +159,7 @@ def without_nan(row: dict[Any, Any]) -> dict[Any, Any]:
 
 
 def complain(damaged: Sequence[str]) -> None:
-    """Print what is damaged or unreadable on standard error and exit with status 1; do nothing for no damage."""
+    """Print messages about damage on standard error and exit with status 1, unless there are none."""
     for sentence in damaged:
         warn(sentence)
     if damaged:

@@ -132,7 +132,7 @@ def worker(
     with_parent: WithParent = None,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Run the jobs of a workspace as they are submitted; Ctrl-C stops it, and its jobs resume at the next start.
+    """Run the jobs of a workspace as they are submitted; Ctrl-C stops it until the next start.
 
     Example: `hearspace worker --until-idle`
 

@@ -140,7 +140,7 @@ def export(
 
     `.csv` and `.parquet` files have one row per clip: clip_id, path, label, labels (all, separated by "; "),
     family, fold and the dataset's other columns, then e0 … e(d-1). `.npz` files hold clip_ids, labels (the
-    first of each clip), embeddings (n, d), all_labels (separated by "; ") and an array for every other column.
+    first of each clip), embeddings (n, d), all_labels (separated by "; ") and an array per other column.
 
     Example: `hearspace export esc10 aisfx esc10-aisfx.npz`
 

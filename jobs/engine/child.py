@@ -2,9 +2,9 @@
 
 It reads one JSON line per job from standard input (``{"run": key}``) and answers with one line when the job
 has ended (``{"ended": key, "state": …, "error": …}``). Between jobs it stays warm, with its imports and
-compiled code, and while it is idle and jobs are queued it prepares for them. The line ``{"run": null}`` has it
-check for queued jobs; until then it only waits for standard input, at no cost. When standard input ends, the
-process that started it is gone, and it ends at once, even in the middle of a job, which another process
+compiled code, and while it is idle and jobs are queued it prepares for them. The line ``{"run": null}`` has
+it check for queued jobs; until then it only waits for standard input, at no cost. When standard input ends,
+the process that started it is gone, and it ends at once, even in the middle of a job, which another process
 resumes from its checkpoint.
 """
 

@@ -77,14 +77,14 @@ def serve(
     ----------
     workspace : Workspace
     slots : int, optional
-        Concurrent jobs, by default `default_slots` or the threads of the cluster. Dask in this process has one
-        more slot, which is reserved for requests for which a user waits.
+        Concurrent jobs, by default `default_slots` or the threads of the cluster. Dask in this process has
+        one more slot, which is reserved for requests for which a user waits.
     scheduler : str, optional
         Address of a Dask scheduler to use instead of this process.
     slurm : SlurmOptions, optional
         Start workers through Slurm instead.
     gpus : tuple of str
-        Values of ``CUDA_VISIBLE_DEVICES``, assigned to the jobs in turn; () leaves the choice to the libraries.
+        Values of ``CUDA_VISIBLE_DEVICES``, one per job in turn; () leaves the choice to the libraries.
     stop : threading.Event, optional
     until_idle : bool
 

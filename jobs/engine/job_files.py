@@ -131,7 +131,7 @@ def presumed_state(key: str, folder: Path, cache: ArtifactStore) -> dict[str, An
 
 
 def damage_of(folder: Path, root: Path) -> str | None:
-    """Describe what is wrong with a folder of the queue `root` that holds no job; None for an empty folder."""
+    """Describe the damage of a folder of the queue `root` that holds no job; None for an empty folder."""
     remedy = "`hearspace jobs clear` removes the job; then submit it again"
     try:
         if not any(os.scandir(folder)):  # it is being created or removed at this moment

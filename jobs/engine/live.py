@@ -77,7 +77,7 @@ class LiveCurves:
         self._written = -np.inf
 
     def __call__(self, curves: np.ndarray, *, last: bool = False) -> None:
-        """Write curves, (models, C, epochs), unless the previous ones are recent and these are not the last."""
+        """Write curves, (models, C, epochs), if the previous ones are not recent or these are the last."""
         now = time.monotonic()
         if not last and now - self._written < WRITE_EVERY:
             return

@@ -39,7 +39,7 @@ def lives(pid: int, born: float | None) -> bool:
 
 
 def memory_kills() -> int | None:
-    """Return how many processes the system has killed because memory ran out; None if it does not count them."""
+    """Return how many processes the system has killed for lack of memory; None if it does not count them."""
     with suppress(OSError, ValueError):
         for line in Path("/proc/vmstat").read_text().splitlines():
             name, _, count = line.partition(" ")

@@ -124,7 +124,7 @@ class Queue:
                 self._requeue_lacking(job.key)
 
     def _also(self, job: Job, spec: Spec) -> None:
-        """Add the title of a spec to its pending job, which another dataset with the same sounds submitted."""
+        """Add the title of a spec to its pending job, submitted for another dataset with the same sounds."""
         path = self.folder(job.key) / "spec.json"
         request = read_json(path)
         if request is None:
@@ -262,7 +262,7 @@ class Queue:
         return from_json(request["spec"])
 
     def find(self, prefix: str) -> Job:
-        """Return the only job whose key begins with `prefix`; raises `SpecError` if there is not exactly one."""
+        """Return the only job whose key begins with `prefix`; raises `SpecError` for none or several."""
         matches = [j for j in self.jobs() if prefix and j.key.startswith(prefix)]
         if len(matches) == 1:
             return matches[0]
@@ -369,7 +369,7 @@ class Queue:
 
     @contextmanager
     def _running(self, key: str, started: float | None = None) -> Iterator[Job | None]:
-        """Lock the queue and yield a running job; None if it does not run, or in another run than `started`."""
+        """Lock the queue and yield a running job; None if it does not run, or not since `started`."""
         with self._lock():
             job = self.get(key)
             is_run = job is not None and job.state == "running" and started in (None, job.started)

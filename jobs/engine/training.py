@@ -43,7 +43,7 @@ class TrainingFolder:
 def reporter(
     context: JobContext, folder: TrainingFolder, what: str, start: float, end: float
 ) -> Callable[[float, float], None]:
-    """Return the `progress` of a training that takes a job from `start` to `end`, and log where it resumes."""
+    """Return the `progress` of a training that takes a job from `start` to `end`; log where it resumes."""
     if share := folder.share():
         context.log(f"Resuming after {share:.0%} of the training, from the checkpoint.")
 

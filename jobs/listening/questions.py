@@ -176,8 +176,8 @@ class Rating:
 def labels(ratings: Iterable[Rating]) -> dict[System, str]:
     """Name the systems of ratings unambiguously.
 
-    Returns the name of each system; if two systems differ only in the space, as after an update of an encoder,
-    the second one is called ``... #2``.
+    Returns the name of each system; if two systems differ only in the space, as after an update of an
+    encoder, the second one is called ``... #2``.
     """
     spaces: dict[str, list[System]] = {}
     for rating in ratings:

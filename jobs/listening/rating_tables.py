@@ -43,5 +43,5 @@ def _moment(seconds: float | None) -> str:
 
 
 def harmless(value: Any) -> Any:
-    """Precede text that a spreadsheet would read as a formula by an apostrophe; return other values unchanged."""
+    """Prefix text that a spreadsheet would read as a formula with an apostrophe; return other values as is."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

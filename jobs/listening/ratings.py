@@ -1,18 +1,18 @@
 """The ratings of listeners on disk: what they were asked and shown, and what they chose.
 
-``ratings.sqlite`` in the workspace only ever grows: by a question when it is shown, by a choice and marks when
-they are made. Whoever reconsiders adds a second choice, and the last one counts. Triggers refuse to change or
-remove a row.
+``ratings.sqlite`` in the workspace only ever grows: by a question when it is shown, by a choice and marks
+when they are made. Whoever reconsiders adds a second choice, and the last one counts. Triggers refuse to
+change or remove a row.
 
 When a method of `Ratings` has returned, its data is on disk: each call is one short transaction with SQLite's
-rollback journal and ``synchronous = EXTRA``, which waits for the file and for its folder, so that it survives a
-``kill -9`` and a power cut. The rollback journal rather than the write-ahead log, because workspaces are also on
-network disks, where the log's shared memory does not work, and because then a single file is all to copy.
-Concurrent writers wait for each other. Each call opens its own connection: none is carried across threads or a
-fork.
+rollback journal and ``synchronous = EXTRA``, which waits for the file and for its folder, so that it survives
+a ``kill -9`` and a power cut. The rollback journal rather than the write-ahead log, because workspaces are
+also on network disks, where the log's shared memory does not work, and because there is a single file to
+copy. Concurrent writers wait for each other. Each call opens its own connection: none is carried across
+threads or a fork.
 
-Questions are defined in `jobs.listening.questions` and planned in `jobs.listening.session_plans`. Pages import
-all of these modules, so they are light.
+Questions are defined in `jobs.listening.questions` and planned in `jobs.listening.session_plans`. Pages
+import all of these modules, so they are light.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ class Ratings:
     def new_question(self, question: Question) -> int:
         """Record that a question is shown and return its id.
 
-        A question with the same number in the same session is recorded once, however often a page asks for it.
+        A question is recorded once for its number and session, however often a page requests it.
 
         Raises
         ------
@@ -158,8 +158,8 @@ class Ratings:
             if existing is not None:
                 if any(existing[name] != value for name, value in row.items()):
                     raise RatingsError(
-                        f"Question {question.number} of session {question.session!r} was a different one; start "
-                        "a new session."
+                        f"Question {question.number} of session {question.session!r} was a different one; "
+                        "start a new session."
                     )
                 return int(existing["id"])
             if question.repeat_of is not None:
@@ -234,7 +234,8 @@ class Ratings:
                 return []
 
             def select(table: str, where: str) -> list[sqlite3.Row]:
-                return db.execute(f"SELECT * FROM {table} WHERE {where} ORDER BY id", [*filters.values()]).fetchall()
+                query = f"SELECT * FROM {table} WHERE {where} ORDER BY id"
+                return db.execute(query, [*filters.values()]).fetchall()
 
             questions = select("questions", where)
             answers_to = f"question IN (SELECT id FROM questions WHERE {where})"
@@ -304,10 +305,10 @@ class Ratings:
     def export_csv(self, *, fingerprint: str | None = None, listener: str | None = None) -> str:
         """Return all ratings as a table with one row per column shown.
 
-        Questions, columns and positions count from 1, as on the page. `chosen` is 1 for the chosen column, 0 for
-        the others, and empty before an answer; `fits` and `fits_not` are the positions with such marks;
-        `results` is the list of clips as JSON. Times are ISO 8601 in UTC. Text that a spreadsheet would read as
-        a formula is preceded by an apostrophe.
+        Questions, columns and positions count from 1, as on the page. `chosen` is 1 for the chosen column, 0
+        for the others, and empty before an answer; `fits` and `fits_not` are the positions with such marks;
+        `results` is the list of clips as JSON. Times are ISO 8601 in UTC. Text that a spreadsheet would read
+        as a formula is preceded by an apostrophe.
         """
         target = io.StringIO()
         writer = csv.writer(target, lineterminator="\r\n")

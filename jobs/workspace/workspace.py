@@ -290,7 +290,9 @@ class Workspace:
     def dataset_for(self, ref: DatasetRef) -> Dataset:
         """Return the dataset of a spec; raises `WorkspaceError` if its sounds have changed since."""
         named: list[Dataset] = []
-        problem = WorkspaceError(f"The sounds of {ref.name} have changed since this was submitted; submit it again.")
+        problem = WorkspaceError(
+            f"The sounds of {ref.name} have changed since this was submitted; submit it again."
+        )
         try:
             named.append(self.dataset(ref.name))
         except UnknownDataset:
@@ -414,8 +416,8 @@ class Workspace:
     def evict(self, max_bytes: int) -> list[str]:
         """Remove the least recently used results until at most `max_bytes` are left.
 
-        The inputs and results of pending jobs, the sounds of generated datasets, and imported embeddings, which
-        cannot be computed again, are always kept.
+        The inputs and results of pending jobs, the sounds of generated datasets, and imported embeddings,
+        which cannot be computed again, are always kept.
         """
         self.cache.clean()
         keep = self.queue.needed() | {d.fingerprint for d in self.datasets() if d.source is not None}

@@ -32,7 +32,7 @@ VALUES = [None, [], {}, [[]], -1, 1e300, "\0"]
 
 
 def damages(content: bytes) -> Iterator[bytes]:
-    """Yield possible contents of a file after a crash or a careless edit: junk, a part, a field lost or changed."""
+    """Yield contents of a file after a crash or a careless edit: junk, a part, a field lost or changed."""
     yield from JUNK
     yield content[: len(content) // 2]
     yield content[:-1]
