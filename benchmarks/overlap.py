@@ -103,7 +103,10 @@ def main() -> None:
     # First: what this process has held by then would count as held by the other.
     size = (str(options.many), "128", "200")
     process = subprocess.run(
-        [sys.executable, "-m", "benchmarks.overlap", "--alone", *size], check=True, capture_output=True, text=True
+        [sys.executable, "-m", "benchmarks.overlap", "--alone", *size],
+        check=True,
+        capture_output=True,
+        text=True,
     )
     child = json.loads(process.stdout)
     n, d = options.points, options.dimensions

@@ -37,7 +37,15 @@ def main() -> None:
     # First, while this process is small: a child's peak begins at its parent's.
     weighed = []
     for metric in ("cosine", "sqeuclidean"):
-        command = [sys.executable, "-m", "benchmarks.silhouette", "--weigh", metric, "--many", str(options.many)]
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.silhouette",
+            "--weigh",
+            metric,
+            "--many",
+            str(options.many),
+        ]
         figures = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
         weighed.append({"what": f"{metric}, {options.many:,} × 128 float32", "times as fast": "", **figures})
     from sklearn import metrics

@@ -28,7 +28,17 @@ if TYPE_CHECKING:
 FORMAT = 1
 
 _LIBRARIES = (
-    *("hearspace", "numpy", "scipy", "scikit-learn", "pyarrow", "safetensors", "librosa", "soundfile", "soxr"),
+    *(
+        "hearspace",
+        "numpy",
+        "scipy",
+        "scikit-learn",
+        "pyarrow",
+        "safetensors",
+        "librosa",
+        "soundfile",
+        "soxr",
+    ),
     *("torch", "transformers", "sentence-transformers", "aisfx", "openTSNE", "umap-learn", "numba"),
 )
 

@@ -46,7 +46,7 @@ def whole(value: Any) -> bool:
 
 
 def neighborhood_sizes(ks: ArrayLike, most: int, allowed: str | None = None) -> np.ndarray:
-    """Return neighbourhood sizes, (K,) int64, each from 1 to `most`; `allowed` describes the range in errors."""
+    """Return neighbourhood sizes (K,) int64, each from 1 to `most`; errors show `allowed`."""
     sizes = np.atleast_1d(np.asarray(ks))
     if sizes.ndim != 1 or sizes.size == 0 or sizes.dtype.kind not in "iu":
         raise ValueError(f"ks is {ks!r}; it must hold whole numbers.")

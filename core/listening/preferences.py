@@ -180,7 +180,7 @@ def luce_choice(
     resamples: int = 0,
     seed: int = 0,
 ) -> Strengths:
-    """Strengths of systems from choices, by Luce's model: that of Bradley and Terry for more than two systems.
+    """Strengths of systems from choices, by the model of Bradley and Terry, extended to more systems.
 
     The system i among those shown, S, is chosen with probability v_i / Σ_{j ∈ S} v_j. Log strengths have
     independent normal priors with mean 0; the estimates maximise the posterior probability.

@@ -71,7 +71,11 @@ def size_(output: Output) -> None:
     """
     cache = output.open().cache
     n, total = len(cache.list()), cache.size()
-    say(json.dumps({"results": n, "bytes": total}) if output.as_json else f"{count(n, 'result')}, {size(total)}.")
+    say(
+        json.dumps({"results": n, "bytes": total})
+        if output.as_json
+        else f"{count(n, 'result')}, {size(total)}."
+    )
 
 
 @cache_app.command()

@@ -359,7 +359,9 @@ class Queue:
         with self._lock():
             job = self.get(key)
             if job is not None and job.state == "queued":
-                self._end(key, "failed", f"It needs «{needed.title}», which was {ended}{why}", lacked=needed.key)
+                self._end(
+                    key, "failed", f"It needs «{needed.title}», which was {ended}{why}", lacked=needed.key
+                )
 
     def requeue(self, key: str) -> None:
         """Put back a running job that was stopped on purpose, without counting the attempt."""

@@ -243,7 +243,11 @@ def _read_answers(child: Child) -> None:
 def _ended_by_others(returncode: int | None, enough_memory: bool) -> bool:
     """Whether a user, or a system shutting down, ended the process: not the job's fault."""
     number = -(returncode or 0)
-    return enough_memory if number == signal.SIGKILL else number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+    return (
+        enough_memory
+        if number == signal.SIGKILL
+        else number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+    )
 
 
 def _how(returncode: int | None, enough_memory: bool) -> str:

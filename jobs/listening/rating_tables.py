@@ -43,5 +43,5 @@ def _moment(seconds: float | None) -> str:
 
 
 def harmless(value: Any) -> Any:
-    """Prefix text that a spreadsheet would read as a formula with an apostrophe; return other values as is."""
+    """Prefix text that a spreadsheet would read as a formula with an apostrophe; keep other values."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

@@ -296,9 +296,7 @@ class Ratings:
             for (column, _), fits in sorted(r.marks.items())
         ]
 
-    def _named(
-        self, fingerprint: str | None, listener: str | None
-    ) -> tuple[list[Rating], dict[System, str]]:
+    def _named(self, fingerprint: str | None, listener: str | None) -> tuple[list[Rating], dict[System, str]]:
         ratings = self.ratings(fingerprint=fingerprint, listener=listener)
         return ratings, labels(ratings)
 

@@ -32,7 +32,9 @@ ENCODERS = ("random-cnn", "handcrafted", "melstats")
 def workspace_of(root: Path, sounds: Path) -> Workspace:
     """Make a workspace of the sounds in a folder."""
     workspace = Workspace.open(root)
-    workspace.add_dataset("tones", import_dataset("folder", sounds, options={}), adapter="folder", root=sounds)
+    workspace.add_dataset(
+        "tones", import_dataset("folder", sounds, options={}), adapter="folder", root=sounds
+    )
     return workspace
 
 

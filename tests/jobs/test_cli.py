@@ -41,10 +41,11 @@ def commands(group: Any, path: tuple[str, ...] = ()) -> dict[str, Any]:
     return named
 
 
-WANTED = set(
-    "demo serve worker add datasets encoders embed project run classify measure compare retrieve leaks pairs "
-    "curate train splits jobs cache export import-embeddings".split()
-)
+WANTED = {
+    *("demo", "serve", "worker", "add", "datasets", "encoders", "embed", "project", "run", "classify"),
+    *("measure", "compare", "retrieve", "leaks", "pairs", "curate", "train", "splits", "jobs", "cache"),
+    *("export", "import-embeddings"),
+}
 ALL = commands(typer.main.get_command(app))
 
 
@@ -180,7 +181,9 @@ def test_second_time_computes_nothing(embedded, capsys):
 def test_printed_specs_can_be_run(added, tmp_path, capsys, command):
     _, out, _ = call(capsys, *command, "--print-spec")
     (tmp_path / "specs.json").write_text(out)
-    assert [job["state"] for job in listed(capsys, "run", tmp_path / "specs.json")] == ["done"] * out.count("\n")
+    assert [job["state"] for job in listed(capsys, "run", tmp_path / "specs.json")] == ["done"] * out.count(
+        "\n"
+    )
 
 
 def test_background_only_queues(home, added, capsys):

@@ -131,9 +131,7 @@ def test_a_worker_does_its_work_among_damaged_jobs(workspace: Workspace, jobs: d
 
 
 @pytest.mark.parametrize("content", JUNK[:9])
-def test_a_lost_state_is_reconstructed(
-    workspace: Workspace, jobs: dict[str, str], content: bytes
-) -> None:
+def test_a_lost_state_is_reconstructed(workspace: Workspace, jobs: dict[str, str], content: bytes) -> None:
     queue = workspace.queue
     for key in jobs.values():
         (queue.folder(key) / "state.json").write_bytes(content)
