@@ -13,7 +13,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-
 import torch
 
 from benchmarks.harness import arguments, best_of, machine, report

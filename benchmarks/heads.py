@@ -14,7 +14,6 @@ import re
 from pathlib import Path
 
 import numpy as np
-
 import torch
 
 from benchmarks.harness import arguments, best_of, machine, report

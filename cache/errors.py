@@ -38,7 +38,7 @@ class CorruptArtifact(CacheError):
 
 
 class NoSpace(CacheError, OSError):
-    """A file does not fit on the disk; the message names the folder, the bytes needed and free, and the remedy."""
+    """A file does not fit on the disk; the message names the folder, the bytes missing, and the remedy."""
 
     def __str__(self) -> str:
         return str(self.args[0])

@@ -11,8 +11,21 @@ import typer
 
 from cache import CacheError
 from cache.errors import explained
-from jobs.cli import add, common, contrastive, curate, data, leaks, losses, measure, pairs, service, store
-from jobs.cli import train, work
+from jobs.cli import (
+    add,
+    common,
+    contrastive,
+    curate,
+    data,
+    leaks,
+    losses,
+    measure,
+    pairs,
+    service,
+    store,
+    train,
+    work,
+)
 from jobs.cli.common import BAD_INPUT, BUSY, INTERRUPTED, warn
 from jobs.workspace.workspace import WorkerBusy
 

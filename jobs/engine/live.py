@@ -104,4 +104,4 @@ def read(workspace: Workspace, key: str, *, stage: str = "live") -> Live | None:
     """
     path = _file(workspace.queue.folder(key) / "checkpoint", stage)
     stored = shards.load(path, ("recipe", "seed", "fold", "curves", "at"))
-    return None if stored is None else Live(**stored | {"at": float(stored["at"])})
+    return None if stored is None else Live(at=float(stored.pop("at")), **stored)

@@ -247,14 +247,9 @@ class Ratings:
                 if row["fits"] is not None:
                     of[row["col"], row["position"]] = bool(row["fits"])
         return [
-            Rating(
-                row["id"],
-                self._question(row),
-                row["created"],
-                *chosen.get(row["id"], (None, None)),
-                marks.get(row["id"], {}),
-            )
+            Rating(row["id"], self._question(row), row["created"], answered, column, marks.get(row["id"], {}))
             for row in questions
+            for answered, column in [chosen.get(row["id"], (None, None))]
         ]
 
     def question(self, question: int) -> Question | None:
