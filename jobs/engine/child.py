@@ -34,14 +34,14 @@ def main(argv: list[str] | None = None) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the worker, which ends its children
     workspace = Workspace(Path(root))
     answers = _take_stdout()
-    asked: queue.Queue[str | None] = queue.Queue()
-    threading.Thread(target=_listen, args=(asked,), daemon=True).start()
+    requests: queue.Queue[str | None] = queue.Queue()
+    threading.Thread(target=_listen, args=(requests,), daemon=True).start()
     _say(answers, {"ready": os.getpid()})
     warm = Warmth(workspace)
     pause: float | None = PREPARE_EVERY
     while True:
         try:
-            key = asked.get(timeout=pause)
+            key = requests.get(timeout=pause)
         except queue.Empty:
             key = None
         if key is None:
@@ -136,10 +136,10 @@ def _send_output_to(path: Path) -> None:
         os.close(target)
 
 
-def _listen(asked: queue.Queue[str | None]) -> None:
+def _listen(requests: queue.Queue[str | None]) -> None:
     for line in sys.stdin:
         with suppress(ValueError, KeyError):
-            asked.put(json.loads(line)["run"])
+            requests.put(json.loads(line)["run"])
     # The worker is gone. End the whole group, with all processes that a job started.
     if os.getpgrp() == os.getpid():
         os.killpg(os.getpgrp(), signal.SIGKILL)

@@ -111,7 +111,7 @@ def serve(
     try:
         write_json(home / "worker.json", this_process())
         workspace.cache.clean()
-        workspace.queue.mend()
+        workspace.queue.repair()
         _clear_uploads(workspace)
         with _client(workspace, slots, scheduler, slurm) as client:
             local = scheduler is None and slurm is None

@@ -237,7 +237,7 @@ class Queue:
             state = job_files.presumed_state(key, folder, self.cache)
         return request, state
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         """Rewrite the damaged files of jobs whose contents can be reconstructed."""
         checks = {"spec.json": job_files.checked_request, "state.json": job_files.checked_state}
         with self._lock():

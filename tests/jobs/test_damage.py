@@ -143,7 +143,7 @@ def test_a_lost_state_is_reconstructed(workspace: Workspace, jobs: dict[str, str
     assert str(queue.folder(jobs["failed"]) / "state.json") in presumed["failed"].error
     assert "retry" in presumed["failed"].error
     assert queue.retry(jobs["failed"]).state == "queued"
-    queue.mend()
+    queue.repair()
     again = Workspace(workspace.root).queue
     for name, key in jobs.items():
         held = json.loads((queue.folder(key) / "state.json").read_text())["state"]
@@ -157,7 +157,7 @@ def test_a_lost_spec_is_reconstructed_from_the_result(workspace: Workspace, jobs
         (folder / name).write_text("[]")
     job = workspace.queue.get(jobs["done"])
     assert (job.state, job.title) == ("done", before["title"])
-    workspace.queue.mend()
+    workspace.queue.repair()
     assert json.loads((folder / "spec.json").read_text()) == before
 
 

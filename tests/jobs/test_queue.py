@@ -434,7 +434,7 @@ def finished(workspace, monkeypatch):
     queue, reads = Workspace(workspace.root).queue, []
     for folder in (*queue.root.iterdir(), queue.root):
         os.utime(folder, (1e9, 1e9))  # long ago
-    queue.mend()
+    queue.repair()
     stat = type(queue.root).stat  # called for each file of a job before it is read
     monkeypatch.setattr(type(queue.root), "stat", lambda p, **o: reads.append(p.name) or stat(p, **o))
     return queue, specs, reads
@@ -479,5 +479,5 @@ def test_pending_jobs_of_an_earlier_version_are_marked(queue, key):
     shutil.rmtree(queue.root / "active")
     assert queue.active() == []
     assert [job.key for job in queue.jobs()] == [key]
-    queue.mend()
+    queue.repair()
     assert [job.key for job in queue.active()] == [key]
