@@ -15,7 +15,7 @@ def main() -> int:
     failed = []
     for name in wanted:
         print(f"\n== {name}", flush=True)
-        if subprocess.run([sys.executable, str(HERE / f"{name}.py")], check=False).returncode:
+        if subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode:
             failed.append(name)
     if failed:
         print(f"\nDid not finish: {', '.join(failed)}")

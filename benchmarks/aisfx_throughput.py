@@ -5,7 +5,7 @@ Both read the same files from disk and end with one vector a clip, in one run, i
 read with an allow-list (its own call fails since torch 2.6), and the librosa spectrogram is transposed,
 because the package hands it over with frequency where its network has time.
 
-    python benchmarks/aisfx_throughput.py [FOLDER] [--clips 200] [--rounds 3]
+    python -m benchmarks.aisfx_throughput [FOLDER] [--clips 200] [--rounds 3]
 
 FOLDER holds sound files at any depth; by default ``$HEARSPACE_TEST_DATA/esc10``, else synthetic clips.
 """
@@ -38,18 +38,18 @@ def files_of(folder: Path | None, n: int, scratch: Path) -> list[Path]:
 
         rng = np.random.default_rng(0)
         t = np.arange(5 * 44_100) / 44_100
-        found = []
+        paths = []
         for i in range(n):
             x = np.sin(2 * np.pi * rng.uniform(100, 4000) * t) + rng.standard_normal(len(t)) * rng.uniform(
                 0, 1
             )
-            found.append(scratch / f"{i:04d}.ogg")
-            sf.write(found[-1], (x / np.abs(x).max()).astype(np.float32), 44_100)
-        return found
-    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
-    if not found:
+            paths.append(scratch / f"{i:04d}.ogg")
+            sf.write(paths[-1], (x / np.abs(x).max()).astype(np.float32), 44_100)
+        return paths
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+    if not paths:
         raise SystemExit(f"There are no sound files in {folder}.")
-    return [found[i * len(found) // n] for i in range(n)] if len(found) > n else found
+    return [paths[i * len(paths) // n] for i in range(n)] if len(paths) > n else paths
 
 
 def package_loop(model, files: list[Path]) -> np.ndarray:

@@ -3,22 +3,18 @@
 Both answers are compared before they are timed. The artifacts are written by the store itself, with specs of
 the size that real jobs have.
 
-    python benchmarks/cache_listing.py [--artifacts 10000] [--rounds 3] [--json PATH]
+    python -m benchmarks.cache_listing [--artifacts 10000] [--rounds 3] [--json PATH]
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.harness import arguments, best_of, machine, report
 from cache import ArtifactInfo, ArtifactStore

@@ -1,6 +1,6 @@
 """Distances between classes and angular properties against the full matrix, block by block in NumPy.
 
-    python benchmarks/class_distances.py --json class_distances.json
+    python -m benchmarks.class_distances --json class_distances.json
 
 The rival never holds more than a block of distances either; it sums them and their squares by class. Values
 are compared before they are timed.
@@ -8,12 +8,7 @@ are compared before they are timed.
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.harness import arguments, best_of, machine, report
 from core.separability import angular_properties, class_distances
@@ -52,8 +47,8 @@ def main() -> None:
     X = rng.standard_normal((n, d)) + rng.standard_normal((C, d))[codes]
 
     mean, sd = full_matrix(X, codes)
-    found = class_distances(X, codes)
-    difference = max(np.abs(found.mean - mean).max(), np.abs(found.sd - sd).max())
+    result = class_distances(X, codes)
+    difference = max(np.abs(result.mean - mean).max(), np.abs(result.sd - sd).max())
     assert difference < 1e-6, difference
 
     seconds = best_of(

@@ -1,6 +1,6 @@
 """Frozen epochs of six contrastive models as a grid, against the plain loop, one model after another.
 
-    python benchmarks/contrastive.py [--clips 120] [--captions 3] [--epochs 5] --json contrastive.json
+    python -m benchmarks.contrastive [--clips 120] [--captions 3] [--epochs 5] --json contrastive.json
 
 Three backbones, each of two models: one on all pairs, one without a fifth of the clips. The grid cuts one
 crop a clip and epoch and passes it once through each backbone; the plain loop passes that of every pair of
@@ -10,14 +10,9 @@ loop is timed with one thread and with as many as torch takes.
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 import torch
 
 from benchmarks.harness import arguments, best_of, machine, report
@@ -49,7 +44,7 @@ def main() -> None:
         for backbone in backbones
         for training in ("dirty", "clean")
     ]
-    found: dict[str, list[ContrastiveModel]] = {}
+    models: dict[str, list[ContrastiveModel]] = {}
     train_grid(  # what loads on first use
         plans[:1],
         sounds,
@@ -61,14 +56,14 @@ def main() -> None:
     )
 
     def grid() -> None:
-        found["grid"] = train_grid(
+        models["grid"] = train_grid(
             plans, sounds, captions, backbones=backbones, recipe=recipe, seeds=[0] * len(plans), device="cpu"
         )
 
     def plain(threads: int) -> None:
         before = torch.get_num_threads()
         torch.set_num_threads(threads)
-        found["plain"] = [
+        models["plain"] = [
             train_model(plan, sounds, captions, backbones=backbones, recipe=recipe, device="cpu")
             for plan in plans
         ]
@@ -79,7 +74,7 @@ def main() -> None:
     if threads > 1:
         candidates[f"one after another, {threads} threads"] = lambda: plain(threads)
     seconds = best_of(options.rounds, candidates)
-    for together, alone in zip(found["grid"], found["plain"], strict=True):
+    for together, alone in zip(models["grid"], models["plain"], strict=True):
         for name in ("loss", "validation_loss"):
             np.testing.assert_allclose(together.curves[name], alone.curves[name], atol=1e-3)
     rows = [

@@ -2,7 +2,7 @@
 
 Beside it, in the same run: importing what a page needs that computes things itself.
 
-python benchmarks/dashboard_import.py --json dashboard_import.json
+python -m benchmarks.dashboard_import --json dashboard_import.json
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.harness import arguments, machine, report
 

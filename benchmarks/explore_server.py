@@ -5,12 +5,11 @@ neighbours and maps. "A new colour" draws and packs its figure; "seen before" fi
 one would write without hearspace: the same points by Plotly Express in ``st.plotly_chart``, with the same
 labels on hover. It should stay under 0.3 s.
 
-python benchmarks/explore_server.py --json explore_server.json
+python -m benchmarks.explore_server --json explore_server.json
 """
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import statistics
 import sys
@@ -19,26 +18,19 @@ import time
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from benchmarks.harness import arguments, machine, report
+from tests.dashboard import made
 
-ROOT = Path(__file__).resolve().parents[1]
 COLOURS = ("family", "fold", "column:duration", "column:loudness", "kept", "class")
 
 
 def workspace(root: Path) -> Any:
     """Make the workspace."""
-    spec = importlib.util.spec_from_file_location("made", ROOT / "tests" / "dashboard" / "made.py")
-    assert spec is not None
-    assert spec.loader is not None
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
     classes = {f"class {i:02d}": f"family {i % 6}" for i in range(50)}
-    found, dataset = made.workspace(root, per_class=200, classes=classes, sounds=False)
+    filled, dataset = made.workspace(root, per_class=200, classes=classes, sounds=False)
     for i, encoder in enumerate(("aisfx", "melstats")):
-        made.map_of(found, made.space(found, dataset, encoder, seed=i, spread=1.0, d=256), judged=False)
-    return found
+        made.map_of(filled, made.space(filled, dataset, encoder, seed=i, spread=1.0, d=256), judged=False)
+    return filled
 
 
 def explore_page() -> None:

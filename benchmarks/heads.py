@@ -1,6 +1,6 @@
 """Classifier heads of all folds, seeds and losses, against plain PyTorch, one model after another.
 
-    python benchmarks/heads.py [SPACE.npz] [--alone 4] [--folds PATTERN] --json heads.json
+    python -m benchmarks.heads [SPACE.npz] [--alone 4] [--folds PATTERN] --json heads.json
 
 SPACE.npz is what ``hearspace export`` writes, with ``embeddings``, ``labels`` and ``clip_ids``; without it
 400 clips of 10 classes are drawn. Folds are what PATTERN finds in the ids (its first group), else drawn. The
@@ -11,13 +11,9 @@ losses; its time is that of these, times all models over these. Both have to com
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 import torch
 
 from benchmarks.harness import arguments, best_of, machine, report
@@ -37,10 +33,10 @@ def space(path: Path | None, pattern: str) -> tuple[np.ndarray, np.ndarray, np.n
         return X.astype(np.float32), codes, draw_folds(codes)
     with np.load(path, allow_pickle=False) as file:
         X, labels, ids = file["embeddings"], file["labels"], file["clip_ids"]
-    found = [re.search(pattern, str(i)) for i in ids]
-    if not all(found):
+    matches = [re.search(pattern, str(i)) for i in ids]
+    if not all(matches):
         return X, labels, draw_folds(labels)
-    return X, labels, np.array([int(m[1]) for m in found if m])
+    return X, labels, np.array([int(m[1]) for m in matches if m])
 
 
 def main() -> None:
@@ -55,15 +51,15 @@ def main() -> None:
     names = np.unique(folds).tolist()
     jobs = [(recipe, seed, fold) for seed in SEEDS for fold in names for recipe in recipes][: options.alone]
     train_heads(X, labels, folds, recipes=[HeadRecipe(epochs=1)], seeds=[0])  # what loads on first use
-    found: dict[str, list[HeadRun]] = {}
+    runs: dict[str, list[HeadRun]] = {}
 
     def batched() -> None:
-        found["batched"] = train_heads(X, labels, folds, recipes=recipes, seeds=SEEDS)
+        runs["batched"] = train_heads(X, labels, folds, recipes=recipes, seeds=SEEDS)
 
     def alone(threads: int) -> None:
         before = torch.get_num_threads()
         torch.set_num_threads(threads)
-        found["alone"] = [
+        runs["alone"] = [
             train_head(X, labels, folds, recipe=recipe, seed=seed, fold=fold) for recipe, seed, fold in jobs
         ]
         torch.set_num_threads(before)
@@ -73,10 +69,10 @@ def main() -> None:
     if threads > 1:
         candidates[f"{threads} threads"] = lambda: alone(threads)
     seconds = best_of(options.rounds, candidates)
-    together = {(run.recipe, run.seed, run.fold): run for run in found["batched"]}
-    for run in found["alone"]:
+    together = {(run.recipe, run.seed, run.fold): run for run in runs["batched"]}
+    for run in runs["alone"]:
         np.testing.assert_array_equal(run.predictions, together[run.recipe, run.seed, run.fold].predictions)
-    n = len(found["batched"])
+    n = len(runs["batched"])
     rows = [{"what": f"{n} models, batched", "seconds": seconds.pop("batched"), "models": n, "ratio": 1.0}]
     for name, each in seconds.items():
         whole = each * n / len(jobs)

@@ -1,6 +1,6 @@
 """What a worker costs that has nothing to do, among 10,000 finished jobs, and how soon it starts a new one.
 
-    python benchmarks/idle_worker.py [--jobs 10000] [--seconds 30] [--rounds 10] [--json PATH]
+    python -m benchmarks.idle_worker [--jobs 10000] [--seconds 30] [--rounds 10] [--json PATH]
 
 `hearspace serve` runs as a user starts it, with no browser at its pages. Its processor time and that of all
 processes below it is counted as shares of one core. Then jobs are submitted from this process, at random
@@ -20,8 +20,6 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.harness import arguments, machine, report
 from jobs.engine.queue import Queue
@@ -108,10 +106,10 @@ def shares(pid: int, seconds: float) -> dict[str, float]:
     time.sleep(seconds)
     after, passed = [sum(p.cpu_times()[:2]) for p in tree], time.perf_counter() - start
     spent = [100 * (a - b) / passed for a, b in zip(after, before, strict=True)]
-    found = dict.fromkeys(PARTS.values(), 0.0)
+    by_part = dict.fromkeys(PARTS.values(), 0.0)
     for process, share in zip(tree, spent, strict=True):
-        found[next(part for word, part in PARTS.items() if word in process.cmdline())] += share
-    return found | {"all": sum(spent)}
+        by_part[next(part for word, part in PARTS.items() if word in process.cmdline())] += share
+    return by_part | {"all": sum(spent)}
 
 
 def latencies(workspace: Workspace, space: EmbedAudio, rounds: int) -> list[dict[str, object]]:

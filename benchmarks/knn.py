@@ -1,16 +1,11 @@
 """Exact nearest neighbours against the bare matrix product and scikit-learn's brute force.
 
-python benchmarks/knn.py --json knn.json
+python -m benchmarks.knn --json knn.json
 """
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.harness import arguments, best_of, machine, report
 from core.neighbors import knn

@@ -1,6 +1,6 @@
 """What each weight of the ADD loss does to the clips of the fold that was held out.
 
-    python benchmarks/loss_properties.py [SPACE.npz] [--folds PATTERN] [--hidden 256] --json properties.json
+    python -m benchmarks.loss_properties [SPACE.npz] [--folds PATTERN] [--hidden 256] --json properties.json
 
 SPACE.npz and PATTERN are those of ``heads.py``. A head is trained with every loss and every setting of
 weights, for each fold and three seeds; accuracy is over all clips, and the four properties (the mean and
@@ -12,13 +12,10 @@ for the pairs of classes: averaged over classes with themselves, and over differ
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.harness import arguments, machine, report
 from benchmarks.heads import SEEDS, space
@@ -31,10 +28,10 @@ PROPERTIES = ("μ_p", "σ_p", "μ_n", "σ_n")
 def measured(run: HeadRun, labels: np.ndarray) -> dict[str, float]:
     """Measure the held-out clips of a model."""
     z, own = run.embeddings[run.rows], labels[run.rows]
-    found = angular_properties(z, own)
+    angles = angular_properties(z, own)
     pairs = class_distances(z, own)
     same = np.eye(len(pairs.classes), dtype=bool)
-    return dict(zip(PROPERTIES, (found.mu_p, found.sigma_p, found.mu_n, found.sigma_n), strict=True)) | {
+    return dict(zip(PROPERTIES, (angles.mu_p, angles.sigma_p, angles.mu_n, angles.sigma_n), strict=True)) | {
         "within, mean": float(np.nanmean(pairs.mean[same])),
         "within, cv": float(np.nanmean(pairs.cv[same])),
         "between, mean": float(pairs.mean[~same].mean()),
@@ -52,11 +49,11 @@ def main() -> None:
     recipes = [HeadRecipe(loss=loss, hidden=options.hidden) for loss in ("ce", "focal", "opl")]
     recipes += [HeadRecipe(weights=weights, hidden=options.hidden) for weights in FIGURE_5_WEIGHTS]
     runs = train_heads(X, labels, folds, recipes=recipes, seeds=SEEDS)
-    found = {(run.recipe, run.seed, run.fold): measured(run, labels) for run in runs}
+    properties = {(run.recipe, run.seed, run.fold): measured(run, labels) for run in runs}
     rows = []
     for score in score_heads(runs):
-        mine = {key[1:]: values for key, values in found.items() if key[0] == score.recipe}
-        plain = {key[1:]: values for key, values in found.items() if key[0] == recipes[0]}
+        mine = {key[1:]: values for key, values in properties.items() if key[0] == score.recipe}
+        plain = {key[1:]: values for key, values in properties.items() if key[0] == recipes[0]}
         weights = "".join(f"{w:.0f}" for w in score.recipe.weights)
         row: dict[str, Any] = {
             "loss": f"{score.recipe.loss} {weights}".strip(),

@@ -1,6 +1,6 @@
 """t-SNE and UMAP from one exact graph, against openTSNE and umap-learn on the raw matrix one after the other.
 
-    python benchmarks/maps.py --json maps.json
+    python -m benchmarks.maps --json maps.json
 
 All are seeded and compiled before the clock starts. openTSNE runs on one core, its default, and on all; the
 faster one counts.
@@ -8,15 +8,11 @@ faster one counts.
 
 from __future__ import annotations
 
-import sys
 import time
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.harness import arguments, machine, report
 from core.neighbors import knn

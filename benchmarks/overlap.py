@@ -1,6 +1,6 @@
 """Agreement of two spaces, against what one would write with sets and with n × n matrices.
 
-    python benchmarks/overlap.py --json overlap.json
+    python -m benchmarks.overlap --json overlap.json
 
 The overlap at every k is timed against scikit-learn's search, once for each space, and Python sets at 20
 values of k; CKA against the textbook matrices with the median of all pairs, the debiased estimate included.
@@ -14,12 +14,9 @@ import json
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.harness import arguments, best_of, machine, report
 from core.neighbors import neighbor_order
@@ -105,10 +102,13 @@ def main() -> None:
         return
     # First: what this process has held by then would count as held by the other.
     size = (str(options.many), "128", "200")
-    child = subprocess.run(
-        [sys.executable, __file__, "--alone", *size], check=True, capture_output=True, text=True
+    process = subprocess.run(
+        [sys.executable, "-m", "benchmarks.overlap", "--alone", *size],
+        check=True,
+        capture_output=True,
+        text=True,
     )
-    found = json.loads(child.stdout)
+    child = json.loads(process.stdout)
     n, d = options.points, options.dimensions
     X, Y = pair(n, d)
     few = np.unique(np.linspace(1, n - 1, 20).astype(int))
@@ -164,8 +164,8 @@ def main() -> None:
     rows.append(
         {
             "what": f"overlap of {options.many:,} × 128, k to 200",
-            "seconds": found["seconds"],
-            "instead of": f"peak memory {found['peak']:,.0f} MiB",
+            "seconds": child["seconds"],
+            "instead of": f"peak memory {child['peak']:,.0f} MiB",
             "theirs": "",
             "ratio": "",
         }

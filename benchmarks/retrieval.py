@@ -1,18 +1,14 @@
 """Retrieval at the size of FSD50K's evaluation set against a loop over queries, in Python and in NumPy.
 
-python benchmarks/retrieval.py --json retrieval.json
+python -m benchmarks.retrieval --json retrieval.json
 """
 
 from __future__ import annotations
 
 import resource
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.harness import arguments, best_of, machine, report
 from core.processing import aggregate, fit_reducer
@@ -40,7 +36,7 @@ def collection(n: int, d: int, n_classes: int, frames: int) -> tuple[np.ndarray,
 
 def python_loop(X: np.ndarray, classes: list[set[int]], sizes: list[int], queries: list[int]) -> list[float]:
     """AP@15, AP@150 and R1 of some queries, for each of their classes, as one writes it from the paper."""
-    found = []
+    figures = []
     lengths = [float(np.linalg.norm(x)) for x in X]
     for q in queries:
         scores = [float(np.dot(X[q], X[j])) / (lengths[q] * lengths[j]) for j in range(len(X))]
@@ -53,14 +49,14 @@ def python_loop(X: np.ndarray, classes: list[set[int]], sizes: list[int], querie
                     if relevant[i]:
                         hits += 1
                         total += hits / (i + 1)
-                found.append(total / min(n, sizes[c]))
-            found.append(relevant.index(True))
-    return found
+                figures.append(total / min(n, sizes[c]))
+            figures.append(relevant.index(True))
+    return figures
 
 
 def numpy_loop(X: np.ndarray, relevance: np.ndarray, queries: list[int]) -> list[float]:
     """The same with NumPy for each query."""
-    found = []
+    figures = []
     unit = X / np.linalg.norm(X, axis=1, keepdims=True)
     sizes = relevance.sum(axis=0)
     for q in queries:
@@ -72,9 +68,9 @@ def numpy_loop(X: np.ndarray, relevance: np.ndarray, queries: list[int]) -> list
             for n in CUTOFFS:
                 shown = relevant[:n]
                 precision = np.cumsum(shown) / np.arange(1, n + 1)
-                found.append((precision * shown).sum() / min(n, sizes[c]))
-            found.append(relevant.argmax())
-    return found
+                figures.append((precision * shown).sum() / min(n, sizes[c]))
+            figures.append(relevant.argmax())
+    return figures
 
 
 def grid(frames: np.ndarray, offsets: np.ndarray, relevance: np.ndarray) -> None:

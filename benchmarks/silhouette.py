@@ -1,6 +1,6 @@
 """Silhouettes against scikit-learn's, and the memory that a million rows take.
 
-    python benchmarks/silhouette.py --json silhouette.json
+    python -m benchmarks.silhouette --json silhouette.json
 
 Both get the same float64 matrix, and their values are compared before they are timed. The million rows are
 float32, in a process of their own.
@@ -13,12 +13,9 @@ import resource
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.harness import arguments, best_of, machine, report
 from core.separability import silhouette_samples
@@ -40,9 +37,17 @@ def main() -> None:
     # First, while this process is small: a child's peak begins at its parent's.
     weighed = []
     for metric in ("cosine", "sqeuclidean"):
-        command = [sys.executable, __file__, "--weigh", metric, "--many", str(options.many)]
-        found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-        weighed.append({"what": f"{metric}, {options.many:,} × 128 float32", "times as fast": "", **found})
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.silhouette",
+            "--weigh",
+            metric,
+            "--many",
+            str(options.many),
+        ]
+        figures = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        weighed.append({"what": f"{metric}, {options.many:,} × 128 float32", "times as fast": "", **figures})
     from sklearn import metrics
 
     rng = np.random.default_rng(0)

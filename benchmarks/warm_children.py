@@ -1,6 +1,6 @@
 """A second map job in a row, against the layout itself and against a fresh Python process.
 
-    python benchmarks/warm_children.py --json warm.json
+    python -m benchmarks.warm_children --json warm.json
 
 What a user would do without hearspace is to run a script: it imports umap-learn and compiles it every time.
 """
@@ -15,8 +15,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.harness import arguments, machine, report
 from core.neighbors import knn

@@ -1,18 +1,14 @@
 """The paper's zero-shot models, many as one batched computation, against one after another in PyTorch.
 
-python benchmarks/zeroshot.py --json zeroshot.json
+python -m benchmarks.zeroshot --json zeroshot.json
 """
 
 from __future__ import annotations
 
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.harness import arguments, best_of, machine, report
 from core.losses import warp_loss
@@ -50,13 +46,13 @@ class Model(torch.nn.Module):
         return a @ torch.nn.functional.normalize(self.text(text), dim=1).T
 
 
-def begin_as_train_many(model: Model, seed: int) -> None:
+def initialise_as_train_many(model: Model, seed: int) -> None:
     """Give a model the weights that `train_many` begins with, so that both come to the same accuracies."""
-    begun = initial_weights(seed, 128, 768, 256, 512)
+    weights = initial_weights(seed, 128, 768, 256, 512)
     with torch.no_grad():
         for name, layer in (("audio_1", model.audio[0]), ("audio_2", model.audio[2]), ("text", model.text)):
-            layer.weight.copy_(torch.from_numpy(begun[f"{name}_weight"]).T)
-            layer.bias.copy_(torch.from_numpy(begun[f"{name}_bias"]))
+            layer.weight.copy_(torch.from_numpy(weights[f"{name}_weight"]).T)
+            layer.bias.copy_(torch.from_numpy(weights[f"{name}_bias"]))
 
 
 def plain(split: ClassSplit, seed: int, data: tuple, epochs: int) -> float:
@@ -69,7 +65,7 @@ def plain(split: ClassSplit, seed: int, data: tuple, epochs: int) -> float:
         texts = text[[names.index(c) for c in classes]]
         parts.append((torch.from_numpy(audio[rows]), torch.tensor(targets), torch.from_numpy(texts)))
     model = Model()
-    begin_as_train_many(model, seed)
+    initialise_as_train_many(model, seed)
     optimiser = torch.optim.SGD(model.parameters(), lr=1e-3)
     x, y, t = parts[0]
     for epoch in range(epochs):
@@ -102,14 +98,14 @@ def main() -> None:
     splits = [random_split(data[3], seed=s) for s in range(options.models)]
     seeds = list(range(options.models))
     recipe = Recipe(epochs=options.epochs)
-    found: dict[str, list[float]] = {}
+    accuracies_of: dict[str, list[float]] = {}
 
     def batched() -> None:
         models = train_many(splits, *data, seeds=seeds, recipe=recipe, device="cpu")
-        found["train_many"] = [m.tests[0].accuracy for m in models]
+        accuracies_of["train_many"] = [m.tests[0].accuracy for m in models]
 
     def loop() -> None:
-        found["loop"] = [
+        accuracies_of["loop"] = [
             plain(split, seed, data, options.epochs) for split, seed in zip(splits, seeds, strict=True)
         ]
 
@@ -118,7 +114,7 @@ def main() -> None:
         torch.set_num_threads(1)
         loop()
         torch.set_num_threads(before)
-        found["loop in one thread"] = found["loop"]
+        accuracies_of["loop in one thread"] = accuracies_of["loop"]
 
     candidates = {
         "train_many": batched,
@@ -133,9 +129,9 @@ def main() -> None:
             "ms a model and epoch": 1000 * t / options.models / options.epochs,
             "this / train_many": t / seconds["train_many"],
             "mean accuracy": float(np.mean(accuracies)),
-            "largest difference": float(np.abs(np.subtract(accuracies, found["train_many"])).max()),
+            "largest difference": float(np.abs(np.subtract(accuracies, accuracies_of["train_many"])).max()),
         }
-        for (name, t), accuracies in zip(seconds.items(), found.values(), strict=True)
+        for (name, t), accuracies in zip(seconds.items(), accuracies_of.values(), strict=True)
     ]
     if options.paper:
         start = time.perf_counter()

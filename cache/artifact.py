@@ -33,7 +33,7 @@ class Artifact:
     path : Path
         The artifact's folder; never write into it.
     manifest : dict
-        Everything the manifest says, see `cache.manifest`.
+        The whole manifest, see `cache.manifest`.
     """
 
     def __init__(self, key: str, path: Path, manifest: dict[str, Any]) -> None:
@@ -46,16 +46,16 @@ class Artifact:
 
     @property
     def meta(self) -> dict[str, Any]:
-        """Plain values that the writer left."""
+        """Plain values that the writer stored."""
         return self.manifest["meta"]
 
     @property
     def spec(self) -> dict[str, Any]:
-        """What was asked for."""
+        """The spec of the artifact."""
         return self.manifest["spec"]
 
     def names(self) -> list[str]:
-        """Relative names of all files, sorted, the manifest left out."""
+        """Relative names of all files except the manifest, sorted."""
         return sorted(self.manifest["files"])
 
     def __contains__(self, name: object) -> bool:
@@ -69,14 +69,14 @@ class Artifact:
         name : str
             With or without ``.npy``.
         mmap : bool, default True
-            Map the file, read-only, so that only what is looked at is read; else load a copy of one's own.
-            A mapped array stays valid if the artifact is deleted meanwhile.
+            Map the file, read-only, so that only accessed parts are read; else load a copy. A mapped array
+            stays valid if the artifact is deleted meanwhile.
 
         Raises
         ------
         CacheError
             If the artifact has no such array. `CorruptArtifact` if the file is damaged, `MissingArtifact`
-            if the artifact has been removed.
+            if the artifact was removed.
         """
         return self._read(check_name(name, ".npy"), lambda p: manifests.load_array(p, mapped=mmap))
 
@@ -86,20 +86,19 @@ class Artifact:
         Raises
         ------
         CacheError
-            As for `array`; also for a column that is not there.
+            As for `array`; also for an unknown column.
         """
         import pyarrow.parquet as pq
 
         def load(path: Path) -> pa.Table:
             with pq.ParquetFile(path) as f:
-                wanted = None if columns is None else list(columns)
-                unknown = sorted(set(wanted or ()) - set(f.schema_arrow.names))
+                unknown = sorted(set(columns or ()) - set(f.schema_arrow.names))
                 if unknown:
                     raise CacheError(
                         f"Table {name!r} of artifact {self.key[:12]}… has no column {', '.join(unknown)}; "
                         f"it has {', '.join(f.schema_arrow.names)}."
                     )
-                return f.read(columns=wanted)
+                return f.read(columns=None if columns is None else list(columns))
 
         return self._read(check_name(name, ".parquet"), load)
 
@@ -121,14 +120,14 @@ class Artifact:
         return self._read(check_name(name), lambda p: p)
 
     def _read(self, name: str, load: Callable[[Path], T]) -> T:
-        """Find, check and load a file; tell an artifact that went away from one that is damaged."""
+        """Check and load a file; distinguish an artifact that was removed from one that is damaged."""
         for _ in range(5):
             before = _stamp(self.path / name)
             problem = self._problem(name)
             if problem is None:
                 try:
                     loaded = load(self.path / name)
-                    # NumPy opens a file twice to map it, so it could have met two files.
+                    # NumPy opens a file twice to map it, so these could have been two different files.
                     if _stamp(self.path / name) == before:
                         return loaded
                     problem = "it changed while it was read"
@@ -136,7 +135,7 @@ class Artifact:
                     raise
                 except Exception as error:
                     if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT, errno.EIO):
-                        # Too many open files, no permission: nothing is wrong with the artifact.
+                        # Too many open files, no permission: the artifact itself is intact.
                         raise CacheError(
                             f"{name} of artifact {self.key[:12]}… cannot be read now: {error.strerror}."
                         ) from error
@@ -148,15 +147,12 @@ class Artifact:
                 if self.path.is_dir():
                     continue
                 raise MissingArtifact(
-                    f"Artifact {self.key[:12]}… was removed after it had been opened; ask for it again."
+                    f"Artifact {self.key[:12]}… was removed after it had been opened; request it again."
                 ) from None
             if now == self.manifest:
                 break
             self.manifest = now
-        raise CorruptArtifact(
-            f"{name} in artifact {self.key[:12]}… is damaged ({problem}); remove what is damaged with "
-            "verify(remove=True) and it will be computed again."
-        )
+        raise CorruptArtifact.of(f"{name} in artifact {self.key[:12]}…", f"is damaged ({problem})")
 
     def _problem(self, name: str) -> str | None:
         if name not in self.manifest["files"]:
@@ -170,30 +166,30 @@ class Artifact:
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:
     with suppress(OSError):
-        found = path.lstat()
-        return found.st_ino, found.st_size, found.st_mtime_ns
+        status = path.lstat()
+        return status.st_ino, status.st_size, status.st_mtime_ns
     return None
 
 
 def misfit(folder: Path, name: str, size: int) -> str | None:
-    """Say why a file is not the one of `size` bytes that was written, as far as a glance can tell."""
+    """Explain why a file is not the one that was written, without reading it; None if it may be."""
     path = os.path.join(folder, *name.split("/"))
     try:
-        # Links are refused wherever they lead: an artifact holds its own files.
+        # Links are refused, whatever their target: an artifact holds its own files.
         if os.path.realpath(path) != os.path.join(os.path.realpath(folder), *name.split("/")):
             return "it is a link"
-        found = os.lstat(path)
+        status = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return "it is missing"
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         return "it is not a file"
-    return None if found.st_size == size else f"it has {found.st_size} bytes, the manifest says {size}"
+    return None if status.st_size == size else f"it has {status.st_size} bytes, the manifest says {size}"
 
 
 def whole(folder: Path, key: str) -> bool:
-    """Whether an artifact has a readable manifest and all its files in their sizes; contents are not read."""
+    """Whether an artifact has a readable manifest and files of the right sizes; contents are not read."""
     try:
-        found = manifests.read(folder, key)
+        files = manifests.read(folder, key)["files"]
     except (FileNotFoundError, CorruptArtifact):
         return False
-    return all(misfit(folder, n, f["size"]) is None for n, f in found["files"].items())
+    return all(misfit(folder, name, entry["size"]) is None for name, entry in files.items())

@@ -1,4 +1,4 @@
-"""Whether artifacts are what was written: every byte against its checksum."""
+"""Verification of artifacts: every byte against its checksum."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from cache.names import MANIFEST
 
 
 class Problem(NamedTuple):
-    """One thing wrong with one file of an artifact; `file` is empty for the artifact as such."""
+    """A problem with a file of an artifact; `file` is empty for the artifact itself."""
 
     key: str
     file: str
     reason: str
-    #: False for what could not be read now and may be good, for want of a permission for example.
+    #: False for a file that could not be read now and may be intact, for example without permission.
     damaged: bool = True
 
 
 def problems(folder: Path, key: str) -> list[Problem]:
-    """Read a whole artifact and list what is wrong with it; nothing is wrong with one just removed.
+    """Read a whole artifact and list its problems; none for an artifact that was just removed.
 
-    One that was replaced while it was read is read again: what was seen may be half of either.
+    An artifact that was replaced while it was read is read again: what was read may be half of either.
     """
     while True:
         before = _identity(folder)
-        found = _problems(folder, key)
-        if not found or before is None:
+        problems = _problems(folder, key)
+        if not problems or before is None:
             return []
         if before == _identity(folder):
-            return found
+            return problems
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
@@ -52,11 +52,11 @@ def _problems(folder: Path, key: str) -> list[Problem]:
     except CacheError as error:
         return [Problem(key, MANIFEST, str(error), damaged=isinstance(error, CorruptArtifact))]
     good = manifest.get("checksum") == manifests.checksum(manifest)
-    found = [] if good else [Problem(key, MANIFEST, _CHANGED)]
+    problems = [] if good else [Problem(key, MANIFEST, _CHANGED)]
     listed = manifest["files"]
-    found += [p for name, entry in listed.items() if (p := _file_problem(folder, key, name, entry))]
+    problems += [p for name, entry in listed.items() if (p := _file_problem(folder, key, name, entry))]
     extra = sorted(set(manifests.file_names(folder)) - set(listed))
-    return found + [Problem(key, name, "it is not in the manifest") for name in extra]
+    return problems + [Problem(key, name, "it is not in the manifest") for name in extra]
 
 
 def _file_problem(folder: Path, key: str, name: str, entry: dict[str, Any]) -> Problem | None:
@@ -65,7 +65,7 @@ def _file_problem(folder: Path, key: str, name: str, entry: dict[str, Any]) -> P
         if reason is None and manifests.sha256(folder / name) != entry.get("sha256"):
             reason = _CHANGED
     except OSError as error:
-        # Only EIO says that the disk lost something.
+        # Only EIO means that the disk lost data.
         return Problem(key, name, f"it cannot be read: {error.strerror}", damaged=error.errno == errno.EIO)
     return Problem(key, name, reason) if reason else None
 

@@ -1,4 +1,4 @@
-"""What can go wrong in the cache, each said in one sentence."""
+"""Errors of the cache, each explained in one sentence."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _SPACE = {
     errno.EDQUOT: "the disk quota is used up",
     errno.EFBIG: "the file is larger than the system allows",
 }
-#: What libraries say that lose the error number, SQLite among them.
+#: Messages of libraries that lose the error number, such as SQLite.
 _WORDS = ("no space left on device", "disk is full")
 
 
 class CacheError(Exception):
-    """Something cannot be stored, read or named as asked; the message says what to do."""
+    """Something cannot be stored, read or named as requested; the message says what to do."""
 
 
 class MissingArtifact(CacheError):
@@ -27,34 +27,41 @@ class MissingArtifact(CacheError):
 
 
 class CorruptArtifact(CacheError):
-    """An artifact is there but is not what was written."""
+    """An artifact exists but is not what was written."""
+
+    @classmethod
+    def of(cls, what: str, why: str) -> CorruptArtifact:
+        """Return the error for a damaged part of an artifact, with the remedy."""
+        return cls(
+            f"{what} {why}; remove what is damaged with verify(remove=True) and it will be computed again."
+        )
 
 
 class NoSpace(CacheError, OSError):
-    """A file does not fit on the disk; the message says where, how much is needed and free, what to do."""
+    """A file does not fit on the disk; the message names the folder, the bytes missing, and the remedy."""
 
     def __str__(self) -> str:
         return str(self.args[0])
 
 
 def lack_of_space(error: BaseException, folder: Path, needed: float | None = None) -> str | None:
-    """Say whether an error comes from a lack of disk space.
+    """Explain a lack of disk space, if that is the cause of an error.
 
-    Libraries written in C or Rust lose the error number, so the message and the disk are looked at too.
+    Libraries written in C or Rust lose the error number, so the message and the disk are checked as well.
 
     Parameters
     ----------
     error : BaseException
-        What was raised while something was being written below `folder`.
+        An error that was raised while writing below `folder`.
     folder : Path
-        A folder on the disk in question; it need not exist.
+        A folder on the disk; it need not exist.
     needed : float, optional
-        Bytes that were to be written, where that is known.
+        Bytes to be written, if known.
 
     Returns
     -------
     str or None
-        What is lacking, how much is needed and free, and what to do; None for any other kind of error.
+        What is lacking, how much is needed and free, and what to do; None for other errors.
 
     Examples
     --------
@@ -70,18 +77,18 @@ def lack_of_space(error: BaseException, folder: Path, needed: float | None = Non
         if isinstance(cause, NoSpace):
             return str(cause).removesuffix(".")
         if isinstance(cause, OSError) and cause.errno in _SPACE:
-            return _described(cause.errno, _met_in(cause, folder), needed)
+            return _described(cause.errno, _origin(cause, folder), needed)
         if any(words in str(cause).lower() for words in _WORDS):
             return _described(errno.ENOSPC, folder, needed)
         cause = cause.__cause__ or cause.__context__
-    # Full to the last block: whatever a library called it, this is why.
+    # The disk is completely full: whatever the library reports, this is the cause.
     if isinstance(error, OSError | RuntimeError) and _free(folder) < 4096:
         return _described(errno.ENOSPC, folder, needed)
     return None
 
 
-def _met_in(error: OSError, folder: Path) -> Path:
-    """Return `folder`, or that of the file which an error names, if it is elsewhere."""
+def _origin(error: OSError, folder: Path) -> Path:
+    """Return the folder of the file that an error names, if it lies outside `folder`; else `folder`."""
     if isinstance(error.filename, str) and not Path(error.filename).is_relative_to(folder):
         return Path(error.filename).absolute().parent
     return folder
@@ -89,7 +96,7 @@ def _met_in(error: OSError, folder: Path) -> Path:
 
 def _described(code: int, folder: Path, needed: float | None) -> str:
     amounts = [] if needed is None else [f"{size(needed)} needed"]
-    # What is left of a quota, the disk does not say.
+    # The free space of a quota is unknown.
     amounts += [f"{size(_free(folder))} free"] if code == errno.ENOSPC else []
     numbers = f" ({', '.join(amounts)})" if amounts else ""
     remedy = "" if code == errno.EFBIG else f"; {_REMEDY}"
@@ -122,7 +129,7 @@ def _free(folder: Path) -> float:
 
 @contextmanager
 def writing(what: str, folder: Path, needed: float | None = None) -> Iterator[None]:
-    """Turn what the system says about a failed write into one sentence: `CacheError`."""
+    """Turn the system's error for a failed write into one sentence, a `CacheError`."""
     try:
         yield
     except NoSpace:
@@ -136,12 +143,12 @@ def writing(what: str, folder: Path, needed: float | None = None) -> Iterator[No
 
 @contextmanager
 def enough_space(folder: Path, needed: float | None = None) -> Iterator[None]:
-    """Turn a lack of space for what is written below `folder` into one sentence, `NoSpace`; others pass.
+    """Turn a lack of space below `folder` into one sentence, `NoSpace`; other errors pass.
 
     Raises
     ------
     NoSpace
-        An `OSError`, too: who can do without what was to be written goes on as after any failed write.
+        It is also an `OSError`, so that code for which the file is optional can treat it as any failed write.
     """
     try:
         yield
@@ -155,14 +162,14 @@ def enough_space(folder: Path, needed: float | None = None) -> Iterator[None]:
 
 
 def no_space(text: str, error: BaseException) -> NoSpace:
-    """Return the error that says `text`, with the number of the one that it explains."""
-    found = NoSpace(text)
-    found.errno = getattr(error, "errno", None) or errno.ENOSPC
-    return found
+    """Return an error with this text and the number of the error that it explains."""
+    explained_error = NoSpace(text)
+    explained_error.errno = getattr(error, "errno", None) or errno.ENOSPC
+    return explained_error
 
 
 def explained(error: OSError, folder: Path) -> str:
-    """Say in one sentence what the system has refused to do, below `folder` where the error names no file."""
+    """Explain an error of the system in one sentence; `folder` is named if the error names no file."""
     space = lack_of_space(error, folder)
     if space is not None:
         return f"{space[0].upper()}{space[1:]}."
@@ -172,7 +179,7 @@ def explained(error: OSError, folder: Path) -> str:
         return f"{error.filename} does not exist."
     if isinstance(error, PermissionError):
         return (
-            f"{error.filename} may not be read or written by this account; ask its owner for the permission, "
-            "or use another folder."
+            f"{error.filename} may not be read or written by this account; ask its owner for permission, or "
+            "use another folder."
         )
     return f"{error.filename}: {error.strerror}."

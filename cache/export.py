@@ -1,4 +1,4 @@
-"""Copying an artifact out of the cache, checked on the way."""
+"""Export of artifacts from the cache, with verification."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cache.artifact import Artifact
 from cache.errors import CacheError, CorruptArtifact, writing
 from cache.names import MANIFEST
 
-#: Compressing these again would only take time.
+#: Files that are compressed already.
 _COMPRESSED = {".flac", ".ogg", ".opus", ".mp3", ".m4a", ".parquet", ".png", ".jpg", ".jpeg", ".webp", ".pdf"}
 
 
@@ -24,7 +24,7 @@ def export(artifact: Artifact, target: str | os.PathLike[str]) -> Path:
     ----------
     artifact : Artifact
     target : path
-        Ends in ``.zip`` for an archive. Must not exist, but for an empty folder.
+        Ends in ``.zip`` for an archive. It must not exist, except as an empty folder.
 
     Returns
     -------
@@ -34,14 +34,14 @@ def export(artifact: Artifact, target: str | os.PathLike[str]) -> Path:
     Raises
     ------
     CacheError
-        If the target exists or cannot be written. `CorruptArtifact` if a file is not what was written;
-        nothing is left at the target then.
+        If the target exists or cannot be written. `CorruptArtifact` if a file is not what was written; then
+        nothing is left at the target.
     """
     goal = Path(target).expanduser().absolute()
     if goal.exists() and not (goal.is_dir() and goal.suffix.lower() != ".zip" and not any(goal.iterdir())):
-        raise CacheError(f"{goal} exists; give a name that is free, or an empty folder.")
+        raise CacheError(f"{goal} exists; give a new name, or an empty folder.")
     if goal.is_relative_to(artifact.path):
-        raise CacheError(f"{goal} lies inside the artifact; export to somewhere else.")
+        raise CacheError(f"{goal} lies inside the artifact; export to another place.")
     part = goal.with_name(f".{goal.name}.{os.urandom(4).hex()}")
     with writing(goal.name, goal.parent):
         goal.parent.mkdir(parents=True, exist_ok=True)
@@ -87,7 +87,5 @@ def _copy(artifact: Artifact, name: str, out: IO[bytes]) -> None:
             out.write(block)
     expected: Any = artifact.manifest["files"].get(name, {}).get("sha256")
     if expected is not None and digest.hexdigest() != expected:
-        raise CorruptArtifact(
-            f"{name} in artifact {artifact.key[:12]}… is damaged (the checksum differs); remove what is "
-            "damaged with verify(remove=True) and it will be computed again."
-        )
+        what = f"{name} in artifact {artifact.key[:12]}…"
+        raise CorruptArtifact.of(what, "is damaged (the checksum differs)")

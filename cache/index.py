@@ -1,9 +1,9 @@
-"""The index: a SQLite memo of the manifests, so that thousands of artifacts are listed at once.
+"""The index: a SQLite copy of the manifests, so that thousands of artifacts can be listed quickly.
 
-The folders are the truth. Before each answer the index looks at the modification times of the (at most
-256) folders of ``objects/`` and reads again what has changed, so it is right after a crash, a copy or a
-deletion by hand. When an artifact is used, the times of its manifest and of the folder around it are set to
-now. An index that is missing or damaged is made anew; where none can be kept, the manifests are read instead.
+The folders are the truth. Before each query the index checks the modification times of the (at most 256)
+folders of ``objects/`` and reads again what has changed, so it is correct after a crash, a copy or a manual
+deletion. When an artifact is used, the times of its manifest and of its parent folder are set to now. A
+missing or damaged index is rebuilt; if none can be written, the manifests are read instead.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ T = TypeVar("T")
 
 SCHEMA = 1
 TIMEOUT = 10.0
-#: Seconds between two notes that one artifact is in use.
+#: Minimum seconds between two records of the use of an artifact.
 TOUCH_EVERY = 60.0
-#: A folder changed this recently (in ns) may change again at what its clock calls the same time.
+#: A folder changed this recently (in ns) may change again within the resolution of its time stamp.
 RECENT = 2_000_000_000
 
 _TABLES = """
@@ -45,12 +45,13 @@ CREATE TABLE shards (name TEXT PRIMARY KEY, changed INTEGER NOT NULL) WITHOUT RO
 _SHARD = re.compile("[0-9a-f]{2}")
 _KEY = re.compile("[0-9a-f]{64}")
 _COLUMNS = "key, type, spec, meta, created, last_used, seconds, size"
+#: SQLite's error codes that do not mean that the file is damaged.
 _PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
 _PASSING |= {sqlite3.SQLITE_FULL, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_INTERRUPT}
 
 
 class ArtifactInfo(NamedTuple):
-    """What a listing knows of an artifact. Times in seconds since 1970, size in bytes."""
+    """An artifact in a listing. Times in seconds since 1970, size in bytes."""
 
     key: str
     type: str
@@ -58,18 +59,18 @@ class ArtifactInfo(NamedTuple):
     meta_json: str
     created: float
     last_used: float
-    #: How long it took to compute.
+    #: Time of the computation.
     seconds: float
     size: int
 
     @property
     def spec(self) -> dict[str, Any]:
-        """What was asked for; parsed when asked for."""
+        """The spec of the artifact, parsed on access."""
         return json.loads(self.spec_json)
 
     @property
     def meta(self) -> dict[str, Any]:
-        """Plain values that the writer left; parsed when asked for."""
+        """Plain values that the writer stored, parsed on access."""
         return json.loads(self.meta_json)
 
 
@@ -81,7 +82,7 @@ class Index:
     root : Path
         Folder of the store.
     durable : bool
-        Whether to keep the index whole through a power cut.
+        Whether the index has to survive a power cut.
     """
 
     def __init__(self, root: Path, *, durable: bool = True) -> None:
@@ -99,10 +100,10 @@ class Index:
             return [ArtifactInfo._make(row) for row in rows]
 
         try:
-            found = self._run(query)
+            infos = self._run(query)
         except sqlite3.Error:
-            found = [i for i in walk(self.objects) if type is None or i.type == type]
-        return sorted(found, key=attrgetter("created"), reverse=True)
+            infos = [i for i in walk(self.objects) if type is None or i.type == type]
+        return sorted(infos, key=attrgetter("created"), reverse=True)
 
     def size(self) -> int:
         """Bytes of all artifacts."""
@@ -117,13 +118,13 @@ class Index:
             return sum(i.size for i in walk(self.objects))
 
     def add(self, folder: Path, manifest: dict[str, Any]) -> None:
-        """Note a new artifact. Failing does no harm: the next listing finds it."""
+        """Record a new artifact. Failing does no harm: the next listing reads it from the folders."""
         with suppress(OSError, sqlite3.Error):
             row = _row(manifest, os.stat(folder / MANIFEST), os.stat(folder).st_ino)
             self._run(lambda db: _insert(db, [row]))
 
     def rebuild(self) -> int:
-        """Throw the index away and make it from the manifests; returns how many artifacts there are."""
+        """Rebuild the index from the manifests; return the number of artifacts."""
         with suppress(OSError), locked(self._lock):
             self._remove()
         return len(self.list())
@@ -133,7 +134,7 @@ class Index:
         return self.path.with_suffix(".lock")
 
     def _run(self, action: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `action` on the index; if that turns out damaged, on a new one."""
+        """Run `action` on the index; if the index is damaged, on a new one."""
         try:
             with closing(self._open()) as db:
                 return action(db)
@@ -145,8 +146,8 @@ class Index:
             return action(db)
 
     def _open(self) -> sqlite3.Connection:
-        # A connection an operation: none is ever carried across threads or a fork. The file is made as the
-        # umask has it, so that others may write where it lets them; SQLite's own is for its owner to write.
+        # One connection per operation: none is carried across threads or a fork. The file is created with the
+        # permissions of the umask; a file created by SQLite is writable by its owner only.
         with _lock_errors():
             if not self.path.exists():
                 self.path.touch()
@@ -163,7 +164,7 @@ class Index:
 
     def _replace(self) -> None:
         with _lock_errors(), locked(self._lock):
-            # Another process may have replaced it while this one waited.
+            # Another process may have replaced it meanwhile.
             try:
                 with closing(sqlite3.connect(self.path, timeout=TIMEOUT, isolation_level=None)) as db:
                     sound = db.execute("PRAGMA quick_check").fetchone()[0] == "ok" and _version(db) == SCHEMA
@@ -182,7 +183,7 @@ class Index:
 
 
 def refresh(db: sqlite3.Connection, objects: Path) -> None:
-    """Bring the index up to date with the folders that changed since it last looked."""
+    """Update the index for the folders that have changed since the last update."""
     now = time.time_ns()
     present = _shards(objects)
     known = dict(db.execute("SELECT name, changed FROM shards").fetchall())
@@ -200,7 +201,7 @@ def refresh(db: sqlite3.Connection, objects: Path) -> None:
         indexed = {key: (last_used, inode) for key, last_used, inode in rows}
         for key, inode in _keys(objects, shard) if shard in present else ():
             last_used, before = indexed.pop(key, (0.0, -1))
-            # A use is noted at most this often, and in the folder too, so here there is none to be seen.
+            # Uses are recorded at most this often, so there cannot be a later one.
             if before == inode and 0 <= present[shard] / 1e9 - last_used < TOUCH_EVERY:
                 continue
             try:
@@ -224,15 +225,15 @@ def refresh(db: sqlite3.Connection, objects: Path) -> None:
 
 
 def walk(objects: Path) -> list[ArtifactInfo]:
-    """List the artifacts by reading every manifest: slow, and right without any index."""
-    found = []
+    """List the artifacts by reading every manifest: slow, but without an index."""
+    infos = []
     for shard in _shards(objects):
         for key, inode in _keys(objects, shard):
             folder = objects / shard / key
             with suppress(OSError, CacheError):
                 row = _row(manifests.read(folder, key), os.stat(folder / MANIFEST), inode)
-                found.append(ArtifactInfo._make(row[:-1]))
-    return found
+                infos.append(ArtifactInfo._make(row[:-1]))
+    return infos
 
 
 def keys_on_disk(objects: Path) -> list[str]:
@@ -300,14 +301,14 @@ def _create(db: sqlite3.Connection) -> None:
 
 
 def _damaged(error: sqlite3.Error) -> bool:
-    """Whether the file itself is at fault, not a lock, the disk or a permission."""
+    """Whether an error comes from the file itself, not from a lock, the disk or a permission."""
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and code & 0xFF not in _PASSING
 
 
 @contextmanager
 def _lock_errors() -> Iterator[None]:
-    """A lock file that cannot be made means: no index here, as does a database that cannot be opened."""
+    """Treat a lock file that cannot be created like a database that cannot be opened: without an index."""
     try:
         yield
     except OSError as error:

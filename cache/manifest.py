@@ -1,8 +1,9 @@
-"""The manifest: what an artifact is and what is in it, with sizes and checksums.
+"""The manifest: identity and contents of an artifact, with sizes and checksums.
 
-``manifest.json`` holds ``format``, ``key``, ``spec``, ``meta``, ``versions`` (of libraries), ``seconds`` (how
-long the work took), ``created`` (seconds since 1970) and ``files``: for each relative name its ``size`` in
-bytes, ``sha256``, ``kind`` and, by kind, ``dtype`` and ``shape``. ``checksum`` is the SHA-256 of the rest.
+``manifest.json`` holds ``format``, ``key``, ``spec``, ``meta``, ``versions`` (of libraries), ``seconds``
+(duration of the computation), ``created`` (seconds since 1970) and ``files``: for each relative name its
+``size`` in bytes, ``sha256``, ``kind`` and, by kind, ``dtype`` and ``shape``. ``checksum`` is the SHA-256 of
+the rest.
 """
 
 from __future__ import annotations
@@ -27,37 +28,31 @@ if TYPE_CHECKING:
 FORMAT = 1
 
 _LIBRARIES = (
-    "hearspace",
-    "numpy",
-    "scipy",
-    "scikit-learn",
-    "pyarrow",
-    "safetensors",
-    "librosa",
-    "soundfile",
-    "soxr",
-    "torch",
-    "transformers",
-    "sentence-transformers",
-    "aisfx",
-    "openTSNE",
-    "umap-learn",
-    "numba",
+    *(
+        "hearspace",
+        "numpy",
+        "scipy",
+        "scikit-learn",
+        "pyarrow",
+        "safetensors",
+        "librosa",
+        "soundfile",
+        "soxr",
+    ),
+    *("torch", "transformers", "sentence-transformers", "aisfx", "openTSNE", "umap-learn", "numba"),
 )
 
 
 @lru_cache(maxsize=1)
 def library_versions() -> dict[str, str]:
-    """Versions of Python and of the libraries results depend on, read without importing any."""
+    """Versions of Python and of the libraries that results depend on, without importing them."""
     from importlib.metadata import PackageNotFoundError, version
 
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for name in _LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+        with suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    return versions
 
 
 def sha256(path: Path) -> str:
@@ -67,12 +62,12 @@ def sha256(path: Path) -> str:
 
 
 def describe(path: Path) -> dict[str, Any]:
-    """Describe one file for the manifest: size, sha256, kind, and what its format says about itself.
+    """Describe a file for the manifest: size, sha256, kind, and the dtype and shape of its format.
 
     Raises
     ------
     CacheError
-        If the contents are not what the suffix says, or hold Python objects.
+        If the contents do not match the suffix, or hold Python objects.
     """
     kind = KINDS.get(path.suffix, "file")
     entry: dict[str, Any] = {"size": path.stat().st_size, "sha256": sha256(path), "kind": kind}
@@ -90,7 +85,7 @@ def describe(path: Path) -> dict[str, Any]:
 def load_array(path: Path, *, mapped: bool) -> np.ndarray:
     """Return the array of a ``.npy`` file, mapped or as a copy.
 
-    Python before 3.11.8 may fail to parse the header where another thread parses something at the same time.
+    Python before 3.11.8 may fail to parse the header if another thread parses something at the same time.
     """
     import numpy as np
 
@@ -127,12 +122,12 @@ def _tensors(path: Path) -> dict[str, Any]:
 
 
 def plain(value: Any, where: str) -> Any:
-    """Turn a value into one that JSON holds exactly; NumPy numbers become Python's, tuples lists.
+    """Convert a value to one that JSON represents exactly: NumPy numbers to Python's, tuples to lists.
 
     Raises
     ------
     CacheError
-        For anything else, NaN and infinities included, naming the place.
+        For other values, including NaN and infinities; the message names the place.
 
     Examples
     --------
@@ -160,7 +155,7 @@ def plain(value: Any, where: str) -> Any:
 
 
 def checksum(manifest: dict[str, Any]) -> str:
-    """Checksum of a manifest's contents, whatever its layout as text."""
+    """Checksum of a manifest's contents, independent of its layout as text."""
     rest = {k: v for k, v in manifest.items() if k != "checksum"}
     return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
@@ -177,56 +172,52 @@ def read(folder: Path, key: str) -> dict[str, Any]:
     Raises
     ------
     FileNotFoundError
-        If there is none.
+        If it does not exist.
     CorruptArtifact
-        If it makes no sense, belongs to another key or is of a newer format.
+        If it is invalid, belongs to another key or is of a newer format.
     """
     path = folder / MANIFEST
     try:
-        found = json.loads(path.read_bytes())
+        manifest = json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(str(path)) from None
     except (ValueError, RecursionError, IsADirectoryError) as error:
-        raise CorruptArtifact(_unreadable(key, str(error))) from error
+        raise _unreadable(key, str(error)) from error
     except OSError as error:
         if error.errno == errno.EIO:
-            raise CorruptArtifact(_unreadable(key, str(error.strerror))) from error
+            raise _unreadable(key, str(error.strerror)) from error
         raise CacheError(
             f"The manifest of artifact {key[:12]}… cannot be read now: {error.strerror}."
         ) from error
-    if not isinstance(found, dict) or found.get("key") != key:
-        raise CorruptArtifact(_unreadable(key, "it does not belong to this key"))
-    if not isinstance(found.get("format"), int) or found["format"] > FORMAT:
+    if not isinstance(manifest, dict) or manifest.get("key") != key:
+        raise _unreadable(key, "it does not belong to this key")
+    if not isinstance(manifest.get("format"), int) or manifest["format"] > FORMAT:
         raise CorruptArtifact(
-            f"Artifact {key[:12]}… has format {found.get('format')!r}, this program reads up to {FORMAT}; "
+            f"Artifact {key[:12]}… has format {manifest.get('format')!r}, this program reads up to {FORMAT}; "
             "use a newer hearspace, or delete it to have it computed again."
         )
-    whole = isinstance(found.get("files"), dict) and all(
-        isinstance(f, dict) and isinstance(f.get("size"), int) for f in found["files"].values()
+    whole = isinstance(manifest.get("files"), dict) and all(
+        isinstance(f, dict) and isinstance(f.get("size"), int) for f in manifest["files"].values()
     )
-    if not whole or not isinstance(found.get("spec"), dict) or not isinstance(found.get("meta"), dict):
-        raise CorruptArtifact(_unreadable(key, "it lacks fields"))
-    return found
+    if not whole or not isinstance(manifest.get("spec"), dict) or not isinstance(manifest.get("meta"), dict):
+        raise _unreadable(key, "it lacks fields")
+    return manifest
 
 
-def _unreadable(key: str, why: str) -> str:
-    return (
-        f"The manifest of artifact {key[:12]}… cannot be read ({why}); remove what is damaged with "
-        "verify(remove=True) and it will be computed again."
-    )
+def _unreadable(key: str, why: str) -> CorruptArtifact:
+    return CorruptArtifact.of(f"The manifest of artifact {key[:12]}…", f"cannot be read ({why})")
 
 
 def file_names(folder: Path) -> list[str]:
-    """Return the relative names of everything below `folder` but folders and the manifest, sorted."""
-    found = []
+    """Return the sorted relative names of everything below `folder` except folders and the manifest."""
+    relative = []
     for parent, folders, names in os.walk(folder):
-        # A link to a folder is a file here: it is looked at, never followed.
+        # A link to a folder counts as a file: it is listed, never followed.
         links = [d for d in folders if os.path.islink(os.path.join(parent, d))]
-        for name in names + links:
-            found.append(Path(parent, name).relative_to(folder).as_posix())
-    return sorted(n for n in found if n != MANIFEST)
+        relative += [Path(parent, name).relative_to(folder).as_posix() for name in names + links]
+    return sorted(name for name in relative if name != MANIFEST)
 
 
 def total_size(manifest: dict[str, Any], manifest_size: int) -> int:
-    """Bytes that an artifact takes, its manifest included."""
+    """Size of an artifact in bytes, including its manifest."""
     return manifest_size + sum(f["size"] for f in manifest["files"].values())

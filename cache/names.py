@@ -1,4 +1,4 @@
-"""Which keys and file names the cache accepts."""
+"""The keys and file names that the cache accepts."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ MANIFEST = "manifest.json"
 
 _KEY = re.compile(r"[0-9a-f]{64}")
 
-#: Formats with methods of their own on the writer and the artifact.
+#: Formats with their own methods of the writer and the artifact.
 KINDS = {".npy": "array", ".parquet": "table", ".safetensors": "tensors"}
 
-#: Formats that any program may write into an artifact. None of them can carry code that Python would run
-#: on reading, which is why pickles, ``.pt``, ``.joblib`` and ``.npz`` are not here.
+#: Formats that may be written into an artifact. None of them can contain code that Python would run on
+#: reading, which excludes pickles, ``.pt``, ``.joblib`` and ``.npz``.
 SUFFIXES = frozenset(
     {
         *KINDS,
@@ -31,7 +31,7 @@ def check_key(key: str) -> str:
     Raises
     ------
     CacheError
-        For anything else, so that a key can never lead out of the store.
+        For anything else, so that no key leads out of the store.
     """
     if not isinstance(key, str) or not _KEY.fullmatch(key):
         raise CacheError(f"{_short(key)} is not a key; a key is 64 lower-case hexadecimal digits.")
@@ -39,19 +39,19 @@ def check_key(key: str) -> str:
 
 
 def check_name(name: str, suffix: str | None = None) -> str:
-    """Return the relative file name that `name` stands for.
+    """Return a valid relative file name.
 
     Parameters
     ----------
     name : str
         Relative, parts separated by ``/``.
     suffix : str, optional
-        Appended where `name` does not end in it; without it the name must end in one of `SUFFIXES`.
+        Appended if `name` does not end in it; without it the name must end in one of `SUFFIXES`.
 
     Returns
     -------
     str
-        A name that stays inside whatever folder it is joined to.
+        A name that stays inside any folder to which it is joined.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""The artifact store: one immutable artifact a key, on disk, safe under many processes.
+"""The artifact store: one immutable artifact per key, on disk, safe for concurrent processes.
 
-``objects/ab/<key>/`` holds an artifact, ``tmp/`` what is being written or removed, ``index.sqlite`` a memo
-that can be thrown away at any time. An artifact appears and disappears by one rename.
+``objects/ab/<key>/`` holds an artifact, ``tmp/`` those that are being written or removed, ``index.sqlite`` an
+index that can be deleted at any time. An artifact appears and disappears by a single rename.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ class ArtifactStore:
     Parameters
     ----------
     root : path
-        Made when something is written first. Everything must be on one file system.
+        Created by the first write. Everything must be on one file system.
     durable : bool, default True
-        Wait for the disk before an artifact appears, so that it survives a power cut. Without it, writing
-        thousands of small artifacts is much faster; for tests and stores that are thrown away.
+        Wait for the disk before an artifact appears, so that it survives a power cut. Without this, writing
+        thousands of small artifacts is much faster; for tests and temporary stores.
 
     Attributes
     ----------
     hits, misses : int
-        How often `open` found an artifact, and did not, in this object.
+        Number of calls of `open`, in this object, with and without an artifact.
 
     Examples
     --------
@@ -73,12 +73,12 @@ class ArtifactStore:
         return f"ArtifactStore({str(self.root)!r})"
 
     def folder(self, key: str) -> Path:
-        """Return where the artifact of a key is or would be."""
+        """Return the folder of a key's artifact, which need not exist."""
         check_key(key)
         return self._objects / key[:2] / key
 
     def contains(self, key: str) -> bool:
-        """Whether there is an artifact of this key; it is whole, since it could not be seen otherwise."""
+        """Whether an artifact with this key exists; visible artifacts are complete."""
         return (self.folder(key) / MANIFEST).is_file()
 
     def open(self, key: str) -> Artifact:
@@ -87,7 +87,7 @@ class ArtifactStore:
         Raises
         ------
         MissingArtifact
-            If there is none.
+            If it does not exist.
         CorruptArtifact
             If its manifest cannot be read.
         """
@@ -98,7 +98,7 @@ class ArtifactStore:
             with self._count:
                 self.misses += 1
             raise MissingArtifact(
-                f"There is no artifact {key[:12]}… in {self.root}; ask for it again."
+                f"There is no artifact {key[:12]}… in {self.root}; request it again."
             ) from None
         with self._count:
             self.hits += 1
@@ -107,36 +107,36 @@ class ArtifactStore:
 
     @staticmethod
     def _touch(folder: Path) -> None:
-        """Note the use where every process sees it; a store that is read-only stays as it is."""
+        """Record the use in the folder, for all processes; a read-only store is left unchanged."""
         with suppress(OSError):
             if time.time() - (folder / MANIFEST).stat().st_mtime > TOUCH_EVERY:
                 os.utime(folder / MANIFEST)
-                os.utime(folder.parent)  # tells the index that something in there changed
+                os.utime(folder.parent)  # shows the index that something has changed
 
     @contextmanager
     def writer(
         self, key: str, spec: Mapping[str, Any] | None = None, *, versions: Mapping[str, str] | None = None
     ) -> Iterator[ArtifactWriter]:
-        """Write the artifact of `key`; it appears, whole, when the block ends without an error.
+        """Write the artifact of `key`; it appears as a whole when the block ends without an error.
 
-        If another process was faster, its artifact stays and this one is dropped: one key, one content.
+        If another process was faster, its artifact stays and this one is dropped.
 
         Parameters
         ----------
         key : str
             64 lower-case hexadecimal digits.
         spec : mapping, optional
-            What was asked for, as plain values; its ``"type"`` is what `list` filters by.
+            The spec as plain values; `list` filters by its ``"type"``.
         versions : mapping, optional
             Library versions to record, by default those of the libraries that results depend on.
 
         Raises
         ------
         CacheError
-            If something cannot be stored, or the disk is full. Whatever goes wrong, nothing is left behind.
+            If something cannot be stored, or the disk is full. After any error, nothing is left behind.
         """
         target = self.folder(key)
-        # Explained within the folder too: once it is gone, the disk has room again.
+        # Explained within the folder, too: once it is removed, the disk has space again.
         explained = self._explained
         with explained(key), temporary.temporary_folder(self._tmp) as folder, explained(key):
             w = ArtifactWriter(key, folder, spec)
@@ -148,7 +148,7 @@ class ArtifactStore:
 
     @contextmanager
     def _explained(self, key: str) -> Iterator[None]:
-        """Turn errors of the disk, whoever met them, into one sentence; others pass."""
+        """Turn errors of the disk, from any code in the block, into one sentence; others pass."""
         try:
             yield
         except CacheError:
@@ -166,7 +166,7 @@ class ArtifactStore:
             ) from error
 
     def _publish(self, folder: Path, target: Path) -> bool:
-        """Make an artifact visible, unless a whole one is there; returns whether it was."""
+        """Make an artifact visible, unless a complete one exists; return whether it was published."""
         if not target.parent.is_dir():
             target.parent.mkdir(parents=True, exist_ok=True)
             flush(self._objects, self.durable)
@@ -179,13 +179,13 @@ class ArtifactStore:
                     raise
             if artifacts.whole(target, target.name):
                 return False
-            # What is there is damaged, so it must not keep the good one out.
+            # The existing one is damaged, so it is replaced.
             self._discard(target)
         flush(target.parent, self.durable)
         return True
 
     def _discard(self, folder: Path) -> bool:
-        """Take an artifact out of sight by one rename, then remove it; whoever maps its files keeps them."""
+        """Hide an artifact by one rename, then remove it; processes that map its files keep them."""
         try:
             with temporary.temporary_folder(self._tmp) as trash:
                 os.rename(folder, trash / "artifact")
@@ -194,17 +194,17 @@ class ArtifactStore:
         return True
 
     def delete(self, key: str) -> bool:
-        """Remove an artifact; arrays that are mapped stay valid. Returns whether there was one."""
+        """Remove an artifact and return whether it existed; mapped arrays stay valid."""
         folder = self.folder(key)
-        with writing("What is to be deleted", self._tmp):
+        with writing("The artifact to delete", self._tmp):
             return folder.is_dir() and self._discard(folder)
 
     def list(self, type: str | None = None) -> builtins.list[ArtifactInfo]:
-        """List the artifacts, or those whose spec has this type, newest first."""
+        """List the artifacts, or those with specs of this type, newest first."""
         return self._index.list(type)
 
     def size(self) -> int:
-        """Bytes that all artifacts take together."""
+        """Total size of all artifacts in bytes."""
         return self._index.size()
 
     def verify(
@@ -213,61 +213,61 @@ class ArtifactStore:
         remove: bool = False,
         progress: Callable[[int, int], None] | None = None,
     ) -> builtins.list[Problem]:
-        """Read artifacts wholly and compare them with their checksums.
+        """Read all files of artifacts and compare them with their checksums.
 
         Parameters
         ----------
         keys : iterable of str, optional
             By default all. A key without an artifact is a problem.
         remove : bool, default False
-            Remove the artifacts that are damaged, so that they are computed again when asked for. What
-            merely cannot be read now, for want of a permission, stays.
+            Remove damaged artifacts, so that they are computed again when requested. Files that merely cannot
+            be read now, such as without permission, are kept.
         progress : callable, optional
-            Called with the number of artifacts done and their total.
+            Called with the number of artifacts verified and their total.
 
         Returns
         -------
         list of Problem
             Empty if every byte is what was written.
         """
-        wanted = keys_on_disk(self._objects) if keys is None else list(keys)
-        found: list[Problem] = []
-        for i, key in enumerate(wanted):
+        selected = keys_on_disk(self._objects) if keys is None else list(keys)
+        problems: list[Problem] = []
+        for i, key in enumerate(selected):
             folder = self.folder(key)
             if keys is not None and not folder.is_dir():
-                found.append(Problem(key, "", "there is no such artifact"))
-            bad = checks.problems(folder, key)
-            found += bad
-            if remove and any(p.damaged for p in bad):
+                problems.append(Problem(key, "", "there is no such artifact"))
+            own = checks.problems(folder, key)
+            problems += own
+            if remove and any(p.damaged for p in own):
                 self.delete(key)
             if progress is not None:
-                progress(i + 1, len(wanted))
+                progress(i + 1, len(selected))
         if keys is None:
             self.rebuild_index()
-        return found
+        return problems
 
     def evict(self, max_bytes: int, keep: Collection[str] = ()) -> builtins.list[str]:
-        """Remove the artifacts used longest ago until all together take at most `max_bytes`.
+        """Remove the least recently used artifacts until the total size is at most `max_bytes`.
 
         Parameters
         ----------
         max_bytes : int
-            0 removes everything that may go.
+            0 removes everything except `keep`.
         keep : collection of str
-            Keys that stay, for example what queued jobs need. They count towards the size.
+            Keys to keep, for example of the inputs of queued jobs. They count towards the size.
 
         Returns
         -------
         list of str
-            The keys removed, in that order. With much to keep, the rest can be larger than `max_bytes`.
+            The removed keys, in this order. With many keys to keep, the rest can be larger than `max_bytes`.
         """
         if max_bytes < 0:
             raise CacheError(f"max_bytes is {max_bytes}; it must be 0 or more.")
         kept = {check_key(k) for k in keep}
-        found = self.list()
-        total = sum(info.size for info in found)
+        infos = self.list()
+        total = sum(info.size for info in infos)
         removed = []
-        for info in sorted(found, key=lambda i: (i.last_used, i.created, i.key)):
+        for info in sorted(infos, key=lambda i: (i.last_used, i.created, i.key)):
             if total <= max_bytes:
                 break
             if info.key in kept or self._used_since(info):
@@ -283,15 +283,15 @@ class ArtifactStore:
         return False
 
     def rebuild_index(self) -> int:
-        """Make the index anew from the manifests; returns how many artifacts there are."""
+        """Rebuild the index from the manifests; return the number of artifacts."""
         return self._index.rebuild()
 
     def clean(self) -> int:
-        """Remove what writers that were killed left behind; returns how many folders."""
+        """Remove what killed writers left behind; return the number of folders."""
         return temporary.clean(self._tmp)
 
     def export(self, key: str, target: str | os.PathLike[str]) -> Path:
-        """Copy an artifact to a new folder or ``.zip`` file, checking every byte. See `cache.export`."""
+        """Copy an artifact to a new folder or ``.zip`` file, verifying every byte: see `cache.export`."""
         from cache.export import export
 
         return export(self.open(key), target)

@@ -1,9 +1,9 @@
-"""Temporary folders that the next process can tell from abandoned ones.
+"""Temporary folders that other processes can distinguish from abandoned ones.
 
-Each folder has a lock file beside it that its owner keeps locked. The kernel lets go of the lock when the
-owner dies, however it dies, so a lock that can be taken marks a folder nobody will finish. Unlike a process
-number, a lock cannot be mistaken for that of another process or another machine, and unlike an age limit it
-spares a job that writes for days.
+Each folder has a lock file beside it that its owner keeps locked. The kernel releases the lock when the owner
+dies, in whatever way, so a free lock marks an abandoned folder. Unlike a process number, a lock cannot be
+mistaken for that of another process or another machine, and unlike an age limit it spares a job that writes
+for days.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ try:
 except ImportError:  # not a POSIX system
     fcntl = None  # type: ignore[assignment]
 
-#: Seconds after which a folder goes whose state no lock can tell.
+#: Seconds after which a folder is removed whose state no lock shows.
 MAX_AGE = 3600.0
 MAX_AGE_WITHOUT_LOCKS = 7 * 86400.0
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file `path`, waiting for it; nothing is held where there are no locks."""
+    """Wait for the lock file `path` and hold it; does nothing on systems without locks."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         _lock(fd, wait=True)
@@ -38,7 +38,7 @@ def locked(path: Path) -> Iterator[None]:
 
 @contextmanager
 def temporary_folder(parent: Path) -> Iterator[Path]:
-    """Make a new folder below `parent`, yours until the block ends; what is left of it is removed then."""
+    """Create a folder below `parent`, locked until the block ends, when what is left of it is removed."""
     fd, lock, folder = _claim(parent)
     try:
         yield folder
@@ -55,7 +55,7 @@ def _claim(parent: Path) -> tuple[int, Path, Path]:
         lock = folder.with_suffix(".lock")
         fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         _lock(fd, wait=True)
-        # Someone cleaning up may have seen the file before it was locked, and removed it.
+        # A process that cleans up may have removed the file before it was locked.
         if os.fstat(fd).st_nlink:
             try:
                 folder.mkdir()
@@ -73,7 +73,7 @@ def clean(parent: Path) -> int:
     Returns
     -------
     int
-        How many were removed. A folder in use is never touched.
+        Number of folders removed. A folder in use is never touched.
     """
     removed = 0
     entries = sorted(parent.iterdir()) if parent.is_dir() else []
@@ -99,7 +99,7 @@ def clean(parent: Path) -> int:
 
 
 def _lock(fd: int, *, wait: bool) -> bool | None:
-    """Whether the lock was taken; None where the system or its file system has no locks."""
+    """Whether the lock was acquired; None if the system or its file system has no locks."""
     if fcntl is None:
         return None
     try:

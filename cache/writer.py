@@ -1,4 +1,4 @@
-"""Writing an artifact: into a temporary folder first, visible all at once."""
+"""Writing of artifacts: first into a temporary folder, then visible as a whole."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 
 class ArtifactWriter:
-    """Fills one artifact. Made by `ArtifactStore.writer`, used in its ``with`` block only.
+    """Writes one artifact. Created by `ArtifactStore.writer` and used only within its ``with`` block.
 
     Attributes
     ----------
     key : str
-        Key of the artifact to be.
+        Key of the artifact.
     path : Path
-        The temporary folder. What is put there by hand is kept too, under the rules of `file`.
+        The temporary folder. Other files written there are stored, too, under the rules of `file`.
     meta : dict
-        Plain values to keep with the artifact: text, finite numbers, booleans, None, lists, dicts.
+        Plain values to store with the artifact: text, finite numbers, booleans, None, lists, dicts.
     seconds : float or None
-        What the work took; None for the time from the beginning of the block to its end.
+        Duration of the computation; None for the duration of the block.
     """
 
     def __init__(self, key: str, path: Path, spec: Mapping[str, Any] | None) -> None:
@@ -52,13 +52,13 @@ class ArtifactWriter:
         Raises
         ------
         CacheError
-            For Python objects and masked arrays, a name already used, a full disk.
+            For Python objects, masked arrays, a name already used, or a full disk.
         """
         import numpy as np
 
         if isinstance(values, np.ma.MaskedArray):
             raise CacheError(
-                f"Array {name!r} is masked, and .npy cannot keep a mask; store the mask beside it."
+                f"Array {name!r} is masked, and .npy cannot store a mask; store the mask as another array."
             )
         x = np.asanyarray(values)
         _check_dtype(name, x.dtype)
@@ -67,7 +67,7 @@ class ArtifactWriter:
             np.lib.format.write_array(_Plain(f), x, allow_pickle=False)
 
     def empty_array(self, name: str, shape: int | Sequence[int], dtype: DTypeLike) -> np.memmap:
-        """Return a writable array of zeros that lives in ``<name>.npy``, to be filled piece by piece.
+        """Return a writable array of zeros, mapped to ``<name>.npy``, to be filled in pieces.
 
         The whole file is reserved at once: writing to a mapped file on a full disk would otherwise end the
         process. The array becomes read-only when the artifact is finished.
@@ -77,9 +77,9 @@ class ArtifactWriter:
         name : str
             As for `array`.
         shape : int or sequence of int
-            Any, also larger than memory.
+            Any size, even larger than memory.
         dtype : dtype
-            Any but Python objects.
+            Any except Python objects.
         """
         import numpy as np
 
@@ -124,12 +124,12 @@ class ArtifactWriter:
                 raise CacheError(f"Table {name!r} cannot be stored: {error}") from error
 
     def tensors(self, name: str, values: Mapping[str, ArrayLike]) -> None:
-        """Store named arrays together as ``<name>.safetensors``, as suits the weights of a model."""
+        """Store named arrays, such as the weights of a model, together as ``<name>.safetensors``."""
         import numpy as np
         from safetensors import SafetensorError
         from safetensors.numpy import save_file
 
-        # The format is written from the memory as it lies, so it has to lie in C order.
+        # The format is written from memory, which has to be in C order.
         arrays = {k: np.array(v, order="C", copy=None) for k, v in values.items()}
         for k, x in arrays.items():
             if x.dtype.kind not in "biufc":
@@ -144,12 +144,12 @@ class ArtifactWriter:
                 raise CacheError(f"Tensors {name!r} cannot be stored: {error}") from error
 
     def file(self, name: str) -> Path:
-        """Return a path to write a file to, for example ``audio/x.flac``; its folder exists.
+        """Return the path of a file to write, for example ``audio/x.flac``; its folder exists.
 
         Raises
         ------
         CacheError
-            For a name that leads elsewhere or is used already, or an ending that is not among
+            For a name that leads elsewhere or is already used, or a suffix that is not in
             `cache.names.SUFFIXES`.
         """
         return self._new(name, None)
@@ -160,7 +160,7 @@ class ArtifactWriter:
         full = check_name(name, suffix)
         if full in self._names:
             raise CacheError(
-                f"{full!r} is in artifact {self.key[:12]}… already; every name can be used once."
+                f"{full!r} is already in artifact {self.key[:12]}…; every name can be used once."
             )
         self._names.add(full)
         path = self.path / full
@@ -170,11 +170,11 @@ class ArtifactWriter:
 
     def _writing(self, path: Path, needed: float | None = None) -> AbstractContextManager[None]:
         what = f"{path.relative_to(self.path)} of artifact {self.key[:12]}…"
-        # The store's own folder: people know nothing of the temporary one.
+        # The store's folder, because users do not know the temporary one.
         return writing(what, self.path.parents[1], needed)
 
     def finish(self, versions: Mapping[str, str] | None, *, durable: bool) -> dict[str, Any]:
-        """Describe every file, write the manifest, and flush all of it to the disk.
+        """Describe every file, write the manifest, and flush everything to the disk.
 
         Called by the store. Nothing may be written afterwards.
         """
@@ -187,7 +187,7 @@ class ArtifactWriter:
         missing = sorted(self._names - set(names))
         if missing:
             raise CacheError(
-                f"Artifact {self.key[:12]}… lacks {missing[0]!r}: it was announced, never written."
+                f"Artifact {self.key[:12]}… lacks {missing[0]!r}: it was announced but not written."
             )
         for name in names:
             check_name(name)
@@ -212,7 +212,7 @@ class ArtifactWriter:
         return manifest
 
     def _protect(self, path: Path) -> None:
-        """Let nobody write to a file, and those read it who may enter the folder: as the umask has it."""
+        """Remove all write permissions of a file; it is readable by those who may read the folder."""
         os.chmod(path, self.path.stat().st_mode & 0o444)
 
     def _settle(self, names: list[str], durable: bool) -> list[dict[str, Any]]:
@@ -226,13 +226,13 @@ class ArtifactWriter:
             return [settle(n) for n in names]
         from concurrent.futures import ThreadPoolExecutor
 
-        # Several flushes at once share the disk's own commits; checksums run beside each other.
+        # Concurrent flushes share the disk's commits, and checksums run in parallel.
         with ThreadPoolExecutor(8) as pool:
             return list(pool.map(settle, names))
 
 
 class _Plain:
-    """A file that NumPy does not recognise as one: its shortcut for real files loses the error number."""
+    """A file that NumPy does not recognise as such: its shortcut for real files loses the error number."""
 
     def __init__(self, f: Any) -> None:
         self.write = f.write
@@ -241,17 +241,17 @@ class _Plain:
 def _check_dtype(name: str, dtype: np.dtype) -> None:
     if dtype.hasobject:
         raise CacheError(
-            f"Array {name!r} holds Python objects ({dtype}), which only pickle could keep; store numbers, "
+            f"Array {name!r} holds Python objects ({dtype}), which only pickle could store; store numbers, "
             "fixed-width text, or a table."
         )
     if dtype.kind == "V" and dtype.names is None:
         raise CacheError(
-            f"Array {name!r} has the type {dtype}, which .npy cannot keep; convert it to float32."
+            f"Array {name!r} has the type {dtype}, which .npy cannot store; convert it to float32."
         )
 
 
 def _reserve(path: Path) -> None:
-    """Have the disk set aside every block of a file that is still full of holes."""
+    """Allocate the disk blocks of a sparse file."""
     with open(path, "r+b") as f:
         try:
             os.posix_fallocate(f.fileno(), 0, path.stat().st_size)

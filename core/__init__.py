@@ -1,22 +1,22 @@
 """Numerics of embedding spaces: arrays in, arrays and small dataclasses out.
 
 - `core.processing`: from the frames of a model to the vectors that are compared.
-- `core.neighbors`: exact nearest neighbours, and what they say about the classes.
-- `core.similarity`: how far two spaces agree, on neighbourhoods and as a whole.
-- `core.separability`: how well classes stand apart, and how a space is shaped.
-- `core.projection`: maps in two dimensions, and how much of the space they keep.
-- `core.retrieval`: query by example, and how good its lists are.
-- `core.splits`: which classes a zero-shot model is trained on, and which it is judged by.
-- `core.zeroshot`, `core.heads`, `core.networks`, `core.contrastive`: models that are trained here, and
-  `core.training`, what these trainings share.
-- `core.losses`: what training minimises.
+- `core.neighbors`: exact nearest neighbours, and their classes.
+- `core.similarity`: agreement of two spaces, by neighbourhoods and as a whole.
+- `core.separability`: separation of classes, and the geometry of a space.
+- `core.projection`: maps in two dimensions, and their fidelity.
+- `core.retrieval`: query by example, and the quality of its result lists.
+- `core.splits`: training, validation and test classes of zero-shot models.
+- `core.zeroshot`, `core.heads`, `core.networks`, `core.contrastive`: trained models, and `core.training`, the
+  engine that they share.
+- `core.losses`: loss functions.
 - `core.leakage`, `core.curation`: captions that name test classes, and pairs of sounds and captions.
-- `core.listening`: what listeners prefer, and how far their answers agree.
+- `core.listening`: preferences of listeners, and agreement of their answers.
 - `core.audio`: spectra of sound.
-- `core.statistics`: numbers with their uncertainty.
-- `core.checks`: what all of these ask of their input.
+- `core.statistics`: estimates with their uncertainty.
+- `core.checks`: validation of input.
 
-Each folder gives its public names, loaded when they are first used.
+Each folder exports its public names, which are loaded on first use.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-#: Modules that have moved into a folder, under the names that notebooks may still import them by.
+#: Modules that have moved into a folder, by the former names that notebooks may still import.
 _MOVED = {
     "core.audio_networks": "core.networks.cnn",
     "core.baselines": "core.separability.baselines",
@@ -63,7 +63,7 @@ class _Moved(MetaPathFinder, Loader):
         return former
 
     def exec_module(self, module: ModuleType) -> None:
-        """Nothing is left to run: the module was run where it is now."""
+        """Do nothing: the module was executed under its new name."""
 
 
 sys.meta_path.insert(0, _Moved())

@@ -1,4 +1,4 @@
-"""What every measure asks of its input, in one place."""
+"""Validation of input, shared by all measures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 
 def matrix(values: ArrayLike, name: str) -> np.ndarray:
-    """Return a contiguous, finite (n, d) matrix: float32 where it was, float64 otherwise."""
+    """Return values as a contiguous, finite (n, d) matrix: float32 if they were, else float64."""
     array = np.asarray(values)
     if array.ndim != 2 or array.size == 0:
         raise ValueError(
@@ -26,7 +26,7 @@ def matrix(values: ArrayLike, name: str) -> np.ndarray:
 
 
 def class_codes(labels: ArrayLike, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the sorted classes (C,) and, for every label, which one it is (n,)."""
+    """Return the sorted classes (C,) and the index of each label's class (n,)."""
     array = np.asarray(labels)
     if array.shape != (n,):
         raise ValueError(f"labels have shape {array.shape}; there must be one for each of {n} rows.")
@@ -41,12 +41,12 @@ def class_codes(labels: ArrayLike, n: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def whole(value: Any) -> bool:
-    """Return whether a value is a whole number, which True is not."""
+    """Return whether a value is a whole number; booleans are not."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def neighborhood_sizes(ks: ArrayLike, most: int, allowed: str | None = None) -> np.ndarray:
-    """Return sizes of neighbourhood, (K,) int64, each from 1 to `most`; `allowed` is how an error says so."""
+    """Return neighbourhood sizes (K,) int64, each from 1 to `most`; errors show `allowed`."""
     sizes = np.atleast_1d(np.asarray(ks))
     if sizes.ndim != 1 or sizes.size == 0 or sizes.dtype.kind not in "iu":
         raise ValueError(f"ks is {ks!r}; it must hold whole numbers.")
@@ -68,9 +68,9 @@ def inverse_norms(array: np.ndarray) -> np.ndarray:
 
 
 def rescaled(array: np.ndarray) -> np.ndarray:
-    """Bring rows that are so large or small that their squares overflow or vanish to about 1.
+    """Scale rows whose squares would overflow or underflow to a size of about 1.
 
-    The factor is a power of two, so no digit changes; rows of usual size stay as they are.
+    The factor is a power of two, so no digit changes; other rows are unchanged.
     """
     size = np.abs(array).max(axis=1)
     usual = (size == 0) | ((size > 1e-15) & (size < 1e15))

@@ -1,7 +1,7 @@
-"""Settings of recipes: the name, purpose and range of each, written once beside its default.
+"""Settings of recipes: the name, purpose and range of each, defined once beside its default.
 
-A recipe is a frozen dataclass whose fields are made by `setting`. What checks a value, the options of
-commands, the controls of forms and the sentence that describes a training are all derived from these fields.
+A recipe is a frozen dataclass whose fields are defined by `setting`. Validation, the options of commands, the
+controls of forms and the sentence that describes a training are all derived from these fields.
 """
 
 from __future__ import annotations
@@ -21,37 +21,36 @@ _UNSET: Any = object()
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """What is known of a field of a recipe besides its default.
+    """Metadata of a field of a recipe.
 
     Attributes
     ----------
     label : str
-        Its name on a page.
+        Name on a page.
     help : str
-        What it does, for a command and a page.
+        Explanation for commands and pages.
     source : str
-        Where the default is from, where that has to be stated.
+        Origin of the default, if it has to be stated.
     low, high, above, below : float or None
-        Range of the values that can be computed with, ends included or (`above`, `below`) not.
+        Range of the valid values, ends included or (`above`, `below`) excluded.
     asked : two floats, optional
         Range of the values that a page offers; by default `low` and `high`.
     choices : tuple of str
-        All values there are, for a text.
+        All valid values, for text.
     names : tuple of str
-        What a page calls the choices, or no and yes.
+        Names of the choices on a page, or of no and yes.
     words : str
-        A part of the sentence that describes a training, a format over the fields of the recipe.
+        A part of the sentence that describes a training, as a format string over the fields of the recipe.
     silent : object
-        The value at which the sentence says nothing.
+        The value that the sentence omits.
     usual : str
-        What a command says of the default, where that is not the value of the field.
+        Description of the default for commands, if it is not the value of the field.
     option, link : str
-        Name of the option of a command, and of the parameter in the address of a page, where it is not the
-        field's.
+        Name of a command's option, and of the parameter in a page's address, if it is not the field's.
     repeated : bool
-        Whether the option of a command is given once for each value, and not with commas between them.
+        Whether a command's option is repeated for each value, instead of values separated by commas.
     step : float or None
-        Step of the control of a page.
+        Step of the control on a page.
     """
 
     label: str = ""
@@ -82,16 +81,16 @@ class Setting:
 
     @property
     def called(self) -> str:
-        """What messages call it: its label where that is its name in words, as "The learning rate"."""
+        """Name in messages: the label if it is the name in words, as in "The learning rate"."""
         words = self.name.replace("_", " ")
         if self.choices or self.label.lower() != words:
             return self.name
         return f"The number of {words}" if self.kind == "int" and words.endswith("s") else f"The {words}"
 
     def problem(self, value: Any, *, asked: bool = False) -> str:
-        """Return what is wrong with a value and what it must be; "" if nothing is.
+        """Return what a value must be; "" if it is valid.
 
-        With `asked` the value must be of those that a page offers, else of those that can be computed with.
+        With `asked` it must be among the values that a page offers.
         """
         kind = self.kind.removesuffix(" | None")
         if value is None and kind != self.kind:
@@ -129,13 +128,12 @@ class Setting:
         return start + (f" to below {self.below}" if self.below is not None else end)
 
 
-def _first(closed: float | None, open_: float | None) -> float:
-    found = closed if closed is not None else open_
-    return math.inf if found is None else found
+def _first(*limits: float | None) -> float:
+    return next((limit for limit in limits if limit is not None), math.inf)
 
 
 def setting(default: Any, label: str = "", help: str = "", **more: Any) -> Any:
-    """Return a field of a recipe with its default, label, help and whatever else `Setting` has.
+    """Return a field of a recipe with its default, label, help and other attributes of `Setting`.
 
     Examples
     --------
@@ -153,14 +151,14 @@ def setting(default: Any, label: str = "", help: str = "", **more: Any) -> Any:
 
 
 def like(recipe: type, name: str, default: Any = _UNSET, **changes: Any) -> Any:
-    """Return a field that is as one of another recipe, but for its default and what `changes` say."""
-    found = settings(recipe)[name]
-    default = found.default if default is _UNSET else default
-    return field(default=default, metadata={"setting": replace(found, **changes)})
+    """Return a copy of a field of another recipe, with another default or other attributes."""
+    original = settings(recipe)[name]
+    default = original.default if default is _UNSET else default
+    return field(default=default, metadata={"setting": replace(original, **changes)})
 
 
 def with_defaults(of: Any) -> Callable[[type[T]], type[T]]:
-    """Return a decorator, to stand below ``@dataclass``, that sets the defaults of a recipe to `of`'s."""
+    """Return a decorator, for use below ``@dataclass``, that copies the defaults of the recipe `of`."""
 
     def decorate(cls: type[T]) -> type[T]:
         for name in settings(type(of)):
@@ -172,7 +170,7 @@ def with_defaults(of: Any) -> Callable[[type[T]], type[T]]:
 
 
 def settings(recipe: Any) -> dict[str, Setting]:
-    """Return the settings of a recipe or its class by the names of their fields."""
+    """Return the settings of a recipe or of its class, by field name."""
     return {
         f.name: replace(f.metadata["setting"], name=f.name, kind=str(f.type), default=f.default)
         for f in fields(recipe)
@@ -183,7 +181,7 @@ def settings(recipe: Any) -> dict[str, Setting]:
 def check(
     recipe: Any, names: Iterable[str] = (), *, asked: bool = False, error: type[ValueError] = ValueError
 ) -> None:
-    """Raise `error` for the first value of a recipe that cannot be, with what it must be.
+    """Raise `error` for the first invalid value of a recipe.
 
     Parameters
     ----------
@@ -191,9 +189,9 @@ def check(
     names : iterable of str
         Settings to check; by default all.
     asked : bool
-        Check the ranges that a page offers, not those that can be computed with.
+        Check against the ranges that a page offers instead of the valid ones.
     error : type
-        A `ValueError`.
+        A subclass of `ValueError`.
     """
     chosen = set(names)
     for name, of in settings(recipe).items():
@@ -203,13 +201,13 @@ def check(
 
 
 def derive(kind: type[T], source: Any, **changes: Any) -> T:
-    """Return a recipe of a kind with the values of all fields of the same names in another dataclass."""
+    """Return a recipe of a kind with the values of the equally named fields of another dataclass."""
     own = {f.name: getattr(source, f.name) for f in fields(kind) if hasattr(source, f.name)}  # type: ignore[arg-type]
     return kind(**(own | changes))
 
 
 def describe(recipe: Any, without: Iterable[str] = ()) -> str:
-    """Return how a recipe trains, in words: what its settings have to say, in their order."""
+    """Describe in words how a recipe trains, setting by setting."""
     values = {f.name: getattr(recipe, f.name) for f in fields(recipe)}
     return ", ".join(
         _FORMATTER.format(of.words, **values)
@@ -219,7 +217,7 @@ def describe(recipe: Any, without: Iterable[str] = ()) -> str:
 
 
 class _Formatter(string.Formatter):
-    """Formats a number by a noun, too: ``{epochs:epoch}`` is "1 epoch" or "25 epochs"."""
+    """Also formats a number with a noun: ``{epochs:epoch}`` is "1 epoch" or "25 epochs"."""
 
     def format_field(self, value: Any, format_spec: str) -> str:
         if isinstance(value, int) and format_spec.isalpha() and len(format_spec) > 1:
@@ -246,7 +244,7 @@ class Descent:
     batch_size: int = setting(
         64,
         "Batch size",
-        "Clips a step; the last batch of an epoch holds what is left.",
+        "Clips per step; the last batch of an epoch has the remaining ones.",
         low=1,
         asked=(1, 100_000),
         words="batches of {batch_size}",
@@ -258,7 +256,7 @@ class Descent:
     momentum: float = setting(
         0.0,
         "Momentum",
-        "Share of a step that the next one goes on with.",
+        "Share of each step that is added to the next one.",
         low=0,
         below=1,
         asked=(0.0, 0.999),

@@ -1,16 +1,16 @@
-"""Numbers of things in words."""
+"""Counts of things in words."""
 
 from __future__ import annotations
 
 
 def count(n: int, noun: str) -> str:
-    """Return a number of things, the noun in the singular or plural that it needs.
+    """Return a number with its noun, in the singular or the plural.
 
     Parameters
     ----------
     n : int
     noun : str
-        In the singular; one whose plural is regular.
+        In the singular, with a regular plural.
 
     Examples
     --------
@@ -21,7 +21,7 @@ def count(n: int, noun: str) -> str:
 
 
 def there_are(n: int, noun: str) -> str:
-    """Return that there are so many things, with the verb that they need.
+    """Return "there is" or "there are" with a number and its noun.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""Small files that several processes read while one writes: JSON replaced as a whole, or not at all.
+"""Files that several processes read while one writes: each is replaced as a whole, or not at all.
 
-What is made here has the permissions that the umask leaves: Python's own temporary files and folders are for
-one account only, whatever the umask says.
+New files and folders have the permissions of the umask, whereas Python's own temporary files and folders are
+private to one account.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,27 +19,27 @@ from cache.errors import enough_space
 
 @contextmanager
 def replacing(path: Path, needed: float | None = None, *, prefix: str = ".new-") -> Iterator[Path]:
-    """Yield a file beside `path` to be written, which takes its place when the block ends without an error.
+    """Yield a new file beside `path`, which replaces it when the block ends without an error.
 
     Parameters
     ----------
     path : Path
-        Its folder is made.
+        Its folder is created.
     needed : float, optional
-        Bytes that will be written, where that is known: to be said where they do not fit.
+        Bytes to be written, if known, for the message about a full disk.
     prefix : str
-        What the name of the file begins with until then.
+        The beginning of the new file's name.
 
     Raises
     ------
     NoSpace
-        If the disk is full; it is an `OSError`, as every other failure is.
+        If the disk is full; it is an `OSError`, like all other failures.
     """
     with enough_space(path.parent, needed):
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = path.with_name(f"{prefix}{os.urandom(8).hex()}{path.suffix}")
         try:
-            # Looked at while the unfinished file still takes its space.
+            # Checked while the unfinished file still takes its space.
             with enough_space(path.parent, needed):
                 yield fresh
             os.replace(fresh, path)
@@ -50,29 +50,27 @@ def replacing(path: Path, needed: float | None = None, *, prefix: str = ".new-")
 
 @contextmanager
 def output(path: Path, needed: float | None = None) -> Iterator[Path]:
-    """Yield a file to be written for an output that a user names, as `replacing` does.
+    """Yield a file to write for an output that a user names, as `replacing` does.
 
-    A link stays, and the file that it leads to is replaced; a pipe or a device is written to itself.
+    A link stays and its target is replaced; a pipe or a device is written directly.
 
     Raises
     ------
     NoSpace
-        As `replacing`.
+        As for `replacing`.
     """
-    if path.exists() and not path.is_file():
-        yield path
-        return
-    with replacing(path.resolve(), needed) as fresh:
+    is_special = path.exists() and not path.is_file()
+    with nullcontext(path) if is_special else replacing(path.resolve(), needed) as fresh:
         yield fresh
 
 
 def write_json(path: Path, data: Any, *, durable: bool = False) -> None:
-    """Write `data` beside `path`, then rename it into place; `durable` outlives a power cut, too.
+    """Replace a JSON file; `durable` also survives a power cut.
 
     Raises
     ------
     NoSpace
-        As `replacing`.
+        As for `replacing`.
     """
     text = json.dumps(data, ensure_ascii=False, indent=1).encode("utf-8", "surrogatepass")
     with replacing(path, len(text)) as fresh:
@@ -81,12 +79,12 @@ def write_json(path: Path, data: Any, *, durable: bool = False) -> None:
             if durable:
                 f.flush()
                 os.fsync(f.fileno())
-        if path.is_dir():  # damage: what is written so is never a folder
+        if path.is_dir():  # damage
             shutil.rmtree(path)
 
 
 def read_json(path: Path) -> Any | None:
-    """Read JSON; None if the file is missing or is not whole JSON."""
+    """Read JSON; None if the file is missing or incomplete."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -94,7 +92,7 @@ def read_json(path: Path) -> Any | None:
 
 
 def damage(path: Path, remedy: str, root: Path) -> str | None:
-    """Say why JSON cannot be read from a file of the workspace `root` and what to do; None where it can."""
+    """Explain why JSON cannot be read from a file of the workspace `root`, and what to do; None if it can."""
     try:
         json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -105,7 +103,7 @@ def damage(path: Path, remedy: str, root: Path) -> str | None:
 
 
 def unreadable(path: Path, error: OSError, remedy: str, root: Path) -> str:
-    """Say why the system does not let a file of the workspace `root` be read, and what to do."""
+    """Explain why the system does not let a file of the workspace `root` be read, and what to do."""
     if isinstance(error, PermissionError):
         return f"{path} may not be read by this account; ask the owner of {root} for the permission."
     reason = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
@@ -113,7 +111,7 @@ def unreadable(path: Path, error: OSError, remedy: str, root: Path) -> str:
 
 
 def new_folder(folder: Path, *, prefix: str) -> Path:
-    """Make a folder of a name that nobody has."""
+    """Create a folder with a unique name."""
     path = folder / f"{prefix}{os.urandom(8).hex()}"
     path.mkdir()
     return path

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import ast
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.waiting import PATIENCE
+from tests.processes import ROOT, printed
 
-ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("core", "cache", "jobs", "dashboard")
 #: Folders that give no names of their own, but modules.
 PLAIN = {"jobs.engine", "jobs.listening", "jobs.sound", "jobs.importing", "jobs.workspace"}
@@ -71,11 +69,11 @@ class Import:
 
 def imports(source: str, package: str) -> list[Import]:
     """List what a source imports; what is only for type checkers is left out."""
-    found: list[Import] = []
+    imported: list[Import] = []
 
     def visit(node: ast.AST, inside: bool) -> None:
         if isinstance(node, ast.Import):
-            found.extend(Import(alias.name, node.lineno, inside) for alias in node.names)
+            imported.extend(Import(alias.name, node.lineno, inside) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
@@ -83,9 +81,9 @@ def imports(source: str, package: str) -> list[Import]:
                 base = ".".join([*parent, base] if base else parent)
             # "from jobs.engine import queue" imports jobs.engine.queue.
             if base in FOLDERS or base in PLAIN:
-                found.extend(Import(f"{base}.{alias.name}", node.lineno, inside) for alias in node.names)
+                imported.extend(Import(f"{base}.{alias.name}", node.lineno, inside) for alias in node.names)
             else:
-                found.append(Import(base, node.lineno, inside))
+                imported.append(Import(base, node.lineno, inside))
         elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             for child in node.orelse:
                 visit(child, inside)
@@ -95,7 +93,7 @@ def imports(source: str, package: str) -> list[Import]:
             visit(child, inside or function)
 
     visit(ast.parse(source), False)
-    return found
+    return imported
 
 
 def below(module: str, parents: set[str]) -> bool:
@@ -132,12 +130,12 @@ def violation(name: str, entry: Import) -> str | None:
 
 
 def modules() -> list[tuple[str, Path]]:
-    found = []
+    named = []
     for folder in FOLDERS:
         for path in sorted((ROOT / folder).rglob("*.py")):
             parts = path.relative_to(ROOT).with_suffix("").parts
-            found.append((".".join(parts), path))
-    return found
+            named.append((".".join(parts), path))
+    return named
 
 
 @pytest.mark.parametrize(("name", "path"), modules(), ids=lambda v: v if isinstance(v, str) else "")
@@ -210,8 +208,6 @@ def test_the_rules_allow(name: str, source: str) -> None:
 def test_what_pages_import_is_light(statement: str) -> None:
     """What an import pulls in behind our own sources counts as well."""
     code = f"import sys\n{statement}\nprint(*sorted({{m.partition('.')[0] for m in sys.modules}}))"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=PATIENCE
-    ).stdout.split()
+    loaded = printed(code).split()
     assert not HEAVY & set(loaded)
     assert "numpy" in loaded or "core" not in statement

@@ -95,7 +95,7 @@ def test_every_upload_is_taken_or_refused_in_a_sentence(world: Any, tmp_path: Pa
         except uploads.UploadError as error:
             refused[name] = str(error)
     assert N / 3 < len(refused) < 2 * N / 3
-    assert all(said.startswith(f"{name} ") and "\n" not in said for name, said in refused.items())
+    assert all(message.startswith(f"{name} ") and "\n" not in message for name, message in refused.items())
     assert len(list((tmp_path / "uploads").iterdir())) <= N - len(refused)  # nothing is left of the others
 
 

@@ -1,4 +1,4 @@
-"""What listeners prefer, and how far their answers agree."""
+"""Preferences of listeners, and agreement of their answers."""
 
 import lazy_loader
 

@@ -1,6 +1,6 @@
-"""How far answers agree: of a listener with themselves, between listeners, and with an objective score.
+"""Agreement of answers: of a listener with themselves, between listeners, and with an objective score.
 
-Light to import: pages use it, and SciPy is loaded where it is needed.
+Light to import: pages use it, and SciPy is loaded when it is needed.
 """
 
 from __future__ import annotations
@@ -41,25 +41,25 @@ class RankAgreement:
 
 
 def consistency(repeats: Iterable[tuple[Trial, Trial]], *, confidence: float = 0.95) -> Rate:
-    """Share of repeated questions that got the same answer both times, with Wilson's interval.
+    """Share of repeated questions with the same answer both times, with Wilson's interval.
 
     Parameters
     ----------
     repeats : iterable of (Trial, Trial)
-        The first answer and the second one, of the same listener to the same systems. None twice is the same
-        answer.
+        The first and the second answer of the same listener to the same systems. Choosing none twice counts
+        as the same answer.
     confidence : float, default 0.95
 
     Returns
     -------
     Rate
-        `chance` is that of choosing blindly, one in the number of systems shown. As columns are shuffled
-        again, always choosing the same column gives no more. Always choosing none gives 1: see how often.
+        `chance` is that of random choices, one over the number of systems shown. Because columns are shuffled
+        again, always choosing the same column gives no more. Always choosing none gives 1.
 
     Raises
     ------
     ValueError
-        For a pair that did not show the same systems, or is of two listeners.
+        If the two trials of a pair differ in their systems or their listener.
 
     Examples
     --------
@@ -84,26 +84,26 @@ def consistency(repeats: Iterable[tuple[Trial, Trial]], *, confidence: float = 0
 def krippendorff_alpha(
     trials: Iterable[Trial], *, confidence: float = 0.95, resamples: int = 2000, seed: int = 0
 ) -> Agreement:
-    """Agreement between listeners on the questions they share: 1 - observed / expected disagreement.
+    """Krippendorff's alpha between listeners on shared questions: 1 - observed / expected disagreement.
 
-    Krippendorff's alpha and not Fleiss' kappa, since it allows any number of answers a question, and
-    listeners seldom finish the same questions.
+    Unlike Fleiss' kappa, it allows any number of answers per question: listeners rarely finish the same
+    questions.
 
     Parameters
     ----------
     trials : iterable of Trial
-        With their listener and question. A listener's first answer to a question counts; choosing none is an
+        With listener and question. Only a listener's first answer to a question counts; choosing none is an
         answer.
     confidence : float, default 0.95
     resamples : int, default 2000
-        Draws of whole questions whose percentiles are the interval.
+        Number of resamples of whole questions whose percentiles give the interval.
     seed : int, default 0
 
     Returns
     -------
     Agreement
-        At most 1; 0 is what chance gives, below is systematic disagreement. NaN where no question has two
-        answers, or all answers are the same, of which alpha says nothing.
+        At most 1; 0 is the chance level, negative values mean systematic disagreement. NaN if no question has
+        two answers, or if all answers are the same, for which alpha is undefined.
 
     Raises
     ------
@@ -113,10 +113,10 @@ def krippendorff_alpha(
     Notes
     -----
     With m_u answers to question u, n_uc of them c, and n their number,
-    D_o = Σ_u Σ_c n_uc (m_u - n_uc) / (m_u - 1) / n and D_e = Σ_c n_c (n - n_c) / (n - 1) / n. Where questions
+    D_o = Σ_u Σ_c n_uc (m_u - n_uc) / (m_u - 1) / n and D_e = Σ_c n_c (n - n_c) / (n - 1) / n. If questions
     show different systems, n_c and n of D_e are those of questions with the same systems, and both
-    disagreements are summed over such groups: a system that was not shown could not be chosen, and pooling
-    would take that for agreement. With one group this is the usual alpha.
+    disagreements are summed over such groups: a system that was not shown could not be chosen, which pooling
+    would count as agreement. With one group this is the usual alpha.
 
     References
     ----------
@@ -148,7 +148,7 @@ def krippendorff_alpha(
     answers = {question: given for question, given in answers.items() if len(given) > 1}
     if not answers:
         return Agreement(np.nan, np.nan, np.nan, 0, 0, 0)
-    # A category is an answer among certain systems, so that answers are compared within their group only.
+    # A category is an answer among certain systems, so that answers are compared only within their group.
     categories: dict[tuple[frozenset[str], str | None], int] = {}
     counts: list[Counter[int]] = [
         Counter(categories.setdefault((shown[question], c), len(categories)) for c in given.values())
@@ -169,7 +169,7 @@ def krippendorff_alpha(
 
 
 def rank_agreement(strengths: ArrayLike, scores: ArrayLike) -> RankAgreement:
-    """How far the order of systems by listeners and by an objective score, such as MAP@15, agree.
+    """Rank correlation of systems by listeners and by an objective score, such as MAP@15.
 
     Parameters
     ----------
@@ -179,9 +179,9 @@ def rank_agreement(strengths: ArrayLike, scores: ArrayLike) -> RankAgreement:
     Returns
     -------
     RankAgreement
-        tau and rho in [-1, 1]. Up to 8 systems, p is exact: the share of all n! orders that agree or disagree
-        at least as much; with 4 systems it cannot be below 1/12. Beyond, it is SciPy's. Fewer than two
-        systems, or values that are all equal, give NaN.
+        tau and rho in [-1, 1]. For up to 8 systems, p is exact: the share of all n! orders that agree or
+        disagree at least as much; with 4 systems it cannot be below 1/12. For more, it is SciPy's. Fewer than
+        two systems, or constant values, give NaN.
 
     Raises
     ------
@@ -195,8 +195,8 @@ def rank_agreement(strengths: ArrayLike, scores: ArrayLike) -> RankAgreement:
 
     Examples
     --------
-    >>> found = rank_agreement([0.9, 0.3, -0.2, -1.0], [0.53, 0.33, 0.37, 0.09])
-    >>> round(found.tau, 3), round(found.tau_p, 3), round(found.rho, 3), found.n
+    >>> agreement = rank_agreement([0.9, 0.3, -0.2, -1.0], [0.53, 0.33, 0.37, 0.09])
+    >>> round(agreement.tau, 3), round(agreement.tau_p, 3), round(agreement.rho, 3), agreement.n
     (0.667, 0.333, 0.8, 4)
     """
     x, y = (np.asarray(values, dtype=np.float64) for values in (strengths, scores))
@@ -215,16 +215,16 @@ def rank_agreement(strengths: ArrayLike, scores: ArrayLike) -> RankAgreement:
     if n <= ALL_ORDERS:
         i, j = np.triu_indices(n, 1)
         orders = all_orders(n)
-        # Of pairs of systems, how many more agree than disagree; no order changes how many tie.
+        # Concordant minus discordant pairs of systems; the number of ties does not depend on the order.
         excess = np.sign(y[orders[:, i]] - y[orders[:, j]]) @ np.sign(x[i] - x[j])
         p = float(np.mean(np.abs(excess) >= abs(excess[0])))
     return RankAgreement(float(tau.statistic), p, rho.r, rho.p, n)
 
 
 def _alpha(table: np.ndarray, group: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Krippendorff's alpha (b,) of the answers (u, c), each question counted `weights` (b, u) times.
+    """Krippendorff's alpha (b,) of the answers (u, c), with each question counted `weights` (b, u) times.
 
-    `group` (c, g) says which questions a category belongs to, those with the same systems.
+    `group` (c, g) assigns each category to the questions with the same systems.
     """
     answers = table.sum(axis=1)
     differing = (table * (answers[:, None] - table)).sum(axis=1) / (answers - 1)

@@ -1,4 +1,4 @@
-"""The numerics behind `core.listening.luce_choice`: its likelihood, its maximum, and what links systems."""
+"""The numerics of `core.listening.luce_choice`: likelihood, maximum, and links between systems."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ Answer = tuple[str, Sequence[str], str | None]
 
 
 class Choices:
-    """Answers with a choice, each kind of them once, and how often each listener gave it: `counts` (l, u).
+    """Distinct answers with a choice, and how often each listener gave them: `counts` (l, u).
 
-    `shown` (u, s) holds the systems of a kind, and where `there` (u, s) is False nothing; `chosen` is (u,).
+    `shown` (u, s) holds the systems of each answer, padded where `mask` (u, s) is False; `chosen` is (u,).
     """
 
     def __init__(self, answers: Sequence[Answer], names: Sequence[str]) -> None:
@@ -28,22 +28,22 @@ class Choices:
         widest = max((len(systems) for systems, _ in kinds), default=0)
         self.m = len(names)
         self.shown = np.zeros((len(kinds), widest), np.int64)
-        self.there = np.zeros((len(kinds), widest), bool)
+        self.mask = np.zeros((len(kinds), widest), bool)
         for (systems, _), row in kinds.items():
             self.shown[row, : len(systems)] = systems
-            self.there[row, : len(systems)] = True
+            self.mask[row, : len(systems)] = True
         self.chosen = np.array([best for _, best in kinds], dtype=np.int64)
         self.counts = np.zeros((len(listeners), len(kinds)))
         for entry in entries:
             self.counts[entry] += 1
 
     def log_likelihood(self, weights: np.ndarray, theta: np.ndarray) -> float:
-        """Σ of log P(chosen | shown), each kind of trial `weights` times."""
+        """Sum of log P(chosen | shown), each distinct answer counted `weights` times."""
         return float(weights @ (theta[self.chosen] - self._log_sums(theta)))
 
     def curvature(self, weights: np.ndarray, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Gradient (m,) and negative second derivative (m, m) of the log likelihood."""
-        p = np.where(self.there, np.exp(theta[self.shown] - self._log_sums(theta)[:, None]), 0.0)
+        p = np.where(self.mask, np.exp(theta[self.shown] - self._log_sums(theta)[:, None]), 0.0)
         weighted = weights[:, None] * p
         expected = np.bincount(self.shown.ravel(), weighted.ravel(), self.m)
         gradient = np.bincount(self.chosen, weights, self.m) - expected
@@ -52,7 +52,7 @@ class Choices:
         return gradient, np.diag(expected) - joint.reshape(self.m, self.m)
 
     def _log_sums(self, theta: np.ndarray) -> np.ndarray:
-        values = np.where(self.there, theta[self.shown], -np.inf)
+        values = np.where(self.mask, theta[self.shown], -np.inf)
         top = values.max(axis=1, initial=-np.inf)
         return top + np.log(np.exp(values - top[:, None]).sum(axis=1))
 
@@ -66,7 +66,7 @@ def curvature(
 
 
 def maximum(table: Choices, weights: np.ndarray, prior: float, start: np.ndarray) -> np.ndarray:
-    """Find the log strengths of the highest posterior by Newton's method, its steps halved where too long."""
+    """Find the log strengths with the highest posterior by Newton's method with step halving."""
 
     def posterior(theta: np.ndarray) -> float:
         return table.log_likelihood(weights, theta) - float(theta @ theta) / (2 * prior**2)
@@ -75,7 +75,7 @@ def maximum(table: Choices, weights: np.ndarray, prior: float, start: np.ndarray
     for _ in range(500):
         gradient, information = curvature(table, weights, theta, prior)
         step = np.linalg.solve(information, gradient)
-        # Where rounding hides the rise, the last full step is as good as can be had.
+        # When rounding hides the increase, the last full step is as good as possible.
         small = np.abs(step).max(initial=0) <= 1e-7 * (1 + np.abs(theta).max(initial=0))
         if not small:
             while (
@@ -86,16 +86,16 @@ def maximum(table: Choices, weights: np.ndarray, prior: float, start: np.ndarray
         value = posterior(theta)
         if small:
             break
-    # The prior keeps the mean at 0; what rounding has left of it goes.
+    # The prior keeps the mean at 0, except for rounding errors.
     return theta - theta.mean() if len(theta) else theta
 
 
 def listener_draws(table: Choices, prior: float, start: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    """Log strengths for draws of whole listeners, (resamples, m)."""
+    """Log strengths of resamples of whole listeners, (resamples, m)."""
     n = len(table.counts)
     if n < 2:
         raise ValueError(
-            f"There are trials of {n} listeners; drawing listeners needs at least 2: leave resamples at 0."
+            f"There are trials of {n} listeners; resampling needs at least 2: leave resamples at 0."
         )
     random = np.random.default_rng(seed)
     drawn = random.multinomial(n, np.full(n, 1 / n), size=resamples)
@@ -103,7 +103,7 @@ def listener_draws(table: Choices, prior: float, start: np.ndarray, resamples: i
 
 
 def log_odds(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Log odds of each share v_i / Σ v, (m,), and their derivatives by the log strengths, (m, m)."""
+    """Log odds of each share v_i / Σ v, (m,), and their Jacobian by the log strengths, (m, m)."""
     m = len(theta)
     if m < 2:
         return np.full(m, np.inf), np.zeros((m, m))
@@ -115,7 +115,7 @@ def log_odds(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def linked(names: tuple[str, ...], wins: np.ndarray) -> tuple[tuple[tuple[str, ...], ...], bool]:
-    """Groups that choices link, and whether every system beat every other, directly or over others."""
+    """Groups of systems linked by choices, and whether each beat every other, directly or through others."""
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import connected_components
 

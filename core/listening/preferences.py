@@ -1,11 +1,10 @@
-"""What listeners prefer: from choices among systems to strengths, win rates and precision.
+"""Preferences of listeners: strengths, win rates and precision from choices among systems.
 
-A `Trial` shows a listener some systems, whose names are not seen, and the listener chooses the best of them
-or none. Strengths follow Luce's choice axiom: how often one system is chosen rather than another does not
-depend on what else is shown. A trial without a choice therefore says nothing about strengths; it counts in
-win rates and in what `core.listening` measures.
+In a `Trial` a listener chooses the best of several anonymous systems, or none. Strengths follow Luce's choice
+axiom: how often one system is chosen rather than another does not depend on the other systems shown. A trial
+without a choice is therefore uninformative about strengths; it counts in win rates and in agreement.
 
-Light to import: pages use it, and SciPy is loaded where it is needed.
+Light to import: pages use it, and SciPy is loaded when it is needed.
 """
 
 from __future__ import annotations
@@ -23,23 +22,23 @@ from core.statistics.checks import normal_quantile, percentiles
 
 @dataclass(frozen=True)
 class Trial:
-    """One answer: the systems that were shown and the one that was chosen.
+    """One answer: the systems shown and the one chosen.
 
     Parameters
     ----------
     shown : tuple of str
-        Names, each once, at least one; their order plays no part here.
+        At least one name, each once; their order is irrelevant.
     chosen : str or None
-        One of them, or None where the listener chose none.
+        One of them, or None if the listener chose none.
     listener : str, default ""
-        Who answered.
+        Name of the listener.
     question : str, default ""
-        What was asked; two listeners with the same question were shown the same.
+        Name of the question; listeners with the same question were shown the same systems.
 
     Raises
     ------
     ValueError
-        For no system, a system shown twice, or a choice of what was not shown.
+        For no system, a system shown twice, or a choice of a system that was not shown.
     """
 
     shown: tuple[str, ...]
@@ -60,7 +59,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Mark:
-    """One result of one system, marked by a listener as fitting the query or not."""
+    """A listener's mark on one result of a system: whether it fits the query."""
 
     system: str
     fits: bool
@@ -68,20 +67,20 @@ class Mark:
 
 @dataclass(frozen=True)
 class Rate(Interval):
-    """A share of n with its interval, and what blind guessing gives on average; NaN where n is 0."""
+    """A share of n with its interval, and its mean under random guessing; NaN if n is 0."""
 
     chance: float
 
     @classmethod
     def of(cls, hits: int, n: int, blind: float, confidence: float) -> Rate:
-        """Give the share of `hits` among n, with Wilson's interval; `blind` are those of guessing."""
+        """Return the share of `hits` among n, with Wilson's interval; `blind` hits are expected by chance."""
         share = share_interval(hits, n, confidence=confidence)
         return cls(share.value, share.low, share.high, share.n, blind / n if n else np.nan)
 
 
 @dataclass(frozen=True)
 class PairWins:
-    """Who was chosen where two systems were shown side by side.
+    """Counts of choices between every two systems.
 
     Attributes
     ----------
@@ -112,17 +111,17 @@ class Strengths:
         v / Σ v, how often the system would be chosen if all m were shown and one had to be chosen; in
         [0, 1], the sum of `share` is 1.
     covariance : (m, m) float64 array
-        Of the log strengths.
+        Covariance of the log strengths.
     n_trials, n_chosen : int
-        Trials, and those in which a system was chosen.
+        Number of trials, and of those with a choice.
     decided : (m, m) int64 array
         Trials that showed both systems and in which one of the two was chosen.
     groups : tuple of tuple of str
-        Systems that trials with a choice link to each other, directly or over others. With more than one
-        group, strengths of different groups are compared by the prior alone.
+        Systems linked by trials with a choice, directly or through others. Strengths of different groups are
+        compared by the prior alone.
     settled : bool
-        Whether strengths would be finite without the prior, which is so when no systems were chosen over
-        the others every time. Where not, how far apart the systems are depends on the prior.
+        Whether strengths would be finite without the prior, that is, unless some systems were always chosen
+        over the others. If False, the distance between the systems depends on the prior.
     listeners : int
     confidence : float
     """
@@ -145,12 +144,12 @@ class Strengths:
     draws: np.ndarray | None = field(default=None, repr=False)
 
     def beats(self, a: str, b: str) -> Interval:
-        """How often a is chosen rather than b: v_a / (v_a + v_b), with n the trials that decided so.
+        """Probability that a is chosen rather than b, v_a / (v_a + v_b); n trials chose one of them.
 
         Raises
         ------
         ValueError
-            For a name that is not among the systems.
+            For an unknown name.
         """
         from scipy.special import expit
 
@@ -181,33 +180,33 @@ def luce_choice(
     resamples: int = 0,
     seed: int = 0,
 ) -> Strengths:
-    """Strengths of systems from choices: Bradley-Terry for pairs, the same model for more.
+    """Strengths of systems from choices, by the model of Bradley and Terry, extended to more systems.
 
     The system i among those shown, S, is chosen with probability v_i / Σ_{j ∈ S} v_j. Log strengths have
-    independent normal priors of mean 0, and are those of the highest posterior probability.
+    independent normal priors with mean 0; the estimates maximise the posterior probability.
 
     Parameters
     ----------
     trials : iterable of Trial
-        Those without a choice are counted and not used, nor are those that show one system.
+        Trials without a choice, or with one system, are counted but not used.
     systems : sequence of str, optional
-        All systems to be ranked, also those that were never shown; by default those of the trials.
+        All systems to be ranked, including those never shown; by default those of the trials.
     prior : float, default 2
-        Standard deviation of a log strength before any trial. With 2, odds between two systems are within
-        250 to 1 with 95% probability: weak, and enough to keep a system that was always chosen finite.
+        Prior standard deviation of a log strength. With 2, odds between two systems are within 250 to 1 with
+        95% probability: weak, but enough to keep a system that was always chosen finite.
     confidence : float, default 0.95
     resamples : int, default 0
-        With more than 0, intervals are percentiles over that many draws of whole listeners instead of
-        Laplace's approximation, which takes every trial for independent of the others. Needs at least two
-        listeners, and says something from about ten on.
+        If positive, intervals are percentiles over this many resamples of whole listeners instead of
+        Laplace's approximation, which treats all trials as independent. Needs at least two listeners, and is
+        useful from about ten.
     seed : int, default 0
-        Of the draws.
+        Seed of the resamples.
 
     Returns
     -------
     Strengths
-        Without a choice in any trial, all are 0 with the interval of the prior. One system has 0, in an
-        interval of no width, and the share 1. No system gives empty arrays.
+        Without any choice, all strengths are 0 with the interval of the prior. A single system has strength
+        0, an interval of width 0, and share 1. No system gives empty arrays.
 
     Raises
     ------
@@ -217,9 +216,9 @@ def luce_choice(
 
     Notes
     -----
-    The log posterior is strictly concave; its maximum is found by Newton's method to rounding error. The
-    covariance is the inverse of its negative second derivative there, without the part that moves all
-    strengths alike, of which trials know nothing. The interval of a share is that of its log odds.
+    The log posterior is strictly concave; Newton's method reaches its maximum to rounding error. The
+    covariance is the inverse of the negative second derivative there, without the direction that moves all
+    strengths alike, about which trials are uninformative. The interval of a share is that of its log odds.
 
     References
     ----------
@@ -231,10 +230,10 @@ def luce_choice(
     Examples
     --------
     >>> trials = [Trial(("a", "b"), "a")] * 8 + [Trial(("a", "b"), "b")] * 2
-    >>> found = luce_choice(trials)
-    >>> found.log_strength.round(3)
+    >>> strengths = luce_choice(trials)
+    >>> strengths.log_strength.round(3)
     array([ 0.644, -0.644])
-    >>> wins = found.beats("a", "b")
+    >>> wins = strengths.beats("a", "b")
     >>> round(wins.value, 3), round(wins.low, 3), round(wins.high, 3), wins.n
     (0.784, 0.459, 0.939, 10)
     """
@@ -289,7 +288,7 @@ def luce_choice(
 
 
 def pair_wins(trials: Iterable[Trial], *, systems: Sequence[str] | None = None) -> PairWins:
-    """Count who was chosen where two systems were shown side by side.
+    """Count the choices between every two systems.
 
     Parameters
     ----------
@@ -303,10 +302,10 @@ def pair_wins(trials: Iterable[Trial], *, systems: Sequence[str] | None = None) 
 
     Examples
     --------
-    >>> found = pair_wins([Trial(("b", "a", "c"), "a"), Trial(("a", "b"), None)])
-    >>> found.wins.tolist()
+    >>> pairs = pair_wins([Trial(("b", "a", "c"), "a"), Trial(("a", "b"), None)])
+    >>> pairs.wins.tolist()
     [[0, 1, 1], [0, 0, 0], [0, 0, 0]]
-    >>> found.together.tolist()
+    >>> pairs.together.tolist()
     [[2, 2, 1], [2, 2, 1], [1, 1, 1]]
     """
     trials = list(trials)
@@ -326,12 +325,12 @@ def pair_wins(trials: Iterable[Trial], *, systems: Sequence[str] | None = None) 
 def win_rate(
     trials: Iterable[Trial], *, systems: Sequence[str] | None = None, confidence: float = 0.95
 ) -> dict[str, Rate]:
-    """Share of the trials showing a system in which it was chosen, with Wilson's interval.
+    """Share of the trials with a system in which it was chosen, with Wilson's interval.
 
     Parameters
     ----------
     trials : iterable of Trial
-        Those without a choice count as shown and not chosen.
+        In those without a choice, no system was chosen.
     systems : sequence of str, optional
         As in `luce_choice`.
     confidence : float, default 0.95
@@ -339,7 +338,7 @@ def win_rate(
     Returns
     -------
     dict of str to Rate
-        By system, sorted. `chance` is that of a blind choice of one of the systems shown, averaged over the
+        By system, sorted. `chance` is that of a random choice among the systems shown, averaged over the
         trials. A system that was never shown has NaN and n = 0.
 
     Examples
@@ -363,26 +362,26 @@ def win_rate(
 def precision(
     marks: Iterable[Mark], *, systems: Sequence[str] | None = None, confidence: float = 0.95
 ) -> dict[str, Interval]:
-    """Share of the marked results of each system that were marked as fitting, with Wilson's interval.
+    """Share of the marked results of each system that fit, with Wilson's interval.
 
     Parameters
     ----------
     marks : iterable of Mark
-        Results that nobody marked do not count: ask for marks on all of a list, or on the first of it.
+        Results without a mark do not count: have listeners mark whole lists, or their first few results.
     systems : sequence of str, optional
-        As in `luce_choice`; by default those that were marked.
+        As in `luce_choice`; by default the systems of the marks.
     confidence : float, default 0.95
 
     Returns
     -------
     dict of str to Interval
-        By system, sorted; NaN and n = 0 where nothing was marked. Results of one query are alike, so that
-        the interval is rather too narrow where few queries were marked.
+        By system, sorted; NaN and n = 0 without marks. Results of the same query are similar, so that the
+        interval is somewhat too narrow for few queries.
 
     Examples
     --------
-    >>> found = precision([Mark("a", True), Mark("a", False), Mark("b", True)])
-    >>> found["a"].value, found["a"].n, found["b"].value
+    >>> fitting = precision([Mark("a", True), Mark("a", False), Mark("b", True)])
+    >>> fitting["a"].value, fitting["a"].n, fitting["b"].value
     (0.5, 2, 1.0)
     """
     marks = list(marks)
@@ -397,7 +396,7 @@ def _names(trials: Sequence[Trial], systems: Sequence[str] | None) -> tuple[str,
 
 
 def _distinct(names: Sequence[str], seen: Iterable[str]) -> tuple[str, ...]:
-    """Sort the names; refuse one given twice and leaving out one that was seen."""
+    """Sort the names; raise an error if a name is repeated, or a name in `seen` is missing."""
     if len(set(names)) < len(names):
         raise ValueError(f"systems are {', '.join(names)}; name each once.")
     if left_out := sorted(set(seen) - set(names)):

@@ -20,15 +20,14 @@ from dashboard.listen.data import NotRanked, Offered
 from dashboard.listen.ranking import Ranked
 from dashboard.results import has
 from jobs.listening.ratings import (
-    Planned,
     Query,
     Question,
     Rating,
     Ratings,
     RatingsError,
+    SessionPlan,
     System,
     open_ratings,
-    plan_question,
 )
 from jobs.specs import EmbedQuery
 from jobs.workspace.workspace import Dataset, Workspace
@@ -160,15 +159,14 @@ def _ask(
     known: Mapping[int, Rating],
 ) -> Rating:
     """Note the next question of the plan, with what is shown."""
-    planned: Planned = plan_question(
-        test.seed,
-        number,
+    planned = SessionPlan(
+        seed=test.seed,
         systems=test.systems,
         queries=test.queries,
         listener=listener,
         columns=test.columns,
         control=test.control,
-    )
+    ).question(number)
     there = listen.offered(workspace, test.dataset)
     before = {}
     if planned.repeat_of is not None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from cache import CacheError
 from cache.errors import explained
@@ -27,7 +26,7 @@ from jobs.cli import (
     train,
     work,
 )
-from jobs.cli.common import BAD_INPUT, BUSY, INTERRUPTED, err
+from jobs.cli.common import BAD_INPUT, BUSY, INTERRUPTED, warn
 from jobs.workspace.workspace import WorkerBusy
 
 app = typer.Typer(
@@ -35,7 +34,7 @@ app = typer.Typer(
     help="See, hear and test embedding spaces of sound.",
     epilog=(
         "Exit status, the same for every command: 0 done · 1 a job failed or something is damaged · "
-        "2 what was asked cannot be done as asked · 3 another worker serves the workspace · 130 interrupted."
+        "2 invalid input · 3 another worker serves the workspace · 130 interrupted."
     ),
     no_args_is_help=True,
     add_completion=False,
@@ -60,18 +59,8 @@ def _options(
     pass
 
 
-service.register(app)
-add.register(app)
-data.register(app)
-work.register(app)
-measure.register(app)
-leaks.register(app)
-pairs.register(app)
-train.register(app)
-losses.register(app)
-contrastive.register(app)
-curate.register(app)
-store.register(app)
+for part in (service, add, data, work, measure, leaks, pairs, train, losses, contrastive, curate, store):
+    part.register(app)
 
 
 def main() -> None:
@@ -80,13 +69,10 @@ def main() -> None:
         app()
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    except WorkerBusy as error:
-        err.print(escape(str(error)), soft_wrap=True)
-        sys.exit(BUSY)
     except (ValueError, CacheError) as error:
-        # Errors that are raised on purpose derive from these and hold their own sentence.
-        err.print(escape(str(error)), soft_wrap=True)
-        sys.exit(BAD_INPUT)
+        # Errors that are raised on purpose derive from these and explain themselves.
+        warn(str(error))
+        sys.exit(BUSY if isinstance(error, WorkerBusy) else BAD_INPUT)
     except OSError as error:
-        err.print(escape(explained(error, common.opened or Path.cwd())), soft_wrap=True)
+        warn(explained(error, common.opened or Path.cwd()))
         sys.exit(BAD_INPUT)

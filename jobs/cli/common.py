@@ -1,4 +1,4 @@
-"""What every command shares: the workspace option, tables or JSON, progress, and how errors end a command."""
+"""Shared parts of the commands: common options, output as tables or JSON, and progress bars."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ WorkspaceOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
 
 BackgroundOption = Annotated[
-    bool, typer.Option("--background", "-b", help="Only put the jobs into the queue, for a worker to run.")
+    bool, typer.Option("--background", "-b", help="Only submit the jobs, for a worker to run.")
 ]
 PrintSpecOption = Annotated[
-    bool, typer.Option("--print-spec", help="Print the spec as JSON, for `hearspace run`, and do nothing.")
+    bool, typer.Option("--print-spec", help="Only print the spec as JSON, for `hearspace run`.")
 ]
 DatasetArgument = Annotated[str, typer.Argument(help="Name of a dataset; `hearspace datasets` lists them.")]
 
@@ -49,7 +49,7 @@ out = Console(highlight=False, emoji=False)
 err = Console(stderr=True, highlight=False, emoji=False)
 
 
-#: The workspace that a command works on, to be named where the system refuses something and names no file.
+#: The workspace that a command works on; named in errors of the system that name no file.
 opened: Path | None = None
 
 
@@ -64,21 +64,22 @@ def open_workspace(path: Path | None) -> Workspace:
 def space_of(workspace: Workspace, dataset: Dataset, encoder: str) -> EmbedAudio:
     """Return a space of a dataset by its encoder, or by the name of one that was trained here.
 
-    The model of a space that is there may be called by its folder's last name.
+    The model of an existing space may be given by the last name of its folder.
 
     Raises
     ------
     SpecError
-        For a trained space that is not there; and what `EmbedAudio` says of an encoder.
+        If no trained space has this name, or `EmbedAudio` refuses the encoder.
     """
+    spaces = workspace.spaces(dataset)
     if not encoder.startswith(f"{trained.NAME}:"):
-        called = [s.spec for s in workspace.spaces(dataset) if encoder == s.spec.model != s.encoder]
-        return called[0] if len(called) == 1 else EmbedAudio(dataset=dataset.ref, encoder=encoder)
-    there = {s.encoder: s.spec for s in workspace.spaces(dataset) if s.spec.source is not None}
-    if encoder not in there:
-        known = f"; there are {', '.join(there)}" if there else ""
+        matches = [s.spec for s in spaces if encoder == s.spec.model != s.encoder]
+        return matches[0] if len(matches) == 1 else EmbedAudio(dataset=dataset.ref, encoder=encoder)
+    kept = {s.encoder: s.spec for s in spaces if s.spec.source is not None}
+    if encoder not in kept:
+        known = f"; there are {', '.join(kept)}" if kept else ""
         raise SpecError(f"No space {encoder!r} of {dataset.name} was kept{known}.")
-    return there[encoder]
+    return kept[encoder]
 
 
 def say(message: str) -> None:
@@ -86,8 +87,13 @@ def say(message: str) -> None:
     out.print(escape(message), soft_wrap=True)
 
 
+def warn(message: str) -> None:
+    """Print one line for people on standard error."""
+    err.print(escape(message), soft_wrap=True)
+
+
 def show(rows: Sequence[dict[str, Any]], columns: Iterable[str], *, as_json: bool, empty: str) -> None:
-    """Print rows as a table of `columns`, or all they hold as JSON; `empty` is said where there is none."""
+    """Print rows as a table of `columns`, or all values as JSON; print `empty` if there are no rows."""
     if as_json:
         print(json.dumps(list(rows), ensure_ascii=False, indent=1))
         return
@@ -96,7 +102,7 @@ def show(rows: Sequence[dict[str, Any]], columns: Iterable[str], *, as_json: boo
         return
     columns = list(columns)
     if not out.is_terminal:
-        # A pipe or file gets a line a row with tabs between the columns, however long.
+        # A pipe or file gets one line per row with tabs between the columns, however long.
         print("\t".join(columns))
         for row in rows:
             print("\t".join(_plain(row.get(column)) for column in columns))
@@ -111,12 +117,12 @@ def show(rows: Sequence[dict[str, Any]], columns: Iterable[str], *, as_json: boo
 
 
 def writable(target: Path) -> Path:
-    """Return the path of a file to write if there is nothing in its way.
+    """Return the path of a new file to write.
 
     Raises
     ------
     SpecError
-        If it exists, or the folder that it shall lie in does not.
+        If the file exists, or its folder does not.
     """
     if target.exists():
         raise SpecError(f"{target} exists; give another name or remove it first.")
@@ -132,22 +138,19 @@ def in_folder(target: Path) -> Path:
 
 
 def _plain(value: Any) -> str:
-    """Write a value for programs: no separators within numbers, no tab or line break within text."""
+    """Format a value for programs: no separators within numbers, no tab or line break within text."""
     if value is None:
         return ""
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return " ".join(str(value).split())
+    return f"{value:.6g}" if isinstance(value, float) else " ".join(str(value).split())
 
 
 def _text(value: Any) -> str:
+    """Format a value for people."""
     if value is None:
         return ""
     if isinstance(value, float):
         return f"{value:.3g}"
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
-    return str(value)
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
 def without_nan(row: dict[Any, Any]) -> dict[Any, Any]:
@@ -156,9 +159,9 @@ def without_nan(row: dict[Any, Any]) -> dict[Any, Any]:
 
 
 def complain(damaged: Sequence[str]) -> None:
-    """Say what is damaged or may not be read, on standard error, and exit with status 1; else do nothing."""
+    """Print messages about damage on standard error and exit with status 1, unless there are none."""
     for sentence in damaged:
-        err.print(escape(sentence), soft_wrap=True)
+        warn(sentence)
     if damaged:
         raise typer.Exit(FAILED)
 
@@ -166,27 +169,28 @@ def complain(damaged: Sequence[str]) -> None:
 def compute(
     workspace: Workspace, specs: Sequence[Spec], *, as_json: bool = False, quiet: bool = False
 ) -> list[Job]:
-    """Run specs to their end with a progress bar each; exit with status 1 if one fails.
+    """Compute specs with a progress bar each; exit with status 1 if one fails.
 
-    Where a worker serves the workspace it does the work, and this only watches. With `quiet` only failures
-    are said, on standard error.
+    If a worker serves the workspace, it runs the jobs and this only watches. With `quiet` only failures are
+    printed, on standard error.
     """
     from jobs.engine.inprocess import run
 
-    # All at once, so that a worker that is there can run several at a time.
+    # All at once, so that a worker can run several at a time.
     for spec in specs:
         workspace.queue.submit(spec)
     jobs = []
     with bars(quiet=as_json or quiet) as report:
         for spec in specs:
             job = run(workspace, spec, report)
-            if job.key == spec.key:  # as it was asked for here, not by whoever asked first
+            if job.key == spec.key:  # by the title requested here, which may not be the first one
                 job = replace(job, title=spec.title)
             jobs.append(job)
+            line = f"{'✓' if job.state == 'done' else '✗'} {job.title}: {job.error or job.state}"
             if quiet and job.state != "done":
-                err.print(escape(f"✗ {job.title}: {job.error or job.state}"), soft_wrap=True)
+                warn(line)
             elif not (as_json or quiet):
-                say(f"{'✓' if job.state == 'done' else '✗'} {job.title}: {job.error or job.state}")
+                say(line)
     if as_json:
         print(json.dumps([job_row(job) for job in jobs], ensure_ascii=False, indent=1))
     if any(job.state != "done" for job in jobs):
@@ -194,21 +198,8 @@ def compute(
     return jobs
 
 
-def put_off(workspace: Workspace, specs: Sequence[Spec], *, as_json: bool) -> None:
-    """Put specs into the queue and print the state of each."""
-    jobs = [workspace.queue.submit(spec) for spec in specs]
-    rows = [
-        job_row(j) | {"job": j.key[:12], "title": spec.title} for j, spec in zip(jobs, specs, strict=True)
-    ]
-    show(rows, ("job", "state", "title"), as_json=as_json, empty="Nothing to do.")
-
-
-@dataclass(frozen=True)
-class Output(Group):
-    """Where a command works, and how its result is printed."""
-
-    as_json: JsonOption = False
-    workspace: WorkspaceOption = None
+class _InWorkspace(Group):
+    workspace: Path | None
 
     def open(self) -> Workspace:
         """Open the workspace."""
@@ -216,38 +207,42 @@ class Output(Group):
 
 
 @dataclass(frozen=True)
-class Run(Group):
-    """How a command has its specs computed, where, and how the result is printed."""
+class Output(_InWorkspace):
+    """Options for the workspace and for printing the result."""
+
+    as_json: JsonOption = False
+    workspace: WorkspaceOption = None
+
+
+@dataclass(frozen=True)
+class Run(_InWorkspace):
+    """Options for computing specs, for the workspace and for printing the result."""
 
     background: BackgroundOption = False
     print_spec: PrintSpecOption = False
     as_json: JsonOption = False
     workspace: WorkspaceOption = None
 
-    def open(self) -> Workspace:
-        """Open the workspace."""
-        return open_workspace(self.workspace)
-
     def compute(self, workspace: Workspace, specs: Sequence[Spec], *, list_jobs: bool = False) -> bool:
-        """Compute specs, unless they are only to be printed or put into the queue; return whether they are.
+        """Compute specs, or only print or submit them as requested; return whether they were computed.
 
-        With `list_jobs` the jobs themselves are what is printed as JSON.
+        With `list_jobs` the JSON output lists the jobs.
         """
         if self.print_spec:
             for spec in specs:
                 print(json.dumps(spec.to_json(), ensure_ascii=False))
         elif self.background:
-            put_off(workspace, specs, as_json=self.as_json)
-        elif list_jobs:
-            compute(workspace, specs, as_json=self.as_json)
+            jobs = [(workspace.queue.submit(spec), spec.title) for spec in specs]
+            rows = [job_row(job) | {"job": job.key[:12], "title": title} for job, title in jobs]
+            show(rows, ("job", "state", "title"), as_json=self.as_json, empty="Nothing to do.")
         else:
-            compute(workspace, specs, quiet=self.as_json)
+            compute(workspace, specs, as_json=list_jobs and self.as_json, quiet=self.as_json)
         return not (self.print_spec or self.background)
 
 
 @contextmanager
 def bars(*, quiet: bool = False) -> Iterator[Any]:
-    """Yield a function (job, done, total, note) that draws a bar a job on standard error."""
+    """Yield a function (job, done, total, note) that draws one progress bar per job on standard error."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     progress = Progress(
@@ -273,21 +268,8 @@ def bars(*, quiet: bool = False) -> Iterator[Any]:
 
 def job_row(job: Job) -> dict[str, Any]:
     """Return a job as plain values."""
-    done, total, note = job.progress or (None, None, None)
-    return {
-        "key": job.key,
-        "title": job.title,
-        "state": job.state,
-        "done": done,
-        "total": total,
-        "note": note,
-        "eta_s": job.eta_s,
-        "error": job.error,
-        "attempts": job.attempts,
-        "priority": job.priority,
-        "created": job.created,
-        "started": job.started,
-        "ended": job.ended,
-        "depends_on": list(job.depends_on),
-        "spec": job.spec,
-    }
+    progress = dict(zip(("done", "total", "note"), job.progress or (None, None, None), strict=True))
+    names = ("attempts", "priority", "created", "started", "ended", "depends_on", "spec")
+    row = {"key": job.key, "title": job.title, "state": job.state, **progress}
+    row |= {"eta_s": job.eta_s, "error": job.error}
+    return row | {name: getattr(job, name) for name in names}

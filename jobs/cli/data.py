@@ -1,4 +1,4 @@
-"""Commands about what there is: datasets, encoders, import-embeddings."""
+"""Commands for datasets, encoders and imported embeddings: datasets, encoders, import-embeddings."""
 
 from __future__ import annotations
 
@@ -10,16 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.words import count
-from jobs.cli.common import (
-    DatasetArgument,
-    JsonOption,
-    Output,
-    WorkspaceOption,
-    complain,
-    open_workspace,
-    say,
-    show,
-)
+from jobs.cli.common import DatasetArgument, JsonOption, Output, complain, say, show
 from jobs.cli.options import Group, expanded
 from jobs.workspace.workspace import Dataset, UnknownDataset, Workspace, WorkspaceError
 
@@ -34,14 +25,15 @@ def register(app: typer.Typer) -> None:
     app.command("import-embeddings")(import_embeddings)
 
 
-def datasets(as_json: JsonOption = False, workspace: WorkspaceOption = None) -> None:
-    """List the datasets of the workspace and the spaces that each has.
+@expanded
+def datasets(output: Output) -> None:
+    """List the datasets of the workspace and their spaces.
 
     Example: `hearspace datasets --json`
 
-    Exit status: 0, or 1 where a dataset is damaged or may not be read.
+    Exit status: 0, or 1 if a dataset is damaged or may not be read.
     """
-    ws = open_workspace(workspace)
+    ws = output.open()
     rows: list[dict[str, Any]] = []
     remarks: list[str] = []
     damaged = ws.damaged()
@@ -55,30 +47,28 @@ def datasets(as_json: JsonOption = False, workspace: WorkspaceOption = None) -> 
     adds = "`hearspace add NAME FOLDER` adds one, `hearspace demo` shows one."
     empty = f"There are no datasets yet; {adds}" if not damaged else "No dataset can be read."
     columns = ("name", "adapter", "clips", "classes", *unlabelled, "folds", "spaces")
-    show(rows, columns, as_json=as_json, empty=empty)
-    if not as_json:
+    show(rows, columns, as_json=output.as_json, empty=empty)
+    if not output.as_json:
         for line in (*remarks, *_orphan_remarks(ws)):
             say(line)
     complain(damaged)
 
 
 def changed_remarks(ws: Workspace, dataset: Dataset) -> Iterator[str]:
-    """Say which spaces a dataset had before its sounds changed, and how to have them again."""
+    """Yield which spaces a dataset had before its sounds changed, and how to compute them again."""
     from jobs.encoders import trained
     from jobs.workspace.attached import left_behind
 
     lost = left_behind(ws, dataset)
-    again = [e for e in lost if not e.startswith(f"{trained.NAME}:")]
-    if again:
+    own = [e for e in lost if e.startswith(f"{trained.NAME}:")]
+    changed = f"The sounds of {dataset.name} have changed since"
+    if again := [e for e in lost if e not in own]:
         yield (
-            f"The sounds of {dataset.name} have changed since it was embedded with {', '.join(again)}: "
+            f"{changed} it was embedded with {', '.join(again)}: "
             f"`hearspace embed {dataset.name} {' '.join(again)}` computes what is new and keeps the rest."
         )
-    if len(again) < len(lost):
-        yield (
-            f"The sounds of {dataset.name} have changed since "
-            f"{', '.join(e for e in lost if e not in again)} was trained on them: train again."
-        )
+    if own:
+        yield f"{changed} {', '.join(own)} was trained on them: train again."
 
 
 def _orphan_remarks(ws: Workspace) -> Iterator[str]:
@@ -88,13 +78,13 @@ def _orphan_remarks(ws: Workspace) -> Iterator[str]:
         name = o.encoder.partition(":")[2]
         yield (
             f"{o.encoder} is orphaned: the {o.n_clips:,} sounds of {o.dataset} that it was imported for are "
-            "in no dataset any more. Import it again, or remove it: "
+            "no longer in any dataset. Import it again, or remove it: "
             f"`hearspace import-embeddings {o.dataset} {name} --remove --orphaned`."
         )
 
 
 def dataset_row(ws: Workspace, name: str) -> dict[str, Any]:
-    """Return what there is to say of a dataset as plain values."""
+    """Return the description of a dataset as plain values."""
     from jobs.presets import clip_classes, fold_names
 
     d = ws.dataset(name)
@@ -118,10 +108,9 @@ def dataset_row(ws: Workspace, name: str) -> dict[str, Any]:
 
 
 def encoders(as_json: JsonOption = False) -> None:
-    """List the encoders, what each is, and whether it can run here.
+    """List the encoders, with a description of each and whether it can run here.
 
-    With `--json` also what is known of each model: modality, objective, parameters, training data and
-    dimensions.
+    `--json` adds the modality, objective, parameters, training data and dimensions of each model.
 
     Example: `hearspace encoders`
 
@@ -149,29 +138,29 @@ def encoders(as_json: JsonOption = False) -> None:
 
 @dataclass(frozen=True)
 class Training(Group):
-    """What is known of how a model was trained: `jobs.encoders.Card`."""
+    """How the model was trained: fields of `jobs.encoders.Card`."""
 
     modality: Annotated[
         str | None, typer.Option(help="What the model was trained on, such as 'audio & language'.")
     ] = None
     objective: Annotated[
-        str | None, typer.Option(help="What it was trained to do, such as 'contrastive alignment'.")
+        str | None, typer.Option(help="Training objective, such as 'contrastive alignment'.")
     ] = None
     parameters: Annotated[
-        int | None, typer.Option(min=0, help="Number of parameters of its audio encoder.")
+        int | None, typer.Option(min=0, help="Number of parameters of the audio encoder.")
     ] = None
     training_data: Annotated[
-        int | None, typer.Option(min=0, help="Number of clips or pairs that it was trained on.")
+        int | None, typer.Option(min=0, help="Number of clips or pairs the model was trained on.")
     ] = None
 
 
 @dataclass(frozen=True)
 class Removal(Group):
-    """Whether a space is removed instead."""
+    """Options to remove a space instead of importing one."""
 
     remove: Annotated[bool, typer.Option("--remove", help="Remove the space of this name instead.")] = False
     orphaned: Annotated[
-        bool, typer.Option("--orphaned", help="With --remove: only of sounds that no dataset has any more.")
+        bool, typer.Option("--orphaned", help="With --remove: only for sounds no longer in any dataset.")
     ] = False
 
 
@@ -188,20 +177,22 @@ def import_embeddings(
     ] = None,
     ids: Annotated[
         Path | None,
-        typer.Option(help="Names of the clips, one a line or a column of a table, for a file without any."),
+        typer.Option(
+            help="File with the names of the clips, one per line or in a column, if PATH has no names."
+        ),
     ] = None,
     *,
     card: Training,
     removal: Removal,
     output: Output,
 ) -> None:
-    """Import embeddings that another program computed, of any model, as a space like any other.
+    """Import embeddings of any model, computed by another program, as a space like any other.
 
-    A `.npz` holds `ids` (or `clip_ids`) and `embeddings` (n, d), or `frames` (m, d) and `offsets` (n + 1,);
-    a `.npy` (n, d) has a row a clip in the order of the dataset, or of `--ids`; tables have a column that
-    names the clip and columns of numbers or a column of lists; beside `tensors.tsv` lies `metadata.tsv`; JSON
-    files hold `audio_path` and `embeddings`, a list or a list of frames. Names are clip ids, paths, or file
-    names that only one clip has. Importing again under a name replaces what it means.
+    A `.npz` file holds `ids` (or `clip_ids`) and `embeddings` (n, d), or `frames` (m, d) and
+    `offsets` (n + 1,). A `.npy` file (n, d) has one row per clip in the order of the dataset, or of `--ids`.
+    Tables have a column with clip names, and columns of numbers or one column of lists. `tensors.tsv` needs
+    `metadata.tsv` beside it. JSON files hold `audio_path` and `embeddings`, a list or a list of frames. Names
+    are clip ids, paths, or unique file names. Importing again under the same name replaces the space.
 
     Example: `hearspace import-embeddings esc10 beats ~/embeddings/beats.npz`
 
@@ -213,56 +204,46 @@ def import_embeddings(
     ws = output.open()
     if removal.remove:
         n = _remove(ws, dataset, name, orphaned=removal.orphaned)
-        if output.as_json:
-            print(f'{{"removed": {n}}}')
-        else:
-            say(f"Removed imported:{name} of {dataset}.")
+        say(f'{{"removed": {n}}}' if output.as_json else f"Removed imported:{name} of {dataset}.")
         return
     ds = ws.dataset(dataset)
     if path is None:
         raise WorkspaceError(
-            f"Say where the embeddings are: `hearspace import-embeddings {dataset} {name} PATH`."
+            f"The path of the embeddings is missing: `hearspace import-embeddings {dataset} {name} PATH`."
         )
-    known = registry.Card(**asdict(card))
+    own = registry.Card(**asdict(card))
     report = imports.import_embeddings(
         ws,
         ds,
         name,
         path.expanduser(),
         ids=None if ids is None else ids.expanduser(),
-        card=None if known == registry.Card() else known,
+        card=None if own == registry.Card() else own,
     )
     if output.as_json:
         row = asdict(report) | {"spec": report.spec.to_json(), "encoder": report.spec.encoder}
         show([row | {"key": report.spec.key}], (), as_json=True, empty="")
         return
-    frames = "" if report.n_frames is None else f", {count(report.n_frames, 'frame')}"
-    total = report.n_clips + len(report.excluded)
-    say(
-        f"Imported {report.spec.encoder}: {report.n_clips:,} of {count(total, 'clip')} × "
-        f"{count(report.dimensions, 'dimension')}{frames}"
-        f"{'; the name stood for others before' if report.replaced else ''}."
-    )
     for line in _import_remarks(report, dataset):
         say(line)
     say(f"Next: hearspace project {dataset} {report.spec.encoder}")
 
 
 def _remove(ws: Workspace, dataset: str, name: str, *, orphaned: bool) -> int:
-    """Remove what is imported under a name; returns how many results went."""
+    """Remove the space imported under a name; return how many results were removed."""
     from jobs.importing import embeddings as imports
     from jobs.workspace import attached
 
     if orphaned:
         if damaged := ws.damaged():
-            raise WorkspaceError(f"What is orphaned is not known while a dataset is damaged: {damaged[0]}")
+            raise WorkspaceError(f"Orphans cannot be determined while a dataset is damaged: {damaged[0]}")
         n = attached.remove_orphans(ws, dataset, name)
         if not n:
             raise WorkspaceError(
                 f"No imported:{name} of {dataset} is orphaned; `hearspace datasets` lists those that are."
             )
         return n
-    # A dataset that is damaged is an error here, before anything is removed.
+    # A damaged dataset is an error here, before anything is removed.
     known = ws.dataset(dataset) if ws.has_dataset(dataset) else None
     n = attached.remove_orphans(ws, dataset, name)
     try:
@@ -274,19 +255,21 @@ def _remove(ws: Workspace, dataset: str, name: str, *, orphaned: bool) -> int:
 
 
 def _import_remarks(report: Report, dataset: str) -> Iterator[str]:
+    frames = "" if report.n_frames is None else f", {count(report.n_frames, 'frame')}"
+    replaced = "; this replaces an earlier import" if report.replaced else ""
+    total = report.n_clips + len(report.excluded)
+    yield (
+        f"Imported {report.spec.encoder}: {report.n_clips:,} of {count(total, 'clip')} × "
+        f"{count(report.dimensions, 'dimension')}{frames}{replaced}."
+    )
     if report.unknown:
-        names = _several(len(report.unknown), "name is", "names are")
-        yield f"{names} no clip of {dataset}: {_few(report.unknown)}."
+        yield f"No clip of {dataset} matches {count(len(report.unknown), 'name')}: {_few(report.unknown)}."
     reasons: dict[str, list[str]] = {}
     for clip, reason in report.excluded.items():
         reasons.setdefault(reason, []).append(clip)
     for reason, clips in reasons.items():
-        yield f"{_several(len(clips), 'clip is', 'clips are')} left out ({_few(clips)}): {reason}."
+        yield f"Excluded {count(len(clips), 'clip')} ({_few(clips)}): {reason}."
     yield from report.notes
-
-
-def _several(n: int, one: str, many: str) -> str:
-    return f"{n:,} {one if n == 1 else many}"
 
 
 def _few(names: list[str]) -> str:

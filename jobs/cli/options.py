@@ -1,14 +1,14 @@
-"""Options of commands from elsewhere: settings of recipes, and groups that several commands share.
+"""Options that are defined once for several commands: groups of options, and settings of recipes.
 
-A command takes such options as one parameter and stands under `expanded`: of a parameter that is annotated
-with a `Group`, each field is an option; of one that is annotated with `Asked`, each setting that it names.
+A command takes such options as one parameter and is decorated with `expanded`. For a parameter annotated with
+a `Group`, each field becomes an option; for one annotated with `Asked`, each setting that it names.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from functools import wraps
 from typing import Annotated, Any, get_args, get_type_hints
 
@@ -25,18 +25,18 @@ class Group:
 
 
 class Asked:
-    """Annotation of a parameter that takes settings of recipes: a dict of those that are given.
+    """Annotation of a parameter that receives settings of recipes, as a dict of the settings that are given.
 
     Parameters
     ----------
     kinds : type or tuple of types
-        Recipes or specs that have the settings.
+        Recipes or specs with the settings.
     *names : str
-        Which of their settings are options, in this order.
+        The settings that become options, in this order.
     unstated : iterable of str, optional
-        Settings whose defaults are not stated, as another option chooses them.
+        Settings whose defaults are not shown, because another option determines them.
     least : mapping of str to int, optional
-        The smallest values of some, which the command line checks itself.
+        Minimum values that the command line checks itself.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Asked:
         return [self._parameter(name, of) for name, of in self.settings.items()]
 
     def take(self, given: dict[str, Any]) -> dict[str, Any]:
-        """Move what belongs here out of the values of a command; return the settings that are given."""
+        """Remove these settings from the values of a command and return those that are given."""
         values = {name: given.pop(name) for name in self.settings}
         return {
             name: _parsed(self.settings[name], value) for name, value in values.items() if value is not None
@@ -74,7 +74,7 @@ class Asked:
 
 
 def expanded(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a command that takes the options of its groups and settings, each as a parameter of its own."""
+    """Return a command with one parameter for each option of its groups and settings."""
     hints = get_type_hints(command, include_extras=True)
     parts: dict[str, Any] = {}
     parameters = []
@@ -109,11 +109,12 @@ def _fields(group: Any) -> list[inspect.Parameter]:
 
 
 def _keyword(name: str, hint: Any, default: Any) -> inspect.Parameter:
+    default = inspect.Parameter.empty if default is MISSING else default
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=hint, default=default)
 
 
 def _text(value: Any) -> str:
-    """Return a default as one would write it; "" for what is not stated."""
+    """Return a default as a user would write it; "" for defaults that are not shown."""
     if value is None or isinstance(value, bool):
         return ""
     if isinstance(value, tuple):

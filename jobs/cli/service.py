@@ -1,4 +1,4 @@
-"""Commands that stay: demo, serve, worker."""
+"""Commands that run until they are stopped: demo, serve, worker."""
 
 from __future__ import annotations
 
@@ -23,20 +23,29 @@ from jobs.cli.options import Group, expanded
 from jobs.specs import Synthesize
 from jobs.workspace.workspace import Workspace, WorkspaceError
 
-HostOption = Annotated[
-    str, typer.Option(help="Address to listen on; other machines see it only if you say so.")
-]
-PortOption = Annotated[int, typer.Option(help="Port; where it is taken, the next free one.")]
-AllowHostOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--allow-host",
-        envvar="HEARSPACE_ALLOW_HOSTS",
-        help="Name under which the pages are asked for, such as a reverse proxy's, as NAME or, where "
-        "browsers show a port, NAME:PORT; repeat for more.",
-    ),
-]
+BrowserOption = Annotated[bool, typer.Option(help="Open the page in a browser.")]
 WithParent = Annotated[int | None, typer.Option("--with-parent", hidden=True)]
+#: Addresses that are shown as "localhost".
+_LOCAL = ("127.0.0.1", "0.0.0.0", "::1", "::")
+
+
+@dataclass(frozen=True)
+class Address(Group):
+    """Where the pages are served."""
+
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; by default only this machine can connect.")
+    ] = "127.0.0.1"
+    port: Annotated[int, typer.Option(help="Port, or the next free one if it is taken.")] = 8501
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-host",
+            envvar="HEARSPACE_ALLOW_HOSTS",
+            help="Name by which browsers reach the pages, such as a reverse proxy's, as NAME or, if their "
+            "address bar shows a port, NAME:PORT; repeat for more.",
+        ),
+    ] = None
 
 
 def register(app: typer.Typer) -> None:
@@ -46,18 +55,17 @@ def register(app: typer.Typer) -> None:
     app.command()(worker)
 
 
+@expanded
 def demo(
-    host: HostOption = "127.0.0.1",
-    port: PortOption = 8501,
-    allow_host: AllowHostOption = None,
-    browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
-    clips_per_class: Annotated[int, typer.Option(help="Clips of each class.")] = Synthesize.clips_per_class,
+    address: Address,
+    browser: BrowserOption = True,
+    clips_per_class: Annotated[int, typer.Option(help="Clips per class.")] = Synthesize.clips_per_class,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Show the dashboard on a synthetic sound world: worker and pages in one go; Ctrl-C stops both.
+    """Show the dashboard on a synthetic dataset: starts the worker and the pages; Ctrl-C stops both.
 
-    The pages are there at once; sounds, models and maps appear as their jobs end. A second start
-    computes nothing again.
+    The pages open at once; sounds, models and maps appear as their jobs finish. A second start computes
+    nothing again.
 
     Example: `hearspace demo --port 8600`
 
@@ -69,49 +77,41 @@ def demo(
 
     ws = open_workspace(workspace)
     prepare(ws, replace(WORLD, clips_per_class=clips_per_class))
-    _serve(ws, host=host, port=port, allowed=allow_host or [], browser=browser)
+    _serve(ws, address, browser=browser)
 
 
+@expanded
 def serve(
-    host: HostOption = "127.0.0.1",
-    port: PortOption = 8501,
-    allow_host: AllowHostOption = None,
-    browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = False,
+    address: Address,
+    browser: BrowserOption = False,
     with_worker: Annotated[
-        bool, typer.Option("--worker/--no-worker", help="Also run a worker, so that pages can ask for jobs.")
+        bool, typer.Option("--worker/--no-worker", help="Also run a worker for the jobs of the pages.")
     ] = True,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Serve the dashboard for a workspace, with a worker beside it; Ctrl-C stops both.
+    """Serve the dashboard for a workspace, together with a worker; Ctrl-C stops both.
 
     Example: `hearspace serve --workspace ~/sounds`
 
     Exit status: 0 after Ctrl-C, 1 if the dashboard could not be started.
     """
-    _serve(
-        open_workspace(workspace),
-        host=host,
-        port=port,
-        allowed=allow_host or [],
-        browser=browser,
-        with_worker=with_worker,
-    )
+    _serve(open_workspace(workspace), address, browser=browser, with_worker=with_worker)
 
 
 @dataclass(frozen=True)
 class Slurm(Group):
-    """Whether Slurm starts workers, and which."""
+    """Options for workers started through Slurm."""
 
     slurm: Annotated[
         bool, typer.Option("--slurm", help="Start workers through Slurm (needs dask-jobqueue).")
     ] = False
     jobs: Annotated[int, typer.Option("--slurm-jobs", help="Slurm: number of workers.")] = 1
-    cores: Annotated[int, typer.Option(help="Slurm: cores a worker.")] = 4
-    memory: Annotated[str, typer.Option(help="Slurm: memory a worker.")] = "16GB"
+    cores: Annotated[int, typer.Option(help="Slurm: cores per worker.")] = 4
+    memory: Annotated[str, typer.Option(help="Slurm: memory per worker.")] = "16GB"
     partition: Annotated[str | None, typer.Option(help="Slurm: partition.")] = None
     account: Annotated[str | None, typer.Option(help="Slurm: account.")] = None
     walltime: Annotated[str, typer.Option(help="Slurm: time limit.")] = "08:00:00"
-    gpus: Annotated[int, typer.Option("--slurm-gpus", help="Slurm: GPUs a worker.")] = 0
+    gpus: Annotated[int, typer.Option("--slurm-gpus", help="Slurm: GPUs per worker.")] = 0
 
 
 @expanded
@@ -127,12 +127,12 @@ def worker(
     ] = None,
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler to use.")] = None,
     by_slurm: Slurm,
-    gpu: Annotated[list[str] | None, typer.Option(help="GPU that a slot owns; repeat for more.")] = None,
-    until_idle: Annotated[bool, typer.Option("--until-idle", help="End when nothing is left to do.")] = False,
+    gpu: Annotated[list[str] | None, typer.Option(help="GPU reserved for a slot; repeat for more.")] = None,
+    until_idle: Annotated[bool, typer.Option("--until-idle", help="Stop when no job is pending.")] = False,
     with_parent: WithParent = None,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Run the jobs of a workspace as they are asked for; Ctrl-C stops it, and the jobs wait to go on.
+    """Run the jobs of a workspace as they are submitted; Ctrl-C stops it until the next start.
 
     Example: `hearspace worker --until-idle`
 
@@ -145,11 +145,11 @@ def worker(
     ws = open_workspace(workspace)
     wanted = asdict(by_slurm)
     options = dispatcher.SlurmOptions(**wanted) if wanted.pop("slurm") else None
-    with _told_to_end() as stop:
+    with _stop_signals() as stop:
         if with_parent is not None:
             _end_with(with_parent, stop.set)
         elif not until_idle:
-            say(f"Working on {ws.root}. Ctrl-C stops; jobs that run go on at the next start.")
+            say(f"Working on {ws.root}. Ctrl-C stops; running jobs resume at the next start.")
         dispatcher.serve(
             ws,
             slots=slots,
@@ -162,8 +162,8 @@ def worker(
 
 
 @contextmanager
-def _told_to_end() -> Iterator[threading.Event]:
-    """Give an event that Ctrl-C and SIGTERM set; afterwards they mean again what they did before."""
+def _stop_signals() -> Iterator[threading.Event]:
+    """Yield an event that Ctrl-C and SIGTERM set; their handlers are restored afterwards."""
     stop = threading.Event()
     before = {n: signal.signal(n, lambda *_: stop.set()) for n in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -173,45 +173,45 @@ def _told_to_end() -> Iterator[threading.Event]:
             signal.signal(number, handler or signal.SIG_DFL)
 
 
-def _serve(
-    ws: Workspace, *, host: str, port: int, allowed: list[str], browser: bool, with_worker: bool = True
-) -> None:
-    """Run page server and worker as processes of their own until one is told to end."""
-    wanted, port = port, _free_port(host, port)
-    if port != wanted:
-        say(f"Port {wanted} is taken; using {port}.")
+def _serve(ws: Workspace, address: Address, *, browser: bool, with_worker: bool = True) -> None:
+    """Run the page server and the worker as separate processes until this one is stopped."""
+    host, port = address.host, _free_port(address.host, address.port)
+    if port != address.port:
+        say(f"Port {address.port} is taken; using {port}.")
     ws.root.mkdir(parents=True, exist_ok=True)
-    with _told_to_end() as stop:
+    with _stop_signals() as stop:
         where = ("--workspace", ws.root, "--with-parent", os.getpid())
-        names = [word for name in allowed for word in ("--allow-host", name)]
+        names = [word for name in address.allow_host or () for word in ("--allow-host", name)]
         pages = _start("-m", "dashboard", "--host", host, "--port", port, *names, *where)
-        own_worker: subprocess.Popen[bytes] | None = None
+        processes = [pages]
+
+        def ensure_worker() -> None:
+            # If the worker died, ours or another one, nobody serves the queue any more.
+            alive = any(process.poll() is None for process in processes[1:])
+            if with_worker and not alive and not ws.queue.worker_alive():
+                processes[1:] = [_start("-m", "jobs.cli", "worker", *where)]
+
         try:
-            shown = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::1", "::") else host
-            url = f"http://{shown}:{port}"
+            url = f"http://{'localhost' if host in _LOCAL else host}:{port}"
             if not _answers(url, pages, stop):
-                say("The dashboard did not start; the lines above say why.")
+                say("The dashboard did not start; see the lines above for the reason.")
                 raise typer.Exit(FAILED)
-            if with_worker and not ws.queue.worker_alive():
-                own_worker = _start("-m", "jobs.cli", "worker", *where)
+            ensure_worker()
             say(f"hearspace is at {url} (workspace {ws.root}). Ctrl-C stops it.")
             if browser:
                 with suppress(webbrowser.Error):
                     webbrowser.open(url)
             while not stop.wait(0.3):
                 if pages.poll() is not None:
-                    say(f"The dashboard ended by itself (status {pages.returncode}).")
+                    say(f"The dashboard ended unexpectedly (status {pages.returncode}).")
                     raise typer.Exit(FAILED)
-                # A worker that died, ours or one from elsewhere, leaves a queue that nobody serves.
-                ours_lives = own_worker is not None and own_worker.poll() is None
-                if with_worker and not ours_lives and not ws.queue.worker_alive():
-                    own_worker = _start("-m", "jobs.cli", "worker", *where)
+                ensure_worker()
         finally:
-            _end([p for p in (pages, own_worker) if p is not None])
+            _end(processes)
 
 
 def _start(*arguments: object) -> subprocess.Popen[bytes]:
-    # A session of its own: Ctrl-C reaches only this process, which then ends the others in order.
+    # In a separate session: Ctrl-C reaches only this process, which then ends the others in order.
     return subprocess.Popen(
         [sys.executable, *map(str, arguments)], start_new_session=True, stdin=subprocess.DEVNULL
     )
@@ -231,8 +231,8 @@ def _end(processes: list[subprocess.Popen[bytes]]) -> None:
 
 
 def _answers(url: str, process: subprocess.Popen[Any], stop: threading.Event) -> bool:
-    """Wait until the page server answers; False if it ends instead."""
-    # The machine's proxy has no business between this process and a page on the same machine.
+    """Wait until the page server responds; return False if it ends instead."""
+    # Without a proxy: both processes run on this machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while process.poll() is None and not stop.is_set():
         with suppress(OSError):
@@ -256,7 +256,7 @@ def _free_port(host: str, port: int) -> int:
 
 
 def _end_with(parent: int, end: Callable[[], None]) -> None:
-    """Call `end` when the process that started this one is gone, however it went."""
+    """Call `end` when the process that started this one has ended, in whatever way."""
 
     def watch() -> None:
         while os.getppid() == parent:

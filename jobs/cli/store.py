@@ -1,7 +1,8 @@
-"""Commands about results: cache, export."""
+"""Commands for results: cache, export."""
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,17 +11,9 @@ import typer
 
 from cache.errors import size
 from core.words import count
-from jobs.cli.common import (
-    FAILED,
-    JsonOption,
-    WorkspaceOption,
-    open_workspace,
-    say,
-    show,
-    space_of,
-    writable,
-)
-from jobs.files import output
+from jobs.cli.common import FAILED, Output, WorkspaceOption, open_workspace, say, show, space_of, writable
+from jobs.cli.options import expanded
+from jobs.files import output as written
 from jobs.specs import SpecError, from_json
 from jobs.workspace.workspace import WorkspaceError
 
@@ -28,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-cache_app = typer.Typer(help="List, check and trim what is cached.", no_args_is_help=True)
+cache_app = typer.Typer(help="List, verify and evict cached results.", no_args_is_help=True)
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
@@ -40,10 +33,11 @@ def register(app: typer.Typer) -> None:
 
 
 @cache_app.command("list")
+@expanded
 def list_(
     type_: Annotated[str | None, typer.Option("--type", help="Only results of this type.")] = None,
-    as_json: JsonOption = False,
-    workspace: WorkspaceOption = None,
+    *,
+    output: Output,
 ) -> None:
     """List the cached results.
 
@@ -51,70 +45,68 @@ def list_(
 
     Exit status: 0.
     """
-    rows: list[dict[str, Any]] = []
-    for info in open_workspace(workspace).cache.list(type=type_):
-        rows.append(
-            {
-                "result": info.key[:12],
-                "what": _title(info.spec),
-                "size": size(info.size),
-                "took": f"{info.seconds:.1f} s",
-                "key": info.key,
-                "type": info.type,
-                "bytes": info.size,
-                "seconds": info.seconds,
-                "created": info.created,
-                "last_used": info.last_used,
-                "spec": info.spec,
-            }
-        )
-    show(rows, ("result", "what", "size", "took"), as_json=as_json, empty="Nothing is cached yet.")
+    names = ("key", "type", "seconds", "created", "last_used", "spec")
+    rows: list[dict[str, Any]] = [
+        {
+            "result": info.key[:12],
+            "what": _title(info.spec),
+            "size": size(info.size),
+            "took": f"{info.seconds:.1f} s",
+            "bytes": info.size,
+        }
+        | {name: getattr(info, name) for name in names}
+        for info in output.open().cache.list(type=type_)
+    ]
+    show(rows, ("result", "what", "size", "took"), as_json=output.as_json, empty="Nothing is cached yet.")
 
 
 @cache_app.command("size")
-def size_(as_json: JsonOption = False, workspace: WorkspaceOption = None) -> None:
-    """Print how much the cached results take.
+@expanded
+def size_(output: Output) -> None:
+    """Print the number and total size of the cached results.
 
     Example: `hearspace cache size`
 
     Exit status: 0.
     """
-    cache = open_workspace(workspace).cache
+    cache = output.open().cache
     n, total = len(cache.list()), cache.size()
-    if as_json:
-        print(f'{{"results": {n}, "bytes": {total}}}')
-    else:
-        say(f"{count(n, 'result')}, {size(total)}.")
+    say(
+        json.dumps({"results": n, "bytes": total})
+        if output.as_json
+        else f"{count(n, 'result')}, {size(total)}."
+    )
 
 
 @cache_app.command()
+@expanded
 def verify(
-    remove: Annotated[bool, typer.Option(help="Remove what is damaged, to be computed again.")] = False,
-    as_json: JsonOption = False,
-    workspace: WorkspaceOption = None,
+    remove: Annotated[bool, typer.Option(help="Remove damaged results, to be computed again.")] = False,
+    *,
+    output: Output,
 ) -> None:
     """Check every file of every result against its checksum.
 
     Example: `hearspace cache verify --remove`
 
-    Exit status: 0 if all is whole, 1 if something is damaged (removed or not).
+    Exit status: 0 if all results are intact, 1 if one is damaged (removed or not).
     """
-    problems = open_workspace(workspace).cache.verify(remove=remove)
+    problems = output.open().cache.verify(remove=remove)
     rows = [{"result": p.key[:12], "file": p.file, "reason": p.reason, "key": p.key} for p in problems]
-    show(rows, ("result", "file", "reason"), as_json=as_json, empty="All results are whole.")
+    show(rows, ("result", "file", "reason"), as_json=output.as_json, empty="All results are intact.")
     if problems:
         raise typer.Exit(FAILED)
 
 
 @cache_app.command()
 def evict(
-    to: Annotated[str, typer.Argument(help="Size to come down to, such as 5GB, 800MB or 0.")],
+    to: Annotated[str, typer.Argument(help="Size of the cache afterwards, such as 5GB, 800MB or 0.")],
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Remove least recently used results down to a size.
+    """Remove the least recently used results until the cache has at most this size.
 
-    What a waiting or running job needs stays, and so do the sounds of generated datasets and imported
-    embeddings, which could not be made again.
+    The inputs and results of pending jobs are kept, and so are the sounds of generated datasets and imported
+    embeddings, which cannot be computed again.
 
     Example: `hearspace cache evict 5GB`
 
@@ -122,13 +114,13 @@ def evict(
     """
     ws = open_workspace(workspace)
     before = ws.cache.size()
-    gone = ws.evict(_bytes(to))
-    say(f"{count(len(gone), 'result')} removed, {size(before - ws.cache.size())} freed.")
+    evicted = ws.evict(_bytes(to))
+    say(f"{count(len(evicted), 'result')} removed, {size(before - ws.cache.size())} freed.")
 
 
 @cache_app.command()
 def rebuild(workspace: WorkspaceOption = None) -> None:
-    """Make the index of results anew from the results themselves, and clear what crashes left behind.
+    """Rebuild the index of results from the results themselves, and remove what crashes left behind.
 
     Example: `hearspace cache rebuild`
 
@@ -136,27 +128,27 @@ def rebuild(workspace: WorkspaceOption = None) -> None:
     """
     cache = open_workspace(workspace).cache
     cleaned = cache.clean()
-    say(f"{count(cache.rebuild_index(), 'result')} indexed; {cleaned} unfinished ones cleared.")
+    say(f"{count(cache.rebuild_index(), 'result')} indexed; {cleaned} unfinished removed.")
 
 
 def export(
     dataset: Annotated[str, typer.Argument(help="Name of a dataset.")],
-    encoder: Annotated[str, typer.Argument(help="The space: the encoder that made it.")],
+    encoder: Annotated[str, typer.Argument(help="The space, named by its encoder.")],
     target: Annotated[
         Path,
         typer.Argument(help="File to write: .npz, .csv or .parquet; or .zip or a folder for the raw result."),
     ],
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Write a space to a file for other programs: embeddings and all that is known of their clips.
+    """Export a space for other programs: the embeddings and the metadata of their clips.
 
-    `.csv` and `.parquet` have a row a clip: clip_id, path, label, labels (all, with "; " between),
-    family, fold and the dataset's other columns, then e0 … e(d-1). `.npz` holds clip_ids, labels (the first
-    of each clip), embeddings (n, d), all_labels (with "; " between) and an array for every other column.
+    `.csv` and `.parquet` files have one row per clip: clip_id, path, label, labels (all, separated by "; "),
+    family, fold and the dataset's other columns, then e0 … e(d-1). `.npz` files hold clip_ids, labels (the
+    first of each clip), embeddings (n, d), all_labels (separated by "; ") and an array per other column.
 
     Example: `hearspace export esc10 aisfx esc10-aisfx.npz`
 
-    Exit status: 0, or 2 where the space is not there yet, the target exists or its folder does not.
+    Exit status: 0, or 2 if the space is not computed yet, the target exists or its folder does not.
     """
     import pandas as pd
 
@@ -165,12 +157,12 @@ def export(
     spec = space_of(ws, ds, encoder)
     if not ws.cache.contains(spec.key):
         raise SpecError(
-            f"{dataset} is not embedded with {encoder} yet; `hearspace embed {dataset} {encoder}` does it."
+            f"{dataset} is not embedded with {encoder} yet; run `hearspace embed {dataset} {encoder}` first."
         )
     writable(target)
     kind = target.suffix.lower()
     if kind not in (".npz", ".csv", ".parquet", ".zip", ""):
-        raise SpecError(f"{target.suffix} files are not written; use .npz, .csv, .parquet, .zip or a folder.")
+        raise SpecError(f"{target.suffix} is not a format; use .npz, .csv, .parquet, .zip or a folder.")
     if kind in (".zip", ""):
         ws.cache.export(spec.key, target)
         say(f"Written: {target}.")
@@ -179,7 +171,7 @@ def export(
     X = space.embeddings  # (n, d)
     rows = pd.DataFrame({"clip_id": space.clip_ids})
     clips = rows.merge(ds.clips, on="clip_id", how="left", validate="one_to_one")
-    with output(target, X.nbytes) as fresh:
+    with written(target, X.nbytes) as fresh:
         _write(fresh, kind, clips, X)
     say(f"Written: {target} ({count(X.shape[0], 'clip')} × {count(X.shape[1], 'dimension')}).")
 
@@ -193,7 +185,7 @@ def _write(target: Path, kind: str, clips: pd.DataFrame, X: np.ndarray) -> None:
         first = clips["label"].fillna("")
         rest = clips.drop(columns=["clip_id", "label", "labels"])
         arrays = {"clip_ids": clips["clip_id"], "labels": first, "all_labels": joined}
-        # What the file and its writer call their own.
+        # Names that the file and its writer use themselves.
         taken = {*arrays, "ids", "embeddings", "file"}
         arrays |= {f"{c} (given)" if c in taken else str(c): rest[c] for c in rest.columns}
         columns: dict[str, Any] = {name: _plain(values) for name, values in arrays.items()}
@@ -210,7 +202,7 @@ def _write(target: Path, kind: str, clips: pd.DataFrame, X: np.ndarray) -> None:
 
 
 def _plain(values: pd.Series) -> np.ndarray:
-    """A column as an array without objects: numbers and NaN, or text and "", where there is none."""
+    """Convert a column to an array without objects: missing values become NaN, or "" in text."""
     import numpy as np
     import pandas as pd
 
@@ -224,7 +216,7 @@ def _plain(values: pd.Series) -> np.ndarray:
 def _bytes(text: str) -> int:
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)b?\s*", text.lower())
     if match is None:
-        raise WorkspaceError(f"{text!r} is no size; write a number and kB, MB, GB or TB.")
+        raise WorkspaceError(f"{text!r} is not a size; write a number and kB, MB, GB or TB.")
     return int(float(match[1]) * _UNITS[match[2]])
 
 

@@ -15,7 +15,7 @@ from core.words import count
 from jobs.cli.common import (
     FAILED,
     DatasetArgument,
-    JsonOption,
+    Output,
     Run,
     WorkspaceOption,
     complain,
@@ -27,6 +27,7 @@ from jobs.cli.common import (
     space_of,
 )
 from jobs.cli.options import Group, expanded
+from jobs.engine.queue import Job, Queue
 from jobs.specs import EmbedText, Project, Spec, SpecError, from_json, parse
 
 
@@ -62,18 +63,18 @@ def embed(
         ),
     ] = None,
     template: Annotated[
-        str, typer.Option(help="Sentence around each text, with {} where the text goes.")
+        str, typer.Option(help="Sentence around each text, with {} in place of the text.")
     ] = "{}",
     *,
     output: Run,
 ) -> None:
     """Embed a dataset with one or more encoders.
 
-    What has been embedded before is not computed again; an interrupted run goes on where it stopped.
+    Existing embeddings are not computed again; an interrupted run resumes where it stopped.
 
     Example: `hearspace embed esc10 melstats aisfx`
 
-    Exit status: 0 when every space is there, 1 if one failed, 2 for an unknown dataset or encoder.
+    Exit status: 0 when every space exists, 1 if one failed, 2 for an unknown dataset or encoder.
     """
     ws = output.open()
     ds = ws.dataset(dataset)
@@ -93,7 +94,7 @@ def embed(
 
 @dataclass(frozen=True)
 class Layout(Group):
-    """How a map is made: fields of `Project`."""
+    """How a map is computed: fields of `Project`."""
 
     method: Annotated[str, typer.Option(help="tsne, umap or pca.")] = "tsne"
     metric: Annotated[str, typer.Option(help="Distance in the original space: cosine or euclidean.")] = (
@@ -103,7 +104,7 @@ class Layout(Group):
         None
     )
     n_neighbors: Annotated[int | None, typer.Option(help="UMAP: neighbours. [default: 15]")] = None
-    min_dist: Annotated[float | None, typer.Option(help="UMAP: least distance. [default: 0.1]")] = None
+    min_dist: Annotated[float | None, typer.Option(help="UMAP: minimum distance. [default: 0.1]")] = None
     seed: Annotated[int, typer.Option(help="The same seed gives the same map.")] = 0
 
 
@@ -114,45 +115,45 @@ def project(
     layout: Layout,
     output: Run,
 ) -> None:
-    """Make a map of a space in two dimensions; embeds the dataset first where that is missing.
+    """Compute a map of a space in two dimensions; embeds the dataset first if necessary.
 
     Example: `hearspace project esc10 aisfx --method umap --n-neighbors 30`
 
-    Exit status: 0 when the map is there, 1 if a job failed, 2 for unknown names or parameters.
+    Exit status: 0 when the map exists, 1 if a job failed, 2 for unknown names or parameters.
     """
     ws = output.open()
     spec = Project(embedding=space_of(ws, ws.dataset(dataset), encoder), **asdict(layout))
     if output.compute(ws, [spec], list_jobs=True) and not output.as_json:
-        found = spec.read(ws.cache)
-        for name, value in found.lowered.items():
-            say(f"{name} was lowered to {value:g}: {count(found.n_clips, 'clip')} allow no more.")
+        result = spec.read(ws.cache)
+        for name, value in result.lowered.items():
+            say(f"{name} was lowered to {value:g}, the maximum for {count(result.n_clips, 'clip')}.")
 
 
+@expanded
 def run(
     spec: Annotated[
-        Path, typer.Argument(help="A file with a spec as JSON, or one a line; - for standard input.")
+        Path, typer.Argument(help="File with a spec as JSON, or with one per line; - for standard input.")
     ],
-    as_json: JsonOption = False,
-    workspace: WorkspaceOption = None,
+    output: Output,
 ) -> None:
-    """Compute a spec and all it needs, and wait for it: for scripts.
+    """Compute a spec with all its inputs and wait for the result: for scripts.
 
-    Without a worker the work is done in this process, with a progress bar.
+    Without a worker the jobs run in this process, with a progress bar.
 
     Example: `hearspace project esc10 aisfx --print-spec | hearspace run -`
 
-    Exit status: 0 when the result is there, 1 if a job failed, 2 for a spec that cannot be read.
+    Exit status: 0 when the result exists, 1 if a job failed, 2 for a spec that cannot be read.
     """
     text = sys.stdin.read() if str(spec) == "-" else spec.read_text(encoding="utf-8")
     try:
-        wanted = _specs(text)
+        specs = _specs(text)
     except json.JSONDecodeError as error:
         raise SpecError(f"{spec} is not JSON ({error}); `--print-spec` writes what this reads.") from None
-    compute(open_workspace(workspace), wanted, as_json=as_json)
+    compute(output.open(), specs, as_json=output.as_json)
 
 
 def _specs(text: str) -> list[Spec]:
-    """Read one spec, or one a line."""
+    """Parse one spec, or one per line."""
     try:
         return [from_json(json.loads(text))]
     except json.JSONDecodeError:
@@ -160,22 +161,23 @@ def _specs(text: str) -> list[Spec]:
 
 
 @jobs_app.callback()
+@expanded
 def jobs(
     ctx: typer.Context,
     state: Annotated[JobState | None, typer.Option(help="Only jobs in this state.")] = None,
-    as_json: JsonOption = False,
-    workspace: WorkspaceOption = None,
+    *,
+    output: Output,
 ) -> None:
-    """List the jobs, newest first; or, with a command, look at or act on one.
+    """List the jobs, newest first; or, with a command, inspect or change one.
 
     Example: `hearspace jobs --state failed`
 
-    Exit status: 0, also where there is no job; 1 where a job is damaged or may not be read.
+    Exit status: 0, also if there are no jobs; 1 if a job is damaged or may not be read.
     """
-    ctx.obj = workspace
+    ctx.obj = output.workspace
     if ctx.invoked_subcommand is not None:
         return
-    jobs, damaged = open_workspace(workspace).queue.listing()
+    jobs, damaged = output.open().queue.listing()
     rows: list[dict[str, Any]] = [
         job_row(j)
         | {
@@ -186,67 +188,76 @@ def jobs(
         if state is None or j.state == state
     ]
     empty = "There are no jobs." if not damaged else "No job can be read."
-    show(rows, ("job", "state", "progress", "title", "error"), as_json=as_json, empty=empty)
+    show(rows, ("job", "state", "progress", "title", "error"), as_json=output.as_json, empty=empty)
     complain(damaged)
 
 
-KeyArgument = Annotated[str, typer.Argument(help="A job's key, or as much of its beginning as is unique.")]
+@dataclass(frozen=True)
+class OneJob(Group):
+    """The key of a job, in the workspace of this command or of `hearspace jobs`."""
+
+    key: Annotated[str, typer.Argument(help="The job's key, or any unique beginning of it.")]
+    workspace: WorkspaceOption = None
+
+    def open(self, ctx: typer.Context) -> tuple[Queue, Job]:
+        """Return the queue and the job."""
+        queue = open_workspace(ctx.obj or self.workspace).queue
+        return queue, queue.find(self.key)
 
 
 @jobs_app.command()
+@expanded
 def log(
-    ctx: typer.Context,
-    key: KeyArgument,
-    tail: Annotated[int, typer.Option(help="Number of lines.")] = 200,
-    workspace: WorkspaceOption = None,
+    ctx: typer.Context, one: OneJob, tail: Annotated[int, typer.Option(help="Number of lines.")] = 200
 ) -> None:
     """Print the end of a job's log.
 
     Example: `hearspace jobs log 3fa9c1`
 
-    Exit status: 0, or 2 if no job's key begins so.
+    Exit status: 0, or 2 if no key, or more than one, begins like this.
     """
-    queue = open_workspace(ctx.obj or workspace).queue
-    print(queue.log(queue.find(key).key, tail=tail))
+    queue, job = one.open(ctx)
+    print(queue.log(job.key, tail=tail))
 
 
 @jobs_app.command()
-def cancel(ctx: typer.Context, key: KeyArgument, workspace: WorkspaceOption = None) -> None:
-    """Stop a job; a running one ends within two seconds.
+@expanded
+def cancel(ctx: typer.Context, one: OneJob) -> None:
+    """Stop a job; a running job ends within two seconds.
 
     Example: `hearspace jobs cancel 3fa9c1`
 
-    Exit status: 0, 1 if the job had ended already, or 2 if no job's key begins so.
+    Exit status: 0, 1 if the job has ended already, or 2 if no key, or more than one, begins like this.
     """
-    queue = open_workspace(ctx.obj or workspace).queue
-    job = queue.find(key)
+    queue, job = one.open(ctx)
     if not job.active:
-        say(f"«{job.title}» is {job.state} already.")
+        say(f"«{job.title}» is already {job.state}.")
         raise typer.Exit(FAILED)
     queue.cancel(job.key)
-    say(f"«{job.title}» is asked to stop.")
+    say(f"Cancelling «{job.title}».")
 
 
 @jobs_app.command()
-def retry(ctx: typer.Context, key: KeyArgument, workspace: WorkspaceOption = None) -> None:
-    """Queue again a job that failed or was cancelled.
+@expanded
+def retry(ctx: typer.Context, one: OneJob) -> None:
+    """Put a failed or cancelled job back into the queue.
 
     Example: `hearspace jobs retry 3fa9c1`
 
-    Exit status: 0, or 2 if no job's key begins so.
+    Exit status: 0, or 2 if no key, or more than one, begins like this.
     """
-    queue = open_workspace(ctx.obj or workspace).queue
-    job = queue.retry(queue.find(key).key)
+    queue, job = one.open(ctx)
+    job = queue.retry(job.key)
     say(f"«{job.title}» is {job.state}.")
 
 
 @jobs_app.command()
 def clear(ctx: typer.Context, workspace: WorkspaceOption = None) -> None:
-    """Forget the jobs that have ended, and what is left of damaged ones; their results stay.
+    """Remove jobs that have ended, and damaged ones, from the list; their results are kept.
 
     Example: `hearspace jobs clear`
 
     Exit status: 0.
     """
     queue = open_workspace(ctx.obj or workspace).queue
-    say(f"{count(queue.clear(), 'job')} forgotten.")
+    say(f"Removed {count(queue.clear(), 'job')}.")

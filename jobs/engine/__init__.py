@@ -1,1 +1,1 @@
-"""How jobs are run: the queue, what hands its jobs to processes, and what a running job may use."""
+"""The engine: the queue, the dispatcher, the processes that run jobs, and the context of a running job."""

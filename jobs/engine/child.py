@@ -1,11 +1,11 @@
 """The process that computes: ``python -m jobs.engine.child WORKSPACE``.
 
-It reads one JSON line a job from standard input (``{"run": key}``) and answers one line when the job has
-ended (``{"ended": key, "state": …, "error": …}``). Between jobs it stays warm: imports are done and compiled
-code is there, and while it is idle and jobs wait it prepares what they will want. A line ``{"run": null}``
-tells it to see whether any do; until then it waits for standard input alone, at no cost. When that
-ends, whoever started it is gone, and it ends at once, in the middle of a job too; the job goes on
-elsewhere from its checkpoint.
+It reads one JSON line per job from standard input (``{"run": key}``) and answers with one line when the job
+has ended (``{"ended": key, "state": …, "error": …}``). Between jobs it stays warm, with its imports and
+compiled code, and while it is idle and jobs are queued it prepares for them. The line ``{"run": null}`` has
+it check for queued jobs; until then it only waits for standard input, at no cost. When standard input ends,
+the process that started it is gone, and it ends at once, even in the middle of a job, which another process
+resumes from its checkpoint.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from jobs.engine.execution import execute
 from jobs.specs import SpecError, from_json
 from jobs.workspace.workspace import Workspace
 
-#: Seconds between two looks at the waiting jobs, while there are some.
+#: Seconds between two checks of the queued jobs, while there are some.
 PREPARE_EVERY = 0.5
 
 
 def main(argv: list[str] | None = None) -> int:
     """Serve jobs until standard input ends."""
     (root,) = argv if argv is not None else sys.argv[1:]
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the worker, which ends its children
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the worker, which ends its children
     workspace = Workspace(Path(root))
     answers = _take_stdout()
-    asked: queue.Queue[str | None] = queue.Queue()
-    threading.Thread(target=_listen, args=(asked,), daemon=True).start()
+    requests: queue.Queue[str | None] = queue.Queue()
+    threading.Thread(target=_listen, args=(requests,), daemon=True).start()
     _say(answers, {"ready": os.getpid()})
     warm = Warmth(workspace)
     pause: float | None = PREPARE_EVERY
     while True:
         try:
-            key = asked.get(timeout=pause)
+            key = requests.get(timeout=pause)
         except queue.Empty:
             key = None
         if key is None:
@@ -56,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 class Warmth:
-    """Does ahead of time what is slow only the first time: imports, compilation, loading of weights."""
+    """Performs in advance what is slow only the first time: imports, compilation, loading of weights."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
@@ -64,9 +64,12 @@ class Warmth:
         self._thread: threading.Thread | None = None
 
     def prepare_next(self) -> bool:
-        """Start preparing for one waiting job, in a thread, so that a job that comes meanwhile can begin.
+        """Start preparing for a queued job, in a thread, so that jobs that arrive meanwhile can start.
 
-        False where no job waits or runs, so that nothing is to be expected.
+        Returns
+        -------
+        bool
+            Whether any job is pending.
         """
         jobs = self._workspace.queue.active()
         if self._thread is not None and self._thread.is_alive():
@@ -81,7 +84,7 @@ class Warmth:
         return bool(jobs)
 
     def note(self, workspace: Workspace, key: str) -> None:
-        """Remember what a job that ran here has warmed already."""
+        """Record that a job that ran here has warmed what it uses."""
         with suppress(ValueError):
             want = _wanted(workspace.queue.spec(key).to_json())
             if want is not None:
@@ -89,7 +92,7 @@ class Warmth:
 
 
 def _wanted(spec: dict[str, Any]) -> str | None:
-    """Return what a job would like to find warm: ``map:<method>`` or ``encoder:<name>``."""
+    """Return what to prepare for a job: ``map:<method>`` or ``encoder:<name>``."""
     try:
         parsed = from_json(spec)
     except (SpecError, KeyError, TypeError, ValueError):
@@ -104,7 +107,7 @@ def _wanted(spec: dict[str, Any]) -> str | None:
 
 def _prepare(want: str) -> None:
     kind, _, name = want.partition(":")
-    # Only a head start: what fails here fails again, with a reason, in the job itself.
+    # Errors are ignored here: they recur in the job itself, which reports them.
     with suppress(Exception):
         if kind == "map":
             from core.projection import warm_up
@@ -117,7 +120,7 @@ def _prepare(want: str) -> None:
 
 
 def _take_stdout() -> IO[str]:
-    """Keep the way back to the worker to ourselves: libraries print to standard output."""
+    """Reserve standard output for answers to the worker: libraries print to it, too."""
     private = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
     _send_output_to(Path(os.devnull))
     return private
@@ -133,11 +136,11 @@ def _send_output_to(path: Path) -> None:
         os.close(target)
 
 
-def _listen(asked: queue.Queue[str | None]) -> None:
+def _listen(requests: queue.Queue[str | None]) -> None:
     for line in sys.stdin:
         with suppress(ValueError, KeyError):
-            asked.put(json.loads(line)["run"])
-    # The worker is gone. End the whole group, so that nothing that a job started lives on.
+            requests.put(json.loads(line)["run"])
+    # The worker is gone. End the whole group, with all processes that a job started.
     if os.getpgrp() == os.getpid():
         os.killpg(os.getpgrp(), signal.SIGKILL)
     os._exit(1)

@@ -1,8 +1,8 @@
-"""Where numba keeps what it compiles.
+"""The folder where numba stores compiled functions.
 
-It keeps it beside the modules or in the user's own cache. Where it may write to neither, as in a container
-that runs under another account or on a machine whose homes are read-only, functions that want to be kept
-cannot even be defined: then the workspace is the place.
+By default that is beside the modules or in the user's cache. If numba may write to neither, as in a container
+under another account or on a machine with read-only homes, cached functions cannot even be defined: then the
+workspace is used.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-#: Packages whose functions numba compiles and keeps.
+#: Packages whose functions numba compiles and stores.
 _PACKAGES = ("librosa", "pynndescent", "umap")
 _VARIABLE = "NUMBA_CACHE_DIR"
 
 
 def settle(root: Path) -> None:
-    """Have numba use the workspace `root` where it has no place of its own; called before it is imported.
+    """Have numba store its files in the workspace `root` if it has no other place; call before importing it.
 
-    What numba keeps is code. A workspace that was copied from elsewhere must not bring any, so the folder is
-    called after the very folder that it lies in; and one that another account has made, or may write to, is
-    not used.
+    What numba stores is code. A copied workspace must not bring any along, so the name of the folder depends
+    on the device and inode of the workspace; a folder that another account created, or may write to, is not
+    used.
     """
     if _VARIABLE in os.environ or _has_place():
         return
@@ -43,7 +43,7 @@ def settle(root: Path) -> None:
 
 
 def _own(folder: Path) -> bool:
-    """Whether it is a folder, no link to one, of this account, and only this account may write to it."""
+    """Whether this is a folder, not a link, of this account, and only this account may write to it."""
     about = folder.lstat()
     if not stat.S_ISDIR(about.st_mode):
         return False
@@ -55,12 +55,12 @@ def _has_place() -> bool:
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     if _writable(Path(cache, "numba")):
         return True
-    found = (importlib.util.find_spec(name) for name in _PACKAGES)
-    return all(spec is None or _writable(Path(spec.origin or "").parent / "__pycache__") for spec in found)
+    specs = (importlib.util.find_spec(name) for name in _PACKAGES)
+    return all(spec is None or _writable(Path(spec.origin or "").parent / "__pycache__") for spec in specs)
 
 
 def _writable(folder: Path) -> bool:
-    """Whether a file can be made in a folder, which is made, too, if it must be: as numba finds out."""
+    """Whether a file can be created in a folder, which is created if necessary, as numba tests it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

@@ -1,4 +1,4 @@
-"""What a running job may use: its inputs, its checkpoint folder, its progress and its result."""
+"""The context of a running job: its inputs, checkpoint folder, progress and result."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 
 class JobContext(Protocol):
-    """Handed to every task; the child process and the in-process runner each have their own."""
+    """Passed to every task."""
 
     workspace: Workspace
     spec: Spec
-    #: A folder that outlives a killed process; it is removed when the job is done.
+    #: A folder that survives a killed process; it is removed when the job is done.
     checkpoint: Path
 
     def progress(self, done: float, total: float, note: str = "") -> None:
-        """Say how far the job is. Cheap: call it as often as is natural."""
+        """Report the progress of the job. Cheap: call it at every step."""
 
     def log(self, message: str) -> None:
         """Add a line to the job's log."""
@@ -33,4 +33,4 @@ class JobContext(Protocol):
         """Return the result of an input, typed."""
 
     def writer(self) -> AbstractContextManager[ArtifactWriter]:
-        """Begin this job's own artifact; it appears whole when the block ends without an error."""
+        """Write this job's artifact; it appears as a whole when the block ends without an error."""

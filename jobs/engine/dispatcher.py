@@ -1,9 +1,9 @@
-"""The dispatcher: watches the queue and hands each job to Dask when its inputs are there.
+"""The dispatcher: watches the queue and hands each job to Dask once its inputs exist.
 
-One dispatcher serves a workspace at a time; a lock file says so, and the lock goes when its process does.
-By default Dask runs in this process, as threads that only watch children; with an
-address the jobs go to a cluster that exists, and with Slurm options to one that is started through
-dask-jobqueue. Every worker must see the workspace's folder.
+One dispatcher at a time serves a workspace, which a lock file ensures; the lock ends with its process. By
+default Dask runs in this process, as threads that only watch children; with an address the jobs go to an
+existing cluster, and with Slurm options to one started through dask-jobqueue. Every worker must see the
+workspace's folder.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from dask_jobqueue import SLURMCluster
     from distributed import Client, Future
 
-#: Seconds between two looks at the jobs that wait or run.
+#: Seconds between two checks of the pending jobs.
 LOOK_EVERY = 0.1
-#: Seconds between two looks at all jobs, for those that nothing has marked as waiting.
+#: Seconds between two checks of all jobs, for pending ones that are not marked as such.
 LOOK_AT_ALL_EVERY = 60.0
-#: Seconds to wait for a Dask scheduler that is named.
+#: Seconds to wait for the given Dask scheduler.
 CONNECT_LIMIT = 10
 
 log = logging.getLogger("hearspace.worker")
@@ -45,7 +45,7 @@ log = logging.getLogger("hearspace.worker")
 
 @dataclass(frozen=True)
 class SlurmOptions:
-    """What a Slurm cluster is started with; see dask-jobqueue's ``SLURMCluster``."""
+    """Options of a Slurm cluster; see dask-jobqueue's ``SLURMCluster``."""
 
     jobs: int = 1
     cores: int = 4
@@ -57,7 +57,7 @@ class SlurmOptions:
 
 
 def default_slots() -> int:
-    """Return the jobs at a time here: two at least, so that a long one does not hold up a short one."""
+    """Return the number of concurrent jobs: at least two, so that a long job does not delay a short one."""
     return max(2, (os.cpu_count() or 1) // 4)
 
 
@@ -71,20 +71,20 @@ def serve(
     stop: threading.Event | None = None,
     until_idle: bool = False,
 ) -> None:
-    """Serve the queue until `stop` is set, or, with `until_idle`, until nothing waits or runs.
+    """Serve the queue until `stop` is set, or, with `until_idle`, until no job is pending.
 
     Parameters
     ----------
     workspace : Workspace
     slots : int, optional
-        Jobs at a time; by default what `default_slots` says, or what the cluster has. Dask in this process
-        has one slot more, which is kept for what somebody waits for.
+        Concurrent jobs, by default `default_slots` or the threads of the cluster. Dask in this process has
+        one more slot, which is reserved for requests for which a user waits.
     scheduler : str, optional
         Address of a Dask scheduler to use instead of this process.
     slurm : SlurmOptions, optional
         Start workers through Slurm instead.
     gpus : tuple of str
-        Values of ``CUDA_VISIBLE_DEVICES``, one a slot in turn; () leaves the choice to the libraries.
+        Values of ``CUDA_VISIBLE_DEVICES``, one per job in turn; () leaves the choice to the libraries.
     stop : threading.Event, optional
     until_idle : bool
 
@@ -102,8 +102,8 @@ def serve(
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        found = read_json(home / "worker.json")
-        other = found if isinstance(found, dict) else {}
+        record = read_json(home / "worker.json")
+        other = record if isinstance(record, dict) else {}
         raise WorkerBusy(
             f"A worker (process {other.get('pid', '?')} on {other.get('host', 'another machine')}) already "
             f"serves {workspace.root}; it takes new jobs by itself."
@@ -111,7 +111,7 @@ def serve(
     try:
         write_json(home / "worker.json", this_process())
         workspace.cache.clean()
-        workspace.queue.mend()
+        workspace.queue.repair()
         _clear_uploads(workspace)
         with _client(workspace, slots, scheduler, slurm) as client:
             local = scheduler is None and slurm is None
@@ -124,18 +124,18 @@ def serve(
 
 def _clear_uploads(workspace: Workspace) -> None:
     try:
-        gone = uploads.tidy(workspace)
+        removed = uploads.tidy(workspace)
     except RatingsError as error:
-        # Nobody can say which of them a question names.
+        # Without the ratings it is unknown which uploads a question refers to.
         log.warning("No old uploads are removed: %s", error)
         return
-    if gone:
-        log.info("%d uploads that nobody has used for %d days are removed", len(gone), uploads.KEPT_DAYS)
+    if removed:
+        log.info("Removed %d uploads that were not used for %d days", len(removed), uploads.KEPT_DAYS)
 
 
 @dataclass(frozen=True)
 class Given:
-    """A job's task in Dask, the device it owns, and which run of the job it is."""
+    """A job's task in Dask, the device it owns, and the start of its run."""
 
     future: Future
     device: str
@@ -143,7 +143,7 @@ class Given:
 
 
 class _Dispatcher:
-    """The loop's state: which jobs this dispatcher has given to Dask."""
+    """The state of the loop: the jobs that this dispatcher has given to Dask."""
 
     def __init__(
         self, workspace: Workspace, client: Client, gpus: tuple[str, ...], owned: bool, reserved: int = 0
@@ -158,7 +158,7 @@ class _Dispatcher:
         self.warned = ""
 
     def loop(self, stop: threading.Event, until_idle: bool) -> None:
-        sign_of_life = self.queue.root / "worker.json"
+        heartbeat = self.queue.root / "worker.json"
         marked = time.monotonic()
         try:
             if self.owned and self.client.scheduler.address.startswith("inproc"):
@@ -166,9 +166,9 @@ class _Dispatcher:
             while not stop.is_set():
                 if self.client.status == "closed":
                     raise WorkspaceError("The Dask scheduler is gone; start it and the worker again.")
-                # A full disk or a folder that is away for a moment must not end the worker.
+                # A full disk, or a folder that is temporarily missing, must not end the worker.
                 try:
-                    os.utime(sign_of_life)
+                    os.utime(heartbeat)
                     if time.monotonic() - marked > LOOK_AT_ALL_EVERY:
                         self.queue.mark()
                         marked = time.monotonic()
@@ -186,22 +186,21 @@ class _Dispatcher:
             self.end()
 
     def step(self) -> bool:
-        """Look at the queue once; True if something still waits or runs."""
+        """Check the queue once and give jobs to Dask; return whether any job is pending."""
         for key, given in list(self.given.items()):
             if given.future.done():
                 self._settle(key, given)
-                # Only now: had the disk refused to keep the outcome, it would have to be settled again.
+                # Only now: if the outcome could not be written, it has to be settled again.
                 del self.given[key]
         active = self.queue.active()
         if not active:
             return False
         for job in active:
-            if job.state == "running" and job.key not in self.given and not self.queue.is_beating(job):
-                # Nobody saw how it ended: with its worker, most likely.
-                self.queue.lost(job.key, "Its process is gone.", started=job.started, counted=False)
+            if job.key not in self.given:
+                self.queue.recover(job)  # it probably ended with its worker
         under_way = {job.key for job in active}
-        # Jobs that an earlier dispatcher gave to a cluster still hold their place there.
-        free = self._slots() - sum(job.state == "running" for job in active)
+        # Jobs that an earlier dispatcher gave to a cluster still occupy their slots.
+        free = sum(self.client.nthreads().values()) - sum(job.state == "running" for job in active)
         for job in sorted(active, key=lambda j: -j.priority):
             kept = 0 if job.priority >= AWAITED else self.reserved
             if job.state == "queued" and free > kept and self._inputs_ready(job, under_way):
@@ -209,31 +208,28 @@ class _Dispatcher:
         return True
 
     def _settle(self, key: str, given: Given) -> None:
-        """See to it that a job whose task has ended does not stay "running"."""
+        """Ensure that a job whose task has ended does not stay "running"."""
         if given.future.status == "error":
             error = given.future.exception()
-            if _is_loss(error):
-                why = f"Its Dask worker was lost ({error})."
-                self.queue.lost(key, why, started=given.started, counted=False)
-            else:
-                why = f"Its Dask task failed ({type(error).__name__}: {error})."
-                self.queue.lost(key, why, started=given.started)
+            is_loss = _is_loss(error)
+            why = f"Its Dask task failed ({type(error).__name__}: {error})."
+            why = f"Its Dask worker was lost ({error})." if is_loss else why
+            self.queue.lost(key, why, started=given.started, counted=not is_loss)
         elif given.future.status == "finished" and given.future.result() == "unseen":
             why = f"The Dask worker does not see {self.workspace.root}; mount the folder there and retry."
             self.queue.finish(key, "failed", why, started=given.started)
         elif given.future.cancelled():
-            why = "Its Dask task was cancelled."
-            self.queue.lost(key, why, started=given.started, counted=False)
+            self.queue.lost(key, "Its Dask task was cancelled.", started=given.started, counted=False)
 
     def end(self) -> None:
-        """Stop: put the jobs that run on workers of ours back, to go on from their checkpoints.
+        """Put the jobs on our own workers back into the queue, to resume from their checkpoints.
 
-        Jobs on a cluster that was there before go on; their watchers record how they end.
+        Jobs on an existing cluster continue; their supervisors record how they end.
         """
         if self.owned:
             for key in self.given:
                 with suppress(OSError):
-                    self.queue.requeue(key, uncounted=True)
+                    self.queue.requeue(key)
         POOL.close()
 
     def _inputs_ready(self, job: Job, under_way: set[str]) -> bool:
@@ -246,7 +242,7 @@ class _Dispatcher:
             if other is not None and other.state in ("failed", "cancelled"):
                 self.queue.give_up(job.key, other)
             else:
-                # Evicted since it was asked for, or never asked for: ask again.
+                # Evicted since it was submitted, or never submitted.
                 try:
                     self.queue.retry_inputs(job.key)
                 except ValueError as error:
@@ -271,16 +267,13 @@ class _Dispatcher:
         self.given[job.key] = Given(future, device, claimed.started if claimed is not None else None)
         return 1
 
-    def _slots(self) -> int:
-        return sum(self.client.nthreads().values())
-
     def _device(self) -> str:
         used = [given.device for given in self.given.values()]
         return min(self.gpus, key=used.count) if self.gpus else ""
 
 
 def _is_loss(error: BaseException | None) -> bool:
-    """Whether a task ended with its worker, and not by what it did itself."""
+    """Whether a task ended with its worker, through no fault of its own."""
     from concurrent.futures import CancelledError
 
     from distributed.comm import CommClosedError
@@ -311,18 +304,18 @@ def _client(
         cluster: Any = slurm_cluster(slurm, workspace.root)
         cluster.scale(jobs=slurm.jobs)
     else:
-        # Threads that only watch children: there is nothing to sample, and no memory to keep below a limit.
+        # These threads only watch children: they need no profiler and no memory limit.
         dask.config.set({"distributed.worker.profile.enabled": False})
         cluster = LocalCluster(
             n_workers=1,
             threads_per_worker=(slots or default_slots()) + 1,
             processes=False,
             memory_limit=0,
-            # Dask opens its status pages whether or not they are wanted; at least nobody else sees them.
+            # Dask always opens its status pages; this way other machines cannot see them.
             dashboard_address="127.0.0.1:0",
             worker_dashboard_address="127.0.0.1:0",
         )
-        # Nor does one process need to watch itself, many times a second for as long as it lives.
+        # Nor does a single process need Dask's periodic checks of itself.
         for server in (cluster.scheduler, *cluster.workers.values()):
             for periodic in server.periodic_callbacks.values():
                 cluster.loop.add_callback(periodic.stop)
@@ -331,10 +324,10 @@ def _client(
 
 
 def slurm_cluster(options: SlurmOptions, shared: Path) -> SLURMCluster:
-    """Return a cluster whose workers are Slurm jobs; ``cluster.job_script()`` shows what will be submitted.
+    """Return a cluster whose workers are Slurm jobs; ``cluster.job_script()`` shows the script.
 
-    Scheduler and workers talk over the cluster's network, encrypted and only with each other: their
-    certificates are made for this run and lie in the folder `shared`, which every node must see.
+    Scheduler and workers communicate over the cluster's network, encrypted and only with each other, by
+    certificates created for this run in the folder `shared`, which every node must see.
 
     Raises
     ------
@@ -342,19 +335,19 @@ def slurm_cluster(options: SlurmOptions, shared: Path) -> SLURMCluster:
         If dask-jobqueue is not installed.
     """
     try:
-        import cryptography  # noqa: F401 - what Dask makes certificates with
+        import cryptography  # noqa: F401 - Dask creates certificates with it
         from dask_jobqueue import SLURMCluster
         from distributed.security import Security
     except ImportError:
         raise WorkspaceError(
-            "Slurm needs two packages more: pip install dask-jobqueue cryptography."
+            "Slurm needs two more packages: pip install dask-jobqueue cryptography."
         ) from None
     extra = [f"--gres=gpu:{options.gpus}"] if options.gpus else []
     return SLURMCluster(
         queue=options.partition,
         account=options.account,
         cores=options.cores,
-        # One job at a time a node: a child takes all of its cores.
+        # One job at a time per node: a child uses all of its cores.
         processes=1,
         worker_extra_args=["--nthreads", "1"],
         memory=options.memory,

@@ -27,10 +27,10 @@ from jobs.tasks import run_of
 from jobs.tasks.spec import R, Spec, SpecError
 from jobs.workspace.workspace import Workspace
 
-#: Progress is written at most this often (seconds); readers refresh once a second.
+#: Minimum seconds between two writes of the progress; readers refresh once a second.
 WRITE_EVERY = 0.25
 
-#: What a wish to cancel is delivered by: not Ctrl-C, which a process in the background may ignore.
+#: The signal that cancels a job: not that of Ctrl-C, which a process in the background may ignore.
 _CANCEL = getattr(signal, "SIGUSR1", signal.SIGINT)
 
 OnProgress = Callable[[float, float, str], None]
@@ -52,7 +52,7 @@ class RunningJob:
         self.spec = spec
         self._folder = workspace.queue.folder(spec.key)
         self.checkpoint = self._folder / "checkpoint"
-        if self.checkpoint.is_file():  # damage; nothing can be had from it
+        if self.checkpoint.is_file():  # damage
             self.checkpoint.unlink()
         self.checkpoint.mkdir(parents=True, exist_ok=True)
         self._on_progress = on_progress
@@ -61,7 +61,7 @@ class RunningJob:
         self._began = time.perf_counter()
 
     def progress(self, done: float, total: float, note: str = "") -> None:
-        """Say how far the job is."""
+        """Report the progress of the job."""
         if self._on_progress is not None:
             self._on_progress(done, total, note)
         now = time.time()
@@ -72,11 +72,10 @@ class RunningJob:
         self._written = now
         first_at, first_done = self._first
         report = {"done": done, "total": total, "note": note, "at": now}
-        # A full disk is the job's to report when it stores its result, not the progress bar's.
+        report |= {"first_at": first_at, "first_done": first_done}
+        # The job reports a full disk when it stores its result.
         with suppress(OSError):
-            write_json(
-                self._folder / "progress.json", report | {"first_at": first_at, "first_done": first_done}
-            )
+            write_json(self._folder / "progress.json", report)
 
     def log(self, message: str) -> None:
         """Add a line to the job's log."""
@@ -92,7 +91,7 @@ class RunningJob:
 
     @contextmanager
     def writer(self) -> Iterator[ArtifactWriter]:
-        """Begin the job's artifact; the time it took counts from the start of the job."""
+        """Write the job's artifact; its time counts from the start of the job."""
         with self.workspace.cache.writer(self.spec.key, spec=self.spec.to_json()) as w:
             yield w
             if self.spec.Result.FIELDS:
@@ -106,11 +105,11 @@ def execute(
 ) -> Outcome:
     """Run the job `key`, which the caller has claimed, and return how it ended.
 
-    With `watch_cancel`, a wish to cancel the job raises `KeyboardInterrupt` here; children of the worker
-    are ended from outside instead.
+    With `watch_cancel`, a request to cancel the job raises `KeyboardInterrupt` here; children of the worker
+    are killed by their supervisor instead.
 
-    Nothing is computed where the result exists. A lock a key holds off a second process that was given
-    the same job, whatever the reason. Products of matrices are computed in one thread, see `one_blas_thread`.
+    Nothing is computed if the result exists. A lock for each key keeps a second process from running the same
+    job. Products of matrices are computed in one thread, see `one_blas_thread`.
     """
     queue = workspace.queue
     started = time.perf_counter()
@@ -118,7 +117,7 @@ def execute(
         spec = queue.spec(key)
         if spec.key != key:
             raise SpecError(
-                f"{queue.folder(key) / 'spec.json'} is damaged: it asks for something else; ask again."
+                f"{queue.folder(key) / 'spec.json'} is damaged: it holds another spec; submit it again."
             )
         with FileLock(queue.folder(key) / ".run"), _heartbeat(queue, key, watch_cancel), one_blas_thread():
             if not workspace.cache.contains(key):
@@ -142,12 +141,12 @@ def execute(
 def one_blas_thread() -> Iterator[None]:
     """Let BLAS compute each product in one thread.
 
-    How many threads share a product decides how its sums are rounded, in the last digit. A process lowers and
-    restores that number here and there, also for a while in a thread beside a job, so the same job would
-    end in other bytes after an interruption, or on a machine with more cores. What is large is cut into parts
-    for all cores by `core` itself.
+    The number of threads that share a product determines the rounding of its sums, in the last digit. That
+    number changes within a process, also temporarily in a thread beside a job, so the same job would produce
+    other bytes after an interruption, or on a machine with more cores. `core` itself divides large
+    computations among all cores.
     """
-    import scipy.linalg  # noqa: F401 - brings a BLAS of its own, which must be there to be told
+    import scipy.linalg  # noqa: F401 - has its own BLAS, which must be loaded to be limited
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1, user_api="blas"):
@@ -155,11 +154,11 @@ def one_blas_thread() -> Iterator[None]:
 
 
 def explain(error: BaseException, folder: Path) -> str:
-    """Return one sentence that says what went wrong.
+    """Describe in one sentence what went wrong.
 
-    Errors that this project raises on purpose (`ValueError` and its own types) are their own explanation;
-    others get the name of their type, since their text alone seldom says enough. A lack of space below
-    `folder` is told from other failed writes.
+    Errors that this project raises on purpose (`ValueError` and its own types) explain themselves; others are
+    prefixed with their type, since their text alone is rarely enough. A lack of space below `folder` is
+    distinguished from other failed writes.
     """
     text = " ".join(str(error).split())
     space = lack_of_space(error, folder)

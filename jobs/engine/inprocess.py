@@ -16,15 +16,15 @@ from jobs.workspace.workspace import Workspace
 
 OnProgress = Callable[[Job, float, float, str], None]
 
-#: Seconds between two looks at a job that another process runs.
+#: Seconds between two checks of a job that another process runs.
 LOOK_EVERY = 0.2
 
 
 def run(workspace: Workspace, spec: Spec, on_progress: OnProgress | None = None) -> Job:
-    """Compute a result and everything it needs; return its job, in whatever state it ended.
+    """Compute a result with all its inputs; return its job in its final state.
 
-    A job that another process is running already is waited for, not run twice. Where a worker serves the
-    queue, the jobs are its to run and this only waits.
+    This waits for a job that another process already runs, instead of running it twice. If a worker serves
+    the queue, it runs the jobs and this only waits.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def run(workspace: Workspace, spec: Spec, on_progress: OnProgress | None = None)
     queue = workspace.queue
     job = queue.submit(spec)
     failed: dict[str, Job] = {}
-    # The result itself also where it exists: whoever made it may have yet to write that the job is done.
+    # The spec itself even if its result exists: the process that stored it may not have finished the job yet.
     for s in {s.key: s for s in (*missing(spec, workspace.cache.contains), spec)}.values():
         cause = next((failed[i.key] for i in s.inputs() if i.key in failed), None)
         if cause is not None:
@@ -45,9 +45,7 @@ def run(workspace: Workspace, spec: Spec, on_progress: OnProgress | None = None)
         while step is not None and step.active:
             if not queue.worker_alive() and queue.claim(s.key):
                 _run_here(workspace, step, on_progress)
-            elif step.state == "running" and not queue.is_beating(step):
-                queue.lost(s.key, "Its process is gone.", started=step.started, counted=False)
-            else:
+            elif not queue.recover(step):
                 if on_progress is not None and step.progress is not None:
                     on_progress(step, *step.progress)
                 time.sleep(LOOK_EVERY)
@@ -69,9 +67,9 @@ def _run_here(workspace: Workspace, job: Job, on_progress: OnProgress | None) ->
     try:
         outcome = execute(workspace, job.key, report, watch_cancel=main)
     except BaseException:
-        # Cancelled from elsewhere, or Ctrl-C: then what was computed stays in the checkpoint to go on from.
+        # Cancelled by another process, or Ctrl-C: the checkpoint stays, to resume from.
         cancelled = queue.cancel_wanted(job.key)
-        queue.requeue(job.key, uncounted=True)
+        queue.requeue(job.key)
         if cancelled:
             return
         raise

@@ -1,8 +1,7 @@
-"""The files of a job's folder: what they must hold, and what follows where one of them is damaged.
+"""The files of a job's folder: their contents, and how damaged ones are reconstructed.
 
-Anything may stand in them after a crash or a hand that slipped, so nothing is taken that has not the right
-shape. What a damaged file has lost is taken from elsewhere where it can be: a job whose result exists is
-done.
+After a crash or a careless edit the files may hold anything, so contents of another shape are ignored. What a
+damaged file has lost is reconstructed where possible: a job whose result exists is done.
 """
 
 from __future__ import annotations
@@ -22,18 +21,21 @@ from jobs.specs import Spec, from_json
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 
-#: Priorities: a batch, what was asked for on a page, and what somebody waits for with a page open.
+#: Priorities: a batch, a request from a page, and a request for which a user waits with a page open.
 BATCH, ASKED, AWAITED = 0, 1, 2
 
 KEY = re.compile("[0-9a-f]{64}")
-_STATES = get_args(State)
 ACTIVE = ("queued", "running")
-_LATEST = 1e11  # seconds since 1970; no clock shows more
+#: Fields of a job that ``state.json`` holds.
+STATE_FIELDS = (
+    *("state", "created", "started", "ended", "error", "attempts", "process", "priority", "lacked"),
+)
+_LATEST = 1e11  # seconds since 1970, beyond any clock
 
 
 @dataclass(frozen=True)
 class Job:
-    """One job as it stood when it was read."""
+    """One job at the time it was read."""
 
     key: str
     spec: dict[str, Any]
@@ -49,22 +51,22 @@ class Job:
     attempts: int = 0
     process: dict[str, Any] | None = field(default=None, repr=False)
     priority: int = BATCH
-    #: The input whose failure made this job fail.
+    #: Key of the input whose failure made this job fail.
     lacked: str | None = None
 
     @property
     def active(self) -> bool:
-        """True while the job waits or runs."""
+        """Whether the job is pending: queued or running."""
         return self.state in ACTIVE
 
 
-def asked(spec: Spec) -> dict[str, Any]:
-    """Return what ``spec.json`` holds of a job."""
+def request_of(spec: Spec) -> dict[str, Any]:
+    """Return the contents of ``spec.json`` for a spec."""
     return {"spec": spec.to_json(), "title": spec.title, "depends_on": [s.key for s in spec.inputs()]}
 
 
-def checked_asked(data: Any) -> dict[str, Any] | None:
-    """Return what was read from ``spec.json``; None where it has not the shape of that file."""
+def checked_request(data: Any) -> dict[str, Any] | None:
+    """Return the contents of ``spec.json``, or None if they do not have its shape."""
     if not isinstance(data, dict) or not isinstance(spec := data.get("spec"), dict):
         return None
     needed = data.get("depends_on")
@@ -79,11 +81,11 @@ def checked_asked(data: Any) -> dict[str, Any] | None:
 
 
 def checked_state(data: Any) -> dict[str, Any] | None:
-    """Return what was read from ``state.json``; None where it has not the shape of that file."""
+    """Return the contents of ``state.json``, or None if they do not have its shape."""
     if not isinstance(data, dict):
         return None
     good = (
-        data.get("state") in _STATES
+        data.get("state") in get_args(State)
         and _is_time(data.get("created"))
         and all(data.get(name) is None or _is_time(data[name]) for name in ("started", "ended"))
         and all(_is_count(data.get(name, 0)) for name in ("attempts", "priority"))
@@ -94,18 +96,18 @@ def checked_state(data: Any) -> dict[str, Any] | None:
     return data if good else None
 
 
-def presumed_asked(key: str, cache: ArtifactStore) -> dict[str, Any] | None:
-    """Return what ``spec.json`` held of a job, from its result; None where there is none."""
+def presumed_request(key: str, cache: ArtifactStore) -> dict[str, Any] | None:
+    """Reconstruct the contents of ``spec.json`` from the job's result; None without a result."""
     with suppress(CacheError, ValueError, OSError):
         spec = from_json(cache.open(key).spec)
-        return asked(spec) if spec.key == key else None
+        return request_of(spec) if spec.key == key else None
     return None
 
 
 def presumed_state(key: str, folder: Path, cache: ArtifactStore) -> dict[str, Any] | None:
-    """Return the state of a job whose ``state.json`` is damaged, from what else there is of it.
+    """Reconstruct the state of a job with a damaged ``state.json`` from its result and its other files.
 
-    None where there is no result and the file may only not be read: others can say how the job is.
+    None if there is no result and this account may not read the file: other accounts know the state.
     """
     with suppress(OSError):
         created = (folder / "spec.json").stat().st_mtime
@@ -117,35 +119,35 @@ def presumed_state(key: str, folder: Path, cache: ArtifactStore) -> dict[str, An
             return None
         except OSError:
             pass
-        # The reserve is kept while a job runs; its heartbeat will tell whether it still does.
+        # The reserve exists while a job runs; the heartbeat will show whether it still does.
         if (folder / "reserve").exists():
             return {"state": "running", "created": created}
-        # It ran once and does no longer.
+        # It has run and no longer does.
         if (folder / "heartbeat").exists():
-            error = f"{folder / 'state.json'} was damaged, so how this job ended is not known; retry it."
+            error = f"{folder / 'state.json'} was damaged, so how this job ended is unknown; retry it."
             return {"state": "failed", "created": created, "error": error}
         return {"state": "queued", "created": created}
     return {"state": "queued", "created": time.time()}
 
 
 def damage_of(folder: Path, root: Path) -> str | None:
-    """Say what is wrong with a folder of the queue `root` that holds no job; None where it holds nothing."""
-    remedy = "`hearspace jobs clear` removes the job; then ask for its result again"
+    """Describe the damage of a folder of the queue `root` that holds no job; None for an empty folder."""
+    remedy = "`hearspace jobs clear` removes the job; then submit it again"
     try:
-        if not any(os.scandir(folder)):  # it is being made, or is removed at this moment
+        if not any(os.scandir(folder)):  # it is being created or removed at this moment
             return None
     except OSError as error:
         return None if isinstance(error, FileNotFoundError) else unreadable(folder, error, remedy, root)
     path = folder / "spec.json"
     if (sentence := damage(path, remedy, root)) is not None:
         return sentence
-    if checked_asked(read_json(path)) is None:
-        return f"{path} does not say what is asked for; {remedy}."
+    if checked_request(read_json(path)) is None:
+        return f"{path} holds no spec; {remedy}."
     return damage(folder / "state.json", remedy, root)
 
 
 def checked_progress(data: Any) -> tuple[tuple[float, float, str] | None, float | None]:
-    """Return (done, total, note) and the seconds still to go, from the pace since the job's first report."""
+    """Return (done, total, note) and the remaining seconds, from the pace since the job's first report."""
     names = ("done", "total", "at", "first_at", "first_done")
     if not isinstance(data, dict) or not all(_is_number(data.get(name)) for name in names):
         return None, None

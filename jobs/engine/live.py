@@ -1,12 +1,11 @@
-"""Curves of models that are being trained, for whoever watches: kept beside the job until it is done.
+"""Learning curves of models in training, stored beside the job until it is done.
 
-Light: pages read with it, so it imports no torch.
+Pages import this module, so it does not import torch.
 """
 
 from __future__ import annotations
 
 import time
-import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,28 +14,30 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jobs.engine import shards
+
 if TYPE_CHECKING:
     from jobs.workspace.workspace import Workspace
 
-#: Seconds between two looks that a writer allows.
+#: Minimum seconds between two writes.
 WRITE_EVERY = 2.0
 
 
 @dataclass(frozen=True)
 class Live:
-    """Models in the order of the result to be, and how far each is.
+    """The curves of models in training, in the order of the future result.
 
     Attributes
     ----------
     recipe, seed : (M,) int64 arrays
-        Which setting, or which model of a grid, it is.
+        The recipe, or the model of a grid, and its seed.
     fold : (M,) array of str
-        The fold that is held out, or "".
+        The held-out fold, or "".
     curves : (M, C, E) float32 array
-        The loss first; of classifiers training and test accuracy after it, of others what their grid says.
-        NaN where there is nothing yet.
+        The loss first; then training and test accuracy for classifiers, or the curves of the grid for others.
+        NaN for epochs to come.
     at : float
-        When this was written, seconds since 1970.
+        Time of writing, seconds since 1970.
     """
 
     recipe: np.ndarray
@@ -47,7 +48,7 @@ class Live:
 
     @property
     def epochs_done(self) -> np.ndarray:
-        """How many epochs each model has behind it, (M,) int64; a failed one counts to where it failed."""
+        """Number of epochs completed by each model, (M,) int64; up to the failure for a failed one."""
         return np.isfinite(self.curves[:, 0]).sum(axis=1)
 
 
@@ -61,7 +62,7 @@ class LiveCurves:
     models : sequence of (recipe, seed, fold)
         In the order of the curves.
     stage : str, default "live"
-        What they are of, where a job trains in several stages; `read` finds them by it.
+        The stage of a job that trains in several; also to be passed to `read`.
     """
 
     def __init__(
@@ -76,14 +77,12 @@ class LiveCurves:
         self._written = -np.inf
 
     def __call__(self, curves: np.ndarray, *, last: bool = False) -> None:
-        """Show these curves, (models, C, epochs), if they are the last or those before have stood a while."""
+        """Write curves, (models, C, epochs), if the previous ones are not recent or these are the last."""
         now = time.monotonic()
         if not last and now - self._written < WRITE_EVERY:
             return
         self._written = now
-        from jobs.engine import shards
-
-        # Whoever watches can do without; a full disk is for the result to report.
+        # Curves are optional; the job reports a full disk when it stores its result.
         with suppress(OSError):
             shards.save(self._path, curves=np.asarray(curves, np.float32), at=time.time(), **self._about)
 
@@ -93,25 +92,16 @@ def _file(folder: Path, stage: str) -> Path:
 
 
 def read(workspace: Workspace, key: str, *, stage: str = "live") -> Live | None:
-    """Return the curves of a job that trains; None where there are none (yet, or any more).
+    """Return the curves of a job that trains; None before the first and after the end.
 
     Parameters
     ----------
     workspace : Workspace
     key : str
-        The job's.
+        Key of the job.
     stage : str, default "live"
-        As of `LiveCurves`.
+        As in `LiveCurves`.
     """
     path = _file(workspace.queue.folder(key) / "checkpoint", stage)
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return Live(
-                recipe=stored["recipe"],
-                seed=stored["seed"],
-                fold=stored["fold"],
-                curves=stored["curves"],
-                at=float(stored["at"]),
-            )
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
-        return None
+    stored = shards.load(path, ("recipe", "seed", "fold", "curves", "at"))
+    return None if stored is None else Live(at=float(stored.pop("at")), **stored)

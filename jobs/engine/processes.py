@@ -1,4 +1,4 @@
-"""What tells one process of one host from all others."""
+"""Identities of processes, across hosts and over time."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 
 def this_process() -> dict[str, Any]:
-    """Return what identifies this process: host, number and time of birth (numbers are used again)."""
+    """Return the identity of this process: host, number and start time (numbers are reused)."""
     return process_identity(os.getpid())
 
 
 def process_identity(pid: int) -> dict[str, Any]:
-    """Return what identifies a process on this host."""
+    """Return the identity of a process on this host."""
     import psutil
 
     try:
@@ -26,7 +26,7 @@ def process_identity(pid: int) -> dict[str, Any]:
 
 
 def lives(pid: int, born: float | None) -> bool:
-    """True while the process of this number, born then, runs on this host."""
+    """Whether the process with this number and start time runs on this host."""
     import psutil
 
     try:
@@ -39,7 +39,7 @@ def lives(pid: int, born: float | None) -> bool:
 
 
 def memory_kills() -> int | None:
-    """Return how many processes the system has killed for want of memory; None where it does not say."""
+    """Return how many processes the system has killed for lack of memory; None if it does not count them."""
     with suppress(OSError, ValueError):
         for line in Path("/proc/vmstat").read_text().splitlines():
             name, _, count = line.partition(" ")

@@ -1,11 +1,11 @@
-"""The durable queue: a folder a job, read by anyone, with no server behind it.
+"""The durable queue: one folder per job, readable by every process, without a server.
 
-``jobs/<key>/`` in the workspace holds ``spec.json`` (what is asked for), ``state.json`` (where it stands),
-``progress.json``, ``log.txt``, ``heartbeat`` (touched while the job runs), ``cancel`` (a wish) and
-``checkpoint/`` (what a killed job goes on from). A job's key is its spec's key, so asking twice gives
-one job. ``jobs/active/`` holds an empty file for each job that waits or runs: a worker reads only those jobs,
-and while the time stamps of ``jobs/`` and ``jobs/active/`` stay, no job has come, ended or gone. Times are
-seconds since 1970. `jobs.engine.job_files` says what the files hold.
+``jobs/<key>/`` in the workspace holds ``spec.json`` (the request), ``state.json``, ``progress.json``,
+``log.txt``, ``heartbeat`` (touched while the job runs), ``cancel`` (a request to stop) and ``checkpoint/``
+(from which a killed job resumes). A job's key is its spec's key, so that submitting a spec twice gives one
+job. ``jobs/active/`` holds an empty file for each pending job: a worker reads only those jobs, and as long as
+the time stamps of ``jobs/`` and ``jobs/active/`` stay the same, no job was submitted, ended or removed. Times
+are seconds since 1970. `jobs.engine.job_files` describes the contents of the files.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import shutil
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,23 +32,20 @@ from jobs.engine.processes import lives, this_process
 from jobs.files import read_json, write_json
 from jobs.specs import Spec, SpecError, closure, from_json, missing
 
-#: Seconds without a heartbeat after which a running job counts as dead, where its process cannot be asked.
+#: Seconds without a heartbeat after which a running job counts as dead, if its process cannot be checked.
 HEART_STOPPED = 30.0
-#: Times in a row that the process of a job may die of itself, with nothing gained.
+#: Consecutive times that the process of a job may die through its own fault without progress.
 MAX_ATTEMPTS = 3
-#: A worker writes a sign of life every second; older than this, there is none.
+#: Seconds without a heartbeat after which a worker counts as dead; it writes one every second.
 WORKER_GONE = 5.0
 
-#: A folder changed this recently (in ns) may change again at what its clock calls the same time.
+#: A folder changed this recently (in ns) may change again within the resolution of its time stamp.
 _RECENT = 2_000_000_000
-#: Bytes kept back while a job runs, so that on a full disk it can still be written that it failed.
+#: Bytes reserved while a job runs, so that its failure can be recorded even on a full disk.
 _RESERVE = 8192
-#: The time stamps of two folders; the jobs that had ended then, with those of their folders; all other keys.
+#: The time stamps of two folders; the jobs that had ended by then, with those of their folders; other keys.
 _Seen = tuple[tuple[int, int] | None, dict[str, tuple[int, Job]], list[str]]
-_ENDED = {"failed": "tried and failed", "cancelled": "cancelled"}
-
-
-#: Other names of a job, by other datasets of the same sounds, that its title takes up.
+#: Titles of a job for other datasets with the same sounds that its title lists.
 _MOST_ALSO = 3
 
 
@@ -58,15 +55,15 @@ class Queue:
     Parameters
     ----------
     root : Path
-        The folder that holds a folder a job; made when first written to.
+        The folder with one folder per job; created by the first job.
     cache : ArtifactStore
-        Where results are; what is there is never computed again.
+        The results; existing ones are never computed again.
 
     Attributes
     ----------
     priority : int
-        Of what is asked for through this object: `jobs.engine.job_files.BATCH`, or `ASKED` for pages. What
-        somebody waits for (`Spec.AWAITED`) comes before both.
+        Of jobs submitted through this object: `jobs.engine.job_files.BATCH`, or `ASKED` for pages. Specs for
+        which a user waits (`Spec.AWAITED`) come before both.
     """
 
     def __init__(self, root: Path, cache: ArtifactStore) -> None:
@@ -78,20 +75,20 @@ class Queue:
         self._listed: tuple[object, list[Job | str | None], list[Job]] = (None, [], [])
         self._read: dict[str, tuple[int, dict[str, Any]]] = {}
 
-    # -- asking -------------------------------------------------------------------------------------
+    # -- submitting ---------------------------------------------------------------------------------
 
     def submit(self, spec: Spec) -> Job:
-        """Ask for a result, its missing inputs first.
+        """Submit a spec, after those of its inputs that are missing, and return its job.
 
-        Costs nothing where the result exists. A job that failed or was cancelled is queued again, and so are
-        those that failed for want of its result.
+        Nothing is queued if the result exists. A job that failed or was cancelled is queued again, and so are
+        the jobs that failed because its result was missing.
         """
         priority = AWAITED if spec.AWAITED else self.priority
         for s in missing(spec, self.cache.contains):
             self._enqueue(s, priority)
         job = self.get(spec.key)
         if job is not None and not job.active and job.state != "done":
-            # It failed or was cancelled, and the result came into being otherwise.
+            # It failed or was cancelled, and the result was stored in another way.
             with self._lock():
                 self._write_state(spec.key, {"state": "done", "error": None})
                 self._requeue_lacking(spec.key)
@@ -110,7 +107,7 @@ class Queue:
                     self._write_state(spec.key, {"priority": priority})
                 return
             folder = self.folder(spec.key)
-            write_json(folder / "spec.json", job_files.asked(spec), durable=True)
+            write_json(folder / "spec.json", job_files.request_of(spec), durable=True)
             for name in ("progress.json", "heartbeat", "cancel"):
                 (folder / name).unlink(missing_ok=True)
             fresh = {"state": "queued", "created": time.time(), "attempts": 0, "priority": priority}
@@ -119,7 +116,7 @@ class Queue:
                 self._requeue_lacking(spec.key)
 
     def _requeue_lacking(self, key: str) -> None:
-        """Queue again the jobs that failed for want of this one's result."""
+        """Queue again the jobs that failed because the result of this one was missing."""
         for job in self.jobs():
             if job.state == "failed" and job.lacked == key:
                 again = {"state": "queued", "error": None, "ended": None, "lacked": None, "attempts": 0}
@@ -127,57 +124,57 @@ class Queue:
                 self._requeue_lacking(job.key)
 
     def _also(self, job: Job, spec: Spec) -> None:
-        """Name an active job by what it is asked for now, too: another dataset has the same sounds."""
+        """Add the title of a spec to its pending job, submitted for another dataset with the same sounds."""
         path = self.folder(job.key) / "spec.json"
-        asked = read_json(path)
-        if asked is None:
+        request = read_json(path)
+        if request is None:
             return
-        first, *others = asked["title"].split(" (also: ")
+        first, *others = request["title"].split(" (also: ")
         known = [first, *(title.removesuffix(")") for title in others)]
         if spec.title not in known and len(known) <= _MOST_ALSO:
-            write_json(path, asked | {"title": f"{asked['title']} (also: {spec.title})"}, durable=True)
+            write_json(path, request | {"title": f"{request['title']} (also: {spec.title})"}, durable=True)
 
     def retry(self, key: str) -> Job:
-        """Queue a job again, with those of its inputs that are missing.
+        """Queue a job again, after those of its inputs that are missing.
 
         Raises
         ------
         SpecError
-            If there is no such job, or this program can no longer compute it.
+            If the job does not exist, or this version can no longer compute it.
         """
         return self.submit(self.spec(key))
 
     def retry_inputs(self, key: str) -> None:
-        """Ask again for the inputs of a waiting job that are neither there nor under way."""
+        """Submit again the inputs of a queued job that are neither cached nor pending."""
         job = self.get(key)
         for needed in self.spec(key).inputs():
             for s in missing(needed, self.cache.contains):
                 self._enqueue(s, job.priority if job is not None else self.priority)
 
     def cancel(self, key: str) -> None:
-        """Ask that a job stop; one that only waits is cancelled at once, one that has ended is left alone."""
+        """Cancel a queued job at once, request a running one to stop, and leave one that has ended alone."""
         with self._lock():
             job = self.get(key)
             if job is None or not job.active:
                 return
             if job.state == "queued" or not self.is_beating(job):
-                self._write_state(key, {"state": "cancelled", "ended": time.time()})
+                self._end(key, "cancelled")
             else:
                 (self.folder(key) / "cancel").touch()
 
-    # -- looking ------------------------------------------------------------------------------------
+    # -- reading ------------------------------------------------------------------------------------
 
     def jobs(self) -> list[Job]:
-        """All jobs, newest first; those whose files are damaged are left out, see `listing`."""
+        """All jobs, newest first, except those with damaged files: see `listing`."""
         return self.listing()[0]
 
     def listing(self) -> tuple[list[Job], list[str]]:
-        """All jobs, newest first, and a sentence for each that is damaged or may not be read."""
+        """All jobs, newest first, and a sentence for each job that is damaged or may not be read."""
         _, ended, others = self._look()
         read = [self.get(key) or job_files.damage_of(self.folder(key), self.root) for key in others]
         if self._listed[0] is not ended or self._listed[1] != read:
             jobs = [job for _, job in ended.values()] + [job for job in read if isinstance(job, Job)]
-            # Jobs on other sounds, labels or weights can have one title; their keys tell them apart.
+            # Jobs on other sounds, labels or weights can have the same title; their keys distinguish them.
             times = Counter(job.title for job in jobs)
             jobs = [
                 replace(job, title=f"{job.title} · {job.key[:6]}") if times[job.title] > 1 else job
@@ -187,11 +184,11 @@ class Queue:
         return list(self._listed[2]), [sentence for sentence in read if isinstance(sentence, str)]
 
     def _look(self) -> _Seen:
-        """Part the jobs into those that have ended, read again only where they changed, and all others."""
+        """Separate the jobs that have ended, which are read again only if they changed, from all others."""
         now, stamp = time.time_ns(), (_changed(self.root), _changed(self._active))
         if stamp == self._seen[0]:
             return self._seen
-        # Text: making a path of each would take longer than looking at it.
+        # Strings, because creating a Path for each would take longer than the stat.
         root, known = str(self.root), self._seen[1]
         ended: dict[str, tuple[int, Job]] = {}
         others: list[str] = []
@@ -207,51 +204,42 @@ class Queue:
         return self._seen
 
     def active(self) -> list[Job]:
-        """Jobs that wait or run, oldest first; those that have ended are not looked at."""
+        """Pending jobs, oldest first; jobs that have ended are not read."""
         jobs = [self.get(key) for key in _keys(self._active)]
         return sorted((j for j in jobs if j is not None and j.active), key=lambda j: (j.created, j.key))
 
     def get(self, key: str) -> Job | None:
-        """Return one job, or None where it was never asked for."""
-        folder = self.folder(key)
-        asked, state = self._files(key)
-        if asked is None or state is None:
+        """Return one job, or None if it was never submitted."""
+        request, state = self._files(key)
+        if request is None or state is None:
             return None
         progress, eta = None, None
         if state["state"] == "running":
-            progress, eta = job_files.checked_progress(read_json(folder / "progress.json"))
+            progress, eta = job_files.checked_progress(read_json(self.folder(key) / "progress.json"))
         return Job(
             key=key,
-            spec=asked["spec"],
-            title=asked["title"],
-            state=state["state"],
-            created=state["created"],
-            started=state.get("started"),
-            ended=state.get("ended"),
+            spec=request["spec"],
+            title=request["title"],
+            depends_on=tuple(request["depends_on"]),
             progress=progress,
             eta_s=eta,
-            error=state.get("error"),
-            depends_on=tuple(asked["depends_on"]),
-            attempts=state.get("attempts", 0),
-            process=state.get("process"),
-            priority=state.get("priority", BATCH),
-            lacked=state.get("lacked"),
+            **{name: state[name] for name in job_files.STATE_FIELDS if name in state},
         )
 
     def _files(self, key: str) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-        """Return what spec.json and state.json hold, or what they must have held where they are damaged."""
+        """Return the contents of spec.json and state.json, or their reconstruction if they are damaged."""
         folder = self.folder(key)
-        asked = self._cached(folder / "spec.json", job_files.checked_asked)
+        request = self._cached(folder / "spec.json", job_files.checked_request)
         state = self._cached(folder / "state.json", job_files.checked_state)
-        if asked is None and folder.is_dir():
-            asked = job_files.presumed_asked(key, self.cache)
-        if state is None and asked is not None:
+        if request is None and folder.is_dir():
+            request = job_files.presumed_request(key, self.cache)
+        if state is None and request is not None:
             state = job_files.presumed_state(key, folder, self.cache)
-        return asked, state
+        return request, state
 
-    def mend(self) -> None:
-        """Write down anew what damaged files of jobs must have held, where that is known."""
-        checks = {"spec.json": job_files.checked_asked, "state.json": job_files.checked_state}
+    def repair(self) -> None:
+        """Rewrite the damaged files of jobs whose contents can be reconstructed."""
+        checks = {"spec.json": job_files.checked_request, "state.json": job_files.checked_state}
         with self._lock():
             for key in _keys(self.root):
                 for (name, check), held in zip(checks.items(), self._files(key), strict=True):
@@ -261,20 +249,20 @@ class Queue:
         self.mark()
 
     def mark(self) -> None:
-        """See to it that ``active/`` holds all jobs that wait or run, whoever has written their files."""
+        """Ensure that ``active/`` lists all pending jobs, whoever wrote their files."""
         for job in self.jobs():
             if job.active:
                 self._mark(job.key)
 
     def spec(self, key: str) -> Spec:
-        """Return the spec of a job; raises `SpecError` where there is none."""
-        asked, _ = self._files(key)
-        if asked is None:
+        """Return the spec of a job; raises `SpecError` if the job does not exist."""
+        request, _ = self._files(key)
+        if request is None:
             raise SpecError(f"There is no job {key[:12]} in {self.root}.")
-        return from_json(asked["spec"])
+        return from_json(request["spec"])
 
     def find(self, prefix: str) -> Job:
-        """Return the one job whose key begins with `prefix`; raises `SpecError` with what to do instead."""
+        """Return the only job whose key begins with `prefix`; raises `SpecError` for none or several."""
         matches = [j for j in self.jobs() if prefix and j.key.startswith(prefix)]
         if len(matches) == 1:
             return matches[0]
@@ -292,14 +280,11 @@ class Queue:
         return "\n".join(lines[-tail:])
 
     def worker_alive(self) -> bool:
-        """True while a worker watches this queue."""
-        try:
-            return time.time() - (self.root / "worker.json").stat().st_mtime < WORKER_GONE
-        except OSError:
-            return False
+        """Whether a worker serves this queue."""
+        return time.time() - _changed(self.root / "worker.json") / 1e9 < WORKER_GONE
 
     def needed(self) -> set[str]:
-        """Keys of the results that waiting and running jobs read or write; never to be evicted."""
+        """Keys of the results that pending jobs read or write, which must not be evicted."""
         keys: set[str] = set()
         for job in self.jobs():
             if job.active:
@@ -307,10 +292,10 @@ class Queue:
                     keys.update(s.key for s in closure(from_json(job.spec)))
         return keys
 
-    # -- for those who run jobs ---------------------------------------------------------------------
+    # -- running ------------------------------------------------------------------------------------
 
     def claim(self, key: str, *, process: dict[str, Any] | None = None) -> bool:
-        """Take a waiting job to run it; False if somebody else was first."""
+        """Claim a queued job in order to run it; return False if another process was first."""
         with self._lock():
             job = self.get(key)
             if job is None or job.state != "queued":
@@ -321,86 +306,91 @@ class Queue:
             (folder / "heartbeat").touch()
             with suppress(OSError):
                 (folder / "reserve").write_bytes(b"\0" * _RESERVE)
-            self._write_state(
-                key,
-                {
-                    "state": "running",
-                    "started": time.time(),
-                    "attempts": job.attempts + 1,
-                    "process": process or this_process(),
-                },
-            )
+            run = {"state": "running", "started": time.time(), "attempts": job.attempts + 1}
+            self._write_state(key, run | {"process": process or this_process()})
             return True
 
     def set_process(self, key: str, process: dict[str, Any]) -> None:
-        """Note which process runs a job, so that its death can be seen."""
-        with self._lock():
-            job = self.get(key)
-            if job is not None and job.state == "running":
+        """Record which process runs a job, so that its death can be detected."""
+        with self._running(key) as job:
+            if job is not None:
                 self._write_state(key, {"process": process})
 
     def finish(
         self, key: str, state: State, error: str | None = None, *, started: float | None = None
     ) -> None:
-        """Record how a running job ended; the checkpoint of a job that is done goes.
+        """Record how a running job ended; the checkpoint of a job that is done is removed.
 
-        With `started`, only if it is still the run that began then: another may have taken the job over.
+        With `started`, only if this is still the run that started then: another process may have taken over.
         """
-        with self._lock():
-            job = self.get(key)
-            if started is not None and (job is None or job.state != "running" or job.started != started):
+        with self._running(key, started) as job:
+            if job is None and started is not None:
                 return
-            self._write_state(key, {"state": state, "ended": time.time(), "error": error, "process": None})
+            self._end(key, state, error)
             if state == "done":
                 shutil.rmtree(self.folder(key) / "checkpoint", ignore_errors=True)
 
-    def lost(self, key: str, why: str, *, started: float | None = None, counted: bool = True) -> None:
-        """Queue again a job whose process died; the third time in a row that nothing was gained it fails.
+    def recover(self, job: Job) -> bool:
+        """Queue again a running job if its process is gone; return whether it was."""
+        if job.state != "running" or self.is_beating(job):
+            return False
+        self.lost(job.key, "Its process is gone.", started=job.started, counted=False)
+        return True
 
-        Nothing happens where the job has ended, or, with `started`, where another run has begun since. What
-        is `counted` is what a living supervisor saw the job do: its worker's end is not the job's fault.
+    def lost(self, key: str, why: str, *, started: float | None = None, counted: bool = True) -> None:
+        """Queue again a job whose process died; after `MAX_ATTEMPTS` deaths without progress it fails.
+
+        Nothing happens if the job has ended, or, with `started`, if another run has started since. A death is
+        `counted` if a living supervisor observed it: the end of a worker is not the job's fault.
         """
-        with self._lock():
-            job = self.get(key)
-            if job is None or job.state != "running" or (started is not None and job.started != started):
+        with self._running(key, started) as job:
+            if job is None:
                 return
             attempts = 0 if self._gained(job) else job.attempts if counted else max(0, job.attempts - 1)
-            if self.cancel_wanted(key):
-                self._put_back(key, attempts)
-            elif counted and attempts >= MAX_ATTEMPTS:
-                error = f"Its process died {attempts} times; the last time: {why}"
-                self._write_state(
-                    key, {"state": "failed", "ended": time.time(), "error": error, "process": None}
-                )
-            else:
-                self._put_back(key, attempts)
-                self.append_log(key, f"{why} Queued again; it goes on from its checkpoint.")
+            if counted and attempts >= MAX_ATTEMPTS and not self.cancel_wanted(key):
+                self._end(key, "failed", f"Its process died {attempts} times; the last time: {why}")
+            elif self._put_back(key, attempts):
+                self.append_log(key, f"{why} Queued again; it resumes from its checkpoint.")
 
     def give_up(self, key: str, needed: Job) -> None:
-        """Fail a waiting job because one of its inputs failed or was cancelled."""
+        """Fail a queued job because one of its inputs failed or was cancelled."""
         why = f": {needed.error}" if needed.error else "."
-        error = f"It needs «{needed.title}», which was {_ENDED[needed.state]}{why}"
+        ended = "cancelled" if needed.state == "cancelled" else "tried and failed"
         with self._lock():
             job = self.get(key)
             if job is not None and job.state == "queued":
-                failed = {"state": "failed", "ended": time.time(), "error": error, "lacked": needed.key}
-                self._write_state(key, failed)
+                self._end(
+                    key, "failed", f"It needs «{needed.title}», which was {ended}{why}", lacked=needed.key
+                )
 
-    def requeue(self, key: str, *, uncounted: bool = False) -> None:
-        """Put a running job back, `uncounted` where it was stopped on purpose; one to be cancelled is."""
+    def requeue(self, key: str) -> None:
+        """Put back a running job that was stopped on purpose, without counting the attempt."""
+        with self._running(key) as job:
+            if job is not None:
+                self._put_back(key, job.attempts - 1)
+
+    @contextmanager
+    def _running(self, key: str, started: float | None = None) -> Iterator[Job | None]:
+        """Lock the queue and yield a running job; None if it does not run, or not since `started`."""
         with self._lock():
             job = self.get(key)
-            if job is not None and job.state == "running":
-                self._put_back(key, job.attempts - (1 if uncounted else 0))
+            is_run = job is not None and job.state == "running" and started in (None, job.started)
+            yield job if is_run else None
 
-    def _put_back(self, key: str, attempts: int) -> None:
+    def _put_back(self, key: str, attempts: int) -> bool:
+        """Queue a job again, or cancel it if that was requested; return whether it is queued."""
         if self.cancel_wanted(key):
-            self._write_state(key, {"state": "cancelled", "ended": time.time(), "process": None})
-        else:
-            self._write_state(key, {"state": "queued", "process": None, "attempts": attempts})
+            self._end(key, "cancelled")
+            return False
+        self._write_state(key, {"state": "queued", "process": None, "attempts": attempts})
+        return True
+
+    def _end(self, key: str, state: State, error: str | None = None, **more: Any) -> None:
+        end = {"state": state, "ended": time.time(), "error": error, "process": None}
+        self._write_state(key, end | more)
 
     def _gained(self, job: Job) -> bool:
-        """True if the lost run had kept some work: a time limit is no fault of the job."""
+        """Whether the lost run saved some work: a time limit is not the job's fault."""
         checkpoint = self.folder(job.key) / "checkpoint"
         files = (p for p in checkpoint.rglob("*") if p.is_file())
         with suppress(OSError):
@@ -408,47 +398,37 @@ class Queue:
         return False
 
     def cancel_wanted(self, key: str) -> bool:
-        """True if somebody asked that the running job stop."""
+        """Whether the running job was requested to stop."""
         return (self.folder(key) / "cancel").exists()
 
     def is_beating(self, job: Job) -> bool:
-        """True while a running job's process lives, as far as can be told from here."""
+        """Whether the process of a running job is alive, as far as this machine can check."""
         p = job.process or {}
         if p.get("host") == socket.gethostname() and p.get("pid"):
             return lives(p["pid"], p.get("born"))
-        return self.heartbeat_age(job.key) < HEART_STOPPED
+        return time.time() - self.heartbeat(job.key) / 1e9 < HEART_STOPPED
 
     def heartbeat(self, key: str) -> int:
-        """Return a number that changes with every sign of life of a running job."""
-        try:
-            return (self.folder(key) / "heartbeat").stat().st_mtime_ns
-        except OSError:
-            return 0
-
-    def heartbeat_age(self, key: str) -> float:
-        """Seconds since the job last showed a sign of life."""
-        try:
-            return time.time() - (self.folder(key) / "heartbeat").stat().st_mtime
-        except OSError:
-            return float("inf")
+        """Return the time of a running job's last heartbeat, in ns; 0 without one."""
+        return _changed(self.folder(key) / "heartbeat")
 
     def append_log(self, key: str, message: str) -> None:
-        """Add a time-stamped line to a job's log; a full disk must not stop the job for that."""
+        """Add a time-stamped line to a job's log, unless the disk is full."""
         line = f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {message.rstrip()}\n"
         with suppress(OSError), (self.folder(key) / "log.txt").open("a", encoding="utf-8") as f:
             f.write(line)
 
     def clear(self) -> int:
-        """Remove the folders of jobs that have ended, or are damaged beyond repair; return how many."""
-        gone = 0
+        """Remove the folders of jobs that have ended or are damaged beyond repair; return how many."""
+        removed = 0
         with self._lock():
             for key in _keys(self.root):
                 job = self.get(key)
                 if job is None or not job.active:
                     shutil.rmtree(self.folder(key), ignore_errors=True)
                     (self._active / key).unlink(missing_ok=True)
-                    gone += not self.folder(key).exists()
-        return gone
+                    removed += not self.folder(key).exists()
+        return removed
 
     def folder(self, key: str) -> Path:
         """Return the job's folder.
@@ -456,13 +436,13 @@ class Queue:
         Raises
         ------
         SpecError
-            If `key` is not 64 hexadecimal digits, so that no key can name a path elsewhere.
+            If `key` is not 64 hexadecimal digits: no key can name a path outside the queue.
         """
         if not KEY.fullmatch(key):
             raise SpecError(f"{key[:80]!r} is not a key; a key has 64 hexadecimal digits.")
         return self.root / key
 
-    # -- inside -------------------------------------------------------------------------------------
+    # -- files --------------------------------------------------------------------------------------
 
     def _lock(self) -> FileLock:
         with enough_space(self.root):
@@ -475,7 +455,7 @@ class Queue:
         folder = self.folder(key)
         if after["state"] != "running":
             (folder / "reserve").unlink(missing_ok=True)
-        self._mark(key)  # before the change, so that none is missed if this process dies in between
+        self._mark(key)  # before the change, so that none is missed if this process dies between them
         write_json(folder / "state.json", after, durable=True)
         if after["state"] not in ACTIVE:
             (self._active / key).unlink(missing_ok=True)
@@ -486,7 +466,7 @@ class Queue:
         (self._active / key).touch()
 
     def _cached(self, path: Path, check: Callable[[Any], dict[str, Any] | None]) -> dict[str, Any] | None:
-        # Jobs are read again and again while they wait and run; a stat is cheaper than a parse.
+        # Pending jobs are read repeatedly, and a stat is cheaper than parsing.
         try:
             info = path.stat()
         except OSError:

@@ -1,13 +1,14 @@
-"""Checkpoints of a long embedding: one small file a shard, whole or not there.
+"""Checkpoints of a job: one small file for each part, complete or absent.
 
-A shard is a fixed run of clips or texts, so that a resumed job forms the same batches as an undisturbed
-one and ends in the same bytes.
+An embedding is computed in shards, fixed runs of clips or texts, so that a resumed job forms the same batches
+as an uninterrupted one and produces the same bytes.
 """
 
 from __future__ import annotations
 
 import zipfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from jobs.files import replacing
 
-#: Clips in a shard, and seconds of sound: what is in memory at once is twice that.
+#: Clips in a shard, and seconds of sound: at most twice that is in memory at once.
 CLIPS = 32
 SECONDS = 480.0
 
@@ -26,7 +27,7 @@ def plan(seconds: Sequence[float]) -> list[range]:
     Parameters
     ----------
     seconds : sequence of float
-        Duration of every clip; what is not a number counts as 10 s.
+        Duration of every clip; missing values count as 10 s.
 
     Examples
     --------
@@ -48,15 +49,16 @@ def plan(seconds: Sequence[float]) -> list[range]:
 
 
 def save(path: Path, **arrays: Any) -> None:
-    """Write arrays to a temporary neighbour, then rename: a shard that is there is whole."""
+    """Write arrays to a temporary file, then rename it, so that an existing file is complete."""
     with replacing(path, sum(np.asarray(a).nbytes for a in arrays.values())) as fresh, fresh.open("wb") as f:
         np.savez(f, allow_pickle=False, **arrays)
 
 
-def load(path: Path, names: Sequence[str]) -> dict[str, np.ndarray] | None:
-    """Read arrays of a shard; None where it is missing or damaged (a power cut can do that), to be redone."""
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in names}
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
-        return None
+def load(path: Path, names: Sequence[str] = ()) -> dict[str, np.ndarray] | None:
+    """Read arrays, by default all; None if the file is missing or damaged, as by a power cut."""
+    with (
+        suppress(OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile),
+        np.load(path, allow_pickle=False) as stored,
+    ):
+        return {name: stored[name] for name in names or stored.files}
+    return None

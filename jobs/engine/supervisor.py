@@ -1,8 +1,7 @@
-"""Between the engine and the child processes: give a job to a warm child, watch it, end it when asked.
+"""The supervisor of child processes: gives a job to a warm child, watches it, and ends it on request.
 
-`supervise` is the Dask task. It runs in a thread of a Dask worker, on whichever machine that is; what it
-needs is the workspace's folder. The outcome goes into the queue here, so that it is kept even if the
-dispatcher that asked for the job is gone.
+`supervise` is the Dask task. It runs in a thread of a Dask worker, on any machine that sees the workspace's
+folder. It writes the outcome to the queue itself, so that it is recorded even if the dispatcher is gone.
 """
 
 from __future__ import annotations
@@ -26,13 +25,13 @@ from jobs.engine.processes import memory_kills, process_identity
 from jobs.engine.queue import HEART_STOPPED, Job, Queue
 from jobs.workspace.workspace import Workspace
 
-#: How often (seconds) a running job is looked at; cancelling answers within a few of these.
+#: Seconds between two checks of a running job; cancelling takes a few of these.
 WATCH_EVERY = 0.1
 
 
 @dataclass
 class Child:
-    """A child process and what it has said."""
+    """A child process and its answers."""
 
     process: subprocess.Popen[str]
     answers: list[dict[str, Any]] = field(default_factory=list)
@@ -43,7 +42,7 @@ class Child:
         return self.process.pid
 
     def run(self, key: str | None) -> None:
-        """Have the child run a job, or, with None, see whether jobs wait that it can prepare for."""
+        """Run a job in the child, or, with None, have it prepare for queued jobs."""
         assert self.process.stdin is not None
         try:
             self.process.stdin.write(json.dumps({"run": key}) + "\n")
@@ -52,28 +51,29 @@ class Child:
             self.kill()
 
     def alive(self) -> bool:
-        """True while the process runs; once it does not, nothing that it had started does either."""
+        """Whether the process runs; once it has ended, the processes it started are ended as well."""
         if self.process.poll() is None:
             return True
+        self._sweep()
+        return False
+
+    def kill(self) -> None:
+        """End the child's whole process group and wait for it."""
+        if self.alive():
+            self._sweep()
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(timeout=5)
+
+    def _sweep(self) -> None:
+        """Kill the process group, once: later its number may belong to others."""
         if not self._swept:
             self._swept = True
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
-        return False
-
-    def kill(self) -> None:
-        """End the child's whole process group and wait until it is gone."""
-        if not self.alive():
-            return
-        self._swept = True
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        with suppress(subprocess.TimeoutExpired):
-            self.process.wait(timeout=5)
 
 
 class Pool:
-    """The children of this process; idle ones are kept warm, by workspace and device."""
+    """The children of this process; idle ones stay warm, by workspace and device."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -95,19 +95,19 @@ class Pool:
         return child
 
     def give_back(self, root: str, device: str, child: Child) -> None:
-        """Keep a child that has ended its job for the next one."""
+        """Keep a child that has ended its job for the next job."""
         with self._lock:
             self._idle.setdefault((root, device), []).append(child)
 
     def spare(self, root: str, device: str) -> None:
-        """Start a child ahead of the first job, or in place of one that was ended."""
+        """Start a child in advance of the first job, or to replace one that was killed."""
         with self._lock:
             if self._idle.get((root, device)):
                 return
         self.give_back(root, device, self.take(root, device))
 
     def prepare(self) -> None:
-        """Have the idle children see whether jobs wait; they do not look by themselves."""
+        """Have the idle children prepare for queued jobs, which they do not check by themselves."""
         with self._lock:
             for child in itertools.chain(*self._idle.values()):
                 child.run(None)
@@ -134,13 +134,13 @@ def supervise(root: str, key: str, *, device: str = "") -> str:
     key : str
         The job; its state is "running" already.
     device : str
-        ``CUDA_VISIBLE_DEVICES`` of the child; "" leaves it as it is.
+        ``CUDA_VISIBLE_DEVICES`` of the child; "" leaves it unchanged.
 
     Returns
     -------
     str
-        "done", "failed", "cancelled", "lost" (the process died; the job waits again), "taken" (the job is
-        no longer this one's to run) or "unseen" (this machine does not see the workspace).
+        "done", "failed", "cancelled", "lost" (the process died; the job is queued again), "taken" (the job no
+        longer runs here) or "unseen" (this machine does not see the workspace).
     """
     workspace = Workspace(Path(root))
     queue = workspace.queue
@@ -154,7 +154,7 @@ def supervise(root: str, key: str, *, device: str = "") -> str:
     try:
         state = _watch(child, queue, job)
     except BaseException:
-        child.kill()  # nobody would see how its job ends
+        child.kill()  # nothing would record how its job ends
         raise
     if state == "cancelled":
         POOL.spare(root, device)
@@ -164,14 +164,14 @@ def supervise(root: str, key: str, *, device: str = "") -> str:
 
 
 def _watch(child: Child, queue: Queue, job: Job) -> str:
-    """Have the child run the job, and record how that ends."""
+    """Run the job in the child and record how it ends."""
     key, started = job.key, job.started
     _patiently(queue.set_process, key, process_identity(child.pid))
     child.answers.clear()
     child.run(key)
     kills = memory_kills()
-    # Silence is measured by this machine's own clock, which stands still while the machine sleeps.
-    beat, heard = queue.heartbeat(key), time.monotonic()
+    # Silence is measured by the monotonic clock, which stops while the machine sleeps.
+    beat, last_beat = queue.heartbeat(key), time.monotonic()
     while True:
         answer = next((a for a in child.answers if a.get("ended") == key), None)
         if answer is not None:
@@ -185,22 +185,22 @@ def _watch(child: Child, queue: Queue, job: Job) -> str:
         if not child.alive():
             code = child.process.returncode
             enough = kills is not None and kills == memory_kills()
-            why = f"Its process ended without a word ({_how(code, enough)})."
+            why = f"Its process ended unexpectedly ({_how(code, enough)})."
             _patiently(queue.lost, key, why, started=started, counted=not _ended_by_others(code, enough))
             return "lost"
         latest = queue.heartbeat(key)
         if latest != beat:
-            beat, heard = latest, time.monotonic()
-        elif time.monotonic() - heard > HEART_STOPPED:
+            beat, last_beat = latest, time.monotonic()
+        elif time.monotonic() - last_beat > HEART_STOPPED:
             child.kill()
-            why = f"Its process showed no sign of life for {HEART_STOPPED:.0f} s."
+            why = f"Its process did not respond for {HEART_STOPPED:.0f} s."
             _patiently(queue.lost, key, why, started=started)
             return "lost"
         time.sleep(WATCH_EVERY)
 
 
 def _patiently(write: Callable[..., None], *arguments: Any, **options: Any) -> None:
-    """Write to the queue, again and again while the disk is full: a job whose end is not kept is stuck."""
+    """Write to the queue, repeatedly while the disk is full: a job whose end is not recorded is stuck."""
     while True:
         try:
             return write(*arguments, **options)
@@ -210,9 +210,9 @@ def _patiently(write: Callable[..., None], *arguments: Any, **options: Any) -> N
 
 def _start(root: str, device: str) -> Child:
     environment = os.environ | {
-        # Threads that wait must not spin: several children share the cores.
+        # Waiting threads must not spin: several children share the cores.
         "OMP_WAIT_POLICY": "PASSIVE",
-        # From the start, whatever is loaded later and whoever restores it: see `execution.one_blas_thread`.
+        # From the start, whatever is loaded or restored later: see `execution.one_blas_thread`.
         "OPENBLAS_NUM_THREADS": "1",
         "TOKENIZERS_PARALLELISM": "false",
         "PYTHONUNBUFFERED": "1",
@@ -241,18 +241,18 @@ def _read_answers(child: Child) -> None:
 
 
 def _ended_by_others(returncode: int | None, enough_memory: bool) -> bool:
-    """True if somebody, or a system that shuts down, ended the process: no fault of its job."""
-    if returncode is None or returncode >= 0:
-        return False
-    if -returncode == signal.SIGKILL:
-        return enough_memory
-    return -returncode in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+    """Whether a user, or a system shutting down, ended the process: not the job's fault."""
+    number = -(returncode or 0)
+    return (
+        enough_memory
+        if number == signal.SIGKILL
+        else number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+    )
 
 
 def _how(returncode: int | None, enough_memory: bool) -> str:
-    if returncode is not None and returncode < 0:
-        name = signal.Signals(-returncode).name
-        short = name == "SIGKILL" and not enough_memory
-        hint = "; the system may have run out of memory" if short else ""
-        return f"{name}{hint}"
-    return f"exit status {returncode}"
+    if returncode is None or returncode >= 0:
+        return f"exit status {returncode}"
+    name = signal.Signals(-returncode).name
+    is_short = name == "SIGKILL" and not enough_memory
+    return f"{name}; the system may have run out of memory" if is_short else name

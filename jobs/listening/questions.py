@@ -1,4 +1,4 @@
-"""Questions to listeners: the systems shown, the query, the lists of results, and what was answered."""
+"""Questions to listeners: the systems, the query, the lists of results, and the answers."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
-#: Systems side by side.
+#: Maximum number of systems side by side.
 MOST_COLUMNS = 4
 
 QueryKind = Literal["clip", "upload", "text"]
 
 
 class RatingsError(ValueError):
-    """Ratings cannot be read or kept as asked; the message says what to do."""
+    """Ratings cannot be read or stored; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class System:
-    """A retrieval system: what it takes to give the same results again, as `jobs.specs.Retrieval` says it.
+    """A retrieval system, with everything needed to reproduce its results: see `jobs.specs.Retrieval`.
 
     Parameters
     ----------
     encoder : str
     aggregation : str, default "mean"
-        How frames become a clip; "" where the encoder has no frames.
+        How frames are aggregated to a clip; "" if the encoder has no frames.
     components : int, default 100
-        Principal components kept; 0 keeps all dimensions.
+        Number of principal components; 0 keeps all dimensions.
     normalize : bool, default False
         Whether vectors are scaled to unit length.
     algorithm : str, default "mcss"
         How the corpus is searched.
     space : str, default ""
-        Key of the embedding that was searched, which says which weights and which version.
+        Key of the embedding, which identifies the weights and the version.
     scale : str, default "none"
-        Whether dimensions are scaled by their ranges in the corpus ("minmax"), before the components.
+        Whether dimensions are scaled by their ranges in the corpus ("minmax"), before the reduction.
     """
 
     encoder: str
@@ -49,7 +49,7 @@ class System:
 
     @property
     def name(self) -> str:
-        """All but the key of the space: ``aisfx · mean · PCA 100 · mcss``."""
+        """Name without the key of the space: ``aisfx · mean · PCA 100 · mcss``."""
         parts = [self.encoder, self.aggregation, "min-max" if self.scale == "minmax" else ""]
         parts.append(f"PCA {self.components}" if self.components else "no PCA")
         parts += ["unit length" if self.normalize else "", self.algorithm]
@@ -58,14 +58,14 @@ class System:
 
 @dataclass(frozen=True)
 class Query:
-    """What is searched for: a clip id, the hash of a sound that was brought along, or a text.
+    """A query: a clip id, the hash of an upload, or a text.
 
     Parameters
     ----------
     kind : {'clip', 'upload', 'text'}
     value : str
     wanted : str, default ""
-        The class asked for, which a listener is to judge by; "" where there is none.
+        The requested class, by which listeners judge; "" for none.
     """
 
     kind: QueryKind
@@ -86,20 +86,20 @@ class Question:
     Parameters
     ----------
     session : str
-        What the listener does in one go; any name that no other session has.
+        Unique name of the session.
     number : int
-        Of the question in its session, from 0.
+        Number of the question in its session, from 0.
     listener : str
-        An alias, up to 64 characters; no more about a person is kept.
+        An alias, up to 64 characters; nothing else about a person is stored.
     seed : int
-        Of the plan.
+        Seed of the plan.
     dataset, fingerprint : str
         Name and fingerprint of the dataset searched.
     query : Query
     systems : tuple of System
-        In the order of the columns shown, each once, 1 to 4.
+        In the order of the columns, each once, 1 to 4.
     results : tuple of tuple of str
-        The clip ids shown in each column, best first.
+        The clip ids in each column, best first.
     repeat_of : int, optional
         Number of the earlier question of this session that this one repeats, unknown to the listener.
     """
@@ -129,7 +129,7 @@ class Question:
         if len(self.results) != len(self.systems):
             raise RatingsError(
                 f"There are results of {len(self.results)} columns for {len(self.systems)} systems; each "
-                "needs its own."
+                "system needs one column."
             )
         if self.repeat_of is not None and not 0 <= self.repeat_of < self.number:
             raise RatingsError(
@@ -138,9 +138,9 @@ class Question:
 
     @property
     def key(self) -> str:
-        """What two listeners with the same question share: dataset, query and the systems with their results.
+        """Key that listeners with the same question share: of dataset, query, and systems with their results.
 
-        The order of the columns, which is shuffled for each listener, plays no part.
+        It does not depend on the order of the columns, which is shuffled for each listener.
         """
         columns = sorted(plain_json([asdict(s), r]) for s, r in zip(self.systems, self.results, strict=True))
         text = plain_json([self.fingerprint, asdict(self.query), columns])
@@ -149,18 +149,18 @@ class Question:
 
 @dataclass(frozen=True)
 class Rating:
-    """A question and what its listener has answered so far. Times in seconds since 1970.
+    """A question and its answers so far. Times in seconds since 1970.
 
     Attributes
     ----------
     id : int
-        Of the question in the database.
+        Id of the question in the database.
     question : Question
     created : float
     answered : float or None
-        When the choice that counts was made; None where there is none yet.
+        Time of the choice that counts; None before an answer.
     chosen : int or None
-        Column from 0; None where nothing is answered and where none was chosen.
+        Column from 0; None before an answer, and if none was chosen.
     marks : mapping of (int, int) to bool
         By column and position from 0: whether the result fits.
     """
@@ -174,9 +174,9 @@ class Rating:
 
 
 def labels(ratings: Iterable[Rating]) -> dict[System, str]:
-    """Name the systems of some ratings so that no two are mixed up.
+    """Name the systems of ratings unambiguously.
 
-    The name of a system; where two differ only in the space that was searched, as after an update of an
+    Returns the name of each system; if two systems differ only in the space, as after an update of an
     encoder, the second one is called ``... #2``.
     """
     spaces: dict[str, list[System]] = {}
@@ -193,5 +193,5 @@ def labels(ratings: Iterable[Rating]) -> dict[System, str]:
 
 
 def plain_json(value: Any) -> str:
-    """Write JSON that is the same for what is equal: keys sorted, no blanks."""
+    """Write canonical JSON: keys sorted, no blanks."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))

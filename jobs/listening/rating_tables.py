@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,40 +17,25 @@ HEADER = (
     "normalize", "algorithm", "space", "scale", "chosen", "fits", "fits_not", "results",
 )
 # fmt: on
-#: What spreadsheets read as the beginning of a formula, in full width too.
+#: Characters with which a formula in a spreadsheet begins, including full-width ones.
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 
 
 def csv_rows(rating: Rating) -> Iterator[list[Any]]:
-    """Give the rows of a rating, one a column shown, as `HEADER` names them."""
+    """Yield the rows of a rating, one per column shown, with the columns of `HEADER`."""
     q = rating.question
     repeat_of = "" if q.repeat_of is None else q.repeat_of + 1
     about = [rating.id, q.session, q.number + 1, repeat_of, q.listener]
     about += [_moment(rating.created), _moment(rating.answered), q.seed]
     about += [q.dataset, q.fingerprint, q.query.kind, q.query.value, q.query.wanted]
     for column, (system, results) in enumerate(zip(q.systems, q.results, strict=True)):
-        marked = {
-            fits: " ".join(
-                str(p + 1) for (c, p), f in sorted(rating.marks.items()) if c == column and f == fits
-            )
-            for fits in (True, False)
-        }
-        yield [
-            *about,
-            column + 1,
-            system.name,
-            system.encoder,
-            system.aggregation,
-            system.components,
-            int(system.normalize),
-            system.algorithm,
-            system.space,
-            system.scale,
-            "" if rating.answered is None else int(rating.chosen == column),
-            marked[True],
-            marked[False],
-            plain_json(results),
+        marks = sorted(rating.marks.items())
+        marked = [
+            " ".join(str(p + 1) for (c, p), f in marks if c == column and f == fits) for fits in (True, False)
         ]
+        how = asdict(system) | {"normalize": int(system.normalize)}
+        chosen = "" if rating.answered is None else int(rating.chosen == column)
+        yield [*about, column + 1, system.name, *how.values(), chosen, *marked, plain_json(results)]
 
 
 def _moment(seconds: float | None) -> str:
@@ -57,5 +43,5 @@ def _moment(seconds: float | None) -> str:
 
 
 def harmless(value: Any) -> Any:
-    """Put an apostrophe before text that a spreadsheet would read as a formula; the rest stays as it is."""
+    """Prefix text that a spreadsheet would read as a formula with an apostrophe; keep other values."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

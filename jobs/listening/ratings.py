@@ -1,18 +1,18 @@
-"""Ratings by listeners, on disk: what was asked, what was shown, what was chosen.
+"""The ratings of listeners on disk: what they were asked and shown, and what they chose.
 
-``ratings.sqlite`` in the workspace only ever grows: a question when it is shown, a choice and marks when they
-are made. Somebody who thinks again adds a second choice, and the last one counts. Triggers refuse to change
-or remove a row.
+``ratings.sqlite`` in the workspace only ever grows: by a question when it is shown, by a choice and marks
+when they are made. Whoever reconsiders adds a second choice, and the last one counts. Triggers refuse to
+change or remove a row.
 
-Whatever `Ratings` has returned from is on disk: each call is one short transaction with SQLite's rollback
-journal and ``synchronous = EXTRA``, which waits for the file and for its folder, so that it outlives a
-``kill -9`` and a power cut. The rollback journal and not the write-ahead log, because workspaces are also on
-network disks, where the log's shared memory does not work, and because one file is all there is to copy.
-Processes that write at once wait for each other. A connection lasts one call: none is carried across
+When a method of `Ratings` has returned, its data is on disk: each call is one short transaction with SQLite's
+rollback journal and ``synchronous = EXTRA``, which waits for the file and for its folder, so that it survives
+a ``kill -9`` and a power cut. The rollback journal rather than the write-ahead log, because workspaces are
+also on network disks, where the log's shared memory does not work, and because there is a single file to
+copy. Concurrent writers wait for each other. Each call opens its own connection: none is carried across
 threads or a fork.
 
-What a question is stands in `jobs.listening.questions`, and what to ask next in
-`jobs.listening.session_plans`. Light to import: pages use all of them.
+Questions are defined in `jobs.listening.questions` and planned in `jobs.listening.session_plans`. Pages
+import all of these modules, so they are light.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from jobs.listening.questions import (
     plain_json,
 )
 from jobs.listening.rating_tables import HEADER, csv_rows, harmless
-from jobs.listening.session_plans import MOST_SYSTEMS, Planned, plan_question, plan_session
+from jobs.listening.session_plans import MOST_SYSTEMS, Planned, SessionPlan
 
 __all__ = [
     "FILE",
@@ -57,11 +57,10 @@ __all__ = [
     "Rating",
     "Ratings",
     "RatingsError",
+    "SessionPlan",
     "System",
     "labels",
     "open_ratings",
-    "plan_question",
-    "plan_session",
 ]
 
 FILE = "ratings.sqlite"
@@ -92,21 +91,21 @@ CREATE INDEX marks_of ON marks (question);
 """
 _NAMES = ("questions", "choices", "marks")
 _PLAIN = ("session", "number", "listener", "seed", "dataset", "fingerprint", "repeat_of")
-#: Results of SQLite that say something about now, not about the file.
-_PASSING = {
+#: SQLite's error codes for temporary problems, which do not mean that the file is damaged.
+_TEMPORARY = {
     sqlite3.SQLITE_BUSY: "another process has kept it busy; try again",
     sqlite3.SQLITE_LOCKED: "another process has kept it busy; try again",
-    sqlite3.SQLITE_IOERR: "the disk reports an error; look at the disk and try again",
-    sqlite3.SQLITE_READONLY: "it may not be written to; give this user the right to write there",
-    sqlite3.SQLITE_CANTOPEN: "it cannot be opened; look at the rights on it and on its folder",
-    sqlite3.SQLITE_PERM: "it may not be read; give this user the right to read it",
-    sqlite3.SQLITE_AUTH: "it may not be read; give this user the right to read it",
-    sqlite3.SQLITE_NOMEM: "memory is used up; close something and try again",
+    sqlite3.SQLITE_IOERR: "the disk reports an error; check the disk and try again",
+    sqlite3.SQLITE_READONLY: "it may not be written; give this account the permission to write it",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened; check the permissions of the file and of its folder",
+    sqlite3.SQLITE_PERM: "it may not be read; give this account the permission to read it",
+    sqlite3.SQLITE_AUTH: "it may not be read; give this account the permission to read it",
+    sqlite3.SQLITE_NOMEM: "memory is used up; close other programs and try again",
 }
 
 
 def open_ratings(root: Path | str) -> Ratings:
-    """Open the ratings of a workspace; the file comes into being with the first question.
+    """Open the ratings of a workspace; the first question creates the file.
 
     Parameters
     ----------
@@ -116,17 +115,17 @@ def open_ratings(root: Path | str) -> Ratings:
     Raises
     ------
     RatingsError
-        For a file that is damaged, of a newer version, or not one of ratings. It is left as it is.
+        For a file that is damaged, of a newer version, or not one of ratings. It is not changed.
     """
     ratings = Ratings(Path(root).expanduser().absolute() / FILE)
     with ratings._reading() as db:
-        if db is not None and (found := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-            raise ratings._damaged(found.splitlines()[-1])
+        if db is not None and (check := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+            raise ratings._damaged(check.splitlines()[-1])
     return ratings
 
 
 class Ratings:
-    """The ratings of one workspace; `open_ratings` gives them.
+    """The ratings of one workspace; see `open_ratings`.
 
     Parameters
     ----------
@@ -143,60 +142,52 @@ class Ratings:
     # -- writing ------------------------------------------------------------------------------------
 
     def new_question(self, question: Question) -> int:
-        """Note that a question is shown; return its id.
+        """Record that a question is shown and return its id.
 
-        The same question at the same place of its session is noted once, however often a page asks.
+        A question is recorded once for its number and session, however often a page requests it.
 
         Raises
         ------
         RatingsError
-            If another question is noted there already, or it repeats one that is not noted or showed others.
+            If the session has another question with this number, or if this one repeats a question that does
+            not exist or showed something else.
         """
         row = _row(question)
         with self._writing() as db:
-            found = db.execute(
-                f"SELECT id, {', '.join(row)} FROM questions WHERE session = ? AND number = ?",
-                (question.session, question.number),
-            ).fetchone()
-            if found is not None:
-                if found[1:] != tuple(row.values()):
+            existing = _by_number(db, question.session, question.number)
+            if existing is not None:
+                if any(existing[name] != value for name, value in row.items()):
                     raise RatingsError(
-                        f"Question {question.number} of session {question.session!r} was another one; begin "
-                        "a new session."
+                        f"Question {question.number} of session {question.session!r} was a different one; "
+                        "start a new session."
                     )
-                return int(found[0])
+                return int(existing["id"])
             if question.repeat_of is not None:
-                earlier = self._by_number(db, question.session, question.repeat_of)
+                repeated = _by_number(db, question.session, question.repeat_of)
+                earlier = None if repeated is None else self._question(repeated)
                 if earlier is None or earlier.key != question.key or earlier.listener != question.listener:
                     raise RatingsError(
                         f"Question {question.number} does not repeat question {question.repeat_of} of "
                         f"session {question.session!r}; a repeat has the same listener, query, systems and "
                         "results."
                     )
-            columns = ["created", *row]
-            values = [time.time(), *row.values()]
-            cursor = db.execute(
-                f"INSERT INTO questions ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})",
-                values,
-            )
-            assert cursor.lastrowid is not None
-            return cursor.lastrowid
+            return _insert(db, "questions", **row)
 
     def choose(self, question: int, column: int | None, *, first: bool = False) -> bool:
-        """Note a choice: a column from 0, or None for none of them. The last choice of a question counts.
+        """Record a choice: a column from 0, or None for none of them. The last choice of a question counts.
 
-        With `first` it is noted only where there is no choice yet: who is told whose lists they were can no
-        longer choose blindly.
+        With `first` it is recorded only if there is no choice yet: once the systems are revealed, a listener
+        can no longer choose blindly.
 
         Returns
         -------
         bool
-            True if it was noted.
+            Whether it was recorded.
 
         Raises
         ------
         RatingsError
-            If there is no such question or column.
+            If the question or the column does not exist.
         """
         with self._writing() as db:
             results = self._results(db, question)
@@ -204,98 +195,85 @@ class Ratings:
                 _check("column", column, len(results))
             if first and db.execute("SELECT 1 FROM choices WHERE question = ?", (question,)).fetchone():
                 return False
-            db.execute(
-                "INSERT INTO choices (created, question, col) VALUES (?, ?, ?)",
-                (time.time(), question, column),
-            )
+            _insert(db, "choices", question=question, col=column)
             return True
 
     def mark(self, question: int, column: int, position: int, fits: bool | None) -> None:
-        """Note whether a result fits; None takes a mark back. The last mark of a result counts.
+        """Record whether a result fits; None removes a mark. The last mark of a result counts.
 
         Raises
         ------
         RatingsError
-            If there is no such question, column or position.
+            If the question, column or position does not exist.
         """
         with self._writing() as db:
             results = self._results(db, question)
             _check("column", column, len(results))
             _check("position", position, len(results[column]))
-            db.execute(
-                "INSERT INTO marks (created, question, col, position, fits) VALUES (?, ?, ?, ?, ?)",
-                (time.time(), question, column, position, None if fits is None else int(fits)),
-            )
+            _insert(db, "marks", question=question, col=column, position=position, fits=fits)
 
     # -- reading ------------------------------------------------------------------------------------
 
     def ratings(
         self, *, session: str | None = None, fingerprint: str | None = None, listener: str | None = None
     ) -> list[Rating]:
-        """List questions with their answers, in the order they were asked.
+        """List questions with their answers, in the order in which they were asked.
 
         Parameters
         ----------
         session, fingerprint, listener : str, optional
-            Only those of one session, dataset, listener.
+            Only the questions of one session, dataset, listener.
         """
-        wishes = {"session": session, "fingerprint": fingerprint, "listener": listener}
-        wishes = {name: value for name, value in wishes.items() if value is not None}
-        where = " AND ".join(f"{name} = ?" for name in wishes) or "1"
+        filters = {"session": session, "fingerprint": fingerprint, "listener": listener}
+        filters = {name: value for name, value in filters.items() if value is not None}
+        where = " AND ".join(f"{name} = ?" for name in filters) or "1"
         chosen: dict[int, tuple[float, int | None]] = {}
         marks: dict[int, dict[tuple[int, int], bool]] = {}
         with self._reading() as db:
             if db is None:
                 return []
-            rows = db.execute(f"SELECT * FROM questions WHERE {where} ORDER BY id", [*wishes.values()])
-            names = [column[0] for column in rows.description]
-            questions = [dict(zip(names, row, strict=True)) for row in rows]
-            which = f"WHERE question IN (SELECT id FROM questions WHERE {where}) ORDER BY id"
-            for question, created, column in db.execute(
-                f"SELECT question, created, col FROM choices {which}", [*wishes.values()]
-            ):
-                chosen[question] = created, column
-            for question, column, position, fits in db.execute(
-                f"SELECT question, col, position, fits FROM marks {which}", [*wishes.values()]
-            ):
-                of = marks.setdefault(question, {})
-                if fits is None:
-                    of.pop((column, position), None)
-                else:
-                    of[column, position] = bool(fits)
-        found = []
-        for row in questions:
-            answered, column = chosen.get(row["id"], (None, None))
-            given = marks.get(row["id"], {})
-            found.append(Rating(row["id"], self._question(row), row["created"], answered, column, given))
-        return found
+
+            def select(table: str, where: str) -> list[sqlite3.Row]:
+                query = f"SELECT * FROM {table} WHERE {where} ORDER BY id"
+                return db.execute(query, [*filters.values()]).fetchall()
+
+            questions = select("questions", where)
+            answers_to = f"question IN (SELECT id FROM questions WHERE {where})"
+            for row in select("choices", answers_to):
+                chosen[row["question"]] = row["created"], row["col"]
+            for row in select("marks", answers_to):
+                of = marks.setdefault(row["question"], {})
+                of.pop((row["col"], row["position"]), None)
+                if row["fits"] is not None:
+                    of[row["col"], row["position"]] = bool(row["fits"])
+        return [
+            Rating(row["id"], self._question(row), row["created"], answered, column, marks.get(row["id"], {}))
+            for row in questions
+            for answered, column in [chosen.get(row["id"], (None, None))]
+        ]
 
     def question(self, question: int) -> Question | None:
-        """Return the question of an id as it was shown, None where there is none."""
+        """Return the question with an id as it was shown, or None if it does not exist."""
         with self._reading() as db:
             if db is None:
                 return None
-            rows = db.execute("SELECT * FROM questions WHERE id = ?", (question,))
-            names = [column[0] for column in rows.description]
-            row = rows.fetchone()
-        return None if row is None else self._question(dict(zip(names, row, strict=True)))
+            row = db.execute("SELECT * FROM questions WHERE id = ?", (question,)).fetchone()
+        return None if row is None else self._question(row)
 
     def trials(self, *, fingerprint: str | None = None, listener: str | None = None) -> list[Trial]:
-        """Answered questions, for `core.listening`; hidden repeats are left out, see `repeats`.
+        """Answered questions, for `core.listening`, without hidden repeats: see `repeats`.
 
         Systems have the names of `labels`.
         """
-        found = self.ratings(fingerprint=fingerprint, listener=listener)
-        names = labels(found)
-        return [_trial(r, names) for r in found if r.answered is not None and r.question.repeat_of is None]
+        ratings, names = self._named(fingerprint, listener)
+        return [_trial(r, names) for r in ratings if r.answered is not None and r.question.repeat_of is None]
 
     def repeats(
         self, *, fingerprint: str | None = None, listener: str | None = None
     ) -> list[tuple[Trial, Trial]]:
-        """First and second answers to the questions that were hidden repeats, for `core.listening`."""
-        found = self.ratings(fingerprint=fingerprint, listener=listener)
-        names = labels(found)
-        at = {(r.question.session, r.question.number): r for r in found if r.answered is not None}
+        """First and second answers to the questions with hidden repeats, for `core.listening`."""
+        ratings, names = self._named(fingerprint, listener)
+        at = {(r.question.session, r.question.number): r for r in ratings if r.answered is not None}
         pairs = [
             (at.get((r.question.session, r.question.repeat_of)), r)
             for r in at.values()
@@ -304,23 +282,26 @@ class Ratings:
         return [(_trial(a, names), _trial(b, names)) for a, b in pairs if a is not None]
 
     def marks(self, *, fingerprint: str | None = None, listener: str | None = None) -> list[Mark]:
-        """Marks of single results, for `core.listening`; those of hidden repeats are left out."""
-        found = self.ratings(fingerprint=fingerprint, listener=listener)
-        names = labels(found)
+        """Marks of single results, for `core.listening`, without those of hidden repeats."""
+        ratings, names = self._named(fingerprint, listener)
         return [
             Mark(names[r.question.systems[column]], fits)
-            for r in found
+            for r in ratings
             if r.question.repeat_of is None
             for (column, _), fits in sorted(r.marks.items())
         ]
 
-    def export_csv(self, *, fingerprint: str | None = None, listener: str | None = None) -> str:
-        """All ratings as a table, one row a column shown; columns and positions count from 1, as on the page.
+    def _named(self, fingerprint: str | None, listener: str | None) -> tuple[list[Rating], dict[System, str]]:
+        ratings = self.ratings(fingerprint=fingerprint, listener=listener)
+        return ratings, labels(ratings)
 
-        Questions count from 1, too. `chosen` is 1 for the column that was chosen, 0 for the others, and empty
-        where nothing is answered yet; `fits` and `fits_not` are the positions marked so; `results` is the
-        list of clips as JSON. Times are ISO 8601 in UTC. A text that a spreadsheet would take for a formula
-        has an apostrophe before it.
+    def export_csv(self, *, fingerprint: str | None = None, listener: str | None = None) -> str:
+        """Return all ratings as a table with one row per column shown.
+
+        Questions, columns and positions count from 1, as on the page. `chosen` is 1 for the chosen column, 0
+        for the others, and empty before an answer; `fits` and `fits_not` are the positions with such marks;
+        `results` is the list of clips as JSON. Times are ISO 8601 in UTC. Text that a spreadsheet would read
+        as a formula is preceded by an apostrophe.
         """
         target = io.StringIO()
         writer = csv.writer(target, lineterminator="\r\n")
@@ -334,8 +315,8 @@ class Ratings:
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection | None]:
-        """Give a connection within one transaction that reads; None where there are no ratings yet."""
-        with self._told():
+        """Yield a connection within one reading transaction; None if there are no ratings yet."""
+        with self._explained():
             try:
                 self.path.stat()
             except (FileNotFoundError, NotADirectoryError):
@@ -343,45 +324,46 @@ class Ratings:
                 return
             except OSError as error:
                 raise RatingsError(f"{self.path} cannot be read ({error.strerror}).") from None
-            # Not read-only: what a killed process has left half-written must be rolled back first.
+            # Not read-only: an unfinished transaction of a killed process must be rolled back first.
             with closing(self._connect("rw")) as db:
-                db.execute("BEGIN")  # all that is read is of one moment, also while the file comes into being
+                db.execute("BEGIN")  # all reads see the same state, even while the file is being created
                 yield db if self._check_version(db) else None
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        """Give a connection within one transaction, which is on disk when the block has ended."""
-        with self._told():
+        """Yield a connection within one transaction, which is on disk when the block has ended."""
+        with self._explained():
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-                # As the umask has it: a file that SQLite makes can be written to by its owner only.
+                # With the permissions of the umask: a file created by SQLite is writable by its owner only.
                 with suppress(PermissionError):
                     if not self.path.exists():
                         self.path.touch()
             except OSError as error:
                 space = lack_of_space(error, self.path.parent)
                 raise RatingsError(
-                    f"{self.path} cannot be made ({space or error.strerror}); ratings need a folder to be in."
+                    f"{self.path} cannot be created ({space or error.strerror}); ratings need a folder."
                 ) from None
             with closing(self._connect("rwc")) as db:
                 db.execute("PRAGMA synchronous = EXTRA")
                 db.execute("PRAGMA foreign_keys = ON")
-                # Not deferred: two that read first and then write would wait for each other.
+                # Not deferred: two processes that first read and then write would wait for each other.
                 db.execute("BEGIN IMMEDIATE")
                 try:
                     if not self._check_version(db):
                         _create(db)
                     yield db
                 except BaseException:
-                    if db.in_transaction:  # a full disk has ended it already
+                    if db.in_transaction:  # a full disk ends it
                         db.execute("ROLLBACK")
                     raise
                 db.execute("COMMIT")
 
     def _connect(self, mode: str) -> sqlite3.Connection:
         db = sqlite3.connect(f"{self.path.as_uri()}?mode={mode}", TIMEOUT, isolation_level=None, uri=True)
+        db.row_factory = sqlite3.Row
         try:
-            # Opens the file, which `connect` does not do yet.
+            # This opens the file; `connect` does not.
             db.execute("PRAGMA schema_version").fetchone()
         except BaseException:
             db.close()
@@ -389,55 +371,49 @@ class Ratings:
         return db
 
     def _check_version(self, db: sqlite3.Connection) -> bool:
-        """Whether the tables are there; False for a file that is still empty."""
+        """Whether the tables exist; False for an empty file."""
         application = db.execute("PRAGMA application_id").fetchone()[0]
         version = db.execute("PRAGMA user_version").fetchone()[0]
         if version == application == 0 and not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             return False
         if application != _APPLICATION:
-            raise RatingsError(f"{self.path} holds something other than ratings; move it away.")
+            raise RatingsError(f"{self.path} is a database of something other than ratings; move it away.")
         if version != SCHEMA:
             raise RatingsError(
                 f"{self.path} is of version {version} and this hearspace reads version {SCHEMA}; use the "
-                "hearspace that wrote it, or a newer one."
+                "version that wrote it, or a newer one."
             )
         return True
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Say in one sentence what SQLite says in a word."""
+    def _explained(self) -> Iterator[None]:
+        """Turn errors of SQLite into one sentence."""
         try:
             yield
         except (OverflowError, UnicodeError) as error:
-            raise RatingsError(f"{self.path} cannot keep this: {error}.") from error
+            raise RatingsError(f"{self.path} cannot store this: {error}.") from error
         except sqlite3.Error as error:
             code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
             space = lack_of_space(error, self.path.parent)
             if space is not None:
                 raise RatingsError(f"{self.path} cannot be written: {space}.") from error
-            if code in _PASSING:
-                raise RatingsError(f"{self.path}: {_PASSING[code]}.") from error
+            if code in _TEMPORARY:
+                raise RatingsError(f"{self.path}: {_TEMPORARY[code]}.") from error
             raise self._damaged(str(error)) from error
 
     def _damaged(self, what: str) -> RatingsError:
         return RatingsError(
-            f"{self.path} is damaged ({what}); nothing was changed: put a copy back, or move the file away "
-            "to begin anew."
+            f"{self.path} is damaged ({what}); nothing was changed: restore a copy, or move the file away to "
+            "start again."
         )
 
     def _results(self, db: sqlite3.Connection, question: int) -> list[list[str]]:
         row = db.execute("SELECT results FROM questions WHERE id = ?", (question,)).fetchone()
         if row is None:
-            raise RatingsError(f"There is no question {question} in {self.path}; note it first.")
+            raise RatingsError(f"There is no question {question} in {self.path}; record it first.")
         return json.loads(row[0])
 
-    def _by_number(self, db: sqlite3.Connection, session: str, number: int) -> Question | None:
-        rows = db.execute("SELECT * FROM questions WHERE session = ? AND number = ?", (session, number))
-        names = [column[0] for column in rows.description]
-        row = rows.fetchone()
-        return None if row is None else self._question(dict(zip(names, row, strict=True)))
-
-    def _question(self, row: dict[str, Any]) -> Question:
+    def _question(self, row: sqlite3.Row) -> Question:
         try:
             return Question(
                 **{name: row[name] for name in _PLAIN},
@@ -458,6 +434,20 @@ def _row(question: Question) -> dict[str, Any]:
         "systems": plain_json([asdict(s) for s in question.systems]),
         "results": plain_json(question.results),
     }
+
+
+def _insert(db: sqlite3.Connection, table: str, **values: Any) -> int:
+    """Add a row, with the time of its creation; return its id."""
+    values = {"created": time.time(), **values}
+    places = ", ".join("?" * len(values))
+    statement = f"INSERT INTO {table} ({', '.join(values)}) VALUES ({places})"
+    return db.execute(statement, [*values.values()]).lastrowid or 0
+
+
+def _by_number(db: sqlite3.Connection, session: str, number: int) -> sqlite3.Row | None:
+    return db.execute(
+        "SELECT * FROM questions WHERE session = ? AND number = ?", (session, number)
+    ).fetchone()
 
 
 def _create(db: sqlite3.Connection) -> None:

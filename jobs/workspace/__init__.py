@@ -1,4 +1,4 @@
-"""The folder that holds datasets, jobs and results, and what people keep in it."""
+"""The folder with datasets, jobs and results, and with what users save."""
 
 import lazy_loader
 

@@ -1,8 +1,8 @@
-"""The workspace: the folder that holds datasets, jobs, results and saved views.
+"""The workspace: the folder with datasets, jobs, results and saved views.
 
-``<root>/cache`` is the artifact store, ``<root>/jobs`` the queue, ``<root>/datasets/<name>`` what was
-imported: ``dataset.json``, ``clips.parquet``, ``classes.parquet``, ``report.parquet`` and, where clips have
-several captions, ``captions.parquet``. The sounds stay where they are. The folder is `--workspace`, else
+``<root>/cache`` is the artifact store, ``<root>/jobs`` the queue, and ``<root>/datasets/<name>`` an imported
+dataset: ``dataset.json``, ``clips.parquet``, ``classes.parquet``, ``report.parquet`` and, if clips have
+several captions, ``captions.parquet``. The sounds are not copied. The folder is `--workspace`, else
 ``$HEARSPACE_HOME``, else the user's data folder.
 """
 
@@ -36,11 +36,11 @@ E = TypeVar("E", EmbedAudio, EmbedText)
 
 
 class WorkspaceError(ValueError):
-    """Something asked of the workspace is not there or not allowed; the message says what to do."""
+    """A request to the workspace is impossible; the message says what to do."""
 
 
 class UnknownDataset(WorkspaceError):
-    """No dataset of that name."""
+    """No dataset has this name."""
 
 
 class WorkerBusy(WorkspaceError):
@@ -49,7 +49,7 @@ class WorkerBusy(WorkspaceError):
 
 @dataclass(frozen=True)
 class Space:
-    """An embedding of a dataset by an encoder, made or being made."""
+    """An embedding of a dataset by an encoder, computed or submitted."""
 
     encoder: str
     spec: EmbedAudio
@@ -58,7 +58,7 @@ class Space:
 
 @dataclass(frozen=True)
 class TextSpace:
-    """An embedding of the texts of a dataset by a text encoder, made or being made."""
+    """An embedding of the texts of a dataset by a text encoder, computed or submitted."""
 
     name: str
     spec: EmbedText
@@ -66,20 +66,20 @@ class TextSpace:
 
 
 class Dataset:
-    """A dataset of the workspace: its clip table, its classes and the way to its sounds.
+    """A dataset of the workspace: its clip table, its classes and the paths of its sounds.
 
     Attributes
     ----------
     name, adapter, description, note : str
-        `note` is what must be said wherever the dataset is named ("" for recordings).
+        `note` must be shown wherever the dataset is named ("" for recordings).
     root : Path
-        The folder that holds the sounds; `audio_path` never leaves it.
+        The folder with the sounds; `audio_path` never leaves it.
     fingerprint, labels_fingerprint : str
-        What the sounds are, and what is said about them.
+        Checksums of the sounds, and of their labels.
     source : Synthesize or None
         The spec whose result holds the clips of a generated dataset.
     earlier : tuple of str
-        Fingerprints that it had before, the last first.
+        Earlier fingerprints, the most recent first.
     """
 
     def __init__(self, workspace: Workspace, folder: Path, about: dict[str, Any]) -> None:
@@ -96,7 +96,7 @@ class Dataset:
         if about.get("source"):
             source = from_json(about["source"])
             if not isinstance(source, Synthesize):
-                raise SpecError(f"a {type(source).__name__} makes no clips")
+                raise SpecError(f"a {type(source).__name__} generates no clips")
             self.source = source
             self.fingerprint = source.key
             self.root = workspace.cache.folder(source.key) / "audio"
@@ -117,7 +117,7 @@ class Dataset:
 
     @property
     def ready(self) -> bool:
-        """False until a generated dataset has been generated."""
+        """Whether the sounds exist: False for a generated dataset until its job is done."""
         return self.source is None or self._workspace.cache.contains(self.source.key)
 
     @property
@@ -127,7 +127,7 @@ class Dataset:
 
     @cached_property
     def clips(self) -> pd.DataFrame:
-        """The clip table, in the order of every embedding's rows (before clips it had to leave out)."""
+        """The clip table, in the order of the rows of every embedding, which may exclude some clips."""
         if self.source is None:
             return self._read("clips")
         if self.ready:
@@ -138,24 +138,24 @@ class Dataset:
 
     @cached_property
     def captions(self) -> pd.DataFrame:
-        """One row a caption: clip_id, caption; `jobs.workspace.captions.captions_of` tidies them."""
+        """One row per caption: clip_id, caption; `jobs.workspace.captions.captions_of` cleans them."""
         if (self._folder / "captions.parquet").is_file():
             return self._read("captions")
         if self.source is not None:
             from jobs.datasets import synthetic
 
             return synthetic.caption_table(self.source)
-        # Most datasets have one caption a clip, or none.
+        # Most datasets have one caption per clip, or none.
         return self.clips.reindex(columns=["clip_id", "caption"])
 
     @cached_property
     def classes(self) -> pd.DataFrame:
-        """One row a class: label, family, description (null where the dataset says nothing)."""
+        """One row per class: label, family, description (null if unknown)."""
         return self._read("classes")
 
     @cached_property
     def report(self) -> pd.DataFrame:
-        """What the import left out or remarked on: path, status, reason."""
+        """Files that the import excluded or remarked on: path, status, reason."""
         return self._read("report")
 
     def audio_path(self, clip_id: str) -> Path:
@@ -164,7 +164,7 @@ class Dataset:
         Raises
         ------
         WorkspaceError
-            For an unknown clip, or one whose file is not inside the dataset's root.
+            For an unknown clip, or a file outside the dataset's root.
         """
         relative = self._paths.get(clip_id)
         if relative is None:
@@ -189,24 +189,24 @@ class Dataset:
             return pd.read_parquet(path, page_checksum_verification=True)
         except PermissionError:
             raise
-        except Exception:  # what a library says of such a file helps nobody
+        except Exception:  # the libraries' own messages about such files do not help
             raise WorkspaceError(f"{path} is not a whole table; {dataset_files.remedy(self.name)}.") from None
 
 
 class Workspace:
-    """Everything of one user or project, in one folder.
+    """The datasets, jobs and results of a user or project, in one folder.
 
     Parameters
     ----------
     root : Path
-        Made when first written to.
+        Created by the first write.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root.expanduser().absolute()
-        there = next(p for p in (self.root, *self.root.parents) if p.exists())
-        if not there.is_dir():
-            raise WorkspaceError(f"{there} is a file; a workspace is a folder: give another --workspace.")
+        existing = next(p for p in (self.root, *self.root.parents) if p.exists())
+        if not existing.is_dir():
+            raise WorkspaceError(f"{existing} is a file; a workspace is a folder: give another --workspace.")
         compiled.settle(self.root)
         self.cache = ArtifactStore(self.root / "cache")
         self.queue = Queue(self.root / "jobs", self.cache)
@@ -228,25 +228,23 @@ class Workspace:
     # -- datasets -----------------------------------------------------------------------------------
 
     def datasets(self) -> list[Dataset]:
-        """All datasets, by name."""
-        found = []
-        for name in self._names():
-            # One removed meanwhile, damaged, or of another version, is not there; `damaged` says why.
-            with suppress(WorkspaceError):
-                found.append(self.dataset(name))
-        return found
+        """All readable datasets, by name; see `damaged` for the others."""
+        return self._survey()[0]
 
     def damaged(self) -> list[str]:
-        """Say of each dataset that is damaged or may not be read what is wrong with it and what to do."""
-        found = []
+        """A sentence for each dataset that is damaged or may not be read: what is wrong and what to do."""
+        return self._survey()[1]
+
+    def _survey(self) -> tuple[list[Dataset], list[str]]:
+        datasets, problems = [], []
         for name in self._names():
             try:
-                self.dataset(name)
+                datasets.append(self.dataset(name))
             except UnknownDataset:
                 continue  # removed meanwhile
             except WorkspaceError as error:
-                found.append(str(error))
-        return found
+                problems.append(str(error))
+        return datasets, problems
 
     def dataset(self, name: str) -> Dataset:
         """Return a dataset by name.
@@ -254,23 +252,23 @@ class Workspace:
         Raises
         ------
         UnknownDataset
-            With the names that there are, or how to add one.
+            With the existing names, or how to add a dataset.
         WorkspaceError
-            For one that is damaged, may not be read, or is of another version.
+            For a dataset that is damaged, may not be read, or is of another version.
         """
         folder = self.root / "datasets" / name
         if not self.has_dataset(name):
             names = self._names()
-            there = f"there are: {', '.join(names)}" if names else "there is none yet"
+            existing = f"there are: {', '.join(names)}" if names else "there is none yet"
             raise UnknownDataset(
-                f"No dataset {name!r} in {self.root}; {there}. `hearspace add NAME FOLDER` adds one."
+                f"No dataset {name!r} in {self.root}; {existing}. `hearspace add NAME FOLDER` adds one."
             )
         try:
             stamp = dataset_files.stamp(folder)
         except OSError:
             stamp = -1
         known = self._known.get(name)
-        # What is known of a generated dataset changes when its sounds come into being.
+        # A generated dataset changes when its sounds are generated.
         if known is not None and known[0] == stamp and known[1] == known[2].ready:
             return known[2]
         flaw = dataset_files.flaw(folder, self.root)
@@ -286,25 +284,25 @@ class Workspace:
         return dataset
 
     def has_dataset(self, name: str) -> bool:
-        """True if there is a dataset of this name, whole or damaged."""
+        """Whether a dataset of this name exists, whole or damaged."""
         return NAME.fullmatch(name) is not None and (self.root / "datasets" / name).is_dir()
 
     def dataset_for(self, ref: DatasetRef) -> Dataset:
-        """Return the dataset that a spec means; raises `WorkspaceError` if its sounds have changed since."""
+        """Return the dataset of a spec; raises `WorkspaceError` if its sounds have changed since."""
+        named: list[Dataset] = []
+        problem = WorkspaceError(
+            f"The sounds of {ref.name} have changed since this was submitted; submit it again."
+        )
         try:
-            named, problem = self.dataset(ref.name), None
+            named.append(self.dataset(ref.name))
         except UnknownDataset:
-            named, problem = None, None
+            problem = UnknownDataset(f"Dataset {ref.name!r} is no longer in {self.root}; add it again.")
         except WorkspaceError as error:
-            named, problem = None, error
-        for dataset in (named, *self.datasets()):
-            if dataset is not None and dataset.fingerprint == ref.fingerprint:
+            problem = error
+        for dataset in (*named, *self.datasets()):
+            if dataset.fingerprint == ref.fingerprint:
                 return dataset
-        if problem is not None:
-            raise problem
-        if named is None:
-            raise UnknownDataset(f"Dataset {ref.name!r} is no longer in {self.root}; add it again.")
-        raise WorkspaceError(f"The sounds of {ref.name} have changed since this was asked for; ask again.")
+        raise problem
 
     def add_dataset(
         self,
@@ -316,8 +314,8 @@ class Workspace:
         options: dict[str, str] | None = None,
         description: str = "",
     ) -> Dataset:
-        """Add what an import found; an earlier dataset of that name is replaced, its results stay cached."""
-        from jobs.workspace import attached  # what becomes of its spaces
+        """Add an imported dataset; it replaces an earlier one of this name, whose results stay cached."""
+        from jobs.workspace import attached
 
         old = attached.dataset_before(self, name)
         about = {
@@ -339,7 +337,7 @@ class Workspace:
         return dataset
 
     def add_synthetic(self, name: str, spec: Synthesize) -> Dataset:
-        """Add the synthetic sound world; its sounds come into being by a job."""
+        """Add a synthetic dataset, whose sounds are generated by a job."""
         import pandas as pd
 
         from jobs.datasets import synthetic
@@ -356,9 +354,9 @@ class Workspace:
         return self._store(name, about, {"classes": synthetic.class_table(spec.classes), "report": report})
 
     def remove_dataset(self, name: str) -> None:
-        """Forget a dataset; its sounds and its cached results stay."""
+        """Remove a dataset; its sounds and its cached results are kept."""
         if not self.has_dataset(name):
-            self.dataset(name)
+            self.dataset(name)  # raises
         shutil.rmtree(self.root / "datasets" / name)
         self._known.pop(name, None)
 
@@ -376,36 +374,36 @@ class Workspace:
     # -- spaces -------------------------------------------------------------------------------------
 
     def spaces(self, dataset: Dataset) -> list[Space]:
-        """Spaces of a dataset, by encoder: those that are made, then those that are asked for."""
+        """Spaces of a dataset, by encoder: first the computed ones, then those with an unfinished job."""
         names = imported.meanings(self.root, dataset.fingerprint)
-        found: dict[str, Space] = {}
+        spaces: dict[str, Space] = {}
         for spec, state in self._embeddings(EmbedAudio, dataset):
-            # Under a name that was used again, only what it stands for now.
+            # If an imported name was reused, only its current embeddings.
             if spec.encoder not in names or names[spec.encoder].identity == spec.identity:
-                found.setdefault(spec.encoder, Space(spec.encoder, spec, state))
-        return sorted(found.values(), key=lambda s: (s.state != "done", s.encoder))
+                spaces.setdefault(spec.encoder, Space(spec.encoder, spec, state))
+        return sorted(spaces.values(), key=lambda s: (s.state != "done", s.encoder))
 
     def text_spaces(self, dataset: Dataset) -> list[TextSpace]:
         """Spaces of the names and descriptions of a dataset's classes, in the order of `spaces`.
 
-        Those of texts that have changed since are left out.
+        Spaces of texts that have changed since are excluded.
         """
         from jobs.workspace.texts import texts_fingerprint, texts_of
 
-        now: dict[str, str] = {}
+        current: dict[str, str] = {}
         for of in ("label", "description"):
             with suppress(ValueError):
-                now[of] = texts_fingerprint(texts_of(dataset, of))
-        found: dict[str, TextSpace] = {}
+                current[of] = texts_fingerprint(texts_of(dataset, of))
+        spaces: dict[str, TextSpace] = {}
         for spec, state in self._embeddings(EmbedText, dataset):
-            if now.get(spec.of) == spec.texts:
+            if current.get(spec.of) == spec.texts:
                 sentence = "" if spec.template == "{}" else f" in “{spec.template}”"
                 name = f"{spec.encoder} · {spec.of}s{sentence}"
-                found.setdefault(name, TextSpace(name, spec, state))
-        return sorted(found.values(), key=lambda s: (s.state != "done", s.name))
+                spaces.setdefault(name, TextSpace(name, spec, state))
+        return sorted(spaces.values(), key=lambda s: (s.state != "done", s.name))
 
     def _embeddings(self, kind: type[E], dataset: Dataset) -> Iterator[tuple[E, State]]:
-        """Embeddings of a dataset of one kind: those that are made, then those that are asked for."""
+        """Yield the embeddings of a dataset of one kind: computed ones, then those with an unfinished job."""
         for info in self.cache.list(type=kind.__name__):
             if (spec := _embedding_of(info.spec, kind, dataset)) is not None:
                 yield spec, "done"
@@ -416,10 +414,10 @@ class Workspace:
                 yield spec, job.state
 
     def evict(self, max_bytes: int) -> list[str]:
-        """Remove least recently used results down to `max_bytes`.
+        """Remove the least recently used results until at most `max_bytes` are left.
 
-        What a waiting or running job needs, the sounds of generated datasets, and imported embeddings, which
-        nothing here could make again, always stay.
+        The inputs and results of pending jobs, the sounds of generated datasets, and imported embeddings,
+        which cannot be computed again, are always kept.
         """
         self.cache.clean()
         keep = self.queue.needed() | {d.fingerprint for d in self.datasets() if d.source is not None}
@@ -427,7 +425,7 @@ class Workspace:
 
 
 def checked_name(name: str) -> str:
-    """Return `name` if it can name a dataset; raises `WorkspaceError` with the rule."""
+    """Return `name` if it is a valid name of a dataset; raises `WorkspaceError` with the rule."""
     if not NAME.fullmatch(name):
         raise WorkspaceError(
             f"{name!r} cannot name a dataset; use up to 64 of a-z, 0-9, '.', '_' and '-', beginning with a "
@@ -437,7 +435,7 @@ def checked_name(name: str) -> str:
 
 
 def _embedding_of(spec: dict[str, Any], kind: type[E], dataset: Dataset) -> E | None:
-    """Return the spec if it embeds this dataset and this program still computes it."""
+    """Return the spec if it embeds this dataset and this version can still compute it."""
     try:
         if spec["fields"]["dataset"]["dataset"]["fingerprint"] != dataset.fingerprint:
             return None

@@ -6,31 +6,24 @@ import errno
 import os
 import signal
 import subprocess
-import sys
-import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cache import ArtifactStore, CacheError, MissingArtifact
+from cache import ArtifactStore, ArtifactWriter, CacheError, MissingArtifact
+from tests.processes import line, python
 from tests.waiting import PATIENCE
 
 from .conftest import fill, key_of, leftovers
 
-ROOT = Path(__file__).parents[2]
 KEY = key_of("fault")
 
 
-def run(code: str, *args: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", textwrap.dedent(code), *map(str, args)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-
 def assert_untouched(store: ArtifactStore, good: str) -> None:
-    """Only the artifact `good` is there, whole, and nothing else is left."""
+    """Only the artifact `good` exists, complete, and nothing else is left."""
     assert not store.contains(KEY)
     assert leftovers(store) == []
     assert [i.key for i in store.list()] == [good]
@@ -135,23 +128,17 @@ def test_a_disk_that_is_really_full(small_disk: Path, kind: str) -> None:
     store = ArtifactStore(small_disk / "cache")
     good = fill(store, "good")
     noise = np.random.default_rng(0).random(2_000_000)
-    with pytest.raises(CacheError, match="the disk is full"), store.writer(KEY) as w:  # noqa: PT012
-        if kind == "array":
-            w.array("x", noise)
-        elif kind == "empty_array":
-            w.empty_array("x", noise.shape, noise.dtype)[:] = noise
-        elif kind == "table":
-            w.table("t", {"a": noise})
-        elif kind == "tensors":
-            w.tensors("w", {"a": noise})
-        elif kind == "file":
-            w.file("a.txt").write_bytes(noise.tobytes())
-        elif kind == "sound":
-            soundfile = pytest.importorskip("soundfile")
-            soundfile.write(w.file("a.wav"), noise, 32000)
-        else:
-            for i in range(10_000):
-                w.file(f"{i}.txt").write_bytes(bytes(1000))
+    write: dict[str, Callable[[ArtifactWriter], object]] = {
+        "array": lambda w: w.array("x", noise),
+        "empty_array": lambda w: np.copyto(w.empty_array("x", noise.shape, noise.dtype), noise),
+        "table": lambda w: w.table("t", {"a": noise}),
+        "tensors": lambda w: w.tensors("w", {"a": noise}),
+        "file": lambda w: w.file("a.txt").write_bytes(noise.tobytes()),
+        "sound": lambda w: pytest.importorskip("soundfile").write(w.file("a.wav"), noise, 32000),
+        "many files": lambda w: [w.file(f"{i}.txt").write_bytes(bytes(1000)) for i in range(10_000)],
+    }
+    with pytest.raises(CacheError, match="the disk is full"), store.writer(KEY) as w:
+        write[kind](w)
     assert_untouched(store, good)
 
 
@@ -169,9 +156,9 @@ def test_a_limit_on_file_size(store: ArtifactStore) -> None:
             except CacheError as error:
                 print(error)
     """
-    out, _ = run(code, store.root, KEY).communicate(timeout=PATIENCE)
+    out, err = python(code, store.root, KEY).communicate(timeout=PATIENCE)
     lines = out.splitlines()
-    assert len(lines) == 2, out
+    assert len(lines) == 2, err
     assert all("the file is larger than the system allows" in line for line in lines)
     assert_untouched(store, good)
 
@@ -192,10 +179,9 @@ WRITE_AND_WAIT = """
 
 def test_a_writer_killed_midway_leaves_what_clean_removes(store: ArtifactStore) -> None:
     good = fill(store, "good")
-    child = run(WRITE_AND_WAIT, store.root, KEY)
+    child = python(WRITE_AND_WAIT, store.root, KEY)
     try:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "half-way\n"
+        assert line(child) == "half-way"
         assert not store.contains(KEY)
         with pytest.raises(MissingArtifact):
             store.open(KEY)
@@ -230,17 +216,15 @@ def test_writers_killed_at_any_moment(store: ArtifactStore) -> None:
                 print("begin", flush=True)
     """
     for i in range(5):
-        child = run(code, store.root)
-        assert child.stdout is not None
-        assert child.stdout.readline() == "begin\n"
+        child = python(code, store.root)
+        assert line(child) == "begin"
         time.sleep(0.01 + 0.0437 * i)
         child.kill()
-        child.wait(PATIENCE)
-        child.stdout.close()
+        child.communicate(timeout=PATIENCE)
         assert store.verify() == []
-        found = store.list()
-        assert found
-        for info in found:
+        infos = store.list()
+        assert infos
+        for info in infos:
             assert int(info.key, 16) == info.meta["i"]
             assert (store.open(info.key).array("x") == info.meta["i"]).all()
         store.clean()

@@ -8,6 +8,8 @@ import shutil
 import sqlite3
 import time
 import zipfile
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -58,20 +60,24 @@ def test_an_artifact_is_never_replaced(store: ArtifactStore) -> None:
     assert leftovers(store) == []
 
 
-@pytest.mark.parametrize("damage", ["no manifest", "broken manifest", "missing file", "truncated file"])
-def test_a_damaged_artifact_does_not_keep_a_good_one_out(store: ArtifactStore, damage: str) -> None:
+def _overwrite(path: Path, text: str) -> None:
+    path.unlink()
+    path.write_text(text)
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "no manifest": lambda folder: (folder / "manifest.json").unlink(),
+    "broken manifest": lambda folder: _overwrite(folder / "manifest.json", "{"),
+    "missing file": lambda folder: (folder / "x.npy").unlink(),
+    "truncated file": lambda folder: os.truncate(folder / "x.npy", 130),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_artifact_is_replaced(store: ArtifactStore, damage: str) -> None:
     key = fill(store, 1)
-    folder = store.open(key).path
-    if damage == "no manifest":
-        (folder / "manifest.json").unlink()
-        assert not store.contains(key)
-    elif damage == "broken manifest":
-        (folder / "manifest.json").unlink()
-        (folder / "manifest.json").write_text("{")
-    elif damage == "missing file":
-        (folder / "x.npy").unlink()
-    else:
-        os.truncate(folder / "x.npy", 130)
+    DAMAGE[damage](store.open(key).path)
+    assert store.contains(key) == (damage != "no manifest")
     assert store.verify()
     fill(store, 1)
     assert store.verify() == []
@@ -81,22 +87,19 @@ def test_a_damaged_artifact_does_not_keep_a_good_one_out(store: ArtifactStore, d
 
 def test_listing_tells_what_the_manifests_tell(store: ArtifactStore) -> None:
     keys = [fill(store, i, n=i + 1, type="Even" if i % 2 == 0 else "Odd") for i in range(20)]
-    found = store.list()
-    assert [i.key for i in found] == keys[::-1]  # newest first
-    for info in found:
+    infos = store.list()
+    assert [i.key for i in infos] == keys[::-1]  # newest first
+    for info in infos:
         a = store.open(info.key)
         assert info.spec == a.spec
         assert info.meta == a.meta
-        assert (info.type, info.created, info.seconds) == (
-            a.spec["type"],
-            a.manifest["created"],
-            a.manifest["seconds"],
-        )
+        assert info.type == a.spec["type"]
+        assert (info.created, info.seconds) == (a.manifest["created"], a.manifest["seconds"])
         assert info.size == sum(p.stat().st_size for p in a.path.rglob("*") if p.is_file())
     assert [i.key for i in store.list(type="Odd")] == keys[::-1][::2]
     assert store.list(type="Neither") == []
-    assert store.size() == sum(i.size for i in found)
-    assert sorted(found) == sorted(walk(store.root / "objects"))
+    assert store.size() == sum(i.size for i in infos)
+    assert sorted(infos) == sorted(walk(store.root / "objects"))
 
 
 def test_listing_follows_what_others_do_to_the_folders(store: ArtifactStore, tmp_path: Path) -> None:
@@ -202,9 +205,9 @@ def test_verify_finds_every_kind_of_damage(store: ArtifactStore) -> None:
     assert store.verify() == []
 
     def path(i: int, name: str = "x.npy") -> Path:
-        found = store.root / "objects" / keys[i][:2] / keys[i] / name
-        found.chmod(0o644) if found.exists() else None
-        return found
+        file = store.root / "objects" / keys[i][:2] / keys[i] / name
+        file.chmod(0o644) if file.exists() else None
+        return file
 
     data = bytearray(path(0).read_bytes())
     data[2000] ^= 1
@@ -226,16 +229,18 @@ def test_verify_finds_every_kind_of_damage(store: ArtifactStore) -> None:
         Problem(keys[4], "manifest.json", "it is missing"),
         Problem(keys[5], "manifest.json", differs),
     }
-    found = set(store.verify())
-    assert expected < found
-    (broken,) = found - expected
+    problems = set(store.verify())
+    assert expected < problems
+    (broken,) = problems - expected
     assert (broken.key, broken.file) == (keys[6], "manifest.json")
     assert store.verify(keys=[keys[7]]) == []
     assert store.verify(keys=[keys[0], keys[7]]) == [Problem(keys[0], "x.npy", differs)]
     assert store.verify(keys=[key_of("no")]) == [Problem(key_of("no"), "", "there is no such artifact")]
 
     steps: list[tuple[int, int]] = []
-    assert set(store.verify(remove=True, progress=lambda done, total: steps.append((done, total)))) == found
+    assert (
+        set(store.verify(remove=True, progress=lambda done, total: steps.append((done, total)))) == problems
+    )
     assert steps == [(i + 1, 8) for i in range(8)]
     assert store.verify() == []
     assert [i.key for i in store.list()] == [keys[7]]
@@ -273,8 +278,8 @@ def test_what_cannot_be_read_now_is_reported_and_not_removed(
 
     with monkeypatch.context() as patch:
         patch.setattr("cache.manifest.sha256", refuse)
-        found = store.verify(remove=True)
-    assert {p.reason for p in found} == {"it cannot be read: Permission denied"}
+        problems = store.verify(remove=True)
+    assert {p.reason for p in problems} == {"it cannot be read: Permission denied"}
     assert store.contains(key)
     monkeypatch.setattr(np, "load", lambda path, **_: refuse(path))
     with pytest.raises(CacheError, match="cannot be read now: Permission denied") as caught:
@@ -282,44 +287,46 @@ def test_what_cannot_be_read_now_is_reported_and_not_removed(
     assert not isinstance(caught.value, CorruptArtifact)
 
 
-def _ruin(kind: str, path: Path) -> None:
-    if kind == "missing":
-        path.unlink()
-    elif kind == "empty":
-        path.write_bytes(b"")
-    elif kind == "text":
-        path.write_text("not a database, and long enough to be looked at as one" * 100)
-    elif kind == "half":
-        os.truncate(path, path.stat().st_size // 2)
-    elif kind == "zeros inside":
-        size = path.stat().st_size
-        with open(path, "r+b") as f:
-            f.seek(4096)
-            f.write(bytes(size - 4096))
-    elif kind == "other tables":
-        path.unlink()
-        with sqlite3.connect(path) as db:
-            db.execute("CREATE TABLE artifacts (id)")
-            db.execute("PRAGMA user_version = 1")
-        db.close()
-    elif kind == "older schema":
-        with sqlite3.connect(path) as db:
-            db.execute("PRAGMA user_version = 99")
-        db.close()
-    elif kind == "a folder":
-        path.unlink()
-        path.mkdir()
+def _zero(path: Path) -> None:
+    with open(path, "r+b") as f:
+        f.seek(4096)
+        f.write(bytes(path.stat().st_size - 4096))
 
 
-@pytest.mark.parametrize(
-    "kind",
-    ["missing", "empty", "text", "half", "zeros inside", "other tables", "older schema", "a folder"],
-)
+def _change(path: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        for statement in statements:
+            db.execute(statement)
+
+
+def _other_tables(path: Path) -> None:
+    path.unlink()
+    _change(path, "CREATE TABLE artifacts (id)", "PRAGMA user_version = 1")
+
+
+def _as_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+RUIN: dict[str, Callable[[Path], object]] = {
+    "missing": Path.unlink,
+    "empty": lambda path: path.write_bytes(b""),
+    "text": lambda path: path.write_text("not a database, and longer than the header of one" * 100),
+    "half": lambda path: os.truncate(path, path.stat().st_size // 2),
+    "zeros inside": _zero,
+    "other tables": _other_tables,
+    "older schema": lambda path: _change(path, "PRAGMA user_version = 99"),
+    "a folder": _as_folder,
+}
+
+
+@pytest.mark.parametrize("kind", RUIN)
 def test_a_ruined_index_costs_nothing_but_time(store: ArtifactStore, kind: str) -> None:
     for i in range(30):
         fill(store, i, n=i, type="Long " * 200)
     before, size = store.list(), store.size()
-    _ruin(kind, store.root / "index.sqlite")
+    RUIN[kind](store.root / "index.sqlite")
     again = ArtifactStore(store.root, durable=False)
     assert again.list() == before
     assert again.size() == size
@@ -328,10 +335,9 @@ def test_a_ruined_index_costs_nothing_but_time(store: ArtifactStore, kind: str) 
     assert len(again.list(type="Thing")) == 1
     if kind != "a folder":
         assert again.rebuild_index() == 31
-        with sqlite3.connect(store.root / "index.sqlite") as db:
+        with closing(sqlite3.connect(store.root / "index.sqlite")) as db:
             assert db.execute("SELECT count(*) FROM artifacts").fetchone() == (31,)
             assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-        db.close()
 
 
 def test_an_index_that_is_locked_for_good_is_done_without(
@@ -364,7 +370,7 @@ def test_export_to_a_folder_and_an_archive(store: ArtifactStore, tmp_path: Path)
     assert store.verify() == []
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["folder", "x.zip"]
     for taken in (folder, archive):
-        with pytest.raises(CacheError, match="exists; give a name that is free"):
+        with pytest.raises(CacheError, match="exists; give a new name"):
             store.export(key, taken)
     (tmp_path / "empty").mkdir()
     assert (store.export(key, tmp_path / "empty") / "x.npy").is_file()

@@ -57,11 +57,11 @@ def optimum(trials, systems, prior):
 
     start = np.zeros(len(systems))
     assert optimize.check_grad(cost, gradient, start + 0.1) < 1e-4
-    found = optimize.minimize(
+    result = optimize.minimize(
         cost, start, jac=gradient, hess=hessian, method="trust-exact", options={"gtol": 1e-10}
     )
-    assert np.abs(gradient(found.x)).max() < 1e-8
-    return found.x, hessian(found.x)
+    assert np.abs(gradient(result.x)).max() < 1e-8
+    return result.x, hessian(result.x)
 
 
 def derivatives(trials, systems, theta, prior):
@@ -85,25 +85,25 @@ def derivatives(trials, systems, theta, prior):
 def test_strengths_are_those_of_a_general_optimiser(size, prior):
     true = {"a": 1.2, "b": 0.3, "c": 0.0, "d": -0.4, "e": -1.1}
     trials = simulate(true, 60, 1, size=size, none=0.15)
-    found = luce_choice(trials, prior=prior)
+    result = luce_choice(trials, prior=prior)
     theta, hessian = optimum(trials, sorted(true), prior)
-    np.testing.assert_allclose(found.log_strength, theta - theta.mean(), rtol=0, atol=1e-8)
+    np.testing.assert_allclose(result.log_strength, theta - theta.mean(), rtol=0, atol=1e-8)
     # What is asked of the Hessian: relative to the mean, and the intervals that follow.
     centre = np.eye(5) - 0.2
     covariance = centre @ np.linalg.inv(hessian) @ centre
-    np.testing.assert_allclose(found.covariance, covariance, rtol=0, atol=1e-7)
+    np.testing.assert_allclose(result.covariance, covariance, rtol=0, atol=1e-7)
     half = stats.norm.ppf(0.975) * np.sqrt(np.diag(covariance))
-    np.testing.assert_allclose(found.high, found.log_strength + half, rtol=0, atol=1e-6)
-    np.testing.assert_allclose(found.low, found.log_strength - half, rtol=0, atol=1e-6)
-    v = np.exp(found.log_strength)
-    np.testing.assert_allclose(found.share, v / v.sum(), rtol=0, atol=1e-12)
-    assert found.n_trials == 60
-    assert found.n_chosen == sum(t.chosen is not None for t in trials) < 60
+    np.testing.assert_allclose(result.high, result.log_strength + half, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(result.low, result.log_strength - half, rtol=0, atol=1e-6)
+    v = np.exp(result.log_strength)
+    np.testing.assert_allclose(result.share, v / v.sum(), rtol=0, atol=1e-12)
+    assert result.n_trials == 60
+    assert result.n_chosen == sum(t.chosen is not None for t in trials) < 60
 
 
 def test_intervals_of_shares_and_of_pairs_by_the_delta_method():
     trials = simulate({"a": 1.0, "b": 0.0, "c": -0.5}, 40, 2, size=3)
-    found = luce_choice(trials, confidence=0.9)
+    result = luce_choice(trials, confidence=0.9)
     z = stats.norm.ppf(0.95)
 
     def log_odds(theta, i):
@@ -111,36 +111,36 @@ def test_intervals_of_shares_and_of_pairs_by_the_delta_method():
         return math.log(v[i] / (v.sum() - v[i]))
 
     for i in range(3):
-        slope = optimize.approx_fprime(found.log_strength, log_odds, 1e-7, i)
+        slope = optimize.approx_fprime(result.log_strength, log_odds, 1e-7, i)
         centre, half = (
-            log_odds(found.log_strength, i),
-            z * math.sqrt(float(slope @ found.covariance @ slope)),
+            log_odds(result.log_strength, i),
+            z * math.sqrt(float(slope @ result.covariance @ slope)),
         )
-        assert found.share_low[i] == pytest.approx(1 / (1 + math.exp(half - centre)), abs=1e-6)
-        assert found.share_high[i] == pytest.approx(1 / (1 + math.exp(-half - centre)), abs=1e-6)
-    wins = found.beats("a", "c")
-    gap = found.log_strength[0] - found.log_strength[2]
-    half = z * math.sqrt(np.array([1, 0, -1]) @ found.covariance @ np.array([1, 0, -1]))
+        assert result.share_low[i] == pytest.approx(1 / (1 + math.exp(half - centre)), abs=1e-6)
+        assert result.share_high[i] == pytest.approx(1 / (1 + math.exp(-half - centre)), abs=1e-6)
+    wins = result.beats("a", "c")
+    gap = result.log_strength[0] - result.log_strength[2]
+    half = z * math.sqrt(np.array([1, 0, -1]) @ result.covariance @ np.array([1, 0, -1]))
     assert wins.value == pytest.approx(1 / (1 + math.exp(-gap)))
     assert (wins.low, wins.high) == pytest.approx(
         (1 / (1 + math.exp(half - gap)), 1 / (1 + math.exp(-half - gap)))
     )
     assert wins.n == sum(t.chosen in ("a", "c") for t in trials)
-    other = found.beats("c", "a")
+    other = result.beats("c", "a")
     assert (other.value, other.low, other.high) == pytest.approx(
         (1 - wins.value, 1 - wins.high, 1 - wins.low)
     )
-    assert found.beats("b", "b").value == 0.5
+    assert result.beats("b", "b").value == 0.5
 
 
 @pytest.mark.parametrize("size", [2, 4])
 def test_simulated_choices_give_back_their_strengths(size):
     true = {"aisfx": 0.9, "melstats": 0.2, "handcrafted": -0.3, "random-cnn": -0.8}
-    found = luce_choice(simulate(true, 6000, 3, size=size))
-    expected = np.array([true[s] for s in found.systems])
-    np.testing.assert_allclose(found.log_strength, expected, atol=0.12)
-    assert found.settled
-    assert found.groups == (tuple(sorted(true)),)
+    result = luce_choice(simulate(true, 6000, 3, size=size))
+    expected = np.array([true[s] for s in result.systems])
+    np.testing.assert_allclose(result.log_strength, expected, atol=0.12)
+    assert result.settled
+    assert result.groups == (tuple(sorted(true)),)
 
 
 def test_the_intervals_hold_what_they_promise():
@@ -148,8 +148,8 @@ def test_the_intervals_hold_what_they_promise():
     expected = np.array(list(true.values()))
     held = np.array(
         [
-            (found.low <= expected) & (expected <= found.high)
-            for found in (luce_choice(simulate(true, 60, seed)) for seed in range(250))
+            (result.low <= expected) & (expected <= result.high)
+            for result in (luce_choice(simulate(true, 60, seed)) for seed in range(250))
         ]
     )
     assert 0.92 < held.mean() < 0.99
@@ -168,9 +168,9 @@ def test_names_and_order_do_not_matter(data):
     for _ in range(data.draw(st.integers(0, 12))):
         shown = data.draw(st.lists(st.sampled_from(names), min_size=1, max_size=4, unique=True))
         trials.append(Trial(tuple(shown), data.draw(st.sampled_from([*shown, None]))))
-    found = luce_choice(trials, systems=names)
-    assert abs(found.log_strength.sum()) < 1e-9
-    assert found.share.sum() == pytest.approx(1)
+    result = luce_choice(trials, systems=names)
+    assert abs(result.log_strength.sum()) < 1e-9
+    assert result.share.sum() == pytest.approx(1)
     renamed = dict(zip(names, data.draw(st.permutations(["z", "y", "x", "w"])), strict=True))
     again = luce_choice(
         [
@@ -184,45 +184,45 @@ def test_names_and_order_do_not_matter(data):
     )
     at = [again.systems.index(renamed[s]) for s in names]
     for field in ("log_strength", "low", "high", "share", "share_low", "share_high"):
-        np.testing.assert_allclose(getattr(again, field)[at], getattr(found, field), atol=1e-9)
-    assert again.settled == found.settled
-    assert sorted(map(len, again.groups)) == sorted(map(len, found.groups))
+        np.testing.assert_allclose(getattr(again, field)[at], getattr(result, field), atol=1e-9)
+    assert again.settled == result.settled
+    assert sorted(map(len, again.groups)) == sorted(map(len, result.groups))
 
 
 @pytest.mark.parametrize("prior", [2.0, 100.0])
-def test_a_clean_sweep_is_finite_and_said_to_rest_on_the_prior(prior):
+def test_a_clean_sweep_is_finite_and_reported_to_rest_on_the_prior(prior):
     trials = [Trial(("a", "b", "c"), "a")] * 30 + [Trial(("b", "c"), "b")] * 30
-    found = luce_choice(trials, prior=prior)
-    assert np.isfinite(np.concatenate([found.log_strength, found.low, found.high])).all()
-    assert found.log_strength[0] > found.log_strength[1] > found.log_strength[2]
-    assert not found.settled
-    assert found.groups == (("a", "b", "c"),)
-    assert 0.9 < found.beats("a", "c").value < 1
+    result = luce_choice(trials, prior=prior)
+    assert np.isfinite(np.concatenate([result.log_strength, result.low, result.high])).all()
+    assert result.log_strength[0] > result.log_strength[1] > result.log_strength[2]
+    assert not result.settled
+    assert result.groups == (("a", "b", "c"),)
+    assert 0.9 < result.beats("a", "c").value < 1
     assert luce_choice([*trials, Trial(("a", "c"), "c")]).settled
     # More of the same moves the winner further up, and a wider prior does too.
-    assert luce_choice(trials * 2, prior=prior).log_strength[0] > found.log_strength[0]
-    assert luce_choice(trials, prior=2 * prior).log_strength[0] > found.log_strength[0]
+    assert luce_choice(trials * 2, prior=prior).log_strength[0] > result.log_strength[0]
+    assert luce_choice(trials, prior=2 * prior).log_strength[0] > result.log_strength[0]
 
 
 def test_systems_that_were_never_compared_are_compared_by_the_prior():
     trials = [Trial(("a", "b"), "a"), Trial(("a", "b"), "b"), Trial(("c", "d"), "c"), Trial(("b", "c"), None)]
-    found = luce_choice(trials, systems=["d", "c", "b", "a", "e"])
-    assert found.groups == (("a", "b"), ("c", "d"), ("e",))
-    assert not found.settled
-    assert np.isfinite(found.log_strength).all()
-    assert found.log_strength[4] == pytest.approx(0, abs=1e-12)
-    assert found.high[4] > found.high[0]  # nothing is known of it
-    assert found.beats("a", "e").n == 0
+    result = luce_choice(trials, systems=["d", "c", "b", "a", "e"])
+    assert result.groups == (("a", "b"), ("c", "d"), ("e",))
+    assert not result.settled
+    assert np.isfinite(result.log_strength).all()
+    assert result.log_strength[4] == pytest.approx(0, abs=1e-12)
+    assert result.high[4] > result.high[0]  # nothing is known of it
+    assert result.beats("a", "e").n == 0
 
 
 def test_nothing_chosen_is_the_prior():
-    found = luce_choice([Trial(("a", "b"), None)] * 5, prior=1.5)
-    np.testing.assert_allclose(found.log_strength, 0)
+    result = luce_choice([Trial(("a", "b"), None)] * 5, prior=1.5)
+    np.testing.assert_allclose(result.log_strength, 0)
     # Two independent normals less their mean: the variance is halved.
-    np.testing.assert_allclose(found.high, stats.norm.ppf(0.975) * 1.5 / math.sqrt(2))
-    np.testing.assert_allclose(found.share, 0.5)
-    assert (found.n_trials, found.n_chosen) == (5, 0)
-    assert found.groups == (("a",), ("b",))
+    np.testing.assert_allclose(result.high, stats.norm.ppf(0.975) * 1.5 / math.sqrt(2))
+    np.testing.assert_allclose(result.share, 0.5)
+    assert (result.n_trials, result.n_chosen) == (5, 0)
+    assert result.groups == (("a",), ("b",))
 
 
 def test_none_and_one_system():
@@ -302,13 +302,13 @@ def test_errors_say_what_and_what_is_allowed(call, message):
 
 def test_wins_are_those_counted_by_hand():
     trials = simulate({"a": 0.5, "b": 0.0, "c": -0.5, "d": 0.0}, 80, 6, none=0.2)
-    found = pair_wins(trials)
+    result = pair_wins(trials)
     rates = win_rate(trials)
-    for i, a in enumerate(found.systems):
-        for j, b in enumerate(found.systems):
+    for i, a in enumerate(result.systems):
+        for j, b in enumerate(result.systems):
             both = [t for t in trials if a in t.shown and b in t.shown]
-            assert found.together[i, j] == len(both)
-            assert found.wins[i, j] == (sum(t.chosen == a for t in both) if a != b else 0)
+            assert result.together[i, j] == len(both)
+            assert result.wins[i, j] == (sum(t.chosen == a for t in both) if a != b else 0)
         mine = [t for t in trials if a in t.shown]
         expected = share_interval(sum(t.chosen == a for t in mine), len(mine))
         assert (rates[a].value, rates[a].low, rates[a].high, rates[a].n) == (
@@ -358,13 +358,13 @@ def test_consistency_against_guessing():
 def test_precision_is_the_share_of_marks():
     random = np.random.default_rng(8)
     marks = [Mark(str(random.choice(["a", "b"])), bool(random.random() < 0.7)) for _ in range(90)]
-    found = precision(marks, systems=["a", "b", "c"])
+    result = precision(marks, systems=["a", "b", "c"])
     for system in "ab":
         fits = [m.fits for m in marks if m.system == system]
         expected = share_interval(sum(fits), len(fits))
-        assert found[system] == expected
-    assert found["c"].n == 0
-    assert math.isnan(found["c"].value)
+        assert result[system] == expected
+    assert result["c"].n == 0
+    assert math.isnan(result["c"].value)
     assert precision([]) == {}
 
 
@@ -408,11 +408,11 @@ def alpha(trials):
 
 def test_alpha_of_the_published_example():
     """Four observers, twelve units, missing values: nominal alpha 0.743 in Hayes and Krippendorff's data."""
-    found = krippendorff_alpha(trials_of(KRIPPENDORFF))
-    assert round(found.value, 3) == 0.743
-    assert found.value == pytest.approx(alpha(trials_of(KRIPPENDORFF)), abs=1e-12)
-    assert (found.n, found.questions, found.listeners) == (40, 11, 4)  # the last unit has one value
-    assert found.low < found.value < found.high <= 1
+    result = krippendorff_alpha(trials_of(KRIPPENDORFF))
+    assert round(result.value, 3) == 0.743
+    assert result.value == pytest.approx(alpha(trials_of(KRIPPENDORFF)), abs=1e-12)
+    assert (result.n, result.questions, result.listeners) == (40, 11, 4)  # the last unit has one value
+    assert result.low < result.value < result.high <= 1
 
 
 def test_alpha_by_hand():
@@ -421,8 +421,8 @@ def test_alpha_by_hand():
     Coincidences aa 2, ab 1, ba 1, bb 4; totals a 3, b 5, n 8. Observed 2; expected 2·3·5/7 = 30/7;
     alpha = 1 - 2/(30/7) = 8/15.
     """
-    found = krippendorff_alpha(trials_of("1 1 2 2\n1 2 2 2"))
-    assert found.value == pytest.approx(8 / 15)
+    result = krippendorff_alpha(trials_of("1 1 2 2\n1 2 2 2"))
+    assert result.value == pytest.approx(8 / 15)
     # Choosing none is an answer like any other.
     assert krippendorff_alpha(trials_of("1 1 0 0\n1 0 0 0")).value == pytest.approx(8 / 15)
 
@@ -431,13 +431,13 @@ def test_alpha_by_hand():
 @given(st.lists(st.lists(st.sampled_from("012."), min_size=6, max_size=6), min_size=2, max_size=5))
 def test_alpha_is_that_of_the_definition(rows):
     trials = trials_of("\n".join(" ".join(row) for row in rows))
-    found = krippendorff_alpha(trials, resamples=5)
+    result = krippendorff_alpha(trials, resamples=5)
     per_question = Counter(t.question for t in trials)
     given_ = {t.chosen for t in trials if per_question[t.question] > 1}
     if len(given_) < 2:
-        assert math.isnan(found.value)
+        assert math.isnan(result.value)
     else:
-        assert found.value == pytest.approx(
+        assert result.value == pytest.approx(
             alpha([t for t in trials if per_question[t.question] > 1]), abs=1e-9
         )
 
@@ -471,9 +471,9 @@ def test_guessing_has_no_agreement_even_where_questions_show_different_systems()
         for i in range(20)
         for listener in range(3)
     ]
-    found = krippendorff_alpha(trials)
-    assert found.low < 0 < found.high
-    assert abs(found.value) < 0.08
+    result = krippendorff_alpha(trials)
+    assert result.low < 0 < result.high
+    assert abs(result.value) < 0.08
     assert alpha(trials) > 0.3
 
 
@@ -483,16 +483,16 @@ def test_rank_agreement_is_scipys_and_exact_for_few():
         for ties in (False, True):
             x = random.integers(0, 4, n).astype(float) if ties else random.normal(size=n)
             y = random.integers(0, 4, n).astype(float) if ties else random.normal(size=n)
-            found = rank_agreement(x, y)
-            assert found.n == n
+            result = rank_agreement(x, y)
+            assert result.n == n
             if len(set(x)) == 1 or len(set(y)) == 1:
-                assert math.isnan(found.tau)
+                assert math.isnan(result.tau)
                 continue
             if n > 2:
-                assert found.rho == pytest.approx(stats.spearmanr(x, y).statistic)
-            assert found.tau == pytest.approx(stats.kendalltau(x, y).statistic)
+                assert result.rho == pytest.approx(stats.spearmanr(x, y).statistic)
+            assert result.tau == pytest.approx(stats.kendalltau(x, y).statistic)
             if 2 < n < 9 and not ties:
-                assert found.tau_p == pytest.approx(stats.kendalltau(x, y, method="exact").pvalue)
+                assert result.tau_p == pytest.approx(stats.kendalltau(x, y, method="exact").pvalue)
             if n == 6:
                 test = stats.permutation_test(
                     (x,),
@@ -501,7 +501,7 @@ def test_rank_agreement_is_scipys_and_exact_for_few():
                     n_resamples=np.inf,
                 )
                 both = min(1.0, np.mean(np.abs(test.null_distribution) >= abs(test.statistic) - 1e-12))
-                assert found.rho_p == pytest.approx(both)
+                assert result.rho_p == pytest.approx(both)
 
 
 def test_rank_agreement_of_few_promises_little():

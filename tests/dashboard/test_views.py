@@ -285,7 +285,7 @@ def test_damaged_jobs_and_datasets_are_said_on_home_and_jobs(
     for name in ("home", "jobs"):
         app = run(name)
         assert not app.error
-        assert f"{job / 'spec.json'} does not say what is asked for" in words(app)
+        assert f"{job / 'spec.json'} holds no spec" in words(app)
         assert "hearspace jobs clear" in words(app)
     assert f"{other / 'dataset.json'} does not describe the dataset" in words(home)
     assert "hearspace add broken FOLDER --replace" in words(home)

@@ -34,12 +34,12 @@ class Model:
         self.done = 0
 
     def embed(self, waveforms):
-        found = [bands(x) for x in waveforms]
-        while self.done + len(found) > FREE and not Path(os.environ["HEARSPACE_TEST_GATE"]).exists():
-            found = [bands(x) for x in waveforms]
+        values = [bands(x) for x in waveforms]
+        while self.done + len(values) > FREE and not Path(os.environ["HEARSPACE_TEST_GATE"]).exists():
+            values = [bands(x) for x in waveforms]
             time.sleep(0.01)
-        self.done += len(found)
-        return found
+        self.done += len(values)
+        return values
 
 
 def bands(x):

@@ -1,4 +1,4 @@
-"""Kill what works on a queue, at random; what comes of it is for tests to judge.
+"""Kill what works on a queue, at random; tests judge the outcome.
 
 ``python -m tests.jobs.kills FOLDER KILLS SEED [PAUSE]`` runs a longer campaign than the tests do;
 PAUSE is the longest time between two kills, in seconds.
@@ -31,9 +31,11 @@ ENCODERS = ("random-cnn", "handcrafted", "melstats")
 
 def workspace_of(root: Path, sounds: Path) -> Workspace:
     """Make a workspace of the sounds in a folder."""
-    found = Workspace.open(root)
-    found.add_dataset("tones", import_dataset("folder", sounds, options={}), adapter="folder", root=sounds)
-    return found
+    workspace = Workspace.open(root)
+    workspace.add_dataset(
+        "tones", import_dataset("folder", sounds, options={}), adapter="folder", root=sounds
+    )
+    return workspace
 
 
 def asked(workspace: Workspace, encoders: Sequence[str] = ENCODERS) -> list[Spec]:
@@ -46,11 +48,11 @@ def asked(workspace: Workspace, encoders: Sequence[str] = ENCODERS) -> list[Spec
 
 def contents(workspace: Workspace, specs: Sequence[Spec]) -> dict[tuple[str, str, str], str]:
     """Return the checksum of every file of the results, by type, key and name."""
-    found = {}
+    checksums = {}
     for spec in {s.key: s for wanted in specs for s in closure(wanted)}.values():
         for name, entry in workspace.cache.open(spec.key).manifest["files"].items():
-            found[type(spec).__name__, spec.key, name] = entry["sha256"]
-    return found
+            checksums[type(spec).__name__, spec.key, name] = entry["sha256"]
+    return checksums
 
 
 def campaign(
@@ -120,7 +122,7 @@ def _worker(workspace: Workspace) -> subprocess.Popen[bytes]:
 
 
 def main() -> None:
-    """Run a campaign from the command line and print what came of it."""
+    """Run a campaign from the command line and print the outcome."""
     folder, kills, seed = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     sounds = write_tones(folder / "sounds", n_clips=160, seconds=1.0)
     calm = workspace_of(folder / "calm", sounds)

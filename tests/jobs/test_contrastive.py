@@ -394,7 +394,7 @@ def test_job_that_was_killed_goes_on(
     job = run(other, spec, lambda job, done, total, note: seen.append(done / total))
     assert job.state == "done"
     assert seen == sorted(seen)
-    assert "Going on after" in other.queue.log(spec.key)
+    assert "Resuming after" in other.queue.log(spec.key)
     again = other.cache.open(spec.key)
     np.testing.assert_array_equal(again.array("curves"), found.array("curves"))
     pd.testing.assert_frame_equal(table(again, "models"), table(found, "models"), check_exact=True)

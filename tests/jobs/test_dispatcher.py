@@ -37,9 +37,57 @@ N_CLIPS = 96
 
 
 def job(workspace: Workspace, key: str) -> Job:
-    found = workspace.queue.get(key)
-    assert found is not None
-    return found
+    known = workspace.queue.get(key)
+    assert known is not None
+    return known
+
+
+def melstats(workspace: Workspace) -> EmbedAudio:
+    return EmbedAudio(dataset=workspace.dataset("tones").ref, encoder="melstats")
+
+
+@pytest.fixture
+def spec(workspace: Workspace) -> EmbedAudio:
+    """A spec that was submitted."""
+    submitted = melstats(workspace)
+    workspace.queue.submit(submitted)
+    return submitted
+
+
+@pytest.fixture
+def claimed(workspace: Workspace, spec: EmbedAudio) -> EmbedAudio:
+    """A spec whose job was claimed."""
+    workspace.queue.claim(spec.key)
+    return spec
+
+
+@pytest.fixture
+def sleeper(monkeypatch: pytest.MonkeyPatch) -> subprocess.Popen[str]:
+    """A process that takes the place of every child."""
+    process = subprocess.Popen(
+        ["sleep", "1000"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    monkeypatch.setattr("jobs.engine.supervisor.POOL.take", lambda root, device: Child(process))
+    monkeypatch.setattr("jobs.engine.supervisor.POOL.spare", lambda root, device: None)
+    return process
+
+
+@pytest.fixture
+def served(workspace: Workspace) -> Iterator[threading.Thread]:
+    """The thread of a worker that serves the workspace."""
+    stop = threading.Event()
+    thread = threading.Thread(target=serve, args=(workspace,), kwargs={"stop": stop})
+    thread.start()
+    try:
+        wait_for(workspace.queue.worker_alive, "the worker")
+        yield thread
+    finally:
+        stop.set()
+        thread.join()
+
+
+def dispatcher(workspace: Workspace, gpus: tuple[str, ...] = ()) -> _Dispatcher:
+    return _Dispatcher(workspace, SimpleNamespace(nthreads=dict), gpus, owned=False)
 
 
 class Workers:
@@ -65,15 +113,15 @@ class Workers:
 
 @pytest.fixture
 def gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The encoder ``gated``, here and in processes that are started; it goes on once this file is there."""
+    """The encoder ``gated``, here and in child processes; it continues once this file exists."""
     gated.install(tmp_path / "packages")
-    found = tmp_path / "gate"
-    monkeypatch.setenv("HEARSPACE_TEST_GATE", str(found))
+    file = tmp_path / "gate"
+    monkeypatch.setenv("HEARSPACE_TEST_GATE", str(file))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "packages"), prepend=os.pathsep)
     monkeypatch.syspath_prepend(tmp_path / "packages")
     encoders.REGISTRY.forget_external()
-    yield found
-    found.touch()
+    yield file
+    file.touch()
     monkeypatch.undo()
     encoders.REGISTRY.forget_external()
 
@@ -86,9 +134,9 @@ def big(make_workspace: Callable[..., Workspace], gate: Path) -> Workspace:
 
 @pytest.fixture
 def workers(big: Workspace) -> Iterator[Workers]:
-    found = Workers(big)
-    yield found
-    found.end()
+    processes = Workers(big)
+    yield processes
+    processes.end()
 
 
 def slow_space(workspace: Workspace) -> EmbedAudio:
@@ -134,7 +182,7 @@ def test_killed_processes_lose_no_work(big, gate, workers, tmp_path, victim):
     assert job(big, spec.key).attempts == 1  # the run that was lost had kept work: not held against it
     log = big.queue.log(spec.key)
     assert log.count("Started:") == 2
-    assert log.count("Going on after") == 1
+    assert log.count("of 96 clips from the checkpoint") == 1
     made = big.cache.open(spec.key).array("embeddings")
     np.testing.assert_array_equal(made, undisturbed(big, tmp_path))
     assert big.cache.verify() == []
@@ -156,29 +204,21 @@ def test_cancel_ends_the_whole_process_group_and_retry_goes_on(big, gate, worker
     wait_for(lambda: job(big, spec.key).state == "done", "the retried job")
 
 
-def test_a_cancel_is_seen_at_the_next_look(workspace, monkeypatch):
-    """Within a tenth of a second on a machine that keeps up: counted in looks, as time is no measure here."""
-    spec = EmbedAudio(dataset=workspace.dataset("tones").ref, encoder="melstats")
-    workspace.queue.submit(spec)
-    workspace.queue.claim(spec.key)
-    process = subprocess.Popen(
-        ["sleep", "1000"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
-    monkeypatch.setattr("jobs.engine.supervisor.POOL.take", lambda root, device: Child(process))
-    monkeypatch.setattr("jobs.engine.supervisor.POOL.spare", lambda root, device: None)
+def test_a_cancel_is_seen_at_the_next_look(workspace, claimed, sleeper, monkeypatch):
+    """Within a tenth of a second on an idle machine: counted in looks, because tests do not measure time."""
     looks = []
 
     def look(seconds):
         looks.append(seconds)
         if len(looks) == 3:
-            workspace.queue.cancel(spec.key)
+            workspace.queue.cancel(claimed.key)
 
     monkeypatch.setattr("jobs.engine.supervisor.time", SimpleNamespace(sleep=look, monotonic=time.monotonic))
-    assert supervise(str(workspace.root), spec.key) == "cancelled"
+    assert supervise(str(workspace.root), claimed.key) == "cancelled"
     assert looks == [WATCH_EVERY] * 3
     assert WATCH_EVERY <= 0.1
-    assert process.poll() == -signal.SIGKILL
-    assert job(workspace, spec.key).state == "cancelled"
+    assert sleeper.poll() == -signal.SIGKILL
+    assert job(workspace, claimed.key).state == "cancelled"
 
 
 @pytest.mark.slow
@@ -195,37 +235,21 @@ def test_stopping_the_worker_puts_the_job_back_and_ends_the_children(big, worker
     assert not big.queue.worker_alive()
 
 
-def test_second_worker_says_so_and_leaves(workspace):
-    stop = threading.Event()
-    first = threading.Thread(target=serve, args=(workspace,), kwargs={"stop": stop})
-    first.start()
-    try:
-        wait_for(workspace.queue.worker_alive, "the first worker")
-        with pytest.raises(WorkerBusy, match=f"process {os.getpid()} .* already serves"):
-            serve(workspace)
-        command = [sys.executable, "-m", "jobs.cli", "worker", "-w", str(workspace.root)]
-        second = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
-        assert second.returncode == 3
-        assert "already serves" in second.stderr
-        assert "Traceback" not in second.stderr
-    finally:
-        stop.set()
-        first.join()
+def test_a_second_worker_is_refused(workspace, served):
+    with pytest.raises(WorkerBusy, match=f"process {os.getpid()} .* already serves"):
+        serve(workspace)
+    command = [sys.executable, "-m", "jobs.cli", "worker", "-w", str(workspace.root)]
+    second = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+    assert second.returncode == 3
+    assert "already serves" in second.stderr
+    assert "Traceback" not in second.stderr
 
 
-def test_worker_listens_on_this_machine_only(workspace):
-    stop = threading.Event()
-    thread = threading.Thread(target=serve, args=(workspace,), kwargs={"stop": stop})
-    thread.start()
-    try:
-        wait_for(workspace.queue.worker_alive, "the worker")
-        wait_for(lambda: _listening() or not thread.is_alive(), "its ports")
-        found = {address.ip for address in _listening()}
-        assert found
-        assert found <= {"127.0.0.1", "::1"}
-    finally:
-        stop.set()
-        thread.join()
+def test_worker_listens_on_this_machine_only(served):
+    wait_for(lambda: _listening() or not served.is_alive(), "its ports")
+    addresses = {address.ip for address in _listening()}
+    assert addresses
+    assert addresses <= {"127.0.0.1", "::1"}
 
 
 def _listening():
@@ -234,9 +258,7 @@ def _listening():
 
 
 def test_dependencies_run_in_order_and_failures_are_passed_on(workspace):
-    good = Project(
-        embedding=EmbedAudio(dataset=workspace.dataset("tones").ref, encoder="melstats"), method="pca"
-    )
+    good = Project(embedding=melstats(workspace), method="pca")
     workspace.queue.submit(good)
     doomed_space = EmbedAudio(
         dataset=workspace.dataset("tones").ref, encoder="transformers:/nowhere/at/all", identity="x"
@@ -253,8 +275,7 @@ def test_dependencies_run_in_order_and_failures_are_passed_on(workspace):
     assert "/nowhere/at/all" in job(workspace, doomed.key).error
 
 
-def test_damaged_result_is_found_and_made_again_on_demand(workspace):
-    spec = EmbedAudio(dataset=workspace.dataset("tones").ref, encoder="melstats")
+def test_a_damaged_result_is_detected_and_computed_again_on_demand(workspace, spec):
     run(workspace, spec)
     file = workspace.cache.open(spec.key).file("embeddings.npy")
     before = file.read_bytes()
@@ -268,35 +289,30 @@ def test_damaged_result_is_found_and_made_again_on_demand(workspace):
     assert workspace.cache.open(spec.key).file("embeddings.npy").read_bytes() == before
 
 
-def test_evicted_input_is_asked_for_again_by_the_dispatcher(workspace):
-    space = EmbedAudio(dataset=workspace.dataset("tones").ref, encoder="melstats")
-    run(workspace, space)
-    graph = Neighbors(embedding=space)
+def test_an_evicted_input_is_submitted_again_by_the_dispatcher(workspace, spec):
+    run(workspace, spec)
+    graph = Neighbors(embedding=spec)
     workspace.queue.submit(graph)
-    workspace.cache.delete(space.key)
+    workspace.cache.delete(spec.key)
     serve(workspace, until_idle=True)
     assert job(workspace, graph.key).state == "done"
 
 
-def test_eviction_spares_what_a_waiting_job_needs(workspace):
-    space = EmbedAudio(dataset=workspace.dataset("tones").ref, encoder="melstats")
+def test_eviction_spares_the_inputs_of_pending_jobs(workspace, spec):
     other = EmbedAudio(dataset=workspace.dataset("tones").ref, encoder="random-cnn")
-    run(workspace, space)
+    run(workspace, spec)
     run(workspace, other)
-    workspace.queue.submit(Neighbors(embedding=space))
+    workspace.queue.submit(Neighbors(embedding=spec))
     assert workspace.evict(0) == [other.key]
-    assert workspace.cache.contains(space.key)
+    assert workspace.cache.contains(spec.key)
 
 
 @pytest.mark.slow
-def test_jobs_run_on_a_cluster_that_exists(workspace, monkeypatch):
+def test_jobs_run_on_an_existing_cluster(workspace, spec, monkeypatch):
     from distributed import LocalCluster
 
-    # Workers that are spawned run the main module anew, and tests of Streamlit pages leave theirs behind.
+    # Spawned workers run the main module again, and tests of Streamlit pages leave theirs behind.
     monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))
-
-    spec = EmbedAudio(dataset=workspace.dataset("tones").ref, encoder="melstats")
-    workspace.queue.submit(spec)
     with LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
         serve(workspace, scheduler=cluster.scheduler_address, until_idle=True)
     assert job(workspace, spec.key).state == "done"
@@ -309,7 +325,7 @@ def test_missing_scheduler_is_one_sentence(workspace, monkeypatch):
     assert not workspace.queue.worker_alive()
 
 
-def test_slurm_script_asks_for_what_was_said(tmp_path):
+def test_slurm_script_requests_the_options(tmp_path):
     pytest.importorskip("dask_jobqueue")
     options = SlurmOptions(
         cores=8, memory="32GB", partition="gpu", account="sound", walltime="02:00:00", gpus=1
@@ -355,9 +371,7 @@ def _runs(pid):
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
-def test_outcome_is_kept_once_the_disk_has_room_again(workspace, monkeypatch):
-    spec = EmbedAudio(dataset=workspace.dataset("tones").ref, encoder="melstats")
-    workspace.queue.submit(spec)
+def test_outcome_is_recorded_once_the_disk_has_room_again(workspace, spec, monkeypatch):
     refused = []
     finish = Queue.finish
 
@@ -373,20 +387,17 @@ def test_outcome_is_kept_once_the_disk_has_room_again(workspace, monkeypatch):
     assert job(workspace, spec.key).state == "done"
 
 
-def test_worker_that_does_not_see_the_folder_is_said_to(workspace, tmp_path):
-    spec = EmbedAudio(dataset=workspace.dataset("tones").ref, encoder="melstats")
-    workspace.queue.submit(spec)
-    workspace.queue.claim(spec.key)
-    assert supervise(str(tmp_path / "elsewhere"), spec.key) == "unseen"
+def test_a_worker_that_does_not_see_the_folder_is_reported(workspace, claimed, tmp_path):
+    assert supervise(str(tmp_path / "elsewhere"), claimed.key) == "unseen"
     ended = SimpleNamespace(status="finished", result=lambda: "unseen", cancelled=lambda: False)
-    dispatcher = _Dispatcher(workspace, SimpleNamespace(), (), owned=False)
-    dispatcher._settle(spec.key, Given(ended, "", job(workspace, spec.key).started))
-    assert job(workspace, spec.key).state == "failed"
-    assert "does not see" in job(workspace, spec.key).error
+    started = job(workspace, claimed.key).started
+    dispatcher(workspace)._settle(claimed.key, Given(ended, "", started))
+    assert job(workspace, claimed.key).state == "failed"
+    assert "does not see" in job(workspace, claimed.key).error
 
 
 @pytest.mark.parametrize("whose", ["its own", "its worker's"])
-def test_a_task_that_fails_by_itself_is_not_tried_for_ever(workspace, whose):
+def test_a_task_that_fails_by_itself_is_not_tried_forever(workspace, spec, whose):
     from distributed.comm import CommClosedError
     from distributed.scheduler import KilledWorker
 
@@ -395,34 +406,31 @@ def test_a_task_that_fails_by_itself_is_not_tried_for_ever(workspace, whose):
         CommClosedError("closed"),
         CancelledError("task"),
     ]
-    errors = [ValueError("no such thing")] * MAX_ATTEMPTS if whose == "its own" else lost
-    spec = EmbedAudio(dataset=workspace.dataset("tones").ref, encoder="melstats")
-    workspace.queue.submit(spec)
-    dispatcher = _Dispatcher(workspace, SimpleNamespace(), (), owned=False)
-    for error in errors:
+    for error in [ValueError("no such thing")] * MAX_ATTEMPTS if whose == "its own" else lost:
         assert workspace.queue.claim(spec.key)
         ended = SimpleNamespace(status="error", exception=lambda error=error: error)
-        dispatcher._settle(spec.key, Given(ended, "", job(workspace, spec.key).started))
+        dispatcher(workspace)._settle(spec.key, Given(ended, "", job(workspace, spec.key).started))
+    ended = job(workspace, spec.key)
     if whose == "its own":
-        assert job(workspace, spec.key).state == "failed"
-        assert "ValueError: no such thing" in job(workspace, spec.key).error
+        assert ended.state == "failed"
+        assert "ValueError: no such thing" in ended.error
     else:
-        assert (job(workspace, spec.key).state, job(workspace, spec.key).attempts) == ("queued", 0)
+        assert (ended.state, ended.attempts) == ("queued", 0)
 
 
-def test_gpus_are_dealt_out_in_turn(workspace):
-    dispatcher = _Dispatcher(workspace, SimpleNamespace(), ("0", "1"), owned=True)
-    dealt = []
+def test_gpus_are_assigned_in_turn(workspace):
+    own = dispatcher(workspace, ("0", "1"))
+    assigned = []
     for i in range(4):
-        dealt.append(dispatcher._device())
-        dispatcher.given[str(i)] = Given(None, dealt[-1], None)
-    assert dealt == ["0", "1", "0", "1"]
+        assigned.append(own._device())
+        own.given[str(i)] = Given(None, assigned[-1], None)
+    assert assigned == ["0", "1", "0", "1"]
 
 
 @pytest.mark.slow
 def test_a_query_does_not_wait_for_a_batch(big, workers):
-    """The only slot is taken by a job that stands at the gate; what somebody waits for is done."""
-    specs = [slow_space(big), EmbedAudio(dataset=big.dataset("tones").ref, encoder="melstats")]
+    """The only slot is taken by a job that waits at the gate; the query is computed."""
+    specs = [slow_space(big), melstats(big)]
     for spec in specs:
         big.queue.submit(spec)
     clip = next(big.dataset("tones").root.rglob("*.wav"))
@@ -445,53 +453,38 @@ def test_a_query_does_not_wait_for_a_batch(big, workers):
         (signal.SIGSEGV, [3, 3], 1),
     ],
 )
-def test_only_a_death_of_its_own_is_held_against_a_job(
-    workspace, monkeypatch, number, out_of_memory, attempts
+def test_only_deaths_that_are_its_own_fault_count_against_a_job(
+    workspace, claimed, sleeper, monkeypatch, number, out_of_memory, attempts
 ):
-    spec = EmbedAudio(dataset=workspace.dataset("tones").ref, encoder="melstats")
-    workspace.queue.submit(spec)
-    workspace.queue.claim(spec.key)
-    process = subprocess.Popen(
-        ["sleep", "1000"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
-    monkeypatch.setattr("jobs.engine.supervisor.POOL.take", lambda root, device: Child(process))
     monkeypatch.setattr("jobs.engine.supervisor.memory_kills", iter(out_of_memory).__next__)
-    process.send_signal(number)
-    process.wait()
-    assert supervise(str(workspace.root), spec.key) == "lost"
-    assert (job(workspace, spec.key).state, job(workspace, spec.key).attempts) == ("queued", attempts)
+    sleeper.send_signal(number)
+    sleeper.wait()
+    assert supervise(str(workspace.root), claimed.key) == "lost"
+    lost = job(workspace, claimed.key)
+    assert (lost.state, lost.attempts) == ("queued", attempts)
 
 
-def test_a_running_job_whose_worker_is_gone_is_never_worn_out(workspace):
-    spec = EmbedAudio(dataset=workspace.dataset("tones").ref, encoder="melstats")
-    workspace.queue.submit(spec)
+def test_the_end_of_a_worker_never_counts_against_its_jobs(workspace, spec):
     dead = {"host": os.uname().nodename, "pid": 2**22 + 1, "born": 1.0}
     for _ in range(10):
         assert workspace.queue.claim(spec.key, process=dead)
-        _Dispatcher(workspace, SimpleNamespace(nthreads=dict), (), owned=True).step()
-    assert (job(workspace, spec.key).state, job(workspace, spec.key).attempts) == ("queued", 0)
+        dispatcher(workspace).step()
+    lost = job(workspace, spec.key)
+    assert (lost.state, lost.attempts) == ("queued", 0)
 
 
-def test_a_child_whose_watcher_fails_is_ended(workspace, monkeypatch):
-    spec = EmbedAudio(dataset=workspace.dataset("tones").ref, encoder="melstats")
-    workspace.queue.submit(spec)
-    workspace.queue.claim(spec.key)
-    process = subprocess.Popen(
-        ["sleep", "1000"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
-
+def test_a_child_whose_supervisor_fails_is_killed(workspace, claimed, sleeper, monkeypatch):
     def unreadable(self, key):
         raise PermissionError("cancel")
 
-    monkeypatch.setattr("jobs.engine.supervisor.POOL.take", lambda root, device: Child(process))
     monkeypatch.setattr(Queue, "cancel_wanted", unreadable)
     with pytest.raises(PermissionError):
-        supervise(str(workspace.root), spec.key)
-    assert process.poll() == -signal.SIGKILL
+        supervise(str(workspace.root), claimed.key)
+    assert sleeper.poll() == -signal.SIGKILL
 
 
-def test_an_idle_child_blocks_until_it_is_asked(workspace, monkeypatch):
-    """It looks for waiting jobs while there are some, and then waits for its input without an end."""
+def test_an_idle_child_blocks_until_it_gets_a_job(workspace, spec, monkeypatch):
+    """It checks for queued jobs while there are some, and then waits for its input without a timeout."""
     from jobs.engine import child
 
     waits = []
@@ -507,8 +500,6 @@ def test_an_idle_child_blocks_until_it_is_asked(workspace, monkeypatch):
 
         def put(self, key): ...
 
-    spec = EmbedAudio(dataset=workspace.dataset("tones").ref, encoder="melstats")
-    workspace.queue.submit(spec)
     monkeypatch.setattr(child.queue, "Queue", Asked)
     monkeypatch.setattr(child, "_take_stdout", lambda: io.StringIO())
     monkeypatch.setattr(child, "_listen", lambda asked: None)

@@ -905,9 +905,9 @@ def test_command(here, tones, X, tmp_path, capsys):
     status, out, _ = call(capsys, "import-embeddings", "tones", "clap", path, "--objective", "contrastive")
     assert status == 0
     assert "Imported imported:clap: 22 of 24 clips × 5 dimensions." in out
-    assert "1 name is no clip of tones: dog." in out
-    assert re.search(r"1 clip is left out \(.*\): its embedding is all zeros", out)
-    assert re.search(r"1 clip is left out \(.*\): the file has no embedding of it", out)
+    assert "No clip of tones matches 1 name: dog." in out
+    assert re.search(r"Excluded 1 clip \(.*\): its embedding is all zeros", out)
+    assert re.search(r"Excluded 1 clip \(.*\): the file has no embedding of it", out)
     status, out, _ = call(capsys, "import-embeddings", "tones", "clap", path, "--json")
     (row,) = json.loads(out)
     assert (row["encoder"], row["n_clips"], row["unknown"]) == ("imported:clap", 22, ["dog"])
@@ -924,7 +924,7 @@ def test_command(here, tones, X, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("tones", "clap"), "Say where the embeddings are"),
+        (("tones", "clap"), "The path of the embeddings is missing"),
         (("tones", "clap", "nowhere.npz"), "There is no file or folder nowhere.npz"),
         (("nothing", "clap", "x.npz"), "No dataset 'nothing'"),
         (("tones", "clap", "x.npy", "--ids", "nowhere.txt"), "nowhere.txt does not exist"),

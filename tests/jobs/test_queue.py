@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -13,10 +14,11 @@ import numpy as np
 import pytest
 
 from jobs.engine.dispatcher import _Dispatcher
-from jobs.engine.execution import execute
+from jobs.engine.execution import RunningJob, execute
 from jobs.engine.inprocess import run
 from jobs.engine.job_files import ASKED, AWAITED, BATCH
 from jobs.engine.queue import MAX_ATTEMPTS
+from jobs.files import read_json, write_json
 from jobs.specs import EmbedAudio, EmbedQuery, Neighbors, Project, SpecError
 from jobs.workspace.workspace import Workspace
 from tests.waiting import PATIENCE
@@ -34,7 +36,33 @@ def store_fake_embedding(workspace, spec):
         w.table("clips", {"clip_id": ids})
 
 
-def test_asking_puts_missing_inputs_first_and_asking_twice_is_one_job(workspace):
+@pytest.fixture
+def queue(workspace):
+    return workspace.queue
+
+
+@pytest.fixture
+def key(workspace, queue):
+    """Key of a queued job."""
+    return queue.submit(space(workspace)).key
+
+
+@pytest.fixture
+def running(queue, key):
+    """Key of a running job."""
+    assert queue.claim(key)
+    return key
+
+
+def keep_work(queue, key):
+    """Save a part of a running job's work."""
+    part = queue.folder(key) / "checkpoint" / "part"
+    part.parent.mkdir(exist_ok=True)
+    part.write_text("x")
+    os.utime(part, (queue.get(key).started + 1,) * 2)
+
+
+def test_submitting_puts_missing_inputs_first_and_submitting_twice_is_one_job(workspace):
     spec = Project(embedding=space(workspace), method="pca")
     job = workspace.queue.submit(spec)
     again = workspace.queue.submit(spec)
@@ -45,7 +73,7 @@ def test_asking_puts_missing_inputs_first_and_asking_twice_is_one_job(workspace)
     assert by_age[0].created == workspace.queue.get(by_age[0].key).created
 
 
-def test_one_job_is_named_by_every_dataset_that_asks_for_it(workspace):
+def test_one_job_is_named_by_every_dataset_that_submits_it(workspace):
     tones = workspace.dataset("tones").ref
     first = workspace.queue.submit(EmbedAudio(dataset=tones, encoder="melstats"))
     for name in ("same", "same", "third"):
@@ -57,7 +85,7 @@ def test_one_job_is_named_by_every_dataset_that_asks_for_it(workspace):
     assert workspace.queue.spec(job.key).dataset.name == "tones"
 
 
-def test_jobs_of_one_title_are_told_apart_by_their_keys(workspace):
+def test_jobs_of_one_title_differ_by_their_keys(workspace):
     tones = workspace.dataset("tones").ref
     for fingerprint in ("a" * 64, "b" * 64):  # the sounds of one dataset, before and after a change
         workspace.queue.submit(
@@ -68,57 +96,48 @@ def test_jobs_of_one_title_are_told_apart_by_their_keys(workspace):
     assert len({j.title for j in jobs}) == 2
 
 
-def test_asking_for_what_exists_costs_nothing(workspace):
+def test_an_existing_result_is_not_computed_again(workspace):
     spec = space(workspace)
     store_fake_embedding(workspace, spec)
     assert workspace.queue.submit(spec).state == "done"
     assert workspace.queue.jobs() == []
 
 
-def test_evicted_result_is_computed_when_asked_for_again(workspace):
+def test_evicted_result_is_computed_when_submitted_again(workspace):
     spec = space(workspace)
     assert run(workspace, spec).state == "done"
     workspace.cache.delete(spec.key)
     assert workspace.queue.submit(spec).state == "queued"
 
 
-def test_claiming_is_exclusive(workspace):
-    key = workspace.queue.submit(space(workspace)).key
-    assert workspace.queue.claim(key)
-    assert not workspace.queue.claim(key)
-    assert workspace.queue.get(key).attempts == 1
+def test_claiming_is_exclusive(queue, running):
+    assert not queue.claim(running)
+    assert queue.get(running).attempts == 1
 
 
-def test_cancelling_a_waiting_job_and_asking_again(workspace):
-    spec = space(workspace)
-    key = workspace.queue.submit(spec).key
-    workspace.queue.cancel(key)
-    assert workspace.queue.get(key).state == "cancelled"
-    assert workspace.queue.retry(key).state == "queued"
+def test_cancelling_a_queued_job_and_submitting_it_again(queue, key):
+    queue.cancel(key)
+    assert queue.get(key).state == "cancelled"
+    assert queue.retry(key).state == "queued"
 
 
-def test_cancelling_a_running_job_leaves_a_wish_for_its_watcher(workspace):
-    key = workspace.queue.submit(space(workspace)).key
-    workspace.queue.claim(key)
-    workspace.queue.cancel(key)
-    assert workspace.queue.get(key).state == "running"
-    assert workspace.queue.cancel_wanted(key)
+def test_cancelling_a_running_job_is_a_request_to_its_supervisor(queue, running):
+    queue.cancel(running)
+    assert queue.get(running).state == "running"
+    assert queue.cancel_wanted(running)
+    queue.requeue(running)  # as by the end of the worker
+    assert queue.get(running).state == "cancelled"
 
 
-def test_job_that_keeps_losing_its_process_fails_in_the_end(workspace):
-    queue = workspace.queue
-    key = queue.submit(space(workspace)).key
+def test_job_that_keeps_losing_its_process_fails_in_the_end(queue, key):
     for attempt in range(MAX_ATTEMPTS):
         assert queue.claim(key), attempt
         queue.lost(key, "killed.")
-    job = queue.get(key)
-    assert job.state == "failed"
-    assert f"{MAX_ATTEMPTS} times" in job.error
+    assert queue.get(key).state == "failed"
+    assert f"{MAX_ATTEMPTS} times" in queue.get(key).error
 
 
-def test_death_of_the_worker_is_never_held_against_its_jobs(workspace):
-    queue = workspace.queue
-    key = queue.submit(space(workspace)).key
+def test_death_of_the_worker_never_counts_against_its_jobs(queue, key):
     for _ in range(3 * MAX_ATTEMPTS):
         assert queue.claim(key)
         queue.lost(key, "Its process is gone.", counted=False)
@@ -134,23 +153,19 @@ def test_death_of_the_worker_is_never_held_against_its_jobs(workspace):
     assert queue.get(key).state == "failed"
 
 
-def test_work_that_was_kept_forgives_the_deaths_before_it(workspace):
-    queue = workspace.queue
-    key = queue.submit(space(workspace)).key
-    for _ in range(MAX_ATTEMPTS - 1):
+@pytest.mark.parametrize("deaths", [0, MAX_ATTEMPTS - 1])
+def test_saved_work_cancels_earlier_deaths(queue, key, deaths):
+    for _ in range(deaths):
         queue.claim(key)
         queue.lost(key, "killed.")
-    queue.claim(key)
-    checkpoint = queue.folder(key) / "checkpoint"
-    checkpoint.mkdir()
-    (checkpoint / "part").write_text("x")
-    os.utime(checkpoint / "part", (queue.get(key).started + 1,) * 2)
-    queue.lost(key, "killed.")
-    assert (queue.get(key).state, queue.get(key).attempts) == ("queued", 0)
+    for _ in range(MAX_ATTEMPTS + 2):
+        assert queue.claim(key)
+        keep_work(queue, key)
+        queue.lost(key, "the time limit.")
+        assert (queue.get(key).state, queue.get(key).attempts) == ("queued", 0)
 
 
-def test_retrying_an_input_queues_again_what_failed_for_want_of_it(workspace):
-    queue = workspace.queue
+def test_retrying_an_input_queues_again_the_jobs_that_lacked_it(workspace, queue):
     spec = Project(embedding=space(workspace), method="pca")
     queue.submit(spec)
     steps = [queue.get(s.key) for s in (spec.embedding, spec.neighbors, spec)]
@@ -168,19 +183,18 @@ def test_retrying_an_input_queues_again_what_failed_for_want_of_it(workspace):
     assert states[own] == ("failed", "of its own")
 
 
-def test_what_somebody_waits_for_comes_first(workspace):
-    queue = workspace.queue
+def test_a_request_for_which_a_user_waits_comes_first(workspace, queue):
     batch = [space(workspace), Neighbors(embedding=space(workspace))]
     for spec in batch:
         queue.submit(spec)
     assert {j.priority for j in queue.jobs()} == {BATCH}
     page = Workspace(workspace.root).queue
     page.priority = ASKED
-    page.submit(batch[1])  # what it needs is wanted as soon
+    page.submit(batch[1])  # its inputs are as urgent
     query = page.submit(EmbedQuery(encoder="melstats", upload="ab" * 32, suffix=".wav"))
     assert query.priority == AWAITED
     assert {j.priority for j in queue.jobs() if j.key != query.key} == {ASKED}
-    queue.submit(batch[1])  # asked for by a batch once more: not put off again
+    queue.submit(batch[1])  # submitted again by a batch: it stays urgent
     assert queue.get(batch[1].key).priority == ASKED
     given = []
     dispatcher = _Dispatcher(workspace, SimpleNamespace(nthreads=lambda: {"here": 2}), (), True, reserved=1)
@@ -189,8 +203,7 @@ def test_what_somebody_waits_for_comes_first(workspace):
     assert given == [query.key]
 
 
-def test_a_slot_is_kept_for_what_somebody_waits_for(workspace):
-    queue = workspace.queue
+def test_a_slot_is_reserved_for_a_user_who_waits(workspace, queue):
     for name in ("melstats", "random-cnn", "handcrafted"):
         queue.submit(space(workspace, name))
     given = []
@@ -204,27 +217,23 @@ def test_a_slot_is_kept_for_what_somebody_waits_for(workspace):
     assert given[2:] == [query.key]
 
 
-def test_waiting_for_a_job_whose_result_is_there_already(workspace, monkeypatch):
-    """Another process has stored the result and is about to write that the job is done."""
+def test_waiting_for_a_job_whose_result_exists(workspace, queue, running, monkeypatch):
+    """Another process has stored the result and is about to record that the job is done."""
     spec = space(workspace)
-    queue = workspace.queue
-    queue.submit(spec)
-    queue.claim(spec.key)
     store_fake_embedding(workspace, spec)
     looks = []
 
     def sleep(seconds):
         looks.append(seconds)
-        queue.finish(spec.key, "done")
+        queue.finish(running, "done")
 
     monkeypatch.setattr("jobs.engine.inprocess.time.sleep", sleep)
     assert run(workspace, spec).state == "done"
     assert len(looks) == 1
 
 
-def test_a_job_that_asks_for_something_else_is_not_computed_under_its_key(workspace):
-    queue = workspace.queue
-    key, other = (queue.submit(space(workspace, name)).key for name in ("melstats", "random-cnn"))
+def test_a_job_with_another_spec_is_not_computed_under_its_key(workspace, queue, key):
+    other = queue.submit(space(workspace, "random-cnn")).key
     (queue.folder(key) / "spec.json").write_bytes((queue.folder(other) / "spec.json").read_bytes())
     queue.claim(key)
     outcome = execute(workspace, key)
@@ -247,83 +256,66 @@ def test_bytes_do_not_depend_on_the_threads_that_are_free(make_workspace):
     assert results[0] == results[1]
 
 
-def test_stopping_on_purpose_is_not_an_attempt(workspace):
-    queue = workspace.queue
-    key = queue.submit(space(workspace)).key
-    queue.claim(key)
-    queue.requeue(key, uncounted=True)
-    assert (queue.get(key).state, queue.get(key).attempts) == ("queued", 0)
+def test_stopping_on_purpose_is_not_an_attempt(queue, running):
+    queue.requeue(running)
+    assert (queue.get(running).state, queue.get(running).attempts) == ("queued", 0)
 
 
-def test_death_of_a_process_is_seen(workspace):
-    queue = workspace.queue
-    key = queue.submit(space(workspace)).key
-    queue.claim(key)
-    assert queue.is_beating(queue.get(key))
+def test_death_of_a_process_is_detected(queue, running):
+    assert queue.is_beating(queue.get(running))
     pid = os.fork()
     if pid == 0:
         os._exit(0)
     os.waitpid(pid, 0)
-    queue.set_process(key, {"host": os.uname().nodename, "pid": pid, "born": time.time()})
-    assert not queue.is_beating(queue.get(key))
+    queue.set_process(running, {"host": os.uname().nodename, "pid": pid, "born": time.time()})
+    assert not queue.is_beating(queue.get(running))
 
 
-def test_heart_of_a_job_elsewhere(workspace):
-    queue = workspace.queue
-    key = queue.submit(space(workspace)).key
+def test_heartbeat_of_a_job_on_another_machine(queue, key):
     queue.claim(key, process={"host": "far-away", "pid": 1, "born": None})
     assert queue.is_beating(queue.get(key))
     beat = queue.folder(key) / "heartbeat"
     os.utime(beat, (time.time() - 3600,) * 2)
     assert not queue.is_beating(queue.get(key))
+    beat.unlink()
+    assert not queue.is_beating(queue.get(key))
 
 
-def test_eta_follows_the_pace(workspace):
-    from jobs.files import write_json
-
-    queue = workspace.queue
-    key = queue.submit(space(workspace)).key
-    queue.claim(key)
+def test_eta_follows_the_pace(queue, running):
     now = time.time()
     write_json(
-        queue.folder(key) / "progress.json",
+        queue.folder(running) / "progress.json",
         {"done": 30, "total": 100, "note": "x", "at": now, "first_at": now - 10, "first_done": 10},
     )
-    job = queue.get(key)
+    job = queue.get(running)
     assert job.progress == (30, 100, "x")
     assert job.eta_s == pytest.approx(35, abs=1)  # 2 a second, 70 to go
 
 
-def test_resumed_job_does_not_count_what_was_there_before(workspace):
-    from jobs.engine.execution import RunningJob
-    from jobs.files import read_json
-
-    spec = space(workspace)
-    workspace.queue.submit(spec)
-    context = RunningJob(workspace, spec)
-    context.progress(80, 100)
-    assert read_json(workspace.queue.folder(spec.key) / "progress.json")["first_done"] == 80
+def test_the_pace_of_a_resumed_job_excludes_earlier_work(workspace, queue, key):
+    RunningJob(workspace, space(workspace)).progress(80, 100)
+    assert read_json(queue.folder(key) / "progress.json")["first_done"] == 80
 
 
-def test_keys_cannot_name_other_folders(workspace):
+def test_keys_cannot_name_other_folders(queue):
     with pytest.raises(SpecError, match="64 hexadecimal"):
-        workspace.queue.folder("../../etc")
+        queue.folder("../../etc")
     with pytest.raises(SpecError, match="not a key"):
-        workspace.queue.get("x" * 64)
+        queue.get("x" * 64)
 
 
-def test_find_by_beginning(workspace):
-    job = workspace.queue.submit(space(workspace))
-    assert workspace.queue.find(job.key[:10]).key == job.key
+def test_find_by_beginning(queue, key):
+    assert queue.find(key[:10]).key == key
     with pytest.raises(SpecError, match="No job"):
-        workspace.queue.find("zz")
+        queue.find("zz")
 
 
-def test_half_written_job_folder_is_not_a_job(workspace):
-    folder = workspace.queue.root / ("d" * 64)
+def test_other_folders_among_the_jobs_are_ignored(queue, key):
+    folder = queue.root / ("d" * 64)
     folder.mkdir(parents=True)
     (folder / "state.json").write_text("{")
-    assert workspace.queue.jobs() == []
+    (queue.root / ("z" * 64)).mkdir()
+    assert [job.key for job in queue.jobs()] == [key]
 
 
 def test_running_in_process_reports_and_finishes(workspace):
@@ -338,7 +330,7 @@ def test_running_in_process_reports_and_finishes(workspace):
     assert "Done in" in workspace.queue.log(spec.key)
 
 
-def test_failed_input_fails_what_needs_it_with_the_reason(workspace, monkeypatch):
+def test_failed_input_fails_dependent_jobs_with_the_reason(workspace, monkeypatch):
     def broken(spec, context):
         raise ValueError("the model is not here")
 
@@ -349,11 +341,10 @@ def test_failed_input_fails_what_needs_it_with_the_reason(workspace, monkeypatch
     assert failed.error == "the model is not here"
     assert "the model is not here" in workspace.queue.get(spec.key).error
     assert "Traceback" in workspace.queue.log(failed.key)
+    assert [j.state for j in workspace.queue.jobs()] == ["failed"] * 3
 
 
 def test_a_full_disk_is_a_reason_and_leaves_nothing_behind(workspace, monkeypatch):
-    import errno
-
     spec = space(workspace)
 
     def full(*args, **kwargs):
@@ -370,11 +361,10 @@ def test_a_full_disk_is_a_reason_and_leaves_nothing_behind(workspace, monkeypatc
     assert run(workspace, spec).state == "done"
 
 
-def test_log_shows_the_end(workspace):
-    key = workspace.queue.submit(space(workspace)).key
+def test_log_shows_the_end(queue, key):
     for i in range(500):
-        workspace.queue.append_log(key, f"line {i}")
-    lines = workspace.queue.log(key, tail=3).splitlines()
+        queue.append_log(key, f"line {i}")
+    lines = queue.log(key, tail=3).splitlines()
     assert [line.split("  ")[1] for line in lines] == ["line 497", "line 498", "line 499"]
 
 
@@ -387,63 +377,25 @@ def test_result_whose_inputs_were_evicted_still_costs_nothing(workspace):
     assert [j for j in workspace.queue.jobs() if j.active] == []
 
 
-def test_cancelled_job_whose_result_came_otherwise_is_done(workspace):
-    spec = space(workspace)
-    key = workspace.queue.submit(spec).key
-    workspace.queue.cancel(key)
-    store_fake_embedding(workspace, spec)
-    assert workspace.queue.retry(key).state == "done"
-    assert workspace.queue.get(key).state == "done"
-
-
-def test_losing_a_process_that_had_kept_work_is_no_attempt(workspace):
-    queue = workspace.queue
-    key = queue.submit(space(workspace)).key
-    for _ in range(MAX_ATTEMPTS + 2):
-        assert queue.claim(key)
-        checkpoint = queue.folder(key) / "checkpoint"
-        checkpoint.mkdir(exist_ok=True)
-        (checkpoint / "part").write_text("x")
-        later = queue.get(key).started + 1
-        os.utime(checkpoint / "part", (later, later))
-        queue.lost(key, "the time limit.")
-        assert (queue.get(key).state, queue.get(key).attempts) == ("queued", 0)
-
-
-def test_wish_to_cancel_survives_the_stop_of_the_worker(workspace):
-    queue = workspace.queue
-    key = queue.submit(space(workspace)).key
-    queue.claim(key)
+def test_cancelled_job_whose_result_was_stored_otherwise_is_done(workspace, queue, key):
     queue.cancel(key)
-    queue.requeue(key, uncounted=True)
-    assert queue.get(key).state == "cancelled"
+    store_fake_embedding(workspace, space(workspace))
+    assert queue.retry(key).state == "done"
+    assert queue.get(key).state == "done"
 
 
-def test_outcome_of_an_earlier_run_does_not_touch_a_later_one(workspace):
-    queue = workspace.queue
-    key = queue.submit(space(workspace)).key
-    queue.claim(key)
-    first = queue.get(key).started
-    queue.lost(key, "killed.", started=first)
-    queue.claim(key)
-    queue.lost(key, "killed.", started=first)
-    queue.finish(key, "failed", "late", started=first)
-    assert queue.get(key).state == "running"
-
-
-def test_failure_leaves_nothing_waiting(workspace, monkeypatch):
-    def broken(spec, context):
-        raise ValueError("no")
-
-    monkeypatch.setattr("jobs.engine.execution.run_of", lambda spec: broken)
-    run(workspace, Project(embedding=space(workspace), method="pca"))
-    assert {j.state for j in workspace.queue.jobs()} == {"failed"}
-    assert len(workspace.queue.jobs()) == 3
+def test_outcome_of_an_earlier_run_does_not_affect_a_later_one(queue, running):
+    first = queue.get(running).started
+    queue.lost(running, "killed.", started=first)
+    queue.claim(running)
+    queue.lost(running, "killed.", started=first)
+    queue.finish(running, "failed", "late", started=first)
+    assert queue.get(running).state == "running"
 
 
 @pytest.mark.parametrize("handler", [signal.default_int_handler, signal.SIG_IGN], ids=["heeded", "ignored"])
 def test_job_in_this_process_can_be_cancelled_from_elsewhere(workspace, monkeypatch, request, handler):
-    # A shell without job control starts what stands before "&" with Ctrl-C ignored.
+    # A shell without job control starts background processes with Ctrl-C ignored.
     request.addfinalizer(partial(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT)))
     signal.signal(signal.SIGINT, handler)
     spec = space(workspace)
@@ -471,15 +423,9 @@ def test_file_that_changed_since_the_import_is_not_embedded_for_what_it_was(work
     assert "--replace" in job.error
 
 
-def test_strange_folders_among_the_jobs_are_passed_over(workspace):
-    workspace.queue.submit(space(workspace))
-    (workspace.queue.root / ("z" * 64)).mkdir()
-    assert len(workspace.queue.jobs()) == 1
-
-
 @pytest.fixture
 def finished(workspace, monkeypatch):
-    """A queue that knows jobs that have ended, their specs, and the names of files that are read later."""
+    """A queue of jobs that have ended, their specs, and the names of files that are read afterwards."""
     specs = [space(workspace, name) for name in ("melstats", "random-cnn", "handcrafted")]
     for spec, state in zip(specs, ("done", "failed", "cancelled"), strict=True):
         workspace.queue.submit(spec)
@@ -488,8 +434,8 @@ def finished(workspace, monkeypatch):
     queue, reads = Workspace(workspace.root).queue, []
     for folder in (*queue.root.iterdir(), queue.root):
         os.utime(folder, (1e9, 1e9))  # long ago
-    queue.mend()
-    stat = type(queue.root).stat  # each file of a job is looked at before it is read
+    queue.repair()
+    stat = type(queue.root).stat  # called for each file of a job before it is read
     monkeypatch.setattr(type(queue.root), "stat", lambda p, **o: reads.append(p.name) or stat(p, **o))
     return queue, specs, reads
 
@@ -517,7 +463,7 @@ def test_listing_jobs_again_reads_only_what_has_changed(finished, workspace):
 
 
 @pytest.mark.parametrize("how", ["retried", "cleared"])
-def test_what_another_process_does_to_an_ended_job_is_seen(finished, workspace, how):
+def test_changes_by_another_process_to_an_ended_job_are_seen(finished, workspace, how):
     queue, specs, _ = finished
     if how == "retried":
         workspace.queue.retry(specs[2].key)
@@ -529,11 +475,9 @@ def test_what_another_process_does_to_an_ended_job_is_seen(finished, workspace, 
     assert queue.listing() == Workspace(workspace.root).queue.listing()
 
 
-def test_jobs_of_an_earlier_version_that_wait_are_seen(workspace):
-    queue = workspace.queue
-    key = queue.submit(space(workspace)).key
+def test_pending_jobs_of_an_earlier_version_are_marked(queue, key):
     shutil.rmtree(queue.root / "active")
     assert queue.active() == []
     assert [job.key for job in queue.jobs()] == [key]
-    queue.mend()
+    queue.repair()
     assert [job.key for job in queue.active()] == [key]

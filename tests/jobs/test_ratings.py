@@ -9,10 +9,9 @@ import random
 import signal
 import sqlite3
 import subprocess
-import sys
-import textwrap
 import time
 from collections import Counter
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,15 +27,14 @@ from jobs.listening.ratings import (
     Question,
     Ratings,
     RatingsError,
+    SessionPlan,
     System,
     labels,
     open_ratings,
-    plan_question,
-    plan_session,
 )
+from tests.processes import line, printed, python
 from tests.waiting import PATIENCE, wait_for
 
-ROOT = Path(__file__).parents[2]
 A, B, C = System("aisfx"), System("melstats", "", 0), System("handcrafted", algorithm="nns")
 CONTROL = System("random-cnn")
 
@@ -61,7 +59,7 @@ def ratings(tmp_path: Path) -> Ratings:
     return open_ratings(tmp_path / "workspace")
 
 
-# -- what is kept --------------------------------------------------------------------------------------------
+# -- storage -----------------------------------------------------------------------------------------------
 
 
 def test_everything_comes_back(ratings: Ratings) -> None:
@@ -71,16 +69,15 @@ def test_everything_comes_back(ratings: Ratings) -> None:
     ratings.choose(number, 2)
     ratings.mark(number, 1, 0, True)
     ratings.mark(number, 1, 2, False)
-    (found,) = open_ratings(ratings.path.parent).ratings()
-    assert found.id == number
-    assert found.question == asked
-    assert found.chosen == 2
-    assert found.marks == {(1, 0): True, (1, 2): False}
-    assert found.answered is not None
-    assert before <= found.created <= found.answered <= time.time()
+    (rating,) = open_ratings(ratings.path.parent).ratings()
+    assert (rating.id, rating.question, rating.chosen) == (number, asked, 2)
+    assert rating.marks == {(1, 0): True, (1, 2): False}
+    assert rating.answered is not None
+    assert before <= rating.created <= rating.answered <= time.time()
+    assert (ratings.question(number), ratings.question(99)) == (asked, None)
 
 
-def test_nothing_is_made_by_looking(tmp_path: Path) -> None:
+def test_reading_creates_nothing(tmp_path: Path) -> None:
     ratings = open_ratings(tmp_path / "none")
     assert ratings.ratings() == []
     assert ratings.trials() == []
@@ -94,8 +91,8 @@ def test_not_answered_none_and_a_column_are_three_things(ratings: Ratings) -> No
     ids = [ratings.new_question(question(i)) for i in range(3)]
     ratings.choose(ids[1], None)
     ratings.choose(ids[2], 0)
-    found = ratings.ratings()
-    assert [(r.answered is not None, r.chosen) for r in found] == [(False, None), (True, None), (True, 0)]
+    answers = [(r.answered is not None, r.chosen) for r in ratings.ratings()]
+    assert answers == [(False, None), (True, None), (True, 0)]
     assert [t.chosen for t in ratings.trials()] == [None, A.name]
 
 
@@ -117,9 +114,8 @@ def test_the_last_answer_counts_and_the_first_stays(ratings: Ratings) -> None:
         ratings.mark(number, 0, 1, fits)
     ratings.mark(number, 1, 1, True)
     ratings.mark(number, 1, 1, None)
-    (found,) = ratings.ratings()
-    assert found.chosen == 1
-    assert found.marks == {(0, 1): False}
+    (rating,) = ratings.ratings()
+    assert (rating.chosen, rating.marks) == (1, {(0, 1): False})
     db = sqlite3.connect(ratings.path)
     assert db.execute("SELECT col FROM choices ORDER BY id").fetchall() == [(0,), (None,), (1,)]
     assert db.execute("SELECT count(*) FROM marks").fetchone() == (4,)
@@ -130,11 +126,11 @@ def test_the_last_answer_counts_and_the_first_stays(ratings: Ratings) -> None:
     db.close()
 
 
-def test_a_question_is_noted_once(ratings: Ratings) -> None:
+def test_a_question_is_recorded_once(ratings: Ratings) -> None:
     first = ratings.new_question(question())
     assert ratings.new_question(question()) == first
     assert len(ratings.ratings()) == 1
-    with pytest.raises(RatingsError, match="Question 0 of session 's1' was another one"):
+    with pytest.raises(RatingsError, match="Question 0 of session 's1' was a different one"):
         ratings.new_question(question(systems=(B, A)))
     assert ratings.new_question(question(session="s2")) != first
 
@@ -186,7 +182,7 @@ def test_listeners_share_a_question_whatever_its_columns(ratings: Ratings) -> No
         assert other.key != base.key
 
 
-def test_systems_that_differ_only_in_their_space_are_told_apart(ratings: Ratings) -> None:
+def test_systems_that_differ_only_in_their_space_have_different_names(ratings: Ratings) -> None:
     old, new = System("aisfx", space="1" * 64), System("aisfx", space="2" * 64)
     ratings.choose(ratings.new_question(question(0, systems=(old, B))), 0)
     ratings.choose(ratings.new_question(question(1, systems=(new, B))), 1)
@@ -200,10 +196,10 @@ def test_ratings_become_strengths_and_precision(ratings: Ratings) -> None:
         number = ratings.new_question(question(i, systems=(A, B) if i % 2 else (B, A)))
         ratings.choose(number, i % 2 ^ 1 if i < 9 else i % 2)  # A nine times of twelve
         ratings.mark(number, 0, 0, True)
-    found = luce_choice(ratings.trials())
-    assert found.systems == (A.name, B.name)
-    assert found.decided[0, 1] == 12
-    assert found.log_strength[0] > 0
+    strengths = luce_choice(ratings.trials())
+    assert strengths.systems == (A.name, B.name)
+    assert strengths.decided[0, 1] == 12
+    assert strengths.log_strength[0] > 0
     assert precision(ratings.marks())[A.name].n == 6
 
 
@@ -221,12 +217,12 @@ def test_ratings_become_strengths_and_precision(ratings: Ratings) -> None:
         ({"repeat_of": 0}, "must be an earlier one"),
     ],
 )
-def test_questions_that_cannot_be(change: dict[str, Any], message: str) -> None:
+def test_invalid_questions(change: dict[str, Any], message: str) -> None:
     with pytest.raises(RatingsError, match=message):
         question(**change)
 
 
-def test_answers_to_what_was_not_shown(ratings: Ratings) -> None:
+def test_invalid_answers(ratings: Ratings) -> None:
     with pytest.raises(RatingsError, match="There is no question 1 "):
         ratings.choose(1, 0)
     number = ratings.new_question(question())
@@ -239,9 +235,9 @@ def test_answers_to_what_was_not_shown(ratings: Ratings) -> None:
         ratings.mark(99, 0, 0, True)
     with pytest.raises(RatingsError, match="kind 'song'; it must be clip, upload, text"):
         Query("song", "x")  # type: ignore[arg-type]
-    with pytest.raises(RatingsError, match="cannot keep this"):
+    with pytest.raises(RatingsError, match="cannot store this"):
         ratings.new_question(question(1, seed=2**70))
-    with pytest.raises(RatingsError, match="cannot keep this"):
+    with pytest.raises(RatingsError, match="cannot store this"):
         ratings.new_question(question(1, dataset="\ud800"))
     assert len(ratings.ratings()) == 1
 
@@ -309,7 +305,7 @@ def digest(path: Path) -> str:
 
 
 def assert_refused(root: Path, message: str) -> None:
-    """Reading, writing and opening say one sentence, and the file stays as it is."""
+    """Reading, writing and opening fail with one sentence, and the file is not changed."""
     path = root / "ratings.sqlite"
     before = digest(path)
     for attempt in (
@@ -326,25 +322,22 @@ def assert_refused(root: Path, message: str) -> None:
     assert os.listdir(root) == ["ratings.sqlite"]
 
 
-def test_a_file_that_is_no_database(tmp_path: Path) -> None:
-    (tmp_path / "ratings.sqlite").write_bytes(b"not a database, but longer than a header of SQLite" * 100)
-    assert_refused(tmp_path, "is damaged")
-
-
-def test_a_newer_version(tmp_path: Path) -> None:
-    ratings = open_ratings(tmp_path)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (None, "is damaged"),
+        ("PRAGMA user_version = 2", "is of version 2 and this hearspace reads version 1"),
+        ("PRAGMA application_id = 0; PRAGMA user_version = 0", "something other than ratings"),
+    ],
+)
+def test_other_files_are_refused(ratings: Ratings, change: str | None, message: str) -> None:
     ratings.new_question(question())
-    with sqlite3.connect(ratings.path) as db:
-        db.execute("PRAGMA user_version = 2")
-    db.close()
-    assert_refused(tmp_path, "is of version 2 and this hearspace reads version 1")
-
-
-def test_somebody_elses_database(tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "ratings.sqlite") as db:
-        db.execute("CREATE TABLE songs (name TEXT)")
-    db.close()
-    assert_refused(tmp_path, "something other than ratings")
+    if change is None:
+        ratings.path.write_bytes(b"not a database, but longer than a header of SQLite" * 100)
+    else:
+        with closing(sqlite3.connect(ratings.path)) as db:
+            db.executescript(change)
+    assert_refused(ratings.path.parent, message)
 
 
 def test_a_damaged_file(tmp_path: Path) -> None:
@@ -359,7 +352,7 @@ def test_a_damaged_file(tmp_path: Path) -> None:
     for broken in (whole[: 3 * page + 100], whole[:page] + bytes([7]) * (len(whole) - page)):
         ratings.path.write_bytes(broken)
         assert_refused(tmp_path, "is damaged")
-    # One page of the table in the middle: what opens it notices.
+    # One page in the middle of the table: opening detects it.
     ratings.path.write_bytes(whole[: 4 * page] + bytes([7]) * page + whole[5 * page :])
     with pytest.raises(RatingsError, match="is damaged"):
         open_ratings(tmp_path)
@@ -367,7 +360,7 @@ def test_a_damaged_file(tmp_path: Path) -> None:
     assert len(open_ratings(tmp_path).trials()) == 8
 
 
-def test_an_entry_that_cannot_be_understood(tmp_path: Path) -> None:
+def test_an_invalid_entry(tmp_path: Path) -> None:
     ratings = open_ratings(tmp_path)
     ratings.new_question(question())
     with sqlite3.connect(ratings.path) as db:
@@ -378,20 +371,20 @@ def test_an_entry_that_cannot_be_understood(tmp_path: Path) -> None:
         ratings.ratings()
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="rights do not bind this user")
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="permissions do not bind this user")
 def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     try:
-        with pytest.raises(RatingsError, match="look at the rights"):
+        with pytest.raises(RatingsError, match="check the permissions"):
             open_ratings(tmp_path).new_question(question())
     finally:
         tmp_path.chmod(0o700)
 
 
-def test_a_place_that_is_no_folder(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     ratings = Ratings(tmp_path / "file" / "ratings.sqlite")
-    with pytest.raises(RatingsError, match="cannot be made"):
+    with pytest.raises(RatingsError, match="cannot be created"):
         ratings.new_question(question())
     (tmp_path / "ratings.sqlite").mkdir()
     with pytest.raises(RatingsError, match="cannot be opened"):
@@ -399,10 +392,10 @@ def test_a_place_that_is_no_folder(tmp_path: Path) -> None:
 
 
 def test_writes_wait_for_the_disk(ratings: Ratings) -> None:
-    """A power cut cannot be tried here; what SQLite promises rests on these two."""
+    """A power cut cannot be tested here; SQLite's guarantees rest on these two."""
     with ratings._writing() as db:
-        assert db.execute("PRAGMA synchronous").fetchone() == (3,)
-        assert db.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+        assert db.execute("PRAGMA synchronous").fetchone()[0] == 3
+        assert db.execute("PRAGMA journal_mode").fetchone()[0] == "delete"
 
 
 def test_somebody_who_keeps_the_file_busy(ratings: Ratings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -419,21 +412,16 @@ def test_somebody_who_keeps_the_file_busy(ratings: Ratings, monkeypatch: pytest.
     assert ratings.ratings()[0].chosen == 0
 
 
-def test_what_is_read_is_of_one_moment(ratings: Ratings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_read_sees_one_state(ratings: Ratings, monkeypatch: pytest.MonkeyPatch) -> None:
     ratings.new_question(question(0))
     monkeypatch.setattr(module, "TIMEOUT", 0.05)
     with ratings._reading(), pytest.raises(RatingsError, match="busy"):
         ratings.new_question(question(1))
-    assert [r.question.number for r in ratings.ratings()] == [0]  # not acknowledged, not there
+    assert [r.question.number for r in ratings.ratings()] == [0]  # not acknowledged, not stored
     ratings.new_question(question(1))
 
 
 # -- several processes, and their sudden end -----------------------------------------------------------------
-
-
-def run(code: str, *args: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", textwrap.dedent(code), *map(str, args)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 WRITER = """
@@ -457,49 +445,42 @@ WRITER = """
     """
 
 
-def start(root: Path, session: str, n: int) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", textwrap.dedent(WRITER), str(root), session, str(n)]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True)
+def start(root: Path, *sessions: str, n: int) -> dict[str, subprocess.Popen[str]]:
+    """Start writers of n questions each at the same moment, by their sessions."""
+    writers = {session: python(WRITER, root, session, n) for session in sessions}
+    for writer in writers.values():
+        assert line(writer) == "ready"
+    for writer in writers.values():
+        assert writer.stdin is not None
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    return writers
 
 
 def acknowledged(output: str) -> Counter[str]:
-    """How many questions, choices and marks a writer was told are kept; a line cut short does not count."""
+    """Count the questions, choices and marks acknowledged to a writer; an incomplete line does not count."""
     return Counter(line.split()[0] for line in output.splitlines(keepends=True) if line.endswith("\n"))
 
 
-def check_kept(root: Path, session: str, told: Counter[str]) -> None:
-    found = open_ratings(root).ratings(session=session)
-    assert [r.question.number for r in found] == list(range(len(found)))
-    asked, chose, marked = (
-        len(found),
-        sum(r.answered is not None for r in found),
-        sum(len(r.marks) for r in found),
-    )
-    # What was acknowledged, and at most the one step under way when the end came.
-    assert 0 <= asked - told["asked"] <= 1
-    assert 0 <= chose - told["chose"] <= 1
-    assert 0 <= marked - told["marked"] <= 1
-    assert asked + chose + marked <= told["asked"] + told["chose"] + told["marked"] + 1
-    for r in found:
+def check_stored(root: Path, session: str, expected: Counter[str]) -> None:
+    ratings = open_ratings(root).ratings(session=session)
+    assert [r.question.number for r in ratings] == list(range(len(ratings)))
+    answered, marks = sum(r.answered is not None for r in ratings), sum(len(r.marks) for r in ratings)
+    stored = Counter(asked=len(ratings), chose=answered, marked=marks)
+    # Everything acknowledged, and at most the one step in progress at the end.
+    assert stored >= expected
+    assert stored.total() <= expected.total() + 1
+    for r in ratings:
         assert r.chosen == (r.question.number % 2 if r.answered is not None else None)
         assert len(r.question.results[0]) == 5
 
 
 def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
-    """Two write to one file; both are killed in the midst of it, again and again."""
+    """Two processes write to one file; both are repeatedly killed while writing."""
     rng = random.Random(1)
     expected: dict[str, Counter[str]] = {}
     for life in range(2):
-        writers = {f"{life}-{who}": start(tmp_path, f"{life}-{who}", 10**6) for who in "ab"}
-        for w in writers.values():
-            assert w.stdout is not None
-            assert w.stdout.readline() == "ready\n"
-        for w in writers.values():
-            assert w.stdin is not None
-            w.stdin.write("go\n")
-            w.stdin.flush()
-        for name, w in writers.items():
+        for name, w in start(tmp_path, f"{life}-a", f"{life}-b", n=10**6).items():
             ratings = open_ratings(tmp_path)
             wait_for(lambda ratings=ratings, name=name: len(ratings.ratings(session=name)) > 3, "its ratings")
             time.sleep(0.2 * rng.random())
@@ -508,25 +489,18 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
             assert w.returncode == -signal.SIGKILL
             expected[name] = acknowledged(output)
     assert sum(c["asked"] for c in expected.values()) > 10
-    for name, told in expected.items():
-        check_kept(tmp_path, name, told)
-    # And life goes on.
+    for name, counts in expected.items():
+        check_stored(tmp_path, name, counts)
+    # New ratings can be written.
     ratings = open_ratings(tmp_path)
     ratings.choose(ratings.new_question(question()), 1)
     assert ratings.ratings(session="s1")[0].chosen == 1
 
 
 def test_two_processes_at_once_lose_nothing(tmp_path: Path) -> None:
-    """Both begin at the same moment, with a file that is not there yet."""
+    """Both start at the same moment, before the file exists."""
     n = 15
-    writers = {who: start(tmp_path, who, n) for who in "ab"}
-    for w in writers.values():
-        assert w.stdout is not None
-        w.stdout.readline()
-    for w in writers.values():
-        assert w.stdin is not None
-        w.stdin.write("go\n")
-        w.stdin.flush()
+    writers = start(tmp_path, "a", "b", n=n)
     seen = 0
     while any(w.poll() is None for w in writers.values()):
         now = len(open_ratings(tmp_path).ratings())  # a reader neither fails nor sees less than before
@@ -537,14 +511,12 @@ def test_two_processes_at_once_lose_nothing(tmp_path: Path) -> None:
         output, _ = w.communicate(timeout=PATIENCE)
         assert w.returncode == 0
         assert acknowledged(output) == {"asked": n, "chose": n, "marked": n}
-        found = open_ratings(tmp_path).ratings(session=who)
-        assert [r.question.number for r in found] == list(range(n))
-        assert all(r.answered is not None and r.marks for r in found)
+        check_stored(tmp_path, who, acknowledged(output))
     assert os.listdir(tmp_path) == ["ratings.sqlite"]
 
 
 def test_a_transaction_that_a_kill_cut_short_is_rolled_back(tmp_path: Path) -> None:
-    """The killed writer has overwritten pages of the file already; the journal beside it brings them back."""
+    """The killed writer has already overwritten pages of the file; the journal beside it restores them."""
     ratings = open_ratings(tmp_path)
     for i in range(3):
         ratings.choose(ratings.new_question(question(i)), 1)
@@ -560,17 +532,11 @@ def test_a_transaction_that_a_kill_cut_short_is_rolled_back(tmp_path: Path) -> N
         sys.stdin.readline()
         """
     size = ratings.path.stat().st_size
-    child = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(code), str(ratings.path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert child.stdout is not None
-    assert child.stdout.readline() == "written\n"
+    child = python(code, ratings.path)
+    assert line(child) == "written"
     os.kill(child.pid, signal.SIGKILL)
     child.communicate(timeout=PATIENCE)
-    assert ratings.path.stat().st_size > size  # half of it is in the file
+    assert ratings.path.stat().st_size > size  # half of it has been written
     assert ratings.path.with_name("ratings.sqlite-journal").exists()
     assert open_ratings(tmp_path).ratings() == before
     ratings.choose(1, 0)
@@ -583,17 +549,17 @@ SYSTEMS = [System(name) for name in "abcde"]
 QUERIES = [Query("clip", f"clip {i}", "Rain") for i in range(30)]
 
 
-def plan(n: int = 200, seed: int = 3, **options: Any) -> list[Planned]:
-    given: dict[str, Any] = {"systems": SYSTEMS[:3], "queries": QUERIES, "control": CONTROL}
-    return plan_session(seed, n, **given | options)
+def plan(n: int = 200, **options: Any) -> list[Planned]:
+    given: dict[str, Any] = {"seed": 3, "systems": SYSTEMS[:3], "queries": QUERIES, "control": CONTROL}
+    return SessionPlan(**given | options).questions(n)
 
 
 def test_a_plan_follows_from_its_seed() -> None:
     assert plan() == plan()
     assert plan(seed=4) != plan()
     assert plan(50) == plan(200)[:50]  # more questions change nothing about the first
-    options: dict[str, Any] = {"systems": SYSTEMS[:3], "queries": QUERIES, "control": CONTROL}
-    assert [plan_question(3, i, **options) for i in (0, 7, 49)] == [plan()[i] for i in (0, 7, 49)]
+    same = SessionPlan(seed=3, systems=SYSTEMS[:3], queries=QUERIES, control=CONTROL)
+    assert [same.question(i) for i in (0, 7, 49)] == [plan()[i] for i in (0, 7, 49)]
     # In what order systems and queries are given plays no part.
     assert plan(systems=SYSTEMS[2::-1], queries=QUERIES[::-1]) == plan()
 
@@ -603,11 +569,11 @@ def test_a_plan_is_the_same_in_another_process() -> None:
         from jobs.listening.ratings import *
         systems = [System(name) for name in "abc"]
         queries = [Query("clip", f"clip {i}", "Rain") for i in range(30)]
-        for p in plan_session(3, 40, systems=systems, queries=queries, control=System("random-cnn")):
+        plan = SessionPlan(seed=3, systems=systems, queries=queries, control=System("random-cnn"))
+        for p in plan.questions(40):
             print(p)
         """
-    output, _ = run(code).communicate(timeout=PATIENCE)
-    assert output.splitlines() == [str(p) for p in plan(40)]
+    assert printed(code).splitlines() == [str(p) for p in plan(40)]
 
 
 def test_listeners_share_questions_and_not_columns() -> None:
@@ -641,7 +607,7 @@ def test_repeats_are_as_many_as_stated(rate: float) -> None:
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.2, 0.45])
-def test_the_control_is_as_often_there_as_stated(rate: float) -> None:
+def test_the_control_is_shown_as_often_as_stated(rate: float) -> None:
     session = plan(400, control_rate=rate, repeat_rate=0.0)
     shown = [p for p in session if CONTROL in p.systems]
     assert abs(len(shown) - 400 * rate) <= 1
@@ -698,13 +664,13 @@ def test_few_queries_and_one_system() -> None:
         ({"n": 0}, "session of 0 questions"),
     ],
 )
-def test_plans_that_cannot_be(options: dict[str, Any], message: str) -> None:
+def test_invalid_plans(options: dict[str, Any], message: str) -> None:
     with pytest.raises(RatingsError, match=message):
         plan(**options)
 
 
-def test_a_plan_can_be_kept(ratings: Ratings) -> None:
-    """From the plan to the answers and back, as a page does it."""
+def test_a_plan_can_be_stored(ratings: Ratings) -> None:
+    """From the plan to the answers and back, as on a page."""
     for p in plan(25, listener="Ada"):
         asked = question(
             p.number,
@@ -714,15 +680,15 @@ def test_a_plan_can_be_kept(ratings: Ratings) -> None:
             repeat_of=p.repeat_of,
         )
         number = ratings.new_question(asked)
-        # A listener who knows what is good, and always says so.
+        # A listener who always chooses the best system.
         best = min(p.systems, key=lambda s: s.encoder)
         ratings.choose(number, p.systems.index(best))
     assert len(ratings.trials()) + len(ratings.repeats()) == 25
     assert consistency(ratings.repeats()).value == 1
-    found = luce_choice(ratings.trials())
-    ordered = sorted(found.systems, key=lambda s: -found.log_strength[found.systems.index(s)])
-    assert ordered[0] == SYSTEMS[0].name
-    assert found.log_strength[found.systems.index(CONTROL.name)] < 0
+    strengths = luce_choice(ratings.trials())
+    by_name = dict(zip(strengths.systems, strengths.log_strength, strict=True))
+    assert max(by_name, key=by_name.__getitem__) == SYSTEMS[0].name
+    assert by_name[CONTROL.name] < 0
 
 
 def test_it_is_light_to_import() -> None:
@@ -730,5 +696,4 @@ def test_it_is_light_to_import() -> None:
     code = (
         f"import sys, jobs.listening.ratings\nprint({heavy} & set(m.partition('.')[0] for m in sys.modules))"
     )
-    output, _ = run(code).communicate(timeout=PATIENCE)
-    assert output.strip() == "set()"
+    assert printed(code).strip() == "set()"

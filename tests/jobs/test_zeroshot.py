@@ -517,7 +517,7 @@ def test_training_that_was_killed_goes_on(
     assert seen[0] == pytest.approx(0.98 * share)
     assert seen == sorted(seen)
     assert seen[-1] == 1
-    assert f"Going on after {share:.0%} of the training" in workspace.queue.log(spec.key)
+    assert f"Resuming after {share:.0%} of the training" in workspace.queue.log(spec.key)
     found = workspace.cache.open(spec.key)
     assert not left.exists()
 
