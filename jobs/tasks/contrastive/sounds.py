@@ -37,18 +37,18 @@ class StoredSounds:
 
     def crop(self, rows: np.ndarray, starts: np.ndarray, n_samples: int) -> np.ndarray:
         """Return `n_samples` of each recording from `starts` on, zeros after its end: (b, n_samples)."""
-        found = np.zeros((len(rows), n_samples), dtype=np.float32)
-        for crop, row, start in zip(found, rows, starts, strict=True):
+        crops = np.zeros((len(rows), n_samples), dtype=np.float32)
+        for crop, row, start in zip(crops, rows, starts, strict=True):
             begin, end = self._starts[row] + start, self._starts[row] + self.lengths[row]
             part = self._samples[begin : min(begin + n_samples, end)]
             np.multiply(part, self._scales[row], out=crop[: len(part)], casting="unsafe")
-        return found
+        return crops
 
 
 def stored_sounds(
     dataset: Any, folder: Path, sample_rate: int, progress: Callable[[int, int], object]
 ) -> tuple[StoredSounds, dict[int, str]]:
-    """Decode every clip of a dataset once into a file in a folder; go on with what is there.
+    """Decode every clip of a dataset once into a file in a folder; go on after what the file already holds.
 
     Parameters
     ----------
