@@ -1,4 +1,4 @@
-"""What contrastive training and pre-training come to: networks with their curves, and what they embed."""
+"""Results of contrastive training and pre-training: networks with their curves, and what they embed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Pretrained:
     best_epoch : int
         From 1; 0 if it failed.
     failed : str
-        Why the training ended with weights that are no use; "" if they are.
+        Why the training failed; "" if it did not.
     """
 
     network: nn.Module
@@ -61,7 +61,7 @@ class ContrastiveModel:
     recipe : ContrastiveRecipe
     seed : int
     pairs : Pairs
-        `train` and `validation`, (p, 2) each: what was trained on and what was not.
+        `train` and `validation`, (p, 2) each.
     curves : dict of (max_epochs,) float32 arrays
         `CURVES`, NaN after the model stopped: mean loss of the batches, as met; loss in validation and τ
         after the epoch; learning rate in it; mean norm of the gradient before it was limited.
@@ -72,7 +72,7 @@ class ContrastiveModel:
     stopped : str
         Why it ended before `max_epochs`; "" if it did not.
     failed : str
-        Why there is no model, with epoch and seed; "" if there is.
+        Why training failed, with epoch and seed; "" if it did not.
     audio, audio_projector, text_projector : nn.Module
         On the CPU, in evaluation mode.
     text : nn.Module or None
@@ -172,7 +172,7 @@ class ContrastiveModel:
 
     def _check(self) -> None:
         if self.failed:
-            raise ValueError(f"{self.plan.name} is no model to embed with. {self.failed}")
+            raise ValueError(f"{self.plan.name} failed in training and embeds nothing. {self.failed}")
 
 
 def embed_sounds(
@@ -244,7 +244,7 @@ def finished(
     backbones: Mapping[str, nn.Module],
     text_backbone: nn.Module | None,
 ) -> ContrastiveModel:
-    """Return the networks of a model with the weights that its training has come to."""
+    """Return the networks of a model with the weights that training gave it."""
     audio = copy.deepcopy(backbones[task.plan.backbone])
     text = copy.deepcopy(text_backbone) if material.recipe.tune_text else text_backbone
     heads = Heads(int(audio.dim), material.x_t.shape[1], material.recipe, task.seed)  # type: ignore[arg-type]

@@ -47,7 +47,7 @@ class Result(Schema):
     """The models, their spaces, and what they make of the test clips.
 
     M models, pre-trainings outside and trainings inside in the order asked for; P pre-trainings; n clips in
-    the order of the dataset, m of them test clips; C classes, T of them test classes, both sorted; c captions.
+    the order of the dataset, m of them test clips; C classes, T of them test classes, sorted; c captions.
     E_a and E_t have D dimensions, x_a has a and x_t has b. Intervals are of 95%. A pre-training that fails
     takes its models with it, and no others; what is not known of a model that failed is NaN or null.
     """
