@@ -1,4 +1,4 @@
-"""What training on curated pairs does: accuracies of every kind of target, and their differences."""
+"""Figures of trainings on curated pairs: accuracies of every kind of target, and their differences."""
 
 from __future__ import annotations
 
@@ -92,14 +92,14 @@ def difference_figure(
     theme : {"light", "dark"}
     """
     data = []
-    for over, said, colour, size, shift in (
+    for over, unit, colour, size, shift in (
         ("seeds", "trainings", palette.BASE[theme][0], 10, -0.11),
         ("clips", "test clips", INK[theme], 6, 0.13),
     ):
         mine = table[table["over"] == over]
         n = int(mine["n"].max())
         trace = _estimates(names, mine, colour, size)
-        data.append(trace | {"y": trace["y"] + shift, "name": f"95% over {n:,} {said}", "meta": over})
+        data.append(trace | {"y": trace["y"] + shift, "name": f"95% over {n:,} {unit}", "meta": over})
     ends = table[["low", "high"]].to_numpy(float)
     ends = np.concatenate([table["mean"].to_numpy(float), ends[np.isfinite(ends)], [0]])
     return go.Figure(

@@ -29,6 +29,9 @@ PRETRAININGS = ("dirty", "clean", "none")
 TRAININGS = ("dirty", "clean")
 LEAK_MODES = ("words", "names")
 BACKBONES = ("small", "cnn14")
+#: Classes from which an interval over classes is more than the span of their values: of fewer, more than
+#: 2.5% of all draws are of one class alone.
+FEWEST_CLASSES = 4
 #: Pairs of spaces whose neighbourhoods of classes are compared.
 PAIRS = ("xa_Ea", "xt_Et", "Ea_Et")
 _OVERLAPS = {

@@ -15,15 +15,12 @@ from core.splits import class_centroids
 from core.statistics import bootstrap_interval, pearson, share_interval
 from core.zeroshot import ZeroShotResult
 from jobs.tasks.contrastive.data import Clips
-from jobs.tasks.contrastive_grid import PAIRS
+from jobs.tasks.contrastive_grid import FEWEST_CLASSES, PAIRS
 
 #: What accuracy is correlated with.
 PREDICTORS = ("silhouette_Ea", "silhouette_xa", "overlap_Ea_Et")
 #: Fewer points than this are mapped by principal components: t-SNE's neighbourhoods would be all of them.
 FEWEST = 12
-#: Classes from which an interval over classes is more than the span of their values: of fewer, more than
-#: 2.5% of all draws are of one class alone.
-FEWEST_CLASSES = 4
 _SILHOUETTES = ("silhouette_xa", "silhouette_Ea")
 
 
