@@ -171,7 +171,7 @@ def _list_clips(shown: Shown, clip: str) -> None:
     clip_list.show(
         shown.clips,
         p["clip_id"].tolist(),
-        key="leakage-heard",
+        key="leakage-clips",
         dataset=shown.dataset.name,
         label=f"{title}, the most mistaken by {shown.model} first",
         numbers={

@@ -18,7 +18,7 @@ def leaks_figure(
     *,
     total: int,
     things: str,
-    said: Sequence[str] = (),
+    hover: Sequence[str] = (),
     chosen: str = "",
     theme: str = "light",
 ) -> go.Figure:
@@ -32,9 +32,9 @@ def leaks_figure(
     total : int
         Texts that were searched.
     things : str
-        What they are called, such as "captions"; it names the x axis.
-    said : sequence of str, length C, optional
-        What is said of each class when it is pointed at; by default how many texts name it.
+        The noun for them, such as "captions"; it names the x axis.
+    hover : sequence of str, length C, optional
+        The text of each class when it is pointed at; by default how many texts name it.
     chosen : str
         The class that stands out, "" for none.
     theme : {"light", "dark"}
@@ -53,7 +53,7 @@ def leaks_figure(
         "x": values,
         "y": np.arange(len(names)),
         "customdata": list(names),
-        "hovertext": list(said)
+        "hovertext": list(hover)
         or [f"{whole(n)}: {c:,} {things}" for n, c in zip(names, counts, strict=True)],
         "hovertemplate": "%{hovertext}<extra></extra>",
         "text": [f"{n:,} · {n / total:.1%}" if total else f"{n:,}" for n in counts],

@@ -85,13 +85,13 @@ def test_a_class_is_marked_in_every_map_its_clips_are_heard_and_a_model_looked_i
     page.wait_for_url("**class=Siren*")
     assert until(page, BRIGHT, lambda found: set(found) == {"Siren"}, MAPS) == ["Siren"] * 11
     page.get_by_text(f"Test clips of Siren as {model} takes them").wait_for()
-    listed = clips(page, "leakage-heard")
+    listed = clips(page, "leakage-clips")
     assert len(listed) == 2
     assert all(c.startswith("siren") for c in listed)
-    page.locator(".st-key-leakage-heard .hsc-play").first.click()
+    page.locator(".st-key-leakage-clips .hsc-play").first.click()
     sounding(page, listed[0])
     # A clip is chosen in the list: it is ringed in all nine maps of clips.
-    page.locator(".st-key-leakage-heard .hsc-text").last.click()
+    page.locator(".st-key-leakage-clips .hsc-text").last.click()
     page.wait_for_url(f"**clip={listed[-1]}*")
     until(
         page,
@@ -135,7 +135,7 @@ def test_leakage_lab_fits_a_phone(page: Any, site: SimpleNamespace) -> None:
     assert over == 0
     assert 4 < narrow <= 2 * len(made_leakage.TESTS)
     # Of several numbers of a clip none is left out.
-    numbers = page.locator(".st-key-leakage-heard li").first.locator(".hsc-numbers > span")
+    numbers = page.locator(".st-key-leakage-clips li").first.locator(".hsc-numbers > span")
     assert [n.is_visible() for n in numbers.all()] == [True] * 3
     page.get_by_text("Start an experiment").click()
     page.get_by_role("button", name="Train 6 models").wait_for()
