@@ -11,8 +11,7 @@ from dashboard.kit import confusion_figures, correlation, palette
 from dashboard.kit.confusion_figures import ByClass, Confused
 from dashboard.kit.correlation import Dots, Fitted
 from dashboard.leakage import figures as maps
-from dashboard.leakage import model_figures as figures
-from dashboard.leakage.figures import Panel
+from dashboard.leakage.figures import Panel, contrastive_learning_figure
 from dashboard.leaks.figures import leaks_figure
 from dashboard.predictors import figures as over
 
@@ -218,7 +217,7 @@ def test_a_column_of_others_opens_the_first_of_them_and_right_clips_stand_in_one
 
 
 def test_leaks_are_bars_of_captions() -> None:
-    figure = leaks_figure(NAMES, [7, 2], total=10, things="captions", said=["a", "b"], chosen="Rain")
+    figure = leaks_figure(NAMES, [7, 2], total=10, things="captions", hover=["a", "b"], chosen="Rain")
     whole(figure)
     bars = traces(figure, "leaks")[0]
     assert (list(bars.x), list(bars.customdata)) == ([7, 2], NAMES)
@@ -229,13 +228,13 @@ def test_leaks_are_bars_of_captions() -> None:
 def test_learning_ends_where_the_model_stopped() -> None:
     curves = np.full((5, 9), np.nan)
     curves[:, :6] = np.arange(30).reshape(5, 6)
-    figure = figures.contrastive_learning_figure(curves, best=4, unfrozen=2)
+    figure = contrastive_learning_figure(curves, best=4, unfrozen=2)
     whole(figure)
     lines = {t.name: list(t.y) for t in figure.data}
     assert lines["training loss"] == [0, 1, 2, 3, 4, 5]
     assert lines["temperature"] == [12, 13, 14, 15, 16, 17]
     assert [s.x0 for s in figure.layout.shapes] == [4, 2.5]
-    assert not figures.contrastive_learning_figure(curves, best=0, unfrozen=0).layout.shapes
+    assert not contrastive_learning_figure(curves, best=0, unfrozen=0).layout.shapes
 
 
 @pytest.mark.parametrize(
@@ -248,7 +247,7 @@ def test_learning_ends_where_the_model_stopped() -> None:
         lambda: confusion_figures.by_class_figure(
             ByClass([], np.empty((0, 3)), np.empty(0, int), [], np.empty((0, 0))), model="m", chance=0.1
         ),
-        lambda: figures.contrastive_learning_figure(np.full((5, 3), np.nan), best=0),
+        lambda: contrastive_learning_figure(np.full((5, 3), np.nan), best=0),
     ],
 )
 def test_nothing_to_draw_is_said(draw: Callable[[], Any]) -> None:

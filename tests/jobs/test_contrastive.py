@@ -35,8 +35,8 @@ from jobs.datasets.importer import import_dataset
 from jobs.engine import live, shards
 from jobs.engine.inprocess import run
 from jobs.engine.training import TrainingFolder
-from jobs.runners import contrastive_networks as networks
-from jobs.runners.contrastive_sounds import stored_sounds
+from jobs.tasks.contrastive import networks
+from jobs.tasks.contrastive.sounds import stored_sounds
 from jobs.sound import files as audio
 from jobs.specs import ContrastiveGrid, EmbedAudio, SpecError, Synthesize, from_json
 from jobs.workspace.captions import captions_of
@@ -84,7 +84,7 @@ def light() -> Iterator[None]:
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(networks.encoders, "load", lambda *a, **k: Words())
-        patch.setattr("jobs.runners.contrastive_measures.FEWEST", 40)
+        patch.setattr("jobs.tasks.contrastive.measures.FEWEST", 40)
         yield
     torch.set_num_threads(before)
 
