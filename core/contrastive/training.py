@@ -18,50 +18,18 @@ from numpy.typing import ArrayLike
 from torch import nn
 
 from core.checks import class_codes, matrix, unit_rows
-from core.contrastive.data import Sounds, Teacher, Waveforms
+from core.contrastive.data import Sounds, Waveforms
 from core.contrastive.grid import draws, planned, traits
 from core.contrastive.input import check_sounds, chosen_rows, prepared_models
 from core.contrastive.model import unchanging_projectors
 from core.contrastive.pretraining import Classifier
-from core.contrastive.recipe import CLAP, PAPER, SMALL, ContrastiveRecipe, ModelPlan
-from core.contrastive.result import (
-    CURVES,
-    PRETRAINING_CURVES,
-    ContrastiveModel,
-    Pretrained,
-    embed_sounds,
-    failed_model,
-    finished,
-)
+from core.contrastive.recipe import ContrastiveRecipe, ModelPlan
+from core.contrastive.result import PRETRAINING_CURVES, ContrastiveModel, Pretrained, finished
 from core.training.draws import check_seed
 from core.training.engine import Plan, Progress, Session, Watch, train
 from core.training.results import Checkpoint, fingerprint
 from core.training.threads import default_device, operation_threads
 from core.training.weights import load
-
-__all__ = [
-    "CLAP",
-    "CURVES",
-    "PAPER",
-    "PRETRAINING_CURVES",
-    "SMALL",
-    "Checkpoint",
-    "ContrastiveModel",
-    "ContrastiveRecipe",
-    "ModelPlan",
-    "Pretrained",
-    "Progress",
-    "SessionOptions",
-    "Sounds",
-    "Teacher",
-    "Watch",
-    "Waveforms",
-    "embed_sounds",
-    "failed_model",
-    "pretrain",
-    "train_grid",
-    "train_towers",
-]
 
 
 class SessionOptions(TypedDict, total=False):
@@ -128,7 +96,7 @@ def pretrain(
 
     Examples
     --------
-    >>> from dataclasses import replace
+    >>> from core.contrastive import SMALL
     >>> from core.networks import SmallCNN
     >>> random = np.random.default_rng(0)
     >>> tones = np.sin(np.outer(np.repeat([0.1, 1.0], 10), np.arange(4000)))
@@ -222,7 +190,7 @@ def train_grid(
 
     Examples
     --------
-    >>> from dataclasses import replace
+    >>> from core.contrastive import SMALL
     >>> from core.networks import SmallCNN
     >>> tones = np.sin(np.outer(np.repeat([0.1, 0.3, 1.0], 10), np.arange(4000)))
     >>> texts = np.repeat(np.eye(3), 10, axis=0)

@@ -17,20 +17,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.leakage.inflection import STOP_WORDS, word_forms
-from core.leakage.names import MODES, find, have_one_name, merged, no_mode, search_for, texts_of
-
-__all__ = [
-    "MODES",
-    "STOP_WORDS",
-    "filter_captions",
-    "find_leaks",
-    "leak_report",
-    "leak_spans",
-    "overlap_of_labels",
-    "searched_words",
-    "word_forms",
-]
+from core.leakage.inflection import STOP_WORDS
+from core.leakage.names import find, have_one_name, merged, no_mode, search_for, texts_of
 
 _COLUMNS = ("row", "caption", "label", "matched")
 
