@@ -64,15 +64,10 @@ PROMPTS = ("{}", "the sound of {}", "this is a sound of {}")
 
 
 def grid_of(dataset: Dataset, *, recipe: str = "small", **settings: Any) -> ContrastiveGrid:
-    """Return the grid of six models of a dataset with the settings of a named recipe.
+    """Return the grid of six models of a dataset with the settings of a recipe of `RECIPES`.
 
-    Parameters
-    ----------
-    dataset : Dataset
-    recipe : {"small", "paper", "clap"}, default "small"
-    **settings
-        Any field of `ContrastiveGrid`, in the place of the recipe's; ``captions`` where their fingerprint is
-        known already, which takes a while to compute of very many.
+    Settings are any fields of `ContrastiveGrid` in the place of the recipe's, and ``captions``, the
+    fingerprint of the captions where it is known already.
 
     Raises
     ------
@@ -107,17 +102,9 @@ def grid_of(dataset: Dataset, *, recipe: str = "small", **settings: Any) -> Cont
 def over_seeds(models: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Return the mean and the range of each number over grids that differ in their seed alone.
 
-    Parameters
-    ----------
-    models : sequence of DataFrame
-        ``models.parquet`` of each, see `ContrastiveGrid`.
-
-    Returns
-    -------
-    DataFrame
-        A row a model, in the order of the first grid: ``name``, ``pretraining``, ``training``, ``n`` (grids
-        in which it did not fail) and, for each of accuracy, silhouettes and similarities, its mean over these
-        by its own name, and the least and the greatest as ``..._low`` and ``..._high``.
+    `models` are their tables of models. The result has a row a model, in the order of the first grid:
+    ``name``, ``pretraining``, ``training``, ``n`` (grids in which it did not fail) and, of each of `MEASURED`,
+    the mean over these under its own name, the least as ``..._low`` and the greatest as ``..._high``.
 
     Examples
     --------
@@ -138,14 +125,10 @@ def over_seeds(models: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def held_out_classes(dataset: Dataset, asked: Sequence[str] = ()) -> tuple[str, ...]:
-    """Return the classes that models are judged by, sorted.
+    """Return the classes that models are judged by, sorted: those that are asked for.
 
-    Parameters
-    ----------
-    dataset : Dataset
-    asked : sequence of str, optional
-        By default every fourth class of each family, in the dataset's order, or of all where that gives fewer
-        than two. Only classes of which at least two clips are of that class alone are counted.
+    By default it is every fourth class of each family, in the dataset's order, or of all where that gives
+    fewer than two. Only classes of which at least two clips are of that class alone are counted.
 
     Raises
     ------
@@ -195,11 +178,7 @@ def label_sets(clips: pd.DataFrame) -> list[frozenset[str]]:
 def spaces_of(grid: ContrastiveGrid, names: Sequence[str] | None = None) -> list[EmbedAudio]:
     """Return the spaces of sounds that a grid has made: of every model x_a, then E_a.
 
-    Parameters
-    ----------
-    grid : ContrastiveGrid
-    names : sequence of str, optional
-        Models, such as "dirty/clean"; by default all.
+    `names` are models, such as "dirty/clean"; by default all.
     """
     return [
         _space(grid, f"{what} {name}", f"{what}_{model}")
@@ -298,8 +277,8 @@ def classification(
         The workspace whose trained spaces may be named.
     text : str, optional
         Encoder of the texts; the same by default.
-    of : {"label", "description"}, default "label"
-    prompts : sequence of str, default ("{}",)
+    of, prompts
+        What of the classes is embedded, "label" or "description", and the sentences around it.
     classes : sequence of str, optional
         To choose from, by default all.
 
@@ -338,17 +317,9 @@ def curated_training(
 ) -> CuratedTraining:
     """Return the training on pairs of a dataset that a model of two towers curates.
 
-    Parameters
-    ----------
-    dataset : Dataset
-    embedding : EmbedAudio
-        By an encoder that embeds texts as well, or E_a of a model that was trained here.
-    text : str, optional
-        Encoder of the texts; the same by default.
-    captions : str, optional
-        Their fingerprint where it is known.
-    **settings
-        Any other field of `CuratedTraining`.
+    `embedding` is by an encoder that embeds texts as well, or E_a of a model that was trained here; `text` is
+    another encoder of the texts, `captions` their fingerprint where it is known, and settings are any other
+    fields of `CuratedTraining`.
 
     Raises
     ------
