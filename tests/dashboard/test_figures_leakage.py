@@ -12,7 +12,6 @@ from dashboard.kit.confusion_figures import ByClass, Confused
 from dashboard.kit.correlation import Dots, Fitted
 from dashboard.leakage import figures as maps
 from dashboard.leakage.figures import Panel, contrastive_learning_figure
-from dashboard.leaks.figures import leaks_figure
 from dashboard.predictors import figures as over
 
 STYLES = [palette.Style("#437bfe", "#3a70f2"), palette.Style("#da6c28", "#d9481c", "square")]
@@ -214,15 +213,6 @@ def test_a_column_of_others_opens_the_first_of_them_and_right_clips_stand_in_one
     assert "Bee, Bark, Bell, Bass and 1 more" in cells.hovertext[-1]
     assert [s.x0 for s in figure.layout.shapes] == [2.5]
     assert "n = 10 clips of 1 class" in figure.layout.xaxis.title.text
-
-
-def test_leaks_are_bars_of_captions() -> None:
-    figure = leaks_figure(NAMES, [7, 2], total=10, things="captions", hover=["a", "b"], chosen="Rain")
-    whole(figure)
-    bars = traces(figure, "leaks")[0]
-    assert (list(bars.x), list(bars.customdata)) == ([7, 2], NAMES)
-    assert list(bars.hovertext) == ["a", "b"]
-    assert bars.marker.opacity[0] < bars.marker.opacity[1] == 1
 
 
 def test_learning_ends_where_the_model_stopped() -> None:

@@ -168,6 +168,8 @@ def test_a_bar_a_class_and_its_number() -> None:
     assert bars.marker.opacity[0] > bars.marker.opacity[1]
     assert figure.layout.xaxis.title.text == "captions that name the class"
     assert "&lt;b&gt;cat" in figure.layout.yaxis.ticktext[1]
+    hover = leaks_figure(["dog"], [3], total=8, things="captions", hover=["three"]).data[0].hovertext
+    assert list(hover) == ["three"]
     assert leaks_figure([], [], total=0, things="labels").data[0].x.size == 0
 
 
