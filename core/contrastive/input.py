@@ -1,4 +1,4 @@
-"""Checks of the input of contrastive training, and whole recordings passed through a network."""
+"""Checks of the input of contrastive training, and its pairs and texts as the models take them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ from numpy.typing import ArrayLike
 from torch import nn
 
 from core.checks import matrix
-from core.contrastive.data import SoftTargets, Sounds, Targets, prepared, split_pairs, windows
-from core.contrastive.model import Material, Task, embed_texts, precision
+from core.contrastive.data import SoftTargets, Sounds, Targets, split_pairs
+from core.contrastive.model import Material, Task, embed_texts
 from core.contrastive.recipe import ContrastiveRecipe, ModelPlan
 from core.training.draws import check_seed
 from core.training.threads import fixed_threads, operation_threads
-
-_PASSES = 64  # windows that go through a network at a time
 
 
 def chosen_rows(rows: ArrayLike | None, n: int) -> np.ndarray:
@@ -146,25 +144,3 @@ def _soft_targets(plan: ModelPlan, shape: tuple[int, int]) -> Callable[[np.ndarr
 
 def _frozen(network: nn.Module, device: str) -> nn.Module:
     return copy.deepcopy(network).to(device).eval().requires_grad_(False)
-
-
-def passed_whole(
-    network: nn.Module, sounds: Sounds, rows: ArrayLike | None, recipe: ContrastiveRecipe, device: str
-) -> np.ndarray:
-    """Embed whole recordings; see `core.contrastive.embed_sounds`."""
-    check_sounds(sounds, {"": network}, recipe)
-    chosen = chosen_rows(rows, len(sounds.lengths))
-    starts = [windows(int(sounds.lengths[row]), recipe) for row in chosen]
-    owner = np.repeat(np.arange(len(chosen)), [len(s) for s in starts])
-    begin = np.concatenate(starts)
-    size = round(recipe.seconds * recipe.sample_rate)
-    moved = copy.deepcopy(network).to(device).eval()
-    sums = np.zeros((len(chosen), int(network.dim)), dtype=np.float64)  # type: ignore[arg-type]
-    with fixed_threads(operation_threads([network], device)), torch.no_grad():
-        for first in range(0, len(begin), _PASSES):
-            part = slice(first, first + _PASSES)
-            crops = prepared(sounds.crop(chosen[owner[part]], begin[part], size), recipe)
-            with precision(recipe, device):
-                passed = moved(torch.from_numpy(crops).to(device))
-            np.add.at(sums, owner[part], passed.float().cpu().numpy())
-    return (sums / np.bincount(owner, minlength=len(chosen))[:, None]).astype(np.float32)

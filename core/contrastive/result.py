@@ -11,13 +11,15 @@ import torch
 from numpy.typing import ArrayLike
 from torch import nn
 
-from core.contrastive.data import Pairs, Sounds
-from core.contrastive.input import passed_whole, text_vectors
-from core.contrastive.model import Heads, Material, Task
+from core.contrastive.data import Pairs, Sounds, prepared, windows
+from core.contrastive.input import check_sounds, chosen_rows, text_vectors
+from core.contrastive.model import Heads, Material, Task, precision
 from core.contrastive.recipe import ContrastiveRecipe, ModelPlan
 from core.training.results import TrainingResult
-from core.training.threads import default_device, fixed_threads
+from core.training.threads import default_device, fixed_threads, operation_threads
 from core.training.weights import load, weights_of
+
+_PASSES = 64  # windows that go through a network at a time
 
 #: The curves of a model, in this order where they are stacked.
 CURVES = ("loss", "validation_loss", "temperature", "rate", "gradient_norm")
@@ -184,7 +186,23 @@ def embed_sounds(
     device: str | None = None,
 ) -> np.ndarray:
     """Embed whole recordings by a backbone alone, (n, d) float32: x_a of `ContrastiveModel.embed_audio`."""
-    return passed_whole(network, sounds, rows, recipe, device or default_device())
+    device = device or default_device()
+    check_sounds(sounds, {"": network}, recipe)
+    chosen = chosen_rows(rows, len(sounds.lengths))
+    starts = [windows(int(sounds.lengths[row]), recipe) for row in chosen]
+    owner = np.repeat(np.arange(len(chosen)), [len(s) for s in starts])
+    begin = np.concatenate(starts)
+    size = round(recipe.seconds * recipe.sample_rate)
+    moved = copy.deepcopy(network).to(device).eval()
+    sums = np.zeros((len(chosen), int(network.dim)), dtype=np.float64)  # type: ignore[arg-type]
+    with fixed_threads(operation_threads([network], device)), torch.no_grad():
+        for first in range(0, len(begin), _PASSES):
+            part = slice(first, first + _PASSES)
+            crops = prepared(sounds.crop(chosen[owner[part]], begin[part], size), recipe)
+            with precision(recipe, device):
+                passed = moved(torch.from_numpy(crops).to(device))
+            np.add.at(sums, owner[part], passed.float().cpu().numpy())
+    return (sums / np.bincount(owner, minlength=len(chosen))[:, None]).astype(np.float32)
 
 
 def failed_model(
