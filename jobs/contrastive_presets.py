@@ -103,8 +103,8 @@ def over_seeds(models: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Return the mean and the range of each number over grids that differ in their seed alone.
 
     `models` are their tables of models. The result has a row a model, in the order of the first grid:
-    ``name``, ``pretraining``, ``training``, ``n`` (grids in which it did not fail) and, of each of `MEASURED`,
-    the mean over these under its own name, the least as ``..._low`` and the greatest as ``..._high``.
+    ``name``, ``pretraining``, ``training``, ``n`` (grids without its failure) and, of each of `MEASURED`, the
+    mean over these under its own name, the least as ``..._low`` and the greatest as ``..._high``.
 
     Examples
     --------
@@ -342,9 +342,7 @@ def curated_training(
     return spec
 
 
-def _trained_towers(
-    workspace: Workspace, dataset: Dataset, encoder: str
-) -> tuple[EmbedAudio, EmbedText]:
+def _trained_towers(workspace: Workspace, dataset: Dataset, encoder: str) -> tuple[EmbedAudio, EmbedText]:
     """Return E_a and E_t of a model of a grid by the name of its space."""
     towers = [pair for grid in grids_of(workspace, dataset) for pair in _towers(grid, dataset)]
     for space, text in towers:

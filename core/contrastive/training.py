@@ -153,7 +153,7 @@ def train_grid(
     captions : (c, d_t) array_like, or (c,) sequence of str where `text_backbone` is given
         x_t of each caption, or the captions themselves.
     backbones : mapping of str to nn.Module
-        Audio backbones before training: waveforms (b, t) in, (b, d) out, `dim` being d. They stay as they are.
+        Audio backbones before training: waveforms (b, t) in, (b, d) out, `dim` being d. They do not change.
     text_backbone : nn.Module, optional
         A list of texts in, (b, d_t) out, `dim` saying d_t. It stays as it is.
     recipe : ContrastiveRecipe, optional

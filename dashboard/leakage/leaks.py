@@ -25,7 +25,7 @@ _CSS = """<style>
 
 
 def by_class(result: Result) -> pd.DataFrame:
-    """Return the leaks by test class, the class with most first: `core.leakage.leak_report`, and ``clips``."""
+    """Return the leaks by test class, most first: `core.leakage.leak_report`, and their ``clips``."""
     leaks = result.leaks.to_pandas()
     report = leak_report([], result.test_classes, leaks=leaks, examples=0)
     clips = leaks.groupby("label")["clip_id"].nunique()

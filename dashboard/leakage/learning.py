@@ -1,4 +1,4 @@
-"""How the backbones and models of a grid learn: curves that grow during training, and of pre-training after."""
+"""How the backbones and models of a grid learn: curves during training, and of pre-training afterwards."""
 
 from __future__ import annotations
 
@@ -98,9 +98,7 @@ def pretraining(shown: Shown) -> None:
         return
     st.markdown("**How the backbones were pre-trained**")
     theme = layout.theme()
-    figures = once(
-        ("figure", "leakage-pretraining", shown.spec.key, theme), lambda: _figures(curves, theme)
-    )
+    figures = once(("figure", "leakage-pretraining", shown.spec.key, theme), lambda: _figures(curves, theme))
     learning.draw(
         figures,
         curves,

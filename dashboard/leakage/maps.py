@@ -89,7 +89,9 @@ def panels(shown: Shown, layer: str) -> list[list[Panel]]:
         if not len(ok):
             return Panel(f"{title}: no map", group, [], "clip", np.empty((0, 2)), codes[:0], [])
         at = ok.tolist()
-        return Panel(title, group, [ids[i] for i in at], "clip", coords[ok], codes[ok], [hover[i] for i in at])
+        return Panel(
+            title, group, [ids[i] for i in at], "clip", coords[ok], codes[ok], [hover[i] for i in at]
+        )
 
     rows = []
     for then in spec.training:
@@ -108,9 +110,7 @@ def panels(shown: Shown, layer: str) -> list[list[Panel]]:
         rows.append(row)
     group = "x_a before contrastive training, Figure 4"
     groups = [group, *[""] * len(spec.pretraining)]
-    rows.append(
-        [of_clips(p, groups[i], result.map_x0[i], names) for i, p in enumerate(spec.pretraining)]
-    )
+    rows.append([of_clips(p, groups[i], result.map_x0[i], names) for i, p in enumerate(spec.pretraining)])
     tests = result.test_classes
     hover = [f"<b>{whole(name)}</b>, its text" for name in tests]
     texts = [

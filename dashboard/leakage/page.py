@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 from dashboard import data
 from dashboard.kit import form, jobs, layout, numbers, page
 from dashboard.kit.layout import plain
-from dashboard.leakage import curation, learning, leaks, maps, model, start, tables
+from dashboard.leakage import curation, leaks, learning, maps, model, start, tables
 from dashboard.leakage import data as leakage
 from dashboard.leakage.data import Grid, Shown
 from dashboard.results import result

@@ -23,7 +23,7 @@ _GROUPS = [("here, by pre-training", 3), ("in the paper, by pre-training", 3)]
 
 
 def over_seeds(specs: Sequence[ContrastiveGrid]) -> None:
-    """Draw accuracy and the silhouette of E_a over all trained seeds; with one seed, explain how to get more."""
+    """Draw accuracy and the silhouette of E_a over all trained seeds; with one, say how to get more."""
     if len(specs) < 2:
         st.caption(
             f"One seed, {specs[0].seed}: others draw other test clips, weights and orders of training, and "
@@ -50,9 +50,9 @@ def over_seeds(specs: Sequence[ContrastiveGrid]) -> None:
         groups=[("", 2), ("mean, and least to greatest, by pre-training", 3)],
     )
     layout.reading(
-        f"Means over the seeds {', '.join(str(spec.seed) for spec in specs)}, with the least and the greatest "
-        "value. Each seed draws its own test clips, first weights and order of training, so this is how far a "
-        "number varies by chance; everything below is of the chosen seed alone. An order of models that does "
+        f"Means over the seeds {', '.join(str(spec.seed) for spec in specs)}, with the least and the "
+        "greatest value. Each seed draws its own test clips, first weights and order of training, so this is "
+        "how far a number varies by chance; everything below is of the chosen seed alone. An order of models that does "
         "not hold for all seeds is not reliable."
     )
 
@@ -213,8 +213,8 @@ def _similarity(result: Result, definition: str) -> None:
     )
     if undefined:
         st.caption(
-            f"With {numbers.count(n, 'class')} the similarity is not informative: each is the other’s nearest "
-            "in any space. Test with three classes or more."
+            f"With {numbers.count(n, 'class')} the similarity is not informative: each is the other’s "
+            "nearest in any space. Test with three classes or more."
         )
     how = {
         "adjusted": f"The largest S_k for k from 1 to {leakage.largest_k(result)}, without the class itself, "
@@ -228,8 +228,8 @@ def _similarity(result: Result, definition: str) -> None:
     layout.reading(
         f"S_k is the mean share of the k nearest classes that two spaces have in common, of the means of {n} "
         f"classes and of their texts (section 3.2 of the paper, its Table 3). {how} Where E_a and E_t share "
-        "less than the other two pairs, as in the paper, training did not make one space of sounds and words: "
-        "each side keeps its former neighbours. No interval is given: a class that is drawn twice would be "
+        "less than the other two pairs, as in the paper, training did not make one space of sounds and "
+        "words: each side keeps its former neighbours. No interval is given: a class that is drawn twice would be "
         "its own neighbour."
     )
 
@@ -292,7 +292,7 @@ def _correlation(shown: Shown, which: str, definition: str, x_title: str, y_titl
 
 
 def _coefficient(related: Related, of: str, *, beside_paper: bool = True) -> None:
-    """Draw the numbers of a correlation, `of` a definition of similarity, by themselves or beside the paper's."""
+    """Draw the numbers of a correlation `of` a definition of similarity, by themselves or with the paper's."""
     r, p = related.r, related.paper_p
     if r is None or not np.isfinite(r.r):
         reason = "all models have the same number" if r is not None else "there are fewer than three models"

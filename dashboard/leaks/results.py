@@ -42,7 +42,10 @@ def numbers_of(texts: Texts, names: Sequence[str], matches: Leaks) -> None:
     """Draw the counts of the search as a row of numbers."""
     n = len(texts.texts)
     many = f"{texts.thing}s"
-    facts = [(f"{many} searched", f"{n:,}"), (f"{many} that name a class", _part(int(matches.named.sum()), n))]
+    facts = [
+        (f"{many} searched", f"{n:,}"),
+        (f"{many} that name a class", _part(int(matches.named.sum()), n)),
+    ]
     if texts.clips is not None:
         of = {clip for clip, named in zip(texts.clips, matches.named, strict=True) if named}
         facts.append(("clips with such a caption", _part(len(of), len(set(texts.clips)))))

@@ -1,4 +1,4 @@
-"""Reuse embeddings of the same sounds by the same encoder: of another dataset, or of this one before a change.
+"""Reuse embeddings of the same sounds by the same encoder, of another dataset or of this one before a change.
 
 A sound is known by the SHA-256 of its file. Its embedding is taken from another result only where computing
 it again would give the same bytes: by the same encoder, on the same kind of device, with the same libraries,

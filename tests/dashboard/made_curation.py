@@ -9,8 +9,8 @@ import torch
 
 from jobs import contrastive_presets as contrastive
 from jobs.engine import inprocess
-from jobs.tasks.contrastive import networks
 from jobs.specs import CuratedTraining, Synthesize
+from jobs.tasks.contrastive import networks
 from jobs.workspace.workspace import Workspace
 from tests.jobs.test_contrastive import TINY, Words
 

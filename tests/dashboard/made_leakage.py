@@ -147,9 +147,7 @@ def _network() -> SmallCNN:
 def _model(spec: ContrastiveGrid, plan: ModelPlan, *, fails: bool) -> ContrastiveModel:
     """Return a model with curves that nobody has trained."""
     why = "the loss is not finite in epoch 2." if fails else ""
-    model = failed_model(
-        plan, why, backbone=_network(), text_dim=DIM, recipe=spec.recipe, seed=spec.seed
-    )
+    model = failed_model(plan, why, backbone=_network(), text_dim=DIM, recipe=spec.recipe, seed=spec.seed)
     if fails:
         return model
     epoch = np.arange(min(EPOCHS - 2, spec.max_epochs))

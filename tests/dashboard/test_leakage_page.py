@@ -313,7 +313,9 @@ def test_a_link_says_model_class_and_definition(shown: Workspace) -> None:
     app = run(model="dirty/clean", class_="Owl", s="literal", layer="xa")
     assert "Test clips of Owl as classified by dirty/clean" in words(app)
     assert "is 1 for any two spaces" in words(app)
-    assert "No correlation (the paper’s words, literally) can be computed: all models have the same" in words(app)
+    assert "No correlation (the paper’s words, literally) can be computed: all models have the same" in words(
+        app
+    )
     literal = next(t for t in tables(html(app)) if t[0][0] == "x_a and E_a")
     assert {cell for row in literal for cell in row[2:5]} == {"1.00"}
     assert address(app)["s"] == "literal"
@@ -401,7 +403,9 @@ def test_curves_of_a_running_grid_grow(tmp_path: Path) -> None:
         assert models.names == ["clean/clean", "none/dirty"]
         assert models.begun.tolist() == [2, 3]
         text = words(run())
-        assert "2 of 4 models have started; the furthest is in epoch 3 of at most 4, the last in epoch 2" in text
+        assert (
+            "2 of 4 models have started; the furthest is in epoch 3 of at most 4, the last in epoch 2" in text
+        )
         assert "Pre-training of the backbones" in text
         rows = curves_table(models)
         assert rows.query("name == 'none/dirty' and epoch == 3")["temperature"].tolist() == [0.25]

@@ -275,9 +275,7 @@ def test_class_means_are_those_of_leakage_lab_unless_asked_otherwise(tmp_path: P
     E = (X[:, :4] + rng.standard_normal((100, 4))).astype(np.float32)
     texts = rng.standard_normal((20, 3)).astype(np.float32)
     judged = ZeroShotResult(tuple(names), targets, targets, np.eye(20, dtype=np.float32)[targets])
-    clips: Any = SimpleNamespace(
-        test=np.arange(100), test_labels=np.array(labels), tested_rows=np.arange(20)
-    )
+    clips: Any = SimpleNamespace(test=np.arange(100), test_labels=np.array(labels), tested_rows=np.arange(20))
     row = measure(Spaces(X, E, texts, texts), clips, judged)
     (spec,) = measures.of_pairs(world.dataset, [world.space("one", X), world.space("two", E)], of="classes")
     raw, unit = (world.result(replace(spec, class_vectors=v)) for v in ("raw", "unit"))

@@ -35,10 +35,10 @@ from jobs.datasets.importer import import_dataset
 from jobs.engine import live, shards
 from jobs.engine.inprocess import run
 from jobs.engine.training import TrainingFolder
-from jobs.tasks.contrastive import networks
-from jobs.tasks.contrastive.sounds import stored_sounds
 from jobs.sound import files as audio
 from jobs.specs import ContrastiveGrid, EmbedAudio, SpecError, Synthesize, from_json
+from jobs.tasks.contrastive import networks
+from jobs.tasks.contrastive.sounds import stored_sounds
 from jobs.workspace.captions import captions_of
 from jobs.workspace.workspace import Dataset, Workspace
 from tests.jobs import tiny_models

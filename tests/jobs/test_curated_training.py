@@ -15,9 +15,9 @@ from scipy import stats
 
 from jobs import contrastive_presets as contrastive
 from jobs.engine.inprocess import run
+from jobs.specs import CuratedTraining, EmbedAudio, SpecError, Synthesize, from_json
 from jobs.tasks.contrastive import networks
 from jobs.tasks.contrastive.curation import accuracies, differences
-from jobs.specs import CuratedTraining, EmbedAudio, SpecError, Synthesize, from_json
 from jobs.workspace.captions import captions_of
 from jobs.workspace.workspace import Dataset, Workspace
 from tests.jobs import tiny_models

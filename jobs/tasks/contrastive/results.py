@@ -219,7 +219,8 @@ def _maps(spec: ContrastiveGrid, trained: Trained) -> dict[str, Any]:
     for space, each in points.items():
         mapped = [measures.map_points(X, spec.seed) for X in each]
         fields[f"map_{space}"] = {i: coords for i, (coords, _) in enumerate(mapped)}
-        methods |= {space: method for _, method in mapped if method != "none"}
+        known = [method for _, method in mapped if method != "none"]
+        methods |= {space: known[-1]} if known else {}
     fields["map_xt0"] = fields["map_xt0"][0]
     return fields | {"maps": methods}
 

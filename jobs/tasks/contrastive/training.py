@@ -280,9 +280,7 @@ def _live_training(grid: _Grid, places: list[int]) -> Callable[[np.ndarray], Non
     """Return what shows the curves of the models that are trained, at their places among all."""
     spec, n = grid.spec, len(grid.spec.names)
     every = np.full((n, len(CURVES), spec.max_epochs), np.nan, dtype=np.float32)
-    live = LiveCurves(
-        grid.context.checkpoint, [(i, spec.seed, "") for i in range(n)], stage=LIVE_TRAINING
-    )
+    live = LiveCurves(grid.context.checkpoint, [(i, spec.seed, "") for i in range(n)], stage=LIVE_TRAINING)
 
     def watch(curves: np.ndarray) -> None:
         every[places] = curves
