@@ -52,8 +52,8 @@ def over_seeds(specs: Sequence[ContrastiveGrid]) -> None:
     layout.reading(
         f"Means over the seeds {', '.join(str(spec.seed) for spec in specs)}, with the least and the "
         "greatest value. Each seed draws its own test clips, first weights and order of training, so this is "
-        "how far a number varies by chance; everything below is of the chosen seed alone. An order of models that does "
-        "not hold for all seeds is not reliable."
+        "how far a number varies by chance; everything below is of the chosen seed alone. An order of "
+        "models that does not hold for all seeds is not reliable."
     )
 
 
@@ -229,8 +229,8 @@ def _similarity(result: Result, definition: str) -> None:
         f"S_k is the mean share of the k nearest classes that two spaces have in common, of the means of {n} "
         f"classes and of their texts (section 3.2 of the paper, its Table 3). {how} Where E_a and E_t share "
         "less than the other two pairs, as in the paper, training did not make one space of sounds and "
-        "words: each side keeps its former neighbours. No interval is given: a class that is drawn twice would be "
-        "its own neighbour."
+        "words: each side keeps its former neighbours. No interval is given: a class that is drawn twice "
+        "would be its own neighbour."
     )
 
 
@@ -292,7 +292,7 @@ def _correlation(shown: Shown, which: str, definition: str, x_title: str, y_titl
 
 
 def _coefficient(related: Related, of: str, *, beside_paper: bool = True) -> None:
-    """Draw the numbers of a correlation `of` a definition of similarity, by themselves or with the paper's."""
+    """Draw the numbers of a correlation `of` a definition of similarity, with or without the paper's."""
     r, p = related.r, related.paper_p
     if r is None or not np.isfinite(r.r):
         reason = "all models have the same number" if r is not None else "there are fewer than three models"

@@ -84,8 +84,8 @@ def _search(workspace: Workspace, view: state.View, texts: Texts, names: Sequenc
     layout.reading(
         "**Any word**: a caption leaks if it contains any word of a class’s name, articles and the like "
         f"aside, or, unless switched off, a form of one. That is not quite what {_PAPER} took out: “all "
-        "audio examples whose captions contain words that were present in the ESC50 class set” (section 2.2). "
-        "The paper does not mention forms such as plurals, and counting them takes out more; nor does it "
+        "audio examples whose captions contain words that were present in the ESC50 class set” (section "
+        "2.2). The paper does not mention forms such as plurals, and counting them takes out more; nor does it "
         "mention articles and the like, and ignoring them takes out less. **Whole names**: only if it "
         "contains the words of a name side by side, or written as one. That takes out less, and leaves *a "
         "saw in his hand* in where *hand saw* is tested. Case, hyphens, accents and plurals make no "
