@@ -60,21 +60,7 @@ S = TypeVar("S", ContrastiveGrid, CuratedTraining)
 
 @dataclass(frozen=True)
 class Shown:
-    """The experiment that is shown, and the choices within it.
-
-    Attributes
-    ----------
-    workspace : Workspace
-    view : View
-    dataset : Dataset
-    clips : Clips
-    spec : ContrastiveGrid
-    result : Result
-    model : str
-        The model that is chosen.
-    label : str
-        The class that is chosen; "" for none.
-    """
+    """The experiment that is shown, and the model and the class ("" for none) that are chosen."""
 
     workspace: Workspace
     view: View
@@ -155,15 +141,7 @@ def largest_k(result: Result) -> int:
 
 
 def related(result: Result, which: str, definition: str = "adjusted") -> Related:
-    """Return one of the two correlations over the models that did not fail.
-
-    Parameters
-    ----------
-    result : Result
-    which : {"silhouette", "similarity"}
-    definition : {"adjusted", "plain", "literal"}
-        Of the topological similarity.
-    """
+    """Return one of the `CORRELATIONS` over the models that did not fail, by a definition of similarity."""
     x_name, y_name, paper_r, paper_p = CORRELATIONS[which]
     column = x_name + (DEFINITIONS[definition][1] if x_name.startswith("overlap") else "")
     m = result.good

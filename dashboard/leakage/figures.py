@@ -29,30 +29,15 @@ _FAINT = 0.2
 
 @dataclass(frozen=True)
 class Panel:
-    """A small map: of clips or of the texts of classes.
-
-    Attributes
-    ----------
-    title : str
-    group : str
-        The heading of its row, such as the figure of the paper; "" but for the first panel of a row.
-    ids : sequence of str, length n
-        Clips or classes; a click gives ``[kind, id, class]``.
-    kind : {"clip", "class"}
-    coords : ndarray, shape (n, 2)
-    codes : ndarray of int, shape (n,)
-        Index into the classes.
-    hover : sequence of str
-        The text of each when it is pointed at.
-    """
+    """A small map of n clips or texts of classes."""
 
     title: str
-    group: str
-    ids: Sequence[str]
-    kind: str
-    coords: np.ndarray
-    codes: np.ndarray
-    hover: Sequence[str]
+    group: str  # heading of its row, such as the figure of the paper; "" but for the first panel of a row
+    ids: Sequence[str]  # clips or classes; a click gives ``[kind, id, class]``
+    kind: str  # "clip" or "class"
+    coords: np.ndarray  # (n, 2)
+    codes: np.ndarray  # (n,) indices into the classes
+    hover: Sequence[str]  # the text of each when it is pointed at
 
 
 def small_maps_figure(

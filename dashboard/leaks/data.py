@@ -41,32 +41,15 @@ LEAKS = 500_000
 
 @dataclass(frozen=True, eq=False)
 class Texts:
-    """A list of texts.
+    """A list of texts."""
 
-    Attributes
-    ----------
-    key : str
-        Names its content in the cache.
-    name : str
-        Shown on the page.
-    texts : tuple of str
-    clips : tuple of str or None
-        The clip of each.
-    labels : bool
-        Whether these are labels rather than captions.
-    file : TextFile or None
-        The file that they are from.
-    dataset : str
-        The dataset of the clips, or "".
-    """
-
-    key: str
-    name: str
+    key: str  # stands for its content in memory
+    name: str  # shown on the page
     texts: tuple[str, ...]
-    clips: tuple[str, ...] | None
-    labels: bool
-    file: TextFile | None = None
-    dataset: str = ""
+    clips: tuple[str, ...] | None  # the clip of each
+    labels: bool  # labels rather than captions
+    file: TextFile | None = None  # the file that they are from
+    dataset: str = ""  # the dataset of the clips
 
     @property
     def thing(self) -> str:
@@ -78,23 +61,12 @@ class Texts:
 
 @dataclass(frozen=True, eq=False)
 class Leaks:
-    """The result of a search.
-
-    Attributes
-    ----------
-    leaks, report : DataFrame
-        See `core.leakage`.
-    named : (n,) bool array
-        Texts that name a class.
-    lost : (n,) bool array
-        The texts that are taken out: those, with whole clips the other captions of their clips, and the other
-        texts in their rows of a file.
-    """
+    """The result of a search: the tables of `core.leakage`, and which of the n texts name a class."""
 
     leaks: pd.DataFrame
     report: pd.DataFrame
-    named: np.ndarray
-    lost: np.ndarray
+    named: np.ndarray  # (n,) bool
+    lost: np.ndarray  # (n,) bool: these, the other captions of whole clips, and the others of a file's row
 
 
 @dataclass(frozen=True)

@@ -29,14 +29,7 @@ _NO_PART = ("hearspace", "openTSNE", "umap-learn")
 
 @dataclass(frozen=True)
 class Earlier:
-    """The embedding of one sound in another result.
-
-    Attributes
-    ----------
-    artifact : Artifact
-    row : int
-        Of its arrays.
-    """
+    """The embedding of one sound in another result: a row of its arrays."""
 
     artifact: Artifact
     row: int

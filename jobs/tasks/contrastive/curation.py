@@ -27,29 +27,15 @@ _EMBEDDED, _TRAINED = 0.3, 0.98
 
 
 class _Material(NamedTuple):
-    """Clips, captions and class names in the space of the model, at unit length, and what may be paired.
+    """Clips, captions and class names in the space of the model, at unit length, and what may be paired."""
 
-    Attributes
-    ----------
-    clips : Clips
-        How the clips are divided.
-    audio : (n, d) float32 array
-        Of every clip of the dataset; 0 where it has no embedding.
-    text, prompts : (c, d), (T, d) float32 arrays
-        Of `clips.texts` and of the test classes.
-    sounds, texts : (a,), (b,) int64 arrays
-        Rows of `audio` and `text` that may be paired.
-    given : (p, 2) int64 array
-        Pairs of both that the dataset has.
-    """
-
-    clips: Clips
-    audio: np.ndarray
-    text: np.ndarray
-    prompts: np.ndarray
-    sounds: np.ndarray
-    texts: np.ndarray
-    given: np.ndarray
+    clips: Clips  # how the clips are divided
+    audio: np.ndarray  # (n, d): every clip of the dataset; 0 where it has no embedding
+    text: np.ndarray  # (c, d): `clips.texts`
+    prompts: np.ndarray  # (T, d): the test classes
+    sounds: np.ndarray  # rows of `audio` that may be paired
+    texts: np.ndarray  # rows of `text` that may be paired
+    given: np.ndarray  # (p, 2): pairs of both that the dataset has
 
 
 def curate_and_train(spec: CuratedTraining, context: JobContext) -> Result:

@@ -24,42 +24,19 @@ _TEST = 0
 
 @dataclass(frozen=True)
 class Clips:
-    """The clips and captions of a grid; n clips in the order of the dataset.
-
-    Attributes
-    ----------
-    dataset : Dataset
-    clip_ids, labels : (n,) objects of str
-        The first class of each clip, "" where it has none.
-    classes : (C,) tuple of str
-        Sorted.
-    tested : (T,) tuple of str
-        The test classes, sorted.
-    part : (n,) objects of str
-        As in ``clips.parquet``.
-    pairs : (p, 2) int64 array
-        Row of the clip and of the caption in `texts`, of every pair that may be trained on.
-    clean : (p,) bool array
-        Those that clean training keeps.
-    texts : list of str
-        Captions, each once.
-    n_captions : (n,) int64 array
-        Of each clip.
-    leaks, label_leaks : DataFrame
-        As in the result.
-    """
+    """The clips and captions of a grid; n clips in the order of the dataset."""
 
     dataset: Dataset
-    clip_ids: np.ndarray
-    labels: np.ndarray
-    classes: tuple[str, ...]
-    tested: tuple[str, ...]
-    part: np.ndarray
-    pairs: np.ndarray
-    clean: np.ndarray
-    texts: list[str]
-    n_captions: np.ndarray
-    leaks: pd.DataFrame
+    clip_ids: np.ndarray  # (n,) objects of str
+    labels: np.ndarray  # (n,) objects of str: the first class of each, "" where it has none
+    classes: tuple[str, ...]  # sorted
+    tested: tuple[str, ...]  # the test classes, sorted
+    part: np.ndarray  # (n,) objects of str, as in ``clips.parquet``
+    pairs: np.ndarray  # (p, 2) rows of clip and caption, of every pair that may be trained on
+    clean: np.ndarray  # (p,) bool: those that clean training keeps
+    texts: list[str]  # captions, each once
+    n_captions: np.ndarray  # (n,) int64, of each clip
+    leaks: pd.DataFrame  # as in the result
     label_leaks: pd.DataFrame
 
     @property

@@ -26,20 +26,12 @@ _SILHOUETTES = ("silhouette_xa", "silhouette_Ea")
 
 @dataclass(frozen=True)
 class Spaces:
-    """The four spaces of a model.
+    """The four spaces of a model: of all clips, NaN for those without sound, and of all classes."""
 
-    Attributes
-    ----------
-    xa, Ea : (n, a) and (n, D) float32 arrays
-        Of all clips; NaN for those that have no sound.
-    xt, Et : (C, b) and (C, D) float32 arrays
-        Of all classes.
-    """
-
-    xa: np.ndarray
-    Ea: np.ndarray
-    xt: np.ndarray
-    Et: np.ndarray
+    xa: np.ndarray  # (n, a)
+    Ea: np.ndarray  # (n, D)
+    xt: np.ndarray  # (C, b)
+    Et: np.ndarray  # (C, D)
 
 
 def measure(spaces: Spaces, clips: Clips, result: ZeroShotResult | None) -> dict[str, Any]:

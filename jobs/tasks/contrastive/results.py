@@ -27,41 +27,19 @@ EMBEDDED = 0.97
 
 @dataclass(frozen=True)
 class Trained:
-    """The models of a grid and what they embed.
-
-    Attributes
-    ----------
-    clips : Clips
-    models : list of ContrastiveModel
-    spaces : list of Spaces
-        Of each model.
-    pretrained : dict of str to Pretrained
-        Those that were made here, by name.
-    starts : list of (n, a) float32 arrays
-        x_a before contrastive training, of each pre-training.
-    prompts : list of str
-        Of the classes, the first of each.
-    x_t0 : (C, b) float32 array
-        Of the classes, by the text backbone as it came.
-    captions : list of (c, D) float32 arrays
-        E_t of the captions by each model.
-    text_backbone : nn.Module or None
-    n_unreadable : int
-    seconds : dict of str to float
-        Time of each stage so far.
-    """
+    """The models of a grid and what they embed."""
 
     clips: Clips
     models: list[ContrastiveModel]
-    spaces: list[measures.Spaces]
-    pretrained: dict[str, Pretrained]
-    starts: list[np.ndarray]
-    prompts: list[str]
-    x_t0: np.ndarray
-    captions: list[np.ndarray]
+    spaces: list[measures.Spaces]  # of each model
+    pretrained: dict[str, Pretrained]  # backbones that were trained here, by name
+    starts: list[np.ndarray]  # (n, a) each: x_a before contrastive training, of each pre-training
+    prompts: list[str]  # the first text of each class
+    x_t0: np.ndarray  # (C, b): the classes by the text backbone as it came
+    captions: list[np.ndarray]  # (c, D) each: E_t of the captions by each model
     text_backbone: nn.Module | None
     n_unreadable: int
-    seconds: dict[str, float]
+    seconds: dict[str, float]  # time of each stage so far
 
 
 def result_of(spec: ContrastiveGrid, context: JobContext, trained: Trained) -> Result:
