@@ -76,24 +76,10 @@ class ClapProjector(Projector):
 
 @dataclass(frozen=True)
 class Material:
-    """The input that all models of a grid share.
-
-    Attributes
-    ----------
-    sounds : Sounds
-    x_t : (c, d_t) float32 tensor
-        Of the captions, by the text backbone as it begins.
-    texts : list of str or None
-    backbones : dict of str to nn.Module
-        On the device, in evaluation mode, never to be changed.
-    text_backbone : nn.Module or None
-        The same.
-    recipe : ContrastiveRecipe
-    device : str
-    """
+    """The input that all models of a grid share; its networks are in evaluation mode and never change."""
 
     sounds: Sounds
-    x_t: torch.Tensor
+    x_t: torch.Tensor  # (c, d_t): the captions by the text backbone before training
     texts: list[str] | None
     backbones: dict[str, nn.Module]
     text_backbone: nn.Module | None
