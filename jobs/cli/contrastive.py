@@ -96,7 +96,7 @@ def train(
     specs = [replace(spec, seed=spec.seed + i) for i in range(trained.seeds)]
     kept: list[EmbedAudio | EmbedText] = []
     if trained.keep:
-        kept = [*contrastive.spaces_of(spec), *contrastive.texts_of_grid(spec, ds)]
+        kept = contrastive.all_spaces_of(spec, ds)
     if not output.compute(ws, [*specs, *(kept if output.background else ())]):
         return
     if kept:
