@@ -183,7 +183,10 @@ def _points(
 def _ring(panel: Panel, clip: str, theme: str) -> list[dict[str, Any]]:
     """Return the ring around the chosen clip, if it is in the panel."""
     at = [i for i, id in enumerate(panel.ids) if clip and id == clip and panel.kind == "clip"]
-    return [ring(panel.coords[at, 0], panel.coords[at, 1], theme, size=14)] if at else []
+    if not at:
+        return []
+    x, y = np.asarray(panel.coords, np.float32)[at].T
+    return [ring(x, y, theme, size=14)]
 
 
 def _reach(coords: np.ndarray) -> tuple[list[float], list[float]]:
