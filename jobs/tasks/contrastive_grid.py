@@ -291,19 +291,19 @@ class ContrastiveGrid(ContrastiveRecipe, Spec[Result]):
     test_classes: tuple[str, ...] = setting(
         (),
         "Test classes",
-        "Test this class; may be repeated. By default they are taken in the dataset's order.",
+        "Hold this class out for the test; may be repeated. By default in the dataset's order.",
         usual="every fourth of each family",
         option="test-class",
         link="test",
         repeated=True,
     )
     test_share: float = setting(
-        0.5, "Share of the test clips", "Share of their clips that nothing is trained on."
+        0.5, "Share of the test clips", "Share of the test classes' clips that no model is trained on."
     )
     pretraining: tuple[str, ...] = setting(
         PRETRAININGS,
         "Pre-training of the audio backbone",
-        "Pre-trainings, of dirty,clean,none: classified with the test classes among the labels, without "
+        "Pre-trainings, of dirty,clean,none: classification with the test classes among the labels, without "
         "them, or random weights.",
         choices=PRETRAININGS,
         link="pre",
@@ -318,7 +318,7 @@ class ContrastiveGrid(ContrastiveRecipe, Spec[Result]):
     leaks: str = setting(
         "words",
         "A caption leaks that has",
-        "A caption leaks if it has any of the words (but stop words) or one of the names.",
+        "A caption leaks if it contains any word of a name, stop words aside, or a whole name.",
         choices=LEAK_MODES,
         names=("any word of a name", "the whole name"),
     )
@@ -333,20 +333,20 @@ class ContrastiveGrid(ContrastiveRecipe, Spec[Result]):
     backbone: str = setting(
         BACKBONES[0], "Audio backbone", "Audio backbone: small or cnn14.", choices=BACKBONES
     )
-    n_mels: int = setting(64, "Mel bands", "Of the small backbone.", asked=(16, 256))
-    backbone_dim: int = setting(128, "Outputs", "Of the small backbone.", asked=(2, 4096))
-    width: int = setting(16, "Channels", "Of the small backbone.", asked=(1, 256))
+    n_mels: int = setting(64, "Mel bands", "Mel bands of the small backbone.", asked=(16, 256))
+    backbone_dim: int = setting(128, "Outputs", "Dimensions of the small backbone.", asked=(2, 4096))
+    width: int = setting(16, "Channels", "Channels of the small backbone.", asked=(1, 256))
     checkpoint_file: str = setting(
         "",
         "PANNs checkpoint of CNN14, a file",
         "PANNs checkpoint of CNN14 in the place of dirty pre-training.",
     )
     clean_checkpoint_file: str = setting(
-        "", "The same, clean", "The same, in the place of clean pre-training."
+        "", "The same, clean", "The same in the place of clean pre-training."
     )
     #: Filled in: SHA-256 of these files, as far as they are given.
     checkpoints: tuple[str, ...] = ()
-    seed: int = setting(0, "Seed", "Of all that is drawn.", asked=(0, 2**31 - 1))
+    seed: int = setting(0, "Seed", "Seed of all random draws.", asked=(0, 2**31 - 1))
 
     def __post_init__(self) -> None:
         if not isinstance(self.dataset, DatasetRef):

@@ -144,7 +144,7 @@ class CuratedTraining(Spec[Result]):
     k: int = setting(
         1,
         "Captions for each clip",
-        "Texts for each sound, by the nearest.",
+        "Number of texts for each sound, by the nearest methods.",
         asked=(1, 1000),
         option="-k",
         link="captions",
@@ -182,15 +182,17 @@ class CuratedTraining(Spec[Result]):
     )
     #: Of a model that was trained here it is as it was by its training.
     test_classes: tuple[str, ...] = like(ContrastiveGrid, "test_classes")
-    test_share: float = like(ContrastiveGrid, "test_share", help="Share of their clips that judge.")
+    test_share: float = like(
+        ContrastiveGrid, "test_share", help="Share of the test classes' clips that are held out."
+    )
     targets: tuple[str, ...] = setting(
-        TARGETS, "Targets", f"Of {','.join(TARGETS)}.", choices=TARGETS, usual="all"
+        TARGETS, "Targets", f"Kinds of targets, of {','.join(TARGETS)}.", choices=TARGETS, usual="all"
     )
     beta: float = setting(
         0.3, "Share of the teacher", "Share of the teacher, released targets.", asked=(0.0, 1.0)
     )
     target_temperature: float = setting(
-        0.07, "Temperature of the targets", "Of the softmax targets.", asked=(1e-3, 100.0)
+        0.07, "Temperature of the targets", "Temperature of the softmax targets.", asked=(1e-3, 100.0)
     )
     n_seeds: int = setting(
         5,
