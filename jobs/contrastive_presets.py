@@ -368,11 +368,3 @@ def grids_of(workspace: Workspace, dataset: Dataset) -> list[ContrastiveGrid]:
 def _towers(grid: ContrastiveGrid, dataset: Dataset) -> list[tuple[EmbedAudio, EmbedText]]:
     """Return E_a and E_t of every model."""
     return list(zip(spaces_of(grid)[1::2], texts_of_grid(grid, dataset)[1::2], strict=True))
-
-
-def classifications_of(grid: ContrastiveGrid, dataset: Dataset) -> list[ZeroShotClassification]:
-    """Return the classification of all clips among all classes by every model of a grid."""
-    return [
-        ZeroShotClassification(embedding=space, texts=(text,), labels=dataset.labels_fingerprint)
-        for space, text in _towers(grid, dataset)
-    ]

@@ -12,13 +12,13 @@ pets*), and its brackets are ignored. What whole names match is also matched by 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
 
 from core.leakage.inflection import STOP_WORDS
-from core.leakage.names import find, have_one_name, merged, no_mode, search_for, texts_of
+from core.leakage.names import Matching, find, have_one_name, merged, no_mode, search_for, texts_of
 
 _COLUMNS = ("row", "caption", "label", "matched")
 
@@ -99,17 +99,15 @@ def filter_captions(
     captions: Iterable[str | None],
     class_names: Iterable[str],
     *,
-    mode: str = "words",
     clips: Iterable[Any] | None = None,
-    stop_words: Collection[str] = STOP_WORDS,
-    forms: bool = True,
+    **matching: Unpack[Matching],
 ) -> np.ndarray:
     """Return which captions may stay in clean training data.
 
     Parameters
     ----------
-    captions, class_names, mode, stop_words, forms
-        See `find_leaks`.
+    captions, class_names, **matching
+        See `find_leaks`: ``mode``, ``stop_words`` and ``forms``.
     clips : n values, optional
         The clip of each caption. Where one caption of a clip names a class, all captions of the clip go.
 
@@ -132,7 +130,7 @@ def filter_captions(
     [False, False, True]
     """
     texts = texts_of(captions, "Caption")
-    search = search_for(class_names, mode, stop_words, forms)
+    search = search_for(class_names, **matching)
     kept = np.array([not find(text, search) for text in texts], dtype=bool)
     if clips is None:
         return kept
@@ -147,18 +145,16 @@ def leak_report(
     captions: Iterable[str | None],
     class_names: Iterable[str],
     *,
-    mode: str = "words",
-    stop_words: Collection[str] = STOP_WORDS,
-    forms: bool = True,
     examples: int = 3,
     leaks: pd.DataFrame | None = None,
+    **matching: Unpack[Matching],
 ) -> pd.DataFrame:
     """Count leaks by class.
 
     Parameters
     ----------
-    captions, class_names, mode, stop_words, forms
-        See `find_leaks`.
+    captions, class_names, **matching
+        See `find_leaks`: ``mode``, ``stop_words`` and ``forms``.
     examples : int, default 3
         Captions to show of each class: the first that differ.
     leaks : DataFrame, optional
@@ -181,7 +177,7 @@ def leak_report(
     texts = texts_of(captions, "Caption")
     names = list(dict.fromkeys(texts_of(class_names, "Class name")))
     if leaks is None:
-        leaks = find_leaks(texts, names, mode=mode, stop_words=stop_words, forms=forms)
+        leaks = find_leaks(texts, names, **matching)
     counts = dict.fromkeys(names, 0)
     matched: dict[str, dict[str, int]] = {name: {} for name in names}
     shown: dict[str, dict[str, None]] = {name: {} for name in names}
@@ -204,21 +200,18 @@ def leak_report(
 
 
 def leak_spans(
-    caption: str,
-    class_names: Iterable[str],
-    *,
-    mode: str = "words",
-    stop_words: Collection[str] = STOP_WORDS,
-    forms: bool = True,
+    caption: str, class_names: Iterable[str], **matching: Unpack[Matching]
 ) -> list[tuple[int, int]]:
     """Return the parts of a caption that name a class, as (start, end) in its characters, in order.
+
+    Keyword arguments are ``mode``, ``stop_words`` and ``forms`` of `find_leaks`.
 
     Examples
     --------
     >>> leak_spans("A dog barks.", ["dog bark"], mode="names")
     [(2, 11)]
     """
-    search = search_for(class_names, mode, stop_words, forms)
+    search = search_for(class_names, **matching)
     by_label = find(texts_of([caption], "Caption")[0], search)
     return merged([span for spans in by_label.values() for span in spans])
 
@@ -233,7 +226,7 @@ def searched_words(
     >>> searched_words(["Sound_of_things", "can opening"])
     {'Sound_of_things': ['sound', 'things'], 'can opening': ['opening']}
     """
-    search = search_for(class_names, "words", stop_words, True)
+    search = search_for(class_names, stop_words=stop_words)
     return dict(zip(search.labels, search.words, strict=True))
 
 

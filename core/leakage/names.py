@@ -8,12 +8,12 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import pandas as pd
 
-from core.leakage.inflection import word_forms
+from core.leakage.inflection import STOP_WORDS, word_forms
 
 MODES = ("words", "names")
 
@@ -118,7 +118,20 @@ def _names(label: str) -> list[list[str]]:
 # -- search -----------------------------------------------------------------------------------------------
 
 
-def search_for(class_names: Iterable[str], mode: str, stop_words: Collection[str], forms: bool) -> Search:
+class Matching(TypedDict, total=False):
+    """How class names are matched: the keyword arguments of the same names of `core.leakage.find_leaks`."""
+
+    mode: str
+    stop_words: Collection[str]
+    forms: bool
+
+
+def search_for(
+    class_names: Iterable[str],
+    mode: str = "words",
+    stop_words: Collection[str] = STOP_WORDS,
+    forms: bool = True,
+) -> Search:
     """Prepare names for the search in a mode."""
     if mode not in MODES:
         raise ValueError(no_mode(mode))
