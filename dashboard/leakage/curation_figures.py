@@ -28,19 +28,9 @@ def accuracy_figure(
 ) -> go.Figure:
     """Draw the accuracy of each kind of target: a dot a training, their mean with its 95% interval.
 
-    Parameters
-    ----------
-    names : sequence of str
-        From top to bottom.
-    table : DataFrame
-        ``mean``, ``low``, ``high``, ``n``, ``over`` (what n counts), a row a name.
-    each : sequence of ndarray
-        The accuracies of the single trainings, of each name.
-    title : str
-        Of the x axis.
-    chance : float
-        Accuracy of guessing, drawn as a dashed line.
-    theme : {"light", "dark"}
+    `names` are from top to bottom; the `table` has a row for each of them, with ``mean``, ``low``, ``high``,
+    ``n`` and ``over`` (what n counts); `each` holds the accuracies of their single trainings. A dashed line is
+    the accuracy of guessing; the title is of the x axis.
     """
     y = np.repeat(np.arange(len(names)), [len(values) for values in each])
     values = np.concatenate([*each, np.empty(0)])
@@ -81,15 +71,8 @@ def difference_figure(
 ) -> go.Figure:
     """Draw differences of accuracies with two 95% intervals each: over trainings and over test clips.
 
-    Parameters
-    ----------
-    names : sequence of str
-        From top to bottom.
-    table : DataFrame
-        ``mean``, ``low``, ``high``, ``n`` and ``over`` ("seeds" or "clips"), a row of both for each name.
-    title : str
-        Of the x axis.
-    theme : {"light", "dark"}
+    `names` are from top to bottom; the `table` has ``mean``, ``low``, ``high``, ``n`` and ``over`` ("seeds" or
+    "clips"), a row of both for each of them; the title is of the x axis.
     """
     data = []
     for over, unit, colour, size, shift in (

@@ -51,23 +51,9 @@ def small_maps_figure(
 ) -> go.Figure:
     """Draw small maps in rows, all in one figure; the chosen class and clip are marked in each of them.
 
-    Parameters
-    ----------
-    lines : sequence of sequences of Panel
-        The rows from the top; those of a row share its width.
-    names : sequence of str, length C
-        The classes.
-    styles : sequence of Style, length C
-    chosen : str
-        Class whose points stay bright where others turn faint; "" for all.
-    clip : str
-        Clip that is ringed, "" for none.
-    theme : {"light", "dark"}
-
-    Returns
-    -------
-    Figure
-        ``customdata`` of the traces whose ``meta`` is "points" is the kind, the id and the class.
+    `lines` are the rows from the top, whose panels share the width; `names` and `styles` are of the classes.
+    Points of the chosen class ("" for all) stay bright, the `clip` ("" for none) is ringed. ``customdata`` of
+    the traces whose ``meta`` is "points" is the kind, the id and the class.
     """
     panels = [p for line in lines for p in line]
     if not panels:
@@ -241,15 +227,9 @@ def contrastive_learning_figure(
 ) -> go.Figure:
     """Draw how a contrastive model learned: losses, temperature and gradient over the epochs.
 
-    Parameters
-    ----------
-    curves : ndarray, shape (5, E)
-        Loss, validation loss, temperature, learning rate, gradient norm; NaN after the model stopped.
-    best : int
-        The epoch, from 1, whose weights were kept; 0 for none.
-    unfrozen : int
-        Epochs with frozen backbones; 0 for none.
-    theme : {"light", "dark"}
+    `curves` are loss, validation loss, temperature, learning rate and gradient norm, (5, E), NaN after the
+    model stopped; `best` is the epoch, from 1, whose weights were kept, 0 for none; `unfrozen` the number of
+    epochs with frozen backbones.
     """
     loss, validation, temperature, rate, gradient = np.asarray(curves, float)
     known = np.flatnonzero(np.isfinite(curves).any(axis=0))

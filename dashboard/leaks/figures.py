@@ -26,9 +26,8 @@ def leaks_figure(
 
     Parameters
     ----------
-    names : sequence of str, length C
-        Classes from top to bottom.
-    counts : sequence of int, length C
+    names, counts : sequences of length C
+        Classes from top to bottom, and how many texts name each; a bar's ``customdata`` is its class.
     total : int
         Texts that were searched.
     things : str
@@ -36,13 +35,7 @@ def leaks_figure(
     hover : sequence of str, length C, optional
         The text of each class when it is pointed at; by default how many texts name it.
     chosen : str
-        The class that stands out, "" for none.
-    theme : {"light", "dark"}
-
-    Returns
-    -------
-    Figure
-        The name of a bar's class is its ``customdata``.
+        The class that is highlighted, "" for none.
     """
     values = np.asarray(counts, dtype=float)
     faded = [1.0 if chosen in ("", name) else 0.4 for name in names]
