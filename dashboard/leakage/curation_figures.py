@@ -29,8 +29,8 @@ def accuracy_figure(
     """Draw the accuracy of each kind of target: a dot a training, their mean with its 95% interval.
 
     `names` are from top to bottom; the `table` has a row for each of them, with ``mean``, ``low``, ``high``,
-    ``n`` and ``over`` (what n counts); `each` holds the accuracies of their single trainings. A dashed line is
-    the accuracy of guessing; the title is of the x axis.
+    ``n`` and ``over`` (what n counts); `each` holds the accuracies of their single trainings. A dashed line
+    is the accuracy of guessing; the title is of the x axis.
     """
     y = np.repeat(np.arange(len(names)), [len(values) for values in each])
     values = np.concatenate([*each, np.empty(0)])
@@ -71,8 +71,8 @@ def difference_figure(
 ) -> go.Figure:
     """Draw differences of accuracies with two 95% intervals each: over trainings and over test clips.
 
-    `names` are from top to bottom; the `table` has ``mean``, ``low``, ``high``, ``n`` and ``over`` ("seeds" or
-    "clips"), a row of both for each of them; the title is of the x axis.
+    `names` are from top to bottom; the `table` has ``mean``, ``low``, ``high``, ``n`` and ``over`` ("seeds"
+    or "clips"), a row of both for each of them; the title is of the x axis.
     """
     data = []
     for over, unit, colour, size, shift in (
