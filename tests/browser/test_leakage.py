@@ -10,6 +10,8 @@ import pytest
 from dashboard.kit import confusion_numbers
 from dashboard.leakage import data as leakage
 from dashboard.leakage import model as leakage_model
+from dashboard.results import result
+from jobs.specs import ContrastiveGrid
 from tests.browser.helpers import (
     PHONE,
     click,
@@ -66,7 +68,8 @@ def test_a_class_is_marked_in_every_map_its_clips_are_heard_and_a_model_looked_i
     page: Any, site: SimpleNamespace
 ) -> None:
     with showing(site.workspace.root):
-        found = leakage.result(leakage.grids(site.workspace, site.workspace.dataset("small"))[0].spec)
+        dataset = site.workspace.dataset("small")
+        found = result(leakage.trainings(site.workspace, dataset, ContrastiveGrid)[0].spec)
         related = leakage.related(found, "silhouette")
         apart = np.abs(related.dots.x[:, None] - related.dots.x) + 9 * np.eye(6)
         alone = int(apart.min(axis=0).argmax())
@@ -84,7 +87,7 @@ def test_a_class_is_marked_in_every_map_its_clips_are_heard_and_a_model_looked_i
     page.mouse.click(x, y)
     page.wait_for_url("**class=Siren*")
     assert until(page, BRIGHT, lambda found: set(found) == {"Siren"}, MAPS) == ["Siren"] * 11
-    page.get_by_text(f"Test clips of Siren as {model} takes them").wait_for()
+    page.get_by_text(f"Test clips of Siren as classified by {model}").wait_for()
     listed = clips(page, "leakage-clips")
     assert len(listed) == 2
     assert all(c.startswith("siren") for c in listed)
@@ -115,7 +118,7 @@ def test_a_class_is_marked_in_every_map_its_clips_are_heard_and_a_model_looked_i
     table = pd.read_csv(
         saved(page, page.locator(".st-key-leakage-similarity .stDownloadButton button").click).path()
     )
-    expected = dict(zip(found.models["name"], found.models["overlap_Ea_Et"], strict=True))
+    expected = dict(found.by_model["overlap_Ea_Et"])
     assert dict(zip(table["model"], table["overlap_Ea_Et"], strict=True)) == pytest.approx(expected)
     drawn = ("silhouette", "similarity", "maps", "classes", "confusion", "learning", "leaks")
     for key in (*drawn, "pretraining-loss", "pretraining-accuracy"):
