@@ -13,6 +13,7 @@ from dashboard.kit.text import whole
 from dashboard.leakage.data import Shown
 from dashboard.leaks.data import Search, marked
 from dashboard.leaks.figures import leaks_figure
+from dashboard.memory import once
 from jobs.tasks.contrastive_grid import Result
 
 #: Examples, and words that name a class.
@@ -49,7 +50,7 @@ def show(shown: Shown) -> None:
             "No caption of a training clip names a test class, so that dirty and clean training are the same."
         )
         return
-    report = by_class(result)
+    report = once(("leakage-leaks", shown.spec.key), lambda: by_class(result))
     name = shown.label or report["label"][0]
     left, right = st.columns([1, 1.15], gap="large")
     with left:
