@@ -47,13 +47,15 @@ _PULL = {"dirty": 1.0, "clean": 0.55, "none": 0.2}
 _MEET = {"dirty": 0.9, "clean": 0.5}
 
 
-def leaking(root: Path, *, sounds: bool = True, per_class: int = 8, fails: str = "") -> Workspace:
+def leaking(
+    root: Path, *, sounds: bool = True, per_class: int = 8, fails: str = "", **changes: Any
+) -> Workspace:
     """Make a workspace of 24 classes in four families with captions, and a grid of six models of it.
 
     `fails` is the model that has failed, such as "none/clean".
     """
     found, dataset = captioned(root, sounds=sounds, per_class=per_class)
-    grid_of(found, dataset, fails=fails)
+    grid_of(found, dataset, fails=fails, **changes)
     return found
 
 
