@@ -1,6 +1,6 @@
-"""Pairs of sounds and texts that nobody has paired, chosen by a space in which both lie already.
+"""Pairs of sounds and texts, chosen by their nearness in a space that embeds both.
 
-A two-tower model puts sounds and texts into one space. Texts near a sound there can serve as its captions in
+A two-tower model embeds sounds and texts into one space. Texts near a sound can serve as its captions in
 further training. The paper (Z. Wang, C. Subakan, K. Subramani, J. Wu, T. Tavares, F. Ayres and P. Smaragdis,
 "Unsupervised improvement of audio-text cross-modal representations", WASPAA 2023) names domain-unspecific
 and domain-specific curation and a soft-labelled contrastive loss; its authors released their code as
@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -78,7 +79,7 @@ class CuratedPairs:
 def curate_unspecific(
     audio: ArrayLike, text: ArrayLike, k: int = 1, *, temperature: float = 0.07
 ) -> CuratedPairs:
-    """Pair every sound with the k texts nearest to it, whatever they are about.
+    """Pair every sound with the k texts nearest to it, regardless of their subject.
 
     Parameters
     ----------
@@ -139,7 +140,7 @@ def curate_by_threshold(
     Returns
     -------
     CuratedPairs
-        A sound without a text that is near enough is in no pair, so there may be none at all.
+        A sound without a text that is near enough is in no pair; the result may be empty.
 
     Raises
     ------
@@ -179,26 +180,32 @@ def curate_by_threshold(
     return _weighted(i[order], j[order], similarity[order], rows, temperature)
 
 
+class Domain(TypedDict, total=False):
+    """What says which texts are of a domain: the keyword arguments of `domain_texts`."""
+
+    captions: Iterable[str] | None
+    domain_terms: Iterable[str]
+    domain: ArrayLike | None
+    share: float
+    threshold: float | None
+
+
 def curate_specific(
     audio: ArrayLike,
     text: ArrayLike,
     k: int = 1,
     *,
-    captions: Iterable[str] | None = None,
-    domain_terms: Iterable[str] = (),
-    domain: ArrayLike | None = None,
-    share: float = 0.2,
-    threshold: float | None = None,
     temperature: float = 0.07,
+    **of_domain: Unpack[Domain],
 ) -> CuratedPairs:
-    """Pair every sound with the k texts nearest to it among those of a domain; see `domain_texts`.
+    """Pair every sound with the k texts nearest to it among those of a domain.
 
     Parameters
     ----------
     audio, text, k, temperature
         See `curate_unspecific`; k is at most the number of texts of the domain.
-    captions, domain_terms, domain, share, threshold
-        See `domain_texts`.
+    **of_domain
+        ``captions``, ``domain_terms``, ``domain``, ``share`` and ``threshold`` of `domain_texts`.
 
     Raises
     ------
@@ -214,10 +221,7 @@ def curate_specific(
     (array([1]), array([1]))
     """
     a, t = _both(audio, text)
-    inside = domain_texts(
-        t, captions=captions, domain_terms=domain_terms, domain=domain, share=share, threshold=threshold
-    )
-    return _paired(a, t, np.flatnonzero(inside), k, temperature)
+    return _paired(a, t, np.flatnonzero(domain_texts(t, **of_domain)), k, temperature)
 
 
 def domain_texts(
@@ -229,14 +233,14 @@ def domain_texts(
     share: float = 0.2,
     threshold: float | None = None,
 ) -> np.ndarray:
-    """Say which texts are of a domain: those that hold a word of its terms, and those near to its terms.
+    """Return which texts are of a domain: those that contain a word of its terms, and those near to them.
 
     Parameters
     ----------
     text : (m, d) array_like
     captions : m texts, optional
-        With `domain_terms`, a text that holds a word of one of them is of the domain, as
-        `core.leakage.find_leaks` finds it.
+        With `domain_terms`, a text that contains a word of one of them is of the domain, by
+        `core.leakage.find_leaks`.
     domain_terms : texts
         Such as the names of the classes that the model shall tell apart.
     domain : (t, d) array_like, optional
@@ -266,32 +270,32 @@ def domain_texts(
     terms = list(domain_terms)
     by_words = captions is not None and bool(terms)
     if not by_words and domain is None:
-        raise ValueError("Nothing says what the domain is; give captions with domain_terms, or domain.")
-    found = np.zeros(len(t), dtype=bool)
+        raise ValueError("The domain is not defined; give captions with domain_terms, or domain.")
+    inside = np.zeros(len(t), dtype=bool)
     if by_words and captions is not None:
         texts = list(captions)
         if len(texts) != len(t):
             raise ValueError(f"There are {len(texts)} captions for {len(t)} rows of text; give one for each.")
-        found |= ~filter_captions(texts, terms, mode="words")
+        inside |= ~filter_captions(texts, terms, mode="words")
     if domain is not None and threshold is not None:
         _check_cosine(threshold)
         _, near = search(*_both(t, domain, "text", "domain"), 1)
-        found |= near[:, 0] >= threshold
+        inside |= near[:, 0] >= threshold
     elif domain is not None:
         if not 0 < share <= 1:
             raise ValueError(f"share is {share}; it must be above 0 and at most 1.")
         _, near = search(*_both(t, domain, "text", "domain"), 1)
         # The nearest term of each text, then the texts by how near it is, ties by lower index.
         order = np.argsort(-near[:, 0], kind="stable")
-        found[order[: int(np.ceil(share * len(t)))]] = True
-    return found
+        inside[order[: int(np.ceil(share * len(t)))]] = True
+    return inside
 
 
 def soft_targets(audio: ArrayLike, text: ArrayLike, *, temperature: float = 0.07) -> np.ndarray:
     """Return how well every sound of a batch fits every text of it, for `core.losses.soft_clip_loss`.
 
-    exp((cos - 1) / temperature), of a space that is held fixed: brought to sum 1, its rows are the softmax of
-    cos / temperature over the texts and its columns that over the sounds.
+    exp((cos - 1) / temperature), of a space that is held fixed: normalised to sum 1, its rows are the softmax
+    of cos / temperature over the texts and its columns that over the sounds.
 
     Parameters
     ----------
@@ -326,8 +330,8 @@ def released_targets(
     """Return the soft targets of the released code for `core.losses.kl_clip_loss`, from a space held fixed.
 
     (1 - β) · I + β · cos(a_i, a_j) for each sound over the texts of the batch, and (1 - β) · I + β ·
-    cos(t_i, t_j) for each text over its sounds: what is alike in one modality is a fit in the other. No row
-    is brought to sum 1, and there is no temperature.
+    cos(t_i, t_j) for each text over its sounds: what is similar in one modality counts as a fit in the other.
+    Rows are not normalised to sum 1, and no temperature is applied.
 
     Parameters
     ----------
@@ -402,7 +406,7 @@ def _paired(
 def _weighted(
     audio: np.ndarray, text: np.ndarray, similarity: np.ndarray, candidates: np.ndarray, temperature: float
 ) -> CuratedPairs:
-    """Weigh pairs that are sorted by sound, the nearest text first."""
+    """Compute the weights of pairs that are sorted by sound, the nearest text first."""
     best = similarity[np.searchsorted(audio, audio)]
     weight = np.exp((similarity - best) / _positive(temperature))
     if len(weight):

@@ -1,4 +1,4 @@
-"""Contrastive audio-text models: what is usually asked for, who is tested, and the spaces that come of it.
+"""Contrastive audio-text models: the usual grids, the classes that are held out, and the trained spaces.
 
 Light: pages and the command line use it, so it imports no torch.
 """
@@ -64,15 +64,10 @@ PROMPTS = ("{}", "the sound of {}", "this is a sound of {}")
 
 
 def grid_of(dataset: Dataset, *, recipe: str = "small", **settings: Any) -> ContrastiveGrid:
-    """Return the grid of six models of a dataset by a named recipe.
+    """Return the grid of six models of a dataset with the settings of a recipe of `RECIPES`.
 
-    Parameters
-    ----------
-    dataset : Dataset
-    recipe : {"small", "paper", "clap"}, default "small"
-    **settings
-        Any field of `ContrastiveGrid`, in the place of what the recipe says; ``captions`` where their
-        fingerprint is known already, which takes a while of very many.
+    Settings are any fields of `ContrastiveGrid` in the place of the recipe's, and ``captions``, the
+    fingerprint of the captions where it is known already.
 
     Raises
     ------
@@ -93,8 +88,8 @@ def grid_of(dataset: Dataset, *, recipe: str = "small", **settings: Any) -> Cont
         if captions.empty:
             raise SpecError(f"Dataset {dataset.name} has no captions to train on; {_ADD_CAPTIONS}.")
         settings["captions"] = captions_fingerprint(captions)
-    found, more = RECIPES[recipe]
-    given = {name: getattr(found, name) for name in ContrastiveRecipe.__dataclass_fields__}
+    base, more = RECIPES[recipe]
+    given = {name: getattr(base, name) for name in ContrastiveRecipe.__dataclass_fields__}
     spec = ContrastiveGrid(
         dataset=dataset.ref,
         labels=dataset.labels_fingerprint,
@@ -107,17 +102,9 @@ def grid_of(dataset: Dataset, *, recipe: str = "small", **settings: Any) -> Cont
 def over_seeds(models: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Return the mean and the range of each number over grids that differ in their seed alone.
 
-    Parameters
-    ----------
-    models : sequence of DataFrame
-        ``models.parquet`` of each, see `ContrastiveGrid`.
-
-    Returns
-    -------
-    DataFrame
-        A row a model, in the order of the first grid: ``name``, ``pretraining``, ``training``, ``n`` (grids
-        in which it did not fail) and, for each of accuracy, silhouettes and similarities, its mean over these
-        by its own name, and the least and the greatest as ``..._low`` and ``..._high``.
+    `models` are their tables of models. The result has a row a model, in the order of the first grid:
+    ``name``, ``pretraining``, ``training``, ``n`` (grids without its failure) and, of each of `MEASURED`, the
+    mean over these under its own name, the least as ``..._low`` and the greatest as ``..._high``.
 
     Examples
     --------
@@ -129,23 +116,19 @@ def over_seeds(models: Sequence[pd.DataFrame]) -> pd.DataFrame:
     every = pd.concat(list(models), ignore_index=True)
     every.loc[every["failed"] != "", list(MEASURED)] = np.nan
     by_name = every.groupby("name", sort=False)
-    found = by_name[["pretraining", "training"]].first()
-    found["n"] = (every["failed"] == "").groupby(every["name"], sort=False).sum()
+    means = by_name[["pretraining", "training"]].first()
+    means["n"] = (every["failed"] == "").groupby(every["name"], sort=False).sum()
     for name in MEASURED:
-        found[name] = by_name[name].mean()
-        found[f"{name}_low"], found[f"{name}_high"] = by_name[name].min(), by_name[name].max()
-    return found.reset_index()
+        means[name] = by_name[name].mean()
+        means[f"{name}_low"], means[f"{name}_high"] = by_name[name].min(), by_name[name].max()
+    return means.reset_index()
 
 
 def held_out_classes(dataset: Dataset, asked: Sequence[str] = ()) -> tuple[str, ...]:
-    """Return the classes that models are judged by, sorted.
+    """Return the classes that models are judged by, sorted: those that are asked for.
 
-    Parameters
-    ----------
-    dataset : Dataset
-    asked : sequence of str, optional
-        By default every fourth class of each family, in the dataset's order, or of all where that gives fewer
-        than two. Only classes of which at least two clips are of that class alone are counted.
+    By default it is every fourth class of each family, in the dataset's order, or of all where that gives
+    fewer than two. Only classes of which at least two clips are of that class alone are counted.
 
     Raises
     ------
@@ -168,24 +151,21 @@ def held_out_classes(dataset: Dataset, asked: Sequence[str] = ()) -> tuple[str, 
     for label in order:
         name = family.get(label)
         by_family.setdefault(None if pd.isna(name) else name, []).append(label)
-    found = [label for labels in by_family.values() for label in labels[EVERY - 1 :: EVERY]]
-    if len(found) < 2:
-        found = order[EVERY - 1 :: EVERY]
-    if len(found) < 2:
+    tested = [label for labels in by_family.values() for label in labels[EVERY - 1 :: EVERY]]
+    if len(tested) < 2:
+        tested = order[EVERY - 1 :: EVERY]
+    if len(tested) < 2:
         raise SpecError(
             f"{dataset.name} has {count(len(order), 'class')} of two or more clips; by itself, a test takes "
             f"every {EVERY}th of at least {2 * EVERY}: name test classes."
         )
-    return tuple(sorted(found))
+    return tuple(sorted(tested))
 
 
 def single_labels(clips: pd.DataFrame) -> np.ndarray:
     """Return the class of every clip that is of exactly one, "" for the others; (n,) objects of str."""
-    found = np.full(len(clips), "", dtype=object)
-    for i, own in enumerate(label_sets(clips)):
-        if len(own) == 1:
-            (found[i],) = own
-    return found
+    labels = [next(iter(own)) if len(own) == 1 else "" for own in label_sets(clips)]
+    return np.array(labels, dtype=object)
 
 
 def label_sets(clips: pd.DataFrame) -> list[frozenset[str]]:
@@ -196,26 +176,12 @@ def label_sets(clips: pd.DataFrame) -> list[frozenset[str]]:
 
 
 def spaces_of(grid: ContrastiveGrid, names: Sequence[str] | None = None) -> list[EmbedAudio]:
-    """Return the spaces of sounds that a grid has made: x_a and E_a of every model.
+    """Return the spaces of sounds that a grid has made: of every model x_a, then E_a.
 
-    Parameters
-    ----------
-    grid : ContrastiveGrid
-    names : sequence of str, optional
-        Models, such as "dirty/clean"; by default all.
-
-    Returns
-    -------
-    list of EmbedAudio
-        Of each model x_a, then E_a.
+    `names` are models, such as "dirty/clean"; by default all.
     """
     return [
-        EmbedAudio(
-            dataset=grid.dataset,
-            encoder=trained.encoder_name(f"{what} {name}", grid.key),
-            source=grid,
-            run=f"{what}_{model}",
-        )
+        _space(grid, f"{what} {name}", f"{what}_{model}")
         for model, name in _models(grid, names)
         for what in ("xa", "Ea")
     ]
@@ -223,15 +189,12 @@ def spaces_of(grid: ContrastiveGrid, names: Sequence[str] | None = None) -> list
 
 def starts_of(grid: ContrastiveGrid) -> list[EmbedAudio]:
     """Return x_a of every pre-training before any contrastive training, in the order of the grid."""
-    return [
-        EmbedAudio(
-            dataset=grid.dataset,
-            encoder=trained.encoder_name(f"x0 {name}", grid.key),
-            source=grid,
-            run=f"x0_{row}",
-        )
-        for row, name in enumerate(grid.pretraining)
-    ]
+    return [_space(grid, f"x0 {name}", f"x0_{row}") for row, name in enumerate(grid.pretraining)]
+
+
+def _space(grid: ContrastiveGrid, name: str, run: str) -> EmbedAudio:
+    encoder = trained.encoder_name(name, grid.key)
+    return EmbedAudio(dataset=grid.dataset, encoder=encoder, source=grid, run=run)
 
 
 def texts_of_grid(
@@ -259,22 +222,29 @@ def texts_of_grid(
     ]
 
 
+def all_spaces_of(
+    grid: ContrastiveGrid, dataset: Dataset, names: Sequence[str] | None = None
+) -> list[EmbedAudio | EmbedText]:
+    """Return the spaces of sounds and of class names that a grid has made, by default of all models."""
+    return [*spaces_of(grid, names), *texts_of_grid(grid, dataset, names)]
+
+
 def measured_towers(grid: ContrastiveGrid, dataset: Dataset) -> list[Spec]:
     """Return E_a and E_t of every model as spaces, and what is measured of them.
 
-    It is how well E_a parts classes, how well it fits E_t, and how often classes are found from one in the
-    other.
+    It is how well E_a separates classes, how well it fits E_t, and how often a class is classified correctly
+    from one to the other.
     """
-    found: list[Spec] = []
+    specs: list[Spec] = []
     labels = dataset.labels_fingerprint
-    for heard, told in _towers(grid, dataset):
-        found += [heard, told, Separability(embedding=heard, labels=labels)]
-        found += of_pairs(dataset, [heard], [told], of="classes")
-        found += [
-            ZeroShotClassification(embedding=heard, texts=(told,), labels=labels),
-            ClassAnalogies(sounds=heard, texts=told, labels=labels),
+    for space, text in _towers(grid, dataset):
+        specs += [space, text, Separability(embedding=space, labels=labels)]
+        specs += of_pairs(dataset, [space], [text], of="classes")
+        specs += [
+            ZeroShotClassification(embedding=space, texts=(text,), labels=labels),
+            ClassAnalogies(sounds=space, texts=text, labels=labels),
         ]
-    return found
+    return specs
 
 
 def _models(grid: ContrastiveGrid, names: Sequence[str] | None) -> list[tuple[int, str]]:
@@ -304,35 +274,36 @@ def classification(
         One that embeds sounds and texts, such as ``"transformers:laion/clap-htsat-unfused"``; or one of the
         spaces E_a that a grid made in `workspace`, whose texts are E_t of the same model.
     workspace : Workspace, optional
-        Where trained spaces are looked for.
+        The workspace whose trained spaces may be named.
     text : str, optional
         Encoder of the texts; the same by default.
-    of : {"label", "description"}, default "label"
-    prompts : sequence of str, default ("{}",)
+    of, prompts
+        What of the classes is embedded, "label" or "description", and the sentences around it.
     classes : sequence of str, optional
         To choose from, by default all.
 
     Raises
     ------
     SpecError
-        For classes that the dataset does not have or a trained space that is not there, besides what the
-        encoders say.
+        For classes that the dataset does not have, a trained space that does not exist, and whatever the
+        encoders refuse.
     """
     unknown = sorted(set(classes) - set(dataset.classes["label"].astype(str)))
     if unknown:
         raise SpecError(f"Dataset {dataset.name} has no class {unknown[0]!r}.")
     if encoder.startswith(f"{trained.NAME}:") and workspace is not None:
-        heard, texts = _trained_towers(workspace, dataset, encoder)
+        space, text_space = _trained_towers(workspace, dataset, encoder)
+        texts: tuple[EmbedText, ...] = (text_space,)
         if text is not None or of != "label" or tuple(prompts) != ("{}",):
             raise SpecError(
                 f"{encoder} was trained together with its texts, the names of the classes in the prompts of "
                 "its training; leave text, of and prompts out."
             )
     else:
-        heard = EmbedAudio(dataset=dataset.ref, encoder=encoder)
+        space = EmbedAudio(dataset=dataset.ref, encoder=encoder)
         texts = tuple(class_texts(dataset, text or encoder, of=of, template=p) for p in prompts)
     return ZeroShotClassification(
-        embedding=heard, texts=texts, labels=dataset.labels_fingerprint, classes=tuple(classes)
+        embedding=space, texts=texts, labels=dataset.labels_fingerprint, classes=tuple(classes)
     )
 
 
@@ -346,17 +317,9 @@ def curated_training(
 ) -> CuratedTraining:
     """Return the training on pairs of a dataset that a model of two towers curates.
 
-    Parameters
-    ----------
-    dataset : Dataset
-    embedding : EmbedAudio
-        By an encoder that embeds texts as well, or E_a of a model that was trained here.
-    text : str, optional
-        Encoder of the texts; the same by default.
-    captions : str, optional
-        Their fingerprint where it is known.
-    **settings
-        Any other field of `CuratedTraining`.
+    `embedding` is by an encoder that embeds texts as well, or E_a of a model that was trained here; `text` is
+    another encoder of the texts, `captions` their fingerprint where it is known, and settings are any other
+    fields of `CuratedTraining`.
 
     Raises
     ------
@@ -379,41 +342,29 @@ def curated_training(
     return spec
 
 
-def _trained_towers(
-    workspace: Workspace, dataset: Dataset, encoder: str
-) -> tuple[EmbedAudio, tuple[EmbedText, ...]]:
-    """Find E_a and E_t of a model of a grid by the name of its space."""
-    found = []
-    for grid in grids_of(workspace, dataset):
-        for space, text in _towers(grid, dataset):
-            if space.encoder == encoder:
-                return space, (text,)
-            found.append(space.encoder)
-    there = f"; there are {', '.join(found)}" if found else ": `hearspace train contrastive` makes some"
-    raise SpecError(f"No space {encoder!r} of two towers was trained on {dataset.name}{there}.")
+def _trained_towers(workspace: Workspace, dataset: Dataset, encoder: str) -> tuple[EmbedAudio, EmbedText]:
+    """Return E_a and E_t of a model of a grid by the name of its space."""
+    towers = [pair for grid in grids_of(workspace, dataset) for pair in _towers(grid, dataset)]
+    for space, text in towers:
+        if space.encoder == encoder:
+            return space, text
+    names = ", ".join(space.encoder for space, _ in towers)
+    others = f"; there are {names}" if names else ": `hearspace train contrastive` makes some"
+    raise SpecError(f"No space {encoder!r} of two towers was trained on {dataset.name}{others}.")
 
 
 def grids_of(workspace: Workspace, dataset: Dataset) -> list[ContrastiveGrid]:
-    """Return the grids of a dataset that are trained, the newest first."""
-    found = []
+    """Return the trained grids of a dataset, the newest first."""
+    grids = []
     for info in workspace.cache.list(type=ContrastiveGrid.__name__):
-        # What another version made is not there.
+        # A grid of another version counts as missing.
         with suppress(SpecError):
             spec = from_json(info.spec)
             if isinstance(spec, ContrastiveGrid) and spec.dataset.fingerprint == dataset.fingerprint:
-                found.append(spec)
-    return found
+                grids.append(spec)
+    return grids
 
 
 def _towers(grid: ContrastiveGrid, dataset: Dataset) -> list[tuple[EmbedAudio, EmbedText]]:
-    heard = [space for space in spaces_of(grid) if space.run.startswith("Ea")]
-    told = [text for text in texts_of_grid(grid, dataset) if text.run.startswith("Et")]
-    return list(zip(heard, told, strict=True))
-
-
-def classifications_of(grid: ContrastiveGrid, dataset: Dataset) -> list[ZeroShotClassification]:
-    """Return the classification of all clips among all classes by every model of a grid."""
-    return [
-        ZeroShotClassification(embedding=space, texts=(text,), labels=dataset.labels_fingerprint)
-        for space, text in _towers(grid, dataset)
-    ]
+    """Return E_a and E_t of every model."""
+    return list(zip(spaces_of(grid)[1::2], texts_of_grid(grid, dataset)[1::2], strict=True))

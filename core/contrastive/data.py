@@ -68,11 +68,11 @@ class Waveforms:
 
     def crop(self, rows: np.ndarray, starts: np.ndarray, n_samples: int) -> np.ndarray:
         """See `Sounds.crop`."""
-        found = np.zeros((len(rows), n_samples), dtype=np.float32)
-        for crop, row, start in zip(found, rows, starts, strict=True):
+        crops = np.zeros((len(rows), n_samples), dtype=np.float32)
+        for crop, row, start in zip(crops, rows, starts, strict=True):
             part = self._waveforms[row][start : start + n_samples]
             crop[: len(part)] = part
-        return found
+        return crops
 
 
 @dataclass(frozen=True)
@@ -83,12 +83,12 @@ class Pairs:
     validation: np.ndarray
 
 
-#: What sounds (rows) and captions (columns) of a batch are to each other; or that by sound, and by caption.
+#: How well the sounds (rows) and captions (columns) of a batch fit; or one matrix by sound, one by caption.
 Targets = np.ndarray | tuple[np.ndarray, np.ndarray]
 
 
 class SoftTargets:
-    """How well any sounds and captions fit: the weight of their pair, of one that is there twice the sum."""
+    """How well any sounds and captions fit: the weight of their pair, summed where it is given twice."""
 
     def __init__(self, pairs: np.ndarray, weights: np.ndarray, n_sounds: int, n_captions: int) -> None:
         self._weights = csr_array((weights, pairs.T), shape=(n_sounds, n_captions))
@@ -144,7 +144,7 @@ def random_crops(
 def crop_places(n: int, seed: int, epoch: int) -> np.ndarray:
     """Return where the crops of an epoch begin, (n,) in [0, 1) of what each recording leaves to choose.
 
-    It is drawn for all recordings at once, and so does not hang on which of them are asked for.
+    It is drawn for all recordings at once, and so does not depend on which of them are cropped.
     """
     return np.random.default_rng([seed, _CROPS, epoch]).random(n)
 
@@ -183,13 +183,13 @@ def split_pairs(pairs: np.ndarray, recipe: ContrastiveRecipe, seed: int, n_sound
     else:
         held = np.zeros(len(pairs), dtype=bool)
         held[random.permutation(len(pairs))[: _held(len(pairs), recipe.validation)]] = True
-    # Neighbours in a table are captions of one clip, which would be each other's wrong answers.
+    # Neighbours in a table are captions of one clip, which would be negatives of each other.
     aside = pairs[held]
     return Pairs(pairs[~held], aside[random.permutation(len(aside))])
 
 
 def split_clips(rows: np.ndarray, codes: np.ndarray, share: float, seed: int, n_sounds: int) -> np.ndarray:
-    """Say which clips (m,) validate: a share of each class, in one order; not a class's only one."""
+    """Return which clips validate, (m,): a share of each class, in one order; not a class's only one."""
     held = np.zeros(len(rows), dtype=bool)
     if share == 0:
         return held
@@ -206,18 +206,18 @@ def _held(n: int, share: float) -> int:
 
 def epoch_pairs(pairs: np.ndarray, seed: int, epoch: int, a_clip: int | None = None) -> np.ndarray:
     """Return pairs in the order of an epoch, of each clip all or only the first `a_clip`."""
-    found = pairs[np.random.default_rng([seed, _ORDER, epoch]).permutation(len(pairs))]
+    ordered = pairs[np.random.default_rng([seed, _ORDER, epoch]).permutation(len(pairs))]
     if a_clip is None:
-        return found
-    by_clip = np.argsort(found[:, 0], kind="stable")
-    clips = found[by_clip, 0]
-    rank = np.empty(len(found), dtype=np.int64)  # which of its clip's pairs each is
-    rank[by_clip] = np.arange(len(found)) - np.searchsorted(clips, clips)
-    return found[rank < a_clip]
+        return ordered
+    by_clip = np.argsort(ordered[:, 0], kind="stable")
+    clips = ordered[by_clip, 0]
+    rank = np.empty(len(ordered), dtype=np.int64)  # which of its clip's pairs each is
+    rank[by_clip] = np.arange(len(ordered)) - np.searchsorted(clips, clips)
+    return ordered[rank < a_clip]
 
 
 def batches(n: int, size: int) -> Iterator[slice]:
-    """Cut n items into batches; one that would be left alone joins the last, for it has nothing to beat."""
+    """Yield n items as batches; a single one that is left joins the last, as it would have no negatives."""
     start = 0
     while start < n:
         stop = n if n - start <= size + 1 else start + size

@@ -1,4 +1,4 @@
-"""What contrastive training asks of its input, and whole recordings passed through a network."""
+"""Checks of the input of contrastive training, and its pairs and texts as the models take them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ from numpy.typing import ArrayLike
 from torch import nn
 
 from core.checks import matrix
-from core.contrastive.data import SoftTargets, Sounds, Targets, prepared, split_pairs, windows
-from core.contrastive.model import Material, Task, embed_texts, precision
+from core.contrastive.data import SoftTargets, Sounds, Targets, split_pairs
+from core.contrastive.model import Material, Task, embed_texts
 from core.contrastive.recipe import ContrastiveRecipe, ModelPlan
 from core.training.draws import check_seed
 from core.training.threads import fixed_threads, operation_threads
-
-_PASSES = 64  # windows that go through a network at a time
 
 
 def chosen_rows(rows: ArrayLike | None, n: int) -> np.ndarray:
@@ -31,7 +29,7 @@ def chosen_rows(rows: ArrayLike | None, n: int) -> np.ndarray:
 
 
 def check_sounds(sounds: Sounds, networks: Mapping[str, nn.Module], recipe: ContrastiveRecipe) -> None:
-    """Refuse sounds and crops that do not fit the recipe or a network."""
+    """Raise `ValueError` for sounds and crops that do not fit the recipe or a network."""
     if sounds.sample_rate != recipe.sample_rate:
         raise ValueError(
             f"The sounds have {sounds.sample_rate:,} Hz, the recipe {recipe.sample_rate:,}; resample one."
@@ -60,7 +58,7 @@ def text_vectors(
     if array.dtype.kind not in "OUT":
         return matrix(array, "captions").astype(np.float32), None
     if text_backbone is None:
-        raise ValueError("captions are text, and there is no text backbone; give one, or vectors.")
+        raise ValueError("captions are text, which needs a text backbone; give one, or vectors.")
     texts = [str(text) for text in array.tolist()]
     if array.ndim != 1 or not texts:
         raise ValueError(f"captions have shape {array.shape}; they must be one or more texts, (c,).")
@@ -73,13 +71,13 @@ def prepared_models(
     plans: Sequence[ModelPlan],
     sounds: Sounds,
     captions: ArrayLike | Sequence[str],
-    backbones: Mapping[str, nn.Module],
-    text_backbone: nn.Module | None,
+    networks: tuple[Mapping[str, nn.Module], nn.Module | None],
     recipe: ContrastiveRecipe,
     seeds: Sequence[int],
     device: str,
 ) -> tuple[list[Task], Material]:
-    """Check what models are to be trained on, and split their pairs."""
+    """Check the input of models, and split their pairs into training and validation."""
+    backbones, text_backbone = networks
     check_sounds(sounds, backbones, recipe)
     x_t, texts = text_vectors(captions, text_backbone, recipe, device)
     if recipe.tune_text and texts is None:
@@ -87,26 +85,11 @@ def prepared_models(
     tasks = []
     for plan, seed in zip(plans, seeds, strict=True):
         check_seed(seed)
-        pairs = np.asarray(plan.pairs)
         if plan.backbone not in backbones:
             raise ValueError(
                 f"{plan.name} begins with {plan.backbone!r}; the backbones are {', '.join(backbones)}."
             )
-        if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.dtype.kind not in "iu":
-            raise ValueError(f"Pairs of {plan.name} have shape {pairs.shape}; they must be (p, 2) of rows.")
-        most = (len(sounds.lengths), len(x_t))
-        if len(pairs) and (pairs.min() < 0 or (pairs.max(axis=0) >= most).any()):
-            raise ValueError(
-                f"Pairs of {plan.name} name rows that are not there; there are {most[0]} sounds and "
-                f"{most[1]} captions."
-            )
-        split = split_pairs(pairs.astype(np.int64), recipe, seed, most[0])
-        if len(split.train) < 2 or (recipe.validation and len(split.validation) < 2):
-            raise ValueError(
-                f"{plan.name} has {len(split.train)} pairs to train on and {len(split.validation)} to "
-                "validate; both need two or more, for one has nothing to be told from."
-            )
-        tasks.append(Task(plan, int(seed), split, _soft_targets(plan, most)))
+        tasks.append(_task(plan, int(seed), recipe, (len(sounds.lengths), len(x_t))))
     used = {task.plan.backbone: backbones[task.plan.backbone] for task in tasks}
     material = Material(
         sounds=sounds,
@@ -118,6 +101,25 @@ def prepared_models(
         device=device,
     )
     return tasks, material
+
+
+def _task(plan: ModelPlan, seed: int, recipe: ContrastiveRecipe, most: tuple[int, int]) -> Task:
+    """Check the pairs of a plan against the numbers of sounds and captions, and split them."""
+    pairs = np.asarray(plan.pairs)
+    if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.dtype.kind not in "iu":
+        raise ValueError(f"Pairs of {plan.name} have shape {pairs.shape}; they must be (p, 2) of rows.")
+    if len(pairs) and (pairs.min() < 0 or (pairs.max(axis=0) >= most).any()):
+        raise ValueError(
+            f"Pairs of {plan.name} name rows that do not exist; there are {most[0]} sounds and "
+            f"{most[1]} captions."
+        )
+    split = split_pairs(pairs.astype(np.int64), recipe, seed, most[0])
+    if len(split.train) < 2 or (recipe.validation and len(split.validation) < 2):
+        raise ValueError(
+            f"{plan.name} has {len(split.train)} pairs to train on and {len(split.validation)} to "
+            "validate; both need two or more, since one alone has no negatives."
+        )
+    return Task(plan, seed, split, _soft_targets(plan, most))
 
 
 def _soft_targets(plan: ModelPlan, shape: tuple[int, int]) -> Callable[[np.ndarray], Targets] | None:
@@ -142,25 +144,3 @@ def _soft_targets(plan: ModelPlan, shape: tuple[int, int]) -> Callable[[np.ndarr
 
 def _frozen(network: nn.Module, device: str) -> nn.Module:
     return copy.deepcopy(network).to(device).eval().requires_grad_(False)
-
-
-def passed_whole(
-    network: nn.Module, sounds: Sounds, rows: ArrayLike | None, recipe: ContrastiveRecipe, device: str
-) -> np.ndarray:
-    """Embed whole recordings; see `core.contrastive.embed_sounds`."""
-    check_sounds(sounds, {"": network}, recipe)
-    chosen = chosen_rows(rows, len(sounds.lengths))
-    starts = [windows(int(sounds.lengths[row]), recipe) for row in chosen]
-    owner = np.repeat(np.arange(len(chosen)), [len(s) for s in starts])
-    begin = np.concatenate(starts)
-    size = round(recipe.seconds * recipe.sample_rate)
-    moved = copy.deepcopy(network).to(device).eval()
-    found = np.zeros((len(chosen), int(network.dim)), dtype=np.float64)  # type: ignore[arg-type]
-    with fixed_threads(operation_threads([network], device)), torch.no_grad():
-        for first in range(0, len(begin), _PASSES):
-            part = slice(first, first + _PASSES)
-            crops = prepared(sounds.crop(chosen[owner[part]], begin[part], size), recipe)
-            with precision(recipe, device):
-                passed = moved(torch.from_numpy(crops).to(device))
-            np.add.at(found, owner[part], passed.float().cpu().numpy())
-    return (found / np.bincount(owner, minlength=len(chosen))[:, None]).astype(np.float32)

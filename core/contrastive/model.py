@@ -1,4 +1,4 @@
-"""A contrastive model while it is trained: networks, optimiser, and when it is to stop."""
+"""A contrastive model while it is trained: its networks, its optimiser, and when it stops."""
 
 from __future__ import annotations
 
@@ -76,24 +76,10 @@ class ClapProjector(Projector):
 
 @dataclass(frozen=True)
 class Material:
-    """What all models of a grid are made of.
-
-    Attributes
-    ----------
-    sounds : Sounds
-    x_t : (c, d_t) float32 tensor
-        Of the captions, by the text backbone as it begins.
-    texts : list of str or None
-    backbones : dict of str to nn.Module
-        On the device, in evaluation mode, never to be changed.
-    text_backbone : nn.Module or None
-        The same.
-    recipe : ContrastiveRecipe
-    device : str
-    """
+    """The input that all models of a grid share; its networks are in evaluation mode and never change."""
 
     sounds: Sounds
-    x_t: torch.Tensor
+    x_t: torch.Tensor  # (c, d_t): the captions by the text backbone before training
     texts: list[str] | None
     backbones: dict[str, nn.Module]
     text_backbone: nn.Module | None
@@ -106,14 +92,14 @@ class Material:
 
     def passed(self, network: nn.Module, rows: np.ndarray, places: np.ndarray, tick: Tick) -> torch.Tensor:
         """Pass the crops of many clips through a network in evaluation mode, (b, d) float32."""
-        found = []
+        parts = []
         with torch.no_grad():
             for start in range(0, len(rows), _PASSES):
                 part = rows[start : start + _PASSES]
                 with precision(self.recipe, self.device):
-                    found.append(network(self.crops(part, places)).float())
+                    parts.append(network(self.crops(part, places)).float())
                 tick(len(part))
-        return torch.cat(found)
+        return torch.cat(parts)
 
 
 @dataclass(frozen=True)
@@ -147,12 +133,12 @@ def embed_texts(
     network: nn.Module, texts: Sequence[str], recipe: ContrastiveRecipe, device: str
 ) -> torch.Tensor:
     """Pass texts through a text backbone in evaluation mode, (c, d_t) float32."""
-    found = []
+    parts = []
     with torch.no_grad():
         for start in range(0, len(texts), _PASSES):
             with precision(recipe, device):
-                found.append(network(list(texts[start : start + _PASSES])).float())
-    return torch.cat(found)
+                parts.append(network(list(texts[start : start + _PASSES])).float())
+    return torch.cat(parts)
 
 
 class Heads(nn.Module):
@@ -179,7 +165,7 @@ class Heads(nn.Module):
     def loss(
         self, x_a: torch.Tensor, x_t: torch.Tensor, clamp: float, targets: Targets | None = None
     ) -> torch.Tensor:
-        """CLIP loss of a batch of pairs, soft where there are targets."""
+        """Return the CLIP loss of a batch of pairs, by soft targets where they are given."""
         audio, text, scale = self.audio_projector(x_a), self.text_projector(x_t), self.log_scale.exp()
         if targets is None:
             return clip_loss(audio, text, scale=scale, clamp=clamp)
@@ -190,7 +176,7 @@ class Heads(nn.Module):
 
 
 def unchanging_projectors(dim: int) -> Arrays:
-    """Return weights of both projectors by which (b, dim) vectors of unit length come out as they went in.
+    """Return weights of both projectors with which (b, dim) vectors of unit length stay as they are.
 
     The hidden layer is twice as wide: it has the positive part of x and that of -x, which the second layer
     subtracts.
@@ -244,9 +230,9 @@ class Learner(NetworkLearner):
         def x_a(rows: np.ndarray) -> torch.Tensor:
             crops = material.crops(rows, places)
             with precision(self._recipe, material.device):
-                found = self._audio(crops).float()
+                passed = self._audio(crops).float()
             tick(3 * len(rows))
-            return found
+            return passed
 
         def validation(rows: np.ndarray) -> torch.Tensor:
             nonlocal table
@@ -308,8 +294,8 @@ class Learner(NetworkLearner):
         with torch.no_grad():
             texts = self._validation_texts(pairs[:, 1])
             for batch in batches(len(pairs), self._recipe.batch_size):
-                found = x_a(pairs[batch, 0]), texts[batch]
-                loss = self._heads.loss(*found, self._recipe.clamp, self._targets(pairs[batch]))
+                targets = self._targets(pairs[batch])
+                loss = self._heads.loss(x_a(pairs[batch, 0]), texts[batch], self._recipe.clamp, targets)
                 total += float(loss) * len(pairs[batch])
         return total / len(pairs)
 
@@ -320,7 +306,7 @@ class Learner(NetworkLearner):
         return embed_texts(self._text, [texts[i] for i in rows], self._recipe, self._material.device)
 
     def _judge(self, value: float) -> None:
-        """Note whether this epoch is the best so far; slow down or stop where it is of no use to go on."""
+        """Note whether this epoch is the best; reduce the rate or stop where the loss no longer falls."""
         if np.isnan(value) or value < self._best_loss:
             self._best_loss, self.best_epoch = value if np.isfinite(value) else np.inf, self.epoch
             if np.isfinite(value) or self.ended:
@@ -346,7 +332,7 @@ class Learner(NetworkLearner):
         self._begin(self._recipe.rate)
 
     def _begin(self, rate: float) -> None:
-        """Begin anew with an optimiser, and with the count of epochs that are no better."""
+        """Start a new optimiser, and the count of epochs that are no better."""
         self._optimiser = torch.optim.Adam(self._learned(), lr=rate)
         self._low, self._bad, self._since = np.inf, 0, 0
 

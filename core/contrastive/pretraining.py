@@ -28,19 +28,22 @@ _HEAD = 4  # which weights are drawn: after those of both projectors
 
 
 class Classifier(NetworkLearner):
-    """A backbone with a linear layer over it while both are trained; its curves are `PRETRAINING_CURVES`."""
+    """A backbone and a linear layer over it while both are trained; its curves are `PRETRAINING_CURVES`.
+
+    `labelled` are the rows of the clips and their class codes.
+    """
 
     def __init__(
         self,
         backbone: nn.Module,
         sounds: Sounds,
-        rows: np.ndarray,
-        codes: np.ndarray,
+        labelled: tuple[np.ndarray, np.ndarray],
         recipe: ContrastiveRecipe,
         seed: int,
         device: str,
     ) -> None:
         super().__init__(0, 4, recipe.pretrain_epochs)
+        rows, codes = labelled
         self._sounds, self._recipe, self._seed, self._device = sounds, recipe, seed, device
         self._network = copy.deepcopy(backbone).to(device).requires_grad_(True)
         width, n_classes = int(backbone.dim), int(codes.max()) + 1  # type: ignore[arg-type]
@@ -79,25 +82,28 @@ class Classifier(NetworkLearner):
                 return
             self._optimiser.step()
             tick(len(order[batch]))
-        found = self._validated(tick)
-        if len(self._held) and not np.isfinite(found[0]):
+        loss_in_validation, accuracy = self._validated(tick)
+        if len(self._held) and not np.isfinite(loss_in_validation):
             self._fail("loss in validation", where)
             return
         if not self._finite():
             self._fail("loss", where)
             return
-        self.curves[0, :, self.epoch] = total / len(order), right / len(order), *found
+        self.curves[0, :, self.epoch] = (
+            *(total / len(order), right / len(order)),
+            *(loss_in_validation, accuracy),
+        )
         self.epoch += 1
-        if not len(self._held) or found[0] < self._best_loss:
-            self._best_loss, self.best_epoch = found[0], self.epoch
+        if not len(self._held) or loss_in_validation < self._best_loss:
+            self._best_loss, self.best_epoch = loss_in_validation, self.epoch
             if len(self._held) or self.ended:
                 self._best = weights_of(self._parts())
 
     def _passed(self, pairs: np.ndarray, places: np.ndarray) -> tuple[torch.Tensor, int]:
         crops = random_crops(self._sounds, pairs[:, 0], self._recipe, places)
         with precision(self._recipe, self._device):
-            found = self._network(torch.from_numpy(crops).to(self._device))
-        logits = self._head(found.float())
+            embedded = self._network(torch.from_numpy(crops).to(self._device))
+        logits = self._head(embedded.float())
         targets = torch.from_numpy(pairs[:, 1]).to(self._device)
         return nn.functional.cross_entropy(logits, targets), int((logits.argmax(1) == targets).sum())
 

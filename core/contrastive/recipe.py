@@ -66,7 +66,7 @@ class ContrastiveRecipe:
     rate: float = setting(
         1e-5,
         "Learning rate, then",
-        "Learning rate of Adam, begun anew, after the epochs with frozen backbones.",
+        "Learning rate of Adam, started anew, after the epochs with frozen backbones.",
         source="Item (e) of the paper.",
         above=0,
         words="up to {max_epochs} at {rate:g}",
@@ -104,7 +104,7 @@ class ContrastiveRecipe:
         10,
         "Patience at a plateau",
         "Epochs without a lower loss in validation, counted from the unfreezing or the last reduction on, "
-        "after more than which there is a plateau.",
+        "after more than which the loss is at a plateau.",
         source="Item (h) of the paper.",
         low=0,
     )
@@ -237,12 +237,12 @@ class ModelPlan:
     pairs : (p, 2) int64 array
         Row of the sound and row of the caption, of each pair that may be trained on or validate.
     weights : (p,) array, optional
-        How well each pair fits, above 0, as `core.curation` gives it. The loss is then `soft_clip_loss`: what
-        a sound and a caption of a batch are to each other is the weight of their pair, 0 if there is none.
+        How well each pair fits, above 0, as `core.curation` gives it. The loss is then `soft_clip_loss`: a
+        sound and a caption of a batch fit by the weight of their pair, 0 if they are no pair.
     teacher : Teacher, optional
         Instead of weights, a space that says how well the sounds and captions of a batch fit.
     start : mapping of str to array, optional
-        Weights that the projectors begin with, named as in `core.contrastive.ContrastiveModel.state`; by
+        Initial weights of the projectors, named as in `core.contrastive.ContrastiveModel.state`; by
         default they are drawn.
     """
 

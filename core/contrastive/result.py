@@ -1,4 +1,4 @@
-"""What contrastive training and pre-training come to: networks with their curves, and what they embed."""
+"""Results of contrastive training and pre-training: networks with their curves, and what they embed."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ import torch
 from numpy.typing import ArrayLike
 from torch import nn
 
-from core.contrastive.data import Pairs, Sounds
-from core.contrastive.input import passed_whole, text_vectors
-from core.contrastive.model import Heads, Material, Task
+from core.contrastive.data import Pairs, Sounds, prepared, windows
+from core.contrastive.input import check_sounds, chosen_rows, text_vectors
+from core.contrastive.model import Heads, Material, Task, precision
 from core.contrastive.recipe import ContrastiveRecipe, ModelPlan
 from core.training.results import TrainingResult
-from core.training.threads import default_device, fixed_threads
+from core.training.threads import default_device, fixed_threads, operation_threads
 from core.training.weights import load, weights_of
+
+_PASSES = 64  # windows that go through a network at a time
 
 #: The curves of a model, in this order where they are stacked.
 CURVES = ("loss", "validation_loss", "temperature", "rate", "gradient_norm")
@@ -41,7 +43,7 @@ class Pretrained:
     best_epoch : int
         From 1; 0 if it failed.
     failed : str
-        Why the training ended with weights that are no use; "" if they are.
+        Why the training failed; "" if it did not.
     """
 
     network: nn.Module
@@ -61,7 +63,7 @@ class ContrastiveModel:
     recipe : ContrastiveRecipe
     seed : int
     pairs : Pairs
-        `train` and `validation`, (p, 2) each: what was trained on and what was not.
+        `train` and `validation`, (p, 2) each.
     curves : dict of (max_epochs,) float32 arrays
         `CURVES`, NaN after the model stopped: mean loss of the batches, as met; loss in validation and τ
         after the epoch; learning rate in it; mean norm of the gradient before it was limited.
@@ -72,7 +74,7 @@ class ContrastiveModel:
     stopped : str
         Why it ended before `max_epochs`; "" if it did not.
     failed : str
-        Why there is no model, with epoch and seed; "" if there is.
+        Why training failed, with epoch and seed; "" if it did not.
     audio, audio_projector, text_projector : nn.Module
         On the CPU, in evaluation mode.
     text : nn.Module or None
@@ -172,7 +174,7 @@ class ContrastiveModel:
 
     def _check(self) -> None:
         if self.failed:
-            raise ValueError(f"{self.plan.name} is no model to embed with. {self.failed}")
+            raise ValueError(f"{self.plan.name} failed in training and embeds nothing. {self.failed}")
 
 
 def embed_sounds(
@@ -184,7 +186,23 @@ def embed_sounds(
     device: str | None = None,
 ) -> np.ndarray:
     """Embed whole recordings by a backbone alone, (n, d) float32: x_a of `ContrastiveModel.embed_audio`."""
-    return passed_whole(network, sounds, rows, recipe, device or default_device())
+    device = device or default_device()
+    check_sounds(sounds, {"": network}, recipe)
+    chosen = chosen_rows(rows, len(sounds.lengths))
+    starts = [windows(int(sounds.lengths[row]), recipe) for row in chosen]
+    owner = np.repeat(np.arange(len(chosen)), [len(s) for s in starts])
+    begin = np.concatenate(starts)
+    size = round(recipe.seconds * recipe.sample_rate)
+    moved = copy.deepcopy(network).to(device).eval()
+    sums = np.zeros((len(chosen), int(network.dim)), dtype=np.float64)  # type: ignore[arg-type]
+    with fixed_threads(operation_threads([network], device)), torch.no_grad():
+        for first in range(0, len(begin), _PASSES):
+            part = slice(first, first + _PASSES)
+            crops = prepared(sounds.crop(chosen[owner[part]], begin[part], size), recipe)
+            with precision(recipe, device):
+                passed = moved(torch.from_numpy(crops).to(device))
+            np.add.at(sums, owner[part], passed.float().cpu().numpy())
+    return (sums / np.bincount(owner, minlength=len(chosen))[:, None]).astype(np.float32)
 
 
 def failed_model(
@@ -244,7 +262,7 @@ def finished(
     backbones: Mapping[str, nn.Module],
     text_backbone: nn.Module | None,
 ) -> ContrastiveModel:
-    """Return the networks of a model with the weights that its training has come to."""
+    """Return the networks of a model with the weights that training gave it."""
     audio = copy.deepcopy(backbones[task.plan.backbone])
     text = copy.deepcopy(text_backbone) if material.recipe.tune_text else text_backbone
     heads = Heads(int(audio.dim), material.x_t.shape[1], material.recipe, task.seed)  # type: ignore[arg-type]

@@ -8,8 +8,9 @@ in which those that share a backbone share its passes while it is frozen.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TypedDict, Unpack
 
 import numpy as np
 import torch
@@ -17,49 +18,42 @@ from numpy.typing import ArrayLike
 from torch import nn
 
 from core.checks import class_codes, matrix, unit_rows
-from core.contrastive.data import Sounds, Teacher, Waveforms
+from core.contrastive.data import Sounds, Waveforms
 from core.contrastive.grid import draws, planned, traits
 from core.contrastive.input import check_sounds, chosen_rows, prepared_models
 from core.contrastive.model import unchanging_projectors
 from core.contrastive.pretraining import Classifier
-from core.contrastive.recipe import CLAP, PAPER, SMALL, ContrastiveRecipe, ModelPlan
-from core.contrastive.result import (
-    CURVES,
-    PRETRAINING_CURVES,
-    ContrastiveModel,
-    Pretrained,
-    embed_sounds,
-    failed_model,
-    finished,
-)
+from core.contrastive.recipe import ContrastiveRecipe, ModelPlan
+from core.contrastive.result import PRETRAINING_CURVES, ContrastiveModel, Pretrained, finished
 from core.training.draws import check_seed
 from core.training.engine import Plan, Progress, Session, Watch, train
 from core.training.results import Checkpoint, fingerprint
 from core.training.threads import default_device, operation_threads
 from core.training.weights import load
 
-__all__ = [
-    "CLAP",
-    "CURVES",
-    "PAPER",
-    "PRETRAINING_CURVES",
-    "SMALL",
-    "Checkpoint",
-    "ContrastiveModel",
-    "ContrastiveRecipe",
-    "ModelPlan",
-    "Pretrained",
-    "Progress",
-    "Sounds",
-    "Teacher",
-    "Watch",
-    "Waveforms",
-    "embed_sounds",
-    "failed_model",
-    "pretrain",
-    "train_grid",
-    "train_towers",
-]
+
+class SessionOptions(TypedDict, total=False):
+    """Where a training runs and what it reports to, given to each function by keyword.
+
+    Attributes
+    ----------
+    progress : callable, optional
+        Called with work done and to do, of all models together, from the first batch on. A model that stops
+        early has done its work.
+    watch : callable, optional
+        Called after every epoch of any model with the curves so far, (models, 5, epochs) float32, NaN where
+        an epoch has not been trained.
+    checkpoint : Checkpoint, optional
+        Where training resumes from and what it saves to after epochs. What it holds of another training, with
+        other plans, sounds, captions, backbones, seeds or recipe, is not used.
+    device : str, optional
+        A GPU if torch finds one, else ``"cpu"``.
+    """
+
+    progress: Progress | None
+    watch: Watch | None
+    checkpoint: Checkpoint | None
+    device: str | None
 
 
 def pretrain(
@@ -70,10 +64,7 @@ def pretrain(
     rows: ArrayLike | None = None,
     recipe: ContrastiveRecipe | None = None,
     seed: int = 0,
-    progress: Progress | None = None,
-    watch: Callable[[np.ndarray], object] | None = None,
-    checkpoint: Checkpoint | None = None,
-    device: str | None = None,
+    **session: Unpack[SessionOptions],
 ) -> Pretrained:
     """Train a copy of a backbone to classify recordings, as PANNs' is on AudioSet.
 
@@ -91,14 +82,8 @@ def pretrain(
         Its crops, `validation` (by clip, of each class), gradient limit, mixed precision and ``pretrain_``
         settings.
     seed : int, default 0
-    progress : callable, optional
-        Called with recordings passed and to pass.
-    watch : callable, optional
-        Called after every epoch with the curves so far, (4, epochs) float32, NaN where none.
-    checkpoint : Checkpoint, optional
-        Where to go on from, and to save to after epochs. What is found there of another training is not used.
-    device : str, optional
-        A GPU if torch finds one, else ``"cpu"``.
+    **session
+        See `SessionOptions`; progress counts recordings, and `watch` is called with (4, epochs) float32.
 
     Returns
     -------
@@ -111,14 +96,14 @@ def pretrain(
 
     Examples
     --------
-    >>> from dataclasses import replace
+    >>> from core.contrastive import SMALL
     >>> from core.networks import SmallCNN
     >>> random = np.random.default_rng(0)
     >>> tones = np.sin(np.outer(np.repeat([0.1, 1.0], 10), np.arange(4000)))
     >>> recipe = replace(SMALL, sample_rate=8000, seconds=0.5, pretrain_epochs=2)
     >>> network = SmallCNN(16, dim=8, width=2, sample_rate=8000)
-    >>> found = pretrain(network, Waveforms(tones, 8000), ["low"] * 10 + ["high"] * 10, recipe=recipe)
-    >>> found.classes, found.failed
+    >>> result = pretrain(network, Waveforms(tones, 8000), ["low"] * 10 + ["high"] * 10, recipe=recipe)
+    >>> result.classes, result.failed
     (('high', 'low'), '')
     """
     recipe = recipe or ContrastiveRecipe()
@@ -130,14 +115,16 @@ def pretrain(
     if len(classes) < 2:
         raise ValueError("There is one class alone; a classifier needs two or more.")
     check_seed(seed)
-    device = device or default_device()
-    classifier = Classifier(backbone, sounds, chosen, codes, recipe, seed, device)
+    device = session.get("device") or default_device()
+    classifier = Classifier(backbone, sounds, (chosen, codes), recipe, seed, device)
+    watch = session.get("watch")
     show = None if watch is None else lambda curves: watch(curves[0])
+    threads = operation_threads([backbone], device)
     (result,) = train(
         [Plan("pretraining", (0,), lambda: classifier)],
         [np.arange(recipe.pretrain_epochs + 1) * classifier.clips_an_epoch],
         fingerprint(recipe, *traits(sounds, [backbone]), chosen, codes, seed),
-        Session(device, progress, show, checkpoint, operation_threads([backbone], device)),
+        Session(device, session.get("progress"), show, session.get("checkpoint"), threads),
     )
     network = copy.deepcopy(backbone).to("cpu").requires_grad_(True).eval()
     load({"audio": network}, result.weights)
@@ -154,10 +141,7 @@ def train_grid(
     text_backbone: nn.Module | None = None,
     recipe: ContrastiveRecipe | None = None,
     seeds: Sequence[int],
-    progress: Progress | None = None,
-    watch: Watch | None = None,
-    checkpoint: Checkpoint | None = None,
-    device: str | None = None,
+    **session: Unpack[SessionOptions],
 ) -> list[ContrastiveModel]:
     """Train several models on parts of the same sounds and captions.
 
@@ -169,22 +153,14 @@ def train_grid(
     captions : (c, d_t) array_like, or (c,) sequence of str where `text_backbone` is given
         x_t of each caption, or the captions themselves.
     backbones : mapping of str to nn.Module
-        Audio backbones as they begin: waveforms (b, t) in, (b, d) out, `dim` saying d. They stay as they are.
+        Audio backbones before training: waveforms (b, t) in, (b, d) out, `dim` being d. They do not change.
     text_backbone : nn.Module, optional
         A list of texts in, (b, d_t) out, `dim` saying d_t. It stays as it is.
     recipe : ContrastiveRecipe, optional
     seeds : sequence of int
-        One for each plan, from 0: what projectors begin with, crops, the order of pairs and their split.
-    progress : callable, optional
-        Called with work done and to do, of all models together, from the first batch on. A model that stops
-        early has done its work.
-    watch : callable, optional
-        Called after every epoch of any model with the curves so far, (models, 5, epochs) float32.
-    checkpoint : Checkpoint, optional
-        Where to go on from, and to save to after epochs. What is found there of other plans, sounds,
-        captions, backbones, seeds or recipe is not used.
-    device : str, optional
-        A GPU if torch finds one, else ``"cpu"``.
+        One for each plan, from 0: of the initial projectors, the crops, the order of pairs and their split.
+    **session
+        See `SessionOptions`.
 
     Returns
     -------
@@ -201,7 +177,7 @@ def train_grid(
     -----
     In an epoch one crop is cut from each clip, for all its captions and all models of one seed. While
     backbones are frozen, they are in evaluation mode, and each crop passes once through each of them. Weights
-    equal those of a plain loop but for rounding, and do not hang on what else is trained. On a CPU they are
+    equal those of a plain loop but for rounding, and do not depend on what else is trained. On a CPU they are
     the same to the last bit whatever the machine does beside, with any number of free threads and after
     interruptions; another kind of processor, a GPU or another version of torch rounds otherwise, which
     training makes much of. Losses in validation are of crops that are the same in every epoch.
@@ -214,7 +190,7 @@ def train_grid(
 
     Examples
     --------
-    >>> from dataclasses import replace
+    >>> from core.contrastive import SMALL
     >>> from core.networks import SmallCNN
     >>> tones = np.sin(np.outer(np.repeat([0.1, 0.3, 1.0], 10), np.arange(4000)))
     >>> texts = np.repeat(np.eye(3), 10, axis=0)
@@ -231,9 +207,9 @@ def train_grid(
     recipe = recipe or ContrastiveRecipe()
     if len(plans) != len(seeds) or not len(plans):
         raise ValueError(f"There are {len(plans)} plans and {len(seeds)} seeds; each plan needs one.")
-    device = device or default_device()
+    device = session.get("device") or default_device()
     tasks, material = prepared_models(
-        plans, sounds, captions, backbones, text_backbone, recipe, seeds, device
+        plans, sounds, captions, (backbones, text_backbone), recipe, seeds, device
     )
     names = sorted(backbones)
     networks = [*(backbones[name] for name in names), *([] if text_backbone is None else [text_backbone])]
@@ -246,9 +222,8 @@ def train_grid(
     if text_backbone is not None and recipe.tune_text:
         trained.append(text_backbone)
     threads = operation_threads(trained, device)
-    results = train(
-        groups, work, what, Session(device, progress, watch, checkpoint, threads, draws(material))
-    )
+    reports = session.get("progress"), session.get("watch"), session.get("checkpoint")
+    results = train(groups, work, what, Session(device, *reports, threads, draws(material)))
     return [
         finished(task, material, result, backbones, text_backbone)
         for task, result in zip(tasks, results, strict=True)
@@ -262,10 +237,7 @@ def train_towers(
     *,
     recipe: ContrastiveRecipe | None = None,
     seeds: Sequence[int],
-    progress: Progress | None = None,
-    watch: Watch | None = None,
-    checkpoint: Checkpoint | None = None,
-    device: str | None = None,
+    **session: Unpack[SessionOptions],
 ) -> list[ContrastiveModel]:
     """Train projectors behind two towers that are held fixed, beginning with the space that they share.
 
@@ -282,7 +254,7 @@ def train_towers(
         E_t of the captions by the tower of texts, in the same space.
     recipe : ContrastiveRecipe, optional
         Its `dim`, `hidden`, `frozen_epochs` and what it says of crops are filled in.
-    seeds, progress, watch, checkpoint, device
+    seeds, **session
         As of `train_grid`.
 
     Returns
@@ -330,15 +302,12 @@ def train_towers(
         backbones={"tower": _Tower(d)},
         recipe=fitting,
         seeds=seeds,
-        progress=progress,
-        watch=watch,
-        checkpoint=checkpoint,
-        device=device,
+        **session,
     )
 
 
 class _Tower(nn.Module):
-    """Gives vectors as they are: what a tower that is held fixed makes of its sounds is known."""
+    """A tower that is held fixed: it returns the vectors that stand for its sounds."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()

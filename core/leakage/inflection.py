@@ -1,4 +1,4 @@
-"""English word forms without a dictionary: plurals, the forms of verbs, and back again.
+"""English word forms without a dictionary: plurals, the forms of verbs, and their bases.
 
 The forms of a word are made **forwards** by the rules of spelling (*care* gives *caring*, *car* would give
 *carring*), and a base is only believed where its forms hold the word that it was made from. So *caring* has
@@ -16,7 +16,7 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-#: Words that say nothing of what is heard: articles, pronouns, prepositions, auxiliaries and the like.
+#: Words that do not describe a sound: articles, pronouns, prepositions, auxiliaries and the like.
 STOP_WORDS = _words(
     """a about above across after again against all along also although always am among an and another any are
     around as at away be because been before behind being below beneath beside between beyond both but by can
@@ -38,7 +38,7 @@ wife wives|sheaf sheaves|elf elves|quiz quizzes|cactus cacti|fungus fungi|stimul
 medium media|phenomenon phenomena|axis axes|crisis crises|analysis analyses|sheep|fish fishes|deer|moose|
 aircraft|spacecraft|hovercraft|series|species|news|salmon|shrimp shrimps"""
 #: Verbs whose past is irregular: base, then past and participle. Left out where the past is rather another
-#: word (saw, ground, wound, rose, left, felt): what is looked for is what is heard.
+#: word (saw, ground, wound, rose, left, felt): names of sounds are searched for.
 _VERBS = """
 beat beaten|become became|bend bent|bind bound|bite bit bitten|bleed bled|blow blew blown|
 break broke broken|breed bred|bring brought|build built|burst|buy bought|catch caught|cling clung|
@@ -101,33 +101,33 @@ def word_forms(word: str) -> frozenset[str]:
     >>> "crackles" in word_forms("crackling"), "caring" in word_forms("car")
     (True, False)
     """
-    found = {word}
+    forms = {word}
     if not word.isalpha() or word in STOP_WORDS:
-        return frozenset(found)
+        return frozenset(forms)
     for base in {word, *_bases(word)}:
-        found |= _forms(base)
-    return frozenset(found - (_NO_FORM - {word}))
+        forms |= _forms(base)
+    return frozenset(forms - (_NO_FORM - {word}))
 
 
 def _forms(base: str) -> set[str]:
-    """The base, its plural or third person, its -ing and its past."""
-    found = {base, *_PLURAL_OF.get(base, ()), *_PAST_OF.get(base, ())}
+    """Return the base, its plural or third person, its -ing and its past."""
+    forms = {base, *_PLURAL_OF.get(base, ()), *_PAST_OF.get(base, ())}
     if len(base) < 2:
-        return found
-    found |= _plain_s(base) | _with(base, "ing")
+        return forms
+    forms |= _plain_s(base) | _with(base, "ing")
     if base not in _PAST_OF:
-        found |= _with(base, "ed")
-    return found
+        forms |= _with(base, "ed")
+    return forms
 
 
 def _plain_s(base: str) -> set[str]:
     if base.endswith(("s", "x", "z", "ch", "sh")):
-        found = {base + "es"}
+        plurals = {base + "es"}
         if base.endswith(("as", "us")):
-            found.add(base + "ses")  # gasses, busses
+            plurals.add(base + "ses")  # gasses, busses
         if base.endswith("ch"):
-            found.add(base + "s")  # stomachs
-        return found
+            plurals.add(base + "s")  # stomachs
+        return plurals
     if base.endswith("y") and base[-2] not in _VOWELS:
         return {base[:-1] + "ies"}
     if base.endswith("o") and base[-2] not in _VOWELS:
@@ -136,7 +136,7 @@ def _plain_s(base: str) -> set[str]:
 
 
 def _with(base: str, ending: str) -> set[str]:
-    """Add -ing or -ed as English spells it."""
+    """Return a word with -ing or -ed added as English spells it."""
     if ending == "ing" and base.endswith("ie"):
         return {base[:-2] + "ying"}
     if base.endswith("e"):
@@ -158,7 +158,7 @@ def _with(base: str, ending: str) -> set[str]:
 
 
 def _bases(word: str) -> set[str]:
-    """Words that this may be a form of: their forms hold it, and they are no stop words."""
+    """Return the words that this may be a form of: their forms contain it, and they are no stop words."""
     if word in _NO_FORM or word in _PLURAL_OF or word in _PAST_OF:
         return set(_BASES_OF.get(word, ()))
     tried = set()

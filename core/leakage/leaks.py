@@ -1,36 +1,24 @@
 """Which captions and labels name the classes that a zero-shot test is made of.
 
-A model that was trained with a caption "a dog barks" is not tested without examples when it is asked to tell
-dogs. Here is what finds such captions, in two ways: ``mode="words"`` finds those that hold **any word** of a
-class's name, stop words aside, after the paper; ``mode="names"`` those that hold a **whole name**. Both see
-through case, hyphens, underscores, accents, plurals and other forms of a word.
+A model that was trained with a caption "a dog barks" is not tested zero-shot on the class dog. Such captions
+are searched for in two ways: ``mode="words"`` returns those that contain **any word** of a class's name, stop
+words aside, after the paper; ``mode="names"`` those that contain a **whole name**. Both ignore case, hyphens,
+underscores, accents, plurals and other forms of a word.
 
-A name is taken apart at commas, semicolons and slashes, each part being a name of its own (*Domestic animals,
-pets*), and does without what it has in brackets. What is found by whole names is found by words, too.
+A name is split at commas, semicolons and slashes, each part being a name of its own (*Domestic animals,
+pets*), and its brackets are ignored. What whole names match is also matched by words.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
 
-from core.leakage.inflection import STOP_WORDS, word_forms
-from core.leakage.names import MODES, find, have_one_name, merged, no_mode, search_for, texts_of
-
-__all__ = [
-    "MODES",
-    "STOP_WORDS",
-    "filter_captions",
-    "find_leaks",
-    "leak_report",
-    "leak_spans",
-    "overlap_of_labels",
-    "searched_words",
-    "word_forms",
-]
+from core.leakage.inflection import STOP_WORDS
+from core.leakage.names import Matching, find, have_one_name, merged, no_mode, search_for, texts_of
 
 _COLUMNS = ("row", "caption", "label", "matched")
 
@@ -51,24 +39,24 @@ def find_leaks(
     captions : n texts
         Empty ones, None and NaN name nothing.
     class_names : C texts
-        One given twice counts once. One without a letter or digit is never found.
+        One given twice counts once. One without a letter or digit never matches.
     mode : {'words', 'names'}, default 'words'
         Whether any word of a name is a leak, or only a whole name: its words side by side and in order, no
         comma or full stop between them, or written as one (*door bell*, *doorbell*).
     stop_words : collection of str, default `STOP_WORDS`
-        Words of names that do not count for themselves. A name of nothing else is looked for as a whole.
+        Words of names that do not count by themselves. A name of nothing else is searched for as a whole.
     forms : bool, default True
         Whether other forms of a word count as the word: *dogs*, *barking*, *barked* for *dog bark*. The word
         without 's counts either way.
     most : int, optional
-        Rows that may be found; of class names that are sentences there can be very many.
+        Largest number of rows; class names that are sentences can give very many.
 
     Returns
     -------
     DataFrame
         A row for each caption and class it names, by caption, then in the order of the classes: ``row`` (int,
-        from 0), ``caption``, ``label``, ``matched`` (what of the caption names it, as it stands there, with
-        ", " between several).
+        from 0), ``caption``, ``label``, ``matched`` (the words of the caption that name it, with ", " between
+        several).
 
     Raises
     ------
@@ -83,8 +71,8 @@ def find_leaks(
 
     Examples
     --------
-    >>> found = find_leaks(["A DOG barks", "two men talk", "barking"], ["dog_bark", "man"], mode="words")
-    >>> found[["row", "label", "matched"]].values.tolist()
+    >>> leaks = find_leaks(["A DOG barks", "two men talk", "barking"], ["dog_bark", "man"], mode="words")
+    >>> leaks[["row", "label", "matched"]].values.tolist()
     [[0, 'dog_bark', 'DOG, barks'], [1, 'man', 'men'], [2, 'dog_bark', 'barking']]
     >>> find_leaks(["A DOG barks", "two men"], ["dog_bark", "man"], mode="names")["row"].tolist()
     [0, 1]
@@ -93,9 +81,9 @@ def find_leaks(
     search = search_for(class_names, mode, stop_words, forms)
     rows: list[tuple[int, str, str, str]] = []
     for row, text in enumerate(texts):
-        found = find(text, search)
-        for label in sorted(found):
-            matched = dict.fromkeys(text[a:b] for a, b in merged(found[label]))
+        spans = find(text, search)
+        for label in sorted(spans):
+            matched = dict.fromkeys(text[a:b] for a, b in merged(spans[label]))
             rows.append((row, text, search.labels[label], ", ".join(matched)))
         if most is not None and len(rows) > most:
             raise ValueError(
@@ -111,19 +99,17 @@ def filter_captions(
     captions: Iterable[str | None],
     class_names: Iterable[str],
     *,
-    mode: str = "words",
     clips: Iterable[Any] | None = None,
-    stop_words: Collection[str] = STOP_WORDS,
-    forms: bool = True,
+    **matching: Unpack[Matching],
 ) -> np.ndarray:
-    """Say which captions may stay in clean training data.
+    """Return which captions may stay in clean training data.
 
     Parameters
     ----------
-    captions, class_names, mode, stop_words, forms
-        See `find_leaks`.
+    captions, class_names, **matching
+        See `find_leaks`: ``mode``, ``stop_words`` and ``forms``.
     clips : n values, optional
-        The clip of each caption. Where one caption of a clip names a class, none of that clip's stays.
+        The clip of each caption. Where one caption of a clip names a class, all captions of the clip go.
 
     Returns
     -------
@@ -144,7 +130,7 @@ def filter_captions(
     [False, False, True]
     """
     texts = texts_of(captions, "Caption")
-    search = search_for(class_names, mode, stop_words, forms)
+    search = search_for(class_names, **matching)
     kept = np.array([not find(text, search) for text in texts], dtype=bool)
     if clips is None:
         return kept
@@ -159,22 +145,20 @@ def leak_report(
     captions: Iterable[str | None],
     class_names: Iterable[str],
     *,
-    mode: str = "words",
-    stop_words: Collection[str] = STOP_WORDS,
-    forms: bool = True,
     examples: int = 3,
     leaks: pd.DataFrame | None = None,
+    **matching: Unpack[Matching],
 ) -> pd.DataFrame:
     """Count leaks by class.
 
     Parameters
     ----------
-    captions, class_names, mode, stop_words, forms
-        See `find_leaks`.
+    captions, class_names, **matching
+        See `find_leaks`: ``mode``, ``stop_words`` and ``forms``.
     examples : int, default 3
         Captions to show of each class: the first that differ.
     leaks : DataFrame, optional
-        From `find_leaks`, where it is there already.
+        The result of `find_leaks`, where it is known already.
 
     Returns
     -------
@@ -193,63 +177,56 @@ def leak_report(
     texts = texts_of(captions, "Caption")
     names = list(dict.fromkeys(texts_of(class_names, "Class name")))
     if leaks is None:
-        leaks = find_leaks(texts, names, mode=mode, stop_words=stop_words, forms=forms)
+        leaks = find_leaks(texts, names, **matching)
     counts = dict.fromkeys(names, 0)
     matched: dict[str, dict[str, int]] = {name: {} for name in names}
     shown: dict[str, dict[str, None]] = {name: {} for name in names}
-    for caption, label, found in zip(leaks["caption"], leaks["label"], leaks["matched"], strict=True):
+    for caption, label, pieces in zip(leaks["caption"], leaks["label"], leaks["matched"], strict=True):
         counts[label] += 1
-        for text in dict.fromkeys(found.lower().split(", ")):
+        for text in dict.fromkeys(pieces.lower().split(", ")):
             matched[label][text] = matched[label].get(text, 0) + 1
         if len(shown[label]) < examples:
             shown[label][caption] = None
-    order = sorted(names, key=lambda name: -counts[name])
+    order = sorted(names, key=counts.__getitem__, reverse=True)
     return pd.DataFrame(
         {
             "label": pd.Series(order, dtype="str"),
             "captions": np.array([counts[name] for name in order], np.int64),
             "share": np.array([counts[name] / len(texts) if texts else np.nan for name in order], float),
-            "matched": [sorted(matched[name].items(), key=_most_first) for name in order],
+            "matched": [sorted(matched[name].items(), key=lambda of: (-of[1], of[0])) for name in order],
             "examples": [list(shown[name]) for name in order],
         }
     )
 
 
-def _most_first(item: tuple[str, int]) -> tuple[int, str]:
-    return -item[1], item[0]
-
-
 def leak_spans(
-    caption: str,
-    class_names: Iterable[str],
-    *,
-    mode: str = "words",
-    stop_words: Collection[str] = STOP_WORDS,
-    forms: bool = True,
+    caption: str, class_names: Iterable[str], **matching: Unpack[Matching]
 ) -> list[tuple[int, int]]:
-    """Say which parts of a caption name a class, as (start, end) in its characters, in order and apart.
+    """Return the parts of a caption that name a class, as (start, end) in its characters, in order.
+
+    Keyword arguments are ``mode``, ``stop_words`` and ``forms`` of `find_leaks`.
 
     Examples
     --------
     >>> leak_spans("A dog barks.", ["dog bark"], mode="names")
     [(2, 11)]
     """
-    search = search_for(class_names, mode, stop_words, forms)
-    found = find(texts_of([caption], "Caption")[0], search)
-    return merged([span for spans in found.values() for span in spans])
+    search = search_for(class_names, **matching)
+    by_label = find(texts_of([caption], "Caption")[0], search)
+    return merged([span for spans in by_label.values() for span in spans])
 
 
 def searched_words(
     class_names: Iterable[str], *, stop_words: Collection[str] = STOP_WORDS
 ) -> dict[str, list[str]]:
-    """Return the words of each name that ``mode="words"`` looks for, without their forms.
+    """Return the words of each name that ``mode="words"`` searches for, without their forms.
 
     Examples
     --------
     >>> searched_words(["Sound_of_things", "can opening"])
     {'Sound_of_things': ['sound', 'things'], 'can opening': ['opening']}
     """
-    search = search_for(class_names, "words", stop_words, True)
+    search = search_for(class_names, stop_words=stop_words)
     return dict(zip(search.labels, search.words, strict=True))
 
 
@@ -276,9 +253,9 @@ def overlap_of_labels(
     -------
     DataFrame
         A row for each pair that overlaps, in the order of `b`, then of `a`: ``a``, ``b``, ``relation``,
-        ``matched`` (what of `a` it is). The relation is ``same``, both have a name in common, up to word
-        forms; ``within``, `a` holds a whole name of `b` (*dog bark*, *dog*); ``around``, `b` holds one of
-        `a`; or ``words``.
+        ``matched`` (the words of `a` that match). The relation is ``same``, both have a name in common, up to
+        word forms; ``within``, `a` contains a whole name of `b` (*dog bark*, *dog*); ``around``, `b` contains
+        one of `a`; or ``words``.
 
     Examples
     --------
@@ -296,18 +273,18 @@ def overlap_of_labels(
         ways["words"] = find_leaks(first, second, mode="words", **how)
     elif mode != "names":
         raise ValueError(no_mode(mode))
-    found: dict[tuple[str, str], tuple[str, str]] = {}
+    related: dict[tuple[str, str], tuple[str, str]] = {}
     for caption, label, matched in ways["within"][["caption", "label", "matched"]].to_numpy():
-        found[caption, label] = ("within", matched)
+        related[caption, label] = ("within", matched)
     for caption, label in ways["around"][["caption", "label"]].to_numpy():
-        already = found.get((label, caption))
+        already = related.get((label, caption))
         if already is None:
-            found[label, caption] = ("around", label)
+            related[label, caption] = ("around", label)
         elif have_one_name(label, caption, forms):
-            found[label, caption] = ("same", already[1])
+            related[label, caption] = ("same", already[1])
     for caption, label, matched in ways["words"].iloc[:, 1:].to_numpy() if "words" in ways else ():
-        found.setdefault((caption, label), ("words", matched))
+        related.setdefault((caption, label), ("words", matched))
     place = [{name: i for i, name in enumerate(names)} for names in (first, second)]
-    order = sorted(found, key=lambda pair: (place[1][pair[1]], place[0][pair[0]]))
-    rows = [(*pair, *found[pair]) for pair in order]
+    order = sorted(related, key=lambda pair: (place[1][pair[1]], place[0][pair[0]]))
+    rows = [(*pair, *related[pair]) for pair in order]
     return pd.DataFrame(rows, columns=["a", "b", "relation", "matched"], dtype="str")

@@ -1,4 +1,4 @@
-"""How names of classes are found in texts: words and where they stand, names taken apart, and the search."""
+"""The search for class names in texts: words and their positions, names and their parts, and matching."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import pandas as pd
 
-from core.leakage.inflection import word_forms
+from core.leakage.inflection import STOP_WORDS, word_forms
 
 MODES = ("words", "names")
 
@@ -27,13 +27,13 @@ _GAP = re.compile(r"[\s_'\"\u2019\u201c\u201d/\u00ad\u2010\u2011-]*")
 _HALF = 3
 
 
-#: A word as it is compared, and where it stands.
+#: A word as it is compared, and its position.
 _Word = tuple[str, int, int]
 
 
 @dataclass(slots=True)
 class _Entry:
-    """What a word can be: a word of some labels, the beginning of some names, all of some names."""
+    """The labels that a word names alone, the names that it begins, and the labels that it is all of."""
 
     single: list[int] = field(default_factory=list)
     first: list[int] = field(default_factory=list)
@@ -42,10 +42,10 @@ class _Entry:
 
 @dataclass
 class Search:
-    """Class names, taken apart for being found.
+    """Class names, prepared for the search.
 
     `parts` holds each name as its label and its words, these as sets of forms; `index` what each word can be;
-    `halves` the beginnings of names as one word; `words` the words of each label that count for themselves.
+    `halves` the beginnings of names as one word; `words` the words of each label that count by themselves.
     """
 
     labels: list[str]
@@ -65,18 +65,18 @@ def texts_of(values: Iterable[Any], what: str) -> list[str]:
     """Return texts as they were given, those that are missing as ""; `what` names them in an error."""
     if isinstance(values, str):
         raise ValueError(f"{what}s are one text, {values[:60]!r}; give a list of texts.")
-    found = []
+    texts = []
     for i, value in enumerate(values):
         if value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
             value = ""
         if not isinstance(value, str):
             raise ValueError(f"{what} {i} is {value!r}; it must be text.")
-        found.append(value)
-    return found
+        texts.append(value)
+    return texts
 
 
 def _split(text: str) -> list[_Word]:
-    """The words of a text as they are compared, and where they stand."""
+    """Return the words of a text as they are compared, and their positions."""
     if text.isascii():
         return [(_bare(m[0].lower()), m.start(), m.end()) for m in _PLAIN.finditer(text)]
     words: list[_Word] = []
@@ -96,7 +96,7 @@ def _split(text: str) -> list[_Word]:
 
 @lru_cache(maxsize=50_000)
 def _folded(word: str) -> str:
-    """Small letters without accents, in one spelling of Unicode, and without a possessive."""
+    """Return a word in small letters without accents and possessive, in one spelling of Unicode."""
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", word).casefold())
     plain = "".join("'" if c in _APOSTROPHES else c for c in plain if not unicodedata.combining(c))
     return _bare(plain)
@@ -107,26 +107,39 @@ def _bare(word: str) -> str:
 
 
 def _names(label: str) -> list[list[str]]:
-    """The names that a label gives, each as its words."""
+    """Return the names in a label, each as its words."""
     parts = _BETWEEN_NAMES.split(_BRACKETS.sub(" ", label))
     split = [[word for word, _, _ in _split(part)] for part in parts]
     # A label that stands in brackets altogether is a name all the same.
-    found = [words for words in split if words]
-    return found or [words for words in [[word for word, _, _ in _split(label)]] if words]
+    names = [words for words in split if words]
+    return names or [words for words in [[word for word, _, _ in _split(label)]] if words]
 
 
 # -- search -----------------------------------------------------------------------------------------------
 
 
-def search_for(class_names: Iterable[str], mode: str, stop_words: Collection[str], forms: bool) -> Search:
-    """Take names apart for being found in a mode."""
+class Matching(TypedDict, total=False):
+    """How class names are matched: the keyword arguments of the same names of `core.leakage.find_leaks`."""
+
+    mode: str
+    stop_words: Collection[str]
+    forms: bool
+
+
+def search_for(
+    class_names: Iterable[str],
+    mode: str = "words",
+    stop_words: Collection[str] = STOP_WORDS,
+    forms: bool = True,
+) -> Search:
+    """Prepare names for the search in a mode."""
     if mode not in MODES:
         raise ValueError(no_mode(mode))
     ignored = frozenset(word.lower() for word in stop_words)
     search = Search(list(dict.fromkeys(texts_of(class_names, "Class name"))))
     for i, label in enumerate(search.labels):
         for words in _names(label):
-            # By words, a name is looked for as a whole only where it has no word that counts.
+            # By words, a name is searched for as a whole only where it has no word that counts.
             _add_name(search, i, words, forms, whole=mode == "names" or ignored.issuperset(words))
         own = dict.fromkeys(word for word, _, _ in _split(label) if word not in ignored)
         search.words.append(list(own))
@@ -138,7 +151,7 @@ def search_for(class_names: Iterable[str], mode: str, stop_words: Collection[str
 
 
 def no_mode(mode: str) -> str:
-    """Say that there is no such mode."""
+    """Return the message for an unknown mode."""
     return f"mode is {mode!r}; it must be one of {', '.join(MODES)}."
 
 
@@ -158,17 +171,17 @@ def _add_name(search: Search, label: int, words: Sequence[str], forms: bool, *, 
 
 
 def find(text: str, search: Search) -> dict[int, list[tuple[int, int]]]:
-    """Return where a text names each class that it names."""
-    found: dict[int, list[tuple[int, int]]] = {}
+    """Return the parts of a text that name a class, by the number of the class."""
+    spans: dict[int, list[tuple[int, int]]] = {}
     words = _split(text)
     for i, (word, start, end) in enumerate(words):
-        # This loop is where the time goes: a look or two a word, and nothing else as a rule.
+        # Most of the time is spent in this loop: a lookup or two a word, and usually nothing else.
         entry = search.index.get(word)
         if entry is not None:
             for label in entry.single:
-                found.setdefault(label, []).append((start, end))
+                spans.setdefault(label, []).append((start, end))
             for label in entry.joined:
-                found.setdefault(label, []).append((start, end))
+                spans.setdefault(label, []).append((start, end))
             for at in entry.first:
                 label, wanted = search.parts[at]
                 following = words[i + 1 : i + len(wanted)]
@@ -177,34 +190,34 @@ def find(text: str, search: Search) -> dict[int, list[tuple[int, int]]]:
                     and all(other in forms for (other, *_), forms in zip(following, wanted[1:], strict=True))
                     and _together(text, words[i : i + len(wanted)])
                 ):
-                    found.setdefault(label, []).append((start, following[-1][2] if following else end))
+                    spans.setdefault(label, []).append((start, following[-1][2] if following else end))
         if word in search.halves and i + 1 < len(words) and len(words[i + 1][0]) >= _HALF:
             both = search.index.get(word + words[i + 1][0])
             for label in both.joined if both and _together(text, words[i : i + 2]) else ():
-                # Where the words count for themselves, they are what is found.
+                # Where the words count by themselves, they match already.
                 if entry is None or label not in entry.single:
-                    found.setdefault(label, []).append((start, words[i + 1][2]))
-    return found
+                    spans.setdefault(label, []).append((start, words[i + 1][2]))
+    return spans
 
 
 def _together(text: str, words: Sequence[_Word]) -> bool:
-    """Whether nothing parts the words but spaces, hyphens and the like."""
+    """Return whether only spaces, hyphens and the like are between the words."""
     return all(_GAP.fullmatch(text, a[2], b[1]) for a, b in pairwise(words))
 
 
 def merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return spans in order, those that lie in each other or overlap as one."""
-    found: list[tuple[int, int]] = []
+    """Return spans in order, overlapping ones as one."""
+    disjoint: list[tuple[int, int]] = []
     for start, end in sorted(set(spans)):
-        if found and start < found[-1][1]:
-            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        if disjoint and start < disjoint[-1][1]:
+            disjoint[-1] = (disjoint[-1][0], max(end, disjoint[-1][1]))
         else:
-            found.append((start, end))
-    return found
+            disjoint.append((start, end))
+    return disjoint
 
 
 def have_one_name(a: str, b: str, forms: bool) -> bool:
-    """Say whether two labels have a name in common, up to word forms."""
+    """Return whether two labels have a name in common, up to word forms."""
     return any(
         "".join(one) == "".join(other)
         or (len(one) == len(other) and all(map(_alike, one, other, [forms] * len(one))))

@@ -60,6 +60,13 @@ class Dots:
     hollow: np.ndarray | None = None
 
 
+def logarithm(values: np.ndarray) -> np.ndarray:
+    """Return natural logarithms, NaN of what is not above 0."""
+    logs = np.full(np.shape(values), np.nan)
+    np.log(values, out=logs, where=np.asarray(values) > 0)
+    return logs
+
+
 def fit_line(x: np.ndarray, y: np.ndarray) -> Fitted | None:
     """Compute the regression line with its band, at 60 places; None where there is none."""
     ok = np.isfinite(x) & np.isfinite(y)

@@ -1,1 +1,1 @@
-"""The page Leakage lab: `page` draws it, `data` reads its results, `figures` draws arrays."""
+"""The page Leakage lab: `page` draws it, a module for each of its parts; `figures` draws arrays."""

@@ -1,4 +1,4 @@
-"""What training on curated pairs does: accuracies of every kind of target, and their differences."""
+"""Figures of trainings on curated pairs: accuracies of every kind of target, and their differences."""
 
 from __future__ import annotations
 
@@ -28,19 +28,9 @@ def accuracy_figure(
 ) -> go.Figure:
     """Draw the accuracy of each kind of target: a dot a training, their mean with its 95% interval.
 
-    Parameters
-    ----------
-    names : sequence of str
-        From top to bottom.
-    table : DataFrame
-        ``mean``, ``low``, ``high``, ``n``, ``over`` (what n counts), a row a name.
-    each : sequence of ndarray
-        The accuracies of the single trainings, of each name.
-    title : str
-        Of the x axis.
-    chance : float
-        Accuracy of guessing, drawn as a dashed line.
-    theme : {"light", "dark"}
+    `names` are from top to bottom; the `table` has a row for each of them, with ``mean``, ``low``, ``high``,
+    ``n`` and ``over`` (what n counts); `each` holds the accuracies of their single trainings. A dashed line
+    is the accuracy of guessing; the title is of the x axis.
     """
     y = np.repeat(np.arange(len(names)), [len(values) for values in each])
     values = np.concatenate([*each, np.empty(0)])
@@ -81,25 +71,18 @@ def difference_figure(
 ) -> go.Figure:
     """Draw differences of accuracies with two 95% intervals each: over trainings and over test clips.
 
-    Parameters
-    ----------
-    names : sequence of str
-        From top to bottom.
-    table : DataFrame
-        ``mean``, ``low``, ``high``, ``n`` and ``over`` ("seeds" or "clips"), a row of both for each name.
-    title : str
-        Of the x axis.
-    theme : {"light", "dark"}
+    `names` are from top to bottom; the `table` has ``mean``, ``low``, ``high``, ``n`` and ``over`` ("seeds"
+    or "clips"), a row of both for each of them; the title is of the x axis.
     """
     data = []
-    for over, said, colour, size, shift in (
+    for over, unit, colour, size, shift in (
         ("seeds", "trainings", palette.BASE[theme][0], 10, -0.11),
         ("clips", "test clips", INK[theme], 6, 0.13),
     ):
         mine = table[table["over"] == over]
         n = int(mine["n"].max())
         trace = _estimates(names, mine, colour, size)
-        data.append(trace | {"y": trace["y"] + shift, "name": f"95% over {n:,} {said}", "meta": over})
+        data.append(trace | {"y": trace["y"] + shift, "name": f"95% over {n:,} {unit}", "meta": over})
     ends = table[["low", "high"]].to_numpy(float)
     ends = np.concatenate([table["mean"].to_numpy(float), ends[np.isfinite(ends)], [0]])
     return go.Figure(

@@ -1,4 +1,4 @@
-"""Small maps of the spaces of several models, linked: what is chosen is marked in every one of them."""
+"""Small linked maps of the spaces of several models, and the learning curves of one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard.kit import palette
+from dashboard.kit import learning_figures, palette
 from dashboard.kit.labels import fitting
 from dashboard.kit.look import INK, RULE
 from dashboard.kit.marks import ring
@@ -29,30 +29,15 @@ _FAINT = 0.2
 
 @dataclass(frozen=True)
 class Panel:
-    """A small map: of clips or of the texts of classes.
-
-    Attributes
-    ----------
-    title : str
-    group : str
-        What stands above its row, such as the figure of the paper; said of the first panel of a row only.
-    ids : sequence of str, length n
-        Clips or classes; a click gives ``[kind, id, class]``.
-    kind : {"clip", "class"}
-    coords : ndarray, shape (n, 2)
-    codes : ndarray of int, shape (n,)
-        Index into the classes.
-    said : sequence of str
-        What is said of each when it is pointed at.
-    """
+    """A small map of n clips or texts of classes."""
 
     title: str
-    group: str
-    ids: Sequence[str]
-    kind: str
-    coords: np.ndarray
-    codes: np.ndarray
-    said: Sequence[str]
+    group: str  # heading of its row, such as the figure of the paper; "" but for the first panel of a row
+    ids: Sequence[str]  # clips or classes; a click gives ``[kind, id, class]``
+    kind: str  # "clip" or "class"
+    coords: np.ndarray  # (n, 2)
+    codes: np.ndarray  # (n,) indices into the classes
+    hover: Sequence[str]  # the text of each when it is pointed at
 
 
 def small_maps_figure(
@@ -64,25 +49,11 @@ def small_maps_figure(
     clip: str = "",
     theme: str = "light",
 ) -> go.Figure:
-    """Draw small maps in rows, all in one figure; what is chosen is marked in every one of them.
+    """Draw small maps in rows, all in one figure; the chosen class and clip are marked in each of them.
 
-    Parameters
-    ----------
-    lines : sequence of sequences of Panel
-        The rows from the top; those of a row share its width.
-    names : sequence of str, length C
-        The classes.
-    styles : sequence of Style, length C
-    chosen : str
-        Class whose points stay bright where others turn faint; "" for all.
-    clip : str
-        Clip that is ringed, "" for none.
-    theme : {"light", "dark"}
-
-    Returns
-    -------
-    Figure
-        ``customdata`` of the traces whose ``meta`` is "points" is the kind, the id and the class.
+    `lines` are the rows from the top, whose panels share the width; `names` and `styles` are of the classes.
+    Points of the chosen class ("" for all) stay bright, the `clip` ("" for none) is ringed. ``customdata`` of
+    the traces whose ``meta`` is "points" is the kind, the id and the class.
     """
     panels = [p for line in lines for p in line]
     if not panels:
@@ -113,7 +84,10 @@ def small_maps_figure(
                 for letter, low, high in zip("xy", *_reach(panel.coords), strict=True):
                     layout[f"{letter}axis{suffix}"]["range"] = [low, high]
             layout["annotations"] += _titles(panel, suffix, theme)
-            traces += _panel(panel, suffix, names, styles, at, clip, many, theme)
+            axes = {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}"}
+            points = _points(panel, names, styles, at, many=many, theme=theme)
+            marks = [*_names(panel, at, theme), *_ring(panel, clip, theme)]
+            traces += [trace | axes for trace in (points, *marks)]
     return go.Figure({"data": traces, "layout": layout}, _validate=False)
 
 
@@ -144,41 +118,38 @@ def _titles(panel: Panel, suffix: str, theme: str) -> list[dict[str, Any]]:
         "align": "left",
         "showarrow": False,
     }
-    found = [common | {"text": plain(panel.title), "yshift": 2, "font": {"size": 12, "color": INK[theme]}}]
+    lines = [(plain(panel.title), 2, 12.0)]
     if panel.group:
-        text = {
-            "text": f"<b>{plain(panel.group)}</b>",
-            "yshift": 19,
-            "font": {"size": 12.5, "color": INK[theme]},
-        }
-        found.append(common | text)
-    return found
+        lines.append((f"<b>{plain(panel.group)}</b>", 19, 12.5))
+    return [
+        common | {"text": text, "yshift": shift, "font": {"size": size, "color": INK[theme]}}
+        for text, shift, size in lines
+    ]
 
 
-def _panel(
+def _points(
     panel: Panel,
-    suffix: str,
     names: Sequence[str],
     styles: Sequence[palette.Style],
     at: int,
-    clip: str,
+    *,
     many: bool,
     theme: str,
-) -> list[dict[str, Any]]:
-    axes = {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}"}
+) -> dict[str, Any]:
+    """Return the trace of the points; those of the chosen class `at`, unless it is -1, stay bright."""
     xy = np.asarray(panel.coords, np.float32).reshape(-1, 2)
     codes = np.asarray(panel.codes, np.int64)
     bright = (codes == at) if at >= 0 else np.ones(len(codes), bool)
     texts = panel.kind == "class"
     opacity = np.where(bright, 0.95 if at >= 0 or texts else 0.8, 0.3 if texts else _FAINT)
     size = 8 if texts else 4 if many else 5.5
-    trace: dict[str, Any] = axes | {
+    return {
         "type": "scattergl" if many and not texts else "scatter",
         "mode": "markers",
         "x": xy[:, 0],
         "y": xy[:, 1],
         "customdata": [[panel.kind, i, names[c]] for i, c in zip(panel.ids, codes.tolist(), strict=True)],
-        "hovertext": list(panel.said),
+        "hovertext": list(panel.hover),
         "hovertemplate": "%{hovertext}<extra></extra>",
         "marker": {
             "color": [getattr(styles[c], theme) for c in codes.tolist()],
@@ -193,14 +164,15 @@ def _panel(
         "name": plain(panel.title),
         "meta": "points",
     }
-    found = [trace]
-    if texts and len(panel.ids) <= WRITTEN:
-        chosen = int(np.flatnonzero(bright)[0]) if at >= 0 and bright.any() else -1
-        found += [names_ | axes for names_ in _written(panel.ids, xy, chosen, theme)]
-    ringed = [i for i, k in enumerate(panel.ids) if clip and k == clip and panel.kind == "clip"]
-    if ringed:
-        found.append(ring(xy[ringed, 0], xy[ringed, 1], theme, size=14) | axes)
-    return found
+
+
+def _ring(panel: Panel, clip: str, theme: str) -> list[dict[str, Any]]:
+    """Return the ring around the chosen clip, if it is in the panel."""
+    at = [i for i, id in enumerate(panel.ids) if clip and id == clip and panel.kind == "clip"]
+    if not at:
+        return []
+    x, y = np.asarray(panel.coords, np.float32)[at].T
+    return [ring(x, y, theme, size=14)]
 
 
 def _reach(coords: np.ndarray) -> tuple[list[float], list[float]]:
@@ -211,11 +183,15 @@ def _reach(coords: np.ndarray) -> tuple[list[float], list[float]]:
     return (xy.min(axis=0) - room).tolist(), (xy.max(axis=0) + room).tolist()
 
 
-def _written(ids: Sequence[str], xy: np.ndarray, chosen: int, theme: str) -> list[dict[str, Any]]:
-    """Write the names that fit a small map in a narrow window, then those that fit in a wide one as well.
+def _names(panel: Panel, at: int, theme: str) -> list[dict[str, Any]]:
+    """Return the names of texts that fit a narrow window, then those that fit a wide one as well.
 
     The page hides what is third in a panel, after its points, where the window is narrow.
     """
+    ids, xy = panel.ids, np.asarray(panel.coords, np.float32).reshape(-1, 2)
+    if panel.kind != "class" or not 0 < len(ids) <= WRITTEN:
+        return []
+    chosen = int(next(iter(np.flatnonzero(np.asarray(panel.codes) == at)), -1)) if at >= 0 else -1
     texts = [short(n, 18) for n in ids]
     drawn = [label(n, 18) for n in ids]
     low, high = (np.array(ends) for ends in _reach(xy))
@@ -244,3 +220,40 @@ def _written(ids: Sequence[str], xy: np.ndarray, chosen: int, theme: str) -> lis
         for meta, sides in (("names", narrow), ("wide names", wide))
         if sides
     ]
+
+
+def contrastive_learning_figure(
+    curves: np.ndarray, *, best: int, unfrozen: int = 0, theme: str = "light"
+) -> go.Figure:
+    """Draw how a contrastive model learned: losses, temperature and gradient over the epochs.
+
+    `curves` are loss, validation loss, temperature, learning rate and gradient norm, (5, E), NaN after the
+    model stopped; `best` is the epoch, from 1, whose weights were kept, 0 for none; `unfrozen` the number of
+    epochs with frozen backbones.
+    """
+    loss, validation, temperature, rate, gradient = np.asarray(curves, float)
+    known = np.flatnonzero(np.isfinite(curves).any(axis=0))
+    if not len(known):
+        raise ValueError("There is nothing to draw: the model has no epoch.")
+    last = int(known[-1]) + 1
+    hues = palette.BASE[theme]
+    losses = [("training loss", loss, hues[0], "solid"), ("validation loss", validation, hues[1], "dash")]
+    zero = {"rangemode": "tozero"}
+    panels = [
+        learning_figures.Panel("CLIP loss", 0.5, losses, zero),
+        learning_figures.Panel(
+            "temperature", 0.16, [("temperature", temperature, hues[2], "solid")], {"nticks": 3}
+        ),
+        learning_figures.Panel(
+            "gradient", 0.2, [("gradient norm", gradient, hues[4], "solid")], zero | {"nticks": 3}
+        ),
+    ]
+    marks = [(float(best), f"kept: epoch {best}", "dash", 1.0)] * bool(best)
+    marks += [(unfrozen + 0.5, "unfrozen", "dot", 0.9)] * (0 < unfrozen < last)
+    figure = learning_figures.model_figure(panels, marks=marks, height=440, theme=theme)
+    first = figure.data[0]
+    first.customdata = rate[:last]
+    first.hovertemplate = (
+        "epoch %{x}<br>training loss %{y:.4g}<br>learning rate %{customdata:.1g}<extra></extra>"
+    )
+    return figure

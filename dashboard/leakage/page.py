@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard import data, state
-from dashboard.data import Clips
+from dashboard import data
 from dashboard.kit import form, jobs, layout, numbers, page
 from dashboard.kit.layout import plain
-from dashboard.leakage import curation_view as curation
+from dashboard.leakage import curation, leaks, learning, maps, model, start, tables
 from dashboard.leakage import data as leakage
-from dashboard.leakage import leaks_view as leaks
-from dashboard.leakage import learning_view as learning
-from dashboard.leakage import maps_view as maps
-from dashboard.leakage import model_view as model
-from dashboard.leakage import start, tables
-from dashboard.leakage.data import Grid, Result
-from jobs.specs.contrastive import ContrastiveGrid
+from dashboard.leakage.data import Grid, Shown
+from dashboard.results import result
+from dashboard.state import View
+from jobs.specs import ContrastiveGrid
+from jobs.tasks.contrastive_grid import Result
 from jobs.workspace.workspace import Dataset, Workspace
 
 TITLE = "Leakage lab"
@@ -30,24 +29,25 @@ def render(workspace: Workspace) -> None:
     page.run(workspace, "leakage", TITLE, _page, "train on")
 
 
-def _page(workspace: Workspace, view: state.View, dataset: Dataset) -> DeltaGenerator:
+def _page(workspace: Workspace, view: View, dataset: Dataset) -> DeltaGenerator:
     c = data.clips(dataset)
-    grids = leakage.grids(workspace, dataset)
-    grid = _grid(view, grids)
+    grids = leakage.trainings(workspace, dataset, ContrastiveGrid)
+    grid = _choose(view, grids)
     notes = page.head(TITLE, dataset)
     page.words(dataset, numbers.count(c.n, "clip"), numbers.count(len(grids), "experiment"))
     if not grids:
         st.write(
-            "Models of sound and text are tested on classes that they are said never to have met. Here six "
-            "of them are trained alike but for one thing: whether the test classes leak into pre-training, "
-            "into the captions, into both or into neither. What that does to accuracy is what an honest test "
-            "must keep out."
+            "Models of sound and text are tested on classes that they are supposed never to have seen. Here "
+            "six of them are trained alike but for one thing: whether the test classes leak into "
+            "pre-training, into the captions, into both or into neither. What that does to accuracy is what "
+            "an honest test must exclude."
         )
     start.show(workspace, view, dataset, c, first=not grids)
     if grid is not None:
         st.caption(f"{plain(grid.spec.title)}. Trained with {plain(leakage.recipe(grid.spec))}.")
         if grid.state == "done":
-            _result(workspace, view, dataset, c, grid, leakage.of_other_seeds(grids, grid.spec))
+            shown = Shown(workspace, view, dataset, c, grid.spec, result(grid.spec))
+            _result(shown, leakage.of_other_seeds(grids, grid.spec))
         else:
             jobs.pending(workspace, [grid.spec], "leakage-pending", cancel=True)
             learning.live(workspace, grid.spec)
@@ -55,61 +55,54 @@ def _page(workspace: Workspace, view: state.View, dataset: Dataset) -> DeltaGene
     return notes
 
 
-def _grid(view: state.View, grids: list[Grid]) -> Grid | None:
+def _choose(view: View, grids: list[Grid]) -> Grid | None:
     if not grids:
         return None
-    names = {g.id: _named(g) for g in grids}
     with st.sidebar:
+        names = {g.id: _name(g) for g in grids}
         chosen = form.select(view, "grid", "Experiment", names, called="experiment")
     return next(g for g in grids if g.id == chosen)
 
 
-def _named(g: Grid) -> str:
+def _name(g: Grid) -> str:
     spec = g.spec
     words = [numbers.count(len(spec.names), "model"), spec.text_encoder, f"leaks by {spec.leaks}"]
     words += [numbers.count(spec.max_epochs, "epoch"), f"seed {spec.seed}"]
     return " · ".join(words + [g.state] * (g.state != "done"))
 
 
-def _result(
-    workspace: Workspace,
-    view: state.View,
-    dataset: Dataset,
-    c: Clips,
-    grid: Grid,
-    seeds: list[ContrastiveGrid],
-) -> None:
-    found = leakage.result(grid.spec)
-    page.note(found.meta)
-    for name, why in found.failed.items():
-        st.warning(f"{plain(name)} stopped: {plain(why)}", icon=":material/error:")
-    good = found.good["name"].astype(str).tolist()
+def _result(shown: Shown, seeds: list[ContrastiveGrid]) -> None:
+    r = shown.result
+    page.note({"note": r.note})
+    for name, reason in r.failures.items():
+        st.warning(f"{plain(name)} stopped: {plain(reason)}", icon=":material/error:")
+    good = r.good.index.tolist()
     if not good:
         page.nothing_trained()
         return
-    _facts(found)
+    _facts(r)
     tables.over_seeds(seeds)
-    honest = "clean/clean" if "clean/clean" in good else good[-1]
-    picked = view.choice("model", good, honest)
-    label = view.choice("class", ["", *found.tests], "")
-    file = f"{dataset.name}-{grid.id}"
-    definition = tables.show(view, found, picked, file)
-    tables.correlations(found, definition, picked, file)
-    maps.show(view, dataset, c, found, picked, label, file)
-    model.show(workspace, view, dataset, c, found, picked, label, file)
-    leaks.show(view, dataset, c, found, label, file)
-
-
-def _facts(found: Result) -> None:
-    took = leakage.duration(found)
-    layout.facts(
-        [
-            ("models", f"{len(found.models):,}"),
-            ("test classes", f"{len(found.tests):,}"),
-            ("test clips, never trained on", f"{len(found.clips):,}"),
-            ("captions", f"{leakage.count_of(found, 'n_captions'):,}"),
-            ("of these leak", f"{leakage.count_of(found, 'n_leaks'):,}"),
-            ("clips taken out when clean", f"{leakage.count_of(found, 'n_leaking_clips'):,}"),
-            *([("computed in", took)] if took else []),
-        ]
+    without_leaks = "clean/clean" if "clean/clean" in good else good[-1]
+    shown = replace(
+        shown,
+        model=shown.view.choice("model", good, without_leaks),
+        label=shown.view.choice("class", ["", *r.test_classes], ""),
     )
+    definition = tables.show(shown)
+    tables.correlations(shown, definition)
+    maps.show(shown)
+    model.show(shown)
+    leaks.show(shown)
+
+
+def _facts(r: Result) -> None:
+    facts = [
+        ("models", r.n_models),
+        ("test classes", r.n_test_classes),
+        ("test clips, never trained on", r.n_test),
+        ("captions", r.n_captions),
+        ("of these leak", r.n_leaks),
+        ("clips taken out when clean", r.n_leaking_clips),
+    ]
+    seconds = sum(r.seconds.values())
+    layout.facts([*((name, f"{n:,}") for name, n in facts), ("computed in", numbers.duration(seconds))])

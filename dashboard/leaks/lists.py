@@ -1,4 +1,4 @@
-"""The two lists of Leaks: what is searched, and the names of the classes of a test."""
+"""The two lists of Leaks: the texts that are searched, and the names of the classes of a test."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _FORMATS = "A .txt with a line each, or a .csv with a column caption, caption_1,
 
 @dataclass(frozen=True)
 class Side:
-    """One of the lists: its prefix in the link, its title, and what is said of it."""
+    """One of the lists: its prefix in the link, its title, and a description."""
 
     prefix: str
     title: str
-    says: str
+    description: str
 
 
-SEARCHED = Side("", "What is searched", "Captions to train with, or labels of pre-training.")
-CLASSES = Side("test-", "Classes of the test", "Names that nothing searched should hold.")
+SEARCHED = Side("", "Texts to search", "Captions to train with, or labels of pre-training.")
+CLASSES = Side("test-", "Classes of the test", "Names that the texts should not contain.")
 
 
 def choose(
@@ -39,22 +39,23 @@ def choose(
 ) -> Texts | None:
     """Draw the controls of a list and return it; None where a file is still to come.
 
-    `first` is the dataset to begin with, of `names`, or "" where there is none.
+    `first` is the initial dataset, one of `names`, or "" where the workspace has none.
     """
     st.subheader(side.title, anchor=False)
-    st.caption(side.says)
+    st.caption(side.description)
     ways = list(_FROM) if names else ["file"]
     way = view.choice(f"{side.prefix}from", ways, ways[0])
+    texts: Texts | None
     if way == "dataset":
-        found = _dataset(workspace, view, side, names, first)
+        texts = _dataset(workspace, view, side, names, first)
     else:
         if names:
             pick(view, f"{side.prefix}from", "From", _FROM)
-        found = _file(workspace, view, side)
-    if found is not None:
-        of = "" if found.clips is None else f" of {numbers.count(len(set(found.clips)), 'clip')}"
-        st.caption(f"{numbers.count(len(found.texts), found.thing)}{of} · {plain(found.name)}")
-    return found
+        texts = _file(workspace, view, side)
+    if texts is not None:
+        of = "" if texts.clips is None else f" of {numbers.count(len(set(texts.clips)), 'clip')}"
+        st.caption(f"{numbers.count(len(texts.texts), texts.thing)}{of} · {plain(texts.name)}")
+    return texts
 
 
 def _dataset(
@@ -64,11 +65,11 @@ def _dataset(
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         pick(view, f"{side.prefix}from", "From", _FROM)
         dataset = workspace.dataset(form.select(view, name, "Dataset", names, first or names[0], width=170))
-        kinds = leaks.there(dataset)
+        kinds = leaks.kinds_of(dataset)
         of = view.choice(f"{side.prefix}of", kinds, kinds[0] if side is SEARCHED else "labels")
         if len(kinds) > 1:
             words = {kind: leaks.OF[kind] for kind in kinds}
-            form.listed("What of it", words, view.key(f"{side.prefix}of"), width=170)
+            form.listed("Texts", words, view.key(f"{side.prefix}of"), width=170)
     return leaks.of_dataset(dataset, of)
 
 
@@ -82,7 +83,7 @@ def _file(workspace: Workspace, view: state.View, side: Side) -> Texts | None:
         max_upload_size=leaks.MAX_BYTES // 2**20,
         key=key,
         help=_FORMATS,
-        on_change=_brought,
+        on_change=_upload,
         args=(workspace, view, name, key),
     )
     refused = st.session_state.pop(f"{_REFUSED}-{name}", "")
@@ -93,7 +94,7 @@ def _file(workspace: Workspace, view: state.View, side: Side) -> Texts | None:
     return leaks.kept(workspace.root, kept)
 
 
-def _brought(workspace: Workspace, view: state.View, name: str, key: str) -> None:
+def _upload(workspace: Workspace, view: state.View, name: str, key: str) -> None:
     given = st.session_state.get(key)
     if given is None:
         return

@@ -10,7 +10,7 @@ from dashboard import state
 from dashboard.kit import form, layout
 from dashboard.kit.layout import plain
 from dashboard.leaks import data as leaks
-from dashboard.leaks import results as found_parts
+from dashboard.leaks import results
 from dashboard.leaks.data import Search, Texts
 from dashboard.leaks.lists import CLASSES, SEARCHED, choose
 from jobs.workspace.workspace import Workspace
@@ -36,67 +36,66 @@ def render(workspace: Workspace) -> None:
         classes = choose(workspace, view, CLASSES, names, names[0] if names else "")
         only = _only(view, classes)
     if texts is None or classes is None:
-        st.info("Bring both lists; what they have in common is shown here.", icon=":material/info:")
+        st.info("Choose both lists; what they have in common is shown here.", icon=":material/info:")
     else:
-        _found(workspace, view, texts, leaks.names_of(classes, only))
+        _search(workspace, view, texts, leaks.names_of(classes, only))
     view.write()
     with place:
         layout.notes(view.notes)
 
 
 def _with_captions(workspace: Workspace, names: Sequence[str]) -> str:
-    """The first dataset that has captions, else the first one."""
-    has = (name for name in names if leaks.there(workspace.dataset(name))[0] == "captions")
+    """Return the first dataset that has captions, else the first one."""
+    has = (name for name in names if leaks.kinds_of(workspace.dataset(name))[0] == "captions")
     return next(has, names[0] if names else "")
 
 
 def _only(view: state.View, classes: Texts | None) -> list[str]:
-    """Draw the choice of some of the classes; none stands for all of them."""
+    """Draw the choice of some of the classes; none means all of them."""
     if classes is None:
         return []
-    there = leaks.names_of(classes)
-    if len(there) > leaks.CLASSES:
+    names = leaks.names_of(classes)
+    if len(names) > leaks.CLASSES:
         return []
-    return form.several(view, "only", "Test classes", there, placeholder="all of them")
+    return form.several(view, "only", "Test classes", names, placeholder="all of them")
 
 
-def _found(workspace: Workspace, view: state.View, texts: Texts, names: Sequence[str]) -> None:
+def _search(workspace: Workspace, view: state.View, texts: Texts, names: Sequence[str]) -> None:
     search = _how(view, texts)
     try:
-        found = leaks.find(texts, names, search)
+        matches = leaks.find(texts, names, search)
     except ValueError as error:
         st.warning(plain(str(error)), icon=":material/rule:")
         return
     label = view.text(
-        "class", longest=1000, check=lambda given: given in set(found.leaks["label"].unique().tolist())
+        "class", longest=1000, check=lambda given: given in set(matches.leaks["label"].unique().tolist())
     )
     st.divider()
-    found_parts.numbers_of(texts, names, found)
-    _silent(names, search)
+    results.numbers_of(texts, names, matches)
+    _stop_words_alone(names, search)
     columns = st.columns([1.15, 1], gap="large")
     with columns[0]:
-        found_parts.by_class(view, texts, found, label)
-        found_parts.take_away(texts, found)
+        results.by_class(view, texts, matches, label)
+        results.downloads(texts, matches)
     with columns[1]:
-        found_parts.examples(workspace, view, texts, names, found, search, label)
+        results.examples(workspace, view, texts, matches, [label] if label else names, search)
     if texts.labels and len(texts.texts) <= leaks.PAIRS:
-        found_parts.pairs(texts, names, search)
+        results.pairs(texts, names, search)
     layout.reading(
-        "**Any word**: a caption leaks if it holds any word of a class’s name, articles and the like aside, "
-        f"or, unless switched off, a form of one. That is not quite what {_PAPER} took out: “all audio "
-        "examples whose captions contain words that were present in the ESC50 class set” (section 2.2). "
-        "Forms such as plurals are not mentioned there, and counting them takes out more; articles and the "
-        "like are not mentioned either, and leaving them aside takes out less. **Whole names**: only if it "
-        "holds the words of a name side by side, or written as one. That takes out less, and leaves *a saw "
-        "in his hand* in where *hand saw* is tested. Case, hyphens, accents and plurals make no difference. "
-        "What is **not** found: other words for the same thing, and a name whose words stand apart. A clean "
-        "list is no proof of a clean model: the labels of pre-training leak as well, and can be searched "
-        "here, too."
+        "**Any word**: a caption leaks if it contains any word of a class’s name, articles and the like "
+        f"aside, or, unless switched off, a form of one. That is not quite what {_PAPER} took out: “all "
+        "audio examples whose captions contain words that were present in the ESC50 class set” (section "
+        "2.2). The paper does not mention forms such as plurals, and counting them takes out more; nor does "
+        "it mention articles and the like, and ignoring them takes out less. **Whole names**: only if it "
+        "contains the words of a name side by side, or written as one. That takes out less, and leaves *a "
+        "saw in his hand* in where *hand saw* is tested. Case, hyphens, accents and plurals make no "
+        "difference. **Not** detected are synonyms, and a name whose words are apart. A clean list does not "
+        "prove a clean model: the labels of pre-training leak as well, and can be searched here, too."
     )
 
 
 def _how(view: state.View, texts: Texts) -> Search:
-    # A row of a file goes as a whole, so where a row is a clip there is nothing to choose.
+    # A row of a file goes as a whole, so where a row is a clip both are the same.
     units = len(texts.texts) if texts.file is None else len(set(texts.file.row))
     several = texts.clips is not None and len(set(texts.clips)) < units
     take = view.choice("take", ["captions", "clips"], "captions")
@@ -109,10 +108,10 @@ def _how(view: state.View, texts: Texts) -> Search:
     return Search(mode, forms == "yes", several and take == "clips")
 
 
-def _silent(names: Sequence[str], search: Search) -> None:
-    """Say which names have no word that is looked for by itself."""
-    words = leaks.looked_for(names)
+def _stop_words_alone(names: Sequence[str], search: Search) -> None:
+    """Draw which names have no word that is searched for by itself."""
+    words = leaks.words_of(names)
     empty = [name for name in names if not words[name]]
     if empty and search.mode == "words":
         some = ", ".join(empty[:6]) + (f" and {len(empty) - 6} more" if len(empty) > 6 else "")
-        st.caption(f"Of nothing but stop words, so looked for as a whole: {plain(some)}.")
+        st.caption(f"Only of stop words, so searched for as a whole: {plain(some)}.")

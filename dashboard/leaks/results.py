@@ -1,4 +1,4 @@
-"""What Leaks has found: by class, in examples, pair by pair, and the list without it."""
+"""The results of Leaks: by class, in examples, pair by pair, and the clean list."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ import streamlit as st
 from dashboard import data, state
 from dashboard.components import clips as clip_list
 from dashboard.kit import chart, form, layout, numbers, table
-from dashboard.kit.table import csv
 from dashboard.leaks import data as leaks
-from dashboard.leaks.data import Found, Search, Texts
+from dashboard.leaks.data import Leaks, Search, Texts
 from dashboard.leaks.figures import leaks_figure
 from jobs.workspace.workspace import Workspace
 
-#: Bars that are drawn; examples and clips that are shown at once; words that a class was found as.
+#: Bars that are drawn; examples and clips that are shown at once; words that matched a class.
 _BARS = 40
 _EXAMPLES = 10
 _WORDS = 12
+#: Pairs of labels that are shown.
+_PAIRS = 200
 _CHART = "leaks-classes"
 _CSS = """
 <style>
@@ -28,42 +29,44 @@ ul.hs-captions { list-style: none; margin: 0 !important; padding: 0 !important; 
 ul.hs-captions li { padding: 0.45rem 0 !important; margin: 0 !important; overflow-wrap: anywhere;
   border-bottom: 1px solid rgb(128 128 128 / 22%); }
 .hs-captions small { display: block; opacity: 0.66; font-size: 0.76rem; }
-.hs-captions mark, .hs-found-as mark { background: rgb(232 150 40 / 32%); color: inherit; border-radius: 4px;
+.hs-captions mark, .hs-matched mark { background: rgb(232 150 40 / 32%); color: inherit; border-radius: 4px;
   padding: 0.05em 0.22em; }
-.hs-found-as { display: flex; flex-wrap: wrap; gap: 0.35rem 0.9rem; font-size: 0.88rem; margin: 0; }
-.hs-found-as span { white-space: nowrap; font-variant-numeric: tabular-nums; }
+.hs-matched { display: flex; flex-wrap: wrap; gap: 0.35rem 0.9rem; font-size: 0.88rem; margin: 0; }
+.hs-matched span { white-space: nowrap; font-variant-numeric: tabular-nums; }
 @media (max-width: 640px) { .hs-captions { font-size: 0.9rem; } }
 </style>
 """
 
 
-def numbers_of(texts: Texts, names: Sequence[str], found: Found) -> None:
-    """Show the search in a row of numbers."""
+def numbers_of(texts: Texts, names: Sequence[str], matches: Leaks) -> None:
+    """Draw the counts of the search as a row of numbers."""
     n = len(texts.texts)
     many = f"{texts.thing}s"
-    facts = [(f"{many} searched", f"{n:,}"), (f"{many} that name a class", _part(int(found.named.sum()), n))]
+    facts = [
+        (f"{many} searched", f"{n:,}"),
+        (f"{many} that name a class", _part(int(matches.named.sum()), n)),
+    ]
     if texts.clips is not None:
-        of = {clip for clip, named in zip(texts.clips, found.named, strict=True) if named}
+        of = {clip for clip, named in zip(texts.clips, matches.named, strict=True) if named}
         facts.append(("clips with such a caption", _part(len(of), len(set(texts.clips)))))
-    hit = int((found.report["captions"] > 0).sum())
+    hit = int((matches.report["captions"] > 0).sum())
     facts.append(("classes named", f"{hit:,} of {len(names):,}"))
-    facts.append((f"{many} left", _part(int((~found.lost).sum()), n)))
+    facts.append((f"{many} left", _part(int((~matches.lost).sum()), n)))
     layout.facts(facts)
 
 
-def by_class(view: state.View, texts: Texts, found: Found, label: str) -> None:
+def by_class(view: state.View, texts: Texts, matches: Leaks, label: str) -> None:
     """Draw how many texts name each class; a click chooses one."""
-    report = found.report[found.report["captions"] > 0]
+    report = matches.report[matches.report["captions"] > 0]
     if report.empty:
         st.success(
             f"No {texts.thing} names a class: the list is clean as it is.", icon=":material/check_circle:"
         )
         return
     shown = report.head(_BARS)
-    rest = len(report) - len(shown)
-    silent = len(found.report) - len(report)
-    said = [f"{numbers.count(silent, 'class')} named by nothing"] if silent else []
-    said = [f"the {_BARS} named most, of {len(report):,}", *said] if rest else said
+    unnamed = len(matches.report) - len(report)
+    captions = [f"the {_BARS} named most, of {len(report):,}"] * (len(report) > len(shown))
+    captions += [f"{numbers.count(unnamed, 'class')} not named by any"] * bool(unnamed)
     chart.show(
         leaks_figure(
             shown["label"].tolist(),
@@ -75,14 +78,14 @@ def by_class(view: state.View, texts: Texts, found: Found, label: str) -> None:
         ),
         key=_CHART,
         file=f"leaks-{texts.name}",
-        csv=partial(leaks.by_class, found),
-        on_select=partial(_clicked, view),
-        caption=" · ".join(said),
+        csv=partial(leaks.by_class, matches),
+        on_select=partial(_choose_clicked, view),
+        caption=" · ".join(captions),
         alt=f"How many {texts.thing}s name each class, the most at the top",
     )
 
 
-def _clicked(view: state.View) -> None:
+def _choose_clicked(view: state.View) -> None:
     chosen = chart.clicked(_CHART)
     name = chosen[0] if chosen else ""
     view.set("class", str(name[0] if isinstance(name, list) else name))
@@ -90,34 +93,30 @@ def _clicked(view: state.View) -> None:
 
 
 def examples(
-    workspace: Workspace,
-    view: state.View,
-    texts: Texts,
-    names: Sequence[str],
-    found: Found,
-    search: Search,
-    label: str,
+    workspace: Workspace, view: state.View, texts: Texts, matches: Leaks, names: Sequence[str], search: Search
 ) -> None:
-    """Show texts that name a class, what names it marked, and their clips to hear."""
-    there = found.report.loc[found.report["captions"] > 0, "label"].tolist()
-    if not there:
+    """Draw texts that name one of the classes, the matched words marked, and their clips to hear.
+
+    `names` holds the chosen class alone, or all of them.
+    """
+    named = matches.report.loc[matches.report["captions"] > 0, "label"].tolist()
+    if not named:
         return
     st.html(_CSS)
-    form.listed(
+    label = form.listed(
         "Class",
-        {"": "every class"} | {name: name for name in there},
+        {"": "every class"} | {name: name for name in named},
         view.key("class"),
         on_change=lambda: view.set("page", 1),
         help="A click on a bar does the same.",
     )
-    _found_as(found, label)
-    rows = leaks.examples(found, label)
+    _matched_words(matches, label)
+    rows = leaks.examples(matches, label)
     pages = -(-len(rows) // _EXAMPLES)
     page = int(view.number("page", 1, pages, 1))
-    of = [label] if label else names
     some = rows[(page - 1) * _EXAMPLES : page * _EXAMPLES]
     items = "".join(
-        f"<li>{leaks.marked(texts.texts[i], of, search)}{_clip(texts, i)}</li>" for i in some.tolist()
+        f"<li>{leaks.marked(texts.texts[i], names, search)}{_clip(texts, i)}</li>" for i in some.tolist()
     )
     st.html(f'<ul class="hs-captions">{items}</ul>')
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -136,17 +135,15 @@ def examples(
         _hear(workspace, texts, some.tolist())
 
 
-def _found_as(found: Found, label: str) -> None:
-    """Say which words the class was found by."""
+def _matched_words(matches: Leaks, label: str) -> None:
+    """Draw which words the class was matched by."""
     if not label:
         return
-    matched = next(
-        m for name, m in zip(found.report["label"], found.report["matched"], strict=True) if name == label
-    )
+    matched = matches.report.set_index("label")["matched"][label]
     words = [f"<span><mark>{html.escape(word)}</mark> {n:,}</span>" for word, n in matched[:_WORDS]]
     more = len(matched) - _WORDS
     words += [f"<span>and {more:,} more</span>"] if more > 0 else []
-    st.html(f'<p class="hs-found-as">{"".join(words)}</p>')
+    st.html(f'<p class="hs-matched">{"".join(words)}</p>')
 
 
 def _clip(texts: Texts, row: int) -> str:
@@ -154,7 +151,7 @@ def _clip(texts: Texts, row: int) -> str:
 
 
 def _hear(workspace: Workspace, texts: Texts, rows: Sequence[int]) -> None:
-    """List the clips of the captions that are shown."""
+    """Draw the list of the clips of the captions above."""
     assert texts.clips is not None
     dataset = workspace.dataset(texts.dataset)
     if not dataset.ready:
@@ -171,33 +168,30 @@ def _hear(workspace: Workspace, texts: Texts, rows: Sequence[int]) -> None:
 
 
 def pairs(texts: Texts, names: Sequence[str], search: Search) -> None:
-    """Show which labels overlap with which classes, and how."""
-    found = leaks.overlap(texts, names, search)
+    """Draw which labels overlap with which classes, and how."""
+    overlap = leaks.overlap(texts, names, search)
     st.subheader("Label by label", anchor=False)
-    if found.empty:
+    if overlap.empty:
         st.write("No label overlaps with a class.")
         return
-    shown = found.head(200)
+    shown = overlap.head(_PAIRS)
     table.show(
         ["label that is searched", "", "class of the test", "by"],
-        [
-            [str(a), leaks.RELATIONS[str(how)], str(b), str(by)]
-            for a, b, how, by in shown[["a", "b", "relation", "matched"]].to_numpy().tolist()
-        ],
+        [[row.a, leaks.RELATIONS[row.relation], row.b, row.matched] for row in shown.itertuples()],
     )
-    said = numbers.count(len(found), "pair")
+    total = numbers.count(len(overlap), "pair")
     table.download(
         "leaks-pairs-csv",
         f"label-overlap-{texts.name}",
-        lambda: csv(found),
-        said if len(shown) == len(found) else f"the first 200 of {said}",
+        lambda: overlap,
+        total if len(shown) == len(overlap) else f"the first {_PAIRS} of {total}",
     )
 
 
-def take_away(texts: Texts, found: Found) -> None:
-    """Offer the list without what leaks, and what leaks."""
+def downloads(texts: Texts, matches: Leaks) -> None:
+    """Offer the list without the leaks, and the leaks."""
     st.subheader("Take away", anchor=False)
-    left, lost = int((~found.lost).sum()), int(found.lost.sum())
+    left, lost = int((~matches.lost).sum()), int(matches.lost.sum())
     st.write(
         f"The clean list has **{numbers.count(left, texts.thing)}**; "
         f"{numbers.count(lost, texts.thing)} {'is' if lost == 1 else 'are'} taken out." + _whole_rows(texts)
@@ -206,7 +200,7 @@ def take_away(texts: Texts, found: Found) -> None:
     with st.container(horizontal=True, gap="small"):
         st.download_button(
             "Clean list",
-            data=partial(leaks.clean, texts, found),
+            data=partial(leaks.clean, texts, matches),
             file_name=name,
             icon=":material/download:",
             type="primary",
@@ -215,14 +209,14 @@ def take_away(texts: Texts, found: Found) -> None:
             disabled=not left,
         )
         st.download_button(
-            "What leaks, with the words",
-            data=partial(leaks.removed, texts, found),
+            "Leaks, with the words",
+            data=partial(leaks.removed, texts, matches),
             file_name=f"{name.rpartition('.')[0].removesuffix('-clean')}-leaks.csv",
             mime="text/csv",
             icon=":material/download:",
             on_click="ignore",
             key="leaks-removed",
-            disabled=found.leaks.empty,
+            disabled=matches.leaks.empty,
         )
 
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from dashboard.leakage import data as leakage
-from dashboard.results import has
+from dashboard.results import has, result
 from dashboard.retrieval import data as retrieval
 from dashboard.separability import data as separability
 from dashboard.zeroshot import data as zeroshot
+from jobs import contrastive_presets as contrastive
 from jobs import presets as measures
 from jobs.specs import (
     ClassAnalogies,
@@ -170,11 +170,11 @@ def missing(b: Board, names: Sequence[str], reference: Reference | None) -> list
 
 def unkept(shown: Workspace, dataset: Dataset) -> list[Spec]:
     """Return E_a and E_t of the newest grid of Leakage lab, as far as they are no spaces of their own yet."""
-    grid = next((g.spec for g in leakage.grids(shown, dataset) if g.state == "done"), None)
+    grids = contrastive.grids_of(shown, dataset)
+    grid = next((g for g in grids if g.labels == dataset.labels_fingerprint), None)
     if grid is None:
         return []
-    found = leakage.result(grid)
-    specs = [s for name in found.good["name"] for s in leakage.spaces_of(dataset, found, str(name))]
+    specs = contrastive.all_spaces_of(grid, dataset, result(grid).good.index)
     return [s for s in specs if s.run.startswith("E") and not has(s)]
 
 
@@ -253,7 +253,7 @@ def held_out(b: Board, spec: EmbedAudio) -> Needed:
 def _test_of(grid: ContrastiveGrid) -> Test | None:
     if not has(grid):
         return None
-    return Test(tuple(leakage.result(grid).tests), grid.test_share, grid.seed)
+    return Test(tuple(result(grid).test_classes), grid.test_share, grid.seed)
 
 
 def _shared_test(spaces: dict[str, EmbedAudio]) -> Test | None:

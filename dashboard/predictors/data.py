@@ -17,10 +17,9 @@ import pandas as pd
 from core.statistics import Correlation
 from core.statistics import intervals as statistics
 from dashboard.kit import numbers
-from dashboard.kit.correlation import Dots
+from dashboard.kit.correlation import Dots, logarithm
 from dashboard.kit.table import csv
 from dashboard.kit.text import whole
-from dashboard.leakage import data as leakage
 from dashboard.memory import once
 from dashboard.neighbourhoods import data as agreement
 from dashboard.predictors import board as boards
@@ -167,8 +166,7 @@ def _held_out(b: Board, spec: EmbedAudio) -> numbers.Estimate:
     asked = boards.held_out(b, spec).spec
     if not isinstance(asked, ContrastiveGrid) or not has(asked):
         return _NOTHING
-    models = leakage.result(asked).models
-    row = models[models["model"] == int(spec.run.partition("_")[2])].iloc[0]
+    row = result(asked).by_model.iloc[int(spec.run.partition("_")[2])]
     if row["failed"]:
         return _NOTHING
     value, low, high = (float(row[n]) for n in ("accuracy", "accuracy_low", "accuracy_high"))
@@ -226,7 +224,7 @@ def usual_k(largest: int) -> int:
 def on_y(shown: Sequence[Dot], accuracy: str, *, log: bool = False) -> np.ndarray:
     """Return an accuracy of every dot, (n,), or its natural logarithm; NaN where there is none."""
     y = np.array([d.accuracies[accuracy].value for d in shown], float)
-    return leakage.logarithm(y) if log else y
+    return logarithm(y) if log else y
 
 
 def on_x(shown: Sequence[Dot], name: str) -> np.ndarray:
@@ -311,7 +309,7 @@ def drawn(shown: Sequence[Dot], measure: str, accuracy: str, *, log: bool = Fals
         y[at],
         np.array([kinds.index(d.kind) for d in some]),
         kinds,
-        leakage.logarithm(ends) if log else ends,
+        logarithm(ends) if log else ends,
     )
 
 

@@ -48,14 +48,16 @@ def register(app: typer.Typer) -> None:
 
 @dataclass(frozen=True)
 class Trained(Group):
-    """Settings by name, and what else is trained and kept."""
+    """The recipe, the number of seeds, and settings without an option of their own."""
 
     recipe: Annotated[
         str,
-        typer.Option(help=f"Settings by name: {', '.join(contrastive.RECIPES)}. Other options go before."),
+        typer.Option(
+            help=f"Settings by name: {', '.join(contrastive.RECIPES)}. Other options take precedence."
+        ),
     ] = "small"
     seeds: Annotated[
-        int, typer.Option(min=1, max=100, help="Train so many grids, of this seed and those after it.")
+        int, typer.Option(min=1, max=100, help="Train this many grids, with this seed and the following.")
     ] = 1
     setting: Annotated[
         list[str] | None,
@@ -64,7 +66,7 @@ class Trained(Group):
         ),
     ] = None
     keep: Annotated[
-        bool, typer.Option("--keep", help="Make x_a and E_a of every model spaces like any other, too.")
+        bool, typer.Option("--keep", help="Also keep x_a and E_a of every model as spaces of the dataset.")
     ] = False
 
 
@@ -81,12 +83,12 @@ def train(
     """Train contrastive audio-text models, with and without leaks of the classes that judge them.
 
     Six models by default: the audio backbone pre-trained on all classes (dirty), without the test classes
-    (clean) or not at all (none), and then trained on all captions (dirty) or only on those of clips of which
-    none names a test class (clean). The page Leakage lab shows them.
+    (clean) or not at all (none), and then trained on all captions (dirty) or only on those of clips without a
+    caption that names a test class (clean). The page Leakage lab shows them.
 
     Example: `hearspace train contrastive demo`
 
-    Exit status: 0 when all is trained, 1 if a job failed, 2 for unknown names or what cannot be.
+    Exit status: 0 when all is trained, 1 if a job failed, 2 for unknown names or impossible settings.
     """
     ws = output.open()
     ds = ws.dataset(dataset)
@@ -94,49 +96,45 @@ def train(
     specs = [replace(spec, seed=spec.seed + i) for i in range(trained.seeds)]
     kept: list[EmbedAudio | EmbedText] = []
     if trained.keep:
-        kept = [*contrastive.spaces_of(spec), *contrastive.texts_of_grid(spec, ds)]
+        kept = contrastive.all_spaces_of(spec, ds)
     if not output.compute(ws, [*specs, *(kept if output.background else ())]):
         return
     if kept:
-        failed = set(ws.cache.open(spec.key).table("models").to_pandas().query("failed != ''")["model"])
-        # A model that failed has no spaces.
-        made = [space for space in kept if int(space.run.rpartition("_")[2]) not in failed]
-        compute(ws, made, quiet=True)
+        good = set(spec.read(ws.cache).good["model"])  # a model that failed has no spaces
+        compute(ws, [space for space in kept if int(space.run.rpartition("_")[2]) in good], quiet=True)
     if trained.seeds > 1:
         _over_seeds(ws, specs, as_json=output.as_json)
         return
-    found = ws.cache.open(spec.key)
-    rows = [_row(model) for model in found.table("models").to_pylist()]
-    correlations = _correlations(found.table("models").to_pandas())
+    result = spec.read(ws.cache)
+    rows = [_row(model) for model in result.models.to_pylist()]
+    correlations = _correlations(result.by_model)
     if output.as_json:
-        show(
-            [{"key": spec.key, **found.meta, "models": rows, "correlations": correlations}],
-            (),
-            as_json=True,
-            empty="",
-        )
+        stored = {"key": spec.key, **result.values(), "models": rows, "correlations": correlations}
+        show([stored], (), as_json=True, empty="")
         return
-    if found.meta["note"]:
-        say(found.meta["note"])
+    if result.note:
+        say(result.note)
     show(rows, _COLUMNS, as_json=False, empty="")
     for line in _correlation_lines(correlations):
         say(line)
 
 
 def _over_seeds(workspace: Workspace, specs: Sequence[ContrastiveGrid], *, as_json: bool) -> None:
-    """Show what the grids of several seeds came to, as means with the least and the greatest."""
-    models = [workspace.cache.open(spec.key).table("models").to_pandas() for spec in specs]
-    table = contrastive.over_seeds(models)
+    """Show the means over the grids of several seeds, with the least and the greatest value."""
+    means = contrastive.over_seeds([spec.read(workspace.cache).models.to_pandas() for spec in specs])
     rows = [
-        without_nan({str(name): value for name, value in row.items()}) for row in table.to_dict("records")
+        without_nan({str(name): value for name, value in row.items()}) for row in means.to_dict("records")
     ]
     if as_json:
         keys = [spec.key for spec in specs]
         show([{"keys": keys, "seeds": [s.seed for s in specs], "models": rows}], (), as_json=True, empty="")
         return
-    means = ("accuracy", "accuracy_low", "accuracy_high", "silhouette_Ea", "overlap_Ea_Et")
-    show(rows, ("name", "n", *means), as_json=False, empty="")
-    say("Means over n seeds; low and high are the least and the greatest. Each seed has its own test clips.")
+    columns = ("name", "n", "accuracy", "accuracy_low", "accuracy_high", "silhouette_Ea", "overlap_Ea_Et")
+    show(rows, columns, as_json=False, empty="")
+    say(
+        "Means over n seeds; low and high are the least and the greatest value. Each seed draws its own "
+        "test clips."
+    )
 
 
 #: The two correlations that the paper reports; its similarity is not corrected for chance.
@@ -149,14 +147,13 @@ _PAPER = {
 
 def _correlations(models: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the correlations of a result, and those of the similarity that is not corrected for chance."""
-    from jobs.runners.contrastive_measures import PREDICTORS, correlations
+    from jobs.tasks.contrastive.measures import PREDICTORS, correlations
 
-    found = correlations(models, (*PREDICTORS, "overlap_Ea_Et_plain"))
-    return [without_nan(row) for row in found.to_dict("records")]
+    return [without_nan(row) for row in correlations(models, (*PREDICTORS, "overlap_Ea_Et_plain"))]
 
 
 def _correlation_lines(correlations: list[dict[str, Any]]) -> list[str]:
-    """Return a line for each correlation that the paper has and that is known here."""
+    """Return a line for each correlation that the paper reports and that is defined here."""
     return [
         f"{_PAPER[row['x'], row['y']]}: r = {row['r']:.3f} ({row['low']:.3f} to {row['high']:.3f}), "
         f"p = {row['p']:.3g}, n = {row['n']}."
@@ -167,16 +164,16 @@ def _correlation_lines(correlations: list[dict[str, Any]]) -> list[str]:
 
 def _others(texts: Sequence[str]) -> dict[str, Any]:
     """Return settings that were given as NAME=VALUE, of the kind that their field has."""
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for text in texts:
         name, equals, value = (part.strip() for part in text.partition("="))
         if not equals or name not in _OTHERS:
             raise SpecError(f"--set is {text!r}; give NAME=VALUE with one of {', '.join(_OTHERS)}.")
         try:
-            found[name] = _parsed(value, _OTHERS[name])
+            values[name] = _parse(value, _OTHERS[name])
         except (KeyError, ValueError):
             raise SpecError(f"{name} is {value!r}, and it is {_WANTED[_OTHERS[name]]}.") from None
-    return found
+    return values
 
 
 #: What a value is, by the type of its field.
@@ -189,7 +186,7 @@ _WANTED = {
 }
 
 
-def _parsed(value: str, kind: str) -> Any:
+def _parse(value: str, kind: str) -> Any:
     if kind == "int | None" and value.lower() == "none":
         return None
     if kind == "bool":
@@ -224,15 +221,15 @@ class Texts(Group):
 @expanded
 def classify(
     dataset: DatasetArgument,
-    encoder: Annotated[str, typer.Argument(help="A model of two towers, such as transformers:<a CLAP>.")],
+    encoder: Annotated[str, typer.Argument(help="A model with two towers, such as transformers:<a CLAP>.")],
     texts: Texts,
     output: Run,
 ) -> None:
     """Classify clips without training: each is of the class whose text is nearest to it.
 
     Embeds sounds and texts first where that is missing. ENCODER embeds both, or is a space that was trained
-    here, such as trained:ea-dirty-clean@0123ab, whose texts are its own. `--json` has the confusion matrix,
-    a row a class, in the order of the classes.
+    in this workspace, such as trained:ea-dirty-clean@0123ab, which brings its own texts. `--json` has the
+    confusion matrix, a row a class, in the order of the classes.
 
     Example: `hearspace classify esc10 transformers:laion/clap-htsat-unfused --prompt "the sound of {}"`
 
@@ -250,12 +247,12 @@ def classify(
     )
     if not output.compute(ws, [spec]):
         return
-    found = spec.read(ws.cache)
-    rows = [without_nan(row) for row in found.classes.to_pylist()]
-    confusion = found.confusion
+    result = spec.read(ws.cache)
+    rows = [without_nan(row) for row in result.classes.to_pylist()]
+    confusion = result.confusion
     if output.as_json:
-        told = {"key": spec.key, **found.values(), "classes": rows, "confusion": confusion.tolist()}
-        show([told], (), as_json=True, empty="")
+        stored = {"key": spec.key, **result.values(), "classes": rows, "confusion": confusion.tolist()}
+        show([stored], (), as_json=True, empty="")
         return
     names = [str(row["label"]) for row in rows]
     for i, row in enumerate(rows):
@@ -263,14 +260,14 @@ def classify(
     columns = ("label", "text", "accuracy", "n_clips", "n_predicted", "most_mistaken_for")
     show(rows, columns, as_json=False, empty="")
     say(
-        f"Accuracy {found.accuracy:.3f} ({found.low:.3f} to {found.high:.3f}) of "
-        f"{count(found.n, 'clip')} among {count(found.n_classes, 'class')}; chance is "
-        f"{found.chance:.3f}."
+        f"Accuracy {result.accuracy:.3f} ({result.low:.3f} to {result.high:.3f}) of "
+        f"{count(result.n, 'clip')} among {count(result.n_classes, 'class')}; chance is "
+        f"{result.chance:.3f}."
     )
 
 
 def _mistaken(taken: list[int], own: int, names: Sequence[str]) -> str:
-    """Say which other class the clips of one are taken for most, and how many of them; "" for none."""
+    """Return the class that most clips of another are mistaken for, and how many are; "" for none."""
     others = [0 if i == own else n for i, n in enumerate(taken)]
     most = max(others)
     return f"{names[others.index(most)]} {most:,}" if most else ""

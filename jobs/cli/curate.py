@@ -74,73 +74,80 @@ def curate(
 ) -> None:
     """Pair sounds with the texts nearest to them, which can then be trained on.
 
-    Without `--term` any text may be chosen (domain-unspecific curation); with terms only those that hold a
-    word of one, or that are nearest to them (domain-specific). Weights say how a sound's texts share it. With
+    Without `--term` any text may be chosen (domain-unspecific curation); with terms only those that contain a
+    word of one, or that are nearest to them (domain-specific). The weights of a sound's texts sum to 1. With
     `--threshold` 0.75, or 0.7 and `--domain-threshold` 0.7, pairs are those of the authors' released code. A
-    table with one text a sound, put into their folder, is a dataset by the adapter csv.
+    table with one text a sound in their folder can be added as a dataset by the adapter csv.
 
     Example: `hearspace curate birds transformers:laion/clap-htsat-unfused texts.txt --term bird --out a.csv`
 
-    Exit status: 0 when all sounds have a text, 1 if the sounds could not be embedded, 2 for what cannot be.
+    Exit status: 0 when all sounds have a text, 1 if the sounds could not be embedded, 2 for unknown names or
+    impossible settings.
     """
     from core.curation import curate_by_threshold, curate_specific, curate_unspecific, domain_texts
 
     ws = output.open()
-    out, term, threshold, temperature = how.out, how.term, how.threshold, how.temperature
-    if out is not None:
-        in_folder(out)
+    if how.out is not None:
+        in_folder(how.out)
     ds = ws.dataset(dataset)
     if not texts.is_file():
         raise SpecError(f"There is no file {texts}; give a list of texts.")
-    told = list(dict.fromkeys(read_texts(texts.name, texts.read_bytes()).texts))
+    candidates = list(dict.fromkeys(read_texts(texts.name, texts.read_bytes()).texts))
     space = space_of(ws, ds, encoder)
     model = encoders.load(space.encoder, modality="text")
     compute(ws, [space], quiet=True)
-    found = space.read(ws.cache)
-    clips, audio = found.clip_ids, np.asarray(found.embeddings)
-    embedded = _embedded(model, told)
-    domain: dict[str, Any] = {}
-    if term and how.domain_threshold is not None:
-        prompts = [PROMPT.replace("{}", name) for name in term]
-        domain = {"domain": _embedded(model, prompts), "threshold": how.domain_threshold}
-    elif term:
-        domain = {
-            "captions": told,
-            "domain_terms": term,
-            "domain": _embedded(model, term),
-            "share": how.share,
-        }
-    if threshold is not None:
-        inside = np.flatnonzero(domain_texts(embedded, **domain)) if term else None
-        pairs = curate_by_threshold(audio, embedded, threshold, candidates=inside, temperature=temperature)
-    elif term:
-        pairs = curate_specific(audio, embedded, how.k, **domain, temperature=temperature)
+    embedded = space.read(ws.cache)
+    clips, audio = embedded.clip_ids, np.asarray(embedded.embeddings)
+    vectors = _embed(model, candidates)
+    domain = _domain(how, model, candidates)
+    if how.threshold is not None:
+        inside = np.flatnonzero(domain_texts(vectors, **domain)) if domain else None
+        pairs = curate_by_threshold(
+            audio, vectors, how.threshold, candidates=inside, temperature=how.temperature
+        )
+    elif domain:
+        pairs = curate_specific(audio, vectors, how.k, **domain, temperature=how.temperature)
     else:
-        pairs = curate_unspecific(audio, embedded, how.k, temperature=temperature)
+        pairs = curate_unspecific(audio, vectors, how.k, temperature=how.temperature)
     about = ds.clips.set_index("clip_id").loc[[clips[i] for i in pairs.audio]]
     table = pd.DataFrame(
         {
             "path": about["path"].to_numpy(),
             "label": about["label"].to_numpy(),
-            "caption": [told[i] for i in pairs.text],
+            "caption": [candidates[i] for i in pairs.text],
             "similarity": pairs.similarity,
             "weight": pairs.weight,
         }
     )
-    if out is not None:
-        with written(out) as fresh:
+    if how.out is not None:
+        with written(how.out) as fresh:
             table.to_csv(fresh, index=False)
     plain = table.astype(object).where(table.notna(), None)
     rows = [{str(name): value for name, value in row.items()} for row in plain.to_dict("records")]
-    total = {"pairs": len(table), "texts": len(told), "candidates": len(pairs.candidates)}
+    total = {"pairs": len(table), "texts": len(candidates), "candidates": len(pairs.candidates)}
     if output.as_json:
         show([total | {"rows": rows}], (), as_json=True, empty="")
         return
     show(rows[:_SHOWN], ("path", "label", "caption", "similarity", "weight"), as_json=False, empty="")
     say(
         f"{len(table):,} pairs of {len(clips):,} sounds with {len(set(pairs.text.tolist())):,} of "
-        f"{len(pairs.candidates):,} texts{f', in {out}' if out else ''}."
+        f"{len(pairs.candidates):,} texts{f', in {how.out}' if how.out else ''}."
     )
+
+
+def _domain(how: Chosen, model: Any, texts: list[str]) -> dict[str, Any]:
+    """Return what `core.curation.domain_texts` takes; empty where no term is given."""
+    if not how.term:
+        return {}
+    if how.domain_threshold is not None:
+        prompts = [PROMPT.replace("{}", name) for name in how.term]
+        return {"domain": _embed(model, prompts), "threshold": how.domain_threshold}
+    return {
+        "captions": texts,
+        "domain_terms": how.term,
+        "domain": _embed(model, how.term),
+        "share": how.share,
+    }
 
 
 #: Settings of `CuratedTraining` that have an option.
@@ -157,7 +164,7 @@ def train(
     encoder: Annotated[
         str,
         typer.Argument(
-            help="A model of sound and text: transformers:<a CLAP>, or a space trained:ea-… of here."
+            help="A model of sound and text: transformers:<a CLAP>, or a space trained:ea-… of the workspace."
         ),
     ],
     text: Annotated[str | None, typer.Option(help="Encoder of the texts. [default: the same]")] = None,
@@ -165,15 +172,15 @@ def train(
     asked: Annotated[dict[str, Any], Asked(CuratedTraining, *_ASKED)],
     output: Run,
 ) -> None:
-    """Curate pairs of a dataset's sounds and captions, train on them, and see whether accuracy rises.
+    """Curate pairs of a dataset's sounds and captions, train on them, and compare accuracies.
 
-    The model pairs training clips with captions anew, whatever belonged together; projectors behind its two
+    The model pairs training clips with captions, regardless of the given pairs; projectors behind its two
     towers are trained on these pairs with hard and with soft targets, several seeds of each; held-out clips
-    judge them and the model as it was. The page Leakage lab shows the result.
+    test them and the model as it was. The page Leakage lab shows the result.
 
     Example: `hearspace train curated clotho transformers:laion/clap-htsat-unfused --method augmented`
 
-    Exit status: 0 when all is trained, 1 if a job failed, 2 for unknown names or what cannot be.
+    Exit status: 0 when all is trained, 1 if a job failed, 2 for unknown names or impossible settings.
     """
     ws = output.open()
     ds = ws.dataset(dataset)
@@ -198,7 +205,7 @@ def train(
     )
 
 
-def _embedded(model: Any, texts: list[str]) -> np.ndarray:
+def _embed(model: Any, texts: list[str]) -> np.ndarray:
     parts = [
         np.asarray(model.embed(texts[start : start + _TEXTS]), dtype=np.float32)
         for start in range(0, len(texts), _TEXTS)

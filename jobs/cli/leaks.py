@@ -72,14 +72,15 @@ def leaks(
 ) -> None:
     """Find the captions, or labels of pre-training, that name the classes of a zero-shot test.
 
-    A table has a class a row, most captions first: how many name it, the share of all, and by which words.
+    Prints a table with a row a class, most captions first: how many name it, the share of all, and by which
+    words.
     With `--json`, every caption that leaks is listed as well.
 
     Example: `hearspace leaks clotho_captions_development.csv esc50-classes.txt --clean clean.csv`
 
     Example: `hearspace leaks captioned esc50 --mode names --json`
 
-    Exit status: 0 whether or not something leaks, 2 for a file, dataset or column that is not there.
+    Exit status: 0 whether or not something leaks, 2 for an unknown file, dataset or column.
     """
     from core.leakage import find_leaks, leak_report
 
@@ -91,9 +92,9 @@ def leaks(
     names = list(
         dict.fromkeys(other.texts if other else output.open().dataset(classes).classes["label"].astype(str))
     )
-    found = find_leaks(texts, names, mode=how.mode.value, forms=how.forms)
+    leaking = find_leaks(texts, names, mode=how.mode.value, forms=how.forms)
     lost = np.zeros(len(texts), dtype=bool)
-    lost[found["row"].to_numpy()] = True
+    lost[leaking["row"].to_numpy()] = True
     n_named = int(lost.sum())
     if how.whole_clips:
         if clips is None:
@@ -108,7 +109,7 @@ def leaks(
     if how.clean is not None:
         with written(how.clean) as fresh:
             fresh.write_bytes(_clean(file, texts, clips, lost))
-    report = leak_report(texts, names, leaks=found, examples=1)
+    report = leak_report(texts, names, leaks=leaking, examples=1)
     rows = [_row(*values) for values in report.to_numpy().tolist()]
     total: dict[str, Any] = {
         "searched": len(texts),
@@ -120,16 +121,17 @@ def leaks(
         "forms": how.forms,
     }
     if output.as_json:
-        listed = found.assign(**({"clip_id": [clips[i] for i in found["row"]]} if clips is not None else {}))
-        result = total | {"by_class": rows, "leaks": listed.to_dict("records")}
+        if clips is not None:
+            leaking["clip_id"] = [clips[i] for i in leaking["row"]]
+        result = total | {"by_class": rows, "leaks": leaking.to_dict("records")}
         show([result], (), as_json=True, empty="")
         return
     table = [
-        row | {"found as": ", ".join(f"{word} {n:,}" for word, n in list(row["matched"].items())[:6])}
+        row | {"matched as": ", ".join(f"{word} {n:,}" for word, n in list(row["matched"].items())[:6])}
         for row in rows
         if row["texts"]
     ]
-    show(table, ("class", "texts", "share", "found as", "example"), as_json=False, empty="Nothing leaks.")
+    show(table, ("class", "texts", "share", "matched as", "example"), as_json=False, empty="Nothing leaks.")
     say(
         f"{n_named:,} of {len(texts):,} name one of {count(len(names), 'class')}; {int(lost.sum()):,} taken "
         f"out, {int((~lost).sum()):,} left{f' in {how.clean}' if how.clean else ''}."
@@ -160,16 +162,16 @@ def _of_dataset(ws: Workspace, name: str, column: str) -> tuple[list[str], list[
     dataset = ws.dataset(name)
     if column:
         raise WorkspaceError(f"{name} is a dataset, which has no column to choose; leave --column out.")
-    found = captions_of(dataset)
-    if found.empty:
+    captions = captions_of(dataset)
+    if captions.empty:
         return dataset.classes["label"].astype(str).tolist(), None
-    return found["caption"].tolist(), found["clip_id"].tolist()
+    return captions["caption"].tolist(), captions["clip_id"].tolist()
 
 
 def _clean(
     file: TextFile | None, texts: list[str], clips: list[str] | tuple[str, ...] | None, lost: np.ndarray
 ) -> bytes:
-    """The list without what is taken out."""
+    """Return the list without the captions that are taken out."""
     if file is not None:
         return file.without(np.flatnonzero(lost).tolist())
     import pandas as pd

@@ -1,13 +1,5 @@
 """What can be asked for, by name: see `jobs.tasks.spec` for what a spec is."""
 
-from jobs.specs.contrastive import (
-    BACKBONES,
-    LEAK_MODES,
-    PRETRAININGS,
-    TRAININGS,
-    ContrastiveGrid,
-)
-from jobs.specs.curation import CURATIONS, TARGETS, CuratedTraining
 from jobs.specs.losses import (
     ADD_WEIGHTS,
     SETTINGS,
@@ -20,6 +12,14 @@ from jobs.specs.zeroshot import MOST_MODELS, SETUPS, ZeroShotGrid
 from jobs.tasks.agreement import Agreement
 from jobs.tasks.baselines import Baselines
 from jobs.tasks.class_analogies import ClassAnalogies
+from jobs.tasks.contrastive_grid import (
+    BACKBONES,
+    LEAK_MODES,
+    PRETRAININGS,
+    TRAININGS,
+    ContrastiveGrid,
+)
+from jobs.tasks.curated_training import CURATIONS, TARGETS, CuratedTraining
 from jobs.tasks.embed_audio import EmbedAudio
 from jobs.tasks.embed_query import QUERY_CHARACTERS, QUERY_SECONDS, EmbedQuery
 from jobs.tasks.embed_text import EmbedText

@@ -22,7 +22,7 @@ from cache import CacheError
 from jobs import encoders
 from jobs.encoders import trained
 from jobs.engine import shards
-from jobs.runners import reuse
+from jobs.tasks import reuse
 from jobs.tasks.schema import Schema, array, table, value
 from jobs.tasks.spec import DatasetRef, Spec, SpecError
 
@@ -135,7 +135,7 @@ def run(spec: EmbedAudio, context: JobContext) -> None:
         or not one clip could be embedded.
     """
     if spec.source is not None:
-        from jobs.runners.trained import trained_audio
+        from jobs.tasks.trained import trained_audio
 
         return trained_audio(spec, context)
     check_identity(spec, "audio")

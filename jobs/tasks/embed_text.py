@@ -104,7 +104,7 @@ def run(spec: EmbedText, context: JobContext) -> None:
     from jobs.workspace.texts import texts_fingerprint, texts_of
 
     if spec.source is not None:
-        from jobs.runners.trained import trained_text
+        from jobs.tasks.trained import trained_text
 
         return trained_text(spec, context)
     check_identity(spec, "text")

@@ -82,7 +82,7 @@ def _carry_one(
 ) -> None:
     from jobs.importing.embeddings import Selection, keep_space
     from jobs.importing.files import Staged
-    from jobs.runners.reuse import contents
+    from jobs.tasks.reuse import contents
 
     started = time.monotonic()
     artifact = workspace.cache.open(meaning.key)

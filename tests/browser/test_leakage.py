@@ -10,6 +10,8 @@ import pytest
 from dashboard.kit import confusion_numbers
 from dashboard.leakage import data as leakage
 from dashboard.leakage import model as leakage_model
+from dashboard.results import result
+from jobs.specs import ContrastiveGrid
 from tests.browser.helpers import (
     PHONE,
     click,
@@ -66,7 +68,8 @@ def test_a_class_is_marked_in_every_map_its_clips_are_heard_and_a_model_looked_i
     page: Any, site: SimpleNamespace
 ) -> None:
     with showing(site.workspace.root):
-        found = leakage.result(leakage.grids(site.workspace, site.workspace.dataset("small"))[0].spec)
+        dataset = site.workspace.dataset("small")
+        found = result(leakage.trainings(site.workspace, dataset, ContrastiveGrid)[0].spec)
         related = leakage.related(found, "silhouette")
         apart = np.abs(related.dots.x[:, None] - related.dots.x) + 9 * np.eye(6)
         alone = int(apart.min(axis=0).argmax())
@@ -84,14 +87,14 @@ def test_a_class_is_marked_in_every_map_its_clips_are_heard_and_a_model_looked_i
     page.mouse.click(x, y)
     page.wait_for_url("**class=Siren*")
     assert until(page, BRIGHT, lambda found: set(found) == {"Siren"}, MAPS) == ["Siren"] * 11
-    page.get_by_text(f"Test clips of Siren as {model} takes them").wait_for()
-    listed = clips(page, "leakage-heard")
+    page.get_by_text(f"Test clips of Siren as classified by {model}").wait_for()
+    listed = clips(page, "leakage-clips")
     assert len(listed) == 2
     assert all(c.startswith("siren") for c in listed)
-    page.locator(".st-key-leakage-heard .hsc-play").first.click()
+    page.locator(".st-key-leakage-clips .hsc-play").first.click()
     sounding(page, listed[0])
     # A clip is chosen in the list: it is ringed in all nine maps of clips.
-    page.locator(".st-key-leakage-heard .hsc-text").last.click()
+    page.locator(".st-key-leakage-clips .hsc-text").last.click()
     page.wait_for_url(f"**clip={listed[-1]}*")
     until(
         page,
@@ -115,7 +118,7 @@ def test_a_class_is_marked_in_every_map_its_clips_are_heard_and_a_model_looked_i
     table = pd.read_csv(
         saved(page, page.locator(".st-key-leakage-similarity .stDownloadButton button").click).path()
     )
-    expected = dict(zip(found.models["name"], found.models["overlap_Ea_Et"], strict=True))
+    expected = dict(found.by_model["overlap_Ea_Et"])
     assert dict(zip(table["model"], table["overlap_Ea_Et"], strict=True)) == pytest.approx(expected)
     drawn = ("silhouette", "similarity", "maps", "classes", "confusion", "learning", "leaks")
     for key in (*drawn, "pretraining-loss", "pretraining-accuracy"):
@@ -135,7 +138,7 @@ def test_leakage_lab_fits_a_phone(page: Any, site: SimpleNamespace) -> None:
     assert over == 0
     assert 4 < narrow <= 2 * len(made_leakage.TESTS)
     # Of several numbers of a clip none is left out.
-    numbers = page.locator(".st-key-leakage-heard li").first.locator(".hsc-numbers > span")
+    numbers = page.locator(".st-key-leakage-clips li").first.locator(".hsc-numbers > span")
     assert [n.is_visible() for n in numbers.all()] == [True] * 3
     page.get_by_text("Start an experiment").click()
     page.get_by_role("button", name="Train 6 models").wait_for()

@@ -183,17 +183,6 @@ def test_the_projector_of_clap_is_that_of_its_code():
     np.testing.assert_allclose(found, after(torch.nn.Dropout(0.5)(torch.ones(9, 6)).numpy()), atol=1e-5)
 
 
-def test_grids_with_the_projector_of_clap_are_each_model_alone():
-    recipe = replace(RECIPE, projector="clap", hidden=None, frozen_epochs=1, max_epochs=2)
-    torch.set_num_threads(2)
-    for plan, model in zip(PLANS, train(recipe=recipe), strict=True):
-        alone = train_model(plan, SOUNDS, CAPTIONS, backbones=BACKBONES, recipe=recipe, seed=4)
-        assert differences(alone, model) < 1e-4
-        assert np.isfinite(model.curves["loss"]).all()
-        _, E_t = model.embed_text(CAPTIONS[:5])
-        np.testing.assert_allclose(np.linalg.norm(E_t, axis=1), 1, atol=1e-6)
-
-
 def test_networks_that_were_given_stay_as_they_are():
     (model,) = train([PLANS[0]], replace(RECIPE, validation=0.0))
     for name, seed in (("one", 1), ("two", 2)):
@@ -497,24 +486,6 @@ def test_a_text_backbone_is_trained_only_if_it_is_to_be():
     np.testing.assert_array_equal(vectors, x_t)
 
 
-def test_pairs_can_fit_more_or_less():
-    random = np.random.default_rng(8)
-    pairs = np.concatenate([PAIRS, np.stack([PAIRS[:20, 0], PAIRS[::-1][:20, 1]], axis=1), PAIRS[:3]])
-    weights = random.random(len(pairs)) + 0.1
-    plan = ModelPlan("soft", "one", pairs, weights)
-    (model,) = train([plan])
-    alone = train_model(plan, SOUNDS, CAPTIONS, backbones=BACKBONES, recipe=RECIPE, seed=4)
-    assert differences(alone, model) < 1e-4
-    for name in CURVES:
-        np.testing.assert_allclose(alone.curves[name], model.curves[name], atol=1e-4)
-    (hard,) = train([replace(plan, weights=None)])
-    assert np.abs(hard.curves["loss"] - model.curves["loss"]).max() > 1e-2
-    # Weights of one caption a clip are hard pairs.
-    single = ModelPlan("single", "one", PAIRS[::2])
-    (one,), (two,) = train([single]), train([replace(single, weights=np.full(32, 7.0))])
-    np.testing.assert_allclose(one.curves["loss"], two.curves["loss"], atol=1e-4)
-
-
 class Dropping(torch.nn.Module):
     """A backbone that draws while it learns."""
 
@@ -528,13 +499,46 @@ class Dropping(torch.nn.Module):
         return self.dropout(self.inner(x))
 
 
-def test_what_dropout_draws_is_each_models_own():
-    backbones = {"one": Dropping()}
-    found = train([replace(PLANS[0], name=str(i)) for i in range(2)], seeds=[4, 5], backbones=backbones)
-    for model in found:
-        alone = train_model(PLANS[0], SOUNDS, CAPTIONS, backbones=backbones, recipe=RECIPE, seed=model.seed)
+RANDOM = np.random.default_rng(8)
+SOFT_PAIRS = np.concatenate([PAIRS, np.stack([PAIRS[:20, 0], PAIRS[::-1][:20, 1]], axis=1), PAIRS[:3]])
+SOFT = ModelPlan("soft", "one", SOFT_PAIRS, RANDOM.random(len(SOFT_PAIRS)) + 0.1)
+TEACHER = Teacher(RANDOM.standard_normal((32, 3)), RANDOM.standard_normal((len(CAPTIONS), 3)))
+CLAP_RECIPE = replace(RECIPE, projector="clap", hidden=None, frozen_epochs=1, max_epochs=2)
+
+
+@pytest.mark.parametrize(
+    ("plans", "seeds", "recipe", "backbones"),
+    [
+        (PLANS, [4, 4, 4], CLAP_RECIPE, BACKBONES),
+        ([SOFT], [4], RECIPE, BACKBONES),
+        ([replace(PLANS[0], teacher=TEACHER)], [4], RECIPE, BACKBONES),
+        ([replace(PLANS[0], name=name) for name in "ab"], [4, 5], RECIPE, {"one": Dropping()}),
+    ],
+    ids=["projector of CLAP", "weights of pairs", "a teacher", "dropout of its own"],
+)
+def test_other_grids_are_each_model_alone(plans, seeds, recipe, backbones):
+    torch.set_num_threads(2)
+    for plan, model in zip(plans, train(plans, recipe, seeds=seeds, backbones=backbones), strict=True):
+        alone = train_model(plan, SOUNDS, CAPTIONS, backbones=backbones, recipe=recipe, seed=model.seed)
         assert differences(alone, model) < 1e-4
-    np.testing.assert_array_equal(found[0].embed_audio(SOUNDS, [0])[0], found[0].embed_audio(SOUNDS, [0])[0])
+        for name in CURVES:
+            np.testing.assert_allclose(alone.curves[name], model.curves[name], atol=1e-4)
+        assert np.isfinite(model.curves["loss"]).all()
+        _, E_t = model.embed_text(CAPTIONS[:5])
+        np.testing.assert_allclose(np.linalg.norm(E_t, axis=1), 1, atol=1e-6)
+        first, again = (model.embed_audio(SOUNDS, [0])[0] for _ in range(2))
+        np.testing.assert_array_equal(first, again)
+
+
+def test_weights_and_teachers_make_a_difference():
+    plans = [SOFT, replace(SOFT, weights=None), replace(PLANS[0], teacher=TEACHER), PLANS[0]]
+    # Equal weights of one caption a clip are hard pairs.
+    single = ModelPlan("single", "one", PAIRS[::2])
+    plans += [single, replace(single, weights=np.full(32, 7.0))]
+    soft, hard, taught, untaught, one, two = train(plans)
+    assert np.abs(hard.curves["loss"] - soft.curves["loss"]).max() > 1e-2
+    assert differences(taught, untaught) > 1e-4
+    np.testing.assert_allclose(one.curves["loss"], two.curves["loss"], atol=1e-4)
 
 
 def test_a_caption_of_each_clip_can_do():
@@ -666,17 +670,6 @@ def test_towers_learn_as_a_plain_loop_of_torch_does(targets):
     np.testing.assert_allclose(found, expected.numpy(), atol=1e-6)
     assert np.abs(found - a).max() > 1e-3
     assert model.temperature == pytest.approx(float((-scale.detach()).exp()), abs=1e-6)
-
-
-def test_a_teacher_is_the_same_in_the_grid_and_in_the_plain_loop():
-    random = np.random.default_rng(7)
-    teacher = Teacher(random.standard_normal((32, 3)), random.standard_normal((len(CAPTIONS), 3)))
-    plan = ModelPlan("taught", "one", PAIRS, teacher=teacher)
-    (taught,) = train([plan])
-    alone = train_model(plan, SOUNDS, CAPTIONS, backbones=BACKBONES, recipe=RECIPE, seed=4)
-    assert differences(taught, alone) < 1e-5
-    (untaught,) = train([replace(plan, teacher=None)])
-    assert differences(taught, untaught) > 1e-4
 
 
 def test_towers_and_teachers_that_do_not_fit():

@@ -112,7 +112,7 @@ def test_pretraining_on_part_of_the_clips():
         ({"seeds": [1, -1, 0]}, "seed is -1"),
         ({"backbones": {"two": small()}}, "dirty/dirty begins with 'one'; the backbones are two"),
         ({"captions": CAPTIONS[:9]}, "32 sounds and 9 captions"),
-        ({"captions": ["text"] * 64}, "there is no text backbone"),
+        ({"captions": ["text"] * 64}, "which needs a text backbone"),
         ({"captions": np.full((64, 2), np.nan)}, "Row 0 of captions"),
         ({"recipe": replace(RECIPE, tune_text=True)}, "tune_text is on"),
         ({"recipe": replace(RECIPE, sample_rate=9000)}, "8,000 Hz, the recipe 9,000"),

@@ -134,7 +134,7 @@ def test_errors_say_what_to_do() -> None:
         curate_specific(audio, text, captions=["a", "b", "c"], domain_terms=["dog"])
     with pytest.raises(ValueError, match="temperature is 0; it must be above 0"):
         curate_unspecific(audio, text, temperature=0)
-    with pytest.raises(ValueError, match="Nothing says what the domain is"):
+    with pytest.raises(ValueError, match="The domain is not defined"):
         domain_texts(text, captions=["a", "b", "c"])
     with pytest.raises(ValueError, match="There are 1 captions for 3 rows of text"):
         domain_texts(text, captions=["a"], domain_terms=["dog"])

@@ -9,8 +9,8 @@ import torch
 
 from jobs import contrastive_presets as contrastive
 from jobs.engine import inprocess
-from jobs.runners import contrastive_networks as networks
 from jobs.specs import CuratedTraining, Synthesize
+from jobs.tasks.contrastive import networks
 from jobs.workspace.workspace import Workspace
 from tests.jobs.test_contrastive import TINY, Words
 
@@ -25,7 +25,7 @@ def curated(root: Path) -> tuple[Workspace, CuratedTraining]:
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(networks.encoders, "load", lambda *a, **k: Words())
-        patch.setattr("jobs.runners.contrastive_measures.FEWEST", 40)
+        patch.setattr("jobs.tasks.contrastive.measures.FEWEST", 40)
         assert inprocess.run(made, WORLD).state == "done"
         dataset = made.dataset("world")
         grid = contrastive.grid_of(dataset, pretraining=("none",), training=("dirty",), **TINY)

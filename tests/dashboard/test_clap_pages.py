@@ -83,11 +83,6 @@ def test_every_page_takes_it(heard: SimpleNamespace, page: str) -> None:
         assert "is not there" not in everything(app)
 
 
-def test_no_page_is_forgotten() -> None:
-    assert set(WITH_SPACE) <= set(NAMES)
-    assert {"leakage", "leaks", "predictors"} <= set(NAMES)
-
-
 def test_it_is_a_dot_with_the_accuracy_of_its_classification(heard: SimpleNamespace) -> None:
     meta = heard.workspace.cache.open(heard.asked.key).meta
     b = predictors_board.board(heard.workspace, heard.dataset)

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from dashboard.leakage import curation
 from dashboard.leakage import data as leakage
 from dashboard.leakage.curation_figures import accuracy_figure, difference_figure
-from jobs.specs import CuratedTraining, from_json
+from dashboard.results import result
+from jobs.specs import ContrastiveGrid, CuratedTraining, from_json
+from jobs.tasks.curated_training import Result
 from jobs.workspace.workspace import Workspace
 from tests.dashboard import helpers, made_curation, made_leakage
 from tests.dashboard.helpers import address, everything, press, showing, words
@@ -39,46 +42,40 @@ def plots(app: Any) -> list[str]:
 def test_the_page_has_the_numbers_of_the_job(shown: CuratedTraining) -> None:
     app = run()
     text = everything(app)
-    found = curation.result(shown)
+    r = result(shown)
     assert "Pairs by curation" in text
-    assert f"{found.stored.n_pairs:,}" in text
+    assert f"{r.n_pairs:,}" in text
     assert shown.embedding.encoder in text.replace("\\", "")
-    drawn = [
-        spec
-        for spec in plots(app)
-        if "zero-shot accuracy<br>n = " in spec.replace("\\u003c", "<").replace("\\u003e", ">")
-    ]
-    assert len(drawn) == 1
-    assert f"n = {found.stored.n_test} test clips of {found.stored.n_test_classes} classes" in drawn[0]
-    assert f"chance {found.stored.chance:.3f}" in drawn[0]
-    assert any("difference in accuracy, paired" in spec for spec in plots(app))
+    drawn = [spec.replace("\\u003c", "<").replace("\\u003e", ">") for spec in plots(app)]
+    (drawn_accuracy,) = [spec for spec in drawn if "zero-shot accuracy<br>n = " in spec]
+    assert f"n = {r.n_test} test clips of {r.n_test_classes} classes" in drawn_accuracy
+    assert f"chance {r.chance:.3f}" in drawn_accuracy
+    assert any("difference in accuracy, paired" in spec for spec in drawn)
 
 
-def test_the_downloads_are_the_tables(shown: CuratedTraining) -> None:
-    found = curation.result(shown)
-    table = curation.accuracies_table(found)
-    assert table["targets"].tolist() == [*found.accuracies["targets"], *found.models["targets"]]
-    single = table[table["seed"].notna()]
-    np.testing.assert_allclose(single["mean"], found.models["accuracy"])
-    assert (table["chance"] == found.stored.chance).all()
-    differences = found.differences
-    np.testing.assert_allclose(differences["mean"], found.differences["mean"])
-    assert len(found.pairs) == found.stored.n_pairs
+def test_the_download_is_the_table(shown: CuratedTraining) -> None:
+    r = result(shown)
+    table = curation.accuracies_table(r)
+    assert table["targets"].tolist() == [*r.column("accuracies", "targets"), *r.column("models", "targets")]
+    np.testing.assert_allclose(table["mean"][table["seed"].notna()], r.column("models", "accuracy"))
+    assert (table["chance"] == r.chance).all()
 
 
 def test_figures_hold_what_the_tables_hold(shown: CuratedTraining) -> None:
-    found = curation.result(shown)
-    figure = accuracy_figure(found.names, found.accuracies, found.each, title="x", chance=0.25)
+    r = result(shown)
+    accuracies, differences = r.accuracies.to_pandas(), r.differences.to_pandas()
+    names = accuracies["targets"].tolist()
+    figure = accuracy_figure(names, accuracies, curation.single_accuracies(r), title="x", chance=0.25)
     by = {trace.meta: trace for trace in figure.data}
-    np.testing.assert_allclose(by["means"].x, found.accuracies["mean"])
+    np.testing.assert_allclose(by["means"].x, accuracies["mean"])
     ends = by["means"].x + by["means"].error_x.array
-    np.testing.assert_allclose(ends, found.accuracies["high"])
-    np.testing.assert_allclose(by["trainings"].x, found.models["accuracy"])
+    np.testing.assert_allclose(ends, accuracies["high"])
+    np.testing.assert_allclose(by["trainings"].x, r.column("models", "accuracy"))
     assert figure.layout.shapes[0].x0 == 0.25
     assert figure.layout.xaxis.range[0] < 0.25 < figure.layout.xaxis.range[1]
-    figure = difference_figure(found.pairings, found.differences, title="x")
+    figure = difference_figure(curation.pairings(r), differences, title="x")
     for trace in figure.data:
-        mine = found.differences[found.differences["over"] == trace.meta]
+        mine = differences[differences["over"] == trace.meta]
         np.testing.assert_allclose(trace.x, mine["mean"])
         np.testing.assert_allclose(trace.x - trace.error_x.arrayminus, mine["low"])
 
@@ -99,13 +96,14 @@ def test_another_training_is_asked_for(shown: CuratedTraining, made: tuple[Works
 
 
 def test_a_failed_training_leaves_its_row_empty(shown: CuratedTraining) -> None:
-    found = curation.result(shown)
-    models, table = found.models.copy(), found.accuracies.copy()
+    failed = Result.read(result(shown).artifact)  # type: ignore[arg-type]
+    models, table = failed.models.to_pandas(), failed.accuracies.to_pandas()
     models.loc[models["targets"] == "hard", "accuracy"] = np.nan
     table.loc[table["targets"] == "hard", ["mean", "low", "high"]] = np.nan
-    none = curation.Result(**{**vars(found), "models": models, "accuracies": table})
-    figure = accuracy_figure(none.names, none.accuracies, none.each, title="x", chance=0.25)
-    assert [len(values) for values in none.each] == [0, 0, 2, 2]
+    failed.models = pa.Table.from_pandas(models)
+    each = curation.single_accuracies(failed)
+    figure = accuracy_figure(table["targets"].tolist(), table, each, title="x", chance=0.25)
+    assert [len(values) for values in each] == [0, 0, 2, 2]
     assert np.isfinite(figure.layout.xaxis.range).all()
 
 
@@ -113,7 +111,8 @@ def test_models_that_did_not_fail_are_offered_and_the_one_without_leaks_first(tm
     workspace = made_leakage.leaking(tmp_path, sounds=False, per_class=4, fails="none/clean")
     with showing(workspace.root):
         dataset = workspace.dataset("small")
-        names = list(curation.models(workspace, dataset, leakage.grids(workspace, dataset)))
+        grids = leakage.trainings(workspace, dataset, ContrastiveGrid)
+        names = list(curation.models(workspace, dataset, grids))
     assert len(names) == 5
     assert [name.partition("@")[0].removeprefix("trained:ea-") for name in names[:2]] == [
         "clean-clean",

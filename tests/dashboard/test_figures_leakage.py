@@ -11,9 +11,7 @@ from dashboard.kit import confusion_figures, correlation, palette
 from dashboard.kit.confusion_figures import ByClass, Confused
 from dashboard.kit.correlation import Dots, Fitted
 from dashboard.leakage import figures as maps
-from dashboard.leakage import model_figures as figures
-from dashboard.leakage.figures import Panel
-from dashboard.leaks.figures import leaks_figure
+from dashboard.leakage.figures import Panel, contrastive_learning_figure
 from dashboard.predictors import figures as over
 
 STYLES = [palette.Style("#437bfe", "#3a70f2"), palette.Style("#da6c28", "#d9481c", "square")]
@@ -217,25 +215,16 @@ def test_a_column_of_others_opens_the_first_of_them_and_right_clips_stand_in_one
     assert "n = 10 clips of 1 class" in figure.layout.xaxis.title.text
 
 
-def test_leaks_are_bars_of_captions() -> None:
-    figure = leaks_figure(NAMES, [7, 2], total=10, things="captions", said=["a", "b"], chosen="Rain")
-    whole(figure)
-    bars = traces(figure, "leaks")[0]
-    assert (list(bars.x), list(bars.customdata)) == ([7, 2], NAMES)
-    assert list(bars.hovertext) == ["a", "b"]
-    assert bars.marker.opacity[0] < bars.marker.opacity[1] == 1
-
-
 def test_learning_ends_where_the_model_stopped() -> None:
     curves = np.full((5, 9), np.nan)
     curves[:, :6] = np.arange(30).reshape(5, 6)
-    figure = figures.contrastive_learning_figure(curves, best=4, unfrozen=2)
+    figure = contrastive_learning_figure(curves, best=4, unfrozen=2)
     whole(figure)
     lines = {t.name: list(t.y) for t in figure.data}
     assert lines["training loss"] == [0, 1, 2, 3, 4, 5]
     assert lines["temperature"] == [12, 13, 14, 15, 16, 17]
     assert [s.x0 for s in figure.layout.shapes] == [4, 2.5]
-    assert not figures.contrastive_learning_figure(curves, best=0, unfrozen=0).layout.shapes
+    assert not contrastive_learning_figure(curves, best=0, unfrozen=0).layout.shapes
 
 
 @pytest.mark.parametrize(
@@ -248,7 +237,7 @@ def test_learning_ends_where_the_model_stopped() -> None:
         lambda: confusion_figures.by_class_figure(
             ByClass([], np.empty((0, 3)), np.empty(0, int), [], np.empty((0, 0))), model="m", chance=0.1
         ),
-        lambda: figures.contrastive_learning_figure(np.full((5, 3), np.nan), best=0),
+        lambda: contrastive_learning_figure(np.full((5, 3), np.nan), best=0),
     ],
 )
 def test_nothing_to_draw_is_said(draw: Callable[[], Any]) -> None:

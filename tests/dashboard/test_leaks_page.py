@@ -50,7 +50,7 @@ def test_planted_names_are_shown_and_nothing_else(shown: Workspace) -> None:
     assert f"<small>captions searched</small><b>{8 * 4 * 3}</b>" in html(app)
     assert "<small>captions that name a class</small><b>6 · 6.2%</b>" in html(app)
     assert "<small>classes named</small><b>4 of 8</b>" in html(app)
-    assert "4 classes named by nothing" in words(app)
+    assert "4 classes not named by any" in words(app)
     assert not any(text in html(app) for text in made_leaks.CALM)
     # By words the two whose names stand apart are found as well.
     app = run()
@@ -62,7 +62,7 @@ def test_planted_names_are_shown_and_nothing_else(shown: Workspace) -> None:
 def test_the_rule_is_not_said_to_be_the_authors_own(shown: Workspace) -> None:
     said = " ".join(everything(run()).split())
     assert "That is not quite what Tavares et al." in said
-    assert "Forms such as plurals are not mentioned there, and counting them takes out more" in said
+    assert "The paper does not mention forms such as plurals, and counting them takes out more" in said
     # Which is so: a plural is taken out, and stays where words are looked for as they stand.
     assert filter_captions(["two dogs"], ["dog"]).tolist() == [False]
     assert filter_captions(["two dogs"], ["dog"], forms=False).tolist() == [True]
@@ -95,7 +95,7 @@ def test_files_are_brought_kept_and_found_by_their_link(fresh: Workspace) -> Non
     captions = b"file_name,caption_1,caption_2\na.wav,a dog,loud\nb.wav,rain,it rains\nc.wav,wind,\n"
     one = leaks.keep(fresh.root, "train.csv", captions)
     two = leaks.keep(fresh.root, "classes.txt", b"dog\nsea waves\n")
-    assert "Bring both lists" in words(run(file=one))
+    assert "Choose both lists" in words(run(file=one))
     app = run(file=one, **{"test-file": two})
     assert "5 captions of 3 clips · train.csv" in words(app)
     assert "2 lines · classes.txt" in words(app)
@@ -118,7 +118,7 @@ def test_nothing_leaks(fresh: Workspace) -> None:
     classes = leaks.keep(fresh.root, "classes.txt", b"dog\nthe who\n")
     app = run(file=name, **{"test-file": classes})
     assert "names a class: the list is clean as it is" in words(app)
-    assert "Of nothing but stop words, so looked for as a whole: the who" in words(app)
+    assert "Only of stop words, so searched for as a whole: the who" in words(app)
     assert "The clean list has **2" in words(app)
 
 
@@ -168,6 +168,8 @@ def test_a_bar_a_class_and_its_number() -> None:
     assert bars.marker.opacity[0] > bars.marker.opacity[1]
     assert figure.layout.xaxis.title.text == "captions that name the class"
     assert "&lt;b&gt;cat" in figure.layout.yaxis.ticktext[1]
+    hover = leaks_figure(["dog"], [3], total=8, things="captions", hover=["three"]).data[0].hovertext
+    assert list(hover) == ["three"]
     assert leaks_figure([], [], total=0, things="labels").data[0].x.size == 0
 
 
@@ -178,7 +180,7 @@ def test_marks_are_safe() -> None:
 
 def test_a_workspace_without_datasets(fresh: Workspace) -> None:
     app = run()
-    assert "Bring both lists" in words(app)
+    assert "Choose both lists" in words(app)
     assert "caption_1" in everything(app)
 
 

@@ -14,7 +14,6 @@ import pytest
 from scipy import stats
 
 from core.similarity import analogy_accuracy
-from dashboard.leakage import data as leakage
 from dashboard.predictors import board as predictors_board
 from dashboard.predictors import data as predictors
 from dashboard.predictors.board import Board
@@ -176,18 +175,19 @@ def test_models_with_two_towers_have_texts_and_an_accuracy_of_their_own(tmp_path
     found = made_leakage.leaking(tmp_path, sounds=False, per_class=4)
     dataset = found.dataset("small")
     with showing(found.root):
-        grid = leakage.result(leakage.grids(found, dataset)[0].spec)
+        (spec_of_grid,) = contrastive.grids_of(found, dataset)
+        grid = spec_of_grid.read(found.cache)
         made_predictors.made.space(found, dataset, "aisfx", seed=0, spread=1.0)
         press(run(), "Add the models of Leakage lab")
         asked = [getattr(from_json(j.spec), "run", "") for j in found.queue.jobs()]
         assert sorted(asked) == sorted(f"{part}_{i}" for part in ("Ea", "Et") for i in range(6))
         for model in ("dirty/dirty", "clean/clean"):
-            for spec in leakage.spaces_of(dataset, grid, model):
+            for spec in contrastive.all_spaces_of(spec_of_grid, dataset, [model]):
                 assert inprocess.run(found, spec).state == "done"
         b = predictors_board.board(found, dataset)
         assert predictors_board.OWN in predictors_board.references(b)
         reference = predictors_board.references(b)[predictors_board.OWN]
-        accuracy = dict(zip(grid.models["name"], grid.models["accuracy"], strict=True))
+        accuracy = dict(grid.by_model["accuracy"])
         for name in ("two_towers", "analogy"):
             wanted = [predictors_board.needed(b, s, name, reference).spec for s in b.spaces.values()]
             made = [spec for spec in wanted if spec is not None]
@@ -202,7 +202,7 @@ def test_models_with_two_towers_have_texts_and_an_accuracy_of_their_own(tmp_path
         assert re.search(
             r"ea-(dirty-dirty|clean-clean) is E_a after (dirty|clean) pre-training and \2 ", named
         )
-        clips = f"{len(grid.clips)} clips, the test clips of Leakage lab"
+        clips = f"{grid.n_test} clips, the test clips of Leakage lab"
         assert clips in predictors.over(shown, "silhouette", "held_out", reference, "9 clips", "8")
         for dot in shown:
             part, _, model = dot.spec.run.partition("_")
@@ -212,7 +212,7 @@ def test_models_with_two_towers_have_texts_and_an_accuracy_of_their_own(tmp_path
             assert text is not None
             assert (text.run, text.source) == (f"{part[0]}t_{model}", dot.spec.source)
             if part == "Ea":
-                name = grid.spec.names[int(model)]
+                name = spec_of_grid.names[int(model)]
                 held_out[name] = dot.accuracies["held_out"]
                 every[name] = dot.accuracies["two_towers"]
                 analogies[name] = dot.accuracies["analogy"].value
@@ -220,15 +220,14 @@ def test_models_with_two_towers_have_texts_and_an_accuracy_of_their_own(tmp_path
                 assert {dot.accuracies[n].n for n in ("held_out", "two_towers", "analogy")} == {0}
         two = ("dirty/dirty", "clean/clean")
         assert {m: e.value for m, e in held_out.items()} == pytest.approx({m: accuracy[m] for m in two})
-        assert {e.n for e in held_out.values()} == {len(grid.clips)}
+        assert {e.n for e in held_out.values()} == {grid.n_test}
         # That is another test than all clips among all classes, and stands on an axis of its own.
         labels = dataset.clips["label"].to_numpy(str)
         names = np.array(sorted(set(labels)))
-        artifact = found.cache.open(grid.spec.key)
         for model in two:
-            at = grid.spec.names.index(model)
-            X = np.asarray(artifact.array(f"audio_Ea_{at}"), np.float64)
-            Y = np.asarray(artifact.array(f"text_Et_{at}"), np.float64)
+            at = spec_of_grid.names.index(model)
+            X = np.asarray(grid.audio_Ea[at], np.float64)
+            Y = np.asarray(grid.text_Et[at], np.float64)
             right = names[(X @ Y.T).argmax(axis=1)] == labels
             assert every[model].value == pytest.approx(right.mean())
             assert every[model].n == len(labels)

@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,9 +20,9 @@ from jobs import presets as measures
 from jobs.datasets.importer import Imported
 from jobs.engine import inprocess
 from jobs.engine.queue import Job
-from jobs.runners.contrastive_measures import Embedded, of_model
 from jobs.specs import Agreement, EmbedAudio, EmbedText
 from jobs.tasks import agreement as runner
+from jobs.tasks.contrastive.measures import Spaces, measure
 from jobs.workspace.workspace import Workspace
 
 
@@ -273,8 +275,8 @@ def test_class_means_are_those_of_leakage_lab_unless_asked_otherwise(tmp_path: P
     E = (X[:, :4] + rng.standard_normal((100, 4))).astype(np.float32)
     texts = rng.standard_normal((20, 3)).astype(np.float32)
     judged = ZeroShotResult(tuple(names), targets, targets, np.eye(20, dtype=np.float32)[targets])
-    every, told = np.arange(100), np.arange(20)
-    row = of_model(Embedded(X, E, texts, texts), every, told, np.array(labels), judged)
+    clips: Any = SimpleNamespace(test=np.arange(100), test_labels=np.array(labels), tested_rows=np.arange(20))
+    row = measure(Spaces(X, E, texts, texts), clips, judged)
     (spec,) = measures.of_pairs(world.dataset, [world.space("one", X), world.space("two", E)], of="classes")
     raw, unit = (world.result(replace(spec, class_vectors=v)) for v in ("raw", "unit"))
     assert world.result(spec).key == raw.key

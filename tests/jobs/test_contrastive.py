@@ -23,22 +23,22 @@ from core.training import engine
 from jobs import contrastive_presets as contrastive
 from jobs import demo
 from jobs.cli import contrastive as cli
-from jobs.contrastive_presets import (
-    classifications_of,
-    grid_of,
-    held_out_classes,
-    spaces_of,
-    starts_of,
-    texts_of_grid,
-)
+from jobs.contrastive_presets import grid_of, held_out_classes, spaces_of, starts_of, texts_of_grid
 from jobs.datasets.importer import import_dataset
 from jobs.engine import live, shards
 from jobs.engine.inprocess import run
 from jobs.engine.training import TrainingFolder
-from jobs.runners import contrastive_networks as networks
-from jobs.runners.contrastive_sounds import stored_sounds
 from jobs.sound import files as audio
-from jobs.specs import ContrastiveGrid, EmbedAudio, SpecError, Synthesize, from_json
+from jobs.specs import (
+    ContrastiveGrid,
+    EmbedAudio,
+    SpecError,
+    Synthesize,
+    ZeroShotClassification,
+    from_json,
+)
+from jobs.tasks.contrastive import networks
+from jobs.tasks.contrastive.sounds import stored_sounds
 from jobs.workspace.captions import captions_of
 from jobs.workspace.workspace import Dataset, Workspace
 from tests.jobs import tiny_models
@@ -84,7 +84,7 @@ def light() -> Iterator[None]:
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(networks.encoders, "load", lambda *a, **k: Words())
-        patch.setattr("jobs.runners.contrastive_measures.FEWEST", 40)
+        patch.setattr("jobs.tasks.contrastive.measures.FEWEST", 40)
         yield
     torch.set_num_threads(before)
 
@@ -358,7 +358,7 @@ def test_parts_become_spaces_that_are_classified(
     assert [space.run for space in told] == ["xa_2", "Ea_2"]
     with pytest.raises(SpecError, match="no model 'dirty'"):
         spaces_of(spec, ["dirty"])
-    every = classifications_of(spec, dataset)[1]
+    every = ZeroShotClassification(embedding=spaces[3], texts=(texts[3],), labels=dataset.labels_fingerprint)
     some = replace(every, classes=tuple(found.meta["test_classes"]))
     for asked in (every, some):
         job = run(workspace, asked)

@@ -15,9 +15,9 @@ from scipy import stats
 
 from jobs import contrastive_presets as contrastive
 from jobs.engine.inprocess import run
-from jobs.runners import contrastive_networks as networks
-from jobs.runners.curation import accuracies, differences
 from jobs.specs import CuratedTraining, EmbedAudio, SpecError, Synthesize, from_json
+from jobs.tasks.contrastive import networks
+from jobs.tasks.contrastive.curation import accuracies, differences
 from jobs.workspace.captions import captions_of
 from jobs.workspace.workspace import Dataset, Workspace
 from tests.jobs import tiny_models
@@ -38,7 +38,7 @@ def light() -> Iterator[None]:
         patch.setattr(
             networks.encoders, "load", lambda name, **k: Words() if name == "minilm" else load(name, **k)
         )
-        patch.setattr("jobs.runners.contrastive_measures.FEWEST", 40)
+        patch.setattr("jobs.tasks.contrastive.measures.FEWEST", 40)
         yield
     torch.set_num_threads(before)
 

@@ -16,8 +16,8 @@ from jobs.datasets.importer import import_dataset
 from jobs.encoders.imported import meanings
 from jobs.engine.inprocess import run
 from jobs.importing.embeddings import import_embeddings
-from jobs.runners import reuse
 from jobs.specs import EmbedAudio
+from jobs.tasks import reuse
 from jobs.workspace.attached import left_behind, orphans
 from jobs.workspace.workspace import Dataset, Workspace
 from tests.jobs.test_cli import call

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 
 from cache import ArtifactStore
 from jobs.tasks import describe
-from jobs.tasks.schema import Schema, SchemaError, array, files, table, tensors, value
+from jobs.tasks.schema import Schema, SchemaError, array, files, numbered, table, tensors, value
 from jobs.tasks.spec import SPECS, Spec
 
 
@@ -27,6 +28,8 @@ class Result(Schema):
         "C", "a class", {"label": ("string", "its name"), "scores": ("list[float]", "some scores")}
     )
     weights: dict[str, np.ndarray] | None = tensors("weights by layer", default=None)
+    spaces: Mapping[int, np.ndarray] = numbered(array("float64", "C 2", "a space of a model"))
+    models: Mapping[int, dict[str, np.ndarray]] = numbered(tensors("weights of a model", default=None))
     sounds: list[str] = files("audio/*.flac", "a sound")
     n: int = value("clips")
     score: float | None = value("how good")
@@ -54,6 +57,7 @@ def cache(tmp_path: Any) -> ArtifactStore:
 GIVEN: dict[str, Any] = {
     "means": np.ones((2, 4)),
     "offsets": np.arange(3),
+    "spaces": {0: np.zeros((2, 2)), 12: np.ones((2, 2))},
     "classes": {"label": ["a", "b"], "scores": [[0.5], []]},
     "n": 7,
     "score": None,
@@ -72,6 +76,11 @@ def test_a_result_comes_back_as_it_was_given(cache: ArtifactStore) -> None:
     assert found.weights is not None
     assert found.weights["w"].tolist() == [1, 1]
     assert (found.n, found.score, found.by_fold, found.sounds) == (7, None, {}, [])
+    assert list(found.spaces) == [0, 12]
+    assert found.spaces[12].tolist() == [[1, 1], [1, 1]]
+    assert len(found.models) == 0
+    with pytest.raises(KeyError):
+        _ = found.spaces[1]
     assert cache.open(spec.key).manifest["seconds"] == 1.5
 
 
@@ -84,9 +93,18 @@ def test_what_may_be_absent_is_its_default(cache: ArtifactStore) -> None:
 
 
 def test_empty_columns_have_their_types(cache: ArtifactStore) -> None:
-    empty = {"means": np.empty((0, 4)), "offsets": np.zeros(1, int), "classes": {"label": [], "scores": []}}
+    empty: dict[str, Any] = {"means": np.empty((0, 4)), "offsets": np.zeros(1, int)}
+    empty |= {"classes": {"label": [], "scores": []}, "spaces": {0: np.empty((0, 2))}}
     Asked().store(cache, Result(**GIVEN | empty))
     assert [str(f.type) for f in Asked().read(cache).classes.schema] == ["string", "list<element: float>"]
+
+
+def test_rows_are_a_table(cache: ArtifactStore) -> None:
+    rows = [{"scores": [0.5], "label": "a"}, {"label": None, "scores": []}]
+    Asked().store(cache, Result(**GIVEN | {"classes": rows}))
+    stored = Asked().read(cache).classes
+    assert stored.column_names == ["label", "scores"]
+    assert stored.column("label").to_pylist() == ["a", None]
 
 
 def test_a_data_frame_is_a_table(cache: ArtifactStore) -> None:
@@ -121,6 +139,11 @@ def test_a_data_frame_is_a_table(cache: ArtifactStore) -> None:
             {"classes": {"label": ["a"], "scores": [[]]}},
             "classes.parquet has the shape (1,); it must be (C,), and C is 2 by means.npy.",
         ),
+        (
+            {"spaces": {3: np.ones((3, 2))}},
+            "spaces_3.npy has the shape (3, 2); it must be (C, 2), and C is 2 by means.npy.",
+        ),
+        ({"spaces": {}}, "spaces_*.npy is missing from the result."),
         ({"n": 0.5}, "n in meta is 0.5; it must be int."),
         ({"n": True}, "n in meta is True; it must be int."),
         ({"score": "good"}, "score in meta is 'good'; it must be float | None."),
@@ -135,7 +158,7 @@ def test_what_is_not_as_declared_is_refused(cache: ArtifactStore, other: dict[st
 
 def test_every_required_field_must_be_given() -> None:
     with pytest.raises(SchemaError, match="lacks n, score"):
-        Result(means=0, offsets=0, classes=0)  # type: ignore[call-arg]
+        Result(means=0, offsets=0, classes=0, spaces={})  # type: ignore[call-arg]
     with pytest.raises(SchemaError, match="has no field other"):
         Result(**GIVEN, other=1)
 

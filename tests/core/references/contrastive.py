@@ -38,7 +38,7 @@ def train_model(
     device: str = "cpu",
 ) -> ContrastiveModel:
     """Return what `core.contrastive.train_grid` gives for one plan, each pair through the backbone."""
-    given = [plan], sounds, captions, backbones, text_backbone, recipe, [seed], device
+    given = [plan], sounds, captions, (backbones, text_backbone), recipe, [seed], device
     (task,), material = prepared_models(*given)
     with torch.random.fork_rng():
         return finished(task, material, _train(task, material), backbones, text_backbone)

@@ -18,14 +18,8 @@ _FULL = 32_767
 class StoredSounds:
     """Mono recordings in one file of 16-bit samples, each scaled to its own peak: `core.contrastive.Sounds`.
 
-    Parameters
-    ----------
-    path : Path
-    sample_rate : int
-    starts, lengths : (n,) int64 arrays
-        In samples; a recording that could not be read has length 0.
-    scales : (n,) float32 array
-        What a sample is multiplied by.
+    `starts` and `lengths` are in samples, (n,); a recording that could not be read has length 0. Its samples
+    are multiplied by its scale.
     """
 
     def __init__(
@@ -37,34 +31,21 @@ class StoredSounds:
 
     def crop(self, rows: np.ndarray, starts: np.ndarray, n_samples: int) -> np.ndarray:
         """Return `n_samples` of each recording from `starts` on, zeros after its end: (b, n_samples)."""
-        found = np.zeros((len(rows), n_samples), dtype=np.float32)
-        for crop, row, start in zip(found, rows, starts, strict=True):
+        crops = np.zeros((len(rows), n_samples), dtype=np.float32)
+        for crop, row, start in zip(crops, rows, starts, strict=True):
             begin, end = self._starts[row] + start, self._starts[row] + self.lengths[row]
             part = self._samples[begin : min(begin + n_samples, end)]
             np.multiply(part, self._scales[row], out=crop[: len(part)], casting="unsafe")
-        return found
+        return crops
 
 
 def stored_sounds(
     dataset: Any, folder: Path, sample_rate: int, progress: Callable[[int, int], object]
 ) -> tuple[StoredSounds, dict[int, str]]:
-    """Decode every clip of a dataset once into a file in a folder; go on with what is there.
+    """Decode every clip of a dataset once into a file in a folder; go on after what the file already holds.
 
-    Parameters
-    ----------
-    dataset : Dataset
-    folder : Path
-    sample_rate : int
-        Hz.
-    progress : callable
-        Called with clips done and to do.
-
-    Returns
-    -------
-    sounds : StoredSounds
-        In the order of the dataset.
-    reasons : dict of int to str
-        Why clips, by row, could not be read.
+    `progress` is called with clips done and to do. Returned are the sounds in the order of the dataset, and
+    the reasons why clips, by row, could not be read.
     """
     clips = dataset.clips
     ids = [str(id) for id in clips["clip_id"]]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -21,49 +22,37 @@ if TYPE_CHECKING:
 _TEST = 0
 
 
-class Asked(NamedTuple):
-    """The material of a grid; n clips in the order of the dataset.
-
-    Attributes
-    ----------
-    dataset : Dataset
-    clip_ids, labels : (n,) objects of str
-        The first class of each clip, "" where it has none.
-    classes : (C,) tuple of str
-        Sorted.
-    tested : (T,) tuple of str
-        The test classes, sorted.
-    part : (n,) objects of str
-        As in ``clips.parquet``.
-    pairs : (p, 2) int64 array
-        Row of the clip and of the caption in `texts`, of every pair that may be trained on.
-    clean : (p,) bool array
-        Those that clean training keeps.
-    texts : list of str
-        Captions, each once.
-    n_captions : (n,) int64 array
-        Of each clip.
-    leaks, label_leaks : DataFrame
-        As in the result.
-    """
+@dataclass(frozen=True)
+class Clips:
+    """The clips and captions of a grid; n clips in the order of the dataset."""
 
     dataset: Dataset
-    clip_ids: np.ndarray
-    labels: np.ndarray
-    classes: tuple[str, ...]
-    tested: tuple[str, ...]
-    part: np.ndarray
-    pairs: np.ndarray
-    clean: np.ndarray
-    texts: list[str]
-    n_captions: np.ndarray
-    leaks: pd.DataFrame
+    clip_ids: np.ndarray  # (n,) objects of str
+    labels: np.ndarray  # (n,) objects of str: the first class of each, "" where it has none
+    classes: tuple[str, ...]  # sorted
+    tested: tuple[str, ...]  # the test classes, sorted
+    part: np.ndarray  # (n,) objects of str, as in ``clips.parquet``
+    pairs: np.ndarray  # (p, 2) rows of clip and caption, of every pair that may be trained on
+    clean: np.ndarray  # (p,) bool: those that clean training keeps
+    texts: list[str]  # captions, each once
+    n_captions: np.ndarray  # (n,) int64, of each clip
+    leaks: pd.DataFrame  # as in the result
     label_leaks: pd.DataFrame
 
     @property
     def test(self) -> np.ndarray:
         """Rows of the test clips, ascending."""
         return np.flatnonzero(self.part == "test")
+
+    @property
+    def test_labels(self) -> np.ndarray:
+        """Their classes."""
+        return self.labels[self.test].astype(str)
+
+    @property
+    def tested_rows(self) -> np.ndarray:
+        """Rows of the test classes among all classes."""
+        return np.array([self.classes.index(label) for label in self.tested])
 
     def pairs_of(self, training: str) -> np.ndarray:
         """Return the pairs of a training, (q, 2)."""
@@ -85,15 +74,8 @@ class Asked(NamedTuple):
         return sum(bool(sets[row] & frozenset(self.tested)) for row in kept)
 
 
-def read(spec: ContrastiveGrid, workspace: Workspace, unreadable: Collection[int]) -> Asked:
-    """Part the clips of a dataset and look for leaks.
-
-    Parameters
-    ----------
-    spec : ContrastiveGrid
-    workspace : Workspace
-    unreadable : collection of int
-        Rows of the clips that have no sound.
+def read(spec: ContrastiveGrid, workspace: Workspace, unreadable: Collection[int]) -> Clips:
+    """Divide the clips of a dataset and look for leaks; `unreadable` are rows of clips without sound.
 
     Raises
     ------
@@ -104,7 +86,7 @@ def read(spec: ContrastiveGrid, workspace: Workspace, unreadable: Collection[int
     tested = held_out_classes(dataset, spec.test_classes)
     clips = dataset.clips
     captions = captions_of(dataset)
-    ids = [str(id) for id in clips["clip_id"]]
+    ids = clips["clip_id"].astype(str).tolist()
     row_of = {id: row for row, id in enumerate(ids)}
     rows = captions["clip_id"].map(row_of).to_numpy(np.int64)
     labels, own = clip_classes(clips), single_labels(clips)
@@ -115,37 +97,35 @@ def read(spec: ContrastiveGrid, workspace: Workspace, unreadable: Collection[int
     trained = part[rows] == "train"
     if not trained.any():
         raise ValueError(f"No clip of {dataset.name} has a caption to train on; add captions.")
-    heard, said = rows[trained], captions["caption"][trained].tolist()
-    texts = sorted(set(said))
-    number = {text: i for i, text in enumerate(texts)}
-    found = find_leaks(said, tested, mode=spec.leaks)
-    leaking = frozenset(heard[found["row"]].tolist())
-    found["clip_id"] = [ids[heard[row]] for row in found["row"]]
+    of, captioned = rows[trained], captions["caption"][trained].tolist()
+    texts, codes = np.unique(np.array(captioned, dtype=object), return_inverse=True)
+    leaks = find_leaks(captioned, tested, mode=spec.leaks)
+    leaks["clip_id"] = [ids[row] for row in of[leaks["row"]]]
     overlap = overlap_of_labels(dataset.classes["label"].astype(str), tested, mode=spec.leaks)
-    asked = Asked(
+    read = Clips(
         dataset=dataset,
         clip_ids=np.array(ids, dtype=object),
         labels=labels,
         classes=tuple(sorted(dataset.classes["label"].astype(str))),
         tested=tested,
         part=part,
-        pairs=np.stack([heard, [number[text] for text in said]], axis=1).astype(np.int64),
-        clean=np.array([row not in leaking for row in heard.tolist()], dtype=bool),
-        texts=texts,
+        pairs=np.stack([of, codes], axis=1).astype(np.int64),
+        clean=~np.isin(of, of[leaks["row"]]),
+        texts=texts.tolist(),
         n_captions=n_captions,
-        leaks=found[["caption", "clip_id", "label", "matched"]],
+        leaks=leaks[["caption", "clip_id", "label", "matched"]],
         label_leaks=overlap.rename(columns={"a": "label", "b": "test_class"})[
             ["label", "test_class", "matched"]
         ],
     )
-    _check(spec, asked)
-    return asked
+    _check(spec, read)
+    return read
 
 
 def dataset_of(spec: ContrastiveGrid, workspace: Workspace) -> Dataset:
     """Return the dataset of a grid, whose labels and captions are those that were asked for."""
     dataset = workspace.dataset_for(spec.dataset)
-    # The same sounds may be there under another name with other labels.
+    # The same sounds may have other labels under another name.
     for candidate in (dataset, *workspace.datasets()):
         if (
             candidate.fingerprint == dataset.fingerprint
@@ -156,12 +136,6 @@ def dataset_of(spec: ContrastiveGrid, workspace: Workspace) -> Dataset:
     raise ValueError(
         f"The labels or captions of {dataset.name} have changed since this was asked for; ask again."
     )
-
-
-def checkpoint_of(spec: ContrastiveGrid, pretraining: str) -> str:
-    """Return the file that takes the place of a pre-training, "" where there is none."""
-    files = {"dirty": spec.checkpoint_file, "clean": spec.clean_checkpoint_file}
-    return files.get(pretraining, "")
 
 
 def _test_rows(
@@ -175,29 +149,27 @@ def _test_rows(
         folds = clips["fold"].to_numpy(np.int64)
         names, at = np.unique(folds, return_inverse=True)
         order = order + random.permutation(len(names))[at]
-    found = []
+    chosen = []
     for label in tested:
         rows = np.flatnonzero((own == label) & (part != "other"))
         if not len(rows):
             raise ValueError(f"No clip of the test class {label!r} can be read; leave it out.")
         n = max(1, round(spec.test_share * len(rows)))
-        found.append(rows[np.argsort(order[rows], kind="stable")[:n]])
-    return np.sort(np.concatenate(found))
+        chosen.append(rows[np.argsort(order[rows], kind="stable")[:n]])
+    return np.sort(np.concatenate(chosen))
 
 
-def _check(spec: ContrastiveGrid, asked: Asked) -> None:
+def _check(spec: ContrastiveGrid, clips: Clips) -> None:
+    """Raise `ValueError` where a training or a pre-training has too little to learn from."""
     for training in spec.training:
-        clips = np.unique(asked.pairs_of(training)[:, 0])
-        if len(clips) < 4:
+        n = len(np.unique(clips.pairs_of(training)[:, 0]))
+        if n < 4:
             why = " once the leaks are left out" if training == "clean" else ""
-            raise ValueError(
-                f"{len(clips)} clips with captions are left for {training} training{why}; it needs 4."
-            )
+            raise ValueError(f"{n} clips with captions are left for {training} training{why}; it needs 4.")
     for pretraining in spec.pretraining:
-        if pretraining == "none" or checkpoint_of(spec, pretraining):
+        if pretraining == "none" or spec.checkpoint_of(pretraining):
             continue
-        rows = asked.pretraining_rows(pretraining)
-        n = len(set(asked.labels[rows]))
+        n = len(set(clips.labels[clips.pretraining_rows(pretraining)]))
         if n < 2:
             raise ValueError(
                 f"{n} classes are left for {pretraining} pre-training; at least 2 are needed: name fewer "

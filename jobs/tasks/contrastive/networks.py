@@ -22,7 +22,7 @@ from jobs.specs import ContrastiveGrid, CuratedTraining
 TUNABLE = ("minilm", "sentence-transformers", "class-token")
 #: PANNs' own limit of the mel bands, Hz.
 _FMAX = 14_000.0
-#: Texts that are embedded between two words of progress.
+#: Texts that are embedded between two reports of progress.
 _TEXTS = 256
 
 
@@ -41,14 +41,7 @@ def backbone_of(spec: ContrastiveGrid) -> nn.Module:
 
 
 def load_checkpoint(network: nn.Module, path: str, sha256: str | None = None) -> nn.Module:
-    """Put the weights of a PANNs file into a network.
-
-    Parameters
-    ----------
-    network : nn.Module
-    path : str
-    sha256 : str, optional
-        What the file must have.
+    """Load the weights of a PANNs file, which must have the given SHA-256, into a network.
 
     Raises
     ------
@@ -65,15 +58,15 @@ def load_checkpoint(network: nn.Module, path: str, sha256: str | None = None) ->
             raise ValueError(f"The checkpoint {path} has changed since this was asked for; ask again.")
     try:
         # Anything but tensors and plain containers is refused: a file of weights must not run code.
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, TypeError):
         raise ValueError(
             f"{path} is no checkpoint of weights that can be read safely; take PANNs' Cnn14_mAP=0.431.pth."
         ) from None
-    if not isinstance(found, dict):
-        raise ValueError(f"{path} holds a {type(found).__name__}, not the weights of CNN14.")
+    if not isinstance(loaded, dict):
+        raise ValueError(f"{path} holds a {type(loaded).__name__}, not the weights of CNN14.")
     assert isinstance(network, Cnn14)
-    return load_panns(network, found)
+    return load_panns(network, loaded)
 
 
 class TextBackbone(nn.Module):
@@ -88,8 +81,8 @@ class TextBackbone(nn.Module):
         device = next(self.model.parameters()).device
         tokens = self.model.tokenize(list(texts))
         tokens = {name: t.to(device) if torch.is_tensor(t) else t for name, t in tokens.items()}
-        found: torch.Tensor = self.model(tokens)["sentence_embedding"]
-        return found
+        embedded: torch.Tensor = self.model(tokens)["sentence_embedding"]
+        return embedded
 
 
 def text_backbone_of(spec: ContrastiveGrid) -> TextBackbone:
@@ -138,9 +131,9 @@ def text_vectors(
         for start in range(0, len(texts), _TEXTS):
             parts.append(np.asarray(model.embed(list(texts[start : start + _TEXTS])), dtype=np.float32))
             progress(min(start + _TEXTS, len(texts)), len(texts))
-    found = np.concatenate(parts)
-    bad = np.flatnonzero(~np.isfinite(found).all(axis=1))
+    vectors = np.concatenate(parts)
+    bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
     if len(bad):
         raise ValueError(f"Encoder {spec.text_encoder} gave no finite embedding of {texts[bad[0]]!r}.")
-    shards.save(path, vectors=found)
-    return found
+    shards.save(path, vectors=vectors)
+    return vectors

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from core.contrastive.recipe import ContrastiveRecipe  # without torch, unlike core.contrastive
 from core.recipes import check, like, setting
+from core.words import count
 from jobs import encoders
-from jobs.specs.contrastive import TRAININGS, ContrastiveGrid
+from jobs.tasks.contrastive_grid import TRAININGS, ContrastiveGrid
 from jobs.tasks.embed_audio import EmbedAudio
 from jobs.tasks.schema import Schema, array, table, value
 from jobs.tasks.spec import DatasetRef, Spec, SpecError
@@ -17,13 +18,17 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-#: How pairs are curated: the first two are ours, the others those of the released code.
+    from jobs.engine.context import JobContext
+
+#: Methods of curation: the first two are ours, the others those of the released code.
 CURATIONS = ("nearest", "nearest-specific", "unspecific", "specific", "augmented")
 #: Of the released methods that choose by cosine: the least cosine of a sound and a text.
 THRESHOLDS = {"unspecific": 0.75, "augmented": 0.7}
 #: What a batch's sounds and texts are to each other: own pairs alone, as the released code softens that, and
 #: `core.curation.soft_targets`.
 TARGETS = ("hard", "released", "softmax")
+#: The model before it is trained any further, among the kinds of targets.
+UNCURATED = "uncurated"
 #: What is checked here; the rest is by the recipe.
 _CHECKED = ("k", "share", "threshold", "domain_threshold", "beta", "target_temperature", "n_seeds", "seed")
 
@@ -139,7 +144,7 @@ class CuratedTraining(Spec[Result]):
     k: int = setting(
         1,
         "Captions for each clip",
-        "Texts for each sound, by the nearest.",
+        "Number of texts for each sound, by the nearest methods.",
         asked=(1, 1000),
         option="-k",
         link="captions",
@@ -177,15 +182,17 @@ class CuratedTraining(Spec[Result]):
     )
     #: Of a model that was trained here it is as it was by its training.
     test_classes: tuple[str, ...] = like(ContrastiveGrid, "test_classes")
-    test_share: float = like(ContrastiveGrid, "test_share", help="Share of their clips that judge.")
+    test_share: float = like(
+        ContrastiveGrid, "test_share", help="Share of the test classes' clips that are held out."
+    )
     targets: tuple[str, ...] = setting(
-        TARGETS, "Targets", f"Of {','.join(TARGETS)}.", choices=TARGETS, usual="all"
+        TARGETS, "Targets", f"Kinds of targets, of {','.join(TARGETS)}.", choices=TARGETS, usual="all"
     )
     beta: float = setting(
         0.3, "Share of the teacher", "Share of the teacher, released targets.", asked=(0.0, 1.0)
     )
     target_temperature: float = setting(
-        0.07, "Temperature of the targets", "Of the softmax targets.", asked=(1e-3, 100.0)
+        0.07, "Temperature of the targets", "Temperature of the softmax targets.", asked=(1e-3, 100.0)
     )
     n_seeds: int = setting(
         5,
@@ -298,8 +305,21 @@ class CuratedTraining(Spec[Result]):
 
     @property
     def title(self) -> str:
-        seeds = f"{self.n_seeds} seed{'' if self.n_seeds == 1 else 's'}"
         return (
             f"curate {self.dataset.name} by {self.embedding.encoder} ({self.method}) and train on the pairs "
-            f"({', '.join(self.targets)}; {seeds})"
+            f"({', '.join(self.targets)}; {count(self.n_seeds, 'seed')})"
         )
+
+
+def run(spec: CuratedTraining, context: JobContext) -> Result:
+    """Compute `CuratedTraining`; training goes on from its checkpoint when the process was killed.
+
+    Raises
+    ------
+    ValueError
+        With one sentence: labels, captions or the text encoder have changed, sounds and texts are not in one
+        space, or too few or too many pairs are near enough.
+    """
+    from jobs.tasks.contrastive.curation import curate_and_train
+
+    return curate_and_train(spec, context)

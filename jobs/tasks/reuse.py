@@ -1,5 +1,4 @@
-"""Embeddings that are there already: of the same sounds, by the same encoder, in another dataset or in this
-one before files came or went.
+"""Reuse embeddings of the same sounds by the same encoder, of another dataset or of this one before a change.
 
 A sound is known by the SHA-256 of its file. Its embedding is taken from another result only where computing
 it again would give the same bytes: by the same encoder, on the same kind of device, with the same libraries,
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
     from cache import Artifact
     from jobs.engine.context import JobContext
-    from jobs.specs import EmbedAudio
+    from jobs.tasks.embed_audio import EmbedAudio
 
 #: Libraries whose version makes no difference to an embedding.
 _NO_PART = ("hearspace", "openTSNE", "umap-learn")
@@ -30,14 +29,7 @@ _NO_PART = ("hearspace", "openTSNE", "umap-learn")
 
 @dataclass(frozen=True)
 class Earlier:
-    """The embedding of one sound in another result.
-
-    Attributes
-    ----------
-    artifact : Artifact
-    row : int
-        Of its arrays.
-    """
+    """The embedding of one sound in another result: a row of its arrays."""
 
     artifact: Artifact
     row: int
@@ -78,7 +70,7 @@ def clip_table(ids: list[str], sounds: list[str | None]) -> Any:
 def earlier(
     spec: EmbedAudio, context: JobContext, sounds: list[str | None], device: str
 ) -> dict[int, Earlier]:
-    """Find embeddings of sounds in other results of the same encoder.
+    """Return the embeddings of sounds in other results of the same encoder, by the row of the clip.
 
     Parameters
     ----------
@@ -88,18 +80,13 @@ def earlier(
         Of each clip of the dataset, by `contents`.
     device : str
         Where the encoder would run.
-
-    Returns
-    -------
-    dict of int to Earlier
-        By the row of the clip in the dataset.
     """
     cache = context.workspace.cache
     left: dict[str, list[int]] = {}
     for row, sound in enumerate(sounds):
         if sound is not None:
             left.setdefault(sound, []).append(row)
-    found: dict[int, Earlier] = {}
+    reused: dict[int, Earlier] = {}
     for info in cache.list(type="EmbedAudio"):
         if not left:
             break
@@ -114,8 +101,8 @@ def earlier(
             if left.keys().isdisjoint(others) or cache.verify([info.key]):
                 continue
             for at, sound in enumerate(others):
-                found |= dict.fromkeys(left.pop(sound, ()), Earlier(artifact, at))
-    return found
+                reused |= dict.fromkeys(left.pop(sound, ()), Earlier(artifact, at))
+    return reused
 
 
 def _is_alike(other: dict[str, Any], meta: dict[str, Any], spec: EmbedAudio, device: str) -> bool:
@@ -128,5 +115,6 @@ def _is_alike(other: dict[str, Any], meta: dict[str, Any], spec: EmbedAudio, dev
     )
 
 
-def _versions(found: Any) -> dict[str, str]:
-    return {k: v for k, v in found.items() if k not in _NO_PART} if isinstance(found, dict) else {}
+def _versions(stored: Any) -> dict[str, str]:
+    """Return the versions of the libraries that can make a difference."""
+    return {k: v for k, v in stored.items() if k not in _NO_PART} if isinstance(stored, dict) else {}
