@@ -36,7 +36,6 @@ DASHBOARD_JOBS = {
     "jobs.engine.live",
     "jobs.engine.queue",
     "jobs.files",
-    "jobs.grid_splits",
     "jobs.listening",
     "jobs.presets",
     "jobs.sound",

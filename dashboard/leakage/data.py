@@ -13,12 +13,12 @@ from core.recipes import describe
 from core.statistics import Correlation
 from core.statistics import intervals as statistics
 from dashboard import grids as listed
+from dashboard.data import USUAL_TEXT
 from dashboard.data import workspace as shown_workspace
 from dashboard.kit import numbers
 from dashboard.kit.correlation import Dots, Fitted, fit_line
 from dashboard.kit.text import whole
 from dashboard.memory import once
-from dashboard.zeroshot.data import USUAL_TEXT
 from jobs import contrastive_presets as contrastive
 from jobs import encoders
 from jobs.specs import EmbedAudio, EmbedText

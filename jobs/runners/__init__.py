@@ -9,5 +9,4 @@ RUNNERS = {
     "CuratedTraining": "jobs.runners.curation:curated_training",
     "LossGrid": "jobs.runners.losses:loss_grid",
     "LossNetworkGrid": "jobs.runners.loss_networks:loss_network_grid",
-    "ZeroShotGrid": "jobs.runners.zeroshot:zero_shot_grid",
 }
