@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -67,39 +66,19 @@ def judged(spec: ZeroShotGrid, id: str) -> Judged:
 
 
 def _judged(spec: ZeroShotGrid, id: str) -> Judged:
+    import pyarrow.compute as pc
+
     row = zeroshot.models(spec).set_index("id", drop=False).loc[id]
-    part = _classes(spec).get_group((row["model"], row["test_set"])).groupby("part")["label"].agg(list)
-    predictions = _predictions(spec)
-    at = np.flatnonzero((predictions["model"] == row["model"]) & (predictions["test_set"] == row["test_set"]))
-    clips = predictions["clips"].take(at).to_pandas()
+    here = (pc.field("model") == int(row["model"])) & (pc.field("test_set") == int(row["test_set"]))
+    stored = result(spec)
+    part = stored.classes.filter(here).to_pandas().groupby("part")["label"].agg(list)
+    clips = stored.predictions.filter(here).to_pandas()
     test = part["test"]
     truth, guess = (pd.Index(test).get_indexer(clips[name]) for name in ("label", "predicted"))
     n = len(test)
-    return Judged(
-        test,
-        np.bincount(truth * n + guess, minlength=n * n).reshape(n, n),
-        row,
-        part["train"],
-        part["validation"],
-        clips.drop(columns=["scores"]),
-        np.stack(clips["scores"].to_list()).astype(float) if len(clips) else np.empty((0, n)),
-    )
-
-
-def _classes(spec: ZeroShotGrid) -> Any:
-    def read() -> Any:
-        return result(spec).classes.to_pandas().groupby(["model", "test_set"])
-
-    return once(("zero-shot-parts", spec.key), read)
-
-
-def _predictions(spec: ZeroShotGrid) -> dict[str, Any]:
-    def read() -> dict[str, Any]:
-        clips = result(spec).predictions
-        which = {name: clips.column(name).to_numpy() for name in ("model", "test_set")}
-        return which | {"clips": clips.drop_columns(list(which))}
-
-    return once(("zero-shot-clips", spec.key), read)
+    confusion = np.bincount(truth * n + guess, minlength=n * n).reshape(n, n)
+    scores = np.array(clips.pop("scores").to_list(), float).reshape(-1, n)
+    return Judged(test, confusion, row, part["train"], part["validation"], clips, scores)
 
 
 def rank(spec: ZeroShotGrid, shown: Judged) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,23 +24,27 @@ from dashboard.memory import once
 from dashboard.zeroshot.data import RATIO, models
 from jobs.specs import ZeroShotGrid
 
-#: What accuracy is set against: name in the table of models to name on the page.
+class Number(NamedTuple):
+    """A number that accuracy is set against: its title, its axis, and its name in links and of files."""
+
+    title: str
+    axis: str
+    link: str
+
+
+#: By their names in the table of models.
 AGAINST = {
-    "ratio": "similarity ratio",
-    "train_test_similarity": "mean train-test similarity",
-    "mean_similarity": "mean similarity among training classes",
-}
-#: The same on the axis of a figure, with unit and meaning.
-AXES = {
-    "ratio": RATIO,
-    "train_test_similarity": "mean cosine similarity of training<br>and test classes, −1 to 1",
-    "mean_similarity": "mean pairwise cosine similarity<br>of training classes, −1 to 1",
-}
-#: The same in links and names of files.
-LINKS = {
-    "ratio": "similarity-ratio",
-    "train_test_similarity": "train-test-similarity",
-    "mean_similarity": "training-similarity",
+    "ratio": Number("similarity ratio", RATIO, "similarity-ratio"),
+    "train_test_similarity": Number(
+        "mean train-test similarity",
+        "mean cosine similarity of training<br>and test classes, −1 to 1",
+        "train-test-similarity",
+    ),
+    "mean_similarity": Number(
+        "mean similarity among training classes",
+        "mean pairwise cosine similarity<br>of training classes, −1 to 1",
+        "training-similarity",
+    ),
 }
 #: The number that each setup varies, and its r and p in the paper's Table 1.
 VARIED = {"similarity": "ratio", "diversity": "mean_similarity", "splits": "train_test_similarity"}

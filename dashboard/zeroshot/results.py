@@ -15,7 +15,7 @@ from dashboard.zeroshot import data as zeroshot
 from dashboard.zeroshot import figures
 from dashboard.zeroshot import related as correlations
 from dashboard.zeroshot.data import Grid
-from dashboard.zeroshot.related import AGAINST, AXES, LINKS, PAPER, PERMUTATIONS, VARIED, Related
+from dashboard.zeroshot.related import AGAINST, PAPER, PERMUTATIONS, VARIED, Related
 from jobs.specs import ZeroShotGrid
 
 _PAPER = "Dogan et al., *On the role of training class distribution in zero-shot audio classification*"
@@ -96,12 +96,12 @@ def _boxes(spec: ZeroShotGrid, picked: str, file: str) -> None:
 
 
 def _scatter(view: state.View, spec: ZeroShotGrid, picked: str, file: str) -> str:
-    options = {LINKS[name]: name for name in correlations.against(spec)}
+    options = {AGAINST[name].link: name for name in correlations.against(spec)}
     by = options[view.choice("along-x", list(options), next(iter(options)))]
     chart.show(
         lambda theme: figures.scatter_figure(
             zeroshot.dots(spec, by),
-            x_title=AXES[by],
+            x_title=AGAINST[by].axis,
             line=correlations.related(spec, by).line,
             chance=zeroshot.chance(spec),
             picked=picked,
@@ -109,12 +109,12 @@ def _scatter(view: state.View, spec: ZeroShotGrid, picked: str, file: str) -> st
         ),
         remembered=("zero-shot-scatter", spec.key, by, picked),
         key="zeroshot-scatter",
-        file=f"zero-shot-{file}-against-{LINKS[by]}",
+        file=f"zero-shot-{file}-against-{AGAINST[by].link}",
         csv=lambda: correlations.scatter_table(spec, by),
         chooses="zeroshot.model",
-        alt=f"Zero-shot accuracy against {AGAINST[by]}, with the regression line",
+        alt=f"Zero-shot accuracy against {AGAINST[by].title}, with the regression line",
     )
-    words = {link: AGAINST[name] for link, name in options.items()}
+    words = {link: AGAINST[name].title for link, name in options.items()}
     form.relisted("Along x", words, view.key("along-x"), width=420)
     layout.reading(
         "The same models over what was **realised**; the CSV has all that x can be. The line is least "
@@ -171,7 +171,7 @@ def _table(spec: ZeroShotGrid, grids: list[Grid], file: str) -> None:
             lambda: correlations.related_table([grid.spec for grid in beside.values()]),
         )
     _name_others(spec, grids, list(beside.values()))
-    varied = "; ".join(f"{setup}: {AGAINST[VARIED[setup]]}" for setup in setups)
+    varied = "; ".join(f"{setup}: {AGAINST[VARIED[setup]].title}" for setup in setups)
     layout.reading(
         f"Accuracy is set against what each setup varies ({varied}). "
         f"{_PAPER} reports these over 90 accuracies a setup with VGGish on a subset of AudioSet (143 classes, "

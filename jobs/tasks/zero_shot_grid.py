@@ -32,7 +32,7 @@ from core.words import count
 from core.zeroshot.recipe import Recipe
 from jobs.tasks.embed_audio import EmbedAudio
 from jobs.tasks.embed_text import EmbedText
-from jobs.tasks.schema import Schema, array, files, table, value
+from jobs.tasks.schema import Schema, array, numbered, table, tensors, value
 from jobs.tasks.spec import R, Spec, SpecError, between, unusual
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from cache import ArtifactWriter
     from core.zeroshot import ZeroShotModel
     from jobs.engine.context import JobContext
     from jobs.tasks.zero_shot_splits import Drawn
@@ -129,10 +128,12 @@ class Result(Schema):
         "loss, training accuracy, and mean accuracy over the validation sets of several classes; NaN after "
         "an early stop or a failure",
     )
-    weights: Mapping[int, Mapping[str, np.ndarray]] = files(
-        "weights_*.safetensors",
-        "weights of each model that did not fail, as `core.zeroshot.ZeroShotModel` has them, in grids of at "
-        "most 500 models; earlier results have none",
+    weights: Mapping[int, dict[str, np.ndarray]] = numbered(
+        tensors(
+            "weights of each model that did not fail, as `core.zeroshot.ZeroShotModel` has them, in grids of "
+            "at most 500 models; earlier results have none",
+            default={},
+        )
     )
     names: pa.Table = table(
         "C",
@@ -163,12 +164,6 @@ class Result(Schema):
     left_out: dict[str, int] = value(
         "clips ``without_class``, of ``several_classes``, ``not_finite``, and of ``small_classes``"
     )
-
-    def write(self, writer: ArtifactWriter) -> None:
-        """Store the fields and the weights of each model."""
-        super().write(writer)
-        for number, weights in dict(self.weights).items():
-            writer.tensors(f"weights_{number}", weights)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -374,7 +369,7 @@ class _Material(NamedTuple):
     text: np.ndarray  # of the classes that have a text, (C', d_t) float32
 
 
-class _Space(NamedTuple):
+class Space(NamedTuple):
     """Where the classes lie."""
 
     names: tuple[str, ...]
@@ -446,12 +441,12 @@ class _Reader(NamedTuple):
         return spec.read(self.workspace.cache)
 
 
-def _locate(spec: ZeroShotGrid, material: _Material) -> _Space:
+def _locate(spec: ZeroShotGrid, material: _Material) -> Space:
     names, centroids = class_centroids(material.X, material.labels)
     # Only similarity draws by clusters; for the other setups they are shown, as many as possible.
     n_clusters = spec.clusters if spec.setup == "similarity" else min(spec.clusters, len(names))
     clusters = cluster_classes(centroids, n_clusters)
-    return _Space(names, centroids, class_similarity(centroids), clusters)
+    return Space(names, centroids, class_similarity(centroids), clusters)
 
 
 def _read(spec: ZeroShotGrid, context: JobContext) -> _Material:
@@ -535,7 +530,7 @@ def _check_texts(spec: ZeroShotGrid, dataset: str, names: pd.DataFrame) -> None:
 
 
 def _result(
-    spec: ZeroShotGrid, material: _Material, space: _Space, drawn: Drawn, models: list[ZeroShotModel]
+    spec: ZeroShotGrid, material: _Material, space: Space, drawn: Drawn, models: list[ZeroShotModel]
 ) -> Result:
     from core.zeroshot import CURVES
     from jobs.tasks.zero_shot_tables import classes_table, models_table, predictions_table

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,16 +15,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from core.zeroshot import ZeroShotModel
+    from jobs.tasks.zero_shot_grid import Space
 
 _PREDICTIONS = ("model", "test_set", "clip_id", "label", "predicted", "score", "own_score", "scores")
-
-
-class Space(Protocol):
-    """Where C classes lie: `names`, `similarity` (C, C) and `clusters` (C,)."""
-
-    names: tuple[str, ...]
-    similarity: np.ndarray
-    clusters: np.ndarray
 
 
 def models_table(
@@ -107,7 +100,7 @@ def classes_table(models: Sequence[ZeroShotModel], names: pd.DataFrame) -> pd.Da
 
 
 def predictions_table(models: Sequence[ZeroShotModel], clip_ids: np.ndarray) -> pa.Table | dict[str, Any]:
-    """Return ``predictions`` of the result: every test clip of every model; `clip_ids` are those of the rows."""
+    """Return ``predictions`` of the result: every test clip of every model; `clip_ids` has an id a row."""
     import pyarrow as pa
 
     batches = []

@@ -36,10 +36,9 @@ from jobs import presets as measures
 from jobs.datasets.importer import Imported, labels_fingerprint
 from jobs.engine.inprocess import run
 from jobs.engine.training import TrainingFolder
-from jobs.grid_splits import draw, try_seeds
-from jobs.runners import zeroshot as runner
-from jobs.runners.zeroshot import rehearse
 from jobs.specs import DatasetRef, EmbedAudio, EmbedText, SpecError, ZeroShotGrid, from_json
+from jobs.tasks.zero_shot_grid import Result, rehearse
+from jobs.tasks.zero_shot_splits import draw, try_seeds
 from jobs.workspace import splits
 from jobs.workspace.texts import texts_fingerprint, texts_of
 from jobs.workspace.workspace import Dataset, Workspace
@@ -50,7 +49,7 @@ C, PER_CLASS, D, D_TEXT = 21, 4, 10, 6
 LABELS = [f"class {c:02d}" for c in range(C)]
 #: Fits three clusters of seven classes.
 SIZES: dict[str, Any] = {"n_train": 3, "n_validation": 2, "n_test": 2}
-QUICK: dict[str, Any] = {"epochs": 3, "seeds": 2, "learning_rate": 0.05, "batch_size": 4}
+QUICK: dict[str, Any] = {"epochs": 3, "seeds": 2, "learning_rate": 0.05, "batch_size": 4, "hidden": 8, "shared": 16}
 SPLIT = {"train": LABELS[:4], "validation": LABELS[4:6], "test": LABELS[6:8]}
 
 
@@ -114,13 +113,6 @@ def embed_text(workspace: Workspace, dataset: Dataset, of: str = "description") 
     return spec
 
 
-@pytest.fixture(autouse=True)
-def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Train small models; everything else is as asked for."""
-    asked = runner.recipe
-    monkeypatch.setattr(runner, "recipe", lambda spec: replace(asked(spec), hidden=8, shared=16))
-
-
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
     return Workspace.open(tmp_path / "workspace")
@@ -142,10 +134,10 @@ def asked(workspace: Workspace, dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def result(workspace: Workspace, spec: ZeroShotGrid) -> Any:
+def result(workspace: Workspace, spec: ZeroShotGrid) -> Result:
     job = run(workspace, spec)
     assert job.state == "done", job.error
-    return workspace.cache.open(spec.key)
+    return spec.read(workspace.cache)
 
 
 def failure(workspace: Workspace, spec: ZeroShotGrid) -> str:
@@ -184,21 +176,21 @@ def test_similarity_grid_is_what_core_draws_and_trains(
     assert np.bincount(clusters).tolist() == [7, 7, 7]
     drawn = similarity_splits(space.names, clusters, ratios=spec.ratios, seeds=range(2), sizes=spec.sizes)
 
-    names = found.table("names").to_pandas()
+    names = found.names.to_pandas()
     assert names["label"].tolist() == LABELS == list(space.names)
     assert set(names["n_clips"]) == {PER_CLASS}
     assert names["text"].tolist() == [f"The sound of {label}." for label in LABELS]
     assert names["family"].isna().tolist() == [True] + [False] * (C - 1)
-    np.testing.assert_allclose(found.array("centroids"), space.centroids, atol=1e-6)
+    np.testing.assert_allclose(found.centroids, space.centroids, atol=1e-6)
     similarity = class_similarity(space.centroids)
-    np.testing.assert_allclose(found.array("similarity"), similarity, atol=1e-9)
-    np.testing.assert_array_equal(found.array("clusters"), clusters)
-    assert found.array("elbow_ks").tolist() == list(range(1, 11))
-    assert found.array("elbow_inertia").shape == found.array("elbow_silhouette").shape == (10,)
+    np.testing.assert_allclose(found.similarity, similarity, atol=1e-9)
+    np.testing.assert_array_equal(found.clusters, clusters)
+    assert found.elbow_ks.tolist() == list(range(1, 11))
+    assert found.elbow_inertia.shape == found.elbow_silhouette.shape == (10,)
 
-    models = found.table("models").to_pandas()
+    models = found.models.to_pandas()
     assert models["model"].tolist() == list(range(18)) == list(range(len(drawn)))
-    texts = found.table("splits").column("text").to_pylist()
+    texts = found.column("splits", "text")
     assert [split_from_json(text) for text in texts] == drawn
     configured = list(zip(models["cluster"], models["ratio"], models["seed"], strict=True))
     # Half of three classes is two of them.
@@ -209,9 +201,9 @@ def test_similarity_grid_is_what_core_draws_and_trains(
     assert set(models["chance"]) == {0.5}
     assert set(models["best_epoch"]) == {3}
 
-    predictions = found.table("predictions").to_pandas()
-    classes = found.table("classes").to_pandas()
-    curves = found.array("curves")
+    predictions = found.predictions.to_pandas()
+    classes = found.classes.to_pandas()
+    curves = found.curves
     assert curves.shape == (18, 3, 3)
     assert curves.dtype == np.float32
     recipe = Recipe(hidden=8, shared=16, learning_rate=0.05, batch_size=4, epochs=3)
@@ -257,18 +249,15 @@ def test_similarity_grid_is_what_core_draws_and_trains(
             np.testing.assert_allclose(scores, alone.tests[0].scores, atol=1e-3)
             columns = [list(space.text_classes).index(c) for c in split.test]
             clips = space.X[np.isin(space.labels, split.test)]
-            again = predict(found.tensors(f"weights_{i}"), clips, space.text[columns])[1]
+            again = predict(found.weights[i], clips, space.text[columns])[1]
             np.testing.assert_allclose(scores, again, atol=1e-9)
             np.testing.assert_allclose(curves[i, 0], alone.curves["loss"], rtol=1e-3)
 
-    meta = found.meta
-    assert (meta["n_models"], meta["n_failed"], meta["n_clips"], meta["n_classes"]) == (18, 0, 84, 21)
+    assert (found.n_models, found.n_failed, found.n_clips, found.n_classes) == (18, 0, 84, 21)
     left_out = {"without_class": 1, "several_classes": 1, "not_finite": 1, "small_classes": 0}
-    assert meta["left_out"] == left_out
-    assert (meta["sizes"], meta["asked_sizes"], meta["ranges"], meta["n_clusters"]) == (
-        [3, 2, 2], [3, 2, 2], None, 3,
-    )  # fmt: skip
-    assert meta["note"] == ""
+    assert found.left_out == left_out
+    assert (found.sizes, found.asked_sizes, found.ranges) == ([3, 2, 2], [3, 2, 2], None)
+    assert (found.n_clusters, found.note) == (3, "")
 
 
 def test_diversity_grid_judges_each_model_on_every_test_set(
@@ -282,10 +271,10 @@ def test_diversity_grid_judges_each_model_on_every_test_set(
     drawn = diversity_splits(
         space.names, similarity, ranges=ranges, seeds=range(2), sizes=spec.sizes, n_test_sets=2
     )
-    assert [tuple(ends) for ends in found.meta["ranges"]] == list(ranges)
-    texts = found.table("splits").column("text").to_pylist()
+    assert [tuple(ends) for ends in found.ranges] == list(ranges)
+    texts = found.column("splits", "text")
     assert [split_from_json(text) for text in texts] == drawn
-    models = found.table("models").to_pandas()
+    models = found.models.to_pandas()
     assert models["model"].tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
     assert models["test_set"].tolist() == [0, 1] * 4
     assert models["block"].tolist() == ["seed 0"] * 4 + ["seed 1"] * 4
@@ -294,8 +283,8 @@ def test_diversity_grid_judges_each_model_on_every_test_set(
         == [ranges[0]] * 2 + [ranges[1]] * 2 + [ranges[0]] * 2 + [ranges[1]] * 2
     )
     assert models["cluster"].isna().all()
-    predictions = found.table("predictions").to_pandas()
-    classes = found.table("classes").to_pandas()
+    predictions = found.predictions.to_pandas()
+    classes = found.classes.to_pandas()
     for (model, test_set), of in predictions.groupby(["model", "test_set"]):
         split = drawn[model]
         assert isinstance(split, ClassSplitSet)
@@ -306,7 +295,7 @@ def test_diversity_grid_judges_each_model_on_every_test_set(
         assert row["low"] < row["mean_similarity"] <= row["high"]
         parts = classes[(classes["model"] == model) & (classes["test_set"] == test_set)]
         assert parts.loc[parts["part"] == "validation", "label"].tolist() == list(split.validations[test_set])
-    assert found.array("curves").shape == (4, 3, 3)
+    assert found.curves.shape == (4, 3, 3)
 
 
 def test_given_splits_are_trained_for_every_seed(workspace: Workspace, asked: dict[str, Any]) -> None:
@@ -314,13 +303,13 @@ def test_given_splits_are_trained_for_every_seed(workspace: Workspace, asked: di
     spec = ZeroShotGrid(**asked, setup="splits", splits=(json.dumps(SPLIT), json.dumps(other)))
     assert spec.n_models == 4
     found = result(workspace, spec)
-    models = found.table("models").to_pandas()
+    models = found.models.to_pandas()
     assert models["split"].tolist() == [0, 0, 1, 1]
     assert models["seed"].tolist() == [0, 1, 0, 1]
     assert models["block"].tolist() == ["seed 0", "seed 1"] * 2
     # What a split says about itself is not taken for what was done here.
     assert models[["cluster", "ratio"]].isna().all(axis=None)
-    assert found.meta["sizes"] is found.meta["asked_sizes"] is None
+    assert found.sizes is found.asked_sizes is None
 
 
 def test_sizes_are_lowered_only_where_that_is_asked_for(
@@ -333,13 +322,13 @@ def test_sizes_are_lowered_only_where_that_is_asked_for(
     assert f"sizes {fitting} would fit" in said
     spec = ZeroShotGrid(**large, fit_sizes=True, ratios=(1.0, 0.0))
     found = result(workspace, spec)
-    assert found.meta["asked_sizes"] == [20, 5, 5]
-    assert found.meta["sizes"] == [3, 2, 2]  # of seven
-    assert found.meta["note"] == "Sizes were lowered from 20/5/5 to 3/2/2: the classes allow no more."
-    assert found.meta["note"] in workspace.queue.log(spec.key)
+    assert found.asked_sizes == [20, 5, 5]
+    assert found.sizes == [3, 2, 2]  # of seven
+    assert found.note == "Sizes were lowered from 20/5/5 to 3/2/2: the classes allow no more."
+    assert found.note in workspace.queue.log(spec.key)
 
     diverse = ZeroShotGrid(**large, setup="diversity", fit_sizes=True, n_ranges=2)
-    train, validation, test = result(workspace, diverse).meta["sizes"]
+    train, validation, test = result(workspace, diverse).sizes
     assert train + 3 * (validation + test) <= C
     models = workspace.cache.open(diverse.key).table("models").to_pandas()
     assert (models["mean_similarity"] > models["low"]).all()
@@ -380,7 +369,7 @@ def test_classes_without_a_text_are_named(workspace: Workspace, asked: dict[str,
     # A split that does not name them can be trained.
     given = SPLIT | {"train": LABELS[10:14]}
     spec = ZeroShotGrid(**asked | {"text": text}, setup="splits", splits=(json.dumps(given),))
-    names = result(workspace, spec).table("names").to_pandas().set_index("label")
+    names = result(workspace, spec).names.to_pandas().set_index("label")
     assert names["text"].isna().sum() == 2
     said = failure(
         workspace, ZeroShotGrid(**asked | {"text": text}, setup="splits", splits=(json.dumps(SPLIT),))
@@ -394,22 +383,22 @@ def test_ratios_that_come_to_the_same_classes_are_trained_once(
     spec = ZeroShotGrid(**asked | {"n_train": 2, "n_validation": 1})
     assert (spec.n_models, "3 clusters × 3 ratios × 2 seeds" in spec.title) == (18, True)
     found = result(workspace, spec)
-    models = found.table("models").to_pandas()
+    models = found.models.to_pandas()
     assert sorted(models["ratio"].unique()) == [0, 0.5, 1]
-    assert len(models) == spec.n_models == found.meta["n_models"]
-    texts = found.table("splits").column("text").to_pylist()
+    assert len(models) == spec.n_models == found.n_models
+    texts = found.column("splits", "text")
     assert len({split_from_json(text) for text in texts}) == 18
-    assert found.meta["note"] == (
+    assert found.note == (
         "The ratios 1 and 0.75 are 2 of 2 training classes; 0.5 and 0.25 are 1 of 2 training classes: the "
         "same classes, which are trained on once. There is no validation accuracy: a single validation class "
         "is always right."
     )
     assert models["validation_accuracy"].isna().all()
-    assert np.isnan(found.array("curves")[:, 2]).all()
+    assert np.isnan(found.curves[:, 2]).all()
     # Lower sizes than were asked for merge as well.
     fitted = ZeroShotGrid(**asked | {"n_train": 20, "n_validation": 9, "n_test": 9, "fit_sizes": True})
     assert fitted.n_models == 30
-    assert result(workspace, fitted).meta["n_models"] == 24  # 3/2/2
+    assert result(workspace, fitted).n_models == 24  # 3/2/2
 
 
 def test_labels_that_changed_and_clips_without_class(workspace: Workspace, asked: dict[str, Any]) -> None:
@@ -431,13 +420,13 @@ def test_classes_of_few_clips_are_not_drawn(workspace: Workspace, tmp_path: Path
     for least in (1, 2, 4):
         spec = ZeroShotGrid(**asked, ratios=(1.0,), clusters=2, min_clips=least)
         found = result(workspace, spec)
-        drawn[least] = set(found.table("names").column("label").to_pylist())
-        assert set(found.table("classes").column("label").to_pylist()) <= drawn[least]
+        drawn[least] = set(found.column("names", "label"))
+        assert set(found.column("classes", "label")) <= drawn[least]
         small = {1: 0, 2: 1, 4: 3}[least]
-        assert found.meta["left_out"]["small_classes"] == small
+        assert found.left_out["small_classes"] == small
         said = {1: "", 2: "1 of 21 classes has fewer than 2 clips and was not drawn."}
         said[4] = "2 of 21 classes have fewer than 4 clips and were not drawn."
-        assert found.meta["note"].startswith(said[least])
+        assert found.note.startswith(said[least])
     assert ZeroShotGrid.min_clips == 2
     assert drawn == {1: set(LABELS), 2: set(LABELS[1:]), 4: set(LABELS[2:])}
     error = failure(workspace, ZeroShotGrid(**asked, min_clips=5))
@@ -445,7 +434,7 @@ def test_classes_of_few_clips_are_not_drawn(workspace: Workspace, tmp_path: Path
     # Splits of one's own are trained as they are.
     given = json.dumps({"train": LABELS[2:6], "validation": LABELS[6:8], "test": LABELS[:2]})
     own = result(workspace, ZeroShotGrid(**asked, setup="splits", splits=(given,), min_clips=4))
-    assert own.table("names").num_rows == C
+    assert own.names.num_rows == C
     command = ("train", "zero-shot", "sounds", "melstats", "--clusters", "20", "--min-clips", "4")
     status, _, err = call(capsys, *command, "-w", str(workspace.root))
     assert (status, "20 clusters are asked for, and there are 19 classes" in err) == (2, True)
@@ -466,7 +455,7 @@ def test_models_that_fail_are_marked_and_others_go_on(
     whole = SPLIT | {"train": LABELS[10:14]}
     grid_spec = ZeroShotGrid(**asked, setup="splits", splits=(json.dumps(whole), json.dumps(SPLIT)))
     found = result(workspace, grid_spec)
-    models = found.table("models").to_pandas()
+    models = found.models.to_pandas()
     good, bad = models.iloc[:2], models.iloc[2:]
     assert bad["failed"].tolist() == [
         f"The loss was no longer a number in epoch 1 (seed {s})." for s in (0, 1)
@@ -476,14 +465,14 @@ def test_models_that_fail_are_marked_and_others_go_on(
     assert set(bad["n_test"]) == set(bad["best_epoch"]) == {0}
     assert set(good["failed"]) == {""}
     assert good[numbers].notna().all(axis=None)
-    assert set(found.table("predictions").column("model").to_pylist()) == {0, 1}
-    classes = found.table("classes").to_pandas()
+    assert set(found.column("predictions", "model")) == {0, 1}
+    classes = found.classes.to_pandas()
     assert classes.loc[classes["model"] >= 2, "accuracy"].isna().all()
-    assert np.isfinite(found.array("curves")[:2]).all()
-    assert np.isnan(found.array("curves")[2:, 0]).all()
-    assert found.meta["n_failed"] == 2
+    assert np.isfinite(found.curves[:2]).all()
+    assert np.isnan(found.curves[2:, 0]).all()
+    assert found.n_failed == 2
     why = "The loss was no longer a number in epoch 1 (seed 0)."
-    assert found.meta["note"] == f"2 of 4 models failed. {why}"
+    assert found.note == f"2 of 4 models failed. {why}"
     assert why in workspace.queue.log(grid_spec.key)
 
 
@@ -518,7 +507,7 @@ def test_training_that_was_killed_goes_on(
     assert seen == sorted(seen)
     assert seen[-1] == 1
     assert f"Going on after {share:.0%} of the training" in workspace.queue.log(spec.key)
-    found = workspace.cache.open(spec.key)
+    found = spec.read(workspace.cache)
     assert not left.exists()
 
     undisturbed = Workspace.open(workspace.root.parent / "other")
@@ -526,9 +515,9 @@ def test_training_that_was_killed_goes_on(
     embed(undisturbed, dataset)
     embed_text(undisturbed, dataset)
     expected = result(undisturbed, spec)
-    np.testing.assert_allclose(found.array("curves"), expected.array("curves"), atol=1e-6)
+    np.testing.assert_allclose(found.curves, expected.curves, atol=1e-6)
     pd.testing.assert_frame_equal(
-        found.table("models").to_pandas(), expected.table("models").to_pandas(), atol=1e-9
+        found.models.to_pandas(), expected.models.to_pandas(), atol=1e-9
     )
 
 
@@ -561,12 +550,12 @@ def spec_of(**options: Any) -> ZeroShotGrid:
 def test_defaults_are_the_papers() -> None:
     spec = spec_of()
     assert (str(spec.sizes), spec.clusters, spec.ratios, spec.seeds) == ("20/5/5", 3, PAPER_RATIOS, 6)
-    assert runner.recipe(spec) == Recipe(hidden=8, shared=16)
+    assert spec.recipe == Recipe()
     assert spec.n_models == 90
     assert spec_of(setup="diversity").asked_ranges == PAPER_RANGES
     assert spec_of(setup="diversity").n_models == 30
-    told = {"patience": 7, "sampled": True, "margin": 0.5, "standardise": True}
-    assert runner.recipe(spec_of(**told)) == Recipe(hidden=8, shared=16, **told)
+    recipe = {"patience": 7, "sampled": True, "margin": 0.5, "standardise": True}
+    assert spec_of(**recipe).recipe == Recipe(**recipe)
 
 
 def test_title_says_setup_and_counts() -> None:
@@ -674,7 +663,7 @@ def test_train_from_the_command_line(
     text = embed_text(workspace, dataset)
     monkeypatch.setattr("jobs.cli.train.space_of", lambda *_: space)
     monkeypatch.setattr(measures, "class_texts", lambda *_, **__: text)
-    quick = ["--epochs", "20", "--seeds", "2", "--learning-rate", "1", "--sizes", "3/2/2"]
+    quick = "--epochs 20 --seeds 2 --learning-rate 1 --sizes 3/2/2 --hidden 8 --shared 16".split()
     base = ["train", "zero-shot", "sounds", "melstats", *quick]
     status, out, err = call(capsys, *base, "--ratios", "1,0", "--json")
     assert status == 0, err
@@ -825,8 +814,7 @@ def test_every_option_of_the_recipe_is_taken_with_splits_of_ones_own(
     assert status == 0, err
     spec = from_json(json.loads(out))
     assert isinstance(spec, ZeroShotGrid)
-    monkeypatch.undo()  # the narrow models of these tests
-    assert runner.recipe(spec) == Recipe(**wanted, standardise=True, sampled=True)
+    assert spec.recipe == Recipe(**wanted, standardise=True, sampled=True)
     assert {f.name for f in fields(Recipe)} == {*wanted, "standardise", "sampled"}
 
 
