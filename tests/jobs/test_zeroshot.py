@@ -7,7 +7,9 @@ import io
 import itertools
 import json
 import re
+from collections.abc import Callable
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +209,7 @@ def test_similarity_grid_is_what_core_draws_and_trains(
     assert curves.shape == (18, 3, 3)
     assert curves.dtype == np.float32
     recipe = Recipe(hidden=8, shared=16, learning_rate=0.05, batch_size=4, epochs=3)
+    at = {label: i for i, label in enumerate(LABELS)}
     for i, split in enumerate(drawn):
         row = models.iloc[i]
         of = predictions[predictions["model"] == i]
@@ -226,18 +229,15 @@ def test_similarity_grid_is_what_core_draws_and_trains(
             share = right[(of["label"] == label).to_numpy()].mean()
             assert parts["accuracy"][label] == pytest.approx(share, abs=1e-12)
         assert parts["accuracy"].isna().sum() == 5
-        # Scores stand in the order of the classes; the highest wins.
+        # Scores have the order of the classes; the highest wins.
         scores = np.stack(of["scores"])
-        at = [split.test.index(label) for label in of["predicted"]]
-        np.testing.assert_array_equal(scores.argmax(axis=1), at)
+        predicted, own = ([split.test.index(label) for label in of[n]] for n in ("predicted", "label"))
+        np.testing.assert_array_equal(scores.argmax(axis=1), predicted)
         np.testing.assert_array_equal(of["score"], scores.max(axis=1))
-        own = [split.test.index(label) for label in of["label"]]
         np.testing.assert_array_equal(of["own_score"], scores[np.arange(len(of)), own])
-        pairs = [similarity[LABELS.index(a), LABELS.index(b)] for a in split.train for b in split.test]
+        pairs = [similarity[at[a], at[b]] for a in split.train for b in split.test]
         assert row["train_test_similarity"] == pytest.approx(np.mean(pairs), abs=1e-9)
-        within = [
-            similarity[LABELS.index(a), LABELS.index(b)] for a in split.train for b in split.train if a < b
-        ]
+        within = [similarity[at[a], at[b]] for a in split.train for b in split.train if a < b]
         assert row["mean_similarity"] == pytest.approx(np.mean(within), abs=1e-9)
         if i % 7 == 0:
             alone = train_one(
@@ -316,10 +316,9 @@ def test_sizes_are_lowered_only_where_that_is_asked_for(
     workspace: Workspace, dataset: Dataset, asked: dict[str, Any]
 ) -> None:
     large = asked | {"n_train": 20, "n_validation": 5, "n_test": 5, "seeds": 1}
-    said = failure(workspace, ZeroShotGrid(**large))
-    assert "Cluster 0 has 7 classes; ratio 1 needs 30" in said
-    fitting = feasible_sizes([0] * 7 + [1] * 7 + [2] * 7)
-    assert f"sizes {fitting} would fit" in said
+    error = failure(workspace, ZeroShotGrid(**large))
+    assert "Cluster 0 has 7 classes; ratio 1 needs 30" in error
+    assert f"sizes {feasible_sizes([0] * 7 + [1] * 7 + [2] * 7)} would fit" in error
     spec = ZeroShotGrid(**large, fit_sizes=True, ratios=(1.0, 0.0))
     found = result(workspace, spec)
     assert found.asked_sizes == [20, 5, 5]
@@ -328,15 +327,16 @@ def test_sizes_are_lowered_only_where_that_is_asked_for(
     assert found.note in workspace.queue.log(spec.key)
 
     diverse = ZeroShotGrid(**large, setup="diversity", fit_sizes=True, n_ranges=2)
-    train, validation, test = result(workspace, diverse).sizes
+    found = result(workspace, diverse)
+    train, validation, test = found.sizes
     assert train + 3 * (validation + test) <= C
-    models = workspace.cache.open(diverse.key).table("models").to_pandas()
+    models = found.models.to_pandas()
     assert (models["mean_similarity"] > models["low"]).all()
     assert (models["mean_similarity"] <= models["high"]).all()
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "why"),
     [
         ({"setup": "diversity", "ranges": ((0.9999, 1.0),)}, r"No 3 of .* within \(0.9999, 1\]"),
         ({"setup": "diversity", "n_test_sets": 9}, "There are 21 classes; sizes 3/2/2 with 9 test"),
@@ -349,10 +349,10 @@ def test_sizes_are_lowered_only_where_that_is_asked_for(
     ],
 )
 def test_what_the_classes_do_not_allow_is_one_sentence(
-    workspace: Workspace, asked: dict[str, Any], options: dict[str, Any], said: str
+    workspace: Workspace, asked: dict[str, Any], options: dict[str, Any], why: str
 ) -> None:
     error = failure(workspace, ZeroShotGrid(**asked | options))
-    assert re.search(said, error), error
+    assert re.search(why, error), error
     assert error.endswith(".")
 
 
@@ -361,20 +361,17 @@ def test_classes_without_a_text_are_named(workspace: Workspace, asked: dict[str,
     classes.loc[[3, 9], "description"] = None
     dataset = add(workspace, clip_table(), classes)
     text = embed_text(workspace, dataset)
-    said = failure(workspace, ZeroShotGrid(**asked | {"text": text}))
-    assert said == (
+    assert failure(workspace, ZeroShotGrid(**asked | {"text": text})) == (
         "'class 03', 'class 09' of sounds have no description among the embedded texts; add them, or train "
         "with names."
     )
     # A split that does not name them can be trained.
-    given = SPLIT | {"train": LABELS[10:14]}
-    spec = ZeroShotGrid(**asked | {"text": text}, setup="splits", splits=(json.dumps(given),))
-    names = result(workspace, spec).names.to_pandas().set_index("label")
-    assert names["text"].isna().sum() == 2
-    said = failure(
-        workspace, ZeroShotGrid(**asked | {"text": text}, setup="splits", splits=(json.dumps(SPLIT),))
-    )
-    assert said.startswith("'class 03' of sounds has no description")
+    specs = [
+        ZeroShotGrid(**asked | {"text": text}, setup="splits", splits=(json.dumps(split),))
+        for split in (SPLIT | {"train": LABELS[10:14]}, SPLIT)
+    ]
+    assert result(workspace, specs[0]).names.to_pandas()["text"].isna().sum() == 2
+    assert failure(workspace, specs[1]).startswith("'class 03' of sounds has no description")
 
 
 def test_ratios_that_come_to_the_same_classes_are_trained_once(
@@ -424,9 +421,9 @@ def test_classes_of_few_clips_are_not_drawn(workspace: Workspace, tmp_path: Path
         assert set(found.column("classes", "label")) <= drawn[least]
         small = {1: 0, 2: 1, 4: 3}[least]
         assert found.left_out["small_classes"] == small
-        said = {1: "", 2: "1 of 21 classes has fewer than 2 clips and was not drawn."}
-        said[4] = "2 of 21 classes have fewer than 4 clips and were not drawn."
-        assert found.note.startswith(said[least])
+        notes = {1: "", 2: "1 of 21 classes has fewer than 2 clips and was not drawn."}
+        notes[4] = "2 of 21 classes have fewer than 4 clips and were not drawn."
+        assert found.note.startswith(notes[least])
     assert ZeroShotGrid.min_clips == 2
     assert drawn == {1: set(LABELS), 2: set(LABELS[1:]), 4: set(LABELS[2:])}
     error = failure(workspace, ZeroShotGrid(**asked, min_clips=5))
@@ -584,7 +581,7 @@ def test_what_a_setup_has_no_use_for_does_not_split_the_key() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "why"),
     [
         ({"setup": "random"}, "one of similarity, diversity, splits"),
         ({"setup": "splits"}, "No split is given; give at least one"),
@@ -618,8 +615,8 @@ def test_what_a_setup_has_no_use_for_does_not_split_the_key() -> None:
         ({"patience": -1}, "patience is -1"),
     ],
 )
-def test_specs_say_what_is_allowed(options: dict[str, Any], said: str) -> None:
-    with pytest.raises(SpecError, match=said):
+def test_specs_say_what_is_allowed(options: dict[str, Any], why: str) -> None:
+    with pytest.raises(SpecError, match=why):
         spec_of(**options)
 
 
@@ -651,91 +648,7 @@ def test_asking_for_a_grid_asks_for_its_spaces(workspace: Workspace, dataset: Da
     assert measures.class_texts(add(workspace, clip_table(), half), "minilm").of == "label"
 
 
-# -- the command line --
-
-
-def test_train_from_the_command_line(
-    workspace: Workspace, dataset: Dataset, capsys: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HEARSPACE_HOME", str(workspace.root))
-    monkeypatch.setenv("COLUMNS", "200")
-    space = embed(workspace, dataset)
-    text = embed_text(workspace, dataset)
-    monkeypatch.setattr("jobs.cli.train.space_of", lambda *_: space)
-    monkeypatch.setattr(measures, "class_texts", lambda *_, **__: text)
-    quick = "--epochs 20 --seeds 2 --learning-rate 1 --sizes 3/2/2 --hidden 8 --shared 16".split()
-    base = ["train", "zero-shot", "sounds", "melstats", *quick]
-    status, out, err = call(capsys, *base, "--ratios", "1,0", "--json")
-    assert status == 0, err
-    (about,) = json.loads(out)
-    models = workspace.cache.open(about["key"]).table("models").to_pandas()
-    assert [(r["cluster"], r["ratio"]) for r in about["configurations"]] == [
-        (c, r) for c in range(3) for r in (1, 0)
-    ]
-    for row in about["configurations"]:
-        assert isinstance(row["cluster"], int)
-        of = models[(models["cluster"] == row["cluster"]) & (models["ratio"] == row["ratio"])]
-        assert row["accuracy"] == pytest.approx(of["accuracy"].mean())
-        assert row["sd"] == pytest.approx(of["accuracy"].std())
-        assert (row["models"], row["failed"]) == (2, 0)
-    known = np.corrcoef(models["ratio"].astype(float), models["accuracy"])[0, 1]
-    assert about["correlation"]["r"] == pytest.approx(known)
-    expected = pearsonr(models["ratio"].astype(float), models["accuracy"]).pvalue
-    assert about["correlation"]["p"] == pytest.approx(expected)
-    status, out, _ = call(capsys, *base, "--setup", "diversity", "--ranges", "2", "--test-sets", "2")
-    assert status == 0
-    assert "mean similarity and accuracy: r = " in out
-    status, out, _ = call(
-        capsys, *base, "--setup", "diversity", "--ranges", "0.1:0.3,-0.2:0.1", "--print-spec"
-    )
-    printed = from_json(json.loads(out))
-    assert isinstance(printed, ZeroShotGrid)
-    assert printed.ranges == ((0.1, 0.3), (-0.2, 0.1))
-    splits.save(workspace, "sounds", "mine", split_from_json(json.dumps(SPLIT)))
-    status, out, _ = call(capsys, *base, "--split", "mine", "--json")
-    (row,) = json.loads(out)[0]["configurations"]
-    assert (row["split"], row["models"]) == ("mine", 2)
-    status, out, _ = call(capsys, *base, "--background", "--json")
-    assert [row["state"] for row in json.loads(out)] == ["queued"]
-    for option, value, said in (
-        ("--sizes", "3/2", "such as 20/5/5"),
-        ("--ratios", "a", "such as 1,0.5,0"),
-        ("--ranges", "0.1-0.3", "such as 0.1:0.3"),
-        ("--split", "none", "No split 'none'"),
-    ):
-        status, _, err = call(capsys, *base, option, value)
-        assert (status, said in err) == (2, True), err
-
-
-def test_what_cannot_be_is_said_before_anything_waits(
-    workspace: Workspace, dataset: Dataset, capsys: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HEARSPACE_HOME", str(workspace.root))
-    space, text = embed(workspace, dataset), embed_text(workspace, dataset)
-    monkeypatch.setattr("jobs.cli.train.space_of", lambda *_: space)
-    monkeypatch.setattr(measures, "class_texts", lambda *_, **__: text)
-    small = ("--sizes", "3/2/2")
-    for options, said in (
-        ((), "Cluster 0 has 7 classes; ratio 1 needs 30 .* sizes 3/2/2 would fit"),
-        (("--sizes", "5/2/2"), "Cluster 0 has 7 classes; ratio 1 needs 9 .* sizes 3/2/2 would fit"),
-        (("--clusters", "1", *small), "one cluster only; .* choose more clusters, or the ratio 1 alone"),
-        (("--clusters", "500", *small), "500 clusters are asked for, and there are 21 classes: .* 1 to 21"),
-        (("--clusters", "9", *small), "not even 2/1/2 would fit: choose fewer clusters"),
-        (("--setup", "diversity", "--ranges", "0.999:1", *small), r"within \(0.999, 1\]: seed 0 came to 1 "),
-        (("--setup", "diversity", "--test-sets", "9", *small), "sizes 3/2/2 with 9 test .* need 39;"),
-    ):
-        status, _, err = call(capsys, "train", "zero-shot", "sounds", "melstats", *options)
-        assert (status, re.search(said, err) is not None) == (2, True), (options, err)
-        assert not workspace.queue.jobs()
-    # What hangs on where classes lie is not known without a space; how many there are is.
-    other = replace(space, identity="melstats/other")
-    monkeypatch.setattr("jobs.cli.train.space_of", lambda *_: other)
-    base = ("train", "zero-shot", "sounds", "melstats", "--background")
-    status, _, err = call(capsys, *base)
-    assert (status, "There are 21 classes; sizes 20/5/5 need 30: ask for fewer." in err) == (2, True)
-    assert not workspace.queue.jobs()
-    assert call(capsys, *base, "--clusters", "1", *small)[0] == 0
-    assert len(workspace.queue.jobs()) == 2
+# -- drawing --
 
 
 def test_seeds_are_drawn_one_after_the_other_until_it_is_over(asked: dict[str, Any]) -> None:
@@ -796,10 +709,86 @@ def test_every_seed_is_drawn_before_anything_waits(
         rehearse(ZeroShotGrid(**options | {"seeds": late + 1}), workspace)
 
 
-def test_every_option_of_the_recipe_is_taken_with_splits_of_ones_own(
-    workspace: Workspace, dataset: Dataset, capsys: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+# -- the command line --
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def train(workspace: Workspace, dataset: Dataset, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Call ``hearspace train zero-shot`` on a space and texts that exist."""
     monkeypatch.setenv("HEARSPACE_HOME", str(workspace.root))
+    monkeypatch.setenv("COLUMNS", "200")
+    space, text = embed(workspace, dataset), embed_text(workspace, dataset)
+    monkeypatch.setattr("jobs.cli.train.space_of", lambda *_: space)
+    monkeypatch.setattr(measures, "class_texts", lambda *_, **__: text)
+    return partial(call, capsys, "train", "zero-shot", "sounds", "melstats")
+
+
+def test_train_from_the_command_line(workspace: Workspace, train: Command) -> None:
+    quick = "--epochs 20 --seeds 2 --learning-rate 1 --sizes 3/2/2 --hidden 8 --shared 16".split()
+    status, out, err = train(*quick, "--ratios", "1,0", "--json")
+    assert status == 0, err
+    (about,) = json.loads(out)
+    models = workspace.cache.open(about["key"]).table("models").to_pandas()
+    rows = about["configurations"]
+    assert [(r["cluster"], r["ratio"]) for r in rows] == [(c, r) for c in range(3) for r in (1, 0)]
+    for row in rows:
+        assert isinstance(row["cluster"], int)
+        of = models[(models["cluster"] == row["cluster"]) & (models["ratio"] == row["ratio"])]
+        assert row["accuracy"] == pytest.approx(of["accuracy"].mean())
+        assert row["sd"] == pytest.approx(of["accuracy"].std())
+        assert (row["models"], row["failed"]) == (2, 0)
+    expected = pearsonr(models["ratio"].astype(float), models["accuracy"])
+    assert about["correlation"]["r"] == pytest.approx(expected.statistic)
+    assert about["correlation"]["p"] == pytest.approx(expected.pvalue)
+    diverse = (*quick, "--setup", "diversity")
+    status, out, _ = train(*diverse, "--ranges", "2", "--test-sets", "2")
+    assert (status, "mean similarity and accuracy: r = " in out) == (0, True)
+    printed = from_json(json.loads(train(*diverse, "--ranges", "0.1:0.3,-0.2:0.1", "--print-spec")[1]))
+    assert isinstance(printed, ZeroShotGrid)
+    assert printed.ranges == ((0.1, 0.3), (-0.2, 0.1))
+    splits.save(workspace, "sounds", "mine", split_from_json(json.dumps(SPLIT)))
+    (row,) = json.loads(train(*quick, "--split", "mine", "--json")[1])[0]["configurations"]
+    assert (row["split"], row["models"]) == ("mine", 2)
+    assert [row["state"] for row in json.loads(train(*quick, "--background", "--json")[1])] == ["queued"]
+    for option, value, why in (
+        ("--sizes", "3/2", "such as 20/5/5"),
+        ("--ratios", "a", "such as 1,0.5,0"),
+        ("--ranges", "0.1-0.3", "such as 0.1:0.3"),
+        ("--split", "none", "No split 'none'"),
+    ):
+        status, _, err = train(*quick, option, value)
+        assert (status, why in err) == (2, True), err
+
+
+def test_what_the_classes_do_not_allow_is_refused_before_anything_is_queued(
+    workspace: Workspace, dataset: Dataset, train: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = ("--sizes", "3/2/2")
+    for options, why in (
+        ((), "Cluster 0 has 7 classes; ratio 1 needs 30 .* sizes 3/2/2 would fit"),
+        (("--sizes", "5/2/2"), "Cluster 0 has 7 classes; ratio 1 needs 9 .* sizes 3/2/2 would fit"),
+        (("--clusters", "1", *small), "one cluster only; .* choose more clusters, or the ratio 1 alone"),
+        (("--clusters", "500", *small), "500 clusters are asked for, and there are 21 classes: .* 1 to 21"),
+        (("--clusters", "9", *small), "not even 2/1/2 would fit: choose fewer clusters"),
+        (("--setup", "diversity", "--ranges", "0.999:1", *small), r"within \(0.999, 1\]: seed 0 came to 1 "),
+        (("--setup", "diversity", "--test-sets", "9", *small), "sizes 3/2/2 with 9 test .* need 39;"),
+    ):
+        status, _, err = train(*options)
+        assert (status, re.search(why, err) is not None) == (2, True), (options, err)
+        assert not workspace.queue.jobs()
+    # Where classes lie is not known without a space; how many there are is.
+    other = EmbedAudio(dataset=dataset.ref, encoder="melstats", identity="melstats/other")
+    monkeypatch.setattr("jobs.cli.train.space_of", lambda *_: other)
+    status, _, err = train("--background")
+    assert (status, "There are 21 classes; sizes 20/5/5 need 30: ask for fewer." in err) == (2, True)
+    assert not workspace.queue.jobs()
+    assert train("--background", "--clusters", "1", *small)[0] == 0
+    assert len(workspace.queue.jobs()) == 2
+
+
+def test_every_option_of_the_recipe_is_taken_with_given_splits(train: Command, tmp_path: Path) -> None:
     file = tmp_path / "mine.json"
     file.write_text(json.dumps(SPLIT))
     wanted = {
@@ -807,10 +796,7 @@ def test_every_option_of_the_recipe_is_taken_with_splits_of_ones_own(
         "hidden": 5, "shared": 6,
     }  # fmt: skip
     options = [v for name, value in wanted.items() for v in (f"--{name.replace('_', '-')}", str(value))]
-    status, out, err = call(
-        capsys, "train", "zero-shot", "sounds", "melstats", "--split", str(file), *options, "--standardise",
-        "--sampled", "--print-spec",
-    )  # fmt: skip
+    status, out, err = train("--split", str(file), *options, "--standardise", "--sampled", "--print-spec")
     assert status == 0, err
     spec = from_json(json.loads(out))
     assert isinstance(spec, ZeroShotGrid)
@@ -823,39 +809,39 @@ def test_splits_from_the_command_line(
 ) -> None:
     monkeypatch.setenv("HEARSPACE_HOME", str(workspace.root))
     monkeypatch.setenv("COLUMNS", "200")
-    assert "No split of sounds is saved yet" in call(capsys, "splits", "list", "sounds")[1]
     file = tmp_path / "mine.json"
-    file.write_text(json.dumps(SPLIT))
-    assert call(capsys, "splits", "save", "sounds", "mine", str(file))[0] == 0
-    status, _, err = call(capsys, "splits", "save", "sounds", "mine", str(file))
+
+    def ask(command: str, *arguments: str, dataset: str = "sounds") -> tuple[int, str, str]:
+        return call(capsys, "splits", command, dataset, *arguments)
+
+    def save(name: str, split: dict[str, Any], *options: str) -> tuple[int, str]:
+        file.write_text(json.dumps(split))
+        status, _, err = ask("save", name, str(file), *options)
+        return status, err
+
+    assert "No split of sounds is saved yet" in ask("list")[1]
+    assert save("mine", SPLIT)[0] == 0
+    status, err = save("mine", SPLIT)
     assert (status, "already" in err) == (2, True)
-    assert call(capsys, "splits", "save", "sounds", "mine", str(file), "--replace")[0] == 0
-    (row,) = json.loads(call(capsys, "splits", "list", "sounds", "--json")[1])
-    assert (row["name"], row["train"], row["validation"], row["test"], row["problem"]) == (
-        "mine",
-        4,
-        2,
-        2,
-        "",
-    )
-    status, out, _ = call(capsys, "splits", "show", "sounds", "mine")
+    assert save("mine", SPLIT, "--replace")[0] == 0
+    (row,) = json.loads(ask("list", "--json")[1])
+    known = {"name": "mine", "train": 4, "validation": 2, "test": 2, "problem": ""}
+    assert row | known == row
+    out = ask("show", "mine")[1]
     assert split_from_json(out) == splits.load(workspace, "sounds", "mine")
     monkeypatch.setattr("sys.stdin", io.StringIO(out))
-    assert call(capsys, "splits", "save", "sounds", "again", "-")[0] == 0
-
-    file.write_text(json.dumps(SPLIT | {"test": ["cat", "dog"]}))
-    status, _, err = call(capsys, "splits", "save", "sounds", "other", str(file))
-    assert (status, "names 'cat', 'dog', which the dataset does not have" in err) == (2, True)
-    file.write_text(json.dumps(SPLIT | {"test": LABELS[:2]}))
-    status, _, err = call(capsys, "splits", "save", "sounds", "other", str(file))
-    assert (status, "'class 00' is both" in err) == (2, True)
-    assert call(capsys, "splits", "save", "sounds", "other", str(tmp_path / "none.json"))[0] == 2
-    assert call(capsys, "splits", "list", "nowhere")[0] == 2
+    assert ask("save", "again", "-")[0] == 0
+    for test, why in (
+        (["cat", "dog"], "names 'cat', 'dog', which the dataset does not have"),
+        (LABELS[:2], "'class 00' is both"),
+    ):
+        status, err = save("other", SPLIT | {"test": test})
+        assert (status, why in err) == (2, True)
+    assert ask("save", "other", str(tmp_path / "none.json"))[0] == 2
+    assert ask("list", dataset="nowhere")[0] == 2
     # One that does not fit the classes any more is listed with what is wrong.
     add(workspace, clip_table().iloc[: 3 * PER_CLASS], class_table(LABELS[:3]))
-    rows = json.loads(call(capsys, "splits", "list", "sounds", "--json")[1])
-    assert [("does not have" in row["problem"]) for row in rows] == [True, True]
-
-    assert call(capsys, "splits", "delete", "sounds", "again")[0] == 0
+    assert [("does not have" in row["problem"]) for row in json.loads(ask("list", "--json")[1])] == [True, True]
+    assert ask("delete", "again")[0] == 0
     assert splits.names(workspace, "sounds") == ["mine"]
-    assert call(capsys, "splits", "delete", "sounds", "again")[0] == 2
+    assert ask("delete", "again")[0] == 2
