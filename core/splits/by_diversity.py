@@ -118,8 +118,8 @@ def diversity_splits(
     Raises
     ------
     SplitError
-        Where the classes do not suffice, or no training set fits a range; the message says how many classes the
-        best attempt reached and which ranges fit.
+        Where the classes do not suffice, or no training set fits a range; the message says how many classes
+        the best attempt reached and which ranges fit.
 
     References
     ----------

@@ -73,7 +73,7 @@ def class_centroids(
 
 
 def class_similarity(centroids: ArrayLike) -> np.ndarray:
-    """Compute the cosine similarity of every pair of classes, (C, C) float64 in [-1, 1], with ones on the diagonal.
+    """Compute the cosine similarity of every pair of classes, (C, C) float64 in [-1, 1], 1 on the diagonal.
 
     A centroid of zeros has the similarity 0 to all others. Rounded to 12 decimals.
 

@@ -142,7 +142,7 @@ class Batch:
         return torch.from_numpy(np.ascontiguousarray(array, dtype=wanted)).to(self._device)
 
     def _training(self, collection: Collection, starts: Sequence[Start]) -> Tensors:
-        """Return what stays fixed of the training texts, and which rows are classes where some are padding."""
+        """Return what stays fixed of the training texts, and which rows are classes if some are padding."""
         texts = [s.texts(collection.text[t.train.texts]) for s, t in zip(starts, self.tasks, strict=True)]
         n = starts[0].n_classes
         sizes = np.array([len(t.train.classes) for t in self.tasks])

@@ -35,8 +35,8 @@ class Start:
     The gradient of the text projection is Tᵀ times that of the projected training texts, T being their few
     rows. So its weight stays W₀ + Tᵀ A, its bias b₀ + Aᵀ1, and projected texts t₀ + (T' Tᵀ + 1) A: only
     A is learned, of one row a class. And as scores depend on angles in the shared space alone, every gradient
-    lies in the span of the initial rows of the second layer, of its bias and of the projected training texts: in
-    a basis of it the shared space of the paper has 277 dimensions, not 512.
+    lies in the span of the initial rows of the second layer, of its bias and of the projected training
+    texts: in a basis of it the shared space of the paper has 277 dimensions, not 512.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class Start:
         return Projected(initial, pull, np.square(projected - initial @ self.basis.T).sum(axis=1))
 
     def learned(self) -> dict[str, np.ndarray]:
-        """Return the initial values of what training changes: both layers of the audio projection and A, float32.
+        """Return the initial values of what is trained: both layers of the audio projection and A, float32.
 
         The second layer and A are in the basis: (hidden, k), (1, k) and (n_classes, k).
         """

@@ -1,4 +1,4 @@
-"""What zero-shot models are trained with, wherever they can be asked for: texts of the classes and a recipe."""
+"""What zero-shot models are trained with, on any page that starts them: texts of the classes and a recipe."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def missing_texts(dataset: Dataset, text: EmbedText, names: Sequence[str]) -> st
 
 
 def patience_problem(patience: int, n_validation: int) -> str:
-    """Return why so many validation classes do not allow early stopping, "" where they do or none is asked for.
+    """Return why early stopping is not possible with so many validation classes; "" if it is, or not used.
 
     Examples
     --------
@@ -65,8 +65,8 @@ def patience_problem(patience: int, n_validation: int) -> str:
     if not patience or n_validation > 1:
         return ""
     return (
-        "Patience needs at least 2 validation classes: with one, every clip is predicted as it, which tells no "
-        "epoch from another; choose more of them, or a patience of 0."
+        "Patience needs at least 2 validation classes: with one, every clip is predicted as it, which tells "
+        "no epoch from another; choose more of them, or a patience of 0."
     )
 
 

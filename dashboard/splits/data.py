@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -248,11 +249,13 @@ def limits(matrices: Iterable[np.ndarray]) -> tuple[float, float] | None:
     return (float(values.min()), float(values.max())) if len(values) else None
 
 
-def in_order(split: ClassSplit, classes: Classes, codes: np.ndarray) -> tuple[list[str], list[tuple[str, int]]]:
+def in_order(
+    split: ClassSplit, classes: Classes, codes: np.ndarray
+) -> tuple[list[str], list[tuple[str, int]]]:
     """Return the classes of a split as the matrix shows them: by part, then by cluster, then by name."""
     cluster = dict(zip(classes.names, codes.tolist(), strict=True))
     ordered = {part: sorted(getattr(split, part), key=lambda c: (cluster[c], c)) for part in PARTS}
-    return sum(ordered.values(), []), [(part, len(names)) for part, names in ordered.items()]
+    return [*chain(*ordered.values())], [(part, len(names)) for part, names in ordered.items()]
 
 
 def hull(classes: Classes, parts: Sequence[str]) -> np.ndarray:

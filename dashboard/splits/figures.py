@@ -74,7 +74,9 @@ def centroids_figure(
     """
     coords = np.asarray(shown.coords, float)
     if len(parts) != len(shown.names):
-        raise ValueError(f"There are {len(shown.names)} classes and {len(parts)} parts; each class needs one.")
+        raise ValueError(
+            f"There are {len(shown.names)} classes and {len(parts)} parts; each class needs one."
+        )
     # Traces and ranges are the same for every split: if the figure moved while classes are picked, the next
     # click would be on another class.
     traces = [_region(hull, theme)]
@@ -134,7 +136,8 @@ def _points(
         "y": shown.coords[rows, 1] if rows else [None],
         "customdata": [shown.names[i] for i in rows],
         "text": [
-            f"<b>{whole(shown.names[i])}</b><br>{name} · cluster {clusters[i]}<br>n = {shown.clips[i]:,} clips"
+            f"<b>{whole(shown.names[i])}</b><br>{name} · cluster {clusters[i]}<br>"
+            f"n = {shown.clips[i]:,} clips"
             for i in rows
         ],
         "hovertemplate": "%{text}<extra></extra>",
@@ -244,8 +247,12 @@ def class_similarity_figure(
     at, texts = thinned(names, 430 / max(n, 1), most=18)
     ticks = {"type": "category", "tickvals": at, "ticktext": texts, "showgrid": False}
     edges = list(accumulate((size for _, size in parts), initial=0))
-    shapes = [s for (part, size), start in zip(parts, edges, strict=False) if size
-              for s in _strips(part, start, size, strip, theme)]
+    shapes = [
+        s
+        for (part, size), start in zip(parts, edges, strict=False)
+        if size
+        for s in _strips(part, start, size, strip, theme)
+    ]
     shapes += [s for edge in edges[1:-1] for s in _parting(edge - 0.5, n, theme)]
     layout: dict[str, Any] = {
         "height": 560,

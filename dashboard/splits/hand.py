@@ -72,9 +72,7 @@ def clicked(view: state.View, pick: Pick, classes: Classes) -> None:
 
 
 def _listed(key: str, hand: str, part: str, names: tuple[str, ...], parts: tuple[str, ...]) -> None:
-    st.session_state[hand] = links.written(
-        links.moved(parts, names, st.session_state[key], part), names
-    )
+    st.session_state[hand] = links.written(links.moved(parts, names, st.session_state[key], part), names)
 
 
 def _turn(letter: str) -> str:

@@ -22,7 +22,9 @@ _MESSAGE = "split-keep-message"
 _AS = "splits-load-as"
 
 
-def show(workspace: Workspace, view: state.View, dataset: Dataset, classes: Classes, picks: list[Pick]) -> None:
+def show(
+    workspace: Workspace, view: state.View, dataset: Dataset, classes: Classes, picks: list[Pick]
+) -> None:
     """Draw the ways to save, load and share a split."""
     st.subheader("Save, load, share", anchor=False)
     left, right = st.columns(2, gap="large")
@@ -128,7 +130,9 @@ def _loaded(workspace: Workspace, view: state.View, dataset: Dataset, name: str,
         st.session_state[_MESSAGE] = (False, why)
 
 
-def _uploaded(workspace: Workspace, view: state.View, dataset: Dataset, classes: Classes, prefix: str) -> None:
+def _uploaded(
+    workspace: Workspace, view: state.View, dataset: Dataset, classes: Classes, prefix: str
+) -> None:
     given = st.session_state.get("splits-upload")
     if given is None:
         return

@@ -14,7 +14,7 @@ _CODES = (UNUSED, *PARTS)
 
 
 def written(parts: Sequence[str], names: Sequence[str]) -> str:
-    """Return the part of each class as text for a URL: two bits a class, after a signature of the class names.
+    """Return the part of each class as text for a URL: a signature of the names, and two bits a class.
 
     Examples
     --------

@@ -228,7 +228,10 @@ def _compared_numbers(classes: Classes, picks: list[Pick]) -> None:
     ]
     table.show(
         ["mean cosine similarity of centroids", "A", "B"],
-        [[name, *("–" if n is None else f"{figured(n[0])}, n = {n[1]:,} pairs" for n in of)] for name, *of in rows],
+        [
+            [name, *("–" if n is None else f"{figured(n[0])}, n = {n[1]:,} pairs" for n in of)]
+            for name, *of in rows
+        ],
     )
     shared = splits.shared(a.parts, b.parts)
     table.show(

@@ -182,13 +182,13 @@ def show(view: state.View, c: Clips, spec: ZeroShotGrid, file: str) -> None:
         )
         n = shown.classes["accuracies"]
         layout.reading(
-            "Each dot is a class: its accuracy, and its property, in the mean over the models that were judged "
-            f"by it ({int(n.min()):,} to {int(n.max()):,} accuracies a class). Similarities are cosines, of "
-            "centroids of sounds or of embeddings of texts; the silhouette is how well the class is separated "
-            "from all others (Rousseeuw 1987). Intervals are Fisher’s over classes; p is corrected for five "
-            "properties (Holm 1979). The properties are correlated with each other, so the strongest need not "
-            "be the cause; and classes that were tested together share models, which the interval does not "
-            "take into account."
+            "Each dot is a class: its accuracy, and its property, in the mean over the models that were "
+            f"judged by it ({int(n.min()):,} to {int(n.max()):,} accuracies a class). Similarities are "
+            "cosines, of centroids of sounds or of embeddings of texts; the silhouette is how well the class "
+            "is separated from all others (Rousseeuw 1987). Intervals are Fisher’s over classes; p is "
+            "corrected for five properties (Holm 1979). The properties are correlated with each other, so "
+            "the strongest need not be the cause; and classes that were tested together share models, which "
+            "the interval does not take into account."
         )
 
 

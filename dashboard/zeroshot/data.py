@@ -1,4 +1,4 @@
-"""Grids of zero-shot models as the page shows them: which exist, their names, their models, and their dots."""
+"""Grids of zero-shot models as the page shows them: their names, their models and their dots."""
 
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ def named(grids: Sequence[Grid]) -> dict[str, str]:
     names = {}
     for id, name in short.items():
         same = [details[other] for other, its in short.items() if its == name]
-        differ = [f"{label}: {text}" for label, text in details[id].items() if any(o[label] != text for o in same)]
+        differ = [
+            f"{label}: {text}" for label, text in details[id].items() if any(o[label] != text for o in same)
+        ]
         names[id] = " · ".join([name, *differ])
     times = Counter(names.values())
     return {id: name if times[name] == 1 else f"{name} · {id[:6]}" for id, name in names.items()}
@@ -162,7 +164,7 @@ def _ratio_names(values: Sequence[float]) -> list[str]:
 
 
 def rounded(spec: ZeroShotGrid) -> list[tuple[str, str]]:
-    """Return the ratios that whole classes do not give exactly, each with the ratio that they give, ascending."""
+    """Return the ratios that whole classes do not give exactly, with those that they give, ascending."""
     if spec.setup != "similarity":
         return []
     pairs = models(spec)[["asked_ratio", "ratio"]].drop_duplicates().sort_values("asked_ratio")

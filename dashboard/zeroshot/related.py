@@ -1,4 +1,4 @@
-"""Correlations of the accuracies of a grid with what its models differ in: Table 1 of the paper, and beyond."""
+"""Correlations of the accuracies of a grid with what its models differ in, as in the paper's Table 1."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from dashboard.kit.correlation import Fitted, fit_line
 from dashboard.memory import once
 from dashboard.zeroshot.data import RATIO, models
 from jobs.specs import ZeroShotGrid
+
 
 class Number(NamedTuple):
     """A number that accuracy is set against: its title, its axis, and its name in links and of files."""

@@ -54,7 +54,9 @@ def _facts(spec: ZeroShotGrid) -> None:
     if np.isfinite(s.mean.low):
         mean += f" ({s.mean.low:.3f} to {s.mean.high:.3f})"
     given = spec.setup == "splits"
-    blocks = f"{numbers.count(s.mean.n, 'set')} of test classes" if given else numbers.count(s.mean.n, "block")
+    blocks = (
+        f"{numbers.count(s.mean.n, 'set')} of test classes" if given else numbers.count(s.mean.n, "block")
+    )
     pairs = [
         ("models", f"{s.n_models:,}"),
         ("accuracies", f"{s.n:,}"),
@@ -134,9 +136,9 @@ def _related(spec: ZeroShotGrid, by: str) -> None:
     layout.facts(correlation.facts(r.pearson, r.spearman, permuted, ("n", ", ".join(counted))))
     layout.reading(
         f"**Why a permutation test.** Pearson’s p assumes that all accuracies are independent, but "
-        f"{_SHARES[spec.setup]}, so that an easy draw lifts several dots at once. The permutation shuffles the "
-        f"numbers along x only among {moved} of one block, {PERMUTATIONS:,} times, and counts how often the "
-        "correlation is as strong: what those of a block share cannot count as evidence. A model counts "
+        f"{_SHARES[spec.setup]}, so that an easy draw lifts several dots at once. The permutation shuffles "
+        f"the numbers along x only among {moved} of one block, {PERMUTATIONS:,} times, and counts how often "
+        "the correlation is as strong: what those of a block share cannot count as evidence. A model counts "
         "once, by the mean of its test sets, so that this p is not of the same r. Where the two p differ "
         "much, trust the permuted one"
         + ("; fewer than five splits cannot reach a small one." if given else ".")
@@ -146,9 +148,7 @@ def _related(spec: ZeroShotGrid, by: str) -> None:
 def _table(spec: ZeroShotGrid, grids: list[Grid], file: str) -> None:
     st.subheader("Beside the paper’s Table 1", anchor=False)
     beside = {
-        setup: grid
-        for setup, grid in zeroshot.beside(grids, spec).items()
-        if len(zeroshot.models(grid.spec))
+        setup: grid for setup, grid in zeroshot.beside(grids, spec).items() if len(zeroshot.models(grid.spec))
     }
     setups = [setup for setup in zeroshot.SETUPS if setup in beside or setup in PAPER]
     columns = ("strategy", "r|95%", "p", "p|permuted", "ρ", "n", "paper:|r", "paper:|p")
@@ -174,9 +174,9 @@ def _table(spec: ZeroShotGrid, grids: list[Grid], file: str) -> None:
     varied = "; ".join(f"{setup}: {AGAINST[VARIED[setup]].title}" for setup in setups)
     layout.reading(
         f"Accuracy is set against what each setup varies ({varied}). "
-        f"{_PAPER} reports these over 90 accuracies a setup with VGGish on a subset of AudioSet (143 classes, "
-        "768 dimensions of Sentence-BERT). Other sounds, spaces and texts need not show the same; the sign "
-        "is the direction in which accuracy goes, the interval shows how precisely it is known."
+        f"{_PAPER} reports these over 90 accuracies a setup with VGGish on a subset of AudioSet (143 "
+        "classes, 768 dimensions of Sentence-BERT). Other sounds, spaces and texts need not show the same; "
+        "the sign is the direction in which accuracy goes, the interval shows how precisely it is known."
     )
 
 

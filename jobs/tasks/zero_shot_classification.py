@@ -207,5 +207,7 @@ def _texts(spec: EmbedText, classes: tuple[str, ...], context: JobContext) -> tu
     rows = texts.index.get_indexer(list(classes))
     if (rows < 0).any():
         label = classes[int(np.argmin(rows))]
-        raise ValueError(f"{label!r} has no {spec.of} among the texts of {spec.encoder}; embed names instead.")
+        raise ValueError(
+            f"{label!r} has no {spec.of} among the texts of {spec.encoder}; embed names instead."
+        )
     return texts.iloc[rows].tolist(), np.asarray(embedded.embeddings[rows])

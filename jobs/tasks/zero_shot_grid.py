@@ -1,4 +1,4 @@
-"""Train zero-shot models on splits of classes: the grid of one setup, judged by classes that were held out."""
+"""Train zero-shot models on splits of classes: the grid of one setup, judged by held-out classes."""
 
 from __future__ import annotations
 
@@ -411,9 +411,7 @@ def run(spec: ZeroShotGrid, context: JobContext) -> Result:
         material.names["label"][material.names["text"].notna()].tolist(),
         seeds=drawn.seeds,
         recipe=spec.recipe,
-        progress=reporter(
-            context, checkpoint, f"training {count(len(drawn.splits), 'model')}", 0, _TRAINED
-        ),
+        progress=reporter(context, checkpoint, f"training {count(len(drawn.splits), 'model')}", 0, _TRAINED),
         checkpoint=checkpoint,
     )
     context.progress(_TRAINED, 1, "storing")

@@ -73,7 +73,8 @@ def load(workspace: Workspace, dataset: str, name: str) -> ClassSplit | ClassSpl
     Raises
     ------
     SavedSplitError
-        Where none has the name, with the names that exist, or where the file holds no split, with what is wrong.
+        Where none has the name, with the names that exist, or where the file holds no split, with what is
+        wrong.
     """
     path = _path(workspace, dataset, name)
     try:

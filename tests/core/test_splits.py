@@ -537,11 +537,12 @@ def test_json_that_is_no_split(text, message):
         split_from_json(text)
 
 
+LEAST = Sizes(2, 1, 2)
 TWENTY = [f"class {c:02}" for c in range(20)]
 
 
-def cluster_splits(clusters, *ratios, sizes=Sizes(2, 1, 2)):
-    """Draw similarity splits of as many classes as there are clusters named; the paper's ratios by default."""
+def cluster_splits(clusters, *ratios, sizes=LEAST):
+    """Draw similarity splits of classes in these clusters; the paper's ratios by default."""
     names = [f"c{i:02}" for i in range(len(clusters))]
     return similarity_splits(names, clusters, ratios=ratios or PAPER_RATIOS, seeds=[0], sizes=sizes)
 
@@ -549,11 +550,23 @@ def cluster_splits(clusters, *ratios, sizes=Sizes(2, 1, 2)):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: cluster_splits([0] * 7 + [1], 0, sizes=Sizes(4, 1, 2)), "other than 0 have 1 class; ratio 0 needs 4"),
-        (lambda: cluster_splits([0] * 4 + [1] * 4 + [2] * 4), "not even 2/1/2 would fit: choose fewer clusters"),
+        (
+            lambda: cluster_splits([0] * 7 + [1], 0, sizes=Sizes(4, 1, 2)),
+            "other than 0 have 1 class; ratio 0 needs 4",
+        ),
+        (
+            lambda: cluster_splits([0] * 4 + [1] * 4 + [2] * 4),
+            "not even 2/1/2 would fit: choose fewer clusters",
+        ),
         (lambda: cluster_splits([0] * 4 + [1] * 4, 1), "choose fewer clusters"),
-        (lambda: cluster_splits([0] * 4 + [1] * 4), "choose another number of clusters, or a dataset with more"),
-        (lambda: cluster_splits([0] * 30), "one cluster only; ratio 0.5 .* more clusters, or the ratio 1 alone"),
+        (
+            lambda: cluster_splits([0] * 4 + [1] * 4),
+            "choose another number of clusters, or a dataset with more",
+        ),
+        (
+            lambda: cluster_splits([0] * 30),
+            "one cluster only; ratio 0.5 .* more clusters, or the ratio 1 alone",
+        ),
         (
             lambda: diversity_splits(TWENTY + list("abcdefghij"), np.eye(30), seeds=[0]),
             "There are 30 classes; sizes 20/5/5 with 3 .* need 50; sizes 12/3/3 would",

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
@@ -109,9 +108,7 @@ def test_the_region_holds_every_training_class(shown: Workspace) -> None:
     for a, along in zip(ring, ends, strict=True):  # anticlockwise: all to the left of each side
         assert (along[0] * (inside - a)[:, 1] - along[1] * (inside - a)[:, 0] > -1e-9).all()
     codes = class_sets.clusters(found, 3)
-    figure = figures.centroids_figure(
-        found, codes, parts, hull=ring, chosen=found.names[1], theme="dark"
-    )
+    figure = figures.centroids_figure(found, codes, parts, hull=ring, chosen=found.names[1], theme="dark")
     traces = {t.meta: t for t in figure.data}
     assert len(traces["hull"].x) == len(ring) + 1
     assert sorted([*traces["train"].customdata, *traces["test"].customdata]) == list(found.names)

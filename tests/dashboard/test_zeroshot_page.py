@@ -164,9 +164,15 @@ def test_correlations_are_scipys_and_models_are_what_is_permuted(
     ],
 )
 def test_of_given_splits_whole_splits_are_permuted(
-    shown: Workspace, monkeypatch: pytest.MonkeyPatch, tests: str, seeds: int, counts: Any, p: Any, blocks: int
+    shown: Workspace,
+    monkeypatch: pytest.MonkeyPatch,
+    tests: str,
+    seeds: int,
+    counts: Any,
+    p: Any,
+    blocks: int,
 ) -> None:
-    """Each with a training class and a first test class that are more similar; seeds alone are no evidence."""
+    """Their training and first test classes are more similar each; seeds alone are no evidence."""
     splits = tuple(
         split_to_json(ClassSplit(("a", f"train {i}"), ("v",), ("b", test)), compact=True)
         for i, test in enumerate(tests)
@@ -332,7 +338,9 @@ def test_models_that_were_trained_are_counted_not_those_asked_for(variants: dict
     assert zeroshot.n_models(grid) == n < grid.spec.n_models == 60
     app = run("zeroshot", grid=grid.id)
     assert f"{n} of them were trained." in words(app)
-    assert any(name.startswith(f"similarity · {n} models") for name in app.selectbox(key="zeroshot.grid").options)
+    assert any(
+        name.startswith(f"similarity · {n} models") for name in app.selectbox(key="zeroshot.grid").options
+    )
 
 
 def test_the_ratio_along_x_is_the_realised_one(variants: dict[str, ZeroShotGrid]) -> None:
@@ -423,7 +431,9 @@ def test_what_a_page_tries_takes_a_moment(shown: Workspace, monkeypatch: pytest.
     assert "The splits of the first 1 of 7 seeds were drawn" in words(app)
     assert any(b.label.startswith("Train ") for b in app.button)
     data.forget()
-    short = class_sets.unfound(class_sets.classes(of(shown, "similarity").embedding, data.clips(shown.dataset("small"))), 3)
+    short = class_sets.unfound(
+        class_sets.classes(of(shown, "similarity").embedding, data.clips(shown.dataset("small"))), 3
+    )
     assert short
     assert warned(run("zeroshot", **link, ranges="paper")).endswith(short)
     assert warned(run("splits", how="diversity", ranges="paper", range="5", train="9")).endswith(short)

@@ -51,7 +51,14 @@ C, PER_CLASS, D, D_TEXT = 21, 4, 10, 6
 LABELS = [f"class {c:02d}" for c in range(C)]
 #: Fits three clusters of seven classes.
 SIZES: dict[str, Any] = {"n_train": 3, "n_validation": 2, "n_test": 2}
-QUICK: dict[str, Any] = {"epochs": 3, "seeds": 2, "learning_rate": 0.05, "batch_size": 4, "hidden": 8, "shared": 16}
+QUICK: dict[str, Any] = {
+    "epochs": 3,
+    "seeds": 2,
+    "learning_rate": 0.05,
+    "batch_size": 4,
+    "hidden": 8,
+    "shared": 16,
+}
 SPLIT = {"train": LABELS[:4], "validation": LABELS[4:6], "test": LABELS[6:8]}
 
 
@@ -513,9 +520,7 @@ def test_training_that_was_killed_goes_on(
     embed_text(undisturbed, dataset)
     expected = result(undisturbed, spec)
     np.testing.assert_allclose(found.curves, expected.curves, atol=1e-6)
-    pd.testing.assert_frame_equal(
-        found.models.to_pandas(), expected.models.to_pandas(), atol=1e-9
-    )
+    pd.testing.assert_frame_equal(found.models.to_pandas(), expected.models.to_pandas(), atol=1e-9)
 
 
 def test_a_piece_that_is_damaged_is_left_out(tmp_path: Path) -> None:
@@ -726,7 +731,8 @@ def train(workspace: Workspace, dataset: Dataset, capsys: Any, monkeypatch: pyte
 
 
 def test_train_from_the_command_line(workspace: Workspace, train: Command) -> None:
-    quick = "--epochs 20 --seeds 2 --learning-rate 1 --sizes 3/2/2 --hidden 8 --shared 16".split()
+    quick = ["--epochs", "20", "--seeds", "2", "--learning-rate", "1", "--sizes", "3/2/2"]
+    quick += ["--hidden", "8", "--shared", "16"]
     status, out, err = train(*quick, "--ratios", "1,0", "--json")
     assert status == 0, err
     (about,) = json.loads(out)
@@ -841,7 +847,10 @@ def test_splits_from_the_command_line(
     assert ask("list", dataset="nowhere")[0] == 2
     # One that does not fit the classes any more is listed with what is wrong.
     add(workspace, clip_table().iloc[: 3 * PER_CLASS], class_table(LABELS[:3]))
-    assert [("does not have" in row["problem"]) for row in json.loads(ask("list", "--json")[1])] == [True, True]
+    assert [("does not have" in row["problem"]) for row in json.loads(ask("list", "--json")[1])] == [
+        True,
+        True,
+    ]
     assert ask("delete", "again")[0] == 0
     assert splits.names(workspace, "sounds") == ["mine"]
     assert ask("delete", "again")[0] == 2
