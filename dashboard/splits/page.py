@@ -193,19 +193,28 @@ def _map(
         )
 
 
+#: What the mean similarities are of.
+_ACROSS, _WITHIN, _ALL = "training with test classes", "among training classes", "among all classes"
+
+
+def _similarities(classes: Classes, p: Pick) -> dict[str, splits.Pairs]:
+    """Return the mean similarities of a split, and that of all classes, which is the only one without it."""
+    every = {_ALL: splits.among(classes.names, classes)}
+    if p.shown is None:
+        return every
+    within = splits.among(p.shown.train, classes)
+    return {_ACROSS: splits.train_test(p.shown, classes), _WITHIN: within} | every
+
+
 def _facts(classes: Classes, p: Pick) -> None:
     n = splits.counts(p.parts)
     if p.shown is None:
         layout.facts([(look[0], f"{n[part]:,}") for part, look in PARTS.items()])
         return
-    rows = {
-        "training with test classes": splits.train_test(p.shown, classes),
-        "among training classes": splits.among(p.shown.train, classes),
-        "among all classes": splits.among(classes.names, classes),
-    }
+    rows = _similarities(classes, p).items()
     table.show(
         ["cosine similarity of classes", "mean", "pairs"],
-        [[name, figured(mean), f"{pairs:,}"] for name, (mean, pairs) in rows.items()],
+        [[name, figured(mean), f"{pairs:,}"] for name, (mean, pairs) in rows],
     )
     layout.reading(
         "The first number is high where test classes sound like those of the training; the second is **low** "
@@ -220,19 +229,12 @@ def _facts(classes: Classes, p: Pick) -> None:
 def _compared_numbers(classes: Classes, picks: list[Pick]) -> None:
     a, b = picks
     st.subheader("A and B", anchor=False)
-    every = splits.among(classes.names, classes)
+    each = [_similarities(classes, p) for p in picks]
     rows = [
-        ("training with test classes", *(p.shown and splits.train_test(p.shown, classes) for p in picks)),
-        ("among training classes", *(p.shown and splits.among(p.shown.train, classes) for p in picks)),
-        ("among all classes", every, every),
+        [name, *(f"{figured(of[name][0])}, n = {of[name][1]:,} pairs" if name in of else "–" for of in each)]
+        for name in (_ACROSS, _WITHIN, _ALL)
     ]
-    table.show(
-        ["mean cosine similarity of centroids", "A", "B"],
-        [
-            [name, *("–" if n is None else f"{figured(n[0])}, n = {n[1]:,} pairs" for n in of)]
-            for name, *of in rows
-        ],
-    )
+    table.show(["mean cosine similarity of centroids", "A", "B"], rows)
     shared = splits.shared(a.parts, b.parts)
     table.show(
         ["shared classes", *(f"{_TITLES[q]} in B" for q in shared.columns)],
