@@ -216,33 +216,7 @@ def class_similarity_figure(
             f"There are {n} classes, numbers of shape {grid.shape} and parts of "
             f"{sum(size for _, size in parts)} classes; they must fit."
         )
-    np.fill_diagonal(grid, np.nan)
-    low, high = limits or robust_ends(grid)
-    outside = beyond(grid[np.triu_indices(n, 1)], (low, high), "pair")
-    if high - low < 1e-9:
-        high = low + 1e-9
-    of = [PARTS[part][0] for part, size in parts for _ in range(size)]
-    # A text a class and none a pair, of which there would be too many to send.
-    hover = [f"<b>{whole(name)}</b>, {part}" for name, part in zip(names, of, strict=True)]
-    heat: dict[str, Any] = {
-        "type": "heatmap",
-        "x": hover,
-        "y": hover,
-        "z": grid.astype(np.float32),
-        "zmin": low,
-        "zmax": high,
-        "xgap": 1 if n <= 40 else 0,
-        "ygap": 1 if n <= 40 else 0,
-        "colorscale": palette.SEQUENTIAL,
-        "hovertemplate": "%{y}<br>%{x}<br>%{z:.3f}<extra></extra>",
-        "hoverongaps": False,
-        "colorbar": colour_bar(
-            f"cosine similarity of centroids<br>n = {n * (n - 1) // 2:,} pairs of {n:,} classes"
-            + (f"; {outside}" if outside else ""),
-            theme,
-            y=1.04,
-        ),
-    }
+    heat = _heat(names, grid, parts, limits, theme)
     strip = max(0.5, n / 36)
     at, texts = thinned(names, 430 / max(n, 1), most=18)
     ticks = {"type": "category", "tickvals": at, "ticktext": texts, "showgrid": False}
@@ -275,6 +249,44 @@ def class_similarity_figure(
         ],
     }
     return go.Figure({"data": [heat], "layout": layout}, _validate=False)
+
+
+def _heat(
+    names: Sequence[str],
+    grid: np.ndarray,
+    parts: Sequence[tuple[str, int]],
+    limits: tuple[float, float] | None,
+    theme: str,
+) -> dict[str, Any]:
+    """Return the trace of the matrix."""
+    n = len(names)
+    np.fill_diagonal(grid, np.nan)
+    low, high = limits or robust_ends(grid)
+    outside = beyond(grid[np.triu_indices(n, 1)], (low, high), "pair")
+    if high - low < 1e-9:
+        high = low + 1e-9
+    of = [PARTS[part][0] for part, size in parts for _ in range(size)]
+    # A text a class and none a pair, of which there would be too many to send.
+    hover = [f"<b>{whole(name)}</b>, {part}" for name, part in zip(names, of, strict=True)]
+    return {
+        "type": "heatmap",
+        "x": hover,
+        "y": hover,
+        "z": grid.astype(np.float32),
+        "zmin": low,
+        "zmax": high,
+        "xgap": 1 if n <= 40 else 0,
+        "ygap": 1 if n <= 40 else 0,
+        "colorscale": palette.SEQUENTIAL,
+        "hovertemplate": "%{y}<br>%{x}<br>%{z:.3f}<extra></extra>",
+        "hoverongaps": False,
+        "colorbar": colour_bar(
+            f"cosine similarity of centroids<br>n = {n * (n - 1) // 2:,} pairs of {n:,} classes"
+            + (f"; {outside}" if outside else ""),
+            theme,
+            y=1.04,
+        ),
+    }
 
 
 def _shorten(word: str, pixels: float) -> str:

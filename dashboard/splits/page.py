@@ -273,7 +273,7 @@ def _listen(
     clip_list.show(
         c,
         ids,
-        key="splits-heard",
+        key="splits-clips",
         dataset=embedding.dataset.name,
         label=f"Clips of {label}",
         numbers={"length": data.lengths(c, ids)},

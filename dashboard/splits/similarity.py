@@ -44,10 +44,10 @@ def show(embedding: EmbedAudio, classes: Classes, k: int, picks: list[Pick]) -> 
     if ordered:
         with places[0]:
             layout.reading(
-                "Cosine similarity of every two centroids; yellow is alike. Classes stand by part, within "
-                "it by cluster and name, in columns as in rows. The block where **training meets test** is "
-                "what the similarity ratio changes, the block of **training with training** what the ranges "
-                f"of the diversity setup change (sections 3.1 and 3.2 of {PAPER})."
+                "Cosine similarity of every two centroids; yellow is alike. Classes are ordered by part, "
+                "within it by cluster and name, in columns as in rows. The block where **training meets "
+                "test** is what the similarity ratio changes, the block of **training with training** what "
+                f"the ranges of the diversity setup change (sections 3.1 and 3.2 of {PAPER})."
             )
     with places[len(ordered)]:
         _elbow(embedding, classes)

@@ -98,7 +98,7 @@ def alike(a: ZeroShotGrid, b: ZeroShotGrid) -> bool:
 
 
 def beside(grids: Sequence[Grid], shown: ZeroShotGrid) -> dict[str, Grid]:
-    """Return the grid of every setup to set beside the shown one, which stands for its own setup.
+    """Return the grid of every setup to set beside the shown one, which is that of its own setup.
 
     Of another setup it is the newest that is done and trained alike; where none is, the newest that is done.
     """

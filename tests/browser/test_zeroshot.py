@@ -57,9 +57,9 @@ def test_classes_are_picked_by_hand_on_the_map_heard_and_shared(page: Any, site:
     page.get_by_text("train has 0 classes").wait_for()
     click(page, MAP, "unused", "Animal A")
     page.wait_for_url("**class=Animal+A*")
-    page.wait_for_selector(".st-key-splits-heard .hsc-rows li")
-    assert len(clips(page, "splits-heard")) == 4
-    page.locator(".st-key-splits-heard .hsc-play").first.click()
+    page.wait_for_selector(".st-key-splits-clips .hsc-rows li")
+    assert len(clips(page, "splits-clips")) == 4
+    page.locator(".st-key-splits-clips .hsc-play").first.click()
     sounding(page, "animal-a__take-000")
     assert f"hand={begun}" in page.url  # to hear is not to move
     page.get_by_role("radio", name="training", exact=True).or_(
