@@ -12,6 +12,7 @@ from dashboard.kit.recipe import controls
 from dashboard.state import View
 from jobs import encoders
 from jobs.specs import EmbedText, ZeroShotGrid
+from jobs.tasks import zero_shot_grid
 from jobs.workspace.texts import texts_fingerprint, texts_of
 from jobs.workspace.workspace import Dataset, Workspace
 
@@ -42,32 +43,7 @@ def class_texts(workspace: Workspace, dataset: Dataset) -> dict[str, EmbedText]:
 def missing_texts(dataset: Dataset, text: EmbedText, names: Sequence[str]) -> str:
     """Return a sentence on the classes that have no text of a kind, "" where all have one."""
     known = set(texts_of(dataset, text.of)["id"])
-    silent = [name for name in names if name not in known]
-    if not silent:
-        return ""
-    more = f" and {len(silent) - 3:,} more" if len(silent) > 3 else ""
-    has, it = ("has", "it") if len(silent) == 1 else ("have", "them")
-    advice = f"add {it}" + (", or train with names" if text.of == "description" else "")
-    return (
-        f"{', '.join(map(repr, silent[:3]))}{more} {has} no {text.of}, and a model needs one of every class "
-        f"that takes part; {advice}."
-    )
-
-
-def patience_problem(patience: int, n_validation: int) -> str:
-    """Return why early stopping is not possible with so many validation classes; "" if it is, or not used.
-
-    Examples
-    --------
-    >>> patience_problem(5, 2), patience_problem(0, 1)
-    ('', '')
-    """
-    if not patience or n_validation > 1:
-        return ""
-    return (
-        "Patience needs at least 2 validation classes: with one, every clip is predicted as it, which tells "
-        "no epoch from another; choose more of them, or a patience of 0."
-    )
+    return zero_shot_grid.missing_texts(names, known, dataset.name, text.of)
 
 
 def recipe(view: View) -> dict[str, Any]:

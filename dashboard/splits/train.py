@@ -8,13 +8,13 @@ from typing import Any
 import streamlit as st
 
 from core.recipes import describe
-from core.splits import all_classes, contents, fewest_validation, split_to_json
+from core.splits import all_classes, contents, split_to_json
 from dashboard import state
 from dashboard.kit import form, jobs, layout, zero_shot
 from dashboard.kit.classes import Split
 from dashboard.kit.layout import plain
 from dashboard.splits.controls import PAPER, Pick
-from jobs.specs import EmbedAudio, EmbedText, ZeroShotGrid
+from jobs.specs import EmbedAudio, EmbedText, SpecError, ZeroShotGrid
 from jobs.workspace.workspace import Dataset, Workspace
 
 
@@ -37,21 +37,23 @@ def show(
         return
     text, settings = _controls(view, offered)
     different = list({contents(split): split for split in splits}.values())
-    why = zero_shot.missing_texts(dataset, text, list(dict.fromkeys(chain(*map(all_classes, different)))))
-    why = why or zero_shot.patience_problem(settings["patience"], fewest_validation(different))
-    if why:
-        st.warning(plain(why), icon=":material/rule:")
+    used = list(dict.fromkeys(chain(*map(all_classes, different))))
+    try:
+        if why := zero_shot.missing_texts(dataset, text, used):
+            raise SpecError(why)
+        spec = ZeroShotGrid(
+            embedding=embedding,
+            text=text,
+            labels=dataset.labels_fingerprint,
+            setup="splits",
+            splits=tuple(split_to_json(s, compact=True) for s in different),
+            **settings,
+        )
+    except SpecError as error:
+        st.warning(plain(str(error)), icon=":material/rule:")
         return
     if len(different) < len(splits):
         st.caption("Both splits have the same classes in every part, so they are trained on once.")
-    spec = ZeroShotGrid(
-        embedding=embedding,
-        text=text,
-        labels=dataset.labels_fingerprint,
-        setup="splits",
-        splits=tuple(split_to_json(s, compact=True) for s in different),
-        **settings,
-    )
     st.caption(f"Recipe: {describe(spec)}.")
     _start(workspace, spec, different)
     layout.reading(

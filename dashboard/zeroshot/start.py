@@ -19,7 +19,6 @@ from core.splits import (
     all_classes,
     check_known,
     distinct_ratios,
-    fewest_validation,
     split_to_json,
 )
 from dashboard import state
@@ -133,15 +132,12 @@ class Wanted(NamedTuple):
         Of `jobs.specs.ZeroShotGrid`.
     classes : sequence of str
         Those that can take part, so that they need a text.
-    validation : int
-        Validation classes of every model, at least.
     error : str
         Why it is not possible; "" if it is.
     """
 
     fields: dict[str, Any]
     classes: Sequence[str]
-    validation: int
     error: str = ""
 
 
@@ -157,14 +153,11 @@ class Tried:
         Sizes with which they would.
     seeds : int
         The number of seeds that are known to have splits; the job draws those of the others.
-    short : bool
-        Whether the search for sizes was a short one, so that larger ones may fit, too.
     """
 
     error: str = ""
     fits: Sizes | None = None
     seeds: int = 0
-    short: bool = False
 
 
 def show(
@@ -189,7 +182,7 @@ def show(
         spec, error = _asked(workspace, view, dataset, embedding, classes, offered)
         tried = Tried(error) if spec is None else try_grid(spec, classes)
         if spec is None or tried.error:
-            _refuse(view, tried)
+            _refuse(view, tried, spec is not None and spec.setup == "diversity")
             return
         st.caption(f"{plain(spec.title)}. Recipe: {describe(spec)}.")
         if tried.seeds < spec.seeds:
@@ -201,7 +194,8 @@ def show(
         jobs.start(workspace, view, [spec], lambda _: label, "zeroshot")
 
 
-def _refuse(view: state.View, tried: Tried) -> None:
+def _refuse(view: state.View, tried: Tried, is_short: bool) -> None:
+    """Show why nothing can be trained, and offer the sizes that fit, if need be from a short search."""
     st.warning(plain(tried.error), icon=":material/rule:")
     if tried.fits is not None:
         more = " This was a short search: larger ones may fit, too."
@@ -210,8 +204,7 @@ def _refuse(view: state.View, tried: Tried) -> None:
             key="zeroshot-fit",
             on_click=_use_sizes,
             args=(view, tried.fits),
-            help="Training, validation and test classes with which all seeds can be drawn."
-            + more * tried.short,
+            help="Training, validation and test classes with which all seeds can be drawn." + more * is_short,
         )
 
 
@@ -233,9 +226,7 @@ def _asked(
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         text = form.select(view, "text", "Texts of the classes", list(offered), width=340)
         recipe = zero_shot.recipe(view)
-    error = wanted.error or zero_shot.missing_texts(dataset, offered[text], wanted.classes)
-    error = error or zero_shot.patience_problem(recipe["patience"], wanted.validation)
-    if error:
+    if error := wanted.error or zero_shot.missing_texts(dataset, offered[text], wanted.classes):
         return None, error
     spaces = {"embedding": embedding, "text": offered[text], "labels": dataset.labels_fingerprint}
     try:
@@ -269,7 +260,7 @@ def _wanted(workspace: Workspace, view: state.View, dataset: Dataset, classes: C
     if most < FEWEST:
         controls(view, ZeroShotGrid, ["min_clips"])
         why = f"{numbers.count(len(large.names), 'class')} of {least:,} clips or more cannot be split: "
-        return Wanted({}, (), 1, f"{why}ask for fewer clips of a class.")
+        return Wanted({}, (), f"{why}ask for fewer clips of a class.")
     k = int(view.number("k", 1, most, min(3, most)))
     usual = class_sets.usual_sizes(large, k)
     columns = st.columns(6, gap="small")
@@ -288,14 +279,14 @@ def _wanted(workspace: Workspace, view: state.View, dataset: Dataset, classes: C
             fields |= controls(view, ZeroShotGrid, ["n_test_sets"], places=[columns[4]]) | _ranges(view)
     except ValueError as why:
         error = str(why)
-    return Wanted(fields, large.names, sizes["validation"], error)
+    return Wanted(fields, large.names, error)
 
 
 def _saved_splits(workspace: Workspace, view: state.View, dataset: Dataset, classes: Classes) -> Wanted:
     names = saved.names(workspace, dataset.name)
     if not names:
         why = f"No split of {dataset.name} is saved yet: save one in Class splits, or train on it there."
-        return Wanted({}, (), 1, why)
+        return Wanted({}, (), why)
     left, right = st.columns([4, 1], gap="small")
     chosen = form.several(view, "own", "Saved splits", names, place=left, placeholder="choose splits")
     of = replace(
@@ -306,16 +297,16 @@ def _saved_splits(workspace: Workspace, view: state.View, dataset: Dataset, clas
     )
     seeds = control(view, of, of.default, place=right)
     if not chosen:
-        return Wanted({}, (), 1, "No split is chosen: choose at least one of those that are saved.")
+        return Wanted({}, (), "No split is chosen: choose at least one of those that are saved.")
     try:
         splits = [saved.load(workspace, dataset.name, name) for name in chosen]
         for split in splits:
             check_known(split, classes.names)
     except ValueError as why:
-        return Wanted({}, (), 1, str(why))
+        return Wanted({}, (), str(why))
     texts = tuple(split_to_json(split, compact=True) for split in splits)
     used = list(dict.fromkeys(chain(*map(all_classes, splits))))
-    return Wanted({"setup": "splits", "splits": texts, "seeds": seeds}, used, fewest_validation(splits))
+    return Wanted({"setup": "splits", "splits": texts, "seeds": seeds}, used)
 
 
 def _ratios(view: state.View, n_train: int) -> tuple[float, ...]:
@@ -377,7 +368,6 @@ def _try(spec: ZeroShotGrid, classes: Classes) -> Tried:
         return Tried(seeds=try_seeds(spec, *given, until=class_sets.over(_DRAW)))
     except SplitError as error:
         fits = fitting_sizes(spec, *given, until=class_sets.over(_SEARCH))
-        short = spec.setup == "diversity"
-        if fits is None and short:
+        if fits is None and spec.setup == "diversity":
             return Tried(f"{error}{class_sets.unfound(classes, spec.n_test_sets)}")
-        return Tried(str(error), None if fits == spec.sizes else fits, short=short)
+        return Tried(str(error), None if fits == spec.sizes else fits)

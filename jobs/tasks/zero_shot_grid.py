@@ -36,7 +36,7 @@ from jobs.tasks.schema import Schema, array, numbered, table, tensors, value
 from jobs.tasks.spec import R, Spec, SpecError, between, unusual
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -516,15 +516,29 @@ def _check_texts(spec: ZeroShotGrid, dataset: str, names: pd.DataFrame) -> None:
     wanted = names["label"]
     if spec.setup == "splits":
         wanted = wanted[wanted.isin([c for split in spec.parsed_splits for c in all_classes(split)])]
-    silent = wanted[names["text"].isna()].tolist()
-    if silent:
-        more = f" and {len(silent) - 3} more" if len(silent) > 3 else ""
-        has, it = ("has", "it") if len(silent) == 1 else ("have", "them")
-        advice = f"add {it}" + (", or train with names" if spec.text.of == "description" else "")
-        raise ValueError(
-            f"{', '.join(map(repr, silent[:3]))}{more} of {dataset} {has} no {spec.text.of} among the "
-            f"embedded texts; {advice}."
-        )
+    known = set(names["label"][names["text"].notna()])
+    if error := missing_texts(wanted.tolist(), known, dataset, spec.text.of):
+        raise ValueError(error)
+
+
+def missing_texts(labels: Sequence[str], known: Collection[str], dataset: str, of: str) -> str:
+    """Return a sentence on the classes that have no text of a kind; "" if all are among the `known` ones.
+
+    Examples
+    --------
+    >>> missing_texts(["dog", "cat"], {"dog"}, "pets", "label")
+    "'cat' of pets has no label, and a model needs one of every class that takes part; add it."
+    """
+    silent = [label for label in labels if label not in known]
+    if not silent:
+        return ""
+    more = f" and {len(silent) - 3:,} more" if len(silent) > 3 else ""
+    has, it = ("has", "it") if len(silent) == 1 else ("have", "them")
+    advice = f"add {it}" + (", or train with names" if of == "description" else "")
+    return (
+        f"{', '.join(map(repr, silent[:3]))}{more} of {dataset} {has} no {of}, and a model needs one of "
+        f"every class that takes part; {advice}."
+    )
 
 
 def _result(

@@ -369,8 +369,8 @@ def test_classes_without_a_text_are_named(workspace: Workspace, asked: dict[str,
     dataset = add(workspace, clip_table(), classes)
     text = embed_text(workspace, dataset)
     assert failure(workspace, ZeroShotGrid(**asked | {"text": text})) == (
-        "'class 03', 'class 09' of sounds have no description among the embedded texts; add them, or train "
-        "with names."
+        "'class 03', 'class 09' of sounds have no description, and a model needs one of every class that "
+        "takes part; add them, or train with names."
     )
     # A split that does not name them can be trained.
     specs = [
