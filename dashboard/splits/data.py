@@ -233,7 +233,7 @@ def among(names: Sequence[str], classes: Classes) -> Pairs:
 
 def similarities(names: Sequence[str], classes: Classes) -> np.ndarray:
     """Return the similarities of some classes, in their order."""
-    at = pd.Index(classes.names).get_indexer(list(names))
+    at = pd.Index(classes.names).get_indexer(pd.Index(list(names)))
     return classes.similarity[np.ix_(at, at)]
 
 

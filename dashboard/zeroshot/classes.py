@@ -101,13 +101,13 @@ def _by_class(spec: ZeroShotGrid, c: Clips, has_texts: bool) -> ByClass:
     frame.insert(1, "accuracies", by_label.size())
     frame["silhouette"] = frame.index.map(_silhouettes(spec.embedding, c)).astype(float)
     frame = frame[["accuracy", "accuracies", *PROPERTIES]]
-    pairs = {}
+    pairs: dict[str, tuple[Correlation | None, Correlation | None]] = {}
     for name in PROPERTIES:
         kept = frame[np.isfinite(frame[name])]
         x, y = kept[name].to_numpy(float), kept["accuracy"].to_numpy(float)
         pairs[name] = (pearson(x, y), spearman(x, y)) if len(x) > 2 else (None, None)
     adjusted = holm([float("nan") if r is None else r.p for r, _ in pairs.values()])
-    properties = {n: Property(*pair, float(p)) for (n, pair), p in zip(pairs.items(), adjusted, strict=True)}
+    properties = {n: Property(r, s, float(p)) for (n, (r, s)), p in zip(pairs.items(), adjusted, strict=True)}
     return ByClass(frame, properties, has_texts)
 
 
@@ -149,7 +149,8 @@ def _silhouettes(embedding: EmbedAudio, c: Clips) -> dict[str, float]:
         if len(set(labels[kept])) < 2:
             return {}
         samples = pd.Series(silhouette_samples(X[kept], labels[kept]))
-        return samples.groupby(labels[kept]).mean().to_dict()
+        means = samples.groupby(labels[kept]).mean()
+        return {str(name): float(value) for name, value in means.items()}
 
     return once(("class-silhouettes", embedding.key, c.key), compute)
 

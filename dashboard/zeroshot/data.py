@@ -68,7 +68,7 @@ def named(grids: Sequence[Grid]) -> dict[str, str]:
 
 
 def _name(g: Grid) -> str:
-    sizes = (result(g.spec).sizes if g.state == "done" else None) or [str(g.spec.sizes)]
+    sizes = (result(g.spec).sizes if g.state == "done" else None) or str(g.spec.sizes).split("/")
     words = [SETUPS[g.spec.setup], numbers.count(n_models(g), "model")]
     words += ["/".join(map(str, sizes))] * (g.spec.setup != "splits")
     words += [f"rate {g.spec.learning_rate:g}", numbers.count(g.spec.epochs, "epoch")]

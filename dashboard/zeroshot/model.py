@@ -68,7 +68,8 @@ def judged(spec: ZeroShotGrid, id: str) -> Judged:
 def _judged(spec: ZeroShotGrid, id: str) -> Judged:
     import pyarrow.compute as pc
 
-    row = zeroshot.models(spec).set_index("id", drop=False).loc[id]
+    m = zeroshot.models(spec)
+    row = m[m["id"] == id].iloc[0]
     here = (pc.field("model") == int(row["model"])) & (pc.field("test_set") == int(row["test_set"]))
     stored = result(spec)
     part = stored.classes.filter(here).to_pandas().groupby("part")["label"].agg(list)
@@ -136,10 +137,32 @@ def show(view: state.View, dataset: Dataset, c: Clips, spec: ZeroShotGrid, picke
     shown = judged(spec, picked)
     _facts(spec, shown)
     pair = confusion.choose(view, shown, _CELL)
-    file = f"{file}-model-{picked}"
+    _charts(view, spec, shown, picked, pair, f"{file}-model-{picked}")
+    layout.reading(
+        "First, the accuracy of each class that the model had never met: one below chance is mostly "
+        "predicted as others. Then the confusion matrix, a row a class; yellow is all clips of the row. "
+        "Last, how it learned, dotted lines are chance: training accuracy that rises while that of the "
+        "**validation classes** does not is a projection that fits the training classes only (section 1 and "
+        "Figure 2 of Dogan et al., *On the role of training class distribution in zero-shot audio "
+        "classification*)."
+    )
+    _clips(view, dataset, c, shown, pair)
+
+
+def _charts(
+    view: state.View, spec: ZeroShotGrid, shown: Judged, picked: str, pair: tuple[str, str], file: str
+) -> None:
+    rows, row = by_class(shown), shown.row
     left, middle, right = st.columns([1, 1.1, 1.1], gap="medium")
     with left:
-        _accuracy(spec, shown, picked, file)
+        chart.show(
+            lambda theme: by_class_figure(rows, model="accuracy", chance=float(row["chance"]), theme=theme),
+            remembered=("zero-shot-classes", spec.key, picked),
+            key="zeroshot-accuracy",
+            file=f"class-accuracy-{file}",
+            csv=lambda: by_class_table(rows, "accuracy"),
+            alt=f"Accuracy of {len(shown.classes)} test classes",
+        )
     with middle:
         confusion.show_matrix(
             shown,
@@ -150,16 +173,18 @@ def show(view: state.View, dataset: Dataset, c: Clips, spec: ZeroShotGrid, picke
             remembered=(spec.key, picked),
         )
     with right:
-        _learning(spec, shown, picked, file)
-    layout.reading(
-        "First, the accuracy of each class that the model had never met: one below chance is mostly "
-        "predicted as others. Then the confusion matrix, a row a class; yellow is all clips of the row. "
-        "Last, how it learned, dotted lines are chance: training accuracy that rises while that of the "
-        "**validation classes** does not is a projection that fits the training classes only (section 1 and "
-        "Figure 2 of Dogan et al., *On the role of training class distribution in zero-shot audio "
-        "classification*)."
-    )
-    _clips(view, dataset, c, shown, pair)
+        n_train, n_validation = len(shown.train), len(shown.validation)
+        best = int(row["best_epoch"])
+        chart.show(
+            lambda theme: figures.learning_figure(
+                curves(spec, shown), best=best, n_train=n_train, n_validation=n_validation, theme=theme
+            ),
+            remembered=("zero-shot-learning", spec.key, picked),
+            key="zeroshot-learning",
+            file=f"learning-curves-{file}",
+            csv=lambda: curves_table(spec, shown),
+            alt="Loss, training and validation accuracy over the epochs",
+        )
 
 
 def _names(spec: ZeroShotGrid) -> list[str]:
@@ -192,36 +217,6 @@ def _facts(spec: ZeroShotGrid, shown: Judged) -> None:
     st.caption(
         f"Trained on {plain(', '.join(shown.train))}. "
         f"Validation: {plain(', '.join(shown.validation))}. {shown.unvalidated}"
-    )
-
-
-def _accuracy(spec: ZeroShotGrid, shown: Judged, picked: str, file: str) -> None:
-    rows = by_class(shown)
-    chance = float(shown.row["chance"])
-    chart.show(
-        lambda theme: by_class_figure(rows, model="accuracy", chance=chance, theme=theme),
-        remembered=("zero-shot-classes", spec.key, picked),
-        key="zeroshot-accuracy",
-        file=f"class-accuracy-{file}",
-        csv=lambda: by_class_table(rows, "accuracy"),
-        alt=f"Accuracy of {len(shown.classes)} test classes",
-    )
-
-
-def _learning(spec: ZeroShotGrid, shown: Judged, picked: str, file: str) -> None:
-    chart.show(
-        lambda theme: figures.learning_figure(
-            curves(spec, shown),
-            best=int(shown.row["best_epoch"]),
-            n_train=len(shown.train),
-            n_validation=len(shown.validation),
-            theme=theme,
-        ),
-        remembered=("zero-shot-learning", spec.key, picked),
-        key="zeroshot-learning",
-        file=f"learning-curves-{file}",
-        csv=lambda: curves_table(spec, shown),
-        alt="Loss, training and validation accuracy over the epochs",
     )
 
 
