@@ -130,11 +130,6 @@ def test_similarity_splits_are_as_the_paper_has_them(seed):
     assert len({s.test for s in found}) == 6
 
 
-def test_shares_are_rounded_halves_up():
-    assert [from_test_cluster(r, 20) for r in PAPER_RATIOS] == [20, 15, 10, 5, 0]
-    assert [from_test_cluster(r, 2) for r in (0.25, 0.5, 0.75)] == [1, 1, 2]
-
-
 def test_splits_depend_on_seed_and_names_and_not_on_their_order():
     names, similarity = smooth()
     clusters = np.arange(80) % 3
@@ -314,6 +309,8 @@ def test_what_a_dataset_cannot_give_is_said_with_numbers_and_what_would_fit():
 def test_ratios_that_come_to_the_same_classes_are_one():
     names = [f"c{i:02}" for i in range(30)]
     clusters = np.arange(30) % 2
+    assert [from_test_cluster(r, 20) for r in PAPER_RATIOS] == [20, 15, 10, 5, 0]
+    assert [from_test_cluster(r, 2) for r in (0.25, 0.5, 0.75)] == [1, 1, 2]  # halves up
     assert distinct_ratios(PAPER_RATIOS, 20) == PAPER_RATIOS
     assert distinct_ratios((0.6, 0.5, 0.45, 0.1), 3) == (0.6, 0.45, 0.1)  # 2, 2, 1 and 0 of 3
     for sizes, kept in ((Sizes(2, 1, 2), (1.0, 0.5, 0.0)), (Sizes(3, 1, 2), (1.0, 0.75, 0.25, 0.0))):
