@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
@@ -268,7 +269,7 @@ class ZeroShotGrid(Recipe, Spec[Result]):
         object.__setattr__(self, "ranges", () if self.n_ranges else _ranges(self.ranges))
         if self.n_models > MOST_MODELS:
             raise SpecError(
-                f"These are {self.n_models:,} models ({self._factors} × {count(self.seeds, 'seed')}); one "
+                f"These are {self.n_models:,} models ({self._product}); one "
                 f"grid may have {MOST_MODELS:,}: ask for fewer."
             )
 
@@ -295,23 +296,21 @@ class ZeroShotGrid(Recipe, Spec[Result]):
     @property
     def n_models(self) -> int:
         """Models that are trained, where the classes allow the clusters and sizes that are asked for."""
-        return self._configurations * self.seeds
+        return math.prod(n for n, _ in self._factors)
 
     @property
-    def _configurations(self) -> int:
+    def _factors(self) -> list[tuple[int, str]]:
+        """What is combined to models: numbers and names."""
         if self.setup == "similarity":
-            return self.clusters * self._n_ratios
-        return len(self.splits) if self.setup == "splits" else self.n_ranges or len(self.asked_ranges)
+            n_ratios = len(distinct_ratios(self.ratios, self.n_train))
+            return [(self.clusters, "cluster"), (n_ratios, "ratio"), (self.seeds, "seed")]
+        if self.setup == "splits":
+            return [(len(self.splits), "split"), (self.seeds, "seed")]
+        return [(self.n_ranges or len(self.asked_ranges), "range"), (self.seeds, "seed")]
 
     @property
-    def _n_ratios(self) -> int:
-        return len(distinct_ratios(self.ratios, self.n_train))
-
-    @property
-    def _factors(self) -> str:
-        if self.setup == "similarity":
-            return f"{count(self.clusters, 'cluster')} × {count(self._n_ratios, 'ratio')}"
-        return count(self._configurations, "range" if self.setup == "diversity" else "split")
+    def _product(self) -> str:
+        return " × ".join(count(n, name) for n, name in self._factors)
 
     @property
     def title(self) -> str:
@@ -321,8 +320,7 @@ class ZeroShotGrid(Recipe, Spec[Result]):
         known = ("setup", "splits", "clusters", "seeds", "n_ranges", "n_test_sets")
         return (
             f"{count(self.n_models, 'zero-shot model')} {by} on {space} and {self.text.model} "
-            f"{self.text.texts_title} ({self._factors} × {count(self.seeds, 'seed')}{judged})"
-            + unusual(self, *known)
+            f"{self.text.texts_title} ({self._product}{judged})" + unusual(self, *known)
         )
 
 
