@@ -34,7 +34,6 @@ DASHBOARD_JOBS = {
     "jobs.engine.live",
     "jobs.engine.queue",
     "jobs.files",
-    "jobs.grid_splits",
     "jobs.listening",
     "jobs.presets",
     "jobs.sound",

@@ -24,6 +24,8 @@ from .class_split import SplitError as SplitError
 from .class_split import all_classes as all_classes
 from .class_split import check_known as check_known
 from .class_split import contents as contents
+from .class_split import each_split as each_split
+from .class_split import fewest_validation as fewest_validation
 from .class_split import held_out as held_out
 from .class_split import split_from_json as split_from_json
 from .class_split import split_to_json as split_to_json

@@ -24,7 +24,7 @@ PAPER_RANGES: tuple[Range, ...] = ((0.5, 0.6), (0.6, 0.7), (0.7, 0.8), (0.8, 0.9
 def quantile_ranges(
     similarity: ArrayLike, n: int = 5, *, sizes: Sizes | None = None, n_test_sets: int = 3
 ) -> tuple[Range, ...]:
-    """Return ranges of similarity that suit a space: quantiles of the similarities of its pairs of classes.
+    """Return ranges of similarity that suit a space: quantiles over its pairs of classes.
 
     Parameters
     ----------
@@ -93,8 +93,8 @@ def diversity_splits(
 
     For each seed, `n_test_sets` test and validation sets are drawn, with no class in two of them, and stay
     the same for all ranges. For each range, the training set begins with a random one of the other classes.
-    Then, again and again, a random one is added of those whose mean similarity to the training set is within
-    the range, until it is complete. Where none is left it begins anew, up to 1,000 times; from the 500th on,
+    Then a random one of those whose mean similarity to the training set is within the range is added, until
+    it is complete. Where none is left it starts again, up to 1,000 times; from the 500th on,
     the next class is one of those that leave the most others within the range.
 
     Parameters
@@ -118,8 +118,8 @@ def diversity_splits(
     Raises
     ------
     SplitError
-        Where the classes do not suffice, or no training set was found in a range: it says how far it came and
-        which ranges fit.
+        Where the classes do not suffice, or no training set fits a range; the message says how many classes
+        the best attempt reached and which ranges fit.
 
     References
     ----------
@@ -129,16 +129,16 @@ def diversity_splits(
     Examples
     --------
     >>> similarity = 0.5 + 0.5 * np.eye(9)
-    >>> found = diversity_splits(
+    >>> splits = diversity_splits(
     ...     "abcdefghi", similarity, ranges=[(0.4, 0.5)], seeds=[0], sizes=Sizes(3, 1, 2), n_test_sets=2
     ... )
-    >>> len(found), len(found[0].tests), found[0].info["mean_similarity"]
+    >>> len(splits), len(splits[0].tests), splits[0].info["mean_similarity"]
     (1, 2, 0.5)
     """
     ordered, S = _by_name(names, similarity)
     check_enough(len(S), sizes, n_test_sets)
     ranges = [_range(r) for r in ranges]
-    found = []
+    splits = []
     for seed in seeds:
         tests, validations, rest = _held_out(len(S), sizes, n_test_sets, seed)
         among = S[np.ix_(rest, rest)]
@@ -147,7 +147,7 @@ def diversity_splits(
             if len(chosen) < sizes.train:
                 raise SplitError(_no_set(among, sizes, (low, high), len(chosen), attempts, len(ranges), seed))
             pairs = among[np.ix_(chosen, chosen)][np.triu_indices(len(chosen), 1)]
-            found.append(
+            splits.append(
                 ClassSplitSet(
                     train=tuple(ordered[i] for i in rest[chosen]),
                     validations=_sets(validations, sizes.validation, ordered),
@@ -162,7 +162,7 @@ def diversity_splits(
                     },
                 )
             )
-    return found
+    return splits
 
 
 def feasible_diversity_sizes(
@@ -194,7 +194,7 @@ def feasible_diversity_sizes(
     -------
     Sizes or None
         In the order of `largest_sizes`. None where nothing fits. With `until`, sizes that fit, though larger
-        ones may, too; None where none was found.
+        ones may, too; None where none was reached.
 
     Examples
     --------
@@ -203,7 +203,7 @@ def feasible_diversity_sizes(
     '2/2/2'
     """
     _, S = _by_name(names, similarity)
-    #: The largest set that each range can have of the classes that are left by a number of held-out ones.
+    #: The largest set for each range, by the number of held-out classes and the seed.
     most: dict[tuple[int, int, Range], int] = {}
 
     def fits(candidate: Sizes) -> bool:
@@ -226,7 +226,7 @@ def feasible_diversity_sizes(
             rest = _held_out(len(S), candidate, n_test_sets, seed)[-1]
             chosen, _ = _grown(S[np.ix_(rest, rest)], candidate.train, ends, seed)
             if len(chosen) < candidate.train:
-                # Attempts do not look at how many classes are wanted but to end, so no larger set is there.
+                # An attempt depends on the wanted size only in where it stops, so no larger set can be grown.
                 most[key] = len(chosen)
                 return False
         return True
@@ -279,7 +279,7 @@ def _edges(pairs: np.ndarray, low: float, high: float, n: int) -> np.ndarray:
 def _no_set(
     among: np.ndarray, sizes: Sizes, ends: Range, best: int, attempts: int, n_ranges: int, seed: int
 ) -> str:
-    """Say how far a range came, and which ranges do give training sets of these classes."""
+    """Return how close a range came to a training set, and which ranges have one among these classes."""
     pairs = among[np.triu_indices(len(among), 1)]
     low, high = reachable(among, sizes.train)
     fitting = [

@@ -1,4 +1,4 @@
-"""Splits that vary how many training classes lie in the cluster that the test classes come from."""
+"""Splits that vary how many training classes are in the cluster of the test classes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from core.splits.class_space import checked_names
 from core.splits.class_split import PAPER_SIZES, ClassSplit, Sizes, SplitError, checked_seed
 from core.splits.sizes import largest_sizes
+from core.words import count
 
 #: Shares of the training classes that come from the cluster of the test classes.
 PAPER_RATIOS = (1.0, 0.75, 0.5, 0.25, 0.0)
@@ -25,8 +26,8 @@ def from_test_cluster(ratio: float, n_train: int) -> int:
 def distinct_ratios(ratios: Sequence[float], n_train: int) -> tuple[float, ...]:
     """Return the ratios that differ in how many of `n_train` classes they take, in the order given.
 
-    Of several that take the same number, it is the one that is nearest to the share that this is; of two as
-    near, the first. Of 20 classes the paper's five ratios are all different.
+    Of several that take the same number, the one nearest to the resulting share is returned; of two as near,
+    the first. With 20 classes the paper's five ratios are all different.
 
     Examples
     --------
@@ -62,8 +63,8 @@ def similarity_split(
     cluster : int
         Where test and validation classes come from.
     ratio : float
-        Share of the training classes that come from there, from 0 to 1; their number is rounded, halves up.
-        The rest is drawn from all other clusters together.
+        Share of the training classes from that cluster, from 0 to 1; their number is rounded, halves up. The
+        rest is drawn from all other clusters together.
     seed : int
         From 0.
     sizes : Sizes, default 20 training, 5 validation and 5 test classes
@@ -114,7 +115,7 @@ def similarity_splits(
 ) -> list[ClassSplit]:
     """Return the splits of every cluster, seed and ratio, in this order; see `similarity_split`.
 
-    Ratios that come to the same number of training classes would give the same splits: of these there is one,
+    Ratios that give the same number of training classes would give the same splits: only one of them is kept,
     by `distinct_ratios`. Whether the classes suffice does not depend on the seed; where they do not, the
     sizes that are named fit all clusters and ratios.
     """
@@ -195,7 +196,7 @@ def _ratio(ratio: float) -> float:
 
 
 def _first_lack(codes: np.ndarray, clusters: Sequence[int], ratios: Sequence[float], sizes: Sizes) -> str:
-    """Say what is missing for the first cluster and ratio that do not fit; "" if all do."""
+    """Return what is missing for the first cluster and ratio that do not fit; "" if all do."""
     counts = Counter(codes.tolist())
     for cluster in clusters:
         inside = counts[cluster]
@@ -209,25 +210,23 @@ def _first_lack(codes: np.ndarray, clusters: Sequence[int], ratios: Sequence[flo
 
 
 def _lack(inside: int, outside: int, near: int, sizes: Sizes) -> str:
-    """Say what is missing for a similarity split; "" if nothing is."""
+    """Return what is missing for a similarity split; "" if nothing is."""
     needed = near + sizes.validation + sizes.test
     parts = f"{near} for training, {sizes.validation} for validation, {sizes.test} for the test"
     if inside < needed:
-        has = f"{inside} class{'' if inside == 1 else 'es'}"
-        return f"Cluster {{cluster}} has {has}; ratio {{ratio:g}} needs {needed} ({parts})"
+        return f"Cluster {{cluster}} has {count(inside, 'class')}; ratio {{ratio:g}} needs {needed} ({parts})"
     if outside < sizes.train - near:
         if not outside:
             return "There is one cluster only; ratio {ratio:g} needs training classes of others"
-        have = f"{outside} class{'' if outside == 1 else 'es'}"
         return (
-            f"The clusters other than {{cluster}} have {have}; ratio {{ratio:g}} needs "
+            f"The clusters other than {{cluster}} have {count(outside, 'class')}; ratio {{ratio:g}} needs "
             f"{sizes.train - near} of them for training"
         )
     return ""
 
 
 def _advice(codes: np.ndarray, clusters: Sequence[int], ratios: Sequence[float], sizes: Sizes) -> str:
-    """Say which sizes would fit; where none would, what else might."""
+    """Return which sizes would fit; where none would, what else might."""
     fitting = feasible_sizes(codes, ratios=ratios, sizes=sizes, test_clusters=clusters)
     if fitting is not None:
         return f"sizes {fitting} would fit"

@@ -1,4 +1,4 @@
-"""Where classes lie in a space: centroids, how similar they are, and the clusters that they make."""
+"""Where classes lie in a space: their centroids, similarities and clusters."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CLASS_VECTORS = ("raw", "unit")
 def class_centroids(
     X: ArrayLike, labels: ArrayLike, *, vectors: str = "raw"
 ) -> tuple[tuple[str, ...], np.ndarray]:
-    """Mean embedding of each class: μ_c = Σ_{i in c} x_i / N_c.
+    """Compute the mean embedding of each class: μ_c = Σ_{i in c} x_i / N_c.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def class_centroids(
 
 
 def class_similarity(centroids: ArrayLike) -> np.ndarray:
-    """Cosine similarity of every pair of classes, (C, C) float64 in [-1, 1], with ones on the diagonal.
+    """Compute the cosine similarity of every pair of classes, (C, C) float64 in [-1, 1], 1 on the diagonal.
 
     A centroid of zeros has the similarity 0 to all others. Rounded to 12 decimals.
 
@@ -91,7 +91,7 @@ def class_similarity(centroids: ArrayLike) -> np.ndarray:
 
 
 def cluster_classes(centroids: ArrayLike, n_clusters: int = 3, *, seed: int = 0) -> np.ndarray:
-    """Group similar classes: K-means on the centroids at unit length.
+    """Assign classes to clusters by K-means on the centroids at unit length.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def cluster_classes(centroids: ArrayLike, n_clusters: int = 3, *, seed: int = 0)
     -------
     (C,) int64 array
         The cluster of each class. Cluster 0 is the largest; of two as large, the one with the first class
-        comes first. Where fewer directions differ than clusters are asked for, there are as many as differ.
+        comes first. Where fewer directions differ than clusters are asked for, each direction is a cluster.
 
     Raises
     ------
@@ -123,17 +123,17 @@ def cluster_classes(centroids: ArrayLike, n_clusters: int = 3, *, seed: int = 0)
     unit = unit_rows(matrix(centroids, "centroids"))
     check_n_clusters(n_clusters, len(unit))
     with threadpool_limits(1), warnings.catch_warnings():
-        # Fewer directions than clusters: said above.
+        # Fewer directions than clusters is documented above.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        found = KMeans(int(n_clusters), n_init=10, random_state=seed).fit_predict(unit)
-    _, first, codes, sizes = np.unique(found, return_index=True, return_inverse=True, return_counts=True)
+        codes = KMeans(int(n_clusters), n_init=10, random_state=seed).fit_predict(unit)
+    _, first, codes, sizes = np.unique(codes, return_index=True, return_inverse=True, return_counts=True)
     rank = np.empty(len(sizes), dtype=np.int64)
     rank[np.lexsort((first, -sizes))] = np.arange(len(sizes))
     return rank[codes]
 
 
 def check_n_clusters(n_clusters: int, n_classes: int) -> None:
-    """Raise `SplitError` where so many classes cannot make so many clusters."""
+    """Raise `SplitError` unless the number of clusters is from 1 to the number of classes."""
     if not whole(n_clusters) or not 1 <= n_clusters <= n_classes:
         raise SplitError(
             f"{n_clusters!r} clusters are asked for, and {there_are(n_classes, 'class')}: the number of "
@@ -142,7 +142,7 @@ def check_n_clusters(n_clusters: int, n_classes: int) -> None:
 
 
 def class_elbow(centroids: ArrayLike, ks: Sequence[int] | None = None, *, seed: int = 0) -> KMeansResult:
-    """Inertia, cosine silhouette and elbow of the clusters of classes over their number.
+    """Compute inertia, cosine silhouette and elbow of the clusters of classes over their number.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def class_elbow(centroids: ArrayLike, ks: Sequence[int] | None = None, *, seed: 
 
 
 def train_test_similarity(split: ClassSplit, names: Sequence[str], similarity: ArrayLike) -> float:
-    """Mean cosine similarity of all pairs of a training and a test class.
+    """Compute the mean cosine similarity of all pairs of a training and a test class.
 
     Examples
     --------
@@ -175,7 +175,7 @@ def train_test_similarity(split: ClassSplit, names: Sequence[str], similarity: A
 
 
 def mean_pairwise_similarity(classes: Iterable[str], names: Sequence[str], similarity: ArrayLike) -> float:
-    """Mean cosine similarity of all pairs of different classes; NaN for fewer than two classes.
+    """Compute the mean cosine similarity of all pairs of different classes; NaN for fewer than two classes.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Splits of classes as such: what they hold, that they are sound, and how they are written."""
+"""Splits of classes: what they hold, how they are checked, and how they are written as JSON."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from core.words import count
 
 _FORMAT = "hearspace class split"
 _LONGEST_JSON = 2_000_000  # characters
-#: Each part, what it is called, and the fewest classes that it can have.
+#: Each part, its name in messages, and the fewest classes that it can have.
 _LEAST = (("train", "training", 2), ("validation", "validation", 1), ("test", "test", 2))
 
 
 def checked_seed(seed: int) -> int:
-    """Return the seed; raises `SplitError` where it is none."""
+    """Return the seed; raises `SplitError` for anything but a whole number from 0."""
     if not whole(seed) or seed < 0:
         raise SplitError(f"seed is {seed!r}; it must be a whole number from 0.")
     return int(seed)
 
 
 class SplitError(ValueError):
-    """A split that cannot be: it says what was asked for, what there is, and what would fit."""
+    """A split that is not possible; the message says what was asked for, what exists, and what would fit."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,11 @@ class Sizes:
     test: int = 5
 
     def __post_init__(self) -> None:
-        for part, said, least in _LEAST:
+        for part, name, least in _LEAST:
             number = getattr(self, part)
             if not whole(number) or number < least:
                 raise SplitError(
-                    f"The number of {said} classes is {number!r}; it must be a whole number from {least}."
+                    f"The number of {name} classes is {number!r}; it must be a whole number from {least}."
                 )
 
     def __str__(self) -> str:
@@ -55,14 +55,14 @@ PAPER_SIZES = Sizes()
 
 @dataclass(frozen=True)
 class ClassSplit:
-    """Training, validation and test classes; none is in two of them.
+    """Training, validation and test classes; no class is in two of them.
 
     Attributes
     ----------
     train, validation, test : tuple of str
-        At least 2, 1 and 2 classes: fewer leave nothing to tell apart.
+        At least 2, 1 and 2 classes: with fewer, nothing can be told apart.
     info : mapping
-        How it came about, in plain values: ``{"setup": "similarity", "cluster": 0, "ratio": 0.75, ...}``.
+        How it was made, in plain values: ``{"setup": "similarity", "cluster": 0, "ratio": 0.75, ...}``.
 
     Raises
     ------
@@ -118,11 +118,7 @@ class ClassSplitSet:
                 "must be as many of both, at least one."
             )
         _check_apart(
-            {
-                "train": self.train,
-                "validation": _union(self.validations),
-                "test": _union(self.tests),
-            }
+            {"train": self.train, "validation": _union(self.validations), "test": _union(self.tests)}
         )
 
     def splits(self) -> tuple[ClassSplit, ...]:
@@ -158,10 +154,24 @@ def held_out(split: ClassSplit | ClassSplitSet) -> tuple[tuple[tuple[str, ...], 
     return split.validations, split.tests
 
 
-def contents(split: ClassSplit | ClassSplitSet) -> tuple[frozenset[str], frozenset[Any]]:
-    """Return the classes of each part, whatever their order, and whatever the split says of itself.
+def each_split(split: ClassSplit | ClassSplitSet) -> tuple[ClassSplit, ...]:
+    """Return one split for each test set: a `ClassSplit` as it is, or those of a `ClassSplitSet`."""
+    return (split,) if isinstance(split, ClassSplit) else split.splits()
 
-    Splits are the same where these are equal.
+
+def fewest_validation(splits: Iterable[ClassSplit | ClassSplitSet]) -> int:
+    """Return the number of classes in the largest validation set of the split that has the fewest.
+
+    Examples
+    --------
+    >>> fewest_validation([ClassSplit(("a", "b"), ("c", "f"), ("d", "e"))])
+    2
+    """
+    return min(max(map(len, held_out(split)[0])) for split in splits)
+
+
+def contents(split: ClassSplit | ClassSplitSet) -> tuple[frozenset[str], frozenset[Any]]:
+    """Return the classes of each part without their order and without `info`; equal for equal splits.
 
     Examples
     --------
@@ -176,7 +186,7 @@ def contents(split: ClassSplit | ClassSplitSet) -> tuple[frozenset[str], frozens
 
 
 def split_to_json(split: ClassSplit | ClassSplitSet, *, compact: bool = False) -> str:
-    """Write a split as JSON that a person can read, or in one line; the same split gives the same text.
+    """Return a split as JSON that people can read, or in one line; equal splits give equal texts.
 
     Examples
     --------
@@ -195,7 +205,7 @@ def split_to_json(split: ClassSplit | ClassSplitSet, *, compact: bool = False) -
 
 
 def split_from_json(text: str) -> ClassSplit | ClassSplitSet:
-    """Read a split from JSON of unknown origin.
+    """Return the split that JSON of unknown origin describes.
 
     Parameters
     ----------

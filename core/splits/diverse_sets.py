@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-RANDOM_ATTEMPTS = 500  # beginnings before choices look ahead
-ATTEMPTS = 1000  # and before a range is given up
-_CLOSE = 5e-13  # a mean as near to an end counts as the end, so that rounding decides nothing there
+RANDOM_ATTEMPTS = 500  # before choices look ahead
+ATTEMPTS = 1000  # before a range is given up
+_CLOSE = 5e-13  # a mean as near to an end counts as the end, so that rounding decides nothing
 
 
 def grow(
@@ -36,7 +36,7 @@ def grow(
     Returns
     -------
     list of int, int
-        The set, of `size` classes or, if no attempt came that far, the largest one found; and the attempts.
+        The set, of `size` classes or, if no attempt reached that, the largest one; and the attempts.
     """
     m = len(similarity)
     low, high = low + _CLOSE, high + _CLOSE
@@ -76,7 +76,7 @@ def reachable(similarity: np.ndarray, size: int) -> tuple[float, float]:
     extremes = []
     for sign in (1.0, -1.0):
         signed = sign * similarity
-        totals, pairs, rows = signed.copy(), np.zeros(m), np.arange(m)  # one set a row, begun with each class
+        totals, pairs, rows = signed.copy(), np.zeros(m), np.arange(m)  # one set a row, from each class
         np.fill_diagonal(totals, np.inf)  # taken
         for _ in range(size - 1):
             following = totals.argmin(axis=1)

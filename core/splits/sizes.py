@@ -1,4 +1,4 @@
-"""How many classes each part of a split can have: what fits, the best of it first."""
+"""Sizes of splits that fit the classes, the largest first."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def largest_sizes(sizes: Sizes, fits: Callable[[Sizes], bool]) -> Sizes | None:
     sizes : Sizes
         What is wanted; returned as it is if it fits.
     fits : callable
-        Says of sizes whether they do.
+        Returns whether sizes fit.
 
     Returns
     -------
@@ -36,10 +36,10 @@ def largest_sizes(sizes: Sizes, fits: Callable[[Sizes], bool]) -> Sizes | None:
 
 
 def halved_sizes(sizes: Sizes, fits: Callable[[Sizes], bool]) -> Sizes | None:
-    """Return sizes that fit, as `largest_sizes` does, after few trials: by halving.
+    """Return sizes that fit, as `largest_sizes` does, with few trials by halving.
 
-    They are the largest where all smaller ones than some that fit do fit as well; else larger ones may fit,
-    too, and None says that none was found.
+    They are the largest if fitting sizes imply that all smaller ones fit as well; otherwise larger ones may
+    fit, too, and None means that none was reached.
 
     Examples
     --------
@@ -47,15 +47,15 @@ def halved_sizes(sizes: Sizes, fits: Callable[[Sizes], bool]) -> Sizes | None:
     '36/2/2'
     """
     for run in map(list, _smaller(sizes)):
-        found, low, high = None, 0, len(run)
+        best, low, high = None, 0, len(run)
         while low < high:
             middle = (low + high) // 2
             if fits(run[middle]):
-                found, high = run[middle], middle
+                best, high = run[middle], middle
             else:
                 low = middle + 1
-        if found is not None:
-            return found
+        if best is not None:
+            return best
     return None
 
 
@@ -88,5 +88,5 @@ def check_enough(n: int, sizes: Sizes, n_test_sets: int) -> None:
     advice = f"sizes {fitting} would fit" if fitting else "not even sizes 2/1/2 would fit"
     if fitting is None and n >= 5 and n_test_sets > 1:
         advice += "; fewer test sets would"
-    there = there_are(n, "class").capitalize()
-    raise SplitError(f"{there}; sizes {sizes}{several} need {needed(sizes, n_test_sets)}; {advice}.")
+    given = there_are(n, "class").capitalize()
+    raise SplitError(f"{given}; sizes {sizes}{several} need {needed(sizes, n_test_sets)}; {advice}.")

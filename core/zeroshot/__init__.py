@@ -1,4 +1,4 @@
-"""Zero-shot audio classifiers: audio and class texts projected into one space and compared there."""
+"""Zero-shot audio classifiers: audio and class texts projected into one space and compared by angle."""
 
 import lazy_loader
 

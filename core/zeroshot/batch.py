@@ -67,8 +67,8 @@ class Batch:
         n_classes = max(len(t.train.classes) for t in tasks)
         starts = [Start(collection, t, recipe.hidden, recipe.shared, n_classes) for t in tasks]
         self._audio = self._tensor(collection.audio)
-        begun = [s.learned() for s in starts]
-        self._learned = {name: self._tensor(np.stack([b[name] for b in begun])) for name in begun[0]}
+        initial = [s.learned() for s in starts]
+        self._learned = {name: self._tensor(np.stack([i[name] for i in initial])) for name in initial[0]}
         self._velocity = {n: torch.zeros_like(w) for n, w in self._learned.items()} if recipe.momentum else {}
         self._best = {n: w.clone() for n, w in self._learned.items()} if recipe.patience else {}
         self._best_accuracy = np.full(len(tasks), -1.0)
@@ -76,9 +76,9 @@ class Batch:
         self.curves = np.full((len(tasks), 3, recipe.epochs), np.nan, dtype=np.float32)
         self._fixed = self._training(collection, starts) | self._held_out(collection, starts)
         if recipe.standardise:
-            found = [standardisation(collection.audio[t.train.rows]) for t in tasks]
-            self._fixed["mean"] = self._tensor(np.stack([mean for mean, _ in found])[:, None])
-            self._fixed["scale"] = self._tensor(np.stack([scale for _, scale in found])[:, None])
+            fitted = [standardisation(collection.audio[t.train.rows]) for t in tasks]
+            for name, arrays in zip(("mean", "scale"), zip(*fitted, strict=True), strict=True):
+                self._fixed[name] = self._tensor(np.stack(arrays)[:, None])
         sums = harmonic_sums(n_classes - 1, self._audio)
         self._sums, self._weights = sums, sums / torch.arange(n_classes, device=device).clamp_min(1)
 
@@ -102,7 +102,7 @@ class Batch:
 
     def state(self) -> Arrays:
         """Return all that it takes to go on from here."""
-        found = {
+        state = {
             "models": np.array(self.models),
             "epoch": np.array(self.epoch),
             "curves": self.curves,
@@ -110,8 +110,8 @@ class Batch:
             "best_epoch": self._best_epoch,
         }
         for group, tensors in self._groups():
-            found |= {f"{group}.{name}": w.cpu().numpy() for name, w in tensors.items()}
-        return found
+            state |= {f"{group}.{name}": w.cpu().numpy() for name, w in tensors.items()}
+        return state
 
     def resume(self, state: Mapping[str, np.ndarray]) -> None:
         """Go on from the state of the same models, of which some may have ended."""
@@ -142,36 +142,34 @@ class Batch:
         return torch.from_numpy(np.ascontiguousarray(array, dtype=wanted)).to(self._device)
 
     def _training(self, collection: Collection, starts: Sequence[Start]) -> Tensors:
-        """What does not change of the training texts; and which rows are classes, where some are not."""
-        found = [s.texts(collection.text[t.train.texts]) for s, t in zip(starts, self.tasks, strict=True)]
+        """Return what stays fixed of the training texts, and which rows are classes if some are padding."""
+        texts = [s.texts(collection.text[t.train.texts]) for s, t in zip(starts, self.tasks, strict=True)]
         n = starts[0].n_classes
         sizes = np.array([len(t.train.classes) for t in self.tasks])
         fixed = {
             "others": self._tensor(sizes[:, None, None] - 1),
-            "begun": self._tensor(_padded([begun for begun, _, _ in found], (n, starts[0].basis.shape[1]))),
-            "pull": self._tensor(_padded([pull for _, pull, _ in found], (n, n))),
+            "initial": self._tensor(_padded([t.initial for t in texts], (n, starts[0].basis.shape[1]))),
+            "pull": self._tensor(_padded([t.pull for t in texts], (n, n))),
         }
         if (sizes < n).any():
-            fixed["there"] = self._tensor((np.arange(n) < sizes[:, None])[:, None].astype(np.float32))
+            fixed["present"] = self._tensor((np.arange(n) < sizes[:, None])[:, None].astype(np.float32))
         return fixed
 
     def _held_out(self, collection: Collection, starts: Sequence[Start]) -> Tensors:
-        """What does not change of the validation sets of each model, which stand side by side."""
-        rows, found, closed = [], [], []
+        """Return what stays fixed of the validation sets of each model, which lie side by side."""
+        rows, texts, closed = [], [], []
         for start, task in zip(starts, self.tasks, strict=True):
             rows.append(np.concatenate([v.rows for v in task.validations]))
-            found.append(start.texts(collection.text[np.concatenate([v.texts for v in task.validations])]))
+            texts.append(start.texts(collection.text[np.concatenate([v.texts for v in task.validations])]))
             clip_set = np.repeat(np.arange(len(task.validations)), [len(v.rows) for v in task.validations])
             class_set = np.repeat(np.arange(len(task.validations)), [len(v.texts) for v in task.validations])
             closed.append(np.where(clip_set[:, None] == class_set, 0.0, -np.inf))
-        n, c = max(map(len, rows)), max(len(begun) for begun, _, _ in found)
+        n, c = max(map(len, rows)), max(len(t.initial) for t in texts)
         return {
             "held_rows": self._tensor(_padded(rows, (n,))),
-            "held_begun": self._tensor(
-                _padded([begun for begun, _, _ in found], (c, starts[0].basis.shape[1]))
-            ),
-            "held_pull": self._tensor(_padded([pull for _, pull, _ in found], (c, starts[0].n_classes))),
-            "held_beyond": self._tensor(_padded([beyond[:, None] for _, _, beyond in found], (c, 1))),
+            "held_initial": self._tensor(_padded([t.initial for t in texts], (c, starts[0].basis.shape[1]))),
+            "held_pull": self._tensor(_padded([t.pull for t in texts], (c, starts[0].n_classes))),
+            "held_beyond": self._tensor(_padded([t.beyond[:, None] for t in texts], (c, 1))),
             # A clip is compared with the classes of its own set.
             "held_closed": self._tensor(_padded(closed, (n, c), fill=-np.inf)),
         }
@@ -204,7 +202,7 @@ class Batch:
             order = epoch_order(task.seed, self.epoch, sizes[i])
             rows[i, : sizes[i]], targets[i, : sizes[i]] = task.train.rows[order], task.train.targets[order]
             if self._recipe.sampled:
-                tries[i] = targets[i][:, None]  # to try the right class finds nothing
+                tries[i] = targets[i][:, None]  # trying the right class changes nothing
                 others = len(task.train.classes) - 1
                 drawn = epoch_tries(task.seed, self.epoch, task.train.targets, others + 1)
                 tries[i, : sizes[i], :others] = drawn[order]
@@ -220,7 +218,7 @@ class Batch:
         hidden = _hidden(w, x)
         a = torch.baddbmm(w["audio_2_bias"], hidden, w["audio_2_weight"])
         a_scale = _inverse_length(a)
-        t = torch.baddbmm(self._fixed["begun"][:m], self._fixed["pull"][:m], w["text_steps"])
+        t = torch.baddbmm(self._fixed["initial"][:m], self._fixed["pull"][:m], w["text_steps"])
         t_scale = _inverse_length(t)
         t *= t_scale
         scores = torch.bmm(a, t.mT).mul_(a_scale)
@@ -257,16 +255,16 @@ class Batch:
         hinges = (scores - own).add_(self._recipe.margin)
         wrong = (hinges > 0).to(scores.dtype).scatter_(2, targets, 0.0)
         best = scores
-        if "there" in self._fixed:
-            there = self._fixed["there"][:m]
-            wrong *= there
-            best = scores.masked_fill(there == 0, -2.0)
+        if "present" in self._fixed:
+            present = self._fixed["present"][:m]
+            wrong *= present
+            best = scores.masked_fill(present == 0, -2.0)
         right = (best.argmax(2, keepdim=True) == targets).squeeze(2)
         if self._recipe.sampled:
-            found = wrong.gather(2, tries)
-            first = found.argmax(2, keepdim=True)
+            violates = wrong.gather(2, tries)
+            first = violates.argmax(2, keepdim=True)
             rank = torch.div(self._fixed["others"][:m], first + 1, rounding_mode="floor").clamp_min_(1)
-            cost = (self._sums[rank] * found.gather(2, first)).squeeze(2) * shares
+            cost = (self._sums[rank] * violates.gather(2, first)).squeeze(2) * shares
             gradient = torch.zeros_like(scores).scatter_(2, tries.gather(2, first), cost[..., None])
             loss, total = (gradient * hinges).sum((1, 2)), cost
         else:
@@ -293,7 +291,7 @@ class Batch:
     def _validation_accuracies(self) -> np.ndarray:
         """Mean accuracy over the validation sets of each model, (m,) float64; see `mean_accuracy`."""
         w, fixed = self._learned, self._fixed
-        t = torch.baddbmm(fixed["held_begun"], fixed["held_pull"], w["text_steps"])
+        t = torch.baddbmm(fixed["held_initial"], fixed["held_pull"], w["text_steps"])
         t /= (t.square().sum(2, keepdim=True) + fixed["held_beyond"]).sqrt_().clamp_min_(_TINY)
         # The length of a clip's projection does not change which class is nearest, so it is not needed.
         of_hidden = torch.bmm(w["audio_2_weight"], t.mT)
@@ -311,14 +309,14 @@ class Batch:
             clip, column = 0, 0
             of_sets: list[tuple[float, int]] = []
             for part in task.validations:
-                found = predicted[i, clip : clip + len(part.rows)] - column
-                of_sets.append((float((found == part.targets).mean()), len(part.classes)))
+                classes = predicted[i, clip : clip + len(part.rows)] - column
+                of_sets.append((float((classes == part.targets).mean()), len(part.classes)))
                 clip, column = clip + len(part.rows), column + len(part.classes)
             accuracies.append(mean_accuracy(of_sets))
         return np.array(accuracies)
 
     def _remember(self, better: np.ndarray, accuracies: np.ndarray) -> None:
-        """Keep what the models that are better than ever have learned."""
+        """Keep the weights of the models whose validation accuracy is their best so far."""
         self._best_accuracy[better], self._best_epoch[better] = accuracies[better], self.epoch
         chosen = self._tensor(np.flatnonzero(better))
         for name, kept in self._best.items():

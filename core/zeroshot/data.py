@@ -1,4 +1,4 @@
-"""What a zero-shot model learns from and is judged by: rows of clips and of class texts, checked once."""
+"""What a zero-shot model is trained on and judged by: rows of clips and of class texts, checked once."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Task:
 
 
 class Collection:
-    """Audio and text embeddings in float32, and what is where.
+    """Audio and text embeddings in float32, with the rows of each class.
 
     Parameters
     ----------
@@ -79,16 +79,12 @@ class Collection:
             raise ValueError(
                 f"labels have shape {array.shape}; there must be one for each of {len(self.audio)} clips."
             )
-        found, codes = np.unique(array.astype(str), return_inverse=True)
-        order = np.argsort(codes, kind="stable")
-        ends = np.cumsum(np.bincount(codes, minlength=len(found)))
-        self._rows_of = {
-            str(name): order[start:stop]
-            for name, start, stop in zip(found, [0, *ends[:-1]], ends, strict=True)
-        }
+        of_clips, codes, sizes = np.unique(array.astype(str), return_inverse=True, return_counts=True)
+        rows = np.split(np.argsort(codes, kind="stable"), np.cumsum(sizes)[:-1])
+        self._rows_of = dict(zip(of_clips.tolist(), rows, strict=True))
 
     def task(self, split: ClassSplit | ClassSplitSet, seed: int) -> Task:
-        """Find what a split is about; raises `ValueError` for a class without clips or text."""
+        """Return the task of a split; raises `ValueError` for a class without clips or text."""
         silent = [c for c in all_classes(split) if c not in self._rows_of]
         if silent:
             raise ValueError(f"{_some(silent)} no clip; leave {'it' if len(silent) == 1 else 'them'} out.")
@@ -129,7 +125,7 @@ def initial_weights(seed: int, d_audio: int, d_text: int, hidden: int, shared: i
 def mean_accuracy(sets: Sequence[tuple[float, int]]) -> float:
     """Return the mean of accuracies, each given with its number of classes.
 
-    One of a single class is always 1 and says nothing: it is left out. NaN where none is left.
+    The accuracy of a single class is always 1 and is left out. NaN where none is left.
     """
     of_several = [accuracy for accuracy, n_classes in sets if n_classes > 1]
     return float(np.mean(of_several)) if of_several else float("nan")

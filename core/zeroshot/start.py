@@ -1,6 +1,8 @@
-"""Where a zero-shot model begins, and the small space that all its training takes place in."""
+"""The initial weights of a zero-shot model, and the small space that its training takes place in."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,14 +11,32 @@ from core.zeroshot.data import Collection, Task, initial_weights
 _ALIGNED = 8  # the basis is padded with zeros to a multiple of this, which matrix products like
 
 
+class Projected(NamedTuple):
+    """Projections of c texts as the learned A grows.
+
+    Attributes
+    ----------
+    initial : (c, k) float64 array
+        t₀ in the basis.
+    pull : (c, n_classes) float64 array
+        T' Tᵀ + 1; 0 for rows of A that are no class.
+    beyond : (c,) float64 array
+        Squared length outside of the basis, which never changes; 0 for training classes.
+    """
+
+    initial: np.ndarray
+    pull: np.ndarray
+    beyond: np.ndarray
+
+
 class Start:
-    """The weights that a model begins with, and its training put into fewer numbers, exactly.
+    """The initial weights of a model, and its training in fewer numbers, exactly.
 
     The gradient of the text projection is Tᵀ times that of the projected training texts, T being their few
     rows. So its weight stays W₀ + Tᵀ A, its bias b₀ + Aᵀ1, and projected texts t₀ + (T' Tᵀ + 1) A: only
     A is learned, of one row a class. And as scores depend on angles in the shared space alone, every gradient
-    there lies in the span of the rows that the second layer, its bias and the projected training texts begin
-    with: in a basis of it the shared space of the paper has 277 dimensions, not 512.
+    lies in the span of the initial rows of the second layer, of its bias and of the projected training
+    texts: in a basis of it the shared space of the paper has 277 dimensions, not 512.
 
     Parameters
     ----------
@@ -51,27 +71,17 @@ class Start:
         self.basis = np.zeros((shared, -(-k // _ALIGNED) * _ALIGNED))
         self.basis[:, :k] = np.linalg.qr(rows.T)[0]
 
-    def texts(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Say where texts (c, d_t) are projected to, before training and as A grows.
-
-        Returns
-        -------
-        begun : (c, k) float64 array
-            t₀ in the basis.
-        pull : (c, n_classes) float64 array
-            T' Tᵀ + 1; 0 for rows of A that are no class.
-        beyond : (c,) float64 array
-            Squared length outside of the basis, which never changes; 0 for training classes.
-        """
+    def texts(self, rows: np.ndarray) -> Projected:
+        """Return where texts (c, d_t) are projected to, before training and as A grows."""
         rows = rows.astype(np.float64)
         projected = self._projected(rows)
-        begun = projected @ self.basis
+        initial = projected @ self.basis
         pull = np.zeros((len(rows), self.n_classes))
         pull[:, : len(self._texts)] = rows @ self._texts.T + 1
-        return begun, pull, np.square(projected - begun @ self.basis.T).sum(axis=1)
+        return Projected(initial, pull, np.square(projected - initial @ self.basis.T).sum(axis=1))
 
     def learned(self) -> dict[str, np.ndarray]:
-        """Return what training changes, as it begins: both layers of the audio projection and A, float32.
+        """Return the initial values of what is trained: both layers of the audio projection and A, float32.
 
         The second layer and A are in the basis: (hidden, k), (1, k) and (n_classes, k).
         """
@@ -89,8 +99,8 @@ class Start:
 
     def finish(self, learned: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the weights that what was learned stands for, outside of the basis, float32."""
-        begun, weights = self.learned(), dict(self.weights)
-        moved = {n: learned[n].astype(np.float64) - begun[n] for n in ("audio_2_weight", "audio_2_bias")}
+        initial, weights = self.learned(), dict(self.weights)
+        moved = {n: learned[n].astype(np.float64) - initial[n] for n in ("audio_2_weight", "audio_2_bias")}
         steps = learned["text_steps"][: len(self._texts)].astype(np.float64) @ self.basis.T
         changes = {
             "audio_2_weight": moved["audio_2_weight"] @ self.basis.T,
@@ -100,11 +110,8 @@ class Start:
         }
         for name, change in changes.items():
             weights[name] = (weights[name] + change).astype(np.float32)
-        weights["audio_1_weight"], weights["audio_1_bias"] = (
-            learned["audio_1_weight"],
-            learned["audio_1_bias"][0],
-        )
-        return weights
+        first = {"audio_1_weight": learned["audio_1_weight"], "audio_1_bias": learned["audio_1_bias"][0]}
+        return weights | first
 
     def _projected(self, texts: np.ndarray) -> np.ndarray:
         return texts @ self.weights["text_weight"].astype(np.float64) + self.weights["text_bias"]

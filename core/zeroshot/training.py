@@ -1,4 +1,4 @@
-"""Zero-shot audio classifiers: audio and class texts projected into one space and compared there.
+"""Zero-shot audio classifiers: audio and class texts projected into one space and compared by angle.
 
 f_a(x) = W₂ᵀ tanh(W₁ᵀ x + b₁) + b₂ and f_t(c) = Wᵀ c + b are learned from the training classes; a clip of
 an unseen class goes to the test class whose projected text is nearest by cosine.
@@ -24,17 +24,9 @@ from core.zeroshot.batch import Batch
 from core.zeroshot.data import Collection, Part, Task, mean_accuracy
 from core.zeroshot.recipe import Recipe
 from core.zeroshot.start import Start
+from core.zeroshot.two_towers import ZeroShotResult
 
-__all__ = [
-    "CURVES",
-    "Checkpoint",
-    "Progress",
-    "Recipe",
-    "Tested",
-    "ZeroShotModel",
-    "predict",
-    "train_many",
-]
+__all__ = ["CURVES", "Checkpoint", "Progress", "Recipe", "Tested", "ZeroShotModel", "predict", "train_many"]
 
 _MODELS = 6  # trained as one on a CPU: more do not fit its cache, fewer cost more in calls
 _GPU_SHARE = 0.5  # of the free memory
@@ -44,56 +36,23 @@ CURVES = ("loss", "train_accuracy", "validation_accuracy")
 
 
 @dataclass(frozen=True)
-class Tested:
+class Tested(ZeroShotResult):
     """Predictions among some classes, none of which the model was trained on.
+
+    `scores` are float64 cosines of the clips' projections with those of the classes' texts.
 
     Attributes
     ----------
-    classes : tuple of str
     rows : (n,) int64 array
         The clips.
-    targets, predictions : (n,) int64 arrays
-        Which of the classes each is of, and is taken for: that of the highest score, of equal ones the first.
-    scores : (n, C) float64 array
-        Cosine of the clip's projection with that of each class's text, in [-1, 1].
     """
 
-    classes: tuple[str, ...]
     rows: np.ndarray
-    targets: np.ndarray
-    predictions: np.ndarray
-    scores: np.ndarray
-
-    @property
-    def accuracy(self) -> float:
-        """Share of the clips taken for their own class, in [0, 1]; large classes count more."""
-        return float((self.predictions == self.targets).mean())
-
-    @property
-    def by_class(self) -> np.ndarray:
-        """The same of each class alone, (C,) float64."""
-        return np.diag(self.confusion) / self.confusion.sum(axis=1)
-
-    @property
-    def macro_accuracy(self) -> float:
-        """Mean over the classes, which all count alike."""
-        return float(self.by_class.mean())
-
-    @property
-    def confusion(self) -> np.ndarray:
-        """Clips of each class (row) taken for each class (column), (C, C) int64."""
-        n = len(self.classes)
-        return np.bincount(self.targets * n + self.predictions, minlength=n * n).reshape(n, n)
-
-    @property
-    def chance(self) -> float:
-        """Accuracy of guessing: 1 / C."""
-        return 1 / len(self.classes)
 
 
 @dataclass(frozen=True)
 class ZeroShotModel:
-    """A trained model and how it fared.
+    """A trained model and its predictions on held-out classes.
 
     Attributes
     ----------
@@ -111,7 +70,7 @@ class ZeroShotModel:
     best_epoch : int
         The epoch, from 1, that the weights are of.
     failed : str
-        Why there is no model, with epoch and seed; "" if there is.
+        Why the training failed, with epoch and seed; "" if it did not.
     """
 
     split: ClassSplit | ClassSplitSet
@@ -142,7 +101,7 @@ def train_many(
     progress: Progress | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> list[ZeroShotModel]:
-    """Train a model for each split, several as one batched computation, and judge it on its test classes.
+    """Train a model for each split, several in one batched computation, and judge it on its test classes.
 
     Parameters
     ----------
@@ -163,8 +122,8 @@ def train_many(
     progress : callable, optional
         Called with the epochs done and to do, of all models together.
     checkpoint : Checkpoint, optional
-        Where to go on from, and to save to: every 20 seconds, and when models have ended. What is found
-        there of other splits, data, seeds or recipe is not used.
+        What to resume from, and to save to: every 20 seconds, and when models have ended. Checkpoints of
+        other splits, data, seeds or recipes are ignored.
 
     Returns
     -------
@@ -220,15 +179,15 @@ def train_many(
         *(a for t in tasks for p in (t.train, *t.validations) for a in (p.rows, p.targets, p.texts)),
     )
     work = [np.arange(recipe.epochs + 1)] * len(tasks)
-    found = train(plans, work, what, Session(device, progress, checkpoint=checkpoint))
+    results = train(plans, work, what, Session(device, progress, checkpoint=checkpoint))
     with fixed_threads():
-        return [_finished(task, collection, recipe, t) for task, t in zip(tasks, found, strict=True)]
+        return [_finished(task, collection, recipe, r) for task, r in zip(tasks, results, strict=True)]
 
 
 def predict(
     model: ZeroShotModel | Mapping[str, np.ndarray], audio: ArrayLike, text: ArrayLike
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Compare clips with classes, known or not.
+    """Return the class and the scores of clips among classes, seen in training or not.
 
     Parameters
     ----------
@@ -287,7 +246,7 @@ def _prepared(
 
 def _judged(weights: Mapping[str, np.ndarray], collection: Collection, part: Part) -> Tested:
     predictions, scores = predict(weights, collection.audio[part.rows], collection.text[part.texts])
-    return Tested(part.classes, part.rows, part.targets, predictions, scores)
+    return Tested(part.classes, part.targets, predictions, scores, part.rows)
 
 
 def _finished(task: Task, collection: Collection, recipe: Recipe, result: TrainingResult) -> ZeroShotModel:
@@ -302,7 +261,7 @@ def _finished(task: Task, collection: Collection, recipe: Recipe, result: Traini
 
 
 def _judge(task: Task, collection: Collection, result: TrainingResult) -> ZeroShotModel:
-    """Judge a model by its weights."""
+    """Return a model with its predictions by its weights."""
     curves, why = dict(zip(CURVES, result.curves, strict=True)), result.failed
     if not all(np.isfinite(w).all() for w in result.weights.values()):
         # The loss was a number before the last step, not after it.
@@ -317,7 +276,7 @@ def _judge(task: Task, collection: Collection, result: TrainingResult) -> ZeroSh
 
 
 def _batch_size(collection: Collection, tasks: Sequence[Task], recipe: Recipe, device: str) -> int:
-    """Return how many models are trained as one, whatever the number of threads: results hang on it."""
+    """Return how many models are trained as one, whatever the number of threads: results depend on it."""
     if device == "cpu":
         return max(1, min(_MODELS, -(-len(tasks) // 2)))
     train = max(len(t.train.rows) for t in tasks)

@@ -24,9 +24,8 @@ class ZeroShotResult:
     ----------
     classes : tuple of str
     targets, predictions : (n,) int64 arrays
-        Which of the classes each clip is of, and is taken for: that of the highest score, of equal ones the
-        first.
-    scores : (n, C) float32 array
+        The class of each clip and the predicted one: that with the highest score, of equal ones the first.
+    scores : (n, C) array, float32
         Cosine of the clip with each class's text, in [-1, 1].
     """
 
@@ -37,7 +36,7 @@ class ZeroShotResult:
 
     @property
     def accuracy(self) -> float:
-        """Share of the clips taken for their own class, in [0, 1]; large classes count more."""
+        """Share of right predictions, in [0, 1]; large classes count more."""
         return float((self.predictions == self.targets).mean())
 
     @property
@@ -54,7 +53,7 @@ class ZeroShotResult:
 
     @property
     def confusion(self) -> np.ndarray:
-        """Clips of each class (row) taken for each class (column), (C, C) int64."""
+        """Clips by class (row) and predicted class (column), (C, C) int64."""
         n = len(self.classes)
         return np.bincount(self.targets * n + self.predictions, minlength=n * n).reshape(n, n)
 
@@ -65,12 +64,12 @@ class ZeroShotResult:
 
     @property
     def own_scores(self) -> np.ndarray:
-        """Score of each clip with its own class, (n,) float32."""
+        """Score of each clip with its own class, (n,)."""
         return self.scores[np.arange(len(self.targets)), self.targets]
 
 
 def prompt_ensemble(texts: ArrayLike) -> np.ndarray:
-    """Make one vector a class of those of several prompts: the mean of their unit vectors.
+    """Return one vector a class from several prompts: the mean of their unit vectors.
 
     Parameters
     ----------
@@ -105,7 +104,7 @@ def prompt_ensemble(texts: ArrayLike) -> np.ndarray:
 def zero_shot(
     audio: ArrayLike, texts: ArrayLike, labels: Sequence[str] | np.ndarray, classes: Sequence[str]
 ) -> ZeroShotResult:
-    """Take each clip for the class whose text is nearest by cosine.
+    """Predict for each clip the class whose text is nearest by cosine.
 
     Parameters
     ----------
@@ -116,7 +115,7 @@ def zero_shot(
     labels : (n,) sequence of str
         The class of each clip.
     classes : (C,) sequence of str
-        Whose texts they are. A class may be without clips; it can be taken for theirs all the same.
+        Whose texts they are. A class without clips can be predicted all the same.
 
     Returns
     -------

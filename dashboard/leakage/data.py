@@ -12,14 +12,13 @@ import pandas as pd
 from core.recipes import describe
 from core.statistics import Correlation, pearson
 from dashboard import grids as listed
-from dashboard.data import Clips
+from dashboard.data import USUAL_TEXT, Clips
 from dashboard.kit import numbers
 from dashboard.kit.correlation import Dots, Fitted, fit_line, logarithm
 from dashboard.kit.text import whole
 from dashboard.memory import once
 from dashboard.results import result
 from dashboard.state import View
-from dashboard.zeroshot.data import USUAL_TEXT
 from jobs import contrastive_presets as contrastive
 from jobs import encoders
 from jobs.specs import PRETRAININGS, TRAININGS, ContrastiveGrid, CuratedTraining

@@ -146,11 +146,9 @@ def _dot(b: Board, name: str, spec: EmbedAudio, reference: Reference | None, k: 
     if has(asked):
         found["map@15"] = retrieval.row(asked).macro["map@15"]
     grid = boards.projected(b, spec).spec
-    if isinstance(grid, ZeroShotGrid) and has(grid):
-        result = zeroshot.result(grid)
-        if len(result.models):
-            mean = over_models.summary(result).mean
-            found["projected"] = numbers.Estimate(mean.value, mean.low, mean.high, mean.n)
+    if isinstance(grid, ZeroShotGrid) and has(grid) and len(zeroshot.models(grid)):
+        mean = over_models.summary(grid).mean
+        found["projected"] = numbers.Estimate(mean.value, mean.low, mean.high, mean.n)
     return Dot(name, spec, boards.kind_of(spec), values, found)
 
 

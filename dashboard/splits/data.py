@@ -1,9 +1,11 @@
-"""Splits of classes as the page shows them: centroids on a map, parts of a split, its numbers."""
+"""Splits of classes as the page shows them: how they are drawn, their parts, their numbers and tables."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -16,6 +18,7 @@ from core.splits import (
     SplitError,
     class_elbow,
     diversity_splits,
+    each_split,
     feasible_diversity_sizes,
     feasible_sizes,
     hand_split,
@@ -27,14 +30,13 @@ from core.splits import (
     train_test_similarity,
 )
 from dashboard.kit.classes import N_RANGES, Classes, Split, clusters, over
-from dashboard.kit.table import csv
 from dashboard.memory import once
-from dashboard.splits.figures import PARTS, UNUSED, Centroids
+from dashboard.splits.figures import PARTS, UNUSED
 
-#: How a split can be picked: value in the URL to name on the page.
+#: How a split can be drawn: value in the URL to name on the page.
 RULES = {"similarity": "similarity", "diversity": "diversity", "random": "random"}
 #: Seconds that a page spends on finding sizes that fit.
-_SEARCH = 0.4
+_SEARCH = 0.2
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Rule:
     clusters, cluster, ratio
         Of a similarity split.
     ranges, which : str, int
-        Of a diversity split: one of `RANGES`, and the index of the range.
+        Of a diversity split: "paper" or "own", and the index of the range.
     sets : int
         Test sets of a diversity split.
     """
@@ -64,106 +66,78 @@ class Rule:
     sets: int = 3
 
 
-@dataclass(frozen=True)
-class Numbers:
-    """A split in numbers: mean similarities of pairs of classes, and how many pairs each is of."""
-
-    train_test: float
-    train_test_pairs: int
-    train: float
-    train_pairs: int
+# -- drawing ----------------------------------------------------------------------------------------------
 
 
-def on_map(found: Classes, codes: np.ndarray) -> Centroids:
-    """Return what the map is drawn from, with the cluster of each class."""
-    return Centroids(found.names, found.coords, found.explained, found.clips, codes)
-
-
-def elbow(found: Classes) -> tuple[np.ndarray, np.ndarray, np.ndarray, int | None]:
-    """Return the numbers of clusters, their inertia and silhouette, and the elbow."""
-    curve = once(("class-elbow", found.key), lambda: class_elbow(found.centroids, seed=0))
-    return curve.ks, curve.inertia, curve.silhouette, curve.elbow
-
-
-def ranges(found: Classes, kind: str, sizes: Sizes, sets: int) -> tuple[Range, ...]:
-    """Return the ranges that a diversity split can be within.
-
-    Raises
-    ------
-    SplitError
-        Where the classes do not give such ranges.
-    """
+def ranges(classes: Classes, kind: str, sizes: Sizes, sets: int) -> tuple[Range, ...]:
+    """Return the ranges that a diversity split can be within; raises `SplitError` where none exist."""
     if kind == "paper":
         return PAPER_RANGES
     return once(
-        ("class-ranges", found.key, sizes, sets),
-        lambda: quantile_ranges(found.similarity, N_RANGES, sizes=sizes, n_test_sets=sets),
+        ("class-ranges", classes.key, sizes, sets),
+        lambda: quantile_ranges(classes.similarity, N_RANGES, sizes=sizes, n_test_sets=sets),
     )
 
 
-def draw(found: Classes, rule: Rule) -> Split:
-    """Draw a split by a rule.
+def draw(classes: Classes, rule: Rule) -> Split:
+    """Draw a split by a rule; raises `SplitError` where the classes do not suffice, with what would fit."""
 
-    Raises
-    ------
-    SplitError
-        Where the classes do not suffice, with what would fit.
-    """
-    key = ("class-split", found.key, rule)
-    made = once(key, lambda: _drawn(found, rule))
-    if isinstance(made, str):
-        raise SplitError(made)
-    return made
+    def attempt() -> Split | SplitError:
+        try:
+            return _draw(classes, rule)
+        except SplitError as error:  # remembered as well
+            return error
+
+    drawn = once(("class-split", classes.key, rule), attempt)
+    if isinstance(drawn, SplitError):
+        raise SplitError(str(drawn))
+    return drawn
 
 
-def _drawn(found: Classes, rule: Rule) -> Split | str:
-    """Draw it, or say why it cannot be: that is worth remembering as well."""
-    try:
-        if rule.how == "random":
-            return random_split(found.names, seed=rule.seed, sizes=rule.sizes)
-        if rule.how == "similarity":
-            return similarity_split(
-                found.names,
-                clusters(found, rule.clusters),
-                cluster=rule.cluster,
-                ratio=rule.ratio,
-                seed=rule.seed,
-                sizes=rule.sizes,
-            )
-        ends = ranges(found, rule.ranges, rule.sizes, rule.sets)[rule.which]
-        return diversity_splits(
-            found.names,
-            found.similarity,
-            ranges=[ends],
-            seeds=[rule.seed],
+def _draw(classes: Classes, rule: Rule) -> Split:
+    if rule.how == "random":
+        return random_split(classes.names, seed=rule.seed, sizes=rule.sizes)
+    if rule.how == "similarity":
+        return similarity_split(
+            classes.names,
+            clusters(classes, rule.clusters),
+            cluster=rule.cluster,
+            ratio=rule.ratio,
+            seed=rule.seed,
             sizes=rule.sizes,
-            n_test_sets=rule.sets,
-        )[0]
-    except SplitError as error:
-        return str(error)
+        )
+    ends = ranges(classes, rule.ranges, rule.sizes, rule.sets)[rule.which]
+    return diversity_splits(
+        classes.names,
+        classes.similarity,
+        ranges=[ends],
+        seeds=[rule.seed],
+        sizes=rule.sizes,
+        n_test_sets=rule.sets,
+    )[0]
 
 
-def fitting(found: Classes, rule: Rule) -> Sizes | None:
-    """Return the largest sizes, in about the rule's proportions, with which it can be followed; else None.
+def fitting(classes: Classes, rule: Rule) -> Sizes | None:
+    """Return the largest sizes, in about the rule's proportions, with which a split can be drawn; else None.
 
-    For diversity the search is a short one: larger sizes may fit, and None says that none was found.
+    For diversity the search is a short one: larger sizes may fit, and None means that none was reached.
     """
     if rule.how == "similarity":
-        codes = clusters(found, rule.clusters)
+        codes = clusters(classes, rule.clusters)
         if rule.cluster not in codes:
             return None
         return feasible_sizes(codes, ratios=(rule.ratio,), sizes=rule.sizes, test_clusters=(rule.cluster,))
     if rule.how == "random":
-        n = len(found.names)
+        n = len(classes.names)
         return largest_sizes(rule.sizes, lambda s: s.train + s.validation + s.test <= n)
-    return once(("class-split-fits", found.key, rule), lambda: _diverse(found, rule))
+    return once(("class-split-fits", classes.key, rule), lambda: _diverse(classes, rule))
 
 
-def _diverse(found: Classes, rule: Rule) -> Sizes | None:
+def _diverse(classes: Classes, rule: Rule) -> Sizes | None:
     return feasible_diversity_sizes(
-        found.names,
-        found.similarity,
-        ranges=lambda sizes: [ranges(found, rule.ranges, sizes, rule.sets)[rule.which]],
+        classes.names,
+        classes.similarity,
+        ranges=lambda sizes: [ranges(classes, rule.ranges, sizes, rule.sets)[rule.which]],
         seeds=[rule.seed],
         sizes=rule.sizes,
         n_test_sets=rule.sets,
@@ -176,7 +150,8 @@ def _diverse(found: Classes, rule: Rule) -> Sizes | None:
 
 def one(split: Split, test_set: int = 0) -> ClassSplit:
     """Return the split as one test set judges it."""
-    return split if isinstance(split, ClassSplit) else split.splits()[min(test_set, len(split.tests) - 1)]
+    splits = each_split(split)
+    return splits[min(test_set, len(splits) - 1)]
 
 
 def parts_of(split: ClassSplit, names: Sequence[str]) -> list[str]:
@@ -186,41 +161,109 @@ def parts_of(split: ClassSplit, names: Sequence[str]) -> list[str]:
 
 
 def from_parts(parts: Sequence[str], names: Sequence[str]) -> ClassSplit:
-    """Return the split that somebody picked.
+    """Return the split with these parts; raises `SplitError` where a part has too few classes."""
+    chosen = ([n for n, q in zip(names, parts, strict=True) if q == p] for p in PARTS)
+    return hand_split(*chosen, names=names)
 
-    Raises
-    ------
-    SplitError
-        Where a part has too few classes.
+
+def counts(parts: Sequence[str]) -> dict[str, int]:
+    """Return how many classes are in each part, and in none.
+
+    Examples
+    --------
+    >>> counts(["test", "train", "unused", "train"])
+    {'train': 2, 'validation': 0, 'test': 1, 'unused': 1}
     """
-    chosen = {p: [n for n, q in zip(names, parts, strict=True) if q == p] for p in PARTS}
-    return hand_split(chosen["train"], chosen["validation"], chosen["test"], names=names)
+    number = Counter(parts)
+    return {part: number[part] for part in (*PARTS, UNUSED)}
 
 
-def numbers_of(split: ClassSplit, found: Classes) -> Numbers:
-    """Return a split's similarities."""
-    n = len(split.train)
-    return Numbers(
-        train_test_similarity(split, found.names, found.similarity),
-        n * len(split.test),
-        mean_pairwise_similarity(split.train, found.names, found.similarity),
-        n * (n - 1) // 2,
-    )
+def shared(first: Sequence[str], second: Sequence[str]) -> pd.DataFrame:
+    """Return how many classes are in each part of one split (rows) and of another (columns)."""
+    order = [*PARTS, UNUSED]
+    both = pd.crosstab(np.array(first), np.array(second))
+    return both.reindex(index=order, columns=order, fill_value=0)
 
 
-def everywhere(found: Classes) -> tuple[float, int]:
-    """Return the mean similarity of all pairs of classes, and how many these are."""
-    n = len(found.names)
-    return mean_pairwise_similarity(found.names, found.names, found.similarity), n * (n - 1) // 2
+def in_both(names: Sequence[str], first: Sequence[str], second: Sequence[str], *parts: str) -> list[str]:
+    """Return the classes whose parts in two splits are these, in either order.
+
+    Examples
+    --------
+    >>> in_both("abc", ["train", "test", "test"], ["test", "test", "unused"], "train", "test")
+    ['a']
+    """
+    wanted = sorted(parts)
+    return [n for n, *pair in zip(names, first, second, strict=True) if sorted(pair) == wanted]
 
 
-def hull(found: Classes, parts: Sequence[str]) -> np.ndarray:
+def near(split: ClassSplit, classes: Classes, codes: np.ndarray, cluster: int) -> int:
+    """Return how many training classes of a split are of a cluster."""
+    return len(set(split.train) & {n for n, c in zip(classes.names, codes, strict=True) if c == cluster})
+
+
+def cluster_sizes(codes: np.ndarray) -> dict[int, int]:
+    """Return how many classes each cluster has.
+
+    Examples
+    --------
+    >>> cluster_sizes(np.array([1, 0, 0]))
+    {0: 2, 1: 1}
+    """
+    return dict(enumerate(np.bincount(codes).tolist()))
+
+
+# -- numbers ----------------------------------------------------------------------------------------------
+
+#: Mean similarity of pairs of classes, and how many pairs these are.
+Pairs = tuple[float, int]
+
+
+def train_test(split: ClassSplit, classes: Classes) -> Pairs:
+    """Return the mean similarity of the pairs of a training and a test class, and their number."""
+    mean = train_test_similarity(split, classes.names, classes.similarity)
+    return mean, len(split.train) * len(split.test)
+
+
+def among(names: Sequence[str], classes: Classes) -> Pairs:
+    """Return the mean similarity of the pairs of some classes, and their number."""
+    n = len(names)
+    return mean_pairwise_similarity(names, classes.names, classes.similarity), n * (n - 1) // 2
+
+
+def similarities(names: Sequence[str], classes: Classes) -> np.ndarray:
+    """Return the similarities of some classes, in their order."""
+    at = pd.Index(classes.names).get_indexer(pd.Index(list(names)))
+    return classes.similarity[np.ix_(at, at)]
+
+
+def limits(matrices: Iterable[np.ndarray]) -> tuple[float, float] | None:
+    """Return the lowest and highest similarity of two classes in any of the matrices; None without a pair.
+
+    Examples
+    --------
+    >>> limits([np.array([[1, 0.25], [0.25, 1]]), np.array([[1, 0.75], [0.75, 1]])])
+    (0.25, 0.75)
+    """
+    values = np.concatenate([np.empty(0), *(m[np.triu_indices(len(m), 1)] for m in matrices)])
+    return (float(values.min()), float(values.max())) if len(values) else None
+
+
+def in_order(
+    split: ClassSplit, classes: Classes, codes: np.ndarray
+) -> tuple[list[str], list[tuple[str, int]]]:
+    """Return the classes of a split as the matrix shows them: by part, then by cluster, then by name."""
+    cluster = dict(zip(classes.names, codes.tolist(), strict=True))
+    ordered = {part: sorted(getattr(split, part), key=lambda c: (cluster[c], c)) for part in PARTS}
+    return [*chain(*ordered.values())], [(part, len(names)) for part, names in ordered.items()]
+
+
+def hull(classes: Classes, parts: Sequence[str]) -> np.ndarray:
     """Return the corners of the convex region of the training classes on the map, (h, 2), in order.
 
     One class is a corner; classes on one line have two.
     """
-    points = found.coords[[p == "train" for p in parts]]
-    return corners(points)
+    return corners(classes.coords[[p == "train" for p in parts]])
 
 
 def corners(points: np.ndarray) -> np.ndarray:
@@ -245,66 +288,46 @@ def corners(points: np.ndarray) -> np.ndarray:
         return distinct[[0, -1]]
 
 
-def in_order(split: ClassSplit, found: Classes, codes: np.ndarray) -> tuple[list[str], list[tuple[str, int]]]:
-    """Return the classes of a split as the matrix shows them: by part, then by cluster, then by name."""
-    cluster = dict(zip(found.names, codes.tolist(), strict=True))
-    names, sizes = [], []
-    for part in PARTS:
-        members = sorted(getattr(split, part), key=lambda c: (cluster[c], c))
-        names += members
-        sizes.append((part, len(members)))
-    return names, sizes
-
-
-def among(found: Classes, names: Sequence[str]) -> np.ndarray:
-    """Return the similarities of some classes, in their order."""
-    index = {name: i for i, name in enumerate(found.names)}
-    at = [index[n] for n in names]
-    return found.similarity[np.ix_(at, at)]
-
-
-def shared(first: Sequence[str], second: Sequence[str]) -> pd.DataFrame:
-    """Return how many classes are in each part of one split (rows) and of another (columns)."""
-    order = [*PARTS, UNUSED]
-    counts = [
-        [sum(x == a and y == b for x, y in zip(first, second, strict=True)) for b in order] for a in order
-    ]
-    return pd.DataFrame(counts, index=order, columns=order)
+def elbow(classes: Classes) -> tuple[np.ndarray, np.ndarray, np.ndarray, int | None]:
+    """Return the numbers of clusters, their inertia and silhouette, and the elbow."""
+    curve = once(("class-elbow", classes.key), lambda: class_elbow(classes.centroids, seed=0))
+    return curve.ks, curve.inertia, curve.silhouette, curve.elbow
 
 
 # -- tables -----------------------------------------------------------------------------------------------
 
 
-def table(found: Classes, codes: np.ndarray, splits: Mapping[str, Sequence[str]]) -> bytes:
-    """Return the classes as CSV: where they are on the map, and their part in each split."""
-    columns = {
-        "class": found.names,
-        "clips": found.clips,
-        "cluster": codes,
-        "pc1": found.coords[:, 0],
-        "pc2": found.coords[:, 1],
-    }
-    return csv(pd.DataFrame(columns | {name: list(parts) for name, parts in splits.items()}))
-
-
-def matrix_table(found: Classes, names: Sequence[str], sizes: Sequence[tuple[str, int]]) -> bytes:
-    """Return the similarities of the classes of a split as CSV, a row a pair."""
-    values = among(found, names)
-    of = [part for part, size in sizes for _ in range(size)]
-    rows, columns = (at.tolist() for at in np.triu_indices(len(names), 1))
-    frame = pd.DataFrame(
+def map_table(classes: Classes, codes: np.ndarray, parts: Sequence[str]) -> pd.DataFrame:
+    """Return the classes with their place on the map and their part in the split."""
+    return pd.DataFrame(
         {
-            "class": [names[i] for i in rows],
-            "part": [of[i] for i in rows],
-            "other_class": [names[j] for j in columns],
-            "other_part": [of[j] for j in columns],
-            "similarity": values[rows, columns],
+            "class": classes.names,
+            "clips": classes.clips,
+            "cluster": codes,
+            "pc1": classes.coords[:, 0],
+            "pc2": classes.coords[:, 1],
+            "part": list(parts),
         }
     )
-    return csv(frame)
 
 
-def elbow_table(found: Classes) -> bytes:
-    """Return the curve of K-means as CSV."""
-    ks, inertia, silhouette, _ = elbow(found)
-    return csv(pd.DataFrame({"k": ks, "inertia": inertia, "silhouette": silhouette}))
+def matrix_table(classes: Classes, names: Sequence[str], sizes: Sequence[tuple[str, int]]) -> pd.DataFrame:
+    """Return the similarities of the classes of a split, a row a pair."""
+    rows, columns = np.triu_indices(len(names), 1)
+    of = np.repeat([part for part, _ in sizes], [size for _, size in sizes])
+    name = np.array(names, dtype=object)
+    return pd.DataFrame(
+        {
+            "class": name[rows],
+            "part": of[rows],
+            "other_class": name[columns],
+            "other_part": of[columns],
+            "similarity": similarities(names, classes)[rows, columns],
+        }
+    )
+
+
+def elbow_table(classes: Classes) -> pd.DataFrame:
+    """Return the curve of K-means."""
+    ks, inertia, silhouette, _ = elbow(classes)
+    return pd.DataFrame({"k": ks, "inertia": inertia, "silhouette": silhouette})

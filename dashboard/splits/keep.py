@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import streamlit as st
@@ -17,12 +18,14 @@ from jobs.workspace.workspace import Dataset, Workspace
 
 #: Characters that a file with a split may have.
 _LONGEST = 2_000_000
-_SAID = "split-keep-said"
+_MESSAGE = "split-keep-message"
 _AS = "splits-load-as"
 
 
-def show(workspace: Workspace, view: state.View, dataset: Dataset, found: Classes, picks: list[Pick]) -> None:
-    """Draw the three ways to keep a split."""
+def show(
+    workspace: Workspace, view: state.View, dataset: Dataset, classes: Classes, picks: list[Pick]
+) -> None:
+    """Draw the ways to save, load and share a split."""
     st.subheader("Save, load, share", anchor=False)
     left, right = st.columns(2, gap="large")
     with left:
@@ -32,12 +35,12 @@ def show(workspace: Workspace, view: state.View, dataset: Dataset, found: Classe
         if not whole:
             st.caption("There is no whole split to save yet.")
     with right:
-        _load(workspace, view, dataset, found)
-    good, said = st.session_state.pop(_SAID, (True, ""))
-    if said:
-        (st.success if good else st.error)(
-            plain(said), icon=":material/check:" if good else ":material/error:"
-        )
+        _load(workspace, view, dataset, classes)
+    good, message = st.session_state.pop(_MESSAGE, (True, ""))
+    if message and good:
+        st.success(plain(message), icon=":material/check:")
+    elif message:
+        st.error(plain(message), icon=":material/error:")
     layout.reading(
         "The address of this page holds everything it shows: send it to somebody who uses this workspace. "
         "The JSON can be read and written by hand: lists of classes under “train”, “validation” and “test”."
@@ -68,17 +71,26 @@ def _save(workspace: Workspace, dataset: Dataset, p: Pick, several: bool) -> Non
         )
 
 
+def _try(act: Callable[[], object], done: str) -> None:
+    """Save or delete, and keep a message on how it went for the next run."""
+    try:
+        act()
+    except ValueError as error:
+        st.session_state[_MESSAGE] = (False, str(error))
+    else:
+        st.session_state[_MESSAGE] = (True, done)
+
+
 def _saved(workspace: Workspace, dataset: Dataset, key: str, split: Split) -> None:
     name = str(st.session_state[key]).strip()
-    try:
-        saved.save(workspace, dataset.name, name, split)
-    except ValueError as error:
-        st.session_state[_SAID] = (False, str(error))
-    else:
-        st.session_state[_SAID] = (True, f"Saved as {name}.")
+    _try(lambda: saved.save(workspace, dataset.name, name, split), f"Saved as {name}.")
 
 
-def _load(workspace: Workspace, view: state.View, dataset: Dataset, found: Classes) -> None:
+def _deleted(workspace: Workspace, dataset: Dataset, name: str) -> None:
+    _try(lambda: saved.delete(workspace, dataset.name, name), f"Deleted {name}.")
+
+
+def _load(workspace: Workspace, view: state.View, dataset: Dataset, classes: Classes) -> None:
     letter = str(
         st.segmented_control(
             "Load as", ["A", "B"], default="A", format_func="split {}".format, key=_AS, required=True
@@ -108,26 +120,19 @@ def _load(workspace: Workspace, view: state.View, dataset: Dataset, found: Class
         max_upload_size=2,
         key="splits-upload",
         on_change=_uploaded,
-        args=(workspace, view, dataset, found, prefix),
+        args=(workspace, view, dataset, classes, prefix),
     )
 
 
 def _loaded(workspace: Workspace, view: state.View, dataset: Dataset, name: str, prefix: str) -> None:
     why = load(workspace, view, dataset, name, partial(saved.load, workspace, dataset.name, name), prefix)
     if why:
-        st.session_state[_SAID] = (False, why)
+        st.session_state[_MESSAGE] = (False, why)
 
 
-def _deleted(workspace: Workspace, dataset: Dataset, name: str) -> None:
-    try:
-        saved.delete(workspace, dataset.name, name)
-    except ValueError as error:
-        st.session_state[_SAID] = (False, str(error))
-    else:
-        st.session_state[_SAID] = (True, f"Deleted {name}.")
-
-
-def _uploaded(workspace: Workspace, view: state.View, dataset: Dataset, found: Classes, prefix: str) -> None:
+def _uploaded(
+    workspace: Workspace, view: state.View, dataset: Dataset, classes: Classes, prefix: str
+) -> None:
     given = st.session_state.get("splits-upload")
     if given is None:
         return
@@ -140,9 +145,9 @@ def _uploaded(workspace: Workspace, view: state.View, dataset: Dataset, found: C
         except UnicodeDecodeError:
             raise ValueError(f"{given.name} is no text in UTF-8, so it is no split.") from None
         split = split_from_json(text)
-        check_known(split, found.names)
+        check_known(split, classes.names)
         return split
 
     why = load(workspace, view, dataset, given.name, read, prefix)
     if why:
-        st.session_state[_SAID] = (False, f"{given.name}: {why}")
+        st.session_state[_MESSAGE] = (False, f"{given.name}: {why}")

@@ -1,4 +1,4 @@
-"""Splits that were picked by hand, as links hold them: which part each class is in, in few letters."""
+"""Splits that were picked by hand, as text in links: the part of each class in few letters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CODES = (UNUSED, *PARTS)
 
 
 def written(parts: Sequence[str], names: Sequence[str]) -> str:
-    """Write which part each class is in, for a URL: two bits a class, and what tells the classes apart.
+    """Return the part of each class as text for a URL: a signature of the names, and two bits a class.
 
     Examples
     --------
@@ -36,7 +36,7 @@ def read(text: str, names: Sequence[str]) -> list[str]:
     Raises
     ------
     ValueError
-        For text that is none of that, or of other classes.
+        For other text, or that of other classes.
     """
     if not text:
         return [UNUSED] * len(names)
@@ -55,7 +55,7 @@ def read(text: str, names: Sequence[str]) -> list[str]:
 
 
 def readable(text: str, names: Sequence[str]) -> bool:
-    """Say whether `read` can read it."""
+    """Return whether `read` can read a text."""
     try:
         read(text, names)
     except ValueError:
@@ -64,7 +64,7 @@ def readable(text: str, names: Sequence[str]) -> bool:
 
 
 def moved(parts: Sequence[str], names: Sequence[str], chosen: Sequence[str], part: str) -> list[str]:
-    """Return the parts once `part` holds exactly the chosen classes: it takes them from other parts."""
+    """Return the parts after `part` was set to the chosen classes, which leave their former parts."""
     wanted = set(chosen)
     return [
         part if name in wanted else (UNUSED if now == part else now)

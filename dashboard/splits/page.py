@@ -18,8 +18,7 @@ from dashboard.kit.layout import plain
 from dashboard.kit.numbers import figured
 from dashboard.splits import data as splits
 from dashboard.splits import figures, hand, keep, similarity, train
-from dashboard.splits import numbers as split_numbers
-from dashboard.splits.controls import PAPER, Pick, pick
+from dashboard.splits.controls import HOWS, PAPER, Pick, pick
 from dashboard.splits.figures import PARTS, UNUSED, proportion
 from jobs.specs import EmbedAudio
 from jobs.workspace.workspace import Dataset, Workspace
@@ -28,8 +27,9 @@ TITLE = "Class splits"
 ICON = ":material/call_split:"
 ORDER = 70
 
-#: Clips of a class that can be heard.
-_HEARD = 12
+#: Clips of a class that are listed.
+_MOST_CLIPS = 12
+_TITLES = {part: look[0] for part, look in PARTS.items()} | {UNUSED: UNUSED}
 #: On a narrow screen names beside points would lie over each other, and a map that is less wide is less high.
 _CSS = """
 <style>
@@ -54,28 +54,28 @@ def _page(workspace: Workspace, view: state.View, dataset: Dataset) -> DeltaGene
     embedding = done[page.choose_space(view, list(done))]
     c = data.clips(dataset)
     notes = page.head(TITLE, dataset)
-    found = enough(
+    classes = enough(
         embedding,
         c,
         f"A split needs at least {FEWEST} classes, two to train on, one for validation and two for the test",
     )
-    if found is None:
+    if classes is None:
         return None
-    clips, classes = int(found.clips.sum()), len(found.names)
-    page.words(dataset, numbers.count(clips, "clip"), numbers.count(classes, "class"))
-    k, picks = _picks(workspace, view, dataset, found)
-    label = view.text("class", check=lambda given: given in found.names)
-    _maps(view, embedding, c, found, k, picks, label)
-    similarity.show(embedding, found, k, picks)
-    keep.show(workspace, view, dataset, found, picks)
+    n_clips = numbers.count(int(classes.clips.sum()), "clip")
+    page.words(dataset, n_clips, numbers.count(len(classes.names), "class"))
+    k, picks = _picks(workspace, view, dataset, classes)
+    label = view.text("class", check=lambda given: given in classes.names)
+    _maps(view, embedding, c, classes, k, picks, label)
+    similarity.show(embedding, classes, k, picks)
+    keep.show(workspace, view, dataset, classes, picks)
     train.show(workspace, view, dataset, embedding, picks)
     return notes
 
 
 def _picks(
-    workspace: Workspace, view: state.View, dataset: Dataset, found: Classes
+    workspace: Workspace, view: state.View, dataset: Dataset, classes: Classes
 ) -> tuple[int, list[Pick]]:
-    most = min(20, len(found.names))
+    most = min(20, len(classes.names))
     with st.sidebar:
         k = form.whole(
             view,
@@ -87,7 +87,7 @@ def _picks(
             help="K-means on the centroids at unit length; the elbow on the page helps to choose.",
         )
         st.divider()
-        picks = [pick(workspace, view, dataset, found, k, "")]
+        picks = [pick(workspace, view, dataset, classes, k, "")]
         st.divider()
         compared = view.choice("compare", ["no", "yes"], "no") == "yes"
         st.session_state["splits-compared"] = compared
@@ -98,7 +98,7 @@ def _picks(
             args=(view.key("compare"),),
         )
         if compared:
-            picks.append(pick(workspace, view, dataset, found, k, "b-"))
+            picks.append(pick(workspace, view, dataset, classes, k, "b-"))
     return k, picks
 
 
@@ -113,25 +113,25 @@ def _maps(
     view: state.View,
     embedding: EmbedAudio,
     c: Clips,
-    found: Classes,
+    classes: Classes,
     k: int,
     picks: list[Pick],
     label: str,
 ) -> None:
-    st.html(_CSS % proportion(found.coords))
+    st.html(_CSS % proportion(classes.coords))
     if any(p.how == "hand" for p in picks):
         hand.brush(view)
     several = len(picks) > 1
     columns = st.columns([1, 1] if several else [1.75, 1], gap="medium")
-    codes = class_sets.clusters(found, k)
+    codes = class_sets.clusters(classes, k)
     for place, p in zip(columns, picks, strict=False):
         with place:
             if several:
-                st.subheader(f"Split {p.letter}, {p.words}", anchor=False)
+                st.subheader(f"Split {p.letter}, {HOWS[p.how]}", anchor=False)
             _problem(p, view)
-            _map(view, embedding, found, codes, p, label)
+            _map(view, embedding, classes, codes, p, label)
             if p.how == "hand":
-                hand.lists(view, p, found)
+                hand.lists(view, p, classes)
     layout.reading(
         "Each point is the **mean embedding of a class** (equation 5), scaled to unit length and laid out "
         "by the first two principal components of these centroids; the axes say what share of their "
@@ -140,12 +140,12 @@ def _maps(
         f"(Figures 2 and 3 in {PAPER}). Click a class to hear it."
     )
     if several:
-        _compared_numbers(found, picks)
-        _listen(view, embedding, c, found, picks, label)
+        _compared_numbers(classes, picks)
+        _listen(view, embedding, c, classes, picks, label)
     else:
         with columns[1]:
-            _facts(found, picks[0])
-            _listen(view, embedding, c, found, picks, label)
+            _facts(classes, picks[0])
+            _listen(view, embedding, c, classes, picks, label)
 
 
 def _problem(p: Pick, view: state.View) -> None:
@@ -158,8 +158,8 @@ def _problem(p: Pick, view: state.View) -> None:
             key=f"splits-fit-{p.letter}",
             on_click=_fit,
             args=(view, p),
-            help="Training, validation and test classes that there are enough of."
-            + " They were found by a short search: larger ones may fit, too." * (p.how == "diversity"),
+            help="Training, validation and test classes that this dataset has enough of."
+            + " This was a short search: larger ones may fit, too." * (p.how == "diversity"),
         )
 
 
@@ -170,82 +170,81 @@ def _fit(view: state.View, p: Pick) -> None:
 
 
 def _map(
-    view: state.View, embedding: EmbedAudio, found: Classes, codes: np.ndarray, p: Pick, label: str
+    view: state.View, embedding: EmbedAudio, classes: Classes, codes: np.ndarray, p: Pick, label: str
 ) -> None:
     key = hand.chart_key(view, p)
     parts = tuple(p.parts)
     with st.container(key=f"splits-map{p.letter}"):
         chart.show(
             lambda theme: figures.centroids_figure(
-                splits.on_map(found, codes),
+                classes,
+                codes,
                 parts,
-                hull=splits.hull(found, parts),
+                hull=splits.hull(classes, parts),
                 chosen=label,
                 theme=theme,
             ),
-            remembered=("centroids", found.key, int(codes.max()), parts, label),
+            remembered=("centroids", classes.key, int(codes.max()), parts, label),
             key=key,
             file=f"split-{embedding.dataset.name}-{embedding.encoder}-{p.letter}",
-            csv=lambda: splits.table(found, codes, {"part": parts}),
-            on_select=partial(hand.clicked, view, p, found),
-            alt=f"Centroids of {len(found.names)} classes, coloured by their part in split {p.letter}",
+            csv=lambda: splits.map_table(classes, codes, parts),
+            on_select=partial(hand.clicked, view, p, classes),
+            alt=f"Centroids of {len(classes.names)} classes, coloured by their part in split {p.letter}",
         )
 
 
-def _pairs(value: float, n: int) -> str:
-    return f"{figured(value)}, n = {n:,} pairs"
+#: What the mean similarities are of.
+_ACROSS, _WITHIN, _ALL = "training with test classes", "among training classes", "among all classes"
 
 
-def _facts(found: Classes, p: Pick) -> None:
-    mean, pairs = splits.everywhere(found)
+def _similarities(classes: Classes, p: Pick) -> dict[str, splits.Pairs]:
+    """Return the mean similarities of a split, and that of all classes, which is the only one without it."""
+    every = {_ALL: splits.among(classes.names, classes)}
     if p.shown is None:
-        n = split_numbers.counts(p.parts)
+        return every
+    within = splits.among(p.shown.train, classes)
+    return {_ACROSS: splits.train_test(p.shown, classes), _WITHIN: within} | every
+
+
+def _facts(classes: Classes, p: Pick) -> None:
+    n = splits.counts(p.parts)
+    if p.shown is None:
         layout.facts([(look[0], f"{n[part]:,}") for part, look in PARTS.items()])
         return
-    s = splits.numbers_of(p.shown, found)
+    rows = _similarities(classes, p).items()
     table.show(
         ["cosine similarity of classes", "mean", "pairs"],
-        [
-            ["training with test classes", figured(s.train_test), f"{s.train_test_pairs:,}"],
-            ["among training classes", figured(s.train), f"{s.train_pairs:,}"],
-            ["among all classes", figured(mean), f"{pairs:,}"],
-        ],
+        [[name, figured(mean), f"{pairs:,}"] for name, (mean, pairs) in rows],
     )
     layout.reading(
-        "The first number is high where test classes sound like what was trained on; the second is **low** "
-        "where the training classes are diverse. These are what accuracy is set against under Zero-shot."
+        "The first number is high where test classes sound like those of the training; the second is **low** "
+        "where the training classes are diverse. Zero-shot sets accuracy against these numbers."
     )
-    for part, (said, *_) in PARTS.items():
-        classes = getattr(p.shown, part)
-        st.markdown(f"**{said.capitalize()}, {len(classes)}** · {plain(', '.join(classes))}")
-    unused = split_numbers.counts(p.parts)[UNUSED]
-    st.caption(f"{unused:,} of {len(found.names):,} classes are unused.")
+    for part, (title, *_) in PARTS.items():
+        names = getattr(p.shown, part)
+        st.markdown(f"**{title.capitalize()}, {len(names)}** · {plain(', '.join(names))}")
+    st.caption(f"{n[UNUSED]:,} of {len(classes.names):,} classes are unused.")
 
 
-def _compared_numbers(found: Classes, picks: list[Pick]) -> None:
+def _compared_numbers(classes: Classes, picks: list[Pick]) -> None:
     a, b = picks
     st.subheader("A and B", anchor=False)
-    mean, pairs = splits.everywhere(found)
-    each = [None if p.shown is None else splits.numbers_of(p.shown, found) for p in picks]
-    rows = []
-    for said, name in (("training with test classes", "train_test"), ("among training classes", "train")):
-        row = [said]
-        for s in each:
-            row.append("–" if s is None else _pairs(getattr(s, name), getattr(s, f"{name}_pairs")))
-        rows.append(row)
-    rows.append(["among all classes", _pairs(mean, pairs), _pairs(mean, pairs)])
+    each = [_similarities(classes, p) for p in picks]
+    rows = [
+        [name, *(f"{figured(of[name][0])}, n = {of[name][1]:,} pairs" if name in of else "–" for of in each)]
+        for name in (_ACROSS, _WITHIN, _ALL)
+    ]
     table.show(["mean cosine similarity of centroids", "A", "B"], rows)
     shared = splits.shared(a.parts, b.parts)
-    names = {part: look[0] for part, look in PARTS.items()} | {UNUSED: UNUSED}
     table.show(
-        ["shared classes", *(f"{names[q]} in B" for q in shared.columns)],
+        ["shared classes", *(f"{_TITLES[q]} in B" for q in shared.columns)],
         [
-            [f"{names[p]} in A", *(f"{n:,}" for n in row)]
+            [f"{_TITLES[p]} in A", *(f"{n:,}" for n in row)]
             for p, row in zip(shared.index, shared.to_numpy().tolist(), strict=True)
         ],
     )
-    both = split_numbers.shared_tests(found.names, a.parts, b.parts)
-    swapped = split_numbers.swapped(found.names, a.parts, b.parts)
+    both = splits.in_both(classes.names, a.parts, b.parts, "test", "test")
+    swapped = splits.in_both(classes.names, a.parts, b.parts, "train", "test")
     words = [f"Tested in both: {plain(', '.join(both)) if both else 'no class'}."]
     if swapped:
         words.append(f"Trained on in one and tested in the other: {plain(', '.join(swapped))}.")
@@ -260,21 +259,21 @@ def _compared_numbers(found: Classes, picks: list[Pick]) -> None:
 
 
 def _listen(
-    view: state.View, embedding: EmbedAudio, c: Clips, found: Classes, picks: list[Pick], label: str
+    view: state.View, embedding: EmbedAudio, c: Clips, classes: Classes, picks: list[Pick], label: str
 ) -> None:
-    names = {"": "click a class, or choose one here"} | {name: name for name in found.names}
+    names = {"": "click a class, or choose one here"} | {name: name for name in classes.names}
     form.listed("Class to hear", names, view.key("class"))
     if not label:
         return
-    at = found.names.index(label)
-    said = {part: look[0] for part, look in PARTS.items()} | {UNUSED: UNUSED}
-    where = " · ".join((f"{p.letter}: " if len(picks) > 1 else "") + said[p.parts[at]] for p in picks)
-    st.caption(f"{where} · {numbers.count(int(found.clips[at]), 'clip')}")
-    ids = [str(i) for i in c.ids[c.labels == label][: _HEARD if len(picks) == 1 else _HEARD // 2]]
+    at = classes.names.index(label)
+    several = len(picks) > 1
+    where = " · ".join((f"{p.letter}: " if several else "") + _TITLES[p.parts[at]] for p in picks)
+    st.caption(f"{where} · {numbers.count(int(classes.clips[at]), 'clip')}")
+    ids = [str(i) for i in c.ids[c.labels == label][: _MOST_CLIPS // len(picks)]]
     clip_list.show(
         c,
         ids,
-        key="splits-heard",
+        key="splits-clips",
         dataset=embedding.dataset.name,
         label=f"Clips of {label}",
         numbers={"length": data.lengths(c, ids)},

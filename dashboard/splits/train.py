@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from itertools import chain
+from typing import Any
 
 import streamlit as st
 
+from core.recipes import describe
 from core.splits import all_classes, contents, split_to_json
 from dashboard import state
-from dashboard.kit import form, jobs, layout
+from dashboard.kit import form, jobs, layout, zero_shot
+from dashboard.kit.classes import Split
 from dashboard.kit.layout import plain
 from dashboard.splits.controls import PAPER, Pick
-from dashboard.zeroshot import asked as zeroshot_asked
-from dashboard.zeroshot import data as zeroshot
-from dashboard.zeroshot.recipe import recipe
-from jobs.specs import EmbedAudio, ZeroShotGrid
+from jobs.specs import EmbedAudio, EmbedText, SpecError, ZeroShotGrid
 from jobs.workspace.workspace import Dataset, Workspace
 
 
 def show(
     workspace: Workspace, view: state.View, dataset: Dataset, embedding: EmbedAudio, picks: list[Pick]
 ) -> None:
-    """Offer to train zero-shot models on the splits, and show how far that is."""
+    """Offer to train zero-shot models on the splits, and show the progress."""
     st.subheader("Train on it", anchor=False)
-    offered = zeroshot.texts(workspace, dataset)
-    whole = [p.split for p in picks if p.split is not None]
+    offered = zero_shot.class_texts(workspace, dataset)
+    splits = [p.split for p in picks if p.split is not None]
     if not offered:
         st.info(
             "Zero-shot models compare sounds with texts of the classes, and no text encoder is installed "
@@ -32,58 +32,60 @@ def show(
             icon=":material/info:",
         )
         return
-    if not whole or len(whole) < len(picks):
+    if not splits or len(splits) < len(picks):
         st.caption("A split has to be whole before models can be trained on it.")
         return
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        text = form.select(view, "text", "Texts of the classes", list(offered), width=260)
-        seeds = form.whole(
-            view,
-            "models",
-            "Models a split",
-            1,
-            100,
-            6,
-            width=130,
-            help="Each begins with other weights and another order of the clips.",
+    text, settings = _controls(view, offered)
+    different = list({contents(split): split for split in splits}.values())
+    used = list(dict.fromkeys(chain(*map(all_classes, different))))
+    try:
+        if why := zero_shot.missing_texts(dataset, text, used):
+            raise SpecError(why)
+        spec = ZeroShotGrid(
+            embedding=embedding,
+            text=text,
+            labels=dataset.labels_fingerprint,
+            setup="splits",
+            splits=tuple(split_to_json(s, compact=True) for s in different),
+            **settings,
         )
-        settings = recipe(view)
-    wanted = list({contents(split): split for split in whole}.values())
-    why = zeroshot.untold(dataset, offered[text], list(dict.fromkeys(chain(*map(all_classes, wanted)))))
-    why = why or zeroshot_asked.impatient(settings["patience"], zeroshot_asked.validated(wanted))
-    if why:
-        st.warning(plain(why), icon=":material/rule:")
+    except SpecError as error:
+        st.warning(plain(str(error)), icon=":material/rule:")
         return
-    if len(wanted) < len(whole):
+    if len(different) < len(splits):
         st.caption("Both splits have the same classes in every part, so they are trained on once.")
-    spec = ZeroShotGrid(
-        embedding=embedding,
-        text=offered[text],
-        labels=dataset.labels_fingerprint,
-        setup="splits",
-        splits=tuple(split_to_json(s, compact=True) for s in wanted),
-        seeds=seeds,
-        **settings,
-    )
-    st.caption(f"Recipe: {zeroshot.recipe(spec)}.")
-    there = workspace.cache.contains(spec.key)
-    job = workspace.queue.get(spec.key)
-    asked = job is not None and job.state != "done" and not there
-    if there:
-        st.success("These models are trained.", icon=":material/check:")
-    elif asked:
-        jobs.pending(workspace, [spec], "splits-training")
-    else:
-        many = "Train on both splits" if len(wanted) > 1 else "Train on this split"
-        if st.button(many, type="primary", icon=":material/model_training:"):
-            workspace.queue.submit(spec)
-            st.rerun()
-    if (there or asked) and st.button("See them in Zero-shot", icon=":material/arrow_forward:"):
-        layout.go(
-            "zeroshot",
-            {"dataset": dataset.name, "space": embedding.encoder, "grid": spec.key[:12]},
-        )
+    st.caption(f"Recipe: {describe(spec)}.")
+    _start(workspace, spec, different)
     layout.reading(
         "A model projects the sounds and the texts of the training classes into one space and is then "
-        f"asked which **test** class each clip of them is of, by the text alone ({PAPER}, section 2)."
+        f"asked which **test** class each of their clips is of, by the text alone ({PAPER}, section 2)."
     )
+
+
+def _controls(view: state.View, offered: dict[str, EmbedText]) -> tuple[EmbedText, dict[str, Any]]:
+    """Draw the choice of the texts, the number of models and the recipe."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        text = form.select(view, "text", "Texts of the classes", list(offered), width=260)
+        help = "Each has other initial weights and another order of the clips."
+        seeds = form.whole(view, "models", "Models a split", 1, 100, 6, width=130, help=help)
+        return offered[text], {"seeds": seeds, **zero_shot.recipe(view)}
+
+
+def _start(workspace: Workspace, spec: ZeroShotGrid, splits: list[Split]) -> None:
+    """Draw the button that starts the training, or its progress, and the way to its result."""
+    computed = workspace.cache.contains(spec.key)
+    job = workspace.queue.get(spec.key)
+    queued = job is not None and job.state != "done" and not computed
+    if computed:
+        st.success("These models are trained.", icon=":material/check:")
+    elif queued:
+        jobs.pending(workspace, [spec], "splits-training")
+    else:
+        label = "Train on both splits" if len(splits) > 1 else "Train on this split"
+        if st.button(label, type="primary", icon=":material/model_training:"):
+            workspace.queue.submit(spec)
+            st.rerun()
+    if (computed or queued) and st.button("See them in Zero-shot", icon=":material/arrow_forward:"):
+        space = spec.embedding
+        link = {"dataset": space.dataset.name, "space": space.encoder, "grid": spec.key[:12]}
+        layout.go("zeroshot", link)

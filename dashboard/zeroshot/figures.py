@@ -1,4 +1,4 @@
-"""Figures of all zero-shot models of a grid: accuracies by setup, and against similarity."""
+"""Figures of all zero-shot models of a grid: accuracies by setup, against similarity, and how one learned."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import numpy as np
 import plotly.graph_objects as go
 
 from dashboard.kit import palette
-from dashboard.kit.correlation import Dots, Fitted, correlation_figure, dots
+from dashboard.kit.correlation import Dots, correlation_figure, dots
 from dashboard.kit.learning_figures import Panel, model_figure
 from dashboard.kit.look import INK
 from dashboard.kit.marks import chance_key, ring, rule, series_colour, steady, within
 from dashboard.kit.text import label, whole
 
 ACCURACY = "zero-shot accuracy, top-1, 0 to 1"
+#: Pixels of the figures beside each other.
+_HEIGHT = 470
 
 
 def boxes_figure(
@@ -27,14 +29,14 @@ def boxes_figure(
     picked: str = "",
     theme: str = "light",
 ) -> go.Figure:
-    """Draw accuracies as box plots, a group along x, a box each series in it, and every model as a dot.
+    """Draw accuracies as box plots, a group along x, a box for each series in it, and every model as a dot.
 
     Parameters
     ----------
     shown : Dots
         Models, each judged on one test set; ``x`` is the group of each.
     groups : sequence of str
-        From the left.
+        Names of the groups, from the left.
     title : str
         What the groups are.
     chance : float
@@ -58,39 +60,18 @@ def boxes_figure(
     spread = np.array(place)
     boxes: list[dict[str, Any]] = []
     clouds: list[dict[str, Any]] = []
-    for i, name in enumerate(shown.kinds):
+    for i in np.unique(shown.series).tolist():
         mine = np.flatnonzero(shown.series == i)
-        if not len(mine):
-            continue
-        colour = series_colour(i, theme)
-        boxes.append(
-            {
-                "type": "box",
-                "x": place[mine],
-                "y": y[mine],
-                "boxpoints": False,
-                "quartilemethod": "linear",
-                "width": 0.84 * wide,
-                "fillcolor": f"{colour}26",
-                "line": {"color": colour, "width": 1.4},
-                "whiskerwidth": 0.4,
-                "hoverinfo": "skip",
-                "name": label(name, 40),
-                "legendgroup": name,
-                "showlegend": False,
-                "meta": "boxes",
-            }
-        )
+        boxes.append(_box(place[mine], y[mine], shown.kinds[i], series_colour(i, theme), wide))
         spread[mine] += 0.3 * wide * within(at[mine], start=0.5)
         cloud = dots(shown, mine.tolist(), spread, y, i, theme)
         clouds.append(cloud | {"marker": cloud["marker"] | {"size": 6}})
-    traces = [*boxes, *clouds, _means(shown, groups, at, shift, theme)]
+    traces = [*boxes, *clouds, _means(shown, groups, shift, theme)]
     if picked in shown.ids:
         i = list(shown.ids).index(picked)
         traces.append(ring(spread[[i]], y[[i]], theme, size=17))
-    size = np.bincount(at, minlength=len(groups))
     layout: dict[str, Any] = {
-        "height": 470,
+        "height": _HEIGHT,
         "margin": {"t": 44},
         "boxmode": "overlay",
         "xaxis": {
@@ -98,7 +79,7 @@ def boxes_figure(
             "tickvals": list(range(len(groups))),
             "ticktext": [
                 f"{',<br>'.join(label(part, 24) for part in g.split(', '))}<br>n = {n:,}"
-                for g, n in zip(groups, size.tolist(), strict=True)
+                for g, n in zip(groups, np.bincount(at, minlength=len(groups)).tolist(), strict=True)
             ],
             "tickangle": 0,
             "range": [-0.55, len(groups) - 0.45],
@@ -114,54 +95,29 @@ def boxes_figure(
     return go.Figure({"data": traces, "layout": layout}, _validate=False)
 
 
-def against_similarity_figure(
-    shown: Dots,
-    *,
-    title: str,
-    line: Fitted | None = None,
-    chance: float = float("nan"),
-    picked: str = "",
-    y_title: str = ACCURACY,
-    things: str = "",
-    theme: str = "light",
-) -> go.Figure:
-    """Draw accuracy against a number of each model, with the regression line and its band.
-
-    Parameters
-    ----------
-    shown : Dots
-    title : str
-        Of the number along x.
-    line : Fitted, optional
-    chance : float
-        Accuracy of guessing; NaN draws none.
-    picked : str
-        The dot that is ringed, "" for none.
-    y_title : str
-    things : str
-        What n counts; accuracies of models if "".
-    theme : {"light", "dark"}
-    """
-    axis = {"nticks": None} | _accuracy_axis(shown.y) if len(shown.y) else None
-    figure = correlation_figure(
-        shown,
-        x_title=title,
-        y_title=y_title,
-        things=things or _accuracies(shown.ids),
-        line=line,
-        picked=picked,
-        chance=chance,
-        y_axis=axis,
-        theme=theme,
-    )
-    figure.layout.height = 470
-    return figure
+def _box(x: np.ndarray, y: np.ndarray, name: str, colour: str, wide: float) -> dict[str, Any]:
+    """Return the trace of the boxes of a series."""
+    return {
+        "type": "box",
+        "x": x,
+        "y": y,
+        "boxpoints": False,
+        "quartilemethod": "linear",
+        "width": 0.84 * wide,
+        "fillcolor": f"{colour}26",
+        "line": {"color": colour, "width": 1.4},
+        "whiskerwidth": 0.4,
+        "hoverinfo": "skip",
+        "name": label(name, 40),
+        "legendgroup": name,
+        "showlegend": False,
+        "meta": "boxes",
+    }
 
 
-def _means(
-    shown: Dots, groups: Sequence[str], at: np.ndarray, shift: np.ndarray, theme: str
-) -> dict[str, Any]:
+def _means(shown: Dots, groups: Sequence[str], shift: np.ndarray, theme: str) -> dict[str, Any]:
     """Return the trace of the means, which are what the paper names; medians are the lines within boxes."""
+    at = shown.x.astype(int)
     cells = sorted({(int(g), int(s)) for g, s in zip(at, shown.series, strict=True)})
     mine = [shown.y[(at == g) & (shown.series == s)] for g, s in cells]
     several = len(shown.kinds) > 1
@@ -188,6 +144,28 @@ def _means(
     }
 
 
+def scatter_figure(
+    shown: Dots, *, y_title: str = ACCURACY, things: str = "", theme: str = "light", **look: Any
+) -> go.Figure:
+    """Draw accuracy against a number of each model, with the regression line and its band.
+
+    Parameters
+    ----------
+    shown : Dots
+    y_title : str
+    things : str
+        What n counts; accuracies of models if "".
+    theme : {"light", "dark"}
+    **look
+        ``x_title``, ``line``, ``picked`` and ``chance`` of `correlation_figure`.
+    """
+    axis = {"nticks": None} | _accuracy_axis(shown.y) if len(shown.y) else None
+    things = things or _accuracies(shown.ids)
+    figure = correlation_figure(shown, y_title=y_title, things=things, y_axis=axis, theme=theme, **look)
+    figure.layout.height = _HEIGHT
+    return figure
+
+
 def _accuracies(ids: Sequence[str]) -> str:
     n = len({i.partition("-")[0] for i in ids})
     return f"accuracies of {n:,} model{'' if n == 1 else 's'}"
@@ -204,15 +182,9 @@ def _accuracy_axis(values: np.ndarray) -> dict[str, Any]:
 
 
 def learning_figure(
-    curves: np.ndarray,
-    *,
-    best: int,
-    n_train: int,
-    n_validation: int,
-    chance: tuple[float, float],
-    theme: str = "light",
+    curves: np.ndarray, *, best: int, n_train: int, n_validation: int, theme: str = "light"
 ) -> go.Figure:
-    """Draw loss, training and validation accuracy of a model over its epochs.
+    """Draw loss, training and validation accuracy of a model over its epochs, with the accuracy of guessing.
 
     Parameters
     ----------
@@ -222,19 +194,16 @@ def learning_figure(
         The epoch, from 1, whose weights were judged; 0 for none.
     n_train, n_validation : int
         Classes among which accuracy is measured.
-    chance : (float, float)
-        Accuracy of guessing among these.
     theme : {"light", "dark"}
     """
-    loss, train, validation = np.asarray(curves, float)
-    blue, green = palette.BASE[theme][0], palette.BASE[theme][2]
-    drawn = [
-        ((f"training, {n_train} classes", train, blue, "solid"), (chance[0], blue)),
-        ((f"validation, {n_validation} classes", validation, green, "dash"), (chance[1], green)),
-    ]
-    # Neither accuracy is there where the training failed at once.
-    drawn = [d for d in drawn if np.isfinite(d[0][1]).any()]
-    lines, levels = [line for line, _ in drawn], [level for _, level in drawn]
+    loss, *accuracies = np.asarray(curves, float)
+    looks = (("training", n_train, 0, "solid"), ("validation", n_validation, 2, "dash"))
+    lines, levels = [], []
+    for values, (part, n, colour, dash) in zip(accuracies, looks, strict=True):
+        # A training that failed at once has neither accuracy.
+        if np.isfinite(values).any():
+            lines.append((f"{part}, {n} classes", values, palette.BASE[theme][colour], dash))
+            levels.append((1 / n, palette.BASE[theme][colour]))
     panels = [
         Panel("accuracy, 0 to 1", 0.52, lines, {"range": [-0.02, 1.02]}, levels),
         Panel("loss (WARP)", 0.38, [("loss", loss, INK[theme], "solid")], {"rangemode": "tozero"}),

@@ -5,16 +5,15 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from core.recipes import describe
 from dashboard import data, state
 from dashboard.data import Clips
 from dashboard.kit import form, jobs, numbers, page
 from dashboard.kit.classes import FEWEST, enough
 from dashboard.kit.layout import plain
-from dashboard.zeroshot import classes_view as by_class
+from dashboard.results import result
+from dashboard.zeroshot import classes, model, results, start
 from dashboard.zeroshot import data as zeroshot
-from dashboard.zeroshot import model_view as model
-from dashboard.zeroshot import results as shown
-from dashboard.zeroshot import start
 from dashboard.zeroshot.data import Grid
 from jobs.specs import EmbedAudio
 from jobs.workspace.workspace import Dataset, Workspace
@@ -38,29 +37,29 @@ def _page(workspace: Workspace, view: state.View, dataset: Dataset) -> DeltaGene
     grids = zeroshot.grids(workspace, dataset, embedding)
     grid = _grid(view, grids)
     notes = page.head(TITLE, dataset)
-    found = enough(
+    available = enough(
         embedding,
         c,
         f"Zero-shot models need at least {FEWEST} classes, two to train on, one for validation and two that "
         "they have never met",
     )
-    if found is None:
+    if available is None:
         return None
-    words = [numbers.count(int(found.clips.sum()), "clip"), numbers.count(len(found.names), "class")]
+    words = [numbers.count(int(available.clips.sum()), "clip"), numbers.count(len(available.names), "class")]
     words.append(numbers.count(len(grids), "experiment"))
-    failed = [g for g in grids if g.state == "failed"]
-    page.words(dataset, *words, *[f"{len(failed)} failed"] * bool(failed))
+    n_failed = sum(g.state == "failed" for g in grids)
+    page.words(dataset, *words, *[f"{n_failed} failed"] * bool(n_failed))
     if not grids:
         st.write(
             "Which classes should a zero-shot model be trained on? Nothing has been trained on "
             f"**{plain(embedding.encoder)}** yet. Start one of the paper’s two experiments here, or send "
             "a split of your own from **Class splits**."
         )
-    start.show(workspace, view, dataset, embedding, found, first=not grids)
+    start.show(workspace, view, dataset, embedding, available, first=not grids)
     if grid is not None:
-        came = zeroshot.n_models(grid)
-        fewer = f" {came:,} of them were trained." if came != grid.spec.n_models else ""
-        st.caption(f"{plain(grid.spec.title)}.{fewer} Trained with {zeroshot.recipe(grid.spec)}.")
+        trained = zeroshot.n_models(grid)
+        fewer = f" {trained:,} of them were trained." if trained != grid.spec.n_models else ""
+        st.caption(f"{plain(grid.spec.title)}.{fewer} Trained with {describe(grid.spec)}.")
         if grid.state == "done":
             _result(view, dataset, c, grid, grids)
         else:
@@ -69,7 +68,7 @@ def _page(workspace: Workspace, view: state.View, dataset: Dataset) -> DeltaGene
 
 
 def _first(workspace: Workspace, dataset: Dataset, done: dict[str, EmbedAudio]) -> str:
-    """Begin with a space that something was trained on."""
+    """Return the first space that models were trained on, or the first of all."""
     trained = (name for name, spec in done.items() if zeroshot.grids(workspace, dataset, spec))
     return next(trained, next(iter(done)))
 
@@ -85,15 +84,15 @@ def _grid(view: state.View, grids: list[Grid]) -> Grid | None:
 
 
 def _result(view: state.View, dataset: Dataset, c: Clips, grid: Grid, grids: list[Grid]) -> None:
-    found = zeroshot.result(grid.spec)
-    page.note(found.meta)
-    page.failures(found.failed["failed"].tolist(), found.failed["model"].nunique())
-    if not len(found.models):
+    spec = grid.spec
+    page.note({"note": result(spec).note})
+    failed, models = zeroshot.failed(spec), zeroshot.models(spec)
+    page.failures(failed["failed"].tolist(), failed["model"].nunique())
+    if not len(models):
         page.nothing_trained()
         return
-    file = f"{dataset.name}-{grid.spec.embedding.encoder}-{grid.spec.setup}"
-    best = str(found.models["id"].iloc[int(found.models["accuracy"].to_numpy().argmax())])
-    picked = view.choice("model", found.models["id"].tolist(), best)
-    shown.show(view, found, grids, picked, file)
-    model.show(view, dataset, c, found, picked, file)
-    by_class.show(view, c, found, file)
+    file = f"{dataset.name}-{spec.embedding.encoder}-{spec.setup}"
+    picked = view.choice("model", models["id"].tolist(), str(models["id"][models["accuracy"].argmax()]))
+    results.show(view, spec, grids, picked, file)
+    model.show(view, dataset, c, spec, picked, file)
+    classes.show(view, c, spec, file)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 import streamlit as st
 
@@ -11,13 +9,14 @@ from dashboard import state
 from dashboard.kit import chart, correlation, form, layout, numbers, table
 from dashboard.kit.layout import plain
 from dashboard.kit.table import Cell
-from dashboard.memory import once
 from dashboard.neighbourhoods.figures import p_text
+from dashboard.results import result
 from dashboard.zeroshot import data as zeroshot
 from dashboard.zeroshot import figures
-from dashboard.zeroshot import related as zeroshot_related
-from dashboard.zeroshot.data import Grid, Result
-from dashboard.zeroshot.related import AGAINST, AXES, LINKS, PAPER, PERMUTATIONS, VARIED, Related
+from dashboard.zeroshot import related as correlations
+from dashboard.zeroshot.data import Grid
+from dashboard.zeroshot.related import AGAINST, PAPER, PERMUTATIONS, VARIED, Related
+from jobs.specs import ZeroShotGrid
 
 _PAPER = "Dogan et al., *On the role of training class distribution in zero-shot audio classification*"
 _FIGURE = {
@@ -26,35 +25,44 @@ _FIGURE = {
     "diversity": "As Figure 5 of {paper}: accuracy over the mean similarity among the training classes, low "
     "is **diverse**, a colour a test set. Each model is judged on all test sets, which stay for all ranges.",
     "splits": "Accuracy of each split (the box plots of {paper}, for splits of one’s own); dots are models "
-    "that began with other weights, a colour a test set.",
+    "with other initial weights, a colour a test set.",
+}
+#: What models have in common that are not independent.
+_SHARES = {
+    "similarity": "all ratios of one test cluster and seed are judged on the same test classes",
+    "diversity": "all models of a seed are judged on the same test classes, each on several test sets",
+    "splits": "the models of a split share all their classes and differ by their seeds alone",
 }
 
 
-def show(view: state.View, found: Result, grids: list[Grid], picked: str, file: str) -> None:
+def show(view: state.View, spec: ZeroShotGrid, grids: list[Grid], picked: str, file: str) -> None:
     """Draw the figures of all models, then the table."""
     st.subheader("Accuracy on unseen classes", anchor=False)
-    _facts(found)
+    _facts(spec)
     left, right = st.columns(2, gap="medium")
     with left:
-        _boxes(found, picked, file)
+        _boxes(spec, picked, file)
     with right:
-        by = _scatter(view, found, picked, file)
-    _related(found, by)
-    _table(found, grids, file)
+        by = _scatter(view, spec, picked, file)
+    _related(spec, by)
+    _table(spec, grids, file)
 
 
-def _facts(found: Result) -> None:
-    s = zeroshot_related.summary(found)
-    sizes = found.meta.get("sizes")
+def _facts(spec: ZeroShotGrid) -> None:
+    s, sizes, chance = correlations.summary(spec), result(spec).sizes, zeroshot.chance(spec)
     mean = f"{s.mean.value:.3f}"
     if np.isfinite(s.mean.low):
         mean += f" ({s.mean.low:.3f} to {s.mean.high:.3f})"
+    given = spec.setup == "splits"
+    blocks = (
+        f"{numbers.count(s.mean.n, 'set')} of test classes" if given else numbers.count(s.mean.n, "block")
+    )
     pairs = [
         ("models", f"{s.n_models:,}"),
         ("accuracies", f"{s.n:,}"),
-        (f"mean, 95% over {_blocks(found, s.mean.n)}", mean),
+        (f"mean, 95% over {blocks}", mean),
         ("lowest to highest", f"{s.lowest:.3f} to {s.highest:.3f}"),
-        ("chance", "differs" if np.isnan(found.chance) else f"{found.chance:.3f}"),
+        ("chance", "differs" if np.isnan(chance) else f"{chance:.3f}"),
         ("above chance", f"{s.above:,} of {s.n:,}"),
     ]
     if sizes:
@@ -62,69 +70,53 @@ def _facts(found: Result) -> None:
     layout.facts(pairs)
 
 
-def _blocks(found: Result, n: int) -> str:
-    if found.spec.setup == "splits":
-        return f"{numbers.count(n, 'set')} of test classes"
-    return numbers.count(n, "block")
-
-
-def _boxes(found: Result, picked: str, file: str) -> None:
-    names, _, title = zeroshot.groups(found)
+def _boxes(spec: ZeroShotGrid, picked: str, file: str) -> None:
+    names, _, title = zeroshot.groups(spec)
     chart.show(
         lambda theme: figures.boxes_figure(
-            zeroshot.models(found),
+            zeroshot.dots(spec),
             names,
             title=title,
-            chance=found.chance,
+            chance=zeroshot.chance(spec),
             picked=picked,
             theme=theme,
         ),
-        remembered=("zero-shot-boxes", found.spec.key, picked),
+        remembered=("zero-shot-boxes", spec.key, picked),
         key="zeroshot-boxes",
         file=f"zero-shot-{file}",
-        csv=partial(zeroshot.boxes_table, found),
+        csv=lambda: zeroshot.boxes_table(spec),
         chooses="zeroshot.model",
         alt=f"Box plots of zero-shot accuracy over {len(names)} groups",
     )
+    off = ", ".join(f"{asked} is {actual} here" for asked, actual in zeroshot.rounded(spec))
     layout.reading(
-        _FIGURE[found.spec.setup].format(paper=_PAPER)
+        _FIGURE[spec.setup].format(paper=_PAPER)
         + " Boxes hold the middle half, the line is the median, the diamond the mean; each dot is one "
-        "model on one test set. **Click a dot** to look into that model." + _rounded(found)
+        "model on one test set. **Click a dot** to look into that model."
+        + (f" Ratios are shares of whole classes: {off}." if off else "")
     )
 
 
-def _rounded(found: Result) -> str:
-    pairs = zeroshot.rounded(found)
-    if not pairs:
-        return ""
-    said = ", ".join(f"{asked} came to {came}" for asked, came in pairs)
-    return f" Ratios are shares of whole classes: {said}."
-
-
-def _scatter(view: state.View, found: Result, picked: str, file: str) -> str:
-    options = {LINKS[name]: name for name in zeroshot_related.against(found)}
+def _scatter(view: state.View, spec: ZeroShotGrid, picked: str, file: str) -> str:
+    options = {AGAINST[name].link: name for name in correlations.against(spec)}
     by = options[view.choice("along-x", list(options), next(iter(options)))]
-    theme = layout.theme()
-
-    def draw() -> object:
-        return figures.against_similarity_figure(
-            zeroshot.models(found, by),
-            title=AXES[by],
-            line=zeroshot_related.related(found, by).line,
-            chance=found.chance,
+    chart.show(
+        lambda theme: figures.scatter_figure(
+            zeroshot.dots(spec, by),
+            x_title=AGAINST[by].axis,
+            line=correlations.related(spec, by).line,
+            chance=zeroshot.chance(spec),
             picked=picked,
             theme=theme,
-        )
-
-    chart.show(
-        once(("figure", "zero-shot-scatter", found.spec.key, by, picked, theme), draw),
+        ),
+        remembered=("zero-shot-scatter", spec.key, by, picked),
         key="zeroshot-scatter",
-        file=f"zero-shot-{file}-against-{LINKS[by]}",
-        csv=partial(zeroshot_related.scatter_table, found, by),
+        file=f"zero-shot-{file}-against-{AGAINST[by].link}",
+        csv=lambda: correlations.scatter_table(spec, by),
         chooses="zeroshot.model",
-        alt=f"Zero-shot accuracy against {AGAINST[by]}, with the regression line",
+        alt=f"Zero-shot accuracy against {AGAINST[by].title}, with the regression line",
     )
-    words = {link: AGAINST[name] for link, name in options.items()}
+    words = {link: AGAINST[name].title for link, name in options.items()}
     form.relisted("Along x", words, view.key("along-x"), width=420)
     layout.reading(
         "The same models over what was **realised**; the CSV has all that x can be. The line is least "
@@ -134,102 +126,89 @@ def _scatter(view: state.View, found: Result, picked: str, file: str) -> str:
     return by
 
 
-def _related(found: Result, by: str) -> None:
-    r = zeroshot_related.related(found, by)
-    shares = {
-        "similarity": "all ratios of one test cluster and seed are judged on the same test classes",
-        "diversity": "all models of a seed are judged on the same test classes, each on several test sets",
-        "splits": "the models of a split share all their classes and differ by their seeds alone",
-    }[found.spec.setup]
-    own = found.spec.setup == "splits"
-    moved = "splits, each the mean of its models," if own else "models"
+def _related(spec: ZeroShotGrid, by: str) -> None:
+    r = correlations.related(spec, by)
+    given = spec.setup == "splits"
+    moved = "splits, each the mean of its models," if given else "models"
     counted = [f"{r.pearson.n:,} accuracies", numbers.count(r.n_models, "model")]
-    counted += [numbers.count(r.n_permuted, "split")] * own
+    counted += [numbers.count(r.n_permuted, "split")] * given
     permuted = f"p, permuted within {numbers.count(r.n_blocks, 'block')}", _permuted(r)
     layout.facts(correlation.facts(r.pearson, r.spearman, permuted, ("n", ", ".join(counted))))
     layout.reading(
-        f"**Why a permutation test.** Pearson’s p takes all accuracies for independent, but {shares}, so "
-        "that an easy draw lifts several dots at once. The permutation shuffles what is along x only among "
-        f"{moved} of one block, {PERMUTATIONS:,} times, and asks how often the correlation is as "
-        "strong: what those of a block share cannot count as evidence there. A model counts once, by the "
-        "mean of its test sets, so that this p is not of the same r. Where the two p differ "
+        f"**Why a permutation test.** Pearson’s p assumes that all accuracies are independent, but "
+        f"{_SHARES[spec.setup]}, so that an easy draw lifts several dots at once. The permutation shuffles "
+        f"the numbers along x only among {moved} of one block, {PERMUTATIONS:,} times, and counts how often "
+        "the correlation is as strong: what those of a block share cannot count as evidence. A model counts "
+        "once, by the mean of its test sets, so that this p is not of the same r. Where the two p differ "
         "much, trust the permuted one"
-        + ("; fewer than five splits cannot reach a small one." if own else ".")
+        + ("; fewer than five splits cannot reach a small one." if given else ".")
     )
 
 
-def _table(found: Result, grids: list[Grid], file: str) -> None:
+def _table(spec: ZeroShotGrid, grids: list[Grid], file: str) -> None:
     st.subheader("Beside the paper’s Table 1", anchor=False)
-    rows: list[tuple[str, Result | None]] = []
-    beside = zeroshot.beside(grids, found.spec)
-    for setup in zeroshot.SETUPS:
-        mine = zeroshot.result(beside[setup].spec) if setup in beside else None
-        if mine is None or not len(mine.models):
-            if setup in PAPER:
-                rows.append((setup, None))
-            continue
-        rows.append((setup, mine))
+    beside = {
+        setup: grid for setup, grid in zeroshot.beside(grids, spec).items() if len(zeroshot.models(grid.spec))
+    }
+    setups = [setup for setup in zeroshot.SETUPS if setup in beside or setup in PAPER]
     columns = ("strategy", "r|95%", "p", "p|permuted", "ρ", "n", "paper:|r", "paper:|p")
-    heads = [(head, "") for head in columns]
-    body: list[list[Cell]] = []
-    for setup, mine in rows:
-        paper = PAPER.get(setup)
-        theirs = [Cell(numbers.signed(paper[0])), Cell(paper[1])] if paper else [Cell("–")] * 2
-        by = VARIED[setup]
-        first = Cell(f"{setup}-based" if paper else "own splits")
-        if mine is None:
-            body.append([first, Cell("–", "not run yet"), *[Cell("–")] * 4, *theirs])
-            continue
-        r = zeroshot_related.related(mine, by)
-        numbers_of = [
-            numbers.p_value(r.pearson.p),
-            _permuted(r),
-            numbers.signed(r.spearman.r),
-            f"{r.pearson.n:,}",
-        ]
-        body.append(
-            [
-                first,
-                Cell(numbers.signed(r.pearson.r), numbers.ends(r.pearson), "hs-best"),
-                *map(Cell, numbers_of),
-                *theirs,
-            ]
-        )
-    shown = [setup for setup, _ in rows].index(found.spec.setup)
-    table.scores(heads, body, label="Correlations of accuracy, and those of the paper", here=shown)
-    there = [mine for _, mine in rows if mine is not None]
+    table.scores(
+        [(head, "") for head in columns],
+        [_row(setup, beside[setup].spec if setup in beside else None) for setup in setups],
+        label="Correlations of accuracy, and those of the paper",
+        here=setups.index(spec.setup),
+    )
     with st.container(horizontal=True, horizontal_alignment="right"):
         table.button(
             "zeroshot-csv-All models",
             f"zero-shot-models-{file}",
-            partial(zeroshot.models_table, found),
+            lambda: zeroshot.models_table(spec),
             label="All models",
         )
         table.button(
             "zeroshot-csv-CSV",
             f"zero-shot-correlations-{file}",
-            partial(zeroshot_related.related_table, there),
+            lambda: correlations.related_table([grid.spec for grid in beside.values()]),
         )
-    _say_which(found, grids, [beside[setup] for setup, mine in rows if mine is not None])
-    against = "; ".join(f"{setup}: {AGAINST[VARIED[setup]]}" for setup, _ in rows)
+    _name_others(spec, grids, list(beside.values()))
+    varied = "; ".join(f"{setup}: {AGAINST[VARIED[setup]].title}" for setup in setups)
     layout.reading(
-        f"What accuracy is set against is what each setup varies ({against}). "
-        f"{_PAPER} found these over 90 accuracies a setup with VGGish on a subset of AudioSet (143 classes, "
-        "768 dimensions of Sentence-BERT). Other sounds, spaces and texts need not show the same; the sign "
-        "says in which direction accuracy goes, the interval how well it is known."
+        f"Accuracy is set against what each setup varies ({varied}). "
+        f"{_PAPER} reports these over 90 accuracies a setup with VGGish on a subset of AudioSet (143 "
+        "classes, 768 dimensions of Sentence-BERT). Other sounds, spaces and texts need not show the same; "
+        "the sign is the direction in which accuracy goes, the interval shows how precisely it is known."
     )
 
 
-def _say_which(found: Result, grids: list[Grid], rows: list[Grid]) -> None:
+def _row(setup: str, spec: ZeroShotGrid | None) -> list[Cell]:
+    """Return the row of a setup in the table; its grid is None where none is done."""
+    paper = PAPER.get(setup)
+    first = Cell(f"{setup}-based" if paper else "own splits")
+    theirs = [Cell(numbers.signed(paper[0])), Cell(paper[1])] if paper else [Cell("–")] * 2
+    if spec is None:
+        return [first, Cell("–", "not run yet"), *[Cell("–")] * 4, *theirs]
+    r = correlations.related(spec, VARIED[setup])
+    return [
+        first,
+        Cell(numbers.signed(r.pearson.r), numbers.ends(r.pearson), "hs-best"),
+        Cell(numbers.p_value(r.pearson.p)),
+        Cell(_permuted(r)),
+        Cell(numbers.signed(r.spearman.r)),
+        Cell(f"{r.pearson.n:,}"),
+        *theirs,
+    ]
+
+
+def _name_others(spec: ZeroShotGrid, grids: list[Grid], beside: list[Grid]) -> None:
     """Name the experiments of the other rows, which can be trained by other recipes."""
     names = zeroshot.named(grids)
-    said = []
-    for g in rows:
-        if g.spec.key != found.spec.key:
-            other = "" if zeroshot.alike(g.spec, found.spec) else ", which was trained otherwise"
-            said.append(f"“{plain(names[g.id])}”{other}")
-    if said:
-        st.caption(f"Beside the experiment that is shown: {'; '.join(said)}.")
+    others = [
+        f"“{plain(names[g.id])}”" + ("" if zeroshot.alike(g.spec, spec) else ", which was trained otherwise")
+        for g in beside
+        if g.spec.key != spec.key
+    ]
+    if others:
+        st.caption(f"Beside the experiment that is shown: {'; '.join(others)}.")
 
 
 def _permuted(r: Related) -> str:

@@ -39,8 +39,8 @@ from jobs.cli.common import (
     space_of,
 )
 from jobs.cli.options import Asked, Group, expanded
-from jobs.grid_splits import check_count
 from jobs.specs import SpecError, ZeroShotGrid
+from jobs.tasks.zero_shot_splits import check_count
 from jobs.workspace import splits
 from jobs.workspace.workspace import Dataset, Workspace
 
@@ -182,7 +182,7 @@ def _rehearse(ws: Workspace, ds: Dataset, spec: ZeroShotGrid, *, wait: bool, qui
         if not wait:
             return
         compute(ws, lacking, quiet=quiet)
-    from jobs.runners.zeroshot import rehearse
+    from jobs.tasks.zero_shot_grid import rehearse
 
     rehearse(spec, ws)
 

@@ -7,5 +7,4 @@ import whatever it needs; it is imported only in the process that runs it. Other
 RUNNERS = {
     "LossGrid": "jobs.runners.losses:loss_grid",
     "LossNetworkGrid": "jobs.runners.loss_networks:loss_network_grid",
-    "ZeroShotGrid": "jobs.runners.zeroshot:zero_shot_grid",
 }

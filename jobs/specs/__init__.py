@@ -8,7 +8,6 @@ from jobs.specs.losses import (
     LossNetworkGrid,
     LossTraining,
 )
-from jobs.specs.zeroshot import MOST_MODELS, SETUPS, ZeroShotGrid
 from jobs.tasks.agreement import Agreement
 from jobs.tasks.baselines import Baselines
 from jobs.tasks.class_analogies import ClassAnalogies
@@ -42,6 +41,7 @@ from jobs.tasks.spec import (
 )
 from jobs.tasks.synthesize import Synthesize
 from jobs.tasks.zero_shot_classification import ZeroShotClassification
+from jobs.tasks.zero_shot_grid import MOST_MODELS, SETUPS, ZeroShotGrid
 
 __all__ = [
     "ADD_WEIGHTS",

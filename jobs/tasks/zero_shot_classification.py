@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Result(Schema):
-    """What every clip was taken for; C classes, sorted; intervals are Wilson's, 95%."""
+    """Predicted classes of the clips; C classes, sorted; intervals are Wilson's, 95%."""
 
     predictions: pa.Table = table(
         "n",
@@ -40,7 +40,7 @@ class Result(Schema):
             "text": ("string", "its text by the first prompt"),
             "n_clips": ("int64", "its clips"),
             "accuracy": ("double", "share of them that are right; NaN without clips"),
-            "n_predicted": ("int64", "clips that were taken for it"),
+            "n_predicted": ("int64", "clips that were predicted as it"),
         },
     )
     confusion: np.ndarray = array("int64", "C C", "clips by class (row) and prediction (column)")
@@ -116,51 +116,29 @@ def run(spec: ZeroShotClassification, context: JobContext) -> Result:
     """
     from core.statistics import share_interval
     from core.zeroshot import zero_shot
-    from jobs.contrastive_presets import label_sets
-    from jobs.tasks.labels import dataset_with, labelled
 
     context.progress(0, 1, "classifying")
-    space = labelled(spec.embedding, spec.labels, context)
-    dataset = dataset_with(spec.labels, spec.embedding, context.workspace)
-    sets = dict(zip(dataset.clips["clip_id"].astype(str), label_sets(dataset.clips), strict=True))
-    ids = np.array(space.clip_ids, dtype=object)
-    several = np.array([len(sets[id]) > 1 for id in ids], dtype=bool)
-    nameless = space.labels == ""
-    wanted = np.isin(space.labels.astype(str), spec.classes) | (not spec.classes)
-    single = ~nameless & ~several
-    finite = np.isfinite(space.X).all(axis=1)
-    kept = np.flatnonzero(single & wanted & finite)
-    if not len(kept):
-        raise ValueError(
-            f"No clip of {dataset.name} has exactly one class{' of those asked for' if spec.classes else ''} "
-            "and an embedding; there is nothing to classify."
-        )
-    labels = space.labels[kept].astype(str)
-    classes = spec.classes or tuple(sorted(set(labels)))
-    if len(classes) < 2:
-        raise ValueError(f"The clips of {dataset.name} are all {classes[0]!r}; there is nothing to choose.")
-    prompts = [_texts(text, classes, context) for text in spec.texts]
-    d, d_text = space.X.shape[1], prompts[0][1].shape[1]
+    clips = _read(spec, context)
+    prompts = [_texts(text, clips.classes, context) for text in spec.texts]
+    d, d_text = clips.X.shape[1], prompts[0][1].shape[1]
     if d != d_text:
         raise ValueError(
             f"{spec.embedding.encoder} embeds sounds in {d} dimensions and {spec.texts[0].encoder} texts in "
             f"{d_text}; they must be the two towers of one model, such as CLAP."
         )
-    result = zero_shot(space.X[kept], np.stack([vectors for _, vectors in prompts]), labels, classes)
-    hits = int((result.predictions == result.targets).sum())
-    share = share_interval(hits, len(kept))
-    names = np.array(classes, dtype=object)
-    each = np.arange(len(kept))
+    result = zero_shot(clips.X, np.stack([vectors for _, vectors in prompts]), clips.labels, clips.classes)
+    n = len(clips.ids)
+    share = share_interval(int((result.predictions == result.targets).sum()), n)
     return Result(
         predictions={
-            "clip_id": ids[kept],
-            "label": labels,
-            "predicted": names[result.predictions],
-            "score": result.scores[each, result.predictions],
+            "clip_id": clips.ids,
+            "label": clips.labels,
+            "predicted": np.array(clips.classes, dtype=object)[result.predictions],
+            "score": result.scores[np.arange(n), result.predictions],
             "own_score": result.own_scores,
         },
         classes={
-            "label": classes,
+            "label": clips.classes,
             "text": prompts[0][0],
             "n_clips": result.confusion.sum(axis=1),
             "accuracy": result.by_class,
@@ -172,28 +150,64 @@ def run(spec: ZeroShotClassification, context: JobContext) -> Result:
         high=share.high,
         balanced=result.macro_accuracy,
         chance=result.chance,
-        n=len(kept),
-        n_classes=len(classes),
+        n=n,
+        n_classes=len(clips.classes),
         prompts=[text.template for text in spec.texts],
-        left_out={
-            "without_class": int(nameless.sum()),
-            "of_several_classes": int((several & ~nameless).sum()),
-            "of_other_classes": int((single & ~wanted).sum()),
-            "not_finite": int((single & wanted & ~finite).sum()),
-        },
+        left_out=clips.left_out,
     )
+
+
+class _Clips(NamedTuple):
+    """The n clips of exactly one class each, and the classes to choose from."""
+
+    ids: np.ndarray
+    X: np.ndarray
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    left_out: dict[str, int]
+
+
+def _read(spec: ZeroShotClassification, context: JobContext) -> _Clips:
+    from jobs.presets import of_several_classes
+    from jobs.tasks.labels import dataset_with, labelled
+
+    space = labelled(spec.embedding, spec.labels, context)
+    dataset = dataset_with(spec.labels, spec.embedding, context.workspace)
+    ambiguous = dataset.clips["clip_id"][of_several_classes(dataset.clips)].to_numpy(str)
+    ids = np.array(space.clip_ids, dtype=object)
+    labels = space.labels.astype(str)
+    several = np.isin(ids.astype(str), ambiguous)
+    nameless = labels == ""
+    single = ~nameless & ~several
+    wanted = np.isin(labels, spec.classes) | (not spec.classes)
+    finite = np.isfinite(space.X).all(axis=1)
+    kept = np.flatnonzero(single & wanted & finite)
+    if not len(kept):
+        raise ValueError(
+            f"No clip of {dataset.name} has exactly one class{' of those asked for' if spec.classes else ''} "
+            "and an embedding; there is nothing to classify."
+        )
+    classes = spec.classes or tuple(sorted(set(labels[kept])))
+    if len(classes) < 2:
+        raise ValueError(f"The clips of {dataset.name} are all {classes[0]!r}; there is nothing to choose.")
+    left_out = {
+        "without_class": nameless,
+        "of_several_classes": several & ~nameless,
+        "of_other_classes": single & ~wanted,
+        "not_finite": single & wanted & ~finite,
+    }
+    counts = {why: int(clips.sum()) for why, clips in left_out.items()}
+    return _Clips(ids[kept], space.X[kept], labels[kept], classes, counts)
 
 
 def _texts(spec: EmbedText, classes: tuple[str, ...], context: JobContext) -> tuple[list[str], np.ndarray]:
     """Return the texts of classes and their embeddings, in order."""
-    found = context.read(spec)
-    told = found.texts.to_pandas()
-    row_of = {str(id): row for row, id in enumerate(told["id"])}
-    silent = [label for label in classes if label not in row_of]
-    if silent:
+    embedded = context.read(spec)
+    texts = embedded.texts.to_pandas().set_index("id")["text"].astype(str)
+    rows = texts.index.get_indexer(list(classes))
+    if (rows < 0).any():
+        label = classes[int(np.argmin(rows))]
         raise ValueError(
-            f"{silent[0]!r} has no {spec.of} among the texts of {spec.encoder}; embed names instead."
+            f"{label!r} has no {spec.of} among the texts of {spec.encoder}; embed names instead."
         )
-    rows = [row_of[label] for label in classes]
-    texts = told["text"].iloc[rows].astype(str).tolist()
-    return texts, np.asarray(found.embeddings[rows])
+    return texts.iloc[rows].tolist(), np.asarray(embedded.embeddings[rows])

@@ -1,4 +1,4 @@
-"""Splits of classes that people keep: ``<workspace>/splits/<dataset>/<name>.json``, one file a split.
+"""Saved splits of classes: ``<workspace>/splits/<dataset>/<name>.json``, one file a split.
 
 The files hold what `core.splits.split_to_json` writes, which a person can read and change. Light to import:
 pages use it.
@@ -21,7 +21,7 @@ LARGEST = 2_000_000
 
 
 class SavedSplitError(ValueError):
-    """A split cannot be kept, or cannot be had; the message says why and what to do."""
+    """A split cannot be saved, loaded or deleted; the message says why and what to do."""
 
 
 def save(
@@ -32,7 +32,7 @@ def save(
     *,
     replace: bool = False,
 ) -> Path:
-    """Keep a split of a dataset's classes under a name.
+    """Save a split of a dataset's classes under a name.
 
     Parameters
     ----------
@@ -48,12 +48,12 @@ def save(
     Returns
     -------
     Path
-        The file: appears whole, or not at all.
+        The file, which appears whole or not at all.
 
     Raises
     ------
     SavedSplitError
-        For a name that cannot be, or is taken.
+        For a name that is not allowed, or is taken.
     """
     path = _path(workspace, dataset, name)
     if path.exists() and not replace:
@@ -68,12 +68,13 @@ def save(
 
 
 def load(workspace: Workspace, dataset: str, name: str) -> ClassSplit | ClassSplitSet:
-    """Return the split of a name.
+    """Return the split that was saved under a name.
 
     Raises
     ------
     SavedSplitError
-        Where there is none, with the names that there are, or the file holds none, with what is wrong.
+        Where none has the name, with the names that exist, or where the file holds no split, with what is
+        wrong.
     """
     path = _path(workspace, dataset, name)
     try:
@@ -83,9 +84,9 @@ def load(workspace: Workspace, dataset: str, name: str) -> ClassSplit | ClassSpl
 
 
 def read(path: Path) -> ClassSplit | ClassSplitSet:
-    """Read a split from any file; raises `SavedSplitError` where it holds none, or cannot be read.
+    """Return the split in a file; raises `SavedSplitError` where it holds none, or cannot be read.
 
-    A file that is not there raises `FileNotFoundError`.
+    A missing file raises `FileNotFoundError`.
     """
     try:
         with path.open("rb") as file:
@@ -104,14 +105,14 @@ def read(path: Path) -> ClassSplit | ClassSplitSet:
 
 
 def names(workspace: Workspace, dataset: str) -> list[str]:
-    """Return the names of the splits of a dataset, sorted."""
+    """Return the names of the saved splits of a dataset, sorted."""
     return sorted(
         path.stem for path in _home(workspace, dataset).glob("*.json") if _NAME.fullmatch(path.stem)
     )
 
 
 def delete(workspace: Workspace, dataset: str, name: str) -> None:
-    """Forget a split; what was trained on it stays. Raises `SavedSplitError` where there is none."""
+    """Delete a saved split, but nothing trained on it; raises `SavedSplitError` if none has the name."""
     try:
         _path(workspace, dataset, name).unlink()
     except FileNotFoundError:
@@ -140,5 +141,5 @@ def _home(workspace: Workspace, dataset: str) -> Path:
 
 def _unknown(workspace: Workspace, dataset: str, name: str) -> SavedSplitError:
     known = names(workspace, dataset)
-    there = f"there are: {', '.join(known)}" if known else "there is none yet"
-    return SavedSplitError(f"No split {name!r} of {dataset} is saved; {there}.")
+    saved = f"there are: {', '.join(known)}" if known else "there is none yet"
+    return SavedSplitError(f"No split {name!r} of {dataset} is saved; {saved}.")

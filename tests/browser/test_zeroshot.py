@@ -9,10 +9,10 @@ import pytest
 
 from dashboard import data
 from dashboard.kit import classes as class_sets
-from dashboard.splits import links as split_links
-from dashboard.splits import numbers as split_numbers
+from dashboard.splits import data as splits
+from dashboard.splits import links
 from dashboard.zeroshot import data as zeroshot
-from dashboard.zeroshot import model as zeroshot_model
+from dashboard.zeroshot import model
 from tests.browser.helpers import (
     PHONE,
     click,
@@ -51,15 +51,15 @@ def workspace(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Any:
 def test_classes_are_picked_by_hand_on_the_map_heard_and_shared(page: Any, site: SimpleNamespace) -> None:
     names = sorted(set(site.workspace.dataset("small").clips["label"]))
     part = {"Animal B": "validation", "Animal C": "test", "Thing D": "test"}
-    begun = split_links.written([part.get(name, "unused") for name in names], names)
+    begun = links.written([part.get(name, "unused") for name in names], names)
     page.goto(link(site, "splits", space="aisfx", how="hand", hand=begun))
     page.wait_for_selector(f"{MAP} .js-plotly-plot")
     page.get_by_text("train has 0 classes").wait_for()
     click(page, MAP, "unused", "Animal A")
     page.wait_for_url("**class=Animal+A*")
-    page.wait_for_selector(".st-key-splits-heard .hsc-rows li")
-    assert len(clips(page, "splits-heard")) == 4
-    page.locator(".st-key-splits-heard .hsc-play").first.click()
+    page.wait_for_selector(".st-key-splits-clips .hsc-rows li")
+    assert len(clips(page, "splits-clips")) == 4
+    page.locator(".st-key-splits-clips .hsc-play").first.click()
     sounding(page, "animal-a__take-000")
     assert f"hand={begun}" in page.url  # to hear is not to move
     page.get_by_role("radio", name="training", exact=True).or_(
@@ -98,11 +98,10 @@ def test_a_dot_is_clicked_its_model_looked_into_and_a_clip_heard(page: Any, site
         dataset = site.workspace.dataset("small")
         spec = next(s.spec for s in site.workspace.spaces(dataset) if s.encoder == "aisfx")
         grid = next(g for g in zeroshot.grids(site.workspace, dataset, spec) if g.spec.setup == "similarity")
-        found = zeroshot.result(grid.spec)
-        dots = zeroshot.models(found)
+        dots = zeroshot.dots(grid.spec)
         alone = [i for i, y in enumerate(dots.y) if (abs(dots.y - y) < 0.03).sum() == 1]
         id = next(dots.ids[i] for i in [*alone, *range(len(dots.ids))] if dots.series[i] == 0)
-        judged = zeroshot_model.judged(found, id)
+        judged = model.judged(grid.spec, id)
         right = judged.classes[0]
     page.goto(link(site, "zeroshot", space="aisfx", grid=grid.id))
     page.wait_for_selector(".st-key-zeroshot-confusion .js-plotly-plot")
@@ -127,7 +126,7 @@ def test_a_dot_is_clicked_its_model_looked_into_and_a_clip_heard(page: Any, site
     table = pd.read_csv(
         saved(page, page.locator(".st-key-zeroshot-boxes .stDownloadButton button").click).path()
     )
-    assert table["accuracy"].tolist() == pytest.approx(found.models["accuracy"].tolist())
+    assert table["accuracy"].tolist() == pytest.approx(dots.y.tolist())
     for key in ("boxes", "scatter", "confusion", "properties"):
         assert colourful(page, f".st-key-zeroshot-{key} .js-plotly-plot") > 50, key
     assert overflow(page) <= 0
@@ -146,7 +145,7 @@ def test_maps_beside_each_other_match_and_the_words_of_clusters_follow_k(
         dataset = site.workspace.dataset("small")
         spec = next(s.spec for s in site.workspace.spaces(dataset) if s.encoder == "aisfx")
         found = class_sets.classes(spec, data.clips(dataset))
-        counts = {k: split_numbers.cluster_sizes(class_sets.clusters(found, k)) for k in (3, 2)}
+        counts = {k: splits.cluster_sizes(class_sets.clusters(found, k)) for k in (3, 2)}
     assert counts[3][0] != counts[2][0]
     said = "() => document.querySelector('.st-key-splits-b-cluster input')?.value"
     until(page, said, f"cluster 0, {counts[3][0]} classes".__eq__)

@@ -13,23 +13,14 @@ from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
 import soundfile as sf
 
 from core.projection import neighborhood_kept, project
-from core.splits import (
-    ClassSplit,
-    ClassSplitSet,
-    class_centroids,
-    class_similarity,
-    cluster_classes,
-    diversity_splits,
-    quantile_ranges,
-    similarity_splits,
-    split_to_json,
-)
+from core.splits import ClassSplit
 from jobs import presets as measures
 from jobs.datasets.importer import Imported
 from jobs.engine.execution import RunningJob
@@ -331,130 +322,25 @@ def listening(root: Path, *, sounds: bool = True, per_class: int = 15) -> Worksp
 
 
 def zero_shot_of(found: Workspace, spec: ZeroShotGrid, *, fails: int = 0) -> ZeroShotGrid:
-    """Write a grid without training: clips are taken for their class more often at higher ratios.
+    """Train a grid as a job does, in this process; the last `fails` models fail."""
+    from core.zeroshot import train_many
 
-    The last `fails` models have failed.
-    """
-    dataset = found.dataset_for(spec.embedding.dataset)
-    artifact = found.cache.open(spec.embedding.key)
-    X = np.asarray(artifact.array("embeddings"), float)
-    ids = artifact.table("clips").column("clip_id").to_pylist()
-    label = dataset.clips.set_index("clip_id")["label"].loc[ids].to_numpy(str)
-    names, centroids = class_centroids(X, label)
-    similarity, clusters = class_similarity(centroids), cluster_classes(centroids, spec.clusters)
-    counts = {name: int((label == name).sum()) for name in names}
-    seeds = range(spec.seeds)
-    drawn: Sequence[ClassSplit | ClassSplitSet]
-    if spec.setup == "similarity":
-        drawn = similarity_splits(names, clusters, ratios=spec.ratios, seeds=seeds, sizes=spec.sizes)
-    elif spec.setup == "diversity":
-        ranges = spec.asked_ranges or quantile_ranges(
-            similarity, spec.n_ranges, sizes=spec.sizes, n_test_sets=spec.n_test_sets
-        )
-        drawn = diversity_splits(
-            names,
-            similarity,
-            ranges=ranges,
-            seeds=seeds,
-            sizes=spec.sizes,
-            n_test_sets=spec.n_test_sets,
-        )
-    else:
-        drawn = [split for split in spec.parsed_splits for _ in seeds]
-    rng = np.random.default_rng(0)
-    models, classes, clips = [], [], []
-    at = {name: i for i, name in enumerate(names)}
-    for m, split in enumerate(drawn):
-        failed = "loss is NaN in epoch 2 of seed 0." if m >= len(drawn) - fails else ""
-        info = split.info if spec.setup != "splits" else {}
-        judged = [split] if isinstance(split, ClassSplit) else split.splits()
-        among = similarity[np.ix_(*[[at[c] for c in split.train]] * 2)]
-        for t, one in enumerate(judged):
-            rows = np.flatnonzero(np.isin(label, one.test))
-            right = rng.random(len(rows)) < 0.3 + 0.4 * info.get("ratio", 0.5)
-            guess = np.where(right, label[rows], rng.choice(one.test, len(rows)))
-            scores = rng.uniform(-0.5, 0.5, (len(rows), len(one.test))).astype(np.float32)
-            code = {name: i for i, name in enumerate(one.test)}
-            scores[np.arange(len(rows)), [code[g] for g in guess]] = 0.75
-            hits = guess == label[rows]
-            near = np.mean([clusters[at[c]] == info.get("cluster") for c in one.train])
-            across = similarity[np.ix_([at[c] for c in one.train], [at[c] for c in one.test])]
-            seed = int(info.get("seed", m % spec.seeds))
-            cluster = info.get("cluster")
-            models.append(
-                {
-                    "model": m,
-                    "test_set": t,
-                    "setup": spec.setup,
-                    "cluster": cluster,
-                    "ratio": near if "ratio" in info else None,
-                    "asked_ratio": info.get("ratio"),
-                    "low": info.get("low"),
-                    "high": info.get("high"),
-                    "split": m // spec.seeds if spec.setup == "splits" else None,
-                    "seed": seed,
-                    "block": f"seed {seed}" if cluster is None else f"cluster {cluster}, seed {seed}",
-                    "accuracy": np.nan if failed else float(hits.mean()),
-                    "accuracy_low": np.nan if failed else float(max(0, hits.mean() - 0.1)),
-                    "accuracy_high": np.nan if failed else float(min(1, hits.mean() + 0.1)),
-                    "n_test": 0 if failed else len(rows),
-                    "chance": 1 / len(one.test),
-                    "validation_accuracy": np.nan if failed else 0.5,
-                    "best_epoch": 0 if failed else spec.epochs,
-                    "train_test_similarity": float(across.mean()),
-                    "mean_similarity": float(among[np.triu_indices(len(among), 1)].mean()),
-                    "failed": failed,
-                }
-            )
-            for part in ("train", "validation", "test"):
-                for name in getattr(one, part):
-                    share = hits[label[rows] == name].mean() if part == "test" and not failed else np.nan
-                    classes.append((m, t, name, part, share, counts[name]))
-            if not failed:
-                for r, g, s in zip(rows, guess, scores, strict=True):
-                    own = float(s[code[label[r]]])
-                    clips.append((m, t, ids[r], label[r], g, float(s[code[g]]), own, s.tolist()))
-    frame = pd.DataFrame(models).astype(
-        {
-            "cluster": "Int64",
-            "split": "Int64",
-            "ratio": "Float64",
-            "asked_ratio": "Float64",
-            "low": "Float64",
-            "high": "Float64",
-        }
-    )
-    family = dict(zip(dataset.classes["label"], dataset.classes["family"], strict=True))
-    curves = np.linspace(1, 0.1, spec.epochs) * np.array([3, 0.5, 0.4])[:, None]
-    with found.cache.writer(spec.key, spec=spec.to_json()) as w:
-        w.table("models", frame)
-        w.table(
-            "classes",
-            pd.DataFrame(classes, columns=["model", "test_set", "label", "part", "accuracy", "n_clips"]),
-        )
-        columns = ["model", "test_set", "clip_id", "label", "predicted", "score", "own_score", "scores"]
-        w.table("predictions", pd.DataFrame(clips, columns=columns))
-        texts = [split_to_json(s, compact=True) for s in drawn]
-        w.table("splits", {"model": range(len(drawn)), "text": texts})
-        w.array("curves", np.repeat(curves[None], len(drawn), axis=0).astype(np.float32))
-        w.table(
-            "names",
-            {
-                "label": list(names),
-                "n_clips": [counts[n] for n in names],
-                "text": list(names),
-                "family": [family[n] for n in names],
-            },
-        )
-        w.array("similarity", similarity)
-        w.array("clusters", clusters)
-        sizes = None if spec.setup == "splits" else [spec.n_train, spec.n_validation, spec.n_test]
-        w.meta.update(n_models=len(drawn), n_failed=fails, n_classes=len(names), sizes=sizes, note="")
+    def train(splits: Sequence[ClassSplit], *given: Any, **options: Any) -> list[Any]:
+        models = train_many(splits, *given, **options)
+        return [fail(m) if i >= len(models) - fails else m for i, m in enumerate(models)]
+
+    def fail(model: Any) -> Any:
+        why = f"The loss was no longer a number in epoch 1 (seed {model.seed})."
+        curves = {name: np.full_like(curve, np.nan) for name, curve in model.curves.items()}
+        return replace(model, tests=(), validation=(), curves=curves, weights={}, best_epoch=0, failed=why)
+
+    with patch("core.zeroshot.train_many", train):
+        spec.store(found.cache, result_of(found, spec))
     return spec
 
 
-def zero_shot(root: Path, *, sounds: bool = True, per_class: int = 6) -> Workspace:
-    """Make a workspace of 24 classes in three groups, with a grid of either setup of one of two spaces."""
+def zero_shot_spaces(root: Path, *, sounds: bool = True, per_class: int = 6) -> Workspace:
+    """Make a workspace of 24 classes in three groups with two spaces of sounds and one of texts."""
     groups = ("Animals", "Nature", "Things")
     classes = {f"{group.rstrip('s')} {chr(65 + i)}": group for group in groups for i in range(8)}
     found, dataset = workspace(root, sounds=sounds, per_class=per_class, classes=classes)
@@ -468,16 +354,27 @@ def zero_shot(root: Path, *, sounds: bool = True, per_class: int = 6) -> Workspa
         spec = EmbedAudio(dataset=dataset.ref, encoder=encoder, identity=f"{encoder}/test")
         X = np.array([centre[name] for name in labels]) + 0.5 * rng.normal(size=(len(labels), d))
         store_space(found, spec, X, dataset.clips["clip_id"].tolist())
-    shared: dict[str, Any] = {
-        "embedding": EmbedAudio(dataset=dataset.ref, encoder="aisfx", identity="aisfx/test"),
-        "text": texts_space(found, dataset),
-        "labels": dataset.labels_fingerprint,
-        "n_train": 4,
-        "n_validation": 1,
-        "n_test": 3,
-        "seeds": 4,
-        "epochs": 5,
-    }
-    zero_shot_of(found, ZeroShotGrid(setup="diversity", n_ranges=3, n_test_sets=2, **shared))
-    zero_shot_of(found, ZeroShotGrid(setup="similarity", ratios=(1.0, 0.5, 0.0), **shared), fails=1)
+    texts_space(found, dataset)
+    return found
+
+
+def zero_shot_grid(found: Workspace, setup: str, **options: Any) -> ZeroShotGrid:
+    """Return the spec of a small grid of either setup on the first space of `zero_shot_spaces`."""
+    dataset = found.dataset("small")
+    varied = {"diversity": {"n_ranges": 3, "n_test_sets": 2}, "similarity": {"ratios": (1.0, 0.5, 0.0)}}
+    usual = {"n_train": 4, "n_validation": 1, "n_test": 3, "seeds": 4, "epochs": 5, "learning_rate": 0.05}
+    return ZeroShotGrid(
+        embedding=EmbedAudio(dataset=dataset.ref, encoder="aisfx", identity="aisfx/test"),
+        text=found.text_spaces(dataset)[0].spec,
+        labels=dataset.labels_fingerprint,
+        setup=setup,
+        **usual | {"hidden": 8, "shared": 16} | varied.get(setup, {}) | options,
+    )
+
+
+def zero_shot(root: Path, *, sounds: bool = True, per_class: int = 6) -> Workspace:
+    """Make the workspace of `zero_shot_spaces` with a trained grid of either setup; one model has failed."""
+    found = zero_shot_spaces(root, sounds=sounds, per_class=per_class)
+    zero_shot_of(found, zero_shot_grid(found, "diversity"))
+    zero_shot_of(found, zero_shot_grid(found, "similarity"), fails=1)
     return found

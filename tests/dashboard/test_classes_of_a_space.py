@@ -16,7 +16,7 @@ from dashboard.kit import classes as class_sets
 from dashboard.kit.classes import Classes
 from dashboard.splits import data as splits
 from dashboard.splits.data import Rule
-from dashboard.zeroshot import classes as zeroshot_classes
+from dashboard.zeroshot import classes
 from jobs.workspace.workspace import Workspace
 from tests.dashboard.helpers import showing
 
@@ -85,7 +85,7 @@ def test_silhouettes_are_of_the_clips_that_are_trained_on(shown: Workspace, made
         clips.at[i, "labels"] = ["Dog bark", "Rain"]
     imported = made.Imported(clips, dataset.classes, dataset.report, dataset.fingerprint, "other")
     changed = shown.add_dataset("small", imported, adapter="folder", root=dataset.root)
-    found = zeroshot_classes._silhouettes(space, data.clips(changed))
+    found = classes._silhouettes(space, data.clips(changed))
     ids = shown.cache.open(space.key).table("clips").column("clip_id").to_pylist()
     X = np.asarray(shown.cache.open(space.key).array("embeddings"), float)
     single = clips.drop(index=list(several)).set_index("clip_id")["label"]

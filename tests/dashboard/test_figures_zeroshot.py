@@ -54,25 +54,25 @@ def test_no_two_series_look_alike() -> None:
 def test_one_model_one_group_and_none() -> None:
     one = models(1, 1)
     assert figures.boxes_figure(one, ["0.5"], title="x", chance=0.5).data
-    figure = figures.against_similarity_figure(replace(one, x=np.array([0.3])), title="x")
+    figure = figures.scatter_figure(replace(one, x=np.array([0.3])), x_title="x")
     low, high = figure.layout.xaxis.range
     assert low < 0.3 < high
     nothing = models(0, 1)
     for draw in (
         lambda: figures.boxes_figure(nothing, [], title="x", chance=0.5),
-        lambda: figures.against_similarity_figure(nothing, title="x"),
+        lambda: figures.scatter_figure(nothing, x_title="x"),
     ):
         with pytest.raises(ValueError, match="nothing to draw"):
             draw()
     with pytest.raises(ValueError, match="each needs both"):
-        figures.against_similarity_figure(replace(one, x=np.zeros(2)), title="x")
+        figures.scatter_figure(replace(one, x=np.zeros(2)), x_title="x")
 
 
 def test_the_scatter_has_line_and_band() -> None:
     shown = replace(models(), x=np.linspace(0, 1, 12))
     at = np.linspace(0, 1, 5)
     line = Fitted(at, at, at - 0.1, at + 0.2)
-    figure = figures.against_similarity_figure(shown, title="similarity", line=line, chance=0.2, picked="0-1")
+    figure = figures.scatter_figure(shown, x_title="similarity", line=line, chance=0.2, picked="0-1")
     traces = {t.meta: t for t in figure.data}
     assert list(traces["line"].y) == at.tolist()
     assert max(traces["band"].y) == pytest.approx(1.2)
@@ -82,16 +82,14 @@ def test_the_scatter_has_line_and_band() -> None:
 
 def test_curves_end_where_the_model_stopped() -> None:
     curves = np.vstack([[3.0, 2, 1, np.nan], [0.1, 0.2, 0.3, np.nan], [0.1, 0.1, 0.2, np.nan]])
-    figure = figures.learning_figure(curves, best=3, n_train=20, n_validation=5, chance=(0.05, 0.2))
+    figure = figures.learning_figure(curves, best=3, n_train=20, n_validation=5)
     assert [len(t.x) for t in figure.data] == [3, 3, 3]
     assert "judged: epoch 3" in figure.layout.annotations[0].text
-    failed = figures.learning_figure(
-        np.full((3, 4), np.nan), best=0, n_train=2, n_validation=1, chance=(0.5, 1)
-    )
+    failed = figures.learning_figure(np.full((3, 4), np.nan), best=0, n_train=2, n_validation=1)
     assert not failed.layout.annotations
     assert [t.name for t in failed.data] == ["loss"]
     curves[2] = np.nan  # one validation class: no accuracy, and no chance beside it
-    alone = figures.learning_figure(curves, best=3, n_train=20, n_validation=1, chance=(0.05, 1))
+    alone = figures.learning_figure(curves, best=3, n_train=20, n_validation=1)
     assert [t.name for t in alone.data] == ["training, 20 classes", "loss"]
     assert [s.y0 for s in alone.layout.shapes if s.yref == "y"] == [0.05]
 

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
@@ -17,9 +15,7 @@ from core.splits import ClassSplit, ClassSplitSet, random_split, split_from_json
 from dashboard import data
 from dashboard.kit import classes as class_sets
 from dashboard.splits import data as splits
-from dashboard.splits import figures
-from dashboard.splits import links as split_links
-from dashboard.splits import numbers as split_numbers
+from dashboard.splits import figures, links
 from dashboard.splits.data import Rule, Sizes
 from jobs.workspace import splits as saved
 from jobs.workspace.workspace import Workspace
@@ -28,8 +24,8 @@ from tests.dashboard.helpers import address, everything, html, press, ran, run, 
 
 @pytest.fixture(scope="session")
 def grids(made: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A workspace of 24 classes with two grids of zero-shot models; tests must not change its results."""
-    return made.zero_shot(tmp_path_factory.mktemp("grids"), sounds=False)
+    """A workspace of 24 classes; tests must not change its results."""
+    return made.zero_shot_spaces(tmp_path_factory.mktemp("grids"), sounds=False)
 
 
 @pytest.fixture
@@ -73,12 +69,11 @@ def test_centroids_similarities_and_the_map_are_those_of_scikit_learn(shown: Wor
     assert np.abs(found.coords) == pytest.approx(np.abs(pca.transform(unit)), abs=1e-5)
     split = splits.draw(found, Rule("similarity", Sizes(4, 1, 3), ratio=0.5))
     assert isinstance(split, ClassSplit)
-    of = splits.numbers_of(split, found)
     at = {name: i for i, name in enumerate(names)}
     across = [found.similarity[at[a], at[b]] for a in split.train for b in split.test]
     within = [found.similarity[at[a], at[b]] for a in split.train for b in split.train if a < b]
-    assert (of.train_test, of.train_test_pairs) == (pytest.approx(np.mean(across)), 12)
-    assert (of.train, of.train_pairs) == (pytest.approx(np.mean(within)), 6)
+    assert splits.train_test(split, found) == (pytest.approx(np.mean(across)), 12)
+    assert splits.among(split.train, found) == (pytest.approx(np.mean(within)), 6)
 
 
 def test_clips_of_several_classes_take_no_part(made: Any, fresh: Workspace, tmp_path: Path) -> None:
@@ -97,11 +92,11 @@ def test_a_link_by_hand_is_read_as_it_was_written_and_never_for_other_classes() 
     for n in (1, 3, 4, 5, 143):
         names = [f"class {i:03d}" for i in range(n)]
         parts = rng.choice(["unused", "train", "validation", "test"], n).tolist()
-        assert split_links.read(split_links.written(parts, names), names) == parts
-        text = split_links.written(["train"] * n, names)
+        assert links.read(links.written(parts, names), names) == parts
+        text = links.written(["train"] * n, names)
         for wrong in (text[:-1], f"{text}A", text.upper(), "x-AAAA", "-", f"{text[:7]}<b>"):
-            assert not split_links.readable(wrong, names) or wrong == text
-        assert not split_links.readable(text, [*names, "new"])
+            assert not links.readable(wrong, names) or wrong == text
+        assert not links.readable(text, [*names, "new"])
 
 
 def test_the_region_holds_every_training_class(shown: Workspace) -> None:
@@ -112,13 +107,8 @@ def test_the_region_holds_every_training_class(shown: Workspace) -> None:
     ends = np.roll(ring, -1, axis=0) - ring
     for a, along in zip(ring, ends, strict=True):  # anticlockwise: all to the left of each side
         assert (along[0] * (inside - a)[:, 1] - along[1] * (inside - a)[:, 0] > -1e-9).all()
-    figure = figures.centroids_figure(
-        splits.on_map(found, class_sets.clusters(found, 3)),
-        parts,
-        hull=ring,
-        chosen=found.names[1],
-        theme="dark",
-    )
+    codes = class_sets.clusters(found, 3)
+    figure = figures.centroids_figure(found, codes, parts, hull=ring, chosen=found.names[1], theme="dark")
     traces = {t.meta: t for t in figure.data}
     assert len(traces["hull"].x) == len(ring) + 1
     assert sorted([*traces["train"].customdata, *traces["test"].customdata]) == list(found.names)
@@ -126,8 +116,8 @@ def test_the_region_holds_every_training_class(shown: Workspace) -> None:
     symbols = {traces[p].marker.symbol for p in ("train", "test")}
     assert len(symbols) == 2  # never colour alone
     assert not len(splits.corners(np.empty((0, 2))))
-    with pytest.raises(ValueError, match="each class needs"):
-        figures.centroids_figure(splits.on_map(found, class_sets.clusters(found, 3)), parts[:-1], hull=ring)
+    with pytest.raises(ValueError, match="each class needs one"):
+        figures.centroids_figure(found, codes, parts[:-1], hull=ring)
 
 
 def test_the_matrix_stands_in_the_order_of_the_split(shown: Workspace) -> None:
@@ -141,7 +131,7 @@ def test_the_matrix_stands_in_the_order_of_the_split(shown: Workspace) -> None:
         set(split.validation),
         set(split.test),
     ]
-    figure = figures.class_similarity_figure(names, splits.among(found, names), sizes)
+    figure = figures.class_similarity_figure(names, splits.similarities(names, found), sizes)
     z = np.array(figure.data[0].z)
     at = {name: i for i, name in enumerate(found.names)}
     assert z[0, 7] == pytest.approx(found.similarity[at[names[0]], at[names[7]]], abs=1e-6)
@@ -150,11 +140,11 @@ def test_the_matrix_stands_in_the_order_of_the_split(shown: Workspace) -> None:
     assert figure.data[0].text is None
     assert figure.data[0].x[7] == f"<b>{names[7]}</b>, test"
     assert figure.data[0].x == figure.data[0].y
-    table = pd.read_csv(io.BytesIO(splits.matrix_table(found, names, sizes)))
+    table = splits.matrix_table(found, names, sizes)
     assert len(table) == 45
     assert table["similarity"][0] == pytest.approx(found.similarity[at[names[0]], at[names[1]]])
     with pytest.raises(ValueError, match="they must fit"):
-        figures.class_similarity_figure(names[1:], splits.among(found, names), sizes)
+        figures.class_similarity_figure(names[1:], splits.similarities(names, found), sizes)
 
 
 # -- the page -----------------------------------------------------------------------------------------------
@@ -165,9 +155,9 @@ def test_empty_and_small_workspaces_say_what_to_do(made: Any, fresh: Workspace, 
     found, dataset = made.workspace(tmp_path, per_class=2, classes={"A": "x", "B": "x"}, sounds=False)
     assert "has no space yet" in words(run("splits"))
     made.space(found, dataset, "melstats", seed=0, spread=1.0)
-    said = words(run("splits"))
-    assert "at least 5 classes" in said
-    assert "there are 2 classes" in said
+    text = words(run("splits"))
+    assert "at least 5 classes" in text
+    assert "there are 2 classes" in text
 
 
 def test_a_split_by_rule_is_drawn_and_shared_by_its_link(shown: Workspace) -> None:
@@ -176,12 +166,11 @@ def test_a_split_by_rule_is_drawn_and_shared_by_its_link(shown: Workspace) -> No
     found = classes_of(shown)
     split = splits.draw(found, Rule("similarity", Sizes(4, 1, 3), ratio=0.5, seed=3))
     assert isinstance(split, ClassSplit)
-    said = everything(app)
+    text = everything(app)
     for name in (*split.train, *split.validation, *split.test):
-        assert name in said
-    of = splits.numbers_of(split, found)
-    assert f"{of.train_test:.3f}" in said
-    assert f"{of.train:.3f}" in said
+        assert name in text
+    for mean, _ in (splits.train_test(split, found), splits.among(split.train, found)):
+        assert f"{mean:.3f}" in text
     chart = charts(app)["hull"]
     assert sorted(next(t for t in chart["data"] if t["meta"] == "test")["customdata"]) == sorted(split.test)
     assert "% of the variance" in chart["layout"]["xaxis"]["title"]["text"]
@@ -223,7 +212,7 @@ def test_picking_by_hand_begins_with_what_was_shown_and_moves_classes(shown: Wor
     ran(app)
     assert moved not in app.multiselect(key="splits-list-A-train").value
     text = address(app)["hand"]
-    parts = dict(zip(classes_of(shown).names, split_links.read(text, classes_of(shown).names), strict=True))
+    parts = dict(zip(classes_of(shown).names, links.read(text, classes_of(shown).names), strict=True))
     assert parts[moved] == "test"
     again = run("splits", how="hand", hand=text)
     assert moved in again.multiselect(key="splits-list-A-test").value
@@ -238,7 +227,7 @@ def test_a_class_is_heard_and_a_class_that_is_moved_leaves_its_part(shown: Works
     app = run("splits", class_="Animal A")
     assert app.selectbox(key="splits.class").value == "Animal A"
     assert "6 clips" in words(app)
-    assert split_links.moved(["train", "test"], ["a", "b"], ["b"], "train") == ["unused", "train"]
+    assert links.moved(["train", "test"], ["a", "b"], ["b"], "train") == ["unused", "train"]
 
 
 def test_two_splits_stand_side_by_side_with_what_they_share(shown: Workspace) -> None:
@@ -251,10 +240,10 @@ def test_two_splits_stand_side_by_side_with_what_they_share(shown: Workspace) ->
     assert int(table.to_numpy().sum()) == 24
     assert table.loc["test", "test"] == 3  # all ratios share their test classes
     assert table.loc["train", "train"] == len(set(near.train) & set(far.train))
-    said = everything(app)
-    assert f"Tested in both: {', '.join(sorted(splits.one(near).test))}" in said
+    text = everything(app)
+    assert f"Tested in both: {', '.join(sorted(splits.one(near).test))}" in text
     for split in (near, far):
-        assert f"{splits.numbers_of(splits.one(split), found).train_test:.3f}" in said
+        assert f"{splits.train_test(splits.one(split), found)[0]:.3f}" in text
     assert len(app.get("plotly_chart")) == 5
 
 
@@ -262,9 +251,8 @@ def test_maps_beside_each_other_have_the_same_ends(shown: Workspace) -> None:
     found = classes_of(shown)
     ends = []
     for parts in (["train"] * 24, ["unused", "test"] * 12):
-        figure = figures.centroids_figure(
-            splits.on_map(found, class_sets.clusters(found, 3)), parts, hull=splits.hull(found, parts)
-        )
+        codes = class_sets.clusters(found, 3)
+        figure = figures.centroids_figure(found, codes, parts, hull=splits.hull(found, parts))
         x, y = figure.layout.xaxis, figure.layout.yaxis
         assert (x.constrain, y.constrain, y.scaleanchor) == ("domain", "domain", "x")
         ends.append((x.range, y.range))
@@ -280,17 +268,17 @@ def test_parts_clusters_and_what_two_splits_share_are_counted(shown: Workspace) 
         splits.one(splits.draw(found, Rule("similarity", Sizes(5, 1, 2), ratio=r))) for r in (0.5, 0)
     )
     a, b = (splits.parts_of(s, found.names) for s in (near, far))
-    assert split_numbers.counts(a) == {"train": 5, "validation": 1, "test": 2, "unused": 16}
-    assert split_numbers.cluster_sizes(codes) == dict(enumerate(np.bincount(codes).tolist()))
+    assert splits.counts(a) == {"train": 5, "validation": 1, "test": 2, "unused": 16}
+    assert splits.cluster_sizes(codes) == dict(enumerate(np.bincount(codes).tolist()))
     members = {n for n, c in zip(found.names, codes, strict=True) if c == 0}
-    assert split_numbers.near(near, found, codes, 0) == len(members & set(near.train)) == 3
-    assert split_numbers.shared_tests(found.names, a, b) == sorted(set(near.test) & set(far.test))
+    assert splits.near(near, found, codes, 0) == len(members & set(near.train)) == 3
+    assert splits.in_both(found.names, a, b, "test", "test") == sorted(set(near.test) & set(far.test))
     wanted = (set(near.train) & set(far.test)) | (set(near.test) & set(far.train))
-    assert set(split_numbers.swapped(found.names, a, b)) == wanted
-    low, high = split_numbers.limits([found.similarity[:5, :5], found.similarity[5:12, 5:12]])
+    assert set(splits.in_both(found.names, a, b, "train", "test")) == wanted
+    low, high = splits.limits([found.similarity[:5, :5], found.similarity[5:12, 5:12]])
     pairs = [found.similarity[i, j] for r in (range(5), range(5, 12)) for i in r for j in r if i < j]
     assert (low, high) == (min(pairs), max(pairs))
-    assert split_numbers.limits([]) is None
+    assert splits.limits([]) is None
     # On the page: of five classes a half is three.
     app = run("splits", train="5", validation="1", test="2", ratio="0.5")
     assert "3 of 5 training classes are of the test cluster." in words(app)
@@ -302,7 +290,7 @@ def test_the_words_of_a_choice_follow_the_clusters(shown: Workspace) -> None:
         app.number_input(key="splits.k").set_value(k)
         ran(app)
         box = app.selectbox(key="splits.cluster")
-        sizes = split_numbers.cluster_sizes(class_sets.clusters(classes_of(shown), k))
+        sizes = splits.cluster_sizes(class_sets.clusters(classes_of(shown), k))
         assert box.options == [f"cluster {c}, {n} classes" for c, n in sizes.items()]
         assert box.value == "1"
         assert address(app)["cluster"] == "1"
@@ -313,7 +301,7 @@ def test_the_words_of_a_choice_follow_the_clusters(shown: Workspace) -> None:
 
 
 def test_a_split_is_saved_loaded_and_deleted(made: Any, fresh: Workspace, tmp_path: Path) -> None:
-    found = made.zero_shot(tmp_path, sounds=False, per_class=2)
+    found = made.zero_shot_spaces(tmp_path, sounds=False, per_class=2)
     app = run("splits", how="diversity", train="4", validation="1", test="2", sets="2", seed="1", set="2")
     app.text_input(key="splits-save-name-A").set_value("Wrong name!")
     app.button(key="splits-save-A").click()
@@ -382,7 +370,7 @@ def test_a_file_is_loaded_and_one_that_is_no_split_says_why(shown: Workspace) ->
 
 
 def test_a_split_is_sent_to_training(made: Any, fresh: Workspace, tmp_path: Path) -> None:
-    found = made.zero_shot(tmp_path, sounds=False, per_class=2)
+    found = made.zero_shot_spaces(tmp_path, sounds=False, per_class=2)
     recipe = {"epochs": "7", "rate": "0.01", "batch": "32", "margin": "0.5", "ranks": "sampled"}
     recipe |= {"standardise": "yes", "models": "2", "momentum": "0.5", "hidden": "32", "shared": "48"}
     link = {"train": "4", "validation": "1", "test": "3"} | recipe

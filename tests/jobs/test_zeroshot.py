@@ -7,7 +7,9 @@ import io
 import itertools
 import json
 import re
+from collections.abc import Callable
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +38,9 @@ from jobs import presets as measures
 from jobs.datasets.importer import Imported, labels_fingerprint
 from jobs.engine.inprocess import run
 from jobs.engine.training import TrainingFolder
-from jobs.grid_splits import draw, try_seeds
-from jobs.runners import zeroshot as runner
-from jobs.runners.zeroshot import rehearse
 from jobs.specs import DatasetRef, EmbedAudio, EmbedText, SpecError, ZeroShotGrid, from_json
+from jobs.tasks.zero_shot_grid import Result, rehearse
+from jobs.tasks.zero_shot_splits import draw, try_seeds
 from jobs.workspace import splits
 from jobs.workspace.texts import texts_fingerprint, texts_of
 from jobs.workspace.workspace import Dataset, Workspace
@@ -50,7 +51,14 @@ C, PER_CLASS, D, D_TEXT = 21, 4, 10, 6
 LABELS = [f"class {c:02d}" for c in range(C)]
 #: Fits three clusters of seven classes.
 SIZES: dict[str, Any] = {"n_train": 3, "n_validation": 2, "n_test": 2}
-QUICK: dict[str, Any] = {"epochs": 3, "seeds": 2, "learning_rate": 0.05, "batch_size": 4}
+QUICK: dict[str, Any] = {
+    "epochs": 3,
+    "seeds": 2,
+    "learning_rate": 0.05,
+    "batch_size": 4,
+    "hidden": 8,
+    "shared": 16,
+}
 SPLIT = {"train": LABELS[:4], "validation": LABELS[4:6], "test": LABELS[6:8]}
 
 
@@ -114,13 +122,6 @@ def embed_text(workspace: Workspace, dataset: Dataset, of: str = "description") 
     return spec
 
 
-@pytest.fixture(autouse=True)
-def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Train small models; everything else is as asked for."""
-    asked = runner.recipe
-    monkeypatch.setattr(runner, "recipe", lambda spec: replace(asked(spec), hidden=8, shared=16))
-
-
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
     return Workspace.open(tmp_path / "workspace")
@@ -142,10 +143,10 @@ def asked(workspace: Workspace, dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def result(workspace: Workspace, spec: ZeroShotGrid) -> Any:
+def result(workspace: Workspace, spec: ZeroShotGrid) -> Result:
     job = run(workspace, spec)
     assert job.state == "done", job.error
-    return workspace.cache.open(spec.key)
+    return spec.read(workspace.cache)
 
 
 def failure(workspace: Workspace, spec: ZeroShotGrid) -> str:
@@ -184,21 +185,21 @@ def test_similarity_grid_is_what_core_draws_and_trains(
     assert np.bincount(clusters).tolist() == [7, 7, 7]
     drawn = similarity_splits(space.names, clusters, ratios=spec.ratios, seeds=range(2), sizes=spec.sizes)
 
-    names = found.table("names").to_pandas()
+    names = found.names.to_pandas()
     assert names["label"].tolist() == LABELS == list(space.names)
     assert set(names["n_clips"]) == {PER_CLASS}
     assert names["text"].tolist() == [f"The sound of {label}." for label in LABELS]
     assert names["family"].isna().tolist() == [True] + [False] * (C - 1)
-    np.testing.assert_allclose(found.array("centroids"), space.centroids, atol=1e-6)
+    np.testing.assert_allclose(found.centroids, space.centroids, atol=1e-6)
     similarity = class_similarity(space.centroids)
-    np.testing.assert_allclose(found.array("similarity"), similarity, atol=1e-9)
-    np.testing.assert_array_equal(found.array("clusters"), clusters)
-    assert found.array("elbow_ks").tolist() == list(range(1, 11))
-    assert found.array("elbow_inertia").shape == found.array("elbow_silhouette").shape == (10,)
+    np.testing.assert_allclose(found.similarity, similarity, atol=1e-9)
+    np.testing.assert_array_equal(found.clusters, clusters)
+    assert found.elbow_ks.tolist() == list(range(1, 11))
+    assert found.elbow_inertia.shape == found.elbow_silhouette.shape == (10,)
 
-    models = found.table("models").to_pandas()
+    models = found.models.to_pandas()
     assert models["model"].tolist() == list(range(18)) == list(range(len(drawn)))
-    texts = found.table("splits").column("text").to_pylist()
+    texts = found.column("splits", "text")
     assert [split_from_json(text) for text in texts] == drawn
     configured = list(zip(models["cluster"], models["ratio"], models["seed"], strict=True))
     # Half of three classes is two of them.
@@ -209,12 +210,13 @@ def test_similarity_grid_is_what_core_draws_and_trains(
     assert set(models["chance"]) == {0.5}
     assert set(models["best_epoch"]) == {3}
 
-    predictions = found.table("predictions").to_pandas()
-    classes = found.table("classes").to_pandas()
-    curves = found.array("curves")
+    predictions = found.predictions.to_pandas()
+    classes = found.classes.to_pandas()
+    curves = found.curves
     assert curves.shape == (18, 3, 3)
     assert curves.dtype == np.float32
     recipe = Recipe(hidden=8, shared=16, learning_rate=0.05, batch_size=4, epochs=3)
+    at = {label: i for i, label in enumerate(LABELS)}
     for i, split in enumerate(drawn):
         row = models.iloc[i]
         of = predictions[predictions["model"] == i]
@@ -234,18 +236,15 @@ def test_similarity_grid_is_what_core_draws_and_trains(
             share = right[(of["label"] == label).to_numpy()].mean()
             assert parts["accuracy"][label] == pytest.approx(share, abs=1e-12)
         assert parts["accuracy"].isna().sum() == 5
-        # Scores stand in the order of the classes; the highest wins.
+        # Scores have the order of the classes; the highest wins.
         scores = np.stack(of["scores"])
-        at = [split.test.index(label) for label in of["predicted"]]
-        np.testing.assert_array_equal(scores.argmax(axis=1), at)
+        predicted, own = ([split.test.index(label) for label in of[n]] for n in ("predicted", "label"))
+        np.testing.assert_array_equal(scores.argmax(axis=1), predicted)
         np.testing.assert_array_equal(of["score"], scores.max(axis=1))
-        own = [split.test.index(label) for label in of["label"]]
         np.testing.assert_array_equal(of["own_score"], scores[np.arange(len(of)), own])
-        pairs = [similarity[LABELS.index(a), LABELS.index(b)] for a in split.train for b in split.test]
+        pairs = [similarity[at[a], at[b]] for a in split.train for b in split.test]
         assert row["train_test_similarity"] == pytest.approx(np.mean(pairs), abs=1e-9)
-        within = [
-            similarity[LABELS.index(a), LABELS.index(b)] for a in split.train for b in split.train if a < b
-        ]
+        within = [similarity[at[a], at[b]] for a in split.train for b in split.train if a < b]
         assert row["mean_similarity"] == pytest.approx(np.mean(within), abs=1e-9)
         if i % 7 == 0:
             alone = train_one(
@@ -257,18 +256,15 @@ def test_similarity_grid_is_what_core_draws_and_trains(
             np.testing.assert_allclose(scores, alone.tests[0].scores, atol=1e-3)
             columns = [list(space.text_classes).index(c) for c in split.test]
             clips = space.X[np.isin(space.labels, split.test)]
-            again = predict(found.tensors(f"weights_{i}"), clips, space.text[columns])[1]
+            again = predict(found.weights[i], clips, space.text[columns])[1]
             np.testing.assert_allclose(scores, again, atol=1e-9)
             np.testing.assert_allclose(curves[i, 0], alone.curves["loss"], rtol=1e-3)
 
-    meta = found.meta
-    assert (meta["n_models"], meta["n_failed"], meta["n_clips"], meta["n_classes"]) == (18, 0, 84, 21)
+    assert (found.n_models, found.n_failed, found.n_clips, found.n_classes) == (18, 0, 84, 21)
     left_out = {"without_class": 1, "several_classes": 1, "not_finite": 1, "small_classes": 0}
-    assert meta["left_out"] == left_out
-    assert (meta["sizes"], meta["asked_sizes"], meta["ranges"], meta["n_clusters"]) == (
-        [3, 2, 2], [3, 2, 2], None, 3,
-    )  # fmt: skip
-    assert meta["note"] == ""
+    assert found.left_out == left_out
+    assert (found.sizes, found.asked_sizes, found.ranges) == ([3, 2, 2], [3, 2, 2], None)
+    assert (found.n_clusters, found.note) == (3, "")
 
 
 def test_diversity_grid_judges_each_model_on_every_test_set(
@@ -282,10 +278,10 @@ def test_diversity_grid_judges_each_model_on_every_test_set(
     drawn = diversity_splits(
         space.names, similarity, ranges=ranges, seeds=range(2), sizes=spec.sizes, n_test_sets=2
     )
-    assert [tuple(ends) for ends in found.meta["ranges"]] == list(ranges)
-    texts = found.table("splits").column("text").to_pylist()
+    assert [tuple(ends) for ends in found.ranges] == list(ranges)
+    texts = found.column("splits", "text")
     assert [split_from_json(text) for text in texts] == drawn
-    models = found.table("models").to_pandas()
+    models = found.models.to_pandas()
     assert models["model"].tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
     assert models["test_set"].tolist() == [0, 1] * 4
     assert models["block"].tolist() == ["seed 0"] * 4 + ["seed 1"] * 4
@@ -294,8 +290,8 @@ def test_diversity_grid_judges_each_model_on_every_test_set(
         == [ranges[0]] * 2 + [ranges[1]] * 2 + [ranges[0]] * 2 + [ranges[1]] * 2
     )
     assert models["cluster"].isna().all()
-    predictions = found.table("predictions").to_pandas()
-    classes = found.table("classes").to_pandas()
+    predictions = found.predictions.to_pandas()
+    classes = found.classes.to_pandas()
     for (model, test_set), of in predictions.groupby(["model", "test_set"]):
         split = drawn[model]
         assert isinstance(split, ClassSplitSet)
@@ -306,7 +302,7 @@ def test_diversity_grid_judges_each_model_on_every_test_set(
         assert row["low"] < row["mean_similarity"] <= row["high"]
         parts = classes[(classes["model"] == model) & (classes["test_set"] == test_set)]
         assert parts.loc[parts["part"] == "validation", "label"].tolist() == list(split.validations[test_set])
-    assert found.array("curves").shape == (4, 3, 3)
+    assert found.curves.shape == (4, 3, 3)
 
 
 def test_given_splits_are_trained_for_every_seed(workspace: Workspace, asked: dict[str, Any]) -> None:
@@ -314,40 +310,40 @@ def test_given_splits_are_trained_for_every_seed(workspace: Workspace, asked: di
     spec = ZeroShotGrid(**asked, setup="splits", splits=(json.dumps(SPLIT), json.dumps(other)))
     assert spec.n_models == 4
     found = result(workspace, spec)
-    models = found.table("models").to_pandas()
+    models = found.models.to_pandas()
     assert models["split"].tolist() == [0, 0, 1, 1]
     assert models["seed"].tolist() == [0, 1, 0, 1]
     assert models["block"].tolist() == ["seed 0", "seed 1"] * 2
     # What a split says about itself is not taken for what was done here.
     assert models[["cluster", "ratio"]].isna().all(axis=None)
-    assert found.meta["sizes"] is found.meta["asked_sizes"] is None
+    assert found.sizes is found.asked_sizes is None
 
 
 def test_sizes_are_lowered_only_where_that_is_asked_for(
     workspace: Workspace, dataset: Dataset, asked: dict[str, Any]
 ) -> None:
     large = asked | {"n_train": 20, "n_validation": 5, "n_test": 5, "seeds": 1}
-    said = failure(workspace, ZeroShotGrid(**large))
-    assert "Cluster 0 has 7 classes; ratio 1 needs 30" in said
-    fitting = feasible_sizes([0] * 7 + [1] * 7 + [2] * 7)
-    assert f"sizes {fitting} would fit" in said
+    error = failure(workspace, ZeroShotGrid(**large))
+    assert "Cluster 0 has 7 classes; ratio 1 needs 30" in error
+    assert f"sizes {feasible_sizes([0] * 7 + [1] * 7 + [2] * 7)} would fit" in error
     spec = ZeroShotGrid(**large, fit_sizes=True, ratios=(1.0, 0.0))
     found = result(workspace, spec)
-    assert found.meta["asked_sizes"] == [20, 5, 5]
-    assert found.meta["sizes"] == [3, 2, 2]  # of seven
-    assert found.meta["note"] == "Sizes were lowered from 20/5/5 to 3/2/2: the classes allow no more."
-    assert found.meta["note"] in workspace.queue.log(spec.key)
+    assert found.asked_sizes == [20, 5, 5]
+    assert found.sizes == [3, 2, 2]  # of seven
+    assert found.note == "Sizes were lowered from 20/5/5 to 3/2/2: the classes allow no more."
+    assert found.note in workspace.queue.log(spec.key)
 
     diverse = ZeroShotGrid(**large, setup="diversity", fit_sizes=True, n_ranges=2)
-    train, validation, test = result(workspace, diverse).meta["sizes"]
+    found = result(workspace, diverse)
+    train, validation, test = found.sizes
     assert train + 3 * (validation + test) <= C
-    models = workspace.cache.open(diverse.key).table("models").to_pandas()
+    models = found.models.to_pandas()
     assert (models["mean_similarity"] > models["low"]).all()
     assert (models["mean_similarity"] <= models["high"]).all()
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "why"),
     [
         ({"setup": "diversity", "ranges": ((0.9999, 1.0),)}, r"No 3 of .* within \(0.9999, 1\]"),
         ({"setup": "diversity", "n_test_sets": 9}, "There are 21 classes; sizes 3/2/2 with 9 test"),
@@ -360,10 +356,10 @@ def test_sizes_are_lowered_only_where_that_is_asked_for(
     ],
 )
 def test_what_the_classes_do_not_allow_is_one_sentence(
-    workspace: Workspace, asked: dict[str, Any], options: dict[str, Any], said: str
+    workspace: Workspace, asked: dict[str, Any], options: dict[str, Any], why: str
 ) -> None:
     error = failure(workspace, ZeroShotGrid(**asked | options))
-    assert re.search(said, error), error
+    assert re.search(why, error), error
     assert error.endswith(".")
 
 
@@ -372,20 +368,17 @@ def test_classes_without_a_text_are_named(workspace: Workspace, asked: dict[str,
     classes.loc[[3, 9], "description"] = None
     dataset = add(workspace, clip_table(), classes)
     text = embed_text(workspace, dataset)
-    said = failure(workspace, ZeroShotGrid(**asked | {"text": text}))
-    assert said == (
-        "'class 03', 'class 09' of sounds have no description among the embedded texts; add them, or train "
-        "with names."
+    assert failure(workspace, ZeroShotGrid(**asked | {"text": text})) == (
+        "'class 03', 'class 09' of sounds have no description, and a model needs one of every class that "
+        "takes part; add them, or train with names."
     )
     # A split that does not name them can be trained.
-    given = SPLIT | {"train": LABELS[10:14]}
-    spec = ZeroShotGrid(**asked | {"text": text}, setup="splits", splits=(json.dumps(given),))
-    names = result(workspace, spec).table("names").to_pandas().set_index("label")
-    assert names["text"].isna().sum() == 2
-    said = failure(
-        workspace, ZeroShotGrid(**asked | {"text": text}, setup="splits", splits=(json.dumps(SPLIT),))
-    )
-    assert said.startswith("'class 03' of sounds has no description")
+    specs = [
+        ZeroShotGrid(**asked | {"text": text}, setup="splits", splits=(json.dumps(split),))
+        for split in (SPLIT | {"train": LABELS[10:14]}, SPLIT)
+    ]
+    assert result(workspace, specs[0]).names.to_pandas()["text"].isna().sum() == 2
+    assert failure(workspace, specs[1]).startswith("'class 03' of sounds has no description")
 
 
 def test_ratios_that_come_to_the_same_classes_are_trained_once(
@@ -394,22 +387,22 @@ def test_ratios_that_come_to_the_same_classes_are_trained_once(
     spec = ZeroShotGrid(**asked | {"n_train": 2, "n_validation": 1})
     assert (spec.n_models, "3 clusters × 3 ratios × 2 seeds" in spec.title) == (18, True)
     found = result(workspace, spec)
-    models = found.table("models").to_pandas()
+    models = found.models.to_pandas()
     assert sorted(models["ratio"].unique()) == [0, 0.5, 1]
-    assert len(models) == spec.n_models == found.meta["n_models"]
-    texts = found.table("splits").column("text").to_pylist()
+    assert len(models) == spec.n_models == found.n_models
+    texts = found.column("splits", "text")
     assert len({split_from_json(text) for text in texts}) == 18
-    assert found.meta["note"] == (
+    assert found.note == (
         "The ratios 1 and 0.75 are 2 of 2 training classes; 0.5 and 0.25 are 1 of 2 training classes: the "
         "same classes, which are trained on once. There is no validation accuracy: a single validation class "
         "is always right."
     )
     assert models["validation_accuracy"].isna().all()
-    assert np.isnan(found.array("curves")[:, 2]).all()
+    assert np.isnan(found.curves[:, 2]).all()
     # Lower sizes than were asked for merge as well.
     fitted = ZeroShotGrid(**asked | {"n_train": 20, "n_validation": 9, "n_test": 9, "fit_sizes": True})
     assert fitted.n_models == 30
-    assert result(workspace, fitted).meta["n_models"] == 24  # 3/2/2
+    assert result(workspace, fitted).n_models == 24  # 3/2/2
 
 
 def test_labels_that_changed_and_clips_without_class(workspace: Workspace, asked: dict[str, Any]) -> None:
@@ -431,13 +424,13 @@ def test_classes_of_few_clips_are_not_drawn(workspace: Workspace, tmp_path: Path
     for least in (1, 2, 4):
         spec = ZeroShotGrid(**asked, ratios=(1.0,), clusters=2, min_clips=least)
         found = result(workspace, spec)
-        drawn[least] = set(found.table("names").column("label").to_pylist())
-        assert set(found.table("classes").column("label").to_pylist()) <= drawn[least]
+        drawn[least] = set(found.column("names", "label"))
+        assert set(found.column("classes", "label")) <= drawn[least]
         small = {1: 0, 2: 1, 4: 3}[least]
-        assert found.meta["left_out"]["small_classes"] == small
-        said = {1: "", 2: "1 of 21 classes has fewer than 2 clips and was not drawn."}
-        said[4] = "2 of 21 classes have fewer than 4 clips and were not drawn."
-        assert found.meta["note"].startswith(said[least])
+        assert found.left_out["small_classes"] == small
+        notes = {1: "", 2: "1 of 21 classes has fewer than 2 clips and was not drawn."}
+        notes[4] = "2 of 21 classes have fewer than 4 clips and were not drawn."
+        assert found.note.startswith(notes[least])
     assert ZeroShotGrid.min_clips == 2
     assert drawn == {1: set(LABELS), 2: set(LABELS[1:]), 4: set(LABELS[2:])}
     error = failure(workspace, ZeroShotGrid(**asked, min_clips=5))
@@ -445,7 +438,7 @@ def test_classes_of_few_clips_are_not_drawn(workspace: Workspace, tmp_path: Path
     # Splits of one's own are trained as they are.
     given = json.dumps({"train": LABELS[2:6], "validation": LABELS[6:8], "test": LABELS[:2]})
     own = result(workspace, ZeroShotGrid(**asked, setup="splits", splits=(given,), min_clips=4))
-    assert own.table("names").num_rows == C
+    assert own.names.num_rows == C
     command = ("train", "zero-shot", "sounds", "melstats", "--clusters", "20", "--min-clips", "4")
     status, _, err = call(capsys, *command, "-w", str(workspace.root))
     assert (status, "20 clusters are asked for, and there are 19 classes" in err) == (2, True)
@@ -466,7 +459,7 @@ def test_models_that_fail_are_marked_and_others_go_on(
     whole = SPLIT | {"train": LABELS[10:14]}
     grid_spec = ZeroShotGrid(**asked, setup="splits", splits=(json.dumps(whole), json.dumps(SPLIT)))
     found = result(workspace, grid_spec)
-    models = found.table("models").to_pandas()
+    models = found.models.to_pandas()
     good, bad = models.iloc[:2], models.iloc[2:]
     assert bad["failed"].tolist() == [
         f"The loss was no longer a number in epoch 1 (seed {s})." for s in (0, 1)
@@ -476,14 +469,14 @@ def test_models_that_fail_are_marked_and_others_go_on(
     assert set(bad["n_test"]) == set(bad["best_epoch"]) == {0}
     assert set(good["failed"]) == {""}
     assert good[numbers].notna().all(axis=None)
-    assert set(found.table("predictions").column("model").to_pylist()) == {0, 1}
-    classes = found.table("classes").to_pandas()
+    assert set(found.column("predictions", "model")) == {0, 1}
+    classes = found.classes.to_pandas()
     assert classes.loc[classes["model"] >= 2, "accuracy"].isna().all()
-    assert np.isfinite(found.array("curves")[:2]).all()
-    assert np.isnan(found.array("curves")[2:, 0]).all()
-    assert found.meta["n_failed"] == 2
+    assert np.isfinite(found.curves[:2]).all()
+    assert np.isnan(found.curves[2:, 0]).all()
+    assert found.n_failed == 2
     why = "The loss was no longer a number in epoch 1 (seed 0)."
-    assert found.meta["note"] == f"2 of 4 models failed. {why}"
+    assert found.note == f"2 of 4 models failed. {why}"
     assert why in workspace.queue.log(grid_spec.key)
 
 
@@ -518,7 +511,7 @@ def test_training_that_was_killed_goes_on(
     assert seen == sorted(seen)
     assert seen[-1] == 1
     assert f"Resuming after {share:.0%} of the training" in workspace.queue.log(spec.key)
-    found = workspace.cache.open(spec.key)
+    found = spec.read(workspace.cache)
     assert not left.exists()
 
     undisturbed = Workspace.open(workspace.root.parent / "other")
@@ -526,10 +519,8 @@ def test_training_that_was_killed_goes_on(
     embed(undisturbed, dataset)
     embed_text(undisturbed, dataset)
     expected = result(undisturbed, spec)
-    np.testing.assert_allclose(found.array("curves"), expected.array("curves"), atol=1e-6)
-    pd.testing.assert_frame_equal(
-        found.table("models").to_pandas(), expected.table("models").to_pandas(), atol=1e-9
-    )
+    np.testing.assert_allclose(found.curves, expected.curves, atol=1e-6)
+    pd.testing.assert_frame_equal(found.models.to_pandas(), expected.models.to_pandas(), atol=1e-9)
 
 
 def test_a_piece_that_is_damaged_is_left_out(tmp_path: Path) -> None:
@@ -561,12 +552,12 @@ def spec_of(**options: Any) -> ZeroShotGrid:
 def test_defaults_are_the_papers() -> None:
     spec = spec_of()
     assert (str(spec.sizes), spec.clusters, spec.ratios, spec.seeds) == ("20/5/5", 3, PAPER_RATIOS, 6)
-    assert runner.recipe(spec) == Recipe(hidden=8, shared=16)
+    assert spec.recipe == Recipe()
     assert spec.n_models == 90
     assert spec_of(setup="diversity").asked_ranges == PAPER_RANGES
     assert spec_of(setup="diversity").n_models == 30
-    told = {"patience": 7, "sampled": True, "margin": 0.5, "standardise": True}
-    assert runner.recipe(spec_of(**told)) == Recipe(hidden=8, shared=16, **told)
+    recipe = {"patience": 7, "sampled": True, "margin": 0.5, "standardise": True}
+    assert spec_of(**recipe).recipe == Recipe(**recipe)
 
 
 def test_title_says_setup_and_counts() -> None:
@@ -595,7 +586,7 @@ def test_what_a_setup_has_no_use_for_does_not_split_the_key() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "why"),
     [
         ({"setup": "random"}, "one of similarity, diversity, splits"),
         ({"setup": "splits"}, "No split is given; give at least one"),
@@ -629,8 +620,8 @@ def test_what_a_setup_has_no_use_for_does_not_split_the_key() -> None:
         ({"patience": -1}, "patience is -1"),
     ],
 )
-def test_specs_say_what_is_allowed(options: dict[str, Any], said: str) -> None:
-    with pytest.raises(SpecError, match=said):
+def test_specs_say_what_is_allowed(options: dict[str, Any], why: str) -> None:
+    with pytest.raises(SpecError, match=why):
         spec_of(**options)
 
 
@@ -662,91 +653,7 @@ def test_asking_for_a_grid_asks_for_its_spaces(workspace: Workspace, dataset: Da
     assert measures.class_texts(add(workspace, clip_table(), half), "minilm").of == "label"
 
 
-# -- the command line --
-
-
-def test_train_from_the_command_line(
-    workspace: Workspace, dataset: Dataset, capsys: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HEARSPACE_HOME", str(workspace.root))
-    monkeypatch.setenv("COLUMNS", "200")
-    space = embed(workspace, dataset)
-    text = embed_text(workspace, dataset)
-    monkeypatch.setattr("jobs.cli.train.space_of", lambda *_: space)
-    monkeypatch.setattr(measures, "class_texts", lambda *_, **__: text)
-    quick = ["--epochs", "20", "--seeds", "2", "--learning-rate", "1", "--sizes", "3/2/2"]
-    base = ["train", "zero-shot", "sounds", "melstats", *quick]
-    status, out, err = call(capsys, *base, "--ratios", "1,0", "--json")
-    assert status == 0, err
-    (about,) = json.loads(out)
-    models = workspace.cache.open(about["key"]).table("models").to_pandas()
-    assert [(r["cluster"], r["ratio"]) for r in about["configurations"]] == [
-        (c, r) for c in range(3) for r in (1, 0)
-    ]
-    for row in about["configurations"]:
-        assert isinstance(row["cluster"], int)
-        of = models[(models["cluster"] == row["cluster"]) & (models["ratio"] == row["ratio"])]
-        assert row["accuracy"] == pytest.approx(of["accuracy"].mean())
-        assert row["sd"] == pytest.approx(of["accuracy"].std())
-        assert (row["models"], row["failed"]) == (2, 0)
-    known = np.corrcoef(models["ratio"].astype(float), models["accuracy"])[0, 1]
-    assert about["correlation"]["r"] == pytest.approx(known)
-    expected = pearsonr(models["ratio"].astype(float), models["accuracy"]).pvalue
-    assert about["correlation"]["p"] == pytest.approx(expected)
-    status, out, _ = call(capsys, *base, "--setup", "diversity", "--ranges", "2", "--test-sets", "2")
-    assert status == 0
-    assert "mean similarity and accuracy: r = " in out
-    status, out, _ = call(
-        capsys, *base, "--setup", "diversity", "--ranges", "0.1:0.3,-0.2:0.1", "--print-spec"
-    )
-    printed = from_json(json.loads(out))
-    assert isinstance(printed, ZeroShotGrid)
-    assert printed.ranges == ((0.1, 0.3), (-0.2, 0.1))
-    splits.save(workspace, "sounds", "mine", split_from_json(json.dumps(SPLIT)))
-    status, out, _ = call(capsys, *base, "--split", "mine", "--json")
-    (row,) = json.loads(out)[0]["configurations"]
-    assert (row["split"], row["models"]) == ("mine", 2)
-    status, out, _ = call(capsys, *base, "--background", "--json")
-    assert [row["state"] for row in json.loads(out)] == ["queued"]
-    for option, value, said in (
-        ("--sizes", "3/2", "such as 20/5/5"),
-        ("--ratios", "a", "such as 1,0.5,0"),
-        ("--ranges", "0.1-0.3", "such as 0.1:0.3"),
-        ("--split", "none", "No split 'none'"),
-    ):
-        status, _, err = call(capsys, *base, option, value)
-        assert (status, said in err) == (2, True), err
-
-
-def test_what_cannot_be_is_said_before_anything_waits(
-    workspace: Workspace, dataset: Dataset, capsys: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HEARSPACE_HOME", str(workspace.root))
-    space, text = embed(workspace, dataset), embed_text(workspace, dataset)
-    monkeypatch.setattr("jobs.cli.train.space_of", lambda *_: space)
-    monkeypatch.setattr(measures, "class_texts", lambda *_, **__: text)
-    small = ("--sizes", "3/2/2")
-    for options, said in (
-        ((), "Cluster 0 has 7 classes; ratio 1 needs 30 .* sizes 3/2/2 would fit"),
-        (("--sizes", "5/2/2"), "Cluster 0 has 7 classes; ratio 1 needs 9 .* sizes 3/2/2 would fit"),
-        (("--clusters", "1", *small), "one cluster only; .* choose more clusters, or the ratio 1 alone"),
-        (("--clusters", "500", *small), "500 clusters are asked for, and there are 21 classes: .* 1 to 21"),
-        (("--clusters", "9", *small), "not even 2/1/2 would fit: choose fewer clusters"),
-        (("--setup", "diversity", "--ranges", "0.999:1", *small), r"within \(0.999, 1\]: seed 0 came to 1 "),
-        (("--setup", "diversity", "--test-sets", "9", *small), "sizes 3/2/2 with 9 test .* need 39;"),
-    ):
-        status, _, err = call(capsys, "train", "zero-shot", "sounds", "melstats", *options)
-        assert (status, re.search(said, err) is not None) == (2, True), (options, err)
-        assert not workspace.queue.jobs()
-    # What hangs on where classes lie is not known without a space; how many there are is.
-    other = replace(space, identity="melstats/other")
-    monkeypatch.setattr("jobs.cli.train.space_of", lambda *_: other)
-    base = ("train", "zero-shot", "sounds", "melstats", "--background")
-    status, _, err = call(capsys, *base)
-    assert (status, "There are 21 classes; sizes 20/5/5 need 30: ask for fewer." in err) == (2, True)
-    assert not workspace.queue.jobs()
-    assert call(capsys, *base, "--clusters", "1", *small)[0] == 0
-    assert len(workspace.queue.jobs()) == 2
+# -- drawing --
 
 
 def test_seeds_are_drawn_one_after_the_other_until_it_is_over(asked: dict[str, Any]) -> None:
@@ -807,10 +714,87 @@ def test_every_seed_is_drawn_before_anything_waits(
         rehearse(ZeroShotGrid(**options | {"seeds": late + 1}), workspace)
 
 
-def test_every_option_of_the_recipe_is_taken_with_splits_of_ones_own(
-    workspace: Workspace, dataset: Dataset, capsys: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+# -- the command line --
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def train(workspace: Workspace, dataset: Dataset, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Call ``hearspace train zero-shot`` on a space and texts that exist."""
     monkeypatch.setenv("HEARSPACE_HOME", str(workspace.root))
+    monkeypatch.setenv("COLUMNS", "200")
+    space, text = embed(workspace, dataset), embed_text(workspace, dataset)
+    monkeypatch.setattr("jobs.cli.train.space_of", lambda *_: space)
+    monkeypatch.setattr(measures, "class_texts", lambda *_, **__: text)
+    return partial(call, capsys, "train", "zero-shot", "sounds", "melstats")
+
+
+def test_train_from_the_command_line(workspace: Workspace, train: Command) -> None:
+    quick = ["--epochs", "20", "--seeds", "2", "--learning-rate", "1", "--sizes", "3/2/2"]
+    quick += ["--hidden", "8", "--shared", "16"]
+    status, out, err = train(*quick, "--ratios", "1,0", "--json")
+    assert status == 0, err
+    (about,) = json.loads(out)
+    models = workspace.cache.open(about["key"]).table("models").to_pandas()
+    rows = about["configurations"]
+    assert [(r["cluster"], r["ratio"]) for r in rows] == [(c, r) for c in range(3) for r in (1, 0)]
+    for row in rows:
+        assert isinstance(row["cluster"], int)
+        of = models[(models["cluster"] == row["cluster"]) & (models["ratio"] == row["ratio"])]
+        assert row["accuracy"] == pytest.approx(of["accuracy"].mean())
+        assert row["sd"] == pytest.approx(of["accuracy"].std())
+        assert (row["models"], row["failed"]) == (2, 0)
+    expected = pearsonr(models["ratio"].astype(float), models["accuracy"])
+    assert about["correlation"]["r"] == pytest.approx(expected.statistic)
+    assert about["correlation"]["p"] == pytest.approx(expected.pvalue)
+    diverse = (*quick, "--setup", "diversity")
+    status, out, _ = train(*diverse, "--ranges", "2", "--test-sets", "2")
+    assert (status, "mean similarity and accuracy: r = " in out) == (0, True)
+    printed = from_json(json.loads(train(*diverse, "--ranges", "0.1:0.3,-0.2:0.1", "--print-spec")[1]))
+    assert isinstance(printed, ZeroShotGrid)
+    assert printed.ranges == ((0.1, 0.3), (-0.2, 0.1))
+    splits.save(workspace, "sounds", "mine", split_from_json(json.dumps(SPLIT)))
+    (row,) = json.loads(train(*quick, "--split", "mine", "--json")[1])[0]["configurations"]
+    assert (row["split"], row["models"]) == ("mine", 2)
+    assert [row["state"] for row in json.loads(train(*quick, "--background", "--json")[1])] == ["queued"]
+    for option, value, why in (
+        ("--sizes", "3/2", "such as 20/5/5"),
+        ("--ratios", "a", "such as 1,0.5,0"),
+        ("--ranges", "0.1-0.3", "such as 0.1:0.3"),
+        ("--split", "none", "No split 'none'"),
+    ):
+        status, _, err = train(*quick, option, value)
+        assert (status, why in err) == (2, True), err
+
+
+def test_what_the_classes_do_not_allow_is_refused_before_anything_is_queued(
+    workspace: Workspace, dataset: Dataset, train: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = ("--sizes", "3/2/2")
+    for options, why in (
+        ((), "Cluster 0 has 7 classes; ratio 1 needs 30 .* sizes 3/2/2 would fit"),
+        (("--sizes", "5/2/2"), "Cluster 0 has 7 classes; ratio 1 needs 9 .* sizes 3/2/2 would fit"),
+        (("--clusters", "1", *small), "one cluster only; .* choose more clusters, or the ratio 1 alone"),
+        (("--clusters", "500", *small), "500 clusters are asked for, and there are 21 classes: .* 1 to 21"),
+        (("--clusters", "9", *small), "not even 2/1/2 would fit: choose fewer clusters"),
+        (("--setup", "diversity", "--ranges", "0.999:1", *small), r"within \(0.999, 1\]: seed 0 came to 1 "),
+        (("--setup", "diversity", "--test-sets", "9", *small), "sizes 3/2/2 with 9 test .* need 39;"),
+    ):
+        status, _, err = train(*options)
+        assert (status, re.search(why, err) is not None) == (2, True), (options, err)
+        assert not workspace.queue.jobs()
+    # Where classes lie is not known without a space; how many there are is.
+    other = EmbedAudio(dataset=dataset.ref, encoder="melstats", identity="melstats/other")
+    monkeypatch.setattr("jobs.cli.train.space_of", lambda *_: other)
+    status, _, err = train("--background")
+    assert (status, "There are 21 classes; sizes 20/5/5 need 30: ask for fewer." in err) == (2, True)
+    assert not workspace.queue.jobs()
+    assert train("--background", "--clusters", "1", *small)[0] == 0
+    assert len(workspace.queue.jobs()) == 2
+
+
+def test_every_option_of_the_recipe_is_taken_with_given_splits(train: Command, tmp_path: Path) -> None:
     file = tmp_path / "mine.json"
     file.write_text(json.dumps(SPLIT))
     wanted = {
@@ -818,15 +802,11 @@ def test_every_option_of_the_recipe_is_taken_with_splits_of_ones_own(
         "hidden": 5, "shared": 6,
     }  # fmt: skip
     options = [v for name, value in wanted.items() for v in (f"--{name.replace('_', '-')}", str(value))]
-    status, out, err = call(
-        capsys, "train", "zero-shot", "sounds", "melstats", "--split", str(file), *options, "--standardise",
-        "--sampled", "--print-spec",
-    )  # fmt: skip
+    status, out, err = train("--split", str(file), *options, "--standardise", "--sampled", "--print-spec")
     assert status == 0, err
     spec = from_json(json.loads(out))
     assert isinstance(spec, ZeroShotGrid)
-    monkeypatch.undo()  # the narrow models of these tests
-    assert runner.recipe(spec) == Recipe(**wanted, standardise=True, sampled=True)
+    assert spec.recipe == Recipe(**wanted, standardise=True, sampled=True)
     assert {f.name for f in fields(Recipe)} == {*wanted, "standardise", "sampled"}
 
 
@@ -835,39 +815,42 @@ def test_splits_from_the_command_line(
 ) -> None:
     monkeypatch.setenv("HEARSPACE_HOME", str(workspace.root))
     monkeypatch.setenv("COLUMNS", "200")
-    assert "No split of sounds is saved yet" in call(capsys, "splits", "list", "sounds")[1]
     file = tmp_path / "mine.json"
-    file.write_text(json.dumps(SPLIT))
-    assert call(capsys, "splits", "save", "sounds", "mine", str(file))[0] == 0
-    status, _, err = call(capsys, "splits", "save", "sounds", "mine", str(file))
+
+    def ask(command: str, *arguments: str, dataset: str = "sounds") -> tuple[int, str, str]:
+        return call(capsys, "splits", command, dataset, *arguments)
+
+    def save(name: str, split: dict[str, Any], *options: str) -> tuple[int, str]:
+        file.write_text(json.dumps(split))
+        status, _, err = ask("save", name, str(file), *options)
+        return status, err
+
+    assert "No split of sounds is saved yet" in ask("list")[1]
+    assert save("mine", SPLIT)[0] == 0
+    status, err = save("mine", SPLIT)
     assert (status, "already" in err) == (2, True)
-    assert call(capsys, "splits", "save", "sounds", "mine", str(file), "--replace")[0] == 0
-    (row,) = json.loads(call(capsys, "splits", "list", "sounds", "--json")[1])
-    assert (row["name"], row["train"], row["validation"], row["test"], row["problem"]) == (
-        "mine",
-        4,
-        2,
-        2,
-        "",
-    )
-    status, out, _ = call(capsys, "splits", "show", "sounds", "mine")
+    assert save("mine", SPLIT, "--replace")[0] == 0
+    (row,) = json.loads(ask("list", "--json")[1])
+    known = {"name": "mine", "train": 4, "validation": 2, "test": 2, "problem": ""}
+    assert row | known == row
+    out = ask("show", "mine")[1]
     assert split_from_json(out) == splits.load(workspace, "sounds", "mine")
     monkeypatch.setattr("sys.stdin", io.StringIO(out))
-    assert call(capsys, "splits", "save", "sounds", "again", "-")[0] == 0
-
-    file.write_text(json.dumps(SPLIT | {"test": ["cat", "dog"]}))
-    status, _, err = call(capsys, "splits", "save", "sounds", "other", str(file))
-    assert (status, "names 'cat', 'dog', which the dataset does not have" in err) == (2, True)
-    file.write_text(json.dumps(SPLIT | {"test": LABELS[:2]}))
-    status, _, err = call(capsys, "splits", "save", "sounds", "other", str(file))
-    assert (status, "'class 00' is both" in err) == (2, True)
-    assert call(capsys, "splits", "save", "sounds", "other", str(tmp_path / "none.json"))[0] == 2
-    assert call(capsys, "splits", "list", "nowhere")[0] == 2
+    assert ask("save", "again", "-")[0] == 0
+    for test, why in (
+        (["cat", "dog"], "names 'cat', 'dog', which the dataset does not have"),
+        (LABELS[:2], "'class 00' is both"),
+    ):
+        status, err = save("other", SPLIT | {"test": test})
+        assert (status, why in err) == (2, True)
+    assert ask("save", "other", str(tmp_path / "none.json"))[0] == 2
+    assert ask("list", dataset="nowhere")[0] == 2
     # One that does not fit the classes any more is listed with what is wrong.
     add(workspace, clip_table().iloc[: 3 * PER_CLASS], class_table(LABELS[:3]))
-    rows = json.loads(call(capsys, "splits", "list", "sounds", "--json")[1])
-    assert [("does not have" in row["problem"]) for row in rows] == [True, True]
-
-    assert call(capsys, "splits", "delete", "sounds", "again")[0] == 0
+    assert [("does not have" in row["problem"]) for row in json.loads(ask("list", "--json")[1])] == [
+        True,
+        True,
+    ]
+    assert ask("delete", "again")[0] == 0
     assert splits.names(workspace, "sounds") == ["mine"]
-    assert call(capsys, "splits", "delete", "sounds", "again")[0] == 2
+    assert ask("delete", "again")[0] == 2

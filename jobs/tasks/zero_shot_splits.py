@@ -1,7 +1,7 @@
 """The splits that a grid of zero-shot models trains on, drawn before it is trained.
 
-The job draws them this way, and pages and commands that ask for the job do, so that what the classes do not
-allow is said before anything waits in the queue. Light to import: pages use it.
+The task draws them with `draw`, and so do pages and commands before they ask for it, so that a grid that the
+classes do not allow is refused before it is queued.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from core.splits import (
@@ -25,13 +24,13 @@ from core.splits import (
     diversity_splits,
     feasible_diversity_sizes,
     feasible_sizes,
+    fewest_validation,
     from_test_cluster,
-    held_out,
     quantile_ranges,
     similarity_splits,
 )
 from core.words import count, there_are
-from jobs.specs import ZeroShotGrid
+from jobs.tasks.zero_shot_grid import ZeroShotGrid
 
 
 class Drawn(NamedTuple):
@@ -43,13 +42,13 @@ class Drawn(NamedTuple):
     seeds : list of int
         One for each.
     given : list of int or None
-        Which of the given splits each is.
+        The number of the given split that each is.
     sizes : Sizes or None
         Those that were drawn; None for given splits.
     ranges : tuple of (low, high) or None
         None but for diversity.
     note : str
-        What is not as it was asked for, and what cannot be said of it.
+        What differs from what was asked for, and what cannot be measured.
     """
 
     splits: list[ClassSplit | ClassSplitSet]
@@ -76,58 +75,55 @@ def draw(
     names : (C,) sequence of str
         The classes.
     similarity : (C, C) array_like
-        Theirs, as `core.splits.class_similarity` gives it.
+        Their similarities, as `core.splits.class_similarity` gives them.
     clusters : (C,) array_like of int
-        Theirs, as `core.splits.cluster_classes` gives them.
+        Their clusters, as `core.splits.cluster_classes` gives them.
     seeds : sequence of int, optional
-        Some of the grid's, where not all are to be drawn.
+        Some of the grid's seeds, where not all are to be drawn.
 
     Raises
     ------
     SplitError
         Where the classes do not suffice, with what would fit.
     """
-    drawn_seeds = range(spec.seeds) if seeds is None else seeds
+    seeds = range(spec.seeds) if seeds is None else seeds
     if spec.setup == "splits":
-        given = spec.parsed_splits
-        for split in given:
-            check_known(split, names)
-        numbers = [i for i in range(len(given)) for _ in drawn_seeds]
-        drawn = [given[i] for i in numbers]
-        each = [seed for _ in given for seed in drawn_seeds]
-        return Drawn(drawn, each, numbers, None, None, _no_validation(drawn))
+        return _draw_given(spec, names, seeds)
     sizes = spec.sizes
     if spec.fit_sizes:
-        # Where nothing fits, the sizes that were asked for say what is missing.
-        sizes = fitting(spec, names, similarity, clusters) or sizes
-    found: list[ClassSplit | ClassSplitSet]
+        # Where nothing fits, the error is about the sizes that were asked for.
+        sizes = fitting_sizes(spec, names, similarity, clusters) or sizes
+    splits: list[ClassSplit | ClassSplitSet]
     ranges: tuple[Range, ...] | None = None
     notes = []
     if sizes != spec.sizes:
         notes.append(f"Sizes were lowered from {spec.sizes} to {sizes}: the classes allow no more.")
     if spec.setup == "similarity":
-        found = [*similarity_splits(names, clusters, ratios=spec.ratios, seeds=drawn_seeds, sizes=sizes)]
+        splits = [*similarity_splits(names, clusters, ratios=spec.ratios, seeds=seeds, sizes=sizes)]
         notes.append(_merged(spec.ratios, sizes.train))
     else:
         ranges = _ranges(spec, similarity, sizes)
-        found = [
-            *diversity_splits(
-                names,
-                similarity,
-                ranges=ranges,
-                seeds=drawn_seeds,
-                sizes=sizes,
-                n_test_sets=spec.n_test_sets,
-            )
+        sets = spec.n_test_sets
+        splits = [
+            *diversity_splits(names, similarity, ranges=ranges, seeds=seeds, sizes=sizes, n_test_sets=sets)
         ]
     if spec.patience and sizes.validation < 2:
         raise SplitError(
             f"Patience needs at least 2 validation classes, and the classes allow the sizes {sizes}; train "
             "without patience."
         )
-    notes.append(_no_validation(found))
-    each = [int(split.info["seed"]) for split in found]
-    return Drawn(found, each, None, sizes, ranges, " ".join(filter(None, notes)))
+    notes.append(_no_validation(splits))
+    each = [int(split.info["seed"]) for split in splits]
+    return Drawn(splits, each, None, sizes, ranges, " ".join(filter(None, notes)))
+
+
+def _draw_given(spec: ZeroShotGrid, names: Sequence[str], seeds: Sequence[int]) -> Drawn:
+    given = spec.parsed_splits
+    for split in given:
+        check_known(split, names)
+    numbers = [i for i in range(len(given)) for _ in seeds]
+    splits = [given[i] for i in numbers]
+    return Drawn(splits, [*seeds] * len(given), numbers, None, None, _no_validation(splits))
 
 
 def try_seeds(
@@ -138,13 +134,13 @@ def try_seeds(
     *,
     until: Callable[[], bool],
 ) -> int:
-    """Draw the splits of a grid seed after seed, as `draw` does, and stop once `until` returns True.
+    """Draw the splits of a grid seed by seed, as `draw` does, and stop once `until` returns True.
 
     Returns
     -------
     int
-        For how many of the seeds it is known that there are splits, at least 1. Similarity splits exist for
-        all or for none.
+        The number of seeds that are known to have splits, at least 1. Similarity splits exist for all seeds
+        or for none.
 
     Raises
     ------
@@ -154,7 +150,7 @@ def try_seeds(
     draw(spec, names, similarity, clusters, seeds=[0])
     if spec.setup != "diversity":
         return spec.seeds
-    if not spec.fit_sizes:  # the ranges are the same for every seed, and found once
+    if not spec.fit_sizes:  # the ranges are the same for every seed: compute them once
         spec = replace(spec, ranges=_ranges(spec, similarity, spec.sizes), n_ranges=0)
     for seed in range(1, spec.seeds):
         if until():
@@ -163,7 +159,7 @@ def try_seeds(
     return spec.seeds
 
 
-def fitting(
+def fitting_sizes(
     spec: ZeroShotGrid,
     names: Sequence[str],
     similarity: ArrayLike,
@@ -171,10 +167,10 @@ def fitting(
     *,
     until: Callable[[], bool] | None = None,
 ) -> Sizes | None:
-    """Return the sizes that all configurations and seeds of a grid can have, the nearest to those asked for.
+    """Return the sizes nearest to those asked for that all configurations and seeds of a grid can have.
 
-    None where nothing fits, and for given splits. With `until`, which says when to end, the search is a short
-    one: larger sizes may fit, and None says that none was found.
+    None where nothing fits, and for given splits. With `until`, which ends the search once it returns True,
+    fewer sizes are tried: larger ones may fit, and None means that none was reached.
     """
     if spec.setup == "splits":
         return None
@@ -192,7 +188,7 @@ def fitting(
 
 
 def check_count(spec: ZeroShotGrid, n_classes: int) -> None:
-    """Raise `SplitError` where a dataset has too few classes for a grid, wherever they may lie in a space."""
+    """Raise `SplitError` where a dataset has too few classes for a grid in any space."""
     if spec.setup == "splits":
         return
     asked = Sizes(2, 1, 2) if spec.fit_sizes else spec.sizes
@@ -202,9 +198,9 @@ def check_count(spec: ZeroShotGrid, n_classes: int) -> None:
     check_n_clusters(spec.clusters, n_classes)
     needed = asked.train + asked.validation + asked.test
     if n_classes < needed:
-        # What would fit hangs on the clusters.
-        there = there_are(n_classes, "class").capitalize()
-        raise SplitError(f"{there}; sizes {asked} need {needed}: ask for fewer.")
+        # Which sizes would fit depends on the clusters.
+        given = there_are(n_classes, "class").capitalize()
+        raise SplitError(f"{given}; sizes {asked} need {needed}: ask for fewer.")
 
 
 def _ranges(spec: ZeroShotGrid, similarity: ArrayLike, sizes: Sizes) -> tuple[Range, ...]:
@@ -214,20 +210,20 @@ def _ranges(spec: ZeroShotGrid, similarity: ArrayLike, sizes: Sizes) -> tuple[Ra
 
 
 def _merged(ratios: Sequence[float], n_train: int) -> str:
-    """Say which ratios come to the same number of training classes."""
-    near = np.array([from_test_cluster(ratio, n_train) for ratio in ratios])
-    same = []
-    for n in dict.fromkeys(near.tolist()):
-        of = [f"{ratio:g}" for ratio, other in zip(ratios, near, strict=True) if other == n]
-        if len(of) > 1:
-            same.append(f"{', '.join(of[:-1])} and {of[-1]} are {n} of {n_train} training classes")
-    if not same:
-        return ""
-    return f"The ratios {'; '.join(same)}: the same classes, which are trained on once."
+    """Return a sentence on the ratios that give the same number of training classes; "" if none do."""
+    groups: dict[int, list[str]] = {}
+    for ratio in ratios:
+        groups.setdefault(from_test_cluster(ratio, n_train), []).append(f"{ratio:g}")
+    same = [
+        f"{', '.join(of[:-1])} and {of[-1]} are {n} of {n_train} training classes"
+        for n, of in groups.items()
+        if len(of) > 1
+    ]
+    return f"The ratios {'; '.join(same)}: the same classes, which are trained on once." if same else ""
 
 
 def _no_validation(splits: Sequence[ClassSplit | ClassSplitSet]) -> str:
-    alone = sum(max(map(len, held_out(split)[0])) < 2 for split in splits)
+    alone = sum(fewest_validation([split]) < 2 for split in splits)
     if not alone:
         return ""
     of = "There is" if alone == len(splits) else f"Of {alone:,} of {count(len(splits), 'model')}, there is"
