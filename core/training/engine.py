@@ -57,7 +57,7 @@ class Group(Protocol):
 
 @dataclass(frozen=True)
 class Plan:
-    """A group before it is begun.
+    """A group before it starts.
 
     Attributes
     ----------
@@ -76,7 +76,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Session:
-    """Where a training runs, and who is told of it.
+    """Where a training runs, and what it reports to.
 
     Attributes
     ----------
@@ -85,8 +85,8 @@ class Session:
     progress : callable, optional
         Called with the work done and to do, of all models together: after epochs, and at times within.
     watch : callable, optional
-        Called after every epoch of a group with the curves so far, (models, n_curves, longest), NaN where
-        there is nothing yet.
+        Called after every epoch of a group with the curves so far, (models, n_curves, longest), NaN for
+        epochs to come.
     checkpoint : Checkpoint, optional
         Where to go on from, and to save to: each group every 20 seconds or, if saving takes longer than 2, so
         rarely that it takes a tenth of the time; and when its models have ended.
@@ -125,7 +125,7 @@ class _Stopped(Exception):
 def train(
     plans: Sequence[Plan], work: Sequence[np.ndarray], fingerprint: np.ndarray, session: Session
 ) -> list[TrainingResult]:
-    """Train groups of models, and return what each model has come to.
+    """Train groups of models, and return the result of each model.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def train(
         For each model, the work that is done after so many epochs, from 0 on, in any unit. A model that ends
         early has done all of it.
     fingerprint : (32,) uint8 array
-        What tells the training from others; pieces of others are not used. See `results.fingerprint`.
+        Identifies the training; pieces of others are not used. See `results.fingerprint`.
     session : Session
 
     Returns
@@ -154,7 +154,7 @@ class _Training:
         self._results: dict[int, TrainingResult] = {}
         self._states: dict[str, tuple[tuple[int, ...], Arrays]] = {}
         self._curves: np.ndarray | None = None
-        self._told = 0.0
+        self._reported = 0.0
         self._stop, self._reports = threading.Event(), queue.SimpleQueue[_News | BaseException]()
         pieces: Mapping[str, Mapping[str, np.ndarray]] = {}
         if session.checkpoint is not None:
@@ -172,7 +172,7 @@ class _Training:
         import torch
 
         session, waiting = self._session, set[str]()
-        self._tell()
+        self._report_progress()
         devices = [torch.device(session.device)] if session.device.startswith("cuda") else []
         with (
             torch.random.fork_rng(devices=devices),
@@ -248,16 +248,16 @@ class _Training:
         self._reports.put(news)
 
     def _note(self, news: _News) -> None:
-        """Take in what a group reports, and tell who wants to know."""
+        """Take in what a group reports, and report progress and curves."""
         self._done[list(news.plan.models)] += news.work
         if news.curves is None:
-            self._tell(now=False)
+            self._report_progress(now=False)
             return
         for i in news.models:
             self._done[i] = max(self._done[i], self._work[i][news.epoch])
         self._show(news.models, news.curves)
         self._take(news.results or {})
-        self._tell()
+        self._report_progress()
         if self._session.watch is not None and self._curves is not None:
             self._session.watch(self._curves.copy())
 
@@ -274,10 +274,10 @@ class _Training:
             self._curves = np.full(shape, np.nan, dtype=np.float32)
         self._curves[list(models), :, : curves.shape[2]] = curves
 
-    def _tell(self, *, now: bool = True) -> None:
-        if self._session.progress is None or not (now or time.monotonic() - self._told >= _TELL):
+    def _report_progress(self, *, now: bool = True) -> None:
+        if self._session.progress is None or not (now or time.monotonic() - self._reported >= _TELL):
             return
-        self._told = time.monotonic()
+        self._reported = time.monotonic()
         done = np.minimum(self._done, self._whole).sum()
         self._session.progress(round(float(done)), round(float(self._whole.sum())))
 

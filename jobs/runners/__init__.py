@@ -7,7 +7,5 @@ import whatever it needs; it is imported only in the process that runs it. Other
 RUNNERS = {
     "ContrastiveGrid": "jobs.runners.contrastive:contrastive_grid",
     "CuratedTraining": "jobs.runners.curation:curated_training",
-    "LossGrid": "jobs.runners.losses:loss_grid",
-    "LossNetworkGrid": "jobs.runners.loss_networks:loss_network_grid",
     "ZeroShotGrid": "jobs.runners.zeroshot:zero_shot_grid",
 }

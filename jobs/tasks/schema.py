@@ -15,8 +15,9 @@ stored files with the declaration.
 
 from __future__ import annotations
 
+import copy
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
@@ -174,7 +175,9 @@ class _Table(Field):
 
         if isinstance(given, pd.DataFrame):
             given = pa.Table.from_pandas(given)
-        elif isinstance(given, Mapping):
+        elif isinstance(given, list):
+            given = {name: [row[name] for row in given] for name in self.columns}
+        if isinstance(given, Mapping):
             # With types, because an empty list has none.
             types = {name: _type(dtype) for name, (dtype, _) in self.columns.items()}
             given = pa.table(
@@ -213,6 +216,60 @@ class _Tensors(Field):
 
     def form(self) -> str:
         return "arrays by name"
+
+
+class _Numbered(Field):
+    """Files of one form with numbers behind their name; the first is ``<name>_0``."""
+
+    def __init__(self, one: Field) -> None:
+        super().__init__(one.meaning, {} if one.optional else _REQUIRED)
+        self.one = one
+
+    @property
+    def file(self) -> str:
+        return f"{self.name}_*{self.one.suffix}"
+
+    def part(self, number: int) -> Field:
+        """Return the field of one of the files."""
+        part = copy.copy(self.one)
+        part.name = f"{self.name}_{number}"
+        return part
+
+    def numbers(self, files: Iterable[str]) -> list[int]:
+        """Return the numbers of those among some files that belong to it, ascending."""
+        pattern = re.compile(rf"{self.name}_(\d+){re.escape(self.one.suffix)}")
+        return sorted(int(match[1]) for file in files if (match := pattern.fullmatch(file)))
+
+    def is_in(self, artifact: Artifact) -> bool:
+        return bool(self.numbers(artifact.names()))
+
+    def read(self, artifact: Artifact) -> Mapping[int, Any]:
+        return _Parts(artifact, self, self.numbers(artifact.names()))
+
+    def write(self, writer: ArtifactWriter, given: Any) -> None:
+        for number, part in given.items():
+            self.part(number).write(writer, part)
+
+    def form(self) -> str:
+        return f"{self.one.form()}, each"
+
+
+class _Parts(Mapping[int, Any]):
+    """Stored files by their numbers, each read when it is used."""
+
+    def __init__(self, artifact: Artifact, field: _Numbered, numbers: Sequence[int]) -> None:
+        self._artifact, self._field, self._numbers = artifact, field, numbers
+
+    def __getitem__(self, number: int) -> Any:
+        if number not in self._numbers:
+            raise KeyError(number)
+        return self._field.part(number).read(self._artifact)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._numbers)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
 
 
 class _Value(Field):
@@ -320,6 +377,14 @@ def tensors(meaning: str, *, default: Any = _REQUIRED) -> Any:
     return _Tensors(meaning, default)
 
 
+def numbered(one: Any) -> Any:
+    """Declare several arrays or tensors of one form, such as one for each model; read as a mapping.
+
+    `one` declares one of them; where it has a default, there may be none.
+    """
+    return _Numbered(one)
+
+
 def value(meaning: str, *, default: Any = _REQUIRED, stored: str = "") -> Any:
     """Declare a plain value of the manifest's ``meta``; its annotation says of what type.
 
@@ -333,7 +398,7 @@ def files(pattern: str, meaning: str) -> Any:
     return _Files(pattern, meaning, ())
 
 
-@dataclass_transform(kw_only_default=True, field_specifiers=(array, table, tensors, value, files))
+@dataclass_transform(kw_only_default=True, field_specifiers=(array, table, tensors, numbered, value, files))
 class Schema:
     """Base of all results: declared fields, with values given or read from an artifact."""
 
@@ -395,12 +460,18 @@ class Schema:
         lengths: Lengths = {}
         declared = set()
         for f in cls.FIELDS.values():
-            is_there = f.stored in meta if isinstance(f, _Value) else (folder / f.file).exists()
-            declared.add(f.file)
+            parts: list[Field] = [f]
+            if isinstance(f, _Numbered):
+                parts = [f.part(number) for number in f.numbers(path.name for path in folder.iterdir())]
+                is_there = bool(parts)
+            else:
+                is_there = f.stored in meta if isinstance(f, _Value) else (folder / f.file).exists()
+            declared.update(part.file for part in parts)
             if isinstance(f, _Files):
                 declared.update(str(path.relative_to(folder)) for path in folder.glob(f.pattern))
             elif is_there:
-                f.check(folder, lengths)
+                for part in parts:
+                    part.check(folder, lengths)
             elif not f.optional:
                 raise SchemaError(f"{f.file} is missing from the result.")
         unknown = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())

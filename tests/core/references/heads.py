@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from core.heads.batch import Task, result_of
+from core.heads.batch import classification_loss, result_of
 from core.heads.data import Clips, Fold, initial_weights, mixtures
+from core.heads.grid import Task
 from core.heads.recipe import CURVES, HeadRecipe, HeadRun
 from core.heads.training import _judged
-from core.networks.model import batch_loss
 from core.training.draws import epoch_order, standardisation
 from core.training.results import TrainingResult
 
@@ -94,7 +94,7 @@ def train_alone(
                 x, soft = share * x + (1 - share) * X[other], share * soft + (1 - share) * one_hot[other]
             z = embedded(x)
             found = classified(z)
-            loss = batch_loss(recipe, z, found, y, soft)
+            loss = classification_loss(recipe, z, found, soft if recipe.mixup else y)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
