@@ -37,14 +37,13 @@ def change_figure(table: pd.DataFrame, *, title: str, theme: str = "light") -> g
         Traces have ``meta`` "before", "after" and "own"; ``customdata`` is the setting.
     """
     table = table.assign(at=np.arange(len(table), dtype=float), sd=table["sd"].fillna(0.0))
-    both = table.dropna(subset=["before", "after"])
-    gap = [None] * len(both)
+    both = table.dropna(subset=["before", "after"]).assign(gap=None)
     ink = INK[theme]
     stems = {
         "type": "scatter",
         "mode": "lines",
-        "x": np.column_stack([both["before"], both["after"], gap]).ravel().tolist(),
-        "y": np.column_stack([both["at"], both["at"], gap]).ravel().tolist(),
+        "x": both[["before", "after", "gap"]].to_numpy().ravel().tolist(),
+        "y": both[["at", "at", "gap"]].to_numpy().ravel().tolist(),
         "line": {"color": RULE[theme], "width": 1.5},
         "hoverinfo": "skip",
         "showlegend": False,

@@ -458,7 +458,7 @@ class Schema:
             With one sentence: what is missing, not declared, of another type or another shape.
         """
         lengths: Lengths = {}
-        declared = set()
+        declared: set[str] = set()
         for f in cls.FIELDS.values():
             parts: list[Field] = [f]
             if isinstance(f, _Numbered):

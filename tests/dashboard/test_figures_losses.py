@@ -95,7 +95,7 @@ def test_before_and_after_differ_in_shape() -> None:
     assert list(traces["before"]["customdata"]) == ["plain", "own", "lost"]
     assert (list(traces["after"]["customdata"]), list(traces["after"]["x"])) == (["plain"], [0.3])
     assert (list(traces["own"]["customdata"]), list(traces["own"]["y"])) == (["own"], [1])
-    assert "lower in 3 of 3" in traces["own"]["text"][0]
+    assert "lower than with cross-entropy in 3 of 3 models" in traces["own"]["text"][0]
     assert len({t["marker"]["symbol"] for m, t in traces.items() if m in ("before", "own")}) == 2
     assert list(traces["after"]["error_x"]["array"]) == [0.05]
     assert list(traces["own"]["error_x"]["array"]) == [0]
