@@ -130,8 +130,8 @@ def binary_cross_entropy(
 ) -> torch.Tensor:
     """Mean over clips and classes of -y_c · log s_c - (1 - y_c) · log(1 - s_c), s being sigmoids of logits.
 
-    Each class is separated from all others by itself. The code released with the ADD loss takes this in the place
-    of `cross_entropy` where clips are mixed.
+    Each class is separated from all others by itself. The code released with the ADD loss takes this in
+    the place of `cross_entropy` where clips are mixed.
 
     Parameters
     ----------

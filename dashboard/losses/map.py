@@ -18,7 +18,7 @@ from dashboard.losses.spaces import BEFORE, Film
 from dashboard.results import result
 from jobs.workspace.workspace import Dataset, Workspace
 
-_CLIPS = {"all": "all that are kept", "held": "held-out ones only"}
+_CLIPS = {"all": "all kept clips", "held": "held-out clips only"}
 #: Settings beside the space before training: more would be too small to look at.
 _SETTINGS = 3
 _NEAR = 5
@@ -35,9 +35,7 @@ def show(
         return
     shown = spaces.film(spec, c, settings, held=held)
     if not shown.ids:
-        st.info(
-            "None of the clips that are kept is held out; choose all that are kept.", icon=":material/info:"
-        )
+        st.info("None of the kept clips is held out; choose all kept clips.", icon=":material/info:")
         return
     last = len(result(spec).kept_epochs) - 1
     frame = int(view.number("frame", 0, last, last))

@@ -46,9 +46,9 @@ def _page(workspace: Workspace, view: state.View, dataset: Dataset) -> DeltaGene
     if not grids:
         on = "" if embedding is None else f" on **{plain(embedding.encoder)}**"
         st.write(
-            "A classifier can be trained to be right and nothing more, or also so that its space is well "
-            f"laid out. Nothing has been trained{on} yet: start a training with several losses here, and "
-            "compare what each makes of the space."
+            "A classifier can be trained for its predictions alone, or also for a well laid-out space. "
+            f"Nothing has been trained{on} yet: start a training with several losses here, and compare what "
+            "each makes of the space."
         )
     start.show(workspace, view, dataset, embedding, c, first=not grids)
     if grid is not None:

@@ -44,10 +44,10 @@ def accuracies(workspace: Workspace, spec: AnyGrid, file: str) -> None:
         f"As Table 2 of {_PAPER}: the mean over {count(spec.seeds, 'seed')}. The accuracy of a seed is over "
         f"{_tested(spec)}, every clip classified by a model that was not trained on its fold; ± is the "
         "standard deviation over seeds, small below it the 95% interval of the mean (Student’s t). "
-        "**Differences** are paired clip by clip with their 95% interval: one that holds 0 may be chance, "
-        "however the means look; p is corrected for the number of losses (Holm 1979). The last column is "
-        "what the paper reports for whole networks that were tuned, in Table 2 and Figure 5; other models "
-        "need not show the same."
+        "**Differences** are paired clip by clip with their 95% interval: if it contains 0, the difference "
+        "may be chance, however the means look; p is corrected for the number of losses (Holm 1979). The "
+        "last column is what the paper reports for whole networks that were tuned, in Table 2 and Figure 5; "
+        "other models need not show the same."
     )
     _side_by_side(workspace)
 

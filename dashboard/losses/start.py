@@ -104,7 +104,7 @@ def _losses(view: state.View) -> dict[str, Any]:
         {name: loss_name(name) for name in LOSSES},
         _USUAL,
         placeholder="choose losses",
-        help="Differences are to cross-entropy. “ADD, soft” is for the soft labels of mixup.",
+        help="Differences are relative to cross-entropy. “ADD, soft” is for the soft labels of mixup.",
     )
     return {"losses": tuple(name for name in LOSSES if name in chosen)}
 
@@ -130,7 +130,7 @@ def _weights(view: state.View) -> tuple[tuple[float, ...], ...]:
     )
     own = losses.parsed_weights(more)
     if own is None:
-        st.warning("Give four numbers a setting, with a semicolon between two.", icon=":material/rule:")
+        st.warning("Give four numbers per setting, and a semicolon between settings.", icon=":material/rule:")
     return tuple(dict.fromkeys([*(w for t, w in usual.items() if t in chosen), *(own or ())]))
 
 

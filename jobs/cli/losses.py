@@ -38,12 +38,14 @@ class Trained(Group):
     network: Annotated[
         str | None,
         typer.Option(
-            help=f"Train a network in the place of a head: {SMALL_CNN}, from scratch, or transformers:NAME."
+            help=f"Train a network instead of a head: {SMALL_CNN}, from scratch, or transformers:NAME."
         ),
     ] = None
     settings: Annotated[
         str | None,
-        typer.Option(help=f"Settings of a network by name: {', '.join(SETTINGS)}. Other options go before."),
+        typer.Option(
+            help=f"Named settings of a network: {', '.join(SETTINGS)}. Other options override them."
+        ),
     ] = None
     weights: Annotated[
         list[str] | None,
@@ -59,7 +61,7 @@ class Trained(Group):
         ),
     ] = None
     keep: Annotated[
-        bool, typer.Option("--keep", help="Make the space of every loss a space like any other, too.")
+        bool, typer.Option("--keep", help="Also keep the space of every loss as a space of the dataset.")
     ] = False
 
 
@@ -76,14 +78,14 @@ def losses(
 ) -> None:
     """Train classifiers with several losses, and measure what each makes of the space.
 
-    Each is trained on all folds but one and judged by that one. The table has accuracy over the seeds, the
+    Each is trained on all folds but one and tested on that one. The table has accuracy over the seeds, the
     difference to cross-entropy clip by clip, and the four properties of held-out clips (lower is better); the
     page Losses shows all of it, also while it is trained.
 
     Example: `hearspace train losses esc10 aisfx --keep`, or for networks from scratch
     `hearspace train losses esc10 --network small-cnn`
 
-    Exit status: 0 when all is trained, 1 if the job failed, 2 for unknown names or what cannot be.
+    Exit status: 0 when all is trained, 1 if the job failed, 2 for unknown names or impossible settings.
     """
     ws = output.open()
     ds = ws.dataset(dataset)

@@ -36,8 +36,8 @@ _HELD = {"held": ("bool", "whether it is in the first of the folds that are held
 class Result(Schema):
     """Models of R recipes, trained with every seed on every fold that is held out, for E epochs.
 
-    "Before" is the space or the network that training begins with. Spaces are of the model of seed 0 and of the
-    first fold that is held out: models of other folds make other spaces, which do not fit together with it.
+    "Before" is the space or the network that training begins with. Spaces are of the model of seed 0 and of
+    the first fold that is held out: models of other folds make other spaces, which do not fit together.
     """
 
     recipes: pa.Table = table(
@@ -130,11 +130,6 @@ class Result(Schema):
     seconds: float = value("time of the computation")
     left_out: dict[str, int] = value("clips that are ``without_class``, ``not_finite`` or ``unreadable``")
     cards: dict[str, object] = value("the encoder's card of every recipe's space, by its number")
-
-    @property
-    def names(self) -> list[str]:
-        """The names of the recipes."""
-        return self.column("recipes", "name")
 
     @property
     def class_names(self) -> list[str]:
@@ -292,9 +287,7 @@ def _recipes(spec: LossTraining, judged: Sequence[Judged], each: int) -> pd.Data
         rows.append(
             {
                 "recipe": number,
-                "name": recipe.name,
-                "loss": recipe.loss,
-                "weights": list(recipe.weights),
+                **recipe._asdict(),
                 "accuracy": score.accuracy.value,
                 "low": score.accuracy.low,
                 "high": score.accuracy.high,
@@ -315,14 +308,11 @@ def _runs(spec: LossTraining, judged: Sequence[Judged], clips: TrainingClips, ea
     # All recipes begin with the same seeds and folds.
     before = [_properties(j.before, clips.labels[j.run.rows], "before_") for j in judged[:each]]
     for i, j in enumerate(judged):
-        recipe = spec.recipes[i // each]
         rows.append(
             {
                 "run": i,
                 "recipe": i // each,
-                "loss": recipe.loss,
-                "weights": list(recipe.weights),
-                "name": recipe.name,
+                **spec.recipes[i // each]._asdict(),
                 "seed": j.run.seed,
                 "fold": j.run.fold,
                 "accuracy": j.run.accuracy,

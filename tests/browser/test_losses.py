@@ -81,7 +81,7 @@ def test_a_pair_is_marked_in_all_matrices_and_its_clips_are_heard(page: Any, sit
     page.wait_for_selector(f".hsx[data-over='{row},{column}']")
     said = page.locator(".hsx-tip").inner_text()
     assert "Crow · Rain" in said
-    assert f"mean {found.class_mean[1 + found.names.index(ALL), row, column]:.3f}" in said
+    assert f"mean {found.class_mean[1 + found.column('recipes', 'name').index(ALL), row, column]:.3f}" in said
     assert f"before: mean {found.class_mean[0, row, column]:.3f}" in said
     page.mouse.click(x, y)
     page.wait_for_selector(f".hsx[data-pair='{row},{column}']")
@@ -101,7 +101,7 @@ def test_a_pair_is_marked_in_all_matrices_and_its_clips_are_heard(page: Any, sit
     assert image.path().read_bytes().startswith(b"\x89PNG")
     assert image.path().stat().st_size > 20_000
     table = pd.read_csv(saved(page, page.locator(".st-key-losses-matrices-csv button").click).path())
-    assert sorted(table["setting"].unique()) == sorted(["before", *found.names])
+    assert sorted(table["setting"].unique()) == sorted(["before", *found.column("recipes", "name")])
     assert colourful(page, ".st-key-losses-mu_p .js-plotly-plot") > 200
     assert overflow(page) <= 0
     assert cut_off(page) == []
@@ -112,7 +112,10 @@ def test_the_space_organises_itself_through_the_epochs(page: Any, site: SimpleNa
     page.goto(link(site, "losses", map=["cross-entropy", ALL]))
     page.wait_for_selector(".hsm[data-drawn]")
     resting(page, ".hsm-plot")
-    stored = [found.kept_map[found.names.index(name)][:, :, 0] for name in ("cross-entropy", ALL)]
+    stored = [
+        found.kept_map[found.column("recipes", "name").index(name)][:, :, 0]
+        for name in ("cross-entropy", ALL)
+    ]
     before, *now = page.evaluate(POINTS)
     np.testing.assert_allclose([m["x"] for m in now], [s[-1] for s in stored], atol=1e-6)
     slider = page.locator(".hsm-frames input")
@@ -147,7 +150,7 @@ def test_the_space_organises_itself_through_the_epochs(page: Any, site: SimpleNa
     page.wait_for_selector(".hsm[data-frame='1']")
     _, opl = until(page, POINTS, lambda maps: len(maps) == 2)
     held = found.kept_clips.to_pandas()["held"].to_numpy()
-    stored = found.kept_map[found.names.index("OPL")][1, held, 0]
+    stored = found.kept_map[found.column("recipes", "name").index("OPL")][1, held, 0]
     np.testing.assert_allclose(opl["x"], stored, atol=1e-6)
 
 

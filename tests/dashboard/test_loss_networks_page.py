@@ -178,4 +178,4 @@ def test_only_held_out_clips_are_counted(fresh: Workspace, tmp_path: Path) -> No
     content = json.loads(spaces.film(spec, c, ["cross-entropy"], held=False).content)
     assert len(content["figure"]["data"]) == 2
     assert spaces.film(spec, c, ["cross-entropy"], held=True).ids == frozenset()
-    assert "None of the clips that are kept is held out" in words(run(grid=spec.key[:12], clips="held"))
+    assert "None of the kept clips is held out" in words(run(grid=spec.key[:12], clips="held"))
