@@ -46,8 +46,9 @@ def grids(workspace: Workspace, dataset: Dataset, embedding: EmbedAudio | None =
 
 def summarise(spec: AnyGrid) -> str:
     """Describe a training in a few words."""
-    heads = isinstance(spec, LossGrid)
-    what = (f"hidden {spec.hidden}" if spec.hidden else "linear") if heads else spec.network
+    what = spec.network if isinstance(spec, LossNetworkGrid) else "linear"
+    if isinstance(spec, LossGrid) and spec.hidden:
+        what = f"hidden {spec.hidden}"
     sizes = count(len(spec.recipes), "loss"), count(spec.seeds, "seed"), count(spec.epochs, "epoch")
     return " · ".join([what, *sizes])
 

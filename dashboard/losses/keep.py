@@ -38,10 +38,12 @@ def show(workspace: Workspace, view: state.View, dataset: Dataset, trained: AnyG
         for page, title in _PAGES.items() if kept else ():
             if st.button(title, key=f"losses-to-{page}", icon=":material/arrow_forward:"):
                 others = [s.encoder for s in workspace.spaces(dataset) if s.state == "done"]
-                shown = {"space": spec.encoder}
-                if page == "listen":
-                    shown = {"system": listen.beside(spec.encoder, others)}
-                layout.go(page, {"dataset": dataset.name, **shown})
+                layout.go(
+                    page,
+                    {"dataset": dataset.name, "system": listen.beside(spec.encoder, others)}
+                    if page == "listen"
+                    else {"dataset": dataset.name, "space": spec.encoder},
+                )
     if kept:
         st.caption(f"It is kept as **{plain(spec.encoder)}**, a space like any other on all pages.")
     elif job is not None and job.state != "done":

@@ -178,7 +178,7 @@ def _before(spec: AnyGrid) -> np.ndarray | None:
         ids = result(spec).column("clips", "clip_id")
         if isinstance(spec, LossGrid):
             space = result(spec.embedding)
-            return np.asarray(space.embeddings)[pd.Index(space.clip_ids).get_indexer(ids)]
+            return np.asarray(space.embeddings)[pd.Index(space.clip_ids).get_indexer(pd.Index(ids))]
         first = np.asarray(result(spec).kept_space[0][0], np.float32)
         X = np.full((len(ids), first.shape[1]), np.nan, np.float32)
         X[_kept_rows(spec)] = first
@@ -190,7 +190,7 @@ def _before(spec: AnyGrid) -> np.ndarray | None:
 def _kept_rows(spec: AnyGrid) -> np.ndarray:
     """Return the rows of kept clips among all clips of the training."""
     ids, kept = (result(spec).column(table, "clip_id") for table in ("clips", "kept_clips"))
-    return pd.Index(ids).get_indexer(kept)
+    return pd.Index(ids).get_indexer(pd.Index(kept))
 
 
 class Film(NamedTuple):

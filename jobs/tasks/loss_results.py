@@ -358,7 +358,10 @@ def _class_pairs(
 
     folds, C = len(clips.held_out), len(classes)
     models = [judged[start : start + folds] for start in range(0, len(judged), each)]
-    stages = [[j.before for j in models[0]], *[[j.tested for j in own] for own in models]]
+    stages: list[list[np.ndarray | None]] = [
+        [j.before for j in models[0]],
+        *[[j.tested for j in own] for own in models],
+    ]
     averages = np.full((2, len(stages), C, C), np.nan)
     for stage, spaces in enumerate(stages):
         pairs = np.full((2, folds, C, C), np.nan)

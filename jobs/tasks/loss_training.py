@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from core.heads.recipe import LOSSES, ClassifierRecipe, check_betas
+from core.heads.recipe import FIGURE_5_WEIGHTS, LOSSES, ClassifierRecipe, check_betas
 from core.recipes import check, derive, setting
 from jobs.engine.live import LiveCurves
 from jobs.engine.training import TrainingFolder, reporter
@@ -18,14 +18,7 @@ if TYPE_CHECKING:
     from jobs.engine.context import JobContext
 
 #: Weights of (μ_p, σ_p, μ_n, σ_n) in figure 5 of the ADD paper: all four, each alone, the two means.
-ADD_WEIGHTS = (
-    (1.0, 1.0, 1.0, 1.0),
-    (1.0, 0.0, 0.0, 0.0),
-    (0.0, 1.0, 0.0, 0.0),
-    (0.0, 0.0, 1.0, 0.0),
-    (0.0, 0.0, 0.0, 1.0),
-    (1.0, 0.0, 1.0, 0.0),
-)
+ADD_WEIGHTS = (FIGURE_5_WEIGHTS[-1], *FIGURE_5_WEIGHTS[:-1])
 #: Models that one grid may have, of each fold.
 MOST_MODELS = 500
 #: Folds that are drawn for a dataset that has none.

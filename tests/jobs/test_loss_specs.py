@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.heads import FIGURE_5_WEIGHTS
 from core.networks import Tuning
 from core.recipes import derive
 from jobs.specs import ADD_WEIGHTS, SETTINGS, DatasetRef, EmbedAudio, LossGrid, LossNetworkGrid, SpecError
@@ -52,7 +51,6 @@ def test_what_has_no_use_does_not_split_the_key() -> None:
     assert replace(network, decay=0.5).key == network.key
     assert replace(network, schedule="decay", decay=0.5).key != replace(network, schedule="decay").key
     assert replace(network, taper="povey").key != network.key
-    assert set(ADD_WEIGHTS) == set(FIGURE_5_WEIGHTS)
 
 
 def test_kept_epochs_begin_before_the_first_and_end_with_the_last() -> None:
