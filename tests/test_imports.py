@@ -164,7 +164,7 @@ def test_imports_go_one_way(name: str, path: Path) -> None:
         ("jobs.x", "from dashboard import state"),
         ("jobs.x", "from ..dashboard import state"),
         ("dashboard.x", "from jobs.engine import dispatcher"),
-        ("dashboard.x", "def f():\n    from jobs.runners import shards"),
+        ("dashboard.x", "def f():\n    from jobs.engine import shards"),
         ("dashboard.x", "import torch.nn"),
         ("dashboard.x", "class A:\n    import dask"),
         ("dashboard.x", "try:\n    import librosa\nexcept ImportError:\n    pass"),

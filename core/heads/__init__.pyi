@@ -1,4 +1,5 @@
 from .data import draw_folds as draw_folds
+from .grid import Options as Options
 from .recipe import CURVES as CURVES
 from .recipe import FIGURE_5_WEIGHTS as FIGURE_5_WEIGHTS
 from .recipe import LOSSES as LOSSES

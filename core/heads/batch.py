@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
@@ -11,7 +10,8 @@ import torch
 from torch.optim.adamw import adamw
 from torch.optim.sgd import sgd
 
-from core.heads.data import Clips, Fold, initial_weights, mixtures
+from core.heads.data import Clips, initial_weights, mixtures
+from core.heads.grid import Task
 from core.heads.recipe import HeadRecipe
 from core.losses import binary_cross_entropy, cross_entropy, focal_loss
 from core.losses.angular import add_soft_terms, add_terms, orthogonal_projection_loss
@@ -20,16 +20,6 @@ from core.training.engine import Plan, Tick
 from core.training.results import Arrays, TrainingResult
 
 Tensors = dict[str, torch.Tensor]
-
-
-@dataclass(frozen=True)
-class Task:
-    """One model to train: `kept` says whether its embeddings are kept at some epochs."""
-
-    recipe: HeadRecipe
-    seed: int
-    fold: Fold
-    kept: bool
 
 
 class Batch:
@@ -79,13 +69,13 @@ class Batch:
         }
         self._fixed: Tensors = {}
         if self._recipe.standardise:
-            found = {id(t.fold): standardisation(clips.X[t.fold.train]) for t in tasks}
+            scales = {id(t.fold): standardisation(clips.X[t.fold.train]) for t in tasks}
             for i, name in enumerate(("mean", "scale")):
-                self._fixed[name] = self._tensor(np.stack([found[id(t.fold)][i] for t in tasks])[:, None])
+                self._fixed[name] = self._tensor(np.stack([scales[id(t.fold)][i] for t in tasks])[:, None])
         self._optimiser = _Optimiser(self._weights, self._sizes, self._recipe)
         self._losses = _Losses(tasks, device)
-        test, there = _side_by_side([t.fold.test for t in tasks])
-        self._test = self._tensor(test), self._tensor(self._codes[test]), self._tensor(there)
+        test, mask = _side_by_side([t.fold.test for t in tasks])
+        self._test = self._tensor(test), self._tensor(self._codes[test]), self._tensor(mask)
         self.curves = np.full((len(tasks), 3, self._recipe.epochs), np.nan, dtype=np.float32)
         self._keep_epochs, self._keep_rows = keep_epochs, self._tensor(keep_rows)
         self._keepers = np.flatnonzero([t.kept for t in tasks])
@@ -107,19 +97,19 @@ class Batch:
         return self._results() if self.epoch == self._recipe.epochs else {}
 
     def _results(self) -> dict[int, TrainingResult]:
-        found = {}
+        results = {}
         keepers = self._keepers.tolist()
         arrays = {n: w.cpu().numpy() for n, w in (self._weights | self._fixed).items()}
         for i, (model, task) in enumerate(zip(self.models, self._tasks, strict=True)):
             weights = {n: (w[i] if n.endswith("weight") else w[i, 0]).copy() for n, w in arrays.items()}
             kept = self._kept[keepers.index(i)] if i in keepers else self._kept[:0].reshape(0, 0, 0)
-            found[model] = result_of(task.recipe, task.seed, weights, self.curves[i], kept)
-        return found
+            results[model] = result_of(task.recipe, task.seed, weights, self.curves[i], kept)
+        return results
 
     def state(self) -> Arrays:
         """Return all that it takes to go on from here."""
-        found = {name: w.cpu().numpy() for name, w in self._changing().items()}
-        return found | {"epoch": np.array(self.epoch), "curves": self.curves, "kept": self._kept}
+        arrays = {name: w.cpu().numpy() for name, w in self._changing().items()}
+        return arrays | {"epoch": np.array(self.epoch), "curves": self.curves, "kept": self._kept}
 
     def resume(self, state: Mapping[str, np.ndarray]) -> None:
         """Go on from the state of the same models."""
@@ -151,18 +141,18 @@ class Batch:
                 self._kept[i, position] = z[0].cpu().numpy()
 
     def _test_accuracies(self) -> np.ndarray:
-        rows, targets, there = self._test
-        found = logits(self._weights, embedded(self._weights, self._inputs(rows, slice(None))))
-        right = ((found.argmax(-1) == targets) & there).sum(1)
-        return (right / there.sum(1)).cpu().numpy()
+        rows, targets, mask = self._test
+        scores = classified(self._weights, embedded(self._weights, self._inputs(rows, slice(None))))
+        right = ((scores.argmax(-1) == targets) & mask).sum(1)
+        return (right / mask.sum(1)).cpu().numpy()
 
     def _train_epoch(self) -> np.ndarray:
         """Return mean loss, training accuracy and a place for the test accuracy, (m, 3) float64."""
         size, soft = self._recipe.batch_size, self._recipe.mixup > 0
-        order, there = _side_by_side(
+        order, mask = _side_by_side(
             [t.fold.train[epoch_order(t.seed, self.epoch, n)] for t, n in self._each()]
         )
-        drawn = [order, self._codes[order], there]
+        drawn = [order, self._codes[order], mask]
         if soft:
             partners, shares = [], []
             for t, n in self._each():
@@ -194,32 +184,34 @@ class Batch:
         m: int,
         rows: torch.Tensor,
         targets: torch.Tensor,
-        there: torch.Tensor,
-        others: torch.Tensor | None = None,
-        other_targets: torch.Tensor | None = None,
-        shares: torch.Tensor | None = None,
+        mask: torch.Tensor,
+        *mixed: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Take a step with a batch for each of the first m models; return losses and hits, (m,)."""
+        """Take a step with a batch for each of the first m models; return losses and hits, (m,).
+
+        `mixed` are the clips that others are mixed with, their classes, and the shares of the first ones.
+        """
         x, y = self._inputs(rows, slice(m)), targets
-        if others is not None and other_targets is not None and shares is not None:
+        if mixed:
+            others, other_targets, shares = mixed
             own = shares[..., None]
             x = own * x + (1 - own) * self._inputs(others, slice(m))
             one_hot = torch.eye(self._n_classes, device=self._device)
             y = own * one_hot[targets] + (1 - own) * one_hot[other_targets]
         weights = {n: w[:m].detach().requires_grad_() for n, w in self._weights.items()}
         z = embedded(weights, x)
-        found = logits(weights, z)
-        loss = self._losses(m, z, found, y, there, self._n_classes)
+        scores = classified(weights, z)
+        loss = self._losses(m, z, scores, y, mask)
         gradients = torch.autograd.grad(loss.sum(), list(weights.values()))
         self._optimiser.step(m, gradients)
         right = targets if y.ndim == 2 else y.argmax(-1)  # of a mixture, the class with the larger share
-        return loss.detach(), ((found.argmax(-1) == right) & there).sum(1)
+        return loss.detach(), ((scores.argmax(-1) == right) & mask).sum(1)
 
 
 def result_of(
     recipe: HeadRecipe, seed: int, weights: Arrays, curves: np.ndarray, kept: np.ndarray
 ) -> TrainingResult:
-    """Return what a head has come to; without weights where its loss is no longer a number."""
+    """Return the result of a head; without weights where its loss is no longer a number."""
     lost = np.flatnonzero(~np.isfinite(curves[0]))
     if not len(lost) and all(np.isfinite(w).all() for w in weights.values()):
         return TrainingResult(weights, curves, recipe.epochs, recipe.epochs, extra={"kept": kept})
@@ -235,9 +227,51 @@ def embedded(weights: Mapping[str, torch.Tensor], x: torch.Tensor) -> torch.Tens
     return torch.baddbmm(weights["embedding_bias"], x, weights["embedding_weight"])
 
 
-def logits(weights: Mapping[str, torch.Tensor], z: torch.Tensor) -> torch.Tensor:
+def classified(weights: Mapping[str, torch.Tensor], z: torch.Tensor) -> torch.Tensor:
     """Classify embeddings (m, B, dim): (m, B, C)."""
     return torch.baddbmm(weights["class_bias"], z, weights["class_weight"])
+
+
+def classification_loss(
+    recipe: HeadRecipe,
+    z: torch.Tensor,
+    logits: torch.Tensor,
+    y: torch.Tensor,
+    *,
+    mask: torch.Tensor | None = None,
+    weights: torch.Tensor | None = None,
+    loss_weight: torch.Tensor | float | None = None,
+) -> torch.Tensor:
+    """Return the loss of a recipe for a batch, or of several models that differ in their weights alone.
+
+    Parameters
+    ----------
+    recipe : HeadRecipe
+    z, logits : (..., n, dim) and (..., n, C) tensors
+    y : (..., n) tensor of int or (..., n, C) tensor of float
+        Classes, or shares of the classes.
+    mask : (..., n) tensor of bool, optional
+        False for padding.
+    weights, loss_weight : tensors, optional
+        Those of each model in the place of the recipe's.
+    """
+    if recipe.loss == "focal":
+        return focal_loss(logits, y, gamma=recipe.gamma, mask=mask)
+    of = binary_cross_entropy if recipe.entropy == "sigmoid" else cross_entropy
+    entropy = of(logits, y, mask=mask)
+    if recipe.loss == "ce":
+        return entropy
+    loss_weight = recipe.loss_weight if loss_weight is None else loss_weight
+    if recipe.loss == "opl":
+        more = orthogonal_projection_loss(z, y, gamma=recipe.gamma, variant=recipe.variant, mask=mask)
+        return entropy + loss_weight * more
+    if recipe.loss == "add":
+        terms = add_terms(z, y, variant=recipe.variant, mask=mask)
+    else:
+        shares = y if y.is_floating_point() else torch.eye(logits.shape[-1], device=z.device)[y]
+        terms = add_soft_terms(z, shares, variant=recipe.variant, mask=mask)
+    weights = z.new_tensor(recipe.weights) if weights is None else weights
+    return entropy + loss_weight * (weights * terms).sum(-1)
 
 
 class _Losses:
@@ -245,53 +279,38 @@ class _Losses:
 
     def __init__(self, tasks: Sequence[Task], device: str) -> None:
         kinds: dict[tuple[str, str, float, str], list[int]] = {}
-        for i, t in enumerate(tasks):
-            own = t.recipe
-            kinds.setdefault((own.loss, own.variant, own.gamma, own.entropy), []).append(i)
+        for i, recipe in enumerate(t.recipe for t in tasks):
+            kinds.setdefault((recipe.loss, recipe.variant, recipe.gamma, recipe.entropy), []).append(i)
         self._kinds = []
-        for kind, models in kinds.items():
-            of_terms = torch.tensor([tasks[i].recipe.weights for i in models], device=device)
-            of_loss = torch.tensor([tasks[i].recipe.loss_weight for i in models], device=device)
-            self._kinds.append((kind, torch.tensor(models, device=device), of_terms, of_loss))
+        for models in kinds.values():
+            recipes = [tasks[i].recipe for i in models]
+            weights = torch.tensor([r.weights for r in recipes], device=device)
+            loss_weights = torch.tensor([r.loss_weight for r in recipes], device=device)
+            self._kinds.append((recipes[0], torch.tensor(models, device=device), weights, loss_weights))
 
     def __call__(
-        self,
-        m: int,
-        z: torch.Tensor,
-        found: torch.Tensor,
-        y: torch.Tensor,
-        there: torch.Tensor,
-        n_classes: int,
+        self, m: int, z: torch.Tensor, logits: torch.Tensor, y: torch.Tensor, mask: torch.Tensor
     ) -> torch.Tensor:
         total = z.new_zeros(m)
-        for (loss, variant, gamma, entropy), models, of_terms, of_loss in self._kinds:
+        for recipe, models, weights, loss_weights in self._kinds:
             n = int((models < m).sum())
-            if not n:
-                continue
-            own = slice(None) if n == m else models[:n]
-            own_z, own_y, mask = z[own], y[own], there[own]
-            if loss == "focal":
-                each = focal_loss(found[own], own_y, gamma=gamma, mask=mask)
-            else:
-                of = binary_cross_entropy if entropy == "sigmoid" else cross_entropy
-                each = of(found[own], own_y, mask=mask)
-            if loss == "opl":
-                each = each + of_loss[:n] * orthogonal_projection_loss(
-                    own_z, own_y, gamma=gamma, variant=variant, mask=mask
+            if n:
+                own = slice(None) if n == m else models[:n]
+                each = classification_loss(
+                    recipe,
+                    z[own],
+                    logits[own],
+                    y[own],
+                    mask=mask[own],
+                    weights=weights[:n],
+                    loss_weight=loss_weights[:n],
                 )
-            elif loss == "add":
-                terms = add_terms(own_z, own_y, variant=variant, mask=mask)
-                each = each + of_loss[:n] * (of_terms[:n] * terms).sum(-1)
-            elif loss == "add-soft":
-                shares = own_y if own_y.ndim == 3 else torch.eye(n_classes, device=z.device)[own_y]
-                terms = add_soft_terms(own_z, shares, variant=variant, mask=mask)
-                each = each + of_loss[:n] * (of_terms[:n] * terms).sum(-1)
-            total = total.index_add(0, models[:n], each)
+                total = total.index_add(0, models[:n], each)
         return total
 
 
 class _Optimiser:
-    """AdamW, or stochastic gradient descent, for the first of several models that stand side by side."""
+    """AdamW, or stochastic gradient descent, for the first of several models beside each other."""
 
     def __init__(self, weights: Tensors, sizes: np.ndarray, recipe: HeadRecipe) -> None:
         self._recipe, self._weights = recipe, weights
@@ -357,9 +376,9 @@ class _Optimiser:
 
 
 def _side_by_side(rows: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Pad vectors to (m, longest), and say what is no padding."""
+    """Pad vectors to (m, longest), and return what is no padding."""
     sizes = np.array([len(r) for r in rows])
-    there = np.arange(sizes.max()) < sizes[:, None]
-    padded = np.zeros(there.shape, dtype=rows[0].dtype)
-    padded[there] = np.concatenate(rows)
-    return padded, there
+    mask = np.arange(sizes.max()) < sizes[:, None]
+    padded = np.zeros(mask.shape, dtype=rows[0].dtype)
+    padded[mask] = np.concatenate(rows)
+    return padded, mask

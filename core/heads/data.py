@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import ArrayLike
 from core.checks import class_codes, matrix, whole
 from core.heads.recipe import HeadRecipe
 from core.separability import stratified_folds
-from core.training.draws import check_seed, linear_weights
+from core.training.draws import linear_weights
 
 
 @dataclass(frozen=True)
@@ -46,56 +45,35 @@ class Clips:
             raise ValueError(
                 f"Row {int(np.argmin(finite))} of X holds a value beyond float32; scale it down."
             )
-        self.classes, self.codes = class_codes(labels, len(self.X))
-        if len(self.classes) < 2:
-            raise ValueError(
-                f"All clips are of the class {self.classes.tolist()[0]!r}; a classifier needs two or more."
-            )
+        self.classes, self.codes = check_classes(labels, len(self.X))
         self.folds = named_folds(folds, len(self.X))
 
 
-def named_folds(folds: ArrayLike, n: int, held_out: Sequence[object] | None = None) -> tuple[Fold, ...]:
-    """Return the folds of n clips, those of `held_out` alone where it is given; raises as `Clips`."""
-    names, which = _fold_codes(folds, n)
-    found = names.tolist()
-    if len(found) < 2:
-        raise ValueError(
-            f"All clips are in fold {found[0]!r}, which leaves none to train on; give two or more folds, "
-            "or draw them with draw_folds."
-        )
-    every = tuple(
-        Fold(name, np.flatnonzero(which != i), np.flatnonzero(which == i)) for i, name in enumerate(found)
-    )
-    return held(every, held_out)
-
-
-def held(folds: tuple[Fold, ...], names: Sequence[object] | None) -> tuple[Fold, ...]:
-    """Return the folds of these names, all if there are none; raises `ValueError` for any other."""
-    known = [fold.name for fold in folds]
-    for name in names or ():
-        if name not in known:
-            raise ValueError(f"There is no fold {name!r}; there are {', '.join(map(str, known))}.")
-    if names is not None and not len(names):
-        raise ValueError("held_out is empty; name at least one fold, or leave it out for all.")
-    return tuple(fold for fold in folds if names is None or fold.name in names)
-
-
-def _fold_codes(folds: ArrayLike, n: int) -> tuple[np.ndarray, np.ndarray]:
+def named_folds(folds: ArrayLike, n: int) -> tuple[Fold, ...]:
+    """Return the folds of n clips; raises as `Clips`."""
     array = np.asarray(folds)
     if array.shape != (n,):
         raise ValueError(f"folds have shape {array.shape}; there must be one for each of {n} clips.")
     missing = sum(v is None or v != v for v in array.tolist())
     if missing:
         raise ValueError(f"{missing} of {n} clips have no fold; leave them out, or draw folds for all.")
-    return np.unique(array, return_inverse=True)
+    names = np.unique(array).tolist()
+    if len(names) < 2:
+        raise ValueError(
+            f"All clips are in fold {names[0]!r}, which leaves none to train on; give two or more folds, "
+            "or draw them with draw_folds."
+        )
+    return tuple(Fold(name, np.flatnonzero(array != name), np.flatnonzero(array == name)) for name in names)
 
 
-def check_seeds(seeds: Sequence[int]) -> list[int]:
-    """Return the seeds as numbers; raises `ValueError` for one that is none, or is there twice."""
-    found = [check_seed(seed) for seed in seeds]
-    if not found or len(set(found)) < len(found):
-        raise ValueError(f"seeds are {found}; there must be one or more, each once.")
-    return found
+def check_classes(labels: ArrayLike, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sorted classes (C,), and of each of n clips which one it is of; raises as `Clips`."""
+    classes, codes = class_codes(labels, n)
+    if len(classes) < 2:
+        raise ValueError(
+            f"All clips are of the class {classes.tolist()[0]!r}; a classifier needs two or more."
+        )
+    return classes, codes
 
 
 def draw_folds(labels: ArrayLike, k: int = 5, *, seed: int = 0) -> np.ndarray:

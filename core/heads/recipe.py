@@ -174,7 +174,7 @@ def check_betas(betas: Sequence[float]) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class HeadRun:
-    """A trained head and how it fared on the fold that it was not trained on.
+    """A trained head and its predictions on the fold that it was not trained on.
 
     Attributes
     ----------
@@ -187,7 +187,7 @@ class HeadRun:
     rows : (n_test,) int64 array
         The clips of the fold.
     targets, predictions : (n_test,) int64 arrays
-        Which of the classes each is of, and is taken for; the latter is empty if the training failed.
+        The class of each clip and the predicted one, as indices of `classes`; no predictions if it failed.
     curves : dict of (epochs,) float32 arrays
         ``loss`` and ``train_accuracy``, both as met while the epoch went on (each batch before its step; of a
         mixture, the class with the larger share counts), and ``test_accuracy`` after it. NaN from where the
@@ -219,5 +219,5 @@ class HeadRun:
 
     @property
     def accuracy(self) -> float:
-        """Share of the fold's clips taken for their own class, in [0, 1]; NaN if the training failed."""
+        """Share of the fold's clips whose class is predicted, in [0, 1]; NaN if the training failed."""
         return float("nan") if self.failed else float((self.predictions == self.targets).mean())

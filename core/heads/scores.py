@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from core.heads.recipe import HeadRecipe, HeadRun
 from core.statistics import Difference, Interval, mean_interval, paired_difference
@@ -20,8 +21,8 @@ class HeadScore:
     recipe : HeadRecipe
     seeds : tuple of int
     by_seed : (S,) float64 array
-        Share of the clips of all folds that were taken for their own class, each by the model that had not
-        heard its fold; NaN for a seed of which a model failed.
+        Share of the clips of all folds whose class was predicted, each by the model that was
+        not trained on its fold; NaN for a seed of which a model failed.
     accuracy : Interval
         Mean over the seeds that did not fail, with Student's t.
     sd : float
@@ -60,7 +61,7 @@ def score_heads(runs: Iterable[HeadRun]) -> list[HeadScore]:
         fine = by_seed[~np.isnan(by_seed)]
         sd = float(fine.std(ddof=1)) if len(fine) > 1 else float("nan")
         interval = mean_interval(fine, low=0, high=1)
-        n_failed = sum(bool(run.failed) for found in of_seed.values() for run in found)
+        n_failed = sum(bool(run.failed) for own in of_seed.values() for run in own)
         scores.append(HeadScore(recipe, tuple(of_seed), by_seed, interval, sd, n_failed))
     return scores
 
@@ -68,7 +69,7 @@ def score_heads(runs: Iterable[HeadRun]) -> list[HeadScore]:
 def compare_heads(runs: Iterable[HeadRun], first: HeadRecipe, second: HeadRecipe) -> Difference:
     """Accuracy of one recipe less that of another, clip by clip.
 
-    For every clip, the share of the seeds for which its class was found is compared; seeds that failed with
+    For every clip, the share of the seeds that predicted its class is compared; seeds that failed with
     either recipe count with neither.
 
     Parameters
@@ -87,26 +88,28 @@ def compare_heads(runs: Iterable[HeadRun], first: HeadRecipe, second: HeadRecipe
     ValueError
         If the two were not tested on the same clips with the same seeds.
     """
-    shares = []
-    everything = list(runs)
-    failed = {run.seed for run in everything if run.failed and run.recipe in (first, second)}
-    for recipe in (first, second):
-        right: dict[int, dict[int, bool]] = {}
-        for run in everything:
-            if run.recipe == recipe and run.seed not in failed:
-                found = (run.predictions == run.targets).tolist()
-                right.setdefault(run.seed, {}).update(zip(run.rows.tolist(), found, strict=True))
-        shares.append(right)
-    if {s: set(r) for s, r in shares[0].items()} != {s: set(r) for s, r in shares[1].items()}:
+    every = list(runs)
+    failed = {run.seed for run in every if run.failed and run.recipe in (first, second)}
+    x, y = (
+        _hits(run for run in every if run.recipe == recipe and run.seed not in failed)
+        for recipe in (first, second)
+    )
+    if not x.index.equals(y.index):
         raise ValueError(
             "The recipes were tested on different clips or with different seeds; compare those of one call."
         )
-    clips = sorted({clip for right in shares[0].values() for clip in right})
-    x, y = (
-        [np.mean([right[clip] for right in found.values() if clip in right]) for clip in clips]
-        for found in shares
-    )
-    return paired_difference(x, y)
+    return paired_difference(x.groupby("clip").mean(), y.groupby("clip").mean())
+
+
+def _hits(runs: Iterable[HeadRun]) -> pd.Series:
+    """Return 1 for every seed and clip whose class was predicted, and 0 for the others."""
+    rows = [
+        (run.seed, clip, float(hit))
+        for run in runs
+        for clip, hit in zip(run.rows.tolist(), run.predictions == run.targets, strict=True)
+    ]
+    frame = pd.DataFrame(rows, columns=["seed", "clip", "hit"])
+    return frame.set_index(["seed", "clip"])["hit"].sort_index()
 
 
 def _pooled(runs: Sequence[HeadRun]) -> float:

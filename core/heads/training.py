@@ -7,35 +7,20 @@ shape are trained as batches, each as if it were alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from core.checks import matrix
-from core.heads.batch import Batch, Task
-from core.heads.data import Clips, check_seeds, draw_folds, held
-from core.heads.recipe import CURVES, FIGURE_5_WEIGHTS, LOSSES, HeadRecipe, HeadRun
-from core.heads.scores import HeadScore, compare_heads, score_heads
-from core.training.engine import Plan, Progress, Session, Watch, train
-from core.training.results import Checkpoint, TrainingResult, fingerprint
-from core.training.threads import default_device
-
-__all__ = [
-    "CURVES",
-    "FIGURE_5_WEIGHTS",
-    "LOSSES",
-    "Checkpoint",
-    "HeadRecipe",
-    "HeadRun",
-    "HeadScore",
-    "compare_heads",
-    "draw_folds",
-    "embed",
-    "score_heads",
-    "train_heads",
-]
+from core.heads.batch import Batch
+from core.heads.data import Clips
+from core.heads.grid import Options, Task, make_grid
+from core.heads.recipe import CURVES, HeadRecipe, HeadRun
+from core.training.engine import Plan, train
+from core.training.results import TrainingResult, fingerprint
 
 _MODELS = 10  # trained as one on a CPU: more do not fit its cache, fewer cost more in calls
 _GPU_ELEMENTS = 2**28  # values of weights trained as one on a GPU
@@ -47,15 +32,7 @@ def train_heads(
     folds: ArrayLike,
     *,
     recipes: Sequence[HeadRecipe],
-    seeds: Sequence[int] = (0, 1, 2),
-    held_out: Sequence[object] | None = None,
-    keep_epochs: Sequence[int] = (),
-    keep_rows: ArrayLike | None = None,
-    keep_models: Callable[[int, object], bool] | None = None,
-    device: str | None = None,
-    progress: Progress | None = None,
-    watch: Watch | None = None,
-    checkpoint: Checkpoint | None = None,
+    **options: Unpack[Options],
 ) -> list[HeadRun]:
     """Train a head for every recipe, seed and fold, several as one batched computation, and judge it.
 
@@ -66,32 +43,10 @@ def train_heads(
     labels : (n,) array_like
         One class a clip.
     folds : (n,) array_like
-        Each is held out once; see `draw_folds` where there are none.
+        Each is held out once; see `draw_folds` for clips without folds.
     recipes : sequence of HeadRecipe
-    seeds : sequence of int, default (0, 1, 2)
-        From 0: what weights begin with, the order of the clips in every epoch, and mixtures. They are the
-        same for all folds and recipes of one shape.
-    held_out : sequence, optional
-        The names of the folds that are held out, one after the other, in the order of the folds; all of them
-        if not given.
-    keep_epochs : sequence of int
-        After how many epochs embeddings are kept, ascending; 0 is before the first. Those beyond the epochs
-        of a recipe are NaN.
-    keep_rows : (n_kept,) array_like of int, optional
-        Whose embeddings are kept then; those of all clips if not given.
-    keep_models : callable, optional
-        By seed and fold, whether embeddings are kept, at those epochs and of all clips after training; of all
-        models if not given.
-    device : str, optional
-        A GPU if torch finds one, else ``"cpu"``.
-    progress : callable, optional
-        Called with the epochs done and to do, of all models together.
-    watch : callable, optional
-        Called after the epochs of a batch with the curves so far, (models, 3, epochs), in the order of the
-        result and of `CURVES`; NaN where there is nothing yet.
-    checkpoint : Checkpoint, optional
-        Where to go on from, and to save to: every 20 seconds, and when models have ended. What is found
-        there of other data, seeds or recipes is not used.
+    **options
+        See `core.heads.Options`.
 
     Returns
     -------
@@ -105,7 +60,7 @@ def train_heads(
     ------
     ValueError
         For arrays that do not fit, values that are not finite, fewer than two classes or folds, no or equal
-        recipes, seeds that are none, or folds, rows or epochs that there are not.
+        recipes, seeds that cannot be, or unknown folds, rows or epochs.
 
     Examples
     --------
@@ -118,33 +73,27 @@ def train_heads(
     [(1, 1.0), (2, 1.0)]
     """
     clips = Clips(X, labels, folds)
-    judged = held(clips.folds, held_out)
-    numbers = check_seeds(seeds)
-    if not recipes or len(set(recipes)) < len(recipes):
-        raise ValueError(f"There are {len(recipes)} recipes; there must be one or more, each once.")
-    rows, epochs = _to_keep(len(clips.X), keep_rows, keep_epochs)
-    keep = keep_models or (lambda seed, fold: True)
-    device = device or default_device()
-    tasks = [Task(r, s, f, bool(keep(s, f.name))) for r in recipes for s in numbers for f in judged]
+    grid = make_grid(recipes, clips.folds, len(clips.X), options)
+    tasks, device = grid.tasks, grid.session.device
     plans = [
         Plan(
             f"heads-{models[0]:05d}-{len(models)}",
             tuple(models),
-            partial(Batch, clips, models, [tasks[i] for i in models], epochs, rows, device),
+            partial(Batch, clips, models, [tasks[i] for i in models], grid.epochs, grid.rows, device),
         )
         for models in _batches(clips, tasks, device)
     ]
     what = fingerprint(
-        *(clips.X, clips.codes, epochs, rows, *(fold.test for fold in clips.folds)),
+        *(clips.X, clips.codes, grid.epochs, grid.rows, *(fold.test for fold in clips.folds)),
         *((t.recipe, t.seed, t.fold.name, t.kept) for t in tasks),
     )
     work = [np.arange(t.recipe.epochs + 1) for t in tasks]
-    found = train(plans, work, what, Session(device, progress, watch, checkpoint))
-    return [_judged(clips, task, result) for task, result in zip(tasks, found, strict=True)]
+    results = train(plans, work, what, grid.session)
+    return [_judged(clips, task, result) for task, result in zip(tasks, results, strict=True)]
 
 
 def embed(run: HeadRun | Mapping[str, np.ndarray], X: ArrayLike) -> np.ndarray:
-    """Project clips, known or not, as a head does.
+    """Project clips, of the training or new ones, as a head does.
 
     Parameters
     ----------
@@ -168,20 +117,6 @@ def embed(run: HeadRun | Mapping[str, np.ndarray], X: ArrayLike) -> np.ndarray:
     return _projected(weights, matrix(X, "X")).astype(np.float32)
 
 
-def _to_keep(n: int, rows: ArrayLike | None, epochs: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    chosen = np.arange(n) if rows is None else np.asarray(rows)
-    if chosen.ndim != 1 or (chosen.size and chosen.dtype.kind not in "iu"):
-        raise ValueError(
-            f"keep_rows have shape {chosen.shape} and type {chosen.dtype}; they must be row numbers."
-        )
-    if chosen.size and not (chosen.min() >= 0 and chosen.max() < n):
-        raise ValueError(f"keep_rows run from {chosen.min()} to {chosen.max()}; there are rows 0 to {n - 1}.")
-    found = np.asarray(epochs, dtype=np.int64)
-    if found.size and (found[0] < 0 or (np.diff(found) <= 0).any()):
-        raise ValueError(f"keep_epochs are {list(epochs)}; they must ascend from 0 or more.")
-    return chosen.astype(np.int64), found
-
-
 def _projected(weights: Mapping[str, np.ndarray], X: np.ndarray) -> np.ndarray:
     wide = {name: w.astype(np.float64) for name, w in weights.items()}
     inputs = len(wide["hidden_weight" if "hidden_weight" in wide else "embedding_weight"])
@@ -196,11 +131,11 @@ def _projected(weights: Mapping[str, np.ndarray], X: np.ndarray) -> np.ndarray:
 
 
 def _batches(clips: Clips, tasks: Sequence[Task], device: str) -> list[list[int]]:
-    """Cut the tasks into batches, whatever the number of threads: results hang on it by rounding."""
+    """Cut the tasks into batches, whatever the number of threads: results depend on it by rounding."""
     of_shape: dict[HeadRecipe, list[int]] = {}
     for i, task in enumerate(tasks):
         of_shape.setdefault(task.recipe.shape, []).append(i)
-    found = []
+    batches = []
     for recipe, models in of_shape.items():
         # Those with as many clips side by side, so that no place is empty; then those with one loss.
         models.sort(key=lambda i: (-len(tasks[i].fold.train), tasks[i].recipe.loss, i))
@@ -208,8 +143,8 @@ def _batches(clips: Clips, tasks: Sequence[Task], device: str) -> list[list[int]
         if device != "cpu":
             each = clips.X.shape[1] * (recipe.hidden or recipe.dim) + recipe.hidden * recipe.dim
             size = max(1, _GPU_ELEMENTS // each)
-        found += [models[start : start + size] for start in range(0, len(models), size)]
-    return found
+        batches += [models[start : start + size] for start in range(0, len(models), size)]
+    return batches
 
 
 def _judged(clips: Clips, task: Task, result: TrainingResult) -> HeadRun:

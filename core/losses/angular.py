@@ -202,9 +202,9 @@ def add_terms(
     chosen = torch.stack([pairs & same, pairs & ~same], -3)
     distance = 1 - cosine
     if variant == "released":
-        mean, deviation, there = _moments(torch.stack([distance, distance], -3), chosen)
+        mean, deviation, exist = _moments(torch.stack([distance, distance], -3), chosen)
         aim = torch.tensor([0.0, 1.0], dtype=z.dtype, device=z.device)
-        mean = there * (mean - aim) ** 2
+        mean = exist * (mean - aim) ** 2
     else:
         mean, deviation, _ = _moments(torch.stack([distance**2, cosine**2], -3), chosen)
     return torch.stack([mean, deviation], -1).flatten(-2)
@@ -232,7 +232,7 @@ def add_soft_terms(
 
 
 def _cosines(z: torch.Tensor, mask: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the cosines (..., n, n), and which pairs there are: both no padding, and not one clip twice."""
+    """Return the cosines (..., n, n), and which pairs count: without padding, and of two different clips."""
     if mask is not None:
         z = torch.where(mask.unsqueeze(-1), z, 0)
     # Directions do not change by a factor, and with this one no square overflows or vanishes.
@@ -249,7 +249,7 @@ def _cosines(z: torch.Tensor, mask: torch.Tensor | None) -> tuple[torch.Tensor, 
 
 
 def _moments(values: torch.Tensor, chosen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return mean and standard deviation of the chosen values of each matrix, and whether there are any."""
+    """Return mean and standard deviation of the chosen values of each matrix, and whether any are chosen."""
     weight = chosen.to(values.dtype)
     n = weight.sum((-2, -1))
     mean = (values * weight).sum((-2, -1)) / n.clamp_min(1)
@@ -274,7 +274,7 @@ def _check_hard(z: torch.Tensor, y: torch.Tensor, what: str, instead: str) -> No
 
 
 def _as_weights(weights: Sequence[float] | torch.Tensor, n: int, z: torch.Tensor) -> torch.Tensor:
-    found = torch.as_tensor(weights, dtype=z.dtype, device=z.device)
-    if found.ndim == 0 or found.shape[-1] != n:
-        raise ValueError(f"weights have shape {tuple(found.shape)}; there must be {n} of them.")
-    return found
+    given = torch.as_tensor(weights, dtype=z.dtype, device=z.device)
+    if given.ndim == 0 or given.shape[-1] != n:
+        raise ValueError(f"weights have shape {tuple(given.shape)}; there must be {n} of them.")
+    return given

@@ -1,30 +1,8 @@
-"""Losses that training minimises.
-
-Those on the angles between embeddings are of `core.losses.angular`, those between sounds and texts of
-`core.losses.contrastive`.
-"""
+"""Losses of classifiers: cross-entropy and its kin, and the WARP loss."""
 
 from __future__ import annotations
 
 import torch
-
-from core.losses.angular import VARIANTS, add_loss, add_loss_soft, orthogonal_projection_loss
-from core.losses.contrastive import clip_loss, kl_clip_loss, soft_clip_loss
-
-__all__ = [
-    "VARIANTS",
-    "add_loss",
-    "add_loss_soft",
-    "binary_cross_entropy",
-    "clip_loss",
-    "cross_entropy",
-    "focal_loss",
-    "harmonic_sums",
-    "kl_clip_loss",
-    "orthogonal_projection_loss",
-    "soft_clip_loss",
-    "warp_loss",
-]
 
 
 def warp_loss(
@@ -101,8 +79,7 @@ def warp_loss(
         tries = torch.randint(others, (len(scores), others), generator=generator, device=scores.device)
         tries = tries + (tries >= targets[:, None])  # past the right class
     tried = hinges.gather(1, tries)
-    found = tried > 0
-    first = found.to(torch.uint8).argmax(dim=1)
+    first = (tried > 0).to(torch.uint8).argmax(dim=1)
     ranks = torch.div(others, first + 1, rounding_mode="floor").clamp_min(1)
     return (sums[ranks] * tried.gather(1, first[:, None]).squeeze(1)).mean()
 
@@ -153,8 +130,8 @@ def binary_cross_entropy(
 ) -> torch.Tensor:
     """Mean over clips and classes of -y_c · log s_c - (1 - y_c) · log(1 - s_c), s being sigmoids of logits.
 
-    Each class is told from all others by itself. The code released with the ADD loss takes this in the place
-    of `cross_entropy` where clips are mixed.
+    Each class is separated from all others by itself. The code released with the ADD loss takes this in
+    the place of `cross_entropy` where clips are mixed.
 
     Parameters
     ----------

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -14,9 +15,8 @@ from torch import nn
 
 from core.audio import mel_filterbank
 
-__all__ = ["Cnn14", "SmallCNN", "initialise", "load_panns", "log_mel", "spec_augment"]
-
 _FRONT_END = ("spectrogram_extractor.", "logmel_extractor.")  # computed here, never learned
+_WINDOW, _HOP = 0.032, 0.02  # seconds, of SmallCNN
 _POOLINGS = 5  # halvings of time and frequency in Cnn14
 
 
@@ -24,14 +24,12 @@ def log_mel(
     waveforms: torch.Tensor,
     *,
     sample_rate: int,
-    n_mels: int = 64,
     window: int = 1024,
     hop: int = 320,
     n_fft: int | None = None,
-    fmin: float = 50.0,
-    fmax: float | None = None,
     pad: str = "constant",
     taper: str = "hann",
+    **bands: Any,
 ) -> torch.Tensor:
     """Log-mel spectrograms of a batch: power in Slaney's mel bands, in dB.
 
@@ -41,17 +39,17 @@ def log_mel(
         Full scale is 1.
     sample_rate : int
         Hz.
-    n_mels : int, default 64
     window, hop : int
         Samples under the window, and from one frame to the next.
     n_fft : int, optional
         Length of the transform, at least `window`, which it is by default.
-    fmin, fmax : float
-        Range in Hz; up to half the sample rate by default.
     pad : {"constant", "reflect"}
         What is beyond the ends: zeros, or the sound mirrored.
     taper : {"hann", "povey"}
         Shape of the window: Hann's, or Kaldi's, a symmetric Hann window to the power of 0.85.
+    **bands
+        ``n_mels``, by default 64, and in Hz ``fmin``, by default 50, and ``fmax``, by default half the sample
+        rate; see `core.audio.mel_filterbank`.
 
     Returns
     -------
@@ -85,7 +83,7 @@ def log_mel(
     if taper not in ("hann", "povey"):
         raise ValueError(f"taper is {taper!r}; it must be 'hann' or 'povey'.")
     tapered = torch.hann_window(window, periodic=taper == "hann", device=waveforms.device)
-    filters = torch.tensor(mel_filterbank(sample_rate, n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax))
+    filters = torch.tensor(mel_filterbank(sample_rate, n_fft, **{"n_mels": 64, "fmin": 50.0} | bands))
     with torch.autocast(waveforms.device.type, enabled=False):  # sums of powers need all their digits
         spectra = torch.stft(
             waveforms.float(),
@@ -189,8 +187,9 @@ def initialise(network: nn.Module, seed: int) -> nn.Module:
 class SmallCNN(nn.Module):
     """Four convolutions on a log-mel spectrogram: small enough to train on two cores.
 
-    Each of the four has 3 × 3 filters, batch normalisation, ReLU and 2 × 2 max pooling, with 1, 2, 4 and 8
-    times `width` channels. Means and maxima over time and frequency go through one linear layer with ReLU.
+    Spectrograms have windows of 32 ms every 20 ms. Each of the four convolutions has 3 × 3 filters, batch
+    normalisation, ReLU and 2 × 2 max pooling, with 1, 2, 4 and 8 times `width` channels. Means and maxima
+    over time and frequency go through one linear layer with ReLU.
 
     Parameters
     ----------
@@ -201,10 +200,6 @@ class SmallCNN(nn.Module):
     width : int, default 16
     sample_rate : int, default 16000
         Hz.
-    window, hop : float
-        Seconds under the window, by default 0.032, and from one frame to the next, by default 0.02.
-    fmin, fmax : float
-        Range of the mel bands in Hz; up to half the sample rate by default.
     seed : int, default 0
         Of `initialise`.
 
@@ -229,10 +224,6 @@ class SmallCNN(nn.Module):
         dim: int = 128,
         width: int = 16,
         sample_rate: int = 16_000,
-        window: float = 0.032,
-        hop: float = 0.02,
-        fmin: float = 50.0,
-        fmax: float | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -241,15 +232,9 @@ class SmallCNN(nn.Module):
                 f"n_mels is {n_mels}, dim {dim} and width {width}; n_mels must be at least 16, the others 1."
             )
         self.dim, self.sample_rate = dim, sample_rate
-        self._spectra = {
-            "sample_rate": sample_rate,
-            "n_mels": n_mels,
-            "window": round(window * sample_rate),
-            "hop": round(hop * sample_rate),
-            "fmin": fmin,
-            "fmax": fmax,
-        }
-        self.min_samples = 16 * round(hop * sample_rate)
+        window, hop = (round(seconds * sample_rate) for seconds in (_WINDOW, _HOP))
+        self._spectra = {"sample_rate": sample_rate, "n_mels": n_mels, "window": window, "hop": hop}
+        self.min_samples = 16 * hop
         channels = [1, width, 2 * width, 4 * width, 8 * width]
         self.convolutions = nn.ModuleList(
             nn.Conv2d(a, b, 3, padding=1, bias=False) for a, b in pairwise(channels)
@@ -301,7 +286,7 @@ class Cnn14(nn.Module):
     ----------
     sample_rate : int, default 32000
         Hz, at which PANNs was trained. At another rate (the paper's 44,100) window and hop keep their number
-        of samples, as there, and mel bands their frequencies.
+        of samples, as in the paper, and mel bands their frequencies.
     fmin, fmax : float
         Range of the mel bands, Hz.
     seed : int, default 0

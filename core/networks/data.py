@@ -1,18 +1,15 @@
-"""What networks that are trained with losses learn from, how, and what a trained one is."""
+"""What networks that are trained with losses learn from, and what a trained one is."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from core.checks import class_codes
-from core.heads.data import Fold, named_folds
-from core.heads.recipe import HeadRecipe, HeadRun
-from core.networks.recipe import Tuning
+from core.heads.data import Fold, check_classes, named_folds
+from core.heads.recipe import HeadRun
 from core.training.results import fingerprint
 
 #: Deviation of spectrograms over the training clips; their mean is 0.
@@ -21,7 +18,7 @@ DEVIATION = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkRun(HeadRun):
-    """A trained network and how it fared; `weights` are empty where its embeddings are not kept.
+    """A trained network and its predictions; `weights` are empty where its embeddings are not kept.
 
     They are named as in a state of torch: ``backbone.``, ``embedding.`` and ``classes.``, with ``mel.mean``
     and ``mel.scale``, which spectrograms are reduced by and divided by.
@@ -36,23 +33,10 @@ class NetworkRun(HeadRun):
     tested: np.ndarray
 
 
-@dataclass(frozen=True)
-class Plan:
-    """One model to train; `kept` are epochs and rows whose embeddings are kept."""
-
-    recipe: HeadRecipe
-    tuning: Tuning
-    seed: int
-    fold: Fold
-    kept: tuple[np.ndarray, np.ndarray] | None
-
-
 class Data:
     """Spectrograms, classes and folds, checked once; scales are measured once a fold."""
 
-    def __init__(
-        self, mel: ArrayLike, labels: ArrayLike, folds: ArrayLike, held_out: Sequence[object] | None
-    ) -> None:
+    def __init__(self, mel: ArrayLike, labels: ArrayLike, folds: ArrayLike) -> None:
         self.mel = mel if isinstance(mel, np.ndarray) else np.asarray(mel)
         if self.mel.ndim != 3 or self.mel.dtype.kind not in "fiu" or not self.mel.size:
             raise ValueError(
@@ -60,12 +44,8 @@ class Data:
                 "(n, n_mels, frames)."
             )
         n = len(self.mel)
-        self.classes, self.codes = class_codes(labels, n)
-        if len(self.classes) < 2:
-            raise ValueError(
-                f"All clips are of the class {self.classes.tolist()[0]!r}; a classifier needs two or more."
-            )
-        self.folds = named_folds(folds, n, held_out)
+        self.classes, self.codes = check_classes(labels, n)
+        self.folds = named_folds(folds, n)
         # Sums of each clip, so that the scale of every fold's training clips costs nothing.
         self._sums = np.array([(x.sum(), (x * x).sum()) for x in (m.astype(np.float64) for m in self.mel)])
         bad = np.flatnonzero(~np.isfinite(self._sums).all(axis=1))

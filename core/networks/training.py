@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Unpack
 
 import numpy as np
 import torch
@@ -14,17 +15,14 @@ import torch.nn.functional as F
 from numpy.typing import ArrayLike
 from torch import nn
 
-from core.heads import CURVES, HeadRecipe
-from core.heads.data import check_seeds
+from core.heads.grid import Options, Task, make_grid
+from core.heads.recipe import CURVES, HeadRecipe
 from core.networks.cnn import SmallCNN, log_mel
-from core.networks.data import Data, NetworkRun, Plan, Tuning
+from core.networks.data import Data, NetworkRun
 from core.networks.model import Model
-from core.training import engine as training
-from core.training.engine import Progress, Watch, train
-from core.training.results import Checkpoint, TrainingResult, fingerprint
-from core.training.threads import default_device
-
-__all__ = ["NetworkRun", "PooledCNN", "Tuning", "paper_log_mel", "train_networks"]
+from core.networks.recipe import Tuning
+from core.training.engine import Plan, train
+from core.training.results import TrainingResult, fingerprint
 
 #: The ADD paper's front end: Hz, bands, and seconds under the window and from one frame to the next.
 SAMPLE_RATE, N_MELS, WINDOW, HOP = 16_000, 128, 0.025, 0.010
@@ -97,15 +95,7 @@ def train_networks(
     backbone: Callable[[int], nn.Module],
     recipes: Sequence[HeadRecipe],
     tuning: Tuning | None = None,
-    seeds: Sequence[int] = (0, 1, 2),
-    held_out: Sequence[object] | None = None,
-    keep_epochs: Sequence[int] = (),
-    keep_rows: ArrayLike | None = None,
-    keep_models: Callable[[int, object], bool] | None = None,
-    device: str | None = None,
-    progress: Progress | None = None,
-    watch: Watch | None = None,
-    checkpoint: Checkpoint | None = None,
+    **options: Unpack[Options],
 ) -> list[NetworkRun]:
     """Train a network for every recipe, seed and fold, and judge it by the clips of that fold.
 
@@ -117,19 +107,14 @@ def train_networks(
         Spectrograms of the clips, finite; may be mapped from a file. They are brought to mean 0 and deviation
         0.5 over the training clips of each fold.
     labels, folds : (n,) array_like
-        As of `core.heads.train_heads`, and so are `seeds`, `held_out`, `keep_epochs`, `keep_rows`,
-        `keep_models` and `watch`.
+        As of `core.heads.train_heads`.
     backbone : callable
         By seed, a network that takes (b, n_mels, frames) and gives (b, network.dim).
     recipes : sequence of HeadRecipe
         `hidden`, `optimizer`, `momentum` and `standardise` do not matter here. Mixup mixes spectrograms.
     tuning : Tuning, optional
-    device : str, optional
-        A GPU if torch finds one, else ``"cpu"``.
-    progress : callable, optional
-        Called with the epochs done and to do, of all models together.
-    checkpoint : Checkpoint, optional
-        As of `core.heads.train_heads`.
+    **options
+        See `core.heads.Options`.
 
     Returns
     -------
@@ -153,47 +138,31 @@ def train_networks(
     >>> [(run.fold, run.tested.shape) for run in runs]
     [(1, (4, 2)), (2, (4, 2))]
     """
-    data = Data(mel, labels, folds, held_out)
-    numbers = check_seeds(seeds)
-    if not recipes or len(set(recipes)) < len(recipes):
-        raise ValueError(f"There are {len(recipes)} recipes; there must be one or more, each once.")
-    rows = np.arange(len(data.mel)) if keep_rows is None else np.asarray(keep_rows, dtype=np.int64)
-    epochs = np.asarray(keep_epochs, dtype=np.int64)
-    keep = keep_models or (lambda seed, fold: True)
-    device = device or default_device()
-    plans = [
-        Plan(r, tuning or Tuning(), s, f, (epochs, rows) if keep(s, f.name) else None)
-        for r in recipes
-        for s in numbers
-        for f in data.folds
-    ]
-
-    shapes = [(name, tuple(w.shape)) for name, w in backbone(numbers[0]).state_dict().items()]
+    data, tuning = Data(mel, labels, folds), tuning or Tuning()
+    grid = make_grid(recipes, data.folds, len(data.mel), options)
+    shapes = [(name, tuple(w.shape)) for name, w in backbone(grid.tasks[0].seed).state_dict().items()]
     what = fingerprint(
         *(data.fingerprint, shapes),
-        *((p.recipe, p.tuning, p.seed, p.fold.name, p.kept is not None) for p in plans),
-        *(p.fold.test for p in plans),
-        *(epochs, rows),
+        *((t.recipe, tuning, t.seed, t.fold.name, t.kept) for t in grid.tasks),
+        *(t.fold.test for t in grid.tasks),
+        *(grid.epochs, grid.rows),
     )
-    results = train(
-        [
-            training.Plan(f"network-{i:05d}", (i,), partial(Model, i, data, plan, backbone, device))
-            for i, plan in enumerate(plans)
-        ],
-        [np.arange(p.recipe.epochs + 1) for p in plans],
-        what,
-        training.Session(device, progress, watch, checkpoint),
-    )
-    return [_run(data, plan, result) for plan, result in zip(plans, results, strict=True)]
+    plans = [
+        Plan(f"network-{i:05d}", (i,), partial(Model, i, data, grid, tuning, backbone))
+        for i in range(len(grid.tasks))
+    ]
+    work = [np.arange(t.recipe.epochs + 1) for t in grid.tasks]
+    results = train(plans, work, what, grid.session)
+    return [_run(data, task, result) for task, result in zip(grid.tasks, results, strict=True)]
 
 
-def _run(data: Data, plan: Plan, result: TrainingResult) -> NetworkRun:
-    test, kept = plan.fold.test, result.extra
-    nothing = np.empty((0, plan.recipe.dim), dtype=np.float32)
+def _run(data: Data, task: Task, result: TrainingResult) -> NetworkRun:
+    test, kept = task.fold.test, result.extra
+    nothing = np.empty((0, task.recipe.dim), dtype=np.float32)
     return NetworkRun(
-        recipe=plan.recipe,
-        seed=plan.seed,
-        fold=plan.fold.name,
+        recipe=task.recipe,
+        seed=task.seed,
+        fold=task.fold.name,
         classes=data.classes,
         rows=test,
         targets=data.codes[test],

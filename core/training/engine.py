@@ -6,7 +6,9 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -57,7 +59,7 @@ class Group(Protocol):
 
 @dataclass(frozen=True)
 class Plan:
-    """A group before it is begun.
+    """A group before it starts.
 
     Attributes
     ----------
@@ -76,7 +78,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Session:
-    """Where a training runs, and who is told of it.
+    """Where a training runs, and what it reports to.
 
     Attributes
     ----------
@@ -85,8 +87,8 @@ class Session:
     progress : callable, optional
         Called with the work done and to do, of all models together: after epochs, and at times within.
     watch : callable, optional
-        Called after every epoch of a group with the curves so far, (models, n_curves, longest), NaN where
-        there is nothing yet.
+        Called after every epoch of a group with the curves so far, (models, n_curves, longest), NaN for
+        epochs to come.
     checkpoint : Checkpoint, optional
         Where to go on from, and to save to: each group every 20 seconds or, if saving takes longer than 2, so
         rarely that it takes a tenth of the time; and when its models have ended.
@@ -105,19 +107,6 @@ class Session:
     in_turn: bool = False
 
 
-@dataclass(frozen=True)
-class _News:
-    """What a group reports: work done for each model; or, after an epoch, curves and results."""
-
-    plan: Plan
-    work: float = 0.0
-    models: tuple[int, ...] = ()
-    epoch: int = 0
-    curves: np.ndarray | None = None
-    results: Mapping[int, TrainingResult] | None = None
-    successors: Sequence[Plan] | None = None  # once the group has ended
-
-
 class _Stopped(Exception):
     """The training is to end."""
 
@@ -125,7 +114,7 @@ class _Stopped(Exception):
 def train(
     plans: Sequence[Plan], work: Sequence[np.ndarray], fingerprint: np.ndarray, session: Session
 ) -> list[TrainingResult]:
-    """Train groups of models, and return what each model has come to.
+    """Train groups of models, and return the result of each model.
 
     Parameters
     ----------
@@ -135,7 +124,7 @@ def train(
         For each model, the work that is done after so many epochs, from 0 on, in any unit. A model that ends
         early has done all of it.
     fingerprint : (32,) uint8 array
-        What tells the training from others; pieces of others are not used. See `results.fingerprint`.
+        Identifies the training; pieces of others are not used. See `results.fingerprint`.
     session : Session
 
     Returns
@@ -147,6 +136,8 @@ def train(
 
 
 class _Training:
+    """A training as the thread that started it sees it: others report by putting calls into a queue."""
+
     def __init__(self, work: Sequence[np.ndarray], fingerprint: np.ndarray, session: Session) -> None:
         self._work, self._fingerprint, self._session = work, fingerprint, session
         self._whole = np.array([own[-1] for own in work], dtype=np.float64)
@@ -154,8 +145,9 @@ class _Training:
         self._results: dict[int, TrainingResult] = {}
         self._states: dict[str, tuple[tuple[int, ...], Arrays]] = {}
         self._curves: np.ndarray | None = None
-        self._told = 0.0
-        self._stop, self._reports = threading.Event(), queue.SimpleQueue[_News | BaseException]()
+        self._reported = 0.0
+        self._waiting: set[str] = set()
+        self._stop, self._reports = threading.Event(), queue.SimpleQueue[Callable[[], None]]()
         pieces: Mapping[str, Mapping[str, np.ndarray]] = {}
         if session.checkpoint is not None:
             pieces = session.checkpoint.load()
@@ -171,45 +163,39 @@ class _Training:
         """See `train`."""
         import torch
 
-        session, waiting = self._session, set[str]()
-        self._tell()
+        session = self._session
+        self._report_progress()
         devices = [torch.device(session.device)] if session.device.startswith("cuda") else []
+        at_once = 1 if session.in_turn else len(self._work)
         with (
             torch.random.fork_rng(devices=devices),
-            side_by_side(1 if session.in_turn else len(self._work), session.device, session.threads) as pool,
+            side_by_side(at_once, session.device, session.threads) as pool,
         ):
-
-            def submit(plans: Sequence[Plan]) -> None:
-                for plan in plans:
-                    if not self._results.keys() >= set(plan.models):
-                        waiting.add(plan.name)
-                        pool.submit(self._train, plan)
-
             try:
-                submit(plans)
-                while waiting:
-                    news = self._reports.get()
-                    if isinstance(news, BaseException):
-                        raise news
-                    self._note(news)
-                    if news.successors is not None:
-                        waiting.remove(news.plan.name)
-                        submit(news.successors)
+                self._submit(pool, plans)
+                while self._waiting:
+                    self._reports.get()()
             finally:
                 self._stop.set()
                 pool.shutdown(cancel_futures=True)
         return [self._results[i] for i in range(len(self._work))]
 
-    def _train(self, plan: Plan) -> None:
+    def _submit(self, pool: Executor, plans: Sequence[Plan]) -> None:
+        for plan in plans:
+            if not self._results.keys() >= set(plan.models):
+                self._waiting.add(plan.name)
+                pool.submit(self._train, pool, plan)
+
+    def _train(self, pool: Executor, plan: Plan) -> None:
         """Train one group to its end, in a thread of its own."""
         try:
-            self._train_group(plan)
+            self._train_group(pool, plan)
         except _Stopped:
             pass
         except BaseException as error:
-            self._reports.put(error)
+            self._reports.put(partial(_raise, error))
 
-    def _train_group(self, plan: Plan) -> None:
+    def _train_group(self, pool: Executor, plan: Plan) -> None:
         checkpoint, due = self._session.checkpoint, time.monotonic() + _SECONDS
         group, ended = plan.begin(), dict[int, TrainingResult]()
         models, state = self._states.pop(plan.name, ((), {}))
@@ -217,7 +203,7 @@ class _Training:
             group.resume(state)
             ended = {i: self._results[i] for i in models if i in self._results}
         while len(ended) < len(plan.models) and not group.successors:
-            results = group.train_epoch(lambda work: self._report(_News(plan, work)))
+            results = group.train_epoch(lambda work: self._report(self._add_work, plan, work))
             ended |= results
             last = len(ended) == len(plan.models) or bool(group.successors)
             if checkpoint is not None and (last or time.monotonic() >= due):
@@ -225,8 +211,8 @@ class _Training:
                 checkpoint.save(plan.name, self._piece(plan, group, ended))
                 due = time.monotonic() + max(_SECONDS, (time.monotonic() - began) * (1 / _SAVING - 1))
             going = tuple(group.models)
-            self._report(_News(plan, 0.0, going, group.epoch, group.curves.copy(), results))
-        self._report(_News(plan, successors=group.successors if len(ended) < len(plan.models) else ()))
+            self._report(self._add_epoch, going, group.epoch, group.curves.copy(), results)
+        self._report(self._end, pool, plan, group.successors if len(ended) < len(plan.models) else ())
 
     def _piece(self, plan: Plan, group: Group, ended: Mapping[int, TrainingResult]) -> Arrays:
         """Return what is saved of a group: results of models that have ended, a state of the others."""
@@ -242,24 +228,30 @@ class _Training:
         }
         return piece | {f"state/{name}": array for name, array in state.items()} | pack(ended)
 
-    def _report(self, news: _News) -> None:
+    def _report(self, what: Callable[..., None], *about: object) -> None:
+        """Have the thread that started the training do something."""
         if self._stop.is_set():
             raise _Stopped
-        self._reports.put(news)
+        self._reports.put(partial(what, *about))
 
-    def _note(self, news: _News) -> None:
-        """Take in what a group reports, and tell who wants to know."""
-        self._done[list(news.plan.models)] += news.work
-        if news.curves is None:
-            self._tell(now=False)
-            return
-        for i in news.models:
-            self._done[i] = max(self._done[i], self._work[i][news.epoch])
-        self._show(news.models, news.curves)
-        self._take(news.results or {})
-        self._tell()
+    def _add_work(self, plan: Plan, work: float) -> None:
+        self._done[list(plan.models)] += work
+        self._report_progress(now=False)
+
+    def _add_epoch(
+        self, models: Sequence[int], epoch: int, curves: np.ndarray, results: Mapping[int, TrainingResult]
+    ) -> None:
+        for i in models:
+            self._done[i] = max(self._done[i], self._work[i][epoch])
+        self._show(models, curves)
+        self._take(results)
+        self._report_progress()
         if self._session.watch is not None and self._curves is not None:
             self._session.watch(self._curves.copy())
+
+    def _end(self, pool: Executor, plan: Plan, successors: Sequence[Plan]) -> None:
+        self._waiting.remove(plan.name)
+        self._submit(pool, successors)
 
     def _take(self, results: Mapping[int, TrainingResult]) -> None:
         for i, result in results.items():
@@ -274,12 +266,16 @@ class _Training:
             self._curves = np.full(shape, np.nan, dtype=np.float32)
         self._curves[list(models), :, : curves.shape[2]] = curves
 
-    def _tell(self, *, now: bool = True) -> None:
-        if self._session.progress is None or not (now or time.monotonic() - self._told >= _TELL):
+    def _report_progress(self, *, now: bool = True) -> None:
+        if self._session.progress is None or not (now or time.monotonic() - self._reported >= _TELL):
             return
-        self._told = time.monotonic()
+        self._reported = time.monotonic()
         done = np.minimum(self._done, self._whole).sum()
         self._session.progress(round(float(done)), round(float(self._whole.sum())))
+
+
+def _raise(error: BaseException) -> None:
+    raise error
 
 
 def share_done(pieces: Mapping[str, Mapping[str, np.ndarray]]) -> float:

@@ -1,4 +1,4 @@
-"""What the training of a model comes to, and how that and unfinished trainings are saved."""
+"""The result of the training of a model, and how that and unfinished trainings are saved."""
 
 from __future__ import annotations
 
@@ -57,16 +57,16 @@ class Checkpoint(Protocol):
 
 
 def fingerprint(*parts: object) -> np.ndarray:
-    """Return what tells a training from all others, (32,) uint8: a hash of arrays and of texts."""
-    found = hashlib.sha256()
+    """Return what identifies a training, (32,) uint8: a hash of arrays and of texts."""
+    digest = hashlib.sha256()
     for part in parts:
         if isinstance(part, np.ndarray):
-            found.update(f"{part.shape} {part.dtype.str} ".encode())
-            found.update(np.ascontiguousarray(part).tobytes())
+            digest.update(f"{part.shape} {part.dtype.str} ".encode())
+            digest.update(np.ascontiguousarray(part).tobytes())
         else:
-            found.update(str(part).encode())
-        found.update(b";")
-    return np.frombuffer(found.digest(), dtype=np.uint8).copy()
+            digest.update(str(part).encode())
+        digest.update(b";")
+    return np.frombuffer(digest.digest(), dtype=np.uint8).copy()
 
 
 def pack(results: Mapping[int, TrainingResult]) -> Arrays:
@@ -83,14 +83,14 @@ def pack(results: Mapping[int, TrainingResult]) -> Arrays:
 
 def unpack(arrays: Mapping[str, np.ndarray]) -> dict[int, TrainingResult]:
     """Return the results that `pack` was given."""
-    found = {}
+    results = {}
     for i in sorted({int(name.partition("/")[0]) for name in arrays if name[0].isdigit()}):
         best_epoch, epochs = arrays[f"{i}/epochs"].tolist()
         stopped, failed = arrays[f"{i}/why"].tolist()
         weights, extra = named(arrays, f"{i}/weights/"), named(arrays, f"{i}/extra/")
         curves = np.asarray(arrays[f"{i}/curves"])
-        found[i] = TrainingResult(weights, curves, best_epoch, epochs, stopped, failed, extra)
-    return found
+        results[i] = TrainingResult(weights, curves, best_epoch, epochs, stopped, failed, extra)
+    return results
 
 
 def named(arrays: Mapping[str, np.ndarray], start: str) -> Arrays:

@@ -15,7 +15,7 @@ _THREADS = 4  # of an operation of larger networks
 
 
 def default_device() -> str:
-    """Return "cuda" if torch finds a GPU, else "cpu"."""
+    """Return "cuda" if torch has a GPU, else "cpu"."""
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
@@ -51,7 +51,7 @@ def fixed_threads(threads: int = 1) -> Iterator[None]:
 def side_by_side(n: int, device: str, threads: int = 1) -> Iterator[ThreadPoolExecutor]:
     """Yield threads that train up to n models at once, as many as there are cores; on a GPU, one at a time.
 
-    Each operation runs in `threads` threads, so that a model comes to the same whatever is trained beside it.
+    Each operation runs in `threads` threads, so that weights do not depend on what is trained beside a model.
     """
     import torch
 

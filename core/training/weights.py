@@ -1,4 +1,4 @@
-"""Models made of networks while they are trained: weights and moments as arrays, and what they come to."""
+"""Models made of networks while they are trained: weights and moments as arrays, and results."""
 
 from __future__ import annotations
 
@@ -40,24 +40,24 @@ class NetworkLearner:
         return bool(self.failed or self.stopped) or self.epoch >= self.curves.shape[2]
 
     def train_epoch(self, tick: Tick) -> dict[int, TrainingResult]:
-        """Train for an epoch; return what the model has come to, if it has ended."""
+        """Train for an epoch; return the result of the model, if it has ended."""
         self._train_epoch(tick)
         return {self.models[0]: self.result()} if self.ended else {}
 
     def result(self) -> TrainingResult:
-        """Return what the model has come to."""
+        """Return the result of the model."""
         weights, best = ({}, 0) if self.failed else (self._best, self.best_epoch)
         return TrainingResult(weights, self.curves[0], best, self.epoch, self.stopped, self.failed)
 
     def state(self) -> Arrays:
         """Return all that it takes to go on from here."""
-        found = {f"best.{name}": array for name, array in self._best.items()}
-        found |= {f"now.{name}": array for name, array in weights_of(self._parts()).items()}
+        arrays = {f"best.{name}": array for name, array in self._best.items()}
+        arrays |= {f"now.{name}": array for name, array in weights_of(self._parts()).items()}
         for i, weight in enumerate(self._optimiser.param_groups[0]["params"]):
             for name, values in self._optimiser.state.get(weight, {}).items():
-                found[f"moments.{i}.{name}"] = values.detach().cpu().numpy()
+                arrays[f"moments.{i}.{name}"] = values.detach().cpu().numpy()
         lowest = np.array([self.best_epoch, self._best_loss])
-        return found | {"epoch": np.array(self.epoch), "curves": self.curves, "lowest": lowest}
+        return arrays | {"epoch": np.array(self.epoch), "curves": self.curves, "lowest": lowest}
 
     def resume(self, state: Mapping[str, np.ndarray]) -> None:
         """Go on from the state of the same model."""

@@ -1,1 +1,1 @@
-"""The page Losses: `page` draws it, `data` reads its results, `figures` draws arrays."""
+"""The page Losses: `page` draws it, `numbers` and `spaces` compute what it shows."""

@@ -1,13 +1,14 @@
-"""Figures of what losses do to a space: how models learn, and the four properties before and after."""
+"""The figure of what losses do to a space: a property before and after each setting."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 
+from core.words import count
 from dashboard.kit import palette
 from dashboard.kit.look import INK, RULE
 from dashboard.kit.marks import rows, rule
@@ -18,36 +19,16 @@ _OWN = {"light": "#b3400a", "dark": "#ff9c6e"}
 _ROW = 30
 
 
-def change_figure(
-    names: Sequence[str],
-    before: np.ndarray,
-    after: np.ndarray,
-    spread: np.ndarray,
-    *,
-    title: str,
-    own: Sequence[bool],
-    said: Sequence[str],
-    level: float = float("nan"),
-    theme: str = "light",
-) -> go.Figure:
-    """Draw a number of the space before and after each setting, a row a setting.
+def change_figure(table: pd.DataFrame, *, title: str, theme: str = "light") -> go.Figure:
+    """Draw a property of the space before and after each setting, a row a setting.
 
     Parameters
     ----------
-    names : sequence of str, length R
-        Topmost first.
-    before, after : ndarray, shape (R,)
-        NaN where there is none.
-    spread : ndarray, shape (R,)
-        Half the length of the whisker of `after`.
+    table : DataFrame
+        From `dashboard.losses.numbers.changes`, topmost first. Settings that are ``asked_for`` are of another
+        colour and shape; a dashed line is where cross-entropy is.
     title : str
         Of the number and its direction.
-    own : sequence of bool
-        Settings whose loss asks for this very number; they are of another colour and shape.
-    said : sequence of str
-        More about each setting, when it is pointed at.
-    level : float
-        What all are held against, a dashed line; NaN for none.
     theme : {"light", "dark"}
 
     Returns
@@ -55,81 +36,79 @@ def change_figure(
     Figure
         Traces have ``meta`` "before", "after" and "own"; ``customdata`` is the setting.
     """
-    lengths = {len(names), len(before), len(after), len(spread), len(own), len(said)}
-    if len(lengths) > 1:
-        raise ValueError(f"There are {len(names)} settings; each needs one number of every kind.")
-    first, last, wide = (np.asarray(v, float) for v in (before, after, spread))
-    at = np.arange(len(names), dtype=float)
-    mine = np.asarray(own, bool)
-    arrows = []
-    for i in np.flatnonzero(np.isfinite(first) & np.isfinite(last)).tolist():
-        arrows += [(first[i], at[i]), (last[i], at[i]), (None, None)]
+    table = table.assign(at=np.arange(len(table), dtype=float), sd=table["sd"].fillna(0.0))
+    both = table.dropna(subset=["before", "after"]).assign(gap=None)
     ink = INK[theme]
     stems = {
         "type": "scatter",
         "mode": "lines",
-        "x": [x for x, _ in arrows],
-        "y": [y for _, y in arrows],
+        "x": both[["before", "after", "gap"]].to_numpy().ravel().tolist(),
+        "y": both[["at", "at", "gap"]].to_numpy().ravel().tolist(),
         "line": {"color": RULE[theme], "width": 1.5},
         "hoverinfo": "skip",
         "showlegend": False,
     }
-
-    def dots(
-        x: np.ndarray, which: np.ndarray, name: str, meta: str, marker: dict[str, Any]
-    ) -> dict[str, Any]:
-        chosen = np.flatnonzero(which & np.isfinite(x)).tolist()
-        trace: dict[str, Any] = {
-            "type": "scatter",
-            "mode": "markers",
-            "x": x[chosen],
-            "y": at[chosen],
-            "customdata": [names[i] for i in chosen],
-            "text": [_told(names[i], first[i], last[i], said[i]) for i in chosen],
-            "hovertemplate": "%{text}<extra></extra>",
-            "marker": marker,
-            "name": name,
-            "meta": meta,
-            "showlegend": bool(chosen),
-        }
-        if meta != "before":
-            trace["error_x"] = {
-                "type": "data",
-                "array": np.nan_to_num(wide[chosen]),
-                "color": marker["color"],
-                "thickness": 1.5,
-                "width": 0,
-            }
-        return trace
-
-    everywhere = np.ones(len(names), bool)
     hollow = {"symbol": "circle-open", "size": 10, "color": ink, "line": {"width": 2, "color": ink}}
+    diamond = {"symbol": "diamond", "size": 12, "color": _OWN[theme]}
+    own = table["asked_for"].astype(bool)
     traces = [
         stems,
-        dots(first, everywhere, "before", "before", hollow),
-        dots(last, ~mine, "after", "after", {"size": 10, "color": palette.BASE[theme][0]}),
-        dots(last, mine, "after, asked for", "own", {"symbol": "diamond", "size": 12, "color": _OWN[theme]}),
+        _dots(table, "before", hollow, name="before", meta="before"),
+        _dots(
+            table[~own], "after", {"size": 10, "color": palette.BASE[theme][0]}, name="after", meta="after"
+        ),
+        _dots(table[own], "after", diamond, name="after, asked for", meta="own"),
     ]
-    seen = np.concatenate([first, last - np.nan_to_num(wide), last + np.nan_to_num(wide)])
-    seen = seen[np.isfinite(seen)]
-    top = float(seen.max()) if len(seen) and seen.max() > 0 else 1.0
+    ends = pd.concat([table["before"], table["after"] - table["sd"], table["after"] + table["sd"]])
+    low, high = (float(v) if np.isfinite(v) else 0.0 for v in (ends.min(), ends.max()))
+    top = high if high > 0 else 1.0
     layout: dict[str, Any] = {
-        "height": _ROW * len(names) + 118,
+        "height": _ROW * len(table) + 118,
         "margin": {"t": 30},
         "xaxis": {
             "title": {"text": title},
-            "range": [min(0.0, float(seen.min()) if len(seen) else 0.0) - 0.02 * top, 1.06 * top],
+            "range": [min(0.0, low) - 0.02 * top, 1.06 * top],
             "showgrid": True,
             "nticks": 6,
             "exponentformat": "none",
         },
-        "yaxis": rows([label(name, 20) for name in names]) | {"showgrid": False, "ticklabelstandoff": 6},
+        "yaxis": rows([label(name, 20) for name in table["setting"]])
+        | {"showgrid": False, "ticklabelstandoff": 6},
+        "shapes": [
+            rule("x", level, theme, dash="dash")
+            for level in table.loc[table["loss"] == "ce", "after"].dropna()
+        ],
     }
-    if np.isfinite(level):
-        layout["shapes"] = [rule("x", level, theme, dash="dash")]
     return go.Figure({"data": traces, "layout": layout}, _validate=False)
 
 
-def _told(name: str, before: float, after: float, more: str) -> str:
-    lines = [f"<b>{whole(name)}</b>", f"before {figured(before)}, after {figured(after)}", plain(more)]
-    return "<br>".join(filter(None, lines))
+def _dots(
+    table: pd.DataFrame, column: str, marker: dict[str, Any], *, name: str, meta: str
+) -> dict[str, Any]:
+    drawn = table.dropna(subset=[column])
+    trace: dict[str, Any] = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": drawn[column].to_numpy(),
+        "y": drawn["at"].to_numpy(),
+        "customdata": drawn["setting"].tolist(),
+        "text": [_hover(row) for row in drawn.to_dict("records")],
+        "hovertemplate": "%{text}<extra></extra>",
+        "marker": marker,
+        "name": name,
+        "meta": meta,
+        "showlegend": len(drawn) > 0,
+    }
+    if column == "after":
+        whiskers = {"type": "data", "array": drawn["sd"].to_numpy(), "color": marker["color"]}
+        trace["error_x"] = whiskers | {"thickness": 1.5, "width": 0}
+    return trace
+
+
+def _hover(row: dict[Any, Any]) -> str:
+    lines = [f"<b>{whole(row['setting'])}</b>"]
+    lines.append(f"before {figured(row['before'])}, after {figured(row['after'])}")
+    if n := row["models_compared"]:
+        lower = row["lower_than_cross_entropy"]
+        lines.append(plain(f"lower than with cross-entropy in {lower:,} of {count(n, 'model')}"))
+    return "<br>".join(lines)

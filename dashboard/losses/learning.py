@@ -1,4 +1,4 @@
-"""How the models of a training learn: while it goes on, and when it is done."""
+"""How the models of a training learn: while it runs, and when it is done."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard.kit import layout, learning, numbers
+from core.words import count
+from dashboard.kit import layout, learning
 from dashboard.kit.learning_figures import Curves, curves_figure
 from dashboard.losses import data as losses
 from dashboard.losses import numbers as loss_numbers
-from dashboard.losses.data import AnyGrid, Result
+from dashboard.losses.data import AnyGrid
 from dashboard.memory import once
 from jobs.workspace.workspace import Workspace
 
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
 
 
 def live(workspace: Workspace, spec: AnyGrid) -> None:
-    """Draw the curves so far of a training that goes on, anew every two seconds, or that has stopped."""
+    """Draw the curves so far of a training that runs or has stopped, anew every two seconds."""
 
     @st.fragment(run_every=2.0, key="losses-live")
     def watch() -> None:
-        now = loss_numbers.now(workspace, spec)
+        now = loss_numbers.progress(workspace, spec)
         job = workspace.queue.get(spec.key)
         stopped = job is None or not job.active
         if now is None:
@@ -31,11 +32,11 @@ def live(workspace: Workspace, spec: AnyGrid) -> None:
                 st.caption(learning.NOT_YET.format("models"))
             return
         st.subheader("Learned before it stopped" if stopped else "Learning now", anchor=False)
+        had = "had" if stopped else "have"
         st.caption(
-            f"{now.begun:,} of {numbers.count(now.total, 'model')} {'had' if stopped else 'have'} begun, "
-            f"{now.finished:,} {'had' if stopped else 'have'} learned all "
-            f"{numbers.count(spec.epochs, 'epoch')}. Lines are means over the models of a loss that have "
-            "come as far." + " Tried again, the training goes on from its checkpoint." * stopped
+            f"{now.started:,} of {count(now.total, 'model')} {had} started, {now.finished:,} {had} finished "
+            f"all {count(spec.epochs, 'epoch')}. Lines are means over the models of a loss that have got "
+            "that far." + " If you try again, the training goes on from its checkpoint." * stopped
         )
         learning.grow(
             _figures(now.curves, layout.theme()),
@@ -48,25 +49,25 @@ def live(workspace: Workspace, spec: AnyGrid) -> None:
     watch()
 
 
-def show(found: Result, file: str) -> None:
+def show(spec: AnyGrid, file: str) -> None:
     """Draw the curves of a training that is done."""
     st.subheader("How they learned", anchor=False)
     theme = layout.theme()
-    shown = loss_numbers.curves(found)
+    shown = loss_numbers.curves(spec)
     learning.draw(
-        once(("figure", "losses-curves", found.spec.key, theme), lambda: _figures(shown, theme)),
+        once(("figure", "losses-curves", spec.key, theme), lambda: _figures(shown, theme)),
         shown,
         key="losses",
         file=f"learning-{{}}{file}",
-        alt=f"over the epochs for {numbers.count(len(shown.names), 'loss')}",
+        alt=f"over the epochs for {count(len(shown.names), 'loss')}",
         what="setting",
     )
     layout.reading(
         "Means over the models of each loss: all seeds and folds. Dotted is the accuracy on the clips that "
-        "a model learns from; a wide gap to its solid line is what it has learned by heart. **Losses are in "
-        "units of their own**: how fast one falls can be compared, how low it is cannot. A loss that adds "
-        "terms for the layout (Almudévar et al., *Angular distance distribution loss for audio "
-        "classification*, equations 5 and 6) begins higher by what they are worth."
+        "a model trains on; a wide gap to the solid line means that it overfits. **Losses are in units of "
+        "their own**: how fast one falls can be compared, how low it is cannot. A loss with extra terms for "
+        "the layout of the space (Almudévar et al., *Angular distance distribution loss for audio "
+        "classification*, equations 5 and 6) starts higher by the value of these terms."
     )
 
 

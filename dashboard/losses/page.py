@@ -5,15 +5,16 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from core.words import count
 from dashboard import data, state
 from dashboard.data import Clips
-from dashboard.kit import form, jobs, numbers, page
+from dashboard.kit import form, jobs, page
 from dashboard.kit.layout import plain
 from dashboard.losses import data as losses
-from dashboard.losses import distances, keep, learning, start
+from dashboard.losses import distances, keep, learning, results, start
 from dashboard.losses import map as moving
-from dashboard.losses import results as shown
-from dashboard.losses.data import Grid, Result
+from dashboard.losses.data import AnyGrid, Grid
+from dashboard.results import result
 from jobs.specs import EmbedAudio, LossGrid
 from jobs.workspace.workspace import Dataset, Workspace
 
@@ -28,7 +29,7 @@ def render(workspace: Workspace) -> None:
 
 
 def _page(workspace: Workspace, view: state.View, dataset: Dataset) -> DeltaGenerator | None:
-    # Without a space there are networks still, which need none.
+    # Networks need no space.
     embedding = _space(workspace, view, dataset)
     c = data.clips(dataset)
     grids = losses.grids(workspace, dataset, embedding)
@@ -36,7 +37,7 @@ def _page(workspace: Workspace, view: state.View, dataset: Dataset) -> DeltaGene
     notes = page.head(TITLE, dataset)
     classes = data.class_names(c)
     counts = [(c.n, "clip"), (len(classes), "class"), (len(grids), "training")]
-    page.words(dataset, *(numbers.count(n, thing) for n, thing in counts))
+    page.words(dataset, *(count(n, thing) for n, thing in counts))
     if len(classes) < 2:
         _too_few(classes)
         return None
@@ -45,15 +46,15 @@ def _page(workspace: Workspace, view: state.View, dataset: Dataset) -> DeltaGene
     if not grids:
         on = "" if embedding is None else f" on **{plain(embedding.encoder)}**"
         st.write(
-            "A classifier can be trained to be right and nothing more, or so that its space is laid out "
-            f"well, too. Nothing has been trained{on} yet: start a training here with several losses, and "
-            "compare what each makes of the space."
+            "A classifier can be trained for its predictions alone, or also for a well laid-out space. "
+            f"Nothing has been trained{on} yet: start a training with several losses here, and compare what "
+            "each makes of the space."
         )
     start.show(workspace, view, dataset, embedding, c, first=not grids)
     if grid is not None:
         st.caption(f"{plain(grid.spec.title)}. {plain(losses.recipe_words(grid.spec))}.")
         if grid.state == "done":
-            _result(workspace, view, dataset, c, losses.result(grid.spec))
+            _result(workspace, view, dataset, c, grid.spec)
         else:
             jobs.pending(workspace, [grid.spec], "losses-pending", cancel=True)
             learning.live(workspace, grid.spec)
@@ -65,7 +66,7 @@ def _space(workspace: Workspace, view: state.View, dataset: Dataset) -> EmbedAud
     trained = [g.spec for g in losses.grids(workspace, dataset)]
     for spec in trained:
         if isinstance(spec, LossGrid):
-            # What was trained can be looked at when the space itself has been cleared away.
+            # A training can be looked at when its space has been cleared away.
             spaces.setdefault(spec.embedding.encoder, spec.embedding)
     if not spaces:
         return None
@@ -78,7 +79,7 @@ def _space(workspace: Workspace, view: state.View, dataset: Dataset) -> EmbedAud
 def _grid(view: state.View, grids: list[Grid]) -> Grid | None:
     if not grids:
         return None
-    names = {g.id: losses.named(g.spec) + (f" · {g.state}" if g.state != "done" else "") for g in grids}
+    names = {g.id: losses.summarise(g.spec) + f" · {g.state}" * (g.state != "done") for g in grids}
     with st.sidebar:
         chosen = form.select(view, "grid", "Training", names)
     return next(g for g in grids if g.id == chosen)
@@ -87,23 +88,23 @@ def _grid(view: state.View, grids: list[Grid]) -> Grid | None:
 def _too_few(classes: list[str]) -> None:
     what = f"All clips are of one class, {plain(classes[0])}" if classes else "No clip has a class"
     st.info(
-        f"{what}; a classifier tells at least two apart. Add the dataset again from a folder with a folder a "
+        f"{what}; a classifier needs at least two. Add the dataset again from a folder with one folder per "
         "class, or with a table that has a column “label”.",
         icon=":material/info:",
     )
 
 
-def _result(workspace: Workspace, view: state.View, dataset: Dataset, c: Clips, found: Result) -> None:
-    page.note(found.meta)
-    failed = [str(why) for why in found.runs["failed"] if why]
-    page.failures(failed, len(failed))
-    if len(failed) == len(found.runs):
+def _result(workspace: Workspace, view: state.View, dataset: Dataset, c: Clips, spec: AnyGrid) -> None:
+    of = result(spec)
+    page.note(of.values())
+    page.failures([why for why in of.column("runs", "failed") if why], of.n_failed)
+    if of.n_failed == of.n_models:
         page.nothing_trained()
         return
-    file = f"{dataset.name}-{losses.started_from(found.spec)}"
-    shown.accuracies(workspace, found, file)
-    learning.show(found, file)
-    shown.properties(found, file)
-    distances.show(view, dataset, c, found, file)
-    moving.show(workspace, view, dataset, c, found, file)
-    keep.show(workspace, view, dataset, found)
+    file = f"{dataset.name}-{losses.started_from(spec)}"
+    results.accuracies(workspace, spec, file)
+    learning.show(spec, file)
+    results.properties(spec, file)
+    distances.show(view, dataset, c, spec, file)
+    moving.show(workspace, view, dataset, c, spec, file)
+    keep.show(workspace, view, dataset, spec)

@@ -1,4 +1,4 @@
-"""Command that trains classifiers with several losses, and says what each did to the space."""
+"""Command that trains classifiers with several losses, and measures what each did to the space."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from jobs.cli.common import DatasetArgument, Run, say, show, space_of
 from jobs.cli.options import Asked, Group, expanded
 from jobs.cli.train import train_app
 from jobs.specs import SETTINGS, SMALL_CNN, LossGrid, LossNetworkGrid, SpecError
+from jobs.tasks.loss_results import PROPERTIES, Result
 from jobs.workspace.workspace import Dataset
-
-_PROPERTIES = ("mu_p", "sigma_p", "mu_n", "sigma_n")
 
 
 def register(app: typer.Typer) -> None:
@@ -39,12 +38,14 @@ class Trained(Group):
     network: Annotated[
         str | None,
         typer.Option(
-            help=f"Train a network in the place of a head: {SMALL_CNN}, from scratch, or transformers:NAME."
+            help=f"Train a network instead of a head: {SMALL_CNN}, from scratch, or transformers:NAME."
         ),
     ] = None
     settings: Annotated[
         str | None,
-        typer.Option(help=f"Settings of a network by name: {', '.join(SETTINGS)}. Other options go before."),
+        typer.Option(
+            help=f"Named settings of a network: {', '.join(SETTINGS)}. Other options override them."
+        ),
     ] = None
     weights: Annotated[
         list[str] | None,
@@ -60,7 +61,7 @@ class Trained(Group):
         ),
     ] = None
     keep: Annotated[
-        bool, typer.Option("--keep", help="Make the space of every loss a space like any other, too.")
+        bool, typer.Option("--keep", help="Also keep the space of every loss as a space of the dataset.")
     ] = False
 
 
@@ -77,14 +78,14 @@ def losses(
 ) -> None:
     """Train classifiers with several losses, and measure what each makes of the space.
 
-    Each is trained on all folds but one and judged by that one. The table has accuracy over the seeds, the
+    Each is trained on all folds but one and tested on that one. The table has accuracy over the seeds, the
     difference to cross-entropy clip by clip, and the four properties of held-out clips (lower is better); the
     page Losses shows all of it, also while it is trained.
 
     Example: `hearspace train losses esc10 aisfx --keep`, or for networks from scratch
     `hearspace train losses esc10 --network small-cnn`
 
-    Exit status: 0 when all is trained, 1 if the job failed, 2 for unknown names or what cannot be.
+    Exit status: 0 when all is trained, 1 if the job failed, 2 for unknown names or impossible settings.
     """
     ws = output.open()
     ds = ws.dataset(dataset)
@@ -103,22 +104,22 @@ def losses(
         spec = LossGrid(embedding=embedding, labels=ds.labels_fingerprint, **asked)
     else:
         if settings is not None and settings not in SETTINGS:
-            raise SpecError(f"There are no settings {settings!r}; there are {', '.join(SETTINGS)}.")
+            raise SpecError(f"{settings!r} is not a known setting; give one of {', '.join(SETTINGS)}.")
         _refuse_unknown(asked, LossNetworkGrid, "network", "heads")
         asked = {**(SETTINGS[settings] if settings else {}), **asked, "network": trained.network}
         spec = LossNetworkGrid(dataset=ds.ref, labels=ds.labels_fingerprint, **asked)
     spaces = measures.trained_by_losses(ds, spec) if trained.keep else []
     if not output.compute(ws, [spec, *spaces]):
         return
-    found = ws.cache.open(spec.key)
-    rows = _rows(found.table("recipes").to_pandas(), found.table("runs").to_pandas())
+    result = spec.read(ws.cache)
+    rows = _rows(result)
     if output.as_json:
-        show([{"key": spec.key, **found.meta, "recipes": rows}], (), as_json=True, empty="")
+        show([{"key": spec.key, **result.values(), "recipes": rows}], (), as_json=True, empty="")
         return
-    if found.meta["note"]:
-        say(found.meta["note"])
-    failed = ("failed",) if found.meta["n_failed"] else ()
-    columns = ("name", "accuracy", "sd", "difference", "p", *_PROPERTIES, *failed)
+    if result.note:
+        say(result.note)
+    failed = ("failed",) if result.n_failed else ()
+    columns = ("name", "accuracy", "sd", "difference", "p", *PROPERTIES, *failed)
     show(rows, columns, as_json=False, empty="")
     for space in spaces:
         say(f"Space: {space.encoder}")
@@ -127,62 +128,55 @@ def losses(
 def _held_out(ds: Dataset, given: list[str]) -> tuple[int, ...]:
     """Return folds by their numbers, of those that are given by their names."""
     numbers = {name: fold for fold, name in measures.fold_names(ds.clips).items()}
-    found = []
+    folds = []
     for text in given:
         fold = numbers.get(text)
         if fold is None and not text.lstrip("-").isdecimal():
-            there = f"its folds are {', '.join(numbers)}" if numbers else "its folds have only numbers"
-            raise SpecError(f"{ds.name} has no fold {text!r} to hold out; {there}.")
-        found.append(int(text) if fold is None else fold)
-    return tuple(found)
+            known = f"its folds are {', '.join(numbers)}" if numbers else "its folds have only numbers"
+            raise SpecError(f"{ds.name} has no fold {text!r} to hold out; {known}.")
+        folds.append(int(text) if fold is None else fold)
+    return tuple(folds)
 
 
 def _weights(texts: list[str]) -> dict[str, Any]:
     """Sort settings of weights by how many they are: four are ADD's, two those of ADD for soft labels."""
-    found: dict[int, list[tuple[float, ...]]] = {4: [], 2: []}
+    fields = {4: "add_weights", 2: "soft_weights"}
+    settings: dict[str, tuple[tuple[float, ...], ...]] = {}
     for text in texts:
         try:
             values = tuple(float(part) for part in text.split(","))
         except ValueError:
             values = ()
-        if len(values) not in found:
+        if len(values) not in fields:
             raise SpecError(f"weights are {text!r}; write four such as 1,0,1,0 for add, two for add-soft.")
-        found[len(values)].append(values)
-    names = {4: "add_weights", 2: "soft_weights"}
-    return {names[n]: tuple(own) for n, own in found.items() if own}
+        field = fields[len(values)]
+        settings[field] = (*settings.get(field, ()), values)
+    return settings
 
 
-def _refuse_unknown(
-    asked: dict[str, Any], kind: type[LossGrid] | type[LossNetworkGrid], what: str, others: str
-) -> None:
+def _refuse_unknown(asked: dict[str, Any], kind: type, what: str, others: str) -> None:
     known = {field.name for field in fields(kind)}
     for name in asked:
         if name not in known:
             raise SpecError(f"A {what} has no {name.replace('_', ' ')}; the option is one of {others}.")
 
 
-def _rows(recipes: pd.DataFrame, runs: pd.DataFrame) -> list[dict[str, Any]]:
-    means = runs.groupby("recipe")[list(_PROPERTIES)].mean()
+def _rows(result: Result) -> list[dict[str, Any]]:
+    means = result.runs.to_pandas().groupby("recipe")[list(PROPERTIES)].mean()
     rows = []
-    for row in recipes.to_dict("records"):
+    for row in result.recipes.to_pylist():
+        numbers = {
+            "accuracy": row["accuracy"],
+            "sd": row["sd"],
+            "difference": row["difference"],
+            "low": row["difference_low"],
+            "high": row["difference_high"],
+            "p": row["p_holm"],
+            **means.loc[row["recipe"]],
+        }
         rows.append(
-            {
-                "recipe": row["recipe"],
-                "name": row["name"],
-                "loss": row["loss"],
-                "weights": list(row["weights"]),
-                "accuracy": _number(row["accuracy"]),
-                "sd": _number(row["sd"]),
-                "difference": _number(row["difference"]),
-                "low": _number(row["difference_low"]),
-                "high": _number(row["difference_high"]),
-                "p": _number(row["p_holm"]),
-                **{name: _number(means.loc[row["recipe"], name]) for name in _PROPERTIES},
-                "failed": row["n_failed"],
-            }
+            {name: row[name] for name in ("recipe", "name", "loss", "weights")}
+            | {name: None if pd.isna(value) else float(value) for name, value in numbers.items()}
+            | {"failed": row["n_failed"]}
         )
     return rows
-
-
-def _number(value: float) -> float | None:
-    return None if pd.isna(value) else float(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -118,7 +118,7 @@ def zero_shot(
 ) -> None:
     """Train zero-shot models on splits of the classes, and judge each by classes it has never met.
 
-    Embeds sounds and texts first where that is missing. What the classes do not allow is said before
+    Embeds sounds and texts first where that is missing. What the classes do not allow is reported before
     anything is trained; with --background, as far as it is known without a space. The table has the mean
     accuracy of each configuration over its seeds and test sets; the page Zero-shot shows every model.
 
@@ -149,17 +149,17 @@ def zero_shot(
         _rehearse(ws, ds, spec, wait=not output.background, quiet=output.as_json)
     if not output.compute(ws, [spec]):
         return
-    found = ws.cache.open(spec.key)
-    table = found.table("models").to_pandas()
+    artifact = ws.cache.open(spec.key)
+    table = artifact.table("models").to_pandas()
     by = _CONFIGURATION[spec.setup]
     rows = _configurations(table, by, drawn.split or [])
     correlation = _correlation(table, _AXIS[spec.setup])
     if output.as_json:
-        about = {"key": spec.key, **found.meta, "configurations": rows, "correlation": correlation}
+        about = {"key": spec.key, **artifact.meta, "configurations": rows, "correlation": correlation}
         show([about], (), as_json=True, empty="")
         return
-    if found.meta["note"]:
-        say(found.meta["note"])
+    if artifact.meta["note"]:
+        say(artifact.meta["note"])
     show(rows, (*by, "accuracy", "sd", "chance", "models", "failed"), as_json=False, empty="")
     if correlation is not None:
         say(
@@ -187,7 +187,7 @@ def _rehearse(ws: Workspace, ds: Dataset, spec: ZeroShotGrid, *, wait: bool, qui
     rehearse(spec, ws)
 
 
-#: What a configuration is told by, and the property that accuracy is set against.
+#: What identifies a configuration, and the property that accuracy is plotted against.
 _CONFIGURATION = {"similarity": ("cluster", "ratio"), "diversity": ("low", "high"), "splits": ("split",)}
 _AXIS = {
     "similarity": "ratio",
@@ -224,20 +224,18 @@ def _correlation(table: pd.DataFrame, axis: str) -> dict[str, Any] | None:
     x, y = known[axis].to_numpy(np.float64), known["accuracy"].to_numpy(np.float64)
     if len(x) < 4:  # without an interval
         return None
-    found = pearson(x, y)
-    if not np.isfinite(found.r):
-        return None
-    return {"x": axis, "r": found.r, "low": found.low, "high": found.high, "p": found.p, "n": found.n}
+    result = pearson(x, y)
+    return {"x": axis, **asdict(result)} if np.isfinite(result.r) else None
 
 
 def _numbers(text: str, between: str, kind: type, name: str, example: str, count: int | None = None) -> list:
     try:
-        found = [kind(part) for part in text.split(between)]
+        numbers = [kind(part) for part in text.split(between)]
     except ValueError:
-        found = []
-    if not found or (count is not None and len(found) != count):
+        numbers = []
+    if not numbers or (count is not None and len(numbers) != count):
         raise SpecError(f"{name} is {text!r}; write them {example}.")
-    return found
+    return numbers
 
 
 def _ranges(text: str) -> tuple[Range, ...]:

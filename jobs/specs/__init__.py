@@ -1,13 +1,5 @@
 """What can be asked for, by name: see `jobs.tasks.spec` for what a spec is."""
 
-from jobs.specs.losses import (
-    ADD_WEIGHTS,
-    SETTINGS,
-    SMALL_CNN,
-    LossGrid,
-    LossNetworkGrid,
-    LossTraining,
-)
 from jobs.tasks.agreement import Agreement
 from jobs.tasks.baselines import Baselines
 from jobs.tasks.class_analogies import ClassAnalogies
@@ -23,6 +15,9 @@ from jobs.tasks.embed_audio import EmbedAudio
 from jobs.tasks.embed_query import QUERY_CHARACTERS, QUERY_SECONDS, EmbedQuery
 from jobs.tasks.embed_text import EmbedText
 from jobs.tasks.kmeans_curve import KMeansCurve
+from jobs.tasks.loss_grid import LossGrid
+from jobs.tasks.loss_network_grid import SETTINGS, SMALL_CNN, LossNetworkGrid
+from jobs.tasks.loss_training import ADD_WEIGHTS, LossTraining
 from jobs.tasks.map_quality import MapQuality
 from jobs.tasks.neighbors import CLIP_KS, GRAPH_K, Neighbors
 from jobs.tasks.project import METHODS, Project

@@ -51,8 +51,5 @@ def run_of(spec: Spec) -> Callable[[Spec, JobContext], Schema | None]:
 
     It returns the result, or None where it has written it through ``context.writer`` piece by piece.
     """
-    from jobs.runners import RUNNERS
-
-    module, _, name = RUNNERS.get(type(spec).__name__, f"{type(spec).__module__}:run").partition(":")
-    run: Callable[[Spec, JobContext], Schema | None] = getattr(import_module(module), name)
+    run: Callable[[Spec, JobContext], Schema | None] = import_module(type(spec).__module__).run
     return run

@@ -9,7 +9,7 @@ import pytest
 
 from dashboard.losses import data as losses
 from jobs.engine import live
-from jobs.specs import LossGrid
+from jobs.tasks.loss_results import Result
 from tests.browser.helpers import (
     PHONE,
     clips,
@@ -60,15 +60,15 @@ def workspace(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Any:
     return made_losses.workspace(tmp_path_factory.mktemp("losses"))
 
 
-def trained(site: SimpleNamespace) -> losses.Result:
+def trained(site: SimpleNamespace) -> Result:
     with showing(site.workspace.root):
         (grid,) = losses.grids(site.workspace, site.workspace.dataset("small"))
-        return losses.result(grid.spec)
+        return grid.spec.read(site.workspace.cache)
 
 
 def test_a_pair_is_marked_in_all_matrices_and_its_clips_are_heard(page: Any, site: SimpleNamespace) -> None:
     found = trained(site)
-    names = list(found.classes)
+    names = found.class_names
     row, column = names.index("Crow"), names.index("Rain")
     page.goto(link(site, "losses"))
     page.wait_for_selector(".hsx canvas")
@@ -79,11 +79,10 @@ def test_a_pair_is_marked_in_all_matrices_and_its_clips_are_heard(page: Any, sit
     x, y = page.evaluate(CELL, cell)
     page.mouse.move(x, y)
     page.wait_for_selector(f".hsx[data-over='{row},{column}']")
-    mean = site.workspace.cache.open(found.spec.key).array("class_mean")
     said = page.locator(".hsx-tip").inner_text()
     assert "Crow · Rain" in said
-    assert f"mean {mean[1 + found.recipe(ALL), row, column]:.3f}" in said
-    assert f"before: mean {mean[0, row, column]:.3f}" in said
+    assert f"mean {found.class_mean[1 + found.column('recipes', 'name').index(ALL), row, column]:.3f}" in said
+    assert f"before: mean {found.class_mean[0, row, column]:.3f}" in said
     page.mouse.click(x, y)
     page.wait_for_selector(f".hsx[data-pair='{row},{column}']")
     page.wait_for_url("**a=Crow*")
@@ -102,7 +101,7 @@ def test_a_pair_is_marked_in_all_matrices_and_its_clips_are_heard(page: Any, sit
     assert image.path().read_bytes().startswith(b"\x89PNG")
     assert image.path().stat().st_size > 20_000
     table = pd.read_csv(saved(page, page.locator(".st-key-losses-matrices-csv button").click).path())
-    assert sorted(table["setting"].unique()) == sorted(["before", *found.names])
+    assert sorted(table["setting"].unique()) == sorted(["before", *found.column("recipes", "name")])
     assert colourful(page, ".st-key-losses-mu_p .js-plotly-plot") > 200
     assert overflow(page) <= 0
     assert cut_off(page) == []
@@ -110,11 +109,13 @@ def test_a_pair_is_marked_in_all_matrices_and_its_clips_are_heard(page: Any, sit
 
 def test_the_space_organises_itself_through_the_epochs(page: Any, site: SimpleNamespace) -> None:
     found = trained(site)
-    artifact = site.workspace.cache.open(found.spec.key)
     page.goto(link(site, "losses", map=["cross-entropy", ALL]))
     page.wait_for_selector(".hsm[data-drawn]")
     resting(page, ".hsm-plot")
-    stored = [artifact.array(f"kept_map_{found.recipe(name)}")[:, :, 0] for name in ("cross-entropy", ALL)]
+    stored = [
+        found.kept_map[found.column("recipes", "name").index(name)][:, :, 0]
+        for name in ("cross-entropy", ALL)
+    ]
     before, *now = page.evaluate(POINTS)
     np.testing.assert_allclose([m["x"] for m in now], [s[-1] for s in stored], atol=1e-6)
     slider = page.locator(".hsm-frames input")
@@ -148,8 +149,8 @@ def test_the_space_organises_itself_through_the_epochs(page: Any, site: SimpleNa
     page.goto(link(site, "losses", map=["OPL"], frame=1, clips="held"))
     page.wait_for_selector(".hsm[data-frame='1']")
     _, opl = until(page, POINTS, lambda maps: len(maps) == 2)
-    held = artifact.table("kept_clips").to_pandas()["held"].to_numpy()
-    stored = artifact.array(f"kept_map_{found.recipe('OPL')}")[1, held, 0]
+    held = found.kept_clips.to_pandas()["held"].to_numpy()
+    stored = found.kept_map[found.column("recipes", "name").index("OPL")][1, held, 0]
     np.testing.assert_allclose(opl["x"], stored, atol=1e-6)
 
 
@@ -158,7 +159,6 @@ def test_curves_grow_while_a_training_goes_on(page: Any, site: SimpleNamespace) 
     space = next(s.spec for s in site.workspace.spaces(dataset) if s.encoder == "melstats")
     asked = {"losses": ("ce", "opl"), "epochs": 8}
     spec = made_losses.waiting(site.workspace, dataset, space, **asked)
-    assert isinstance(spec, LossGrid)
     folder = site.workspace.queue.folder(spec.key) / "checkpoint"
     folder.mkdir(parents=True, exist_ok=True)
     models = [(r, s, fold) for r in range(2) for s in range(2) for fold in range(5)]

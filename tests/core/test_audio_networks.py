@@ -180,12 +180,13 @@ def test_files_that_are_not_of_cnn14(cnn14):
         (lambda: log_mel(torch.zeros(1, 999), sample_rate=8000, window=9, n_fft=8), "window 9"),
         (lambda: log_mel(torch.zeros(1, 999), sample_rate=8000, hop=0), "hop is 0"),
         (lambda: log_mel(torch.zeros(1, 999), sample_rate=8000, fmin=5000.0), "fmin < fmax"),
+        (lambda: log_mel(torch.zeros(1, 999), sample_rate=8000, taper="box"), "it must be 'hann' or 'povey'"),
         (lambda: spec_augment(torch.zeros(3, 3), time=1, frequency=1), r"\(b, n_mels, frames\)"),
         (lambda: spec_augment(torch.zeros(1, 3, 3), time=-1, frequency=1), "time is -1"),
         (lambda: SmallCNN(8), "n_mels is 8"),
         (lambda: SmallCNN()(torch.zeros(2, 5119)), "t from 5120"),
     ],
 )
-def test_what_does_not_fit_is_said(call, says):
+def test_what_does_not_fit_is_refused(call, says):
     with pytest.raises(ValueError, match=says):
         call()

@@ -86,39 +86,6 @@ def test_batches_are_each_model_alone(grid):
         np.testing.assert_array_equal(alone.rows, np.flatnonzero(clips()[2] == fold))
 
 
-@pytest.mark.usefixtures("one_thread")
-def test_a_model_alone_is_what_layers_of_torch_give():
-    """Written anew with torch's own layers, loss and optimiser; only the draws are shared."""
-    X, labels, folds = clips()
-    recipe = HeadRecipe(loss="ce", hidden=7, weight_decay=0.1, learning_rate=0.01, **SMALL)
-    run = train_head(X, labels, folds, recipe=recipe, seed=4, fold=2)
-    start = train_head(
-        X, labels, folds, recipe=HeadRecipe(**{**SMALL, "epochs": 1}, hidden=7, learning_rate=1e-30), seed=4
-    )
-    train = folds != 2
-    Z = (X - X[train].mean(axis=0)) / np.where(X[train].std(axis=0) > 0, X[train].std(axis=0), 1)
-    Z, y = torch.from_numpy(Z), torch.from_numpy(np.unique(labels, return_inverse=True)[1])
-    layers = [torch.nn.Linear(10, 7), torch.nn.ReLU(), torch.nn.Linear(7, 6), torch.nn.Linear(6, 4)]
-    model = torch.nn.Sequential(*layers).double()
-    with torch.no_grad():
-        for layer, name in zip((0, 2, 3), ("hidden", "embedding", "class"), strict=True):
-            model[layer].weight.copy_(torch.from_numpy(start.weights[f"{name}_weight"].T))
-            model[layer].bias.copy_(torch.from_numpy(start.weights[f"{name}_bias"]))
-    optimiser = torch.optim.AdamW(model.parameters(), lr=0.01, betas=(0.9, 0.98), weight_decay=0.1)
-    rows = np.flatnonzero(train)
-    for epoch in range(3):
-        order = np.random.default_rng([4, 1, epoch]).permutation(len(rows))
-        for begin in range(0, len(rows), 16):
-            batch = rows[order[begin : begin + 16]]
-            optimiser.zero_grad()
-            torch.nn.functional.cross_entropy(model(Z[batch]), y[batch]).backward()
-            optimiser.step()
-    for layer, name in zip((0, 2, 3), ("hidden", "embedding", "class"), strict=True):
-        expected = model[layer].weight.detach().numpy().T
-        np.testing.assert_allclose(run.weights[f"{name}_weight"], expected, atol=1e-4)
-    np.testing.assert_array_equal(run.predictions, model(Z)[~train].argmax(1).numpy())
-
-
 def test_what_is_trained_beside_does_not_count(grid):
     for recipe in (RECIPES[4], RECIPES[13]):
         for run in train_heads(*clips(), recipes=[recipe], seeds=[0]):

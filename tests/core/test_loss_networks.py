@@ -205,26 +205,6 @@ def test_the_front_end_is_the_papers(taper: str) -> None:
             np.testing.assert_allclose(own[:, frame], 10 * np.log10(np.maximum(power, 1e-10)), atol=1e-2)
 
 
-def test_another_window_is_refused() -> None:
-    with pytest.raises(ValueError, match="taper is 'box'; it must be 'hann' or 'povey'"):
-        paper_log_mel(torch.zeros(1, 16_000), taper="box")
-
-
-def test_the_learning_rate_over_the_epochs() -> None:
-    def rates(tuning: Tuning, epochs: int) -> list[float]:
-        return [tuning.rate(2.0, epoch, epochs) for epoch in range(1, epochs + 1)]
-
-    np.testing.assert_allclose(rates(Tuning(), 3), [2, 2, 2])
-    np.testing.assert_allclose(rates(Tuning(schedule="decay", decay=0.5), 4), [2, 1, 0.5, 0.25])
-    np.testing.assert_allclose(rates(Tuning(schedule="cosine"), 4)[1::2], [1.001, 0.002])
-    falls = Tuning(warm_up=2, warm_up_from=4.0)
-    assert [falls.rate(2.0, 1, 9, 0.5), falls.rate(2.0, 2, 9, 0.5)] == [3.5, 2.5]
-    assert Tuning(warm_up=4, schedule="cosine").rate(2.0, 4, 8) == pytest.approx(1.001)
-    for options in ({"optimizer": "sgd"}, {"schedule": "steps"}):
-        with pytest.raises(ValueError, match="it must be one of"):
-            Tuning(**options)
-
-
 def test_every_step_has_the_rate_of_the_schedule(
     data: tuple[np.ndarray, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:

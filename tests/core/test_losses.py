@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.losses import harmonic_sums, warp_loss
+from core.losses import warp_loss
 
 
 def reference(scores, targets, margin):
@@ -85,36 +85,7 @@ def test_gradients_are_those_of_finite_differences(sampled):
     def loss(s):
         return warp_loss(s, targets, margin=0.4, sampled=sampled, tries=tries)
 
-    scores.requires_grad_()
-    loss(scores).backward()
-    assert scores.grad.abs().max() > 0.01
-    step = 1e-6
-    for i in range(scores.shape[0]):
-        for c in range(scores.shape[1]):
-            moved = torch.zeros_like(scores)
-            moved[i, c] = step
-            with torch.no_grad():
-                slope = (loss(scores + moved) - loss(scores - moved)) / (2 * step)
-            assert scores.grad[i, c].item() == pytest.approx(slope.item(), abs=1e-6)
-
-
-def test_nothing_within_the_margin_costs_nothing():
-    scores = torch.tensor([[0.9, -0.9, -0.8]], requires_grad=True)
-    loss = warp_loss(scores, torch.tensor([0]), margin=0.5)
-    loss.backward()
-    assert loss.item() == 0
-    assert not scores.grad.any()
-
-
-def test_worse_ranks_cost_more_but_ever_less_for_each():
-    losses = []
-    for violators in range(5):
-        scores = torch.full((1, 6), -1.0)
-        scores[0, 0] = 0.0
-        scores[0, 1 : violators + 1] = 0.5
-        losses.append(warp_loss(scores, torch.tensor([0]), margin=0.25).item())
-    np.testing.assert_allclose(losses, 0.75 * harmonic_sums(4, torch.zeros(0)).numpy(), rtol=1e-6)
-    np.testing.assert_allclose(np.diff(losses), 0.75 / np.arange(1, 5), rtol=1e-5)
+    assert torch.autograd.gradcheck(loss, scores.requires_grad_())
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
@@ -74,44 +75,41 @@ def test_curves_that_do_not_fit_are_refused() -> None:
         curves_figure(["a"], np.ones((1, 3)), title="t", beside=np.ones((1, 4)))
 
 
-def change(**changes: Any) -> go.Figure:
+def change(**columns: Any) -> go.Figure:
     given: dict[str, Any] = {
-        "names": ["plain", "own", "lost"],
-        "before": np.array([0.5, 0.5, 0.5]),
-        "after": np.array([0.3, 0.1, NAN]),
-        "spread": np.array([0.05, NAN, NAN]),
-        "title": "t",
-        "own": [False, True, False],
-        "said": ["", "lower in 3 of 3 models", ""],
-        "level": 0.3,
+        "setting": ["plain", "own", "lost"],
+        "loss": ["ce", "add", "opl"],
+        "before": [0.5, 0.5, 0.5],
+        "after": [0.3, 0.1, NAN],
+        "sd": [0.05, NAN, NAN],
+        "asked_for": [False, True, False],
+        "lower_than_cross_entropy": [0, 3, 0],
+        "models_compared": [0, 3, 0],
     }
-    return change_figure(**(given | changes))
+    return change_figure(pd.DataFrame(given | columns), title="t")
 
 
-def test_before_and_after_are_told_apart_by_shape() -> None:
+def test_before_and_after_differ_in_shape() -> None:
     drawn = change()
     traces = {t.get("meta"): t for t in checked(drawn)}
     assert list(traces["before"]["customdata"]) == ["plain", "own", "lost"]
     assert (list(traces["after"]["customdata"]), list(traces["after"]["x"])) == (["plain"], [0.3])
     assert (list(traces["own"]["customdata"]), list(traces["own"]["y"])) == (["own"], [1])
-    assert "lower in 3 of 3" in traces["own"]["text"][0]
+    assert "lower than with cross-entropy in 3 of 3 models" in traces["own"]["text"][0]
     assert len({t["marker"]["symbol"] for m, t in traces.items() if m in ("before", "own")}) == 2
     assert list(traces["after"]["error_x"]["array"]) == [0.05]
     assert list(traces["own"]["error_x"]["array"]) == [0]
     (line,) = drawn.layout.shapes
     assert line.x0 == 0.3
-    # What has no number after has no line to it either.
+    # A setting without a number after has no line to it either.
     assert list(traces[None]["y"]) == [0, 0, None, 1, 1, None]
-    assert not change(level=NAN).layout.shapes
+    assert not change(loss="opl").layout.shapes
 
 
 def test_nothing_at_all_leaves_an_axis() -> None:
-    none = np.full(3, NAN)
-    drawn = change(before=none, after=none, spread=none)
+    drawn = change(before=NAN, after=NAN, sd=NAN)
     assert drawn.layout.xaxis.range[1] > 0
     assert not any(len(t.get("x", ())) for t in checked(drawn))
-    with pytest.raises(ValueError, match="one number of every kind"):
-        change(own=[True])
 
 
 def test_matrices_have_one_scale_and_say_what_is_missing() -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from jobs.engine.inprocess import run
 from jobs.specs import EmbedAudio, LossGrid, LossNetworkGrid
+from jobs.tasks.loss_results import Result
 from jobs.workspace.workspace import Dataset, Workspace
 
 C, PER_CLASS, D, FOLDS = 3, 8, 6, 2
@@ -63,10 +64,10 @@ def space_of(workspace: Workspace, dataset: Dataset) -> EmbedAudio:
     return spec
 
 
-def result(workspace: Workspace, spec: LossGrid | LossNetworkGrid) -> Any:
+def result(workspace: Workspace, spec: LossGrid | LossNetworkGrid) -> Result:
     job = run(workspace, spec)
     assert job.state == "done", job.error
-    return workspace.cache.open(spec.key)
+    return spec.read(workspace.cache)
 
 
 def failure(workspace: Workspace, spec: LossGrid | LossNetworkGrid) -> str:

@@ -16,9 +16,9 @@ from jobs.encoders import EncoderUnavailable
 from jobs.encoders.transformers import load, spectrogram_transformer
 from jobs.engine.inprocess import run
 from jobs.presets import trained_by_losses
-from jobs.runners import losses as runner
 from jobs.sound.files import decode
 from jobs.specs import LossNetworkGrid, SpecError
+from jobs.tasks.loss_training import head_recipes
 from jobs.workspace.workspace import Workspace
 from tests.jobs import tiny_models
 from tests.jobs.loss_grids import failure, result
@@ -55,10 +55,10 @@ def test_a_network_from_scratch_is_what_core_trains(workspace: Workspace) -> Non
     broken.unlink()
     spec = grid(workspace)
     found = result(workspace, spec)
-    clips = found.table("clips").to_pandas()
+    clips = found.clips.to_pandas()
     assert len(clips) == 23
-    assert found.meta["left_out"] == {"without_class": 0, "not_finite": 0, "unreadable": 1}
-    assert (found.meta["before"], found.meta["folds"]["source"]) == ("network", "drawn")
+    assert found.left_out == {"without_class": 0, "not_finite": 0, "unreadable": 1}
+    assert (found.before, found.folds["source"]) == ("network", "drawn")
     waves = [decode(dataset.audio_path(id), 16_000)[0] for id in clips["clip_id"]]
     whole = np.zeros((23, 11_200), np.float32)
     for row, x in zip(whole, waves, strict=True):
@@ -69,32 +69,30 @@ def test_a_network_from_scratch_is_what_core_trains(workspace: Workspace) -> Non
         clips["label"],
         clips["fold"],
         backbone=lambda seed: PooledCNN(dim=3, width=2, seed=seed),
-        recipes=runner.recipes(spec),
+        recipes=head_recipes(spec),
         tuning=Tuning(),
         seeds=[0],
         held_out=[0],
         keep_epochs=[0, 2],
     )
     for r, trained in enumerate(runs):
-        np.testing.assert_allclose(found.array(f"audio_{r}"), trained.embeddings, atol=1e-4)
+        np.testing.assert_allclose(found.audio[r], trained.embeddings, atol=1e-4)
         network = PooledCNN(dim=3, width=2).eval()
-        weights = found.tensors(f"weights_{r}")
+        weights = found.weights[r]
         stored.load({"backbone": network}, weights)
         x = torch.from_numpy((mel - weights["mel.mean"]) / weights["mel.scale"]).float()
         with torch.no_grad():
             embedded = network(x).numpy() @ weights["embedding.weight"].T + weights["embedding.bias"]
-        np.testing.assert_allclose(found.array(f"audio_{r}"), embedded, atol=1e-3)
+        np.testing.assert_allclose(found.audio[r], embedded, atol=1e-3)
         unit = trained.kept / np.linalg.norm(trained.kept, axis=2, keepdims=True)
-        np.testing.assert_allclose(found.array(f"kept_space_{r}"), unit, atol=2e-3)
-        np.testing.assert_allclose(
-            found.array("curves")[r], np.stack(list(trained.curves.values())), atol=1e-4
-        )
-    table = found.table("runs").to_pandas()
+        np.testing.assert_allclose(found.kept_space[r], unit, atol=2e-3)
+        np.testing.assert_allclose(found.curves[r], np.stack(list(trained.curves.values())), atol=1e-4)
+    table = found.runs.to_pandas()
     assert table["accuracy"].tolist() == [pytest.approx(t.accuracy) for t in runs]
     # Both recipes begin as the same network.
     assert table["before_mu_p"].nunique() == 1
     parameters = sum(w.numel() for w in SmallCNN(64, dim=3, width=2).parameters())
-    assert found.meta["cards"]["1"]["parameters"] == parameters
+    assert found.cards["1"]["parameters"] == parameters
     space = trained_by_losses(dataset, spec)[1]
     assert space.encoder.startswith("trained:add-1-1-1-1-on-small-cnn@")
     assert run(workspace, space).state == "done"
@@ -116,9 +114,9 @@ def test_a_network_that_was_killed_goes_on(workspace: Workspace, monkeypatch: py
     monkeypatch.setattr("core.networks.paper_log_mel", lambda x: calls.append(1))
     found = result(workspace, spec)
     assert not calls  # spectrograms are there still
-    table = found.table("runs").to_pandas()
+    table = found.runs.to_pandas()
     assert table["accuracy"].notna().all()
-    assert np.isfinite(found.array("curves")).all()
+    assert np.isfinite(found.curves).all()
 
 
 def test_a_transformer_is_tuned(workspace: Workspace, tmp_path: Path) -> None:
@@ -126,16 +124,14 @@ def test_a_transformer_is_tuned(workspace: Workspace, tmp_path: Path) -> None:
     spec = grid(workspace, network=f"transformers:{folder}", warm_up=1, schedule="cosine", optimizer="adam")
     assert str(folder) in spec.network
     found = result(workspace, spec)
-    assert found.meta["n_failed"] == 0
-    assert found.array("audio_1").shape == (24, 3)
+    assert found.n_failed == 0
+    assert found.audio[1].shape == (24, 3)
     # It moves: the space after training is not that of before.
-    kept = found.array("kept_space_1").astype(float)
+    kept = found.kept_space[1].astype(float)
     assert np.abs(kept[1] - kept[0]).max() > 1e-2
     # Its own weights are where it begins.
     network, spectrogram = spectrogram_transformer(str(folder))
-    wave = decode(
-        workspace.dataset("tones").audio_path(found.table("clips").to_pandas()["clip_id"][0]), 16_000
-    )[0]
+    wave = decode(workspace.dataset("tones").audio_path(found.clips.to_pandas()["clip_id"][0]), 16_000)[0]
     encoder = load(str(folder), modality="audio", device="cpu")
     mel = torch.from_numpy(spectrogram(wave))[None]
     extractor = encoder._extractor

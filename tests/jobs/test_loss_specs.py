@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.heads import FIGURE_5_WEIGHTS
-from jobs.runners import loss_networks as runner_of_networks
-from jobs.runners import losses as runner
+from core.networks import Tuning
+from core.recipes import derive
 from jobs.specs import ADD_WEIGHTS, SETTINGS, DatasetRef, EmbedAudio, LossGrid, LossNetworkGrid, SpecError
+from jobs.tasks.loss_training import head_recipes
 
 REF = DatasetRef("sounds", "a" * 64)
 SPACE = EmbedAudio(dataset=REF, encoder="melstats")
@@ -23,7 +23,7 @@ SPACE = EmbedAudio(dataset=REF, encoder="melstats")
     [
         ({"losses": ()}, "give at least one, each once"),
         ({"losses": ("ce", "ce")}, "give at least one, each once"),
-        ({"losses": ("hinge",)}, "'hinge' is no loss that is known; there are ce, focal, opl, add, add-soft"),
+        ({"losses": ("hinge",)}, "'hinge' is not a known loss; give one of ce, focal, opl, add, add-soft"),
         ({"add_weights": ((1.0, 1.0),)}, "at least one setting of 4 weights"),
         ({"add_weights": ()}, "at least one setting of 4 weights"),
         ({"add_weights": ((1.0, 1.0, 1.0, -1.0),)}, "weight is -1.0"),
@@ -51,7 +51,6 @@ def test_what_has_no_use_does_not_split_the_key() -> None:
     assert replace(network, decay=0.5).key == network.key
     assert replace(network, schedule="decay", decay=0.5).key != replace(network, schedule="decay").key
     assert replace(network, taper="povey").key != network.key
-    assert set(ADD_WEIGHTS) == set(FIGURE_5_WEIGHTS)
 
 
 def test_kept_epochs_begin_before_the_first_and_end_with_the_last() -> None:
@@ -111,7 +110,7 @@ def test_released_settings_have_the_rates_of_the_released_code(name: str) -> Non
         return full * factor ** sum(epoch > drop for drop in drops)
 
     spec = LossNetworkGrid(dataset=REF, labels="c" * 64, **SETTINGS[f"released-{name}"])
-    tuning = runner_of_networks.tuning(spec)
+    tuning = derive(Tuning, spec)
     steps, warm = 7, 5
     assert spec.epochs == epochs
     for epoch in range(1, epochs + 1):
@@ -125,30 +124,18 @@ def test_released_settings_have_the_rates_of_the_released_code(name: str) -> Non
             assert found == pytest.approx(expected, rel=1e-12), (epoch, step)
 
 
-def test_rates_of_released_settings_in_numbers() -> None:
-    def rates(name: str, *epochs: int) -> list[float]:
-        spec = LossNetworkGrid(dataset=REF, labels="c" * 64, **SETTINGS[f"released-{name}"])
-        tuning = runner_of_networks.tuning(spec)
-        return [tuning.rate(spec.learning_rate, epoch, spec.epochs) for epoch in epochs]
-
-    # AST warms "up" from 1e-5 to less, and its decay begins with the epoch after that.
-    assert rates("ast-esc50", 1, 5, 6, 7) == pytest.approx([9.34e-6, 6.7e-6, 5.695e-6, 4.84075e-6])
-    assert rates("beats-esc50", 25) == pytest.approx([8e-9])
-    assert rates("beats-ks2", 1, 5, 30) == pytest.approx([2.8e-5, 1e-4, 1e-4])
-
-
 def test_released_settings_tell_classes_apart_one_by_one_where_clips_are_mixed() -> None:
     for name, options in SETTINGS.items():
         spec = LossNetworkGrid(dataset=REF, labels="c" * 64, **options)
         mixed = name.startswith("released") and name.endswith("ks2")
-        assert {recipe.entropy for recipe in runner.recipes(spec)} == {"sigmoid" if mixed else "softmax"}
+        assert {recipe.entropy for recipe in head_recipes(spec)} == {"sigmoid" if mixed else "softmax"}
 
 
 def test_recipes_have_the_losses_own_options() -> None:
     spec = LossGrid(
         embedding=SPACE, labels="c" * 64, variant="released", focal_gamma=0.0, opl_gamma=2.0, opl_weight=0.1
     )
-    ce, focal, opl, *adds = runner.recipes(spec)
+    ce, focal, opl, *adds = head_recipes(spec)
     assert (focal.gamma, opl.gamma, opl.loss_weight, adds[0].loss_weight) == (0, 2, 0.1, 1)
     assert {r.variant for r in (ce, focal, opl, *adds)} == {"released"}
     assert [a.weights for a in adds] == list(ADD_WEIGHTS)

@@ -17,10 +17,21 @@ from core.heads import HeadRecipe, embed, train_heads
 from jobs import presets as measures
 from jobs.engine import live
 from jobs.engine.inprocess import run
-from jobs.runners.loss_results import common_map, kept_rows
 from jobs.specs import EmbedAudio, LossGrid, Neighbors, Separability, missing
+from jobs.tasks.loss_results import common_map
+from jobs.tasks.loss_training import choose_rows
 from jobs.workspace.workspace import Workspace
-from tests.jobs.loss_grids import FOLDS, PER_CLASS, QUICK, C, class_table, clip_table, result, space_of
+from tests.jobs.loss_grids import (
+    FOLDS,
+    PER_CLASS,
+    QUICK,
+    C,
+    class_table,
+    clip_table,
+    failure,
+    result,
+    space_of,
+)
 from tests.jobs.test_cli import call
 from tests.jobs.test_zeroshot import add
 
@@ -91,7 +102,7 @@ def test_a_grid_is_what_core_trains_and_plain_code_measures(
     spec = LossGrid(**asked)
     found = result(workspace, spec)
     space = Space(workspace, spec)
-    runs = found.table("runs").to_pandas()
+    runs = found.runs.to_pandas()
     assert runs["run"].tolist() == list(range(4 * 2 * 2))
     assert runs["name"].unique().tolist() == ["cross-entropy", "OPL", "ADD (1, 1, 1, 1)", "ADD (0, 0, 1, 0)"]
     assert [list(w) for w in runs["weights"]][-1] == [0, 0, 1, 0]
@@ -107,10 +118,10 @@ def test_a_grid_is_what_core_trains_and_plain_code_measures(
             (("before_mu_p", "before_sigma_p", "before_mu_n", "before_sigma_n"), space.X[trained.rows]),
         ):
             np.testing.assert_allclose(row[list(names)].to_numpy(float), properties(of, labels), atol=1e-6)
-    curves = found.array("curves")
+    curves = found.curves
     np.testing.assert_allclose(curves[5], np.stack(list(space.runs[5].curves.values())), atol=1e-6)
 
-    recipes = found.table("recipes").to_pandas()
+    recipes = found.recipes.to_pandas()
     right = {}
     for r in range(4):
         of_seed = [
@@ -131,7 +142,7 @@ def test_a_grid_is_what_core_trains_and_plain_code_measures(
     order = np.argsort(p)
     corrected = np.minimum(1, np.maximum.accumulate(np.array(p)[order] * [3, 2, 1]))
     np.testing.assert_allclose(recipes["p_holm"][1 + order], corrected, atol=1e-9)
-    meta = found.meta
+    meta = found.values()
     assert (meta["n_models"], meta["n_failed"], meta["n_clips"], meta["n_classes"]) == (16, 0, 24, 3)
     assert meta["folds"] == {"source": "dataset", "held_out": [1, 2], "n_clips": [12, 12]}
     assert meta["left_out"] == {"without_class": 1, "not_finite": 1, "unreadable": 0}
@@ -147,17 +158,17 @@ def test_spaces_predictions_and_pairs_of_classes(workspace: Workspace, asked: di
     spec = LossGrid(**asked)
     found = result(workspace, spec)
     space = Space(workspace, spec)
-    clips = found.table("clips").to_pandas()
+    clips = found.clips.to_pandas()
     assert clips["clip_id"].tolist() == space.ids
     assert clips["label"].tolist() == space.labels.tolist()
     assert clips["held"].tolist() == (space.folds == 1).tolist()
     first = {r: space.runs[4 * r] for r in range(4)}  # seed 0, fold 1
     for r, trained in first.items():
-        np.testing.assert_allclose(found.array(f"audio_{r}"), embed(trained, space.X), atol=1e-6)
-        again = embed(found.tensors(f"weights_{r}"), space.X)
-        np.testing.assert_allclose(found.array(f"audio_{r}"), again, atol=1e-6)
+        np.testing.assert_allclose(found.audio[r], embed(trained, space.X), atol=1e-6)
+        again = embed(found.weights[r], space.X)
+        np.testing.assert_allclose(found.audio[r], again, atol=1e-6)
 
-    predictions = found.table("predictions").to_pandas()
+    predictions = found.predictions.to_pandas()
     assert len(predictions) == 4 * 2 * 24
     own = predictions[(predictions["recipe"] == 2) & (predictions["seed"] == 1)].set_index("clip_id")
     for trained in space.runs[10:12]:
@@ -165,9 +176,9 @@ def test_spaces_predictions_and_pairs_of_classes(workspace: Workspace, asked: di
             assert own["predicted"][space.ids[row]] == trained.classes[code]
             assert own["label"][space.ids[row]] == space.labels[row]
 
-    mean, cv = found.array("class_mean"), found.array("class_cv")
+    mean, cv = found.class_mean, found.class_cv
     assert mean.shape == cv.shape == (5, C, C)
-    assert found.table("classes").to_pandas()["n_clips"].tolist() == [PER_CLASS] * C
+    assert found.classes.to_pandas()["n_clips"].tolist() == [PER_CLASS] * C
     for stage, embedded in ((0, lambda t: space.X[t.rows]), (3, lambda t: embed(t, space.X[t.rows]))):
         ratios, means = [], []
         for trained in space.runs[8:10]:
@@ -185,22 +196,22 @@ def test_the_slider_moves_points_and_not_axes(workspace: Workspace, asked: dict[
     spec = LossGrid(**asked | {"keep_clips": 10})
     found = result(workspace, spec)
     space = Space(workspace, spec)
-    epochs = found.array("kept_epochs").tolist()
+    epochs = found.kept_epochs.tolist()
     assert epochs == list(spec.kept_epochs)
-    kept = found.table("kept_clips").to_pandas()
+    kept = found.kept_clips.to_pandas()
     rows = [space.ids.index(id) for id in kept["clip_id"]]
     assert rows == sorted(rows)
     assert kept["label"].value_counts().between(3, 4).all()
-    stored = found.array("kept_space_2").astype(np.float64)
+    stored = found.kept_space[2].astype(np.float64)
     z = space.runs[8].kept[:, rows].astype(np.float64)
     z /= np.linalg.norm(z, axis=2, keepdims=True)
     np.testing.assert_allclose(stored, z, atol=1e-3)  # half precision
-    maps = found.array("kept_map_2")
+    maps = found.kept_map[2]
     pca = PCA(n_components=2).fit(z[-1])
     for epoch in range(3):
         expected = pca.transform(z[epoch])
         np.testing.assert_allclose(np.abs(maps[epoch]), np.abs(expected), atol=1e-5)
-    assert found.meta["explained"][2] == pytest.approx(pca.explained_variance_ratio_.sum(), abs=1e-6)
+    assert found.explained[2] == pytest.approx(pca.explained_variance_ratio_.sum(), abs=1e-6)
 
 
 def test_every_loss_makes_a_space_like_any_other(workspace: Workspace, asked: dict[str, Any]) -> None:
@@ -236,25 +247,25 @@ def test_every_loss_makes_a_space_like_any_other(workspace: Workspace, asked: di
     np.testing.assert_allclose(again, before, atol=1e-6)
 
 
-def test_models_that_fail_are_told(workspace: Workspace, asked: dict[str, Any]) -> None:
+def test_models_that_fail_are_reported(workspace: Workspace, asked: dict[str, Any]) -> None:
     spec = LossGrid(
         **asked | {"optimizer": "sgd", "learning_rate": 1000.0, "epochs": 40, "losses": ("ce", "add")}
     )
     found = result(workspace, spec)
-    runs = found.table("runs").to_pandas()
+    runs = found.runs.to_pandas()
     lost = runs["failed"] != ""
     assert lost.any()
     assert runs.loc[lost, ["accuracy", "mu_p", "sigma_n"]].isna().all(axis=None)
     assert runs.loc[lost, "before_mu_p"].notna().all()
-    assert found.meta["n_failed"] == lost.sum() == found.table("recipes").to_pandas()["n_failed"].sum()
-    assert f"{lost.sum()} of 12 models failed" in found.meta["note"]
-    predictions = found.table("predictions").to_pandas()
+    assert found.n_failed == lost.sum() == found.recipes.to_pandas()["n_failed"].sum()
+    assert f"{lost.sum()} of 12 models failed" in found.note
+    predictions = found.predictions.to_pandas()
     assert predictions["predicted"].isna().sum() == lost.sum() * 12
     r = int(runs.loc[lost & (runs["seed"] == 0) & (runs["fold"] == 1), "recipe"].iloc[0])
-    assert np.isnan(found.array(f"audio_{r}")).all()
-    assert f"weights_{r}.safetensors" not in found
-    assert np.isnan(found.array(f"kept_map_{r}")).all()
-    assert found.meta["explained"][r] is None
+    assert np.isnan(found.audio[r]).all()
+    assert r not in found.weights
+    assert np.isnan(found.kept_map[r]).all()
+    assert found.explained[r] is None
     job = run(workspace, measures.trained_by_losses(workspace.dataset("sounds"), spec)[r])
     assert "its model failed" in str(job.error)
 
@@ -285,8 +296,8 @@ def test_a_job_that_was_killed_goes_on(
     run(workspace, spec, lambda job, done, total, note: began.append(done))
     assert began[0] > 0.3
     space = Space(workspace, spec)
-    found = workspace.cache.open(spec.key)
-    np.testing.assert_allclose(found.array("audio_3"), embed(space.runs[12], space.X), atol=1e-6)
+    found = spec.read(workspace.cache)
+    np.testing.assert_allclose(found.audio[3], embed(space.runs[12], space.X), atol=1e-6)
     assert live.read(workspace, spec.key) is None
 
 
@@ -304,7 +315,7 @@ def test_damaged_curves_are_none(workspace: Workspace, asked: dict[str, Any]) ->
 
 def test_kept_rows_and_maps_of_odd_spaces() -> None:
     labels = np.array(["a"] * 90 + ["b"] * 10)
-    rows = kept_rows(labels, 20)
+    rows = choose_rows(labels, 20)
     assert len(set(rows.tolist())) == 20
     assert (labels[rows] == "b").sum() == 2
     flat, explained = common_map(np.ones((2, 5, 1)))
@@ -353,14 +364,14 @@ def test_the_command(
         (["sounds"], "Give either an encoder"),
         (["sounds", "melstats", "--network", "small-cnn"], "Give either an encoder"),
         (["sounds", "melstats", "--settings", "paper-ast-esc50"], "--settings are those of a network"),
-        (["sounds", "--network", "small-cnn", "--settings", "x"], "There are no settings 'x'"),
+        (["sounds", "--network", "small-cnn", "--settings", "x"], "'x' is not a known setting"),
         (["sounds", "--network", "small-cnn", "--hidden", "8"], "A network has no hidden"),
         (
             ["sounds", "melstats", "--time-mask", "8"],
             "A head has no time mask; the option is one of networks",
         ),
         (["sounds", "melstats", "--weights", "1,2,3"], "weights are '1,2,3'; write four"),
-        (["sounds", "melstats", "--loss", "hinge"], "'hinge' is no loss that is known"),
+        (["sounds", "melstats", "--loss", "hinge"], "'hinge' is not a known loss"),
     ):
         status, _, err = call(capsys, "train", "losses", *arguments, "-w", home)
         assert status == 2
@@ -378,3 +389,77 @@ def test_the_demo_trains_with_every_loss(tmp_path: Path) -> None:
     assert len(grids) == 1
     kept = [s.run for s in wanted if isinstance(s, EmbedAudio) and s.source == grids[0]]
     assert [grids[0].recipes[int(r)].name for r in kept] == ["cross-entropy", "ADD (1, 1, 1, 1)"]
+
+
+# -- folds --------------------------------------------------------------------------------------------------
+
+
+def test_folds_are_drawn_where_there_are_none(workspace: Workspace) -> None:
+    dataset = add(workspace, clip_table(folds=False), class_table())
+    spec = LossGrid(
+        embedding=space_of(workspace, dataset),
+        labels=dataset.labels_fingerprint,
+        **QUICK | {"losses": ("opl",), "seeds": 1, "epochs": 1},
+    )
+    found = result(workspace, spec)
+    assert found.folds["source"] == "drawn"
+    assert found.note.startswith("The dataset does not put every clip into a fold: 5 folds were drawn")
+    clips = found.clips.to_pandas()
+    assert sorted(clips["fold"].value_counts()) == [4, 5, 5, 5, 5]
+    assert found.recipes.to_pandas()["difference"].isna().all()  # without cross-entropy
+    # Where so many are asked for, there is nothing to be said.
+    two = result(workspace, replace(spec, folds=2))
+    assert (two.note, two.folds["held_out"]) == ("", [0, 1])
+
+
+def test_folds_that_there_cannot_be(workspace: Workspace) -> None:
+    clips = clip_table()
+    clips["fold"] = clips["fold"].mask(clips["fold"].notna(), 4)
+    dataset = add(workspace, clips, class_table())
+    asked = {"embedding": space_of(workspace, dataset), "labels": dataset.labels_fingerprint, **QUICK}
+    assert "All clips are in the dataset's fold 4, which leaves none" in failure(workspace, LossGrid(**asked))
+    few = "25 folds are asked for, and 24 clips have a class; ask for at most 24"
+    assert few in failure(workspace, LossGrid(**asked | {"folds": 25}))
+    # Where each clip is a fold of its own, all are trained and judged.
+    whole = LossGrid(**asked | {"folds": 24, "losses": ("ce",), "seeds": 1, "epochs": 1})
+    runs = result(workspace, whole).runs.to_pandas()
+    assert runs["n_test"].tolist() == [1] * 24
+    assert runs["mu_p"].isna().all()
+    lone = clips.copy()
+    lone["labels"] = [["class 0"], *[[]] * (len(lone) - 1)]
+    lone["label"] = ["class 0", *["unlabelled"] * (len(lone) - 1)]
+    labels = add(workspace, lone, class_table()).labels_fingerprint
+    assert "Only one clip has a class" in failure(workspace, LossGrid(**asked | {"labels": labels}))
+
+
+def test_clips_of_several_classes_and_trained_spaces_are_noted(workspace: Workspace) -> None:
+    clips = clip_table()
+    clips["labels"] = [["class 0", "class 1"], ["class 1", "class 2"], *clips["labels"][2:]]
+    dataset = add(workspace, clips, class_table())
+    quick = QUICK | {"losses": ("ce",), "seeds": 1, "epochs": 1, "labels": dataset.labels_fingerprint}
+    spec = LossGrid(embedding=space_of(workspace, dataset), **quick)
+    several = "2 clips have several classes, of which only the first is learned and tested."
+    assert result(workspace, spec).note == several
+    kept = measures.trained_by_losses(dataset, spec)[0]
+    again = result(workspace, LossGrid(embedding=kept, **quick))
+    assert "The space was itself trained here on clips of this dataset" in again.note
+
+
+def test_only_some_folds_are_held_out(workspace: Workspace, asked: dict[str, Any]) -> None:
+    found = result(workspace, LossGrid(**asked | {"held_out": (2,), "losses": ("ce",), "seeds": 1}))
+    assert found.runs.to_pandas()["fold"].tolist() == [2]
+    clips = found.clips.to_pandas()
+    assert (clips["held"] == (clips["fold"] == 2)).all()
+    assert len(found.predictions) == 12
+    assert "Fold 9 cannot be held out; the folds are 1, 2" in failure(
+        workspace, LossGrid(**asked | {"held_out": (9,)})
+    )
+
+
+def test_what_cannot_be_trained(workspace: Workspace, asked: dict[str, Any]) -> None:
+    assert "labels of sounds have changed" in failure(workspace, LossGrid(**asked | {"labels": "b" * 64}))
+    clips = clip_table().assign(label="one")
+    clips["labels"] = [["one"]] * len(clips)
+    dataset = add(workspace, clips, class_table().assign(label="one").iloc[:1])
+    one = LossGrid(**asked | {"labels": dataset.labels_fingerprint})
+    assert "All clips are of the class 'one'" in failure(workspace, one)
