@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from dashboard.leakage import data as leakage
 from dashboard.results import has
-from dashboard.retrieval import data as retrieval
 from dashboard.separability import data as separability
 from dashboard.zeroshot import data as zeroshot
 from jobs import presets as measures
@@ -150,7 +149,7 @@ def needed(b: Board, spec: EmbedAudio, name: str, reference: Reference | None) -
     if name in ("knn", "probe"):
         return Needed(separability.measured(b.dataset, spec).baselines)
     if name == "map@15":
-        return Needed(retrieval.asked(b.dataset, spec, "label", True))
+        return Needed(measures.retrieval_of(b.dataset, spec))
     if name == "projected":
         return projected(b, spec)
     if name == "two_towers":
