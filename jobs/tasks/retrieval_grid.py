@@ -58,7 +58,7 @@ class Result(Schema):
     n_systems: int = value("systems")
     n_skipped: int = value("systems that cannot be built")
     best: int = value("row with the highest MAP@15")
-    fixed: int = value("row of mean, 100 components and MCSS, or all dimensions where 100 cannot be had")
+    fixed: int = value("row of mean, 100 components and MCSS, or all dimensions where 100 are not possible")
     note: str = value("why not 100")
 
 
