@@ -24,7 +24,7 @@ _BLOCK_VALUES = 16_000_000  # of frames, looked at at once: 128 MB in float64
 
 
 def aggregate(frames: ArrayLike, offsets: ArrayLike, how: str = "mean") -> np.ndarray:
-    """Make one vector a clip from its frames.
+    """Compute one vector a clip from its frames.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ class Scaler:
         """Scale (m, d) points to float64: 0 at the corpus's smallest value, 1 at its largest.
 
         Points of the corpus are in [0, 1], others may lie outside. A dimension that is the same all over the
-        corpus tells no clip from another: it is 0 for every point, those that differ in it as well.
+        corpus is 0 for every point, also for those that differ in it.
         """
         X = matrix(X, "X")
         if X.shape[1] != len(self.low):
@@ -158,7 +158,7 @@ class Scaler:
 
 
 def fit_scaler(X: ArrayLike) -> Scaler:
-    """Find the range of every dimension of a corpus, for min-max scaling.
+    """Compute the range of every dimension of a corpus, for min-max scaling.
 
     Parameters
     ----------
@@ -249,7 +249,7 @@ class Reducer:
 
 
 def fit_reducer(X: ArrayLike, n_components: int) -> Reducer:
-    """Find the principal components of a corpus by a full singular value decomposition in float64.
+    """Compute the principal components of a corpus by a full singular value decomposition in float64.
 
     The matrix is reduced by QR block by block first, which changes nothing but needs no second copy of it.
 
@@ -314,7 +314,7 @@ def _blocks(n: int) -> list[slice]:
 
 @dataclass(frozen=True)
 class Processing:
-    """What is done to the frames of a model, in this order; plain values, so that it can name a result.
+    """The steps from the frames of a model to vectors, in this order; plain values, to name a result by.
 
     Parameters
     ----------
@@ -366,7 +366,7 @@ class Processing:
         return tuple(steps)
 
     def obstacle(self, n: int, d: int) -> str | None:
-        """Say why a corpus of n clips in d dimensions cannot be processed so; None where it can."""
+        """Return why a corpus of n clips in d dimensions cannot be processed so; None where it can."""
         p = self.n_components
         if p is None or p <= min(n, d):
             return None
@@ -376,7 +376,7 @@ class Processing:
     def fit(
         self, frames: ArrayLike, offsets: ArrayLike | None = None
     ) -> tuple[np.ndarray, Callable[..., np.ndarray]]:
-        """Process a corpus, and return what processes its queries the same way.
+        """Process a corpus, and return a function that processes queries in the same way.
 
         Parameters
         ----------

@@ -5,20 +5,16 @@ Coordinates, neighbours and numbers come a row a clip, with NaN or -1 where a sp
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from dashboard import data
 from dashboard.data import Clips, workspace
-from dashboard.explore.figures import QualityCurves
 from dashboard.kit import numbers
-from dashboard.kit.table import csv
 from dashboard.memory import once
-from jobs.specs import EmbedAudio, MapQuality, Neighbors, Project, Spec
+from jobs.specs import EmbedAudio, Neighbors, Project, Spec
 from jobs.tasks.spec import R
 from jobs.workspace.workspace import Dataset
 
@@ -148,26 +144,6 @@ def kept_mean(spec: Project, c: Clips, k: int) -> tuple[int, numbers.Estimate]:
     found = layout(spec, c)
     k = judged(found, k)
     return k, numbers.mean(found.kept[:, found.ks.index(k)], low=0, high=1)
-
-
-def map_quality(spec: MapQuality) -> QualityCurves:
-    """Return how far a map can be trusted over k, named by its space."""
-
-    def read() -> QualityCurves:
-        from core.projection import chance_trustworthiness
-
-        found, name = result(spec), spec.map.embedding.encoder
-        chance = chance_trustworthiness(found.n_clips, found.ks)
-        return QualityCurves(name, found.ks, found.trustworthiness, found.continuity, chance, found.n_clips)
-
-    return once(("map quality", spec.key), read)
-
-
-def map_quality_csv(curves: Sequence[QualityCurves]) -> bytes:
-    """Return curves as CSV: a row a space and k."""
-    columns = ("ks", "trustworthiness", "continuity", "chance", "n")
-    parts = [pd.DataFrame({"space": c.name} | {name: getattr(c, name) for name in columns}) for c in curves]
-    return csv(pd.concat(parts).rename(columns={"ks": "k"}))
 
 
 def judged(found: Layout, k: int) -> int:

@@ -13,7 +13,7 @@ def _compile(function: Callable[..., Any]) -> Callable[..., Any]:
     # fastmath lets the sum be vectorised; the order of its terms is still the same for every pair.
     try:
         return numba.njit(nogil=True, fastmath=True, cache=True)(function)
-    except RuntimeError:  # nowhere to write the compiled code to
+    except RuntimeError:  # no folder that the compiled code could be written to
         return numba.njit(nogil=True, fastmath=True)(function)
 
 
@@ -137,3 +137,77 @@ def repel(coords: np.ndarray, out: np.ndarray) -> float:
                 along_y += w * w * y
         out[i, 0], out[i, 1] = along_x, along_y
     return total
+
+
+# With a and b the ranks, from 0, of a neighbour in two lists, it is in the first k of both exactly when
+# max(a, b) < k. A rank of k means "not in the list", so that the inner loops need no branches.
+
+
+@_compile
+def count_shared(
+    first: np.ndarray, second: np.ndarray, start: int, stop: int, histograms: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Count the larger ranks of the neighbours that both lists of the points `start` to `stop` hold.
+
+    Parameters
+    ----------
+    first, second : (n, k) unsigned int arrays
+    histograms : (n, k) uint8 array of zeros
+        Written: how many neighbours of a point have each larger rank.
+
+    Returns
+    -------
+    shared : (k,) int64 array
+        Neighbours that the first 1 to k of both lists share, over all these points.
+    jaccard : (k,) float64 array
+        The same over the size of the union.
+    """
+    n, k = first.shape
+    rank = np.full(n, k, first.dtype)
+    shared, jaccard = np.zeros(k, np.int64), np.zeros(k)
+    for i in range(start, stop):
+        for a in range(k):
+            rank[first[i, a]] = a
+        for b in range(k):
+            larger = max(rank[second[i, b]], b)
+            if larger < k:
+                histograms[i, larger] += 1
+        for a in range(k):
+            rank[first[i, a]] = k
+        both = 0
+        for b in range(k):
+            both += histograms[i, b]
+            shared[b] += both
+            jaccard[b] += both / (2 * (b + 1) - both)
+    return shared, jaccard
+
+
+@_compile
+def count_shuffled(first: np.ndarray, second: np.ndarray, partner: np.ndarray) -> np.ndarray:
+    """Count the larger ranks over all points, where point i is paired with point ``partner[i]``.
+
+    Parameters
+    ----------
+    first, second : (n, k) unsigned int arrays
+    partner : (n,) unsigned int array
+
+    Returns
+    -------
+    (k + 1,) int64 array
+        The last counts neighbours that are in one of the lists only.
+    """
+    n, k = first.shape
+    rank, larger = np.full(n, k, first.dtype), np.empty(k, first.dtype)
+    counts = np.zeros(k + 1, np.int64)
+    for i in range(n):
+        for a in range(k):
+            rank[partner[first[i, a]]] = a
+        neighbors = second[partner[i]]
+        # A loop of its own, so that it is vectorised.
+        for b in range(k):
+            larger[b] = max(rank[neighbors[b]], b)
+        for b in range(k):
+            counts[larger[b]] += 1
+        for a in range(k):
+            rank[partner[first[i, a]]] = k
+    return counts

@@ -25,7 +25,7 @@ def knn(
     include_self: bool = False,
     queries: ArrayLike | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find the exact k nearest neighbours, nearest first, ties by lower index.
+    """Compute the exact k nearest neighbours, nearest first, ties by lower index.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def knn(
 
 
 def class_agreement_samples(indices: ArrayLike, labels: ArrayLike, *, k: int = 1) -> np.ndarray:
-    """Share of each point's k nearest neighbours that are of its class.
+    """Compute the share of each point's k nearest neighbours that are of its class.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def neighbor_indices(indices: ArrayLike) -> np.ndarray:
 
 
 def shared_ranks(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Find what two neighbour lists of the same points share, for every length of list at once.
+    """Compute the neighbours that two lists of the same points share, for every length of list at once.
 
     With r the rank (from 1) of a neighbour, it is in both k-neighbourhoods exactly when the larger of its two
     ranks is at most k.

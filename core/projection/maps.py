@@ -2,7 +2,7 @@
 
 t-SNE and UMAP start from one exact neighbour graph, that of `core.neighbors.knn`, and from the same PCA, so
 that two maps of a space differ by the method alone. Coordinates have no unit; only nearness means something.
-How much of the space they keep is measured in `core.projection`, whose functions can be had from here too.
+How much of the space they keep is measured in `core.projection.quality`.
 """
 
 from __future__ import annotations
@@ -18,28 +18,16 @@ from core.checks import matrix, whole
 from core.neighbors import knn, neighbor_indices
 from core.neighbors.exact_search import warm_up as warm_up_search
 from core.processing import fit_reducer
-from core.projection.quality import chance_trustworthiness, neighborhood_kept, trustworthiness_continuity
 from core.threads import cores
 
-__all__ = [
-    "FEWEST",
-    "PARAMETERS",
-    "chance_trustworthiness",
-    "effective_parameters",
-    "neighborhood_kept",
-    "project",
-    "trustworthiness_continuity",
-    "warm_up",
-]
-
-#: The parameters of each method and what they are unless said otherwise.
+#: The parameters of each method and their defaults.
 PARAMETERS: dict[str, dict[str, Any]] = {
     "pca": {},
     "tsne": {"perplexity": 30.0, "early_iterations": 250, "iterations": 500},
     "umap": {"n_neighbors": 15, "min_dist": 0.1, "epochs": None},
 }
 
-#: Fewer points than this are laid out by PCA whatever the method: there is no neighbourhood to speak of.
+#: Fewer points than this are laid out by PCA whatever the method: their neighbourhoods mean nothing.
 FEWEST = 5
 #: Median distance above which a graph is scaled.
 _LARGE = 1e6
@@ -96,7 +84,7 @@ def project(
     Notes
     -----
     Fewer than 5 points are laid out by PCA. PCA of fewer than two dimensions or points has zeros for
-    what it lacks. Equal points are told apart by noise of a millionth of the size of the start; seeded UMAP
+    what it lacks. Equal points are separated by noise of a millionth of the size of the start; seeded UMAP
     runs on one core.
 
     References
@@ -130,7 +118,7 @@ def project(
 
 
 def effective_parameters(method: str, n: int, **params: Any) -> dict[str, Any]:
-    """Say which parameters a map of n points is made with, defaults and limits applied.
+    """Return the parameters that a map of n points is made with, defaults and limits applied.
 
     A perplexity needs three times as many neighbours, so n points allow at most (n - 1) / 3; UMAP's
     ``n_neighbors`` counts the point itself, so n points allow n.
@@ -317,7 +305,12 @@ def _umap(
         densmap_kwds={},
         output_dens=False,
         parallel=False,  # threads would race, and each run give another map
-        tqdm_kwds={"disable": True} if progress is None else _tqdm_options(progress),
+        tqdm_kwds={
+            "disable": progress is None,
+            "file": progress and _Counter(progress),
+            "bar_format": "{n}/{total}",
+            "mininterval": 0.5,
+        },
     )
     return coords.astype(np.float64)
 
@@ -335,16 +328,6 @@ class _Counter:
 
     def flush(self) -> None:
         pass
-
-
-def _tqdm_options(progress: Progress) -> dict[str, Any]:
-    return {
-        "disable": False,
-        "file": _Counter(progress),
-        "bar_format": "{n}/{total}",
-        "mininterval": 0.5,
-        "leave": True,
-    }
 
 
 def warm_up(method: str | None = None) -> None:

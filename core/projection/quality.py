@@ -21,7 +21,7 @@ _BLOCK_ELEMENTS = 1_000_000  # distances of one space ranked at once by a worker
 
 
 def neighborhood_kept(neighbor_graph: ArrayLike, coords: ArrayLike, ks: ArrayLike) -> np.ndarray:
-    """Share of each point's k nearest neighbours that are among its k nearest on the map.
+    """Compute the share of each point's k nearest neighbours that are among its k nearest on the map.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def trustworthiness_continuity(
     metric: str = "cosine",
     progress: Progress | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Say how far a map can be trusted, and how much of the space it tears apart, for every k in one pass.
+    """Compute how far a map can be trusted, and how much it tears apart, for every k in one pass.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def trustworthiness_continuity(
 
 
 def chance_trustworthiness(n: int, ks: ArrayLike) -> np.ndarray:
-    """Trustworthiness, and continuity, that a map without any relation to the space has on average.
+    """Compute the mean trustworthiness, and continuity, of a map without any relation to the space.
 
     Parameters
     ----------

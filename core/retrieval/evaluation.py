@@ -1,6 +1,6 @@
 """Query by example: search a corpus by similarity, and judge the lists by the classes of what they hold.
 
-Every clip is asked for once for each of its classes; what carries the class is relevant, and the query is
+Every clip is a query once for each of its classes; clips that carry the class are relevant, and the query is
 taken out of the corpus. Lists are exact: in the order of the score, in float64 rounded to 12 decimals, then
 of the index, so that equal clips tie whatever the machine and the size of the blocks.
 
@@ -38,7 +38,7 @@ _BLOCK_VALUES = 6_000_000  # of lists judged at once: 48 MB in float64
 def search(
     queries: ArrayLike, corpus: ArrayLike, k: int, *, algorithm: str = "mcss"
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find the k corpus items that score highest for every query, exactly, ties by lower index.
+    """Return the k corpus items that score highest for every query, exactly, ties by lower index.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ class FamilyReport:
 
 @dataclass(frozen=True)
 class RetrievalReport:
-    """What `evaluate` found.
+    """The numbers and lists that `evaluate` returns.
 
     Attributes
     ----------
@@ -116,7 +116,7 @@ class RetrievalReport:
     micro : dict
         The same names, as means over all rows of `queries`: large classes weigh more.
     excluded : DataFrame
-        ``class``, ``n_relevant``: classes with no second clip to be found.
+        ``class``, ``n_relevant``: classes with no second clip to retrieve.
     indices : (n, K) int64 array
         The list of every clip, whether it is a query or not; K is the largest cut-off, or n - 1 if less.
     scores : (n, K) float64 array
@@ -148,8 +148,8 @@ class RetrievalReport:
         --------
         >>> X = [[1.0, 0.0], [1.0, 0.1], [0.0, 1.0], [0.1, 1.0]]
         >>> report = evaluate(X, np.eye(2)[[0, 0, 1, 1]], classes=["dog", "hiss"])
-        >>> found = report.families({"dog": "Animal", "hiss": None, "cat": "Animal"})
-        >>> found.table[["family", "n_classes", "mr1"]].to_dict("list"), found.left_out, found.absent
+        >>> f = report.families({"dog": "Animal", "hiss": None, "cat": "Animal"})
+        >>> f.table[["family", "n_classes", "mr1"]].to_dict("list"), f.left_out, f.absent
         ({'family': ['Animal'], 'n_classes': [1], 'mr1': [0.0]}, ('hiss',), ('cat',))
         """
         names = self.classes["class"].tolist()
@@ -176,7 +176,7 @@ def evaluate(
     count_query: bool = True,
     classes: Sequence | None = None,
 ) -> RetrievalReport:
-    """Ask for every clip once for each of its classes, and judge what comes back.
+    """Search with every clip once for each of its classes, and judge the lists.
 
     Parameters
     ----------
@@ -191,7 +191,7 @@ def evaluate(
         Lengths N of the lists that are judged.
     count_query : bool, default True
         Whether AP@N is divided by min(N, clips of the class), as the released code does, or by
-        min(N, clips of the class that can be found), one fewer. With True no list can reach 1 where the class
+        min(N, clips of the class without the query), one fewer. With True no list can reach 1 where the class
         has at most N clips: the most is (size - 1) / size.
     classes : sequence, optional
         Names of the columns; by default those of a DataFrame, else 0 to C - 1.
@@ -215,10 +215,10 @@ def evaluate(
       numbers it the same.
     - precision@N = P(N); where the corpus holds fewer than N others, what is missing counts as irrelevant.
     - nDCG@N = Σ_{i ≤ N} rel(i) / log2(i + 1), divided by its value for a list that begins with all relevant
-      clips that can be found; in [0, 1].
+      clips but the query; in [0, 1].
 
     A class's measure is the mean over its queries, a macro measure the mean over classes. A class with fewer
-    than two clips has nothing to be found; it is in `excluded` and counts nowhere.
+    than two clips has no other clip to retrieve; it is in `excluded` and counts nowhere.
 
     Only the largest N of each list are sorted. R1 needs no order: it counts the items that beat the best
     relevant one and those that equal it at a lower index. Memory: n · N lists, and about 600 MB for the
@@ -331,7 +331,7 @@ def select(
     Raises
     ------
     ValueError
-        For a column that is not there.
+        For a column that is missing.
 
     Examples
     --------
@@ -380,7 +380,7 @@ def _judge(
     ranks = np.arange(1, length + 1)
     discounts = 1 / np.log2(np.arange(2, limits[-1] + 2))
     ideal = np.cumsum(discounts)
-    found = {f"{m}@{n}": np.empty(len(query)) for n in limits for m in ("ap", "precision", "ndcg")}
+    measures = {f"{m}@{n}": np.empty(len(query)) for n in limits for m in ("ap", "precision", "ndcg")}
     r1 = np.empty(len(query), dtype=np.int64)
     by_class = np.ascontiguousarray(carried.T)
     step = max(1, _BLOCK_VALUES // length)
@@ -394,11 +394,11 @@ def _judge(
             last = min(n, length) - 1
             possible = np.minimum(n, findable[part])
             divisor = np.minimum(n, findable[part] + 1) if count_query else possible
-            found[f"ap@{n}"][part] = gains[:, last] / divisor
-            found[f"precision@{n}"][part] = hits[:, last] / n
+            measures[f"ap@{n}"][part] = gains[:, last] / divisor
+            measures[f"precision@{n}"][part] = hits[:, last] / n
             gained = relevant[:, : last + 1] @ discounts[: last + 1]
-            found[f"ndcg@{n}"][part] = gained / ideal[possible - 1]
-    return {**found, "r1": r1}
+            measures[f"ndcg@{n}"][part] = gained / ideal[possible - 1]
+    return {**measures, "r1": r1}
 
 
 def _metric(algorithm: str) -> str:

@@ -82,7 +82,7 @@ def _before(
         measured[new] = exact.exact_distances(problem, pair_sums, point, np.array([0, len(new)]), new)
         return measured[columns]
 
-    found = []
+    counts = []
     for relevant in wanted:
         near = relevant[scores[relevant] >= scores[relevant].max() - margin]
         best = near[np.argmin(distances(near))]  # the first of those that tie
@@ -90,5 +90,5 @@ def _before(
         close = np.flatnonzero((scores >= low) & (scores <= high))
         ours, theirs = measured[best], distances(close)
         before = (theirs < ours) | ((theirs == ours) & (close < best))
-        found.append(int(np.count_nonzero(scores > high) + np.count_nonzero(before)))
-    return found
+        counts.append(int(np.count_nonzero(scores > high) + np.count_nonzero(before)))
+    return counts

@@ -1,8 +1,8 @@
-"""How sure the averages of retrieval are, and how sure the differences between models.
+"""Confidence intervals of the averages of retrieval, and tests of differences between models.
 
-What is drawn, and what makes pairs, are the query clips: the rows of a clip with several classes are not
-independent of each other. Averages over classes are not means of clips, so their jackknife pseudo-values
-stand in: one number a clip, whose mean is the average, and whose spread is what the choice of clips adds.
+The units that are resampled and paired are the query clips: the rows of a clip with several classes are not
+independent of each other. Averages over classes are not means over clips, so jackknife pseudo-values are used
+instead: one number a clip, whose mean is the average and whose spread is that of the choice of clips.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from core.statistics import Difference, Interval, bootstrap_interval, holm, paired_difference
+from core.statistics import Interval, bootstrap_interval, holm, paired_difference
 
 
 def highest_map(sizes: Iterable[int], cutoff: int, *, count_query: bool = True) -> tuple[float, int]:
     """Compute the MAP@N of perfect lists, and of how many classes the AP@N of a perfect list is below 1.
 
-    Where the query counts among the clips of its class, though it cannot be found, AP@N of a class of n clips
-    is at most (n - 1) / min(N, n).
+    Where the query counts among the clips of its class, though no list contains it, AP@N of a class of n
+    clips is at most (n - 1) / min(N, n).
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def highest_map(sizes: Iterable[int], cutoff: int, *, count_query: bool = True) 
 
 
 def jackknife_values(queries: pd.DataFrame, measure: str, *, query: str = "query") -> pd.Series:
-    """Give every query clip its share of an average over classes.
+    """Compute every query clip's share of an average over classes.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def jackknife_values(queries: pd.DataFrame, measure: str, *, query: str = "query
     Raises
     ------
     ValueError
-        For a class with one query, whose share cannot be told.
+        For a class with one query, whose share is not defined.
 
     References
     ----------
@@ -101,7 +101,7 @@ def macro_interval(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Interval:
-    """Interval of a mean over classes: the bootstrap of `jackknife_values` over clips.
+    """Compute the interval of a mean over classes: the bootstrap of `jackknife_values` over clips.
 
     Parameters
     ----------
@@ -114,13 +114,13 @@ def macro_interval(
     Returns
     -------
     Interval
-        ``n`` counts clips. It says how sure the average is for these classes, not for others.
+        ``n`` counts clips. It holds for these classes, not for others.
 
     Examples
     --------
     >>> table = pd.DataFrame({"query": [0, 1, 2, 3], "class": list("aabb"), "r1": [0, 2, 4, 6]})
-    >>> found = macro_interval(table, "r1")
-    >>> found.value, found.low < 3.0 < found.high
+    >>> interval = macro_interval(table, "r1")
+    >>> interval.value, interval.low < 3.0 < interval.high
     (3.0, True)
     """
     values = jackknife_values(queries, measure, query=query)
@@ -136,7 +136,7 @@ def micro_interval(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Interval:
-    """Interval of the mean over all queries and classes: a bootstrap of whole clips.
+    """Compute the interval of the mean over all queries and classes: a bootstrap of whole clips.
 
     Parameters
     ----------
@@ -198,8 +198,8 @@ def compare(
     Notes
     -----
     The paired t test over clips, of the measure for a class and of `jackknife_values` for the mean over
-    classes: what makes a clip easy or hard for all models falls out. A class of which fewer than two queries
-    are in all tables is left out.
+    classes: what makes a clip easy or hard for all models cancels out. A class of which fewer than two
+    queries are in all tables is left out.
 
     Examples
     --------
@@ -228,24 +228,14 @@ def compare(
     rows = []
     for a, b in combinations(tables, 2):
         if by_class:
-            for label, part in common.groupby("class", sort=False):
-                found = paired_difference(part[a], part[b], confidence=confidence)
-                rows.append({"a": a, "b": b, "class": label, **_row(part[a].mean(), part[b].mean(), found)})
+            groups = common.groupby("class", sort=False)
+            parts = [({"class": label}, part[a], part[b]) for label, part in groups]
         else:
-            shares = [jackknife_values(common, name, query=query) for name in (a, b)]
-            found = paired_difference(*shares, confidence=confidence)
-            rows.append({"a": a, "b": b, **_row(shares[0].mean(), shares[1].mean(), found)})
+            x, y = (jackknife_values(common, name, query=query) for name in (a, b))
+            parts = [({}, x, y)]
+        for names, x, y in parts:
+            d = paired_difference(x, y, confidence=confidence)
+            row = {"a": a, "b": b, **names, "mean_a": x.mean(), "mean_b": y.mean(), "difference": d.value}
+            rows.append(row | {"low": d.low, "high": d.high, "n": d.n, "p": d.p})
     result = pd.DataFrame(rows)
     return result.assign(p_holm=holm(result["p"]))
-
-
-def _row(mean_a: float, mean_b: float, found: Difference) -> dict[str, float]:
-    return {
-        "mean_a": mean_a,
-        "mean_b": mean_b,
-        "difference": found.value,
-        "low": found.low,
-        "high": found.high,
-        "n": found.n,
-        "p": found.p,
-    }

@@ -17,7 +17,7 @@ def cka(
     debiased: bool = False,
     bandwidth: float = 1.0,
 ) -> float:
-    """Centred kernel alignment: the correlation of the similarities within one space with those in another.
+    """Compute centred kernel alignment: the correlation of similarities in one space with those in another.
 
     HSIC(K, L) / sqrt(HSIC(K, K) HSIC(L, L)), where K and L hold the kernel of every two rows.
 

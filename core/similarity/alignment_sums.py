@@ -70,7 +70,7 @@ def _ratio(
 
 
 def alignment(X: np.ndarray, Y: np.ndarray, kernel: str, bandwidth: float) -> Sums:
-    """Sum what CKA needs of two spaces (n, d1) and (n, d2)."""
+    """Compute the sums that CKA needs of two spaces (n, d1) and (n, d2)."""
     X, Y = _levelled(X), _levelled(Y)
     if kernel == "rbf":
         return _by_blocks(_gaussian(X, bandwidth), _gaussian(Y, bandwidth), len(X))
@@ -151,7 +151,7 @@ def _squared_distances(Z: np.ndarray) -> Block:
 
 
 def _median_distance(Z: np.ndarray) -> float:
-    """Median distance of two rows, of 4,096 drawn rows where there are more; not counting 0 where it is 0."""
+    """Compute the median distance of rows, 4,096 drawn ones at most; of those above 0 where it is 0."""
     if len(Z) > _MEDIAN_ROWS:
         Z = Z[np.random.default_rng(0).choice(len(Z), _MEDIAN_ROWS, replace=False)]
     squared = _squared_distances(Z)

@@ -15,7 +15,7 @@ _BLOCK = 4_000_000  # scores at once, 32 MB
 
 
 def match_accuracy(X: ArrayLike, Y: ArrayLike, *, k: int = 1, metric: str = "cosine") -> float:
-    """Return how often the partner of a thing is among those nearest to it: zero-shot, with a class a pair.
+    """Compute how often the partner of a thing is among those nearest to it: zero-shot, with a class a pair.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def match_accuracy(X: ArrayLike, Y: ArrayLike, *, k: int = 1, metric: str = "cos
     X, Y = _pairs(X, Y)
     n = len(X)
     if n < 2:
-        raise ValueError(f"There are {n} pairs; at least 2 are needed, for one has nothing to be told from.")
+        raise ValueError(f"There are {n} pairs; at least 2 are needed, so that there is a choice.")
     if not 1 <= k <= n:
         raise ValueError(f"k is {k}; with {n} pairs it must be from 1 to {n}.")
     return _share_right(X, *_candidates(Y, metric), k)
@@ -60,15 +60,15 @@ def analogy_accuracy(
     offset: str = "pair",
     given: ArrayLike | None = None,
 ) -> float:
-    """Return how often the partner of a thing is found by a vector offset.
+    """Compute the accuracy of analogies: how often a vector offset leads from a thing to its partner.
 
-    With the offset of one pair i, the partner of j is looked for near x_j + (y_i - x_i), for all n (n - 1)
-    pairs i ≠ j; y_i, which was given, is no candidate, so there are n - 1. With the mean offset it is looked
-    for near x_j + m, where m is the mean of y_i - x_i over all other pairs i ≠ j (one is left out), and all n
-    rows of `Y` are candidates.
+    With the offset of one pair i, the partner of j is sought near x_j + (y_i - x_i), for all n (n - 1)
+    pairs i ≠ j; y_i, which was given, is no candidate, so that n - 1 are left. With the mean offset it is
+    sought near x_j + m, where m is the mean of y_i - x_i over all other pairs i ≠ j (one is left out), and
+    all n rows of `Y` are candidates.
 
     ``"released"`` is what the notebooks of the NNGS paper compute: for the n (n - 1) / 2 pairs i < j, y_j is
-    looked for near x_i - y_i + x_j among all n rows of `Y`. That is x_j *minus* the offset, so where all
+    sought near x_i - y_i + x_j among all n rows of `Y`. That is x_j *minus* the offset, so where all
     offsets are equal and large it fails although ``"pair"`` is always right; and as each two pairs are used
     in one direction only, it depends on the order of the rows.
 
@@ -97,7 +97,7 @@ def analogy_accuracy(
     ------
     ValueError
         For matrices of different shapes, fewer than 3 rows, a k out of range, an unknown metric or offset,
-        rows given that are not there or twice, or a value that is not finite.
+        rows given that are out of range or twice, or a value that is not finite.
 
     Notes
     -----
@@ -197,7 +197,7 @@ def _blocks(n: int, each: int) -> Iterator[slice]:
 
 
 def _candidates(Y: np.ndarray, metric: str) -> tuple[np.ndarray, np.ndarray]:
-    """What a query is multiplied by, and what is taken off, so that the nearest candidate scores highest."""
+    """Return factors and offsets that give the nearest candidate of a query the highest score."""
     if metric not in METRICS:
         raise ValueError(f"metric is {metric!r}; it must be one of {', '.join(METRICS)}.")
     if metric == "cosine":
@@ -208,7 +208,7 @@ def _candidates(Y: np.ndarray, metric: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _better(scores: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """How many other candidates score at least as high as the right one, (q,) int64."""
+    """Count the other candidates that score at least as high as the right one, (q,) int64."""
     rounded = np.round(scores, 12)
     own = rounded[np.arange(len(scores)), right]
     return (rounded >= own[:, None]).sum(axis=1) - 1

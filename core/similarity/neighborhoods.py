@@ -1,7 +1,7 @@
 """How far two spaces of the same things agree on who is near whom.
 
 Row i of both spaces is the same clip, class or text; the spaces may differ in width and in metric. N_k(i) are
-the k nearest neighbours of i, **without** i itself unless said otherwise, ties by lower index as in
+the k nearest neighbours of i, **without** i itself where nothing else is stated, ties by lower index as in
 `core.neighbors.knn`. A neighbour is in both k-neighbourhoods exactly when the larger of its two ranks is at
 most k, so one histogram of that rank a point gives every measure at every k.
 """
@@ -19,23 +19,13 @@ from core.neighbors.exact_search import METRICS
 from core.similarity.chance import chance_jaccard, chance_overlap
 from core.threads import in_threads
 
-__all__ = [
-    "OverlapCurve",
-    "TopologicalSimilarity",
-    "largest_overlap",
-    "literal_topological_similarity",
-    "neighborhood_overlap",
-    "overlap_from_neighbors",
-    "topological_similarity",
-]
-
 _BLOCK_ROWS = 128  # summed on their own, so that sums do not depend on the number of threads
 _SMALL = 500_000  # entries of lists below which numba takes longer to import than NumPy to count
 
 
 @dataclass(frozen=True, eq=False)
 class OverlapCurve:
-    """What two spaces share in their neighbourhoods, for every size k asked for.
+    """The neighbours that two spaces share, for every size k asked for.
 
     Attributes
     ----------
@@ -47,7 +37,7 @@ class OverlapCurve:
         NNGS, the mean over points of \\|N_k ∩ N'_k\\| / \\|N_k ∪ N'_k\\|, in [0, 1]; always without the point
         itself. At k = n, which only `include_self` allows, N_k is all n - 1 others and the value is 1.
     chance, chance_jaccard : (K,) float64 array
-        What the two are on average when the points of one space are paired with those of the other at random.
+        The means of the two when the points of one space are paired with those of the other at random.
     adjusted : (K,) float64 array
         (S_k - chance) / (1 - chance): 0 at chance, 1 for equal neighbourhoods; 0 where chance is 1.
     n : int
@@ -194,7 +184,7 @@ def neighborhood_overlap(
 def overlap_from_neighbors(
     first: ArrayLike, second: ArrayLike, *, ks: ArrayLike | None = None, include_self: bool = False
 ) -> OverlapCurve:
-    """Measure what `neighborhood_overlap` does from two neighbour graphs that are there already.
+    """Measure how much two neighbour graphs share, for every k in one pass, as `neighborhood_overlap`.
 
     Parameters
     ----------
@@ -268,7 +258,7 @@ def topological_similarity(
 def largest_overlap(
     ks: ArrayLike, overlap: ArrayLike, n: int, *, k_min: int = 1, k_max: int | None = None
 ) -> TopologicalSimilarity:
-    """Do what `topological_similarity` does from S_k without the point itself, as a result stores it.
+    """Return the largest S_k in a range, as `topological_similarity`, from S_k without the point itself.
 
     Examples
     --------
@@ -293,7 +283,7 @@ def literal_topological_similarity(curve: OverlapCurve) -> TopologicalSimilarity
     """Return max_k S_k over all sizes of a curve, with the point itself: the paper's words, taken literally.
 
     It is 1 for any two spaces as soon as the curve holds k = 1, where each neighbourhood is the point itself,
-    or k = n, where each is everything. `topological_similarity` is what to use.
+    or k = n, where each is everything. Use `topological_similarity` instead.
 
     References
     ----------
@@ -348,16 +338,13 @@ def _count_numpy(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def _count_compiled(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    from core.neighbors.rank_kernels import count_shared
+    from core.neighbors.kernels import count_shared
 
     n, k = first.shape
     histograms = np.zeros((n, k), dtype=np.uint8)
 
     def block(start: int) -> tuple[np.ndarray, np.ndarray]:
-        rank = np.full(n, k, dtype=first.dtype)
-        shared, jaccard = np.zeros(k, dtype=np.int64), np.zeros(k)
-        count_shared(first, second, start, min(start + _BLOCK_ROWS, n), rank, histograms, shared, jaccard)
-        return shared, jaccard
+        return count_shared(first, second, start, min(start + _BLOCK_ROWS, n), histograms)
 
     shared, jaccard = np.zeros(k, dtype=np.int64), np.zeros(k)
     for more_shared, more_jaccard in in_threads(block, range(0, n, _BLOCK_ROWS)):

@@ -1,4 +1,4 @@
-"""What two neighbour graphs share when their points are paired at random: the band around chance.
+"""The overlap of two neighbour graphs whose points are paired at random: the band around chance.
 
 The neighbourhoods of each space stay as they are, and only the pairing is shuffled, so that hubs and clusters
 of either space count as much as they do in the pairing that is.
@@ -57,7 +57,7 @@ def permutation_band(
     ks: ArrayLike | None = None,
     progress: Progress | None = None,
 ) -> OverlapBand:
-    """Find where S_k would lie if the two spaces had nothing to do with each other.
+    """Compute where S_k would lie if the two spaces were unrelated.
 
     The neighbourhoods of each space stay as they are; which point of one is paired with which of the other is
     drawn at random. S_k is without the point itself; with it, S_k is (1 + (k - 1) S_{k-1}) / k.
@@ -67,7 +67,7 @@ def permutation_band(
     first, second : (n, k) array_like of int
         As for `core.similarity.overlap_from_neighbors`.
     permutations : int, default 200
-        Shuffled pairings; with 0 there is nothing to compare with and all is NaN.
+        Shuffled pairings; with 0 all values are NaN.
     seed : int, default 0
         The pairings are ``rng.permutation(n)``, one after another, of ``rng = np.random.default_rng(seed)``;
         row i of the first space goes with that row of the second.
@@ -121,7 +121,7 @@ def permutation_band(
 
 
 def _pairings(n: int, permutations: int, seed: int, dtype: np.dtype) -> Iterator[np.ndarray]:
-    """Yield the pairing that is and then those that are shuffled."""
+    """Yield the true pairing and then shuffled ones."""
     yield np.arange(n, dtype=dtype)
     rng = np.random.default_rng(seed)
     for _ in range(permutations):
@@ -131,16 +131,11 @@ def _pairings(n: int, permutations: int, seed: int, dtype: np.dtype) -> Iterator
 def _shared_of_pairings(
     first: np.ndarray, second: np.ndarray, pairings: Iterator[np.ndarray]
 ) -> Iterator[np.ndarray]:
-    """Yield, for each pairing in turn, what all points together share for each k from 1, (k,) int64."""
-    from core.neighbors.rank_kernels import count_shuffled
-
-    n, k = first.shape
+    """Yield, for each pairing in turn, the shared neighbours of all points for each k from 1, (k,) int64."""
+    from core.neighbors.kernels import count_shuffled
 
     def count(partner: np.ndarray) -> np.ndarray:
-        rank, larger = np.full(n, k, dtype=first.dtype), np.empty(k, dtype=first.dtype)
-        counts = np.zeros(k + 1, dtype=np.int64)
-        count_shuffled(first, second, partner, rank, larger, counts)
-        return np.cumsum(counts[:k])
+        return np.cumsum(count_shuffled(first, second, partner)[:-1])
 
     # A few at a time: all pairings at once would be a large matrix.
     while batch := list(islice(pairings, 4 * cores())):
@@ -149,11 +144,7 @@ def _shared_of_pairings(
 
 def _band(sizes: np.ndarray, observed: np.ndarray, shared: np.ndarray, n: int) -> OverlapBand:
     permutations, count = shared.shape
-    quantiles, p_value, p_simultaneous = (
-        np.full((count, 3), np.nan),
-        np.full(count, np.nan),
-        np.full(count, np.nan),
-    )
+    quantiles, (p_value, p_simultaneous) = np.full((count, 3), np.nan), np.full((2, count), np.nan)
     if permutations:
         excess = np.empty(count)
         largest = np.full(permutations, -np.inf)

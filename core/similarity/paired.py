@@ -22,23 +22,10 @@ from core.similarity.analogies import METRICS, OFFSETS, analogy_accuracy, match_
 from core.similarity.neighborhoods import neighborhood_overlap
 from core.statistics import pearson, spearman
 
-__all__ = [
-    "ACCURACIES",
-    "OFFSETS",
-    "RELEASED",
-    "SIMILARITIES",
-    "PairedReport",
-    "analogy_accuracy",
-    "match_accuracy",
-    "paired_by_group",
-    "paired_correlations",
-    "paired_report",
-]
-
 #: What the notebooks of the NNGS paper ask `paired_by_group` for: neighbourhoods by the Euclidean distance of
 #: a fifth of the pairs, rounded down, and partners by the cosine.
 RELEASED: dict[str, Any] = {"k": 0.2, "neighbors": "euclidean", "metric": "cosine"}
-#: Columns of `paired_by_group`: what says how alike the two spaces are, and what is found in the other.
+#: Columns of `paired_by_group`: how alike the two spaces are, and how often a partner is retrieved.
 SIMILARITIES = ("overlap", "nngs", "cka")
 ACCURACIES = ("match", *(f"analogy_{offset}" for offset in OFFSETS))
 _FEWEST_GROUPS = 4  # from which a correlation has an interval
@@ -46,7 +33,7 @@ _FEWEST_GROUPS = 4  # from which a correlation has an interval
 
 @dataclass(frozen=True)
 class PairedReport:
-    """What there is to say of two spaces of pairs.
+    """Similarity and accuracy of two spaces of pairs.
 
     Attributes
     ----------
@@ -61,12 +48,12 @@ class PairedReport:
         `analogy_accuracy` by offset, each of `OFFSETS`; empty where the two have different widths or
         there are fewer than three pairs.
     analogy_chance : float
-        What guessing gives with the offset of one pair: k of the n - 1 candidates, or NaN. With the other
-        two offsets it is `match_chance`, for all n are candidates.
+        The accuracy of guessing with the offset of one pair: k of the n - 1 candidates, or NaN. With the
+        other two offsets it is `match_chance`, for all n are candidates.
     match : float
         `match_accuracy`; NaN where the two have different widths.
     match_chance : float
-        What guessing gives: k / n, or NaN.
+        The accuracy of guessing: k / n, or NaN.
     """
 
     n: int
@@ -88,7 +75,7 @@ def paired_report(
     analogy_k: int = 1,
     given: ArrayLike | None = None,
 ) -> PairedReport:
-    """Return neighbourhood overlap, CKA and, where they are defined, how often partners are found.
+    """Compute neighbourhood overlap, CKA and, where they are defined, accuracies of matches and analogies.
 
     Parameters
     ----------
@@ -132,14 +119,9 @@ def paired_report(
         if possible
         else {}
     )
-    table = {
-        "k": curve.ks,
-        "overlap": curve.overlap,
-        "nngs": curve.jaccard,
-        "chance": curve.chance,
-        "chance_nngs": curve.chance_jaccard,
-        "adjusted": curve.adjusted,
-    }
+    columns = {"k": "ks", "nngs": "jaccard", "chance_nngs": "chance_jaccard"}
+    names = ("k", "overlap", "nngs", "chance", "chance_nngs", "adjusted")
+    table = {name: getattr(curve, columns.get(name, name)) for name in names}
     return PairedReport(
         n,
         pd.DataFrame(table),
@@ -169,7 +151,7 @@ def paired_by_group(
     Y : (n, d2) array_like
         Row i of both is a pair.
     groups : (n,) sequence of str
-        The group of each pair. Only what is of one group is compared and looked for.
+        The group of each pair. Pairs are compared within their group only.
     k : int or float, default 10
         Size of neighbourhood; of a group of m pairs at most m - 2, where it would say something yet. A number
         below 1 is a share of the group, rounded down: ⌊k m⌋. `RELEASED` has what the NNGS paper's notebooks
@@ -248,7 +230,7 @@ def _of_group(
 
 
 def paired_correlations(table: pd.DataFrame) -> pd.DataFrame:
-    """Set each accuracy of `paired_by_group` against each similarity, over the groups.
+    """Correlate each accuracy of `paired_by_group` with each similarity, over the groups.
 
     Parameters
     ----------
@@ -281,5 +263,5 @@ def paired_correlations(table: pd.DataFrame) -> pd.DataFrame:
             rows.append(row)
     columns = ["similarity", "accuracy", "r", "p", "low", "high"]
     columns += ["rho", "rho_p", "rho_low", "rho_high", "n"]
-    found = pd.DataFrame(rows, columns=columns)
-    return found.sort_values("r", key=lambda r: -r.abs(), kind="stable", ignore_index=True)
+    frame = pd.DataFrame(rows, columns=columns)
+    return frame.sort_values("r", key=lambda r: -r.abs(), kind="stable", ignore_index=True)

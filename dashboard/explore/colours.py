@@ -1,4 +1,4 @@
-"""What the points of a map are coloured by, and the map itself as the browser gets it."""
+"""The colours of the points of a map, and the map itself as it is sent to the browser."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KEPT = "kept"
 
 
 def colour_options(c: Clips) -> dict[str, str]:
-    """What points can be coloured by: value in the URL to name on the page."""
+    """Return the choices of what points are coloured by: value in the link to name on the page."""
     options = {"class": "class"}
     if any(c.families):
         options["family"] = "family"
@@ -40,7 +40,7 @@ def colour_options(c: Clips) -> dict[str, str]:
 
 
 def column_name(name: str) -> str:
-    """What a column is called on the page."""
+    """Return the name of a column on the page."""
     return _UNITS.get(name, name.replace("_", " "))
 
 
@@ -67,7 +67,7 @@ def _colour(c: Clips, by: str) -> Colour:
 
 
 def kept_colour(shown: Layout, k: int) -> Colour:
-    """Colour by the share of the k true neighbours that are among the k neighbours on the map."""
+    """Return the share of each clip's k true neighbours that are among the k neighbours on the map."""
     title = f"share of the {k} true neighbours kept"
     return Colour("number", title, shown.kept[:, shown.ks.index(k)], limits=(0.0, 1.0))
 
@@ -78,10 +78,9 @@ def _groups(
     styles: Callable[[list[str]], dict[str, palette.Style]],
     order: Callable[[str], Any] | None = None,
 ) -> Colour:
-    there = {v for v in values if v}
-    names = sorted(there, key=order) if order else data.in_natural_order(there)
-    found = styles(names)
-    looks = [found[n] for n in names]
+    used = {v for v in values if v}
+    names = sorted(used, key=order) if order else data.in_natural_order(used)
+    looks = list(map(styles(names).__getitem__, names))
     if any(v == "" for v in values):
         names.append(f"no {title}")
         looks.append(palette.Style(palette.NEUTRAL["light"], palette.NEUTRAL["dark"]))
@@ -98,8 +97,8 @@ def map_content(
 
     def draw() -> bytes:
         drawn = [
-            Map(m.embedding.encoder, m.method, found.coords, found.explained)
-            for m, found in zip(maps, layouts, strict=True)
+            Map(m.embedding.encoder, m.method, x.coords, x.explained)
+            for m, x in zip(maps, layouts, strict=True)
         ]
         rows = np.flatnonzero(shown)
         colours = [kept_colour(x, judged(x, k)) for x in layouts] if by == KEPT else [colour(c, by)]
@@ -118,6 +117,6 @@ def map_content(
     return once(("content", keys, by, k if by == KEPT else 0, which, c.key), draw)
 
 
-def _ends(found: Colour) -> tuple[float, float] | None:
-    """Ends over all clips: a filter must not change what a colour means."""
-    return found.ends() if found.kind == "number" else None
+def _ends(colour: Colour) -> tuple[float, float] | None:
+    """Return the ends over all clips: a filter must not change what a colour means."""
+    return colour.ends() if colour.kind == "number" else None

@@ -16,12 +16,14 @@ from dashboard.kit.page import no_space
 from jobs.specs import METHODS, EmbedAudio, Project
 from jobs.workspace.workspace import Dataset, Workspace
 
+#: Key of the session for the space that the page chose itself.
+_DEFAULT = "explore-default"
 KS = ("5", "10", "15", "30", "50", "100")
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What the controls say."""
+    """The values of the controls."""
 
     dataset: Dataset
     clips: data.Clips
@@ -35,7 +37,7 @@ class Choices:
 
 
 def controls(workspace: Workspace, view: state.View, dataset: Dataset) -> Choices | None:
-    """Draw the controls; None where there is nothing to show, which the page then says."""
+    """Draw the controls; None where there is nothing to show, for which the page then gives the reason."""
     spaces = {s.encoder: s for s in workspace.spaces(dataset)}
     if not spaces:
         st.title("Explore")
@@ -73,19 +75,19 @@ def _begin(view: state.View, encoders: list[str], done: list[str], usual: dict[s
     """Begin with the first space that has a map; until the reader chooses, go to the first that gets one."""
     ready = [e for e in encoders if results.has(usual[e])]
     first = (ready or done)[0]
-    begun = st.session_state.get("explore-begun")
-    if begun and ready and begun not in ready and st.session_state.get(view.key("space")) == [begun]:
+    default = st.session_state.get(_DEFAULT)
+    if default and ready and default not in ready and st.session_state.get(view.key("space")) == [default]:
         view.set("space", [first])
     fresh = view.key("space") not in st.session_state
     if view.many("space", encoders, [first], most=4) == [first] and fresh:
-        st.session_state["explore-begun"] = first
+        st.session_state[_DEFAULT] = first
 
 
-def overtaken(chosen: Choices) -> bool:
-    """True if another space has a map, while what the page began with still waits for its own."""
+def another_is_ready(chosen: Choices) -> bool:
+    """Return whether another space has a map, while the default one still waits for its own."""
     picked = [e.encoder for e in chosen.spaces]
     others = [e for e in chosen.others if e.embedding.encoder not in picked]
-    return picked == [st.session_state.get("explore-begun")] and any(map(results.has, others))
+    return picked == [st.session_state.get(_DEFAULT)] and any(map(results.has, others))
 
 
 def _parameters(view: state.View, method: str) -> tuple[dict[str, Any], bool]:
@@ -114,7 +116,8 @@ def _parameters(view: state.View, method: str) -> tuple[dict[str, Any], bool]:
             0,
             2**31 - 1,
             0,
-            help="Another seed gives another map of the same space: what changes with it is not in the data.",
+            help="Another seed gives another map of the same space: what differs between them is not in the "
+            "data.",
         )
     usual: dict[str, Any] = {"perplexity": 30, "n_neighbors": 15, "min_dist": 0.1, "seed": 0}
     return values, all(usual[name] == value for name, value in values.items())
@@ -156,7 +159,7 @@ def _filter_controls(view: state.View, c: data.Clips) -> np.ndarray:
 
 
 def _within(view: state.View, columns: Mapping[str, np.ndarray]) -> dict[str, list[str]]:
-    """Draw a filter for each column of groups that is chosen; return what may pass by column."""
+    """Draw a filter for each chosen column of groups; return the values that pass, by column."""
     chosen = form.several(
         view,
         "by",
@@ -165,9 +168,9 @@ def _within(view: state.View, columns: Mapping[str, np.ndarray]) -> dict[str, li
         placeholder="columns of the table",
         help="The dataset's own columns of few different words, such as speakers, and its folds.",
     )
-    found = {}
+    passing = {}
     for name in chosen:
         values = data.in_natural_order(set(columns[name].tolist()) - {""})
         title = colours.column_name(name).capitalize()
-        found[name] = form.several(view, f"is-{name}", title, values, placeholder="all")
-    return found
+        passing[name] = form.several(view, f"is-{name}", title, values, placeholder="all")
+    return passing

@@ -1,7 +1,7 @@
-"""Figures: pure functions from arrays to Plotly.
+"""Figures of maps: pure functions from arrays to Plotly.
 
-A figure holds no theme: text and background are transparent or neutral, and the colour scales for both
-themes ride in ``layout.meta``, so that a page can change its theme without asking for the figure again.
+A map holds no theme: text and background are transparent or neutral, and the colour scales of both themes are
+in ``layout.meta``, so that a page can change its theme without asking for the figure again.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 
 from dashboard.kit import palette
-from dashboard.kit.cells import beyond, robust_ends
+from dashboard.kit.cells import beyond, reach, robust_ends
+from dashboard.kit.marks import k_ticks
 from dashboard.kit.text import label, plain
 
 #: Axis names by method.
@@ -42,7 +44,7 @@ class Map:
 
 @dataclass(frozen=True)
 class Colour:
-    """What the colour of each point says.
+    """The meaning of the colour of each point.
 
     Parameters
     ----------
@@ -70,27 +72,12 @@ class Colour:
         return robust_ends(self.values) if self.limits is None else self.limits
 
     def outside(self) -> str:
-        """Say what lies outside the scale of a number, "" where nothing does."""
+        """Return how many values lie outside the scale of a number, in words; "" where none does."""
         return beyond(self.values, self.ends(), "clip")
 
 
-@dataclass(frozen=True)
-class QualityCurves:
-    """How far a map of n clips can be trusted over the size of the neighbourhood; arrays of shape (K,).
-
-    `chance` is what a map without any relation to the space has.
-    """
-
-    name: str
-    ks: np.ndarray
-    trustworthiness: np.ndarray
-    continuity: np.ndarray
-    chance: np.ndarray
-    n: int
-
-
 def layout_grid(n: int) -> tuple[int, int]:
-    """Rows and columns for n maps on a wide page."""
+    """Return rows and columns for n maps on a wide page."""
     return (1, n) if n <= 2 else (2, (n + 1) // 2)
 
 
@@ -108,8 +95,7 @@ def map_figure(
     ----------
     maps : sequence of Map
     clip_ids : ndarray of str, shape (n,)
-        Carried in ``customdata`` of every trace of points: who reads an event reads the clip, never the
-        point's number.
+        Carried in ``customdata`` of every trace of points: an event names the clip, never the point's number.
     colour : Colour or sequence of Colour
         One for all maps, or one a map where each map has numbers of its own; the scale is the first one's.
     shown : ndarray of bool, shape (n,), optional
@@ -146,7 +132,7 @@ def map_figure(
         "hovermode": "closest",
         "dragmode": "pan",
         "hoverdistance": 14,
-        "annotations": [],
+        "annotations": [_heading(m, i, rows) for i, m in enumerate(maps)],
         "coloraxis": _coloraxis(first, theme),
         "meta": {
             "scales": {t: _scale(first, t) for t in ("light", "dark")},
@@ -154,56 +140,22 @@ def map_figure(
             "panels": len(maps),
         },
     }
-    n_rows, n_cols = layout_grid(len(maps))
     for i, m in enumerate(maps):
-        suffix = "" if i == 0 else str(i + 1)
-        row, col = divmod(i, n_cols)
-        x, y = _domain(col, n_cols), _domain(n_rows - 1 - row, n_rows)
-        axis = {"zeroline": False, "showgrid": False, "showticklabels": False, "ticks": "", "showline": False}
-        layout[f"xaxis{suffix}"] = axis | {
-            "domain": x,
-            "anchor": f"y{suffix}",
-            "title": {"text": m.axis(0)},
-        }
-        layout[f"yaxis{suffix}"] = axis | {
-            "domain": y,
-            "anchor": f"x{suffix}",
-            "title": {"text": m.axis(1)},
-            "scaleanchor": f"x{suffix}",
-        }
-        there = int(np.isfinite(m.coords[rows]).all(axis=1).sum())
-        layout["annotations"].append(
-            {
-                "text": f"{label(m.title, 40)} · n = {there:,}",
-                "xref": f"x{suffix} domain",
-                "yref": f"y{suffix} domain",
-                "x": 0,
-                "y": 1,
-                "xanchor": "left",
-                "yanchor": "bottom",
-                "yshift": 4,
-                "showarrow": False,
-            }
-        )
+        suffix = _suffix(i)
+        layout |= _axes(m, i, len(maps))
         common = {"type": "scattergl", "mode": "markers", "xaxis": f"x{suffix}", "yaxis": f"y{suffix}"}
-        xy = np.asarray(m.coords, dtype=np.float32)
+        xy = np.asarray(m.coords, dtype=np.float32).T
         if len(rest):
+            grey = {"color": palette.NEUTRAL[theme], "opacity": 0.22, "size": max(2, size - 3)}
             traces.append(
                 common
-                | {
-                    "x": np.ascontiguousarray(xy[rest, 0]),
-                    "y": np.ascontiguousarray(xy[rest, 1]),
-                    "hoverinfo": "skip",
-                    "marker": {"color": palette.NEUTRAL[theme], "opacity": 0.22, "size": max(2, size - 3)},
-                    "meta": "rest",
-                    "name": "filtered out",
-                }
+                | dict(zip("xy", np.ascontiguousarray(xy[:, rest]), strict=True))
+                | {"hoverinfo": "skip", "marker": grey, "meta": "rest", "name": "filtered out"}
             )
         traces.append(
             common
+            | dict(zip("xy", np.ascontiguousarray(xy[:, rows]), strict=True))
             | {
-                "x": np.ascontiguousarray(xy[rows, 0]),
-                "y": np.ascontiguousarray(xy[rows, 1]),
                 "customdata": ids,
                 "hoverinfo": "none",
                 "marker": markers[i] | {"size": size},
@@ -217,34 +169,61 @@ def map_figure(
     return go.Figure({"data": traces, "layout": layout}, _validate=False)
 
 
-def quality_figure(curves: Sequence[QualityCurves], *, theme: str = "light") -> go.Figure:
+def _suffix(i: int) -> str:
+    """Return the ending of the names of the axes of map i."""
+    return "" if i == 0 else str(i + 1)
+
+
+def _axes(m: Map, i: int, n: int) -> dict[str, Any]:
+    """Return both axes of map i of n, with their places in the figure."""
+    suffix, (n_rows, n_cols) = _suffix(i), layout_grid(n)
+    row, col = divmod(i, n_cols)
+    axis = {"zeroline": False, "showgrid": False, "showticklabels": False, "ticks": "", "showline": False}
+    x = {"domain": _domain(col, n_cols), "anchor": f"y{suffix}", "title": {"text": m.axis(0)}}
+    y = {"domain": _domain(n_rows - 1 - row, n_rows), "anchor": f"x{suffix}", "title": {"text": m.axis(1)}}
+    return {
+        f"xaxis{suffix}": axis | x,
+        f"yaxis{suffix}": axis | y | {"scaleanchor": f"x{suffix}"},
+    }
+
+
+def _heading(m: Map, i: int, rows: np.ndarray) -> dict[str, Any]:
+    """Return the name of map i above it, with the number of its clips."""
+    n = int(np.isfinite(m.coords[rows]).all(axis=1).sum())
+    return {
+        "text": f"{label(m.title, 40)} · n = {n:,}",
+        "xref": f"x{_suffix(i)} domain",
+        "yref": f"y{_suffix(i)} domain",
+        "x": 0,
+        "y": 1,
+        "xanchor": "left",
+        "yanchor": "bottom",
+        "yshift": 4,
+        "showarrow": False,
+    }
+
+
+def quality_figure(curves: pd.DataFrame, *, theme: str = "light") -> go.Figure:
     """Draw trustworthiness and continuity over k: a colour a map, a dash and a marker for each of the two.
 
-    Parameters
-    ----------
-    curves : sequence of QualityCurves
-        At least one.
-    theme : {"light", "dark"}
-
-    Returns
-    -------
-    Figure
-        Traces whose ``meta`` is ``"trustworthiness"``, ``"continuity"`` or ``"chance"``.
+    `curves` are those of `quality.curves`. Traces have as ``meta`` ``"trustworthiness"``, ``"continuity"`` or
+    ``"chance"``.
     """
-    if not curves:
+    if curves.empty:
         raise ValueError("There is nothing to draw: at least one map is needed.")
     traces: list[dict[str, Any]] = []
     common = {"type": "scatter", "hoverlabel": {"namelength": 0}}
-    for i, c in enumerate(curves):
+    spaces = list(curves.groupby("space", sort=False))
+    for i, (space, c) in enumerate(spaces):
         colour = palette.BASE[theme][i % len(palette.BASE[theme])]
-        before = f"{label(c.name, 40)} · " if len(curves) > 1 else ""
+        before = f"{label(str(space), 40)} · " if len(spaces) > 1 else ""
         for kind, dash, symbol in (("trustworthiness", "solid", "circle"), ("continuity", "dash", "square")):
             traces.append(
                 common
                 | {
                     "mode": "lines+markers",
-                    "x": c.ks,
-                    "y": getattr(c, kind),
+                    "x": c["k"].to_numpy(),
+                    "y": c[kind].to_numpy(),
                     "name": before + kind,
                     "meta": kind,
                     "line": {"color": colour, "width": 2, "dash": dash},
@@ -252,39 +231,33 @@ def quality_figure(curves: Sequence[QualityCurves], *, theme: str = "light") -> 
                     "hovertemplate": f"{before}k = %{{x}}<br>{kind} %{{y:.4f}}<extra></extra>",
                 }
             )
-    for n in sorted({c.n for c in curves}):
-        c = next(c for c in curves if c.n == n)
+    sizes = curves.drop_duplicates(["n", "k"]).groupby("n")
+    for n, c in sizes:
         traces.append(
             common
             | {
                 "mode": "lines",
-                "x": c.ks,
-                "y": c.chance,
+                "x": c["k"].to_numpy(),
+                "y": c["chance"].to_numpy(),
                 "name": "chance",
                 "legendgroup": "chance",
-                "showlegend": n == min(c.n for c in curves),
+                "showlegend": bool(n == curves["n"].min()),
                 "meta": "chance",
                 "line": {"color": palette.NEUTRAL[theme], "width": 1.5, "dash": "dot"},
                 "hovertemplate": f"a map by chance, n = {n:,}<br>k = %{{x}}: %{{y:.4f}}<extra></extra>",
             }
         )
-    numbers = " and ".join(f"{n:,}" for n in sorted({c.n for c in curves}))
+    numbers = " and ".join(f"{n:,}" for n in sizes.groups)
     layout = {
         "height": 380,
         "xaxis": {
             "type": "log",
             "title": {"text": f"k, neighbours looked at · n = {numbers} clips"},
-            **_k_ticks(max(int(c.ks.max()) for c in curves)),
+            **k_ticks(int(curves["k"].max())),
         },
         "yaxis": {"title": {"text": "from 0 (worst) to 1 (best)"}},
     }
     return go.Figure({"data": traces, "layout": layout}, _validate=False)
-
-
-def _k_ticks(longest: int) -> dict[str, Any]:
-    """Ticks of a logarithmic axis of k, in words that are whole numbers."""
-    at = [k for k in (1, 2, 5, 10, 20, 50, 100, 200, 500) if k <= longest]
-    return {"tickvals": at, "ticktext": [f"{k:,}" for k in at]}
 
 
 def _domain(i: int, n: int, gap: float = 0.06) -> list[float]:
@@ -315,11 +288,4 @@ def _coloraxis(colour: Colour, theme: str) -> dict[str, Any]:
 
 
 def _scale(colour: Colour, theme: str) -> list[tuple[float, str]]:
-    if colour.kind == "group":
-        return palette.steps(colour.styles, theme)
-    import plotly.colors
-
-    low, high = palette.REACH[theme]
-    ends = np.linspace(low, high, 11)
-    colours = plotly.colors.sample_colorscale(palette.SEQUENTIAL, ends.tolist(), colortype="rgb")
-    return list(zip(np.linspace(0, 1, 11).round(3).tolist(), colours, strict=True))
+    return palette.steps(colour.styles, theme) if colour.kind == "group" else reach(theme)

@@ -1,4 +1,4 @@
-"""Explore: maps of spaces to look at and to hear, side by side, with what they leave out."""
+"""Explore: maps of spaces to look at and to listen to, side by side, and how far to trust them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dashboard import data, results, state
 from dashboard.components import clips as clip_list
 from dashboard.components import map as map_component
 from dashboard.explore import colours, quality
-from dashboard.explore.controls import Choices, controls, overtaken
+from dashboard.explore.controls import Choices, another_is_ready, controls
 from dashboard.kit import jobs, layout, numbers, page, table
 from dashboard.kit.layout import plain
 from jobs.specs import Project
@@ -82,9 +82,6 @@ def _head(chosen: Choices) -> None:
     page.words(chosen.dataset, f"{of}{data.size(c)}", numbers.count(data.n_classes(c), "class"))
 
 
-# -- the map ----------------------------------------------------------------------------------------------
-
-
 def _map(chosen: Choices, ready: list[Project], clip: str, selection: str, near: int) -> None:
     c = chosen.clips
     if not chosen.shown.any():
@@ -137,10 +134,7 @@ def _compute(workspace: Workspace, chosen: Choices, missing: list[Project]) -> N
             workspace.queue.submit(m)
         asked = missing
     if asked:
-        jobs.pending(workspace, asked, "explore-maps", until=lambda: overtaken(chosen))
-
-
-# -- numbers and lists ------------------------------------------------------------------------------------
+        jobs.pending(workspace, asked, "explore-maps", until=lambda: another_is_ready(chosen))
 
 
 def _trust(workspace: Workspace, chosen: Choices) -> None:
@@ -172,8 +166,8 @@ def _trust(workspace: Workspace, chosen: Choices) -> None:
         "The first two numbers are about the **space** in all its dimensions: how often a clip's nearest "
         "clip is of its class, and how far classes stand apart, from −1 to 1 (Rousseeuw 1987). The last is "
         "about the **picture**: the share of each clip's k nearest in the space that are also among its k "
-        "nearest on the map (trust a map that keeps little only for its outlines; cf. Venna & Kaski 2001). "
-        "In brackets: 95% intervals over clips. A dash is not computed yet: the map's job brings it."
+        "nearest on the map (of a map that keeps few, trust only the outlines; cf. Venna & Kaski 2001). "
+        "In brackets: 95% intervals over clips. A dash: not computed yet, but with the map."
     )
     quality.show(workspace, chosen)
 
@@ -200,17 +194,17 @@ def _nearest(chosen: Choices, m: Project, clip: str, near: int, key: str) -> Non
     assert graph is not None
     if not results.has(graph):
         return
-    found = results.neighbours_of(graph, chosen.clips, clip, near)
+    neighbours = results.neighbours_of(graph, chosen.clips, clip, near)
     st.markdown(f"**Nearest in {plain(m.embedding.encoder)}**")
-    if not found:
+    if not neighbours:
         st.caption("This space has left the clip out.")
         return
-    ids = [i for i, _ in found]
+    ids = [i for i, _ in neighbours]
     st.caption(
         f"{data.same_class(chosen.clips, clip, ids)} · {graph.metric} distance in the original space, "
         f"{results.dimensions(m.embedding):,} dimensions"
     )
-    distances = {"distance": [f"{d:.3f}" for _, d in found]}
+    distances = {"distance": [f"{d:.3f}" for _, d in neighbours]}
     _play_list(chosen, ids, key, f"Nearest clips in {m.embedding.encoder}", clip, distances)
 
 

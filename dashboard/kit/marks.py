@@ -118,6 +118,15 @@ def rows(texts: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def k_ticks(last: int) -> dict[str, Any]:
+    """Return the ticks of a logarithmic axis of whole numbers, 1, 2, 5, 10, 20, ... up to `last`.
+
+    Plotly would write the 2s and 5s between as bare digits.
+    """
+    values = [m * 10**e for e in range(len(str(last))) for m in (1, 2, 5) if m * 10**e <= last]
+    return {"tickmode": "array", "tickvals": values, "ticktext": [f"{v:,}" for v in values]}
+
+
 def series_colour(i: int, theme: str) -> str:
     """Return the colour of the i-th of several groups."""
     return palette.BASE[theme][_LOOKS[i % len(_LOOKS)][0]]

@@ -1,4 +1,4 @@
-"""The controls of Neighbourhoods: which spaces are compared, by what, and what of that is shown."""
+"""The controls of Neighbourhoods: the spaces and things that are compared, and what of that is shown."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ORDERS = {"least": "most disagreed", "most": "most agreed"}
 
 @dataclass(frozen=True)
 class Choices:
-    """What the controls at the left say."""
+    """The values of the controls at the left."""
 
     dataset: Dataset
     clips: data.Clips
@@ -48,24 +48,19 @@ class Choices:
 
     @property
     def ready(self) -> list[Pair]:
-        """Pairs whose result is there."""
+        """Pairs whose result exists."""
         return [p for p in self.pairs if results.has(p.spec)]
 
-    def pair(self, name: str) -> Pair:
-        """Return a pair by its id."""
-        return next(p for p in self.pairs if p.id == name)
-
-    def wanted(self) -> list[Spec]:
+    def missing(self) -> list[Spec]:
         """Return what has to be computed before all pairs can be shown."""
-        found: list[Spec] = [p.spec for p in self.pairs]
-        if self.of == "clips":
-            found += [g for p in self.pairs for g in nearby.graphs(p)]
-        return [s for s in dict.fromkeys(found) if not results.has(s)]
+        specs: list[Spec] = [p.spec for p in self.pairs]
+        specs += [g for p in self.pairs for g in nearby.graphs(p)]
+        return [s for s in dict.fromkeys(specs) if not results.has(s)]
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the controls on the page say."""
+    """The values of the controls on the page."""
 
     measure: str
     with_self: bool
@@ -85,53 +80,35 @@ class Options:
 
 
 def controls(workspace: Workspace, view: state.View, dataset: Dataset) -> Choices | None:
-    """Draw the controls; None where there is nothing to compare, which the page then says."""
-    with st.sidebar:
-        of = form.switch(
-            view,
-            "of",
-            "Compare by",
-            OF,
-            help="Clips: whether the same clips are near each other. Classes: whether the same classes are, "
-            "by the mean of their clips; spaces of texts take part then.",
-        )
-        vectors = view.choice("vectors", list(CLASS_VECTORS), "raw")
-        if of == "classes":
-            form.pick(
-                view,
-                "vectors",
-                "Class means of embeddings",
-                CLASS_VECTORS,
-                help="As given: the mean vector of a class, as the paper and Leakage lab have it. Unit "
-                "length: every clip counts the same, however long its vector is.",
-            )
+    """Draw the controls; None where there is nothing to compare, for which the page then gives the reason."""
+    of, vectors = _things(view)
     if not dataset.ready:
-        _stopped(view)
+        _stop(view)
         wait_for_sounds(workspace, view, dataset)
         return None
-    there, coming = agreement.compared(workspace, dataset, of)
-    if len(there) < 2:
-        _stopped(view)
-        _too_few(workspace, dataset, of, there, coming)
+    available, coming = agreement.compared(workspace, dataset, of)
+    if len(available) < 2:
+        _stop(view)
+        _too_few(workspace, dataset, of, available, coming)
         return None
     c = data.clips(dataset)
     if lacking := _lacking(c, of):
-        _stopped(view)
+        _stop(view)
         st.info(f"{plain(dataset.name)} has {lacking}", icon=":material/info:")
         return None
-    options = [s.name for s in there]
-    view.many("space", options, options[:MOST_SPACES], most=MOST_SPACES, least=2)
+    names = [s.name for s in available]
+    view.many("space", names, names[:MOST_SPACES], most=MOST_SPACES, least=2)
     with st.sidebar:
         picked = st.multiselect(
             "Spaces",
-            options,
+            names,
             key=view.key("space"),
             max_selections=MOST_SPACES,
             help=f"Every two of them are compared; up to {MOST_SPACES}.",
         )
-    spaces = [s for s in there if s.name in picked]
+    spaces = [s for s in available if s.name in picked]
     if len(spaces) < 2:
-        _stopped(view)
+        _stop(view)
         st.info("Choose at least two spaces at the left to compare them.", icon=":material/info:")
         return None
     pairs = agreement.pairs(dataset, spaces, of, vectors)
@@ -150,25 +127,49 @@ def controls(workspace: Workspace, view: state.View, dataset: Dataset) -> Choice
     return Choices(dataset, c, of, spaces, pairs, [p for p in pairs if p.id in chosen], lines)
 
 
-def _stopped(view: state.View) -> None:
-    """Begin a page that ends early: what of the link could not be used is said all the same."""
+def _things(view: state.View) -> tuple[str, str]:
+    """Draw the choice of clips or classes, and of the means of classes; return both."""
+    with st.sidebar:
+        of = form.switch(
+            view,
+            "of",
+            "Compare by",
+            OF,
+            help="Clips: whether the same clips are near each other. Classes: whether the same classes are, "
+            "by the mean of their clips; spaces of texts can then be compared too.",
+        )
+        vectors = view.choice("vectors", list(CLASS_VECTORS), "raw")
+        if of == "classes":
+            form.pick(
+                view,
+                "vectors",
+                "Class means of embeddings",
+                CLASS_VECTORS,
+                help="As given: the mean vector of a class, as the paper and Leakage lab have it. Unit "
+                "length: every clip counts the same, however long its vector is.",
+            )
+    return of, vectors
+
+
+def _stop(view: state.View) -> None:
+    """Begin a page that ends early, with the notes on its link."""
     layout.notes(view.notes)
     st.title(TITLE)
 
 
 def _lacking(c: data.Clips, of: str) -> str:
-    """Say what there is too little of to be compared, "" where there is enough."""
+    """Return which things are too few to be compared; "" where they are enough."""
+    needed = f"; a comparison of neighbours needs at least {FEWEST}."
     if of == "clips":
-        few = f"{numbers.count(c.n, 'clip')}; to compare who is near whom there must be at least {FEWEST}."
-        return few if c.n < FEWEST else ""
-    found = agreement.class_names(c)
-    if len(found) >= FEWEST:
+        return f"{numbers.count(c.n, 'clip')}{needed}" if c.n < FEWEST else ""
+    names = agreement.class_names(c)
+    if len(names) >= FEWEST:
         return ""
-    bare = int((agreement.named(c) == "").sum())
+    bare = int((agreement.class_of_clips(c) == "").sum())
     unnamed = f", and {numbers.count(bare, 'clip')} without a class" if bare else ""
     return (
-        f"{numbers.count(len(found), 'named class')}{unnamed}; to compare who is near whom there must "
-        f"be at least {FEWEST}. Compare by clips instead, or import the dataset again with labels."
+        f"{numbers.count(len(names), 'named class')}{unnamed}{needed} "
+        "Compare by clips instead, or import the dataset again with labels."
     )
 
 
@@ -176,21 +177,21 @@ def _too_few(
     workspace: Workspace,
     dataset: Dataset,
     of: str,
-    there: list[Compared],
+    available: list[Compared],
     coming: list[EmbedAudio | EmbedText],
 ) -> None:
     name = plain(dataset.name)
     if coming:
-        st.write(f"Agreement needs two spaces of **{name}**; these are on their way.")
+        st.write(f"Agreement needs two spaces of **{name}**; its embeddings are being computed.")
         enough = lambda: len(agreement.compared(workspace, dataset, of)[0]) > 1  # noqa: E731
         jobs.pending(workspace, coming, "neighbourhoods-embed", until=enough)
         return
-    has = [s.name for s in there if isinstance(s.spec, EmbedAudio)]
+    has = [s.name for s in available if isinstance(s.spec, EmbedAudio)]
     free = [e for e in _USUAL if e not in has and encoders.get(e)[0].available() is None]
     if has:
         st.write(
             f"**{name}** has one space, {plain(has[0])}. Embed it with a second model to see where "
-            "the two agree on who sounds like whom."
+            "the two agree on which clips sound alike."
         )
     else:
         st.write(f"**{name}** has no space of its sounds yet: embed it with at least two models.")
@@ -207,11 +208,11 @@ def _too_few(
 
 def options(view: state.View, chosen: Choices) -> Options:
     """Return the values of the controls on the page, which are drawn beside what they change."""
-    found = [agreement.measured(p) for p in chosen.ready]
+    measured = [agreement.measured(p) for p in chosen.ready]
     names = agreement.class_names(chosen.clips)
     n = chosen.clips.n if chosen.of == "clips" else len(names)
-    # Before there is a result, what the link says is kept as far as it can be right.
-    usual, last = agreement.limits_of(found) if found else (max(1, n // 5), max(1, n - 1))
+    # Before the first result, values in the link are kept as far as they can be right.
+    usual, last = agreement.limits_of(measured) if measured else (max(1, n // 5), max(1, n - 1))
     stops = agreement.stops(last)
     first = min(10, usual)
     measure = view.choice("show", list(agreement.MEASURES), "overlap")
@@ -233,7 +234,7 @@ def options(view: state.View, chosen: Choices) -> Options:
         last=last,
         literal=view.choice("definition", list(DEFINITIONS), "range") == "literal",
         cka=view.choice("cka", list(agreement.CKA), "linear_debiased"),
-        between=chosen.pair(between),
+        between=next(p for p in chosen.pairs if p.id == between),
         most=view.choice("order", list(ORDERS), "least") == "most",
         thing=view.text("clip" if chosen.of == "clips" else "class", check=lambda v: v in known),
     )

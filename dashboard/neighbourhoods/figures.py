@@ -1,4 +1,4 @@
-"""Figures of how far two spaces agree: curves over k, and the agreement of each class.
+"""Figures of the agreement of spaces: curves over k, matrices of all spaces, and classes.
 
 Every pair of spaces has one `Line`: a colour, a dash and a marker, so that colour is never the only cue.
 """
@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 
 from dashboard.kit import palette
-from dashboard.kit.cells import rgb
-from dashboard.kit.marks import estimates, rows, rule, shares
-from dashboard.kit.text import plain, wrapped
+from dashboard.kit.cells import cells, outline, rgb
+from dashboard.kit.marks import estimates, k_ticks, rows, rule, shares
+from dashboard.kit.text import label, plain, whole, wrapped
 
 #: Dashes: lengths of line and gap in pixels. A key of the legend, 40 pixels, holds each of them twice.
 DASHES: tuple[tuple[int, ...], ...] = ((), (9, 4), (3, 3), (9, 3, 3, 3), (16, 4), (3, 3, 3, 3, 9, 3))
@@ -29,6 +30,11 @@ _FILL = {"light": 0.6, "dark": 0.65}
 _CHANCE = {"light": "#54575b", "dark": "#c3c6cb"}
 #: Letters of a name in a line of the legend: what a phone has room for.
 _NAME = 38
+#: Letters of a class beside its row, and of a line of a matrix's title, likewise.
+_CLASS, _TITLE = 20, 40
+#: Height of a cell of a matrix in pixels.
+_CELL = 46
+_PICKED = {"light": "#e84db9", "dark": "#fad7f0"}
 
 
 @dataclass(frozen=True)
@@ -61,39 +67,26 @@ class Line:
 
 @dataclass(frozen=True)
 class Curve:
-    """Agreement of one pair of spaces over the size of the neighbourhood.
+    """Agreement of one pair of spaces over the size of the neighbourhood."""
 
-    Parameters
-    ----------
-    name : str
-    line : Line
-    ks : ndarray, shape (K,)
-    values, chance : ndarray, shape (K,)
-    band : ndarray, shape (K, 2), optional
-        Lower and upper end of what shuffled pairings give.
-    p_value : ndarray, shape (K,), optional
-        Share of shuffled pairings that agree at least as much.
-    peak : (k, value), optional
-        The point that the summary of the curve is read from.
-    permutations : int
-        Shuffled pairings that `p_value` is from.
-    """
-
-    name: str
-    line: Line
-    ks: np.ndarray
+    ks: np.ndarray  # (K,)
     values: np.ndarray
     chance: np.ndarray
+    #: Lower and upper end of the values of shuffled pairings, (K, 2); share of them that agree at least as
+    #: much, (K,); and their number.
     band: np.ndarray | None = None
     p_value: np.ndarray | None = None
-    peak: tuple[int, float] | None = None
     permutations: int = 0
+    #: The k and the value that the summary of the curve is read from.
+    peak: tuple[int, float] | None = None
+    name: str = ""
+    line: Line = Line("", "")
 
 
 def p_text(p: float, permutations: int) -> str:
-    """Say a p with the digits that a number of shuffled pairings supports.
+    """Format a p with the digits that a number of shuffled pairings supports.
 
-    Its standard error is √(p (1 − p) / permutations); the first digit that this changes is the last one said.
+    Its standard error is √(p (1 − p) / permutations); the first digit that this changes is the last one.
 
     Examples
     --------
@@ -118,30 +111,18 @@ def pair_lines(names: Sequence[str]) -> dict[str, Line]:
     60
     """
     hues = len(palette.BASE["light"])
-    found = {}
+    lines = {}
     for i, name in enumerate(names):
         hue, look = i % hues, (i + i // hues) % len(DASHES)
         light, dark = palette.BASE["light"][hue], palette.BASE["dark"][hue]
-        found[name] = Line(light, dark, DASHES[look], _MARKERS[look])
-    return found
+        lines[name] = Line(light, dark, DASHES[look], _MARKERS[look])
+    return lines
 
 
 def thinned(ks: np.ndarray, *, keep: Sequence[int] = (), most: int = MOST_POINTS) -> np.ndarray:
-    """Return which points of a curve are drawn: close where k is small, and evenly everywhere.
+    """Choose which points of a curve are drawn: close where k is small, and evenly everywhere.
 
-    Parameters
-    ----------
-    ks : ndarray, shape (K,)
-        Ascending.
-    keep : sequence of int
-        Sizes that must be among them, where they are in `ks`.
-    most : int
-        At most so many, besides those to keep.
-
-    Returns
-    -------
-    ndarray of int
-        Indices into `ks`, ascending; all of them where there are no more than `most`.
+    Returns indices into the ascending `ks`, at most `most` besides those of the sizes to `keep`.
 
     Examples
     --------
@@ -169,94 +150,19 @@ def agreement_figure(
     limits: tuple[int, int] | None = None,
     theme: str = "light",
 ) -> go.Figure:
-    """Draw agreement over k, with chance and what shuffled pairings give.
+    """Draw agreement over k, with chance and the band of shuffled pairings.
 
-    Parameters
-    ----------
-    curves : sequence of Curve
-        At least one.
-    title : str
-        What is measured; it names the y axis.
-    things : str
-        What is compared, with their number; it stands at the x axis.
-    k : int
-        The chosen size: marked by a line, and by a marker on every curve.
-    log : bool
-        Whether k is on a logarithmic axis.
-    limits : (low, high), optional
-        The range of k that the peaks are looked for in; it is drawn when peaks are.
-    theme : {"light", "dark"}
-
-    Returns
-    -------
-    Figure
-        Traces whose ``meta`` is ``"curve"``, ``"chance"``, ``"band"``, ``"chosen"`` or ``"peak"``.
+    `title` names the y axis; `things`, the things compared with their number, the x axis. The chosen `k` is
+    marked by a line and on every curve; `limits` is the range of k of the peaks. Traces have as ``meta``
+    ``"curve"``, ``"chance"``, ``"band"``, ``"chosen"`` or ``"peak"``.
     """
     if not curves:
         raise ValueError("There is nothing to draw: at least one pair of spaces is needed.")
     neutral = palette.NEUTRAL[theme]
-    bands: list[dict[str, Any]] = []
-    lines: list[dict[str, Any]] = []
-    marks: list[dict[str, Any]] = []
-    chances: list[dict[str, Any]] = []
-    drawn: set[bytes] = set()
-    banded = [c for c in curves if c.band is not None]
-    shade = _mixed(palette.NEUTRAL[theme], palette.BACKGROUND[theme], _FILL[theme])
-    for c in curves:
-        colour = c.line.colour(theme)
-        at = thinned(c.ks, keep=[k] if c.peak is None else [k, c.peak[0]])
-        x = c.ks[at]
-        if c.band is not None:
-            bands.append(_band(x, c.band[at], shade, first=c is banded[0]))
-        if (same := c.chance.tobytes()) not in drawn:
-            drawn.add(same)
-            chances.append(
-                {
-                    "type": "scatter",
-                    "mode": "lines",
-                    "x": x,
-                    "y": c.chance[at],
-                    "name": "chance",
-                    "legendgroup": "chance",
-                    "showlegend": len(drawn) == 1,
-                    "legendrank": 1100,
-                    "meta": "chance",
-                    "line": {"color": _CHANCE[theme], "width": 1.5, "dash": "dot"},
-                    "hovertemplate": "%{y:.3f}",
-                }
-            )
-        p = "" if c.p_value is None else " · p = %{customdata}"
-        lines.append(
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "x": x,
-                "y": c.values[at],
-                "customdata": None
-                if c.p_value is None
-                else [p_text(float(v), c.permutations) for v in c.p_value[at]],
-                "name": wrapped(c.name, _NAME),
-                "legendgroup": c.name,
-                "meta": "curve",
-                "line": {"color": colour, "width": 2.2, "dash": c.line.plotly},
-                "hovertemplate": "%{y:.3f}" + p,
-            }
-        )
-        marks += _marks(c, k, colour)
     shapes = [rule("x", k, theme, width=1, colour=neutral)]
     if limits is not None and any(c.peak is not None for c in curves):
-        shapes.append(
-            {
-                "type": "line",
-                "xref": "x",
-                "yref": "paper",
-                "x0": limits[0],
-                "x1": limits[1],
-                "y0": 0,
-                "y1": 0,
-                "line": {"color": neutral, "width": 3},
-            }
-        )
+        span = {"xref": "x", "yref": "paper", "x0": limits[0], "x1": limits[1], "y0": 0, "y1": 0}
+        shapes.append({"type": "line", "line": {"color": neutral, "width": 3}} | span)
     last = max(int(c.ks[-1]) for c in curves)
     low = min([0.0, *(float(np.nanmin(c.values)) for c in curves if np.isfinite(c.values).any())])
     layout = {
@@ -273,14 +179,49 @@ def agreement_figure(
             "unifiedhovertitle": {"text": "k = %{x:,d}"},
             "showspikes": False,
         }
-        | (_log_ticks(last) if log else {"tickformat": ",d"}),
+        | (k_ticks(last) if log else {"tickformat": ",d"}),
         "yaxis": {
             "title": {"text": title},
             "range": [low - 0.03, 1.02],
             "tickformat": ".1f",
         },
     }
-    return go.Figure({"data": [*bands, *chances, *lines, *marks], "layout": layout})
+    return go.Figure({"data": _traces(curves, k, theme), "layout": layout})
+
+
+def _traces(curves: Sequence[Curve], k: int, theme: str) -> list[dict[str, Any]]:
+    """Return bands, chance, curves and marks, what is drawn first at the bottom."""
+    bands: list[dict[str, Any]] = []
+    chances: dict[bytes, dict[str, Any]] = {}
+    lines: list[dict[str, Any]] = []
+    shade = _mixed(palette.NEUTRAL[theme], palette.BACKGROUND[theme], _FILL[theme])
+    for c in curves:
+        at = thinned(c.ks, keep=[k] if c.peak is None else [k, c.peak[0]])
+        common = {"type": "scatter", "mode": "lines", "x": c.ks[at], "hovertemplate": "%{y:.3f}"}
+        if c.band is not None:
+            bands.append(_band(c.ks[at], c.band[at], shade, first=not bands))
+        chance = {
+            "y": c.chance[at],
+            "name": "chance",
+            "legendgroup": "chance",
+            "showlegend": not chances,
+            "legendrank": 1100,
+            "meta": "chance",
+            "line": {"color": _CHANCE[theme], "width": 1.5, "dash": "dot"},
+        }
+        chances.setdefault(c.chance.tobytes(), common | chance)
+        line = {
+            "y": c.values[at],
+            "name": wrapped(c.name, _NAME),
+            "legendgroup": c.name,
+            "meta": "curve",
+            "line": {"color": c.line.colour(theme), "width": 2.2, "dash": c.line.plotly},
+        }
+        if c.p_value is not None:
+            line["customdata"] = [p_text(float(v), c.permutations) for v in c.p_value[at]]
+            line["hovertemplate"] = "%{y:.3f} · p = %{customdata}"
+        lines.append(common | line)
+    return [*bands, *chances.values(), *lines, *(mark for c in curves for mark in _marks(c, k, theme))]
 
 
 def _band(x: np.ndarray, band: np.ndarray, colour: str, *, first: bool) -> dict[str, Any]:
@@ -303,55 +244,26 @@ def _band(x: np.ndarray, band: np.ndarray, colour: str, *, first: bool) -> dict[
     }
 
 
-def _marks(c: Curve, k: int, colour: str) -> list[dict[str, Any]]:
-    common = {
-        "type": "scatter",
-        "mode": "markers",
-        "legendgroup": c.name,
-        "showlegend": False,
-        "hoverinfo": "skip",
-    }
-    found = []
+def _marks(c: Curve, k: int, theme: str) -> list[dict[str, Any]]:
+    """Return a marker at the chosen k, and a ring at the peak."""
+    colour, name = c.line.colour(theme), plain(c.name)
+    marks: list[dict[str, Any]] = []
     if k in c.ks:
         marker = {"color": colour, "size": 10, "symbol": c.line.marker}
-        at = int(np.searchsorted(c.ks, k))
-        found.append(
-            common
-            | {
-                "x": [k],
-                "y": [float(c.values[at])],
-                "name": plain(c.name),
-                "meta": "chosen",
-                "marker": marker,
-            }
-        )
+        y = float(c.values[int(np.searchsorted(c.ks, k))])
+        marks.append({"x": [k], "y": [y], "name": name, "meta": "chosen", "marker": marker})
     if c.peak is not None:
-        marker = {"color": colour, "size": 14, "symbol": "circle-open", "line": {"width": 2}}
-        found.append(
-            common
-            | {
-                "x": [c.peak[0]],
-                "y": [c.peak[1]],
-                "name": f"peak of {plain(c.name)}",
-                "meta": "peak",
-                "marker": marker,
-            }
-        )
-    return found
+        ring = {"color": colour, "size": 14, "symbol": "circle-open", "line": {"width": 2}}
+        x, y = c.peak
+        marks.append({"x": [x], "y": [y], "name": f"peak of {name}", "meta": "peak", "marker": ring})
+    common = {"type": "scatter", "mode": "markers", "legendgroup": c.name}
+    return [common | mark | {"showlegend": False, "hoverinfo": "skip"} for mark in marks]
 
 
 def _ends(first: int, last: int, log: bool) -> list[float]:
-    if not log:
-        span = max(last - first, 1)
-        return [first - 0.02 * span, last + 0.02 * span]
-    low, high = np.log10(first), np.log10(max(last, first + 1))
-    return [float(low - 0.02 * (high - low)), float(high + 0.02 * (high - low))]
-
-
-def _log_ticks(last: int) -> dict[str, Any]:
-    """1, 2, 5, 10, 20, ...: Plotly would write the 2s and 5s between as bare digits."""
-    values = [m * 10**e for e in range(len(str(last))) for m in (1, 2, 5) if m * 10**e <= last]
-    return {"tickmode": "array", "tickvals": values, "ticktext": [f"{v:,}" for v in values]}
+    low, high = (math.log10(first), math.log10(max(last, first + 1))) if log else (first, last)
+    room = 0.02 * (high - low if log else max(high - low, 1))
+    return [low - room, high + room]
 
 
 def _mixed(colour: str, ground: str, share: float) -> str:
@@ -361,45 +273,105 @@ def _mixed(colour: str, ground: str, share: float) -> str:
 
 
 def overlap_by_class_figure(
-    names: Sequence[str],
-    values: np.ndarray,
-    low: np.ndarray,
-    high: np.ndarray,
-    counts: Sequence[int],
+    classes: pd.DataFrame,
     *,
     title: str,
     everyone: float,
     line: Line,
     theme: str = "light",
 ) -> go.Figure:
-    """Draw the mean agreement of the clips of each class, with its interval.
+    """Draw the mean overlap of the clips of each class, with its interval.
 
-    Parameters
-    ----------
-    names : sequence of str
-        From top to bottom.
-    values, low, high : ndarray, shape (C,)
-        The mean of each class and its 95% interval.
-    counts : sequence of int
-        Clips of each class.
-    title : str
-        What is measured; it names the x axis.
-    everyone : float
-        The mean over all clips, drawn as a line.
-    line : Line
-        Of the pair.
-    theme : {"light", "dark"}
+    `classes` are those of `data.by_class`, from top to bottom; `everyone`, the mean over all clips, is drawn
+    as a line.
     """
-    colour = line.colour(theme)
-    marker = {"color": colour, "size": 9, "symbol": line.marker}
-    data = [
-        estimates(names, values, low, high, counts, marker) | {"showlegend": False, "meta": "classes"},
-    ]
+    marker = {"color": line.colour(theme), "size": 9, "symbol": line.marker}
+    names, counts = classes["label"].tolist(), classes["n"].tolist()
+    value, low, high = (classes[k].to_numpy(float) for k in ("overlap", "low", "high"))
+    data = [estimates(names, value, low, high, counts, marker) | {"showlegend": False, "meta": "classes"}]
     layout = {
         "height": 90 + 24 * max(len(names), 4),
         "margin": {"t": 8},
         "shapes": [rule("x", everyone, theme, dash="dot", width=1, colour=palette.NEUTRAL[theme])],
         "xaxis": shares(title),
-        "yaxis": rows([f"{wrapped(n, 24)} · {c:,}" for n, c in zip(names, counts, strict=True)]),
+        # One line a class: rows have room for no more.
+        "yaxis": rows([f"{label(n, _CLASS)} · {c:,}" for n, c in zip(names, counts, strict=True)]),
+    }
+    return go.Figure({"data": data, "layout": layout})
+
+
+def letters(n: int) -> list[str]:
+    """Return short names for the columns of a matrix: A ... Z, AA, AB, ...
+
+    Examples
+    --------
+    >>> letters(3), letters(28)[-2:]
+    (['A', 'B', 'C'], ['AA', 'AB'])
+    """
+    return [chr(65 + i) if i < 26 else chr(64 + i // 26) + chr(65 + i % 26) for i in range(n)]
+
+
+def spaces_figure(
+    names: Sequence[str],
+    values: np.ndarray,
+    *,
+    title: str,
+    ids: Sequence[Sequence[str]] | None = None,
+    picked: str = "",
+    low: float = 0.0,
+    theme: str = "light",
+) -> go.Figure:
+    """Draw all spaces against all: a coloured square with its number for every two of them.
+
+    Rows are named, columns carry the row's letter. `values` are (s, s), NaN where a number is missing; the
+    diagonal is left blank. `ids` are the pairs of the cells, "" for none, as ``customdata``; that of `picked`
+    is outlined. The colours run from `low` (or the lowest number, where it is below) to 1.
+    """
+    s = len(names)
+    shown = np.array(values, dtype=float)
+    if shown.shape != (s, s):
+        raise ValueError(f"values has shape {shown.shape}; needed is ({s}, {s}), a row and a column a space.")
+    np.fill_diagonal(shown, np.nan)
+    low = min([low, *shown[np.isfinite(shown)]])
+    short = letters(s)
+    places = [(i, j) for i in range(s) for j in range(s) if i != j]
+    written = [[f"{v:.3f}" if np.isfinite(v) else "not computed" for v in row] for row in shown]
+    data = cells(
+        shown,
+        [[f"{v:.2f}".replace("-", "−") for v in row] for row in shown],
+        places,
+        [f"{whole(names[i])} and {whole(names[j])}<br>{written[i][j]}" for i, j in places],
+        ids=None if ids is None else [ids[i][j] for i, j in places],
+        ends=(low, 1.0),
+        size=_CELL,
+        theme=theme,
+    )
+    shapes = [
+        outline(i, j, _PICKED[theme]) for i, j in places if ids is not None and picked and ids[i][j] == picked
+    ]
+    title = "<br>".join(whole(part, _TITLE) for part in title.split("<br>"))
+    more = 18 * title.count("<br>")
+    axis = {"tickmode": "array", "tickvals": list(range(s)), "showgrid": False, "zeroline": False}
+    layout = {
+        "height": 76 + more + _CELL * max(s, 3),
+        "title": {
+            "text": title,
+            "font": {"size": 14},
+            "pad": {"t": 10, "l": 4},
+            "x": 0,
+            "xanchor": "left",
+            "y": 1,
+            "yref": "container",
+            "yanchor": "top",
+        },
+        "margin": {"t": 68 + more, "l": 8, "r": 8, "b": 8},
+        "shapes": shapes,
+        "xaxis": axis | {"ticktext": short, "side": "top", "range": [-0.5, s - 0.5]},
+        "yaxis": axis
+        | {
+            "ticktext": [f"{wrapped(n)}  <b>{a}</b>" for n, a in zip(names, short, strict=True)],
+            "range": [s - 0.5, -0.5],
+        },
+        "hovermode": "closest",
     }
     return go.Figure({"data": data, "layout": layout})

@@ -1,9 +1,10 @@
-"""What two spaces disagree on: the clips or classes at either end, to be heard with what is near them."""
+"""What two spaces disagree on: the clips or classes at either end, to listen to beside their neighbours."""
 
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import streamlit as st
@@ -11,7 +12,6 @@ import streamlit as st
 from dashboard import data, results, state
 from dashboard.components import clips as clip_list
 from dashboard.kit import chart, form, layout, table
-from dashboard.kit.form import pick
 from dashboard.kit.layout import plain
 from dashboard.kit.numbers import figured
 from dashboard.neighbourhoods import data as agreement
@@ -33,7 +33,7 @@ def disagreement(view: state.View, chosen: Choices, o: Options) -> None:
     titles = {p.id: p.title for p in chosen.pairs}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         form.listed("Pair", titles, view.key("between"), width=360)
-        pick(view, "order", "Order", ORDERS)
+        form.pick(view, "order", "Order", ORDERS)
     if not results.has(o.between.spec):
         st.caption(f"The agreement of {plain(o.between.title)} has not been computed yet.")
         return
@@ -54,67 +54,60 @@ def disagreement(view: state.View, chosen: Choices, o: Options) -> None:
 
 def _list(chosen: Choices, o: Options, m: Measured, k: int, order: np.ndarray) -> None:
     first = order[: clip_list.MOST]
-    ids = [m.ids[i] for i in first]
     kept = "" if k == o.k else f" (of {o.k:,}, the nearest size that is kept of each)"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"{m.n:,} {chosen.of}, {ORDERS['most' if o.most else 'least']} first · k = {k}{kept}")
         table.button(
             "neighbourhoods-items-csv",
-            _file("overlap", chosen, o),
-            lambda: agreement.items_csv(o.between, chosen.clips),
+            file_name("overlap", chosen, o),
+            lambda: agreement.items_table(o.between, chosen.clips),
         )
     columns = {"in both": [f"{s} of {k}" for s in agreement.shared(m, k)[first].tolist()]}
     with st.container(height=440, border=False, key="neighbourhoods-list-box"):
-        _play(chosen, o, ids, "neighbourhoods-list", f"{chosen.of} by disagreement", columns)
+        things = [m.ids[i] for i in first]
+        _play(chosen, o, things, "neighbourhoods-list", f"{chosen.of} by disagreement", columns)
     layout.reading(reading.lists(chosen.of, k))
 
 
-def _file(what: str, chosen: Choices, o: Options) -> str:
+def file_name(what: str, chosen: Choices, o: Options) -> str:
+    """Return a name for a file to save about the chosen pair."""
     name = f"{what}-{chosen.dataset.name}-{chosen.of}-{o.between.a.name}-{o.between.b.name}"
     return "".join(x if x.isalnum() or x in "-_." else "-" for x in name)
 
 
-# -- what is near -----------------------------------------------------------------------------------------
-
-
 def _near(chosen: Choices, o: Options, k: int, thing: str) -> None:
-    c, pair = chosen.clips, o.between
-    name = thing if chosen.of == "classes" else agreement.named(c)[c.row[thing]] or "no class"
-    st.markdown(f"#### What is near this {'clip' if chosen.of == 'clips' else 'class'}: {plain(name)}")
+    """Draw the neighbours of a thing in both spaces, side by side."""
+    c, (a, b) = chosen.clips, (o.between.a, o.between.b)
+    name = thing if chosen.of == "classes" else agreement.class_of_clips(c)[c.row[thing]] or "no class"
+    st.markdown(f"#### Neighbours of this {'clip' if chosen.of == 'clips' else 'class'}: {plain(name)}")
     _play(chosen, o, [thing], "neighbourhoods-chosen", "The chosen one", thing=thing)
-    if any(not results.has(g) for g in nearby.graphs(pair)):
-        st.caption("The lists of neighbours have not been computed yet; the button above asks for them.")
+    if any(not results.has(g) for g in nearby.graphs(o.between)):
+        st.caption("The lists of neighbours have not been computed yet: press the button above.")
         return
-    first, second = nearby.near(pair, c, thing, k)
-    columns = st.columns(2, gap="large")
-    sides = ((pair.a, pair.b, first, "a"), (pair.b, pair.a, second, "b"))
-    for place, (space, other, found, side) in zip(columns, sides, strict=True):
+    for place, space, other, neighbours, side in zip(
+        st.columns(2, gap="large"), (a, b), (b, a), nearby.near(o.between, c, thing, k), "ab", strict=True
+    ):
+        ids = [x.id for x in neighbours]
         with place:
-            _side(chosen, o, thing, k, space, other, found, f"neighbourhoods-near-{side}")
+            st.markdown(f"**{k} nearest in {plain(space.name)}**")
+            st.caption(_shared(chosen, thing, neighbours, other))
+            columns = {
+                f"rank in {other.name}" if len(other.name) < 15 else "other rank": [
+                    _rank(x) for x in neighbours
+                ],
+                "distance": [figured(x.distance) for x in neighbours],
+            }
+            key = f"neighbourhoods-near-{side}"
+            _play(chosen, o, ids, key, f"Nearest in {space.name}", columns, thing=thing)
     layout.reading(reading.near(chosen.of, k, GRAPH_K))
 
 
-def _side(
-    chosen: Choices,
-    o: Options,
-    thing: str,
-    k: int,
-    space: Compared,
-    other: Compared,
-    found: Sequence[Neighbour],
-    key: str,
-) -> None:
-    ids = [x.id for x in found]
-    words = f"{sum(x.shared for x in found)} of {k} are as near in {plain(other.name)}"
-    if chosen.of == "clips" and agreement.named(chosen.clips)[chosen.clips.row[thing]]:
-        words += f" · {data.same_class(chosen.clips, thing, ids)}"
-    st.markdown(f"**{k} nearest in {plain(space.name)}**")
-    st.caption(words)
-    columns = {
-        f"rank in {other.name}" if len(other.name) < 15 else "rank there": [_rank(x) for x in found],
-        "distance": [figured(x.distance) for x in found],
-    }
-    _play(chosen, o, ids, key, f"Nearest in {space.name}", columns, thing=thing)
+def _shared(chosen: Choices, thing: str, neighbours: Sequence[Neighbour], other: Compared) -> str:
+    c = chosen.clips
+    words = f"{sum(x.shared for x in neighbours)} of {len(neighbours)} are as near in {plain(other.name)}"
+    if chosen.of == "clips" and agreement.class_of_clips(c)[c.row[thing]]:
+        words += f" · {data.same_class(c, thing, [x.id for x in neighbours])}"
+    return words
 
 
 def _rank(x: Neighbour) -> str:
@@ -123,40 +116,32 @@ def _rank(x: Neighbour) -> str:
     return f"✓ {x.elsewhere}" if x.shared else f"{x.elsewhere}"
 
 
-# -- classes ----------------------------------------------------------------------------------------------
-
-
 def _by_class(chosen: Choices, o: Options, m: Measured, k: int) -> None:
-    c, pair = chosen.clips, o.between
-    found = agreement.by_class(m, c, k)
-    if len(found.names) < 2:
-        st.caption("Classes are compared here where clips of at least two have names for them.")
+    classes = agreement.by_class(m, chosen.clips, k)
+    if len(classes) < 2:
+        st.caption("Classes are compared here where clips have at least two named classes.")
         return
-    few = found.means[:MOST_CLASSES]
-    rest = f"The {len(few)} of {len(found.names)} classes with the least overlap; the CSV has all."
+    few = classes[:MOST_CLASSES]
+    rest = f"The {len(few)} of {len(classes)} classes with the least overlap; the CSV has all."
     chart.show(
         figures.overlap_by_class_figure(
-            found.names[:MOST_CLASSES],
-            np.array([e.value for e in few]),
-            np.array([e.low for e in few]),
-            np.array([e.high for e in few]),
-            [e.n for e in few],
+            few,
             title=f"mean overlap of the clips, k = {k}",
-            everyone=found.everyone,
-            line=chosen.lines[pair.id],
+            everyone=float(agreement.overlap_of_things(m, k).mean()),
+            line=chosen.lines[o.between.id],
             theme=layout.theme(),
         ),
         key="neighbourhoods-classes",
-        file=_file("overlap-by-class", chosen, o),
-        csv=lambda: agreement.classes_csv(pair, c, k),
-        caption=rest if len(few) < len(found.names) else "",
-        alt=f"Mean overlap of the clips of each class, {pair.title}",
+        file=file_name("overlap-by-class", chosen, o),
+        csv=lambda: classes,
+        caption=rest if len(few) < len(classes) else "",
+        alt=f"Mean overlap of the clips of each class, {o.between.title}",
     )
     layout.reading(reading.by_class(k))
 
 
 def _table(chosen: Choices, o: Options, m: Measured, order: np.ndarray) -> None:
-    """Name the nearest classes in both spaces beside each other."""
+    """Draw the nearest classes in both spaces beside each other."""
     rows = []
     for i in order[:MOST_ROWS]:
         sides = nearby.near(o.between, chosen.clips, m.ids[i], _NAMED)
@@ -170,39 +155,36 @@ def _names(side: Sequence[Neighbour]) -> str:
     return ", ".join(f"<b>{html.escape(x.id)}</b>" if x.shared else html.escape(x.id) for x in side)
 
 
-# -- hearing ----------------------------------------------------------------------------------------------
-
-
 def _play(
     chosen: Choices,
     o: Options,
     things: Sequence[str],
     key: str,
     label: str,
-    columns: dict[str, list[str]] | None = None,
+    columns: Mapping[str, list[str]] | None = None,
     *,
     thing: str = "",
 ) -> None:
-    """List clips, or a typical clip of each class, to be heard and chosen."""
-    clip_of = nearby.heard(o.between, chosen.clips) if chosen.of == "classes" else {}
-    there = [i for i, x in enumerate(things) if chosen.of == "clips" or x in clip_of]
+    """List clips, or a typical clip of each class, to be played and chosen."""
+    clip_of = nearby.typical_clips(o.between, chosen.clips) if chosen.of == "classes" else {}
+    kept = [i for i, x in enumerate(things) if chosen.of == "clips" or x in clip_of]
     clip_list.show(
         chosen.clips,
-        [clip_of.get(things[i], things[i]) for i in there],
+        [clip_of.get(things[i], things[i]) for i in kept],
         key=key,
         dataset=chosen.dataset.name,
         label=label,
-        numbers={name: [texts[i] for i in there] for name, texts in (columns or {}).items()},
+        numbers={name: [texts[i] for i in kept] for name, texts in (columns or {}).items()},
         chosen=clip_of.get(thing, thing),
-        on_chosen=lambda: _chosen(chosen, key),
+        on_chosen=partial(_choose, chosen, key),
     )
 
 
-def _chosen(chosen: Choices, key: str) -> None:
-    value = clip_list.clicked(key)
-    if value not in chosen.clips.row:
+def _choose(chosen: Choices, key: str) -> None:
+    clip, c = clip_list.clicked(key), chosen.clips
+    if clip not in c.row:
         return
     if chosen.of == "clips":
-        st.session_state["neighbourhoods.clip"] = value
+        st.session_state["neighbourhoods.clip"] = clip
     else:
-        st.session_state["neighbourhoods.class"] = str(agreement.named(chosen.clips)[chosen.clips.row[value]])
+        st.session_state["neighbourhoods.class"] = str(agreement.class_of_clips(c)[c.row[clip]])

@@ -1,4 +1,4 @@
-"""What is near a clip or a class in two spaces, side by side.
+"""The neighbours of a clip or a class in two spaces, side by side.
 
 Only things that the two spaces are compared by take part, so that what is shared here is what the overlap
 counts. Clips come from the neighbour graphs; classes are few, so their distances are measured on the spot.
@@ -6,7 +6,7 @@ counts. Clips come from the neighbour graphs; classes are few, so their distance
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,12 +15,11 @@ from core.splits import class_centroids
 from dashboard import results
 from dashboard.data import Clips
 from dashboard.memory import once
-from dashboard.neighbourhoods.data import Compared, Pair, measured, named
+from dashboard.neighbourhoods.data import Compared, Pair, class_of_clips, measured
 from jobs.specs import EmbedAudio, EmbedText, Neighbors
 
 
-@dataclass(frozen=True)
-class Neighbour:
+class Neighbour(NamedTuple):
     """A near clip or class.
 
     Attributes
@@ -40,8 +39,7 @@ class Neighbour:
     shared: bool
 
 
-@dataclass(frozen=True)
-class Classes:
+class Classes(NamedTuple):
     """The classes of a space: names, places by distance (C, C - 1), distances (C, C), and a clip of each."""
 
     names: list[str]
@@ -52,7 +50,7 @@ class Classes:
 
 
 def graphs(pair: Pair) -> list[Neighbors]:
-    """Return what the lists of near clips are read from; nothing where classes are compared."""
+    """Return the specs of the neighbour graphs of clips; none where classes are compared."""
     if pair.spec.of == "classes":
         return []
     return [Neighbors(embedding=s.spec) for s in (pair.a, pair.b) if isinstance(s.spec, EmbedAudio)]
@@ -64,20 +62,20 @@ def near(pair: Pair, c: Clips, thing: str, k: int) -> tuple[list[Neighbour], lis
     return _side(one, two, k), _side(two, one, k)
 
 
-def _side(here: list[tuple[str, float]], there: list[tuple[str, float]], k: int) -> list[Neighbour]:
-    place = {name: i for i, (name, _) in enumerate(there, start=1)}
-    return [Neighbour(name, d, place.get(name), place.get(name, k + 1) <= k) for name, d in here[:k]]
+def _side(own: list[tuple[str, float]], other: list[tuple[str, float]], k: int) -> list[Neighbour]:
+    place = {name: i for i, (name, _) in enumerate(other, start=1)}
+    return [Neighbour(name, d, place.get(name), place.get(name, k + 1) <= k) for name, d in own[:k]]
 
 
 def _in_order(pair: Pair, space: Compared, c: Clips, thing: str) -> list[tuple[str, float]]:
-    """Everything near that is known, nearest first."""
+    """Return all neighbours that are known with their distances, nearest first."""
     ids = measured(pair).ids
     if pair.spec.of == "classes":
-        found = classes(space, ids, c, pair.spec.class_vectors)
-        if thing not in found.names:
+        names, order, distances, _ = classes(space, ids, c, pair.spec.class_vectors)
+        if thing not in names:
             return []
-        i = found.names.index(thing)
-        return [(found.names[j], float(found.distances[i, j])) for j in found.order[i]]
+        i = names.index(thing)
+        return [(names[j], float(distances[i, j])) for j in order[i]]
     assert isinstance(space.spec, EmbedAudio)
     compared = once(("compared", pair.spec.key), lambda: frozenset(ids))
     graph = Neighbors(embedding=space.spec)
@@ -85,7 +83,7 @@ def _in_order(pair: Pair, space: Compared, c: Clips, thing: str) -> list[tuple[s
 
 
 def classes(space: Compared, names: tuple[str, ...], c: Clips, vectors: str = "raw") -> Classes:
-    """Return how near the classes `names` are to each other, by the cosine distance of their vectors.
+    """Measure how near the classes `names` are to each other, by the cosine distance of their vectors.
 
     A class's vector is the mean of its clips' embeddings, raw or at unit length (`vectors`), or its text's
     embedding. Distances are rounded to 12 decimals and ties go to the class that comes first, as everywhere.
@@ -105,7 +103,7 @@ def classes(space: Compared, names: tuple[str, ...], c: Clips, vectors: str = "r
         rows = results.rows_of(space.spec, c)
         X = np.asarray(results.result(space.spec).embeddings)
         code = {name: i for i, name in enumerate(names)}
-        labels = named(c)
+        labels = class_of_clips(c)
         codes = np.asarray([code.get(labels[r], -1) if r >= 0 else -1 for r in rows.tolist()])
         of = np.array([*names, ""])[codes]
         known, means = class_centroids(X, of, vectors=vectors)
@@ -121,23 +119,23 @@ def classes(space: Compared, names: tuple[str, ...], c: Clips, vectors: str = "r
 
 
 def _of_text(spec: EmbedText, names: tuple[str, ...]) -> tuple[np.ndarray, list[str]]:
-    found = results.result(spec)
-    row = {name: i for i, name in enumerate(found.ids)}
-    X = found.embeddings.astype(np.float64)
+    texts = results.result(spec)
+    row = {name: i for i, name in enumerate(texts.ids)}
+    X = texts.embeddings.astype(np.float64)
     return X[[row[n] for n in names]], [""] * len(names)
 
 
-def heard(pair: Pair, c: Clips) -> dict[str, str]:
-    """Return for every class a clip to hear: its most typical in the pair's first space of sounds.
+def typical_clips(pair: Pair, c: Clips) -> dict[str, str]:
+    """Return for every class a clip to listen to: its most typical in the pair's first space of sounds.
 
-    Two spaces of texts have none; then it is the first clip of the class.
+    For two spaces of texts it is the first clip of the class.
     """
     names = measured(pair).ids
     for space in (pair.a, pair.b):
         if isinstance(space.spec, EmbedAudio):
-            found = classes(space, names, c, pair.spec.class_vectors)
-            return dict(zip(names, found.typical, strict=True))
+            typical = classes(space, names, c, pair.spec.class_vectors).typical
+            return dict(zip(names, typical, strict=True))
     first: dict[str, str] = {}
-    for label, clip in zip(named(c).tolist(), c.ids.tolist(), strict=True):
+    for label, clip in zip(class_of_clips(c).tolist(), c.ids.tolist(), strict=True):
         first.setdefault(label, clip)
     return {name: first[name] for name in names if name in first}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import streamlit as st
 
@@ -12,12 +14,11 @@ from dashboard.kit import chart, jobs, layout, numbers, page, table
 from dashboard.kit.form import pick
 from dashboard.kit.layout import plain
 from dashboard.neighbourhoods import data as agreement
-from dashboard.neighbourhoods import figures, reading, spaces_figure
+from dashboard.neighbourhoods import figures, reading
 from dashboard.neighbourhoods.controls import AXES, DEFINITIONS, SELF, Choices, Options, controls, options
-from dashboard.neighbourhoods.data import Pair
+from dashboard.neighbourhoods.data import MEASURES, Pair
 from dashboard.neighbourhoods.figures import p_text
 from dashboard.neighbourhoods.lists import disagreement
-from dashboard.neighbourhoods.parts import broad, number, swatch
 from jobs.workspace import Dataset
 from jobs.workspace.workspace import Workspace
 
@@ -29,11 +30,10 @@ _CURVES = "neighbourhoods-curves"
 _MATRIX = "neighbourhoods-matrix"
 #: Rows that debiased CKA needs.
 _DEBIASED = 4
-_AXIS = {
-    "overlap": "S<sub>k</sub>, share of neighbours in both",
-    "jaccard": "NNGS, mean Jaccard index",
-    "adjusted": "S<sub>k</sub> above chance",
-}
+#: Lets a cell of a table break into lines, but not too narrow ones.
+_BROAD = "white-space:normal;min-width:8.5rem;max-width:20rem"
+#: A piece of a pair's line in the table.
+_SWATCH = "display:inline-block;width:30px;height:3px;margin:0 10px 4px 0"
 
 
 def render(workspace: Workspace) -> None:
@@ -45,7 +45,7 @@ def _page(workspace: Workspace, view: state.View, dataset: Dataset) -> None:
     chosen = controls(workspace, view, dataset)
     if chosen is None:
         return
-    found = options(view, chosen)
+    o = options(view, chosen)
     view.write()
     layout.notes(view.notes)
     st.title(f"{TITLE} · {chosen.dataset.name}")
@@ -58,10 +58,11 @@ def _page(workspace: Workspace, view: state.View, dataset: Dataset) -> None:
     _compute(workspace, chosen)
     if not chosen.ready:
         return
-    _curves(view, chosen, found)
-    _summary(view, chosen, found)
-    _matrix(view, chosen, found)
-    disagreement(view, chosen, found)
+    drawn = [p for p in chosen.drawn if results.has(p.spec)]
+    _curves(view, chosen, o, drawn)
+    _summary(view, chosen, o, drawn)
+    _matrix(view, chosen, o)
+    disagreement(view, chosen, o)
 
 
 def _compute(workspace: Workspace, chosen: Choices) -> None:
@@ -70,45 +71,33 @@ def _compute(workspace: Workspace, chosen: Choices) -> None:
     by = " by class" if chosen.of == "classes" else ""
     jobs.compute(
         workspace,
-        chosen.wanted(),
+        chosen.missing(),
         f"Compute {what}",
         "neighbourhoods",
-        said="" if chosen.ready else f"How far these spaces agree{by} has not been computed yet.",
+        said="" if chosen.ready else f"The agreement of these spaces{by} has not been computed yet.",
         each=False,
     )
 
 
-# -- curves -----------------------------------------------------------------------------------------------
-
-
-def _curves(view: state.View, chosen: Choices, o: Options) -> None:
+def _curves(view: state.View, chosen: Choices, o: Options, drawn: Sequence[Pair]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        pick(view, "show", "Measure", agreement.MEASURES)
+        pick(view, "show", "Measure", {name: m.title for name, m in MEASURES.items()})
         pick(view, "self", "Neighbours", SELF, disabled=o.measure == "jaccard")
         pick(view, "axis", "Axis of k", AXES)
-    drawn = [p for p in chosen.drawn if results.has(p.spec)]
     if not drawn:
         st.info("Choose at least one pair under Curves at the left.", icon=":material/info:")
     else:
-        title = _AXIS[o.measure] + _itself(o)
-        curves = []
-        for p in drawn:
-            m = agreement.measured(p)
-            s = agreement.series(m, o.measure, with_self=o.with_self)
-            peak = None if o.with_self else agreement.peak(m, o.measure, o.low, o.high)
-            curves.append(
-                figures.Curve(
-                    p.title,
-                    chosen.lines[p.id],
-                    m.ks,
-                    s.values,
-                    s.chance,
-                    s.band,
-                    s.p_value,
-                    peak,
-                    m.permutations,
-                )
+        title = MEASURES[o.measure].axis + _itself(o)
+        curves = [
+            replace(
+                agreement.curve(m, o.measure, with_self=o.with_self),
+                peak=None if o.with_self else agreement.peak(m, o.measure, o.low, o.high),
+                name=p.title,
+                line=chosen.lines[p.id],
             )
+            for p in drawn
+            for m in [agreement.measured(p)]
+        ]
         chart.show(
             figures.agreement_figure(
                 curves,
@@ -121,7 +110,7 @@ def _curves(view: state.View, chosen: Choices, o: Options) -> None:
             ),
             key=_CURVES,
             file=f"agreement-{chosen.dataset.name}-{chosen.of}-{o.measure}",
-            csv=lambda: agreement.curves_csv(drawn),
+            csv=lambda: agreement.curves_table(drawn),
             alt=f"{title} over k for {', '.join(p.title for p in drawn)}",
         )
     st.select_slider(
@@ -140,15 +129,11 @@ def _itself(o: Options) -> str:
 
 
 def _things(chosen: Choices, pairs: Sequence[Pair]) -> str:
-    return f"{chosen.of}; n = {agreement.things(pairs)}"
+    return f"{chosen.of}; n = {agreement.count_things(pairs)}"
 
 
-# -- numbers ----------------------------------------------------------------------------------------------
-
-
-def _summary(view: state.View, chosen: Choices, o: Options) -> None:
+def _summary(view: state.View, chosen: Choices, o: Options, drawn: Sequence[Pair]) -> None:
     st.subheader("Topological similarity", anchor=False)
-    drawn = [p for p in chosen.drawn if results.has(p.spec)]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.number_input("k from", 1, o.last, key=view.key("from"), width=130)
         st.number_input("to", 1, o.last, key=view.key("to"), width=130)
@@ -160,39 +145,40 @@ def _summary(view: state.View, chosen: Choices, o: Options) -> None:
         f"S, largest S<sub>k</sub> for k = {o.low:,} to {o.high:,}{without}",
         f"largest above chance{without}",
         *(["literal S, all k"] if o.literal else []),
-        f"{agreement.MEASURES[o.measure]} at k = {o.k:,}{_itself(o)}",
+        f"{MEASURES[o.measure].title} at k = {o.k:,}{_itself(o)}",
         "chance",
         "p",
     ]
-    rows = []
-    for p in drawn:
-        m = agreement.measured(p)
-        s = agreement.series(m, o.measure, with_self=o.with_self)
-        t = agreement.summary(m, o.low, o.high)
-        at_k = None if s.p_value is None else agreement.at(m, s.p_value, o.k)
-        p_value = "–" if at_k is None else p_text(at_k, m.permutations)
-        rows.append(
-            [
-                broad(swatch(chosen.lines[p.id].css(layout.theme())) + html.escape(p.title)),
-                f"{m.n:,}",
-                f"<b>{number(t.value)}</b> {_at(t.k)}",
-                f"{number(t.adjusted)} {_at(t.adjusted_k)}",
-                *([number(t.literal)] if o.literal else []),
-                number(agreement.at(m, s.values, o.k)),
-                number(agreement.at(m, s.chance, o.k)),
-                p_value,
-            ]
-        )
-    if rows:
-        table.show_html(head, rows)
+    if drawn:
+        table.show_html(head, [_row(chosen, o, p) for p in drawn])
     layout.reading(reading.summary(o.literal, agreement.permutations(chosen.ready)))
+
+
+def _row(chosen: Choices, o: Options, p: Pair) -> list[str]:
+    m = agreement.measured(p)
+    c = agreement.curve(m, o.measure, with_self=o.with_self)
+    s = agreement.summary(m, o.low, o.high)
+    swatch = f'<span style="{_SWATCH};{chosen.lines[p.id].css(layout.theme())}"></span>'
+    return [
+        f'<div style="{_BROAD}">{swatch}{html.escape(p.title)}</div>',
+        f"{m.n:,}",
+        f"<b>{_number(s.value)}</b> {_at(s.k)}",
+        f"{_number(s.adjusted)} {_at(s.adjusted_k)}",
+        # The paper's maximum over all k, with the point itself.
+        *([_number(float(m.overlap_self.max()))] if o.literal else []),
+        _number(agreement.at(m, c.values, o.k)),
+        _number(agreement.at(m, c.chance, o.k)),
+        "–" if c.p_value is None else p_text(agreement.at(m, c.p_value, o.k), m.permutations),
+    ]
+
+
+def _number(value: float) -> str:
+    """Format a number from -1 to 1; a dash where it is not finite."""
+    return f"{value:.3f}".replace("-", "−") if math.isfinite(value) else "–"
 
 
 def _at(k: int) -> str:
     return f"at k = {k:,}".replace(" ", "\u00a0")
-
-
-# -- all spaces -------------------------------------------------------------------------------------------
 
 
 def _matrix(view: state.View, chosen: Choices, o: Options) -> None:
@@ -204,25 +190,25 @@ def _matrix(view: state.View, chosen: Choices, o: Options) -> None:
     low = agreement.lowest(at_k, cka)
     n = f"<br>{_things(chosen, chosen.ready)}"
     left, right = st.columns(2, gap="medium")
-    for place, key, title, values in (
-        (left, _MATRIX, f"{agreement.MEASURES[o.measure]} at k = {o.k:,}{_itself(o)}", at_k),
-        (right, f"{_MATRIX}-cka", f"CKA, {agreement.CKA[o.cka]}", cka),
+    for place, key, what, title, values in (
+        (left, _MATRIX, "agreement", f"{MEASURES[o.measure].title} at k = {o.k:,}{_itself(o)}", at_k),
+        (right, f"{_MATRIX}-cka", "cka", f"CKA, {agreement.CKA[o.cka]}", cka),
     ):
         grid, ids = agreement.matrix(chosen.spaces, chosen.ready, values)
         with place:
             chart.show(
-                spaces_figure.spaces_figure(
+                figures.spaces_figure(
                     names, grid, title=title + n, ids=ids, picked=o.between.id, low=low, theme=layout.theme()
                 ),
                 key=key,
-                file=f"{'cka' if key != _MATRIX else 'agreement'}-{chosen.dataset.name}-{chosen.of}",
-                csv=lambda: agreement.matrix_csv(chosen.ready, o.k),
+                file=f"{what}-{chosen.dataset.name}-{chosen.of}",
+                csv=lambda: agreement.matrix_table(chosen.ready, o.k),
                 chooses="neighbourhoods.between",
                 alt=f"{title} of {', '.join(names)}",
             )
     few = [p.title for p in chosen.ready if agreement.measured(p).n < _DEBIASED]
     if few and o.cka.endswith("debiased"):
         st.caption(
-            f"Debiased CKA needs at least {_DEBIASED} {chosen.of}: there is none for {plain(', '.join(few))}."
+            f"Debiased CKA needs at least {_DEBIASED} {chosen.of}: it is missing for {plain(', '.join(few))}."
         )
     layout.reading(reading.matrix(chosen.of, low))

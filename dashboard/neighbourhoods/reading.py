@@ -11,7 +11,7 @@ _DEBIASED = "[Murphy, Zylberberg & Fyshe 2024](https://arxiv.org/abs/2405.01012)
 
 
 def curves(measure: str, of: str, permutations: int, *, with_self: bool = False) -> str:
-    """Say what a curve over k shows; with the point itself, for what that changes."""
+    """Return how to read a curve over k, with or without the point itself."""
     one = "clip" if of == "clips" else "class"
     near = "its k nearest in one space, itself the first of them, the share that are among the k of the other"
     if not with_self:
@@ -23,7 +23,7 @@ def curves(measure: str, of: str, permutations: int, *, with_self: bool = False)
         "jaccard": f"At each k: the {one}s near in both spaces over those near in either, averaged over all "
         f"(the NNGS of {_NNGS}). 1 is full agreement; the dotted line is what unrelated spaces give.",
         "adjusted": "The overlap with chance taken out, (S<sub>k</sub> − chance) / (1 − chance): 0 where the "
-        "spaces have nothing to do with each other, 1 where they agree, at every k alike "
+        "spaces are unrelated, 1 where they agree, at every k alike "
         f"(after Hubert & Arabie 1985; the overlap is of {_PITFALLS})."
         + " With the point itself as the first of k, what stands at k is what k − 1 others give."
         * with_self,
@@ -43,12 +43,12 @@ def curves(measure: str, of: str, permutations: int, *, with_self: bool = False)
 
 
 def summary(literal: bool, permutations: int) -> str:
-    """Say what the numbers of a curve are."""
+    """Return how to read the numbers of a curve."""
     text = (
         f"The paper sums a curve up by its maximum, S ({_PITFALLS}, section 3.2 and Table 3). Here points do "
         "not count as their own neighbours, and S is looked for up to a fifth of n, since near n everything "
         "is everyone’s neighbour. Where the largest value is at the end of the range, the curve still "
-        "rises there: then S says as much about the range as about the spaces, so name both."
+        "rises at that point: then S depends on the range as much as on the spaces, so report both."
     )
     if literal:
         text += (
@@ -65,12 +65,12 @@ def summary(literal: bool, permutations: int) -> str:
 
 
 def matrix(of: str, low: float) -> str:
-    """Say what the two matrices show, whose colours begin at `low`."""
+    """Return how to read the two matrices, whose colours begin at `low`."""
     begin = f"{low:.2f}".replace("-", "−") if low <= -0.005 else "0"
     rows = "clips" if of == "clips" else "classes"
     return (
         f"Both have the same order and the same colours, from {begin} to 1; click a square, or choose below, "
-        f"to hear what two spaces disagree on. CKA compares all pairwise similarities at once ({_CKA}): "
+        f"to listen to what two spaces disagree on. CKA compares all pairwise similarities at once ({_CKA}): "
         "spaces can differ in small neighbourhoods and still be alike by it, which is what the overlap at "
         f"small k shows ({_NNGS}). The biased form rises to 1 as dimensions outnumber the {rows}, "
         f"whatever the spaces hold ({_DEBIASED})."
@@ -78,20 +78,20 @@ def matrix(of: str, low: float) -> str:
 
 
 def lists(of: str, k: int) -> str:
-    """Say how the lists of disagreement are made."""
+    """Return how to read the lists of disagreement."""
     one, sound = "clip", ""
     if of == "classes":
-        one, sound = "class", " What sounds is the clip nearest to its class’s mean."
+        one, sound = "class", " The clip that is played is the one nearest to its class’s mean."
     return (
         f"In both: how many of a {one}’s {k} nearest are the same in the two spaces; ties go by the mean "
         f"over all sizes kept. S<sub>k</sub> without the point itself is the mean of this ({_PITFALLS}): "
-        f"hearing the two ends of the list is hearing where it comes from.{sound} Click a name to see "
-        "below what is near it."
+        f"listen to the two ends of the list to hear where it comes from.{sound} Click a name to see "
+        "its neighbours below."
     )
 
 
 def near(of: str, k: int, kept: int) -> str:
-    """Say what the two lists side by side show."""
+    """Return how to read the two lists side by side."""
     one, rest = "class", ""
     if of == "clips":
         one, rest = "clip", f" Of every clip the {kept} nearest are kept; what is further away is “beyond”."
@@ -112,9 +112,9 @@ TABLE = (
 
 
 def by_class(k: int) -> str:
-    """Say what the figure of classes shows."""
+    """Return how to read the figure of classes."""
     return (
         f"Mean overlap of each class's clips at k = {k}, with 95% intervals over clips; the dotted line is "
         "the mean over all clips, which is S<sub>k</sub> without the point itself. Classes at the top are "
-        "those that the two models hear differently."
+        "those that the two models place most differently."
     )

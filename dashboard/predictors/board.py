@@ -150,7 +150,7 @@ def needed(b: Board, spec: EmbedAudio, name: str, reference: Reference | None) -
     if name in ("knn", "probe"):
         return Needed(separability.measured(b.dataset, spec).baselines)
     if name == "map@15":
-        return Needed(retrieval.asked(b.dataset, spec, "label", True))
+        return Needed(measures.retrieval_of(b.dataset, spec))
     if name == "projected":
         return projected(b, spec)
     if name == "two_towers":

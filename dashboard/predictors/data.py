@@ -29,6 +29,7 @@ from dashboard.retrieval import data as retrieval
 from dashboard.separability import data as separability
 from dashboard.zeroshot import data as zeroshot
 from dashboard.zeroshot import related as over_models
+from jobs.presets import retrieval_of
 from jobs.specs import Agreement, ContrastiveGrid, EmbedAudio, ZeroShotGrid
 
 #: What may predict: name in the URL, name on the page, and what is written along the axis.
@@ -142,9 +143,9 @@ def _dot(b: Board, name: str, spec: EmbedAudio, reference: Reference | None, k: 
     found["two_towers"] = _two_towers(b, spec)
     found["held_out"] = _held_out(b, spec)
     found |= _analogies(b, spec)
-    asked = retrieval.asked(b.dataset, spec, "label", True)
+    asked = retrieval_of(b.dataset, spec)
     if has(asked):
-        found["map@15"] = retrieval.row(asked).macro["map@15"]
+        found["map@15"] = retrieval.estimate(asked, "map@15")
     grid = boards.projected(b, spec).spec
     if isinstance(grid, ZeroShotGrid) and has(grid) and len(zeroshot.models(grid)):
         mean = over_models.summary(grid).mean
@@ -200,8 +201,7 @@ def _measured(b: Board, spec: EmbedAudio, reference: Reference | None) -> agreem
     asked = boards.compared(b, spec, reference).spec
     if not isinstance(asked, Agreement) or not has(asked):
         return None
-    ends = [agreement.Compared(x.encoder, x) for x in (asked.a, asked.b)]
-    return agreement.measured(agreement.Pair("", ends[0], ends[1], asked))
+    return result(asked)
 
 
 def largest_k(b: Board, reference: Reference | None) -> int:

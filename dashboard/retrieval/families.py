@@ -1,4 +1,4 @@
-"""Families and classes on Retrieval: where each model finds what is asked for, and where it does not."""
+"""Families and classes on Retrieval: which sounds each model retrieves well, and which it does not."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from dashboard import state
 from dashboard.kit import chart, form, layout, numbers, table
 from dashboard.kit.layout import plain
 from dashboard.kit.table import Cell
+from dashboard.results import result
 from dashboard.retrieval import class_data, figures
-from dashboard.retrieval import data as retrieval
-from dashboard.retrieval.parts import Chosen, estimate
+from dashboard.retrieval.data import MEASURES
+from dashboard.retrieval.parts import Chosen, estimate_cell
 from dashboard.retrieval.queries import Picked
-from jobs.specs import Retrieval
 
-PLURAL = {"label": "Classes", "family": "Families"}
 #: The table stays in sight beside a tall figure.
 _SIDE = """
 <style>
@@ -24,8 +23,6 @@ _SIDE = """
 }
 </style>
 """
-
-
 #: Pixels of a figure with headings of families that do not run into each other: beside them, and of each.
 _ROOM, _COLUMN = 190, 118
 
@@ -33,78 +30,67 @@ _ROOM, _COLUMN = 190, 118
 def show(chosen: Chosen, picked: Picked) -> None:
     """Draw the heatmap of models and families."""
     st.subheader("Families of sounds", anchor=False)
-    measure = chosen.measure
-    specs = chosen.done
-    found = class_data.heat(specs, measure)
-    if found is None:
+    m, specs = chosen.measure, chosen.done
+    frame = class_data.by_family(specs, m)
+    if frame.empty:
         st.info(
-            f"{plain(chosen.dataset.name)} says no families of its classes, so its classes are shown one "
-            "by one. A table with a column “family”, or a dataset of which families are known (ESC-50, "
-            "FSD50K), brings them.",
+            f"{plain(chosen.dataset.name)} has no families of classes, so its classes are shown one "
+            "by one. Import a table with a column “family”, or a dataset whose families are known (ESC-50, "
+            "FSD50K), to see them.",
             icon=":material/info:",
         )
         return
-    group = picked.label if chosen.by == "family" else picked.family
-    words = [
-        (f"{numbers.count(c, 'class')}, " if chosen.by == "label" else "") + f"n = {q:,}"
-        for c, q in zip(found.n_classes, found.n_queries, strict=True)
+    by_label = chosen.by == "label"
+    group = picked.family if by_label else picked.label
+    values = frame.pivot(index="space", columns="family", values=m.name)
+    values = values.reindex([s.embedding.encoder for s in specs])
+    sizes = frame.drop_duplicates("family")[["classes", "queries"]]
+    contents = [
+        (f"{numbers.count(classes, 'class')}, " if by_label else "") + f"n = {queries:,}"
+        for classes, queries in sizes.itertuples(index=False)
     ]
     # On a phone it is scrolled sideways.
-    layout.wide("retrieval-families", len(found.groups), beside=_ROOM, column=_COLUMN)
+    layout.wide("retrieval-families", values.shape[1], beside=_ROOM, column=_COLUMN)
     chart.show(
-        lambda theme: figures.groups_figure(
-            found.spaces,
-            found.groups,
-            found.values,
-            title=chosen.title(apart="<br>"),
-            said=[[retrieval.said(v, measure) for v in line] for line in found.values.tolist()],
-            words=words,
-            higher=retrieval.better(measure) > 0,
-            picked=(chosen.space, group),
-            theme=theme,
+        lambda theme: figures.families_figure(
+            values, m, contents=contents, picked=(chosen.space, group), theme=theme
         ),
-        remembered=("families", tuple(s.key for s in specs), measure, chosen.space, group),
+        remembered=("families", tuple(s.key for s in specs), m.name, chosen.space, group),
         key="retrieval-families",
-        file=chosen.file("families", measure),
-        csv=lambda: class_data.heat_table(found, measure),
-        chooses=("retrieval.space", f"retrieval.{'class' if chosen.by == 'family' else 'family'}"),
+        file=chosen.file("families", m.name),
+        csv=lambda: frame,
+        chooses=("retrieval.space", f"retrieval.{'family' if by_label else 'class'}"),
         # Where it is scrolled sideways its title may be out of sight.
-        caption=chosen.title(),
-        alt=f"{retrieval.MEASURES[measure]} of {len(found.spaces)} models in {len(found.groups)} families",
+        caption=m.axis(),
+        alt=f"{m.title} of {len(values)} models in {values.shape[1]} families",
     )
-    lost = class_data.left_out(chosen.spec)
-    if lost:
+    if by_label and (lost := result(chosen.spec).left_out):
         st.caption(
             "In no family, having several parents in the ontology or none, but counted among the models: "
             f"{numbers.count(len(lost), 'class')} ({plain(', '.join(lost))})."
         )
     inside = (
-        "the mean over the queries of a family, any clip of which is relevant"
-        if chosen.by == "family"
-        else "the mean over the classes of a family, asked for class by class"
+        "the mean over the classes of a family, asked for class by class"
+        if by_label
+        else "the mean over the queries of a family, any clip of which is relevant"
     )
     layout.reading(
-        f"Each number is {inside} (Figure 2 of Araz et al. 2024), n the queries behind it; the yellower, the "
-        "better. Read along a row for what a model is good at, down a column for who is best at it. "
-        "Click a cell to see what is behind it."
+        f"Each number is {inside} (Figure 2 of Araz et al. 2024), n the number of its queries; the yellower, "
+        "the better. Read along a row for what a model is good at, down a column for the best model of a "
+        "family. Click a cell to see its classes and queries below."
     )
 
 
 def classes(view: state.View, chosen: Chosen, picked: Picked, reference: str) -> None:
     """Draw the classes of the chosen family as dots and as a table."""
-    plural = PLURAL[chosen.by]
     where = f" · {plain(picked.family)}" if picked.family else ""
-    st.subheader(f"{plural} in {plain(chosen.space)}{where}", anchor=False)
-    specs = {chosen.space: chosen.spec}
-    other = next((s for s in chosen.done if s.embedding.encoder == reference), None)
-    if other is not None:
-        specs.setdefault(reference, other)
+    st.subheader(f"{chosen.things().capitalize()} in {plain(chosen.space)}{where}", anchor=False)
     left, right = st.columns([1.15, 1], gap="large")
     with right, st.container(key="retrieval-inside"):
         st.html(_SIDE)
         if picked.families:
-            families = {"": "all families"} | {name: name for name in picked.families}
-            form.listed("Family", families, view.key("family"))
+            options = {"": "all families"} | {name: name for name in picked.families}
+            form.listed("Family", options, view.key("family"))
         form.listed(chosen.thing.capitalize(), picked.classes, view.key("class"))
         with st.container(height=560 if len(picked.classes) > 10 else "content", border=False):
             _table(chosen, picked)
@@ -114,60 +100,58 @@ def classes(view: state.View, chosen: Chosen, picked: Picked, reference: str) ->
             lambda: class_data.classes(chosen.spec),
         )
     with left:
-        _dots(chosen, picked, specs)
+        _dots(chosen, picked, reference)
 
 
-def _dots(chosen: Chosen, picked: Picked, specs: dict[str, Retrieval]) -> None:
-    measure = chosen.measure
-    many = PLURAL[chosen.by]
-    names, values, counts = class_data.dots(specs, picked.classes, measure)
+def _dots(chosen: Chosen, picked: Picked, reference: str) -> None:
+    m = chosen.measure
+    specs = [chosen.spec]
+    specs += [s for s in chosen.done if s.embedding.encoder == reference != chosen.space]
+    shown = class_data.dots(specs, picked.classes, m)
+    counts = shown[chosen.space]["n"].tolist()
     chart.show(
-        lambda theme: figures.classes_figure(
-            names,
-            values,
-            title=chosen.title(of_class=True, apart="<br>"),
-            n=counts,
-            digits=2 if measure == "mr1" else 3,
-            chosen=picked.label,
-            limit=None if measure == "mr1" else 1.0,
-            theme=theme,
-        ),
+        lambda theme: figures.classes_figure(shown, m, chosen=picked.label, theme=theme),
         remembered=(
             "retrieval-classes",
-            tuple(s.key for s in specs.values()),
-            measure,
+            tuple(s.key for s in specs),
+            m.name,
             picked.family,
             picked.label,
         ),
         key="retrieval-classes",
-        file=chosen.file("by-class", chosen.space, measure),
-        csv=lambda: class_data.classes_table(list(specs.values()), names, measure),
+        file=chosen.file("by-class", chosen.space, m.name),
+        csv=lambda: class_data.classes_table(specs, picked.classes, m),
         chooses="retrieval.class",
-        caption=f"{len(names):,} {many.lower()}, the best of {plain(chosen.space)} at the top · "
+        caption=f"{len(counts):,} {chosen.things()}, the best of {plain(chosen.space)} at the top · "
         f"n = {numbers.span(counts)} queries each",
-        alt=f"{chosen.title(of_class=True)} of {len(names)} classes in {' and '.join(specs)}",
+        alt=f"{m.axis(of_class=True)} of {len(counts)} classes in {' and '.join(shown)}",
     )
     layout.reading(
         f"Each dot is the mean over the queries of a {chosen.thing}, with its 95% interval (Student's t)"
-        + "".join(f"; hollow: {plain(s)}, which models are compared to above" for s in list(specs)[1:])
+        + "".join(f"; hollow: {plain(s)}, which models are compared to above" for s in list(shown)[1:])
         + f". Click a dot to see the queries of its {chosen.thing}."
     )
 
 
 def _table(chosen: Chosen, picked: Picked) -> None:
-    found = {m: class_data.by_class(chosen.spec, m) for m in retrieval.MEASURES}
-    by = {m: dict(zip(f.names, f.estimates, strict=True)) for m, f in found.items()}
-    names = class_data.only(found[chosen.measure], picked.classes).names
+    frames = [class_data.by_class(chosen.spec, m) for m in MEASURES.values()]
+    names = list(class_data.by_class(chosen.spec, chosen.measure, picked.classes).index)
     rows = [
-        [Cell(n), Cell(f"{by['map@15'][n].n:,}"), *(estimate(by[m][n], m) for m in retrieval.MEASURES)]
-        for n in names
+        [
+            Cell(name),
+            Cell(f"{frames[0].loc[name, 'n']:,}"),
+            *(
+                estimate_cell(numbers.Estimate(**frame.loc[name].to_dict()), m)
+                for frame, m in zip(frames, MEASURES.values(), strict=True)
+            ),
+        ]
+        for name in names
     ]
-    heads = [
-        (chosen.thing, ""),
-        ("n clips", ""),
-        *((f"{retrieval.NAMES[o]} {'↓' if o == 'r1' else '↑'}", "") for o in retrieval.OF_QUERY.values()),
-    ]
-    here = names.index(picked.label) if picked.label in names else None
+    heads = [chosen.thing, "n clips", *(f"{m.query_title} {m.arrow}" for m in MEASURES.values())]
     table.scores(
-        heads, rows, label=f"{chosen.thing} by {chosen.thing} in {chosen.space}", here=here, kind="hs-found"
+        [(head, "") for head in heads],
+        rows,
+        label=f"{chosen.thing} by {chosen.thing} in {chosen.space}",
+        here=names.index(picked.label) if picked.label in names else None,
+        kind="hs-found",
     )

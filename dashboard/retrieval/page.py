@@ -9,7 +9,8 @@ from dashboard.kit import form, layout, numbers, page
 from dashboard.kit.layout import plain
 from dashboard.retrieval import class_data, families, models, queries, systems
 from dashboard.retrieval import data as retrieval
-from dashboard.retrieval.parts import Chosen, ceiling
+from dashboard.retrieval.data import BY, MEASURES
+from dashboard.retrieval.parts import Chosen, ceiling_note
 from jobs.workspace import Dataset
 from jobs.workspace.workspace import Workspace
 
@@ -28,32 +29,31 @@ def _page(workspace: Workspace, view: state.View, dataset: Dataset) -> None:
     if chosen is None:
         return
     st.title(f"{TITLE} · {chosen.dataset.name}")
-    sizes = retrieval.sizes(chosen.clips)
+    sizes = retrieval.class_sizes(chosen.clips)
     counts = [(chosen.clips.n, "clip"), (len(sizes), "class"), (len(chosen.spaces), "space")]
     page.words(chosen.dataset, *(numbers.count(n, thing) for n, thing in counts))
     if not any(n >= 2 for n in sizes.values()):
         layout.notes(view.notes)
         _nothing_to_find(sizes)
         return
-    table = models.choose(view, chosen)
-    there = results.has(chosen.spec)
-    picked = queries.choose(view, chosen) if there else None
+    options = models.choose(view, chosen)
+    picked = queries.choose(view, chosen) if results.has(chosen.spec) else None
     view.write()
     layout.notes(view.notes)
-    if there:
+    if picked is not None:
         _remarks(chosen)
-    models.show(workspace, view, chosen, table)
+    models.show(workspace, view, chosen, options)
     systems.show(workspace, chosen)
-    if there and picked is not None:
-        families.show(chosen, picked)
-        families.classes(view, chosen, picked, table.reference)
-        queries.show(view, chosen, picked, table.reference)
-    else:
+    if picked is None:
         st.info(
             f"Families, classes and queries of {plain(chosen.space)} are shown here once they are "
-            "computed: the button above asks for it.",
+            "computed: press the button above.",
             icon=":material/info:",
         )
+        return
+    families.show(chosen, picked)
+    families.classes(view, chosen, picked, options.reference)
+    queries.show(view, chosen, picked, options.reference)
 
 
 def _controls(workspace: Workspace, view: state.View, dataset: Dataset) -> Chosen | None:
@@ -61,27 +61,27 @@ def _controls(workspace: Workspace, view: state.View, dataset: Dataset) -> Chose
     if done is None:
         return None
     space = page.choose_space(view, list(done))
-    options = list(retrieval.BY) if retrieval.has_families(dataset) else ["label"]
+    options = list(BY) if retrieval.has_families(dataset) else ["label"]
     by = view.choice("by", options, "label")
-    measure = view.choice("measure", list(retrieval.MEASURES), "map@15")
+    measure = view.choice("measure", list(MEASURES), "map@15")
     counted = view.choice("count", ["yes", "no"], "yes") == "yes"
     unit_first = view.choice("unit", ["no", "before"], "no") == "before"
     with st.sidebar:
         form.listed(
             "Measure",
-            retrieval.MEASURES,
+            {name: m.title for name, m in MEASURES.items()},
             view.key("measure"),
-            help="MAP@15 judges the first page of results, MAP@150 the first ten, MR1 where the first "
-            "relevant result stands.",
+            help="MAP@15 judges the first page of results, MAP@150 the first ten, MR1 the rank of the first "
+            "relevant result.",
         )
         if len(options) > 1:
             form.pick(
                 view,
                 "by",
-                "Relevant is what is of the same",
-                {name: retrieval.BY[name] for name in options},
-                help="Class, as in the paper: a dog does not do for a rooster. Family asks another, easier "
-                "question: any animal does.",
+                "Relevant results share the query’s",
+                BY,
+                help="Class, as in the paper: a dog is not relevant to a rooster. Family is an easier "
+                "question: any animal is.",
             )
         st.session_state["retrieval.counted"] = counted
         st.toggle(
@@ -89,8 +89,8 @@ def _controls(workspace: Workspace, view: state.View, dataset: Dataset) -> Chose
             key="retrieval.counted",
             on_change=_switched,
             help="AP@N divides by the clips of the class, N at most. Counted: the query is one of them "
-            "though it cannot be found, as in the code that the paper's authors released. Not counted: a "
-            "perfect list has 1.",
+            "though no list can contain it, as in the code that the paper's authors released. Not counted: "
+            "a perfect list has 1.",
         )
         st.session_state["retrieval.unit_first"] = unit_first
         st.toggle(
@@ -100,7 +100,7 @@ def _controls(workspace: Workspace, view: state.View, dataset: Dataset) -> Chose
             help="Clips are scaled to unit length before their principal components are taken, as the code "
             "of the paper's authors does since July 2024. Figure 1 of the paper fits the order without it.",
         )
-    return Chosen(dataset, data.clips(dataset), done, space, by, measure, counted, unit_first)
+    return Chosen(dataset, data.clips(dataset), done, space, by, MEASURES[measure], counted, unit_first)
 
 
 def _switched() -> None:
@@ -110,26 +110,25 @@ def _switched() -> None:
 
 def _nothing_to_find(sizes: dict[str, int]) -> None:
     what = (
-        f"No class has two clips, so no clip could find another of its kind ({_some(list(sizes))})"
+        f"No class has two clips, so no clip has another of its class to retrieve ({_some(list(sizes))})"
         if sizes
-        else "No clip has a class, so nothing says what is relevant"
+        else "No clip has a class, so relevance is not defined"
     )
     st.info(
-        f"{what}. Add the dataset again from a folder with a folder a class, or with a table that has a "
+        f"{what}. Add the dataset again from a folder with one subfolder a class, or with a table that has a "
         "column “label”.",
         icon=":material/info:",
     )
 
 
 def _remarks(chosen: Chosen) -> None:
-    """Say what must be known before any number is read."""
-    found = class_data.classes(chosen.spec)
-    sizes = dict(zip(found["class"], found["n_relevant"], strict=True))
-    alone = class_data.excluded(chosen.spec)
-    if len(sizes) == 1:
+    """Note what limits the numbers before any of them is shown."""
+    classes = class_data.classes(chosen.spec)
+    alone = retrieval.table(chosen.spec, "excluded")["class"].tolist()
+    if len(classes) == 1:
         st.info(
-            f"Only one {chosen.thing}, {plain(next(iter(sizes)))}, has clips to be found: among clips "
-            "that all carry it every list is right, whatever the model. Add a second one to compare models.",
+            f"Only one {chosen.thing}, {plain(classes['class'].iloc[0])}, has clips to retrieve: among clips "
+            "that all carry it every list is perfect, whatever the model. Add another to compare models.",
             icon=":material/info:",
         )
     if alone:
@@ -137,9 +136,8 @@ def _remarks(chosen: Chosen) -> None:
             f"Left out everywhere, having a single clip and so nothing to find: {plain(chosen.thing)} "
             f"{_some(alone)}."
         )
-    said = ceiling(chosen, sizes)
-    if said:
-        st.caption(said)
+    if note := ceiling_note(chosen, dict(zip(classes["class"], classes["n_relevant"], strict=True))):
+        st.caption(note)
 
 
 def _some(names: list[str], most: int = 12) -> str:

@@ -1,4 +1,4 @@
-"""From a class on Retrieval to its queries, and from a query to what comes back, all to be heard."""
+"""The queries of a class on Retrieval and the results of a query, all to listen to."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dashboard.kit import form, layout, table
 from dashboard.kit.layout import plain
 from dashboard.listen import data as listen
 from dashboard.retrieval import class_data
-from dashboard.retrieval import data as retrieval
+from dashboard.retrieval.data import MEASURES
 from dashboard.retrieval.parts import Chosen
 
 ORDERS = {"worst": "worst first", "best": "best first"}
@@ -22,9 +22,9 @@ ORDERS = {"worst": "worst first", "best": "best first"}
 
 @dataclass(frozen=True)
 class Picked:
-    """The way down: a family, one of its classes, one of its queries."""
+    """The chosen family, one of its classes, and one of the queries of that."""
 
-    #: Families there are; none where there are none, or where they take the place of classes.
+    #: All families; none where classes have none, or where they take the place of classes.
     families: list[str]
     #: "" for all.
     family: str
@@ -36,11 +36,11 @@ class Picked:
 
 
 def choose(view: state.View, chosen: Chosen) -> Picked:
-    """Return the way down: at first all families, the class that is found worst, and its worst query."""
-    groups = class_data.groups(chosen.spec)
-    family = view.choice("family", ["", *groups], "")
-    best_first = class_data.by_class(chosen.spec, chosen.measure).names
-    inside = [n for n in best_first if not family or n in groups[family]]
+    """Read what is picked: at first all families, the class with the lowest score, and its worst query."""
+    families = class_data.families(chosen.spec)
+    family = view.choice("family", ["", *families], "")
+    best_first = class_data.by_class(chosen.spec, chosen.measure).index
+    inside = [n for n in best_first if not family or n in families[family]]
     carried = chosen.clips.row.get(view.along("query"))
     if carried is not None and chosen.clips.labels[carried] in inside:
         view.set("class", str(chosen.clips.labels[carried]))
@@ -48,7 +48,7 @@ def choose(view: state.View, chosen: Chosen) -> Picked:
     order = view.choice("order", list(ORDERS), "worst")
     ids = _queries(chosen, label, order)["clip_id"].tolist()
     query = view.text("query", check=lambda v: v in ids) or ids[0]
-    return Picked(list(groups), family, sorted(inside), label, order, query)
+    return Picked(list(families), family, sorted(inside), label, order, query)
 
 
 def show(view: state.View, chosen: Chosen, picked: Picked, reference: str) -> None:
@@ -66,16 +66,16 @@ def _queries(chosen: Chosen, label: str, order: str) -> pd.DataFrame:
 
 
 def _list(view: state.View, chosen: Chosen, picked: Picked) -> None:
-    found = _queries(chosen, picked.label, picked.order)
-    ids = found["clip_id"].tolist()
+    queries = _queries(chosen, picked.label, picked.order)
+    ids = queries["clip_id"].tolist()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         form.pick(view, "order", "Order", ORDERS)
         table.download(
             "retrieval-queries-csv",
             chosen.file("queries", chosen.space, picked.label),
-            lambda: found,
+            lambda: queries,
         )
-    columns = dict.fromkeys([retrieval.OF_QUERY[chosen.measure], "ap@15", "r1"])
+    titles = {m.of_query: m.query_title for m in (chosen.measure, MEASURES["map@15"], MEASURES["mr1"])}
     with st.container(height=980 if len(ids) > 17 else "content", border=False, key="retrieval-queries-box"):
         clip_list.show(
             chosen.clips,
@@ -83,7 +83,7 @@ def _list(view: state.View, chosen: Chosen, picked: Picked) -> None:
             key="retrieval-queries",
             dataset=chosen.dataset.name,
             label=f"Queries of {picked.label}",
-            numbers={retrieval.NAMES[m]: class_data.query_said(found, m) for m in columns},
+            numbers={title: class_data.query_texts(queries, name) for name, title in titles.items()},
             chosen=picked.query,
             chooses="retrieval.query",
         )
@@ -104,30 +104,33 @@ def _results(chosen: Chosen, picked: Picked, reference: str) -> None:
         label="The query",
         chosen=picked.query,
     )
-    found = class_data.results_of(chosen.spec, c, picked.query, picked.label)
-    hits = sum(r.relevant for r in found)
+    frame = class_data.results_of(chosen.spec, c, picked.query, picked.label)
+    hits = int(frame["relevant"].sum())
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.markdown(f"**First {len(found)} results in {plain(chosen.space)}** · {hits} relevant")
+        st.markdown(f"**First {len(frame)} results in {plain(chosen.space)}** · {hits} relevant")
         table.download(
             "retrieval-results-csv",
             chosen.file("results", chosen.space, picked.query),
-            lambda: class_data.results_table(found, c, picked.query, picked.label),
+            lambda: frame,
         )
     clip_list.show(
         c,
-        [r.clip for r in found],
+        frame["clip_id"].tolist(),
         key="retrieval-results",
         dataset=chosen.dataset.name,
         label="Results",
         numbers={
-            "rank": [f"{i} ✓" if r.relevant else f"{i} ✗" for i, r in enumerate(found, start=1)],
-            "cosine": [retrieval.said(r.score, "ap@15") for r in found],
+            "rank": [
+                f"{rank} {'✓' if hit else '✗'}"
+                for rank, hit in zip(frame["rank"], frame["relevant"], strict=True)
+            ],
+            "cosine": [MEASURES["map@15"].text(score) for score in frame["score"]],
         },
     )
     layout.reading(
         f"✓ carries {plain(picked.label)} and is relevant, ✗ does not. The cosine is that of the "
-        "processed vectors, 1 for the same direction; equal scores keep the order of the clips. A wrong "
-        "result that sounds right says something of the labels: the paper leaves out those with several "
+        "processed vectors, 1 for the same direction; equal scores keep the order of the clips. A result "
+        "that sounds right but counts as wrong points to the labels: the paper leaves out those with several "
         "parents for that reason (Araz et al. 2024, section III.A)."
     )
     if any(pages.address(m) == "listen" for m in pages.modules()) and st.button(

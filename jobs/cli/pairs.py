@@ -74,7 +74,7 @@ def pairs(
     how: Measured,
     as_json: JsonOption = False,
 ) -> None:
-    """Analyse paired embeddings: how alike two spaces are, and how often a partner is found in the other.
+    """Analyse paired embeddings: how alike two spaces are, and how often one half of a pair finds the other.
 
     Rows of the same name are pairs, or rows of the same number where a file has no names. The table has S_k
     and NNGS without the thing itself, linear CKA (debiased), the share of things whose own partner is nearest
@@ -82,7 +82,7 @@ def pairs(
     mean offset, and as the NNGS paper's notebooks count them (analogy_released: the offset is subtracted, for
     pairs i < j, and all rows of Y are candidates). With groups a row is a group, and correlations of
     similarity with accuracy over the groups follow. With labels rows of X are clips, and the accuracy of
-    their classification is said as well.
+    their classification is printed as well.
 
     Example: `hearspace pairs sounds.npz captions.npz -k 5`
 
@@ -95,69 +95,56 @@ def pairs(
     from core.similarity import RELEASED, paired_by_group, paired_correlations
     from jobs.importing.pairs import given_of, read_pairs
 
-    k, top, metric = how.k, how.top, how.metric
     if how.released and files.groups is None:
         raise SpecError("--released measures groups of pairs: give them with --groups.")
-    asked = RELEASED if how.released else {"k": k, "metric": metric}
-    found = read_pairs(x, y, **asdict(files))
-    result: dict[str, Any] = {"pairs": len(found.ids), "top": top, "metric": asked["metric"]}
-    if found.groups is None:
-        rows, curve = _whole(found, k, top, metric)
-        result |= {"curve": curve, "offsets": len(found.ids)}
-        given = given_of(len(found.ids))
-        if given is not None:
-            result["offsets"] = len(given)
+    options = RELEASED if how.released else {"k": how.k, "metric": how.metric}
+    data = read_pairs(x, y, **asdict(files))
+    n = len(data.ids)
+    result: dict[str, Any] = {"pairs": n, "top": how.top, "metric": options["metric"]}
+    if data.groups is None:
+        rows, curve = _all_pairs(data, how)
+        given = given_of(n)
+        result |= {"curve": curve, "offsets": n if given is None else len(given)}
     else:
-        table = paired_by_group(found.X, found.Y, found.groups, analogy_k=top, **asked)
+        table = paired_by_group(data.X, data.Y, data.groups, analogy_k=how.top, **options)
         rows = [_plain(row) for row in table.to_dict("records")]
         result["correlations"] = [_plain(row) for row in paired_correlations(table).to_dict("records")]
     result["groups"] = rows
-    if found.labels is not None:
-        result["zero_shot"] = _zero_shot(found)
+    if data.labels is not None:
+        result["zero_shot"] = _zero_shot(data)
     if as_json:
         show([result], (), as_json=True, empty="")
         return
-    columns = _COLUMNS if found.groups is not None else _COLUMNS[1:]
-    show(rows, columns, as_json=False, empty="")
-    _said(result, rows)
+    show(rows, _COLUMNS[data.groups is None :], as_json=False, empty="")
+    _explain(result, rows)
 
 
-def _whole(found: Any, k: int, top: int, metric: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _all_pairs(data: Any, how: Measured) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return the one row of all pairs together, and S_k, NNGS and chance over k."""
     from core.similarity import cka, paired_report
     from jobs.importing.pairs import given_of
     from jobs.tasks.agreement import largest_k
 
-    n = len(found.ids)
-    size = min(k, max(1, n - 2))
-    ks = sorted({*range(1, max(largest_k(n), size) + 1)}) if n > 2 else [1]
+    n = len(data.ids)
+    size = min(how.k, max(1, n - 2))
+    ks = list(range(1, max(largest_k(n), size) + 1)) if n > 2 else [1]
     report = paired_report(
-        found.X, found.Y, ks=ks, metric=metric, analogy_k=min(top, n - 1), given=given_of(n)
+        data.X, data.Y, ks=ks, metric=how.metric, analogy_k=min(how.top, n - 1), given=given_of(n)
     )
     at = report.curve[report.curve["k"] == size].iloc[0]
-    row = {
-        "n": n,
-        "k": size,
-        "overlap": at["overlap"],
-        "nngs": at["nngs"],
-        "chance": at["chance"],
-        "chance_nngs": at["chance_nngs"],
-        "cka": cka(found.X, found.Y, debiased=True) if n >= 4 else None,
-        "match": report.match,
-        "analogy_pair": report.analogy.get("pair"),
-        "analogy_mean": report.analogy.get("mean"),
-        "analogy_released": report.analogy.get("released"),
-        "match_chance": report.match_chance,
-        "analogy_chance": report.analogy_chance,
-    }
+    row: dict[str, Any] = {"n": n, "k": size}
+    row |= {name: at[name] for name in ("overlap", "nngs", "chance", "chance_nngs")}
+    row |= {"cka": cka(data.X, data.Y, debiased=True) if n >= 4 else None, "match": report.match}
+    row |= {f"analogy_{offset}": report.analogy.get(offset) for offset in ("pair", "mean", "released")}
+    row |= {"match_chance": report.match_chance, "analogy_chance": report.analogy_chance}
     return [_plain(row)], [_plain(line) for line in report.curve.to_dict("records")]
 
 
-def _zero_shot(found: Any) -> dict[str, Any]:
+def _zero_shot(data: Any) -> dict[str, Any]:
     from core.statistics import share_interval
     from core.zeroshot import zero_shot
 
-    result = zero_shot(found.clips, found.texts, found.labels, found.classes)
+    result = zero_shot(data.clips, data.texts, data.labels, data.classes)
     share = share_interval(int((result.predictions == result.targets).sum()), len(result.targets))
     return {
         "accuracy": share.value,
@@ -169,7 +156,8 @@ def _zero_shot(found: Any) -> dict[str, Any]:
     }
 
 
-def _said(result: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+def _explain(result: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    """Print zero-shot accuracy, chance, offsets and correlations as sentences."""
     if "zero_shot" in result:
         z = result["zero_shot"]
         say(
@@ -193,8 +181,5 @@ def _said(result: dict[str, Any], rows: list[dict[str, Any]]) -> None:
 
 def _plain(row: dict[Any, Any]) -> dict[str, Any]:
     """Return a row for JSON, which has neither NaN nor numbers of NumPy's."""
-    found = {}
-    for name, value in row.items():
-        plain = value.item() if hasattr(value, "item") else value
-        found[str(name)] = None if plain != plain else plain
-    return found
+    plain = {str(name): value.item() if hasattr(value, "item") else value for name, value in row.items()}
+    return {name: None if value != value else value for name, value in plain.items()}

@@ -75,8 +75,8 @@ class Agreement(Spec[Result]):
 
     Compared are the clips that both spaces hold, or the classes: the mean of a class's clips for a space of
     sounds, of their embeddings as they are or at unit length (`core.splits.class_centroids`), its text's
-    embedding for a space of texts. A space of texts can be compared by classes only. Which space comes first
-    makes no difference: they are put into the order of their keys.
+    embedding for a space of texts. A space of texts can be compared by classes only. The order of the two
+    makes no difference: they are sorted by their keys.
     """
 
     VERSION: ClassVar[int] = 3  # of many things, the RBF kernel takes the median distance of a sample
@@ -119,7 +119,7 @@ class Agreement(Spec[Result]):
         if self.of == "classes" and not self.labels:
             raise SpecError("labels is empty; to compare classes, give the dataset's labels_fingerprint.")
         if self.of == "clips":
-            # What plays no part must not split the key.
+            # Fields that are not used must not split the key.
             object.__setattr__(self, "labels", "")
             object.__setattr__(self, "class_vectors", "raw")
         between("permutations", self.permutations, 0, 10_000)
@@ -153,7 +153,7 @@ def run(spec: Agreement, context: JobContext) -> Result:
     from core.neighbors import neighbor_order
     from core.similarity import cka_both, overlap_from_neighbors, permutation_band
 
-    ids, X, Y = _shared(spec, context)  # (n, d1), (n, d2)
+    ids, X, Y = _rows(spec, context)  # (n, d1), (n, d2)
     n = len(ids)
     k = largest_k(n)
     if k < n - 1:
@@ -163,7 +163,7 @@ def run(spec: Agreement, context: JobContext) -> Result:
     context.progress(0.1, 1, f"{k:,} nearest of {n:,} {spec.of}")
     second = neighbor_order(Y, k, metric=spec.metric_b)
     ks = np.arange(1, k + 1)
-    context.progress(0.2, 1, "what they share")
+    context.progress(0.2, 1, "shared neighbours")
     curve = overlap_from_neighbors(first, second, ks=ks)
     with_self = overlap_from_neighbors(first, second, ks=ks, include_self=True)
 
@@ -196,7 +196,7 @@ def run(spec: Agreement, context: JobContext) -> Result:
 
 
 def largest_k(n: int) -> int:
-    """Return up to which k n things are compared.
+    """Return the largest k at which n things are compared.
 
     Every k where they are at most `EVERY_K`. Beyond, a fifth of them, less where the graph would have more
     than `ENTRIES` entries, but at least `LEAST_K`.
@@ -211,28 +211,37 @@ def largest_k(n: int) -> int:
     return max(LEAST_K, min(n // 5, ENTRIES // n))
 
 
-def _shared(spec: Agreement, context: JobContext) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Return what both spaces hold, in the order of the first, and its rows in both."""
-    (ids, X), (others, Y) = (
+def _rows(spec: Agreement, context: JobContext) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Return the things that both spaces hold, in the order of the first, and their rows in both."""
+    first, second = (
         _clips(space, context)
         if spec.of == "clips" and isinstance(space, EmbedAudio)
         else class_rows(space, spec.labels, context, vectors=spec.class_vectors)
         for space in (spec.a, spec.b)
     )
+    ids, X, Y = shared_rows(first, second)
+    if len(ids) < FEWEST:
+        raise ValueError(
+            f"{_name(spec.a)} and {_name(spec.b)} have {len(ids) or 'none'} of their {spec.of} in common; "
+            f"agreement needs at least {FEWEST}."
+        )
+    return ids, X, Y
+
+
+def shared_rows(
+    first: tuple[list[str], np.ndarray], second: tuple[list[str], np.ndarray]
+) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Return the names that two spaces have in common, in the order of the first, and their rows in both."""
+    (ids, X), (others, Y) = first, second
     where = {id: row for row, id in enumerate(others)}
     mine = [row for row, id in enumerate(ids) if id in where]
     shared = [ids[row] for row in mine]
-    if len(shared) < FEWEST:
-        raise ValueError(
-            f"{_name(spec.a)} and {_name(spec.b)} have {len(shared) or 'none'} of their {spec.of} in common; "
-            f"agreement needs at least {FEWEST}."
-        )
     return shared, X[mine], Y[[where[id] for id in shared]]
 
 
 def _clips(space: EmbedAudio, context: JobContext) -> tuple[list[str], np.ndarray]:
-    found = context.read(space)
-    return found.clip_ids, found.embeddings
+    stored = context.read(space)
+    return stored.clip_ids, stored.embeddings
 
 
 def class_rows(
@@ -243,10 +252,9 @@ def class_rows(
     `vectors` is that of `core.splits.class_centroids`.
     """
     if isinstance(space, EmbedText):
-        found = context.read(space)
-        ids = found.ids
-        order = sorted(range(len(ids)), key=ids.__getitem__)
-        return [ids[row] for row in order], found.embeddings[order]
+        texts = context.read(space)
+        order = sorted(range(len(texts.ids)), key=texts.ids.__getitem__)
+        return [texts.ids[row] for row in order], texts.embeddings[order]
     from core.splits import class_centroids
     from jobs.tasks.labels import labelled
 

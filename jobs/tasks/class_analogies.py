@@ -1,4 +1,4 @@
-"""Classes as pairs of sounds and texts: how often one is found from the other."""
+"""Classes as pairs of sounds and texts: how often the one leads to the other."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Result(Schema):
 
 @dataclass(frozen=True, kw_only=True)
 class ClassAnalogies(Spec[Result]):
-    """How often a class is found among the texts from its sounds: by nearness and by vector offsets.
+    """How often the sounds of a class lead to its text: by nearness and by vector offsets.
 
     A class is a pair: the mean of the embeddings of its clips (`core.splits.class_centroids`), and the
     embedding of its text, of the two towers of one model. Classes that both spaces hold take part. The shares
@@ -74,26 +74,25 @@ def run(spec: ClassAnalogies, context: JobContext) -> Result:
     """
     from core.similarity import analogy_accuracy, match_accuracy
     from jobs.importing.pairs import given_of
-    from jobs.tasks.agreement import class_rows
+    from jobs.tasks.agreement import class_rows, shared_rows
 
     context.progress(0, 1, "classes")
-    ids, X = class_rows(spec.sounds, spec.labels, context)
-    others, Y = class_rows(spec.texts, spec.labels, context)
-    if X.shape[1] != Y.shape[1]:
+    sounds = class_rows(spec.sounds, spec.labels, context)
+    texts = class_rows(spec.texts, spec.labels, context)
+    widths = sounds[1].shape[1], texts[1].shape[1]
+    if widths[0] != widths[1]:
         raise ValueError(
-            f"{spec.sounds.encoder} embeds sounds in {X.shape[1]} dimensions and {spec.texts.encoder} texts "
-            f"in {Y.shape[1]}; they must be the two towers of one model, such as CLAP."
+            f"{spec.sounds.encoder} embeds sounds in {widths[0]} dimensions and {spec.texts.encoder} texts "
+            f"in {widths[1]}; they must be the two towers of one model, such as CLAP."
         )
-    where = {id: row for row, id in enumerate(others)}
-    mine = [row for row, id in enumerate(ids) if id in where]
-    n = len(mine)
+    ids, X, Y = shared_rows(sounds, texts)
+    n = len(ids)
     if n < 3:
         raise ValueError(f"Sounds and texts have {n} classes in common; analogies need three or more.")
-    X, Y = X[mine], Y[[where[ids[row]] for row in mine]]
     given = given_of(n)
     context.progress(0.2, 1, "analogies")
     return Result(
-        classes={"id": [ids[row] for row in mine]},
+        classes={"id": ids},
         n=n,
         match=match_accuracy(X, Y),
         match_chance=1 / n,

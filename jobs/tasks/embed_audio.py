@@ -1,8 +1,8 @@
 """Embed the clips of a dataset.
 
-Clips stream through: while the model works on one shard, threads decode the next, and what comes out goes to
-disk. So memory does not grow with the number of clips, and a job that was killed goes on after its last
-whole shard, to the same bytes. Sounds that the same encoder has embedded before are not embedded again."""
+Clips stream through: while the model works on one shard, threads decode the next, and embeddings go to disk.
+So memory does not grow with the number of clips, and a job that was killed continues after its last complete
+shard, to the same bytes. Sounds that the same encoder has embedded before are not embedded again."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from jobs.tasks.schema import Schema, array, table, value
 from jobs.tasks.spec import DatasetRef, Spec, SpecError
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
 
     from jobs.engine.context import JobContext
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 DECODERS = max(1, min(4, os.cpu_count() or 2))
 #: Seconds of noise, which every encoder that works can embed.
 _NOISE = 10.0
-Decoded = np.ndarray | str  # a waveform, or why there is none
+Decoded = np.ndarray | str  # a waveform, or why a clip has none
 
 
 class Result(Schema):
@@ -113,14 +114,14 @@ class EmbedAudio(Spec[Result]):
 
 
 def check_source(spec: EmbedAudio | EmbedText) -> None:
-    """Fill in what a trained space is; refuse half of what one needs."""
+    """Fill in the identity of a trained space; raise `SpecError` where one of its fields is missing."""
     named = spec.encoder.startswith(f"{trained.NAME}:")
     if spec.source is None and not spec.run and not named:
         return
     if spec.source is None or not spec.run or not named:
         raise SpecError(
             f"A trained space needs the training, the part of it and an encoder called {trained.NAME}:NAME; "
-            f"there are {'a' if spec.source else 'no'} training, {spec.run!r} and {spec.encoder!r}."
+            f"given are {'a' if spec.source else 'no'} training, {spec.run!r} and {spec.encoder!r}."
         )
     object.__setattr__(spec, "identity", trained.identity_of(spec.source.key, spec.run))
 
@@ -131,7 +132,7 @@ def run(spec: EmbedAudio, context: JobContext) -> None:
     Raises
     ------
     ValueError
-        With one sentence: the dataset is empty or has changed, the encoder cannot be had or has changed,
+        With one sentence: the dataset is empty or has changed, the encoder is not available or has changed,
         or not one clip could be embedded.
     """
     if spec.source is not None:
@@ -155,34 +156,27 @@ def run(spec: EmbedAudio, context: JobContext) -> None:
             context.log(f"Going on after {done:,} of {len(ids):,} clips from the checkpoint.")
         known = _known(spec, context, sounds)
         fresh = [[row for row in parts[i] if row not in known] for i in todo]
-        model = encoders.load(spec.encoder, modality="audio") if any(fresh) else None
+        embedder = _Embedder(spec, dataset, ids)
+        if any(fresh):
+            embedder.load()
         context.progress(done, len(ids), f"{done:,} of {len(ids):,} clips")
-        chosen = [[ids[row] for row in rows] for rows in fresh if rows]
-        with closing(decoded_shards(dataset, chosen, model.sample_rate if model else 0)) as decoding:
+        with closing(embedder.decode([rows for rows in fresh if rows])) as decoding:
             started = time.perf_counter()
             for i, rows in zip(todo, fresh, strict=True):
-                taken, gone = _taken(known, parts[i])
-                decoded = next(decoding) if rows else []
-                if gone:
-                    if model is None:
-                        model = encoders.load(spec.encoder, modality="audio")
-                    [more] = decoded_shards(dataset, [[ids[row] for row in gone]], model.sample_rate)
-                    decoded += more
-                frame_level = (model or known[parts[i].start]).frame_level
-                excluded = _embed_shard(
-                    spec, model, rows + gone, decoded, taken, frame_level, paths[i], started
-                )
+                decoded = dict(zip(rows, next(decoding), strict=True)) if rows else {}
+                shard = embedder.embed(decoded, {row: known[row] for row in parts[i] if row in known})
                 decoded.clear()
+                shards.save(paths[i], **shard.arrays(), seconds=time.perf_counter() - started)
                 started = time.perf_counter()
-                for row, reason in excluded.items():
+                for row, reason in sorted(shard.excluded.items()):
                     context.log(f"Left out {ids[row]} ({dataset.audio_path(ids[row]).name}): {reason}.")
                 done += len(parts[i])
                 context.progress(done, len(ids), f"{done:,} of {len(ids):,} clips")
-    _store_audio(spec, context, dataset.name, ids, sounds, paths)
+    _store(spec, context, dataset.name, clips, paths)
 
 
 def _known(spec: EmbedAudio, context: JobContext, sounds: list[str | None]) -> dict[int, reuse.Earlier]:
-    """Return embeddings that are there already, by row, where taking them changes nothing."""
+    """Return embeddings that exist already, by row, where taking them changes nothing."""
     device = encoders.default_device()
     if not encoders.independent(spec.encoder, device=device):
         return {}
@@ -192,21 +186,84 @@ def _known(spec: EmbedAudio, context: JobContext, sounds: list[str | None]) -> d
     return known
 
 
-def _taken(known: dict[int, reuse.Earlier], part: range) -> tuple[dict[int, np.ndarray], list[int]]:
-    """Return the frames of the known rows of a shard, and the rows whose result was removed meanwhile."""
-    taken: dict[int, np.ndarray] = {}
-    gone: list[int] = []
-    for row in part:
-        if row in known:
+@dataclass
+class _Shard:
+    """The frames of some clips by row, and the reasons why others have none."""
+
+    frames: dict[int, np.ndarray]
+    excluded: dict[int, str]
+    dimensions: int
+    frame_level: bool
+
+    def arrays(self) -> dict[str, Any]:
+        """Return the arrays of its checkpoint."""
+        kept, lost = sorted(self.frames), sorted(self.excluded)
+        frames = [self.frames[row] for row in kept]
+        means = [f.mean(axis=0, dtype=np.float64) for f in frames]  # (d,) each
+        nothing = np.empty((0, self.dimensions), np.float32)
+        return {
+            "rows": np.array(kept, np.int64),
+            "embeddings": np.array(means, np.float32).reshape(-1, self.dimensions),
+            "counts": np.array([len(f) for f in frames], np.int64),
+            "frames": np.concatenate([*frames, nothing]) if self.frame_level else [],
+            "excluded": np.array(lost, np.int64),
+            "reasons": np.array([self.excluded[row] for row in lost], np.str_),
+        }
+
+
+class _Embedder:
+    """Embeds clips of a dataset; the model is loaded when the first clip needs it."""
+
+    def __init__(self, spec: EmbedAudio, dataset: Any, ids: list[str]) -> None:
+        self._spec = spec
+        self._dataset = dataset
+        self._ids = ids
+        self._model: encoders.AudioModel | None = None
+
+    def load(self) -> encoders.AudioModel:
+        """Return the model."""
+        if self._model is None:
+            self._model = encoders.load(self._spec.encoder, modality="audio")
+        return self._model
+
+    def decode(self, wanted: list[list[int]]) -> Generator[list[Decoded]]:
+        """Yield the sounds of every list of rows, as `decoded_shards` does."""
+        rate = self.load().sample_rate if wanted else 0
+        return decoded_shards(self._dataset, [[self._ids[row] for row in rows] for rows in wanted], rate)
+
+    def embed(self, decoded: dict[int, Decoded], known: dict[int, reuse.Earlier]) -> _Shard:
+        """Return the frames of decoded clips and of those that are known, by row."""
+        given: dict[int, np.ndarray | str] = {}
+        gone: list[int] = []
+        for row, earlier in known.items():
             try:
-                taken[row] = known[row].frames()
-            except CacheError:
+                given[row] = earlier.frames()
+            except CacheError:  # the result was removed meanwhile
                 gone.append(row)
-    return taken, gone
+        if gone:
+            [more] = self.decode([gone])
+            decoded |= zip(gone, more, strict=True)
+        waveforms = {row: x for row, x in decoded.items() if not isinstance(x, str)}
+        if self._model is not None:
+            embedded = _embedded(self._spec, self._model, list(waveforms.values()))
+            given |= zip(waveforms, embedded, strict=True)
+            d, frame_level = self._model.dimensions, self._model.frame_level
+        else:
+            first = next(iter(known))
+            d, frame_level = given[first].shape[1], known[first].frame_level  # type: ignore[union-attr]
+        shard = _Shard({}, {row: x for row, x in decoded.items() if isinstance(x, str)}, d, frame_level)
+        for row, f in given.items():
+            if isinstance(f, str):
+                shard.excluded[row] = f
+            elif np.isfinite(f).all():
+                shard.frames[row] = np.asarray(f, dtype=np.float32)
+            else:
+                shard.excluded[row] = "the encoder gave values that are not finite numbers"
+        return shard
 
 
 def decoded_shards(dataset: Any, wanted: list[list[str]], sample_rate: int) -> Generator[list[Decoded]]:
-    """Yield the sound of every shard, the next one being decoded meanwhile: never more than two in memory."""
+    """Yield the sounds of every shard while the next one is decoded: never more than two in memory."""
     from jobs.sound.files import AudioError, decode
 
     def read(clip_id: str) -> Decoded:
@@ -237,69 +294,25 @@ def decoded_shards(dataset: Any, wanted: list[list[str]], sample_rate: int) -> G
 
 
 def _changed(path: Path, sha256: Any) -> bool:
-    """True if a file is there but holds something else than when it was imported."""
+    """Return whether a file exists but holds something else than when it was imported."""
     if not isinstance(sha256, str):
         return False
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest() != sha256
     except OSError:
-        return False  # decoding will say why
-
-
-def _embed_shard(
-    spec: EmbedAudio,
-    model: encoders.AudioModel | None,
-    rows: list[int],
-    decoded: list[Decoded],
-    taken: dict[int, np.ndarray],
-    frame_level: bool,
-    path: Path,
-    started: float,
-) -> dict[int, str]:
-    """Embed the rows of a shard that are not taken from elsewhere, and write its checkpoint.
-
-    Returns the reasons of rows that were left out. The model is None where no row has to be embedded.
-    """
-    excluded = {row: x for row, x in zip(rows, decoded, strict=True) if isinstance(x, str)}
-    heard = [row for row, x in zip(rows, decoded, strict=True) if not isinstance(x, str)]
-    waveforms = [x for x in decoded if not isinstance(x, str)]
-    given: Sequence[np.ndarray | str] = _embedded(spec, model, waveforms) if model else ()
-    d = model.dimensions if model else next(iter(taken.values())).shape[1]
-    kept: list[int] = []
-    frames: list[np.ndarray] = []
-    found = taken | dict(zip(heard, given, strict=True))
-    for row, f in sorted(found.items()):
-        if isinstance(f, str):
-            excluded[row] = f
-        elif np.isfinite(f).all():
-            kept.append(row)
-            frames.append(np.asarray(f, dtype=np.float32))
-        else:
-            excluded[row] = "the encoder gave values that are not finite numbers"
-    means = [f.mean(axis=0, dtype=np.float64) for f in frames]  # (d,) each
-    shards.save(
-        path,
-        rows=np.array(kept, np.int64),
-        embeddings=np.array(means, np.float32).reshape(-1, d),
-        counts=np.array([len(f) for f in frames], np.int64),
-        frames=np.concatenate([*frames, np.empty((0, d), np.float32)]) if frame_level else [],
-        excluded=np.array(sorted(excluded), np.int64),
-        reasons=np.array([excluded[row] for row in sorted(excluded)], np.str_),
-        seconds=time.perf_counter() - started,
-    )
-    return dict(sorted(excluded.items()))
+        return False  # decoding will give the reason
 
 
 def _embedded(
     spec: EmbedAudio, model: encoders.AudioModel, waveforms: list[np.ndarray]
 ) -> Sequence[np.ndarray | str]:
-    """Embed waveforms together; where that fails, one by one, and say why for those that fail alone.
+    """Embed waveforms together; where that fails, one by one, with the reason for those that fail alone.
 
     Raises
     ------
     Exception
-        Of the encoder, where it fails for each, and for noise as well: that is not for the clips.
+        Of the encoder, where it fails for each, and for noise as well: then the clips are not the cause.
     """
     try:
         given = model.embed(waveforms) if waveforms else []
@@ -326,10 +339,10 @@ def _embedded(
 
 def _reason(error: Exception) -> str:
     """Return what went wrong with a clip, as a clause."""
-    said = " ".join(str(error).split()).rstrip(".")
+    message = " ".join(str(error).split()).rstrip(".")
     if isinstance(error, MemoryError):
-        return "takes more memory than there is" + (f" ({said})" if said else "")
-    return said or type(error).__name__
+        return "takes more memory than there is" + (f" ({message})" if message else "")
+    return message or type(error).__name__
 
 
 def _check(spec: EmbedAudio, model: encoders.AudioModel, n: int, given: list[np.ndarray]) -> None:
@@ -348,28 +361,23 @@ def _check(spec: EmbedAudio, model: encoders.AudioModel, n: int, given: list[np.
             )
 
 
-def _store_audio(
-    spec: EmbedAudio,
-    context: JobContext,
-    dataset: str,
-    ids: list[str],
-    sounds: list[str | None],
-    paths: list[Path],
+def _store(
+    spec: EmbedAudio, context: JobContext, dataset: str, clips: pd.DataFrame, paths: list[Path]
 ) -> None:
+    """Join the shards and store the artifact; arrays are written in place, a shard at a time."""
+    ids, sounds = [str(i) for i in clips["clip_id"]], reuse.contents(clips)
     heads = [whole(path, ("rows", "counts", "excluded", "reasons", "seconds")) for path in paths]
-    rows = np.concatenate([h["rows"] for h in heads])
-    lost = np.concatenate([h["excluded"] for h in heads])
+    rows, lost, counts = (np.concatenate([h[k] for h in heads]) for k in ("rows", "excluded", "counts"))
     reasons = [str(r) for h in heads for r in h["reasons"]]
     if len(rows) == 0:
         raise ValueError(
             f"None of the {len(ids):,} clips of {dataset} could be embedded; the first, {ids[int(lost[0])]}: "
             f"{reasons[0]}."
         )
-    # Frames are there where the encoder has them, for no shard or for all.
+    # Frames are in no shard or in all.
     first = next(i for i, h in enumerate(heads) if len(h["rows"]))
     example = whole(paths[first], ("embeddings", "frames"))
     d, frame_level = example["embeddings"].shape[1], example["frames"].ndim == 2
-    counts = np.concatenate([h["counts"] for h in heads])
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)  # (n + 1,)
     seconds = float(sum(h["seconds"] for h in heads))
     with context.writer() as w:
@@ -388,7 +396,7 @@ def _store_audio(
         if frame_level:
             w.array("offsets", offsets)
         w.table("clips", reuse.clip_table([ids[row] for row in rows], [sounds[row] for row in rows]))
-        w.table("excluded", _excluded([ids[row] for row in lost], reasons))
+        Result.FIELDS["excluded"].write(w, {"clip_id": [ids[row] for row in lost], "reason": reasons})
         w.seconds = seconds
         w.meta.update(
             dataset=dataset,
@@ -407,24 +415,19 @@ def _store_audio(
         context.log(f"{len(lost):,} of {len(ids):,} clips were left out; excluded.parquet says why.")
 
 
-def _excluded(ids: list[str], reasons: list[str]) -> Any:
-    import pyarrow as pa
-
-    # With types, because an empty list has none.
-    return pa.table({"clip_id": pa.array(ids, pa.string()), "reason": pa.array(reasons, pa.string())})
-
-
 def whole(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
-    found = shards.load(path, names)
-    if found is None:
+    """Return arrays of a checkpoint; one that is damaged is removed, with a `ValueError`."""
+    arrays = shards.load(path, names)
+    if arrays is None:
         path.unlink(missing_ok=True)
         raise ValueError(
             f"Checkpoint {path.name} is damaged and was removed; retry the job to make it again."
         )
-    return found
+    return arrays
 
 
 def check_identity(spec: EmbedAudio | EmbedText | EmbedQuery, modality: encoders.Modality) -> None:
+    """Raise `ValueError` if the encoder is no longer the one that was asked for."""
     now = encoders.identity(spec.encoder, modality=modality)
     if now != spec.identity:
         raise ValueError(

@@ -98,8 +98,8 @@ def run(spec: EmbedQuery, context: JobContext) -> Result:
     Raises
     ------
     ValueError
-        With one sentence: the file is gone, too large, too long, silent or no sound; the encoder cannot be
-        had, has changed, or gives no finite embedding.
+        With one sentence: the file is gone, too large, too long, silent or no sound; the encoder is not
+        available, has changed, or gives no finite embedding.
     """
     from jobs.tasks.embed_audio import check_identity
 

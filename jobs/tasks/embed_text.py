@@ -98,7 +98,7 @@ def run(spec: EmbedText, context: JobContext) -> None:
     Raises
     ------
     ValueError
-        With one sentence: the texts or the encoder have changed or cannot be had, or a text has no
+        With one sentence: the texts or the encoder have changed or are not available, or a text has no
         finite embedding.
     """
     from jobs.workspace.texts import texts_fingerprint, texts_of
@@ -126,16 +126,16 @@ def run(spec: EmbedText, context: JobContext) -> None:
         started = time.perf_counter()
         part = texts[starts[i] : starts[i] + _TEXTS]
         assert model is not None
-        found = np.asarray(model.embed(part), dtype=np.float32)
-        if found.shape != (len(part), model.dimensions):
+        embeddings = np.asarray(model.embed(part), dtype=np.float32)
+        if embeddings.shape != (len(part), model.dimensions):
             raise ValueError(
-                f"Encoder {spec.encoder} gave an array of shape {found.shape} for {len(part)} texts; it must "
-                f"be ({len(part)}, {model.dimensions})."
+                f"Encoder {spec.encoder} gave an array of shape {embeddings.shape} for {len(part)} texts; it "
+                f"must be ({len(part)}, {model.dimensions})."
             )
-        bad = np.flatnonzero(~np.isfinite(found).all(axis=1))
+        bad = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
         if len(bad):
             raise ValueError(f"Encoder {spec.encoder} gave no finite embedding for {part[bad[0]]!r}.")
-        shards.save(paths[i], embeddings=found, seconds=time.perf_counter() - started)
+        shards.save(paths[i], embeddings=embeddings, seconds=time.perf_counter() - started)
         done += len(part)
         context.progress(done, n, f"{done:,} of {n:,} texts")
 

@@ -33,7 +33,7 @@ class MapQuality(Spec[Result]):
     """Trustworthiness and continuity of a map over the size of the neighbourhood."""
 
     map: Project
-    #: Filled in: the space, which may have been cleared away while its map is there.
+    #: Filled in: the space, which may have been cleared away while its map was kept.
     embedding: EmbedAudio | None = None
 
     def __post_init__(self) -> None:

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from core.processing import Processing, Reducer, Scaler, aggregate, fit_reducer, fit_scaler
-from core.retrieval import RetrievalReport, evaluate, macro_interval, macro_name, micro_interval
+from core.processing import (
+    AGGREGATIONS,
+    NORMALIZATIONS,
+    SCALES,
+    Processing,
+    Reducer,
+    Scaler,
+    aggregate,
+    fit_reducer,
+    fit_scaler,
+)
+from core.retrieval import (
+    ALGORITHMS,
+    CUTOFFS,
+    RetrievalReport,
+    evaluate,
+    macro_interval,
+    macro_name,
+    micro_interval,
+)
 from jobs.tasks.embed_audio import EmbedAudio
 from jobs.tasks.schema import Schema, array, table, value
 from jobs.tasks.spec import Spec, SpecError, between
@@ -21,23 +40,17 @@ if TYPE_CHECKING:
     from jobs.engine.context import JobContext
     from jobs.tasks.retrieval_grid import RetrievalGrid
 
-#: Lengths of the lists that are judged: one page and ten pages of results.
-CUTOFFS = (15, 150)
-AGGREGATIONS = ("mean", "median", "max")
-ALGORITHMS = ("mips", "mcss", "nns")
-SCALES = ("none", "minmax")
-NORMALIZATIONS = (False, True, "before")
 #: What the paper reports, by the names of `RetrievalReport.queries`.
 MEASURES = ("ap@15", "ap@150", "r1")
 _OF_QUERY = {
-    "ap@15": ("double", "average precision of the first 15"),
-    "precision@15": ("double", "share of the first 15 that is relevant"),
-    "ndcg@15": ("double", "normalised discounted cumulative gain of the first 15"),
-    "ap@150": ("double", "average precision of the first 150"),
-    "precision@150": ("double", "share of the first 150 that is relevant"),
-    "ndcg@150": ("double", "normalised discounted cumulative gain of the first 150"),
-    "r1": ("double", "rank of the first relevant clip"),
-}
+    f"{name}@{n}": ("double", f"{meaning} of the first {n}{verb}")
+    for n in CUTOFFS
+    for name, meaning, verb in (
+        ("ap", "average precision", ""),
+        ("precision", "share", " that is relevant"),
+        ("ndcg", "normalised discounted cumulative gain", ""),
+    )
+} | {"r1": ("double", "rank of the first relevant clip")}
 _OF_CLASSES = {macro_name(name): ("double", f"mean over classes of {name}") for name in _OF_QUERY}
 _INTERVALS = {
     f"{macro_name(name)}_{end}": ("double", f"{end} end of the interval of {macro_name(name)}")
@@ -122,14 +135,14 @@ class Result(Schema):
 class Retrieval(Spec[Result]):
     """How well one system finds clips of the class that is asked for, by `core.retrieval.evaluate`.
 
-    What a space cannot do is left away and stands in ``note``: PCA to more components than it has dimensions
-    or clips keeps all dimensions, and clips without frames are not aggregated.
+    Steps that a space does not allow are left out and named in ``note``: PCA to more components than it has
+    dimensions or clips keeps all dimensions, and clips without frames are not aggregated.
     """
 
     LATER: ClassVar[frozenset[str]] = frozenset({"scale"})
 
     embedding: EmbedAudio
-    #: Fingerprint of what is said about the clips, which can change while the sounds stay.
+    #: `Dataset.labels_fingerprint`: labels can change while the sounds stay.
     labels: str
     #: What makes a clip relevant: that it carries the same "label", or a label of the same "family".
     by: str = "label"
@@ -153,31 +166,34 @@ class Retrieval(Spec[Result]):
 
     @property
     def title(self) -> str:
-        said = [] if self.aggregation == "mean" else [self.aggregation]
-        said += ["min-max scaling"] if self.scale == "minmax" else []
-        said += (
-            [] if self.components == 100 else [f"PCA to {self.components}" if self.components else "no PCA"]
-        )
-        said += unit(self.normalize)
-        said += [] if self.algorithm == "mcss" else [self.algorithm.upper()]
-        said += [] if self.count_query else ["query not counted"]
-        return f"retrieval {where(self.embedding, self.by)}" + (f" ({', '.join(said)})" if said else "")
+        options = [] if self.aggregation == "mean" else [self.aggregation]
+        options += ["min-max scaling"] * (self.scale == "minmax")
+        if self.components != 100:
+            options.append(f"PCA to {self.components}" if self.components else "no PCA")
+        options += unit_length(self.normalize)
+        options += [] if self.algorithm == "mcss" else [self.algorithm.upper()]
+        options += [] if self.count_query else ["query not counted"]
+        return f"retrieval {place(self)}" + (f" ({', '.join(options)})" if options else "")
 
 
 def one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
+    """Raise `SpecError` for a value that is not allowed."""
     if value not in allowed:
         raise SpecError(f"{name} is {value!r}; it must be one of {', '.join(map(str, allowed))}.")
 
 
-def unit(normalize: bool | str) -> list[str]:
+def unit_length(normalize: bool | str) -> list[str]:
+    """Return the normalisation for a title, in a list; nothing where there is none."""
     return ["unit length before PCA" if normalize == "before" else "unit length"] if normalize else []
 
 
-def where(embedding: EmbedAudio, by: str) -> str:
-    return f"in {embedding.dataset.name} · {embedding.model}" + (" by family" if by == "family" else "")
+def place(spec: Retrieval | RetrievalGrid) -> str:
+    """Return the space and what relevant clips share, for a title."""
+    e = spec.embedding
+    return f"in {e.dataset.name} · {e.model}" + (" by family" if spec.by == "family" else "")
 
 
-class Asked(NamedTuple):
+class Collection(NamedTuple):
     """A space, and which of its clips carries which class."""
 
     clip_ids: list[str]
@@ -187,12 +203,8 @@ class Asked(NamedTuple):
     frames: np.ndarray | None  # (m, d)
     offsets: np.ndarray | None  # (n + 1,)
 
-    @property
-    def frame_level(self) -> bool:
-        return self.frames is not None
-
     def clips(self, aggregation: str) -> np.ndarray:
-        """Embeddings of the clips, (n, d), whose frames are aggregated so."""
+        """Return embeddings of the clips, (n, d), whose frames are aggregated so."""
         if self.frames is None or aggregation == "mean":  # which is what the embeddings are
             return self.embeddings
         assert self.offsets is not None
@@ -200,7 +212,7 @@ class Asked(NamedTuple):
 
 
 def run(spec: Retrieval, context: JobContext) -> Result:
-    """Compute `Retrieval`: one system, judged.
+    """Compute `Retrieval`: search with every clip by one system, and judge the lists.
 
     Raises
     ------
@@ -208,108 +220,96 @@ def run(spec: Retrieval, context: JobContext) -> Result:
         With one sentence: the labels have changed, no class has two clips, or classes have no families.
     """
     context.progress(0, 4, "reading")
-    asked = read_space(spec, context)
+    collection = read_space(spec, context)
     processing = Processing(spec.aggregation, spec.components or None, spec.normalize, spec.scale)
-    obstacle = processing.obstacle(*asked.embeddings.shape)
+    obstacle = processing.obstacle(*collection.embeddings.shape)
     note = f"{obstacle}: all dimensions are kept." if obstacle else ""
     if obstacle:
         context.log(note)
         processing = replace(processing, n_components=None)
     context.progress(1, 4, "processing")
-    X = asked.clips(spec.aggregation)
+    X = collection.clips(spec.aggregation)
     scaler = fit_scaler(X) if spec.scale == "minmax" else None
     X = processing.prepare(X, scaler)
     reducer = None if processing.n_components is None else fit_reducer(X, processing.n_components)
     X = processing.finish(X, reducer)
     context.progress(2, 4, "searching")
     report = evaluate(
-        X, asked.relevance, algorithm=spec.algorithm, cutoffs=CUTOFFS, count_query=spec.count_query
+        X, collection.relevance, algorithm=spec.algorithm, cutoffs=CUTOFFS, count_query=spec.count_query
     )
     context.progress(3, 4, "intervals")
-    return _result(spec, asked, processing, scaler, reducer, report, note)
-
-
-def _result(
-    spec: Retrieval,
-    asked: Asked,
-    processing: Processing,
-    scaler: Scaler | None,
-    reducer: Reducer | None,
-    report: RetrievalReport,
-    note: str,
-) -> Result:
-    families = asked.families if spec.by == "label" else {}
+    families = collection.families if spec.by == "label" else {}
     grouped = report.families(families)
-    frame = grouped.table.astype({"family": "str"})
-    rows_of = report.queries.groupby(report.queries["class"].map(families.get), sort=False)
-    for measure in MEASURES:
-        found = [macro_interval(rows_of.get_group(family), measure) for family in frame["family"]]
-        frame[f"{macro_name(measure)}_low"] = np.array([i.low for i in found], dtype=np.float64)
-        frame[f"{macro_name(measure)}_high"] = np.array([i.high for i in found], dtype=np.float64)
     classes = report.classes.copy()
     classes.insert(1, "family", pd.Series([families.get(c) for c in classes["class"]], dtype="str"))
-    ids = np.array(asked.clip_ids, dtype=object)
     queries = report.queries.drop(columns="query")
-    queries.insert(0, "clip_id", ids[report.queries["query"]])
-    steps = processing.steps if asked.frame_level else processing.steps[1:]
-    macro, micro = (
-        {
-            (name := macro_name(m)): plain(of[name], interval(report.queries, m))
-            for m in report.queries.columns[2:]
-        }
-        for of, interval in ((report.macro, macro_interval), (report.micro, micro_interval))
-    )
+    queries.insert(0, "clip_id", np.array(collection.clip_ids, dtype=object)[report.queries["query"]])
     return Result(
         queries=queries,
         classes=classes,
         excluded=report.excluded.astype({"class": "str"}),
-        families=frame,
+        families=_with_intervals(grouped.table, report, families),
         results=report.indices.astype(np.int32),
         scores=report.scores,
-        mean=None if reducer is None else reducer.mean,
-        components=None if reducer is None else reducer.components,
-        variances=None if reducer is None else reducer.variances,
-        low=None if scaler is None else scaler.low,
-        high=None if scaler is None else scaler.high,
-        n_clips=len(ids),
+        **{name: getattr(reducer, name, None) for name in ("mean", "components", "variances")},
+        **{name: getattr(scaler, name, None) for name in ("low", "high")},
+        n_clips=len(collection.clip_ids),
         n_queries=len(queries),
         n_classes=len(classes),
-        dimensions=len(asked.embeddings.T) if reducer is None else len(reducer.components),
-        steps=list(steps),
+        dimensions=X.shape[1],
+        steps=list(processing.steps[collection.frames is None :]),
         n_components=processing.n_components or 0,
         note=note,
         left_out=list(grouped.left_out) if spec.by == "label" else [],
-        macro=macro,
-        micro=micro,
+        macro=_averages(report.macro, macro_interval, report),
+        micro=_averages(report.micro, micro_interval, report),
     )
 
 
-def read_space(spec: Retrieval | RetrievalGrid, context: JobContext) -> Asked:
+def _averages(
+    averages: Mapping[str, float], interval: Callable[..., Interval], report: RetrievalReport
+) -> dict[str, dict[str, float | None]]:
+    """Return every average with its interval, for JSON."""
+    names = {m: macro_name(m) for m in report.queries.columns[2:]}
+    return {name: json_estimate(averages[name], interval(report.queries, m)) for m, name in names.items()}
+
+
+def _with_intervals(
+    table: pd.DataFrame, report: RetrievalReport, families: Mapping[str, str | None]
+) -> pd.DataFrame:
+    frame = table.astype({"family": "str"})
+    queries = report.queries.groupby(report.queries["class"].map(families.get), sort=False)
+    for measure in MEASURES:
+        intervals = [macro_interval(queries.get_group(family), measure) for family in frame["family"]]
+        for end in ("low", "high"):
+            values = [getattr(i, end) for i in intervals]
+            frame[f"{macro_name(measure)}_{end}"] = np.array(values, dtype=np.float64)
+    return frame
+
+
+def read_space(spec: Retrieval | RetrievalGrid, context: JobContext) -> Collection:
+    """Return the space of a spec with the classes, or families, of its clips; raises as `run`."""
     from jobs.tasks.labels import dataset_with
 
     dataset = dataset_with(spec.labels, spec.embedding, context.workspace)
     space = context.read(spec.embedding)
-    clip_ids = space.clip_ids
     families = _families(dataset.classes)
-    carried = _labels(dataset.clips)
+    carried = clip_labels(dataset.clips)
     if spec.by == "family":
         if not any(families.values()):
             raise ValueError(
-                f"Dataset {dataset.name} says no families of its classes; ask for retrieval by label."
+                f"Dataset {dataset.name} has no families of classes; ask for retrieval by label."
             )
         carried = {
             clip: {f for label in labels if (f := families.get(label))} for clip, labels in carried.items()
         }
-    lists = [carried[clip] for clip in clip_ids]  # the sounds are the same, so every clip has its row
+    lists = [carried[clip] for clip in space.clip_ids]  # the sounds are the same, so every clip has its row
     names = sorted(set().union(*lists))
     if not names:
         raise ValueError(f"No clip of {dataset.name} has a class; give it labels and add it again.")
-    column = {name: c for c, name in enumerate(names)}
-    relevance = np.zeros((len(clip_ids), len(names)), dtype=bool)
-    for row, labels in enumerate(lists):
-        relevance[row, [column[label] for label in labels]] = True
-    return Asked(
-        clip_ids=clip_ids,
+    relevance = np.array([[name in labels for name in names] for labels in lists])
+    return Collection(
+        clip_ids=space.clip_ids,
         relevance=pd.DataFrame(relevance, columns=names),
         families=families,
         embeddings=space.embeddings,
@@ -318,8 +318,8 @@ def read_space(spec: Retrieval | RetrievalGrid, context: JobContext) -> Asked:
     )
 
 
-def _labels(clips: pd.DataFrame) -> dict[str, set[str]]:
-    """Return the classes of every clip: its list of them where there is one, else the one it has."""
+def clip_labels(clips: pd.DataFrame) -> dict[str, set[str]]:
+    """Return the classes of every clip: its list of them where it has one, else its only one."""
     single = clips["label"].astype(object)
     lists = clips.get("labels", single)
     return {
@@ -337,12 +337,12 @@ def _families(classes: pd.DataFrame) -> dict[str, str | None]:
         return {}
     known = classes["family"].astype(object)
     return {
-        str(label): None if family is None or family != family or family == "" else str(family)
+        str(label): str(family) if family == family and family else None
         for label, family in zip(classes["label"], known, strict=True)
     }
 
 
-def plain(value: float, interval: Interval) -> dict[str, float | None]:
-    """A value and its interval for JSON, which has no NaN and no infinity."""
-    found = {"value": value, "low": interval.low, "high": interval.high}
-    return {k: float(v) if np.isfinite(v) else None for k, v in found.items()}
+def json_estimate(value: float, interval: Interval) -> dict[str, float | None]:
+    """Return a value and its interval for JSON, which has no NaN and no infinity."""
+    numbers = {"value": value, "low": interval.low, "high": interval.high}
+    return {k: float(v) if np.isfinite(v) else None for k, v in numbers.items()}

@@ -8,21 +8,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from core.processing import Processing, Reducer, fit_reducer, fit_scaler
-from core.retrieval import COMPONENTS, evaluate, macro_interval, macro_name, systems
+from core.processing import NORMALIZATIONS, SCALES, Processing, Reducer, fit_reducer, fit_scaler
+from core.retrieval import COMPONENTS, CUTOFFS, evaluate, macro_interval, macro_name, systems
 from jobs.files import read_json, write_json
 from jobs.tasks.embed_audio import EmbedAudio
 from jobs.tasks.retrieval import (
-    CUTOFFS,
     MEASURES,
-    NORMALIZATIONS,
-    SCALES,
-    Asked,
+    Collection,
+    json_estimate,
     one_of,
-    plain,
+    place,
     read_space,
-    unit,
-    where,
+    unit_length,
 )
 from jobs.tasks.schema import Schema, table, value
 from jobs.tasks.spec import Spec
@@ -61,7 +58,7 @@ class Result(Schema):
     n_systems: int = value("systems")
     n_skipped: int = value("systems that cannot be built")
     best: int = value("row with the highest MAP@15")
-    fixed: int = value("row of mean, 100 components and MCSS, or all dimensions where 100 cannot be had")
+    fixed: int = value("row of mean, 100 components and MCSS, or all dimensions where 100 are not possible")
     note: str = value("why not 100")
 
 
@@ -86,12 +83,9 @@ class RetrievalGrid(Spec[Result]):
 
     @property
     def title(self) -> str:
-        said = ["min-max scaling"] if self.scale == "minmax" else []
-        said += unit(self.normalize)
-        said += [] if self.count_query else ["query not counted"]
-        return f"all ways of retrieval {where(self.embedding, self.by)}" + (
-            f" ({', '.join(said)})" if said else ""
-        )
+        options = ["min-max scaling"] * (self.scale == "minmax") + unit_length(self.normalize)
+        options += [] if self.count_query else ["query not counted"]
+        return f"all ways of retrieval {place(self)}" + (f" ({', '.join(options)})" if options else "")
 
 
 def run(spec: RetrievalGrid, context: JobContext) -> Result:
@@ -100,33 +94,34 @@ def run(spec: RetrievalGrid, context: JobContext) -> Result:
     Raises
     ------
     ValueError
-        As `retrieval`.
+        As `jobs.tasks.retrieval.run`.
     """
-    asked = read_space(spec, context)
-    found = [
+    collection = read_space(spec, context)
+    frame_level = collection.frames is not None
+    ways = [
         (replace(p, scale=spec.scale, normalize=spec.normalize), a)
-        for p, a in systems(frame_level=asked.frame_level)
+        for p, a in systems(frame_level=frame_level)
     ]
     rows: list[dict[str, Any]] = []
-    processed = _Processed(asked)
-    for i, (processing, algorithm) in enumerate(found):
-        context.progress(i, len(found), ", ".join((*processing.steps, algorithm.upper())))
+    processed = _Processed(collection)
+    for i, (processing, algorithm) in enumerate(ways):
+        context.progress(i, len(ways), ", ".join((*processing.steps, algorithm.upper())))
         path = context.checkpoint / f"system-{i:02d}.json"
         row = read_json(path)
         if row is None:
-            row = _system(asked, processed, processing, algorithm, spec.count_query)
+            row = _system(processed, processing, algorithm, spec.count_query)
             write_json(path, row)
         rows.append(row)
     frame = pd.DataFrame(rows).astype(dict.fromkeys(_NUMBERS, np.float64))  # None where one was skipped
     fixed, note = _fixed(frame)
-    sizes = asked.relevance.to_numpy().sum(axis=0)
+    sizes = collection.relevance.to_numpy().sum(axis=0)
     return Result(
         systems=frame,
-        n_clips=len(asked.clip_ids),
+        n_clips=len(collection.clip_ids),
         n_queries=int(sizes[sizes >= 2].sum()),
         n_classes=int((sizes >= 2).sum()),
-        dimensions=int(asked.embeddings.shape[1]),
-        frame_level=asked.frame_level,
+        dimensions=int(collection.embeddings.shape[1]),
+        frame_level=frame_level,
         n_systems=len(frame),
         n_skipped=int((frame["skipped"] != "").sum()),
         best=int(np.nanargmax(frame["map@15"])),
@@ -136,17 +131,17 @@ def run(spec: RetrievalGrid, context: JobContext) -> Result:
 
 
 class _Processed:
-    """The clips of a space, processed; what several systems share is computed once."""
+    """The clips of a collection, processed; steps that several systems share are computed once."""
 
-    def __init__(self, asked: Asked) -> None:
-        self._asked = asked
+    def __init__(self, collection: Collection) -> None:
+        self.collection = collection
         self._aggregation = ""
-        self._clips: np.ndarray = asked.embeddings
+        self._clips: np.ndarray = collection.embeddings
         self._reducer: Reducer | None = None
 
     def __call__(self, processing: Processing) -> np.ndarray:
         if processing.aggregation != self._aggregation:
-            clips = self._asked.clips(processing.aggregation)
+            clips = self.collection.clips(processing.aggregation)
             scaler = fit_scaler(clips) if processing.scale == "minmax" else None
             self._clips = processing.prepare(clips, scaler)
             self._aggregation, self._reducer = processing.aggregation, None
@@ -159,28 +154,29 @@ class _Processed:
 
 
 def _system(
-    asked: Asked, processed: _Processed, processing: Processing, algorithm: str, count_query: bool
+    processed: _Processed, processing: Processing, algorithm: str, count_query: bool
 ) -> dict[str, Any]:
+    collection = processed.collection
     row: dict[str, Any] = {
-        "aggregation": processing.aggregation if asked.frame_level else "",
+        "aggregation": "" if collection.frames is None else processing.aggregation,
         "components": processing.n_components or 0,
         "algorithm": algorithm,
     }
     row |= dict.fromkeys(_NUMBERS)
-    obstacle = processing.obstacle(*asked.embeddings.shape)
+    obstacle = processing.obstacle(*collection.embeddings.shape)
     if obstacle is not None:
         return row | {"skipped": obstacle}
     X = processed(processing)
-    report = evaluate(X, asked.relevance, algorithm=algorithm, cutoffs=CUTOFFS, count_query=count_query)
+    report = evaluate(X, collection.relevance, algorithm=algorithm, cutoffs=CUTOFFS, count_query=count_query)
     for measure in MEASURES:
         name = macro_name(measure)
-        found = plain(report.macro[name], macro_interval(report.queries, measure))
-        row |= {name: found["value"], f"{name}_low": found["low"], f"{name}_high": found["high"]}
+        e = json_estimate(report.macro[name], macro_interval(report.queries, measure))
+        row |= {name: e["value"], f"{name}_low": e["low"], f"{name}_high": e["high"]}
     return row | {"skipped": ""}
 
 
 def _fixed(table: pd.DataFrame) -> tuple[int, str]:
-    """Find the paper's one system for all models, or what comes nearest to it, and why."""
+    """Return the row of the paper's one system for all models, or of the nearest to it, and why."""
     usual = table["aggregation"].isin(("mean", "")) & (table["algorithm"] == "mcss")
     wanted, whole = (int(np.argmax(usual & (table["components"] == p))) for p in (100, 0))
     skipped = str(table["skipped"].iloc[wanted])

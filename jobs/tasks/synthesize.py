@@ -1,6 +1,6 @@
 """The synthetic sound world: one FLAC file a clip, and the clip table.
 
-Every clip depends on nothing but the spec and its own index, so a job that was interrupted goes on with the
+Every clip depends on nothing but the spec and its own index, so a job that was interrupted continues with the
 files that its checkpoint holds and ends with the same bytes.
 """
 
@@ -87,7 +87,7 @@ def run(spec: Synthesize, context: JobContext) -> None:
     n, total = round(spec.seconds * synthetic.SAMPLE_RATE), len(clips)
 
     def make(row: tuple[str, str, int]) -> str:
-        """Render one clip unless it is there, and return the hash of its file."""
+        """Render one clip unless its file exists, and return the hash of the file."""
         clip_id, label, take = row
         path = folder / f"{clip_id}.flac"
         if not _whole(path, n):
@@ -100,9 +100,8 @@ def run(spec: Synthesize, context: JobContext) -> None:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
-    found = sum(1 for _ in folder.glob("*.flac"))
-    if found:
-        context.log(f"{found} of {total} clips are there already")
+    if existing := len(list(folder.glob("*.flac"))):
+        context.log(f"{existing} of {total} clips exist already")
     context.progress(0, total, "rendering")
     rows = zip(clips["clip_id"], clips["label"], clips["take"].tolist(), strict=True)
     hashes = []
@@ -124,7 +123,7 @@ def run(spec: Synthesize, context: JobContext) -> None:
 
 
 def _whole(path: Path, n: int) -> bool:
-    """Whether an earlier attempt left this clip entire: a file that lost its end in a crash is made again."""
+    """Return whether an earlier attempt left this clip complete: one cut short in a crash is made again."""
     from jobs.sound import files as audio
 
     if not path.exists():

@@ -1,5 +1,3 @@
-import math
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,39 +7,12 @@ from hypothesis.extra import numpy as hnp
 from core.neighbors import class_agreement, class_agreement_samples, knn, shared_ranks
 from core.neighbors import exact_search as _exact_search
 from core.neighbors.exact_search import METRICS
-
-
-def reference(X, k, metric="cosine", include_self=False, queries=None):
-    """Measure every pair in float64, sort by (distance rounded to 12 decimals, index)."""
-    corpus = [[float(v) for v in row] for row in np.asarray(X)]
-    points = corpus if queries is None else [[float(v) for v in row] for row in np.asarray(queries)]
-
-    def distance(x, y):
-        inner = math.fsum(a * b for a, b in zip(x, y, strict=True))
-        if metric == "inner_product":
-            return -inner
-        if metric == "euclidean":
-            return math.sqrt(math.fsum((a - b) ** 2 for a, b in zip(x, y, strict=True)))
-        norms = math.sqrt(math.fsum(a * a for a in x)) * math.sqrt(math.fsum(b * b for b in y))
-        return min(max(1 - (inner / norms if norms else 0.0), 0.0), 2.0)
-
-    indices, distances = [], []
-    for i, x in enumerate(points):
-        pairs = [
-            (round(distance(x, y), 12), j) for j, y in enumerate(corpus) if queries is not None or j != i
-        ]
-        pairs.sort()
-        if include_self:
-            own = round(distance(x, x), 12) if metric == "inner_product" else 0.0
-            pairs.insert(0, (own, i))
-        indices.append([j for _, j in pairs[:k]])
-        distances.append([value for value, _ in pairs[:k]])
-    return np.array(indices), np.array(distances)
+from tests.core.references.neighbors import KINDS, neighbours, space
 
 
 def check(X, k, **options):
     indices, distances = knn(X, k, **options)
-    expected_indices, expected_distances = reference(X, k, **options)
+    expected_indices, expected_distances = neighbours(X, k, **options)
     np.testing.assert_array_equal(indices, expected_indices)
     np.testing.assert_allclose(distances, expected_distances, rtol=1e-9, atol=2e-12)
     assert indices.dtype == np.int64
@@ -75,7 +46,7 @@ def test_any_scale_keeps_the_neighbours_it_can_tell_apart(metric, X, scale, offs
     X = (X + offset) * scale
     k = data.draw(st.integers(1, len(X) - 1))
     indices, distances = knn(X, k, metric=metric)
-    _, expected = reference(X, k, metric=metric)
+    _, expected = neighbours(X, k, metric=metric)
     np.testing.assert_allclose(distances, expected, rtol=1e-9, atol=2e-12)
     assert (np.diff(distances, axis=1) >= 0).all()
     assert all(len(set(row)) == k for row in indices.tolist())
@@ -100,32 +71,11 @@ def test_queries_of_their_own(metric):
     check(X.astype(np.float32), 5, metric=metric, queries=queries)
 
 
-def big(kind, n=3000, d=24):
-    rng = np.random.default_rng(2)
-    X = rng.standard_normal((n, d))
-    if kind == "narrow cone":  # an untrained network: all cosines close to 1
-        X = 1e-4 * X + rng.standard_normal(d)
-    elif kind == "one outlier":
-        X[17] *= 1e4
-    elif kind == "duplicates":
-        X = X[rng.integers(0, n // 20, n)]
-    elif kind == "mostly silence":
-        X[rng.random(n) < 0.4] = 0
-    elif kind == "all equal":
-        X[:] = X[0]
-    elif kind == "nearly equal":
-        X = X[0] + 1e-9 * X
-    return X
-
-
-KINDS = ["plain", "narrow cone", "one outlier", "duplicates", "mostly silence", "all equal", "nearly equal"]
-
-
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_blocks_threads_and_compiled_sums_change_nothing(kind, metric):
     """Large enough for the compiled path; the reference is a float64 matrix of all pairs, without blocks."""
-    X = big(kind)
+    X = space(kind, 3000)
     n = len(X)
     k = 40
     indices, distances = knn(X, k, metric=metric)
@@ -141,7 +91,7 @@ def test_blocks_threads_and_compiled_sums_change_nothing(kind, metric):
     full[np.arange(len(rows)), rows] = np.inf
     expected = np.sort(full, axis=1)[:, :k]
     np.testing.assert_allclose(distances[rows], expected, rtol=1e-10, atol=2e-12)
-    # Every point that was chosen is at the distance that was said, in the order that was said.
+    # Every point that was chosen is at the distance that is returned, in that order.
     chosen = np.take_along_axis(full, indices[rows], axis=1)
     np.testing.assert_allclose(chosen, distances[rows], rtol=1e-10, atol=2e-12)
     tied = np.diff(distances, axis=1) == 0

@@ -1,5 +1,4 @@
 import itertools
-import math
 
 import numpy as np
 import pytest
@@ -27,25 +26,8 @@ from core.similarity import (
     topological_similarity,
 )
 from core.similarity import neighborhoods as similarity
-
-# --- references: every pair measured, every list a Python set ---------------------------------------------
-
-
-def neighbor_lists(X, metric="cosine"):
-    """All other points of each point, by distance rounded to 12 decimals, then by index."""
-    X = np.asarray(X, dtype=np.float64)
-    lists = []
-    for i, x in enumerate(X):
-        distances = []
-        for j, y in enumerate(X):
-            if metric == "euclidean":
-                value = math.sqrt(math.fsum((a - b) ** 2 for a, b in zip(x, y, strict=True)))
-            else:
-                size = math.sqrt(math.fsum(x * x)) * math.sqrt(math.fsum(y * y))
-                value = 1 - math.fsum(x * y) / size if size else 1.0
-            distances.append((round(value, 12) + 0.0, j))
-        lists.append([j for _, j in sorted(distances) if j != i])
-    return lists
+from tests.core.references.neighbors import KINDS as HARD
+from tests.core.references.neighbors import neighbours, space
 
 
 def reference(first, second, k, include_self):
@@ -61,7 +43,7 @@ def reference(first, second, k, include_self):
 
 
 def check(X, Y, metrics, include_self, curve):
-    first, second = neighbor_lists(X, metrics[0]), neighbor_lists(Y, metrics[1])
+    first, second = (neighbours(A, len(A), m)[0].tolist() for A, m in zip((X, Y), metrics, strict=True))
     assert curve.n == len(X)
     assert curve.histograms.dtype == np.uint8
     samples = curve.samples(curve.ks)
@@ -95,8 +77,6 @@ def spaces(kind, n, seed=0):
 
 KINDS = ["unrelated", "related", "clustered", "duplicated", "tied", "all equal", "zeros"]
 METRICS = ("cosine", "euclidean")
-
-# --- overlap ----------------------------------------------------------------------------------------------
 
 whole = st.integers(-2, 2).map(float)
 
@@ -134,36 +114,13 @@ def test_equals_set_intersection_on_every_kind_of_space(monkeypatch, kind, compi
     check(X, Y, ("cosine", "cosine"), False, few)
 
 
-def big(kind, n=240, d=24):
-    rng = np.random.default_rng(2)
-    X = rng.standard_normal((n, d))
-    if kind == "narrow cone":
-        X = 1e-4 * X + rng.standard_normal(d)
-    elif kind == "one outlier":
-        X[17] *= 1e6
-    elif kind == "duplicates":
-        X = X[rng.integers(0, n // 20, n)]
-    elif kind == "mostly silence":
-        X[rng.random(n) < 0.4] = 0
-    elif kind == "all equal":
-        X[:] = X[0]
-    elif kind == "nearly equal":
-        X = X[0] + 1e-9 * X
-    elif kind == "whole numbers":
-        X = np.round(X)
-    return X
-
-
-BIG = ["plain", "narrow cone", "one outlier", "duplicates", "mostly silence", "all equal", "nearly equal"]
-
-
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("kind", [*BIG, "whole numbers"])
+@pytest.mark.parametrize("kind", [*HARD, "whole numbers"])
 def test_full_order_is_that_of_the_neighbour_search(monkeypatch, kind, metric):
     monkeypatch.setattr(orders, "_BLOCK_ELEMENTS", 10_000)
     monkeypatch.setattr(_exact_search, "SMALL", 0)  # compiled, in threads
     for dtype in (np.float64, np.float32):
-        X = big(kind).astype(dtype)
+        X = space(kind, 240).astype(dtype)
         n = len(X)
         expected = knn(X, n - 1, metric=metric)[0]
         for many in (0.0, 0.1, 1.0):  # measure all, what pays, and only those that may tie
@@ -177,14 +134,14 @@ def test_full_order_is_that_of_the_neighbour_search(monkeypatch, kind, metric):
 @pytest.mark.parametrize("scale", [1e-160, 1e-30, 1e-7, 1e20, 1e145])
 def test_full_order_at_any_scale(monkeypatch, metric, scale):
     monkeypatch.setattr(_exact_search, "SMALL", 0)
-    X = scale * big("plain")
+    X = scale * space("plain", 240)
     expected = knn(X, len(X) - 1, metric=metric)[0]
     np.testing.assert_array_equal(orders.neighbor_order(X, len(X) - 1, metric=metric), expected)
 
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_the_full_order_does_not_ask_the_search(monkeypatch, metric):
-    X = big("plain", n=60)
+    X = space("plain", 60)
     expected = knn(X, 59, metric=metric)[0]
     monkeypatch.setattr(orders, "knn", None)
     np.testing.assert_array_equal(orders.neighbor_order(X, 59, metric=metric), expected)
@@ -286,9 +243,6 @@ def test_smallest_spaces():
     assert three.overlap.tolist() == [1, 0.5, 1]
 
 
-# --- chance -----------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("n", [2, 3, 5, 6])
 def test_chance_is_the_mean_over_all_pairings(n):
     X, Y = spaces("unrelated", n)
@@ -335,9 +289,6 @@ def test_unrelated_spaces_sit_on_chance_within_the_band():
     assert inside.mean() > 0.8
     np.testing.assert_allclose(band.quantiles[:, 1], curve.chance, atol=0.005)
     assert band.p_simultaneous.min() > 0.05
-
-
-# --- permutations -----------------------------------------------------------------------------------------
 
 
 def slow_band(a, b, permutations, seed):
@@ -417,9 +368,6 @@ def test_no_permutations():
     assert np.isnan([band.p_value, band.p_simultaneous]).all()
 
 
-# --- topological similarity -------------------------------------------------------------------------------
-
-
 def test_topological_similarity_is_the_maximum_over_the_range():
     X, Y = spaces("related", 50)
     curve = neighborhood_overlap(X, Y, include_self=False)
@@ -475,9 +423,6 @@ def test_the_literal_definition_is_one_whatever_the_spaces(kind):
     assert literal_topological_similarity(curve).value == 1
     middle = neighborhood_overlap(X, Y, ks=[7, 20])
     assert literal_topological_similarity(middle).value == middle.overlap.max()
-
-
-# --- CKA --------------------------------------------------------------------------------------------------
 
 
 def textbook(X, Y, kernel="linear", bandwidth=1.0, debiased=False):
@@ -625,9 +570,6 @@ def test_points_equally_far_from_each_other_have_nothing_to_align_without_bias()
     for kernel in ("linear", "rbf"):
         assert cka(X, Y, kernel=kernel, debiased=True) == 0
         assert cka(X, X, kernel=kernel) == pytest.approx(1)
-
-
-# --- errors -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ import soundfile as sf
 
 from core.projection import neighborhood_kept, project
 from core.splits import ClassSplit
+from jobs import encoders
 from jobs import presets as measures
 from jobs.datasets.importer import Imported
 from jobs.engine.execution import RunningJob
@@ -95,9 +96,17 @@ def store_space(
         n_frames=None if frames is None else m * len(X),
         dimensions=X.shape[1],
         frame_level=frames is not None,
-        card={},
+        card=_card(spec.encoder),
     )
     spec.store(found.cache, result)
+
+
+def _card(encoder: str) -> dict[str, Any]:
+    """Return an encoder's card, as embedding stores it; an empty one for a name that no encoder has."""
+    try:
+        return asdict(encoders.card(encoder))
+    except encoders.UnknownEncoder:
+        return {}
 
 
 def workspace(

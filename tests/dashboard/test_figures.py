@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
@@ -11,9 +12,9 @@ from dashboard import data
 from dashboard.components import map as map_component
 from dashboard.explore import colours
 from dashboard.explore import figures as explore_figures
-from dashboard.explore.figures import QualityCurves, quality_figure
+from dashboard.explore.figures import quality_figure
 from dashboard.kit import palette
-from dashboard.kit.cells import robust_ends
+from dashboard.kit.cells import rgb, robust_ends
 
 
 def colour(n: int, kind: str = "group") -> explore_figures.Colour:
@@ -70,7 +71,7 @@ def test_scale_of_numbers_gets_lighter_from_end_to_end(theme: str) -> None:
     ).layout.meta["scales"][theme]
     assert (scale[0][0], scale[-1][0]) == (0, 1)
     weights = np.array([0.2126, 0.7152, 0.0722])
-    light = [weights @ [float(v) for v in c[4:-1].split(",")] for _, c in scale]
+    light = [weights @ rgb(c) for _, c in scale]
     assert np.all(np.diff(light) > 0)
 
 
@@ -82,12 +83,11 @@ def test_wrong_shape_is_one_sentence() -> None:
 
 
 def test_quality_curves_name_their_map_n_and_units() -> None:
-    ks = np.array([1, 2, 5])
+    def curves(name: str, n: int) -> pd.DataFrame:
+        frame = pd.DataFrame({"space": name, "k": [1, 2, 5], "trustworthiness": [0.9, 0.8, 0.7]})
+        return frame.assign(continuity=[0.7, 0.8, 0.9], chance=frame["k"] / 10, n=n)
 
-    def curves(name: str, n: int) -> QualityCurves:
-        return QualityCurves(name, ks, np.array([0.9, 0.8, 0.7]), np.array([0.7, 0.8, 0.9]), ks / 10, n)
-
-    one = quality_figure([curves("aisfx", 400)], theme="dark")
+    one = quality_figure(curves("aisfx", 400), theme="dark")
     go.Figure(one.to_dict())  # raises for what Plotly does not know
     assert [(t.name, t.meta) for t in one.data] == [
         ("trustworthiness", "trustworthiness"),
@@ -97,7 +97,7 @@ def test_quality_curves_name_their_map_n_and_units() -> None:
     assert list(one.data[1].y) == [0.7, 0.8, 0.9]
     assert one.layout.xaxis.title.text == "k, neighbours looked at · n = 400 clips"
     assert list(one.layout.xaxis.ticktext) == ["1", "2", "5"]
-    two = quality_figure([curves("aisfx", 400), curves("melstats", 1390)])
+    two = quality_figure(pd.concat([curves("aisfx", 400), curves("melstats", 1390)]))
     assert "n = 400 and 1,390 clips" in two.layout.xaxis.title.text
     assert [t.name for t in two.data if t.meta == "continuity"] == [
         "aisfx · continuity",
@@ -108,7 +108,7 @@ def test_quality_curves_name_their_map_n_and_units() -> None:
     # Chance depends on n: a line for each, one word in the legend.
     assert [bool(t.showlegend) for t in two.data if t.meta == "chance"] == [True, False]
     with pytest.raises(ValueError, match="at least one map"):
-        quality_figure([])
+        quality_figure(curves("aisfx", 400)[:0])
 
 
 @pytest.mark.parametrize("values", [[np.nan, np.nan], [3.0, 3.0], [np.nan, 1.0], []])

@@ -1,35 +1,32 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
 from dashboard.kit import cells, palette
-from dashboard.neighbourhoods import figures as drawing
-from dashboard.neighbourhoods import figures as neighbourhoods_figures
-from dashboard.neighbourhoods import spaces_figure as neighbourhoods_spaces_figure
+from dashboard.neighbourhoods import figures
+from dashboard.neighbourhoods.figures import Curve, p_text, pair_lines, spaces_figure
 
 
-def curve(
-    name: str = "a × b", n: int = 60, *, band: bool = True, seed: int = 0
-) -> neighbourhoods_figures.Curve:
+def curve(name: str = "a × b", n: int = 60, *, band: bool = True, seed: int = 0) -> Curve:
     ks = np.arange(1, n)
     chance = ks / (n - 1)
     values = chance + (1 - chance) * np.random.default_rng(seed).uniform(0.2, 0.4, len(ks))
     around = np.column_stack([chance - 0.02, chance + 0.02]) if band else None
     p = np.full(len(ks), 0.01) if band else None
-    line = neighbourhoods_figures.pair_lines([name])[name]
+    line = pair_lines([name])[name]
     peak = min(7, len(ks))
-    return neighbourhoods_figures.Curve(
-        name, line, ks, values, chance, around, p, peak=(peak, float(values[peak - 1]))
-    )
+    return Curve(ks, values, chance, around, p, 100, (peak, float(values[peak - 1])), name, line)
 
 
-def draw(curves: list[neighbourhoods_figures.Curve], **options: Any) -> go.Figure:
+def draw(curves: list[Curve], **options: Any) -> go.Figure:
     usual: dict[str, Any] = {"title": "S", "things": "clips; n = 60", "k": 10}
-    return neighbourhoods_figures.agreement_figure(curves, **(usual | options))
+    return figures.agreement_figure(curves, **(usual | options))
 
 
 def traces(figure: go.Figure, meta: str) -> list[Any]:
@@ -39,10 +36,8 @@ def traces(figure: go.Figure, meta: str) -> list[Any]:
 @pytest.mark.parametrize("log", [True, False])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_curve_is_drawn_as_it_is_with_its_cues(log: bool, theme: str) -> None:
-    one, two = curve("a × b"), curve("a × c", seed=1)
-    two = neighbourhoods_figures.Curve(
-        "a × c", neighbourhoods_figures.pair_lines(["a × b", "a × c"])["a × c"], *_rest(two)
-    )
+    one = curve("a × b")
+    two = replace(curve("a × c", seed=1), line=pair_lines(["a × b", "a × c"])["a × c"])
     figure = draw([one, two], log=log, theme=theme, limits=(1, 12))
     first, second = traces(figure, "curve")
     np.testing.assert_array_equal(first.x, one.ks)
@@ -58,10 +53,6 @@ def test_a_curve_is_drawn_as_it_is_with_its_cues(log: bool, theme: str) -> None:
     assert figure.layout.xaxis.type == ("log" if log else "linear")
     assert "n = 60" in figure.layout.xaxis.title.text
     assert figure.layout.hovermode == "x unified"
-
-
-def _rest(c: neighbourhoods_figures.Curve) -> tuple[Any, ...]:
-    return c.ks, c.values, c.chance, c.band, c.p_value, c.peak
 
 
 def test_the_chosen_k_and_the_peak_are_marked_on_the_curve() -> None:
@@ -92,10 +83,9 @@ def test_a_long_curve_is_thinned_and_keeps_what_is_marked() -> None:
     n = 10_000
     ks = np.arange(1, n)
     values = np.sin(ks / 900) ** 2
-    line = neighbourhoods_figures.pair_lines(["x"])["x"]
-    c = neighbourhoods_figures.Curve("x", line, ks, values, ks / (n - 1), peak=(1234, float(values[1233])))
+    c = Curve(ks, values, ks / (n - 1), peak=(1234, float(values[1233])), line=pair_lines(["x"])["x"])
     (drawn,) = traces(draw([c], k=777), "curve")
-    assert len(drawn.x) <= drawing.MOST_POINTS + 2
+    assert len(drawn.x) <= figures.MOST_POINTS + 2
     assert {1, 2, 3, 777, 1234, n - 1} <= set(drawn.x)
     assert np.all(np.diff(drawn.x) > 0)
     np.testing.assert_array_equal(drawn.y, values[np.asarray(drawn.x) - 1])
@@ -106,9 +96,9 @@ def test_a_long_curve_is_thinned_and_keeps_what_is_marked() -> None:
 
 def test_negative_values_are_in_sight() -> None:
     c = curve()
-    low = neighbourhoods_figures.Curve(c.name, c.line, c.ks, c.values - 0.5, c.chance * 0)
+    low = replace(c, values=c.values - 0.5)
     assert draw([low]).layout.yaxis.range[0] < float(low.values.min())
-    nothing = neighbourhoods_figures.Curve(c.name, c.line, c.ks, np.full(len(c.ks), np.nan), c.chance * 0)
+    nothing = replace(c, values=np.full(len(c.ks), np.nan))
     assert draw([nothing]).layout.yaxis.range[0] < 0
 
 
@@ -130,7 +120,7 @@ def test_two_things_have_a_curve_of_one_point() -> None:
 
 
 def test_lines_of_sixty_pairs_differ_and_the_dash_is_drawn_in_the_table_too() -> None:
-    lines = neighbourhoods_figures.pair_lines([str(i) for i in range(60)])
+    lines = pair_lines([str(i) for i in range(60)])
     assert len({(x.light, x.plotly) for x in lines.values()}) == 60
     assert {x.light for x in lines.values()} == set(palette.BASE["light"])
     solid, dashed = lines["0"], lines["1"]
@@ -149,9 +139,7 @@ IDS = [["", "a~b", "a~c"], ["a~b", "", "b~c"], ["a~c", "b~c", ""]]
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_matrix_has_a_number_in_every_cell_that_has_one(theme: str) -> None:
-    figure = neighbourhoods_spaces_figure.spaces_figure(
-        NAMES, VALUES, title="Overlap", ids=IDS, picked="a~c", theme=theme
-    )
+    figure = spaces_figure(NAMES, VALUES, title="Overlap", ids=IDS, picked="a~c", theme=theme)
     numbers = figure.data[2]
     written = {(y, x): t for y, x, t in zip(numbers.y, numbers.x, numbers.text, strict=True)}
     assert written == {(0, 1): "0.25", (1, 0): "0.25", (0, 2): "−0.12", (2, 0): "−0.12"}
@@ -188,22 +176,38 @@ def contrast(one: str, other: str) -> float:
 
 def test_matrix_of_the_wrong_shape_is_one_sentence() -> None:
     with pytest.raises(ValueError, match=r"shape \(2, 2\); needed is \(3, 3\)"):
-        neighbourhoods_spaces_figure.spaces_figure(NAMES, np.zeros((2, 2)), title="x")
+        spaces_figure(NAMES, np.zeros((2, 2)), title="x")
 
 
 def test_classes_are_drawn_with_their_intervals() -> None:
-    mean, low, high = np.array([0.1, 0.5]), np.array([0.0, 0.4]), np.array([0.3, 0.7])
-    line = neighbourhoods_figures.pair_lines(["x"])["x"]
-    figure = neighbourhoods_figures.overlap_by_class_figure(
-        ["Dog bark", "Rain"], mean, low, high, [12, 1200], title="mean overlap", everyone=0.4, line=line
+    columns = {"overlap": [0.1, 0.5], "low": [0.0, 0.4], "high": [0.3, 0.7]}
+    names = ["Dog bark", "Rain of a very long afternoon"]
+    classes = pd.DataFrame(columns | {"label": names, "n": [12, 1200]})
+    figure = figures.overlap_by_class_figure(
+        classes, title="mean overlap", everyone=0.4, line=pair_lines(["x"])["x"]
     )
     (points,) = figure.data
-    np.testing.assert_allclose(points.x - points.error_x.arrayminus, low)
-    np.testing.assert_allclose(points.x + points.error_x.array, high)
-    assert list(figure.layout.yaxis.ticktext) == ["Dog bark · 12", "Rain · 1,200"]
+    np.testing.assert_allclose(points.x - points.error_x.arrayminus, classes["low"])
+    np.testing.assert_allclose(points.x + points.error_x.array, classes["high"])
+    # One line a class, which a phone has room for.
+    assert list(figure.layout.yaxis.ticktext) == ["Dog bark · 12", "Rain of a very long… · 1,200"]
     assert figure.layout.yaxis.range[0] > figure.layout.yaxis.range[1]  # the first class is at the top
     assert figure.layout.shapes[0].x0 == 0.4
     assert figure.layout.xaxis.title.text == "mean overlap"
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["Overlap<br>clips; n = 60", "Above chance at k = 1,000, with the point itself<br>classes; n = 9"],
+)
+def test_the_title_of_a_matrix_has_room(title: str) -> None:
+    layout = spaces_figure(NAMES, VALUES, title=title).layout
+    lines = layout.title.text.split("<br>")
+    assert " ".join(lines) == title.replace("<br>", " ")
+    assert max(map(len, lines)) <= 40
+    # The title above the letters of the columns, a line and the space at the top.
+    assert layout.margin.t >= 18 * len(lines) + layout.title.pad.t + 20
+    assert layout.height >= layout.margin.t + 46 * 3
 
 
 def test_long_names_break_where_a_phone_ends() -> None:
@@ -228,22 +232,17 @@ def test_the_band_can_be_seen_however_thin_and_many(theme: str) -> None:
 def test_a_p_has_the_digits_that_the_pairings_support(permutations: int) -> None:
     for above in (0, 1, permutations // 20, permutations // 2, permutations - 1):
         p = (1 + above) / (1 + permutations)
-        said = drawing.p_text(p, permutations)
+        text = p_text(p, permutations)
         error = max((p * (1 - p) / permutations) ** 0.5, 1 / (permutations + 1))
-        step = 10.0 ** -len(said.partition(".")[2])
+        step = 10.0 ** -len(text.partition(".")[2])
         # The last digit is that of the error: one more would say nothing, one less would lose something.
         assert step <= error < 10 * step or (error >= 0.1 and step == 0.1)
-        assert abs(float(said) - p) <= step / 2 + 1e-12
-        assert float(said) > 0
-    assert drawing.p_text(float("nan"), permutations) == "–"
+        assert abs(float(text) - p) <= step / 2 + 1e-12
+        assert float(text) > 0
+    assert p_text(float("nan"), permutations) == "–"
 
 
 def test_figures_beside_each_other_can_have_one_scale() -> None:
-    figure = neighbourhoods_spaces_figure.spaces_figure(
-        NAMES, np.abs(np.nan_to_num(VALUES)), title="Overlap", low=-0.5
-    )
+    figure = spaces_figure(NAMES, np.abs(np.nan_to_num(VALUES)), title="Overlap", low=-0.5)
     assert (figure.data[0].zmin, figure.data[0].zmax) == (-0.5, 1)
-    assert (
-        neighbourhoods_spaces_figure.spaces_figure(NAMES, VALUES, title="Overlap", low=-0.05).data[0].zmin
-        == -0.125
-    )
+    assert spaces_figure(NAMES, VALUES, title="Overlap", low=-0.05).data[0].zmin == -0.125

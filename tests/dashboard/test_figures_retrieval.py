@@ -4,12 +4,15 @@ import math
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
 from dashboard.kit import cells, look, palette
-from dashboard.retrieval import figures as retrieval_figures
-from dashboard.retrieval.figures import System
+from dashboard.retrieval.data import MEASURES
+from dashboard.retrieval.figures import classes_figure, families_figure, systems_figure
+
+MAP, MR1 = MEASURES["map@15"], MEASURES["mr1"]
 
 
 def checked(figure: go.Figure) -> go.Figure:
@@ -33,30 +36,33 @@ def contrast(first: str, second: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-def all_systems(skip: int = 200) -> list[System]:
+COLUMNS = ["aggregation", "components", "algorithm", "map@15", "map@15_low", "map@15_high"]
+
+
+def systems(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def all_systems(skip: int = 200) -> pd.DataFrame:
     rng = np.random.default_rng(0)
-    found = []
+    rows = []
     for aggregation in ("mean", "median", "max"):
         for components in (100, 200, 0):
             for algorithm in ("mips", "mcss", "nns"):
                 v = math.nan if components == skip else float(rng.uniform(0.2, 0.8))
-                found.append(System(aggregation, components, algorithm, v, v - 0.02, v + 0.03))
-    return found
+                rows.append((aggregation, components, algorithm, v, v - 0.02, v + 0.03))
+    return systems(rows)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_system_stands_at_its_processing_in_its_algorithms_look(theme: str) -> None:
-    systems = all_systems()
-    figure = checked(
-        retrieval_figures.systems_figure(
-            systems, title="MAP@15, 0 to 1", n="n = 9 queries", best=7, theme=theme
-        )
-    )
+    table = all_systems()
+    figure = checked(systems_figure(table, MAP, n="n = 9 queries", best=7, theme=theme))
     looks = set()
     for i, algorithm in enumerate(("mips", "mcss", "nns")):
         drawn = trace(figure, algorithm)
-        mine = [s for s in systems if s.algorithm == algorithm and s.components != 200]
-        np.testing.assert_allclose(drawn.y, [s.value for s in mine])
+        mine = table[(table["algorithm"] == algorithm) & (table["components"] != 200)]
+        np.testing.assert_allclose(drawn.y, mine["map@15"])
         np.testing.assert_allclose(drawn.error_y.array, [0.03] * 6)
         np.testing.assert_allclose(drawn.error_y.arrayminus, [0.02] * 6)
         # Of nine processings the second of each three was left out, so its place stays empty.
@@ -76,57 +82,50 @@ def test_every_system_stands_at_its_processing_in_its_algorithms_look(theme: str
 
 
 def test_the_best_and_the_fixed_system_are_named() -> None:
-    systems = all_systems(skip=-1)
-    figure = checked(retrieval_figures.systems_figure(systems, title="MAP", n="", best=7, fixed=1))
+    table = all_systems(skip=-1)
+    figure = checked(systems_figure(table, MAP, n="", best=7, fixed=1))
     ring = trace(figure, "best")
-    assert ring.y == (systems[7].value,)
+    assert ring.y == (table["map@15"][7],)
     assert round(ring.x[0]) == 2  # all dimensions, of the mean
-    assert {a.text: a.y for a in figure.layout.annotations} == {
-        "best": systems[7].high,
-        "fixed": systems[1].high,
-    }
-    both = retrieval_figures.systems_figure(systems, title="MAP", n="", best=1, fixed=1)
+    high = table["map@15_high"]
+    assert {a.text: a.y for a in figure.layout.annotations} == {"best": high[7], "fixed": high[1]}
+    both = systems_figure(table, MAP, n="", best=1, fixed=1)
     assert [a.text for a in both.layout.annotations] == ["best, and fixed"]
-    low, high = figure.layout.yaxis.range
-    assert low < min(s.low for s in systems)
-    assert high > max(s.high for s in systems)
+    bottom, top = figure.layout.yaxis.range
+    assert bottom < table["map@15_low"].min() < high.max() < top
 
 
 def test_systems_without_frames_or_intervals_are_drawn() -> None:
-    few = [System("", p, a, 0.5, -math.inf, math.inf) for p in (100, 0) for a in ("mcss", "nns")]
-    figure = checked(retrieval_figures.systems_figure(few, title="MAP", n="", best=0))
+    few = systems([("", p, a, 0.5, -math.inf, math.inf) for p in (100, 0) for a in ("mcss", "nns")])
+    figure = checked(systems_figure(few, MAP, n="", best=0))
     assert trace(figure, "mcss").error_y.array.tolist() == [0, 0]
     assert list(figure.layout.xaxis.ticktext) == ["100", "all"]
     assert "aggregation" not in figure.layout.xaxis.title.text
-    checked(
-        retrieval_figures.systems_figure([System("", 0, "nns", math.nan, math.nan, math.nan)], title="", n="")
-    )
+    checked(systems_figure(systems([("", 0, "nns", math.nan, math.nan, math.nan)]), MAP, n=""))
     with pytest.raises(ValueError, match="no system was tried"):
-        retrieval_figures.systems_figure([], title="", n="")
+        systems_figure(systems([]), MAP, n="")
 
 
-def groups(**options: Any) -> go.Figure:
-    values = np.array([[0.1, 0.9, np.nan], [0.5, 0.2, 0.4]])
-    return checked(
-        retrieval_figures.groups_figure(
-            ["aisfx", "melstats"],
-            ["Animals", "Natural soundscapes & water sounds", "Music"],
-            values,
-            title="MAP@15, 0 to 1",
-            said=[[f"{v:.3f}" for v in row] for row in values],
-            words=["2 classes, n = 80", "1 class, n = 40", "n = 7"],
-            **options,
-        )
+def groups(measure: Any = MAP, **options: Any) -> go.Figure:
+    values = pd.DataFrame(
+        [[0.1, 0.9, np.nan], [0.5, 0.2, 0.4]],
+        index=["aisfx", "melstats"],
+        columns=["Animals", "Natural soundscapes & water sounds", "Music"],
     )
+    contents = ["2 classes, n = 80", "1 class, n = 40", "n = 7"]
+    return checked(families_figure(values, measure, contents=contents, **options))
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("higher", [True, False])
 def test_numbers_stand_in_their_cells_and_can_be_read(theme: str, higher: bool) -> None:
-    figure = groups(theme=theme, higher=higher)
+    figure = groups(MAP if higher else MR1, theme=theme)
     numbers, heat = trace(figure, "numbers"), figure.data[0]
     there = dict(zip(zip(numbers.y, numbers.x, strict=True), numbers.text, strict=True))
-    assert there == {(0, 0): "0.100", (0, 1): "0.900", (1, 0): "0.500", (1, 1): "0.200", (1, 2): "0.400"}
+    texts = {
+        k: v + "0" * higher for k, v in zip(there, ("0.10", "0.90", "0.50", "0.20", "0.40"), strict=True)
+    }
+    assert there == texts
     # The best is at the yellow end whichever way the measure runs.
     assert heat.z[0, 1] == (1 if higher else 0)
     assert heat.z[0, 0] == (0 if higher else 1)
@@ -150,34 +149,26 @@ def test_every_cell_can_be_clicked_and_the_picked_one_is_outlined() -> None:
     assert not groups(picked=("melstats", "Elsewhere")).layout.shapes
 
 
-def test_equal_or_missing_numbers_are_drawn_and_others_refused() -> None:
-    common: dict[str, Any] = {"title": "MAP", "said": [["0.5", "0.5"]], "words": ["", ""]}
-    checked(retrieval_figures.groups_figure(["a"], ["x", "y"], np.array([[0.5, 0.5]]), **common))
-    empty = checked(retrieval_figures.groups_figure(["a"], ["x", "y"], np.full((1, 2), np.nan), **common))
+def test_equal_or_missing_numbers_are_drawn() -> None:
+    equal = pd.DataFrame([[0.5, 0.5]], index=["a"], columns=["x", "y"])
+    checked(families_figure(equal, MAP, contents=["", ""]))
+    empty = checked(families_figure(equal * np.nan, MAP, contents=["", ""]))
     assert len(trace(empty, "numbers").text) == 0
-    with pytest.raises(ValueError, match=r"needed is \(1, 2\)"):
-        retrieval_figures.groups_figure(["a"], ["x", "y"], np.zeros((2, 2)), **common)
+
+
+def classes(values: Any, n: Any, names: list[str]) -> pd.DataFrame:
+    return pd.DataFrame(values, columns=["value", "low", "high"], index=names).assign(n=n)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_classes_are_dots_with_intervals_one_marker_a_space(theme: str) -> None:
     names = ["Rain", "Crow", "Rooster"]
-    first = np.array([[0.9, 0.8, 1.0], [0.6, 0.5, 0.7], [0.3, np.nan, np.nan]])
-    second = first - 0.1
-    figure = checked(
-        retrieval_figures.classes_figure(
-            names,
-            {"aisfx": first, "melstats": second},
-            title="AP@15",
-            n=[40, 40, 2],
-            chosen="Crow",
-            limit=1.0,
-            theme=theme,
-        )
-    )
-    for space, values in (("aisfx", first), ("melstats", second)):
+    values = np.array([[0.9, 0.8, 1.0], [0.6, 0.5, 0.7], [0.3, np.nan, np.nan]])
+    shown = {e: classes(values - x, [40, 40, 2], names) for e, x in (("aisfx", 0), ("melstats", 0.1))}
+    figure = checked(classes_figure(shown, MAP, chosen="Crow", theme=theme))
+    for space, frame in shown.items():
         drawn = trace(figure, space)
-        np.testing.assert_allclose(drawn.x, values[:, 0])
+        np.testing.assert_allclose(drawn.x, frame["value"])
         assert np.array_equal(np.round(drawn.y), [0, 1, 2])
         assert list(drawn.customdata) == names
         np.testing.assert_allclose(drawn.error_x.array, [0.1, 0.1, 0])
@@ -188,13 +179,14 @@ def test_classes_are_dots_with_intervals_one_marker_a_space(theme: str) -> None:
     assert figure.layout.xaxis.range[1] == pytest.approx(1.03)
 
 
-def test_many_classes_keep_the_page_short() -> None:
+def test_many_classes_keep_the_page_short_and_long_names_leave_room() -> None:
     values = np.column_stack([np.linspace(1, 0, 200)] * 3)
-    names = [f"class {i}" for i in range(200)]
-    figure = checked(retrieval_figures.classes_figure(names, {"a": values}, title="R1", n=[2] * 200))
+    many = classes(values, 2, [f"a class of sounds with a long name, {i}" for i in range(200)])
+    figure = checked(classes_figure({"a": many}, MR1))
     assert figure.layout.height < 1800
     assert len(figure.layout.yaxis.tickvals) < 200
-    alone = checked(retrieval_figures.classes_figure(["a"], {"s": np.zeros((1, 3))}, title="R1", n=[2]))
+    assert max(map(len, figure.layout.yaxis.ticktext)) <= 20
+    alone = checked(classes_figure({"s": classes(np.zeros((1, 3)), 2, ["a"])}, MR1))
     assert alone.layout.xaxis.range[1] > 0
     with pytest.raises(ValueError, match="no class has a number"):
-        retrieval_figures.classes_figure([], {"a": np.empty((0, 3))}, title="R1", n=[])
+        classes_figure({"a": many[:0]}, MR1)

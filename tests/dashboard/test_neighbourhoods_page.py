@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import json
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -68,9 +67,6 @@ def test_class_means_of_unit_vectors_are_another_question(shown: Any) -> None:
     assert not np.allclose(got, nearby.classes(pair.a, names, c).distances, atol=1e-6)
 
 
-# -- before there is anything -----------------------------------------------------------------------------
-
-
 def test_an_empty_workspace_says_so(fresh: Workspace) -> None:
     assert "no dataset to look at" in everything(run())
 
@@ -92,7 +88,7 @@ def test_too_few_spaces_name_the_command_and_embed_on_a_click(
     asked = {j.spec["fields"]["encoder"] for j in found.queue.jobs()}
     assert len(asked) == 2 - count
     assert asked <= {"melstats", "aisfx", "handcrafted"}
-    assert "on their way" in everything(app)
+    assert "are being computed" in everything(app)
 
 
 def test_classes_of_one_space_can_be_compared_with_their_names(
@@ -145,9 +141,6 @@ def test_what_is_there_is_shown_while_the_rest_is_missing(
     assert any(b.label == "Compute the agreement of 2 pairs" for b in app.button)
     assert "a1 × a2" in said
     assert "has not been computed yet" in said
-
-
-# -- the page with results --------------------------------------------------------------------------------
 
 
 def test_summary_has_the_numbers_of_the_artifact(shown: Any) -> None:
@@ -214,7 +207,7 @@ def test_only_chosen_pairs_are_in_the_table(shown: Any) -> None:
 def test_chosen_clip_has_its_neighbours_in_both_spaces(shown: Any) -> None:
     app = run(k="5", clip="rain__take-001", between="aisfx~melstats")
     said = everything(app)
-    assert "What is near this clip: Rain" in said
+    assert "Neighbours of this clip: Rain" in said
     assert "5 nearest in aisfx" in said
     assert "5 nearest in melstats" in said
     assert "as near in melstats" in said
@@ -227,7 +220,7 @@ def test_classes_stand_beside_their_nearest_in_both(shown: Any) -> None:
     assert not app.error
     said = everything(app)
     assert "nearest in minilm · labels" in said
-    assert "What is near this class" in said
+    assert "Neighbours of this class" in said
     assert all(f">{name}</td>" in said for name in ("Dog bark", "Sea waves"))
 
 
@@ -256,36 +249,37 @@ def test_the_page_has_its_place() -> None:
     assert (neighbourhoods.TITLE, neighbourhoods.ORDER) == ("Neighbourhoods", 40)
 
 
-# -- the numbers ------------------------------------------------------------------------------------------
-
-
 def test_the_point_itself_changes_curve_chance_and_band_alike(shown: Any) -> None:
     pair = pairs(shown)[0]
     m = agreement.measured(pair)
-    there = agreement.series(m, "overlap", with_self=True)
+    there = agreement.curve(m, "overlap", with_self=True)
     np.testing.assert_array_equal(there.values, m.overlap_self)
     np.testing.assert_array_equal(there.chance, m.chance_self)
     # What is done to the band must turn S_k and its chance without the point into those with it.
-    np.testing.assert_allclose(agreement._with_itself(m.overlap[:, None])[:, 0], m.overlap_self, atol=1e-12)
-    np.testing.assert_allclose(agreement._with_itself(m.chance[:, None])[:, 0], m.chance_self, atol=1e-12)
-    np.testing.assert_allclose(there.band, agreement._with_itself(m.band[:, [0, 2]]))
+    np.testing.assert_allclose(
+        agreement.overlap_with_self(m.overlap[:, None])[:, 0], m.overlap_self, atol=1e-12
+    )
+    np.testing.assert_allclose(
+        agreement.overlap_with_self(m.chance[:, None])[:, 0], m.chance_self, atol=1e-12
+    )
+    np.testing.assert_allclose(there.band, agreement.overlap_with_self(m.band[:, [0, 2]]))
     assert there.p_value[0] == 1
     np.testing.assert_array_equal(there.p_value[1:], m.p_value[:-1])
-    above = agreement.series(m, "adjusted", with_self=True)
+    above = agreement.curve(m, "adjusted", with_self=True)
     direct = (m.overlap_self - m.chance_self)[1:] / (1 - m.chance_self)[1:]
     np.testing.assert_allclose(above.values[1:], direct, atol=1e-9)
 
 
 def test_above_chance_moves_the_band_with_the_curve(shown: Any) -> None:
     m = agreement.measured(pairs(shown)[0])
-    s = agreement.series(m, "adjusted")
+    s = agreement.curve(m, "adjusted")
     for i in (0, 4, 20):
         for column, kept in ((0, 0), (1, 2)):
             expected = (m.band[i, kept] - m.chance[i]) / (1 - m.chance[i])
             assert s.band[i, column] == pytest.approx(expected)
     assert np.isnan(s.band[-1]).all()  # at k = n - 1 chance is 1 and there is nothing above it
     assert not s.chance.any()
-    assert agreement.series(m, "jaccard").band is None
+    assert agreement.curve(m, "jaccard").band is None
 
 
 def test_without_shuffled_pairings_there_is_no_band(made: Any, fresh: Workspace, tmp_path: Path) -> None:
@@ -293,8 +287,8 @@ def test_without_shuffled_pairings_there_is_no_band(made: Any, fresh: Workspace,
     spaces = [made.space(found, dataset, n, seed=i, spread=1.0) for i, n in enumerate(("a", "b"))]
     made.agreement_of(found, dataset, *spaces, permutations=0)
     m = agreement.measured(pairs(found)[0])
-    assert agreement.series(m, "overlap").band is None
-    assert agreement.series(m, "adjusted", with_self=True).p_value is None
+    assert agreement.curve(m, "overlap").band is None
+    assert agreement.curve(m, "adjusted", with_self=True).p_value is None
     assert not run().error
 
 
@@ -390,13 +384,13 @@ def test_mean_overlap_of_the_classes_is_that_of_their_clips(shown: Any) -> None:
     m = agreement.measured(pairs(shown)[0])
     found = agreement.by_class(m, c, 5)
     at = m.clip_ks.tolist().index(5)
-    for name, estimate in zip(found.names, found.means, strict=True):
-        mine = [m.samples[i, at] for i, clip in enumerate(m.ids) if c.labels[c.row[clip]] == name]
-        assert estimate.value == pytest.approx(sum(mine) / len(mine), abs=1e-9)
-        assert estimate.n == 6
-        assert estimate.low <= estimate.value <= estimate.high
-    assert [e.value for e in found.means] == sorted(e.value for e in found.means)
-    assert found.everyone == pytest.approx(float(m.overlap[4]), abs=1e-6)
+    for row in found.itertuples():
+        mine = [m.samples[i, at] for i, clip in enumerate(m.ids) if c.labels[c.row[clip]] == row.label]
+        assert row.overlap == pytest.approx(sum(mine) / len(mine), abs=1e-9)
+        assert row.low <= row.overlap <= row.high
+    assert found["n"].tolist() == [6] * 8
+    assert found["overlap"].is_monotonic_increasing
+    assert agreement.overlap_of_things(m, 5).mean() == pytest.approx(float(m.overlap[4]), abs=1e-6)
 
 
 def test_a_class_is_heard_by_the_clip_nearest_to_its_mean(shown: Any) -> None:
@@ -404,9 +398,9 @@ def test_a_class_is_heard_by_the_clip_nearest_to_its_mean(shown: Any) -> None:
     pair = next(p for p in pairs(shown, "classes") if p.id == "aisfx~minilm · labels")
     X = np.asarray(shown.cache.open(pair.a.spec.key).array("embeddings"), float)
     unit = X / np.linalg.norm(X, axis=1, keepdims=True)
-    heard = nearby.heard(pair, c)
-    assert set(heard) == set(c.labels)
-    for name, clip in heard.items():
+    typical = nearby.typical_clips(pair, c)
+    assert set(typical) == set(c.labels)
+    for name, clip in typical.items():
         rows = [i for i in range(c.n) if c.labels[i] == name]
         mean = X[rows].mean(axis=0)
         best = max(rows, key=lambda i: float(unit[i] @ mean))
@@ -433,24 +427,21 @@ def test_kept_sizes_answer_for_those_between(shown: Any) -> None:
 def test_files_hold_everything(shown: Any) -> None:
     c = data.clips(shown.dataset("small"))
     found = pairs(shown)
-    curves = pd.read_csv(io.BytesIO(agreement.curves_csv(found)))
+    curves = agreement.curves_table(found)
     assert len(curves) == 3 * 47
     m = agreement.measured(found[1])
     mine = curves[(curves["a"] == "aisfx") & (curves["b"] == "melstats")]
     np.testing.assert_allclose(mine["overlap"], m.overlap)
     np.testing.assert_allclose(mine["p_value"], m.p_value)
     np.testing.assert_allclose(mine["shuffled_high"], m.band[:, 2])
-    items = pd.read_csv(io.BytesIO(agreement.items_csv(found[1], c)))
+    items = agreement.items_table(found[1], c)
     assert items["id"].tolist() == list(m.ids)
     assert items["label"].tolist() == c.labels.tolist()
     np.testing.assert_allclose(items["overlap_5"], m.samples[:, m.clip_ks.tolist().index(5)])
-    matrix = pd.read_csv(io.BytesIO(agreement.matrix_csv(found, 5)))
+    matrix = agreement.matrix_table(found, 5)
     np.testing.assert_allclose(matrix["overlap"], [agreement.measured(p).overlap[4] for p in found])
     np.testing.assert_allclose(matrix["cka_rbf_debiased"], [*agreement.cka(found, "rbf_debiased").values()])
-    classes = pd.read_csv(io.BytesIO(agreement.classes_csv(found[0], c, 5)))
-    assert classes["n"].tolist() == [6] * 8
-    by_class = pairs(shown, "classes")[0]
-    assert len(pd.read_csv(io.BytesIO(agreement.items_csv(by_class, c)))) == 8
+    assert len(agreement.items_table(pairs(shown, "classes")[0], c)) == 8
 
 
 def test_specs_are_those_that_everybody_asks_for(shown: Any) -> None:
@@ -492,11 +483,11 @@ def test_clips_without_a_class_are_no_class(made: Any, fresh: Workspace, tmp_pat
     assert "24 clips · 2 classes" in everything(run(dataset="bare"))
     c = data.clips(bare)
     (pair,) = agreement.pairs(bare, agreement.compared(found, bare, "clips")[0], "clips")
-    assert sorted(agreement.by_class(agreement.measured(pair), c, 2).names) == ["Crow", "Rain"]
-    items = pd.read_csv(io.BytesIO(agreement.items_csv(pair, c)))
-    assert items["label"].dropna().value_counts().to_dict() == {"Crow": 3, "Rain": 3}
+    assert sorted(agreement.by_class(agreement.measured(pair), c, 2)["label"]) == ["Crow", "Rain"]
+    items = agreement.items_table(pair, c)
+    assert items["label"].value_counts().to_dict() == {"": 18, "Crow": 3, "Rain": 3}
     said = everything(run(dataset="bare", clip="chainsaw__take-000"))
-    assert "What is near this clip: no class" in said
+    assert "Neighbours of this clip: no class" in said
     assert "of the same class" not in said
 
 
@@ -590,7 +581,7 @@ def test_debiased_cka_of_three_classes_is_missed(made: Any, fresh: Workspace, tm
     found, dataset = made.workspace(tmp_path, per_class=3, classes=classes, sounds=False)
     spaces = [made.space(found, dataset, n, seed=i, spread=1.0) for i, n in enumerate(("a1", "a2"))]
     made.agreement_of(found, dataset, *spaces, "classes")
-    sentence = "Debiased CKA needs at least 4 classes: there is none for a1 × a2"
+    sentence = "Debiased CKA needs at least 4 classes: it is missing for a1 × a2"
     assert sentence in everything(run(of="classes"))
     assert sentence not in everything(run(of="classes", cka="linear"))
 
@@ -605,5 +596,5 @@ def test_files_of_clips_and_of_classes_have_names_of_their_own(shown: Any) -> No
     names = set()
     for of in ("clips", "classes"):
         chosen: Any = SimpleNamespace(dataset=shown.dataset("small"), of=of)
-        names.add(lists._file("overlap", chosen, options))
+        names.add(lists.file_name("overlap", chosen, options))
     assert names == {"overlap-small-clips-aisfx-handcrafted", "overlap-small-classes-aisfx-handcrafted"}

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import math
 from collections.abc import Iterator
 from functools import partial
@@ -14,14 +13,15 @@ import pytest
 from scipy.stats import t as student
 
 from dashboard import data
-from dashboard.kit.table import csv
 from dashboard.retrieval import class_data, system_data
 from dashboard.retrieval import data as retrieval
 from dashboard.retrieval import figures as retrieval_figures
+from dashboard.retrieval.data import MEASURES
 from jobs.datasets.importer import Imported
-from jobs.demo import GRIDS, presets
-from jobs.encoders import Card
+from jobs.demo import GRIDS
+from jobs.demo import presets as demo
 from jobs.engine import inprocess
+from jobs.presets import grid_of_retrieval, retrieval_of
 from jobs.specs import Baselines, EmbedAudio, KMeansCurve, Retrieval, RetrievalGrid, Separability, Synthesize
 from jobs.workspace.workspace import Dataset, Workspace
 from tests.dashboard import helpers
@@ -84,14 +84,15 @@ def plain(X: np.ndarray, y: np.ndarray, *, count_query: bool = True) -> pd.DataF
 
 
 def embedded(found: Workspace, encoder: str) -> np.ndarray:
-    return np.asarray(found.cache.open(space_of(found, encoder).key).array("embeddings"), float)
+    return space_of(found, encoder).read(found.cache).embeddings.astype(float)
 
 
 def asked(found: Workspace, encoder: str, by: str = "label", count_query: bool = True) -> Retrieval:
-    return retrieval.asked(found.dataset("small"), space_of(found, encoder), by, count_query)
+    return retrieval_of(found.dataset("small"), space_of(found, encoder), by=by, count_query=count_query)
 
 
-# -- what is not there ------------------------------------------------------------------------------------
+def grid(found: Workspace, encoder: str) -> RetrievalGrid:
+    return grid_of_retrieval(found.dataset("small"), space_of(found, encoder))
 
 
 def test_an_empty_workspace_says_what_to_do(fresh: Workspace) -> None:
@@ -157,7 +158,7 @@ def test_unit_length_before_pca_is_asked_for_by_a_switch_and_a_link(
 
 def test_a_failed_job_says_why_and_can_be_tried_again(made: Any, fresh: Workspace, tmp_path: Path) -> None:
     found, dataset = made.workspace(tmp_path, per_class=3, sounds=False)
-    spec = retrieval.asked(dataset, made.space(found, dataset, "melstats", seed=0, spread=1.0), "label", True)
+    spec = retrieval_of(dataset, made.space(found, dataset, "melstats", seed=0, spread=1.0))
     found.queue.submit(spec)
     found.queue.claim(spec.key)
     found.queue.finish(spec.key, "failed", "There was no room on the disk.")
@@ -192,7 +193,7 @@ def test_one_class_is_warned_of(made: Any, fresh: Workspace, tmp_path: Path) -> 
     app = run()
     assert not app.error
     assert "Only one class, Rain" in words(app)
-    assert "says no families of its classes" in words(app)
+    assert "has no families of classes" in words(app)
     assert not [s for s in app.selectbox if s.label == "Family"]
 
 
@@ -205,14 +206,11 @@ def test_classes_of_one_clip_and_without_a_family_are_listed(
     dataset = relabelled(found, dataset, labels, {"Rain": "Nature", "Crow": "Animals", "Lonely": "Animals"})
     result = made.retrieved(found, dataset, spec)
     c = data.clips(dataset)
-    assert retrieval.sizes(c) == {"Crow": 8, "Hiss": 6, "Lonely": 1, "Rain": 6}
-    assert class_data.excluded(result) == ["Lonely"]
-    assert class_data.groups(result) == {
-        "Animals": ["Crow"],
-        "Nature": ["Rain"],
-        retrieval.NO_FAMILY: ["Hiss"],
-    }
-    app = run(family=retrieval.NO_FAMILY)
+    assert retrieval.class_sizes(c) == {"Crow": 8, "Hiss": 6, "Lonely": 1, "Rain": 6}
+    assert retrieval.table(result, "excluded")["class"].tolist() == ["Lonely"]
+    families = {"Animals": ["Crow"], "Nature": ["Rain"], class_data.NO_FAMILY: ["Hiss"]}
+    assert class_data.families(result) == families
+    app = run(family=class_data.NO_FAMILY)
     assert not app.error
     said = words(app)
     assert "nothing to find: class Lonely" in said
@@ -221,11 +219,8 @@ def test_classes_of_one_clip_and_without_a_family_are_listed(
     assert app.selectbox(key="retrieval.class").options == ["Hiss"]
     # A clip of two classes is searched with for each, and what carries either is relevant to it alone.
     for label in ("Rain", "Hiss"):
-        found_there = class_data.results_of(result, c, str(c.ids[2]), label, 13)
-        assert {r.clip for r in found_there if r.relevant} == {str(c.ids[i]) for i in range(3, 8)}
-
-
-# -- what is there ----------------------------------------------------------------------------------------
+        results = class_data.results_of(result, c, str(c.ids[2]), label, 13)
+        assert set(results["clip_id"][results["relevant"]]) == {str(c.ids[i]) for i in range(3, 8)}
 
 
 @pytest.mark.parametrize("count_query", [True, False])
@@ -234,55 +229,50 @@ def test_numbers_are_those_of_plain_lists(shown: Any, count_query: bool) -> None
     result = asked(shown, "aisfx", count_query=count_query)
     truth = plain(embedded(shown, "aisfx"), y, count_query=count_query)
     means = truth.groupby("label")[["ap@15", "ap@150", "r1"]].mean()
-    row = retrieval.row(result)
-    assert row.n_queries == 96
-    for macro, column in retrieval.OF_QUERY.items():
-        assert row.macro[macro].value == pytest.approx(means[column].mean(), abs=1e-6)
-        by = class_data.by_class(result, macro)
-        assert dict(zip(by.names, [e.value for e in by.estimates], strict=True)) == pytest.approx(
-            means[column].to_dict(), abs=1e-6
-        )
-        ordered = [e.value for e in by.estimates]
-        assert ordered == sorted(ordered, reverse=macro != "mr1")
+    row = retrieval.models([result]).iloc[0]
+    assert row["queries"] == 96
+    for name, m in MEASURES.items():
+        assert row[name] == pytest.approx(means[m.of_query].mean(), abs=1e-6)
+        by = class_data.by_class(result, m)
+        assert by["value"].to_dict() == pytest.approx(means[m.of_query].to_dict(), abs=1e-6)
+        assert by["value"].tolist() == sorted(by["value"], reverse=name != "mr1")
     mine = truth.loc[truth["label"] == "Rain", "ap@15"].to_numpy()
-    rain = dict(zip(*(lambda b: (b.names, b.estimates))(class_data.by_class(result, "map@15")), strict=True))
+    rain = class_data.by_class(result, MEASURES["map@15"]).loc["Rain"]
     half = student.ppf(0.975, 11) * mine.std(ddof=1) / math.sqrt(12)
-    assert rain["Rain"].low == pytest.approx(mine.mean() - half, abs=1e-6)
-    assert rain["Rain"].n == 12
+    assert rain["low"] == pytest.approx(mine.mean() - half, abs=1e-6)
+    assert rain["n"] == 12
     app = run(count="yes" if count_query else "no")
     assert f"{means['ap@15'].mean():.3f}" in html(app)
 
 
-def test_the_ceiling_is_said_where_there_is_one(shown: Any) -> None:
-    sizes = retrieval.sizes(data.clips(shown.dataset("small")))
-    assert retrieval.ceiling(asked(shown, "aisfx"), sizes, "map@15") == (pytest.approx(11 / 12), 8)
-    assert retrieval.ceiling(asked(shown, "aisfx", count_query=False), sizes, "map@150") == (1.0, 0)
+def test_the_ceiling_is_given_where_lists_cannot_reach_one(shown: Any) -> None:
+    sizes = retrieval.class_sizes(data.clips(shown.dataset("small")))
+    counted, not_counted = asked(shown, "aisfx"), asked(shown, "aisfx", count_query=False)
+    assert retrieval.ceiling(counted, sizes, "map@15") == (pytest.approx(11 / 12), 8)
+    assert retrieval.ceiling(not_counted, sizes, "map@150") == (1.0, 0)
     # A class of 40 can fill the first page, not the first ten.
-    assert retrieval.ceiling(asked(shown, "aisfx"), {"a": 40, "b": 1}, "map@15") == (1.0, 0)
-    assert retrieval.ceiling(asked(shown, "aisfx"), {"a": 40, "b": 1}, "map@150") == (39 / 40, 1)
+    assert retrieval.ceiling(counted, {"a": 40, "b": 1}, "map@15") == (1.0, 0)
+    assert retrieval.ceiling(counted, {"a": 40, "b": 1}, "map@150") == (39 / 40, 1)
     assert "at best 11/12" in words(run(measure="map@150"))
-    assert "cannot reach" not in words(run(measure="mr1"))
+    assert "at best" not in words(run(measure="mr1"))
     app = run()
     app.toggle(key="retrieval.counted").set_value(False).run()
     assert not app.exception
     assert address(app)["count"] == "no"
-    assert "cannot reach" not in words(app)
+    assert "at best" not in words(app)
 
 
 def test_differences_are_paired_and_corrected(made: Any, shown: Any) -> None:
     y = shown.dataset("small").clips["label"].to_numpy(str)
     specs = [asked(shown, e) for e in ("aisfx", "melstats")]
-    (found,) = retrieval.differences(specs, specs[1], "map@15")
+    (found,) = retrieval.differences(specs, specs[1], "map@15").to_dict("records")
     a, b = (plain(embedded(shown, e), y)["ap@15"].to_numpy() for e in ("aisfx", "melstats"))
-    assert found.space == "aisfx"
-    assert found.difference.value == pytest.approx((a - b).mean(), abs=1e-6)
-    assert found.difference.low < (a - b).mean() < found.difference.high
-    assert found.difference.n == 96
-    assert found.p_holm == pytest.approx(found.difference.p)
+    assert (found["space"], found["reference"], found["clips"]) == ("aisfx", "melstats", 96)
+    assert found["difference"] == pytest.approx((a - b).mean(), abs=1e-6)
+    assert found["low"] < (a - b).mean() < found["high"]
+    assert found["p_holm"] == pytest.approx(found["p"])
     app = run(reference="melstats")
     assert f"{(a - b).mean():+.3f}".replace("-", "−") in html(app)
-    table = retrieval.differences_table([found], "melstats", "map@15")
-    assert table.loc[0, "difference"] == pytest.approx((a - b).mean(), abs=1e-6)
 
 
 def test_of_spaces_with_other_clips_the_common_queries_are_compared(
@@ -299,56 +289,52 @@ def test_of_spaces_with_other_clips_the_common_queries_are_compared(
         w.table("clips", {"clip_id": dataset.clips["clip_id"].tolist()[1:]})
         w.table("excluded", {"clip_id": pd.Series([], dtype=str), "reason": pd.Series([], dtype=str)})
     specs = [made.retrieved(found, dataset, s) for s in (whole, part)]
-    (compared,) = retrieval.differences(specs, specs[0], "map@15")
-    assert compared.difference.n == 39
-    tables = [class_data.queries(s).set_index("clip_id")["ap@15"] for s in specs]
+    (compared,) = retrieval.differences(specs, specs[0], "map@15").to_dict("records")
+    assert compared["clips"] == 39
+    tables = [retrieval.table(s, "queries").set_index("clip_id")["ap@15"] for s in specs]
     classes = dataset.clips.set_index("clip_id")["label"]
     paired = (tables[1] - tables[0]).dropna().groupby(classes).mean()
-    assert compared.difference.value == pytest.approx(paired.mean(), abs=1e-6)
+    assert compared["difference"] == pytest.approx(paired.mean(), abs=1e-6)
     app = run(space="melstats")
     assert not app.error
 
 
 def test_the_table_can_be_sorted_and_saved(shown: Any) -> None:
-    rows = [retrieval.row(asked(shown, e)) for e in ("aisfx", "handcrafted", "melstats")]
-    best = retrieval.ordered(rows, "map@15")
-    assert [r.space for r in best] == ["melstats", "aisfx", "handcrafted"]  # handcrafted is not computed
-    assert retrieval.ordered(rows, "mr1")[0].space == "melstats"
-    assert [r.space for r in retrieval.ordered(rows, "parameters")][-1] == "aisfx"
-    assert [r.space for r in retrieval.ordered(rows, "dimensions")] == ["handcrafted", "aisfx", "melstats"]
-    assert [r.space for r in retrieval.ordered(rows, "training")][-1] == "aisfx"  # not known
-    assert [r.space for r in retrieval.ordered(rows, "space")] == ["aisfx", "handcrafted", "melstats"]
-    two = [
-        retrieval.Row("b", Card(modality="audio & language"), 1),
-        retrieval.Row("a", Card(), 1),
-        retrieval.Row("c", Card(modality="audio"), 1),
-    ]
-    assert [r.space for r in retrieval.ordered(two, "modality")] == ["c", "b", "a"]
-    table = pd.read_csv(io.BytesIO(csv(retrieval.table(rows))))
-    assert table.loc[0, "map@15"] == pytest.approx(rows[0].macro["map@15"].value)
-    assert table.loc[0, "map@15_low"] < table.loc[0, "map@15"] < table.loc[0, "map@15_high"]
-    assert np.isnan(table.loc[1, "mr1"])
+    rows = retrieval.models([asked(shown, e) for e in ("aisfx", "handcrafted", "melstats")])
+
+    def order(by: str) -> list[str]:
+        return retrieval.ordered(rows, by)["space"].tolist()
+
+    assert order("map@15") == ["melstats", "aisfx", "handcrafted"]  # handcrafted is not computed
+    assert order("mr1")[0] == "melstats"
+    assert order("parameters")[-1] == "aisfx"
+    assert order("dimensions") == ["handcrafted", "aisfx", "melstats"]
+    assert order("training")[-1] == "aisfx"  # not known
+    assert order("space") == ["aisfx", "handcrafted", "melstats"]
+    modality = pd.DataFrame({"space": list("bac"), "modality": ["audio & language", None, "audio"]})
+    modality = modality.assign(**{"map@15": np.nan})
+    assert retrieval.ordered(modality, "modality")["space"].tolist() == ["c", "b", "a"]
+    assert rows["map@15_low"][0] < rows["map@15"][0] < rows["map@15_high"][0]
+    assert np.isnan(rows["mr1"][1])
     app = run(sort="space")
-    said = html(app)
-    assert said.index(">aisfx<") < said.index(">handcrafted<") < said.index(">melstats<")
-    assert "not known" in said
-    assert "4.69M" in said
+    table = html(app)
+    assert table.index(">aisfx<") < table.index(">handcrafted<") < table.index(">melstats<")
+    assert "not known" in table
+    assert "4.69M" in table
     assert "all dimensions are kept" in words(app)
 
 
 def test_all_systems_are_shown_with_those_left_out(shown: Any) -> None:
-    spec = retrieval.grid(shown.dataset("small"), space_of(shown, "handcrafted"), "label", True)
-    found = system_data.systems(spec)
-    assert len(found.table) == 27
-    assert found.frame_level
-    best = system_data.best_system(found, "map@15")
-    assert found.table["map@15"][best] == found.table["map@15"].max()
-    worst_first = system_data.best_system(found, "mr1")
-    assert found.table["mr1"][worst_first] == found.table["mr1"].min()
+    spec = grid(shown, "handcrafted")
+    table = system_data.systems(spec)
+    assert len(table) == 27
+    best = system_data.best_system(table, MEASURES["map@15"])
+    assert table["map@15"][best] == table["map@15"].max()
+    assert table["mr1"][system_data.best_system(table, MEASURES["mr1"])] == table["mr1"].min()
     y = shown.dataset("small").clips["label"].to_numpy(str)
     usual = plain(embedded(shown, "handcrafted"), y)["ap@15"].mean()
-    assert found.table["map@15"][found.fixed] == pytest.approx(usual, abs=1e-6)
-    lines = system_data.skipped(found)
+    assert table["map@15"][spec.read(shown.cache).fixed] == pytest.approx(usual, abs=1e-6)
+    lines = system_data.skipped(table)
     assert len(lines) == 2
     assert "(9 systems): PCA to 100 dimensions needs" in lines[0]
     app = run(space="handcrafted")
@@ -356,32 +342,23 @@ def test_all_systems_are_shown_with_those_left_out(shown: Any) -> None:
     assert "Left out: mean, PCA to 100" in words(app)
     assert f"{usual:.3f}" in words(app)
     assert len(app.get("plotly_chart")) == 1
-    assert (
-        system_data.best_system(
-            system_data.Systems(found.table.assign(**{"map@15": np.nan}), 0, "", 1, 1, 1, True), "map@15"
-        )
-        is None
-    )
+    assert system_data.best_system(table.assign(**{"map@15": np.nan}), MEASURES["map@15"]) is None
 
 
 def test_the_best_variation_stands_for_its_model(shown: Any) -> None:
-    spec = retrieval.grid(shown.dataset("small"), space_of(shown, "handcrafted"), "label", True)
-    found = system_data.systems(spec)
-    worse = system_data.Systems(
-        found.table.assign(**{"map@15": found.table["map@15"] / 2}), 7, "", 1, 1, 8, True
-    )
-    picked = system_data.selection(
-        {"imported:clap-a": worse, "melstats": worse, "imported:clap-b": found}, "map@15"
-    )
+    table = system_data.systems(grid(shown, "handcrafted"))
+    worse = table.assign(**{"map@15": table["map@15"] / 2})
+    m = MEASURES["map@15"]
+    tables = {"imported:clap-a": worse, "melstats": worse, "imported:clap-b": table}
+    picked = system_data.selection(tables, m)
     assert picked["encoder"].tolist() == ["imported:clap-a", "imported:clap-b", "melstats"]
     assert picked["model"].tolist() == ["clap", "clap", "melstats"]
     assert picked["variation"].tolist() == ["a", "b", ""]
     assert picked["chosen"].tolist() == [False, True, True]
-    top = found.table["map@15"].max()
+    top = table["map@15"].max()
     np.testing.assert_allclose(picked["map@15"], [top / 2, top, top / 2])
-    assert picked["system"][0] == system_data.system_name(
-        found.table.to_dict("records")[system_data.best_system(found, "map@15")]
-    )
+    best = table.to_dict("records")[system_data.best_system(table, m)]
+    assert picked["system"][0] == system_data.system_name(best)
 
 
 def test_a_space_that_is_scaled_first_says_so(made: Any, fresh: Workspace, tmp_path: Path) -> None:
@@ -389,15 +366,15 @@ def test_a_space_that_is_scaled_first_says_so(made: Any, fresh: Workspace, tmp_p
     spec = made.space(found, dataset, "freesound", seed=0, spread=1.5)
     made.retrieved(found, dataset, made.space(found, dataset, "melstats", seed=1, spread=1.5))
     made.retrieved(found, dataset, spec)
-    grid = retrieval.grid(dataset, spec, "label", True)
-    assert inprocess.run(found, grid).state == "done"
-    rows = {e: retrieval.row(asked(found, e)) for e in ("freesound", "melstats")}
+    assert inprocess.run(found, grid(found, "freesound")).state == "done"
+    specs = [asked(found, e) for e in ("freesound", "melstats")]
+    rows = retrieval.models(specs).set_index("space")
     X = embedded(found, "freesound")
     plain_scores = plain((X - X.min(0)) / (X.max(0) - X.min(0)), dataset.clips["label"].to_numpy())
-    assert rows["freesound"].macro["map@15"].value == pytest.approx(plain_scores["ap@15"].mean(), abs=1e-9)
-    assert retrieval.SCALED in rows["freesound"].note
-    assert "all dimensions are kept" in rows["freesound"].note
-    assert retrieval.SCALED not in rows["melstats"].note
+    assert rows["map@15"]["freesound"] == pytest.approx(plain_scores["ap@15"].mean(), abs=1e-9)
+    assert retrieval.SCALED in rows["note"]["freesound"]
+    assert "all dimensions are kept" in rows["note"]["freesound"]
+    assert retrieval.SCALED not in rows["note"]["melstats"]
     app = run(space="freesound")
     assert f"freesound: {retrieval.SCALED}" in words(app)
     assert words(app).count(retrieval.SCALED) == 2  # of the table, and of all systems
@@ -410,18 +387,17 @@ def test_families_are_means_over_their_classes_or_classes_themselves(shown: Any,
     clips = shown.dataset("small").clips
     y = clips["label" if by == "label" else "family"].to_numpy(str)
     specs = [asked(shown, e, by) for e in ("aisfx", "melstats")]
-    found = class_data.heat(specs, "map@150")
-    assert found is not None
-    assert found.groups == ["Animals", "Nature", "Things"]
-    for i, encoder in enumerate(found.spaces):
-        truth = plain(embedded(shown, encoder), y).assign(family=clips["family"])
+    found = class_data.by_family(specs, MEASURES["map@150"])
+    assert len(found) == 6
+    for encoder, rows in found.groupby("space"):
+        truth = plain(embedded(shown, str(encoder)), y).assign(family=clips["family"])
         means = truth.groupby(["family", "label"])["ap@150"].mean().groupby(level=0).mean()
-        np.testing.assert_allclose(found.values[i], means[found.groups], atol=1e-6)
-    assert (found.low < found.values).all()
-    assert (found.values < found.high).all()
-    assert found.n_queries == [36, 36, 24]
-    assert found.n_classes == ([3, 3, 2] if by == "label" else [1, 1, 1])
-    assert len(class_data.heat_table(found, "map@150")) == 6
+        assert rows["family"].tolist() == ["Animals", "Nature", "Things"] == list(means.index)
+        np.testing.assert_allclose(rows["map@150"], means, atol=1e-6)
+        assert rows["queries"].tolist() == [36, 36, 24]
+        assert rows["classes"].tolist() == ([3, 3, 2] if by == "label" else [1, 1, 1])
+    assert (found["low"] < found["map@150"]).all()
+    assert (found["map@150"] < found["high"]).all()
     app = run(by=by)
     assert not app.error
     assert len(app.get("plotly_chart")) == 2
@@ -430,38 +406,35 @@ def test_families_are_means_over_their_classes_or_classes_themselves(shown: Any,
 def test_a_class_leads_to_its_queries_and_a_query_to_its_results(shown: Any) -> None:
     dataset = shown.dataset("small")
     c, y = data.clips(dataset), dataset.clips["label"].to_numpy(str)
-    result = asked(shown, "aisfx")
+    result, m = asked(shown, "aisfx"), MEASURES["map@15"]
     truth = plain(embedded(shown, "aisfx"), y).assign(clip=c.ids)
     mine = truth[truth["label"] == "Crow"].sort_values(["ap@15", "clip"])
-    worst = class_data.queries_of(result, "Crow", "map@15", best_first=False)
+    worst = class_data.queries_of(result, "Crow", m, best_first=False)
     np.testing.assert_allclose(worst["ap@15"], mine["ap@15"], atol=1e-6)
-    best = class_data.queries_of(result, "Crow", "map@15", best_first=True)
+    best = class_data.queries_of(result, "Crow", m, best_first=True)
     np.testing.assert_allclose(best["ap@15"], mine["ap@15"][::-1], atol=1e-6)
-    ranks = class_data.queries_of(result, "Crow", "mr1", best_first=False)["r1"].tolist()
+    ranks = class_data.queries_of(result, "Crow", MEASURES["mr1"], best_first=False)["r1"].tolist()
     assert ranks == sorted(ranks, reverse=True)
     clip = worst["clip_id"][0]
     found = class_data.results_of(result, c, clip, "Crow")
     order = truth.loc[truth["clip"] == clip, "first"].iloc[0]
-    assert [r.clip for r in found] == [str(c.ids[j]) for j in order]
-    assert [r.relevant for r in found] == [y[j] == "Crow" for j in order]
+    assert found["clip_id"].tolist() == [str(c.ids[j]) for j in order]
+    assert found["relevant"].tolist() == [y[j] == "Crow" for j in order]
+    assert found["rank"].tolist() == list(range(1, 16))
     X = embedded(shown, "aisfx")
     i = int(np.flatnonzero(c.ids == clip)[0])
     cosine = X[i] @ X[order[0]] / np.linalg.norm(X[i]) / np.linalg.norm(X[order[0]])
-    assert found[0].score == pytest.approx(cosine, abs=1e-6)
-    saved = class_data.results_table(found, c, clip, "Crow")
-    assert saved["rank"].tolist() == list(range(1, 16))
+    assert found["score"][0] == pytest.approx(cosine, abs=1e-6)
     app = run(space="aisfx", family="Animals", class_="Crow")
-    assert f"{sum(r.relevant for r in found)} relevant" in words(app)
+    assert f"{found['relevant'].sum()} relevant" in words(app)
 
 
 def test_by_family_any_clip_of_it_is_relevant(shown: Any) -> None:
-    dataset = shown.dataset("small")
-    c = data.clips(dataset)
+    c = data.clips(shown.dataset("small"))
     result = asked(shown, "aisfx", "family")
-    clip = str(c.ids[0])
-    found = class_data.results_of(result, c, clip, "Animals")
-    assert [r.relevant for r in found] == [c.families[c.row[r.clip]] == "Animals" for r in found]
-    assert class_data.groups(result) == {}
+    found = class_data.results_of(result, c, str(c.ids[0]), "Animals")
+    assert found["relevant"].tolist() == [c.families[c.row[i]] == "Animals" for i in found["clip_id"]]
+    assert class_data.families(result) == {}
     app = run(by="family", space="aisfx", class_="Nature")
     assert not [s for s in app.selectbox if s.key == "retrieval.family"]
     assert app.selectbox(key="retrieval.class").options == ["Animals", "Nature", "Things"]
@@ -502,23 +475,21 @@ def test_any_nonsense_in_the_url_is_no_error(shown: Any) -> None:
 
 
 def test_figures_of_the_page_hold_what_is_read(shown: Any) -> None:
-    specs = {e: asked(shown, e) for e in ("aisfx", "melstats")}
-    names, values, n = class_data.dots(specs, ["Rain", "Crow", "Rooster"], "map@15")
-    assert sorted(names) == ["Crow", "Rain", "Rooster"]
-    by = class_data.by_class(specs["melstats"], "map@15")
-    crow = by.estimates[list(by.names).index("Crow")]
-    assert values["melstats"][names.index("Crow")].tolist() == [crow.value, crow.low, crow.high]
-    assert values["aisfx"][:, 0].tolist() == sorted(values["aisfx"][:, 0], reverse=True)
-    assert n == [12] * 3
-    retrieval_figures.classes_figure(names, values, title="AP@15", n=n)
-    table = class_data.classes_table(list(specs.values()), names, "map@15")
-    assert len(table) == 6
+    specs, m = [asked(shown, e) for e in ("aisfx", "melstats")], MEASURES["map@15"]
+    dots = class_data.dots(specs, ["Rain", "Crow", "Rooster"], m)
+    assert sorted(dots["aisfx"].index) == ["Crow", "Rain", "Rooster"]
+    crow = class_data.by_class(specs[1], m).loc["Crow"]
+    assert dots["melstats"].loc["Crow"].tolist() == crow.tolist()
+    assert dots["aisfx"]["value"].tolist() == sorted(dots["aisfx"]["value"], reverse=True)
+    assert dots["aisfx"]["n"].tolist() == [12] * 3
+    retrieval_figures.classes_figure(dots, m)
+    assert len(class_data.classes_table(specs, ["Rain", "Crow", "Rooster"], m)) == 6
 
 
 def test_the_demo_asks_for_retrieval_after_separability_and_for_grids_last(tmp_path: Path) -> None:
     found = Workspace.open(tmp_path)
     found.add_synthetic("demo", Synthesize())
-    wanted = presets(found)
+    wanted = demo(found)
     kinds = [type(s).__name__ for s in wanted]
     judged = [i for i, k in enumerate(kinds) if k == "Retrieval"]
     assert len(judged) == 8  # four spaces by class and by family

@@ -1,16 +1,15 @@
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import errors, results, state
+from dashboard import errors, state
+from dashboard.explore import quality
 from dashboard.kit.layout import plain
 from jobs.encoders import trained
 from jobs.engine import inprocess
@@ -257,7 +256,7 @@ def test_trustworthiness_over_k_is_computed_when_asked_for(
     assert "n = 24 clips" in figure["layout"]["xaxis"]["title"]["text"]
     assert {t["meta"] for t in figure["data"]} == {"trustworthiness", "continuity", "chance"}
     assert "Venna & Kaski 2001, [ICANN]" in words(app)
-    saved = pd.read_csv(io.BytesIO(results.map_quality_csv([results.map_quality(specs[0])])))
+    saved = quality.curves(specs[:1])
     assert list(saved) == ["space", "k", "trustworthiness", "continuity", "chance", "n"]
     artifact = found.cache.open(specs[0].key)
     assert saved["k"].tolist() == artifact.array("ks").tolist()

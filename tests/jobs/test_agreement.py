@@ -308,17 +308,13 @@ def test_three_are_enough_and_two_are_not(tmp_path: Path) -> None:
     assert found.meta["cka"]["linear_debiased"] is None
     assert found.meta["cka"]["linear"] == pytest.approx(textbook_cka(X[:3], Y[:3], False, False))
     two = world.space("two", X[:2], [2, 3])
-    for other, said in (
+    for other, few in (
         (three, "1 of their clips"),
         (world.space("some", Y[:2], [0, 1]), "none of their clips"),
     ):
         job = world.run(Agreement(a=two, b=other))
         assert job.state == "failed"
-        assert job.error is not None
-        assert (
-            f"made · melstats and made · melstats have {said} in common; agreement needs at least 3."
-            in job.error
-        )
+        assert f"made · melstats have {few} in common; agreement needs at least 3." in (job.error or "")
     texts = world.texts(["a", "c", "x"], X[:3])
     job = world.run(Agreement(a=three, b=texts, of="classes", labels=world.dataset.labels_fingerprint))
     assert job.state == "failed"
@@ -353,14 +349,3 @@ def test_of_many_clips_not_every_k_is_compared(tmp_path: Path, monkeypatch: pyte
             (1 + (k - 1) * (shares(first, second, k - 1).mean() if k > 1 else 0)) / k
         )
     assert "k up to 12 of the 39" in world.workspace.queue.log(spec.key)
-
-
-def test_which_k_many_clips_are_compared_to() -> None:
-    assert [runner.largest_k(n) for n in (3, 2_500, 5_000, 11_000, 20_000, 10**6)] == [
-        2,
-        2_499,
-        1_000,
-        2_200,
-        1_250,
-        200,
-    ]

@@ -15,8 +15,8 @@ import pandas as pd
 import pytest
 import soundfile as sf
 
-from core.processing import AGGREGATIONS, NORMALIZATIONS, SCALES, Processing, aggregate
-from core.retrieval import ALGORITHMS, CUTOFFS, evaluate, macro_interval, micro_interval, systems
+from core.processing import Processing, aggregate
+from core.retrieval import evaluate, macro_interval, micro_interval, systems
 from jobs import encoders
 from jobs import presets as measures
 from jobs.datasets.importer import Imported, labels_fingerprint
@@ -24,8 +24,7 @@ from jobs.engine import dispatcher
 from jobs.engine.inprocess import run
 from jobs.listening.ratings import Query, Question, System, open_ratings
 from jobs.specs import EmbedAudio, EmbedQuery, Retrieval, RetrievalGrid
-from jobs.tasks import retrieval as runners
-from jobs.tasks import retrieval_grid
+from jobs.tasks import retrieval, retrieval_grid
 from jobs.workspace import uploads
 from jobs.workspace.workspace import Dataset, Workspace, WorkspaceError
 
@@ -114,14 +113,6 @@ def workspace(tmp_path: Path) -> Workspace:
 @pytest.fixture
 def dataset(workspace: Workspace) -> Dataset:
     return add(workspace, clip_table())
-
-
-def test_specs_and_core_name_the_same() -> None:
-    assert runners.CUTOFFS == CUTOFFS
-    assert runners.AGGREGATIONS == AGGREGATIONS
-    assert runners.ALGORITHMS == ALGORITHMS
-    assert runners.SCALES == SCALES
-    assert runners.NORMALIZATIONS == NORMALIZATIONS
 
 
 @pytest.mark.parametrize(
@@ -340,7 +331,7 @@ def test_labels_that_changed_or_are_not_there(workspace: Workspace, dataset: Dat
     changed = add(workspace, clips, {"bark": None})
     assert "labels of sounds have changed" in failure(workspace, Retrieval(embedding=space, labels=old))
     now = changed.labels_fingerprint
-    assert "says no families" in failure(workspace, Retrieval(embedding=space, labels=now, by="family"))
+    assert "has no families" in failure(workspace, Retrieval(embedding=space, labels=now, by="family"))
     clips["labels"] = [[] for _ in range(N)]
     empty = add(workspace, clips)
     spec = RetrievalGrid(embedding=space, labels=empty.labels_fingerprint)
@@ -350,7 +341,7 @@ def test_labels_that_changed_or_are_not_there(workspace: Workspace, dataset: Dat
 def test_single_labels_do_without_a_list(workspace: Workspace, dataset: Dataset) -> None:
     clips = clip_table().drop(columns="labels")
     clips["label"] = clips["label"].where(clips["label"] != "unlabelled")
-    found = runners._labels(clips)
+    found = retrieval.clip_labels(clips)
     assert found["clip-007"] == set()
     assert found["clip-008"] == {"whistle"}
 
