@@ -212,7 +212,7 @@ def options(view: state.View, chosen: Choices) -> Options:
     n = chosen.clips.n if chosen.of == "clips" else len(names)
     # Before there is a result, what the link says is kept as far as it can be right.
     usual, last = agreement.limits_of(found) if found else (max(1, n // 5), max(1, n - 1))
-    stops = agreement.stops(last)
+    stops = results.stops(last)
     first = min(10, usual)
     measure = view.choice("show", list(agreement.MEASURES), "overlap")
     if measure == "jaccard":

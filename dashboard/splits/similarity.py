@@ -66,7 +66,7 @@ def _elbow(embedding: EmbedAudio, found: Classes) -> None:
     ks, inertia, silhouette, bend = splits.elbow(found)
     chart.show(
         lambda theme: separability_figures.clusters_figure(
-            ks, inertia, silhouette, n=len(found.names), things="classes", elbow=bend, theme=theme
+            ks, inertia, silhouette, of=f"{len(found.names):,} classes", elbow=bend, theme=theme
         ),
         remembered=("class-elbow", found.key),
         key="splits-elbow",
