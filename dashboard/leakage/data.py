@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from core import statistics
 from core.recipes import describe
 from core.statistics import Correlation
-from core.statistics import intervals as statistics
 from dashboard import grids as listed
 from dashboard.data import workspace as shown_workspace
 from dashboard.kit import numbers

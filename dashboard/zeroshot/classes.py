@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from core import statistics
 from core.splits import class_similarity
 from core.statistics import Correlation
-from core.statistics import intervals as statistics
 from dashboard import data
 from dashboard.data import Clips
 from dashboard.data import workspace as shown_workspace

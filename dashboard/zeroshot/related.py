@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from core import statistics
 from core.splits import held_out
 from core.statistics import Correlation, Interval
-from core.statistics import intervals as statistics
 from dashboard.kit.correlation import Fitted, fit_line
 from dashboard.kit.table import csv
 from dashboard.memory import once
