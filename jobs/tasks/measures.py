@@ -281,6 +281,20 @@ _ROWS = (
         )
         for metric, name in (("euclidean", "Euclidean"), ("sqeuclidean", "squared Euclidean"))
     ),
+    Measure(
+        name="davies_bouldin",
+        title="Davies–Bouldin index",
+        axis="Davies–Bouldin index, from 0",
+        about="width of a class over its distance to the most similar class, in the mean over classes; of "
+        "unit vectors",
+        cite="Davies & Bouldin 1979",
+        better="lower",
+        limits=(0, math.inf),
+        compute="core.separability.indices:davies_bouldin",
+        group=_APART,
+        form="hundredths",
+        bold=True,
+    ),
     _unseen(
         name="knn",
         title="kNN accuracy",
