@@ -75,3 +75,54 @@ def _checked(X: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     if len(classes) < 2:
         raise ValueError(f"All {len(X)} labels are {classes[0]!s}; an index needs at least 2 classes.")
     return unit_rows(X), codes
+
+
+def calinski_harabasz(X: ArrayLike, labels: ArrayLike) -> float:
+    """Compute the Calinski–Harabasz index: the variance between classes over the variance within them.
+
+    Rows are scaled to unit length first. With m the mean of all points, m_c and n_c the mean and the size of
+    class c, it is (Σ n_c |m_c - m|² / (C - 1)) / (Σ |x - m_c|² / (n - C)).
+
+    Parameters
+    ----------
+    X : (n, d) array_like
+        Need not be at unit length; a zero vector stays zero.
+    labels : (n,) array_like
+        One class a point, at least two classes.
+
+    Returns
+    -------
+    float
+        From 0; higher is better. Infinity where the points of each class are equal, NaN where no class has
+        two points or all points are equal.
+
+    Raises
+    ------
+    ValueError
+        For one class, labels that do not fit, or a value that is not finite.
+
+    Notes
+    -----
+    scikit-learn's `calinski_harabasz_score`, in float64. Distances are squared Euclidean, between unit
+    vectors 2 (1 - cos). It grows with n, so compare spaces of the same clips.
+
+    References
+    ----------
+    T. Caliński and J. Harabasz, "A dendrite method for cluster analysis", Communications in Statistics 3,
+    1974.
+
+    Examples
+    --------
+    >>> X = [[1.0, 0.0], [1.0, 0.1], [0.0, 1.0], [0.1, 1.0]]
+    >>> round(calinski_harabasz(X, ["dog", "dog", "rain", "rain"]), 1)
+    362.0
+    """
+    from sklearn.metrics import calinski_harabasz_score
+
+    X, codes = _checked(X, labels)
+    n_classes = int(codes.max()) + 1
+    if n_classes == len(X) or _extent(X) < _EQUAL:
+        return float("nan")
+    if max(_extent(X[codes == c]) for c in range(n_classes)) < _EQUAL:
+        return float("inf")
+    return float(calinski_harabasz_score(X, codes))

@@ -295,6 +295,20 @@ _ROWS = (
         form="hundredths",
         bold=True,
     ),
+    Measure(
+        name="calinski_harabasz",
+        title="Calinski–Harabasz index",
+        axis="Calinski–Harabasz index, from 0",
+        about="variance between classes over the variance within them, each over its degrees of freedom; of "
+        "unit vectors",
+        cite="Caliński & Harabasz 1974",
+        better="higher",
+        limits=(0, math.inf),
+        compute="core.separability.indices:calinski_harabasz",
+        group=_APART,
+        form="tenths",
+        bold=True,
+    ),
     _unseen(
         name="knn",
         title="kNN accuracy",

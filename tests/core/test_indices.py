@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from core.separability.indices import davies_bouldin
+from core.separability.indices import calinski_harabasz, davies_bouldin
 
 Index = Callable[..., float]
 
@@ -30,7 +30,19 @@ def davies_bouldin_by_loops(X: np.ndarray, labels: list[str]) -> float:
     return float(np.mean(worst))
 
 
-BY_LOOPS: dict[Index, Index] = {davies_bouldin: davies_bouldin_by_loops}
+def calinski_harabasz_by_loops(X: np.ndarray, labels: list[str]) -> float:
+    points = {c: [x for x, label in zip(unit(X), labels, strict=True) if label == c] for c in set(labels)}
+    middle = unit(X).mean(axis=0)
+    between = sum(len(xs) * math.dist(sum(xs) / len(xs), middle) ** 2 for xs in points.values())
+    within = sum(math.dist(x, sum(xs) / len(xs)) ** 2 for xs in points.values() for x in xs)
+    n, C = len(labels), len(points)
+    return (between / (C - 1)) / (within / (n - C))
+
+
+BY_LOOPS: dict[Index, Index] = {
+    davies_bouldin: davies_bouldin_by_loops,
+    calinski_harabasz: calinski_harabasz_by_loops,
+}
 INDICES = pytest.mark.parametrize("index", BY_LOOPS, ids=lambda f: f.__name__)
 
 
@@ -72,6 +84,7 @@ def test_classes_with_one_centroid_are_infinitely_bad() -> None:
     X = [[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]]
     assert davies_bouldin(X, list("aabbc")) == math.inf
     assert davies_bouldin([[1.0, 0.0]] * 2 + [[0.0, 1.0]] * 2, list("aabb")) == 0  # tight classes
+    assert calinski_harabasz([[1.0, 0.0]] * 2 + [[0.0, 1.0]] * 2, list("aabb")) == math.inf
 
 
 @INDICES
