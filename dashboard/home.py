@@ -9,7 +9,7 @@ from dashboard.kit import jobs, layout, numbers, table
 from dashboard.kit.layout import plain
 from jobs import encoders
 from jobs.encoders import trained
-from jobs.specs import EmbedAudio, Neighbors, Project, Synthesize
+from jobs.specs import EmbedAudio, Project, Synthesize
 from jobs.workspace.attached import left_behind
 from jobs.workspace.workspace import Dataset, Space, Workspace
 
@@ -143,13 +143,13 @@ def _how_to_read(workspace: Workspace, dataset: Dataset, spaces: list[Space]) ->
     )
     layout.flattered(s.spec for s in spaces)
     unmeasured = [s for s in spaces if results.quality(s.spec, dataset) is None]
-    ready = [Neighbors(embedding=s.spec) for s in unmeasured if s.state == "done"]
+    ready = [results.quality_spec(s.spec, dataset) for s in unmeasured if s.state == "done"]
     jobs = [workspace.queue.get(spec.key) for spec in ready]
     waiting = [job for job in jobs if job is not None and job.active]
     if len(unmeasured) > len(ready) or waiting:
-        st.caption("–: the numbers appear when the space and its nearest neighbours are computed.")
+        st.caption("–: the numbers appear when the space is computed and measured.")
     if len(ready) > len(waiting):
-        st.caption("–: not measured yet; it needs the nearest neighbours of every clip.")
+        st.caption("–: not measured yet; this needs the nearest neighbours of every clip.")
         if st.button("Measure", key=f"home-measure-{dataset.name}", icon=":material/straighten:"):
             for spec in ready:
                 workspace.queue.submit(spec)

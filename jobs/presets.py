@@ -1,4 +1,4 @@
-"""What is usually measured of the spaces of a dataset: the specs that pages, CLI and demo ask for."""
+"""The specs that pages, commands and the demo submit for the spaces of a dataset."""
 
 from __future__ import annotations
 
@@ -25,19 +25,17 @@ from jobs.specs import (
     Spec,
     ZeroShotGrid,
 )
+from jobs.tasks.measures import MEASURES
+from jobs.tasks.quality import Quality
 from jobs.workspace.texts import texts_fingerprint, texts_of
 from jobs.workspace.workspace import Dataset
 
 #: Shuffled pairings of an agreement. Classes are few and quickly compared, and 200 pairings would leave a p
 #: of 0.05 uncertain by ±0.03.
 PAIRINGS = {"clips": 200, "classes": 2_000}
-
-
 #: Spaces whose dimensions are in units of their own, by encoder, with the scaling that makes them comparable:
 #: Freesound scales its features by their ranges in the collection before anything else.
 SCALES = {"freesound": "minmax"}
-
-
 #: Columns that every clip table has, or that name what another column numbers.
 _STANDARD = frozenset(
     ("clip_id", "path", "label", "labels", "family", "fold", "fold_name", "caption", "sha256")
@@ -72,11 +70,11 @@ def clip_classes(clips: pd.DataFrame) -> np.ndarray:
     label = clips["label"].astype(object)
     named = label.notna().to_numpy(copy=True)
     if "labels" in clips:
-        # A clip whose list of classes is empty stands in the table under a word for that, which is no class.
+        # The label of a clip with an empty list of classes is a word for that, which is no class.
         named &= np.array([np.ndim(values) == 0 or len(values) > 0 for values in clips["labels"]], dtype=bool)
-    found = np.full(len(clips), "", dtype=object)
-    found[named] = [str(value) for value in label[named]]
-    return found
+    classes = np.full(len(clips), "", dtype=object)
+    classes[named] = [str(value) for value in label[named]]
+    return classes
 
 
 def fold_names(clips: pd.DataFrame) -> dict[int, str]:
@@ -106,7 +104,7 @@ def group_columns(clips: pd.DataFrame) -> list[str]:
     ['who']
     """
     labels = clip_classes(clips)
-    found = []
+    columns = []
     for name in clips.columns:
         if name in _STANDARD or pd.api.types.is_numeric_dtype(clips[name]) or clips[name].isna().any():
             continue
@@ -115,12 +113,12 @@ def group_columns(clips: pd.DataFrame) -> list[str]:
             continue
         classes = pd.Series(labels).groupby(values.to_numpy()).nunique()
         if 2 * int((classes > 1).sum()) > len(classes):
-            found.append(str(name))
-    return found
+            columns.append(str(name))
+    return columns
 
 
 def of_several_classes(clips: pd.DataFrame) -> np.ndarray:
-    """Say which clips of a dataset's table have more than one class, (n,) bool.
+    """Return which clips of a dataset's table have more than one class, (n,) bool.
 
     Examples
     --------
@@ -133,15 +131,17 @@ def of_several_classes(clips: pd.DataFrame) -> np.ndarray:
 
 
 def of_space(dataset: Dataset, embedding: EmbedAudio) -> list[Spec]:
-    """Return what is measured of one space."""
+    """Return the specs that measure one space."""
     labels = dataset.labels_fingerprint
-    found: list[Spec] = [
+    specs: list[Spec] = [
         Separability(embedding=embedding, labels=labels),
         Baselines(embedding=embedding, labels=labels),
+        Quality(embedding=embedding, labels=labels),
+        *(m.spec(embedding, labels) for m in MEASURES.values() if m.compute),
     ]
     classes = set(clip_classes(dataset.clips).tolist()) - {""}
     ks = cluster_numbers(dataset.n_clips, len(classes))
-    return [*found, KMeansCurve(embedding=embedding, ks=ks)] if ks else found
+    return [*specs, KMeansCurve(embedding=embedding, ks=ks)] if ks else specs
 
 
 def of_pairs(
@@ -172,7 +172,7 @@ def of_pairs(
 def of_retrieval(
     dataset: Dataset, embedding: EmbedAudio, *, count_query: bool = True, normalize: bool | str = False
 ) -> list[Retrieval]:
-    """Return how well a space finds clips, by label and, where classes have families, by family."""
+    """Return the retrieval specs of a space, by label and, for classes with families, by family."""
     by = ["label", "family"] if dataset.classes["family"].notna().any() else ["label"]
     return [retrieval_of(dataset, embedding, by=b, count_query=count_query, normalize=normalize) for b in by]
 
@@ -185,9 +185,9 @@ def retrieval_of(
     count_query: bool = True,
     normalize: bool | str = False,
 ) -> Retrieval:
-    """Return how well a space finds clips by the system that models are compared by.
+    """Return the retrieval spec of a space by the system that models are compared by.
 
-    It is mean, 100 components, cosine, on dimensions scaled as `scale_of` says, and `normalize` as in
+    It is mean, 100 components, cosine, on dimensions scaled as by `scale_of`; `normalize` is as in
     `Retrieval`.
     """
     return Retrieval(
@@ -208,7 +208,7 @@ def grid_of_retrieval(
     count_query: bool = True,
     normalize: bool | str = False,
 ) -> RetrievalGrid:
-    """Return all systems of a space, on dimensions scaled as `scale_of` says."""
+    """Return all systems of a space, on dimensions scaled as by `scale_of`."""
     return RetrievalGrid(
         embedding=embedding,
         labels=dataset.labels_fingerprint,
@@ -236,8 +236,8 @@ def class_texts(dataset: Dataset, encoder: str, *, of: str | None = None, templa
     template : str, default "{}"
     """
     if of is None:
-        told = dataset.classes.get("description")
-        of = "description" if told is not None and (told.notna() & (told != "")).all() else "label"
+        texts = dataset.classes.get("description")
+        of = "description" if texts is not None and (texts.notna() & (texts != "")).all() else "label"
     fingerprint = texts_fingerprint(texts_of(dataset, of))
     return EmbedText(dataset=dataset.ref, texts=fingerprint, encoder=encoder, of=of, template=template)
 
@@ -251,9 +251,9 @@ def zero_shot_presets(
 ) -> list[ZeroShotGrid]:
     """Return the grids of zero-shot models of both setups: by similarity, then by diversity.
 
-    They are the paper's, but for two things that depend on the space and are found out when they are
-    trained: sizes are lowered where the classes do not suffice, and the ranges of similarity are quantiles of
-    what its classes can reach.
+    They are the paper's but for two settings that depend on the space and are determined in training: sizes
+    are lowered for a dataset of few classes, and the ranges of similarity are quantiles of those that its
+    classes can reach.
     """
     similarity = ZeroShotGrid(
         embedding=embedding,

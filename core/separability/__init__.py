@@ -1,4 +1,4 @@
-"""How well the classes of a space stand apart, and how the space is shaped."""
+"""How well a space separates classes, and how it is shaped."""
 
 import lazy_loader
 

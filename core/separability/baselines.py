@@ -1,4 +1,4 @@
-"""What simple classifiers reach in a space: each fold is predicted from the clips of all others."""
+"""Simple classifiers in a space: each fold is predicted from the clips of all others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from core.checks import class_codes, matrix, whole
 from core.neighbors import knn
 from core.threads import cores
 
-#: Steps of the optimiser of the linear probe, after which it is taken as it is.
+#: Most steps of the optimiser of the linear probe.
 MOST_STEPS = 300
 
 _TOLERANCE = 1e-6  # of the gradient; at 1e-4 some predictions are not those of the optimum
@@ -23,7 +23,7 @@ Progress = Callable[[int, int], object]
 
 
 def stratified_folds(labels: ArrayLike, n_folds: int = 5, *, seed: int = 0) -> np.ndarray:
-    """Deal points out to folds, each class evenly.
+    """Assign points to folds at random, each class evenly.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def knn_classifier(
     labels : (n,) array_like
         One class a point, at least two classes.
     folds : (n,) array_like
-        Which fold each point is in, at least two.
+        The fold of each point, at least two.
     k : int, default 5
         From 1 to the points outside the largest fold.
     metric : {'cosine', 'euclidean', 'inner_product'}, default 'cosine'
@@ -92,8 +92,8 @@ def knn_classifier(
     Returns
     -------
     (n,) array
-        Of the type of the labels. Of classes with as many votes, the one that has the nearest neighbour is
-        taken. A class that is in one fold alone is never predicted there.
+        Of the type of the labels. Of classes with equally many votes, that of the nearest neighbour is
+        taken. A class that is in one fold alone is never predicted in it.
 
     Raises
     ------
@@ -145,7 +145,7 @@ def linear_probe(
     labels : (n,) array_like
         One class a point, at least two classes.
     folds : (n,) array_like
-        Which fold each point is in, at least two.
+        The fold of each point, at least two.
     C : float, default 1.0
         Above 0; less holds the weights smaller.
     progress : callable, optional
@@ -154,8 +154,8 @@ def linear_probe(
     Returns
     -------
     (n,) array
-        Of the type of the labels. A class that is in one fold alone is never predicted there; where
-        the other folds hold one class, it is predicted for all.
+        Of the type of the labels. A class that is in one fold alone is never predicted in it; where
+        the other folds hold one class, that class is predicted for all.
 
     Raises
     ------
@@ -169,9 +169,9 @@ def linear_probe(
 
     Notes
     -----
-    scikit-learn's `StandardScaler` and `LogisticRegression`, by Newton's method: the dimensions of a space go
-    together, on which L-BFGS needs hundreds of steps, and stops where some predictions would still change.
-    Two classes have the usual binary regression.
+    scikit-learn's `StandardScaler` and `LogisticRegression`, by Newton's method: the dimensions of a space
+    are correlated, so that L-BFGS needs hundreds of steps and stops where some predictions would still
+    change. For two classes it is the usual binary regression.
 
     References
     ----------
@@ -222,7 +222,7 @@ def linear_probe(
 
 
 def _probed(train: np.ndarray, codes: np.ndarray, test: np.ndarray, C: float) -> tuple[np.ndarray, bool]:
-    """Return the classes that a probe of the training points gives the test points; whether it converged."""
+    """Return the classes that a probe predicts for the test points, and whether it converged."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -255,7 +255,7 @@ def _checked(
 
 
 def _rounds(folds: np.ndarray, progress: Progress | None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Go through the folds: the rows to learn from, and the rows to predict."""
+    """Yield the rows to train on and the rows to predict, fold by fold."""
     total = int(folds.max()) + 1
     for fold in range(total):
         yield np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)

@@ -1,4 +1,4 @@
-"""Means and variances over pairs of points, by class: what the distances between classes are made of."""
+"""Means and variances over the pairs of points of two classes, for the distances between classes."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def _size(strip: tuple[int, int], d: int) -> int:
 def _second_moment(
     rows: ClassRows, means: np.ndarray, strips: list[tuple[int, int]], out: np.ndarray, c: int
 ) -> None:
-    """Write strips of the upper triangle of a covariance as a row of `out`: what stands for two, times √2."""
+    """Write strips of the upper triangle of a covariance as a row of `out`, off-diagonal values times √2."""
     out[c] = 0
     step = max(1, 2**22 // rows.d)
     for start in range(rows.starts[c], rows.starts[c + 1], step):
@@ -185,17 +185,17 @@ def _products_by_pairs(rows: ClassRows, means: np.ndarray) -> np.ndarray:
     def block(start: int) -> list[tuple[slice, slice, np.ndarray]]:
         stop = min(start + _TILE, rows.n)
         classes, at = rows.span(start, stop)
-        found = []
+        parts = []
         for left, right in tiles(start, stop, rows.n, _TILE):
             squares = u[start:stop] @ u[left:right].T
             squares *= squares
             others, other_at = rows.span(left, right)
             sums = np.add.reduceat(np.add.reduceat(squares, other_at, axis=1), at, axis=0)
-            found.append((classes, others, sums))
-        return found
+            parts.append((classes, others, sums))
+        return parts
 
-    for found in in_threads(block, range(0, rows.n, _TILE), cost=rows.n**2 * rows.d):
-        for i, (classes, others, sums) in enumerate(found):
+    for parts in in_threads(block, range(0, rows.n, _TILE), cost=rows.n**2 * rows.d):
+        for i, (classes, others, sums) in enumerate(parts):
             (above if i else diagonal)[classes, others] += sums
     return (diagonal + above + above.T) / np.outer(rows.sizes, rows.sizes)
 
@@ -203,7 +203,7 @@ def _products_by_pairs(rows: ClassRows, means: np.ndarray) -> np.ndarray:
 def angular_spread(rows: ClassRows) -> tuple[Spread, Spread]:
     """Spread of (1 - cos)² over the pairs i < j within classes, and of cos² over those between classes.
 
-    Every pair is looked at once, a tile at a time.
+    Every pair is computed once, a tile at a time.
     """
     x = rows.all_rows(np.zeros(rows.d))
 

@@ -1,4 +1,4 @@
-"""Rows in the order of their classes, read block by block: what the measures of classes go over."""
+"""Rows of a matrix in the order of their classes, read block by block."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BLOCK_ELEMENTS = 2**22  # values of a block of rows: 32 MB in float64
 
 
 class ClassRows:
-    """The rows of a matrix in float64, class after class; only what is asked for is converted.
+    """The rows of a matrix in float64, class after class, converted as they are read.
 
     Rows are at unit length for the cosine. Otherwise they are as given, times one power of two where their
     squares would overflow or vanish: that changes no digit.
@@ -23,11 +23,11 @@ class ClassRows:
     ----------
     n, d, n_classes : int
     order : (n,) int array
-        Which row of the matrix stands where.
+        Row of the matrix at each position.
     codes : (n,) int array
         Class of every row, ascending.
     sizes, starts : (C,), (C + 1,) int arrays
-        Rows of each class, and where they begin.
+        Rows of each class, and the position of the first.
     """
 
     def __init__(self, X: np.ndarray, codes: np.ndarray, *, unit: bool) -> None:
@@ -63,21 +63,21 @@ class ClassRows:
             yield start, min(start + size, self.n)
 
     def span(self, start: int, stop: int) -> tuple[slice, np.ndarray]:
-        """Return which classes stand between two positions, and where each begins, from `start` on."""
+        """Return the classes between two positions, and where each begins, counted from `start`."""
         first, last = self.codes[start], self.codes[stop - 1] + 1
         return slice(first, last), np.maximum(self.starts[first:last] - start, 0)
 
     def centre(self) -> np.ndarray:
         """Return a point in the middle (d,): the medians of a few hundred rows, which no outlier moves.
 
-        Differences of rows less this point lose few digits to what all rows have in common.
+        Taken from all rows, it keeps the digits that would be lost to what the rows have in common.
         """
         some = np.linspace(0, self.n - 1, min(self.n, 256)).astype(np.int64)
         return np.median(self.take(some), axis=0)
 
 
 def tiles(start: int, stop: int, n: int, width: int) -> Iterable[tuple[int, int]]:
-    """Cut what is right of the diagonal block start:stop of a symmetric (n, n) matrix, that one first."""
+    """Cut the rows start:stop of a symmetric (n, n) matrix into tiles, from the diagonal block rightwards."""
     return pairwise([start, *range(stop, n, width), n]) if stop < n else [(start, n)]
 
 

@@ -1,4 +1,4 @@
-"""Clusters without the classes: K-means over the number of clusters."""
+"""K-means over the number of clusters, without the classes."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class KMeansResult:
     inertia : (K,) float64 array
         Summed squared distance of the points to the nearest centre.
     silhouette : (K,) float64 array
-        Mean silhouette of the clusters; NaN where there is one.
+        Mean silhouette of the clusters; NaN for one cluster.
     elbow : int or None
-        The k from which on more clusters bring little, if the curve of the inertia has a bend.
+        The k at the bend of the inertia, beyond which more clusters add little; None without a bend.
     """
 
     ks: np.ndarray
@@ -73,8 +73,8 @@ def kmeans_curve(
 
     Notes
     -----
-    scikit-learn's K-means with k-means++, the best of ten starts (of two beyond 10,000 rows). Where fewer
-    points differ than clusters are asked for, there are as many clusters as points that differ.
+    scikit-learn's K-means with k-means++, the best of ten starts (of two beyond 10,000 rows). With fewer
+    distinct points than clusters, the number of clusters is that of the distinct points.
 
     The elbow is the K at which the curve, with both axes scaled to [0, 1], is furthest below the straight
     line from its first point to its last; None with fewer than three K, or where it is nowhere below.
@@ -87,10 +87,10 @@ def kmeans_curve(
     Examples
     --------
     >>> X = [[0.0, 0.0], [0.1, 0.0], [5.0, 0.0], [5.0, 0.1], [2.5, 4.3], [2.5, 4.4]]
-    >>> found = kmeans_curve(X, [1, 2, 3, 4], seed=0)
-    >>> found.elbow
+    >>> curve = kmeans_curve(X, [1, 2, 3, 4], seed=0)
+    >>> curve.elbow
     3
-    >>> found.silhouette.round(2)
+    >>> curve.silhouette.round(2)
     array([ nan, 0.55, 0.98, 0.65])
     """
     X = matrix(X, "X").astype(np.float64, copy=False)
@@ -107,7 +107,7 @@ def kmeans_curve(
     inertia, silhouette = np.empty(len(ks)), np.full(len(ks), np.nan)
     cluster = partial(_clustered, X, seed)
     with warnings.catch_warnings():
-        # Fewer points that differ than clusters: said above.
+        # Raised for fewer distinct points than clusters, which the docstring defines.
         warnings.simplefilter("ignore", ConvergenceWarning)
         for i, (clusters, sum_of_squares) in enumerate(
             in_threads(cluster, ks, cost=n * X.shape[1] * sum(ks))

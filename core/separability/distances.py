@@ -1,7 +1,6 @@
-"""How well the classes of a space stand apart: their distances, their order, their angles.
+"""Distances between the classes of a space, their order, and four properties of their angles.
 
 Cosine distances are 1 - cos, in [0, 2]; the cosine of a zero vector with anything is 0. Sums are float64.
-Silhouettes, of `core.separability`, and clusters, of `core.separability`, can be had from here too.
 """
 
 from __future__ import annotations
@@ -14,22 +13,7 @@ from numpy.typing import ArrayLike
 from core.checks import class_codes, matrix
 from core.separability.class_pairs import Spread, angular_spread, cosine_moments
 from core.separability.class_rows import ClassRows
-from core.separability.clusters import KMeansResult, kmeans_curve
 from core.separability.leaf_order import optimal_order
-from core.separability.silhouettes import silhouette_by_class, silhouette_samples, silhouette_score
-
-__all__ = [
-    "AngularProperties",
-    "ClassDistances",
-    "KMeansResult",
-    "angular_properties",
-    "class_distances",
-    "class_order",
-    "kmeans_curve",
-    "silhouette_by_class",
-    "silhouette_samples",
-    "silhouette_score",
-]
 
 
 @dataclass(frozen=True)
@@ -69,7 +53,7 @@ def class_distances(X: ArrayLike, labels: ArrayLike) -> ClassDistances:
     Returns
     -------
     ClassDistances
-        With NaN on the diagonal for a class of one point. Where the mean is below 1e-12, all are 0.
+        With NaN on the diagonal for a class of one point. Where a mean is below 1e-12, all three are 0.
 
     Raises
     ------
@@ -79,8 +63,8 @@ def class_distances(X: ArrayLike, labels: ArrayLike) -> ClassDistances:
     Notes
     -----
     Between classes a and b, with m the mean and Σ the covariance of a class's unit vectors, the mean is
-    1 - m_a·m_b and the variance m_bᵀΣ_a m_b + m_aᵀΣ_b m_a + ⟨Σ_a, Σ_b⟩: no n × n distances, unless there are
-    so many dimensions or classes that going over all pairs, block by block, is less work. Within a class of
+    1 - m_a·m_b and the variance m_bᵀΣ_a m_b + m_aᵀΣ_b m_a + ⟨Σ_a, Σ_b⟩: no n × n distances, unless all pairs,
+    block by block, are less work, for many dimensions or classes. Within a class of
     at most 2d points all pairs are measured.
 
     References
@@ -114,7 +98,7 @@ def class_distances(X: ArrayLike, labels: ArrayLike) -> ClassDistances:
 
 
 def class_order(distances: ArrayLike) -> np.ndarray:
-    """Order classes so that near ones stand side by side.
+    """Order classes so that near ones are side by side.
 
     Average linkage, its leaves in the order with the smallest sum of distances between neighbours. Of that
     order and its reverse, the one that begins with the class of lower index.
@@ -227,8 +211,8 @@ def angular_properties(X: ArrayLike, labels: ArrayLike) -> AngularProperties:
     Returns
     -------
     AngularProperties
-        Lower is better in each of the four. NaN where there is no pair: within classes that have one point
-        each, between classes where there is one.
+        Lower is better in each of the four. NaN without a pair: within classes of one point each, and between
+        classes for a single class.
 
     Raises
     ------
@@ -247,10 +231,10 @@ def angular_properties(X: ArrayLike, labels: ArrayLike) -> AngularProperties:
 
     Examples
     --------
-    >>> found = angular_properties([[1, 0], [1, 1], [0, 1]], ["dog", "dog", "rain"])
-    >>> round(found.intra_class_clustering, 4), found.intra_class_equidistance
+    >>> p = angular_properties([[1, 0], [1, 1], [0, 1]], ["dog", "dog", "rain"])
+    >>> round(p.intra_class_clustering, 4), p.intra_class_equidistance
     (0.0858, 0.0)
-    >>> round(found.inter_class_separation, 4), round(found.inter_class_equidistance, 4)
+    >>> round(p.inter_class_separation, 4), round(p.inter_class_equidistance, 4)
     (0.25, 0.2887)
     """
     X = matrix(X, "X")

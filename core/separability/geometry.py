@@ -1,4 +1,4 @@
-"""The shape of a space: hubs, the dimension around each point, and how many directions are in use."""
+"""The shape of a space: hubs, local dimension and effective rank."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ METRICS = ("cosine", "euclidean")
 
 
 def k_occurrence(indices: ArrayLike, ks: ArrayLike) -> np.ndarray:
-    """Count in how many lists of k nearest neighbours each point stands.
+    """Count in how many lists of k nearest neighbours each point is.
 
     Parameters
     ----------
@@ -76,8 +76,7 @@ def hubness(indices: ArrayLike, ks: ArrayLike) -> np.ndarray:
     -------
     (K,) float64 array
         S_k = E[(N_k - k)^3] / E[(N_k - k)^2]^(3/2), over the points. About 0 where all are listed equally
-        often (and 0 exactly where every count is k), positive where there are hubs; above about 1 they
-        are strong.
+        often (and 0 exactly where every count is k), positive with hubs, which are strong above about 1.
 
     Raises
     ------
@@ -105,9 +104,8 @@ def hubness(indices: ArrayLike, ks: ArrayLike) -> np.ndarray:
 def local_dimension(distances: ArrayLike, *, metric: str = "cosine") -> np.ndarray:
     """Estimate the intrinsic dimension around every point by maximum likelihood.
 
-    How fast neighbours become more with distance: within a ball of radius r there are about r^m of them where
-    the data have m dimensions. With T_j the distance to the j-th neighbour,
-    1 / m = 1 / (k - 1) · Σ ln(T_k / T_j) over j < k.
+    The number of neighbours within a distance r grows as r^m where the data have m dimensions. With T_j the
+    distance to the j-th neighbour, 1 / m = 1 / (k - 1) · Σ ln(T_k / T_j) over j < k.
 
     Parameters
     ----------
@@ -173,7 +171,7 @@ def local_dimension(distances: ArrayLike, *, metric: str = "cosine") -> np.ndarr
 
 
 def intrinsic_dimension(local: ArrayLike) -> float:
-    """Sum up local dimensions as the inverse of the mean of their inverses.
+    """Average local dimensions by the inverse of the mean of their inverses.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ _CHUNK = 2**22  # sums held at once: 32 MB
 def optimal_order(tree: np.ndarray, D: np.ndarray) -> np.ndarray:
     """Order the leaves of a tree so that the distances of neighbours sum up to the least.
 
-    The best order of a subtree is found for every two leaves that can be its ends, from those of its two
+    The best order of a subtree is computed for every two leaves that can be its ends, from those of its two
     branches (Bar-Joseph et al., 2001). Two leaves can only be the ends of the smallest subtree that holds
     both, so one matrix keeps the sums for all subtrees.
 
@@ -43,9 +43,9 @@ def optimal_order(tree: np.ndarray, D: np.ndarray) -> np.ndarray:
         for outer, inner in ends(a):
             through[np.ix_(outer, right)] = _shortest(best[np.ix_(outer, inner)], D[np.ix_(inner, right)])
         for outer, inner in ends(b):
-            found = _shortest(through[np.ix_(left, inner)], best[np.ix_(inner, outer)])
-            best[np.ix_(left, outer)] = found
-            best[np.ix_(outer, left)] = found.T
+            shortest = _shortest(through[np.ix_(left, inner)], best[np.ix_(inner, outer)])
+            best[np.ix_(left, outer)] = shortest
+            best[np.ix_(outer, left)] = shortest.T
         leaves.append(np.sort(np.concatenate([left, right])))
         children.append((a, b))
 

@@ -22,12 +22,14 @@ _WHOLE_SUMS = 2**25  # sums over classes that may be held for all points at once
 
 
 def cosine(rows: ClassRows) -> tuple[np.ndarray, np.ndarray]:
+    """Compute a and b for 1 - cos, with values below 1e-12 set to 0."""
     # For unit vectors 1 - x·y = |x - y|²/2, which keeps its digits where all vectors point the same way.
     a, b, _ = _squared(rows, unit=True)
     return tuple(np.where(v < 2e-12, 0, v / 2) for v in (a, b))  # type: ignore[return-value]
 
 
 def squared_euclidean(rows: ClassRows) -> tuple[np.ndarray, np.ndarray]:
+    """Compute a and b for the squared L2 norm of the difference."""
     a, b, length = _squared(rows, unit=False)
     return tuple(np.where(v < _EQUAL * length, 0, v) for v in (a, b))  # type: ignore[return-value]
 
@@ -76,7 +78,7 @@ def _squared(rows: ClassRows, *, unit: bool) -> tuple[np.ndarray, np.ndarray, np
         pass
     lost = np.flatnonzero(np.maximum(a, b) < _CANCELLED * length)
     if len(lost):
-        _measure_again(rows, lost, shift, means, zero, zeros, a, b)
+        a[lost], b[lost] = _measure_again(rows, lost, shift, means, zero, zeros)
     return a, b, length
 
 
@@ -99,13 +101,12 @@ def _measure_again(
     means: np.ndarray,
     zero: np.ndarray,
     zeros: np.ndarray,
-    a: np.ndarray,
-    b: np.ndarray,
-) -> None:
-    """Measure points again whose class and nearest other class are both very near, far from the middle.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compute a and b of points whose class and nearest other class are very near, far from the middle.
 
-    Seen from the mean of their own class nothing is lost: all terms are as small as what is wanted.
+    From the mean of their own class no digits are lost: all terms are as small as the result.
     """
+    a, b = [], []
     spread = np.zeros(rows.n)
     for start, stop in rows.blocks():
         x = rows.rows(start, stop) - shift
@@ -124,11 +125,16 @@ def _measure_again(
             values = x @ (-2 * other.T)
             values += constant
             values += (np.einsum("ij,ij->i", x, x) + zero[at])[:, None]
-            a[at], b[at] = _own_and_nearest(rows, values, rows.codes[at], zero[at])
+            own, other_class = _own_and_nearest(rows, values, rows.codes[at], zero[at])
+            a.append(own)
+            b.append(other_class)
+    return np.concatenate(a), np.concatenate(b)
 
 
 def euclidean(rows: ClassRows) -> tuple[np.ndarray, np.ndarray]:
-    """Measure all pairs, a tile at a time; every pair once, where the sums over classes fit into memory.
+    """Compute a and b for the L2 norm, over all pairs, a tile at a time.
+
+    Every pair is computed once where the sums over classes fit into memory.
 
     A tile of squared distances is a matrix product. Where two points are so near that the product loses
     digits, their difference is taken instead.
@@ -198,7 +204,7 @@ def _distances(
         step = max(1, 2**20 // rows.d)
         for k in range(0, len(i), step):
             p, q = i[k : k + step], j[k : k + step]
-            # Of the rows as they were given: equal ones are at 0, however far from the middle.
+            # From the original rows: equal rows are at 0, however far from the middle.
             difference = rows.take(start + p) - rows.take(left + q)
             values[p, q] = np.einsum("ij,ij->i", difference, difference) / 2
     values *= 2

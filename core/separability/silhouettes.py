@@ -1,7 +1,6 @@
 """Silhouettes: whether each point is nearer to its own class than to any other, from -1 to 1.
 
 Cosine distances are 1 - cos, in [0, 2]; the cosine of a zero vector with anything is 0. Sums are float64.
-Near 1 a point is far nearer to its own class than to any other.
 """
 
 from __future__ import annotations
@@ -11,10 +10,15 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from core.checks import class_codes, matrix
-from core.separability import silhouette_sums as _silhouettes
+from core.separability import silhouette_sums
 from core.separability.class_rows import ClassRows
 
-METRICS = ("cosine", "euclidean", "sqeuclidean")
+_MEASURES = {
+    "cosine": silhouette_sums.cosine,
+    "euclidean": silhouette_sums.euclidean,
+    "sqeuclidean": silhouette_sums.squared_euclidean,
+}
+METRICS = tuple(_MEASURES)
 
 
 def silhouette_samples(X: ArrayLike, labels: ArrayLike, *, metric: str = "cosine") -> np.ndarray:
@@ -67,12 +71,7 @@ def silhouette_samples(X: ArrayLike, labels: ArrayLike, *, metric: str = "cosine
     if len(classes) < 2:
         raise ValueError(f"All {len(X)} labels are {classes[0]!s}; a silhouette needs at least 2 classes.")
     rows = ClassRows(X, codes, unit=metric == "cosine")
-    measure = {
-        "cosine": _silhouettes.cosine,
-        "euclidean": _silhouettes.euclidean,
-        "sqeuclidean": _silhouettes.squared_euclidean,
-    }[metric]
-    a, b = measure(rows)
+    a, b = _MEASURES[metric](rows)
     larger = np.maximum(a, b)
     values = np.divide(b - a, larger, out=np.zeros_like(a), where=larger > 0)
     values[rows.sizes[rows.codes] == 1] = 0

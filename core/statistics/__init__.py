@@ -1,4 +1,4 @@
-"""Numbers with their uncertainty: shares, means, differences, correlations, and many tests at once."""
+"""Shares, means, differences and correlations with their intervals, and corrections for many tests."""
 
 import lazy_loader
 

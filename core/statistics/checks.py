@@ -1,4 +1,4 @@
-"""What numbers with an uncertainty share: checked values, and the ends of intervals."""
+"""Validation and ends of intervals, shared by the functions of this folder."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 
 def normal_quantile(confidence: float) -> float:
-    """Return the half width of a normal interval in standard errors; refuse a confidence beyond (0, 1)."""
+    """Return the half width of a normal interval in standard errors; raise for a confidence beyond (0, 1)."""
     from scipy.special import ndtri
 
     check_confidence(confidence)
@@ -22,7 +22,7 @@ def percentiles(draws: np.ndarray, confidence: float) -> tuple[np.ndarray, np.nd
 
 
 def finite(values: ArrayLike, name: str) -> np.ndarray:
-    """Return values as (n,) float64; refuse what is no list of finite numbers."""
+    """Return values as (n,) float64; raise for another shape or a value that is not finite."""
     x = np.asarray(values)
     if x.ndim != 1 or (x.size and x.dtype.kind not in "biuf"):
         raise ValueError(f"{name} is {x.dtype} of shape {x.shape}; it must be (n,) real numbers.")
@@ -34,6 +34,6 @@ def finite(values: ArrayLike, name: str) -> np.ndarray:
 
 
 def check_confidence(confidence: float) -> None:
-    """Refuse a confidence beyond (0, 1)."""
+    """Raise for a confidence beyond (0, 1)."""
     if not 0 < confidence < 1:
         raise ValueError(f"confidence is {confidence}; it must be between 0 and 1, such as 0.95.")

@@ -1,4 +1,4 @@
-"""How two numbers go together: correlations, a test that keeps to blocks, and the line through them."""
+"""Correlations, a permutation test within blocks, and the regression line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from core.statistics.checks import check_confidence, finite, normal_quantile
 
 _BLOCK_ELEMENTS = 4_000_000  # draws held at once
-ALL_ORDERS = 8  # pairs up to which all orders are looked at, 40,320 of them
+ALL_ORDERS = 8  # most pairs for which all orders are enumerated, 40,320 of them
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Correlation:
 
 @dataclass(frozen=True)
 class Regression:
-    """The least-squares line of n pairs at some places, and the band in which it lies there.
+    """The least-squares line of n pairs at some places, with its confidence band.
 
     `value`, `low` and `high` are (m,) float64 arrays.
     """
@@ -55,9 +55,8 @@ def pearson(x: ArrayLike, y: ArrayLike, *, confidence: float = 0.95) -> Correlat
     -------
     Correlation
         r in [-1, 1]; p by the t distribution with n - 2 degrees of freedom, exact where x and y are normal;
-        the interval by Fisher's z, artanh(r) ± z / √(n - 3). Two pairs give r = ±1, which says nothing: p is
-        1; up to three give the interval [-1, 1]. Where x or y is constant there is no correlation: r, p
-        and the interval are NaN.
+        the interval by Fisher's z, artanh(r) ± z / √(n - 3). Two pairs give r = ±1, which is no evidence: p
+        is 1; up to three give the interval [-1, 1]. Where x or y is constant, r, p and the interval are NaN.
 
     Raises
     ------
@@ -159,9 +158,8 @@ def blocked_permutation(
 ) -> float:
     """Two-sided p-value of a correlation by shuffling x within blocks only.
 
-    What the pairs of a block share, such as the test classes that models are judged by, moves all of them at
-    once and is no evidence for a correlation. Shuffling within blocks keeps it as it is, so that only what
-    differs within blocks counts.
+    What the pairs of a block share, such as the test classes of models, moves all of them at once and is no
+    evidence for a correlation. Shuffling within blocks keeps it: only differences within blocks count.
 
     Parameters
     ----------
@@ -233,16 +231,16 @@ def regression(x: ArrayLike, y: ArrayLike, *, at: ArrayLike, confidence: float =
     x, y : (n,) array_like
         Pairs, at least 2.
     at : (m,) array_like
-        Where the line is asked for.
+        Places at which the line is evaluated.
     confidence : float, default 0.95
 
     Returns
     -------
     Regression
-        The band holds the mean of y at each place by itself with the confidence given, if the deviations from
-        the line are independent, normal and equally wide everywhere: ± t s √(1 / n + (x - x̄)² / Σ (xᵢ - x̄)²),
-        with s² = Σ eᵢ² / (n - 2). Two pairs say nothing of the deviations: their band is of all numbers.
-        Where x is constant there is no line: all is NaN.
+        The band holds the mean of y at each single place with the given confidence, if the deviations from
+        the line are independent, normal and of equal variance: ± t s √(1 / n + (x - x̄)² / Σ (xᵢ - x̄)²),
+        with s² = Σ eᵢ² / (n - 2). For two pairs, which leave no deviations, it is infinitely wide. Where x is
+        constant, everything is NaN.
 
     Raises
     ------

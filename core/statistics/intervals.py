@@ -1,6 +1,6 @@
-"""Numbers with their uncertainty: correlations, shares, means, differences, and many tests at once.
+"""Intervals of shares, means, differences and any statistic, and Holm's correction.
 
-Light to import: pages use it, and SciPy's distributions are loaded where they are needed.
+Pages import this, so SciPy's distributions are loaded inside functions.
 """
 
 from __future__ import annotations
@@ -13,30 +13,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from core.statistics.checks import check_confidence, finite, normal_quantile, percentiles
-from core.statistics.correlations import (
-    Correlation,
-    Regression,
-    blocked_permutation,
-    pearson,
-    regression,
-    spearman,
-)
-
-__all__ = [
-    "Correlation",
-    "Difference",
-    "Interval",
-    "Regression",
-    "blocked_permutation",
-    "bootstrap_interval",
-    "holm",
-    "mean_interval",
-    "paired_difference",
-    "pearson",
-    "regression",
-    "share_interval",
-    "spearman",
-]
 
 _BLOCK_ELEMENTS = 4_000_000  # draws held at once
 
@@ -115,13 +91,12 @@ def mean_interval(
         Independent of each other; for clips that come in groups see `bootstrap_interval`.
     confidence : float, default 0.95
     low, high : float, optional
-        Least and greatest value that there can be; the interval is cut there.
+        Least and greatest possible value, at which the interval is cut.
 
     Returns
     -------
     Interval
-        One value says nothing of how values spread: its interval is from `low` to `high`. No value gives
-        NaN.
+        One value tells nothing of the spread: its interval is from `low` to `high`. No value gives NaN.
 
     Raises
     ------
@@ -158,7 +133,7 @@ def paired_difference(x: ArrayLike, y: ArrayLike, *, confidence: float = 0.95) -
     Returns
     -------
     Difference
-        What both share, such as easy clips, falls out. One pair gives the interval of all numbers and p = 1;
+        What both share, such as easy clips, cancels. One pair gives the interval of all numbers and p = 1;
         differences that are all equal give an interval of no width, and p = 0, or 1 where they are 0; no
         pairs give NaN.
 
@@ -208,8 +183,8 @@ def bootstrap_interval(
     seed : int, default 0
         The same values, seed and groups give the same interval.
     groups : (n,) array_like, optional
-        What values belong together, such as clips cut from one recording. Whole groups are drawn, since
-        values of a group are not independent: without it the interval is too narrow.
+        The group of each value, such as the recording that clips were cut from. Whole groups are drawn, since
+        values of a group are not independent: without groups the interval is too narrow.
 
     Returns
     -------
@@ -274,7 +249,7 @@ def bootstrap_interval(
 
 
 def holm(p_values: ArrayLike) -> np.ndarray:
-    """Correct p-values for how many there are, so that the chance of any false alarm stays at the level.
+    """Correct p-values for their number, so that the chance of any false alarm stays at the level.
 
     Parameters
     ----------

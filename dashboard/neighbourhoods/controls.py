@@ -213,7 +213,7 @@ def options(view: state.View, chosen: Choices) -> Options:
     n = chosen.clips.n if chosen.of == "clips" else len(names)
     # Before the first result, values in the link are kept as far as they can be right.
     usual, last = agreement.limits_of(measured) if measured else (max(1, n // 5), max(1, n - 1))
-    stops = agreement.stops(last)
+    stops = results.stops(last)
     first = min(10, usual)
     measure = view.choice("show", list(agreement.MEASURES), "overlap")
     if measure == "jaccard":

@@ -45,11 +45,6 @@ CKA = {
     "rbf_debiased": "RBF, debiased",
     "rbf": "RBF, biased",
 }
-#: Sizes of neighbourhood within one factor of ten that the slider stops at; below 10 all.
-_STOPS = (
-    *(10, 11, 12, 13, 14, 15, 16, 18, 20, 22, 24, 26, 28, 30, 32, 35, 38),
-    *(40, 43, 46, 50, 55, 60, 65, 70, 75, 80, 85, 90, 95),
-)
 
 
 class Compared(NamedTuple):
@@ -172,20 +167,6 @@ def at(m: Measured, values: np.ndarray, k: int) -> float:
     """Return a curve's value at k; NaN where it does not reach so far."""
     i = int(np.searchsorted(m.ks, k))
     return float(values[i]) if i < len(m.ks) and m.ks[i] == k else float("nan")
-
-
-def stops(last: int) -> list[int]:
-    """Return the sizes of neighbourhood that can be chosen: close where they are small, up to `last`.
-
-    Examples
-    --------
-    >>> stops(12)
-    [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]
-    >>> stops(399)[-3:]
-    [350, 380, 399]
-    """
-    sizes = [*range(1, 10), *(s * 10**e for e in range(len(str(last))) for s in _STOPS)]
-    return sorted({k for k in sizes if k <= last} | {last})
 
 
 def limits_of(results: Sequence[Measured]) -> tuple[int, int]:

@@ -1,33 +1,33 @@
-"""What numbers of spaces are read from: results that are there, that can be made, or why there are none."""
+"""The spaces of a dataset, and which result holds each of their numbers, or why a space has none."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from dashboard import grids
+from dashboard.memory import once
 from dashboard.results import has, result
-from dashboard.retrieval import data as retrieval
-from dashboard.separability import data as separability
-from dashboard.zeroshot import data as zeroshot
 from jobs import contrastive_presets as contrastive
-from jobs import presets as measures
+from jobs import presets
 from jobs.specs import (
+    Agreement,
     ClassAnalogies,
     ContrastiveGrid,
     EmbedAudio,
     EmbedText,
+    Retrieval,
     Spec,
     SpecError,
     ZeroShotClassification,
     ZeroShotGrid,
     from_json,
 )
+from jobs.tasks.measures import MEASURES
 from jobs.workspace.workspace import Dataset, Workspace
 
-#: Measures that need something to compare with.
-OF_PAIRS = ("overlap", "nngs", "cka", "cka_rbf")
 #: The reference that is another one for each space: the class texts of its own model.
 OWN = "own texts"
 
@@ -46,7 +46,7 @@ class Reference:
 
 
 class Test(NamedTuple):
-    """What decides which clips judge the models of a grid, and among which classes."""
+    """What determines the test clips of a grid, and the classes that they are classified among."""
 
     classes: tuple[str, ...]
     share: float
@@ -55,7 +55,7 @@ class Test(NamedTuple):
 
 @dataclass(frozen=True)
 class Board:
-    """What there is of a dataset to compare: looked up once for a page.
+    """The spaces and results of a dataset, looked up once for a page.
 
     `recipe` is a grid of zero-shot models whose settings most spaces share, None where none was trained.
     """
@@ -64,36 +64,36 @@ class Board:
     spaces: dict[str, EmbedAudio]
     texts: dict[str, EmbedText]
     recipe: ZeroShotGrid | None
-    #: Classifications by the texts of the same model that are there, by the key of the space.
+    #: Finished classifications by the texts of the same model, by the key of the space.
     classified: dict[str, ZeroShotClassification]
-    #: What most models of Leakage lab were tested by; those that were not are not compared with them.
+    #: The test of most models of Leakage lab; models with another test are not compared with them.
     tested: Test | None = None
 
 
 @dataclass(frozen=True)
 class Needed:
-    """What a number is read from: a result that is there, one that can be made, or why there is none."""
+    """The result that holds a number, finished or not, or why the space has no such number."""
 
     spec: Spec | None
     why: str = ""
 
 
-def board(shown: Workspace, dataset: Dataset) -> Board:
-    """Return the spaces of a dataset that are there, by name, and the texts of its classes."""
-    spaces = {x.encoder: x.spec for x in shown.spaces(dataset) if x.state == "done"}
-    texts = {t.name: t.spec for t in shown.text_spaces(dataset) if t.state == "done"}
+def board(workspace: Workspace, dataset: Dataset) -> Board:
+    """Return the finished spaces of a dataset, by name, and the texts of its classes."""
+    spaces = {x.encoder: x.spec for x in workspace.spaces(dataset) if x.state == "done"}
+    texts = {t.name: t.spec for t in workspace.text_spaces(dataset) if t.state == "done"}
     return Board(
         dataset,
         spaces,
         texts,
-        _shared_recipe(shown, dataset, spaces),
-        _classifications(shown, dataset),
+        _shared_recipe(workspace, dataset, spaces),
+        _classifications(workspace, dataset),
         _shared_test(spaces),
     )
 
 
 def kind_of(spec: EmbedAudio) -> str:
-    """Say in a word where a space comes from."""
+    """Return in a word where a space comes from."""
     if spec.source is not None:
         return "trained here"
     if spec.encoder in spec.dataset.imported or spec.encoder.startswith(("imported:", "mteb:")):
@@ -110,7 +110,7 @@ def references(b: Board) -> dict[str, Reference]:
 
 
 def own_texts(b: Board, spec: EmbedAudio) -> EmbedText | None:
-    """Return the space of class texts that the same model made; None where there is none.
+    """Return the space of class texts that the same model made, None for a model without texts.
 
     Of a model that was trained here it is the text part that belongs to the part of the sounds, of another
     model what the encoder of the same name and version made of texts.
@@ -127,64 +127,65 @@ def _of_one_model(spec: EmbedAudio, text: EmbedText) -> bool:
     return text.source is not None and text.source.key == spec.source.key and text.run == twin
 
 
-def compared(b: Board, spec: EmbedAudio, reference: Reference) -> Needed:
+def compared(b: Board, spec: EmbedAudio, reference: Reference | None) -> Needed:
     """Return the agreement of a space with the reference."""
+    if reference is None:
+        return Needed(None, "no space or text to compare with was chosen")
     other: EmbedAudio | EmbedText | None = reference.spec
     if other is None:
         other = own_texts(b, spec)
         if other is None:
             return Needed(None, "the model has no texts of its own")
     if isinstance(other, EmbedText):
-        return Needed(measures.of_pairs(b.dataset, [spec], [other], of="classes")[0])
+        return Needed(presets.of_pairs(b.dataset, [spec], [other], of="classes")[0])
     if other.key == spec.key:
         return Needed(None, "it is the reference")
-    return Needed(measures.of_pairs(b.dataset, [spec, other], of="clips")[0])
+    return Needed(presets.of_pairs(b.dataset, [spec, other], of="clips")[0])
 
 
 def needed(b: Board, spec: EmbedAudio, name: str, reference: Reference | None) -> Needed:
-    """Return what a measure or an accuracy of a space is read from."""
-    if name in OF_PAIRS:
-        if reference is None:
-            return Needed(None, "there is nothing to compare with")
+    """Return the result that holds a measure or an accuracy of a space."""
+    m = MEASURES[name]
+    if m.source is Agreement:
         return compared(b, spec, reference)
-    if name in ("knn", "probe"):
-        return Needed(separability.measured(b.dataset, spec).baselines)
-    if name == "map@15":
-        return Needed(measures.retrieval_of(b.dataset, spec))
-    if name == "projected":
-        return projected(b, spec)
-    if name == "two_towers":
-        return two_towers(b, spec)
-    if name == "held_out":
-        return held_out(b, spec)
-    if name in ("analogy", "analogy_released"):
-        return analogies(b, spec)
-    return Needed(separability.measured(b.dataset, spec).separability)
+    if m.source in _SOURCES:
+        return _SOURCES[m.source](b, spec)
+    return Needed(m.spec(spec, b.dataset.labels_fingerprint))
 
 
 def missing(b: Board, names: Sequence[str], reference: Reference | None) -> list[Spec]:
-    """Return what has to be computed for the numbers of all spaces."""
+    """Return the specs that have to be computed for the numbers of all spaces."""
     wanted = [needed(b, spec, name, reference).spec for spec in b.spaces.values() for name in names]
     return list({s.key: s for s in wanted if s is not None and not has(s)}.values())
 
 
-def unkept(shown: Workspace, dataset: Dataset) -> list[Spec]:
-    """Return E_a and E_t of the newest grid of Leakage lab, as far as they are no spaces of their own yet."""
-    grids = contrastive.grids_of(shown, dataset)
+def unstored(workspace: Workspace, dataset: Dataset) -> list[Spec]:
+    """Return E_a and E_t of the newest grid of Leakage lab as far as they are not stored as spaces yet."""
+    grids = contrastive.grids_of(workspace, dataset)
     grid = next((g for g in grids if g.labels == dataset.labels_fingerprint), None)
     if grid is None:
         return []
-    specs = contrastive.all_spaces_of(grid, dataset, result(grid).good.index)
+    specs = contrastive.all_spaces_of(grid, dataset, list(result(grid).good.index))
     return [s for s in specs if s.run.startswith("E") and not has(s)]
 
 
+def _table(grid: ContrastiveGrid, name: str) -> Any:
+    def read() -> Any:
+        stored = result(grid).artifact
+        assert stored is not None
+        return stored.table(name).to_pandas()
+
+    return once((f"contrastive {name}", grid.key), read)
+
+
 def without(b: Board, names: Sequence[str], reference: Reference | None) -> dict[str, list[str]]:
-    """Return why spaces cannot have one of the numbers, and which these are."""
+    """Return the reasons why spaces cannot have one of the numbers, each with its spaces."""
     out: dict[str, list[str]] = {}
     for space, spec in b.spaces.items():
-        lacking = [found.why for name in names if (found := needed(b, spec, name, reference)).spec is None]
-        if lacking:
-            out.setdefault(lacking[-1], []).append(space)
+        answers = [needed(b, spec, name, reference) for name in names]
+        reasons = [a.why for a in answers if a.spec is None]
+        if reasons:
+            out.setdefault(reasons[-1], []).append(space)
     return out
 
 
@@ -195,25 +196,29 @@ def projected(b: Board, spec: EmbedAudio) -> Needed:
     return Needed(replace(b.recipe, embedding=spec))
 
 
-def _shared_recipe(shown: Workspace, dataset: Dataset, spaces: dict[str, EmbedAudio]) -> ZeroShotGrid | None:
+def _shared_recipe(
+    workspace: Workspace, dataset: Dataset, spaces: dict[str, EmbedAudio]
+) -> ZeroShotGrid | None:
     """Return the grid by similarity whose settings most spaces share, the newest of several."""
-    seen: dict[str, list[ZeroShotGrid]] = {}
-    for spec in spaces.values():
-        for grid in zeroshot.grids(shown, dataset, spec):
-            if grid.state == "done" and grid.spec.setup == "similarity":
-                like = replace(grid.spec, embedding=next(iter(spaces.values()))).key
-                seen.setdefault(like, []).append(grid.spec)
-    most = max(seen.values(), key=len, default=[])
+    same: dict[str, list[ZeroShotGrid]] = {}
+    keys = {spec.key for spec in spaces.values()}
+
+    def mine(spec: ZeroShotGrid) -> bool:
+        ours = spec.embedding.key in keys and spec.labels == dataset.labels_fingerprint
+        return ours and spec.setup == "similarity"
+
+    for grid in grids.find(workspace, (ZeroShotGrid,), mine):
+        if grid.state == "done":
+            settings = replace(grid.spec, embedding=next(iter(spaces.values())))
+            same.setdefault(settings.key, []).append(grid.spec)
+    most = max(same.values(), key=len, default=[])
     return most[0] if most else None
 
 
-def _classifications(shown: Workspace, dataset: Dataset) -> dict[str, ZeroShotClassification]:
-    """Return the classifications of a dataset's spaces by texts of their own model, of several the newest.
-
-    Those among all classes only: what is among some is another test.
-    """
-    found: dict[str, ZeroShotClassification] = {}
-    for info in shown.cache.list(type=ZeroShotClassification.__name__):
+def _classifications(workspace: Workspace, dataset: Dataset) -> dict[str, ZeroShotClassification]:
+    """Return the newest classification of each space by texts of its own model, among all classes."""
+    newest: dict[str, ZeroShotClassification] = {}
+    for info in workspace.cache.list(type=ZeroShotClassification.__name__):
         try:
             spec = from_json(info.spec)
         except SpecError:
@@ -223,8 +228,8 @@ def _classifications(shown: Workspace, dataset: Dataset) -> dict[str, ZeroShotCl
         if spec.labels == dataset.labels_fingerprint and all(
             _of_one_model(spec.embedding, t) for t in spec.texts
         ):
-            found.setdefault(spec.embedding.key, spec)
-    return found
+            newest.setdefault(spec.embedding.key, spec)
+    return newest
 
 
 def two_towers(b: Board, spec: EmbedAudio) -> Needed:
@@ -240,7 +245,7 @@ def two_towers(b: Board, spec: EmbedAudio) -> Needed:
 
 
 def held_out(b: Board, spec: EmbedAudio) -> Needed:
-    """Return the training of a model of Leakage lab: it is judged by clips that it was not trained on."""
+    """Return the training of a model of Leakage lab, which is tested on clips that were held out."""
     if not isinstance(spec.source, ContrastiveGrid):
         return Needed(None, "it is no model of Leakage lab, which holds classes out")
     if not spec.run.startswith("Ea_"):
@@ -257,7 +262,7 @@ def _test_of(grid: ContrastiveGrid) -> Test | None:
 
 
 def _shared_test(spaces: dict[str, EmbedAudio]) -> Test | None:
-    """Return what most models of Leakage lab were tested by."""
+    """Return the test of most models of Leakage lab."""
     sources = [s.source for s in spaces.values() if s.run.startswith("Ea_")]
     seen = Counter(_test_of(source) for source in sources if isinstance(source, ContrastiveGrid))
     del seen[None]
@@ -270,3 +275,12 @@ def analogies(b: Board, spec: EmbedAudio) -> Needed:
     if texts is None or spec.run.startswith("x"):
         return Needed(None, "it has no texts of its own in the same space")
     return Needed(ClassAnalogies(sounds=spec, texts=texts, labels=b.dataset.labels_fingerprint))
+
+
+_SOURCES: dict[type[Spec], Callable[[Board, EmbedAudio], Needed]] = {
+    Retrieval: lambda b, spec: Needed(presets.retrieval_of(b.dataset, spec)),
+    ZeroShotGrid: projected,
+    ZeroShotClassification: two_towers,
+    ContrastiveGrid: held_out,
+    ClassAnalogies: analogies,
+}

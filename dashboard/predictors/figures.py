@@ -1,4 +1,4 @@
-"""Figures of what goes with what over few models or spaces, and of which measure predicts best."""
+"""Figures of which measure predicts an accuracy best, and of NNGS over the size of the neighbourhood."""
 
 from __future__ import annotations
 
@@ -10,35 +10,21 @@ import plotly.graph_objects as go
 
 from dashboard.kit import palette
 from dashboard.kit.marks import estimates, row_band, rows, rule, steady
+from dashboard.kit.numbers import span
 from dashboard.kit.text import label, plain
-
-#: How kinds of models look beside each other: which of the base colours, and the marker.
-_LOOKS = ((0, "circle"), (1, "square"), (2, "diamond"), (4, "triangle-up"), (5, "cross"), (3, "x"))
+from dashboard.predictors.data import MEASURES, Ranked
 
 
 def ranked_figure(
-    names: Sequence[str],
-    ids: Sequence[str],
-    pearson: np.ndarray,
-    spearman: np.ndarray,
-    counts: Sequence[int],
-    *,
-    things: str,
-    picked: str = "",
-    theme: str = "light",
+    ranked: Sequence[Ranked], *, things: str, picked: str = "", theme: str = "light"
 ) -> go.Figure:
     """Draw the correlation of each measure with its interval, the strongest at the top.
 
     Parameters
     ----------
-    names, ids : sequence of str, length m
-        The measures as they are read, and what a click gives.
-    pearson, spearman : ndarray, shape (m, 3)
-        The correlation and the ends of its interval.
-    counts : sequence of int
-        Of how many things each is.
+    ranked : sequence of Ranked
     things : str
-        What these are.
+        What the correlations are over.
     picked : str
         The measure that is marked.
     theme : {"light", "dark"}
@@ -48,46 +34,44 @@ def ranked_figure(
     Figure
         ``customdata`` of the traces with ``meta`` "pearson" and "spearman" begins with the measure.
     """
-    if not len(names):
+    if not ranked:
         raise ValueError("There is nothing to draw: no measure has a correlation.")
+    names = [MEASURES[r.name].title for r in ranked]
+    counts = [r.pearson.n for r in ranked]
     blue, orange = palette.BASE[theme][0], palette.BASE[theme][1]
     traces = []
-    for kind, values, shift, marker in (
-        ("pearson", pearson, -0.13, {"symbol": "circle", "size": 10, "color": blue}),
-        ("spearman", spearman, 0.15, {"symbol": "diamond-open", "size": 9, "color": orange}),
+    for kind, title, sign, shift, marker in (
+        ("pearson", "Pearson r", "r", -0.13, {"symbol": "circle", "size": 10, "color": blue}),
+        ("spearman", "Spearman ρ", "ρ", 0.15, {"symbol": "diamond-open", "size": 9, "color": orange}),
     ):
-        value, low, high = np.asarray(values, float).reshape(-1, 3).T
+        correlations = [getattr(r, kind) for r in ranked]
+        value, low, high = np.array([(c.r, c.low, c.high) for c in correlations], float).T
         trace = estimates(names, value, low, high, counts, marker)
-        words = trace["customdata"]
         trace |= {
             "y": np.arange(len(names)) + shift,
-            "customdata": [[i, *said] for i, said in zip(ids, words, strict=True)],
-            "hovertemplate": f"%{{customdata[1]}}<br>{'r' if kind == 'pearson' else 'ρ'} = %{{x:.3f}}<br>"
+            "customdata": [[r.name, *words] for r, words in zip(ranked, trace["customdata"], strict=True)],
+            "hovertemplate": f"%{{customdata[1]}}<br>{sign} = %{{x:.3f}}<br>"
             "%{customdata[2]}, n = %{customdata[3]}<extra></extra>",
             **steady(),
-            "name": "Pearson r" if kind == "pearson" else "Spearman ρ",
+            "name": title,
             "meta": kind,
         }
         traces.append(trace)
-    here = list(ids).index(picked) if picked in ids else -1
-    texts = [f"<b>{label(n, 30)}</b>" if i == here else label(n, 30) for i, n in enumerate(names)]
-    n = sorted(set(counts))
-    said = f"{n[0]:,}" if len(n) == 1 else f"{n[0]:,} to {n[-1]:,}"
+    at = next((i for i, r in enumerate(ranked) if r.name == picked), -1)
+    texts = [f"<b>{label(n, 30)}</b>" if i == at else label(n, 30) for i, n in enumerate(names)]
     layout: dict[str, Any] = {
         "height": 36 * len(names) + 130,
         "margin": {"t": 44},
         "xaxis": {
-            "title": {"text": f"correlation, 95% interval<br>n = {said} {things}"},
+            "title": {"text": f"correlation, 95% interval<br>n = {span(counts)} {things}"},
             "range": [-1.06, 1.06],
             "tickvals": [-1, -0.5, 0, 0.5, 1],
             "ticktext": ["−1", "−0.5", "0", "0.5", "1"],
             "showgrid": True,
         },
         "yaxis": rows(texts) | {"showgrid": False},
-        "shapes": [rule("x", 0.0, theme)],
+        "shapes": [rule("x", 0.0, theme), *([row_band(at)] if at >= 0 else [])],
     }
-    if here >= 0:
-        layout["shapes"].append(row_band(here))
     return go.Figure({"data": traces, "layout": layout}, _validate=False)
 
 
@@ -101,7 +85,7 @@ def over_k_figure(
     items: str,
     theme: str = "light",
 ) -> go.Figure:
-    """Draw how well NNGS predicts accuracy over the size of the neighbourhood, beside CKA, which has none.
+    """Draw the correlation of NNGS with accuracy over the size of the neighbourhood, beside that of CKA.
 
     Parameters
     ----------
@@ -109,9 +93,9 @@ def over_k_figure(
     values : ndarray, shape (K, 3)
         Pearson's r at each size and the ends of its interval; NaN where NNGS is the same for all.
     levels : sequence of (str, float)
-        Name and r of what has no size.
+        Name and r of each form of CKA.
     k : int
-        The size that the rest of the page looks at.
+        The size that the rest of the page uses.
     n : int
         Spaces.
     items : str

@@ -1,4 +1,4 @@
-"""Zero-shot classification by models that embed sounds and texts: what can be asked for, what it came to."""
+"""Zero-shot classification by models that embed sounds and texts: specs and results."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from jobs import encoders
 from jobs.specs import EmbedAudio, SpecError, ZeroShotClassification
 from jobs.tasks.zero_shot_classification import Result as Stored
 
-#: What stands between prompts in a link and in the field.
+#: Separator of prompts in a link and in the field.
 BETWEEN = " | "
 
 
@@ -50,20 +50,20 @@ def prompts_in(text: str) -> tuple[str, ...]:
     Raises
     ------
     SpecError
-        If there is none, or one does not hold {} once.
+        For no prompt, or one that does not hold {} once.
 
     Examples
     --------
     >>> prompts_in("{} | the sound of {}")
     ('{}', 'the sound of {}')
     """
-    found = tuple(dict.fromkeys(part.strip() for part in text.split(BETWEEN.strip()) if part.strip()))
-    wrong = [prompt for prompt in found if prompt.count("{}") != 1]
-    if wrong or not found:
+    prompts = tuple(dict.fromkeys(part.strip() for part in text.split(BETWEEN.strip()) if part.strip()))
+    wrong = [prompt for prompt in prompts if prompt.count("{}") != 1]
+    if wrong or not prompts:
         raise SpecError(
             f"A prompt is {wrong[0] if wrong else ''!r}; it must hold {{}} once, where the class name goes."
         )
-    return found
+    return prompts
 
 
 def asked(b: Board, space: str, prompts: tuple[str, ...]) -> ZeroShotClassification:
@@ -80,11 +80,11 @@ def asked(b: Board, space: str, prompts: tuple[str, ...]) -> ZeroShotClassificat
 
 
 def result(spec: ZeroShotClassification) -> Classified:
-    """Return what a classification came to."""
+    """Return the result of a classification."""
 
     def read() -> Classified:
-        found = results.result(spec)
-        judged = Judged(found.column("classes", "label"), np.asarray(found.confusion, np.int64))
-        return Classified(spec, found, judged, found.predictions.to_pandas())
+        stored = results.result(spec)
+        judged = Judged(stored.column("classes", "label"), np.asarray(stored.confusion, np.int64))
+        return Classified(spec, stored, judged, stored.predictions.to_pandas())
 
     return once(("towers", spec.key), read)

@@ -20,21 +20,21 @@ from jobs.workspace.workspace import Workspace
 
 
 def show(workspace: Workspace, view: state.View, b: Board, c: Clips, file: str) -> None:
-    """Draw what can be asked for, then what it came to."""
+    """Draw the choice of model and prompts, then the result."""
     st.subheader("Zero-shot classification by two towers", anchor=False)
-    there = towers.candidates(b)
-    if not there:
+    models = towers.candidates(b)
+    if not models:
         st.caption(
             "No space here is of a model that embeds texts as well: embed the dataset with one, such as "
             "transformers:laion/clap-htsat-unfused, or train one in Leakage lab."
         )
         return
-    classified = [name for name, spec in there.items() if spec.key in b.classified]
-    view.choice("tower", list(there), next(iter([*classified, *there])), called="model")
+    classified = [name for name, spec in models.items() if spec.key in b.classified]
+    view.choice("tower", list(models), next(iter([*classified, *models])), called="model")
     left, right = st.columns([1, 1.6], gap="medium", vertical_alignment="bottom")
-    space = str(left.selectbox("Model", list(there), key=view.key("tower")))
+    space = str(left.selectbox("Model", list(models), key=view.key("tower")))
     prompts: tuple[str, ...] = ()
-    if there[space].source is None:
+    if models[space].source is None:
         view.text("prompts", default=towers.BETWEEN.join(PROMPTS[:2]))
         text = right.text_input(
             "Prompts, | between several",
@@ -60,12 +60,12 @@ def show(workspace: Workspace, view: state.View, b: Board, c: Clips, file: str) 
             f"Classify {numbers.count(c.n, 'clip')}",
             "predictors-classify",
             primary=False,
-            said=f"Each clip is taken for the class whose text **{plain(space)}** puts nearest to it.",
+            said=f"Each clip is assigned to the class whose text is nearest to it in **{plain(space)}**.",
         )
 
 
-def _result(view: state.View, b: Board, c: Clips, found: Classified, file: str) -> None:
-    result = found.result
+def _result(view: state.View, b: Board, c: Clips, classified: Classified, file: str) -> None:
+    result = classified.result
     layout.facts(
         [
             ("accuracy, 95%", f"{result.accuracy:.3f} ({result.low:.3f} to {result.high:.3f})"),
@@ -76,7 +76,7 @@ def _result(view: state.View, b: Board, c: Clips, found: Classified, file: str) 
             ("left out", f"{sum(result.left_out.values()):,}"),
         ]
     )
-    shown = found.judged
+    shown = classified.judged
     pair = confusion.choose(view, shown)
     left, right = st.columns([1, 1.25], gap="medium")
     with left:
@@ -95,16 +95,16 @@ def _result(view: state.View, b: Board, c: Clips, found: Classified, file: str) 
             key="predictors-confusion",
             file=file,
             chooses=("predictors.true", "predictors.taken"),
-            remembered=(found.spec.key,),
+            remembered=(classified.spec.key,),
         )
-    trained = found.spec.embedding.source is not None
+    trained = classified.spec.embedding.source is not None
     layout.reading(
         "The class of a clip is that of the text with the largest cosine; several prompts count by the mean "
         "of their unit vectors. Intervals are Wilson’s, 95%. **Click a cell** to hear its clips."
         + (" This model was trained on most of these clips: see Leakage lab for others." if trained else "")
     )
     confusion.choose_cell(view, shown)
-    cell = in_cell(found.predictions, *pair)
+    cell = in_cell(classified.predictions, *pair)
     if not len(cell):
         confusion.no_clip(*pair)
         return

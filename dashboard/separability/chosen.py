@@ -1,4 +1,4 @@
-"""What Separability chooses by itself, it chooses anew for another space; what the reader chose stays."""
+"""Controls with a default that depends on the space: it is applied until the reader changes one of them."""
 
 from __future__ import annotations
 

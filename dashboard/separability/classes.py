@@ -1,4 +1,4 @@
-"""Silhouettes by class on Separability: every clip in its class's row, and the ends of a class to hear."""
+"""Silhouettes by class on Separability: every clip in the row of its class, and the extremes to play."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SIDE = """
 <style>
 /* Beside a tall figure the lists stay in view. */
 @media (min-width: 641px) {
-  [data-testid="stColumn"]:has(.st-key-separability-heard) {
+  [data-testid="stColumn"]:has(.st-key-separability-listen) {
     position: sticky; top: 4.2rem; align-self: flex-start; }
 }
 </style>
@@ -30,7 +30,7 @@ _SIDE = """
 
 
 def choose(view: state.View, shown: ByClass) -> str:
-    """Return the class that is listened to: at first the one with the lowest mean."""
+    """Return the class whose clips are listed, by default the one with the lowest mean."""
     return chosen.settle(view, {"class": sorted(shown.names)}, shown.names[-1:])[0]
 
 
@@ -66,7 +66,7 @@ def show(
             "hold the middle half of a class's clips, the tick is the median, the diamond the mean with its "
             "95% interval over clips. Click a dot or a diamond to hear its class."
         )
-    with right, st.container(key="separability-heard"):
+    with right, st.container(key="separability-listen"):
         st.html(_SIDE)
         st.selectbox("Class to hear", sorted(shown.names), key=view.key("class"))
         low, high = separability.ends(shown, label, _MOST)
@@ -84,14 +84,14 @@ def show(
                     dataset=spec.embedding.dataset.name,
                     label=title,
                     numbers={
-                        "silhouette": separability.said(shown, ids),
+                        "silhouette": separability.silhouettes_of(shown, ids),
                         "next class": [short(r, 15) for r in rivals],
                     },
                 )
 
 
 def _mark(shown: ByClass, label: str) -> None:
-    """Write the chosen class's name bold in the figure: a figure that says it itself would be drawn anew."""
+    """Make the name of the chosen class bold by CSS, so that the figure need not be drawn again."""
     written, _ = thinned(shown.names, row_height(len(shown.names)))
     row = list(shown.names).index(label)
     if row in written:
@@ -100,5 +100,5 @@ def _mark(shown: ByClass, label: str) -> None:
 
 
 def _clicked(spec: Separability, c: Clips) -> None:
-    for found in chart.clicked(CHART):
-        st.session_state["separability.class"] = separability.class_of(spec, c, found)
+    for point in chart.clicked(CHART):
+        st.session_state["separability.class"] = separability.class_of(spec, c, point)

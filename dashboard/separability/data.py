@@ -3,44 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from dashboard import data
+from core.statistics import Interval
+from dashboard import data, results
 from dashboard.data import Clips
 from dashboard.kit import numbers
 from dashboard.memory import once
 from dashboard.results import has, result, rows_of
 from dashboard.separability.figures import ByClass
-from jobs import presets as measures
+from jobs import presets
 from jobs.specs import Baselines, EmbedAudio, KMeansCurve, Separability, Spec
+from jobs.tasks.baselines import Result as Predicted
+from jobs.tasks.measures import MEASURES, Measure
 from jobs.tasks.separability import DIMENSION_K
 from jobs.workspace.workspace import Dataset
 
 #: Distances that silhouettes are measured with: value in the URL to name on the page.
 METRICS = {"cosine": "cosine", "euclidean": "Euclidean", "sqeuclidean": "squared Euclidean"}
-#: Size of the neighbourhood that the score table names the hubness of.
-HUB_K = 10
-#: The four properties: name in the result, name on the page, what the number is.
-PROPERTIES = (
-    ("intra_class_clustering", "intra-class clustering", "mean of d² within classes"),
-    ("intra_class_equidistance", "intra-class equidistance", "deviation of d² within classes"),
-    ("inter_class_separation", "inter-class separation", "mean of (1 − d)² between classes"),
-    (
-        "inter_class_equidistance",
-        "inter-class equidistance",
-        "deviation of (1 − d)² between classes",
-    ),
-)
-
-_NOTHING = numbers.Estimate(float("nan"), float("nan"), float("nan"), 0)
+#: Measures that have a column in the table of scores; the silhouettes share one.
+SCORED = [m for m in MEASURES.values() if m.group]
 
 
-class Measured(NamedTuple):
-    """The specs of what is measured of a space; `curve` is None where there are too few clips."""
+class Specs(NamedTuple):
+    """The specs that the page shows of a space; `curve` is None where the space has too few clips."""
 
     separability: Separability
     baselines: Baselines
@@ -49,86 +39,71 @@ class Measured(NamedTuple):
 
 @dataclass(frozen=True)
 class Scores:
-    """A space in one row: NaN, or an estimate of no clips, for what is not computed or does not exist.
+    """A space in one row of the table of scores.
 
-    Of `n` clips, `labelled` have a class, and `unseen` of these one that is in one fold alone, so that no
-    classifier could say it: where all are, there is no accuracy.
+    Attributes
+    ----------
+    space : str
+    dimensions, n, labelled : int
+        Length of an embedding, clips, and clips with a class.
+    values : dict of str to Interval
+        By measure; of no clips for what is not computed or not defined.
+    baselines : Result or None
+        Of the classifiers, which says how many neighbours vote and how the folds were made.
+    intrinsic_k : int
+        Neighbours that the intrinsic dimension is read from; 0 where it is not computed.
     """
 
     space: str
     dimensions: int
     n: int
     labelled: int
-    silhouette: dict[str, numbers.Estimate] = field(default_factory=lambda: dict.fromkeys(METRICS, _NOTHING))
-    knn: numbers.Estimate = _NOTHING
-    probe: numbers.Estimate = _NOTHING
-    k: int = 0
-    unseen: int = 0
-    #: Whose folds the accuracies are of: "dataset", "drawn", or "" where there are none.
-    folds: str = ""
-    properties: dict[str, float] = field(
-        default_factory=lambda: {name: float("nan") for name, *_ in PROPERTIES}
-    )
-    hubness: float = float("nan")
-    intrinsic: float = float("nan")
-    #: Neighbours that the intrinsic dimension is read from; 0 where it is not computed.
-    intrinsic_k: int = 0
-    effective: float = float("nan")
+    values: dict[str, Interval]
+    baselines: Predicted | None
+    intrinsic_k: int
 
     @property
-    def measured(self) -> bool:
-        """True if there are numbers of its classes."""
-        return bool(np.isfinite(list(self.properties.values())).any())
+    def has_properties(self) -> bool:
+        """Whether the four properties of its classes are computed and any of them is defined."""
+        return any(e.n for name, e in self.values.items() if MEASURES[name].group == PROPERTIES[0].group)
 
 
-def measured(dataset: Dataset, embedding: EmbedAudio) -> Measured:
-    """Return the specs of what is measured of a space."""
-    found: dict[type, Any] = {type(s): s for s in measures.of_space(dataset, embedding)}
-    return Measured(found[Separability], found[Baselines], found.get(KMeansCurve))
+#: The four properties of angles.
+PROPERTIES = [m for m in SCORED if m.group == MEASURES["inter_class_separation"].group]
+
+
+def specs_of(dataset: Dataset, embedding: EmbedAudio) -> Specs:
+    """Return the specs that the page shows of a space."""
+    by_type: dict[type, Any] = {type(s): s for s in presets.of_space(dataset, embedding)}
+    return Specs(by_type[Separability], by_type[Baselines], by_type.get(KMeansCurve))
 
 
 def missing(dataset: Dataset, embeddings: Sequence[EmbedAudio], n_classes: int) -> list[Spec]:
-    """Return the specs of what is not there yet; fewer than two classes cannot be classified."""
-    wanted = [s for e in embeddings for s in measured(dataset, e) if s is not None]
-    if n_classes < 2:
-        wanted = [s for s in wanted if not isinstance(s, Baselines)]
-    return [s for s in wanted if not has(s)]
+    """Return the specs without a result; fewer than two classes cannot be classified."""
+    specs = [s for e in embeddings for s in presets.of_space(dataset, e)]
+    return [s for s in specs if not has(s) and not (isinstance(s, Baselines) and n_classes < 2)]
 
 
 # -- all spaces -------------------------------------------------------------------------------------------
 
 
 def scores(dataset: Dataset, embedding: EmbedAudio) -> Scores:
-    """Return the row of a space, with what is there."""
-    specs = measured(dataset, embedding)
-    there = tuple(s.key for s in specs[:2] if has(s))
-    c = data.clips(dataset)
-    return once(("scores", embedding.key, c.key, there), lambda: _scores(embedding, specs, c))
-
-
-def _scores(embedding: EmbedAudio, specs: Measured, c: Clips) -> Scores:
+    """Return the row of a space, with the numbers that are computed."""
+    specs, c = specs_of(dataset, embedding), data.clips(dataset)
     n, dimensions = result(embedding).embeddings.shape
     rows = rows_of(embedding, c)
-    labelled = int((data.class_of_each(c)[rows[rows >= 0]] != "").sum())
-    found: dict[str, Any] = {}
-    if has(specs.separability):
-        shape = result(specs.separability)
-        found["silhouette"] = {m: numbers.mean(shape.silhouette(m), low=-1, high=1) for m in METRICS}
-        found["properties"] = {name: _number(shape.properties.get(name)) for name, *_ in PROPERTIES}
-        found["hubness"] = _number(shape.hubness.get(str(HUB_K)))
-        found["intrinsic"] = _number(shape.intrinsic_dimension)
-        assert specs.separability.neighbors is not None
-        found["intrinsic_k"] = min(DIMENSION_K, specs.separability.neighbors.k, int(n) - 1)
-        found["effective"] = _number(shape.effective_rank)
-    if has(specs.baselines):
-        simple = result(specs.baselines)
-        table = simple.predictions.to_pandas()
-        truth = table["label"].to_numpy()
-        found |= {"k": simple.k, "unseen": simple.unseen, "folds": simple.folds}
-        if simple.unseen < len(truth):
-            found["knn"] = numbers.share(table["knn"].to_numpy() == truth)
-            found["probe"] = numbers.share(table["probe"].to_numpy() == truth)
-    return Scores(embedding.encoder, int(dimensions), int(n), labelled, **found)
+    labels = dataset.labels_fingerprint
+    graph = specs.separability.neighbors
+    assert graph is not None
+    return Scores(
+        embedding.encoder,
+        int(dimensions),
+        int(n),
+        int((data.class_of_each(c)[rows[rows >= 0]] != "").sum()),
+        {m.name: results.measure(m, m.spec(embedding, labels), embedding) for m in SCORED},
+        result(specs.baselines) if has(specs.baselines) else None,
+        min(DIMENSION_K, graph.k, int(n) - 1) if has(specs.separability) else 0,
+    )
 
 
 def table(rows: Sequence[Scores]) -> pd.DataFrame:
@@ -137,33 +112,32 @@ def table(rows: Sequence[Scores]) -> pd.DataFrame:
     for s in rows:
         row: dict[str, Any] = {"space": s.space, "dimensions": s.dimensions, "clips": s.n}
         row["labelled"] = s.labelled
-        estimates = {f"silhouette_{m}": e for m, e in s.silhouette.items()}
-        estimates |= {"knn_accuracy": s.knn, "probe_accuracy": s.probe}
-        for name, e in estimates.items():
-            row |= {name: e.value, f"{name}_low": e.low, f"{name}_high": e.high, f"{name}_n": e.n}
-        # Clips of a class that is in one fold alone; nothing is known of it before classifiers were tried.
-        row["unseen"] = s.unseen if s.k else None
-        row["folds"] = s.folds or None
-        row |= s.properties
-        row |= {f"hubness_{HUB_K}": s.hubness, "intrinsic_dimension": s.intrinsic}
-        row["intrinsic_dimension_k"] = s.intrinsic_k or None
-        out.append(row | {"effective_rank": s.effective})
+        for m in SCORED:
+            e, name = s.values[m.name], m.column or m.name
+            row[name] = e.value
+            if m.form in ("signed", "percent"):
+                row |= {f"{name}_low": e.low, f"{name}_high": e.high, f"{name}_n": e.n}
+        # Clips of a class that is in one fold alone; unknown before the classifiers have run.
+        row["unseen"] = s.baselines.unseen if s.baselines else None
+        row["folds"] = s.baselines.folds if s.baselines else None
+        out.append(row | {"intrinsic_dimension_k": s.intrinsic_k or None})
     return pd.DataFrame(out)
 
 
-def best(values: Sequence[float], above: float | None) -> set[int]:
-    """Return where the best of at least two numbers are, if they are above `above`; None for never.
+def best(m: Measure, values: Sequence[float]) -> set[int]:
+    """Return where the best of at least two numbers are, if they are better than the worst possible.
 
     Examples
     --------
-    >>> best([0.1, 0.3, float("nan"), 0.3], 0.0), best([0.0, 0.0], 0.0), best([1.0], 0.0)
-    ({1, 3}, set(), set())
+    >>> silhouette = MEASURES["silhouette"]
+    >>> best(silhouette, [0.1, 0.3, float("nan"), 0.3]), best(silhouette, [-1.0, -1.0])
+    ({1, 3}, set())
     """
-    found = np.asarray(values, float)
-    there = np.isfinite(found)
-    if above is None or there.sum() < 2:
+    sign, worst = (1, m.limits[0]) if m.better == "higher" else (-1, -m.limits[1])
+    goodness = sign * np.asarray(values, float)
+    if not m.bold or np.isfinite(goodness).sum() < 2:
         return set()
-    return set(np.flatnonzero(there & (found == found[there].max()) & (found > above)).tolist())
+    return set(np.flatnonzero((goodness == np.nanmax(goodness)) & (goodness > worst)).tolist())
 
 
 # -- classes ----------------------------------------------------------------------------------------------
@@ -178,36 +152,21 @@ def by_class(spec: Separability, c: Clips, metric: str = "cosine") -> ByClass:
     """Return the silhouette of every clip by class, the class with the highest mean first."""
 
     def read() -> ByClass:
-        values = np.asarray(result(spec).silhouette(metric))
-        rows = rows_of(spec.embedding, c)
-        code = {name: i for i, name in enumerate(class_names(spec))}
-        labels = data.class_of_each(c)
-        codes = np.asarray([code.get(labels[r], -1) if r >= 0 else -1 for r in rows], np.int64)
-        there = (codes >= 0) & np.isfinite(values)
-        values, codes, ids = values[there], codes[there], c.ids[rows[there]]
-        groups = [values[codes == i] for i in range(len(code))]
-        estimates = [numbers.mean(g, low=-1, high=1) for g in groups]
-        shown = [i for i, g in enumerate(groups) if len(g)]
-        names = list(code)
-        shown.sort(key=lambda i: (-estimates[i].value, names[i]))
-        place = np.full(len(code), -1)
-        place[shown] = np.arange(len(shown))
-        means = [(e.value, e.low, e.high) for e in (estimates[i] for i in shown)]
-        quartiles = [np.quantile(groups[i], (0.25, 0.5, 0.75)) for i in shown]
-        return ByClass(
-            [names[i] for i in shown],
-            place[codes],
-            values,
-            ids,
-            np.asarray(means, float).reshape(-1, 3),
-            np.asarray(quartiles, float).reshape(-1, 3),
-        )
+        values, rows = result(spec).silhouette(metric), rows_of(spec.embedding, c)
+        members = {name: at for name, at in members_of(spec, c).items() if len(at)}
+        estimates = {name: numbers.mean(values[at], low=-1, high=1) for name, at in members.items()}
+        names = sorted(members, key=lambda name: (-estimates[name].value, name))
+        means = [(e.value, e.low, e.high) for e in map(estimates.__getitem__, names)]
+        quartiles = [np.quantile(values[members[name]], (0.25, 0.5, 0.75)) for name in names]
+        at = np.concatenate([members[name] for name in names])
+        codes = np.repeat(np.arange(len(names)), [len(members[name]) for name in names])
+        return ByClass(names, codes, values[at], c.ids[rows[at]], np.array(means), np.array(quartiles))
 
     return once(("by-class", spec.key, c.key, metric), read)
 
 
 def class_of(spec: Separability, c: Clips, point: str) -> str:
-    """Return the class of what stands for it in the figure: a clip, or the class itself."""
+    """Return the class of a point in the figure, which is a clip or the mean of a class."""
     return point if point in class_names(spec) else str(c.labels[c.row[point]])
 
 
@@ -230,14 +189,14 @@ def ends(shown: ByClass, label: str, most: int) -> tuple[list[str], list[str]]:
     return [str(i) for i in shown.ids[low]], [str(i) for i in shown.ids[high]]
 
 
-def said(shown: ByClass, ids: Sequence[str]) -> list[str]:
-    """Return the numbers of clips as texts."""
+def silhouettes_of(shown: ByClass, ids: Sequence[str]) -> list[str]:
+    """Return the silhouettes of clips as texts."""
     value = dict(zip(shown.ids.tolist(), shown.values.tolist(), strict=True))
     return [numbers.signed(value[i]) for i in ids]
 
 
 def rivals(spec: Separability, c: Clips, ids: Sequence[str], metric: str = "cosine") -> list[str]:
-    """Return the class, other than its own, that each clip is nearest to in the mean: what b is of.
+    """Return for each clip the other class with the smallest mean distance to it, the b of its silhouette.
 
     Parameters
     ----------
@@ -268,7 +227,7 @@ def rivals(spec: Separability, c: Clips, ids: Sequence[str], metric: str = "cosi
 
 
 def members_of(spec: Separability, c: Clips) -> dict[str, np.ndarray]:
-    """Rows of the embedding by class."""
+    """Return the rows of the embedding by class."""
 
     def read() -> dict[str, np.ndarray]:
         rows = rows_of(spec.embedding, c)
@@ -280,7 +239,7 @@ def members_of(spec: Separability, c: Clips) -> dict[str, np.ndarray]:
 
 
 def distances_between(A: np.ndarray, B: np.ndarray, metric: str) -> np.ndarray:
-    """Distances of rows (a, b); a row of zeros has cosine 0 with every other."""
+    """Compute the distances of all rows of A and B, (a, b); a row of zeros has cosine 0 with every other."""
     products = A @ B.T
     squares = [np.einsum("ij,ij->i", X, X) for X in (A, B)]
     if metric == "cosine":
@@ -296,9 +255,5 @@ def distances_between(A: np.ndarray, B: np.ndarray, metric: str) -> np.ndarray:
 
 def curve_table(spec: KMeansCurve) -> pd.DataFrame:
     """Return inertia and silhouette over the number of clusters as a table."""
-    found = result(spec)
-    return pd.DataFrame({"k": found.ks, "inertia": found.inertia, "silhouette": found.silhouette})
-
-
-def _number(value: Any) -> float:
-    return float("nan") if value is None else float(value)
+    curve = result(spec)
+    return pd.DataFrame({"k": curve.ks, "inertia": curve.inertia, "silhouette": curve.silhouette})

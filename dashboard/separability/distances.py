@@ -15,10 +15,10 @@ from dashboard.results import result, rows_of
 from dashboard.separability.data import by_class, distances_between, members_of
 from jobs.specs import Separability
 
-#: Clips of a class at most in which near and far pairs are looked for; of more, so many are drawn.
+#: Most clips of a class among which near and far pairs are searched; of a larger class, this many are drawn.
 PAIR_CLIPS = 3000
 #: How the classes of the heatmaps can be ordered.
-ORDERS = {"near": "near ones together", "name": "by name", "silhouette": "by silhouette"}
+ORDERS = {"near": "near classes together", "name": "by name", "silhouette": "by silhouette"}
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,10 @@ def distances(spec: Separability, c: Clips, order: str, metric: str = "cosine") 
     """Return the cosine distances between classes in one of the `ORDERS`; `metric` is the silhouettes'."""
 
     def read() -> Distances:
-        found = result(spec)
-        classes = found.classes.to_pandas()
+        stored = result(spec)
+        classes = stored.classes.to_pandas()
         by: dict[str, Callable[[], Any]] = {
-            "near": lambda: found.class_order,
+            "near": lambda: stored.class_order,
             "name": lambda: np.arange(len(classes)),
             "silhouette": lambda: [names.index(n) for n in by_class(spec, c, metric).names],
         }
@@ -61,7 +61,7 @@ def distances(spec: Separability, c: Clips, order: str, metric: str = "cosine") 
         pairs = np.outer(sizes, sizes)
         np.fill_diagonal(pairs, sizes * (sizes - 1) // 2)
         cells = np.ix_(at, at)
-        mean, sd, cv = (x[cells] for x in (found.class_mean, found.class_sd, found.class_cv))
+        mean, sd, cv = (x[cells] for x in (stored.class_mean, stored.class_sd, stored.class_cv))
         return Distances([names[i] for i in at], mean, sd, cv, pairs[cells], int(sizes.sum()))
 
     return once(("class-distances", spec.key, c.key, order, metric), read)
@@ -93,9 +93,9 @@ def nearest_classes(shown: Distances) -> tuple[str, str]:
 def pairs(
     spec: Separability, c: Clips, first: str, second: str, most: int
 ) -> tuple[list[Pair], list[Pair], int]:
-    """Return the nearest and the farthest clips of two classes, or of one, and the size of the larger.
+    """Return the nearest and the farthest pairs of clips of two classes, and the size of the larger.
 
-    Each clip is in a list once at most, so that one odd clip does not fill it.
+    Each clip is in a list at most once, so that one odd clip does not fill it.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def pairs(
     -------
     nearest, farthest : list of Pair
     n : int
-        Clips of the larger class; of more than `PAIR_CLIPS`, so many are drawn and looked at.
+        Clips of the larger class; of more than `PAIR_CLIPS`, that many are drawn and compared.
     """
 
     def find() -> tuple[list[Pair], list[Pair], int]:
@@ -127,8 +127,8 @@ def pairs(
         far = _greedy(np.where(np.isinf(D), np.inf, -D), most, same)
         first_ids, second_ids = c.ids[rows[a]], c.ids[rows[b]]
         lists = [
-            [Pair(str(first_ids[i]), str(second_ids[j]), abs(d)) for i, j, d in found]
-            for found in (near, far)
+            [Pair(str(first_ids[i]), str(second_ids[j]), abs(d)) for i, j, d in cells]
+            for cells in (near, far)
         ]
         return lists[0], lists[1], max(len(members[name]) for name in (first, second))
 
@@ -143,13 +143,13 @@ def _drawn(members: np.ndarray) -> np.ndarray:
 
 def _greedy(D: np.ndarray, most: int, same: bool) -> list[tuple[int, int, float]]:
     """Take the smallest cell, leave out its row and column, and so on: they become inf in `D`."""
-    found: list[tuple[int, int, float]] = []
-    while D.size and len(found) < most:
+    cells: list[tuple[int, int, float]] = []
+    while D.size and len(cells) < most:
         i, j = (int(v) for v in np.unravel_index(int(D.argmin()), D.shape))
         if np.isinf(D[i, j]):
             break
-        found.append((i, j, float(D[i, j])))
+        cells.append((i, j, float(D[i, j])))
         D[i, :], D[:, j] = np.inf, np.inf
         if same:
             D[j, :], D[:, i] = np.inf, np.inf
-    return found
+    return cells

@@ -1,4 +1,4 @@
-"""Figures of how classes stand apart: silhouettes and distances by class, spaces side by side, clusters."""
+"""Figures of silhouettes by class, distances between classes, properties of spaces, and clusters."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from dashboard.kit.marks import colour_bar, note, row_band, rule, whiskers, with
 from dashboard.kit.numbers import figured
 from dashboard.kit.text import label, row_height, thinned, whole
 
-#: Points drawn one by one at most; more are drawn by WebGL.
+#: Most points drawn as SVG; more are drawn by WebGL.
 SVG_POINTS = 2000
 #: Classes up to which every cell of a heatmap can be clicked.
 CLICKABLE = 32
-#: Differences below this are of rounding, and no axis is made long by them.
+#: Differences below this are rounding and do not stretch an axis.
 _ROUNDING = 1e-9
 _FRAME = {"light": "#d4380d", "dark": "#ff9c6e"}
 
 
 @dataclass(frozen=True)
 class ByClass:
-    """A number of every clip, by class, with what sums it up.
+    """A number of every clip, by class, with means and quartiles.
 
     Attributes
     ----------
@@ -58,24 +58,17 @@ class ByClass:
 
 
 def by_class_figure(
-    shown: ByClass,
-    *,
-    title: str,
-    styles: Mapping[str, palette.Style],
-    limits: tuple[float, float] = (-1.0, 1.0),
-    theme: str = "light",
+    shown: ByClass, *, title: str, styles: Mapping[str, palette.Style], theme: str = "light"
 ) -> go.Figure:
-    """Draw every clip of every class, a row a class, with quartiles and mean.
+    """Draw the silhouette of every clip, a row a class, with quartiles and mean.
 
     Parameters
     ----------
     shown : ByClass
     title : str
-        Of the number, with its unit or range.
+        Of the axis, with the range.
     styles : mapping
         Class to colour.
-    limits : pair of float
-        What the number cannot leave; the axis shows what there is, and zero.
     theme : {"light", "dark"}
 
     Returns
@@ -87,15 +80,42 @@ def by_class_figure(
     if not classes or not len(shown.values):
         raise ValueError("There is nothing to draw: no clip has a class and a number.")
     pixels = row_height(classes)
-    rows = np.arange(classes, dtype=float)
+    # Where rows are high enough, the clips are above their summary, so that neither hides the other.
+    below = np.arange(classes) + (0.29 if pixels >= 16 else 0.0)
+    low, high = shown.means[:, 1], shown.means[:, 2]
+    at, texts = thinned(shown.names, pixels)
+    layout: dict[str, Any] = {
+        "height": round(pixels * classes + 150),
+        "margin": {"t": 66},
+        "xaxis": {
+            "title": {"text": f"{title}<br>n = {len(shown.values):,} clips"},
+            "range": _range_of(np.concatenate([shown.values, low, high])),
+            "showgrid": True,
+        },
+        "yaxis": {
+            "tickvals": at,
+            "ticktext": texts,
+            "range": [classes - 0.4, -0.6],
+            "showgrid": False,
+        },
+        "shapes": [rule("x", 0.0, theme, width=1.2), *_quartiles(shown, below, pixels, theme)],
+        "hoverdistance": 12,
+    }
+    traces = [
+        _points(shown, styles, pixels, theme),
+        *_legend(pixels, theme),
+        _means(shown, below, pixels, theme),
+    ]
+    return go.Figure({"data": traces, "layout": layout}, _validate=False)
+
+
+def _points(shown: ByClass, styles: Mapping[str, palette.Style], pixels: float, theme: str) -> dict[str, Any]:
+    """Return the trace of the clips, spread within the rows of their classes."""
     colours = [getattr(styles[n], theme) if n in styles else palette.NEUTRAL[theme] for n in shown.names]
     many = len(shown.values) > SVG_POINTS
-    # Where there is room, the clips lie above what sums them up, so that neither hides the other.
     above, wide = (0.13, 0.23) if pixels >= 16 else (0.0, 0.3)
-    below = rows + (0.29 if pixels >= 16 else 0.0)
-    kind = "scattergl" if many else "scatter"
-    points = {
-        "type": kind,
+    return {
+        "type": _kind(shown),
         "mode": "markers",
         "x": np.asarray(shown.values, np.float32),
         "y": (shown.codes - above + wide * within(shown.codes)).astype(np.float32),
@@ -106,7 +126,7 @@ def by_class_figure(
             "color": shown.codes.astype(np.float32),
             "colorscale": _flat(colours),
             "cmin": -0.5,
-            "cmax": classes - 0.5,
+            "cmax": len(colours) - 0.5,
             "size": 3 if many and pixels < 12 else 4 if many else 6,
             "opacity": 0.35 if many else 0.5,
             "line": {"width": 0},
@@ -116,40 +136,45 @@ def by_class_figure(
         "name": "clips",
         "showlegend": False,
     }
-    q1, median, q3 = np.asarray(shown.quartiles, float).T
+
+
+def _kind(shown: ByClass) -> str:
+    return "scattergl" if len(shown.values) > SVG_POINTS else "scatter"
+
+
+def _bar_width(pixels: float) -> float:
+    return min(8.0, max(2.0, 0.2 * pixels))
+
+
+def _quartiles(shown: ByClass, below: np.ndarray, pixels: float, theme: str) -> list[dict[str, Any]]:
+    """Return shapes for quartiles and medians, which are above WebGL as no trace is."""
+    ink, half = INK[theme], min(0.16, 5.5 / pixels)
+    rows = list(zip(np.asarray(shown.quartiles, float), below, strict=True))
+    bars = [_stroke(q1, q3, y, y, f"{ink}55", _bar_width(pixels)) for (q1, _, q3), y in rows]
+    return bars + [_stroke(median, median, y - half, y + half, ink, 2) for (_, median, _), y in rows]
+
+
+def _legend(pixels: float, theme: str) -> list[dict[str, Any]]:
+    """Return empty traces that explain the shapes of `_quartiles` in the legend."""
+    line = {"color": INK[theme], "width": _bar_width(pixels)}
+    marker = {"symbol": "line-ns", "size": 11, "line": {"width": 2, "color": INK[theme]}}
+    empty = {"type": "scatter", "x": [None], "y": [None], "hoverinfo": "skip"}
+    bars = {"mode": "lines", "line": line, "opacity": 0.33, "name": "middle half of the clips"}
+    return [empty | bars, empty | {"mode": "markers", "marker": marker, "name": "median"}]
+
+
+def _means(shown: ByClass, below: np.ndarray, pixels: float, theme: str) -> dict[str, Any]:
+    """Return the trace of the means with their intervals."""
     mean, low, high = np.asarray(shown.means, float).T
     ink = INK[theme]
-    # Shapes lie above WebGL, as lines of a trace would not; the traces are there for the legend.
-    width = min(8.0, max(2.0, 0.2 * pixels))
-    half = min(0.16, 5.5 / pixels)
-    bars = [_stroke(x0, x1, y, y, f"{ink}55", width) for x0, x1, y in zip(q1, q3, below, strict=True)]
-    ticks = [_stroke(x, x, y - half, y + half, ink, 2) for x, y in zip(median, below, strict=True)]
-    key = {"type": "scatter", "x": [None], "y": [None], "hoverinfo": "skip"}
-    legend = [
-        key
-        | {
-            "mode": "lines",
-            "line": {"color": ink, "width": width},
-            "opacity": 0.33,
-            "name": "middle half of the clips",
-        },
-        key
-        | {
-            "mode": "markers",
-            "marker": {"symbol": "line-ns", "size": 11, "line": {"width": 2, "color": ink}},
-            "name": "median",
-        },
-    ]
-    summary = {
-        "type": kind,
+    rows = zip(shown.names, shown.means.tolist(), shown.counts.tolist(), strict=True)
+    return {
+        "type": _kind(shown),
         "mode": "markers",
         "x": mean,
         "y": below,
         "customdata": list(shown.names),
-        "text": [
-            f"<b>{whole(name)}</b><br>{_said(m, n)}"
-            for name, m, n in zip(shown.names, shown.means.tolist(), shown.counts.tolist(), strict=True)
-        ],
+        "text": [f"<b>{whole(name)}</b><br>{_mean_text(m, n)}" for name, m, n in rows],
         "hovertemplate": "%{text}<extra></extra>",
         "error_x": whiskers(mean, low, high, ink, thickness=1.4, width=max(0.0, min(4.0, 0.14 * pixels))),
         "marker": {
@@ -162,25 +187,6 @@ def by_class_figure(
         "meta": "classes",
         "name": "mean, 95% interval",
     }
-    at, texts = thinned(shown.names, pixels)
-    layout: dict[str, Any] = {
-        "height": round(pixels * classes + 150),
-        "margin": {"t": 66},
-        "xaxis": {
-            "title": {"text": f"{title}<br>n = {len(shown.values):,} clips"},
-            "range": _reach(np.concatenate([shown.values, low, high]), limits),
-            "showgrid": True,
-        },
-        "yaxis": {
-            "tickvals": at,
-            "ticktext": texts,
-            "range": [classes - 0.4, -0.6],
-            "showgrid": False,
-        },
-        "shapes": [rule("x", 0.0, theme, width=1.2), *bars, *ticks],
-        "hoverdistance": 12,
-    }
-    return go.Figure({"data": [points, *legend, summary], "layout": layout}, _validate=False)
 
 
 def distance_figure(
@@ -189,7 +195,6 @@ def distance_figure(
     n_pairs: np.ndarray,
     *,
     title: str,
-    limits: tuple[float, float] | None = None,
     chosen: tuple[str, str] = ("", ""),
     theme: str = "light",
 ) -> go.Figure:
@@ -200,13 +205,11 @@ def distance_figure(
     names : sequence of str, length C
         In the order of rows and columns.
     values : ndarray, shape (C, C)
-        In that order; NaN where there is none.
+        In that order; NaN for a class of one clip.
     n_pairs : ndarray of int, shape (C, C)
-        How many pairs of clips each number is of.
+        Pairs of clips that each number is over.
     title : str
-        Of the number; it stands at the colour scale.
-    limits : pair of float, optional
-        Ends of the scale; those of the values, without what is far from all others, where None.
+        Of the colour scale, whose ends are those of the values without outliers.
     chosen : pair of str
         The pair whose cells are framed.
     theme : {"light", "dark"}
@@ -225,8 +228,8 @@ def distance_figure(
         )
     finite = grid[np.isfinite(grid)]
     one = len(finite) > 0 and np.ptp(finite) < _ROUNDING
-    low, high = limits or ((float(finite[0]),) * 2 if one else robust_ends(grid))
-    # Each pair stands on both sides of the diagonal and counts once.
+    low, high = (float(finite[0]),) * 2 if one else robust_ends(grid)
+    # Each pair is on both sides of the diagonal and counts once.
     outside = beyond(grid[np.triu_indices(classes)], (low, high), "pair")
     scale: dict[str, Any] = {"nticks": 5, "exponentformat": "none"}
     if high - low < _ROUNDING:
@@ -234,7 +237,7 @@ def distance_figure(
         scale = {"tickvals": [low], "ticktext": [figured(round(low, 9))]}
         high = low + max(abs(low), _ROUNDING)
     counts = np.asarray(n_pairs, np.int64)
-    # The names of rows and columns are what is said where a cell is pointed at.
+    # Names of rows and columns are shown where the pointer is on a cell.
     drawn = [whole(name) for name in names]
     heat: dict[str, Any] = {
         "type": "heatmap",
@@ -280,7 +283,7 @@ def property_figure(
     chosen: str = "",
     theme: str = "light",
 ) -> go.Figure:
-    """Draw one number of each space as a dot on a line of its own; what is missing leaves its line empty.
+    """Draw one number of each space as a dot on a line of its own, which stays empty for a missing number.
 
     Parameters
     ----------
@@ -290,7 +293,7 @@ def property_figure(
     title : str
         Of the number and its direction.
     nothing : str
-        What is said where no space has a number.
+        Shown where no space has a number.
     chosen : str
         Space whose line is marked.
     theme : {"light", "dark"}
@@ -299,31 +302,31 @@ def property_figure(
         raise ValueError(f"There are {len(spaces)} spaces and {len(values)} numbers; one each is needed.")
     x = np.asarray(values, float)
     rows = np.arange(len(spaces), dtype=float)
-    there = np.isfinite(x)
+    known = np.isfinite(x)
     stems = {
         "type": "scatter",
         "mode": "lines",
-        "x": _broken(np.zeros(int(there.sum())), x[there]),
-        "y": _broken(rows[there], rows[there]),
+        "x": _broken(np.zeros(int(known.sum())), x[known]),
+        "y": _broken(rows[known], rows[known]),
         "line": {"color": RULE[theme], "width": 1.5},
         "hoverinfo": "skip",
     }
     dots = {
         "type": "scatter",
         "mode": "markers+text",
-        "x": x[there],
-        "y": rows[there],
-        "text": [f"  {figured(v)}" for v in x[there].tolist()],
+        "x": x[known],
+        "y": rows[known],
+        "text": [f"  {figured(v)}" for v in x[known].tolist()],
         "textposition": "middle right",
         "textfont": {"size": 12, "color": INK[theme]},
         "cliponaxis": False,
-        "customdata": [s for s, t in zip(spaces, there, strict=True) if t],
-        "hovertext": [whole(s) for s, t in zip(spaces, there, strict=True) if t],
+        "customdata": [s for s, t in zip(spaces, known, strict=True) if t],
+        "hovertext": [whole(s) for s, t in zip(spaces, known, strict=True) if t],
         "hovertemplate": "%{hovertext}<br>%{x:.6f}<extra></extra>",
         "marker": {"size": 10, "color": palette.BASE[theme][0]},
         "meta": "spaces",
     }
-    top = float(x[there].max()) if there.any() else 1.0
+    top = float(x[known].max()) if known.any() else 1.0
     layout: dict[str, Any] = {
         "height": round(28 * len(spaces) + 104),
         "showlegend": False,
@@ -334,7 +337,7 @@ def property_figure(
             "showgrid": True,
             "nticks": 6,
             "exponentformat": "none",
-            "showticklabels": bool(there.any()),
+            "showticklabels": bool(known.any()),
         },
         "yaxis": {
             "tickvals": rows,
@@ -346,7 +349,7 @@ def property_figure(
     }
     if chosen in spaces:
         layout["shapes"] = [row_band(list(spaces).index(chosen))]
-    if not there.any():
+    if not known.any():
         layout["annotations"] = [note(0.5, 0.5, nothing, theme, 13, xref="paper", yref="paper")]
     return go.Figure({"data": [stems, dots], "layout": layout}, _validate=False)
 
@@ -356,8 +359,7 @@ def clusters_figure(
     inertia: np.ndarray,
     silhouette: np.ndarray,
     *,
-    n: int,
-    things: str = "clips",
+    of: str,
     elbow: int | None = None,
     n_classes: int = 0,
     theme: str = "light",
@@ -367,14 +369,13 @@ def clusters_figure(
     Parameters
     ----------
     ks, inertia, silhouette : ndarray, shape (K,)
-        Silhouettes are NaN where there is none.
-    n : int
-    things : str
-        What there are n of.
+        Silhouettes are NaN for one cluster.
+    of : str
+        What is clustered, such as "400 clips".
     elbow : int, optional
-        The K of the bend of the inertia.
+        The K at the bend of the inertia.
     n_classes : int
-        Marked where it is within the K shown; 0 for none.
+        Marked if it is within the K shown; 0 for none.
     theme : {"light", "dark"}
     """
     ks = np.asarray(ks)
@@ -408,7 +409,7 @@ def clusters_figure(
         "showlegend": False,
         "margin": {"t": 30},
         "xaxis": {
-            "title": {"text": f"K, number of clusters · n = {n:,} {things}"},
+            "title": {"text": f"K, number of clusters · n = {of}"},
             "anchor": "y2",
             "range": [float(ks.min()) - room, float(ks.max()) + room],
             "tickformat": ",d",
@@ -440,15 +441,16 @@ def clusters_figure(
 
 
 def _broken(start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Put many lines into one trace: start, end and a gap for each."""
+    """Join many lines into one trace, with a gap after each."""
     return np.column_stack([start, end, np.full(len(start), np.nan)]).ravel()
 
 
-def _reach(values: np.ndarray, limits: tuple[float, float]) -> list[float]:
+def _range_of(values: np.ndarray) -> list[float]:
+    """Return the range of an axis that holds silhouettes and zero."""
     finite = values[np.isfinite(values)]
     low, high = min(0.0, float(finite.min())), max(0.0, float(finite.max()))
     room = 0.04 * (high - low) or 0.1
-    return [max(limits[0] - 0.02, low - room), min(limits[1] + 0.02, high + room)]
+    return [max(-1.02, low - room), min(1.02, high + room)]
 
 
 def _flat(colours: Sequence[str]) -> list[tuple[float, str]]:
@@ -456,7 +458,7 @@ def _flat(colours: Sequence[str]) -> list[tuple[float, str]]:
     return [(i / n, c) for j, c in enumerate(colours) for i in (j, j + 1)]
 
 
-def _said(mean: Sequence[float], n: int) -> str:
+def _mean_text(mean: Sequence[float], n: int) -> str:
     def sign(v: float) -> str:
         return f"{v:+.3f}".replace("-", "−")
 
@@ -467,7 +469,7 @@ def _said(mean: Sequence[float], n: int) -> str:
 def _cells(
     names: Sequence[str], drawn: Sequence[str], grid: np.ndarray, counts: np.ndarray
 ) -> dict[str, Any]:
-    """Points that nobody sees in the cells of a heatmap, which itself sends no clicks."""
+    """Return invisible points in the cells of a heatmap, which itself sends no clicks."""
     pairs = [(r, c) for r in range(len(names)) for c in range(len(names))]
     return {
         "type": "scatter",
@@ -487,8 +489,8 @@ def _cells(
 
 def _cell(row: str, column: str, value: float, n: int) -> str:
     pair = f"<b>{row}</b> · within the class" if row == column else f"<b>{row}</b> · <b>{column}</b>"
-    said = figured(value) if np.isfinite(value) else "no pair of clips"
-    return f"{pair}<br>{said}<br>n = {n:,} pairs"
+    number = figured(value) if np.isfinite(value) else "no pair of clips"
+    return f"{pair}<br>{number}<br>n = {n:,} pairs"
 
 
 def _stroke(x0: float, x1: float, y0: float, y1: float, colour: str, width: float) -> dict[str, Any]:
@@ -504,5 +506,5 @@ def _cells_of(chosen: tuple[str, str], names: Sequence[str]) -> list[tuple[int, 
 
 
 def _mark(k: int, text: str, right: bool, theme: str) -> dict[str, Any]:
-    """Write beside a marked K: the right one of two to the right, the other to the left."""
+    """Return the text beside a marked K, to its right, or to the left for the smaller one of two."""
     return note(k, 1, text, theme, yref="paper", yanchor="bottom", xanchor="left" if right else "right")

@@ -44,10 +44,10 @@ def _page(workspace: Workspace, view: state.View, dataset: Dataset) -> None:
     clips = numbers.count(c.n, "clip") + (f", {labelled:,} with a class" if labelled < c.n else "")
     page.words(chosen.dataset, clips, numbers.count(len(names), "class"))
     embedding = chosen.space.spec
-    specs = separability.measured(chosen.dataset, embedding)
+    specs = separability.specs_of(chosen.dataset, embedding)
     file = f"{chosen.dataset.name}-{embedding.encoder}"
-    there = len(names) > 1 and results.has(specs.separability)
-    if there:
+    has_classes = len(names) > 1 and results.has(specs.separability)
+    if has_classes:
         shown = separability.by_class(specs.separability, c, chosen.metric)
         label = classes.choose(view, shown)
         order, pair = pairs.choose(view, specs.separability, c)
@@ -57,7 +57,7 @@ def _page(workspace: Workspace, view: state.View, dataset: Dataset) -> None:
     rows = table.show(
         workspace, chosen.dataset, chosen.spaces, chosen.space.encoder, chosen.metric, len(names)
     )
-    if there:
+    if has_classes:
         classes.show(view, specs.separability, c, shown, label, chosen.metric, file)
         pairs.show(view, specs.separability, c, order, pair, chosen.metric, file)
     elif len(names) < 2:
@@ -87,7 +87,7 @@ def _controls(workspace: Workspace, view: state.View, dataset: Dataset) -> _Chos
             "metric",
             "Distance of the silhouettes",
             separability.METRICS,
-            help="Cosine looks at directions only, as the paper does; the others at lengths as well.",
+            help="Cosine compares directions only, as the paper does; the others compare lengths too.",
         )
     return _Chosen(dataset, spaces, done[space], metric)
 
@@ -104,27 +104,27 @@ def _too_few(names: list[str], some: bool) -> None:
 
 def _properties(rows: list[Scores], embedding: EmbedAudio, dataset: str) -> None:
     spaces = [s.space for s in rows]
-    if not any(s.measured for s in rows):
+    if not any(s.has_properties for s in rows):
         return
     st.subheader("Four properties of the angles, across spaces", anchor=False)
-    n = numbers.span(s.labelled for s in rows if s.measured)
+    n = numbers.span(s.labelled for s in rows if s.has_properties)
     places = [*st.columns(2, gap="medium"), *st.columns(2, gap="medium")]
-    for place, (name, title, what) in zip(places, separability.PROPERTIES, strict=True):
-        why = "no class has two clips" if name.startswith("intra") else "there is one class only"
+    for place, m in zip(places, separability.PROPERTIES, strict=True):
+        why = "no class has two clips" if m.name.startswith("intra") else "there is one class only"
         with place:
-            st.markdown(f"**{title.capitalize()}**")
+            st.markdown(f"**{m.title.capitalize()}**")
             chart.show(
                 figures.property_figure(
                     spaces,
-                    [s.properties[name] for s in rows],
-                    title=f"{what}<br>lower is better · n = {n} clips",
+                    [s.values[m.name].value for s in rows],
+                    title=f"{m.axis}<br>{m.better} is better · n = {n} clips",
                     nothing=f"not defined: {why}",
                     chosen=embedding.encoder,
                     theme=layout.theme(),
                 ),
-                key=f"separability-{name}",
-                file=f"{name}-{dataset}",
-                alt=f"{title} of {len(spaces)} spaces",
+                key=f"separability-{m.name}",
+                file=f"{m.name}-{dataset}",
+                alt=f"{m.title} of {len(spaces)} spaces",
             )
     layout.reading(
         "d is the cosine distance of two clips, deviation the standard deviation over pairs. **Lower is "
@@ -144,7 +144,7 @@ def _clusters(spec: KMeansCurve, n_classes: int, file: str) -> None:
             shown.ks,
             shown.inertia,
             shown.silhouette,
-            n=shown.n_clips,
+            of=f"{shown.n_clips:,} clips",
             elbow=shown.elbow,
             n_classes=n_classes,
             theme=theme,
@@ -161,5 +161,5 @@ def _clusters(spec: KMeansCurve, n_classes: int, file: str) -> None:
         "its ends, and clusters beyond it add little (Satopää et al. 2011). The silhouette of clusters, by "
         "cosine distance, is highest where they are tightest (Rousseeuw 1987). A space whose elbow or "
         "highest silhouette is near the number of classes falls into about as many groups; whether those "
-        "**are** the classes is what the figures above say."
+        "**are** the classes is what the figures above show."
     )

@@ -23,10 +23,10 @@ _MOST = 4
 
 
 def choose(view: state.View, spec: Separability, c: Clips) -> tuple[str, tuple[str, str]]:
-    """Return the order of the classes and the chosen pair: at first the two that lie nearest."""
+    """Return the order of the classes and the chosen pair, by default the two nearest classes."""
     order = view.choice("order", list(distances.ORDERS), "near")
-    found = distances.distances(spec, c, "name")
-    first, second = chosen.settle(view, dict.fromkeys("ab", found.names), distances.nearest_classes(found))
+    shown = distances.distances(spec, c, "name")
+    first, second = chosen.settle(view, dict.fromkeys("ab", shown.names), distances.nearest_classes(shown))
     return order, (first, second)
 
 
@@ -40,41 +40,41 @@ def show(
     file: str,
 ) -> None:
     """Draw the two heatmaps in one order, and the lists of the chosen pair."""
-    found = distances.distances(spec, c, order, metric)
+    shown = distances.distances(spec, c, order, metric)
     st.subheader(f"Distances between classes in {plain(spec.embedding.encoder)}", anchor=False)
     form.pick(view, "order", "Order of the classes", distances.ORDERS)
-    clickable = len(found.names) <= figures.CLICKABLE
+    clickable = len(shown.names) <= figures.CLICKABLE
     for place, (what, title) in zip(st.columns(2, gap="medium"), _CHARTS.items(), strict=True):
         with place:
             chart.show(
                 partial(
                     figures.distance_figure,
-                    found.names,
-                    getattr(found, what),
-                    found.n_pairs,
-                    title=f"{title} · n = {found.n:,} clips",
+                    shown.names,
+                    getattr(shown, what),
+                    shown.n_pairs,
+                    title=f"{title} · n = {shown.n:,} clips",
                     chosen=pair,
                 ),
-                remembered=("distances", spec.key, what, tuple(found.names), pair),
+                remembered=("distances", spec.key, what, tuple(shown.names), pair),
                 key=f"separability-{what}",
                 file=f"distances-{what}-{file}",
                 chooses=("separability.a", "separability.b") if clickable else (),
-                alt=f"Heatmap of {len(found.names)} by {len(found.names)} classes: {title.partition('<')[0]}",
+                alt=f"Heatmap of {len(shown.names)} by {len(shown.names)} classes: {title.partition('<')[0]}",
             )
     table.download(
         "separability-distances-csv",
         f"class-distances-{file}",
-        lambda: distances.distances_table(found),
+        lambda: distances.distances_table(shown),
     )
     layout.reading(
-        "Each cell is of all pairs of clips of two classes, on the diagonal of pairs within one. In the "
-        "mean, dark cells off the diagonal are classes that lie near each other, and a dark diagonal is "
+        "Each cell is over all pairs of clips of two classes; on the diagonal, over pairs within one. In the "
+        "mean, dark cells off the diagonal are classes that lie near each other, and a dark diagonal means "
         "tight classes. In the variation, the darker a cell, the more equal are the distances behind its "
         "mean (Almudévar et al., *Angular distance distribution loss for audio classification*, Figure 5). "
-        "Near ones stand together by average-linkage clustering, its leaves in the best order (Bar-Joseph et "
-        "al. 2001)."
+        "Near classes are placed side by side by average-linkage clustering with optimal leaf order "
+        "(Bar-Joseph et al. 2001)."
     )
-    _pair(view, spec, c, found.names, pair, clickable)
+    _pair(view, spec, c, shown.names, pair, clickable)
 
 
 def _pair(
@@ -88,24 +88,19 @@ def _pair(
     if not near:
         st.caption(f"{plain(first)} has one clip, so there is no pair within it. Choose another class.")
         return
-    for place, title, found, which in zip(
-        st.columns(2, gap="medium"),
-        ("Nearest pairs", "Farthest pairs"),
-        (near, far),
-        ("near", "far"),
-        strict=True,
-    ):
+    lists = {"near": ("Nearest pairs", near), "far": ("Farthest pairs", far)}
+    for place, (which, (title, pairs)) in zip(st.columns(2, gap="medium"), lists.items(), strict=True):
         with place:
             st.markdown(f"**{title}**")
             clip_list.show_pairs(
                 c,
-                [(p.first, p.second) for p in found],
+                [(p.first, p.second) for p in pairs],
                 key=f"separability-{which}",
                 dataset=spec.embedding.dataset.name,
                 label=title,
-                numbers={"distance": [p.distance for p in found]},
+                numbers={"distance": [p.distance for p in pairs]},
             )
-    words = "Cosine distance in all dimensions; each clip stands in a list once at most."
+    words = "Cosine distance in all dimensions; each clip is in a list at most once."
     if n > distances.PAIR_CLIPS:
         most = numbers.count(distances.PAIR_CLIPS, "clip")
         words += f" Of a class with more, {most} were drawn at random and compared."

@@ -3,94 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import streamlit as st
 
+from core.statistics import Interval
 from dashboard.kit import jobs, layout, numbers, table
 from dashboard.kit.layout import plain
 from dashboard.kit.numbers import figured
 from dashboard.kit.table import Cell
 from dashboard.separability import data as separability
 from dashboard.separability.data import Scores
-from jobs import datasets
-from jobs import presets as measures
+from jobs import datasets, presets
+from jobs.tasks.measures import Measure
 from jobs.tasks.separability import DIMENSION_K
 from jobs.workspace.workspace import Dataset, Space, Workspace
-
-_COLUMNS = (
-    "**Accuracy**: what a vote of the nearest clips and a linear classifier say of clips that they have not "
-    "seen, by cross-validation over the dataset's folds, or five drawn ones. Intervals are Wilson's "
-    "(1927).\n\n"
-    "**Four properties** of the cosine distances between clips: lower is better in all four (Almudévar et "
-    "al., *Angular distance distribution loss for audio classification*, section 3.2).\n\n"
-    "**Hubness**: skewness of how often a clip is among the ten nearest of others; above 0 a few clips are "
-    "in everyone's neighbourhood (Radovanović et al. 2010, *JMLR* 11).\n\n"
-    "**Intrinsic dimension**: the number of directions there are around a clip, from the distances to its "
-    f"{DIMENSION_K} nearest, fewer where there are not as many (Levina & Bickel 2004). "
-    "**Effective rank**: how many directions the space as a whole uses (Roy & Vetterli 2007); at most d."
-)
-
 
 #: Names of folds that are listed.
 _NAMES = 12
 
 
-class _Column(NamedTuple):
-    group: str
-    head: str
-    value: Callable[[Scores], float]
-    text: Callable[[Scores], tuple[str, str]]
-    #: The best of the column is bold if it is above this; None where nothing is.
-    bold_above: float | None = None
-
-
-def _columns(metric: str, rows: Sequence[Scores]) -> list[_Column]:
-    k = max((s.k for s in rows), default=0)
-    nearest = f"{k} nearest clips" if k else "nearest clips"
-    around = max((s.intrinsic_k for s in rows), default=0) or DIMENSION_K
-    apart, unseen = "classes stand apart", "accuracy on unseen clips"
-    columns = [
-        _Column("", "n clips × d dimensions", lambda s: s.n, _size),
-        _Column(
-            apart,
-            "silhouette, −1 to 1",
-            lambda s: s.silhouette[metric].value,
-            lambda s: _signed(s.silhouette[metric]),
-            -np.inf,
-        ),
-        _Column(unseen, nearest, lambda s: s.knn.value, lambda s: _percent(s.knn, s), 0.0),
-        _Column(unseen, "linear probe", lambda s: s.probe.value, lambda s: _percent(s.probe, s), 0.0),
-    ]
-    columns += [_property(name, title) for name, title, _ in separability.PROPERTIES]
-    shape = "shape of the space"
-    return [
-        *columns,
-        _Column(
-            shape,
-            f"hubness, k = {separability.HUB_K}",
-            lambda s: s.hubness,
-            lambda s: (_plain(s.hubness, 2), ""),
-        ),
-        _Column(
-            shape,
-            f"intrinsic dimension, k = {around}",
-            lambda s: s.intrinsic,
-            lambda s: (_plain(s.intrinsic, 1), ""),
-        ),
-        _Column(shape, "effective rank", lambda s: s.effective, lambda s: (_plain(s.effective, 1), "")),
-    ]
-
-
-def _property(name: str, title: str) -> _Column:
-    return _Column(
-        "four properties, lower is better",
-        title,
-        lambda s: s.properties[name],
-        lambda s: (figured(s.properties[name]), ""),
-    )
+def _shown(metric: str) -> list[Measure]:
+    """Return the measures that have a column where silhouettes are of this metric."""
+    mine = f"silhouette_{metric}"
+    return [m for m in separability.SCORED if m.column == mine or not m.column.startswith("silhouette_")]
 
 
 def show(
@@ -115,19 +52,29 @@ def show(
         "*On class separability pitfalls in audio-text contrastive zero-shot learning*. Small: 95% intervals "
         "over clips. Bold: the best of its column. A dash: not computed, or not defined. The **four "
         "properties** are read together, so none is bold: where all clips point nearly the same way, all "
-        "distances are small, within classes and between them, and a space that tells nothing apart can "
+        "distances are small, within classes and between them, and a space that separates nothing can "
         "come out lowest in three of the four."
     )
-    with st.expander("What the other columns say"):
-        layout.reading(_COLUMNS)
+    with st.expander("What the other columns mean"):
+        others = [m for m in _shown(metric) if not m.variant and m.name != "silhouette"]
+        lines = [f"- **{m.title}**: {m.about}{_direction(m)} ({m.cite})" for m in others]
+        layout.reading(
+            "\n".join(lines)
+            + "\n\nAccuracies are by cross-validation over the dataset's folds, or five drawn "
+            "ones, with Wilson's intervals (1927). d is the cosine distance of two clips."
+        )
     return rows
 
 
+def _direction(m: Measure) -> str:
+    return f"; {m.better} is better" if m.better else ""
+
+
 def _folds(workspace: Workspace, dataset: Dataset, rows: Sequence[Scores]) -> None:
-    """Say whose folds the accuracies are of: where they were drawn, what is alike may be on both sides."""
-    whose = {s.folds for s in rows}
+    """State whose folds the accuracies are over: of drawn folds, similar clips may be on both sides."""
+    whose = {s.baselines.folds for s in rows if s.baselines}
     if "drawn" in whose:
-        columns = measures.group_columns(dataset.clips)
+        columns = presets.group_columns(dataset.clips)
         who = plain(columns[0].replace("_", " ")) if columns else "speaker or recording"
         st.info(
             f"Accuracies on unseen clips are over folds **drawn at random**: clips of one {who} may be in "
@@ -139,7 +86,7 @@ def _folds(workspace: Workspace, dataset: Dataset, rows: Sequence[Scores]) -> No
             words = ("add", dataset.name, "--replace", "-o", f"fold={columns[0]}")
             st.code(layout.command(workspace, *words), language="bash")
     if "dataset" in whose:
-        names = list(measures.fold_names(dataset.clips).values())
+        names = list(presets.fold_names(dataset.clips).values())
         listed = ", ".join(map(plain, names[:_NAMES]))
         more = f" and {len(names) - _NAMES:,} more" if len(names) > _NAMES else ""
         st.caption(
@@ -153,22 +100,40 @@ def _options(dataset: Dataset) -> Mapping[str, str]:
 
 
 def _table(rows: Sequence[Scores], metric: str, chosen: str) -> None:
-    columns = _columns(metric, rows)
-    best = [separability.best([c.value(s) for s in rows], c.bold_above) for c in columns]
-    body = [
-        [
-            Cell(s.space),
-            *(Cell(*c.text(s), "hs-best" if i in at else "") for c, at in zip(columns, best, strict=True)),
+    columns = _shown(metric)
+    k = max((s.baselines.k for s in rows if s.baselines), default=0)
+    around = max((s.intrinsic_k for s in rows), default=0) or DIMENSION_K
+    heads = [(m.head or m.title).format(k=k or "", around=around).strip() for m in columns]
+    best = [separability.best(m, [s.values[m.name].value for s in rows]) for m in columns]
+    body = []
+    for i, s in enumerate(rows):
+        some = f"{s.labelled:,} with a class" if s.labelled < s.n else ""
+        cells = [
+            Cell(*_text(m, s.values[m.name], s), "hs-best" if i in at else "")
+            for m, at in zip(columns, best, strict=True)
         ]
-        for i, s in enumerate(rows)
-    ]
+        body.append([Cell(s.space), Cell(f"{s.n:,} × {s.dimensions:,}", some), *cells])
     table.scores(
-        [("space", ""), *((_broken(c.head), "") for c in columns)],
+        [("space", ""), *((_broken(head), "") for head in ("n clips × d dimensions", *heads))],
         body,
         label="Scores of all spaces",
         here=next((i for i, s in enumerate(rows) if s.space == chosen), None),
-        groups=[("", 1), *Counter(c.group for c in columns).items()],
+        groups=[("", 2), *Counter(m.group for m in columns).items()],
     )
+
+
+def _text(m: Measure, e: Interval, s: Scores) -> tuple[str, str]:
+    """Return a number as its measure is written, and the smaller text below it."""
+    if not np.isfinite(e.value):
+        unseen = m.form == "percent" and s.baselines is not None and s.baselines.unseen
+        return "–", "no class in two folds" if unseen else ""
+    if m.form == "signed":
+        return numbers.signed(e.value), f"{numbers.signed(e.low)} to {numbers.signed(e.high)}"
+    if m.form == "percent":
+        return f"{e.value:.1%}", f"{100 * e.low:.1f} to {e.high:.1%}"
+    places = {"hundredths": 2, "tenths": 1}.get(m.form)
+    text = figured(e.value) if places is None else f"{e.value:,.{places}f}"
+    return text.replace("-", "−"), ""
 
 
 def _broken(head: str) -> str:
@@ -183,16 +148,16 @@ def _broken(head: str) -> str:
 
 
 def _unseen(rows: Sequence[Scores]) -> list[str]:
-    """Say of how many clips no classifier could know the class, the spaces together that are alike in it."""
-    alike: dict[tuple[int, bool], list[str]] = {}
-    for s in rows:
-        if s.unseen:
-            alike.setdefault((s.unseen, not s.knn.n), []).append(s.space)
-    measured = sum(bool(s.k) for s in rows)
+    """State how many clips no classifier could predict, once for all spaces with the same number."""
+    same: dict[tuple[int, bool], list[str]] = {}
+    predicted = {s.space: s.baselines for s in rows if s.baselines}
+    for space, b in predicted.items():
+        if b.unseen:
+            same.setdefault((b.unseen, b.unseen == b.n_clips), []).append(space)
     sentences = []
-    for (n, everyone), spaces in alike.items():
-        where = "" if len(spaces) == measured else f" ({', '.join(map(plain, spaces))})"
-        if everyone:
+    for (n, all_of_them), spaces in same.items():
+        where = "" if len(spaces) == len(predicted) else f" ({', '.join(map(plain, spaces))})"
+        if all_of_them:
             sentences.append(
                 f"No accuracy on unseen clips{where}: every class is in one fold alone, so that no "
                 "classifier has met the class of the clips that it is asked about."
@@ -202,23 +167,3 @@ def _unseen(rows: Sequence[Scores]) -> list[str]:
             they = "it counts as a mistake" if n == 1 else "they count as mistakes"
             sentences.append(f"{n:,} {are} of a class that no other fold has; {they}{where}.")
     return sentences
-
-
-def _size(s: Scores) -> tuple[str, str]:
-    return f"{s.n:,} × {s.dimensions:,}", f"{s.labelled:,} with a class" if s.labelled < s.n else ""
-
-
-def _signed(e: numbers.Estimate) -> tuple[str, str]:
-    if not e.n:
-        return "–", ""
-    return numbers.signed(e.value), f"{numbers.signed(e.low)} to {numbers.signed(e.high)}"
-
-
-def _percent(e: numbers.Estimate, s: Scores) -> tuple[str, str]:
-    if not e.n:
-        return "–", "no class in two folds" if s.unseen else ""
-    return f"{e.value:.1%}", f"{100 * e.low:.1f} to {e.high:.1%}"
-
-
-def _plain(value: float, digits: int) -> str:
-    return f"{value:,.{digits}f}".replace("-", "−") if np.isfinite(value) else "–"

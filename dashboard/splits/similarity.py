@@ -65,7 +65,7 @@ def _elbow(embedding: EmbedAudio, classes: Classes) -> None:
     ks, inertia, silhouette, bend = splits.elbow(classes)
     chart.show(
         lambda theme: separability_figures.clusters_figure(
-            ks, inertia, silhouette, n=len(classes.names), things="classes", elbow=bend, theme=theme
+            ks, inertia, silhouette, of=f"{len(classes.names):,} classes", elbow=bend, theme=theme
         ),
         remembered=("class-elbow", classes.key),
         key="splits-elbow",

@@ -1,4 +1,4 @@
-"""Commands that measure: how well spaces tell classes apart, how far they agree, and what they find."""
+"""Commands that measure: how well spaces separate classes, how far they agree, how well they retrieve."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
 from core.words import count
-from jobs import presets as measures
+from jobs import presets
 from jobs.cli.common import DatasetArgument, Run, say, show, space_of
 from jobs.cli.options import Group, expanded
 from jobs.specs import (
@@ -24,6 +23,8 @@ from jobs.specs import (
     Separability,
     SpecError,
 )
+from jobs.tasks.measures import MEASURES, Measure
+from jobs.tasks.schema import finite
 from jobs.workspace.workspace import Dataset, Workspace
 
 
@@ -34,9 +35,9 @@ def register(app: typer.Typer) -> None:
     app.command()(retrieve)
 
 
-#: Size of the neighbourhoods in the table of `compare`, where nothing else is asked for.
+#: Default size of the neighbourhoods in the table of `compare`.
 _USUAL_K = 10
-#: Values of `--normalize`, with what a spec calls them.
+#: Values of `--normalize` with those of the field of a spec.
 _NORMALIZE: dict[str, bool | str] = {"none": False, "after": True, "before": "before"}
 
 SpacesArgument = Annotated[
@@ -58,35 +59,40 @@ def measure(
 
     Example: `hearspace measure esc10 melstats aisfx`
 
-    Exit status: 0 when every number is there, 1 if a job failed, 2 for unknown names.
+    Exit status: 0 when every number is computed, 1 if a job failed, 2 for unknown names.
     """
     ws = output.open()
     ds = ws.dataset(dataset)
     spaces = _spaces(ws, ds, encoders)
-    specs = [spec for space in spaces for spec in measures.of_space(ds, space)]
+    specs = [spec for space in spaces for spec in presets.of_space(ds, space)]
     if ds.clips["label"][ds.clips["labels"].map(len) > 0].nunique() < 2:
-        # There is nothing to classify; the rest still says something.
+        # One class cannot be classified; the other numbers can be computed.
         specs = [spec for spec in specs if not isinstance(spec, Baselines)]
     if not output.compute(ws, specs):
         return
-    columns = ("space", "dimensions", "silhouette", "knn", "probe", *_PROPERTIES, "hubness@10")
     rows = [_space_row(ws, ds, space) for space in spaces]
-    show(rows, (*columns, "intrinsic_dimension", "effective_rank"), as_json=output.as_json, empty="")
+    show(rows, ("space", *_measured()), as_json=output.as_json, empty="")
     if not output.as_json:
-        _say_folds(ds, rows)
+        _explain_clips(ds, rows)
 
 
-def _say_folds(ds: Dataset, rows: list[dict[str, Any]]) -> None:
-    """Say of which clips the numbers of classes are, and over which folds the accuracies are."""
+def _measured() -> dict[str, Measure]:
+    """Return the measures of a space by itself, by their names in the table."""
+    alone = [m for m in MEASURES.values() if (m.group or not m.accuracy) and m.of != "pairs"]
+    return {m.short or m.column or m.name: m for m in alone if not m.variant}
+
+
+def _explain_clips(ds: Dataset, rows: list[dict[str, Any]]) -> None:
+    """Print which clips the numbers of classes are over, and that folds were drawn where they were."""
     row = rows[0]
     if row["labelled"] < row["n"]:
-        say(f"Of {count(row['n'], 'clip')}, {row['labelled']:,} have a class, which the numbers are of.")
+        say(f"Numbers of classes are over the {row['labelled']:,} of {count(row['n'], 'clip')} with a class.")
     if any(r["folds"] == "drawn" for r in rows):
-        columns = measures.group_columns(ds.clips)
+        columns = presets.group_columns(ds.clips)
         who = columns[0].replace("_", " ") if columns else "speaker or recording"
         say(
             f"knn and probe are over folds drawn at random: clips of one {who} may be in both training and "
-            "test, and the accuracy of a new one would then be lower."
+            f"test, and the accuracy for a new {who} would then be lower."
         )
 
 
@@ -106,7 +112,7 @@ def compare(
         typer.Option(
             "-k",
             min=1,
-            help="Size of the neighbourhoods in the table. [default: 10, or all where there are fewer]",
+            help="Size of the neighbourhoods in the table. [default: 10, or all if fewer]",
         ),
     ] = None,
     class_vectors: Annotated[
@@ -123,7 +129,7 @@ def compare(
 
     Example: `hearspace compare esc10 melstats aisfx --text minilm -k 5`
 
-    Exit status: 0 when every number is there, 1 if a job failed, 2 for unknown names or a k out of range.
+    Exit status: 0 when every number is computed, 1 if a job failed, 2 for unknown names or a k out of range.
     """
     ws = output.open()
     ds = ws.dataset(dataset)
@@ -131,7 +137,7 @@ def compare(
     texts = [_text_space(ds, name) for name in text or ()]
     if texts:
         of = "classes"
-    pairs = measures.of_pairs(ds, spaces, texts, of=of, class_vectors=class_vectors)
+    pairs = presets.of_pairs(ds, spaces, texts, of=of, class_vectors=class_vectors)
     if not pairs:
         raise SpecError(f"There is only one space of {ds.name} to compare; name at least two.")
     if not output.compute(ws, pairs):
@@ -145,9 +151,9 @@ def compare(
 class Searched(Group):
     """How spaces are searched: fields of `Retrieval`."""
 
-    by: Annotated[
-        str, typer.Option(help="What a clip that is found must share with the query: label or family.")
-    ] = "label"
+    by: Annotated[str, typer.Option(help="What a relevant clip shares with the query: label or family.")] = (
+        "label"
+    )
     grid: Annotated[
         bool,
         typer.Option("--grid", help="Judge every system of a space (27 with frames, else 9), one row each."),
@@ -178,14 +184,14 @@ def retrieve(
 
     Example: `hearspace retrieve esc10 aisfx --grid --normalize before`
 
-    Exit status: 0 when every number is there, 1 if a job failed, 2 for unknown names.
+    Exit status: 0 when every number is computed, 1 if a job failed, 2 for unknown names.
     """
     if asked.normalize not in _NORMALIZE:
         raise SpecError(f"normalize is {asked.normalize!r}; it must be one of {', '.join(_NORMALIZE)}.")
     ws = output.open()
     ds = ws.dataset(dataset)
     spaces = _spaces(ws, ds, encoders)
-    make: Any = measures.grid_of_retrieval if asked.grid else measures.retrieval_of
+    make: Any = presets.grid_of_retrieval if asked.grid else presets.retrieval_of
     how: dict[str, Any] = {"count_query": asked.count_query, "normalize": _NORMALIZE[asked.normalize]}
     specs: list[Retrieval | RetrievalGrid] = [make(ds, space, by=asked.by, **how) for space in spaces]
     if not output.compute(ws, specs):
@@ -205,10 +211,10 @@ def retrieve(
 def _spaces(ws: Workspace, ds: Dataset, encoders: list[str] | None) -> list[EmbedAudio]:
     if encoders:
         return list({e: space_of(ws, ds, e) for e in encoders}.values())
-    found = [space.spec for space in ws.spaces(ds) if space.state == "done"]
-    if not found:
+    done = [space.spec for space in ws.spaces(ds) if space.state == "done"]
+    if not done:
         raise SpecError(f"Dataset {ds.name} has no space yet; name encoders, or run `hearspace embed` first.")
-    return found
+    return done
 
 
 def _text_space(ds: Dataset, encoder: str) -> EmbedText:
@@ -217,65 +223,47 @@ def _text_space(ds: Dataset, encoder: str) -> EmbedText:
     return EmbedText(dataset=ds.ref, texts=texts_fingerprint(texts_of(ds, "label")), encoder=encoder)
 
 
-#: The four properties by the signs of their paper.
-_PROPERTIES = {
-    "mu_p": "intra_class_clustering",
-    "sigma_p": "intra_class_equidistance",
-    "mu_n": "inter_class_separation",
-    "sigma_n": "inter_class_equidistance",
-}
-
-
 def _space_row(ws: Workspace, ds: Dataset, space: EmbedAudio) -> dict[str, Any]:
     labels = ds.labels_fingerprint
-    shape = Separability(embedding=space, labels=labels).read(ws.cache)
-    simple = Baselines(embedding=space, labels=labels).key
-    about = ws.cache.open(simple).meta if ws.cache.contains(simple) else {}
-    accuracy = about.get("accuracy", {})
-    known = shape.silhouette_cosine[np.isfinite(shape.silhouette_cosine)]
+    stored = Separability(embedding=space, labels=labels).read(ws.cache)
+    classified = Baselines(embedding=space, labels=labels)
+    values = {name: m.read_stored(ws.cache, space, labels) for name, m in _measured().items()}
     return {
         "space": space.model,
         "encoder": space.encoder,
-        "n": shape.n_clips,
-        "labelled": sum(shape.classes.column("n_clips").to_pylist()),
-        "classes": shape.n_classes,
-        "dimensions": int(ws.cache.open(space.key).array("embeddings").shape[1]),
-        "silhouette": float(known.mean()) if len(known) else None,
-        "knn": accuracy.get("knn"),
-        "probe": accuracy.get("probe"),
-        "folds": about.get("folds"),
-        **{sign: shape.properties[name] for sign, name in _PROPERTIES.items()},
-        "hubness@10": shape.hubness.get("10"),
-        "intrinsic_dimension": shape.intrinsic_dimension,
-        "effective_rank": shape.effective_rank,
+        "n": stored.n_clips,
+        "labelled": sum(stored.classes.column("n_clips").to_pylist()),
+        "classes": stored.n_classes,
+        "folds": classified.read(ws.cache).folds if ws.cache.contains(classified.key) else None,
+        **{name: finite(e.value) for name, e in values.items()},
     }
 
 
 def _pair_row(ws: Workspace, pair: Agreement, k: int | None) -> dict[str, Any]:
     from core.similarity import largest_overlap
 
-    found = pair.read(ws.cache)
-    ks = found.ks
+    stored = pair.read(ws.cache)
+    ks = stored.ks
     if k is None:
         k = min(_USUAL_K, int(ks[-1]))
     if k > ks[-1]:
         raise SpecError(f"k is {k}; {pair.title} is known for k from 1 to {ks[-1]}.")
-    best = largest_overlap(ks, found.overlap, found.n)
+    best = largest_overlap(ks, stored.overlap, stored.n)
     at = k - 1
     return {
         "a": _name(pair.a),
         "b": _name(pair.b),
         "of": pair.of,
-        "n": found.n,
+        "n": stored.n,
         "k": k,
-        "overlap": float(found.overlap[at]),
-        "chance": float(found.chance[at]),
-        "p": float(found.p_value[at]) if pair.permutations else None,
-        "adjusted": float(found.adjusted[at]),
-        "nngs": float(found.jaccard[at]),
+        "overlap": float(stored.overlap[at]),
+        "chance": float(stored.chance[at]),
+        "p": float(stored.p_value[at]) if pair.permutations else None,
+        "adjusted": float(stored.adjusted[at]),
+        "nngs": float(stored.jaccard[at]),
         "largest": best.value,
         "at_k": best.k,
-        "cka": found.cka["linear"],
+        "cka": stored.cka["linear"],
     }
 
 
@@ -287,27 +275,27 @@ def _retrieval_rows(ws: Workspace, spec: Retrieval | RetrievalGrid) -> list[dict
         # NaN where a system could not be built, which JSON does not have.
         table = spec.read(ws.cache).systems.to_pandas().astype(object)
         return [named | row for row in table.where(table.notna(), None).to_dict("records")]
-    found = spec.read(ws.cache)
-    row: dict[str, Any] = named | {"queries": found.n_queries, "classes": found.n_classes}
-    for name, value in found.macro.items():
+    stored = spec.read(ws.cache)
+    row: dict[str, Any] = named | {"queries": stored.n_queries, "classes": stored.n_classes}
+    for name, value in stored.macro.items():
         row |= {name: value["value"], f"{name}_low": value["low"], f"{name}_high": value["high"]}
-    sizes = found.column("classes", "n_relevant")
+    sizes = stored.column("classes", "n_relevant")
     for cutoff in CUTOFFS:
         highest, n = highest_map(sizes, cutoff, count_query=spec.count_query)
         row |= {f"map@{cutoff}_highest": highest, f"classes_below_1@{cutoff}": n}
-    return [row | {"note": found.note}]
+    return [row | {"note": stored.note}]
 
 
 def _highest_remarks(rows: list[dict[str, Any]]) -> Iterator[str]:
-    """Say where a perfect list cannot have a MAP of 1, as the page does."""
+    """Yield a sentence for each cutoff at which a perfect list has a MAP below 1, as the page does."""
     for cutoff in CUTOFFS:
-        said = {(row[f"classes_below_1@{cutoff}"], f"{row[f'map@{cutoff}_highest']:.3f}") for row in rows}
-        for n, highest in sorted(said):
+        limits = {(row[f"classes_below_1@{cutoff}"], f"{row[f'map@{cutoff}_highest']:.3f}") for row in rows}
+        for n, highest in sorted(limits):
             if n:
                 yield (
-                    f"The query counts among the clips of its class though it cannot be found: for "
-                    f"{count(n, 'class')} AP@{cutoff} stays below 1, and the highest MAP@{cutoff} there can "
-                    f"be is {highest}. --no-count-query leaves the query out."
+                    "The query counts among the clips of its class though it is never in its own results: "
+                    f"for {count(n, 'class')} AP@{cutoff} stays below 1, and the highest possible "
+                    f"MAP@{cutoff} is {highest}. --no-count-query leaves the query out."
                 )
 
 

@@ -1,4 +1,4 @@
-"""What can be asked for: one file a question, with its spec, the schema of its result and ``run``.
+"""Tasks: one file a question, with its spec, the schema of its result and ``run``.
 
 The folder is the registry: a module here that defines a `jobs.tasks.spec.Spec` is a task. Modules are light,
 since pages import them; what is heavy is imported inside ``run``.

@@ -1,4 +1,4 @@
-"""What simple classifiers reach in a space, on clips that they have not seen."""
+"""Accuracy of simple classifiers in a space, on clips that they were not trained on."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DRAWN_FOLDS = 5
 
 
 class Result(Schema):
-    """What two classifiers predict of clips that they have not seen."""
+    """Predictions of two classifiers for clips that they were not trained on."""
 
     predictions: pa.Table = table(
         "n",
@@ -41,7 +41,7 @@ class Result(Schema):
     k: int = value("neighbours that vote")
     folds: str = value("whose folds: dataset or drawn")
     unseen: int = value(
-        "clips of a class that no other fold has, which nobody could predict; they are mistaken",
+        "clips of a class that no other fold has, which cannot be predicted and count as mistakes",
         default=0,
     )
     accuracy: dict[str, float | dict[str, dict[str, float]]] = value(
@@ -51,7 +51,7 @@ class Result(Schema):
 
 @dataclass(frozen=True, kw_only=True)
 class Baselines(Spec[Result]):
-    """What simple classifiers reach in a space, tested on clips that they have not seen.
+    """Accuracy of simple classifiers in a space, on clips that they were not trained on.
 
     The folds are the dataset's where it has at least two, else five drawn by class with the seed.
     """
@@ -71,7 +71,7 @@ class Baselines(Spec[Result]):
 
 
 def run(spec: Baselines, context: JobContext) -> Result:
-    """Compute what a k-nearest-neighbour classifier and a linear probe say of every clip with a class."""
+    """Predict the class of every clip by its k nearest neighbours and by a linear probe, fold by fold."""
     from core.separability import knn_classifier, linear_probe
     from jobs.tasks.labels import labelled
 
@@ -81,8 +81,8 @@ def run(spec: Baselines, context: JobContext) -> Result:
     labels = space.labels[named]
     n, classes = len(labels), np.unique(labels)
     if len(classes) < 2:
-        there = f"all its clips with a class are {classes[0]}" if n else "it has no clip with a class"
-        raise ValueError(f"{name} cannot be classified: {there}; at least 2 classes are needed.")
+        why = f"all its clips with a class are {classes[0]}" if n else "it has no clip with a class"
+        raise ValueError(f"{name} cannot be classified: {why}; at least 2 classes are needed.")
     X = np.asarray(space.X)[named]  # (n, d)
     own = None if space.folds is None else space.folds[named]
     folds, whose = _folds(own, labels, spec.seed)  # (n,)
@@ -90,7 +90,7 @@ def run(spec: Baselines, context: JobContext) -> Result:
     largest = int(np.unique(folds, return_counts=True)[1].max())
     k = min(spec.k, n - largest)
     if k < spec.k:
-        context.log(f"k {spec.k} is lowered to {k}: outside the largest fold there are no more clips.")
+        context.log(f"k {spec.k} is lowered to {k}: there are no more clips outside the largest fold.")
     unseen = _unseen(labels, folds)
     if unseen:
         context.log(
@@ -131,7 +131,7 @@ def run(spec: Baselines, context: JobContext) -> Result:
 
 
 def _folds(own: np.ndarray | None, labels: np.ndarray, seed: int) -> tuple[np.ndarray, str]:
-    """Return a fold a clip and whose they are: the dataset's, or drawn by class."""
+    """Return the fold of every clip, and whether folds are of the "dataset" or "drawn" by class."""
     from core.separability import stratified_folds
 
     if own is not None and len(np.unique(own)) > 1:
@@ -140,7 +140,7 @@ def _folds(own: np.ndarray | None, labels: np.ndarray, seed: int) -> tuple[np.nd
 
 
 def _unseen(labels: np.ndarray, folds: np.ndarray) -> int:
-    """Count the clips of classes that are in one fold alone, which nobody could have predicted."""
+    """Count the clips of classes that are in one fold alone, which cannot be predicted."""
     return sum(
         int((labels == label).sum())
         for label in np.unique(labels)

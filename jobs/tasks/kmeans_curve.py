@@ -54,13 +54,13 @@ def run(spec: KMeansCurve, context: JobContext) -> Result:
     Silhouettes are those of the cosine distance, as those of the classes are.
     """
     from core.processing import normalize
-    from core.separability import distances as measure
+    from core.separability import kmeans_curve
 
     X = normalize(np.asarray(context.read(spec.embedding).embeddings, dtype=np.float64))  # (n, d)
     n = len(X)
     ks = [k for k in spec.ks if k <= n]
     if len(ks) < len(spec.ks):
-        context.log(f"Left out K from {spec.ks[len(ks)]:,} on: there are {n:,} clips.")
+        context.log(f"Left out K from {spec.ks[len(ks)]:,} on: the space has {n:,} clips.")
 
     def report(done: int, total: int) -> None:
         context.progress(done, total, f"{done} of {total} numbers of clusters")
@@ -68,8 +68,8 @@ def run(spec: KMeansCurve, context: JobContext) -> Result:
     context.progress(0, 1, f"K-means of {n:,} clips")
     inertia, silhouette, elbow = np.empty(0), np.empty(0), None
     if ks:
-        found = measure.kmeans_curve(X, ks, seed=spec.seed, metric="cosine", progress=report)
-        inertia, silhouette, elbow = found.inertia, found.silhouette, found.elbow
+        curve = kmeans_curve(X, ks, seed=spec.seed, metric="cosine", progress=report)
+        inertia, silhouette, elbow = curve.inertia, curve.silhouette, curve.elbow
     return Result(
         ks=np.array(ks, dtype=np.int64), inertia=inertia, silhouette=silhouette, n_clips=n, elbow=elbow
     )

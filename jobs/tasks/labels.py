@@ -65,9 +65,9 @@ def labelled(embedding: EmbedAudio, labels: str, context: JobContext) -> Labelle
 
 
 def dataset_with(labels: str, of: EmbedAudio | LossNetworkGrid, workspace: Workspace) -> Dataset:
-    """Return the dataset of a spec that says `labels` about its clips; raises as `labelled`."""
+    """Return the dataset of a spec whose labels have this fingerprint; raises as `labelled`."""
     dataset = workspace.dataset_for(of.dataset)
-    # The same sounds may be there under another name with other labels.
+    # The same sounds may have other labels under another name.
     for candidate in (dataset, *workspace.datasets()):
         if candidate.fingerprint == dataset.fingerprint and candidate.labels_fingerprint == labels:
             return candidate

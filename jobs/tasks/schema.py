@@ -1,4 +1,4 @@
-"""The schema of a result: what each array, table and number of it is, written once.
+"""The schema of a result: form and meaning of its arrays, tables and values, declared once.
 
 A task declares its result as a class of fields::
 
@@ -16,6 +16,7 @@ stored files with the declaration.
 from __future__ import annotations
 
 import copy
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from numbers import Integral, Real
@@ -47,7 +48,7 @@ S = TypeVar("S", bound="Schema")
 
 
 class SchemaError(ValueError):
-    """A result does not have the form that its task declares; the message says what is different."""
+    """A result does not have the form that its task declares; the message names the difference."""
 
 
 class Field:
@@ -74,7 +75,7 @@ class Field:
         read = self.read(artifact) if self.is_in(artifact) else self.default
         if read is _REQUIRED:
             raise SchemaError(f"Artifact {artifact.key[:12]}… has no {self.file}; it must have one.")
-        instance.__dict__[self.name] = read  # found before this method from now on
+        instance.__dict__[self.name] = read  # shadows this descriptor from now on
         return read
 
     @property
@@ -105,6 +106,11 @@ class Field:
     def form(self) -> str:
         """Return dtype and shape as text."""
         return ""
+
+
+def finite(number: float) -> float | None:
+    """Return a plain number, and None for NaN and infinity, which JSON does not have."""
+    return float(number) if math.isfinite(number) else None
 
 
 #: What each letter of the shapes stands for in a result, and the field that fixed it.
@@ -388,7 +394,7 @@ def numbered(one: Any) -> Any:
 def value(meaning: str, *, default: Any = _REQUIRED, stored: str = "") -> Any:
     """Declare a plain value of the manifest's ``meta``; its annotation says of what type.
 
-    `stored` is its name there, where that is not the name of the field.
+    `stored` is its name in ``meta``, where that differs from the name of the field.
     """
     return _Value(meaning, default, stored)
 

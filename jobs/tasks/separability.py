@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from jobs.tasks.embed_audio import EmbedAudio
 from jobs.tasks.neighbors import CLIP_KS, Neighbors
-from jobs.tasks.schema import Schema, array, table, value
+from jobs.tasks.schema import Schema, array, finite, table, value
 from jobs.tasks.spec import Spec
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     from jobs.engine.context import JobContext
 
-#: Neighbours that the local dimension is read from; fewer where there are not as many.
+#: Most neighbours that the local dimension is computed from.
 DIMENSION_K = 20
 METRICS = ("cosine", "sqeuclidean", "euclidean")
 _STEPS = len(METRICS) + 4
@@ -27,7 +26,7 @@ _STEPS = len(METRICS) + 4
 class Result(Schema):
     """Silhouettes, distances between classes, hubs and dimensions; C classes in sorted order.
 
-    What does not exist is NaN, and None among the values.
+    An undefined number is NaN, and None among the values.
     """
 
     silhouette_cosine: np.ndarray = array("float64", "n", "silhouette of every clip, cosine distance")
@@ -76,9 +75,9 @@ class Separability(Spec[Result]):
     """
 
     embedding: EmbedAudio
-    #: Fingerprint of what is said about the clips, which can change while the sounds stay.
+    #: Fingerprint of the labels, which can change while the sounds stay.
     labels: str
-    #: Filled in: the graph that hubness and dimension are read from.
+    #: Filled in: the graph that hubness and dimension are computed from.
     neighbors: Neighbors | None = None
 
     def __post_init__(self) -> None:
@@ -92,8 +91,8 @@ class Separability(Spec[Result]):
 def run(spec: Separability, context: JobContext) -> Result:
     """Measure how well a space tells the classes apart, and how it is shaped.
 
-    What does not exist is NaN or None: silhouettes where there are fewer than two classes, distances within a
-    class of one clip, dimensions where a clip has one neighbour.
+    An undefined number is NaN or None: silhouettes of fewer than two classes, distances within a class of one
+    clip, dimensions at a clip with one neighbour.
     """
     from jobs.tasks.labels import labelled
 
@@ -104,7 +103,7 @@ def run(spec: Separability, context: JobContext) -> Result:
 
 def _of_classes(X: np.ndarray, labels: np.ndarray, context: JobContext) -> dict[str, Any]:
     """Return the fields of the result that concern classes."""
-    from core.separability import distances as measure
+    from core import separability as measure
 
     named = labels != ""
     inside = np.asarray(X) if named.all() else X[named]  # (m, d)
@@ -134,7 +133,7 @@ def _of_classes(X: np.ndarray, labels: np.ndarray, context: JobContext) -> dict[
     fields["properties"] = dict.fromkeys(names)
     if C:
         properties = measure.angular_properties(inside, codes)
-        fields["properties"] = {name: _number(getattr(properties, name)) for name in names}
+        fields["properties"] = {name: finite(getattr(properties, name)) for name in names}
     silhouette = np.full(C, np.nan)
     if C > 1:
         by_class = measure.silhouette_by_class(fields["silhouette_cosine"][named], codes)
@@ -162,12 +161,7 @@ def _of_shape(spec: Separability, X: np.ndarray, context: JobContext) -> dict[st
         "occurrence": k_occurrence(indices, ks),
         "ks": ks,
         "dimension": dimension,
-        "effective_rank": _number(effective_rank(X)),
-        "hubness": {str(size): _number(value) for size, value in zip(ks, skewness, strict=True)},
-        "intrinsic_dimension": _number(intrinsic_dimension(dimension)),
+        "effective_rank": finite(effective_rank(X)),
+        "hubness": {str(size): finite(value) for size, value in zip(ks, skewness, strict=True)},
+        "intrinsic_dimension": finite(intrinsic_dimension(dimension)),
     }
-
-
-def _number(value: float) -> float | None:
-    """Return a plain number, and None for one that does not exist."""
-    return float(value) if math.isfinite(value) else None

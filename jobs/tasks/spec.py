@@ -1,4 +1,4 @@
-"""What can be asked for: a spec names a result before the result exists.
+"""Specs: a spec names a result before the result exists.
 
 A spec is a frozen dataclass that holds plain values and other specs. Its `key` is the SHA-256 of its
 type, its ``VERSION`` and its canonical fields, nested specs by their keys and a dataset by the
@@ -29,7 +29,7 @@ SPECS: dict[str, type[Spec]] = {}
 
 
 class SpecError(ValueError):
-    """A spec cannot be made from what was given; the message says what is allowed."""
+    """A spec cannot be made from these values; the message names those allowed."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,9 @@ class Spec(Generic[R]):
     #: The schema of the result.
     Result: ClassVar[type[Schema]] = Schema
     #: Fields that came after results were computed without them. At its default such a field is left out of
-    #: the key, so that those results are still found: the default must mean what was computed then.
+    #: the key, so that those results stay valid: the default must mean what was computed then.
     LATER: ClassVar[frozenset[str]] = frozenset()
-    #: Whether somebody waits for the result with a page open: such jobs are short and come before others.
+    #: Whether a person waits for the result on a page: such jobs are short and come before others.
     AWAITED: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -103,18 +103,13 @@ class Spec(Generic[R]):
 
     def inputs(self) -> tuple[Spec, ...]:
         """Specs whose results must exist before this one can be computed."""
-        found: list[Spec] = []
-        for f in fields(self):
-            value = getattr(self, f.name)
-            if isinstance(value, Spec):
-                found.append(value)
-            elif isinstance(value, DatasetRef) and value.source is not None:
-                found.append(value.source)
-        return tuple(found)
+        values = [getattr(self, f.name) for f in fields(self)]
+        values = [value.source if isinstance(value, DatasetRef) else value for value in values]
+        return tuple(value for value in values if isinstance(value, Spec))
 
     @property
     def title(self) -> str:
-        """One line for people: what this computes."""
+        """One line for people that tells what this computes."""
         return type(self).__name__
 
     def to_json(self) -> dict[str, Any]:
@@ -203,17 +198,17 @@ def missing(spec: Spec, exists: Callable[[str], bool]) -> list[Spec]:
 
     What exists (by key) is not computed again, and neither is what only it would have needed.
     """
-    found: dict[str, Spec] = {}
+    needed: dict[str, Spec] = {}
 
     def visit(s: Spec) -> None:
-        if s.key in found or exists(s.key):
+        if s.key in needed or exists(s.key):
             return
-        for needed in s.inputs():
-            visit(needed)
-        found[s.key] = s
+        for source in s.inputs():
+            visit(source)
+        needed[s.key] = s
 
     visit(spec)
-    return list(found.values())
+    return list(needed.values())
 
 
 def closure(spec: Spec) -> list[Spec]:
@@ -237,32 +232,33 @@ def unusual(spec: Spec, *but: str) -> str:
         for f in own
         if f.default is not MISSING and f.name not in but and getattr(spec, f.name) != f.default
     ]
-    more = ["…"] if len(given) > _OPTIONS_SAID else []
-    return f" ({', '.join(given[:_OPTIONS_SAID] + more)})" if given else ""
+    more = ["…"] if len(given) > _MOST_OPTIONS else []
+    return f" ({', '.join(given[:_MOST_OPTIONS] + more)})" if given else ""
 
 
 def _recipes(spec: type[Spec]) -> list[type]:
     return [base for base in spec.__mro__ if base.__module__.startswith("core.")]
 
 
-#: Options that a title names at most; the job's page and `--json` have them all.
-_OPTIONS_SAID = 5
+#: Most options that a title names; the page of the job and `--json` have them all.
+_MOST_OPTIONS = 5
 
 
 def _option(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return name if value else f"no {name}"
-    return f"{name} {_said(value)}"
+    return f"{name} {_text_of(value)}"
 
 
-def _said(value: Any) -> str:
+def _text_of(value: Any) -> str:
     if isinstance(value, tuple):
-        text = "/".join(map(_said, value))
+        text = "/".join(map(_text_of, value))
         return text if len(text) <= 40 else f"of {len(value)}"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def between(name: str, value: float, low: float, high: float) -> None:
+    """Raise `SpecError` for a value out of range."""
     if not low <= value <= high:
         raise SpecError(f"{name} is {value}; it must be between {low} and {high}.")
 

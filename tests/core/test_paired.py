@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -221,38 +222,31 @@ def test_report() -> None:
     assert paired_report(X[:2], Y[:2]).analogy == {}
 
 
-def test_errors_say_what_to_do() -> None:
-    X = np.eye(4)
-    with pytest.raises(
-        ValueError, match=r"X has shape \(4, 4\) and Y \(4, 3\); offsets need pairs in one space"
-    ):
-        analogy_accuracy(X, X[:, :3])
-    with pytest.raises(ValueError, match="There are 2 pairs; an analogy needs at least 3"):
-        analogy_accuracy(X[:2], X[:2])
-    with pytest.raises(ValueError, match="k is 4; with 4 pairs it must be from 1 to 3"):
-        analogy_accuracy(X, X, k=4)
-    with pytest.raises(ValueError, match="metric is 'dot'; it must be one of cosine, euclidean"):
-        analogy_accuracy(X, X, metric="dot")
-    with pytest.raises(ValueError, match="metric is 'dot'"):
-        paired_report(X, X, metric="dot")
-    with pytest.raises(ValueError, match="offset is 'median'; it must be one of pair, mean, released"):
-        analogy_accuracy(X, X, offset="median")
-    with pytest.raises(ValueError, match="Row 0 of Y holds NaN"):
-        analogy_accuracy(X, np.full((4, 4), np.nan))
-    with pytest.raises(ValueError, match="given must hold rows from 0 to 3, each once"):
-        analogy_accuracy(X, X, given=[4])
-    with pytest.raises(ValueError, match="k is 5; with 4 pairs it must be from 1 to 4"):
-        match_accuracy(X, X, k=5)
-    with pytest.raises(ValueError, match="metric is 'dot'"):
-        match_accuracy(X, X, metric="dot")
-    with pytest.raises(ValueError, match="there are 3 groups; each pair needs one"):
-        paired_by_group(X, X, ["a", "b", "c"])
-    with pytest.raises(ValueError, match="given holds the last row, 3, alone"):
-        analogy_accuracy(X, X, given=[3], offset="released")
-    with pytest.raises(ValueError, match="neighbors is 'dot'"):
-        paired_report(X, X, neighbors="dot")
-    for k in (0, -0.5, 2.5):
-        with pytest.raises(ValueError, match=f"k is {k}; it must be a whole number from 1 on, or a share"):
-            paired_by_group(X, X, ["a"] * 4, k=k)
-    with pytest.raises(ValueError, match="analogy_k is 0; it must be at least 1"):
-        paired_by_group(X, X, ["a"] * 4, analogy_k=0)
+X4 = np.eye(4)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: analogy_accuracy(X4, X4[:, :3]), r"X has shape \(4, 4\) and Y \(4, 3\); offsets need pairs"),
+        (lambda: analogy_accuracy(X4[:2], X4[:2]), "There are 2 pairs; an analogy needs at least 3"),
+        (lambda: analogy_accuracy(X4, X4, k=4), "k is 4; with 4 pairs it must be from 1 to 3"),
+        (lambda: analogy_accuracy(X4, X4, metric="dot"), "metric is 'dot'; it must be one of cosine"),
+        (lambda: analogy_accuracy(X4, X4, offset="median"), "offset is 'median'; it must be one of pair"),
+        (lambda: analogy_accuracy(X4, np.full((4, 4), np.nan)), "Row 0 of Y holds NaN"),
+        (lambda: analogy_accuracy(X4, X4, given=[4]), "given must hold rows from 0 to 3, each once"),
+        (lambda: analogy_accuracy(X4, X4, given=[3], offset="released"), "given holds the last row, 3"),
+        (lambda: match_accuracy(X4, X4, k=5), "k is 5; with 4 pairs it must be from 1 to 4"),
+        (lambda: match_accuracy(X4, X4, metric="dot"), "metric is 'dot'"),
+        (lambda: paired_report(X4, X4, metric="dot"), "metric is 'dot'"),
+        (lambda: paired_report(X4, X4, neighbors="dot"), "neighbors is 'dot'"),
+        (lambda: paired_by_group(X4, X4, ["a", "b", "c"]), "there are 3 groups; each pair needs one"),
+        (lambda: paired_by_group(X4, X4, ["a"] * 4, k=0), "k is 0; it must be a whole number from 1 on"),
+        (lambda: paired_by_group(X4, X4, ["a"] * 4, k=-0.5), "k is -0.5; it must be a whole number"),
+        (lambda: paired_by_group(X4, X4, ["a"] * 4, k=2.5), "k is 2.5; it must be .* or a share"),
+        (lambda: paired_by_group(X4, X4, ["a"] * 4, analogy_k=0), "analogy_k is 0; it must be at least 1"),
+    ],
+)
+def test_errors_say_what_to_do(call: Callable[[], object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        call()

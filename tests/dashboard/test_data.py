@@ -63,6 +63,7 @@ def test_results_of_a_space_that_left_clips_out_are_aligned(made: Any, tmp_path:
         assert [i for i, _ in results.neighbours_of(graph, c, ids[7], 3)] == [
             ids[kept[j]] for j in indices[row]
         ]
+        made.computed(found, results.quality_spec(spec, dataset))
         quality = results.quality(spec, dataset)
         assert quality is not None
         labels = dataset.clips["label"].to_numpy()[kept]
@@ -85,7 +86,7 @@ def test_variance_along_the_axes_of_a_pca_map(made: Any, shown: Any, tmp_path: A
     np.testing.assert_allclose(got, values[[-1, -2]] / values.sum(), rtol=1e-5)
 
 
-def test_quality_is_none_before_the_neighbours(shown: Any) -> None:
+def test_quality_is_none_before_it_is_computed(shown: Any) -> None:
     dataset = shown.dataset("small")
     assert (
         results.quality(EmbedAudio(dataset=dataset.ref, encoder="aisfx", identity="other"), dataset) is None

@@ -7,12 +7,14 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
+from core.statistics import Correlation
 from dashboard.kit import confusion_figures, correlation, palette
 from dashboard.kit.confusion_figures import ByClass, Confused
 from dashboard.kit.correlation import Dots, Fitted
 from dashboard.leakage import figures as maps
 from dashboard.leakage.figures import Panel, contrastive_learning_figure
 from dashboard.predictors import figures as over
+from dashboard.predictors.data import Ranked
 
 STYLES = [palette.Style("#437bfe", "#3a70f2"), palette.Style("#da6c28", "#d9481c", "square")]
 NAMES = ["Dog bark", "Rain"]
@@ -150,15 +152,16 @@ def test_names_of_near_dots_do_not_lie_over_each_other() -> None:
 
 
 def test_measures_are_ranked_from_the_top() -> None:
-    pearson = np.array([[0.9, 0.5, 0.99], [-0.3, -0.8, 0.4]])
-    figure = over.ranked_figure(
-        ["silhouette", "hubness"], ["s", "h"], pearson, -pearson, [5, 6], things="spaces", picked="h"
-    )
+    ranked = [
+        Ranked(name, Correlation(r, 0.5, low, high, n), Correlation(-r, 0.5, -high, -low, n), 0.5)
+        for name, r, low, high, n in (("silhouette", 0.9, 0.5, 0.99, 5), ("hubness", -0.3, -0.8, 0.4, 6))
+    ]
+    figure = over.ranked_figure(ranked, things="spaces", picked="hubness")
     whole(figure)
     r, rho = traces(figure, "pearson")[0], traces(figure, "spearman")[0]
     assert list(r.x) == [0.9, -0.3]
     assert list(rho.x) == [-0.9, 0.3]
-    assert [c[0] for c in r.customdata] == ["s", "h"]
+    assert [c[0] for c in r.customdata] == ["silhouette", "hubness"]
     assert np.asarray(r.error_x.array) == pytest.approx([0.09, 0.7])
     assert figure.layout.yaxis.range[0] > figure.layout.yaxis.range[1]
     assert list(figure.layout.yaxis.ticktext) == ["silhouette", "<b>hubness</b>"]
@@ -232,7 +235,7 @@ def test_learning_ends_where_the_model_stopped() -> None:
     [
         lambda: maps.small_maps_figure([], NAMES, STYLES),
         lambda: correlation.correlation_figure(dots(0), x_title="x", y_title="y", things="models"),
-        lambda: over.ranked_figure([], [], np.empty((0, 3)), np.empty((0, 3)), [], things="spaces"),
+        lambda: over.ranked_figure([], things="spaces"),
         lambda: over.over_k_figure(np.array([1]), np.full((1, 3), np.nan), [], k=1, n=4, items="4 clips"),
         lambda: confusion_figures.by_class_figure(
             ByClass([], np.empty((0, 3)), np.empty(0, int), [], np.empty((0, 0))), model="m", chance=0.1

@@ -244,7 +244,7 @@ def test_elbow_and_number_of_classes_are_marked(elbow: int | None, n_classes: in
     silhouette[0] = np.nan
     figure = checked(
         separability_figures.clusters_figure(
-            ks, 100 / ks, silhouette, n=400, elbow=elbow, n_classes=n_classes
+            ks, 100 / ks, silhouette, of="400 clips", elbow=elbow, n_classes=n_classes
         )
     )
     assert {a.text for a in figure.layout.annotations} == texts
@@ -258,13 +258,13 @@ def test_elbow_and_number_of_classes_are_marked(elbow: int | None, n_classes: in
 
 def test_one_number_of_clusters_is_drawn() -> None:
     figure = checked(
-        separability_figures.clusters_figure(np.array([2]), np.array([3.0]), np.array([0.5]), n=3)
+        separability_figures.clusters_figure(np.array([2]), np.array([3.0]), np.array([0.5]), of="3 clips")
     )
     low, high = figure.layout.xaxis.range
     assert low < 2 < high
     assert (figure.layout.xaxis.dtick, figure.layout.xaxis.tick0) == (1, 0)
     wide = separability_figures.clusters_figure(
-        np.array([2, 90]), np.array([3.0, 1.0]), np.array([0.5, 0.4]), n=99
+        np.array([2, 90]), np.array([3.0, 1.0]), np.array([0.5, 0.4]), of="99 clips"
     )
     assert wide.layout.xaxis.dtick is None  # not a tick a number
     assert wide.layout.xaxis.tickformat == ",d"

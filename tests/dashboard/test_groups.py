@@ -113,6 +113,8 @@ def test_clips_without_a_class_are_no_class(made: Any, tmp_path: Path) -> None:
     with showing(found.root):
         c = data.clips(dataset)
         assert (data.n_classes(c), data.size(c)) == (2, "8 clips, 3 without a class")
+        assert results.quality(space, dataset) is None
+        made.computed(found, results.quality_spec(space, dataset))
         quality = results.quality(space, dataset)
         assert quality is not None
         assert (quality.n, quality.agreement.n) == (5, 5)
@@ -133,7 +135,9 @@ def baselines(found: Workspace, dataset: Dataset, space: Any, folds: str) -> Non
             "fold": np.zeros(len(labels)),
         }
         w.table("predictions", columns | {"knn": labels, "probe": labels})
-        w.meta.update(n_clips=len(labels), n_classes=8, k=5, folds=folds, unseen=0, accuracy={})
+        w.meta.update(
+            n_clips=len(labels), n_classes=8, k=5, folds=folds, unseen=0, accuracy={"knn": 1.0, "probe": 1.0}
+        )
 
 
 @pytest.mark.parametrize("folds", ["drawn", "dataset"])

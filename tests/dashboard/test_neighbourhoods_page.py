@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard import data
+from dashboard import data, results
 from dashboard.neighbourhoods import data as agreement
 from dashboard.neighbourhoods import nearby
 from dashboard.neighbourhoods import page as neighbourhoods
@@ -410,13 +410,13 @@ def test_a_class_is_heard_by_the_clip_nearest_to_its_mean(shown: Any) -> None:
 def test_sizes_to_choose_hold_the_kept_ones_and_the_last() -> None:
     from jobs.specs import CLIP_KS
 
-    stops = agreement.stops(9_999)
+    stops = results.stops(9_999)
     assert set(CLIP_KS) <= set(stops)
     assert stops == sorted(set(stops))
     assert (stops[0], stops[-1]) == (1, 9_999)
     assert len(stops) < 130
     assert max(b / a for a, b in pairwise(stops[9:])) < 1.2
-    assert agreement.stops(1) == [1]
+    assert results.stops(1) == [1]
 
 
 def test_kept_sizes_answer_for_those_between(shown: Any) -> None:

@@ -198,7 +198,7 @@ def test_models_with_two_towers_have_texts_and_an_accuracy_of_their_own(tmp_path
         b = predictors_board.board(found, dataset)
         held_out, every, analogies = {}, {}, {}
         shown = predictors.dots(b, reference, 2)
-        named = predictors.names_said(shown)
+        named = predictors.explain_names(shown)
         assert re.search(
             r"ea-(dirty-dirty|clean-clean) is E_a after (dirty|clean) pre-training and \2 ", named
         )
@@ -275,7 +275,7 @@ def test_the_page_ranks_draws_and_says_what_is_missing(shown: Workspace) -> None
     app = run(y="knn")
     said = everything(app)
     best = predictors.ranked(dots(shown, 1), "knn")[0]
-    assert f"Strongest: **{predictors.MEASURES[best.name][0]}**" in said
+    assert f"Strongest: **{predictors.MEASURES[best.name].title}**" in said
     assert "5 spaces · 48 clips · 8 classes" in said
     assert "(1 result)" in str([b.label for b in app.button])
     assert address(app) == {"dataset": "small", "reference": TEXTS}
@@ -306,7 +306,7 @@ def test_what_is_missing_is_computed_by_a_click(tmp_path: Path, made: Any) -> No
             assert inprocess.run(found, from_json(job.spec)).state == "done"
         app = run(x="silhouette", y="knn", reference="aisfx")
         assert "Compute silhouette and kNN accuracy where missing" not in [b.label for b in app.button]
-        assert "2 spaces with both numbers: from 4 on" in words(app)
+        assert "2 spaces with both numbers: an interval needs at least 4." in words(app)
         odd = run(x="cka", y="knn", reference="aisfx")
         assert "aisfx is left out: it is the reference." in words(odd)
 

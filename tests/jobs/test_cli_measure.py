@@ -151,7 +151,7 @@ def test_retrieve_says_the_highest_map_that_there_can_be(tones, capsys):
     # Four classes of five clips: a perfect list has 4 of 5.
     for cutoff in (15, 150):
         assert f"for 4 classes AP@{cutoff} stays below 1" in out
-        assert f"the highest MAP@{cutoff} there can be is 0.800." in out
+        assert f"the highest possible MAP@{cutoff} is 0.800." in out
     (row,) = json.loads(call(capsys, "retrieve", "tones", "melstats", "--json")[1])
     assert (row["map@15_highest"], row["classes_below_1@15"]) == (pytest.approx(0.8), 4)
     assert "stays below 1" not in call(capsys, "retrieve", "tones", "melstats", "--no-count-query")[1]

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 
@@ -39,9 +40,12 @@ from jobs.specs import (
 )
 from jobs.tasks import load_all, run_of
 from jobs.tasks.agreement import CLASS_VECTORS
+from jobs.tasks.measures import MEASURES, Measured
+from jobs.tasks.quality import Quality
 
 REF = DatasetRef("tones", "a" * 64)
 SPACE = EmbedAudio(dataset=REF, encoder="melstats")
+ELSEWHERE = DatasetRef("other", "e" * 64)
 OTHER = EmbedAudio(dataset=REF, encoder="handcrafted")
 NAMES = EmbedText(dataset=REF, texts="b" * 64, encoder="minilm")
 SPLIT = '{"train": ["a", "b"], "validation": ["c"], "test": ["d", "e"]}'
@@ -57,6 +61,8 @@ EXAMPLES = [
     Separability(embedding=SPACE, labels="c" * 64),
     Baselines(embedding=SPACE, labels="c" * 64, k=3),
     KMeansCurve(embedding=SPACE, ks=(2, 3, 5)),
+    Quality(embedding=SPACE, labels="c" * 64),
+    *(Measured(embedding=SPACE, labels="c" * 64, measure=m.name) for m in MEASURES.values() if m.compute),
     MapQuality(map=Project(embedding=SPACE, method="pca")),
     Retrieval(embedding=SPACE, labels="c" * 64),
     Retrieval(embedding=SPACE, labels="c" * 64, by="family", components=0, normalize=True, algorithm="nns"),
@@ -95,7 +101,7 @@ def test_json_gives_back_an_equal_spec_with_the_same_key(spec):
 def test_every_spec_type_has_an_example_and_a_runner():
     load_all()
     ours = {name for name, cls in specs.SPECS.items() if cls.__module__.startswith("jobs.")}
-    assert ours == {type(s).__name__ for s in EXAMPLES}
+    assert ours == {type(s).__name__ for s in EXAMPLES} | {"Measured"}
     for spec in EXAMPLES:
         assert callable(run_of(spec))
 
@@ -251,6 +257,34 @@ def test_closure_has_inputs_first_and_each_once():
             "wrong kind",
         ),
         (lambda: from_json({"type": "EmbedAudio", "version": 1, "fields": {"dataset": {}}}), "missing"),
+        (lambda: Retrieval(embedding=SPACE, labels="", by="colour"), "by is 'colour'.*label, family"),
+        (lambda: Retrieval(embedding=SPACE, labels="", aggregation="sum"), "mean, median, max"),
+        (lambda: Retrieval(embedding=SPACE, labels="", algorithm="cosine"), "mips, mcss, nns"),
+        (lambda: Retrieval(embedding=SPACE, labels="", components=-1), "between 0 and"),
+        (lambda: Retrieval(embedding=SPACE, labels="", scale="log"), "scale is 'log'.*none, minmax"),
+        (lambda: Retrieval(embedding=SPACE, labels="", normalize="after"), "False, True, before"),
+        (lambda: RetrievalGrid(embedding=SPACE, labels="", normalize="after"), "False, True, before"),
+        (lambda: RetrievalGrid(embedding=SPACE, labels="", by="colour"), "label, family"),
+        (lambda: RetrievalGrid(embedding=SPACE, labels="", scale="log"), "none, minmax"),
+        (lambda: EmbedQuery(encoder="minilm"), "one of upload and text"),
+        (lambda: EmbedQuery(encoder="minilm", text="  "), "one of upload and text"),
+        (lambda: EmbedQuery(encoder="minilm", text="x", upload="d" * 64), "one of upload and text"),
+        (lambda: EmbedQuery(encoder="minilm", text="x" * 1001), "1,001 characters.*1,000"),
+        (lambda: EmbedQuery(encoder="melstats", text="a dog"), "does not embed text"),
+        (lambda: EmbedQuery(encoder="melstats", upload="../secret", suffix=".wav"), "an upload gave"),
+        (lambda: EmbedQuery(encoder="melstats", upload="d" * 64, suffix="/../x"), "an upload gave"),
+        (lambda: EmbedQuery(encoder="melstats", upload="d" * 64, suffix=".wav", max_seconds=0), "max_sec"),
+        (lambda: Agreement(a=SPACE, b=NAMES), "of='classes'"),
+        (lambda: Agreement(a=SPACE, b=OTHER, of="families"), "'clips' or 'classes'"),
+        (lambda: Agreement(a=SPACE, b=OTHER, of="classes"), "labels_fingerprint"),
+        (lambda: Agreement(a=SPACE, b=OTHER, metric_a="inner_product"), "cosine, euclidean"),
+        (lambda: Agreement(a=SPACE, b=EmbedAudio(dataset=ELSEWHERE, encoder="melstats")), "same dataset"),
+        (lambda: Agreement(a=SPACE, b=OTHER, permutations=-1), "between 0 and 10000"),
+        (
+            lambda: Agreement(a=SPACE, b=OTHER, class_vectors="whole"),
+            "class_vectors is 'whole'; it must be one of raw, unit",
+        ),
+        *((partial(KMeansCurve, embedding=SPACE, ks=ks), "ascending") for ks in ((), (0, 2), (3, 2), (2, 2))),
     ],
 )
 def test_errors_say_what_is_allowed(make, says):
@@ -292,59 +326,9 @@ def test_agreement_of_classes_depends_on_what_is_averaged():
     assert unit.key != raw.key
 
 
-@pytest.mark.parametrize(
-    ("fields", "says"),
-    [
-        ({"b": NAMES}, "of='classes'"),
-        ({"b": OTHER, "of": "families"}, "'clips' or 'classes'"),
-        ({"b": OTHER, "of": "classes"}, "labels_fingerprint"),
-        ({"b": OTHER, "metric_a": "inner_product"}, "cosine, euclidean"),
-        ({"b": EmbedAudio(dataset=DatasetRef("other", "e" * 64), encoder="melstats")}, "same dataset"),
-        ({"b": OTHER, "permutations": -1}, "between 0 and 10000"),
-        ({"b": OTHER, "class_vectors": "whole"}, "class_vectors is 'whole'; it must be one of raw, unit"),
-    ],
-)
-def test_agreement_says_what_it_cannot_compare(fields, says):
-    with pytest.raises(specs.SpecError, match=says):
-        Agreement(a=SPACE, **fields)
-
-
-@pytest.mark.parametrize("ks", [(), (0, 2), (3, 2), (2, 2)])
-def test_kmeans_needs_numbers_of_clusters_in_order(ks):
-    with pytest.raises(specs.SpecError, match="ascending"):
-        KMeansCurve(embedding=SPACE, ks=ks)
-
-
 def test_a_typed_query_has_one_key_however_it_is_spaced():
     plain = EmbedQuery(encoder="minilm", text="a dog barks")
     spaced = EmbedQuery(encoder="minilm", text=" a  dog\nbarks", suffix=".wav", max_seconds=3)
     assert spaced == plain
     assert spaced.key == plain.key
     assert plain.modality == "text"
-
-
-@pytest.mark.parametrize(
-    ("make", "says"),
-    [
-        (lambda: Retrieval(embedding=SPACE, labels="", by="colour"), "by is 'colour'.*label, family"),
-        (lambda: Retrieval(embedding=SPACE, labels="", aggregation="sum"), "mean, median, max"),
-        (lambda: Retrieval(embedding=SPACE, labels="", algorithm="cosine"), "mips, mcss, nns"),
-        (lambda: Retrieval(embedding=SPACE, labels="", components=-1), "between 0 and"),
-        (lambda: Retrieval(embedding=SPACE, labels="", scale="log"), "scale is 'log'.*none, minmax"),
-        (lambda: Retrieval(embedding=SPACE, labels="", normalize="after"), "False, True, before"),
-        (lambda: RetrievalGrid(embedding=SPACE, labels="", normalize="after"), "False, True, before"),
-        (lambda: RetrievalGrid(embedding=SPACE, labels="", by="colour"), "label, family"),
-        (lambda: RetrievalGrid(embedding=SPACE, labels="", scale="log"), "none, minmax"),
-        (lambda: EmbedQuery(encoder="minilm"), "one of upload and text"),
-        (lambda: EmbedQuery(encoder="minilm", text="  "), "one of upload and text"),
-        (lambda: EmbedQuery(encoder="minilm", text="x", upload="d" * 64), "one of upload and text"),
-        (lambda: EmbedQuery(encoder="minilm", text="x" * 1001), "1,001 characters.*1,000"),
-        (lambda: EmbedQuery(encoder="melstats", text="a dog"), "does not embed text"),
-        (lambda: EmbedQuery(encoder="melstats", upload="../secret", suffix=".wav"), "an upload gave"),
-        (lambda: EmbedQuery(encoder="melstats", upload="d" * 64, suffix="/../x"), "an upload gave"),
-        (lambda: EmbedQuery(encoder="melstats", upload="d" * 64, suffix=".wav", max_seconds=0), "max_sec"),
-    ],
-)
-def test_retrieval_and_queries_say_what_is_allowed(make, says):
-    with pytest.raises(ValueError, match=says):
-        make()
