@@ -174,7 +174,7 @@ def unkept(shown: Workspace, dataset: Dataset) -> list[Spec]:
     grid = next((g for g in grids if g.labels == dataset.labels_fingerprint), None)
     if grid is None:
         return []
-    specs = contrastive.all_spaces_of(grid, dataset, result(grid).good.index)
+    specs = contrastive.all_spaces_of(grid, dataset, result(grid).good.index.tolist())
     return [s for s in specs if s.run.startswith("E") and not has(s)]
 
 
