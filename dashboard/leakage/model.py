@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from dashboard.components import clips as clip_list
@@ -42,7 +44,7 @@ def show(shown: Shown) -> None:
         result.good.index.tolist(),
         key=shown.view.key("model"),
     )
-    row = result.by_model.loc[model]
+    row = result.by_model.to_dict("index")[model]
     _facts(row)
     file = f"{shown.file}-{model.replace('/', '-')}"
     matrix = judged(result, model)
@@ -84,7 +86,7 @@ def show(shown: Shown) -> None:
     _keep(shown)
 
 
-def _facts(row: pd.Series) -> None:
+def _facts(row: Mapping[Any, Any]) -> None:
     temperature = row["temperature"]
     layout.facts(
         [
@@ -131,7 +133,7 @@ def _cell(shown: Shown, pair: tuple[str, str]) -> None:
         )
 
 
-def _learning(shown: Shown, row: pd.Series, file: str) -> None:
+def _learning(shown: Shown, row: Mapping[Any, Any], file: str) -> None:
     st.markdown("**How it learned**")
     spec = shown.spec
     curves = learning.model_curves(shown.result, shown.model)

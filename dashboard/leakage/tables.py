@@ -143,9 +143,9 @@ def _less(result: Result) -> str:
     """Describe how much less data clean training and pre-training have."""
     parts = []
     models = result.by_model
-    for row in models[models["training"] == "clean"].head(1).itertuples():
-        pairs = numbers.count(row.n_pairs + row.n_removed, "pair")
-        parts.append(f"clean training has {row.n_removed:,} of {pairs} fewer")
+    for row in models[models["training"] == "clean"].head(1).to_dict("records"):
+        pairs = numbers.count(row["n_pairs"] + row["n_removed"], "pair")
+        parts.append(f"clean training has {row['n_removed']:,} of {pairs} fewer")
     for row in result.pretraining.to_pylist():
         if row["pretraining"] == "clean" and row["n_classes"]:
             removed = numbers.count(row["n_removed_classes"], "class")

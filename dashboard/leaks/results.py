@@ -177,7 +177,10 @@ def pairs(texts: Texts, names: Sequence[str], search: Search) -> None:
     shown = overlap.head(_PAIRS)
     table.show(
         ["label that is searched", "", "class of the test", "by"],
-        [[row.a, leaks.RELATIONS[row.relation], row.b, row.matched] for row in shown.itertuples()],
+        [
+            [row["a"], leaks.RELATIONS[row["relation"]], row["b"], row["matched"]]
+            for row in shown.to_dict("records")
+        ],
     )
     total = numbers.count(len(overlap), "pair")
     table.download(

@@ -165,7 +165,7 @@ def unstored(workspace: Workspace, dataset: Dataset) -> list[Spec]:
     grid = next((g for g in grids if g.labels == dataset.labels_fingerprint), None)
     if grid is None:
         return []
-    specs = contrastive.all_spaces_of(grid, dataset, list(result(grid).good.index))
+    specs = contrastive.all_spaces_of(grid, dataset, result(grid).good.index.tolist())
     return [s for s in specs if s.run.startswith("E") and not has(s)]
 
 

@@ -26,7 +26,7 @@ PAGES = {
     "zeroshot": lambda root: made.zero_shot(root, sounds=False),
     "splits": lambda root: made.zero_shot(root, sounds=False),
     "losses": lambda root: made_losses.workspace(root, sounds=False),
-    "leakage": lambda root: made_leakage.leaking(root, sounds=False, leaks="names"),
+    "leakage": lambda root: made_leakage.leaking(root, sounds=False, pretraining=("dirty", "none")),
     "predictors": lambda root: made_predictors.predicting(root),
 }
 

@@ -112,7 +112,7 @@ def _pretraining_rows(spec: ContrastiveGrid, trained: Trained) -> list[dict[str,
     n_all = len(set(clips.labels[clips.pretraining_rows("dirty")]))
     rows = []
     for name, X in zip(spec.pretraining, trained.starts, strict=True):
-        row = {
+        row: dict[str, Any] = {
             "pretraining": name,
             "source": "file" if spec.checkpoint_of(name) else "random weights",
             "n_classes": 0,
