@@ -59,6 +59,6 @@ def _compute(workspace: Workspace, missing: list[MapQuality]) -> None:
         "Compute",
         "explore-quality",
         primary=False,
-        said=f"Not computed yet for this map of **{names}**: it ranks all pairs of clips.",
+        text=f"Not computed yet for this map of **{names}**: it ranks all pairs of clips.",
         each=False,
     )

@@ -1,4 +1,4 @@
-"""Figures of what clips were taken for: the accuracy of each class, and the confusion matrix."""
+"""Figures of confusions: the accuracy of each class, and the confusion matrix."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ByClass:
 
 @dataclass(frozen=True)
 class Confused:
-    """What clips of some classes were taken for.
+    """The classes that clips of some classes were taken for.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class Confused:
     held : sequence of sequences of sequences of str
         The classes that each cell counts; a click gives the first.
     n_classes : int
-        Classes there are.
+        Number of classes.
     alike : int
         Classes without a row that have as many mistakes as the last with one.
     """
@@ -124,7 +124,7 @@ def by_class_figure(
     pixels = max(21.0, min(34.0, 420 / n))
     texts = [
         (f"<b>{label(name, 24)}</b>" if name == chosen else label(name, 24))
-        # Where there is room for a second line.
+        # A second line where it has room.
         + f"<br>n = {clips:,}" * (pixels >= 30)
         for name, clips in zip(shown.names, shown.counts.tolist(), strict=True)
     ]
@@ -170,7 +170,7 @@ def matrix_figure(shown: Confused, *, picked: tuple[str, str] = ("", ""), theme:
     total = grid.sum(axis=1, keepdims=True)
     share = np.divide(grid, total, out=np.full(grid.shape, np.nan), where=(total > 0) & (grid > 0))
     size = max(17, min(40, 480 // n))
-    # A class that has a column beside that of its right clips says nothing there.
+    # A class that has a column beside that of its right clips is blank in it.
     places = [(i, j) for i in range(n) for j in range(across) if held[i][j] not in held[i][:j]]
     drawn = cells(
         share,
@@ -220,6 +220,6 @@ def _named(names: Sequence[str], most: int) -> dict[str, Any]:
 
 
 def _some(names: Sequence[str], most: int = 4) -> str:
-    """Name a few classes, and say how many more there are."""
+    """Name a few classes, and count the others."""
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
     return ", ".join(map(whole, names[:most])) + more

@@ -1,10 +1,10 @@
-"""What goes with what: dots with their regression line, and a correlation in numbers."""
+"""Correlations: dots with their regression line, and the coefficients in numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import plotly.graph_objects as go
@@ -37,11 +37,11 @@ class Dots:
         Carried in ``customdata``.
     names : sequence of str
         Written beside the dots; none for many.
-    said : sequence of str
-        What is said of each when it is pointed at.
+    hover : sequence of str
+        Hover text of each.
     x, y : ndarray, shape (n,)
     ends : ndarray, shape (n, 2), optional
-        Of the interval of y; NaN where there is none.
+        Ends of the interval of y; NaN for none.
     series : ndarray of int, shape (n,)
         Index into `kinds`: a colour and a marker each.
     kinds : sequence of str
@@ -51,7 +51,7 @@ class Dots:
 
     ids: Sequence[str]
     names: Sequence[str]
-    said: Sequence[str]
+    hover: Sequence[str]
     x: np.ndarray
     y: np.ndarray
     series: np.ndarray
@@ -61,7 +61,7 @@ class Dots:
 
 
 def fit_line(x: np.ndarray, y: np.ndarray) -> Fitted | None:
-    """Compute the regression line with its band, at 60 places; None where there is none."""
+    """Compute the regression line with its band, at 60 places; None for fewer than three different x."""
     ok = np.isfinite(x) & np.isfinite(y)
     x, y = x[ok], y[ok]
     if len(x) < 3 or not np.ptp(x) > 0:
@@ -74,7 +74,7 @@ def fit_line(x: np.ndarray, y: np.ndarray) -> Fitted | None:
 def facts(
     pearson: Correlation, spearman: Correlation | None = None, *more: tuple[str, str]
 ) -> list[tuple[str, str]]:
-    """Say Pearson's correlation as a row of names and numbers, then Spearman's, then `more`."""
+    """Return Pearson's correlation as names and numbers, then Spearman's, then `more`."""
     pairs = [
         ("Pearson r", numbers.signed(pearson.r)),
         ("95% interval", numbers.ends(pearson)),
@@ -85,17 +85,35 @@ def facts(
     return [*pairs, *more]
 
 
+class Options(TypedDict, total=False):
+    """What a figure of dots may hold besides them.
+
+    Attributes
+    ----------
+    line : Fitted or None
+        The regression line.
+    picked : str
+        The dot that is ringed, "" for none.
+    chance : float
+        Where a dashed line is drawn along x; NaN for none.
+    y_axis : dict
+        What is to be different about the axis.
+    """
+
+    line: Fitted | None
+    picked: str
+    chance: float
+    y_axis: dict[str, Any]
+
+
 def correlation_figure(
     shown: Dots,
     *,
     x_title: str,
     y_title: str,
     things: str,
-    line: Fitted | None = None,
-    picked: str = "",
-    chance: float = float("nan"),
-    y_axis: dict[str, Any] | None = None,
     theme: str = "light",
+    **options: Unpack[Options],
 ) -> go.Figure:
     """Draw one number of each model or space against another, with the regression line and its band.
 
@@ -106,14 +124,9 @@ def correlation_figure(
     x_title, y_title : str
     things : str
         What n counts.
-    line : Fitted, optional
-    picked : str
-        The dot that is ringed, "" for none.
-    chance : float
-        Where a dashed line is drawn along x; NaN for none.
-    y_axis : dict, optional
-        What is to be different about the axis.
     theme : {"light", "dark"}
+    **options
+        See `Options`.
 
     Returns
     -------
@@ -125,7 +138,8 @@ def correlation_figure(
         raise ValueError("There is nothing to draw: nothing has both numbers.")
     if x.shape != y.shape or len(x) != len(shown.ids):
         raise ValueError(f"There are {len(shown.ids)} dots, {len(x)} x and {len(y)} y; each needs both.")
-    traces = _line(line, theme)
+    picked, chance = options.get("picked", ""), options.get("chance", float("nan"))
+    traces = _line(options.get("line"), theme)
     if shown.ends is not None:
         low, high = np.asarray(shown.ends, float).T
         traces.append(
@@ -163,7 +177,7 @@ def correlation_figure(
             "showgrid": True,
         },
         "yaxis": {"title": {"text": y_title}, "range": _reach(y, shown.ends), "nticks": 7, "showgrid": True}
-        | (y_axis or {}),
+        | options.get("y_axis", {}),
         "shapes": [rule("y", chance, theme, dash="dash")] if np.isfinite(chance) else [],
         "hoverdistance": 14,
     }
@@ -190,7 +204,7 @@ def dots(
         "x": x[mine],
         "y": y[mine],
         "customdata": [shown.ids[i] for i in mine],
-        "hovertext": [shown.said[i] for i in mine],
+        "hovertext": [shown.hover[i] for i in mine],
         "hovertemplate": "%{hovertext}<extra></extra>",
         "cliponaxis": not named,
         "marker": {
@@ -261,7 +275,7 @@ def _reach(values: np.ndarray, ends: np.ndarray | None = None, *, room: float = 
 def _sides(x: np.ndarray, y: np.ndarray) -> list[str]:
     """Choose on which side of its dot each name is written, so that few lie over each other.
 
-    Taken in order of x, each goes where the least of a dot or of a name that is there already is near.
+    Taken in order of x, each is placed where the fewest dots and names that are placed already are near.
     """
     span = [float(np.ptp(v)) or 1.0 for v in (x, y)]
     at = np.column_stack([(x - x.min()) / span[0], (y - y.min()) / span[1]])
@@ -272,7 +286,7 @@ def _sides(x: np.ndarray, y: np.ndarray) -> list[str]:
         "middle left": (-0.12, 0.0),
     }
     taken: list[np.ndarray] = []
-    found = [""] * len(x)
+    sides = [""] * len(x)
     for i in np.argsort(at[:, 0], kind="stable").tolist():
         costs = {}
         others = np.delete(at, i, axis=0)
@@ -284,6 +298,6 @@ def _sides(x: np.ndarray, y: np.ndarray) -> list[str]:
             # A name is wider than high.
             gaps = [abs(p[0] - place[0]) / 0.2 + abs(p[1] - place[1]) / 0.07 for p in near]
             costs[side] = sum(max(0.0, 1 - g) for g in gaps)
-        found[i] = min(costs, key=lambda s: costs[s])
-        taken.append(at[i] + offsets[found[i]])
-    return found
+        sides[i] = min(costs, key=lambda s: costs[s])
+        taken.append(at[i] + offsets[sides[i]])
+    return sides

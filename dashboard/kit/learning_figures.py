@@ -26,7 +26,7 @@ class Curves:
     ----------
     names : list of str, length R
     values : ndarray, shape (R, K, E)
-        NaN where there is nothing.
+        NaN for epochs without a number.
     columns : sequence of str, length K
         What the numbers are.
     """
@@ -40,13 +40,13 @@ class Curves:
         return np.asarray(self.values[:, self.columns.index(column)])
 
     @property
-    def begun(self) -> np.ndarray:
-        """How many epochs each has behind it, (R,) int64."""
+    def n_epochs(self) -> np.ndarray:
+        """Number of epochs that each has finished, (R,) int64."""
         return np.isfinite(self["loss"]).sum(axis=1)
 
 
 def curves_table(shown: Curves, what: str = "name") -> pd.DataFrame:
-    """Return curves as a table, a row for each of `what` and epoch."""
+    """Return curves as a table, a row for each name and epoch; `what` titles the names."""
     n = shown.values.shape[2]
     frame = pd.DataFrame(
         {
@@ -67,13 +67,13 @@ def curves_figure(
     share: bool = False,
     theme: str = "light",
 ) -> go.Figure:
-    """Draw a number over the epochs, a line a setting; a training that goes on leaves the rest empty.
+    """Draw a number over the epochs, a line a setting; epochs to come are left empty.
 
     Parameters
     ----------
     names : sequence of str, length R
     values : ndarray, shape (R, E)
-        NaN from where there is nothing yet.
+        NaN for epochs to come.
     title : str
         Of the number, with its unit or range.
     beside : ndarray, shape (R, E), optional
@@ -90,8 +90,8 @@ def curves_figure(
     lines = np.asarray(values, float)
     if lines.ndim != 2 or len(lines) != len(names) or (beside is not None and beside.shape != lines.shape):
         raise ValueError(
-            f"The curves have shape {lines.shape} and there are {len(names)} names; needed is a row a name, "
-            "and as many numbers beside them."
+            f"The curves have shape {lines.shape} for {len(names)} names; needed is a row a name, and as many"
+            " numbers beside them."
         )
     n_epochs = lines.shape[1]
     epochs = np.arange(1, n_epochs + 1)
@@ -258,8 +258,7 @@ def _dash(i: int) -> str:
 
 
 def _within(lines: np.ndarray, beside: np.ndarray | None) -> list[float]:
-    """Ends of an axis of shares: up to 1, and down to where there is something."""
-    found = np.concatenate([lines.ravel(), np.empty(0) if beside is None else np.ravel(beside)])
-    found = found[np.isfinite(found)]
-    low = float(found.min()) if len(found) else 0.0
+    """Return the ends of an axis of shares: up to 1, and down to the lowest number."""
+    values = np.concatenate([lines.ravel(), np.empty(0) if beside is None else np.ravel(beside)])
+    low = float(np.nanmin(values)) if np.isfinite(values).any() else 0.0
     return [max(-0.02, np.floor(10 * low) / 10 - 0.02), 1.02]

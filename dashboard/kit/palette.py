@@ -1,4 +1,4 @@
-"""Colours: one a class, the same on every page, told apart without red-green vision, in both themes.
+"""Colours: one a class, the same on every page, distinct without red-green vision, in both themes.
 
 Ten base hues were searched for under two conditions: a contrast of at least 3 to the page, and the largest
 least distance between any two as seen with normal vision, deuteranopia, protanopia and tritanopia. Up to ten
@@ -103,7 +103,7 @@ def plain_styles(names: Sequence[str]) -> dict[str, Style]:
 
 
 def family_styles(names: Sequence[str]) -> dict[str, Style]:
-    """Give families the hues that `class_styles` gives their classes, where there are not too many."""
+    """Give families the hues that `class_styles` gives their classes, if they are not too many."""
     if len(names) > len(_HUES):
         return plain_styles(names)
     return {n: _family_style(i, 0) for i, n in enumerate(names)}

@@ -56,5 +56,5 @@ def models(found: Result) -> Curves:
 def _begun(names: list[str], stacked: np.ndarray, columns: Sequence[str]) -> Curves | None:
     """Return the curves of those that have any."""
     curves = Curves(names, np.asarray(stacked, float), columns)
-    at = np.flatnonzero(curves.begun)
+    at = np.flatnonzero(curves.n_epochs)
     return Curves([names[i] for i in at.tolist()], curves.values[at], columns) if len(at) else None

@@ -30,7 +30,7 @@ def live(workspace: Workspace, spec: ContrastiveGrid) -> None:
             return
         st.subheader("Learning now", anchor=False)
         if now.models is not None:
-            done = now.models.begun
+            done = now.models.n_epochs
             st.caption(
                 f"{len(done):,} of {numbers.count(len(spec.names), 'model')} have begun; the furthest is in "
                 f"epoch {int(done.max()):,} of at most {spec.max_epochs:,}, the last at {int(done.min()):,}."

@@ -109,7 +109,6 @@ def _cell(dataset: Dataset, c: Clips, found: Result, picked: str, pair: tuple[st
             pair,
             key="leakage-cell",
             dataset=dataset.name,
-            label=f"Test clips of {true} taken for {taken}",
         )
     with right:
         st.markdown(f"Clips of **{plain(taken)}**, to compare")
@@ -192,5 +191,5 @@ def _keep(workspace: Workspace, dataset: Dataset, found: Result, picked: str) ->
         f"Keep the spaces of {picked}",
         "leakage-keep",
         primary=False,
-        said=f"x_a, E_a, x_t and E_t of **{plain(picked)}** can stand beside the dataset’s other spaces.",
+        text=f"x_a, E_a, x_t and E_t of **{plain(picked)}** can stand beside the dataset’s other spaces.",
     )

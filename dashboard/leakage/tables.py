@@ -132,7 +132,7 @@ def _accuracy(found: Result) -> None:
         drawn,
         label="Zero-shot accuracy by pre-training and training, here and in the paper",
         groups=[("", 1), *_GROUPS[1:]],
-        kind="hs-found",
+        kind="hs-wide",
     )
     layout.reading(
         f"As Table 1 of {_PAPER} (ICASSP 2025): the share of test clips whose class has the nearest text, of "
@@ -177,7 +177,7 @@ def _silhouettes(found: Result) -> None:
         rows,
         label="Silhouettes by pre-training, training and space",
         groups=_GROUPS,
-        kind="hs-found",
+        kind="hs-wide",
     )
     if len(found.tests) < leakage.FEWEST_CLASSES:
         st.caption(
@@ -211,7 +211,7 @@ def _similarity(found: Result, definition: str) -> None:
         rows,
         label="Topological similarity by pair of spaces, pre-training and training",
         groups=_GROUPS,
-        kind="hs-found",
+        kind="hs-wide",
     )
     if unknown:
         st.caption(

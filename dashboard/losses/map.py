@@ -100,7 +100,6 @@ def show(
             page=view.page,
             dataset=dataset.name,
             file=file,
-            label="Clips of the selection",
             chosen=clip,
         )
 

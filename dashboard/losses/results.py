@@ -33,7 +33,7 @@ def accuracies(workspace: Workspace, found: Result, file: str) -> None:
         ("p|(Holm)", ""),
         ("the paper’s:|AST on ESC-50", ""),
     ]
-    table.scores(heads, [_row(a) for a in rows], label="Accuracy by loss", kind="hs-found")
+    table.scores(heads, [_row(a) for a in rows], label="Accuracy by loss", kind="hs-wide")
     table.download(
         "losses-accuracies-csv",
         f"loss-accuracies-{file}",
@@ -106,7 +106,7 @@ def _elsewhere(workspace: Workspace) -> None:
             ]
             for name, row in zip(names, cells, strict=True)
         ]
-        table.scores(heads, rows, label="Accuracy by loss, dataset and space", groups=groups, kind="hs-found")
+        table.scores(heads, rows, label="Accuracy by loss, dataset and space", groups=groups, kind="hs-wide")
         layout.reading(
             f"Table 2 of {_PAPER} with the datasets and spaces of this workspace: the newest training of "
             "each. Accuracy in percent, mean ± standard deviation over seeds; bold is the best of a column."

@@ -73,7 +73,7 @@ def _compute(workspace: Workspace, chosen: Choices) -> None:
         chosen.wanted(),
         f"Compute {what}",
         "neighbourhoods",
-        said="" if chosen.ready else f"How far these spaces agree{by} has not been computed yet.",
+        text="" if chosen.ready else f"How far these spaces agree{by} has not been computed yet.",
         each=False,
     )
 

@@ -314,7 +314,7 @@ def everything(
             lacking,
             f"Compute {names} where missing",
             "predictors-chosen",
-            said=f"Missing for {names}: {numbers.count(len(lacking), 'result')}.",
+            text=f"Missing for {names}: {numbers.count(len(lacking), 'result')}.",
         )
     others = [s for s in predictors_board.missing(b, rest, reference) if s not in lacking]
     if others:
@@ -333,7 +333,7 @@ def everything(
             "Add the models of Leakage lab",
             "predictors-unkept",
             primary=False,
-            said="The contrastive models that were trained here are not among these spaces yet.",
+            text="The contrastive models that were trained here are not among these spaces yet.",
             each=False,
         )
     if not lacking and not others:
@@ -374,7 +374,7 @@ def _numbers(shown: Sequence[Dot], asked: Asked) -> None:
             row.append(_cell(e))
         row += [Cell(figured(d.measures[n])) for n in kept]
         rows.append(row)
-    table.scores(heads, rows, label="All numbers of all spaces", kind="hs-found")
+    table.scores(heads, rows, label="All numbers of all spaces", kind="hs-wide")
 
 
 def _cell(e: numbers.Estimate) -> Cell:

@@ -60,7 +60,7 @@ def show(workspace: Workspace, view: state.View, b: Board, c: Clips, file: str) 
             f"Classify {numbers.count(c.n, 'clip')}",
             "predictors-classify",
             primary=False,
-            said=f"Each clip is taken for the class whose text **{plain(space)}** puts nearest to it.",
+            text=f"Each clip is taken for the class whose text **{plain(space)}** puts nearest to it.",
         )
 
 
@@ -108,12 +108,10 @@ def _result(view: state.View, b: Board, c: Clips, found: Classified, file: str) 
     if not len(cell):
         confusion.no_clip(*pair)
         return
-    true, taken = pair
     confusion.list_cell(
         c,
         cell,
         pair,
         key="predictors-cell",
         dataset=b.dataset.name,
-        label=f"Clips of {true} taken for {taken}",
     )

@@ -169,5 +169,5 @@ def _table(chosen: Chosen, picked: Picked) -> None:
     ]
     here = names.index(picked.label) if picked.label in names else None
     table.scores(
-        heads, rows, label=f"{chosen.thing} by {chosen.thing} in {chosen.space}", here=here, kind="hs-found"
+        heads, rows, label=f"{chosen.thing} by {chosen.thing} in {chosen.space}", here=here, kind="hs-wide"
     )

@@ -64,7 +64,7 @@ def show(workspace: Workspace, view: state.View, chosen: Chosen, shown: Table) -
         lambda: retrieval.table(rows),
         _counts(chosen, rows),
     )
-    layout.flattered(chosen.spaces.values())
+    layout.note_trained(chosen.spaces.values())
     missing: list[Spec] = [s for s in map(chosen.asked, chosen.spaces) if not results.has(s)]
     jobs.compute(workspace, missing, "Compute what is missing", "retrieval-models")
     layout.reading(
@@ -98,7 +98,7 @@ def _table(rows: Sequence[Row], chosen: str) -> None:
         ]
         body.append(cells)
     here = next((i for i, r in enumerate(rows) if r.space == chosen), None)
-    table.scores(_HEADS, body, label="Retrieval of all models", here=here, kind="hs-found")
+    table.scores(_HEADS, body, label="Retrieval of all models", here=here, kind="hs-wide")
     # In the table they would need more room than there is.
     for r in rows:
         if r.note:
@@ -156,7 +156,7 @@ def _differences(view: state.View, chosen: Chosen, shown: Table) -> None:
         ("p, corrected|(Holm)", ""),
         ("n clips", ""),
     )
-    table.scores(heads, rows, label=f"Differences in {name} to {shown.reference}", kind="hs-found")
+    table.scores(heads, rows, label=f"Differences in {name} to {shown.reference}", kind="hs-wide")
     table.download(
         "retrieval-differences-csv",
         chosen.file("differences", shown.reference, chosen.measure),

@@ -102,7 +102,7 @@ def _selection(chosen: Chosen) -> None:
         ("best system", "hs-words"),
         (f"{name} {'↑' if retrieval.better(m) > 0 else '↓'}", ""),
     ]
-    table.scores(heads, rows, label="The best system of every space", kind="hs-found")
+    table.scores(heads, rows, label="The best system of every space", kind="hs-wide")
     table.download(
         "retrieval-selection-csv",
         chosen.file("selection", chosen.measure),

@@ -170,7 +170,7 @@ def test_only_the_classes_with_most_mistakes_are_drawn_where_there_are_many() ->
     assert list(shown.names) == sorted(ranked[:most])
     alike = sum(wrong[name] == wrong[ranked[most - 1]] for name in ranked[most:])
     assert alike
-    said = confusion_numbers.rows_said(shown)
+    said = confusion_numbers.describe_rows(shown)
     assert (
         said
         == f"rows: the 24 of 60 classes with most mistakes; {alike} more have as many as the last of them"
@@ -343,9 +343,9 @@ def test_a_link_says_model_class_and_definition(shown: Workspace) -> None:
     assert address(app)["s"] == "literal"
     odd = words(run(grid="ffff", model="odd", class_="Nothing"))
     assert "The link's experiment was left at its default" in odd
-    assert "'odd' is not there (there are: dirty" in odd
+    assert "'odd' is not available (available: dirty" in odd
     # Of the options that which stands for no class is none to be named.
-    assert f"'Nothing' is not there (there are: {sorted(made_leakage.TESTS)[0]}, " in odd
+    assert f"'Nothing' is not available (available: {sorted(made_leakage.TESTS)[0]}, " in odd
 
 
 def test_a_failed_model_is_said_and_left_out(tmp_path: Path) -> None:
@@ -433,7 +433,7 @@ def test_curves_of_a_running_grid_grow(tmp_path: Path) -> None:
         now = leakage_curves.now(found, spec)
         assert now.models is not None
         assert now.models.names == ["clean/clean", "none/dirty"]
-        assert now.models.begun.tolist() == [2, 3]
+        assert now.models.n_epochs.tolist() == [2, 3]
         app = run()
         assert "2 of 4 models have begun; the furthest is in epoch 3 of at most 4, the last at 2" in words(
             app

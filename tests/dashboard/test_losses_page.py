@@ -238,8 +238,8 @@ def test_the_map_moves_through_the_kept_epochs(shown: Workspace) -> None:
     first = [int(np.flatnonzero(found.runs["recipe"] == found.recipe(n))[0]) for n in ("OPL", ALL)]
     shares = ", ".join(f"{n} {curves[i, 2, -1]:.1%}" for i, n in zip(first, ("OPL", ALL), strict=True))
     tested = found.runs["n_test"][first[0]]
-    assert content["frames"]["said"][-1] == f"epoch 6 of 6 · right of {tested} held-out clips: {shares}"
-    assert "not trained" in content["frames"]["said"][0]
+    assert content["frames"]["words"][-1] == f"epoch 6 of 6 · right of {tested} held-out clips: {shares}"
+    assert "not trained" in content["frames"]["words"][0]
     some = json.loads(loss_spaces.film(found, c, [ALL], held=True).content)
     assert some["ids"] == kept["clip_id"][kept["held"]].tolist()
 

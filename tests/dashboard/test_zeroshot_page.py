@@ -437,7 +437,7 @@ def test_a_failed_model_is_said_and_the_others_are_shown(shown: Workspace) -> No
     assert "1 model failed" in [e.label for e in app.expander][1]
     assert "loss is NaN in epoch 2 of seed 0." in words(app)
     failed = found.failed["id"][0]
-    assert "is not there" in words(run("zeroshot", grid=found.spec.key[:12], model=failed))
+    assert "is not available" in words(run("zeroshot", grid=found.spec.key[:12], model=failed))
 
 
 def test_the_view_is_in_the_link(shown: Workspace) -> None:
