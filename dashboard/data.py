@@ -144,7 +144,7 @@ def size(c: Clips) -> str:
 
 
 def groups(c: Clips) -> dict[str, np.ndarray]:
-    """Return the columns that divide the clips into few groups, folds first: column to the group of every clip.
+    """Return the columns that divide clips into few groups, folds first: column to the group of every clip.
 
     Returns
     -------

@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
 from dashboard.kit import palette
+from dashboard.kit.marks import scatter, steady
 from dashboard.kit.numbers import count
+
+
+class Look(TypedDict):
+    """How cells look.
+
+    Attributes
+    ----------
+    ends : (float, float)
+        Values at the ends of the colours.
+    size : int
+        Height of a cell in pixels.
+    theme : {"light", "dark"}
+    """
+
+    ends: tuple[float, float]
+    size: int
+    theme: str
 
 
 def cells(
@@ -18,9 +36,7 @@ def cells(
     hover: Sequence[str],
     *,
     ids: Sequence[Any] | None,
-    ends: tuple[float, float],
-    size: int,
-    theme: str,
+    **look: Unpack[Look],
 ) -> list[dict[str, Any]]:
     """Return the traces: coloured cells, what can be pointed at, and the numbers.
 
@@ -36,19 +52,16 @@ def cells(
         Hover text of each place.
     ids : sequence, optional
         ``customdata`` of each place, which can be clicked.
-    ends : (float, float)
-        Values at the ends of the colours.
-    size : int
-        Height of a cell in pixels.
-    theme : {"light", "dark"}
+    **look
+        See `Look`.
 
     Returns
     -------
     list of dict
         Those with ``meta`` are ``"cells"``, what is pointed at, and ``"numbers"``.
     """
-    scale = reach(theme)
-    low, high = ends
+    scale = reach(look["theme"])
+    low, high = look["ends"]
     filled = [(i, j) for i, j in places if np.isfinite(values[i, j])]
     return [
         {
@@ -63,37 +76,32 @@ def cells(
             "hoverinfo": "skip",
             "hoverongaps": False,
         },
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "x": [j for _, j in places],
-            "y": [i for i, _ in places],
-            "customdata": ids,
-            "hovertext": list(hover),
-            "hoverinfo": "text",
-            # Only to be pointed at: cells themselves cannot be clicked.
-            "marker": {"symbol": "square", "size": size - 4, "opacity": 0},
-            "selected": {"marker": {"opacity": 0}},
-            "unselected": {"marker": {"opacity": 0}},
-            "showlegend": False,
-            "meta": "cells",
-        },
-        {
-            "type": "scatter",
-            "mode": "text",
-            "x": [j for _, j in filled],
-            "y": [i for i, _ in filled],
-            "text": [texts[i][j] for i, j in filled],
-            "textfont": {
+        # Only to be pointed at: cells themselves cannot be clicked.
+        scatter(
+            [j for _, j in places],
+            [i for i, _ in places],
+            customdata=ids,
+            hovertext=list(hover),
+            hoverinfo="text",
+            marker={"symbol": "square", "size": look["size"] - 4, "opacity": 0},
+            **steady(0),
+            showlegend=False,
+            meta="cells",
+        ),
+        scatter(
+            [j for _, j in filled],
+            [i for i, _ in filled],
+            "text",
+            text=[texts[i][j] for i, j in filled],
+            textfont={
                 "size": 13,
                 "color": [ink_on(scale, float((values[i, j] - low) / (high - low))) for i, j in filled],
             },
             # A click on a cell must not make the numbers fainter; they themselves cannot be clicked.
-            "selected": {"textfont": {"color": "#000000"}},
-            "hoverinfo": "skip",
-            "showlegend": False,
-            "meta": "numbers",
-        },
+            selected={"textfont": {"color": "#000000"}},
+            pointed=False,
+            meta="numbers",
+        ),
     ]
 
 

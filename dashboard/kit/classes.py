@@ -80,8 +80,8 @@ def classes(embedding: EmbedAudio, c: Clips) -> Classes:
         rows = rows_of(embedding, c)
         X = np.asarray(result(embedding).embeddings)
         labels = np.where(rows >= 0, data.class_of_each(c)[rows], "")
-        # As in training: a clip of several classes represents none of them, and the embedding of a silent clip
-        # may not be finite.
+        # As in training: a clip of several classes represents none of them, and that of a silent clip may not
+        # be finite.
         labels[of_several_classes(c.frame)[rows] | ~np.isfinite(X).all(axis=1)] = ""
         labelled = labels != ""
         names, centroids = class_centroids(X[labelled], labels[labelled])

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from dashboard.kit import palette
 from dashboard.kit.cells import cells, outline
 from dashboard.kit.look import RULE
-from dashboard.kit.marks import PICKED, estimates, rows, rule, steady
+from dashboard.kit.marks import PICKED, estimates, rows, rule, scatter, steady
 from dashboard.kit.text import label, plain, whole
 
 
@@ -95,27 +95,22 @@ def by_class_figure(
     traces: list[dict[str, Any]] = []
     if len(shown.others):
         rest = np.asarray(shown.rest, float)
+        line = {"width": 1.6, "color": f"{RULE[theme]}cc"}
         traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "x": rest.ravel(),
-                "y": np.tile(at, len(shown.others)),
-                "text": [
+            scatter(
+                rest.ravel(),
+                np.tile(at, len(shown.others)),
+                text=[
                     f"{whole(c)}<br>{whole(m)}: {v:.3f}"
                     for m, row in zip(shown.others, rest.tolist(), strict=True)
                     for c, v in zip(shown.names, row, strict=True)
                 ],
-                "hovertemplate": "%{text}<extra></extra>",
-                "marker": {
-                    "symbol": "line-ns",
-                    "size": 10,
-                    "line": {"width": 1.6, "color": f"{RULE[theme]}cc"},
-                },
+                hovertemplate="%{text}<extra></extra>",
+                marker={"symbol": "line-ns", "size": 10, "line": line},
                 **steady(),
-                "name": "the other models",
-                "meta": "others",
-            }
+                name="the other models",
+                meta="others",
+            )
         )
     dots = estimates(
         shown.names, value, low, high, shown.counts.tolist(), {"size": 10, "color": palette.BASE[theme][0]}
@@ -211,12 +206,8 @@ def matrix_figure(shown: Confused, *, picked: tuple[str, str] = ("", ""), theme:
 
 def _named(names: Sequence[str], most: int) -> dict[str, Any]:
     texts = [label(name, most) for name in names]
-    return {
-        "tickvals": list(range(len(names))),
-        "ticktext": texts,
-        "showgrid": False,
-        "tickfont": {"size": 11},
-    }
+    ticks = {"tickvals": list(range(len(names))), "ticktext": texts}
+    return ticks | {"showgrid": False, "tickfont": {"size": 11}}
 
 
 def _some(names: Sequence[str], most: int = 4) -> str:

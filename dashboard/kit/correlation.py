@@ -13,7 +13,16 @@ from core import statistics
 from core.statistics import Correlation
 from dashboard.kit import numbers, palette
 from dashboard.kit.look import INK, RULE
-from dashboard.kit.marks import chance_key, ring, rule, series_colour, series_symbol, steady, whiskers
+from dashboard.kit.marks import (
+    chance_key,
+    ring,
+    rule,
+    scatter,
+    series_colour,
+    series_symbol,
+    steady,
+    whiskers,
+)
 from dashboard.kit.text import label
 
 
@@ -142,19 +151,9 @@ def correlation_figure(
     traces = _line(options.get("line"), theme)
     if shown.ends is not None:
         low, high = np.asarray(shown.ends, float).T
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "x": x,
-                "y": y,
-                "error_y": whiskers(y, low, high, f"{RULE[theme]}aa", thickness=1.2),
-                "marker": {"size": 1, "opacity": 0},
-                "hoverinfo": "skip",
-                "showlegend": False,
-                "meta": "intervals",
-            }
-        )
+        bars = whiskers(y, low, high, f"{RULE[theme]}aa", thickness=1.2)
+        marker = {"size": 1, "opacity": 0}
+        traces.append(scatter(x, y, error_y=bars, marker=marker, pointed=False, meta="intervals"))
     hollow = np.zeros(len(x), bool) if shown.hollow is None else np.asarray(shown.hollow, bool)
     for i in range(len(shown.kinds)):
         mine = np.flatnonzero(np.asarray(shown.series) == i).tolist()
@@ -198,28 +197,27 @@ def dots(
     colour, symbol = series_colour(series, theme), series_symbol(series)
     edge = {"width": 2, "color": colour} if named else {"width": 0.6, "color": palette.BACKGROUND[theme]}
     symbols = [f"{symbol}-open" if hollow is not None and hollow[i] else symbol for i in mine]
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "x": x[mine],
-        "y": y[mine],
-        "customdata": [shown.ids[i] for i in mine],
-        "hovertext": [shown.hover[i] for i in mine],
-        "hovertemplate": "%{hovertext}<extra></extra>",
-        "cliponaxis": not named,
-        "marker": {
+    opacity = 1 if named else 0.8
+    return scatter(
+        x[mine],
+        y[mine],
+        customdata=[shown.ids[i] for i in mine],
+        hovertext=[shown.hover[i] for i in mine],
+        hovertemplate="%{hovertext}<extra></extra>",
+        cliponaxis=not named,
+        marker={
             "symbol": symbols if named else symbol,
             "size": 11 if named else 8,
             "color": colour,
-            "opacity": 1 if named else 0.8,
+            "opacity": opacity,
             "line": edge,
         },
-        **steady(1 if named else 0.8),
-        "name": label(shown.kinds[series], 40),
-        "legendgroup": shown.kinds[series],
-        "showlegend": len(shown.kinds) > 1,
-        "meta": "models",
-    }
+        **steady(opacity),
+        name=label(shown.kinds[series], 40),
+        legendgroup=shown.kinds[series],
+        showlegend=len(shown.kinds) > 1,
+        meta="models",
+    )
 
 
 def _write_names(traces: list[dict[str, Any]], shown: Dots, x: np.ndarray, y: np.ndarray, theme: str) -> None:
@@ -239,27 +237,20 @@ def _write_names(traces: list[dict[str, Any]], shown: Dots, x: np.ndarray, y: np
 def _line(line: Fitted | None, theme: str) -> list[dict[str, Any]]:
     if line is None:
         return []
-    common = {"type": "scatter", "mode": "lines", "hoverinfo": "skip"}
-    return [
-        common
-        | {
-            "x": np.concatenate([line.x, line.x[::-1]]),
-            "y": np.concatenate([line.high, line.low[::-1]]),
-            "fill": "toself",
-            "fillcolor": f"{RULE[theme]}30",
-            "line": {"width": 0},
-            "name": "95% band",
-            "meta": "band",
-        },
-        common
-        | {
-            "x": line.x,
-            "y": line.y,
-            "line": {"color": INK[theme], "width": 1.8},
-            "name": "regression line",
-            "meta": "line",
-        },
-    ]
+    band = scatter(
+        np.concatenate([line.x, line.x[::-1]]),
+        np.concatenate([line.high, line.low[::-1]]),
+        "lines",
+        hoverinfo="skip",
+        fill="toself",
+        fillcolor=f"{RULE[theme]}30",
+        line={"width": 0},
+        name="95% band",
+        meta="band",
+    )
+    stroke = {"color": INK[theme], "width": 1.8}
+    name = "regression line"
+    return [band, scatter(line.x, line.y, "lines", hoverinfo="skip", line=stroke, name=name, meta="line")]
 
 
 def _reach(values: np.ndarray, ends: np.ndarray | None = None, *, room: float = 0.14) -> list[float]:

@@ -105,8 +105,8 @@ def note_trained(spaces: Iterable[EmbedAudio]) -> None:
     """Warn of spaces that were trained on the clips that they are measured on."""
     if any(space.source is not None for space in spaces):
         st.caption(
-            "Spaces called trained:… have learned from most of these clips, so numbers over all clips flatter "
-            "them. Losses and Leakage lab evaluate their models on held-out clips."
+            "Spaces called trained:… have learned from most of these clips, so numbers over all clips "
+            "flatter them. Losses and Leakage lab evaluate their models on held-out clips."
         )
 
 

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from dashboard.kit import palette
 from dashboard.kit.look import INK
-from dashboard.kit.marks import note, rule
+from dashboard.kit.marks import note, rule, scatter
 from dashboard.kit.text import label, whole
 
 _DASHES = ("solid", "dash", "dot")
@@ -104,32 +104,26 @@ def curves_figure(
             known = np.flatnonzero(np.isfinite(numbers[i]))
             last = int(known[-1]) + 1 if len(known) else 0
             hover = whole(name) if meta == "curves" else f"{whole(name)}, {beside_name}"
+            colour, dash = _look(i, theme)
             traces.append(
-                {
-                    "type": "scatter",
-                    # A line of one point is none.
-                    "mode": "lines" if last > 1 else "markers",
-                    "x": epochs[:last],
-                    "y": numbers[i, :last],
-                    "line": {
-                        "color": _colour(i, theme),
-                        "width": width,
-                        "dash": "dot" if meta == "beside" else _dash(i),
-                    },
-                    "marker": {"color": _colour(i, theme), "size": 5},
-                    "opacity": opacity,
-                    "hovertemplate": f"<b>{hover}</b><br>epoch %{{x}}: %{{y:.3f}}<extra></extra>",
-                    "name": label(name, 40),
-                    "legendgroup": name,
-                    "showlegend": meta == "curves",
-                    "meta": meta,
-                }
+                scatter(
+                    epochs[:last],
+                    numbers[i, :last],
+                    # A line of one point would not be visible.
+                    "lines" if last > 1 else "markers",
+                    line={"color": colour, "width": width, "dash": "dot" if meta == "beside" else dash},
+                    marker={"color": colour, "size": 5},
+                    opacity=opacity,
+                    hovertemplate=f"<b>{hover}</b><br>epoch %{{x}}: %{{y:.3f}}<extra></extra>",
+                    name=label(name, 40),
+                    legendgroup=name,
+                    showlegend=meta == "curves",
+                    meta=meta,
+                )
             )
     if beside is not None:
         key = {"color": INK[theme], "width": 1.2, "dash": "dot"}
-        traces.append(
-            {"type": "scatter", "mode": "lines", "x": [None], "y": [None], "line": key, "name": beside_name}
-        )
+        traces.append(scatter([None], [None], "lines", line=key, name=beside_name))
     y: dict[str, Any] = {"title": {"text": title}}
     y |= {"range": _within(lines, beside)} if share else {"rangemode": "tozero"}
     layout: dict[str, Any] = {
@@ -201,27 +195,23 @@ def model_figure(
     for number, panel in enumerate(panels, start=1):
         suffix = "" if number == 1 else str(number)
         bottom = 0.0 if number == len(panels) else top - panel.share
-        layout[f"yaxis{suffix}"] = {
-            "domain": [bottom, top],
-            "title": {"text": panel.title},
-            "anchor": "x",
-        } | dict(panel.axis)
+        axis = {"domain": [bottom, top], "title": {"text": panel.title}, "anchor": "x"}
+        layout[f"yaxis{suffix}"] = axis | dict(panel.axis)
         top = bottom - gap
         for name, y, colour, dash in panel.lines:
             traces.append(
-                {
-                    "type": "scatter",
-                    # A line of one point is none.
-                    "mode": "lines+markers" if last < 12 else "lines",
-                    "x": epochs,
-                    "y": y[:last],
-                    "yaxis": f"y{suffix}",
-                    "line": {"color": colour, "width": 2, "dash": dash},
-                    "marker": {"size": 5},
-                    "hovertemplate": f"epoch %{{x}}<br>{name} %{{y:.4g}}<extra></extra>",
-                    "name": name,
-                    "showlegend": len(panel.lines) > 1 or number == 1,
-                }
+                scatter(
+                    epochs,
+                    y[:last],
+                    # A line of one point would not be visible.
+                    "lines+markers" if last < 12 else "lines",
+                    yaxis=f"y{suffix}",
+                    line={"color": colour, "width": 2, "dash": dash},
+                    marker={"size": 5},
+                    hovertemplate=f"epoch %{{x}}<br>{name} %{{y:.4g}}<extra></extra>",
+                    name=name,
+                    showlegend=len(panel.lines) > 1 or number == 1,
+                )
             )
         shapes += [
             rule("y", level, theme, dash="dot", width=1, colour=colour) | {"yref": f"y{suffix}"}
@@ -249,12 +239,10 @@ def model_figure(
     return go.Figure({"data": traces, "layout": layout}, _validate=False)
 
 
-def _colour(i: int, theme: str) -> str:
-    return palette.BASE[theme][i % len(palette.BASE[theme])]
-
-
-def _dash(i: int) -> str:
-    return _DASHES[(i // len(palette.BASE["light"])) % len(_DASHES)]
+def _look(i: int, theme: str) -> tuple[str, str]:
+    """Return the colour and the dash of the i-th line."""
+    colours = palette.BASE[theme]
+    return colours[i % len(colours)], _DASHES[i // len(colours) % len(_DASHES)]
 
 
 def _within(lines: np.ndarray, beside: np.ndarray | None) -> list[float]:

@@ -18,30 +18,10 @@ from dataclasses import dataclass
 BACKGROUND = {"light": "#fbfaf8", "dark": "#15181d"}
 
 BASE = {
-    "light": (
-        "#437bfe",
-        "#da6c28",
-        "#3d9f75",
-        "#a4163f",
-        "#601e8f",
-        "#e84db9",
-        "#0d4057",
-        "#744400",
-        "#53807e",
-        "#948c50",
+    "light": tuple(
+        "#437bfe #da6c28 #3d9f75 #a4163f #601e8f #e84db9 #0d4057 #744400 #53807e #948c50".split()
     ),
-    "dark": (
-        "#3a70f2",
-        "#d9481c",
-        "#62e5ac",
-        "#aa4b3e",
-        "#9673ba",
-        "#fad7f0",
-        "#4d7384",
-        "#fb9838",
-        "#7ab7aa",
-        "#b9b86e",
-    ),
+    "dark": tuple("#3a70f2 #d9481c #62e5ac #aa4b3e #9673ba #fad7f0 #4d7384 #fb9838 #7ab7aa #b9b86e".split()),
 }
 #: For clips of no class, and for what a filter leaves out.
 NEUTRAL = {"light": "#8b8d90", "dark": "#777b82"}
@@ -111,12 +91,8 @@ def family_styles(names: Sequence[str]) -> dict[str, Style]:
 
 def steps(styles: Sequence[Style], theme: str) -> list[tuple[float, str]]:
     """Return a Plotly colour scale of one flat step a style, for codes 0 ... len(styles) - 1."""
-    colours = [getattr(s, theme) for s in styles]
-    n = len(colours)
-    scale: list[tuple[float, str]] = []
-    for i, c in enumerate(colours):
-        scale += [(i / n, c), ((i + 1) / n, c)]
-    return scale
+    n = len(styles)
+    return [((i + end) / n, getattr(s, theme)) for i, s in enumerate(styles) for end in (0, 1)]
 
 
 def _style(hue: int, *, symbol: int = 0) -> Style:

@@ -86,7 +86,7 @@ def wrapped(name: str, width: int = 20) -> str:
 
 
 def row_height(n: int) -> float:
-    """Return the pixels of each of n rows: roomy for few, about a screen together for more, never too thin."""
+    """Return the pixels of each of n rows: roomy for few, about a screen in all for more, never too thin."""
     return min(90.0, max(34.0, 460 / n)) if n <= 13 else max(6.0, min(26.0, 840 / n))
 
 

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from core.statistics import Interval
 from dashboard.kit import palette
 from dashboard.kit.look import INK, RULE
-from dashboard.kit.marks import estimates, rows, rule, shares, whiskers
+from dashboard.kit.marks import estimates, rows, rule, scatter, shares, whiskers
 from dashboard.kit.text import whole, wrapped
 
 
@@ -46,16 +46,14 @@ def preferred_figure(
     data: list[dict[str, Any]] = []
     if chance is not None:
         data.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "x": np.asarray(chance, float),
-                "y": np.arange(len(names)),
-                "name": "chance",
-                "marker": {"symbol": "line-ns", "size": 16, "line": {"width": 2, "color": RULE[theme]}},
-                "hovertemplate": "blind guessing: %{x:.3f}<extra></extra>",
-                "meta": "chance",
-            }
+            scatter(
+                np.asarray(chance, float),
+                np.arange(len(names)),
+                name="chance",
+                marker={"symbol": "line-ns", "size": 16, "line": {"width": 2, "color": RULE[theme]}},
+                hovertemplate="blind guessing: %{x:.3f}<extra></extra>",
+                meta="chance",
+            )
         )
     marker = {"color": palette.BASE[theme][0], "size": 10}
     data.append(
@@ -90,29 +88,26 @@ def against_figure(
     theme : {"light", "dark"}
     """
     (x, *x_ends), (y, *y_ends) = _arrays(scores), _arrays(strengths)
-    data = [
-        {
-            "type": "scatter",
-            "mode": "markers+text",
-            "x": x,
-            "y": y,
-            "text": [wrapped(n, 24) for n in names],
-            "hovertext": [whole(n) for n in names],
-            "textposition": "top right",
-            "textfont": {"size": 12, "color": INK[theme]},
-            "error_x": whiskers(x, *x_ends, RULE[theme]),
-            "error_y": whiskers(y, *y_ends, RULE[theme]),
-            "marker": {"color": palette.BASE[theme][0], "size": 10},
-            "cliponaxis": False,
-            "hovertemplate": "%{hovertext}<br>%{x:.3f}, log strength %{y:.2f}<extra></extra>",
-            "showlegend": False,
-            "meta": "systems",
-        }
-    ]
+    dots = scatter(
+        x,
+        y,
+        "markers+text",
+        text=[wrapped(n, 24) for n in names],
+        hovertext=[whole(n) for n in names],
+        textposition="top right",
+        textfont={"size": 12, "color": INK[theme]},
+        error_x=whiskers(x, *x_ends, RULE[theme]),
+        error_y=whiskers(y, *y_ends, RULE[theme]),
+        marker={"color": palette.BASE[theme][0], "size": 10},
+        cliponaxis=False,
+        hovertemplate="%{hovertext}<br>%{x:.3f}, log strength %{y:.2f}<extra></extra>",
+        showlegend=False,
+        meta="systems",
+    )
     layout = {
         "height": 360,
         "xaxis": shares(title),
         "yaxis": {"title": {"text": "log strength by listeners"}},
         "shapes": [rule("y", 0, theme, dash="dot", width=1)],
     }
-    return go.Figure({"data": data, "layout": layout})
+    return go.Figure({"data": [dots], "layout": layout})
