@@ -35,7 +35,7 @@ class Options(TypedDict, total=False):
         Called instead when a clip's name is clicked; `clicked(key)` is the clip.
     """
 
-    numbers: Mapping[str, Sequence[str]]
+    numbers: Mapping[str, Sequence[str]] | None
     chosen: str
     chooses: str
     on_chosen: Callable[[], None]
@@ -61,7 +61,7 @@ def show(
     on_chosen = options.get("on_chosen")
     if options.get("chooses"):
         on_chosen = partial(_choose, key, options["chooses"])
-    columns = dict(options.get("numbers", {}))
+    columns = dict(options.get("numbers") or {})
     neutral = Style(NEUTRAL["light"], NEUTRAL["dark"])
     rows: list[dict[str, Any]] = []
     for i, clip in enumerate(ids[:MOST]):

@@ -137,9 +137,7 @@ class State(TypedDict):
     frame: NotRequired[int | None]
 
 
-def show(
-    content: bytes, *, key: str, dataset: str, file: str, page: str, **state: Unpack[State]
-) -> None:
+def show(content: bytes, *, key: str, dataset: str, file: str, page: str, **state: Unpack[State]) -> None:
     """Mount the map.
 
     Parameters

@@ -147,6 +147,7 @@ def _choose(key: str, names: tuple[str, ...], choosable: tuple[str, ...]) -> Non
 
 def _plain(values: np.ndarray) -> list[Any]:
     # JSON has no NaN.
-    rounded = np.round(np.asarray(values, float), 6)
-    plain: list[Any] = np.where(np.isfinite(rounded), rounded.astype(object), None).tolist()
+    rounded = np.round(np.asarray(values, float), 6).astype(object)
+    rounded[~np.isfinite(np.asarray(values, float))] = None
+    plain: list[Any] = rounded.tolist()
     return plain

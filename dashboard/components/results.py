@@ -56,8 +56,8 @@ def result(c: Clips, clip: str, dataset: str, **more: Any) -> Result:
     """Return a row with what the clip table says about a clip."""
     row = c.row[clip]
     style = c.styles.get(c.labels[row], Style(NEUTRAL["light"], NEUTRAL["dark"]))
-    texts = {"label": str(c.labels[row]) or "no class", "file": str(c.files[row])}
-    return Result(clip, dataset, light=style.light, dark=style.dark, **texts, **more)
+    label, file = str(c.labels[row]) or "no class", str(c.files[row])
+    return Result(clip, dataset, label, file, light=style.light, dark=style.dark, **more)
 
 
 @dataclass(frozen=True)

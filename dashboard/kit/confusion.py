@@ -13,7 +13,7 @@ from dashboard.components import clips as clip_list
 from dashboard.data import Clips
 from dashboard.kit import chart, form, layout, numbers
 from dashboard.kit.confusion_figures import matrix_figure
-from dashboard.kit.confusion_numbers import Judged, confused, first_cell, matrix_table, describe_rows
+from dashboard.kit.confusion_numbers import Judged, confused, describe_rows, first_cell, matrix_table
 from dashboard.kit.layout import plain
 from dashboard.state import View
 

@@ -105,14 +105,14 @@ class Options(TypedDict, total=False):
         The dot that is ringed, "" for none.
     chance : float
         Where a dashed line is drawn along x; NaN for none.
-    y_axis : dict
+    y_axis : dict or None
         What is to be different about the axis.
     """
 
     line: Fitted | None
     picked: str
     chance: float
-    y_axis: dict[str, Any]
+    y_axis: dict[str, Any] | None
 
 
 def correlation_figure(
@@ -176,7 +176,7 @@ def correlation_figure(
             "showgrid": True,
         },
         "yaxis": {"title": {"text": y_title}, "range": _reach(y, shown.ends), "nticks": 7, "showgrid": True}
-        | options.get("y_axis", {}),
+        | (options.get("y_axis") or {}),
         "shapes": [rule("y", chance, theme, dash="dash")] if np.isfinite(chance) else [],
         "hoverdistance": 14,
     }

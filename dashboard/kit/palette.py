@@ -17,12 +17,10 @@ from dataclasses import dataclass
 #: Page backgrounds that the base colours are made for.
 BACKGROUND = {"light": "#fbfaf8", "dark": "#15181d"}
 
-BASE = {
-    "light": tuple(
-        "#437bfe #da6c28 #3d9f75 #a4163f #601e8f #e84db9 #0d4057 #744400 #53807e #948c50".split()
-    ),
-    "dark": tuple("#3a70f2 #d9481c #62e5ac #aa4b3e #9673ba #fad7f0 #4d7384 #fb9838 #7ab7aa #b9b86e".split()),
-}
+_LIGHT = "#437bfe #da6c28 #3d9f75 #a4163f #601e8f #e84db9 #0d4057 #744400 #53807e #948c50"
+_DARK = "#3a70f2 #d9481c #62e5ac #aa4b3e #9673ba #fad7f0 #4d7384 #fb9838 #7ab7aa #b9b86e"
+#: The base colours.
+BASE = {"light": tuple(_LIGHT.split()), "dark": tuple(_DARK.split())}
 #: For clips of no class, and for what a filter leaves out.
 NEUTRAL = {"light": "#8b8d90", "dark": "#777b82"}
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "triangle-down", "pentagon")

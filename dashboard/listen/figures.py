@@ -87,7 +87,7 @@ def against_figure(
         Of the x axis: what the score is.
     theme : {"light", "dark"}
     """
-    (x, *x_ends), (y, *y_ends) = _arrays(scores), _arrays(strengths)
+    (x, x_low, x_high), (y, y_low, y_high) = _arrays(scores), _arrays(strengths)
     dots = scatter(
         x,
         y,
@@ -96,8 +96,8 @@ def against_figure(
         hovertext=[whole(n) for n in names],
         textposition="top right",
         textfont={"size": 12, "color": INK[theme]},
-        error_x=whiskers(x, *x_ends, RULE[theme]),
-        error_y=whiskers(y, *y_ends, RULE[theme]),
+        error_x=whiskers(x, x_low, x_high, RULE[theme]),
+        error_y=whiskers(y, y_low, y_high, RULE[theme]),
         marker={"color": palette.BASE[theme][0], "size": 10},
         cliponaxis=False,
         hovertemplate="%{hovertext}<br>%{x:.3f}, log strength %{y:.2f}<extra></extra>",

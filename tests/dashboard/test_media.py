@@ -220,9 +220,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return lengths
 
 
-def test_only_what_is_shown_is_decoded(
-    long: Any, read: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_what_is_shown_is_decoded(long: Any, read: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     client = served()
     for path in (*PATHS, PICTURE):
         read.clear()
