@@ -20,7 +20,7 @@ PICKED = {"light": "#22262c", "dark": "#f4f5f6"}
 
 
 def scatter(x: Any, y: Any, mode: str = "markers", **more: Any) -> dict[str, Any]:
-    """Return a trace of points or lines; with ``pointed=False`` it has no hover labels and no legend entry."""
+    """Return a trace of points or lines; ``pointed=False`` leaves out its hover labels and legend entry."""
     silent = {} if more.pop("pointed", True) else {"hoverinfo": "skip", "showlegend": False}
     return {"type": "scatter", "mode": mode, "x": x, "y": y} | silent | more
 

@@ -154,7 +154,7 @@ def _lists(view: state.View, dataset: Dataset, query: Query, columns: Sequence[S
                 {"class asked for": query.wanted, "query": query.value},
             ),
         )
-    empty, places = Ranked([], np.empty(0), 0), range(first, last)
+    empty, places = Ranked([], np.empty(0)), range(first, last)
     also = ranking.elsewhere([(x.ranked or empty).ids for x in columns])
     lists.show(
         [

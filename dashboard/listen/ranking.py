@@ -33,11 +33,10 @@ QUICK_PRODUCTS = 400_000_000
 
 @dataclass(frozen=True)
 class Ranked:
-    """The list of one system: clip ids, best first, their scores, and how many clips were searched."""
+    """The list of one system: clip ids, best first, and their scores."""
 
     ids: list[str]
     scores: np.ndarray
-    n: int
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ def ranked(o: Offered, dataset: Dataset, clip: str, k: int = MOST) -> Ranked:
     else:
         X = corpus(o, dataset).X
         rows, scores = best(X, X[row], k, o.system.algorithm, without=row)
-    return Ranked([ids[i] for i in rows.tolist()], scores, len(ids) - 1)
+    return Ranked([ids[i] for i in rows.tolist()], scores)
 
 
 def ranked_outside(o: Offered, dataset: Dataset, spec: EmbedQuery, k: int = MOST) -> Ranked:
@@ -106,7 +105,7 @@ def ranked_outside(o: Offered, dataset: Dataset, spec: EmbedQuery, k: int = MOST
             x = step.transform(x)
     x = _unit(np.asarray(x, np.float64), o.system)
     rows, scores = best(c.X, x[0], k, o.system.algorithm)
-    return Ranked([c.ids[i] for i in rows.tolist()], scores, len(c.ids))
+    return Ranked([c.ids[i] for i in rows.tolist()], scores)
 
 
 def aggregated(space: Embedded | EmbeddedQuery, aggregation: str) -> np.ndarray:
@@ -216,14 +215,14 @@ def best(
 
 
 def average_precision(hits: Sequence[bool] | np.ndarray, size: int, n: int = PAGE) -> float:
-    """Compute AP@n of one list as `core.retrieval.evaluate` does; NaN where nothing could be found.
+    """Compute AP@n of one list as `core.retrieval.evaluate` does.
 
     Parameters
     ----------
     hits : sequence of bool
         Whether each result carries the class asked for, best first.
     size : int
-        Clips that carry the class, with the query if it does; divided by is min(n, size).
+        Clips that carry the class, at least one, with the query if it does; the divisor is min(n, size).
     n : int, default 15
 
     Examples
@@ -232,22 +231,26 @@ def average_precision(hits: Sequence[bool] | np.ndarray, size: int, n: int = PAG
     0.8333333333333333
     """
     relevant = np.asarray(hits, dtype=bool)[:n]
-    if size < 1:
-        return float("nan")
     precision = np.cumsum(relevant) / np.arange(1, len(relevant) + 1)
     return float((precision * relevant).sum() / min(n, size))
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A list held against the class asked for: which results carry it, its AP@15, and clips that carry it.
+    """A list judged by the class asked for.
 
-    `size` counts the query too, `findable` does not.
+    Attributes
+    ----------
+    hits : list of bool
+        Whether each result carries the class.
+    ap : float
+        AP@15; NaN where no clip but the query carries it.
+    findable : int
+        Clips besides the query that carry it.
     """
 
     hits: list[bool]
     ap: float
-    size: int
     findable: int
 
 
@@ -260,7 +263,7 @@ def judge(o: Offered, c: Clips, shown: Ranked, label: str, query: str = "") -> J
     hits = [i in carried for i in shown.ids]
     findable = len(carried) - (query in carried)
     ap = average_precision(hits, len(carried)) if findable else float("nan")
-    return Judged(hits, ap, len(carried), findable)
+    return Judged(hits, ap, findable)
 
 
 def elsewhere(lists: Sequence[Sequence[str]]) -> list[dict[str, list[tuple[int, int]]]]:
