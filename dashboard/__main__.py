@@ -15,7 +15,7 @@ from jobs.workspace.workspace import Workspace, WorkspaceError
 
 
 def main() -> int:
-    """Serve until told to end; 1 where the address cannot be had, or the workspace is none."""
+    """Serve until interrupted; return 1 where the address cannot be used, or the folder is no workspace."""
     parser = argparse.ArgumentParser(prog="python -m dashboard", description=__doc__)
     parser.add_argument("--workspace", type=Path, required=True)
     parser.add_argument("--host", default="127.0.0.1")

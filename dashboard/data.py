@@ -1,6 +1,6 @@
 """The workspace that is shown, and the clips of its datasets in the form that the pages use.
 
-Results never change, so what is read once under a key is right for good (`dashboard.memory`). A dataset's
+Results never change, so what is read once under a key stays valid (`dashboard.memory`). A dataset's
 clips are the rows of everything: `dashboard.results` and `dashboard.explore.colours` come aligned to them.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,12 +26,12 @@ from jobs.workspace.workspace import Dataset, Workspace
 
 #: Values of a column that clips can be coloured and filtered by: as many as colours and markers tell apart.
 MOST_VALUES = len(palette.BASE["light"]) * len(palette.SYMBOLS)
-#: Columns that are something else than a group: identity, or what has a control of its own.
+#: Columns that are no groups: the identity of a clip, or what has a control of its own.
 _NO_GROUPS = frozenset(
     ("clip_id", "path", "label", "labels", "family", "fold", "fold_name", "caption", "sha256")
 )
 
-#: The text encoder that is offered where there is no space of texts yet.
+#: The text encoder that is offered before any space of texts exists.
 USUAL_TEXT = "minilm"
 
 _root: Path | None = None
@@ -49,9 +50,9 @@ def workspace() -> Workspace:
 
 @functools.lru_cache(maxsize=8)
 def _workspace(root: Path | None) -> Workspace:
-    found = Workspace.open(root)
-    found.queue.priority = ASKED
-    return found
+    opened = Workspace.open(root)
+    opened.queue.priority = ASKED
+    return opened
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Clips:
     Attributes
     ----------
     ids, labels, families, files : ndarray of str, shape (n,)
-        "" where there is none.
+        "" for none.
     row : dict
         Clip id to row.
     styles : dict
@@ -131,25 +132,25 @@ def class_names(c: Clips) -> list[str]:
 
 
 def n_classes(c: Clips) -> int:
-    """Return the number of classes of a dataset: what clips without a label are called is none."""
+    """Return the number of classes of a dataset; the name of clips without a label does not count."""
     classes = class_of_each(c)
     return len(set(c.styles) - (set(c.labels[classes == ""]) - set(classes)))
 
 
 def size(c: Clips) -> str:
-    """Say how many clips there are, and how many of them have no class."""
+    """Count the clips, and those without a class."""
     without = int((class_of_each(c) == "").sum())
     return numbers.count(c.n, "clip") + (f", {without:,} without a class" if without else "")
 
 
 def groups(c: Clips) -> dict[str, np.ndarray]:
-    """Return the columns that put clips into few groups, folds first: the group of every clip by column.
+    """Return the columns that divide clips into few groups, folds first: column to the group of every clip.
 
     Returns
     -------
     dict of str to (n,) ndarray of str
-        "" for a clip without a value. Texts and yes or no, of 2 to `MOST_VALUES` different values, and half
-        as many as clips at most.
+        "" for a clip without a value. Columns of texts or booleans, of 2 to `MOST_VALUES` different values,
+        at most half as many as clips.
     """
     return memory.once(("groups", c.key), lambda: dict(_groups(c)))
 
@@ -171,18 +172,19 @@ def _groups(c: Clips) -> Iterator[tuple[str, np.ndarray]]:
         else:
             values = _strings(c.frame, name)
         n = len(set(values.tolist()) - {""})
-        # What differs from clip to clip puts none into groups.
+        # A column that differs from clip to clip makes no groups.
         if 2 <= n <= min(MOST_VALUES, c.n // 2):
             yield str(name), values
 
 
 def in_natural_order(names: Iterable[str]) -> list[str]:
     """Sort names so that ``fold 2`` comes before ``fold 10``."""
-    return sorted(names, key=lambda n: [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in _runs(n)])
 
+    def key(name: str) -> list[tuple[int, int, str]]:
+        parts = filter(None, re.split(r"(\d+)", name.casefold()))
+        return [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in parts]
 
-def _runs(name: str) -> list[str]:
-    return [part for part in re.split(r"(\d+)", name.casefold()) if part]
+    return sorted(names, key=key)
 
 
 def matching(
@@ -217,27 +219,6 @@ def matching(
     return shown
 
 
-@dataclass(frozen=True)
-class Summary:
-    """A dataset in a few numbers."""
-
-    seconds: float
-    families: int
-    remarks: int
-
-
-def summary(dataset: Dataset) -> Summary:
-    """Return total length, families and remarks from the import."""
-    c = clips(dataset)
-    seconds = float(np.nansum(c.frame["duration"].to_numpy(float)))
-    return Summary(seconds, len({f for f in c.families if f}), len(dataset.report))
-
-
-def results(shown: Workspace) -> int:
-    """How many results there are: a page that shows them is drawn anew when this changes."""
-    return len(shown.cache.list())
-
-
 def in_order(c: Clips, ids: list[str]) -> list[str]:
     """Sort clips by class, then file."""
     rows = sorted((c.row[i] for i in ids), key=lambda r: (c.labels[r], c.files[r]))
@@ -245,29 +226,29 @@ def in_order(c: Clips, ids: list[str]) -> list[str]:
 
 
 def lengths(c: Clips, ids: list[str]) -> list[str]:
-    """Durations as texts."""
+    """Return the durations of clips as texts."""
     values = c.frame["duration"].to_numpy(float)
     return [numbers.duration(values[c.row[i]]) for i in ids]
 
 
 def composition(c: Clips, ids: list[str], most: int = 6) -> str:
-    """Say which classes a selection is of: ``Rain 12 · Dog bark 3``."""
-    names, counts = np.unique(c.labels[[c.row[i] for i in ids]].astype(str), return_counts=True)
-    order = np.lexsort((names, -counts))
-    parts = [f"{names[i] or 'no class'} {counts[i]:,}" for i in order[:most]]
-    if len(order) > most:
-        parts.append(f"{len(order) - most} more classes")
+    """Count the classes of a selection: ``Rain 12 · Dog bark 3``."""
+    counts = Counter(str(c.labels[c.row[i]]) for i in ids)
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    parts = [f"{name or 'no class'} {n:,}" for name, n in ordered[:most]]
+    if len(ordered) > most:
+        parts.append(f"{len(ordered) - most} more classes")
     return " · ".join(parts)
 
 
 def selection(c: Clips, ids: list[str], hidden: int) -> str:
-    """Say which classes the clips of a selection are of that are shown, and how many a filter hides."""
+    """Count the classes of the clips of a selection that are shown, and the clips that a filter hides."""
     words = composition(c, ids) if ids else "none of them passes the filter"
     return words + (f" · {numbers.count(hidden, 'more clip')} hidden by the filter" if hidden else "")
 
 
 def same_class(c: Clips, clip: str, others: list[str]) -> str:
-    """Say how many of the others are of the clip's class."""
+    """Count how many of the others are of the clip's class."""
     classes = class_of_each(c)
     label = classes[c.row[clip]]
     hits = sum(classes[c.row[o]] == label for o in others)
@@ -283,6 +264,6 @@ def csv_of(c: Clips, ids: list[str]) -> bytes:
 
 
 def forget() -> None:
-    """Empty what is kept in memory."""
+    """Empty the memory of the dashboard."""
     memory.forget()
     _workspace.cache_clear()

@@ -1,4 +1,4 @@
-"""No traceback on a page: a known error is one sentence, an unknown one says where the log is."""
+"""Errors on a page, without a traceback: a known one is one sentence, an unknown one names the log."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def log_to(path: Path) -> None:
     """Write the details of unknown errors to `path`."""
     if any(getattr(h, "baseFilename", None) == str(path) for h in log.handlers):
         return
-    with suppress(OSError):  # then the handler says so, on the terminal
+    with suppress(OSError):  # then the handler reports it on the terminal
         path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
@@ -33,7 +33,7 @@ def log_to(path: Path) -> None:
 
 
 def log_path() -> str:
-    """Return where the details are."""
+    """Return the path of the log."""
     for handler in log.handlers:
         if isinstance(handler, logging.FileHandler):
             return handler.baseFilename
@@ -41,7 +41,7 @@ def log_path() -> str:
 
 
 def show(error: Exception) -> None:
-    """Say on the page what went wrong."""
+    """Show on the page what went wrong."""
     if isinstance(error, KNOWN):
         st.error(str(error), icon=":material/error:")
         return
@@ -59,7 +59,7 @@ def show(error: Exception) -> None:
 
 
 def guarded(draw: Callable[[], None]) -> Callable[[], None]:
-    """Wrap what draws a page."""
+    """Wrap a function that draws a page, so that its errors are shown on it."""
 
     def run() -> None:
         try:

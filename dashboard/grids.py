@@ -1,4 +1,4 @@
-"""Trainings of many models, as pages list them: those that are there, and those that are asked for."""
+"""Trainings of many models, as pages list them: those that are computed, and those that are submitted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ S = TypeVar("S", bound=Spec)
 
 @dataclass(frozen=True)
 class Grid(Generic[S]):
-    """A training that is there, or asked for."""
+    """A training that is computed or submitted."""
 
     spec: S
     state: State
@@ -27,31 +27,31 @@ class Grid(Generic[S]):
 
 
 def find(workspace: Workspace, kinds: tuple[type[S], ...], mine: Callable[[S], bool]) -> list[Grid[S]]:
-    """Return the trainings of these kinds that a page shows: the newest that are there, then those asked for.
+    """Return the trainings of these kinds on a page: those that are computed, newest first, then the others.
 
     Parameters
     ----------
     workspace : Workspace
     kinds : tuple of type
     mine : callable
-        Says whether the page shows a training.
+        Returns whether the page shows a training.
     """
     names = {kind.__name__ for kind in kinds}
     infos = [info for name in sorted(names) for info in workspace.cache.list(type=name)]
     infos.sort(key=lambda info: info.created, reverse=True)
-    asked: list[tuple[dict[str, Any], State]] = [(info.spec, "done") for info in infos]
-    # A job that is done, but whose result is not there, was cleared away.
-    asked += [
+    known: list[tuple[dict[str, Any], State]] = [(info.spec, "done") for info in infos]
+    # A job that is done, but whose result is missing, was cleared away.
+    known += [
         (job.spec, job.state)
         for job in workspace.queue.jobs()
         if job.spec.get("type") in names and job.state != "done"
     ]
-    found: dict[str, Grid[S]] = {}
-    for given, state in asked:
+    grids: dict[str, Grid[S]] = {}
+    for given, state in known:
         try:
             spec = from_json(given)
         except SpecError:  # of another version
             continue
         if isinstance(spec, kinds) and mine(spec):
-            found.setdefault(spec.key, Grid(spec, state))
-    return list(found.values())
+            grids.setdefault(spec.key, Grid(spec, state))
+    return list(grids.values())

@@ -1,10 +1,10 @@
-"""Who may ask the server: only pages of its own, under names that are its own.
+"""Which requests the server answers: those of its own pages, under its own names.
 
 A page elsewhere could otherwise read sounds and talk to the dashboard through the reader's browser: by a name
 of its own that it lets point to 127.0.0.1 (DNS rebinding), by a websocket, which browsers open to anybody,
-or by showing the dashboard in a frame. So the name that was asked for (``Host``) and the page that asks
-(``Origin``, ``Sec-Fetch-Site``) are checked before any route, Streamlit's as well, and every answer carries
-headers that keep browsers from framing it, guessing its type or running what is not ours.
+or by showing the dashboard in a frame. So the requested name (``Host``) and the requesting page (``Origin``,
+``Sec-Fetch-Site``) are checked before any route, Streamlit's as well, and every response carries headers that
+keep browsers from framing it, guessing its type or running other scripts.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import socket
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -30,17 +29,17 @@ _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 @dataclass(frozen=True)
 class Hosts:
-    """Names under which the server may be asked for.
+    """Names under which the server may be requested.
 
     Attributes
     ----------
     names : frozenset of str
         In lower case, besides the loopback's.
     addresses : bool
-        Whether any IP address may be asked for: an address cannot be made to point elsewhere.
+        Whether any IP address may be requested: an address cannot be made to point elsewhere.
     further : frozenset of (str, int or None)
-        Names and ports of proxies in front of the server, whose pages may ask though the server is called
-        otherwise; None is the usual port of http and of https.
+        Names and ports of proxies in front of the server, whose pages may request though the server has
+        another name; None is the usual port of http and of https.
     """
 
     names: frozenset[str] = frozenset()
@@ -48,7 +47,7 @@ class Hosts:
     further: frozenset[tuple[str, int | None]] = frozenset()
 
     def allows(self, name: str) -> bool:
-        """True if the server may be asked for under this name."""
+        """Return whether the server may be requested under this name."""
         given = name in self.names or any(name == further for further, _ in self.further)
         try:
             address = ipaddress.ip_address(name)
@@ -63,16 +62,16 @@ def hosts_of(host: str, further: Iterable[str] = ()) -> Hosts:
     Parameters
     ----------
     host : str
-        Name or address; ``0.0.0.0`` and ``::`` are all addresses of the machine, which then may be asked for
+        Name or address; ``0.0.0.0`` and ``::`` are all addresses of the machine, which then may be requested
         by any of them and by its own name.
     further : iterable of str
-        More names, such as those of a reverse proxy, each with the port that its pages have where that is not
-        the usual one of http or https.
+        More names, such as those of a reverse proxy, each with the port of its pages unless that is the usual
+        one of http or https.
 
     Raises
     ------
     ValueError
-        For one that is no name, with or without a port.
+        For a text that is no name, with or without a port.
 
     Examples
     --------
@@ -87,7 +86,7 @@ def hosts_of(host: str, further: Iterable[str] = ()) -> Hosts:
 
 
 class Guard:
-    """ASGI middleware that refuses what is not asked for by a page of the server's own.
+    """ASGI middleware that refuses requests other than those of the server's own pages.
 
     Parameters
     ----------
@@ -112,7 +111,8 @@ class Guard:
         if origin := headers.get("origin"):
             # Behind a proxy that gives the server its own name, the page's is the one that counts.
             host = urlsplit(origin).netloc
-            _set(scope, "host", host)
+            kept = [(k, v) for k, v in scope["headers"] if k.lower() != b"host"]
+            scope["headers"] = [*kept, (b"host", host.encode("latin-1"))]
         if scope["type"] == "websocket":
             return await self._app(scope, receive, send)
 
@@ -120,18 +120,18 @@ class Guard:
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
-                found = MutableHeaders(scope=message)
-                found["Content-Security-Policy"] = policy
-                found["X-Content-Type-Options"] = "nosniff"
+                answered = MutableHeaders(scope=message)
+                answered["Content-Security-Policy"] = policy
+                answered["X-Content-Type-Options"] = "nosniff"
                 # For browsers that do not know frame-ancestors.
-                found["X-Frame-Options"] = "SAMEORIGIN"
-                found["Cross-Origin-Resource-Policy"] = "same-origin"
+                answered["X-Frame-Options"] = "SAMEORIGIN"
+                answered["Cross-Origin-Resource-Policy"] = "same-origin"
             await send(message)
 
         await self._app(scope, receive, answer)
 
     def _refused(self, headers: Headers, host: str, scope: Scope) -> str:
-        """Say why a request is refused, "" where it is not."""
+        """Return why a request is refused, "" if it is not."""
         if not self._hosts.allows(_name(host)):
             return (
                 "This server does not answer to that name. Ask for it as localhost, or allow the name with "
@@ -151,7 +151,7 @@ class Guard:
 
 
 def inline_scripts(page: str) -> list[str]:
-    """Return the scripts that stand in the text of a page."""
+    """Return the scripts in the text of a page."""
     return re.findall(r"<script>(.*?)</script>", page, flags=re.DOTALL)
 
 
@@ -164,7 +164,7 @@ async def _refuse(why: str, scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def _name(netloc: str) -> str:
-    """Return the name of ``name:port`` in lower case, "" for what is none."""
+    """Return the name of ``name:port`` in lower case, "" for any other text."""
     try:
         return (urlsplit(f"//{netloc}").hostname or "").rstrip(".")
     except ValueError:
@@ -194,11 +194,6 @@ def _place(url: str) -> tuple[str, int | None]:
     except ValueError:
         return "", -1
     return (parts.hostname or "").rstrip("."), None if port in (None, _PORTS.get(parts.scheme)) else port
-
-
-def _set(scope: Scope, name: str, value: str) -> None:
-    kept: list[Any] = [(k, v) for k, v in scope["headers"] if k.lower() != name.encode()]
-    scope["headers"] = [*kept, (name.encode(), value.encode("latin-1"))]
 
 
 def _hash(script: str) -> str:

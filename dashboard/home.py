@@ -1,4 +1,4 @@
-"""Home: what is in the workspace, what is running, what to do next."""
+"""Home: the datasets of the workspace, the running jobs, and what to do next."""
 
 from __future__ import annotations
 
@@ -17,13 +17,8 @@ TITLE = "Home"
 ICON = ":material/home:"
 ORDER = 10
 
-_STATES = {
-    "done": "ready",
-    "queued": "waiting",
-    "running": "running",
-    "failed": "failed",
-    "cancelled": "cancelled",
-}
+#: States of spaces whose words are others than those of their jobs.
+_STATES = {"done": "ready", "queued": "waiting"}
 
 
 def render(workspace: Workspace) -> None:
@@ -44,7 +39,7 @@ def render(workspace: Workspace) -> None:
 
 def _empty(workspace: Workspace) -> None:
     st.subheader("This workspace is empty", anchor=False)
-    st.write("Begin with recordings of your own, a folder for each class of sound:")
+    st.write("Begin with recordings of your own, one folder for each class of sound:")
     commands = [
         ("add", "mysounds", "path/to/folder"),
         ("embed", "mysounds", "melstats", "aisfx"),
@@ -53,7 +48,7 @@ def _empty(workspace: Workspace) -> None:
     st.code("\n".join(layout.command(workspace, *words) for words in commands), language="bash")
     st.write(
         "Or begin with the synthetic sound world: sounds made by formulas, named after real classes. It is "
-        "there to learn the tool with; it says nothing about how models do on recordings."
+        "meant for learning the tool; it says nothing about how models do on recordings."
     )
     _add_synthetic(workspace)
     st.caption(f"The workspace is {plain(str(workspace.root))}")
@@ -65,15 +60,16 @@ def _add_synthetic(workspace: Workspace) -> None:
     ):
         spec = Synthesize()
         dataset = workspace.add_synthetic("synthetic", spec)
-        workspace.queue.submit(spec)
-        workspace.queue.submit(
-            Project(embedding=EmbedAudio(dataset=dataset.ref, encoder="melstats"), method="tsne")
-        )
+        jobs.submit(workspace, [spec, _map(dataset, "melstats")])
         st.rerun()
 
 
+def _map(dataset: Dataset, encoder: str) -> Project:
+    return Project(embedding=EmbedAudio(dataset=dataset.ref, encoder=encoder), method="tsne")
+
+
 def _how_to_add(workspace: Workspace) -> None:
-    st.write("A folder of recordings, with a folder a class, a table or the layout of ESC-50:")
+    st.write("A folder of recordings, with one folder per class, a table or the layout of ESC-50:")
     st.code(layout.command(workspace, "add", "NAME", "path/to/folder"), language="bash")
     if not any(d.name == "synthetic" for d in workspace.datasets()):
         _add_synthetic(workspace)
@@ -83,9 +79,10 @@ def _running(workspace: Workspace) -> None:
     @st.fragment(run_every=2.0, key="home-running")
     def watch() -> None:
         active = [j for j in workspace.queue.jobs() if j.active]
-        finished = data.results(workspace)
-        if finished != st.session_state.setdefault("home-results", finished):
-            st.session_state["home-results"] = finished
+        # The page is drawn anew with every new result.
+        n_results = len(workspace.cache.list())
+        if n_results != st.session_state.setdefault("home-results", n_results):
+            st.session_state["home-results"] = n_results
             st.rerun(scope="app")
         if not active:
             return
@@ -106,34 +103,38 @@ def _dataset(workspace: Workspace, dataset: Dataset) -> None:
         if dataset.note:
             st.caption(plain(dataset.note))
         c = data.clips(dataset)
-        about = data.summary(dataset)
+        n_families = len(set(c.families) - {""})
         layout.facts(
             [
                 ("clips", f"{c.n:,}"),
                 ("classes", f"{data.n_classes(c):,}"),
-                ("families", str(about.families) if about.families else "–"),
-                ("total length", numbers.duration(about.seconds)),
+                ("families", str(n_families or "none")),
+                ("total length", numbers.duration(float(c.frame["duration"].sum()))),
             ]
         )
-        if about.remarks:
-            with st.expander(f"{numbers.count(about.remarks, 'remark')} from the import"):
+        if len(dataset.report):
+            with st.expander(f"{numbers.count(len(dataset.report), 'remark')} from the import"):
                 st.dataframe(dataset.report, hide_index=True, height=220)
         spaces = workspace.spaces(dataset)
         if spaces:
             table.show(
                 ["space", "state", "nearest clip has the same class", "cosine silhouette"],
-                [[encoders.short(s.encoder), _STATES[s.state], *_scores(dataset, s.spec)] for s in spaces],
+                [_row(dataset, s) for s in spaces],
             )
             _how_to_read(workspace, dataset, spaces)
         _left_behind(workspace, dataset)
         _next(workspace, dataset, {s.encoder for s in spaces}, any(s.state == "done" for s in spaces))
 
 
-def _scores(dataset: Dataset, spec: EmbedAudio) -> list[str]:
-    q = results.quality(spec, dataset)
+def _row(dataset: Dataset, space: Space) -> list[str | table.Cell]:
+    first = [encoders.short(space.encoder), _STATES.get(space.state, space.state)]
+    q = results.quality(space.spec, dataset)
     if q is None:
-        return ["–", "–"]
-    return [q.agreement.percent(), q.silhouette.signed()]
+        return [*first, "–", "–"]
+    if not q.silhouette.n:
+        why = "the silhouette compares classes, so it needs clips of at least two."
+        return [*first, q.agreement.percent(), table.Cell("–", why=why)]
+    return [*first, q.agreement.percent(), q.silhouette.signed()]
 
 
 def _how_to_read(workspace: Workspace, dataset: Dataset, spaces: list[Space]) -> None:
@@ -141,23 +142,21 @@ def _how_to_read(workspace: Workspace, dataset: Dataset, spaces: list[Space]) ->
         "How often a clip's nearest clip, by cosine, is of its class; and how far classes stand apart, from "
         "−1 to 1 (Rousseeuw 1987). In brackets: 95% intervals over clips."
     )
-    layout.flattered(s.spec for s in spaces)
+    layout.note_trained(s.spec for s in spaces)
     unmeasured = [s for s in spaces if results.quality(s.spec, dataset) is None]
     ready = [results.quality_spec(s.spec, dataset) for s in unmeasured if s.state == "done"]
-    jobs = [workspace.queue.get(spec.key) for spec in ready]
-    waiting = [job for job in jobs if job is not None and job.active]
-    if len(unmeasured) > len(ready) or waiting:
+    active = [s for s in ready if (job := workspace.queue.get(s.key)) is not None and job.active]
+    if len(unmeasured) > len(ready) or active:
         st.caption("–: the numbers appear when the space is computed and measured.")
-    if len(ready) > len(waiting):
-        st.caption("–: not measured yet; this needs the nearest neighbours of every clip.")
+    if len(ready) > len(active):
+        st.caption("–: not measured yet; it needs the nearest neighbours of every clip.")
         if st.button("Measure", key=f"home-measure-{dataset.name}", icon=":material/straighten:"):
-            for spec in ready:
-                workspace.queue.submit(spec)
+            jobs.submit(workspace, ready)
             st.rerun()
 
 
 def _left_behind(workspace: Workspace, dataset: Dataset) -> None:
-    """Name the spaces that the dataset had before its sounds changed, and offer to have them again."""
+    """Name the spaces of the dataset from before its sounds changed, and offer to compute them again."""
     lost = [e for e in left_behind(workspace, dataset) if not e.startswith(f"{trained.NAME}:")]
     if not lost:
         return
@@ -168,20 +167,18 @@ def _left_behind(workspace: Workspace, dataset: Dataset) -> None:
     )
     if st.button("Embed what is new", key=f"home-again-{dataset.name}", icon=":material/refresh:"):
         try:
-            specs = [EmbedAudio(dataset=dataset.ref, encoder=encoder) for encoder in lost]
+            jobs.submit(workspace, [_map(dataset, encoder) for encoder in lost])
         except encoders.EncoderError as error:  # a folder with a model that is gone
             st.warning(plain(str(error)))
             return
-        for spec in specs:
-            workspace.queue.submit(Project(embedding=spec, method="tsne"))
         st.rerun()
 
 
-def _next(workspace: Workspace, dataset: Dataset, there: set[str], ready: bool) -> None:
+def _next(workspace: Workspace, dataset: Dataset, used: set[str], ready: bool) -> None:
     rest = [
         n
         for n, m in encoders.modules("audio").items()
-        if n not in there and not m.TAKES_ARGUMENT and m.available() is None
+        if n not in used and not m.TAKES_ARGUMENT and m.available() is None
     ]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if ready and st.button(
@@ -197,8 +194,7 @@ def _next(workspace: Workspace, dataset: Dataset, there: set[str], ready: bool) 
                 width=220,
             )
             if st.button("Embed", key=f"home-embed-{dataset.name}", icon=":material/add:"):
-                spec = EmbedAudio(dataset=dataset.ref, encoder=encoder)
-                workspace.queue.submit(Project(embedding=spec, method="tsne"))
+                jobs.submit(workspace, [_map(dataset, encoder)])
                 st.rerun()
     st.caption("From a terminal, with any model:")
     words = ("embed", dataset.name, (rest or ["transformers:PATH_OR_HUB_ID"])[0])

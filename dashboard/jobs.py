@@ -1,4 +1,4 @@
-"""Jobs: what waits, runs, is done or failed; cancel, retry, logs."""
+"""Jobs: those that wait, run, are done or have failed; cancel, retry, logs."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _listing(workspace: Workspace, view: state.View) -> None:
         kept = [j for j in every if j.state in _SHOWN[st.session_state.get(view.key("show")) or "all"]]
         if not kept:
             st.info(
-                "No jobs here. Embedding a dataset or opening a map on Explore asks for one."
+                "No jobs here. Embedding a dataset or opening a map on Explore submits one."
                 if not every and not damaged
                 else "No job is in this state.",
                 icon=":material/info:",
@@ -116,7 +116,7 @@ def _job(workspace: Workspace, view: state.View, job: Job) -> None:
 
 
 def _done(workspace: Workspace, view: state.View, job: Job) -> None:
-    """One line: what is done needs no more."""
+    """Draw a finished job, which needs one line only."""
     open_log = st.session_state.get(view.key("log")) == job.key
     with st.container(key=f"job-{job.key}", gap=None):
         with st.container(horizontal=True, vertical_alignment="center", key=f"done-{job.key}"):
@@ -132,7 +132,7 @@ def _log_button(view: state.View, job: Job, open_log: bool, *, quiet: bool = Fal
         key=f"log-{job.key}",
         type="tertiary" if quiet else "secondary",
         icon=":material/article:",
-        on_click=_toggle_log,
+        on_click=st.session_state.__setitem__,
         args=(view.key("log"), "" if open_log else job.key),
     )
 
@@ -148,12 +148,8 @@ def _retry(workspace: Workspace, key: str) -> None:
         st.session_state[f"jobs-problem-{key}"] = str(error)
 
 
-def _toggle_log(key: str, value: str) -> None:
-    st.session_state[key] = value
-
-
 def _when(workspace: Workspace, job: Job) -> str:
-    parts = [f"asked for {_ago(job.created)}"]
+    parts = [f"submitted {_ago(job.created)}"]
     if job.started and job.ended:
         parts.append(f"took {numbers.duration(job.ended - job.started)}")
     elif job.started and job.state == "running":

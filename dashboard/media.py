@@ -2,14 +2,14 @@
 
 ``/audio/<dataset>/<clip>`` the file as it is where browsers play it, else 16-bit WAV; ``?as=wav`` always the
 latter; ``?level=equal`` a WAV at equal loudness (`jobs.sound.loudness`). ``/spectrogram/<dataset>/<clip>`` a
-PNG, striped where the picture takes longer than `previews` allows. The dataset `UPLOADS` holds what was
-uploaded as a query, the dataset `BLIND` what is heard in a question to listeners, under names that tell them
-nothing. ``/figures/<hash>.json`` what a page has drawn, in memory. ``/selections/<id>.json`` a saved
+PNG, striped where the picture takes longer than `previews` allows. The dataset `UPLOADS` holds uploaded
+queries, the dataset `BLIND` the sounds of a question to listeners, under names that do not identify them.
+``/figures/<hash>.json`` a figure that a page has drawn, in memory. ``/selections/<id>.json`` a saved
 selection. ``/assets/plotly.min.js`` Plotly as installed.
 
 Equal loudness is in the samples and not left to the player: an audio element cannot play louder than the
 file, some browsers let no page set its volume, and a WAV plays and can be sought in like any other, whatever
-the file was, so that its type tells a listener nothing.
+the file was, so that its type does not identify it.
 
 Only clips of the workspace's datasets are served, and only from inside their dataset's folder, and uploads
 by their hash.
@@ -45,7 +45,7 @@ from jobs.sound.files import AudioError, decode_checked, stream
 from jobs.workspace import uploads
 from jobs.workspace.workspace import WorkspaceError
 
-#: What current browsers play by themselves. The player asks for WAV where one does not.
+#: Types that current browsers play by themselves. The player requests WAV where one does not.
 TYPES = {
     ".wav": "audio/wav",
     ".wave": "audio/wav",
@@ -58,7 +58,7 @@ TYPES = {
     ".aac": "audio/aac",
     ".webm": "audio/webm",
 }
-#: In place of a dataset, which cannot be called so: uploaded queries, by the name of their file.
+#: In place of a dataset, whose name cannot be this: uploaded queries, by the name of their file.
 UPLOADS = "~upload"
 #: The same: sounds of a question to listeners, by `blind_name`.
 BLIND = "~blind"
@@ -74,8 +74,8 @@ _figures: OrderedDict[str, bytes] = OrderedDict()
 _lock = threading.Lock()
 
 
-class NotThere(LookupError):
-    """Asked for something that is not served; the message is the answer."""
+class NotServed(LookupError):
+    """Nothing is served under this address; the message is the answer."""
 
 
 def keep_figure(payload: bytes) -> str:
@@ -110,7 +110,7 @@ def _endpoint(answer: Callable[[Request], Any]) -> Callable[[Request], object]:
                 return response
             response = await run_in_threadpool(answer, request)
             return response
-        except NotThere as error:
+        except NotServed as error:
             return PlainTextResponse(str(error), 404)
         except AudioError as error:
             return PlainTextResponse(f"The file of this clip {error.reason}.", 415)
@@ -129,7 +129,7 @@ def _endpoint(answer: Callable[[Request], Any]) -> Callable[[Request], object]:
 
 
 def blind_name(question: int, place: int) -> str:
-    """Name the sound at a place of `dashboard.listen.heard` in the question of an id."""
+    """Name the sound at a place of `dashboard.listen.data.sounds_of` in the question of an id."""
     return f"{question}.{place}"
 
 
@@ -139,21 +139,21 @@ def _source(request: Request) -> Path:
         return _upload(clip) if dataset == UPLOADS else _clip(dataset, clip)
     # Whatever is wrong, the answer must not say which clip it is.
     try:
-        dataset, clip = _heard(clip)
+        dataset, clip = _blind(clip)
         return _upload(clip) if dataset == UPLOADS else _clip(dataset, clip)
-    except (NotThere, RatingsError):
-        raise NotThere("This sound is not there; make a new test.") from None
+    except (NotServed, RatingsError):
+        raise NotServed("This sound no longer exists; make a new test.") from None
 
 
-def _heard(name: str) -> tuple[str, str]:
+def _blind(name: str) -> tuple[str, str]:
     """Return dataset and id of a sound of a question."""
     match = _BLIND.fullmatch(name)
     if match is None:
-        raise NotThere
+        raise NotServed
     root, number, place = data.workspace().root, int(match[1]), int(match[2])
     q: Question | None = once(("question", str(root), number), lambda: open_ratings(root).question(number))
-    if q is None or place >= len(sounds := listen.heard(q)) or (place == 0 and q.query.kind == "text"):
-        raise NotThere
+    if q is None or place >= len(sounds := listen.sounds_of(q)) or (place == 0 and q.query.kind == "text"):
+        raise NotServed
     return UPLOADS if place == 0 and q.query.kind == "upload" else q.dataset, sounds[place]
 
 
@@ -163,19 +163,19 @@ def _clip(name: str, clip: str) -> Path:
         path = dataset.audio_path(clip) if dataset.ready else None
     except WorkspaceError:
         # Its message names folders, which are nobody's business at the other end.
-        raise NotThere("There is no such clip here; if there should be, add its dataset again.") from None
+        raise NotServed("This workspace has no such clip; if it should, add its dataset again.") from None
     if path is None:
-        raise NotThere(f"The sounds of {dataset.name} have not been generated yet; see the Jobs page.")
+        raise NotServed(f"The sounds of {dataset.name} have not been generated yet; see the Jobs page.")
     if not path.is_file():
-        raise NotThere(f"The file of clip {clip} is no longer there; add {dataset.name} again.")
+        raise NotServed(f"The file of clip {clip} no longer exists; add {dataset.name} again.")
     return path
 
 
 def _upload(name: str) -> Path:
-    found = uploads.find(data.workspace().root, name)
-    if found is None:
-        raise NotThere("There is no such upload in this workspace; upload the sound again.")
-    return uploads.path(data.workspace().root, *found)
+    upload = uploads.find(data.workspace().root, name)
+    if upload is None:
+        raise NotServed("There is no such upload in this workspace; upload the sound again.")
+    return uploads.path(data.workspace().root, *upload)
 
 
 async def _audio(request: Request) -> Response:
@@ -184,7 +184,7 @@ async def _audio(request: Request) -> Response:
     headers = {"Cache-Control": "private, max-age=300", "X-Content-Type-Options": "nosniff"}
     level = request.query_params.get("level")
     if level is not None:
-        # Never unasked at its own loudness: in a comparison that would be heard, and not seen.
+        # Not at its own loudness by mistake: nothing would show that a comparison is unfair.
         if level != "equal":
             return PlainTextResponse(f"level is {level!r}; the only one is 'equal'.", 400)
         equal = await previews.made(path, "-equal.wav", _as_equal_wav)
@@ -234,15 +234,13 @@ def _as_png(path: Path, out: Path, deadline: previews.Deadline) -> None:
 
 
 def _shown(path: Path) -> float:
-    """Return how many seconds of a file are shown: as many as can be held in memory."""
+    """Return how many seconds of a file are shown: as many as fit in memory."""
     x, rate = next(stream(path, mono=False, duration=0.001))
     return min(LONGEST, VALUES / (rate * x.shape[1]))
 
 
 def spectrogram_png(x: np.ndarray, sample_rate: int) -> bytes:
     """Draw a mel spectrogram, low frequencies at the bottom, as a PNG of up to 200 by 64 pixels."""
-    from PIL import Image
-
     from core.audio import spectrogram
 
     x = np.clip(x, -1e9, 1e9)  # numbers whose squares are numbers
@@ -250,8 +248,14 @@ def spectrogram_png(x: np.ndarray, sample_rate: int) -> bytes:
     if levels.shape[1] == 0:
         levels = np.full((64, 1), -80.0, np.float32)
     # The lowest 10 of the 80 dB are mostly the recording's own noise.
-    codes = np.clip((levels[::-1] + 70) * (255 / 70), 0, 255).astype(np.uint8)
-    image = Image.fromarray(np.ascontiguousarray(codes)).convert("L")
+    return _png(np.clip((levels[::-1] + 70) * (255 / 70), 0, 255))
+
+
+def _png(codes: np.ndarray) -> bytes:
+    """Encode a picture of codes from 0 to 255 in the colours of spectrograms."""
+    from PIL import Image
+
+    image = Image.fromarray(np.ascontiguousarray(codes.astype(np.uint8))).convert("L")
     image.putpalette(_ramp())
     target = io.BytesIO()
     image.save(target, "PNG", optimize=True)
@@ -260,7 +264,7 @@ def spectrogram_png(x: np.ndarray, sample_rate: int) -> bytes:
 
 @functools.cache
 def _ramp() -> bytes:
-    """256 colours from near black over violet to pale yellow; a dark tile that stands on either theme."""
+    """Return 256 colours from near black over violet to pale yellow, visible in either theme."""
     stops = np.array(
         [[12, 12, 26], [52, 28, 92], [128, 44, 116], [214, 86, 88], [250, 166, 94], [252, 246, 200]]
     )
@@ -272,15 +276,9 @@ def _ramp() -> bytes:
 
 @functools.cache
 def _placeholder() -> bytes:
-    """Draw what stands in place of a spectrogram that takes too long: stripes, as no sound looks."""
-    from PIL import Image
-
+    """Draw stripes, as no sound looks, in place of a spectrogram that takes too long."""
     y, x = np.mgrid[:64, :200]
-    image = Image.fromarray((((x + y) // 6 % 2) * 40 + 20).astype(np.uint8)).convert("L")
-    image.putpalette(_ramp())
-    target = io.BytesIO()
-    image.save(target, "PNG", optimize=True)
-    return target.getvalue()
+    return _png((x + y) // 6 % 2 * 40 + 20)
 
 
 # -- figures and scripts ----------------------------------------------------------------------------------
@@ -290,21 +288,21 @@ def _figure(request: Request) -> Response:
     with _lock:
         payload = _figures.get(request.path_params["name"])
     if payload is None:
-        raise NotThere("This figure is no longer kept; reload the page.")
+        raise NotServed("This figure is no longer kept; reload the page.")
     return Response(payload, media_type="application/json", headers={"Cache-Control": "private, max-age=600"})
 
 
 def _selection(request: Request) -> Response:
-    content = state.load_view(data.workspace().root, request.path_params["name"])
-    if content is None or content.get("kind") != "selection":
-        raise NotThere("There is no such selection in this workspace.")
+    content = state.load_view(data.workspace().root, request.path_params["name"], "selection")
+    if content is None:
+        raise NotServed("There is no such selection in this workspace.")
     import json
 
     return Response(json.dumps(content), media_type="application/json", headers={"Cache-Control": FOREVER})
 
 
 def plotly_version() -> str:
-    """Version of Plotly, for an address that changes with it."""
+    """Return the version of Plotly, for an address that changes with it."""
     from importlib.metadata import version
 
     return version("plotly")
@@ -318,12 +316,9 @@ def _plotly_gz() -> bytes:
 
 
 def _plotly_path() -> Path:
-    import importlib.util
+    import importlib.resources
 
-    found = importlib.util.find_spec("plotly")
-    assert found is not None
-    assert found.submodule_search_locations
-    return Path(found.submodule_search_locations[0]) / "package_data" / "plotly.min.js"
+    return Path(str(importlib.resources.files("plotly"))) / "package_data" / "plotly.min.js"
 
 
 def _plotly(request: Request) -> Response:

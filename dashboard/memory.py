@@ -1,4 +1,4 @@
-"""What was made or read once stays in memory under its key: bounded by kind, shared by all sessions."""
+"""A memory of what was made or read, by key: bounded by kind, shared by all sessions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST = {"clips": 8, "content": 32, "corpus": 8, "graph": 16, "layout": 32, "lea
 
 
 def once(key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
-    """Return what was made under this key, or make it; of each kind the least recently used go first."""
+    """Return the value of a key, or make it; of each kind the least recently used go first."""
     with _lock:
         kind = _kept.setdefault(key[0], OrderedDict())
         if key in kind:

@@ -1,4 +1,4 @@
-"""Pages: the module ``page`` of a folder each, the kit aside, but for Home and Jobs.
+"""The pages: the module ``page`` of each folder but the kit, and the modules Home and Jobs.
 
 It holds ``TITLE``, ``ICON`` (a Material symbol), ``ORDER`` and ``render(workspace)``. Its name is its
 address; the one with the lowest ``ORDER`` is where the dashboard opens.
@@ -24,8 +24,8 @@ def modules() -> list[ModuleType]:
     """Return the pages in their order."""
     folders = {info.name for info in pkgutil.iter_modules(dashboard.__path__) if info.ispkg} - {"kit"}
     named = [f"dashboard.{name}.page" for name in folders if find_spec(f"dashboard.{name}.page")]
-    found: list[Any] = [importlib.import_module(name) for name in (*named, *_SMALL)]
-    return sorted(found, key=lambda m: (m.ORDER, m.__name__))
+    pages: list[Any] = [importlib.import_module(name) for name in (*named, *_SMALL)]
+    return sorted(pages, key=lambda m: (m.ORDER, m.__name__))
 
 
 def pages() -> list[Any]:

@@ -1,8 +1,8 @@
-"""Files that are made of sounds for a page, kept on disk: each made once, a few at a time, within limits.
+"""Previews of sounds for pages, kept on disk: each is made once, a few at a time, within limits.
 
-However long a sound and however many ask for it, the pages stay answered: a preview is made by one of
-`WORKERS` threads, equal requests wait for the same one, and whoever has waited `PATIENCE` gets `TooMuch`.
-Making one whose sound is not read after `SECONDS` is given up, and not tried again for `PAUSE`.
+However long a sound and however many request it, the pages keep responding: a preview is made by one of
+`WORKERS` threads, equal requests wait for the same one, and a request that has waited `PATIENCE` gets
+`TooMuch`. A preview whose sound is not read after `SECONDS` is given up, and not tried again for `PAUSE`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SECONDS = 15.0
 PATIENCE = 30.0
 #: Seconds for which one that took too long is not tried again.
 PAUSE = 600
-#: Seconds after which one that waited for others may be asked for again.
+#: Seconds after which one that waited for others may be requested again.
 SOON = 5
 
 _TOO_LONG = "This sound takes too long to be prepared here; open its file in a player."
@@ -52,7 +52,7 @@ class TooMuch(RuntimeError):
     ----------
     message : str
     seconds : int
-        After how many of them it may be asked for again.
+        After how many of them it may be requested again.
     """
 
     def __init__(self, message: str, seconds: int) -> None:
@@ -61,7 +61,7 @@ class TooMuch(RuntimeError):
 
 
 class Deadline:
-    """When the making of a preview is given up."""
+    """The time at which making a preview is given up."""
 
     def __init__(self) -> None:
         self._end = time.monotonic() + SECONDS
@@ -89,7 +89,7 @@ async def made(source: Path, suffix: str, make: Make) -> Path:
     Raises
     ------
     TooMuch
-        Where it takes too long, or others do that came before.
+        Where it, or others that came before, take too long.
     """
     target, ready = await run_in_threadpool(_target, source, suffix)
     if ready:
@@ -109,11 +109,11 @@ async def made(source: Path, suffix: str, make: Make) -> Path:
 
 
 def _target(source: Path, suffix: str) -> tuple[Path, bool]:
-    """Return where the preview of a file is, and whether it is there."""
+    """Return the path of the preview of a file, and whether it exists."""
     info = source.stat()
     name = hashlib.sha256(f"{source}\0{info.st_mtime_ns}\0{info.st_size}\0v2".encode()).hexdigest()[:32]
     target = data.workspace().root / "previews" / name[:2] / f"{name}{suffix}"
-    with suppress(OSError):  # not there; or another account's, which this one may only read
+    with suppress(OSError):  # missing; or another account's, which this one may only read
         os.utime(target)
     return target, target.exists()
 
@@ -134,7 +134,7 @@ def _make(source: Path, target: Path, make: Make) -> Path:
 
 
 def _count_and_trim(target: Path) -> None:
-    """Keep the previews below their share of the disk; looked at every 64 MB, not at every file."""
+    """Keep the previews below their share of the disk; checked every 64 MB, not at every file."""
     global _written
     with _lock:
         _written += target.stat().st_size

@@ -91,7 +91,7 @@ def serve(
     port : int, default=8501
         0 takes any free one.
     allowed_hosts : sequence of str
-        Names besides `host` and those of this machine under which the dashboard may be asked for, such as
+        Names besides `host` and those of this machine under which the dashboard may be requested, such as
         that of a reverse proxy, each with the port in the browser's address bar where that is not 80 or 443.
     base_path : str, default=""
         Path under which a proxy shows the dashboard.
@@ -102,7 +102,7 @@ def serve(
     Raises
     ------
     ServerError
-        If the address cannot be had, or one of `allowed_hosts` is no name.
+        If the address cannot be used, or one of `allowed_hosts` is no name.
     """
     listener = _listen(host, port)
     import uvicorn

@@ -1,4 +1,4 @@
-"""The page that holds all pages, as Streamlit ships it, with a script of ours before all others."""
+"""The HTML page around all pages, as Streamlit ships it, with a script of ours before all others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _UNKEPT = {"Cache-Control": "no-cache"}
 
 
 def routes(base: str, pages: list[str]) -> list[Route]:
-    """Return the routes of the page and of what its script asks for, below `base`, "" or ``/some/path``."""
+    """Return the routes of the page and of what its script requests, below `base`, "" or ``/some/path``."""
 
     async def page(_: Request) -> Response:
         return HTMLResponse(index(base), headers=_UNKEPT)
@@ -38,12 +38,12 @@ def routes(base: str, pages: list[str]) -> list[Route]:
         *(Route(f"{base}/{name}", page) for name in pages),
         Route(f"{base}/assets/shell.js", script),
         Route(f"{base}/assets/run", run),
-        # What the page asks Streamlit for at first.
+        # The page's first request to Streamlit.
         Route(f"{base}/{{core}}/host-config", host),
     ]
 
 
-#: What a host of Streamlit's pages may say of them: dialogs about the connection are the script's.
+#: Streamlit's settings for the host of its pages: dialogs about the connection are the script's.
 _HOST = {
     "allowedOrigins": [],
     "useExternalAuthToken": False,

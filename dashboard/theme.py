@@ -45,9 +45,9 @@ DARK: dict[str, Any] = {
 
 def options() -> dict[str, Any]:
     """Return the options by their full names."""
-    found = {f"theme.{k}": v for k, v in _SHARED.items()}
+    named = {f"theme.{k}": v for k, v in _SHARED.items()}
     for name, values in (("light", LIGHT), ("dark", DARK)):
-        found |= {f"theme.{name}.{k}": v for k, v in values.items()}
-        found |= {f"theme.{name}.sidebar.backgroundColor": values["secondaryBackgroundColor"]}
-        found |= {f"theme.{name}.sidebar.secondaryBackgroundColor": values["backgroundColor"]}
-    return found
+        named |= {f"theme.{name}.{k}": v for k, v in values.items()}
+        named |= {f"theme.{name}.sidebar.backgroundColor": values["secondaryBackgroundColor"]}
+        named |= {f"theme.{name}.sidebar.secondaryBackgroundColor": values["backgroundColor"]}
+    return named

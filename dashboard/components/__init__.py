@@ -1,4 +1,4 @@
-"""Components of our own: what must answer in the browser, without the server."""
+"""Components of our own: what must respond in the browser, without the server."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 _HERE = Path(__file__).parent
-#: Scripts that come before a component's own, besides the player, in place of a bundler.
+#: Scripts that come before a component's own, besides those of all, in place of a bundler.
 _NEEDS = {"map": ("plotly", "legend", "film"), "growing": ("plotly",)}
 
 
@@ -21,7 +21,7 @@ def base_url() -> str:
 
 @cache
 def _source(name: str) -> tuple[str, str]:
-    names = ("player", *_NEEDS.get(name, ()), name)
+    names = ("shared", "player", *_NEEDS.get(name, ()), name)
     return "\n".join((_HERE / f"{n}.js").read_text("utf-8") for n in names), (
         _HERE / f"{name}.css"
     ).read_text("utf-8")

@@ -1,11 +1,11 @@
-"""A list of clips with spectrograms and numbers, each to be heard; one sounds at a time on the page."""
+"""A list of clips with spectrograms and numbers, each to be played; one plays at a time on the page."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import streamlit as st
 
@@ -20,17 +20,29 @@ from dashboard.kit.palette import NEUTRAL, Style
 MOST = 500
 
 
+class Options(TypedDict, total=False):
+    """What a list may show and do besides playing its clips.
+
+    Attributes
+    ----------
+    numbers : mapping
+        Title of a column to its texts, one a clip.
+    chosen : str
+        Clip that is marked in the list.
+    chooses : str
+        Key of the session that is set to a clip whose name is clicked; "" where none can be.
+    on_chosen : callable
+        Called instead when a clip's name is clicked; `clicked(key)` is the clip.
+    """
+
+    numbers: Mapping[str, Sequence[str]] | None
+    chosen: str
+    chooses: str
+    on_chosen: Callable[[], None]
+
+
 def show(
-    clips: Clips,
-    ids: Sequence[str],
-    *,
-    key: str,
-    dataset: str,
-    label: str,
-    numbers: Mapping[str, Sequence[str]] | None = None,
-    chosen: str = "",
-    chooses: str = "",
-    on_chosen: Callable[[], None] | None = None,
+    clips: Clips, ids: Sequence[str], *, key: str, dataset: str, label: str, **options: Unpack[Options]
 ) -> None:
     """Mount a list.
 
@@ -39,20 +51,17 @@ def show(
     clips : Clips
     ids : sequence of str
         Clips in the order of the list; the first `MOST` are shown.
+    key, dataset : str
+        Of the list, and the name of the dataset whose clips these are.
     label : str
         What the list is, for screen readers.
-    numbers : mapping, optional
-        Title of a column to its texts, one a clip.
-    chosen : str
-        Marked in the list.
-    chooses : str
-        Key of the session that is set to a clip whose name is clicked; "" where none can be.
-    on_chosen : callable, optional
-        Called instead when a clip's name is clicked; `clicked(key)` is the clip.
+    **options
+        See `Options`.
     """
-    if chooses:
-        on_chosen = partial(_choose, key, chooses)
-    columns = dict(numbers or {})
+    on_chosen = options.get("on_chosen")
+    if options.get("chooses"):
+        on_chosen = partial(_choose, key, options["chooses"])
+    columns = dict(options.get("numbers") or {})
     neutral = Style(NEUTRAL["light"], NEUTRAL["dark"])
     rows: list[dict[str, Any]] = []
     for i, clip in enumerate(ids[:MOST]):
@@ -76,7 +85,7 @@ def show(
         "base": base_url(),
         "dataset": dataset,
         "label": label,
-        "chosen": chosen,
+        "chosen": options.get("chosen", ""),
         "choosable": on_chosen is not None,
     }
     callbacks = {} if on_chosen is None else {"on_chosen_change": on_chosen}
@@ -123,10 +132,7 @@ def selection(
     page: str,
     dataset: str,
     file: str,
-    label: str,
     chosen: str,
-    key: str = "",
-    csv: str = "",
     clear: bool = True,
 ) -> None:
     """Draw the clips of a selection as a list, with buttons that save them and clear the selection.
@@ -138,17 +144,16 @@ def selection(
         In the order of the list.
     page : str
         Name of the page, whose controls ``clip`` and ``sel`` are the chosen clip and the selection.
-    dataset, file, label : str
+    dataset, file : str
+        Names of the dataset and of the table that is saved.
     chosen : str
-        Marked in the list.
-    key, csv : str
-        Keys of the list and of the button, ``<page>-list`` and ``<page>-selection-csv`` unless given.
+        Clip that is marked in the list.
     clear : bool
         Whether there is a selection to clear.
     """
     with st.container(horizontal=True):
         table.button(
-            csv or f"{page}-selection-csv",
+            f"{page}-selection-csv",
             f"{file}-clips",
             lambda: data.csv_of(c, list(ids)),
             label="CSV of these clips",
@@ -164,9 +169,9 @@ def selection(
     show(
         c,
         ids,
-        key=key or f"{page}-list",
+        key=f"{page}-list",
         dataset=dataset,
-        label=label,
+        label="Clips of the selection",
         numbers={"length": data.lengths(c, list(ids[:MOST]))},
         chosen=chosen,
         chooses=f"{page}.clip",
@@ -174,5 +179,5 @@ def selection(
 
 
 def selected(root: Path, c: Clips, dataset: str, name: str) -> list[str]:
-    """Return the clips of a saved selection that the dataset has still; see `state.load_selection`."""
+    """Return the clips of a saved selection that the dataset still has; see `state.load_selection`."""
     return [i for i in state.load_selection(root, dataset, name) if i in c.row]

@@ -4,7 +4,7 @@ const EASE = (t) => t * t * (3 - 2 * t);
 
 function hearspaceFilm({ root, view, plot, shapes }) {
   const box = root.querySelector(".hsm-frames");
-  const [button, slider, said] = box.children;
+  const [button, slider, words] = box.children;
   const state = { at: 0, asked: null, running: 0, frames: null };
 
   function prepare() {
@@ -13,11 +13,11 @@ function hearspaceFilm({ root, view, plot, shapes }) {
     box.hidden = !frames;
     state.frames = frames && { ...frames, xy: frames.xy.map(decode) };
     if (!frames) return;
-    slider.max = frames.said.length - 1;
+    slider.max = frames.words.length - 1;
     slider.setAttribute("aria-label", frames.title);
-    state.at = Math.min(state.at, frames.said.length - 1);
+    state.at = Math.min(state.at, frames.words.length - 1);
     place(state.at);
-    tell();
+    label();
   }
   // Coordinates of a place between the first frame, 0, and the last.
   function place(at) {
@@ -37,18 +37,17 @@ function hearspaceFilm({ root, view, plot, shapes }) {
       Object.assign(trace, { x: thin(x), y: thin(y) });
     });
   }
-  function tell() {
+  function label() {
     const i = Math.round(state.at);
     slider.value = i;
-    said.textContent = state.frames.said[i];
-    slider.setAttribute("aria-valuetext", state.frames.said[i]);
+    words.textContent = state.frames.words[i];
+    slider.setAttribute("aria-valuetext", state.frames.words[i]);
     root.dataset.frame = i;
-    button.textContent = state.running ? "❚❚" : "▶";
-    button.setAttribute("aria-label", state.running ? "Pause" : "Play");
+    showPlaying(button, state.running);
   }
   function show(at) {
     place(at);
-    tell();
+    label();
     if (!window.Plotly || !plot.data) return Promise.resolve();
     const which = plot.data.flatMap((t, i) => (t.meta === "points" ? [i] : []));
     return window.Plotly.update(plot, { x: view.maps.map((t) => t.x), y: view.maps.map((t) => t.y) }, { shapes: shapes() }, which);
@@ -64,26 +63,26 @@ function hearspaceFilm({ root, view, plot, shapes }) {
     state.running = 0;
   }
   function play() {
-    const last = state.frames.said.length - 1;
+    const last = state.frames.words.length - 1;
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    let from = state.at >= last ? 0 : Math.round(state.at), begun = performance.now();
+    let from = state.at >= last ? 0 : Math.round(state.at), started = performance.now();
     async function tick(now) {
-      const share = Math.min(1, Math.max(0, now - begun) / STEP);
+      const share = Math.min(1, Math.max(0, now - started) / STEP);
       await show(from + (still && share < 1 ? 0 : EASE(share)));
       if (!state.running) return;
       if (share === 1) {
         from += 1;
-        begun = performance.now();
+        started = performance.now();
         if (from >= last) {
           stop();
-          tell();
+          label();
           return keep();
         }
       }
       state.running = requestAnimationFrame(tick);
     }
     state.running = requestAnimationFrame(tick);
-    tell();
+    label();
   }
   slider.addEventListener("input", () => { stop(); show(+slider.value); });
   slider.addEventListener("change", keep);
@@ -99,7 +98,7 @@ function hearspaceFilm({ root, view, plot, shapes }) {
     if (frame === undefined || frame === null || frame === state.asked) return;
     state.asked = frame;
     stop();
-    if (fresh) { place(frame); tell(); } else show(frame);
+    if (fresh) { place(frame); label(); } else show(frame);
   }
   return { prepare, update, stop };
 }

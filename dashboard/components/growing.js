@@ -1,8 +1,7 @@
-// A figure that is drawn on in place: each time the server knows more, lines grow where they are.
+// A figure that is drawn in place: each time the server knows more, its lines grow.
 function create(parent) {
-  const root = document.createElement("div");
-  root.className = "hsg";
-  const plot = document.createElement("div");
+  const root = element("div", "hsg");
+  const plot = element("div");
   plot.setAttribute("role", "img");
   root.append(plot);
   parent.appendChild(root);
@@ -13,11 +12,10 @@ function create(parent) {
     if (!width || !view.figure) return;
     const Plotly = await loadPlotly(view.data.base + view.data.plotly);
     if (!root.isConnected) return;
-    const css = getComputedStyle(root);
     const layout = structuredClone(view.figure.layout);
     Object.assign(layout, { width, autosize: false, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)" });
-    layout.font = { ...layout.font, family: css.fontFamily, size: 12 };
-    for (const axis of [layout.xaxis, layout.yaxis]) axis.gridcolor = css.getPropertyValue("--st-border-color").trim();
+    layout.font = { ...layout.font, family: getComputedStyle(root).fontFamily, size: 12 };
+    for (const axis of [layout.xaxis, layout.yaxis]) axis.gridcolor = themed(root, "--st-border-color");
     const data = view.figure.data.map((t) => ({ ...t, x: decode(t.x), y: decode(t.y) }));
     const config = { displaylogo: false, responsive: false, modeBarButtonsToRemove: ["autoScale2d"] };
     await Plotly.react(plot, data, layout, { ...config, toImageButtonOptions: { format: "png", filename: view.data.file, scale: 2 } });
@@ -28,24 +26,16 @@ function create(parent) {
     plot.setAttribute("aria-label", data.alt);
     if (data.figure === view.name) return;
     view.name = data.figure;
-    const answer = await fetch(`${data.base}figures/${data.figure}.json`);
+    const answer = await fetchFigure(data);
     if (!answer.ok || view.name !== data.figure) return; // the next one comes soon
     view.figure = await answer.json();
     await draw();
   }
-  const observer = new ResizeObserver(() => {
-    if (view.figure && Math.abs(Math.floor(root.clientWidth) - (plot.layout?.width || 0)) > 2) draw();
-  });
-  observer.observe(root);
+  const ignore = onResize(root, () => view.figure && draw(), () => plot.layout?.width || 0);
   return {
     update: (data) => update(data).catch((error) => console.warn("figure", error)),
-    destroy() { observer.disconnect(); if (window.Plotly && plot.data) window.Plotly.purge(plot); root.remove(); delete parent.hearspaceGrowing; },
+    destroy() { ignore(); purge(plot); root.remove(); },
   };
 }
 
-export default function ({ data, parentElement }) {
-  parentElement.hearspaceGrowing ??= create(parentElement);
-  const view = parentElement.hearspaceGrowing;
-  view.update(data);
-  return () => view.destroy();
-}
+export default mount("growing", create);

@@ -1,4 +1,4 @@
-"""A figure that is drawn on in place while a job goes on: a chart of Streamlit's would be put up anew."""
+"""A figure that grows in place while a job runs: a chart of Streamlit's would be drawn anew."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def show(figure: Figure, *, key: str, file: str, alt: str, theme: str) -> None:
-    """Mount the figure, or let the one that is there become this one.
+    """Mount the figure, or update the one that is mounted.
 
     Parameters
     ----------

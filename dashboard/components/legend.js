@@ -21,23 +21,13 @@ function hearspaceLegend({ root, view, theme, name, select }) {
     box.replaceChildren();
     if (legend.kind === "number") {
       const scale = view.payload.figure.layout.meta.scales[mode].map(([at, c]) => `${c} ${at * 100}%`).join(",");
-      const row = document.createElement("div");
-      row.className = "hsm-scale";
-      const title = document.createElement("span");
-      title.textContent = legend.title;
-      box.append(title);
-      for (const text of [(+legend.low.toPrecision(4)).toLocaleString(), null, (+legend.high.toPrecision(4)).toLocaleString()]) {
-        const part = document.createElement("span");
-        if (text === null) { part.className = "hsm-ramp"; part.style.background = `linear-gradient(90deg,${scale})`; } else part.textContent = text;
-        row.append(part);
-      }
-      box.append(row);
-      if (legend.beyond) {
-        const far = document.createElement("span");
-        far.className = "hsm-beyond";
-        far.textContent = legend.beyond;
-        box.append(far);
-      }
+      const row = element("div", "hsm-scale");
+      const [low, high] = [legend.low, legend.high].map((v) => element("span", "", (+v.toPrecision(4)).toLocaleString()));
+      const ramp = element("span", "hsm-ramp");
+      ramp.style.background = `linear-gradient(90deg,${scale})`;
+      row.append(low, ramp, high);
+      box.append(element("span", "", legend.title), row);
+      if (legend.beyond) box.append(element("span", "hsm-beyond", legend.beyond));
       $(".hsm-all").hidden = true;
       return;
     }
@@ -47,16 +37,11 @@ function hearspaceLegend({ root, view, theme, name, select }) {
       if (!legend.counts[code]) return;
       if (families && (last === null || families[code] !== last)) {
         last = families[code];
-        row = document.createElement("div");
-        row.className = "hsm-family";
-        const head = document.createElement("span");
-        head.textContent = last || "no family";
-        row.append(head);
+        row = element("div", "hsm-family");
+        row.append(element("span", "", last || "no family"));
         box.append(row);
       }
-      const chip = document.createElement("button");
-      chip.type = "button";
-      chip.className = "hsm-chip";
+      const chip = element("button", "hsm-chip");
       chip.dataset.code = code;
       chip.title = `Select the ${legend.counts[code]} clips of ${text}`;
       chip.innerHTML = `<svg viewBox="0 0 12 12" width="11" height="11" aria-hidden="true" fill="${legend[mode][code]}">${MARKS[legend.symbols[code]] || MARKS.circle}</svg><span></span><small>${legend.counts[code].toLocaleString()}</small>`;
@@ -74,9 +59,9 @@ function hearspaceLegend({ root, view, theme, name, select }) {
     fold();
   }
   function familiesOf() {
-    const found = [];
-    view.groups.forEach((code, i) => { found[code] ??= name(view.families, view.payload.families.names, i); });
-    return new Set(found.filter((f) => f !== undefined)).size > 1 ? found : null;
+    const families = [];
+    view.groups.forEach((code, i) => { families[code] ??= name(view.families, view.payload.families.names, i); });
+    return new Set(families.filter((f) => f !== undefined)).size > 1 ? families : null;
   }
   // A long legend shows its first rows, and the rest when asked.
   function fold() {

@@ -1,5 +1,5 @@
-// The map: one Plotly figure of one to four spaces. Hearing, choosing and selecting happen here, without
-// the server; the server hears which clip was chosen and which were selected.
+// The map: one Plotly figure of one to four spaces. Playing, choosing and selecting happen here, without the
+// server, which receives the clip that is chosen and those that are selected.
 
 const SVG_POINTS = 4000; // without WebGL, more points than this would make the page crawl
 const NARROW = 640;
@@ -13,8 +13,7 @@ window.addEventListener("blur", () => { held.a = false; });
 function create(parent) {
   const player = hearspacePlayer();
   const $ = (selector) => root.querySelector(selector);
-  const root = document.createElement("div");
-  root.className = "hsm";
+  const root = element("div", "hsm");
   root.innerHTML = `
     <div class="hsm-bar" role="toolbar" aria-label="Map tools">
       <span class="hsm-group">
@@ -54,13 +53,14 @@ function create(parent) {
   const view = { data: null, send: () => {}, payload: null, name: null, drawn: null, chosen: null, selected: new Set(),
     selection: "", mode: matchMedia("(pointer: coarse)").matches ? false : "pan", narrow: null, busy: false, at: new Map() };
 
-  const theme = () => (luminance(getComputedStyle(root).getPropertyValue("--st-background-color").trim()) < 0.4 ? "dark" : "light");
+  const theme = () => themeOf(root);
+  const ink = () => themed(root, "--st-text-color");
   const clip = (id) => {
     const i = view.index.get(id);
     return { id, url: hearspaceUrl(view.data.base, "audio", view.data.dataset, id), label: i === undefined ? id : caption(i) };
   };
   const name = (codes, names, i) => (codes[i] >= 0 ? names[codes[i]] : "");
-  const caption = (i) => [name(view.labels, view.payload.labels.names, i), view.payload.files[i].split("/").pop()].filter(Boolean).join(" · ");
+  const caption = (i) => joined([name(view.labels, view.payload.labels.names, i), fileName(view.payload.files[i])]);
   function note(text) {
     $(".hsm-note").hidden = !text;
     $(".hsm-note").textContent = text || "";
@@ -102,8 +102,7 @@ function create(parent) {
       : `This browser has no WebGL, so every ${stride}th point is drawn: ${Math.ceil(n / stride).toLocaleString()} of ${n.toLocaleString()}. Lists and numbers use all of them.`);
   }
   function layoutFor(width) {
-    const css = getComputedStyle(root);
-    const text = css.getPropertyValue("--st-text-color").trim();
+    const text = ink();
     const mode = theme();
     const layout = structuredClone(view.payload.figure.layout);
     const panels = layout.meta.panels;
@@ -111,7 +110,7 @@ function create(parent) {
     layout.width = width;
     layout.height = view.narrow ? 350 * panels : panels === 1 ? 580 : panels === 2 ? 500 : 860;
     layout.autosize = false;
-    layout.font = { family: css.fontFamily || "system-ui, sans-serif", size: 12, color: text };
+    layout.font = { family: getComputedStyle(root).fontFamily || "system-ui, sans-serif", size: 12, color: text };
     layout.coloraxis.colorscale = layout.meta.scales[mode];
     layout.dragmode = view.mode;
     layout.uirevision = view.data.revision;
@@ -128,7 +127,7 @@ function create(parent) {
       }
       for (const axis of [x, y]) Object.assign(axis, {
         title: { ...axis.title, font: { size: 11, color: text }, standoff: 4 },
-        showline: true, linecolor: css.getPropertyValue("--st-border-color").trim(), mirror: true });
+        showline: true, linecolor: themed(root, "--st-border-color"), mirror: true });
       layout.annotations[i].font = { size: 13, color: text, weight: 600 };
     }
     layout.shapes = rings(text);
@@ -183,7 +182,7 @@ function create(parent) {
   }
   function ringChosen() {
     if (!window.Plotly || !plot.layout) return;
-    window.Plotly.relayout(plot, { shapes: rings(getComputedStyle(root).getPropertyValue("--st-text-color").trim()) });
+    window.Plotly.relayout(plot, { shapes: rings(ink()) });
   }
   function showSelected() {
     const button = $(".hsm-clear");
@@ -200,7 +199,7 @@ function create(parent) {
     window.Plotly.update(plot, { selectedpoints: which.map(() => points) }, { selections: [] }, which).finally(() => { view.busy = false; });
   }
 
-  // -- hearing, choosing, selecting ------------------------------------------------------------------
+  // -- playing, choosing, selecting ------------------------------------------------------------------
   function listen() {
     plot.dataset.listens = "1";
     plot.on("plotly_click", (event) => {
@@ -230,40 +229,27 @@ function create(parent) {
   }
   function select(ids) {
     view.selected = new Set(ids);
-    view.selection = null; // named by the server when it has heard
+    view.selection = null; // the server names it when it receives it
     showSelected();
     view.send("selected", [...view.selected]);
   }
   function showTip(point) {
     const i = view.index.get(point.customdata);
-    const lines = [];
-    const label = name(view.labels, view.payload.labels.names, i);
-    const family = name(view.families, view.payload.families.names, i);
-    tip.replaceChildren();
-    const add = (text, cls) => {
-      if (!text) return;
-      const line = document.createElement("div");
-      line.className = cls;
-      line.textContent = text;
-      lines.push(line);
-    };
-    add(label || "no class", "hsm-tip-label");
-    add(family, "hsm-tip-family");
-    add(view.payload.files[i], "hsm-tip-file");
+    const lines = [
+      [name(view.labels, view.payload.labels.names, i) || "no class", "hsm-tip-label"],
+      [name(view.families, view.payload.families.names, i), "hsm-tip-family"],
+      [view.payload.files[i], "hsm-tip-file"],
+    ];
     const values = view.values && (view.values[view.maps.findIndex((m) => m.xaxis === point.data.xaxis)] || view.values[0]);
-    if (values && Number.isFinite(values[i])) add(`${view.payload.legend.title}: ${+values[i].toPrecision(4)}`, "hsm-tip-file");
-    tip.append(...lines);
+    if (values && Number.isFinite(values[i])) lines.push([`${view.payload.legend.title}: ${+values[i].toPrecision(4)}`, "hsm-tip-file"]);
+    tip.replaceChildren(...lines.filter(([text]) => text).map(([text, cls]) => element("div", cls, text)));
     tip.hidden = false;
-    const box = plot.getBoundingClientRect();
-    const x = point.xaxis.l2p(point.x) + point.xaxis._offset;
-    const y = point.yaxis.l2p(point.y) + point.yaxis._offset;
-    const left = Math.max(4, Math.min(x + 14, box.width - tip.offsetWidth - 4));
-    tip.style.left = (x + 14 > left ? Math.max(4, x - tip.offsetWidth - 14) : left) + "px";
-    tip.style.top = Math.max(4, Math.min(y - 10, box.height - tip.offsetHeight - 4)) + "px";
+    const { xaxis, yaxis } = point;
+    placeTip(tip, plot.getBoundingClientRect(), xaxis.l2p(point.x) + xaxis._offset, yaxis.l2p(point.y) + yaxis._offset);
   }
 
   const legend = hearspaceLegend({ root, view, theme, name, select });
-  const film = hearspaceFilm({ root, view, plot, shapes: () => rings(getComputedStyle(root).getPropertyValue("--st-text-color").trim()) });
+  const film = hearspaceFilm({ root, view, plot, shapes: () => rings(ink()) });
 
   // -- tools -----------------------------------------------------------------------------------------
   function zoom(factor) {
@@ -286,11 +272,10 @@ function create(parent) {
     window.Plotly.relayout(plot, change);
   }
   async function image(format) {
-    const css = getComputedStyle(root);
     const layout = structuredClone(plot.layout);
     const data = [...plot.data];
     const { legend } = view.payload;
-    layout.paper_bgcolor = css.getPropertyValue("--st-background-color").trim();
+    layout.paper_bgcolor = themed(root, "--st-background-color");
     if (legend.kind === "group") {
       layout.showlegend = true;
       layout.legend = { title: { text: plain(legend.title) }, itemsizing: "constant" };
@@ -337,20 +322,16 @@ function create(parent) {
     act[button.dataset.do]();
   });
   setMode(view.mode);
-  const observer = new ResizeObserver(() => {
-    if (view.payload && Math.abs(Math.floor(root.clientWidth) - (plot.layout?.width || 0)) > 2) draw();
-  });
-  observer.observe(root);
+  const ignore = onResize(root, () => view.payload && draw(), () => plot.layout?.width || 0);
 
-  async function update(data, send) {
-    view.data = data;
-    view.send = send;
+  async function update(data, component) {
+    Object.assign(view, { data, send: component.setTriggerValue });
     player.theme(root);
     const chosen = data.chosen || null;
     const fresh = data.figure !== view.name;
     if (fresh) {
       view.name = data.figure;
-      const answer = await fetch(`${data.base}figures/${data.figure}.json`);
+      const answer = await fetchFigure(data);
       if (view.name !== data.figure) return; // a newer one was asked for meanwhile
       if (!answer.ok) { view.name = null; return note(await answer.text()); }
       note("");
@@ -375,20 +356,15 @@ function create(parent) {
       showSelected();
     } else ringChosen();
   }
-  const guarded = (data, send) => update(data, send).catch((error) => {
+  const guarded = (data, component) => update(data, component).catch((error) => {
     console.warn("map", error);
     $(".hsm-wait").hidden = true;
     note("The map could not be drawn in this browser. Reload the page; the list below still plays every clip.");
   });
   return {
     update: guarded,
-    destroy() { observer.disconnect(); film.stop(); if (window.Plotly && plot.data) window.Plotly.purge(plot); root.remove(); delete parent.hearspaceMap; },
+    destroy() { ignore(); film.stop(); purge(plot); root.remove(); },
   };
 }
 
-export default function ({ data, parentElement, setTriggerValue }) {
-  parentElement.hearspaceMap ??= create(parentElement);
-  const view = parentElement.hearspaceMap;
-  view.update(data, setTriggerValue);
-  return () => view.destroy();
-}
+export default mount("map", create);

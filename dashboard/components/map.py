@@ -6,9 +6,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NotRequired, TypedDict, Unpack
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from dashboard import data, media, state
@@ -24,14 +25,14 @@ class Frames:
     ----------
     title : str
         What the slider goes through.
-    said : sequence of str, length E
-        Words beside the slider at each time.
+    words : sequence of str, length E
+        Text beside the slider at each time.
     coords : sequence of ndarray or None
-        Of each map (E, 2, n) in the order of the figure's points; None for one that stands still.
+        Of each map (E, 2, n) in the order of the figure's points; None for one that does not move.
     """
 
     title: str
-    said: Sequence[str]
+    words: Sequence[str]
     coords: Sequence[np.ndarray | None]
 
 
@@ -45,9 +46,9 @@ def payload(
     colours: Sequence[Colour],
     frames: Frames | None = None,
 ) -> bytes:
-    """Pack a figure and what its hover labels say as JSON for the browser.
+    """Pack a figure and its hover labels as JSON for the browser.
 
-    Clip ids are said once and not in every trace, names as codes into a list.
+    Clip ids are sent once and not in every trace, names as codes into a list.
 
     Parameters
     ----------
@@ -89,7 +90,7 @@ def payload(
     }
     if frames is not None:
         packed = [None if xy is None else _packed(np.asarray(xy, np.float32)) for xy in frames.coords]
-        content["frames"] = {"title": frames.title, "said": list(frames.said), "xy": packed}
+        content["frames"] = {"title": frames.title, "words": list(frames.words), "xy": packed}
     rest = json.dumps(content, separators=(",", ":"))
     return f'{{"figure":{drawn},{rest[1:]}'.encode()
 
@@ -109,27 +110,34 @@ def _packed(values: np.ndarray) -> dict[str, str]:
 
 
 def _coded(names: np.ndarray) -> dict[str, Any]:
-    found, codes = np.unique(np.asarray(names).astype(str), return_inverse=True)
-    keep = found != ""
-    # -1 for no name
-    shift = np.cumsum(keep) - 1
-    shift[~keep] = -1
-    return {"names": found[keep].tolist(), "codes": _packed(shift[codes.ravel()].astype(np.int16))}
+    values = pd.Series(np.asarray(names).astype(str))
+    codes, unique = pd.factorize(values.where(values != ""), sort=True)  # -1 for no name
+    return {"names": unique.tolist(), "codes": _packed(codes.astype(np.int16))}
 
 
-def show(
-    content: bytes,
-    *,
-    key: str,
-    dataset: str,
-    file: str,
-    revision: str,
-    chosen: str,
-    neighbours: Sequence[str],
-    selection: str,
-    page: str,
-    frame: int | None = None,
-) -> None:
+class State(TypedDict):
+    """What is shown of a map.
+
+    Attributes
+    ----------
+    revision : str
+        The zoom stays while this stays.
+    chosen : str
+        Clip with the thick ring, "" for none; `neighbours` get thin ones.
+    selection : str
+        Name of a saved selection, "" for none.
+    frame : int
+        Which of the frames is shown, for a map that has some.
+    """
+
+    revision: str
+    chosen: str
+    neighbours: Sequence[str]
+    selection: str
+    frame: NotRequired[int | None]
+
+
+def show(content: bytes, *, key: str, dataset: str, file: str, page: str, **state: Unpack[State]) -> None:
     """Mount the map.
 
     Parameters
@@ -141,18 +149,13 @@ def show(
     dataset : str
     file : str
         Name, without ending, of what is saved from the map.
-    revision : str
-        The zoom stays while this stays.
-    chosen : str
-        Clip with the thick ring, "" for none; `neighbours` get thin ones.
-    selection : str
-        Name of a saved selection, "" for none.
     page : str
         Name of the page: a click sets its control ``clip``, a drawn selection ``sel``, the slider ``frame``.
-    frame : int, optional
-        Which of the frames is shown, where there are some.
+    **state
+        See `State`.
     """
-    callbacks = {} if frame is None else {"on_frame_change": partial(_moved, key, page)}
+    moves = state.get("frame") is not None
+    callbacks = {"on_frame_change": partial(_moved, key, page)} if moves else {}
     component("map")(
         key=key,
         data={
@@ -161,12 +164,9 @@ def show(
             "plotly": f"assets/plotly.min.js?v={media.plotly_version()}",
             "dataset": dataset,
             "file": file,
-            "revision": revision,
-            "chosen": chosen,
-            "neighbours": list(neighbours),
-            "selection": selection,
-        }
-        | ({} if frame is None else {"frame": frame}),
+            **state,
+            "neighbours": list(state["neighbours"]),
+        },
         on_chosen_change=partial(_chosen, key, page),
         on_selected_change=partial(_selected, key, page, dataset),
         **callbacks,

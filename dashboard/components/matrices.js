@@ -1,33 +1,26 @@
 // Matrices of pairs of classes, one or more a setting. What is pointed at in one is marked in all, without the
-// server; the server hears which cell was clicked. Classes are numbered: names would not fit beside each matrix.
+// server, which receives the cell that is clicked. Classes are numbered: names would not fit beside each matrix.
 
 const FRAME = { light: "#d4380d", dark: "#ff9c6e" };
 const EDGE = 17; // pixels for the numbers of the classes
 
 function create(parent) {
-  const root = document.createElement("div");
-  root.className = "hsx";
+  const root = element("div", "hsx");
   root.innerHTML = `<div class="hsx-top"><button type="button" title="Save the matrices as an image">PNG</button></div>
     <div class="hsx-all" role="group" tabindex="0"></div><ol class="hsx-names"></ol>`;
   parent.appendChild(root);
   const $ = (selector) => root.querySelector(selector);
   const all = $(".hsx-all");
-  const tip = document.createElement("div");
-  tip.className = "hsx-tip";
+  const tip = element("div", "hsx-tip");
   tip.hidden = true;
-  const view = { data: null, send: () => {}, canvases: [], over: null, pair: [-1, -1], setting: 0, told: "" };
+  const view = { data: null, send: () => {}, canvases: [], over: null, pair: [-1, -1], setting: 0, drawn: "" };
 
-  const css = (name) => getComputedStyle(root).getPropertyValue(name).trim();
-  const dark = () => {
-    const probe = document.createElement("canvas").getContext("2d");
-    probe.fillStyle = css("--st-background-color") || "#fff";
-    const [r, g, b] = [1, 3, 5].map((i) => parseInt(probe.fillStyle.slice(i, i + 2), 16));
-    return 0.3 * r + 0.6 * g + 0.1 * b < 110;
-  };
-  const said = (value) => (value === null ? "–" : value.toFixed(3).replace("-", "−"));
+  const css = (name) => themed(root, name);
+  const font = () => css("--st-font") || "system-ui, sans-serif";
+  const format = (value) => (value === null ? "–" : value.toFixed(3).replace("-", "−"));
 
   function colours() {
-    const stops = view.data.scales[dark() ? "dark" : "light"].map((c) => [1, 3, 5].map((i) => parseInt(c.slice(i, i + 2), 16)));
+    const stops = view.data.scales[themeOf(root)].map(channels);
     return (share) => {
       const at = Math.min(1, Math.max(0, share)) * (stops.length - 1);
       const i = Math.min(stops.length - 2, Math.floor(at));
@@ -50,7 +43,7 @@ function create(parent) {
       ctx.fillStyle = colour((grid[i][j] - low) / (high - low));
       ctx.fillRect(EDGE + j * cell, EDGE + i * cell, cell - (cell > 7 ? 1 : 0), cell - (cell > 7 ? 1 : 0));
     }
-    ctx.font = `${cell < 12 ? 9 : 10}px ${css("--st-font") || "system-ui, sans-serif"}`;
+    ctx.font = `${cell < 12 ? 9 : 10}px ${font()}`;
     ctx.textBaseline = "middle";
     ctx.fillStyle = css("--st-text-color");
     const step = Math.max(1, Math.ceil(11 / cell));
@@ -64,7 +57,7 @@ function create(parent) {
       ctx.fillText(i + 1, EDGE + (i + 0.5) * cell, EDGE - 8);
     }
     ctx.globalAlpha = 1;
-    frame(ctx, view.pair, cell, FRAME[dark() ? "dark" : "light"], 2.5);
+    frame(ctx, view.pair, cell, FRAME[themeOf(root)], 2.5);
     if (marks && view.over) frame(ctx, view.over, cell, css("--st-text-color"), 1.5);
   }
   function frame(ctx, [i, j], cell, colour, width) {
@@ -109,11 +102,11 @@ function create(parent) {
     tip.hidden = !cell;
     if (!cell) return;
     const { classes, numbers, settings } = view.data;
-    const head = document.createElement("b");
-    head.textContent = cell[0] === cell[1] ? `within ${classes[cell[0]]}` : `${classes[cell[0]]} · ${classes[cell[1]]}`;
-    const lines = numbers.map((n) => `${n.short} ${said(n.values[setting][cell[0]][cell[1]])}`);
-    if (setting > 0) lines.push(...numbers.map((n) => `${settings[0].name}: ${n.short} ${said(n.values[0][cell[0]][cell[1]])}`));
-    tip.replaceChildren(head, ...lines.map((text) => Object.assign(document.createElement("span"), { textContent: text })));
+    const [a, b] = cell.map((i) => classes[i]);
+    const head = element("b", "", a === b ? `within ${a}` : `${a} · ${b}`);
+    const lines = numbers.map((n) => `${n.short} ${format(n.values[setting][cell[0]][cell[1]])}`);
+    if (setting > 0) lines.push(...numbers.map((n) => `${settings[0].name}: ${n.short} ${format(n.values[0][cell[0]][cell[1]])}`));
+    tip.replaceChildren(head, ...lines.map((text) => element("span", "", text)));
     const box = all.getBoundingClientRect();
     const x = event.clientX - box.left, y = event.clientY - box.top;
     tip.style.left = `${Math.max(0, Math.min(x + 14, box.width - tip.offsetWidth - 2))}px`;
@@ -131,12 +124,10 @@ function create(parent) {
     all.setAttribute("aria-label", `${view.data.label}. Arrow keys move the chosen pair; the lists below say the same in words.`);
     view.canvases = [];
     all.replaceChildren(...settings.map((s, setting) => {
-      const one = document.createElement("div");
-      one.className = "hsx-one";
-      one.append(Object.assign(document.createElement("h4"), { textContent: s.name }));
-      one.append(Object.assign(document.createElement("p"), { textContent: s.said }));
+      const one = element("div", "hsx-one");
+      one.append(element("h4", "", s.name), element("p", "", s.about));
       numbers.forEach((n, number) => {
-        const canvas = document.createElement("canvas");
+        const canvas = element("canvas");
         canvas.setAttribute("role", "img");
         canvas.setAttribute("aria-label", `${s.name}: ${n.name}, ${classes.length} by ${classes.length} classes`);
         canvas.dataset.setting = s.name;
@@ -150,26 +141,25 @@ function create(parent) {
       return one;
     }), tip);
     $(".hsx-names").replaceChildren(...classes.map((name, i) => {
-      const li = document.createElement("li");
-      li.append(Object.assign(document.createElement("b"), { textContent: i + 1 }), name);
+      const li = element("li");
+      li.append(element("b", "", i + 1), name);
       return li;
     }));
   }
   function scales() {
-    const stops = view.data.scales[dark() ? "dark" : "light"].join(",");
+    const stops = view.data.scales[themeOf(root)].join(",");
     for (const old of root.querySelectorAll(".hsx-scale")) old.remove();
     $(".hsx-top").prepend(...view.data.numbers.map((n) => {
-      const row = document.createElement("div");
-      row.className = "hsx-scale";
+      const row = element("div", "hsx-scale");
       row.innerHTML = `<b></b><span></span><span class="hsx-ramp" style="background:linear-gradient(90deg,${stops})"></span><span></span>`;
       row.children[0].textContent = n.name;
-      row.children[1].textContent = said(n.ends[0]);
-      row.children[3].textContent = said(n.ends[1]) + (n.beyond ? ` (${n.beyond})` : "");
+      row.children[1].textContent = format(n.ends[0]);
+      row.children[3].textContent = format(n.ends[1]) + (n.beyond ? ` (${n.beyond})` : "");
       return row;
     }));
   }
   all.addEventListener("keydown", (event) => {
-    const move = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    const move = ARROWS[event.key];
     if (!move) return;
     event.preventDefault();
     const n = view.data.classes.length;
@@ -181,11 +171,10 @@ function create(parent) {
     const width = 230, gap = 22, head = 46, scale = 2;
     const columns = Math.min(settings.length, 7), rows = Math.ceil(settings.length / columns);
     const high = head + numbers.length * (width + 6) + gap;
-    const canvas = document.createElement("canvas");
+    const canvas = element("canvas");
     const w = Math.max(2, columns) * (width + gap) + gap;
-    const font = css("--st-font") || "system-ui, sans-serif";
     const ctx = canvas.getContext("2d");
-    ctx.font = `13px ${font}`;
+    ctx.font = `13px ${font()}`;
     const lines = [""];
     classes.forEach((name, i) => {
       const word = `${i + 1} ${name}   `;
@@ -199,18 +188,18 @@ function create(parent) {
     ctx.fillStyle = css("--st-background-color");
     ctx.fillRect(0, 0, w, h);
     const text = (words, x, y, weight = 400) => {
-      ctx.font = `${weight} 13px ${font}`;
+      ctx.font = `${weight} 13px ${font()}`;
       ctx.textAlign = "left";
       ctx.textBaseline = "middle";
       ctx.fillStyle = css("--st-text-color");
       ctx.fillText(words, x, y);
     };
-    const one = document.createElement("canvas");
+    const one = element("canvas");
     one.width = one.height = width * scale;
     settings.forEach((s, k) => {
       const x = gap + (k % columns) * (width + gap), y = gap + Math.floor(k / columns) * high;
       text(s.name, x, y + 8, 600);
-      text(s.said, x, y + 27);
+      text(s.about, x, y + 27);
       numbers.forEach((_, number) => {
         const inner = one.getContext("2d");
         inner.setTransform(scale, 0, 0, scale, 0, 0);
@@ -221,36 +210,29 @@ function create(parent) {
     const colour = colours();
     numbers.forEach((n, k) => {
       const y = gap + rows * high + 24 * k;
-      text(`${n.name}: ${said(n.ends[0])}`, gap, y, 600);
-      const from = gap + ctx.measureText(`${n.name}: ${said(n.ends[0])}`).width + 10;
+      text(`${n.name}: ${format(n.ends[0])}`, gap, y, 600);
+      const from = gap + ctx.measureText(`${n.name}: ${format(n.ends[0])}`).width + 10;
       for (let i = 0; i < 120; i++) { ctx.fillStyle = colour(i / 119); ctx.fillRect(from + i, y - 5, 1.5, 10); }
-      text(said(n.ends[1]) + (n.beyond ? ` (${n.beyond})` : ""), from + 130, y, 600);
+      text(format(n.ends[1]) + (n.beyond ? ` (${n.beyond})` : ""), from + 130, y, 600);
     });
     lines.forEach((line, k) => text(line, gap, gap + rows * high + 24 * numbers.length + 20 * k));
     hearspaceSave(`${file}.png`, canvas.toDataURL("image/png"), "");
   }
   $("button").addEventListener("click", () => view.data && image());
-  const observer = new ResizeObserver(() => { if (view.data) requestAnimationFrame(draw); });
-  observer.observe(all);
+  const ignore = onResize(all, () => view.data && requestAnimationFrame(draw));
 
-  function update(data, send) {
-    view.data = data;
-    view.send = send;
+  function update(data, component) {
+    Object.assign(view, { data, send: component.setTriggerValue });
     view.pair = data.pair.map((name) => data.classes.indexOf(name));
     view.setting = Math.max(0, data.settings.findIndex((s) => s.name === data.setting));
-    const told = JSON.stringify([data.classes, data.settings, data.numbers.map((n) => n.short)]);
-    if (told !== view.told) build();
-    view.told = told;
+    const content = JSON.stringify([data.classes, data.settings, data.numbers.map((n) => n.short)]);
+    if (content !== view.drawn) build();
+    view.drawn = content;
     scales();
     [...all.querySelectorAll(".hsx-one")].forEach((one, i) => one.classList.toggle("hsx-here", i === view.setting));
     draw();
   }
-  return { update, destroy() { observer.disconnect(); root.remove(); delete parent.hearspaceMatrices; } };
+  return { update, destroy() { ignore(); root.remove(); } };
 }
 
-export default function ({ data, parentElement, setTriggerValue }) {
-  parentElement.hearspaceMatrices ??= create(parentElement);
-  const view = parentElement.hearspaceMatrices;
-  view.update(data, setTriggerValue);
-  return () => view.destroy();
-}
+export default mount("matrices", create);

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import streamlit as st
@@ -42,7 +42,7 @@ class Number:
 
 
 def content(
-    classes: Sequence[str], settings: Sequence[str], said: Sequence[str], numbers: Sequence[Number]
+    classes: Sequence[str], settings: Sequence[str], about: Sequence[str], numbers: Sequence[Number]
 ) -> dict[str, Any]:
     """Return what the browser draws.
 
@@ -51,7 +51,7 @@ def content(
     classes : sequence of str, length C
         In the order of rows and columns.
     settings : sequence of str, length S
-    said : sequence of str, length S
+    about : sequence of str, length S
         A few words more about each.
     numbers : sequence of Number
         From top to bottom.
@@ -72,7 +72,7 @@ def content(
         raise ValueError(f"There are {len(classes)} classes; choose at most {MOST} of them.")
     return {
         "classes": list(classes),
-        "settings": [{"name": s, "said": t} for s, t in zip(settings, said, strict=True)],
+        "settings": [{"name": s, "about": t} for s, t in zip(settings, about, strict=True)],
         "numbers": [
             {
                 "name": n.name,
@@ -87,25 +87,11 @@ def content(
     }
 
 
-def show(
-    found: dict[str, Any],
-    *,
-    key: str,
-    label: str,
-    file: str,
-    pair: tuple[str, str],
-    setting: str,
-    chooses: Sequence[str],
-    choosable: Sequence[str],
-) -> None:
-    """Mount the matrices.
+class State(TypedDict):
+    """What is shown of the matrices.
 
-    Parameters
+    Attributes
     ----------
-    found : dict
-        From `content`.
-    key : str
-        Of the component.
     label : str
         What they are, for screen readers.
     file : str
@@ -114,12 +100,38 @@ def show(
         The chosen classes, marked in all matrices.
     setting : str
         The chosen setting.
+    """
+
+    label: str
+    file: str
+    pair: tuple[str, str]
+    setting: str
+
+
+def show(
+    content: dict[str, Any],
+    *,
+    key: str,
+    chooses: Sequence[str],
+    choosable: Sequence[str],
+    **state: Unpack[State],
+) -> None:
+    """Mount the matrices.
+
+    Parameters
+    ----------
+    content : dict
+        From the function `content`.
+    key : str
+        Of the component.
     chooses : sequence of str
         Keys of the session that a click on a cell sets: to its setting, if that is `choosable`, its row and
         its column.
     choosable : sequence of str
+    **state
+        See `State`.
     """
-    data = found | {"label": label, "file": file, "pair": list(pair), "setting": setting}
+    data = content | {**state, "pair": list(state["pair"])}
     on_pair = partial(_choose, key, tuple(chooses), tuple(choosable))
     component("matrices")(key=key, data=data, on_pair_change=on_pair)
 

@@ -1,5 +1,4 @@
 // One sound at a time, on every page: a single audio element that the whole window shares.
-// Inlined before each component's own script, so that components need no bundler.
 function hearspacePlayer() {
   if (window.hearspace) return window.hearspace;
   const audio = document.createElement("audio");
@@ -44,10 +43,9 @@ function hearspacePlayer() {
   document.body.appendChild(bar);
   const toggleButton = bar.querySelector(".hs-now-toggle");
 
-  function tell() {
+  function notify() {
     bar.hidden = !state.id;
-    toggleButton.textContent = state.playing ? "❚❚" : "▶";
-    toggleButton.setAttribute("aria-label", state.playing ? "Pause" : "Play");
+    showPlaying(toggleButton, state.playing);
     bar.querySelector(".hs-now-label").textContent = state.error || state.label || state.id || "";
     for (const f of listeners) f(state);
   }
@@ -59,7 +57,7 @@ function hearspacePlayer() {
       state.playing = false;
       state.error =
         reason.name === "NotAllowedError" ? "Click once on the page, then sounds may play." : "This clip cannot be played.";
-      tell();
+      notify();
     });
   }
   function play(clip) {
@@ -68,7 +66,7 @@ function hearspacePlayer() {
     Object.assign(state, { id: clip.id, url: clip.url, label: clip.label || clip.id, error: null, playing: true });
     audio.src = clip.url;
     start();
-    tell();
+    notify();
   }
   function toggle(clip) {
     if (clip && state.id !== clip.id) return play(clip);
@@ -81,11 +79,11 @@ function hearspacePlayer() {
   function stop() {
     audio.pause();
     Object.assign(state, { id: null, url: null, playing: false, error: null });
-    tell();
+    notify();
   }
-  audio.addEventListener("playing", () => { state.playing = true; state.error = null; tell(); });
-  audio.addEventListener("pause", () => { state.playing = false; tell(); });
-  audio.addEventListener("ended", () => { state.playing = false; tell(); });
+  audio.addEventListener("playing", () => { state.playing = true; state.error = null; notify(); });
+  audio.addEventListener("pause", () => { state.playing = false; notify(); });
+  audio.addEventListener("ended", () => { state.playing = false; notify(); });
   audio.addEventListener("timeupdate", () => {
     bar.querySelector("progress").value = audio.duration ? audio.currentTime / audio.duration : 0;
   });
@@ -99,7 +97,7 @@ function hearspacePlayer() {
     }
     state.playing = false;
     state.error = "This clip cannot be played; its file may be gone or damaged.";
-    tell();
+    notify();
   });
   toggleButton.addEventListener("click", () => toggle());
   bar.querySelector(".hs-now-close").addEventListener("click", stop);
@@ -117,31 +115,9 @@ function hearspacePlayer() {
     subscribe(f) { listeners.add(f); f(state); return () => listeners.delete(f); },
     // The bar sits outside Streamlit's own elements, which hold the theme.
     theme(from) {
-      const css = getComputedStyle(from);
-      const set = (name, source) => bar.style.setProperty(name, css.getPropertyValue(source));
-      set("--hs-bg", "--st-background-color");
-      set("--hs-text", "--st-text-color");
-      set("--hs-border", "--st-border-color");
-      set("--hs-primary", "--st-primary-color");
+      const names = { bg: "background", text: "text", border: "border", primary: "primary" };
+      for (const [name, source] of Object.entries(names)) bar.style.setProperty(`--hs-${name}`, themed(from, `--st-${source}-color`));
     },
   };
   return window.hearspace;
-}
-function hearspaceUrl(base, kind, dataset, id) {
-  return base + kind + "/" + encodeURIComponent(dataset) + "/" + id.split("/").map(encodeURIComponent).join("/");
-}
-function hearspaceCsv(rows) {
-  const cell = (v) => {
-    const s = v === null || v === undefined ? "" : String(v);
-    return /[",\n\r]/.test(s) ? '"' + s.replaceAll('"', '""') + '"' : s;
-  };
-  return rows.map((r) => r.map(cell).join(",")).join("\r\n") + "\r\n";
-}
-function hearspaceSave(name, content, type) {
-  const url = content.startsWith("data:") ? content : URL.createObjectURL(new Blob([content], { type }));
-  const a = document.createElement("a");
-  a.href = url;
-  a.download = name;
-  a.click();
-  if (!content.startsWith("data:")) setTimeout(() => URL.revokeObjectURL(url), 10000);
 }

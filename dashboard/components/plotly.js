@@ -1,4 +1,4 @@
-// Plotly and what it draws with: loading, packed arrays, WebGL.
+// Plotly and what it draws with: loading, figures, packed arrays, WebGL.
 const ARRAYS = { f4: Float32Array, f8: Float64Array, i1: Int8Array, u1: Uint8Array, i2: Int16Array, u2: Uint16Array, i4: Int32Array };
 
 function decode(value) {
@@ -30,10 +30,10 @@ function hasWebGL() {
   gl?.getExtension("WEBGL_lose_context")?.loseContext();
   return Boolean(gl);
 }
-function luminance(colour) {
-  const probe = document.createElement("canvas").getContext("2d");
-  probe.fillStyle = colour || "#fff";
-  const hex = probe.fillStyle;
-  const [r, g, b] = [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16) / 255);
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+// The figure that the server keeps under a name.
+function fetchFigure(data) {
+  return fetch(`${data.base}figures/${data.figure}.json`);
+}
+function purge(plot) {
+  if (window.Plotly && plot.data) window.Plotly.purge(plot);
 }

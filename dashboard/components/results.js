@@ -1,12 +1,5 @@
-// Lists of results side by side. Arrow keys move, space plays, F and N mark; one sound at a time.
+// Lists of results side by side. Arrow keys move, space plays, F and N mark; one sound plays at a time.
 const EMPTY = { columns: [], letters: "" };
-
-function element(tag, name, text) {
-  const found = document.createElement(tag);
-  if (name) found.className = name;
-  if (text !== undefined) found.textContent = text;
-  return found;
-}
 
 function create(parent) {
   const player = hearspacePlayer();
@@ -18,13 +11,11 @@ function create(parent) {
   const tabs = element("div", "hsr-tabs");
   const lists = element("div", "hsr-columns");
   const none = element("button", "hsr-none", "None of them is good");
-  none.type = "button";
   root.append(queryBox, tabs, lists, none);
   parent.appendChild(root);
   const view = { data: EMPTY, trigger: () => {}, state: () => {}, drawn: "", cells: [], at: [0, 0], from: null, question: 0, warmed: new Set() };
 
-  const url = (row, kind) =>
-    hearspaceUrl(view.data.base, kind, row.dataset, row.id) + (kind === "audio" && view.data.equal ? "?level=equal" : "");
+  const audio = (row) => hearspaceUrl(view.data.base, "audio", row.dataset, row.id) + (view.data.equal ? "?level=equal" : "");
   const letter = (c) => view.data.letters[c];
   const name = (c) => (view.data.columns[c].title ? `${letter(c)} ${view.data.columns[c].title}` : letter(c));
 
@@ -32,14 +23,13 @@ function create(parent) {
   function clip(cell) {
     const { row, column, position } = cell;
     const place = column < 0 ? "Query" : `${letter(column)} ${view.data.first + position}`;
-    const said = [place, row.label, (row.file || "").split("/").pop()].filter(Boolean).join(" · ");
-    return { id: row.id, url: url(row, "audio"), label: said };
+    return { id: row.id, url: audio(row), label: joined([place, row.label, fileName(row.file)]) };
   }
   function warm(cell) {
     // The server makes what is played at equal loudness; the next one is made while this one plays.
     if (!cell || !view.data.equal || view.warmed.has(cell.row.id)) return;
     view.warmed.add(cell.row.id);
-    fetch(url(cell.row, "audio"), { headers: { Range: "bytes=0-1" } }).catch(() => {});
+    fetch(audio(cell.row), { headers: { Range: "bytes=0-1" } }).catch(() => {});
   }
   function play(cell, again) {
     view.from = cell;
@@ -63,7 +53,6 @@ function create(parent) {
     if (row.fits !== undefined) item.dataset.fits = row.fits;
     const rank = element("span", "hsr-rank", column < 0 ? "" : String(view.data.first + position));
     const button = element("button", "hsr-play");
-    button.type = "button";
     const body = element("span", "hsr-body");
     const head = element("span", "hsr-head");
     if (column < 0) head.append(element("small", "", "Query"));
@@ -81,25 +70,23 @@ function create(parent) {
       head.append(tick);
     }
     if (row.score) head.append(element("span", "hsr-score", row.score));
-    const picture = document.createElement("img");
-    Object.assign(picture, { alt: "", loading: "lazy", className: "hsr-spec", src: url(row, "spectrogram") });
-    picture.addEventListener("error", () => { picture.style.visibility = "hidden"; });
+    const picture = spectrogram(view.data.base, row.dataset, row.id, "hsr-spec");
     const foot = element("span", "hsr-foot");
-    const file = element("span", "hsr-file", (row.file || "").split("/").pop());
+    const file = element("span", "hsr-file", fileName(row.file));
     file.title = row.file || "";
     foot.append(file);
     if (row.also) {
       const also = element("span", "hsr-also", "also " + row.also.map(([c, r]) => `${letter(c)} ${r}`).join(", "));
       const shown = (c, r) => r >= view.data.first && r < view.data.first + (view.data.columns[c].rows || []).length;
       also.classList.toggle("hsr-near", row.also.some(([c, r]) => shown(c, r)));
-      also.title = "also found by " + row.also.map(([c, r]) => `${name(c)} at rank ${r}`).join(", ");
+      also.title = "also returned by " + row.also.map(([c, r]) => `${name(c)} at rank ${r}`).join(", ");
       foot.append(also);
     }
     const credit = element("span", "hsr-credit");
     if (row.credit || row.link) {
-      const said = row.link ? element("a", "", row.credit || "source") : element("span", "", row.credit);
-      if (row.link) Object.assign(said, { href: row.link, target: "_blank", rel: "noopener noreferrer" });
-      credit.append(said);
+      const source = row.link ? element("a", "", row.credit || "source") : element("span", "", row.credit);
+      if (row.link) Object.assign(source, { href: row.link, target: "_blank", rel: "noopener noreferrer" });
+      credit.append(source);
     }
     body.classList.toggle("hsr-bare", !row.label && column >= 0);
     if (row.label || column < 0) body.append(head);
@@ -110,7 +97,6 @@ function create(parent) {
       const box = element("span", "hsr-marks");
       for (const [fits, sign, word, key] of [[true, "✓", "fits", "f"], [false, "✗", "does not fit", "n"]]) {
         const mark = element("button", "hsr-mark", sign);
-        mark.type = "button";
         mark.tabIndex = -1;
         mark.title = `${word} (${key.toUpperCase()})`;
         mark.dataset.fits = fits;
@@ -156,7 +142,6 @@ function create(parent) {
       if (column.measure) head.append(element("span", "hsr-measure", column.measure));
       if (view.data.question) {
         const best = element("button", "hsr-best");
-        best.type = "button";
         best.addEventListener("click", () => choose(c));
         head.append(best);
       }
@@ -167,7 +152,6 @@ function create(parent) {
       if (column.note) section.append(element("p", "hsr-note", column.note));
       lists.append(section);
       const tab = element("button", "", name(c));
-      tab.type = "button";
       tab.addEventListener("click", () => lists.scrollTo({ left: section.offsetLeft - lists.offsetLeft, behavior: "smooth" }));
       tabs.append(tab);
     });
@@ -190,9 +174,8 @@ function create(parent) {
       const here = state.id === cell.row.id;
       const playing = here && state.playing;
       cell.item.classList.toggle("hsr-now", here);
-      cell.button.textContent = playing ? "❚❚" : "▶";
       const what = cell.column < 0 ? "the query" : `${letter(cell.column)} ${view.data.first + cell.position}`;
-      cell.button.setAttribute("aria-label", [`${playing ? "Pause" : "Play"} ${what}`, cell.row.label, cell.row.fits ? "fits the class asked for" : ""].filter(Boolean).join(", "));
+      showPlaying(cell.button, playing, [what, cell.row.label, cell.row.fits ? "fits the class asked for" : ""].filter(Boolean).join(", "));
       const given = made.marks[`${cell.column},${cell.position}`];
       for (const button of cell.marks) button.setAttribute("aria-pressed", String(String(given) === button.dataset.fits));
     }
@@ -209,16 +192,16 @@ function create(parent) {
   function setMark(cell, fits) {
     if (!view.data.markable || cell.column < 0) return;
     const key = `${cell.column},${cell.position}`;
-    // Taken back is said outright: what a message does not hold, it says nothing about.
+    // A mark that is taken back is sent as null: one that is not in a message is left as it is.
     made.marks[key] = made.marks[key] === fits ? null : fits;
     made.number += 1;
     mark(player.state);
     // All marks each time: if two messages meet on their way, the later one holds both.
-    view.state("marks", said());
+    view.state("marks", message());
   }
-  const said = () => ({ question: view.data.question, marks: { ...made.marks }, number: made.number });
+  const message = () => ({ question: view.data.question, marks: { ...made.marks }, number: made.number });
   function choose(column) {
-    if (view.data.choosable) view.trigger("choice", { ...said(), column });
+    if (view.data.choosable) view.trigger("choice", { ...message(), column });
   }
   none.addEventListener("click", () => choose(null));
 
@@ -231,11 +214,12 @@ function create(parent) {
     let to = null;
     const { column, position } = cell;
     const key = event.key;
-    if (key === "ArrowDown") to = column < 0 ? find(0, 0) : find(column, position + 1);
-    else if (key === "ArrowUp") to = column < 0 ? null : find(column, position - 1) || find(-1, 0);
-    else if (key === "ArrowRight" || key === "ArrowLeft") {
-      let c = column + (key === "ArrowRight" ? 1 : -1);
-      while (c >= 0 && c < view.data.columns.length && last(c) < 0) c += key === "ArrowRight" ? 1 : -1;
+    const [down, right] = ARROWS[key] ?? [0, 0];
+    if (down && column < 0) to = down > 0 ? find(0, 0) : null;
+    else if (down) to = find(column, position + down) || (down < 0 ? find(-1, 0) : null);
+    else if (right) {
+      let c = column + right;
+      while (c >= 0 && c < view.data.columns.length && last(c) < 0) c += right;
       to = column < 0 || c < 0 ? null : find(c, Math.min(position, last(c)));
     } else if (key === "Home") to = find(column, 0);
     else if (key === "End") to = find(column, last(column));
@@ -246,38 +230,30 @@ function create(parent) {
     event.stopPropagation();
     if (!to) return;
     current(to, true);
-    // Moving on while something sounds is listening on.
+    // Moving on while something plays plays on.
     if (player.state.playing && to.row.id !== player.state.id) play(to, true);
   });
 
   const unsubscribe = player.subscribe((state) => view.data !== EMPTY && mark(state));
   return {
-    update(data, trigger, state) {
+    update(data, component) {
       const asked = view.question !== data.question;
-      Object.assign(view, { data, trigger, state, question: data.question });
+      Object.assign(view, { data, trigger: component.setTriggerValue, state: component.setStateValue, question: data.question });
       if (asked) {
-        // What was marked here is newer than what the server had heard of when it drew this.
+        // What was marked here is newer than what the server had received when it drew this.
         if (made.question !== data.question) Object.assign(made, { question: data.question, marks: {} });
         made.marks = { ...data.marks, ...made.marks };
         view.at = [0, 0];
       }
       player.theme(root);
-      const background = getComputedStyle(root).getPropertyValue("--st-background-color").trim();
-      const probe = document.createElement("canvas").getContext("2d");
-      probe.fillStyle = background || "#fff";
-      root.dataset.theme = parseInt(probe.fillStyle.slice(3, 5), 16) < 100 ? "dark" : "light";
+      root.dataset.theme = themeOf(root);
       const { equal, marks, chosen, ...content } = data;
       const text = JSON.stringify(content);
       if (text !== view.drawn) { view.drawn = text; view.warmed.clear(); draw(); }
       mark(player.state);
     },
-    destroy() { unsubscribe(); root.remove(); delete parent.hearspaceResults; },
+    destroy() { unsubscribe(); root.remove(); },
   };
 }
 
-export default function ({ data, parentElement, setTriggerValue, setStateValue }) {
-  parentElement.hearspaceResults ??= create(parentElement);
-  parentElement.hearspaceResults.update(data, setTriggerValue, setStateValue);
-  const view = parentElement.hearspaceResults;
-  return () => view.destroy();
-}
+export default mount("results", create);

@@ -1,9 +1,9 @@
-"""Lists of results side by side, to be heard one at a time and compared; blind, they are rated as well."""
+"""Lists of results side by side, to be played one at a time and compared; in blind tests they are rated."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from dashboard.components import base_url, component
@@ -16,7 +16,7 @@ LETTERS = "ABCD"
 
 @dataclass(frozen=True)
 class Result:
-    """A row: what is not said is not sent to the browser.
+    """A row of a list; empty fields are not sent to the browser.
 
     Attributes
     ----------
@@ -56,8 +56,34 @@ def result(c: Clips, clip: str, dataset: str, **more: Any) -> Result:
     """Return a row with what the clip table says about a clip."""
     row = c.row[clip]
     style = c.styles.get(c.labels[row], Style(NEUTRAL["light"], NEUTRAL["dark"]))
-    said = {"label": str(c.labels[row]) or "no class", "file": str(c.files[row])}
-    return Result(clip, dataset, **({"light": style.light, "dark": style.dark} | said | more))
+    label, file = str(c.labels[row]) or "no class", str(c.files[row])
+    return Result(clip, dataset, label, file, light=style.light, dark=style.dark, **more)
+
+
+@dataclass(frozen=True)
+class Rated:
+    """A question of a blind test: its lists are rated.
+
+    Attributes
+    ----------
+    question : int
+        Id of the question: ``st.session_state[key]`` holds in the callbacks ``marks``
+        (``{"question": ..., "marks": {"<column>,<position>": bool or None}, "number": int}``, all of them
+        each time, None for one taken back, and the number of the message) and ``choice`` (the same with
+        ``"column"``, None where none is good).
+    marks : mapping
+        The marks so far, by column and position from 0.
+    chosen : int or None
+        Column that was chosen, once the answer is given.
+    on_marks, on_choice : callable or None
+        Marks can be made with the first, a column can be chosen with the second.
+    """
+
+    question: int = 0
+    marks: Mapping[tuple[int, int], bool] = field(default_factory=dict)
+    chosen: int | None = None
+    on_marks: Callable[[], None] | None = None
+    on_choice: Callable[[], None] | None = None
 
 
 def show(
@@ -68,11 +94,7 @@ def show(
     query: Result | None = None,
     first: int = 1,
     equal: bool = True,
-    question: int = 0,
-    marks: Mapping[tuple[int, int], bool] | None = None,
-    chosen: int | None = None,
-    on_marks: Callable[[], None] | None = None,
-    on_choice: Callable[[], None] | None = None,
+    rated: Rated | None = None,
 ) -> None:
     """Mount the lists.
 
@@ -83,23 +105,15 @@ def show(
     label : str
         What they are, for screen readers.
     query : Result, optional
-        What was searched with, to be heard above the lists.
+        What was searched with, to be played above the lists.
     first : int
         Rank of the first row.
     equal : bool
         Whether clips are played at equal loudness.
-    question : int
-        With more than 0, the lists are rated: ``st.session_state[key]`` holds in the callbacks ``marks``
-        (``{"question": ..., "marks": {"<column>,<position>": bool or None}, "number": int}``, all of them
-        each time, None for one taken back, and the number of the message) and ``choice`` (the same with
-        ``"column"``, None where none is good).
-    marks : mapping, optional
-        What is marked already, by column and position from 0.
-    chosen : int, optional
-        Column that was chosen, once the answer is given.
-    on_marks, on_choice : callable, optional
-        Marks can be made with the first, a column can be chosen with the second.
+    rated : Rated, optional
+        The question that the lists are of.
     """
+    r = rated or Rated()
     data = {
         "columns": [_plain(asdict(c)) for c in columns],
         "letters": LETTERS,
@@ -108,23 +122,19 @@ def show(
         "label": label,
         "first": first,
         "equal": equal,
-        "question": question,
-        "marks": {f"{c},{p}": fits for (c, p), fits in (marks or {}).items()},
-        "chosen": chosen,
-        "markable": on_marks is not None,
-        "choosable": on_choice is not None,
+        "question": r.question,
+        "marks": {f"{c},{p}": fits for (c, p), fits in r.marks.items()},
+        "chosen": r.chosen,
+        "markable": r.on_marks is not None,
+        "choosable": r.on_choice is not None,
     }
-    callbacks: dict[str, Any] = {}
-    if on_marks is not None:
-        callbacks["on_marks_change"] = on_marks
-    if on_choice is not None:
-        callbacks["on_choice_change"] = on_choice
-    component("results")(key=key, data=data, **callbacks)
+    callbacks = {"on_marks_change": r.on_marks, "on_choice_change": r.on_choice}
+    component("results")(key=key, data=data, **{k: f for k, f in callbacks.items() if f is not None})
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
     """Leave out what is empty."""
-    found = {name: value for name, value in row.items() if value not in ("", None, ())}
+    plain = {name: value for name, value in row.items() if value not in ("", None, ())}
     if "rows" in row:
-        found["rows"] = [_plain(r) for r in row["rows"]]
-    return found
+        plain["rows"] = [_plain(r) for r in row["rows"]]
+    return plain

@@ -229,9 +229,7 @@ def _list(workspace: Workspace, chosen: Choices, selection: str, clip: str) -> N
         page="explore",
         dataset=chosen.dataset.name,
         file=chosen.dataset.name,
-        label="Clips of the selection",
         chosen=clip,
-        csv="explore-csv",
         clear=bool(selection),
     )
     if len(ordered) > clip_list.MOST:

@@ -83,6 +83,6 @@ def _compute(workspace: Workspace, missing: list[MapQuality]) -> None:
         "Compute",
         "explore-quality",
         primary=False,
-        said=f"Not computed yet for this map of **{names}**: all pairs of clips have to be ranked.",
+        text=f"Not computed yet for this map of **{names}**: it ranks all pairs of clips.",
         each=False,
     )

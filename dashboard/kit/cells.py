@@ -1,14 +1,32 @@
-"""Cells with their numbers in them, which can be pointed at: what matrices and heatmaps are drawn from."""
+"""Cells of matrices and heatmaps, with their numbers in them, which can be pointed at."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
 from dashboard.kit import palette
+from dashboard.kit.marks import scatter, steady
 from dashboard.kit.numbers import count
+
+
+class Look(TypedDict):
+    """How cells look.
+
+    Attributes
+    ----------
+    ends : (float, float)
+        Values at the ends of the colours.
+    size : int
+        Height of a cell in pixels.
+    theme : {"light", "dark"}
+    """
+
+    ends: tuple[float, float]
+    size: int
+    theme: str
 
 
 def cells(
@@ -18,11 +36,9 @@ def cells(
     hover: Sequence[str],
     *,
     ids: Sequence[Any] | None,
-    ends: tuple[float, float],
-    size: int,
-    theme: str,
+    **look: Unpack[Look],
 ) -> list[dict[str, Any]]:
-    """Return the traces: coloured cells, what is pointed at, and the numbers.
+    """Return the traces: coloured cells, what can be pointed at, and the numbers.
 
     Parameters
     ----------
@@ -33,22 +49,19 @@ def cells(
     places : sequence of (row, column)
         Cells that can be pointed at.
     hover : sequence of str
-        What is said of each place.
+        Hover text of each place.
     ids : sequence, optional
         ``customdata`` of each place, which can be clicked.
-    ends : (float, float)
-        Values at the ends of the colours.
-    size : int
-        Height of a cell in pixels.
-    theme : {"light", "dark"}
+    **look
+        See `Look`.
 
     Returns
     -------
     list of dict
         Those with ``meta`` are ``"cells"``, what is pointed at, and ``"numbers"``.
     """
-    scale = reach(theme)
-    low, high = ends
+    scale = reach(look["theme"])
+    low, high = look["ends"]
     filled = [(i, j) for i, j in places if np.isfinite(values[i, j])]
     return [
         {
@@ -63,37 +76,32 @@ def cells(
             "hoverinfo": "skip",
             "hoverongaps": False,
         },
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "x": [j for _, j in places],
-            "y": [i for i, _ in places],
-            "customdata": ids,
-            "hovertext": list(hover),
-            "hoverinfo": "text",
-            # Only there to be pointed at: cells themselves cannot be clicked.
-            "marker": {"symbol": "square", "size": size - 4, "opacity": 0},
-            "selected": {"marker": {"opacity": 0}},
-            "unselected": {"marker": {"opacity": 0}},
-            "showlegend": False,
-            "meta": "cells",
-        },
-        {
-            "type": "scatter",
-            "mode": "text",
-            "x": [j for _, j in filled],
-            "y": [i for i, _ in filled],
-            "text": [texts[i][j] for i, j in filled],
-            "textfont": {
+        # Only to be pointed at: cells themselves cannot be clicked.
+        scatter(
+            [j for _, j in places],
+            [i for i, _ in places],
+            customdata=ids,
+            hovertext=list(hover),
+            hoverinfo="text",
+            marker={"symbol": "square", "size": look["size"] - 4, "opacity": 0},
+            **steady(0),
+            showlegend=False,
+            meta="cells",
+        ),
+        scatter(
+            [j for _, j in filled],
+            [i for i, _ in filled],
+            "text",
+            text=[texts[i][j] for i, j in filled],
+            textfont={
                 "size": 13,
                 "color": [ink_on(scale, float((values[i, j] - low) / (high - low))) for i, j in filled],
             },
             # A click on a cell must not make the numbers fainter; they themselves cannot be clicked.
-            "selected": {"textfont": {"color": "#000000"}},
-            "hoverinfo": "skip",
-            "showlegend": False,
-            "meta": "numbers",
-        },
+            selected={"textfont": {"color": "#000000"}},
+            pointed=False,
+            meta="numbers",
+        ),
     ]
 
 
@@ -124,42 +132,44 @@ def robust_ends(values: np.ndarray) -> tuple[float, float]:
     Returns
     -------
     (float, float)
-        The first is below the second; (0, 1) where there is no number.
+        The first is below the second; (0, 1) without any number.
 
     Examples
     --------
     >>> robust_ends(np.array([1.0, 2.0, 3.0, 4.0, 5.0, 1e6])), robust_ends(np.array([2.0, 2.0]))
     ((1.0, 5.0), (1.5, 2.5))
     """
-    found = np.asarray(values, float)
-    found = found[np.isfinite(found)]
-    if not len(found):
+    x = _finite(values)
+    if not len(x):
         return 0.0, 1.0
-    first, third = np.quantile(found, [0.25, 0.75])
+    first, third = np.quantile(x, [0.25, 0.75])
     if third > first:
-        near = np.abs(found - np.clip(found, first, third)) <= 3 * (third - first)
-        found = found[near]
-    low, high = float(found.min()), float(found.max())
+        x = x[np.abs(x - np.clip(x, first, third)) <= 3 * (third - first)]
+    low, high = float(x.min()), float(x.max())
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
 def beyond(values: np.ndarray, ends: tuple[float, float], thing: str) -> str:
-    """Say how many numbers lie outside the ends of their colour scale, and how far; "" for none.
+    """Count the numbers outside the ends of their colour scale, and say how far they go; "" for none.
 
     Examples
     --------
     >>> beyond(np.array([1.0, 2.0, 1e6, -30.0, -7.5]), (1.0, 2.0), "clip")
     '2 clips below the scale, down to −30; 1 clip above the scale, up to 1,000,000'
     """
-    found = np.asarray(values, float)
-    found = found[np.isfinite(found)]
-    below, above = found[found < ends[0]], found[found > ends[1]]
+    x = _finite(values)
+    below, above = x[x < ends[0]], x[x > ends[1]]
     parts = []
     if len(below):
         parts.append(f"{count(len(below), thing)} below the scale, down to {_number(below.min())}")
     if len(above):
         parts.append(f"{count(len(above), thing)} above the scale, up to {_number(above.max())}")
     return "; ".join(parts)
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    x = np.asarray(values, float)
+    return x[np.isfinite(x)]
 
 
 def _number(value: float) -> str:
@@ -171,10 +181,9 @@ def reach(theme: str) -> list[tuple[float, str]]:
     """Return the part of the scale for numbers that can be seen on the page, in eleven steps."""
     import plotly.colors
 
-    low, high = palette.REACH[theme]
-    ends = np.linspace(low, high, 11)
-    found = plotly.colors.sample_colorscale(palette.SEQUENTIAL, ends.tolist(), colortype="tuple")
-    colours = ["#" + "".join(f"{round(255 * v):02x}" for v in c) for c in found]
+    places = np.linspace(*palette.REACH[theme], 11).tolist()
+    sampled = plotly.colors.sample_colorscale(palette.SEQUENTIAL, places, colortype="tuple")
+    colours = ["#" + "".join(f"{round(255 * v):02x}" for v in c) for c in sampled]
     return list(zip(np.linspace(0, 1, 11).round(3).tolist(), colours, strict=True))
 
 

@@ -1,11 +1,11 @@
-"""Charts: one look for all, a PNG from the camera, a CSV below, and what a click chooses."""
+"""Charts: one look for all, a PNG from the camera, a CSV below, and a choice by a click."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import streamlit as st
 
@@ -17,6 +17,21 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 
+class Words(TypedDict, total=False):
+    """Words about a chart.
+
+    Attributes
+    ----------
+    caption : str
+        Short words below the figure, Markdown.
+    alt : str
+        What the figure shows, for screen readers.
+    """
+
+    caption: str
+    alt: str
+
+
 def show(
     figure: Figure | Callable[..., Figure],
     *,
@@ -26,15 +41,15 @@ def show(
     csv: Callable[[], bytes | DataFrame] | None = None,
     chooses: str | Sequence[str] = (),
     on_select: Callable[[], None] | None = None,
-    caption: str = "",
-    alt: str = "",
+    **words: Unpack[Words],
 ) -> None:
     """Show a figure with the look of all figures; its camera saves a PNG at twice the size.
 
     Parameters
     ----------
     figure : Figure
-        Drawn for `layout.theme()`, or what draws it for a ``theme``. The look fills in what it leaves open.
+        Drawn for `layout.theme()`, or a function that draws it for a ``theme``. The look fills in what it
+        leaves open.
     key : str
         Of the chart; it is the page's own as well: ``.st-key-<key>`` holds chart and download.
     file : str
@@ -46,14 +61,12 @@ def show(
         Returns the numbers of the figure, a table or its bytes, when asked for.
     chooses : str or sequence of str
         Keys of the session that a click on a point sets to the point's ``customdata``, the first of it for
-        one key; a point whose value is "" sets nothing. Where there is no mouse a click sets nothing, so
-        that the page can be scrolled: offer the same choice in words.
+        one key; a point whose value is "" sets nothing. Without a mouse a click sets nothing, so that the
+        page can be scrolled: offer the same choice in words.
     on_select : callable, optional
         Called when a point is clicked instead; `clicked(key)` then says which.
-    caption : str
-        Short words below the figure, Markdown.
-    alt : str
-        What the figure shows, for screen readers.
+    **words
+        See `Words`.
     """
     from dashboard.kit.look import dressed
 
@@ -64,13 +77,14 @@ def show(
         "modeBarButtonsToRemove": ["autoScale2d"],
     }
     with st.container(key=key, gap="small"):
-        shown: dict[str, Any] = {"key": f"{key}-plot", "config": config, "alt": alt or None}
+        shown: dict[str, Any] = {"key": f"{key}-plot", "config": config, "alt": words.get("alt") or None}
         names = [chooses] if isinstance(chooses, str) else list(chooses)
         if names:
             on_select = partial(_choose, key, names)
         if on_select is not None:
             shown |= {"key": f"{key}-pick", "on_select": on_select, "selection_mode": "points"}
         st.plotly_chart(dressed(_drawn(figure, remembered, layout.theme()), layout.theme()), **shown)
+        caption = words.get("caption", "")
         if caption or csv is not None:
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 st.caption(caption or " ", width="stretch")
@@ -88,8 +102,8 @@ def _drawn(figure: Figure | Callable[..., Figure], remembered: tuple[Any, ...], 
 
 
 def _choose(key: str, names: Sequence[str]) -> None:
-    for found in clicked(key):
-        values = [str(v) for v in (found if isinstance(found, list) else [found])]
+    for point in clicked(key):
+        values = [str(v) for v in (point if isinstance(point, list) else [point])]
         if all(values[: len(names)]):
             st.session_state.update(zip(names, values, strict=False))
 

@@ -1,4 +1,4 @@
-"""The classes of a space, which splits are made of: their centroids, their clusters, the sizes they allow."""
+"""The classes of a space, which splits divide: their centroids, their clusters, the sizes they allow."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Classes:
     Attributes
     ----------
     key : tuple
-        What these are the same for.
+        Identifies them in memory.
     names : tuple of str, length C
         Sorted.
     clips : ndarray of int, shape (C,)
@@ -80,11 +80,11 @@ def classes(embedding: EmbedAudio, c: Clips) -> Classes:
         rows = rows_of(embedding, c)
         X = np.asarray(result(embedding).embeddings)
         labels = np.where(rows >= 0, data.class_of_each(c)[rows], "")
-        # As training does: clips of several classes say nothing of one, and a clip of silence may have been
-        # embedded as something that is no number.
+        # As in training: a clip of several classes represents none of them, and that of a silent clip may not
+        # be finite.
         labels[of_several_classes(c.frame)[rows] | ~np.isfinite(X).all(axis=1)] = ""
-        there = labels != ""
-        names, centroids = class_centroids(X[there], labels[there])
+        labelled = labels != ""
+        names, centroids = class_centroids(X[labelled], labels[labelled])
         lengths = np.linalg.norm(centroids, axis=1, keepdims=True)
         unit = np.divide(centroids, lengths, out=np.zeros_like(centroids), where=lengths > 0)
         coords, explained = np.zeros((len(names), 2)), (0.0, 0.0)
@@ -100,69 +100,70 @@ def classes(embedding: EmbedAudio, c: Clips) -> Classes:
     return once(("class-centroids", embedding.key, c.key), make)
 
 
-def at_least(found: Classes, n_clips: int) -> Classes:
-    """Return the classes that have so many clips in the space; the same where all have."""
-    kept = np.flatnonzero(found.clips >= n_clips)
-    if len(kept) == len(found.names):
-        return found
+def at_least(c: Classes, n_clips: int) -> Classes:
+    """Return the classes that have so many clips in the space; the same object where all have."""
+    kept = np.flatnonzero(c.clips >= n_clips)
+    if len(kept) == len(c.names):
+        return c
     return replace(
-        found,
-        key=(*found.key, f"at least {n_clips}"),
-        names=tuple(found.names[i] for i in kept),
-        clips=found.clips[kept],
-        centroids=found.centroids[kept],
-        similarity=found.similarity[np.ix_(kept, kept)],
-        coords=found.coords[kept],
+        c,
+        key=(*c.key, f"at least {n_clips}"),
+        names=tuple(c.names[i] for i in kept),
+        clips=c.clips[kept],
+        centroids=c.centroids[kept],
+        similarity=c.similarity[np.ix_(kept, kept)],
+        coords=c.coords[kept],
     )
 
 
-def clusters(found: Classes, k: int) -> np.ndarray:
+def clusters(c: Classes, k: int) -> np.ndarray:
     """Return the cluster of each class, (C,); the seed is always 0, so that links keep their meaning."""
-    k = min(k, len(found.names))
-    return once(("class-clusters", found.key, k), lambda: cluster_classes(found.centroids, k, seed=0))
+    k = min(k, len(c.names))
+    return once(("class-clusters", c.key, k), lambda: cluster_classes(c.centroids, k, seed=0))
 
 
-def unfound(found: Classes, sets: int) -> str:
-    """Say that a search for sizes of diversity splits found none; "" where there cannot be any."""
-    if len(found.names) < 2 + sets * (1 + 2):
+def unfound(c: Classes, sets: int) -> str:
+    """Say that a search returned no sizes of diversity splits; "" where there cannot be any."""
+    if len(c.names) < 2 + sets * (1 + 2):
         return ""
-    return " A short search found no sizes that fit; there may be some all the same."
+    return " A short search returned no sizes that fit; some may exist all the same."
 
 
 def over(seconds: float) -> Callable[[], bool]:
-    """Return what says whether so many seconds have gone by since now."""
+    """Return a function that says whether so many seconds have passed since now."""
     end = time.monotonic() + seconds
     return lambda: time.monotonic() > end
 
 
-def usual_sizes(found: Classes, k: int) -> Sizes:
+def usual_sizes(c: Classes, k: int) -> Sizes:
     """Return the paper's sizes, or the largest below them that every ratio and cluster allows."""
 
-    def find() -> Sizes:
-        n, fits = len(found.names), feasible_sizes(clusters(found, k), sizes=PAPER_SIZES)
+    def search() -> Sizes:
+        n, fits = len(c.names), feasible_sizes(clusters(c, k), sizes=PAPER_SIZES)
         some = fits or largest_sizes(PAPER_SIZES, lambda s: s.train + s.validation + s.test <= n)
         return some or Sizes(2, 1, 2)
 
-    return once(("class-sizes", found.key, k), find)
+    return once(("class-sizes", c.key, k), search)
 
 
 def enough(embedding: EmbedAudio, c: Clips, what: str) -> Classes | None:
-    """Return the classes of a space; None, once the page says so, where they are too few.
+    """Return the classes of a space; None, with a note on the page, where they are too few.
 
-    `what` says how many are needed, and what for.
+    `what` is the beginning of the note: how many are needed, and what for.
     """
+    n = 0
     try:
-        found = classes(embedding, c)
+        space = classes(embedding, c)
+        n = len(space.names)
     except ValueError:
-        found = None
-    if found is not None and len(found.names) >= FEWEST:
-        return found
-    there = "no clip has exactly one class and an embedding"
-    if found is not None:
-        n = len(found.names)
-        there = f"there {'is' if n == 1 else 'are'} {numbers.count(n, 'class')}"
+        pass
+    if n >= FEWEST:
+        return space
+    known = "no clip has exactly one class and an embedding"
+    if n:
+        known = f"the space has {numbers.count(n, 'class')}"
     st.info(
-        f"{what}; {there}. Add a dataset with more classes, such as a folder with a folder a class.",
+        f"{what}; {known}. Add a dataset with more classes, such as a folder with one folder per class.",
         icon=":material/info:",
     )
     return None

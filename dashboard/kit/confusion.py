@@ -1,9 +1,9 @@
-"""The confusion explorer: a matrix of what clips were taken for, and the clips of a cell to hear."""
+"""The confusion explorer: a matrix of what clips were taken for, and the clips of a cell to play."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from dashboard.components import clips as clip_list
 from dashboard.data import Clips
 from dashboard.kit import chart, form, layout, numbers
 from dashboard.kit.confusion_figures import matrix_figure
-from dashboard.kit.confusion_numbers import Judged, confused, first_cell, matrix_table, rows_said
+from dashboard.kit.confusion_numbers import Judged, confused, describe_rows, first_cell, matrix_table
 from dashboard.kit.layout import plain
 from dashboard.state import View
 
@@ -22,7 +22,7 @@ MOST_CLIPS = 24
 
 
 def choose(view: View, shown: Judged, names: tuple[str, str] = ("true", "taken")) -> tuple[str, str]:
-    """Return the cell that is looked into: at first what is confused most."""
+    """Return the chosen cell: at first the one that is confused most."""
     called = ("class of the clips", "class that they are taken for")
     first = first_cell(shown)
     true, taken = (
@@ -67,7 +67,7 @@ def show_matrix(
         file=f"confusion-{file}",
         csv=lambda: matrix_table(shown),
         chooses=chooses,
-        caption="; ".join(filter(None, ["click a cell to list its clips", rows_said(drawn)])),
+        caption="; ".join(filter(None, ["click a cell to list its clips", describe_rows(drawn)])),
         alt=f"Confusion matrix of {len(drawn.names)} test classes{of}",
     )
 
@@ -92,13 +92,27 @@ def list_cell(
     *,
     key: str,
     dataset: str,
-    label: str,
     most: int = MOST_CLIPS,
     more: str = "",
-    chosen: str = "",
-    chooses: str = "",
+    **options: Unpack[clip_list.Options],
 ) -> None:
-    """List the clips of a cell with their scores, as a heading and a list; see `components.clips.show`."""
+    """List the clips of a cell with their scores, as a heading and a list.
+
+    Parameters
+    ----------
+    c : Clips
+    cell : DataFrame
+        From `confusion_numbers.in_cell`.
+    pair : (str, str)
+        The class of the clips, and the class that they are taken for.
+    key, dataset : str
+    most : int
+        Clips that are listed.
+    more : str
+        Words behind the heading.
+    **options
+        See `dashboard.components.clips.Options`.
+    """
     true, taken = pair
     some = cell.iloc[:most]
     order = "surest first" if true == taken else "nearly right first"
@@ -112,8 +126,6 @@ def list_cell(
         some["clip_id"].astype(str).tolist(),
         key=key,
         dataset=dataset,
-        label=label,
-        numbers=columns,
-        chosen=chosen,
-        chooses=chooses,
+        label=f"Clips of {true} taken for {taken}",
+        **(options | {"numbers": columns}),
     )

@@ -1,4 +1,4 @@
-"""Figures of what clips were taken for: the accuracy of each class, and the confusion matrix."""
+"""Figures of confusions: the accuracy of each class, and the confusion matrix."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from dashboard.kit import palette
 from dashboard.kit.cells import cells, outline
 from dashboard.kit.look import RULE
-from dashboard.kit.marks import PICKED, estimates, rows, rule, steady
+from dashboard.kit.marks import PICKED, estimates, rows, rule, scatter, steady
 from dashboard.kit.text import label, plain, whole
 
 
@@ -41,7 +41,7 @@ class ByClass:
 
 @dataclass(frozen=True)
 class Confused:
-    """What clips of some classes were taken for.
+    """The classes that clips of some classes were taken for.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class Confused:
     held : sequence of sequences of sequences of str
         The classes that each cell counts; a click gives the first.
     n_classes : int
-        Classes there are.
+        Number of classes.
     alike : int
         Classes without a row that have as many mistakes as the last with one.
     """
@@ -95,27 +95,22 @@ def by_class_figure(
     traces: list[dict[str, Any]] = []
     if len(shown.others):
         rest = np.asarray(shown.rest, float)
+        line = {"width": 1.6, "color": f"{RULE[theme]}cc"}
         traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "x": rest.ravel(),
-                "y": np.tile(at, len(shown.others)),
-                "text": [
+            scatter(
+                rest.ravel(),
+                np.tile(at, len(shown.others)),
+                text=[
                     f"{whole(c)}<br>{whole(m)}: {v:.3f}"
                     for m, row in zip(shown.others, rest.tolist(), strict=True)
                     for c, v in zip(shown.names, row, strict=True)
                 ],
-                "hovertemplate": "%{text}<extra></extra>",
-                "marker": {
-                    "symbol": "line-ns",
-                    "size": 10,
-                    "line": {"width": 1.6, "color": f"{RULE[theme]}cc"},
-                },
+                hovertemplate="%{text}<extra></extra>",
+                marker={"symbol": "line-ns", "size": 10, "line": line},
                 **steady(),
-                "name": "the other models",
-                "meta": "others",
-            }
+                name="the other models",
+                meta="others",
+            )
         )
     dots = estimates(
         shown.names, value, low, high, shown.counts.tolist(), {"size": 10, "color": palette.BASE[theme][0]}
@@ -124,7 +119,7 @@ def by_class_figure(
     pixels = max(21.0, min(34.0, 420 / n))
     texts = [
         (f"<b>{label(name, 24)}</b>" if name == chosen else label(name, 24))
-        # Where there is room for a second line.
+        # A second line where it has room.
         + f"<br>n = {clips:,}" * (pixels >= 30)
         for name, clips in zip(shown.names, shown.counts.tolist(), strict=True)
     ]
@@ -170,7 +165,7 @@ def matrix_figure(shown: Confused, *, picked: tuple[str, str] = ("", ""), theme:
     total = grid.sum(axis=1, keepdims=True)
     share = np.divide(grid, total, out=np.full(grid.shape, np.nan), where=(total > 0) & (grid > 0))
     size = max(17, min(40, 480 // n))
-    # A class that has a column beside that of its right clips says nothing there.
+    # A class that has a column beside that of its right clips is blank in it.
     places = [(i, j) for i in range(n) for j in range(across) if held[i][j] not in held[i][:j]]
     drawn = cells(
         share,
@@ -211,15 +206,11 @@ def matrix_figure(shown: Confused, *, picked: tuple[str, str] = ("", ""), theme:
 
 def _named(names: Sequence[str], most: int) -> dict[str, Any]:
     texts = [label(name, most) for name in names]
-    return {
-        "tickvals": list(range(len(names))),
-        "ticktext": texts,
-        "showgrid": False,
-        "tickfont": {"size": 11},
-    }
+    ticks = {"tickvals": list(range(len(names))), "ticktext": texts}
+    return ticks | {"showgrid": False, "tickfont": {"size": 11}}
 
 
 def _some(names: Sequence[str], most: int = 4) -> str:
-    """Name a few classes, and say how many more there are."""
+    """Name a few classes, and count the others."""
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
     return ", ".join(map(whole, names[:most])) + more

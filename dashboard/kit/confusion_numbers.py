@@ -1,4 +1,4 @@
-"""What clips were taken for: the accuracy of each class, the confusion matrix, and the clips of a cell."""
+"""Confusions in numbers: the accuracy of each class, the confusion matrix, and the clips of a cell."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST_CONFUSED = 24
 
 @dataclass(frozen=True)
 class Judged:
-    """What test clips were taken for.
+    """The classes that test clips were taken for.
 
     Attributes
     ----------
@@ -100,8 +100,8 @@ def confused(shown: Judged) -> Confused:
     order = np.lexsort((np.array(names), -mistakes))
     rows = np.sort(order[:MOST_CONFUSED])
     taken = wrong[rows].sum(axis=0)
-    found = np.lexsort((np.array(names), -taken))[: MOST_CONFUSED - 2]
-    columns = np.sort(found[taken[found] > 0])
+    most_taken = np.lexsort((np.array(names), -taken))[: MOST_CONFUSED - 2]
+    columns = np.sort(most_taken[taken[most_taken] > 0])
     rest = np.setdiff1d(np.flatnonzero(taken), columns)
     parts = [np.diag(shown.confusion)[rows][:, None], wrong[np.ix_(rows, columns)]]
     titles = ["itself", *[names[j] for j in columns.tolist()]]
@@ -122,7 +122,7 @@ def _off(confusion: np.ndarray) -> np.ndarray:
     return np.asarray(confusion - np.diag(np.diag(confusion)))
 
 
-def rows_said(shown: Confused) -> str:
+def describe_rows(shown: Confused) -> str:
     """Say which classes have a row, "" where all have one."""
     n = len(shown.names)
     if n == shown.n_classes:

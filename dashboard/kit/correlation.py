@@ -1,10 +1,10 @@
-"""What goes with what: dots with their regression line, and a correlation in numbers."""
+"""Correlations: dots with their regression line, and the coefficients in numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import plotly.graph_objects as go
@@ -13,7 +13,16 @@ from core import statistics
 from core.statistics import Correlation
 from dashboard.kit import numbers, palette
 from dashboard.kit.look import INK, RULE
-from dashboard.kit.marks import chance_key, ring, rule, series_colour, series_symbol, steady, whiskers
+from dashboard.kit.marks import (
+    chance_key,
+    ring,
+    rule,
+    scatter,
+    series_colour,
+    series_symbol,
+    steady,
+    whiskers,
+)
 from dashboard.kit.text import label
 
 
@@ -37,11 +46,11 @@ class Dots:
         Carried in ``customdata``.
     names : sequence of str
         Written beside the dots; none for many.
-    said : sequence of str
-        What is said of each when it is pointed at.
+    hover : sequence of str
+        Hover text of each.
     x, y : ndarray, shape (n,)
     ends : ndarray, shape (n, 2), optional
-        Of the interval of y; NaN where there is none.
+        Ends of the interval of y; NaN for none.
     series : ndarray of int, shape (n,)
         Index into `kinds`: a colour and a marker each.
     kinds : sequence of str
@@ -51,7 +60,7 @@ class Dots:
 
     ids: Sequence[str]
     names: Sequence[str]
-    said: Sequence[str]
+    hover: Sequence[str]
     x: np.ndarray
     y: np.ndarray
     series: np.ndarray
@@ -68,7 +77,7 @@ def logarithm(values: np.ndarray) -> np.ndarray:
 
 
 def fit_line(x: np.ndarray, y: np.ndarray) -> Fitted | None:
-    """Compute the regression line with its band, at 60 places; None where there is none."""
+    """Compute the regression line with its band, at 60 places; None for fewer than three different x."""
     ok = np.isfinite(x) & np.isfinite(y)
     x, y = x[ok], y[ok]
     if len(x) < 3 or not np.ptp(x) > 0:
@@ -81,7 +90,7 @@ def fit_line(x: np.ndarray, y: np.ndarray) -> Fitted | None:
 def facts(
     pearson: Correlation, spearman: Correlation | None = None, *more: tuple[str, str]
 ) -> list[tuple[str, str]]:
-    """Say Pearson's correlation as a row of names and numbers, then Spearman's, then `more`."""
+    """Return Pearson's correlation as names and numbers, then Spearman's, then `more`."""
     pairs = [
         ("Pearson r", numbers.signed(pearson.r)),
         ("95% interval", numbers.ends(pearson)),
@@ -92,17 +101,35 @@ def facts(
     return [*pairs, *more]
 
 
+class Options(TypedDict, total=False):
+    """What a figure of dots may hold besides them.
+
+    Attributes
+    ----------
+    line : Fitted or None
+        The regression line.
+    picked : str
+        The dot that is ringed, "" for none.
+    chance : float
+        Where a dashed line is drawn along x; NaN for none.
+    y_axis : dict or None
+        What is to be different about the axis.
+    """
+
+    line: Fitted | None
+    picked: str
+    chance: float
+    y_axis: dict[str, Any] | None
+
+
 def correlation_figure(
     shown: Dots,
     *,
     x_title: str,
     y_title: str,
     things: str,
-    line: Fitted | None = None,
-    picked: str = "",
-    chance: float = float("nan"),
-    y_axis: dict[str, Any] | None = None,
     theme: str = "light",
+    **options: Unpack[Options],
 ) -> go.Figure:
     """Draw one number of each model or space against another, with the regression line and its band.
 
@@ -113,14 +140,9 @@ def correlation_figure(
     x_title, y_title : str
     things : str
         What n counts.
-    line : Fitted, optional
-    picked : str
-        The dot that is ringed, "" for none.
-    chance : float
-        Where a dashed line is drawn along x; NaN for none.
-    y_axis : dict, optional
-        What is to be different about the axis.
     theme : {"light", "dark"}
+    **options
+        See `Options`.
 
     Returns
     -------
@@ -132,22 +154,13 @@ def correlation_figure(
         raise ValueError("There is nothing to draw: nothing has both numbers.")
     if x.shape != y.shape or len(x) != len(shown.ids):
         raise ValueError(f"There are {len(shown.ids)} dots, {len(x)} x and {len(y)} y; each needs both.")
-    traces = _line(line, theme)
+    picked, chance = options.get("picked", ""), options.get("chance", float("nan"))
+    traces = _line(options.get("line"), theme)
     if shown.ends is not None:
         low, high = np.asarray(shown.ends, float).T
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "x": x,
-                "y": y,
-                "error_y": whiskers(y, low, high, f"{RULE[theme]}aa", thickness=1.2),
-                "marker": {"size": 1, "opacity": 0},
-                "hoverinfo": "skip",
-                "showlegend": False,
-                "meta": "intervals",
-            }
-        )
+        bars = whiskers(y, low, high, f"{RULE[theme]}aa", thickness=1.2)
+        marker = {"size": 1, "opacity": 0}
+        traces.append(scatter(x, y, error_y=bars, marker=marker, pointed=False, meta="intervals"))
     hollow = np.zeros(len(x), bool) if shown.hollow is None else np.asarray(shown.hollow, bool)
     for i in range(len(shown.kinds)):
         mine = np.flatnonzero(np.asarray(shown.series) == i).tolist()
@@ -170,7 +183,7 @@ def correlation_figure(
             "showgrid": True,
         },
         "yaxis": {"title": {"text": y_title}, "range": _reach(y, shown.ends), "nticks": 7, "showgrid": True}
-        | (y_axis or {}),
+        | (options.get("y_axis") or {}),
         "shapes": [rule("y", chance, theme, dash="dash")] if np.isfinite(chance) else [],
         "hoverdistance": 14,
     }
@@ -191,28 +204,27 @@ def dots(
     colour, symbol = series_colour(series, theme), series_symbol(series)
     edge = {"width": 2, "color": colour} if named else {"width": 0.6, "color": palette.BACKGROUND[theme]}
     symbols = [f"{symbol}-open" if hollow is not None and hollow[i] else symbol for i in mine]
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "x": x[mine],
-        "y": y[mine],
-        "customdata": [shown.ids[i] for i in mine],
-        "hovertext": [shown.said[i] for i in mine],
-        "hovertemplate": "%{hovertext}<extra></extra>",
-        "cliponaxis": not named,
-        "marker": {
+    opacity = 1 if named else 0.8
+    return scatter(
+        x[mine],
+        y[mine],
+        customdata=[shown.ids[i] for i in mine],
+        hovertext=[shown.hover[i] for i in mine],
+        hovertemplate="%{hovertext}<extra></extra>",
+        cliponaxis=not named,
+        marker={
             "symbol": symbols if named else symbol,
             "size": 11 if named else 8,
             "color": colour,
-            "opacity": 1 if named else 0.8,
+            "opacity": opacity,
             "line": edge,
         },
-        **steady(1 if named else 0.8),
-        "name": label(shown.kinds[series], 40),
-        "legendgroup": shown.kinds[series],
-        "showlegend": len(shown.kinds) > 1,
-        "meta": "models",
-    }
+        **steady(opacity),
+        name=label(shown.kinds[series], 40),
+        legendgroup=shown.kinds[series],
+        showlegend=len(shown.kinds) > 1,
+        meta="models",
+    )
 
 
 def _write_names(traces: list[dict[str, Any]], shown: Dots, x: np.ndarray, y: np.ndarray, theme: str) -> None:
@@ -232,27 +244,20 @@ def _write_names(traces: list[dict[str, Any]], shown: Dots, x: np.ndarray, y: np
 def _line(line: Fitted | None, theme: str) -> list[dict[str, Any]]:
     if line is None:
         return []
-    common = {"type": "scatter", "mode": "lines", "hoverinfo": "skip"}
-    return [
-        common
-        | {
-            "x": np.concatenate([line.x, line.x[::-1]]),
-            "y": np.concatenate([line.high, line.low[::-1]]),
-            "fill": "toself",
-            "fillcolor": f"{RULE[theme]}30",
-            "line": {"width": 0},
-            "name": "95% band",
-            "meta": "band",
-        },
-        common
-        | {
-            "x": line.x,
-            "y": line.y,
-            "line": {"color": INK[theme], "width": 1.8},
-            "name": "regression line",
-            "meta": "line",
-        },
-    ]
+    band = scatter(
+        np.concatenate([line.x, line.x[::-1]]),
+        np.concatenate([line.high, line.low[::-1]]),
+        "lines",
+        hoverinfo="skip",
+        fill="toself",
+        fillcolor=f"{RULE[theme]}30",
+        line={"width": 0},
+        name="95% band",
+        meta="band",
+    )
+    stroke = {"color": INK[theme], "width": 1.8}
+    name = "regression line"
+    return [band, scatter(line.x, line.y, "lines", hoverinfo="skip", line=stroke, name=name, meta="line")]
 
 
 def _reach(values: np.ndarray, ends: np.ndarray | None = None, *, room: float = 0.14) -> list[float]:
@@ -268,7 +273,7 @@ def _reach(values: np.ndarray, ends: np.ndarray | None = None, *, room: float = 
 def _sides(x: np.ndarray, y: np.ndarray) -> list[str]:
     """Choose on which side of its dot each name is written, so that few lie over each other.
 
-    Taken in order of x, each goes where the least of a dot or of a name that is there already is near.
+    Taken in order of x, each is placed where the fewest dots and names that are placed already are near.
     """
     span = [float(np.ptp(v)) or 1.0 for v in (x, y)]
     at = np.column_stack([(x - x.min()) / span[0], (y - y.min()) / span[1]])
@@ -279,7 +284,7 @@ def _sides(x: np.ndarray, y: np.ndarray) -> list[str]:
         "middle left": (-0.12, 0.0),
     }
     taken: list[np.ndarray] = []
-    found = [""] * len(x)
+    sides = [""] * len(x)
     for i in np.argsort(at[:, 0], kind="stable").tolist():
         costs = {}
         others = np.delete(at, i, axis=0)
@@ -291,6 +296,6 @@ def _sides(x: np.ndarray, y: np.ndarray) -> list[str]:
             # A name is wider than high.
             gaps = [abs(p[0] - place[0]) / 0.2 + abs(p[1] - place[1]) / 0.07 for p in near]
             costs[side] = sum(max(0.0, 1 - g) for g in gaps)
-        found[i] = min(costs, key=lambda s: costs[s])
-        taken.append(at[i] + offsets[found[i]])
-    return found
+        sides[i] = min(costs, key=lambda s: costs[s])
+        taken.append(at[i] + offsets[sides[i]])
+    return sides

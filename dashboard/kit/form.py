@@ -57,9 +57,9 @@ def listed(label: str, options: Options, key: str, *, place: Any = st, **more: A
 
 
 def relisted(label: str, words: Mapping[str, str], key: str, **more: Any) -> str:
-    """Draw a choice of one whose words may change while the choice stays; its value must be there already.
+    """Draw a choice of one whose words may change while the choice stays; its value must be in the session.
 
-    The browser keeps the words that were chosen, not the value behind them: it must be told of new ones.
+    The browser keeps the words that were chosen, not the value behind them: new ones must be sent to it.
     """
     drawn, now = f"words:{key}", tuple(words.values())
     if st.session_state.get(drawn) != now:

@@ -1,4 +1,4 @@
-"""Jobs on a page: how far they are, what a missing result waits for, and asking for what is missing."""
+"""Jobs on a page: their progress, what a missing result waits for, and submitting what is missing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _Spec = TypeVar("_Spec", bound=Spec)
 
 
 def progress_text(job: Job) -> tuple[float, str]:
-    """Return how far a job is, from 0 to 1, and the words beside its bar."""
+    """Return the progress of a job, from 0 to 1, and the words beside its bar."""
     if job.state == "queued":
         return 0.0, "waiting"
     if job.progress is None:
@@ -39,7 +39,7 @@ def job_bar(job: Job) -> None:
 
 
 def no_worker(workspace: Workspace) -> None:
-    """Say how to start the worker, if there is none."""
+    """Show how to start a worker, if none is running."""
     if not workspace.queue.worker_alive():
         st.warning(
             "No worker is running, so jobs wait. Start one in a terminal:", icon=":material/engineering:"
@@ -47,10 +47,10 @@ def no_worker(workspace: Workspace) -> None:
         st.code(command(workspace, "worker"), language="bash")
 
 
-def standing(workspace: Workspace, spec: Spec) -> list[Job]:
+def jobs_of(workspace: Workspace, spec: Spec) -> list[Job]:
     """Return the jobs that a missing result still waits for, inputs first."""
-    found = [workspace.queue.get(s.key) for s in closure(spec) if not workspace.cache.contains(s.key)]
-    return [job for job in found if job is not None]
+    missing = [s.key for s in closure(spec) if not workspace.cache.contains(s.key)]
+    return [job for key in missing if (job := workspace.queue.get(key)) is not None]
 
 
 def pending(
@@ -61,7 +61,7 @@ def pending(
     until: Callable[[], bool] = lambda: False,
     cancel: bool = False,
 ) -> None:
-    """Show what the missing results wait for, and draw the page anew when they are there, or `until` says.
+    """Show what missing results wait for, and draw the page anew once they exist or `until` returns True.
 
     With `cancel` the jobs of the results themselves can be cancelled here.
     """
@@ -72,15 +72,18 @@ def pending(
         if not missing or until():
             st.rerun(scope="app")
         no_worker(workspace)
-        jobs = list({job.key: job for spec in missing for job in standing(workspace, spec)}.values())
+        jobs = list({job.key: job for spec in missing for job in jobs_of(workspace, spec)}.values())
         for job in jobs:
             if job.state in ("failed", "cancelled"):
                 left, right = st.columns([5, 1], vertical_alignment="center")
                 why = job.error or "It was cancelled."
                 left.error(f"{plain(job.title)}: {plain(why)}", icon=":material/error:")
-                if right.button("Try again", key=f"retry-{key}-{job.key}"):
-                    workspace.queue.retry(job.key)
-                    st.rerun(scope="fragment")
+                right.button(
+                    "Try again",
+                    key=f"retry-{key}-{job.key}",
+                    on_click=workspace.queue.retry,
+                    args=(job.key,),
+                )
         active = [job for job in jobs if job.active]
         shown = [job for job in active if job.state == "running"] or active[:1]
         for job in shown:
@@ -103,9 +106,9 @@ def pending(
 
 
 def unasked(workspace: Workspace, missing: Sequence[_Spec]) -> tuple[list[_Spec], list[_Spec]]:
-    """Part what is missing into what has to be asked for and what is on its way or has failed."""
+    """Divide missing results into those to be submitted and those whose job is active or has failed."""
     jobs = {s: workspace.queue.get(s.key) for s in missing}
-    # A job that is done, but whose result is gone, has been cleared away: it is asked for again.
+    # A job that is done, but whose result is gone, has been cleared away: it is submitted again.
     going = [s for s, job in jobs.items() if job is not None and job.state != "done"]
     return [s for s in missing if s not in going], going
 
@@ -117,10 +120,10 @@ def compute(
     key: str,
     *,
     primary: bool = True,
-    said: str = "",
+    text: str = "",
     each: bool = True,
 ) -> None:
-    """Offer to compute what is missing, and show what is on its way.
+    """Offer to compute missing results, and show the progress of those that are submitted.
 
     Parameters
     ----------
@@ -132,15 +135,15 @@ def compute(
         Of what is drawn; the button's is ``<key>-compute``.
     primary : bool
         Whether the button stands out.
-    said : str
+    text : str
         Words above the button, Markdown.
     each : bool
-        Whether the page is drawn anew with each result that comes, and not only with the last.
+        Whether the page is drawn anew with each new result, and not only with the last.
     """
     fresh, going = unasked(workspace, missing)
     if fresh:
-        if said:
-            st.write(said)
+        if text:
+            st.write(text)
         kind: Literal["primary", "secondary"] = "primary" if primary else "secondary"
         if st.button(label, type=kind, icon=":material/calculate:", key=f"{key}-compute"):
             submit(workspace, fresh)
@@ -164,7 +167,7 @@ def start(
     *,
     name: str = "grid",
 ) -> None:
-    """Draw the button that starts a training, or what has become of it: on its way, or computed.
+    """Draw the button that starts a training, or, once it is submitted or computed, say so.
 
     Parameters
     ----------
@@ -173,21 +176,16 @@ def start(
     specs : sequence of Spec
         What is trained, at least one; the first is shown afterwards.
     label : callable
-        What the button says where so many of these are to be trained.
+        Text of the button for the number of these that are to be trained.
     key : str
-        Of what is drawn: the button's is ``<key>-start``, that of a training that is there ``<key>-there``.
+        Of what is drawn: the button's is ``<key>-start``, that of a computed training ``<key>-there``.
     name : str
         Of the control that chooses among trainings.
     """
-    asked = [workspace.queue.get(spec.key) for spec in specs]
-    computed = [workspace.cache.contains(spec.key) for spec in specs]
-    todo = [
-        spec
-        for spec, job, done in zip(specs, asked, computed, strict=True)
-        if not done and not (job is not None and job.active)
-    ]
+    missing = [spec for spec in specs if not workspace.cache.contains(spec.key)]
+    todo = [s for s in missing if (job := workspace.queue.get(s.key)) is None or not job.active]
     shown = view.key(name), specs[0].key[:12]
-    if all(computed):
+    if not missing:
         st.button("Show it: it is computed already", key=f"{key}-there", on_click=_show, args=shown)
     elif not todo:
         st.caption("It is on its way.")
@@ -212,6 +210,6 @@ def _submit(workspace: Workspace, todo: Sequence[Spec], key: str, id: str) -> No
 
 
 def submit(workspace: Workspace, specs: Sequence[Spec]) -> None:
-    """Ask for results."""
+    """Submit the jobs of results."""
     for spec in specs:
         workspace.queue.submit(spec)

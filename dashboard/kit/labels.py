@@ -55,7 +55,7 @@ def fitting(
     xy = np.asarray(at, float).reshape(-1, 2)
     marks = np.hstack([xy - _POINT, xy + _POINT])
     written = [_box(xy[i], texts[i], side) for i, side in (kept or {}).items()]
-    found: dict[int, str] = {}
+    sides: dict[int, str] = {}
     for i in sorted(range(len(xy)), key=lambda i: i != first):
         if i in (kept or {}):
             continue
@@ -64,9 +64,9 @@ def fitting(
         over = {side: _hidden(box, taken, area) for side, box in boxes.items()}
         best = min(over, key=lambda side: over[side])
         if over[best] == 0 or i == first:
-            found[i] = best
+            sides[i] = best
             written.append(boxes[best])
-    return found
+    return sides
 
 
 def _hidden(box: np.ndarray, taken: np.ndarray, area: tuple[float, float]) -> float:

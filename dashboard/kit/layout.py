@@ -1,4 +1,4 @@
-"""Small pieces that every page uses: the style sheet, notes under figures, names shown as they are."""
+"""Small pieces that every page uses: the style sheet, notes under figures, names without Markdown."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ h1 { letter-spacing: -0.015em; }
 /* At the top: at the bottom the background of the sticky cell below would cover it. */
 .hs-scores td { border-top: 1px solid rgb(128 128 128 / 22%); }
 .hs-scores tr:last-child td { border-bottom: 1px solid rgb(128 128 128 / 22%); }
-.hs-scores.hs-found th, .hs-scores.hs-found td { padding-left: 0.9rem; }
+.hs-scores.hs-wide th, .hs-scores.hs-wide td { padding-left: 0.9rem; }
 .hs-scores th { font-weight: 600; font-size: 0.78rem; opacity: 0.78; vertical-align: bottom;
   line-height: 1.25; }
 .hs-scores tr.hs-groups th { padding-bottom: 0.1rem; font-weight: 500; opacity: 0.66;
@@ -59,7 +59,7 @@ h1 { letter-spacing: -0.015em; }
 /* A figure's text follows the page at once when the system turns dark; its colours do with the next run. */
 [data-testid="stPlotlyChart"] :is(.xtick, .ytick, .legend, .annotation, .cbaxis, .infolayer) text {
   fill: currentColor !important; fill-opacity: 0.82; }
-/* Where points can be clicked, a finger scrolls the page instead; a choice in words does the same. */
+/* Where points can be clicked, a finger scrolls the page instead: a list offers the same choice. */
 @media (hover: none) {
   [class*="-pick"] .nsewdrag { pointer-events: none !important; }
   [data-testid="stPlotlyChart"] .modebar-container { display: none; }
@@ -68,7 +68,7 @@ h1 { letter-spacing: -0.015em; }
 [data-testid="stTopNavLink"] { padding-left: 0.4rem; padding-right: 0.4rem; }
 [data-testid="stTopNavLink"] > span:has([data-testid="stIconMaterial"]) { display: none; }
 [data-testid="stTopNavLink"] :is(span, div, p) { font-size: 0.8125rem; }
-/* Where the header has no room for the pages, they stand in it all the same. */
+/* On a phone the header has no room for the pages: they are a row in it that scrolls. */
 @media (max-width: 767px) {
   .st-key-hs-nav { display: flex; position: fixed; top: 0.85rem; left: 3.6rem; z-index: 999991; width: auto;
     flex-wrap: nowrap; gap: 0.1rem;
@@ -76,6 +76,10 @@ h1 { letter-spacing: -0.015em; }
   .st-key-hs-nav a { min-height: 2.5rem; }
 }
 @media (max-width: 640px) {
+  /* Names beside a figure leave it room. */
+  [data-testid="stPlotlyChart"] :is(.xtick, .ytick) text { font-size: 11px !important; }
+  [data-testid="stPlotlyChart"] :is(.xtitle, .ytitle, .legendtext) { font-size: 11.5px !important; }
+  .hs-facts small { font-size: 0.74rem; }
   [data-testid="stMainBlockContainer"] { padding: 4rem 0.9rem 5rem; }
   h1 { font-size: 1.4rem !important; }
   .hs-table th, .hs-table td { white-space: normal; padding-right: 0.8rem; vertical-align: top; }
@@ -93,17 +97,16 @@ def style() -> None:
 
 
 def reading(text: str) -> None:
-    """Say under a figure how to read it, with its paper. `text` is Markdown."""
+    """Explain under a figure how to read it, with its paper. `text` is Markdown."""
     st.markdown(f'<div class="hs-reading">\n\n{text}\n\n</div>', unsafe_allow_html=True)
 
 
-def flattered(spaces: Iterable[EmbedAudio]) -> None:
-    """Say where spaces have learned from the clips that they are measured on."""
+def note_trained(spaces: Iterable[EmbedAudio]) -> None:
+    """Warn of spaces that were trained on the clips that they are measured on."""
     if any(space.source is not None for space in spaces):
         st.caption(
-            "Spaces called trained:… have learned from most of these clips, "
-            "so numbers over all clips flatter them. Losses and Leakage lab judge their models by clips "
-            "that these had not heard."
+            "Spaces called trained:… have learned from most of these clips, so numbers over all clips "
+            "flatter them. Losses and Leakage lab evaluate their models on held-out clips."
         )
 
 
@@ -132,13 +135,13 @@ def _unlinked(text: str) -> str:
 
 
 def damaged(sentences: Sequence[str]) -> None:
-    """Say what in the workspace is damaged or may not be read."""
+    """Warn of what in the workspace is damaged or cannot be read."""
     for sentence in sentences:
         st.warning(plain(sentence), icon=":material/broken_image:")
 
 
 def command(workspace: Workspace, *words: str) -> str:
-    """Write a command of the shell for this workspace, which is named where it is not the usual one."""
+    """Return a command of the shell for this workspace, which is named where it is not the usual one."""
     import shlex
 
     where = [] if Workspace.open(None).root == workspace.root else ["--workspace", str(workspace.root)]
@@ -151,7 +154,7 @@ def plain(text: str) -> str:
 
 
 def go(page: str, query: Mapping[str, str | Sequence[str]]) -> None:
-    """Show another page with these values in its URL, and of what this one is of where they do not say.
+    """Show another page with these values in its URL; others are carried over from this one.
 
     Several values of one name are repeated in the URL.
     """
@@ -163,11 +166,12 @@ def go(page: str, query: Mapping[str, str | Sequence[str]]) -> None:
 
 
 def wide(key: str, columns: int, *, beside: int = 110, column: int = 20) -> None:
-    """Keep the columns of the chart of a key as wide as their numbers; a narrow window scrolls it sideways.
+    """Keep the columns of a chart as wide as their numbers; a narrow window scrolls it sideways.
 
     Parameters
     ----------
     key : str
+        Of the chart.
     columns : int
     beside, column : int
         Pixels of the names beside the columns, and of a column.

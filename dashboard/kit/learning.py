@@ -11,22 +11,22 @@ from dashboard.components import growing
 from dashboard.kit import chart, layout, table
 from dashboard.kit.learning_figures import Curves, curves_table
 
-#: Words before there is anything to draw; {} is what learns.
+#: Text before the first epoch; {} is what learns.
 NOT_YET = (
-    "Curves appear here once the {} learn, and grow with every epoch. The page may be left meanwhile; the "
-    "training goes on."
+    "Curves appear here once the {} learn, and grow with every epoch. You may leave the page meanwhile; "
+    "the training goes on."
 )
 
 
 def grow(
     figures: Mapping[str, go.Figure], curves: Curves, *, key: str, file: str, of: str = "", what: str = "name"
 ) -> None:
-    """Draw figures side by side that go on growing while a job does, with their numbers.
+    """Draw figures side by side that grow while a job runs, with their numbers.
 
     Parameters
     ----------
     figures : mapping
-        What is drawn, in a word, to the figure.
+        A word for what is drawn to the figure.
     curves : Curves
         Of all of them.
     key : str
@@ -53,7 +53,7 @@ def grow(
 def draw(
     figures: Mapping[str, go.Figure], curves: Curves, *, key: str, file: str, alt: str, what: str = "name"
 ) -> None:
-    """Draw figures of a training that is done side by side; see `grow`, `alt` ends what is said of each."""
+    """Draw figures of a finished training side by side; see `grow`. `alt` ends the description of each."""
     for place, (name, figure) in zip(st.columns(2, gap="medium"), figures.items(), strict=True):
         with place:
             chart.show(

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from dashboard.kit import palette
 from dashboard.kit.look import INK
-from dashboard.kit.marks import note, rule
+from dashboard.kit.marks import note, rule, scatter
 from dashboard.kit.text import label, whole
 
 _DASHES = ("solid", "dash", "dot")
@@ -26,7 +26,7 @@ class Curves:
     ----------
     names : list of str, length R
     values : ndarray, shape (R, K, E)
-        NaN where there is nothing.
+        NaN for epochs without a number.
     columns : sequence of str, length K
         What the numbers are.
     """
@@ -40,13 +40,13 @@ class Curves:
         return np.asarray(self.values[:, self.columns.index(column)])
 
     @property
-    def begun(self) -> np.ndarray:
-        """How many epochs each has behind it, (R,) int64."""
+    def n_epochs(self) -> np.ndarray:
+        """Number of epochs that each has finished, (R,) int64."""
         return np.isfinite(self["loss"]).sum(axis=1)
 
 
 def curves_table(shown: Curves, what: str = "name") -> pd.DataFrame:
-    """Return curves as a table, a row for each of `what` and epoch."""
+    """Return curves as a table, a row for each name and epoch; `what` titles the names."""
     n = shown.values.shape[2]
     frame = pd.DataFrame(
         {
@@ -67,13 +67,13 @@ def curves_figure(
     share: bool = False,
     theme: str = "light",
 ) -> go.Figure:
-    """Draw a number over the epochs, a line a setting; a training that goes on leaves the rest empty.
+    """Draw a number over the epochs, a line a setting; epochs to come are left empty.
 
     Parameters
     ----------
     names : sequence of str, length R
     values : ndarray, shape (R, E)
-        NaN from where there is nothing yet.
+        NaN for epochs to come.
     title : str
         Of the number, with its unit or range.
     beside : ndarray, shape (R, E), optional
@@ -90,8 +90,8 @@ def curves_figure(
     lines = np.asarray(values, float)
     if lines.ndim != 2 or len(lines) != len(names) or (beside is not None and beside.shape != lines.shape):
         raise ValueError(
-            f"The curves have shape {lines.shape} and there are {len(names)} names; needed is a row a name, "
-            "and as many numbers beside them."
+            f"The curves have shape {lines.shape} for {len(names)} names; needed is a row a name, and as many"
+            " numbers beside them."
         )
     n_epochs = lines.shape[1]
     epochs = np.arange(1, n_epochs + 1)
@@ -104,32 +104,26 @@ def curves_figure(
             known = np.flatnonzero(np.isfinite(numbers[i]))
             last = int(known[-1]) + 1 if len(known) else 0
             hover = whole(name) if meta == "curves" else f"{whole(name)}, {beside_name}"
+            colour, dash = _look(i, theme)
             traces.append(
-                {
-                    "type": "scatter",
-                    # A line of one point is none.
-                    "mode": "lines" if last > 1 else "markers",
-                    "x": epochs[:last],
-                    "y": numbers[i, :last],
-                    "line": {
-                        "color": _colour(i, theme),
-                        "width": width,
-                        "dash": "dot" if meta == "beside" else _dash(i),
-                    },
-                    "marker": {"color": _colour(i, theme), "size": 5},
-                    "opacity": opacity,
-                    "hovertemplate": f"<b>{hover}</b><br>epoch %{{x}}: %{{y:.3f}}<extra></extra>",
-                    "name": label(name, 40),
-                    "legendgroup": name,
-                    "showlegend": meta == "curves",
-                    "meta": meta,
-                }
+                scatter(
+                    epochs[:last],
+                    numbers[i, :last],
+                    # A line of one point would not be visible.
+                    "lines" if last > 1 else "markers",
+                    line={"color": colour, "width": width, "dash": "dot" if meta == "beside" else dash},
+                    marker={"color": colour, "size": 5},
+                    opacity=opacity,
+                    hovertemplate=f"<b>{hover}</b><br>epoch %{{x}}: %{{y:.3f}}<extra></extra>",
+                    name=label(name, 40),
+                    legendgroup=name,
+                    showlegend=meta == "curves",
+                    meta=meta,
+                )
             )
     if beside is not None:
         key = {"color": INK[theme], "width": 1.2, "dash": "dot"}
-        traces.append(
-            {"type": "scatter", "mode": "lines", "x": [None], "y": [None], "line": key, "name": beside_name}
-        )
+        traces.append(scatter([None], [None], "lines", line=key, name=beside_name))
     y: dict[str, Any] = {"title": {"text": title}}
     y |= {"range": _within(lines, beside)} if share else {"rangemode": "tozero"}
     layout: dict[str, Any] = {
@@ -201,27 +195,23 @@ def model_figure(
     for number, panel in enumerate(panels, start=1):
         suffix = "" if number == 1 else str(number)
         bottom = 0.0 if number == len(panels) else top - panel.share
-        layout[f"yaxis{suffix}"] = {
-            "domain": [bottom, top],
-            "title": {"text": panel.title},
-            "anchor": "x",
-        } | dict(panel.axis)
+        axis = {"domain": [bottom, top], "title": {"text": panel.title}, "anchor": "x"}
+        layout[f"yaxis{suffix}"] = axis | dict(panel.axis)
         top = bottom - gap
         for name, y, colour, dash in panel.lines:
             traces.append(
-                {
-                    "type": "scatter",
-                    # A line of one point is none.
-                    "mode": "lines+markers" if last < 12 else "lines",
-                    "x": epochs,
-                    "y": y[:last],
-                    "yaxis": f"y{suffix}",
-                    "line": {"color": colour, "width": 2, "dash": dash},
-                    "marker": {"size": 5},
-                    "hovertemplate": f"epoch %{{x}}<br>{name} %{{y:.4g}}<extra></extra>",
-                    "name": name,
-                    "showlegend": len(panel.lines) > 1 or number == 1,
-                }
+                scatter(
+                    epochs,
+                    y[:last],
+                    # A line of one point would not be visible.
+                    "lines+markers" if last < 12 else "lines",
+                    yaxis=f"y{suffix}",
+                    line={"color": colour, "width": 2, "dash": dash},
+                    marker={"size": 5},
+                    hovertemplate=f"epoch %{{x}}<br>{name} %{{y:.4g}}<extra></extra>",
+                    name=name,
+                    showlegend=len(panel.lines) > 1 or number == 1,
+                )
             )
         shapes += [
             rule("y", level, theme, dash="dot", width=1, colour=colour) | {"yref": f"y{suffix}"}
@@ -249,17 +239,14 @@ def model_figure(
     return go.Figure({"data": traces, "layout": layout}, _validate=False)
 
 
-def _colour(i: int, theme: str) -> str:
-    return palette.BASE[theme][i % len(palette.BASE[theme])]
-
-
-def _dash(i: int) -> str:
-    return _DASHES[(i // len(palette.BASE["light"])) % len(_DASHES)]
+def _look(i: int, theme: str) -> tuple[str, str]:
+    """Return the colour and the dash of the i-th line."""
+    colours = palette.BASE[theme]
+    return colours[i % len(colours)], _DASHES[i // len(colours) % len(_DASHES)]
 
 
 def _within(lines: np.ndarray, beside: np.ndarray | None) -> list[float]:
-    """Ends of an axis of shares: up to 1, and down to where there is something."""
-    found = np.concatenate([lines.ravel(), np.empty(0) if beside is None else np.ravel(beside)])
-    found = found[np.isfinite(found)]
-    low = float(found.min()) if len(found) else 0.0
+    """Return the ends of an axis of shares: up to 1, and down to the lowest number."""
+    values = np.concatenate([lines.ravel(), np.empty(0) if beside is None else np.ravel(beside)])
+    low = float(np.nanmin(values)) if np.isfinite(values).any() else 0.0
     return [max(-0.02, np.floor(10 * low) / 10 - 0.02), 1.02]

@@ -1,4 +1,4 @@
-"""One look for all figures: margins, axes, legend and hover labels, where a figure does not say otherwise.
+"""One look for all figures: margins, axes, legend and hover labels, unless a figure defines its own.
 
 Gridlines and background are not here: the page's theme gives them, in light and in dark.
 """
@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 #: Text of axes, legends and annotations: a contrast of at least 7 to the page.
 INK = {"light": "#4b5058", "dark": "#c3c7ce"}
-#: Lines that say something, such as intervals and zero: to be seen, but behind the data.
+#: Lines that carry information, such as intervals and zero: visible, but behind the data.
 RULE = {"light": "#9b9a97", "dark": "#6d727b"}
 _AXIS: dict[str, Any] = {
     "automargin": True,
@@ -41,7 +41,7 @@ _LAYOUT: dict[str, Any] = {
 
 
 def dressed(figure: go.Figure, theme: str = "light") -> go.Figure:
-    """Return the figure with the common look under what it says itself; the given one stays as it is.
+    """Return a copy of the figure with the common look, where the figure itself does not define another.
 
     Parameters
     ----------
@@ -55,8 +55,8 @@ def dressed(figure: go.Figure, theme: str = "light") -> go.Figure:
     Examples
     --------
     >>> plain = go.Figure({"data": [], "layout": {"margin": {"t": 5}, "xaxis": {"ticks": "outside"}}})
-    >>> there = dressed(plain).layout
-    >>> there.margin.t, there.margin.b, there.xaxis.ticks, there.yaxis.zeroline
+    >>> layout = dressed(plain).layout
+    >>> layout.margin.t, layout.margin.b, layout.xaxis.ticks, layout.yaxis.zeroline
     (5, 8, 'outside', False)
     """
     plain = figure.to_dict()
@@ -73,8 +73,8 @@ def dressed(figure: go.Figure, theme: str = "light") -> go.Figure:
 
 
 def _under(given: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
-    found = {**usual, **given}
+    both = {**usual, **given}
     for name in usual.keys() & given.keys():
         if isinstance(usual[name], Mapping) and isinstance(given[name], Mapping):
-            found[name] = _under(given[name], usual[name])
-    return found
+            both[name] = _under(given[name], usual[name])
+    return both

@@ -1,4 +1,4 @@
-"""Marks that figures share: dots with intervals, rows, rings, rules, bands, notes and keys of the legend."""
+"""Marks that figures share: dots with intervals, rows, rings, rules, bands, notes and legend entries."""
 
 from __future__ import annotations
 
@@ -12,31 +12,30 @@ from dashboard.kit import palette
 from dashboard.kit.look import INK, RULE
 from dashboard.kit.text import whole
 
-#: How groups look beside each other: which of the base colours, and the marker.
+#: Looks of groups side by side: index of the base colour, and marker.
 _LOOKS = ((0, "circle"), (1, "square"), (2, "diamond"), (4, "triangle-up"), (5, "cross"), (3, "x"))
 _AGAIN = ("", "-open", "-dot", "-open-dot")
-#: What is chosen is marked in this.
+#: Colour of marks of what is chosen.
 PICKED = {"light": "#22262c", "dark": "#f4f5f6"}
+
+
+def scatter(x: Any, y: Any, mode: str = "markers", **more: Any) -> dict[str, Any]:
+    """Return a trace of points or lines; ``pointed=False`` leaves out its hover labels and legend entry."""
+    silent = {} if more.pop("pointed", True) else {"hoverinfo": "skip", "showlegend": False}
+    return {"type": "scatter", "mode": mode, "x": x, "y": y} | silent | more
 
 
 def ring(x: np.ndarray, y: np.ndarray, theme: str, *, size: float) -> dict[str, Any]:
     """Return the trace that rings points."""
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "x": x,
-        "y": y,
-        "marker": {
-            "symbol": "circle-open",
-            "size": size,
-            "color": PICKED[theme],
-            "line": {"width": 2.2, "color": PICKED[theme]},
-        },
-        "unselected": {"marker": {"opacity": 1}},
-        "hoverinfo": "skip",
-        "showlegend": False,
-        "meta": "chosen",
-    }
+    line = {"width": 2.2, "color": PICKED[theme]}
+    return scatter(
+        x,
+        y,
+        marker={"symbol": "circle-open", "size": size, "color": PICKED[theme], "line": line},
+        unselected={"marker": {"opacity": 1}},
+        pointed=False,
+        meta="chosen",
+    )
 
 
 def rule(
@@ -87,20 +86,17 @@ def estimates(
     marker: dict[str, Any],
 ) -> dict[str, Any]:
     """Return the trace of dots with their intervals, a row a name, with n in words when pointed at."""
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "x": np.asarray(values, float),
-        "y": np.arange(len(names)),
-        "error_x": whiskers(values, low, high, marker["color"]),
-        "marker": marker,
-        "customdata": [
+    return scatter(
+        np.asarray(values, float),
+        np.arange(len(names)),
+        error_x=whiskers(values, low, high, marker["color"]),
+        marker=marker,
+        customdata=[
             [whole(name), f"{a:.3f} to {b:.3f}", f"{n:,}"]
             for name, a, b, n in zip(names, low, high, counts, strict=True)
         ],
-        "hovertemplate": "%{customdata[0]}: %{x:.3f}<br>%{customdata[1]}, n = %{customdata[2]}"
-        "<extra></extra>",
-    }
+        hovertemplate="%{customdata[0]}: %{x:.3f}<br>%{customdata[1]}, n = %{customdata[2]}<extra></extra>",
+    )
 
 
 def shares(title: str) -> dict[str, Any]:
@@ -109,7 +105,7 @@ def shares(title: str) -> dict[str, Any]:
 
 
 def rows(texts: Sequence[str]) -> dict[str, Any]:
-    """Return the y axis that says what each row is, the first one at the top."""
+    """Return the y axis that names each row, the first one at the top."""
     return {
         "tickmode": "array",
         "tickvals": np.arange(len(texts)),
@@ -138,23 +134,16 @@ def series_symbol(i: int) -> str:
 
 
 def steady(opacity: float = 1.0) -> dict[str, Any]:
-    """Return what keeps a trace as it is where one of its points is clicked."""
+    """Return the settings that keep a trace as it is when one of its points is clicked."""
     marker = {"marker": {"opacity": opacity}}
     return {"selected": marker, "unselected": marker}
 
 
 def chance_key(chance: float, theme: str, digits: int = 2) -> dict[str, Any]:
-    """Return the trace that says in the legend what the dashed line of chance is."""
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "x": [None],
-        "y": [None],
-        "line": {"color": RULE[theme], "width": 1.4, "dash": "dash"},
-        "hoverinfo": "skip",
-        "name": f"chance {chance:.{digits}f}",
-        "meta": "chance",
-    }
+    """Return the trace that names the dashed line of chance in the legend."""
+    line = {"color": RULE[theme], "width": 1.4, "dash": "dash"}
+    name = f"chance {chance:.{digits}f}"
+    return scatter([None], [None], "lines", line=line, hoverinfo="skip", name=name, meta="chance")
 
 
 def row_band(row: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Numbers with their uncertainty, as the pages show them."""
+"""Numbers with their uncertainty, formatted for pages."""
 
 from __future__ import annotations
 
@@ -30,41 +30,39 @@ class Estimate(Interval):
     """A mean and its 95% interval over n clips."""
 
     def percent(self) -> str:
-        """Say it as a percentage: ``91.2% (88.0 to 93.6%, n = 400)``."""
+        """Format it as a percentage: ``91.2% (88.0 to 93.6%, n = 400)``."""
         if self.n == 0:
             return "no clips"
         return f"{self.value:.1%} ({100 * self.low:.1f} to {self.high:.1%}, n = {self.n:,})"
 
     def signed(self) -> str:
-        """Say it with its sign: ``+0.336 (+0.318 to +0.354)``; a dash where there is none."""
+        """Format it with its sign: ``+0.336 (+0.318 to +0.354)``; a dash without clips."""
         if self.n == 0:
             return "–"
         return f"{signed(self.value)} ({signed(self.low)} to {signed(self.high)})"
 
 
 def share(hits: np.ndarray) -> Estimate:
-    """Share of True with its interval by Wilson (`core.statistics.share_interval`).
+    """Compute the share of True with its interval by Wilson (`core.statistics.share_interval`).
 
     Parameters
     ----------
     hits : ndarray of bool, shape (n,)
     """
-    found = share_interval(int(np.count_nonzero(hits)), len(hits))
-    return Estimate(found.value, found.low, found.high, found.n)
+    return Estimate(**vars(share_interval(int(np.count_nonzero(hits)), len(hits))))
 
 
 def mean(values: np.ndarray, *, low: float = -np.inf, high: float = np.inf) -> Estimate:
-    """Mean of the finite values with its t interval over clips (`core.statistics.mean_interval`).
+    """Compute the mean of the finite values with its t interval over clips (`core.statistics.mean_interval`).
 
-    What is above `high` or below `low` cannot be, so the interval is kept within; one value has all of it.
+    The interval is kept between `low` and `high`, which bound the values; that of one value is all of it.
     """
     x = np.asarray(values, float)
-    found = mean_interval(x[np.isfinite(x)], low=low, high=high)
-    return Estimate(found.value, found.low, found.high, found.n)
+    return Estimate(**vars(mean_interval(x[np.isfinite(x)], low=low, high=high)))
 
 
 def duration(seconds: float) -> str:
-    """Say a time as people do: ``12 s``, ``3 min 20 s``, ``2 h 05 min``."""
+    """Format a duration: ``12 s``, ``3 min 20 s``, ``2 h 05 min``."""
     if not np.isfinite(seconds):
         return "unknown"
     s = round(seconds)
@@ -76,18 +74,18 @@ def duration(seconds: float) -> str:
 
 
 def span(counts: Iterable[int]) -> str:
-    """Say counts that may differ, at least one: ``400``, ``400 to 1,390``."""
+    """Format counts that may differ, at least one: ``400``, ``400 to 1,390``."""
     ordered = sorted(set(counts))
     return " to ".join(f"{n:,}" for n in dict.fromkeys((ordered[0], ordered[-1])))
 
 
 def signed(value: float) -> str:
-    """Say a number between -1 and 1 with its sign; a dash where there is none."""
+    """Format a number between -1 and 1 with its sign; a dash for NaN."""
     return f"{value:+.3f}".replace("-", "−") if np.isfinite(value) else "–"
 
 
 def figured(value: float, digits: int = 3) -> str:
-    """Say a number that may be small with so many figures; a dash where there is none.
+    """Format a number that may be small with so many figures; a dash for NaN.
 
     Examples
     --------
@@ -103,7 +101,7 @@ def figured(value: float, digits: int = 3) -> str:
 
 
 def p_value(p: float) -> str:
-    """Say a p-value; a dash where there is none.
+    """Format a p-value; a dash for NaN.
 
     Examples
     --------
@@ -114,6 +112,6 @@ def p_value(p: float) -> str:
 
 
 def ends(interval: Interval | Correlation) -> str:
-    """Say the ends of an interval of a number between -1 and 1; a dash where there is none."""
+    """Format the ends of an interval of a number between -1 and 1; a dash for NaN."""
     low, high = interval.low, interval.high
     return f"{signed(low)} to {signed(high)}" if np.isfinite(low) else "–"

@@ -1,4 +1,4 @@
-"""What every page about a dataset begins with: choosing it, waiting for its sounds, embedding it."""
+"""The start of every page about a dataset: choosing it, waiting for its sounds, embedding it."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def run(
     draw : callable
         Draws the page of a dataset; returns the place for notes about the link, or None for no notes.
     to_do : str
-        What datasets are here for, as in "train on".
+        What the page does with a dataset, as in "train on".
     wait : bool
-        Whether nothing is drawn before the sounds of the dataset are there.
+        Whether nothing is drawn before the sounds of the dataset exist.
     """
     datasets = workspace.datasets()
     if not datasets:
@@ -70,7 +70,7 @@ def head(title: str, dataset: Dataset) -> DeltaGenerator:
 
 
 def words(dataset: Dataset, *parts: str) -> None:
-    """Draw what the page is about in a few words, and whether the sounds are made by formulas."""
+    """Draw a few words about the dataset, and whether its sounds are synthetic."""
     st.caption(" · ".join([*parts, *["synthetic"] * bool(dataset.note)]))
 
 
@@ -81,7 +81,7 @@ def note(meta: Mapping[str, Any]) -> None:
 
 
 def failures(reasons: Sequence[str], n: int) -> None:
-    """Say why n of the models of a training failed."""
+    """List why n of the models of a training failed."""
     if n:
         title = f"{numbers.count(n, 'model')} failed, the others are shown"
         with st.expander(title, icon=":material/error:"):
@@ -90,7 +90,7 @@ def failures(reasons: Sequence[str], n: int) -> None:
 
 
 def nothing_trained() -> None:
-    """Say that all models of a training failed."""
+    """Warn that all models of a training failed."""
     st.warning(
         "No model could be trained, so there is nothing to compare. A lower learning rate may help.",
         icon=":material/warning:",
@@ -98,7 +98,7 @@ def nothing_trained() -> None:
 
 
 def choose(workspace: Workspace, view: state.View, names: Sequence[str]) -> Dataset:
-    """Draw the control in the sidebar, and what must be said of the dataset."""
+    """Draw the control in the sidebar, with the note of the dataset."""
     view.choice("dataset", names, names[0])
     with st.sidebar:
         dataset = workspace.dataset(str(st.selectbox("Dataset", names, key=view.key("dataset"))))
@@ -108,7 +108,7 @@ def choose(workspace: Workspace, view: state.View, names: Sequence[str]) -> Data
 
 
 def wait_for_sounds(workspace: Workspace, view: state.View, dataset: Dataset) -> None:
-    """Show how far the sounds of a dataset are that is being generated."""
+    """Show the progress of the sounds of a dataset that are being generated."""
     st.write(f"The sounds of **{plain(dataset.name)}** are being generated.")
     assert dataset.source is not None
     jobs.pending(workspace, [dataset.source], f"{view.page}-generate")
@@ -117,10 +117,10 @@ def wait_for_sounds(workspace: Workspace, view: state.View, dataset: Dataset) ->
 def done_spaces(
     workspace: Workspace, view: state.View, dataset: Dataset, title: str, then: str
 ) -> dict[str, EmbedAudio] | None:
-    """Return the spaces of a dataset that are there, by their encoders.
+    """Return the finished spaces of a dataset by their encoders.
 
-    Where none is, None is returned and the page says what it waits for, under its title: `then` says what
-    spaces are here for, as in "searched".
+    Without any, None is returned and the page shows what it waits for, under its title: `then` is what
+    spaces are used for, as in "searched".
     """
     if not dataset.ready:
         st.title(title)
@@ -136,7 +136,7 @@ def done_spaces(
 
 
 def choose_space(view: state.View, names: Sequence[str], first: str | None = None) -> str:
-    """Draw the control in the sidebar; it begins with `first`, or with the first one."""
+    """Draw the choice of a space in the sidebar; its default is `first`, or the first name."""
     view.choice("space", names, first or names[0])
     with st.sidebar:
         return str(st.selectbox("Space", names, key=view.key("space")))
@@ -145,7 +145,7 @@ def choose_space(view: state.View, names: Sequence[str], first: str | None = Non
 def no_space(
     workspace: Workspace, view: state.View, dataset: Dataset, coming: Sequence[Space], then: str
 ) -> None:
-    """Wait for the first space, of which `then` says what it is for; or offer to make one."""
+    """Wait for the first space, which is then used as `then` says; or offer to make one."""
     name = plain(dataset.name)
     if coming:
         st.write(f"**{name}** is being embedded; its spaces are {then} here then.")
@@ -164,6 +164,5 @@ def offer(workspace: Workspace, dataset: Dataset, encoders: Sequence[str]) -> No
     """Offer to embed a dataset, as a command and as a button."""
     st.code(layout.command(workspace, "embed", dataset.name, *encoders), language="bash")
     if st.button(f"Embed with {' and '.join(encoders)}", type="primary"):
-        for encoder in encoders:
-            workspace.queue.submit(EmbedAudio(dataset=dataset.ref, encoder=encoder))
+        jobs.submit(workspace, [EmbedAudio(dataset=dataset.ref, encoder=e) for e in encoders])
         st.rerun()

@@ -1,4 +1,4 @@
-"""Colours: one a class, the same on every page, told apart without red-green vision, in both themes.
+"""Colours: one a class, the same on every page, distinct without red-green vision, in both themes.
 
 Ten base hues were searched for under two conditions: a contrast of at least 3 to the page, and the largest
 least distance between any two as seen with normal vision, deuteranopia, protanopia and tritanopia. Up to ten
@@ -17,32 +17,10 @@ from dataclasses import dataclass
 #: Page backgrounds that the base colours are made for.
 BACKGROUND = {"light": "#fbfaf8", "dark": "#15181d"}
 
-BASE = {
-    "light": (
-        "#437bfe",
-        "#da6c28",
-        "#3d9f75",
-        "#a4163f",
-        "#601e8f",
-        "#e84db9",
-        "#0d4057",
-        "#744400",
-        "#53807e",
-        "#948c50",
-    ),
-    "dark": (
-        "#3a70f2",
-        "#d9481c",
-        "#62e5ac",
-        "#aa4b3e",
-        "#9673ba",
-        "#fad7f0",
-        "#4d7384",
-        "#fb9838",
-        "#7ab7aa",
-        "#b9b86e",
-    ),
-}
+_LIGHT = "#437bfe #da6c28 #3d9f75 #a4163f #601e8f #e84db9 #0d4057 #744400 #53807e #948c50"
+_DARK = "#3a70f2 #d9481c #62e5ac #aa4b3e #9673ba #fad7f0 #4d7384 #fb9838 #7ab7aa #b9b86e"
+#: The base colours.
+BASE = {"light": tuple(_LIGHT.split()), "dark": tuple(_DARK.split())}
 #: For clips of no class, and for what a filter leaves out.
 NEUTRAL = {"light": "#8b8d90", "dark": "#777b82"}
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "triangle-down", "pentagon")
@@ -103,7 +81,7 @@ def plain_styles(names: Sequence[str]) -> dict[str, Style]:
 
 
 def family_styles(names: Sequence[str]) -> dict[str, Style]:
-    """Give families the hues that `class_styles` gives their classes, where there are not too many."""
+    """Give families the hues that `class_styles` gives their classes, if they are not too many."""
     if len(names) > len(_HUES):
         return plain_styles(names)
     return {n: _family_style(i, 0) for i, n in enumerate(names)}
@@ -111,12 +89,8 @@ def family_styles(names: Sequence[str]) -> dict[str, Style]:
 
 def steps(styles: Sequence[Style], theme: str) -> list[tuple[float, str]]:
     """Return a Plotly colour scale of one flat step a style, for codes 0 ... len(styles) - 1."""
-    colours = [getattr(s, theme) for s in styles]
-    n = len(colours)
-    scale: list[tuple[float, str]] = []
-    for i, c in enumerate(colours):
-        scale += [(i / n, c), ((i + 1) / n, c)]
-    return scale
+    n = len(styles)
+    return [((i + end) / n, getattr(s, theme)) for i, s in enumerate(styles) for end in (0, 1)]
 
 
 def _style(hue: int, *, symbol: int = 0) -> Style:

@@ -73,6 +73,6 @@ def control(
 
 
 def value(view: View, recipe: type, name: str) -> int:
-    """Return the whole number of a setting that is drawn later, as the link or its control has it."""
+    """Return the value of a whole-number setting whose control is drawn later."""
     of = settings(recipe)[name]
     return int(view.number(of.link or name, *of.limits, of.default))

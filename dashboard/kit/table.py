@@ -1,4 +1,4 @@
-"""Tables on the page, and tables to take away as CSV that a spreadsheet shows and does not run."""
+"""Tables on the page, and tables to save as CSV that a spreadsheet shows and does not run."""
 
 from __future__ import annotations
 
@@ -13,11 +13,23 @@ from dashboard.kit import layout, palette
 from jobs.listening.rating_tables import harmless
 
 
-def show(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table: a text, a smaller one below it, how it looks, and why it holds no number."""
+
+    text: str
+    small: str = ""
+    kind: str = ""
+    why: str = ""
+
+
+def show(head: Sequence[str], rows: Sequence[Sequence[str | Cell]]) -> None:
     """Show a quiet table of texts."""
+    cells = [[c if isinstance(c, Cell) else Cell(c) for c in row] for row in rows]
     top = "".join(f'<th scope="col">{html.escape(h)}</th>' for h in head)
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in row) + "</tr>" for row in rows)
+    body = "".join("<tr>" + "".join(map(_td, row)) + "</tr>" for row in cells)
     _draw(f'<table class="hs-table"><tr>{top}</tr>{body}</table>')
+    _reasons(cells)
 
 
 def show_html(head: Sequence[str], rows: Sequence[Sequence[str]], *, wrap: bool = False) -> None:
@@ -26,22 +38,6 @@ def show_html(head: Sequence[str], rows: Sequence[Sequence[str]], *, wrap: bool 
     top = "".join(f'<th scope="col" style="{style}">{h}</th>' for h in head)
     body = "".join("<tr>" + "".join(f'<td style="{style}">{c}</td>' for c in row) + "</tr>" for row in rows)
     _draw(f'<table class="hs-table"><tr>{top}</tr>{body}</table>')
-
-
-def _draw(table: str, label: str = "") -> None:
-    """Draw a table that is scrolled sideways where it is wide, of its HTML."""
-    region = f' tabindex="0" role="region" aria-label="{html.escape(label)}"' if label else ""
-    page = palette.BACKGROUND[layout.theme()]
-    st.html(f'<div class="hs-scroll"{region} style="--hs-page: {page}">{table}</div>')
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A cell of a table of scores: a text, a smaller one below it, and how it looks."""
-
-    text: str
-    small: str = ""
-    kind: str = ""
 
 
 def scores(
@@ -67,7 +63,7 @@ def scores(
     groups : sequence of (str, int)
         Titles above those of the columns, and how many columns each is of; "" for none.
     kind : str
-        "hs-found" gives the columns more room.
+        "hs-wide" gives the columns more room.
     """
     above = "".join(
         f'<th colspan="{n}" scope="colgroup">{html.escape(g)}</th>' if g else f'<th colspan="{n}"></th>'
@@ -79,17 +75,35 @@ def scores(
     )
     body = []
     for i, row in enumerate(rows):
-        cells = []
-        for cell, (_, how) in zip(row, heads, strict=True):
-            small = f"<small>{html.escape(cell.small)}</small>" if cell.small else ""
-            cells.append(f"<td{_class(how, cell.kind)}>{html.escape(cell.text)}{small}</td>")
-        body.append(f"<tr{_class('hs-here' if i == here else '')}>{''.join(cells)}</tr>")
+        cells = "".join(_td(cell, how) for cell, (_, how) in zip(row, heads, strict=True))
+        body.append(f"<tr{_class('hs-here' if i == here else '')}>{cells}</tr>")
     _draw(
         f"<table{_class('hs-scores', kind)}>"
         + (f'<tr class="hs-groups">{above}</tr>' if groups else "")
         + f"<tr>{top}</tr>{''.join(body)}</table>",
         label,
     )
+    _reasons(rows)
+
+
+def _draw(table: str, label: str = "") -> None:
+    """Draw a table, given as HTML, which is scrolled sideways where it is wide."""
+    region = f' tabindex="0" role="region" aria-label="{html.escape(label)}"' if label else ""
+    page = palette.BACKGROUND[layout.theme()]
+    st.html(f'<div class="hs-scroll"{region} style="--hs-page: {page}">{table}</div>')
+
+
+def _td(cell: Cell, kind: str = "") -> str:
+    title = cell.why or ("not defined" if cell.text == "–" else "")
+    title = title and f' title="{html.escape(title)}"'
+    small = f"<small>{html.escape(cell.small)}</small>" if cell.small else ""
+    return f"<td{_class(kind, cell.kind)}{title}>{html.escape(cell.text)}{small}</td>"
+
+
+def _reasons(rows: Sequence[Sequence[Cell]]) -> None:
+    """Explain below a table why cells hold no number."""
+    for why in dict.fromkeys(cell.why for row in rows for cell in row if cell.why):
+        st.caption(f"–: {why}")
 
 
 def _class(*names: str) -> str:
@@ -127,7 +141,7 @@ def download(
     label: str = "CSV",
     quiet: bool = True,
 ) -> None:
-    """Draw a button that saves numbers as CSV, at the right, or behind a few words where there are some.
+    """Draw a button that saves numbers as CSV, at the right, or after a caption if there is one.
 
     Parameters
     ----------
@@ -158,7 +172,7 @@ def button(
     label: str = "CSV",
     quiet: bool = True,
 ) -> None:
-    """Draw the button of `download` where the page stands."""
+    """Draw the button of `download` without its row."""
 
     def content() -> bytes | str:
         made = make()

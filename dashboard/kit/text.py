@@ -8,8 +8,7 @@ import textwrap
 from collections.abc import Sequence
 from itertools import accumulate
 
-#: Letters of a name that an axis has room for, of a line of what is said when something is pointed at, and of
-#: a name on a few lines.
+#: Letters of a name on an axis and of a line of hover text, and lines of a name on several lines.
 _LABEL, _LINE = 26, 60
 _LINES = 3
 _WIDE = frozenset("MWmw@%—")
@@ -56,7 +55,7 @@ def label(name: str, most: int = _LABEL) -> str:
 
 
 def whole(name: str, width: int = _LINE) -> str:
-    """Return all of a name, on as many lines as it needs, for what is said when something is pointed at.
+    """Return all of a name, on as many lines as it needs, for hover text.
 
     Examples
     --------
@@ -87,7 +86,7 @@ def wrapped(name: str, width: int = 20) -> str:
 
 
 def row_height(n: int) -> float:
-    """Pixels for each of n rows: roomy for few, about a screen together for more, never too thin to see."""
+    """Return the pixels of each of n rows: roomy for few, about a screen in all for more, never too thin."""
     return min(90.0, max(34.0, 460 / n)) if n <= 13 else max(6.0, min(26.0, 840 / n))
 
 

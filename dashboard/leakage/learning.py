@@ -52,7 +52,7 @@ def model_curves(result: Result, model: str) -> Curves:
 def _started(names: list[str], stacked: np.ndarray, columns: Sequence[str]) -> Curves | None:
     """Return the curves of those that have any."""
     curves = Curves(names, np.asarray(stacked, float), columns)
-    at = np.flatnonzero(curves.begun)
+    at = np.flatnonzero(curves.n_epochs)
     return Curves([names[i] for i in at.tolist()], curves.values[at], columns) if len(at) else None
 
 
@@ -67,7 +67,7 @@ def live(workspace: Workspace, spec: ContrastiveGrid) -> None:
             return
         st.subheader("Learning now", anchor=False)
         if models is not None:
-            epochs = models.begun
+            epochs = models.n_epochs
             st.caption(
                 f"{len(epochs):,} of {numbers.count(len(spec.names), 'model')} have started; the furthest is "
                 f"in epoch {int(epochs.max()):,} of at most {spec.max_epochs:,}, the last in epoch "

@@ -192,6 +192,6 @@ def _keep(shown: Shown) -> None:
         f"Keep the spaces of {shown.model}",
         "leakage-keep",
         primary=False,
-        said=f"x_a, E_a, x_t and E_t of **{plain(shown.model)}** can be kept beside the dataset’s other "
+        text=f"x_a, E_a, x_t and E_t of **{plain(shown.model)}** can be kept beside the dataset’s other "
         "spaces.",
     )

@@ -126,7 +126,7 @@ def _accuracy(result: Result) -> None:
         rows,
         label="Zero-shot accuracy by pre-training and training, here and in the paper",
         groups=[("", 1), *_GROUPS],
-        kind="hs-found",
+        kind="hs-wide",
     )
     layout.reading(
         f"As Table 1 of {_PAPER} (ICASSP 2025): the share of test clips whose class has the nearest text, of "
@@ -174,7 +174,7 @@ def _silhouettes(shown: Shown) -> None:
         rows,
         label="Silhouettes by pre-training, training and space",
         groups=[("", 2), *_GROUPS],
-        kind="hs-found",
+        kind="hs-wide",
     )
     if "silhouette_Ea_low" not in result.models.column_names:
         st.caption("No intervals: they were not kept when this result was computed. Train it again for them.")
@@ -209,7 +209,7 @@ def _similarity(result: Result, definition: str) -> None:
         rows,
         label="Topological similarity by pair of spaces, pre-training and training",
         groups=[("", 2), *_GROUPS],
-        kind="hs-found",
+        kind="hs-wide",
     )
     if undefined:
         st.caption(

@@ -1,1 +1,1 @@
-"""The page Listen: `page` draws it, `data` reads its results, `figures` draws arrays."""
+"""The page Listen: systems side by side, blind tests, and what listeners prefer."""

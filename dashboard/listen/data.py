@@ -1,4 +1,4 @@
-"""What the page Listen plays: systems, and the queries that they are asked.
+"""The systems that Listen compares, what a query needs before it can be searched with, and credits of clips.
 
 A system is an embedding with what is done to it before it is searched (`jobs.listening.ratings.System`).
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any
 
 import numpy as np
 
@@ -17,10 +16,10 @@ from core.retrieval import ALGORITHMS, COMPONENTS
 from dashboard.data import Clips
 from dashboard.memory import once
 from dashboard.results import has, result
-from jobs import encoders
-from jobs import presets as measures
-from jobs.listening.ratings import Question, System
-from jobs.specs import EmbedAudio, EmbedQuery, Retrieval, SpecError
+from jobs import encoders, presets
+from jobs.listening.ratings import Query, Question, System
+from jobs.specs import EmbedAudio, EmbedQuery, Retrieval, Spec, SpecError
+from jobs.workspace import uploads
 from jobs.workspace.workspace import Dataset, Workspace
 
 #: Results on one page, and those that can be paged through: one and ten pages of Freesound.
@@ -35,8 +34,12 @@ class NotRanked(ValueError):
     """A system has no list for this query; the message says why."""
 
 
-class TooLarge(NotRanked):
-    """A list takes longer to make than a page may: the job of the system's `judgements` brings it."""
+class NotComputed(NotRanked):
+    """A list needs results that do not exist yet, those of `specs`."""
+
+    def __init__(self, message: str, specs: Sequence[Spec]) -> None:
+        super().__init__(message)
+        self.specs = list(specs)
 
 
 # -- systems ----------------------------------------------------------------------------------------------
@@ -44,12 +47,13 @@ class TooLarge(NotRanked):
 
 @dataclass(frozen=True)
 class Offered:
-    """A system that can be listened to; `id` stands in the URL.
+    """A system that can be listened to.
 
     Attributes
     ----------
     id : str
-        The encoder alone for the usual system, else ``<encoder>~<aggregation>~<components>~<algorithm>``.
+        Name in the URL: the encoder alone for the usual system, else
+        ``<encoder>~<aggregation>~<components>~<algorithm>``.
     """
 
     id: str
@@ -75,42 +79,39 @@ class Offered:
         return self.encoder if "~" not in self.id else f"{self.encoder} · {self.about}"
 
 
-def offered(shown: Workspace, dataset: Dataset) -> dict[str, Offered]:
+def offered(workspace: Workspace, dataset: Dataset) -> dict[str, Offered]:
     """Return the systems of a dataset by id: the usual one of every space, then all other ways."""
-    spaces = [s.spec for s in shown.spaces(dataset) if s.state == "done"]
-    found = [o for spec in spaces for o in _ways(spec)]
-    return {o.id: o for o in sorted(found, key=lambda o: "~" in o.id)}
+    spaces = [s.spec for s in workspace.spaces(dataset) if s.state == "done"]
+    systems = [o for spec in spaces for o in _systems(spec)]
+    return {o.id: o for o in sorted(systems, key=lambda o: "~" in o.id)}
 
 
-def _ways(spec: EmbedAudio) -> list[Offered]:
-    def find() -> list[Offered]:
-        shape, frames = facts(spec)
-        kept = [p or 0 for p in COMPONENTS if p is None or p <= min(shape)]
-        usual = (AGGREGATIONS[0] if frames else "", kept[0] if kept[0] == _USUAL_COMPONENTS else 0, "mcss")
-        ways = [
-            (how, p, algorithm)
-            for how in (AGGREGATIONS if frames else ("",))
-            for p in kept
-            for algorithm in ALGORITHMS
-        ]
+def _systems(spec: EmbedAudio) -> list[Offered]:
+    """Return all ways to search a space, the usual one first."""
+
+    def make() -> list[Offered]:
+        has_frames = result(spec).frames is not None
+        kept = [p or 0 for p in COMPONENTS if p is None or p <= min(shape(spec))]
+        aggregations = AGGREGATIONS if has_frames else ("",)
+        usual = (aggregations[0], kept[0] if kept[0] == _USUAL_COMPONENTS else 0, "mcss")
+        ways = [(how, p, algorithm) for how in aggregations for p in kept for algorithm in ALGORITHMS]
         ways.sort(key=lambda way: way != usual)
-        return [_offered(spec, *way, usual=way == usual) for way in ways]
+        return [_offered(spec, *way, is_usual=way == usual) for way in ways]
 
-    return once(("ways", spec.key), find)
-
-
-def facts(spec: EmbedAudio) -> tuple[tuple[int, int], bool]:
-    """Return the shape of a space, (n, d), and whether it has frames."""
-    space = result(spec)
-    n, d = space.embeddings.shape
-    return (n, d), space.frames is not None
+    return once(("ways", spec.key), make)
 
 
-def _offered(spec: EmbedAudio, how: str, components: int, algorithm: str, *, usual: bool) -> Offered:
-    scale = measures.scale_of(spec)
+def shape(spec: EmbedAudio) -> tuple[int, int]:
+    """Return the number of clips and of dimensions of a space."""
+    n, d = result(spec).embeddings.shape
+    return n, d
+
+
+def _offered(spec: EmbedAudio, how: str, components: int, algorithm: str, *, is_usual: bool) -> Offered:
+    scale = presets.scale_of(spec)
     system = System(spec.encoder, how, components, algorithm=algorithm, space=spec.key, scale=scale)
     way = f"~{how or 'clips'}~{components or 'all'}~{algorithm}"
-    return Offered(spec.encoder if usual else spec.encoder + way, system, spec)
+    return Offered(spec.encoder if is_usual else spec.encoder + way, system, spec)
 
 
 def beside(first: str, others: Sequence[str]) -> list[str]:
@@ -126,20 +127,19 @@ def beside(first: str, others: Sequence[str]) -> list[str]:
 
 
 def find(systems: Mapping[str, Offered], wanted: System) -> Offered | None:
-    """Return the offered system that is exactly `wanted`, None where its space is no longer there."""
+    """Return the offered system that is exactly `wanted`, None where its space no longer exists."""
     return next((o for o in systems.values() if o.system == wanted), None)
 
 
 def judgements(o: Offered, dataset: Dataset) -> list[Retrieval]:
-    """Return the specs of what judges this system, any of which will do; the first one is to be asked for.
+    """Return the specs that evaluate this system, any of which will do; the first one is to be submitted.
 
-    A space without 100 dimensions or clips keeps all of them when asked for 100, as everybody asks.
+    A space without 100 dimensions or clips keeps all of them when 100 are asked for, as they usually are.
     """
     s = o.system
-    shape, _ = facts(o.embedding)
     kept = [s.components]
     if not s.components:
-        kept = [p for p in COMPONENTS if p is not None and p > min(shape)] + kept
+        kept = [p for p in COMPONENTS if p is not None and p > min(shape(o.embedding))] + kept
     return [
         Retrieval(
             embedding=o.embedding,
@@ -155,7 +155,7 @@ def judgements(o: Offered, dataset: Dataset) -> list[Retrieval]:
 
 
 def judged(o: Offered, dataset: Dataset) -> Retrieval | None:
-    """Return the spec of a judgement that exists."""
+    """Return the spec of an evaluation of this system that exists."""
     return next((spec for spec in judgements(o, dataset) if has(spec)), None)
 
 
@@ -166,17 +166,17 @@ def classes(c: Clips) -> dict[str, np.ndarray]:
     """Return the rows of the clip table that carry each class, (m,) each, by name in order."""
 
     def collect() -> dict[str, np.ndarray]:
-        found: dict[str, list[int]] = {}
+        rows: dict[str, list[int]] = {}
         for row, names in enumerate(labels(c)):
             for name in names:
-                found.setdefault(name, []).append(row)
-        return {name: np.asarray(found[name]) for name in sorted(found)}
+                rows.setdefault(name, []).append(row)
+        return {name: np.asarray(rows[name]) for name in sorted(rows)}
 
     return once(("classes", c.key), collect)
 
 
 def labels(c: Clips) -> list[tuple[str, ...]]:
-    """Return the classes of every clip: all that it carries, where the dataset says more than one."""
+    """Return the classes of every clip: all that it carries, where the dataset has lists of them."""
 
     def read() -> list[tuple[str, ...]]:
         several = c.frame["labels"] if "labels" in c.frame else [None] * c.n
@@ -195,15 +195,33 @@ def draw(c: Clips, label: str, seed: int, *, now: str = "") -> str:
     return Random(f"{label}\n{seed}").choice(ids)
 
 
-def embed_query(
-    o: Offered, dataset: Dataset, *, upload: tuple[str, str] = ("", ""), text: str = ""
-) -> EmbedQuery:
-    """Return the spec that embeds a query from outside in the space of a system.
+def query_spec(workspace: Workspace, dataset: Dataset, o: Offered, query: Query) -> EmbedQuery:
+    """Return the spec that embeds an upload or a text in the space of a system.
 
     Raises
     ------
     NotRanked
-        Where the encoder cannot do it, or is another one than the space was made with.
+        Where the encoder cannot embed it, or the sound is gone.
+    """
+    if query.kind == "text":
+        if not reads_text(o):
+            raise NotRanked(f"{o.encoder} embeds no text into the space of its sounds; leave it out.")
+        return embed_query(o, dataset, text=query.value)
+    upload = uploads.find(workspace.root, query.value)
+    if upload is None:
+        raise NotRanked("An uploaded sound of this test is no longer in the workspace; make a new test.")
+    return embed_query(o, dataset, upload=upload)
+
+
+def embed_query(
+    o: Offered, dataset: Dataset, *, upload: tuple[str, str] = ("", ""), text: str = ""
+) -> EmbedQuery:
+    """Return the spec that embeds a new query in the space of a system.
+
+    Raises
+    ------
+    NotRanked
+        Where the encoder cannot embed it, or is another one than the space was made with.
     """
     name = o.encoder
     if dataset.ref.imported.get(name):
@@ -221,7 +239,7 @@ def embed_query(
 
 
 def reads_text(o: Offered) -> bool:
-    """True if the encoder may have a text tower of the same space; what was trained here embeds nothing."""
+    """Return whether the encoder may embed texts into the same space; one that was trained here does not."""
     if o.embedding.source is not None:
         return False
     try:
@@ -230,15 +248,15 @@ def reads_text(o: Offered) -> bool:
         return False
 
 
-def heard(q: Question) -> list[str]:
-    """Return what is heard in a question, each once: what was searched with, then the results by column.
+def sounds_of(q: Question) -> list[str]:
+    """Return the sounds of a question, each once: what was searched with, then the results by column.
 
-    Its place here is all that a listener is told of a sound, whose id may name its class.
+    A listener knows a sound by its place in this list only: its id may name its class.
     """
     return list(dict.fromkeys([q.query.value, *(clip for column in q.results for clip in column)]))
 
 
-# -- what is said about a clip ----------------------------------------------------------------------------
+# -- credits ----------------------------------------------------------------------------------------------
 
 _LICENCES = ("license", "licence")
 _AUTHORS = ("attribution", "author", "uploader", "artist", "user", "username")
@@ -247,14 +265,10 @@ _LINKS = ("url", "link", "source_url")
 
 def credit(c: Clips, row: int) -> tuple[str, str]:
     """Return whose sound a clip is and under which licence, and a link, each "" where there is none."""
-    authors = [t for name in _AUTHORS if (t := _cell(c, name, row))][:1]
-    licences = [t for name in _LICENCES if (t := _cell(c, name, row))][:1]
-    links = [t for name in _LINKS if (t := _cell(c, name, row)).startswith(("https://", "http://"))]
-    return " · ".join(authors + licences), links[0] if links else ""
 
+    def texts(columns: Sequence[str]) -> list[str]:
+        values = [c.frame[name].iloc[row] for name in columns if name in c.frame]
+        return [text for value in values if isinstance(value, str) and (text := value.strip())]
 
-def _cell(c: Clips, name: str, row: int) -> str:
-    if name not in c.frame:
-        return ""
-    value: Any = c.frame[name].iloc[row]
-    return value.strip() if isinstance(value, str) else ""
+    links = [text for text in texts(_LINKS) if text.startswith(("https://", "http://"))]
+    return " · ".join(texts(_AUTHORS)[:1] + texts(_LICENCES)[:1]), next(iter(links), "")

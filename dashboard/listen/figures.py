@@ -8,18 +8,21 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
+from core.statistics import Interval
 from dashboard.kit import palette
 from dashboard.kit.look import INK, RULE
-from dashboard.kit.marks import estimates, rows, rule, shares, whiskers
+from dashboard.kit.marks import estimates, rows, rule, scatter, shares, whiskers
 from dashboard.kit.text import whole, wrapped
+
+
+def _arrays(values: Sequence[Interval]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    value, low, high = np.array([(x.value, x.low, x.high) for x in values], float).T
+    return value, low, high
 
 
 def preferred_figure(
     names: Sequence[str],
-    values: np.ndarray,
-    low: np.ndarray,
-    high: np.ndarray,
-    counts: Sequence[int],
+    values: Sequence[Interval],
     *,
     title: str,
     chance: np.ndarray | None = None,
@@ -31,37 +34,30 @@ def preferred_figure(
     ----------
     names : sequence of str
         From top to bottom.
-    values, low, high : ndarray, shape (s,)
-        Shares from 0 to 1 and their 95% intervals.
-    counts : sequence of int
-        Questions that each is from.
+    values : sequence of Interval, length s
+        Shares from 0 to 1 with their 95% intervals and the questions that each is from.
     title : str
         What the share is; it names the x axis.
     chance : ndarray, shape (s,), optional
         What blind guessing gives, drawn as a short line across each row.
     theme : {"light", "dark"}
-
-    Returns
-    -------
-    Figure
     """
-    colour = palette.BASE[theme][0]
+    counts = [x.n for x in values]
     data: list[dict[str, Any]] = []
     if chance is not None:
         data.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "x": np.asarray(chance, float),
-                "y": np.arange(len(names)),
-                "name": "chance",
-                "marker": {"symbol": "line-ns", "size": 16, "line": {"width": 2, "color": RULE[theme]}},
-                "hovertemplate": "blind guessing: %{x:.3f}<extra></extra>",
-                "meta": "chance",
-            }
+            scatter(
+                np.asarray(chance, float),
+                np.arange(len(names)),
+                name="chance",
+                marker={"symbol": "line-ns", "size": 16, "line": {"width": 2, "color": RULE[theme]}},
+                hovertemplate="blind guessing: %{x:.3f}<extra></extra>",
+                meta="chance",
+            )
         )
+    marker = {"color": palette.BASE[theme][0], "size": 10}
     data.append(
-        estimates(names, values, low, high, counts, {"color": colour, "size": 10})
+        estimates(names, *_arrays(values), counts, marker)
         | {"name": "share with 95% interval", "meta": "systems"}
     )
     layout = {
@@ -75,10 +71,8 @@ def preferred_figure(
 
 def against_figure(
     names: Sequence[str],
-    scores: np.ndarray,
-    score_ends: np.ndarray,
-    strengths: np.ndarray,
-    strength_ends: np.ndarray,
+    scores: Sequence[Interval],
+    strengths: Sequence[Interval],
     *,
     title: str,
     theme: str = "light",
@@ -88,41 +82,32 @@ def against_figure(
     Parameters
     ----------
     names : sequence of str
-    scores, strengths : ndarray, shape (s,)
-    score_ends, strength_ends : ndarray, shape (s, 2)
-        Ends of the 95% intervals.
+    scores, strengths : sequence of Interval, length s
     title : str
         Of the x axis: what the score is.
     theme : {"light", "dark"}
-
-    Returns
-    -------
-    Figure
     """
-    colour = palette.BASE[theme][0]
-    data = [
-        {
-            "type": "scatter",
-            "mode": "markers+text",
-            "x": np.asarray(scores, float),
-            "y": np.asarray(strengths, float),
-            "text": [wrapped(n, 24) for n in names],
-            "hovertext": [whole(n) for n in names],
-            "textposition": "top right",
-            "textfont": {"size": 12, "color": INK[theme]},
-            "error_x": whiskers(scores, score_ends[:, 0], score_ends[:, 1], RULE[theme]),
-            "error_y": whiskers(strengths, strength_ends[:, 0], strength_ends[:, 1], RULE[theme]),
-            "marker": {"color": colour, "size": 10},
-            "cliponaxis": False,
-            "hovertemplate": "%{hovertext}<br>%{x:.3f}, log strength %{y:.2f}<extra></extra>",
-            "showlegend": False,
-            "meta": "systems",
-        }
-    ]
+    (x, x_low, x_high), (y, y_low, y_high) = _arrays(scores), _arrays(strengths)
+    dots = scatter(
+        x,
+        y,
+        "markers+text",
+        text=[wrapped(n, 24) for n in names],
+        hovertext=[whole(n) for n in names],
+        textposition="top right",
+        textfont={"size": 12, "color": INK[theme]},
+        error_x=whiskers(x, x_low, x_high, RULE[theme]),
+        error_y=whiskers(y, y_low, y_high, RULE[theme]),
+        marker={"color": palette.BASE[theme][0], "size": 10},
+        cliponaxis=False,
+        hovertemplate="%{hovertext}<br>%{x:.3f}, log strength %{y:.2f}<extra></extra>",
+        showlegend=False,
+        meta="systems",
+    )
     layout = {
         "height": 360,
         "xaxis": shares(title),
         "yaxis": {"title": {"text": "log strength by listeners"}},
         "shapes": [rule("y", 0, theme, dash="dot", width=1)],
     }
-    return go.Figure({"data": data, "layout": layout})
+    return go.Figure({"data": [dots], "layout": layout})

@@ -1,4 +1,4 @@
-"""Listen: what systems find for a sound, side by side, to be heard, compared and rated blind."""
+"""Listen: what systems return for a sound, side by side, to be played, compared and rated blind."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from dashboard.kit.layout import plain
 from dashboard.kit.page import choose, offer, wait_for_sounds, without_datasets
 from dashboard.listen import blind, blind_start, compare, ratings
 from dashboard.listen import data as listen
-from jobs.specs import EmbedAudio
 from jobs.workspace.workspace import Dataset, Workspace
 
 TITLE = "Listen"
@@ -26,7 +25,7 @@ def render(workspace: Workspace) -> None:
     if not datasets:
         without_datasets(TITLE, "listen to")
         return
-    # What one part of the page does not draw must still be there when it is drawn again.
+    # Controls that one part of the page does not draw must keep their values for when it is drawn again.
     for key in [k for k in st.session_state if str(k).startswith("listen.")]:
         st.session_state[key] = st.session_state[key]
     view = state.View("listen", st.session_state, st.query_params)
@@ -42,17 +41,15 @@ def render(workspace: Workspace) -> None:
     elif part == "results":
         ratings.render(workspace, view, dataset)
     elif systems := listen.offered(workspace, dataset):
-        if part == "compare":
-            compare.render(workspace, view, dataset, systems)
-        else:
-            blind_start.prepare(workspace, view, dataset, systems)
+        draw = compare.render if part == "compare" else blind_start.prepare
+        draw(workspace, view, dataset, systems)
     else:
         _no_space(workspace, dataset)
     view.write()
 
 
 def _no_space(workspace: Workspace, dataset: Dataset) -> None:
-    coming: list[EmbedAudio] = [s.spec for s in workspace.spaces(dataset)]
+    coming = [s.spec for s in workspace.spaces(dataset)]
     name = plain(dataset.name)
     if coming:
         st.write(f"Listening needs a space of **{name}** to search in; these are on their way.")

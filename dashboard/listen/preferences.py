@@ -1,8 +1,7 @@
-"""What listeners prefer, as the page shows it: the ratings of one dataset, counted by `core.listening`."""
+"""What listeners prefer: the ratings of one dataset, counted by `core.listening`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from dashboard.kit.table import csv
 from dashboard.listen import data as listen
 from dashboard.memory import once
 from dashboard.results import result
-from jobs.listening.ratings import Rating, System, labels, open_ratings
+from jobs.listening.ratings import System, labels, open_ratings
 from jobs.specs import Retrieval
 from jobs.workspace.workspace import Dataset
 
@@ -37,20 +36,19 @@ ENOUGH_LISTENERS = 10
 
 @dataclass(frozen=True)
 class Preferences:
-    """Everything counted from the answers; systems are in the order of their strength, best first.
+    """The counts of all answers; systems are in the order of their strength, best first.
 
     Attributes
     ----------
-    names, systems : list
-        What a system is called, and what it is.
-    questions, listeners : int
+    systems : dict of str to System
+        By name.
+    questions, listeners : int, list of str
         Answered questions without hidden repeats, and who answered.
     none : Interval
         Share of them where no list was good.
     """
 
-    names: list[str]
-    systems: list[System]
+    systems: dict[str, System]
     questions: int
     listeners: list[str]
     wins: dict[str, Rate]
@@ -60,17 +58,32 @@ class Preferences:
     alpha: Agreement
     precision: dict[str, Interval]
 
+    @property
+    def names(self) -> list[str]:
+        """Names of the systems, the strongest first."""
+        return list(self.systems)
+
     def title(self, name: str) -> str:
-        """Name on the page: the encoder alone where no other system is of the same."""
-        encoders = [s.encoder for s in self.systems]
-        encoder = self.systems[self.names.index(name)].encoder
+        """Name on the page: the encoder alone where no other system has the same one."""
+        encoders = [s.encoder for s in self.systems.values()]
+        encoder = self.systems[name].encoder
         return encoder if encoders.count(encoder) == 1 else name
+
+    def share(self, name: str) -> Interval:
+        """How often a system would be chosen if all were shown."""
+        s, i = self.strengths, self.strengths.systems.index(name)
+        return Interval(float(s.share[i]), float(s.share_low[i]), float(s.share_high[i]), self.wins[name].n)
+
+    def log_strength(self, name: str) -> Interval:
+        """Strength of a system, as a logarithm."""
+        s, i = self.strengths, self.strengths.systems.index(name)
+        return Interval(float(s.log_strength[i]), float(s.low[i]), float(s.high[i]), self.wins[name].n)
 
 
 def listeners(root: Path, dataset: Dataset) -> list[str]:
     """Return who has answered questions about a dataset, by name."""
-    found = open_ratings(root).ratings(fingerprint=dataset.fingerprint)
-    return sorted({r.question.listener for r in found if r.answered is not None})
+    ratings = open_ratings(root).ratings(fingerprint=dataset.fingerprint)
+    return sorted({r.question.listener for r in ratings if r.answered is not None})
 
 
 def counted(root: Path, dataset: Dataset, listener: str = "") -> Preferences | None:
@@ -81,39 +94,34 @@ def counted(root: Path, dataset: Dataset, listener: str = "") -> Preferences | N
     RatingsError
         For a file that cannot be read.
     """
-    ratings = open_ratings(root)
+    file = open_ratings(root)
     wishes = {"fingerprint": dataset.fingerprint, "listener": listener or None}
-    found = ratings.ratings(**wishes)
-    if not any(r.answered is not None and r.question.repeat_of is None for r in found):
+    ratings = file.ratings(**wishes)
+    if not any(r.answered is not None and r.question.repeat_of is None for r in ratings):
         return None
 
     def count() -> Preferences:
-        trials = ratings.trials(**wishes)
+        trials = file.trials(**wishes)
         who = sorted({t.listener for t in trials})
-        drawn = RESAMPLES if len(who) >= ENOUGH_LISTENERS else 0
-        strengths = luce_choice(trials, resamples=drawn)
-        of = _systems(found)
-        order = sorted(strengths.systems, key=lambda n: -strengths.log_strength[strengths.systems.index(n)])
+        strengths = luce_choice(trials, resamples=RESAMPLES if len(who) >= ENOUGH_LISTENERS else 0)
+        by_name = {name: system for system, name in labels(ratings).items()}
+        by_strength = dict(zip(strengths.systems, strengths.log_strength, strict=True))
+        names = sorted(strengths.systems, key=lambda name: -by_strength[name])
         return Preferences(
-            names=order,
-            systems=[of[name] for name in order],
+            systems={name: by_name[name] for name in names},
             questions=len(trials),
             listeners=who,
             wins=win_rate(trials),
             strengths=strengths,
             none=share_interval(sum(t.chosen is None for t in trials), len(trials)),
-            consistency=consistency(ratings.repeats(**wishes)),
+            consistency=consistency(file.repeats(**wishes)),
             alpha=krippendorff_alpha(trials),
-            precision=precision(ratings.marks(**wishes), systems=order),
+            precision=precision(file.marks(**wishes), systems=names),
         )
 
     # Ratings only grow, so that their number and the last answers say whether they are the same.
-    state = tuple((r.id, r.answered, tuple(sorted(r.marks.items()))) for r in found)
+    state = tuple((r.id, r.answered, tuple(sorted(r.marks.items()))) for r in ratings)
     return once(("preferences", str(root), dataset.fingerprint, listener, state), count)
-
-
-def _systems(found: Sequence[Rating]) -> dict[str, System]:
-    return {name: system for system, name in labels(found).items()}
 
 
 @dataclass(frozen=True)
@@ -125,7 +133,7 @@ class Objective:
     scores : dict of str to Interval
     agreement : RankAgreement
     missing : list of Retrieval
-        What would have to be computed for the others whose space is there.
+        What would have to be computed for the others whose space exists.
     """
 
     scores: dict[str, Interval]
@@ -133,13 +141,13 @@ class Objective:
     missing: list[Retrieval]
 
 
-def objective(found: Preferences, dataset: Dataset) -> Objective:
-    """Hold the strengths against MAP@15."""
-    there = listen.offered(workspace(), dataset)
+def objective(shown: Preferences, dataset: Dataset) -> Objective:
+    """Compare the order of the strengths with that by MAP@15."""
+    offered = listen.offered(workspace(), dataset)
     scores: dict[str, Interval] = {}
     missing: list[Retrieval] = []
-    for name, system in zip(found.names, found.systems, strict=True):
-        o = listen.find(there, system)
+    for name, system in shown.systems.items():
+        o = listen.find(offered, system)
         if o is None:
             continue
         spec = listen.judged(o, dataset)
@@ -151,35 +159,22 @@ def objective(found: Preferences, dataset: Dataset) -> Objective:
         value = float("nan") if mean["value"] is None else mean["value"]
         low, high = (value if (end := mean[side]) is None else end for side in ("low", "high"))
         scores[name] = Interval(value, low, high, judged.n_queries)
-    at = found.strengths.systems.index
-    strengths = [float(found.strengths.log_strength[at(name)]) for name in scores]
+    strengths = [shown.log_strength(name).value for name in scores]
     return Objective(scores, rank_agreement(strengths, [s.value for s in scores.values()]), missing)
 
 
-def table_csv(found: Preferences, against: Objective) -> bytes:
+def table_csv(shown: Preferences, against: Objective) -> bytes:
     """Return what is shown of the systems as CSV."""
     rows = []
-    for name in found.names:
-        i = found.strengths.systems.index(name)
-        s, wins, marked = found.strengths, found.wins[name], found.precision[name]
-        score = against.scores.get(name)
-        rows.append(
-            {
-                "system": name,
-                "shown": wins.n,
-                "win_rate": wins.value,
-                "win_rate_low": wins.low,
-                "win_rate_high": wins.high,
-                "win_rate_chance": wins.chance,
-                "log_strength": s.log_strength[i],
-                "log_strength_low": s.low[i],
-                "log_strength_high": s.high[i],
-                "share": s.share[i],
-                "share_low": s.share_low[i],
-                "share_high": s.share_high[i],
-                "marked": marked.n,
-                "marked_fitting": marked.value,
-                "map@15": None if score is None else score.value,
-            }
-        )
+    for name in shown.names:
+        wins, marked, score = shown.wins[name], shown.precision[name], against.scores.get(name)
+        row: dict[str, object] = {"system": name, "shown": wins.n}
+        row |= _ends("win_rate", wins) | {"win_rate_chance": wins.chance}
+        row |= _ends("log_strength", shown.log_strength(name)) | _ends("share", shown.share(name))
+        row |= {"marked": marked.n, "marked_fitting": marked.value}
+        rows.append(row | {"map@15": None if score is None else score.value})
     return csv(pd.DataFrame(rows))
+
+
+def _ends(name: str, x: Interval) -> dict[str, float]:
+    return {name: x.value, f"{name}_low": x.low, f"{name}_high": x.high}

@@ -1,7 +1,8 @@
-"""The lists that systems give for a query, and how good a list is.
+"""The lists that systems return for a query, and how good a list is.
 
-Lists of clips come from the artifacts of `jobs.specs.Retrieval` where they exist; others are ranked here: the
-corpus is processed once and kept in memory, a query is then one product of it with a vector.
+Lists of clips come from the results of `jobs.specs.Retrieval` where they exist. Others are ranked here, if
+that is quick: the corpus is processed once and kept in memory, a query is then one product of it with a
+vector. What would take longer is left to a job.
 """
 
 from __future__ import annotations
@@ -13,37 +14,29 @@ import numpy as np
 import pandas as pd
 
 from core.processing import AGGREGATIONS, Reducer, Scaler, aggregate, fit_reducer, fit_scaler, normalize
+from dashboard import data
 from dashboard.data import Clips
 from dashboard.kit.table import csv
-from dashboard.listen.data import (
-    MOST,
-    PAGE,
-    NotRanked,
-    Offered,
-    TooLarge,
-    classes,
-    facts,
-    judged,
-)
+from dashboard.listen import data as listen
+from dashboard.listen.data import MOST, PAGE, NotComputed, NotRanked, Offered
 from dashboard.memory import once
-from dashboard.results import result, rows_of
-from jobs.listening.ratings import System
+from dashboard.results import has, result, rows_of
+from jobs.listening.ratings import Query, System
 from jobs.specs import EmbedAudio, EmbedQuery
 from jobs.tasks.embed_audio import Result as Embedded
 from jobs.tasks.embed_query import Result as EmbeddedQuery
-from jobs.workspace.workspace import Dataset
+from jobs.workspace.workspace import Dataset, Workspace
 
-#: Values (clips × dimensions) of an embedding whose principal components the page looks for by itself.
-QUICK_VALUES = 6_000_000
+#: Multiplications up to which a page looks for principal components itself, which takes about 0.2 s.
+QUICK_PRODUCTS = 400_000_000
 
 
 @dataclass(frozen=True)
 class Ranked:
-    """The list of one system: clip ids, best first, their scores, and how many clips there were to find."""
+    """The list of one system: clip ids, best first, and their scores."""
 
     ids: list[str]
     scores: np.ndarray
-    n: int
 
 
 @dataclass(frozen=True)
@@ -52,57 +45,78 @@ class Corpus:
 
     X: np.ndarray
     ids: list[str]
-    at: dict[str, int]
     scaler: Scaler | None
     reducer: Reducer | None
 
 
-def ranked(o: Offered, dataset: Dataset, clip: str, k: int = MOST) -> Ranked:
-    """Return the k clips that a system finds for a clip, which is left out itself.
+def rank(workspace: Workspace, dataset: Dataset, o: Offered, query: Query) -> Ranked:
+    """Return the clips that a system returns for a query of any kind.
 
     Raises
     ------
     NotRanked
-        Where the space left the clip out, or there is nothing else in it.
-    TooLarge
+        Where there is no list; `NotComputed` where a job brings what it needs.
     """
-    ids, at = _clips(o.embedding)
-    if clip not in at:
+    if query.kind == "clip":
+        return ranked(o, dataset, query.value)
+    return ranked_outside(o, dataset, listen.query_spec(workspace, dataset, o, query))
+
+
+def ranked(o: Offered, dataset: Dataset, clip: str, k: int = MOST) -> Ranked:
+    """Return the k clips that a system returns for a clip, which is left out itself.
+
+    Raises
+    ------
+    NotRanked
+        Where the space left the clip out, or holds nothing else.
+    NotComputed
+        Where the list takes longer to make than a page may.
+    """
+    ids, rows_by_id = _clips(o.embedding)
+    if clip not in rows_by_id:
         raise NotRanked(f"{o.encoder} has left this clip out; choose another one.")
     if len(ids) < 2:
         raise NotRanked("There is no other clip to be found; add more sounds to the dataset.")
-    spec = judged(o, dataset)
+    row = rows_by_id[clip]
+    spec = listen.judged(o, dataset)
     if spec is not None:
         lists = result(spec)
-        found, scores = lists.results[at[clip]][:k], lists.scores[at[clip]][:k]
-        return Ranked([ids[i] for i in found.tolist()], np.asarray(scores), len(ids) - 1)
-    c = corpus(o, dataset)
-    rows, scores = best(c.X, c.X[at[clip]], k, o.system.algorithm, without=at[clip])
-    return Ranked([ids[i] for i in rows.tolist()], scores, len(ids) - 1)
+        rows, scores = lists.results[row][:k], np.asarray(lists.scores[row][:k])
+    else:
+        X = corpus(o, dataset).X
+        rows, scores = best(X, X[row], k, o.system.algorithm, without=row)
+    return Ranked([ids[i] for i in rows.tolist()], scores)
 
 
 def ranked_outside(o: Offered, dataset: Dataset, spec: EmbedQuery, k: int = MOST) -> Ranked:
-    """Return the k clips that a system finds for a query from outside, whose embedding exists."""
+    """Return the k clips that a system returns for an upload or a text.
+
+    Raises
+    ------
+    NotComputed
+        Where the query is not embedded, or the list takes longer to make than a page may.
+    """
+    if not has(spec):
+        raise NotComputed("The query is not embedded yet.", [spec])
     c = corpus(o, dataset)
     x = aggregated(result(spec), o.system.aggregation)
-    if c.scaler is not None:
-        x = c.scaler.transform(x)
-    if c.reducer is not None:
-        x = c.reducer.transform(x)
+    for step in (c.scaler, c.reducer):
+        if step is not None:
+            x = step.transform(x)
     x = _unit(np.asarray(x, np.float64), o.system)
     rows, scores = best(c.X, x[0], k, o.system.algorithm)
-    return Ranked([c.ids[i] for i in rows.tolist()], scores, len(c.ids))
+    return Ranked([c.ids[i] for i in rows.tolist()], scores)
 
 
 def aggregated(space: Embedded | EmbeddedQuery, aggregation: str) -> np.ndarray:
-    """Return the embeddings of a space or a query, its frames put together so."""
+    """Return the embeddings of a space or a query, with its frames aggregated in this way."""
     if aggregation in ("", AGGREGATIONS[0]) or space.frames is None or space.offsets is None:
         return np.asarray(space.embeddings)
     return aggregate(space.frames, space.offsets, aggregation)
 
 
 def clip_ids(o: Offered) -> list[str]:
-    """Return the clips that a system has, in the order of its rows."""
+    """Return the clips of a system's space, in the order of its rows."""
     return _clips(o.embedding)[0]
 
 
@@ -111,16 +125,18 @@ def corpus(o: Offered, dataset: Dataset) -> Corpus:
 
     Raises
     ------
-    TooLarge
+    NotComputed
+        Where its principal components take longer to find than a page may.
     """
 
     def make() -> Corpus:
         s = o.system
-        shape, _ = facts(o.embedding)
-        known = judged(o, dataset)
-        if known is None and s.components and shape[0] * shape[1] > QUICK_VALUES:
-            raise TooLarge(
-                f"{o.encoder} has {shape[0]:,} clips of {shape[1]:,} dimensions: its lists are made by a job."
+        known = listen.judged(o, dataset)
+        if known is None and is_slow(o, dataset):
+            n, d = listen.shape(o.embedding)
+            raise NotComputed(
+                f"{o.encoder} has {n:,} clips of {d:,} dimensions: its lists are made by a job.",
+                listen.judgements(o, dataset)[:1],
             )
         X = aggregated(result(o.embedding), s.aggregation)
         scaler, reducer = None, None
@@ -132,10 +148,17 @@ def corpus(o: Offered, dataset: Dataset) -> Corpus:
             reducer = fit_reducer(X, s.components) if known is None else result(known).reducer
             assert reducer is not None
             X = reducer.transform(X)
-        ids, at = _clips(o.embedding)
-        return Corpus(_unit(np.asarray(X, np.float64), s), ids, at, scaler, reducer)
+        return Corpus(_unit(np.asarray(X, np.float64), s), clip_ids(o), scaler, reducer)
 
     return once(("corpus", o.system), make)
+
+
+def is_slow(o: Offered, dataset: Dataset) -> bool:
+    """Return whether the lists of a system are left to a job, which needs a class with two clips."""
+    n, d = listen.shape(o.embedding)
+    if not o.system.components or n * d * min(n, d) <= QUICK_PRODUCTS:
+        return False
+    return any(len(rows) > 1 for rows in listen.classes(data.clips(dataset)).values())
 
 
 def _unit(X: np.ndarray, s: System) -> np.ndarray:
@@ -154,7 +177,7 @@ def _clips(embedding: EmbedAudio) -> tuple[list[str], dict[str, int]]:
 def best(
     X: np.ndarray, x: np.ndarray, k: int, algorithm: str, *, without: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find the k rows that score highest, ties by lower index, as `core.retrieval.search` does for many.
+    """Return the k rows that score highest, ties by lower index, as `core.retrieval.search` does for many.
 
     Parameters
     ----------
@@ -192,14 +215,14 @@ def best(
 
 
 def average_precision(hits: Sequence[bool] | np.ndarray, size: int, n: int = PAGE) -> float:
-    """AP@n of one list as `core.retrieval.evaluate` has it; NaN where nothing could be found.
+    """Compute AP@n of one list as `core.retrieval.evaluate` does.
 
     Parameters
     ----------
     hits : sequence of bool
         Whether each result carries the class asked for, best first.
     size : int
-        Clips that carry the class, with the query if it does; divided by is min(n, size).
+        Clips that carry the class, at least one, with the query if it does; the divisor is min(n, size).
     n : int, default 15
 
     Examples
@@ -207,41 +230,44 @@ def average_precision(hits: Sequence[bool] | np.ndarray, size: int, n: int = PAG
     >>> average_precision([True, False, True], size=2)
     0.8333333333333333
     """
-    found = np.asarray(hits, dtype=bool)[:n]
-    if size < 1:
-        return float("nan")
-    precision = np.cumsum(found) / np.arange(1, len(found) + 1)
-    return float((precision * found).sum() / min(n, size))
+    relevant = np.asarray(hits, dtype=bool)[:n]
+    precision = np.cumsum(relevant) / np.arange(1, len(relevant) + 1)
+    return float((precision * relevant).sum() / min(n, size))
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A list held against the class asked for: which results carry it, its AP@15, and clips that carry it.
+    """A list judged by the class asked for.
 
-    `size` counts the query too, `findable` does not.
+    Attributes
+    ----------
+    hits : list of bool
+        Whether each result carries the class.
+    ap : float
+        AP@15; NaN where no clip but the query carries it.
+    findable : int
+        Clips besides the query that carry it.
     """
 
     hits: list[bool]
     ap: float
-    size: int
     findable: int
 
 
-def judge(o: Offered, c: Clips, found: Ranked, label: str, query: str = "") -> Judged | None:
-    """Judge a list by a class; None where none is asked for. `query` is the clip searched with, if one is."""
-    members = classes(c).get(label)
+def judge(o: Offered, c: Clips, shown: Ranked, label: str, query: str = "") -> Judged | None:
+    """Judge a list by a class, None where none is asked for; `query` is the clip searched with, if any."""
+    members = listen.classes(c).get(label)
     if members is None:
         return None
-    rows = rows_of(o.embedding, c)
-    carried = set(c.ids[np.intersect1d(members, rows)].tolist())
-    hits = [i in carried for i in found.ids]
+    carried = set(c.ids[np.intersect1d(members, rows_of(o.embedding, c))].tolist())
+    hits = [i in carried for i in shown.ids]
     findable = len(carried) - (query in carried)
     ap = average_precision(hits, len(carried)) if findable else float("nan")
-    return Judged(hits, ap, len(carried), findable)
+    return Judged(hits, ap, findable)
 
 
 def elsewhere(lists: Sequence[Sequence[str]]) -> list[dict[str, list[tuple[int, int]]]]:
-    """Say for every list in which others its clips are: (list, rank from 1).
+    """Return for every list in which others its clips are: (list, rank from 1).
 
     Examples
     --------
@@ -249,14 +275,11 @@ def elsewhere(lists: Sequence[Sequence[str]]) -> list[dict[str, list[tuple[int, 
     [{'b': [(1, 1)]}, {'b': [(0, 2)]}]
     """
     ranks = [{clip: i + 1 for i, clip in enumerate(ids)} for ids in lists]
-    return [
-        {
-            clip: there
-            for clip in mine
-            if (there := [(j, r[clip]) for j, r in enumerate(ranks) if j != i and clip in r])
-        }
+    also = [
+        {clip: [(j, r[clip]) for j, r in enumerate(ranks) if j != i and clip in r] for clip in mine}
         for i, mine in enumerate(ranks)
     ]
+    return [{clip: places for clip, places in each.items() if places} for each in also]
 
 
 def lists_csv(
@@ -268,18 +291,18 @@ def lists_csv(
 ) -> bytes:
     """Return lists as CSV: a row a system and rank, with the columns `about` the query in each."""
     parts = []
-    for o, found, j in zip(systems, lists, judged_lists, strict=True):
-        rows = [c.row[i] for i in found.ids]
+    for o, shown, j in zip(systems, lists, judged_lists, strict=True):
+        rows = [c.row[i] for i in shown.ids]
         parts.append(
             pd.DataFrame(
                 {
                     **about,
                     "system": o.system.name,
                     "rank": np.arange(1, len(rows) + 1),
-                    "clip_id": found.ids,
+                    "clip_id": shown.ids,
                     "label": c.labels[rows],
                     "file": c.files[rows],
-                    "score": found.scores,
+                    "score": shown.scores,
                     "fits": [""] * len(rows) if j is None else np.asarray(j.hits, int),
                 }
             )

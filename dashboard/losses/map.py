@@ -63,8 +63,7 @@ def show(
         ids = data.in_order(c, [i for i in selected if i in shown.ids])
         words = plain(data.selection(c, ids, len(selected) - len(ids)))
         st.markdown(f"**Selection · {count(len(ids), 'clip')}** · {words}")
-        label = "Clips of the selection"
-        clip_list.selection(c, ids, page=view.page, dataset=dataset.name, file=file, label=label, chosen=clip)
+        clip_list.selection(c, ids, page=view.page, dataset=dataset.name, file=file, chosen=clip)
 
 
 def _controls(view: state.View, spec: AnyGrid) -> tuple[list[str], bool]:

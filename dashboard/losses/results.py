@@ -36,7 +36,7 @@ def accuracies(workspace: Workspace, spec: AnyGrid, file: str) -> None:
     """Draw the table of this training, and those of other trainings beside it."""
     st.subheader("Accuracy", anchor=False)
     rows = [_row(a) for a in loss_numbers.accuracies(spec)]
-    table.scores(_HEADS, rows, label="Accuracy by loss", kind="hs-found")
+    table.scores(_HEADS, rows, label="Accuracy by loss", kind="hs-wide")
     table.download(
         "losses-accuracies-csv", f"loss-accuracies-{file}", partial(loss_numbers.accuracies_table, spec)
     )
@@ -98,7 +98,7 @@ def _side_by_side(workspace: Workspace) -> None:
             rows,
             label="Accuracy by loss, dataset and space",
             groups=[("", 1), *Counter(name for name, _ in trainings).items()],
-            kind="hs-found",
+            kind="hs-wide",
         )
         layout.reading(
             f"Table 2 of {_PAPER} with the datasets and spaces of this workspace: the newest training of "

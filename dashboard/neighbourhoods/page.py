@@ -74,7 +74,7 @@ def _compute(workspace: Workspace, chosen: Choices) -> None:
         chosen.missing(),
         f"Compute {what}",
         "neighbourhoods",
-        said="" if chosen.ready else f"The agreement of these spaces{by} has not been computed yet.",
+        text="" if chosen.ready else f"The agreement of these spaces{by} has not been computed yet.",
         each=False,
     )
 

@@ -321,7 +321,7 @@ def _missing(workspace: Workspace, asked: Asked) -> None:
         lacking,
         f"Compute {names} where missing",
         "predictors-chosen",
-        said=f"Missing for {names}: {numbers.count(len(lacking), 'result')}.",
+        text=f"Missing for {names}: {numbers.count(len(lacking), 'result')}.",
     )
     rest = [name for name in (*predictors.MEASURES, *_ALONG) if name not in mine]
     others = [s for s in boards.missing(asked.board, rest, asked.reference) if s not in lacking]
@@ -338,7 +338,7 @@ def _missing(workspace: Workspace, asked: Asked) -> None:
         "Add the models of Leakage lab",
         "predictors-unkept",
         primary=False,
-        said="The contrastive models that were trained here are not among these spaces yet.",
+        text="The contrastive models that were trained here are not among these spaces yet.",
         each=False,
     )
     if not lacking and not others:
@@ -359,7 +359,7 @@ def _numbers(shown: Sequence[Dot]) -> None:
         ]
         for d in shown
     ]
-    table.scores(heads, rows, label="All numbers of all spaces", kind="hs-found")
+    table.scores(heads, rows, label="All numbers of all spaces", kind="hs-wide")
 
 
 def _cell(e: Interval) -> Cell:

@@ -60,7 +60,7 @@ def show(workspace: Workspace, view: state.View, b: Board, c: Clips, file: str) 
             f"Classify {numbers.count(c.n, 'clip')}",
             "predictors-classify",
             primary=False,
-            said=f"Each clip is assigned to the class whose text is nearest to it in **{plain(space)}**.",
+            text=f"Each clip is assigned to the class whose text is nearest to it in **{plain(space)}**.",
         )
 
 
@@ -108,12 +108,10 @@ def _result(view: state.View, b: Board, c: Clips, classified: Classified, file: 
     if not len(cell):
         confusion.no_clip(*pair)
         return
-    true, taken = pair
     confusion.list_cell(
         c,
         cell,
         pair,
         key="predictors-cell",
         dataset=b.dataset.name,
-        label=f"Clips of {true} taken for {taken}",
     )

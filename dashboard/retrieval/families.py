@@ -153,5 +153,5 @@ def _table(chosen: Chosen, picked: Picked) -> None:
         rows,
         label=f"{chosen.thing} by {chosen.thing} in {chosen.space}",
         here=names.index(picked.label) if picked.label in names else None,
-        kind="hs-found",
+        kind="hs-wide",
     )

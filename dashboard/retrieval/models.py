@@ -58,7 +58,7 @@ def show(workspace: Workspace, view: state.View, chosen: Chosen, options: Table)
         form.listed("Sort by", retrieval.SORTS, view.key("sort"), width=240)
     _table(rows, chosen.space)
     table.download("retrieval-models-csv", chosen.file("retrieval"), lambda: rows, _counts(chosen, rows))
-    layout.flattered(chosen.spaces.values())
+    layout.note_trained(chosen.spaces.values())
     missing: list[Spec] = [s for s in specs if not results.has(s)]
     jobs.compute(workspace, missing, "Compute what is missing", "retrieval-models")
     layout.reading(
@@ -94,7 +94,7 @@ def _table(rows: pd.DataFrame, chosen: str) -> None:
             ]
         )
     here = list(rows["space"]).index(chosen) if chosen in set(rows["space"]) else None
-    table.scores(_HEADS, body, label="Retrieval of all models", here=here, kind="hs-found")
+    table.scores(_HEADS, body, label="Retrieval of all models", here=here, kind="hs-wide")
     # In the table the notes would need more room than there is.
     for space, note in zip(rows["space"], rows["note"], strict=True):
         if note:
@@ -147,7 +147,7 @@ def _differences(view: state.View, chosen: Chosen, models: pd.DataFrame, name: s
     ]
     titles = [f"{m.title} {m.arrow}|minus {name}", "95% interval", "p", "p, corrected|(Holm)", "n clips"]
     heads = [(title, "") for title in ("model", *titles)]
-    table.scores(heads, rows, label=f"Differences in {m.title} to {name}", kind="hs-found")
+    table.scores(heads, rows, label=f"Differences in {m.title} to {name}", kind="hs-wide")
     table.download("retrieval-differences-csv", chosen.file("differences", name, m.name), lambda: frame)
     layout.reading(
         "Both models answer the same queries, so what makes a clip easy or hard for both cancels out, and a "

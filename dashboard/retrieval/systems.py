@@ -100,7 +100,7 @@ def _selection(chosen: Chosen) -> None:
         ("best system", "hs-words"),
         (f"{m.title} {m.arrow}", ""),
     ]
-    table.scores(heads, rows, label="The best system of every space", kind="hs-found")
+    table.scores(heads, rows, label="The best system of every space", kind="hs-wide")
     table.download(
         "retrieval-selection-csv",
         chosen.file("selection", m.name),

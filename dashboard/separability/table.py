@@ -43,7 +43,7 @@ def show(
     _folds(workspace, dataset, rows)
     for sentence in _unseen(rows):
         st.caption(sentence)
-    layout.flattered(done)
+    layout.note_trained(done)
     missing = separability.missing(dataset, done, n_classes)
     jobs.compute(workspace, missing, "Compute what is missing", "separability")
     layout.reading(

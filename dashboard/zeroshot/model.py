@@ -237,7 +237,6 @@ def _clips(view: state.View, dataset: Dataset, c: Clips, shown: Judged, pair: tu
             pair,
             key="zeroshot-clips",
             dataset=dataset.name,
-            label="Test clips of the chosen cell",
             most=_MOST,
             more=" · click a name to compare it",
             chosen=clip,

@@ -172,7 +172,7 @@ def test_retrieval_plays_two_results_one_after_the_other(page: Any, site: Simple
     page.goto(f"{site.url}/retrieval?dataset=esc10&space=aisfx&class={label}&query={clip}")
     page.wait_for_selector(f".st-key-retrieval-query li[data-clip='{clip}']")
     drawn(page, ".st-key-retrieval-families")
-    table = page.locator(".hs-found").first.inner_text()
+    table = page.locator(".hs-wide").first.inner_text()
     for found in lists.values():
         assert f"{map_at_15(found, site.labels):.3f}" in table
     rows = page.locator(".st-key-retrieval-results .hsc-rows li")

@@ -63,7 +63,7 @@ def test_figures_are_drawn_and_the_way_leads_down_to_a_sound(page: Any, site: Si
     opened(page, site, space="handcrafted")
     for key in ("systems", "families", "classes"):
         assert colourful(page, f".st-key-retrieval-{key} .js-plotly-plot") > 200, f"{key} is blank"
-    assert "audio" in page.locator(".hs-found").first.inner_text()
+    assert "audio" in page.locator(".hs-wide").first.inner_text()
     # A family, by its cell; the click is beside the number, where the cell is wide.
     click(page, HEAT, "cells", ["aisfx", "Nature"], beside=60)
     page.wait_for_url("**family=Nature*")

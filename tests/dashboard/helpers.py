@@ -1,4 +1,4 @@
-"""What the tests of pages have in common: a page is run as the navigation runs it, and read as text."""
+"""Helpers of the tests of pages: a page is run as the navigation runs it, and read as text."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from streamlit.testing.v1 import AppTest
 
 from dashboard import data
@@ -52,24 +53,33 @@ def press(app: AppTest, label: str) -> AppTest:
 
 
 def words(app: AppTest) -> str:
-    """What is said on the page: its texts, without Markdown's backslashes."""
+    """Return the texts of the page, without Markdown's backslashes."""
     return "\n".join(str(e.value) for kind in KINDS for e in app.get(kind)).replace("\\", "")
 
 
 def html(app: AppTest) -> str:
-    """What is drawn as HTML: tables, lists and the like."""
+    """Return what is drawn as HTML, such as tables and lists."""
     return "\n".join(e.proto.body for e in app.get("html"))
 
 
 def everything(app: AppTest) -> str:
-    """Texts and HTML."""
+    """Return texts and HTML."""
     return f"{words(app)}\n{html(app)}"
 
 
 def address(app: AppTest) -> dict[str, str]:
-    """What the link says: a name is one value here."""
-    found = {k: app.query_params[k] for k in app.query_params}
-    return {k: v[0] if isinstance(v, list) else v for k, v in found.items()}
+    """Return the values of the link, the first one of each name."""
+    values = {k: app.query_params[k] for k in app.query_params}
+    return {k: v[0] if isinstance(v, list) else v for k, v in values.items()}
+
+
+def store(workspace: Workspace, spec: Any, *, clips: Any = None, **arrays: Any) -> None:
+    """Write the result of a spec: its arrays, and the clips of its rows."""
+    with workspace.cache.writer(spec.key, spec=spec.to_json()) as w:
+        for name, values in arrays.items():
+            w.array(name, np.asarray(values))
+        if clips is not None:
+            w.table("clips", {"clip_id": list(clips)})
 
 
 @contextmanager

@@ -80,7 +80,7 @@ def test_every_page_takes_it(heard: SimpleNamespace, page: str) -> None:
         offered = {str(option) for widget in widgets for option in widget.options}
         shown = everything(app)
         assert offered & {name, heard.space.model} or name in shown or heard.space.model in shown, offered
-        assert "is not there" not in everything(app)
+        assert "is not available" not in everything(app)
 
 
 def test_it_is_a_dot_with_the_accuracy_of_its_classification(heard: SimpleNamespace) -> None:

@@ -12,6 +12,7 @@ from dashboard import data, results
 from dashboard.explore import colours
 from dashboard.kit import numbers
 from jobs.specs import EmbedAudio, Neighbors, Project
+from tests.dashboard.helpers import showing, store
 
 
 @pytest.fixture
@@ -42,18 +43,12 @@ def test_results_of_a_space_that_left_clips_out_are_aligned(made: Any, tmp_path:
     ids = dataset.clips["clip_id"].tolist()
     kept = [i for i in range(len(ids)) if i not in (0, 5)]
     X = np.random.default_rng(0).normal(size=(len(kept), 4)).astype(np.float32)
-    with found.cache.writer(spec.key, spec=spec.to_json()) as w:
-        w.array("embeddings", X)
-        w.table("clips", {"clip_id": [ids[i] for i in kept]})
+    store(found, spec, embeddings=X, clips=[ids[i] for i in kept])
     graph = Neighbors(embedding=spec)
     indices, distances = knn(X, 3)
-    with found.cache.writer(graph.key, spec=graph.to_json()) as w:
-        w.array("indices", indices.astype(np.int32))
-        w.array("distances", distances.astype(np.float32))
+    store(found, graph, indices=indices.astype(np.int32), distances=distances.astype(np.float32))
     map_ = made.map_of(found, spec, "pca", judged=False)
-    data.forget()
-    data.use(found.root)
-    try:
+    with showing(found.root):
         c = data.clips(dataset)
         layout = results.layout(map_, c)
         assert np.isnan(layout.coords[[0, 5]]).all()
@@ -69,20 +64,16 @@ def test_results_of_a_space_that_left_clips_out_are_aligned(made: Any, tmp_path:
         labels = dataset.clips["label"].to_numpy()[kept]
         assert quality.agreement.value == pytest.approx(np.mean(labels == labels[indices[:, 0]]))
         assert quality.n == len(kept)
-    finally:
-        data.use(None)
-        data.forget()
 
 
-def test_variance_along_the_axes_of_a_pca_map(made: Any, shown: Any, tmp_path: Any) -> None:
+def test_variance_along_the_axes_of_a_pca_map(made: Any, tmp_path: Any) -> None:
     found, dataset = made.workspace(tmp_path, per_class=3, sounds=False)
     space = made.space(found, dataset, "melstats", seed=0, spread=1.0)
     spec = made.map_of(found, space, "pca")
-    data.forget()
-    data.use(found.root)
     X = np.asarray(found.cache.open(space.key).array("embeddings"), float)
     values = np.linalg.eigvalsh(np.cov(X.T))
-    got = results.layout(spec, data.clips(dataset)).explained
+    with showing(found.root):
+        got = results.layout(spec, data.clips(dataset)).explained
     np.testing.assert_allclose(got, values[[-1, -2]] / values.sum(), rtol=1e-5)
 
 

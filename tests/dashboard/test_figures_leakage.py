@@ -252,6 +252,6 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="needed is"):
         confusion_figures.matrix_figure(Confused(NAMES, NAMES, np.zeros((2, 3), int), [], 2, 0))
     shown = dots()
-    wrong = Dots(shown.ids, shown.names, shown.said, shown.x[:3], shown.y, shown.series, shown.kinds)
+    wrong = Dots(shown.ids, shown.names, shown.hover, shown.x[:3], shown.y, shown.series, shown.kinds)
     with pytest.raises(ValueError, match="each needs both"):
         correlation.correlation_figure(wrong, x_title="x", y_title="y", things="models")

@@ -118,7 +118,7 @@ def test_matrices_have_one_scale_and_say_what_is_missing() -> None:
     (number,) = found["numbers"]
     assert number["ends"] == [0.0, 1.5]
     assert number["values"][0] == [[0.0, None], [None, 0.25]]
-    assert found["settings"] == [{"name": "x", "said": ""}, {"name": "y", "said": "z"}]
+    assert found["settings"] == [{"name": "x", "about": ""}, {"name": "y", "about": "z"}]
     assert len(found["scales"]["dark"]) == len(found["scales"]["light"]) == 11
     assert Number("m", "m", np.full((1, 1, 1), NAN)).ends == (0.0, 1.0)
     assert Number("m", "m", np.full((1, 2, 2), 0.5)).ends == (0.0, 1.0)
@@ -148,7 +148,7 @@ def test_frames_travel_with_their_map() -> None:
             frames=frames,
         )
     )
-    assert packed["frames"]["said"] == ["0", "1", "2"]
+    assert packed["frames"]["words"] == ["0", "1", "2"]
     still, moving = packed["frames"]["xy"]
     assert still is None
     np.testing.assert_array_equal(np.frombuffer(base64.b64decode(moving["bdata"]), "f4"), xy.ravel())

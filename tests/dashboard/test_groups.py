@@ -89,7 +89,7 @@ def test_the_page_filters_by_a_column_and_keeps_it_in_the_link(spoken: Any) -> N
     app.multiselect(key="explore.by").set_value([]).run()
     assert f"{dataset.n_clips} clips" in words(app)
     assert not app.exception
-    assert "is not there" in words(explore(by="nothing"))
+    assert "is not available" in words(explore(by="nothing"))
 
 
 def test_columns_that_change_are_shown_anew(spoken: Any) -> None:

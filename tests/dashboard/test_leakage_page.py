@@ -174,7 +174,7 @@ def test_only_the_classes_with_most_mistakes_are_drawn_where_there_are_many() ->
     assert list(shown.names) == sorted(ranked[:most])
     alike = sum(wrong[name] == wrong[ranked[most - 1]] for name in ranked[most:])
     assert alike
-    assert confusion_numbers.rows_said(shown) == (
+    assert confusion_numbers.describe_rows(shown) == (
         f"rows: the 24 of 60 classes with most mistakes; {alike} more have as many as the last of them"
     )
     # Every clip of a row is in it, once: in its own column, one of a class, or that of the others.
@@ -321,9 +321,9 @@ def test_a_link_says_model_class_and_definition(shown: Workspace) -> None:
     assert address(app)["s"] == "literal"
     odd = words(run(grid="ffff", model="odd", class_="Nothing"))
     assert "The link's experiment was left at its default" in odd
-    assert "(there are: dirty" in odd
+    assert "'odd' is not available (available: dirty" in odd
     # The option that stands for no class is not named.
-    assert f"(there are: {sorted(made_leakage.TESTS)[0]}, " in odd
+    assert f"'Nothing' is not available (available: {sorted(made_leakage.TESTS)[0]}, " in odd
 
 
 def test_a_failed_model_is_reported_and_left_out(tmp_path: Path) -> None:
@@ -401,7 +401,7 @@ def test_curves_of_a_running_grid_grow(tmp_path: Path) -> None:
         _, models = learning.curves_so_far(found, spec)
         assert models is not None
         assert models.names == ["clean/clean", "none/dirty"]
-        assert models.begun.tolist() == [2, 3]
+        assert models.n_epochs.tolist() == [2, 3]
         text = words(run())
         assert (
             "2 of 4 models have started; the furthest is in epoch 3 of at most 4, the last in epoch 2" in text

@@ -75,7 +75,7 @@ def test_a_class_is_chosen_by_its_link(shown: Workspace) -> None:
     assert "1 to 2 of 2 captions" in words(app)
     assert address(app)["class"] == "Rooster"
     gone = run(class_="Helicopter")
-    assert "'Helicopter' is not there" in words(gone)
+    assert "'Helicopter' is not available" in words(gone)
 
 
 def test_only_some_classes_are_tested(shown: Workspace) -> None:

@@ -5,6 +5,7 @@ import io
 import math
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from streamlit.testing.v1 import AppTest
 
 from core.processing import aggregate, fit_reducer
 from core.retrieval import evaluate, search
-from dashboard import data, media, state
+from core.statistics import Interval
+from dashboard import data, media, results, state
 from dashboard.listen import blind, blind_queries, compare, preferences, ranking
 from dashboard.listen import data as listen
 from dashboard.listen import figures as listen_figures
@@ -32,18 +34,19 @@ from jobs.specs import EmbedAudio, EmbedQuery, from_json
 from jobs.workspace import uploads
 from jobs.workspace.workspace import Workspace
 from tests.dashboard import helpers
-from tests.dashboard.helpers import everything, press, showing, words
+from tests.dashboard.helpers import everything, press, showing, store, words
 
 run = partial(helpers.run, "listen")
 
 
-def _sound() -> bytes:
+def wav(n: int = 1_600, period: float = 5) -> bytes:
     target = io.BytesIO()
-    sf.write(target, 0.1 * np.sin(np.arange(1_600) / 5), 16_000, format="WAV")
+    sf.write(target, 0.1 * np.sin(np.arange(n) / period), 16_000, format="WAV")
     return target.getvalue()
 
 
-SOUND = _sound()
+def served() -> TestClient:
+    return TestClient(Starlette(routes=media.routes()))
 
 
 @pytest.fixture(scope="module")
@@ -73,12 +76,10 @@ def test_lists_and_ap_are_those_of_the_evaluation(
 ) -> None:
     dataset = shown.dataset("small")
     c = data.clips(dataset)
-    systems = listen.offered(shown, dataset)
-    o = next(
-        o
-        for o in systems.values()
-        if (o.encoder, o.system.components, o.system.algorithm) == (encoder, components, algorithm)
-    )
+    systems = listen.offered(shown, dataset).values()
+    o = {(o.encoder, o.system.components, o.system.algorithm): o for o in systems}[
+        encoder, components, algorithm
+    ]
     X = np.asarray(shown.cache.open(o.embedding.key).array("embeddings"))
     if components:
         X = fit_reducer(X, components).transform(X)
@@ -91,7 +92,7 @@ def test_lists_and_ap_are_those_of_the_evaluation(
         assert judged is not None
         expected = report.queries.query(f"query == {row}")["ap@15"].iloc[0]
         assert judged.ap == pytest.approx(expected, abs=1e-9)
-        assert (judged.size, judged.findable) == (15, 14)
+        assert judged.findable == 14
 
 
 def test_equal_clips_come_by_their_place_and_the_query_never() -> None:
@@ -111,9 +112,7 @@ def test_the_artifact_is_read_where_there_is_one(made: Any, fresh: Workspace, tm
     assert spec.components == 100  # as everybody asks, although there are 32 dimensions
     n = len(ids)
     backwards = np.asarray([[j for j in range(n - 1, -1, -1) if j != i] for i in range(n)], np.int32)
-    with found.cache.writer(spec.key, spec=spec.to_json()) as w:
-        w.array("results", backwards)
-        w.array("scores", np.tile(np.linspace(1, 0, n - 1), (n, 1)))
+    store(found, spec, results=backwards, scores=np.tile(np.linspace(1, 0, n - 1), (n, 1)))
     assert ranking.ranked(o, dataset, ids[0]).ids == ids[:0:-1]
     other = listen.offered(found, dataset)["handcrafted~clips~all~nns"]
     assert ranking.ranked(other, dataset, ids[0]).ids != ids[:0:-1]
@@ -129,20 +128,14 @@ def test_queries_from_outside_go_the_way_of_the_corpus(
     offsets = np.arange(0, 4 * n + 1, 4)
     frames = rng.normal(size=(4 * n, 12)).astype(np.float32)
     spec = EmbedAudio(dataset=dataset.ref, encoder="random-cnn")
-    with found.cache.writer(spec.key, spec=spec.to_json()) as w:
-        w.array("embeddings", aggregate(frames, offsets, "mean"))
-        w.array("frames", frames)
-        w.array("offsets", offsets)
-        w.table("clips", {"clip_id": dataset.clips["clip_id"].tolist()})
+    mean = aggregate(frames, offsets, "mean")
+    store(found, spec, embeddings=mean, frames=frames, offsets=offsets, clips=dataset.clips["clip_id"])
     systems = listen.offered(found, dataset)
     assert len(systems) == 9  # 3 aggregations x all dimensions x 3 algorithms: 12 dimensions are too few
     o = next(o for o in systems.values() if (o.system.aggregation, o.system.algorithm) == (how, "mcss"))
     query = listen.embed_query(o, dataset, upload=("a" * 64, ".wav"))
     mine = rng.normal(size=(5, 12)).astype(np.float32)
-    with found.cache.writer(query.key, spec=query.to_json()) as w:
-        w.array("embeddings", mine.mean(axis=0, keepdims=True))
-        w.array("frames", mine)
-        w.array("offsets", np.asarray([0, 5]))
+    store(found, query, embeddings=mine.mean(axis=0, keepdims=True), frames=mine, offsets=[0, 5])
     got = ranking.ranked_outside(o, dataset, query, 10)
     pick = {"mean": np.mean, "median": np.median, "max": np.max}[how]
     corpus = np.asarray([pick(frames[i : i + 4], axis=0) for i in offsets[:-1]], float)
@@ -161,9 +154,7 @@ def test_freesound_s_features_are_scaled_as_the_corpus_is(
     X = (rng.normal(size=(dataset.n_clips, 110)) * 10.0 ** rng.integers(-3, 9, 110)).astype(np.float32)
     X[:, 7] = 3
     spec = EmbedAudio(dataset=dataset.ref, encoder="freesound")
-    with found.cache.writer(spec.key, spec=spec.to_json()) as w:
-        w.array("embeddings", X)
-        w.table("clips", {"clip_id": dataset.clips["clip_id"].tolist()})
+    store(found, spec, embeddings=X, clips=dataset.clips["clip_id"])
     o = listen.offered(found, dataset)["freesound"]
     assert o.system.scale == "minmax"
     assert o.about == "min-max · PCA 100 · MCSS"
@@ -174,8 +165,7 @@ def test_freesound_s_features_are_scaled_as_the_corpus_is(
         assert inprocess.run(found, wanted).state == "done"
     query = listen.embed_query(o, dataset, upload=("a" * 64, ".wav"))
     mine = 2 * X[3:4]
-    with found.cache.writer(query.key, spec=query.to_json()) as w:
-        w.array("embeddings", mine)
+    store(found, query, embeddings=mine)
     scaler = MinMaxScaler().fit(X.astype(float))
     corpus, theirs = scaler.transform(X.astype(float)), scaler.transform(mine.astype(float))
     corpus[:, 7] = theirs[:, 7] = 0
@@ -190,21 +180,11 @@ def test_freesound_s_features_are_scaled_as_the_corpus_is(
         np.testing.assert_allclose(got.scores, scores[0][skip:], atol=1e-9)
 
 
-def test_ranks_elsewhere_are_ranks() -> None:
-    lists = [["a", "b", "c"], ["c", "a"], ["d"]]
-    found = ranking.elsewhere(lists)
-    for i, mine in enumerate(lists):
-        for clip in mine:
-            expected = [(j, x.index(clip) + 1) for j, x in enumerate(lists) if j != i and clip in x]
-            assert found[i].get(clip, []) == expected
-
-
 def test_ap_by_hand() -> None:
     assert ranking.average_precision([True, True], 2) == 1
     assert ranking.average_precision([False, True, True], 3) == pytest.approx((1 / 2 + 2 / 3) / 3)
     assert ranking.average_precision([False] * 15 + [True], 40) == 0
     assert ranking.average_precision([True] * 15, 40) == 1
-    assert math.isnan(ranking.average_precision([], 0))
 
 
 def test_systems_have_names_that_come_back(shown: Workspace) -> None:
@@ -313,16 +293,19 @@ def test_an_upload_is_not_judged_by_the_class_of_the_clip_before_it(shown: Works
     assert app.selectbox(key="listen.query").value == "rain__take-000"
 
 
-def test_a_list_that_is_held_against_no_class_has_a_dash(shown: Workspace) -> None:
+def test_a_list_without_ap_says_why(shown: Workspace) -> None:
     dataset = shown.dataset("small")
     o = next(iter(listen.offered(shown, dataset).values()))
-    c = data.clips(dataset)
-    found = ranking.ranked(o, dataset, "rain__take-000")
-    assert compare.column(c, "small", o, found, ranking.judge(o, c, found, ""), {}).measure == "AP@15 –"
+    ranked = ranking.ranked(o, dataset, "rain__take-000")
+    for judged, text in (
+        (ranking.judge(o, data.clips(dataset), ranked, ""), "no class asked for"),
+        (ranking.Judged([False] * len(ranked.ids), math.nan, 0), "no clip of the class to be found"),
+    ):
+        assert compare.column(dataset, o, ranked, judged, {}, range(15)).measure == f"{text}, so no AP@15"
 
 
 def test_systems_that_cannot_embed_a_query_say_why(shown: Workspace) -> None:
-    upload, suffix = uploads.save(shown.root, "a.wav", SOUND)
+    upload, suffix = uploads.save(shown.root, "a.wav", wav())
     app = run(from_="upload", upload=upload + suffix, system="handcrafted")
     assert "The space of handcrafted was made by handcrafted/test" in everything(app)
     assert not shown.queue.jobs()
@@ -334,18 +317,15 @@ def test_trained_spaces_are_searched_with_their_own_clips_only(
 ) -> None:
     found, dataset = made.workspace(tmp_path, per_class=3, sounds=False)
     frozen = made.space(found, dataset, "aisfx", seed=0, spread=1.0)
-    artifact = found.cache.open(frozen.key)
     # Any spec can stand for a training.
     name = trained.encoder_name("ADD, all four", frozen.key)
     spec = EmbedAudio(dataset=dataset.ref, encoder=name, source=frozen, run="0")
-    with found.cache.writer(spec.key, spec=spec.to_json()) as w:
-        w.array("embeddings", np.asarray(artifact.array("embeddings")))
-        w.table("clips", {"clip_id": dataset.clips["clip_id"].tolist()})
+    store(found, spec, embeddings=results.result(frozen).embeddings, clips=dataset.clips["clip_id"])
     o = listen.offered(found, dataset)[name]
     assert not listen.reads_text(o)
     assert "None of the systems at the left embeds text" in everything(run(from_="text", system=name))
     assert "23 results" in everything(run(query="rain__take-000", system=name))
-    upload, suffix = uploads.save(found.root, "a.wav", SOUND)
+    upload, suffix = uploads.save(found.root, "a.wav", wav())
     said = everything(run(from_="upload", upload=upload + suffix, system=name))
     assert "nothing embeds others like them" in said
     for given in ({"upload": (upload, suffix)}, {"text": "a dog"}):
@@ -357,13 +337,7 @@ def test_trained_spaces_are_searched_with_their_own_clips_only(
 def test_upload_is_queued_refused_once_and_found(made: Any, fresh: Workspace, tmp_path: Path) -> None:
     found, dataset = made.workspace(tmp_path, per_class=3, sounds=False)
     for i, name in enumerate(("melstats", "handcrafted")):
-        spec = made.space(found, dataset, name, seed=i, spread=1.0)
-        real = EmbedAudio(dataset=dataset.ref, encoder=name)
-        artifact = found.cache.open(spec.key)
-        with found.cache.writer(real.key, spec=real.to_json()) as w:
-            w.array("embeddings", np.asarray(artifact.array("embeddings")))
-            w.table("clips", {"clip_id": dataset.clips["clip_id"].tolist()})
-        found.cache.delete(spec.key)
+        embedded(found, dataset, name, seed=i)
     # As an earlier version kept it, which did not look.
     upload, suffix = hashlib.sha256(b"no sound at all").hexdigest(), ".wav"
     file = uploads.path(found.root, upload, suffix)
@@ -380,10 +354,9 @@ def test_upload_is_queued_refused_once_and_found(made: Any, fresh: Workspace, tm
     assert len(app.error) == 1
     assert "is not sound" in app.error[0].value
     assert app.error[0].value.count(".") == 1
-    # A result that comes is shown, whatever became of the others.
+    # A new result is shown, whatever has happened to the others.
     spec = EmbedQuery(encoder="melstats", upload=upload, suffix=suffix)
-    with found.cache.writer(spec.key, spec=spec.to_json()) as w:
-        w.array("embeddings", np.ones((1, 32), np.float32))
+    store(found, spec, embeddings=np.ones((1, 8), np.float32))
     assert "1 to 15 of 24 results" in everything(run(from_="upload", upload=upload + suffix))
 
 
@@ -391,50 +364,73 @@ def test_a_text_is_embedded_by_its_tower(made: Any, fresh: Workspace, tmp_path: 
     found, dataset = made.workspace(tmp_path, per_class=3, sounds=False)
     spec = EmbedAudio(dataset=dataset.ref, encoder="transformers:some/clap")
     X = np.random.default_rng(0).normal(size=(24, 8)).astype(np.float32)
-    with found.cache.writer(spec.key, spec=spec.to_json()) as w:
-        w.array("embeddings", X)
-        w.table("clips", {"clip_id": dataset.clips["clip_id"].tolist()})
+    store(found, spec, embeddings=X, clips=dataset.clips["clip_id"])
     assert not run(from_="text").error
     app = run(from_="text", text="a  dog", class_="Dog bark")
     (job,) = found.queue.jobs()
     assert (job.spec["fields"]["text"], job.spec["fields"]["encoder"]) == ("a dog", "transformers:some/clap")
     query = EmbedQuery(encoder="transformers:some/clap", text="a dog")
-    with found.cache.writer(query.key, spec=query.to_json()) as w:
-        w.array("embeddings", X[5:6])
+    store(found, query, embeddings=X[5:6])
     app = run(from_="text", text="a dog", class_="Dog bark")
     assert "3 clips of Dog bark to be found" in everything(app)
     o = listen.offered(found, dataset)["transformers:some/clap"]
     assert ranking.ranked_outside(o, dataset, query).ids[0] == dataset.clips["clip_id"][5]
 
 
-def test_large_spaces_are_left_to_a_job(shown: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranking, "QUICK_VALUES", 100)
-    said = everything(run(system=["aisfx", "handcrafted"], query="rain__take-003"))
-    assert "lists of these systems are made once, by a job" in said
+def test_large_spaces_are_left_to_a_job(
+    made: Any, fresh: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = made.listening(tmp_path, sounds=False, per_class=15)
+    monkeypatch.setattr(ranking, "QUICK_PRODUCTS", 100)
+    page = {"system": ["aisfx", "handcrafted"], "query": "rain__take-003"}
+    said = everything(run(**page))
+    assert "the lists of these systems are made once, by a job" in said
     assert "1 to 15" in said  # the other one needs no principal components
+    (job,) = found.queue.jobs()  # which the page has started
+    # A blind test waits for the same job.
+    content = {"kind": "listening", "dataset": "small", "fingerprint": found.dataset("small").fingerprint}
+    offered = listen.offered(found, found.dataset("small"))
+    content |= {"systems": [asdict(offered[i].system) for i in page["system"]], "control": None}
+    content |= {"columns": 2, "length": 5, "seed": 0, "queries": [["clip", "rain__take-003", "Rain"]]}
+    blind_page = {"part": "blind", "test": state.save_view(found.root, content), "listener": "anna"}
+    assert "its lists are made by a job" in everything(run(**blind_page))
+    assert [j.key for j in found.queue.jobs()] == [job.key]
+    assert inprocess.run(found, from_json(job.spec)).state == "done"
+    assert "made once, by a job" not in everything(run(**page))
+    assert "Question 1" in everything(run(**blind_page))
+
+
+def test_without_labels_no_job_can_make_the_lists(
+    made: Any, fresh: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, dataset = made.workspace(tmp_path, per_class=1, sounds=False)
+    embedded(found, dataset, "melstats", seed=0)
+    monkeypatch.setattr(ranking, "QUICK_PRODUCTS", 0)
+    o = listen.offered(found, dataset)["melstats"]
+    o = replace(o, system=replace(o.system, components=4))
+    assert len(ranking.ranked(o, dataset, dataset.clips["clip_id"][0]).ids) == dataset.n_clips - 1
 
 
 def test_uploads_are_served_by_their_hash_only(shown: Workspace) -> None:
-    target = io.BytesIO()
-    sf.write(target, 0.1 * np.sin(np.arange(16_000) / 5), 16_000, format="WAV")
-    upload, suffix = uploads.save(shown.root, "mine.wav", target.getvalue())
-    client = TestClient(Starlette(routes=media.routes()))
+    sound = wav(16_000)
+    upload, suffix = uploads.save(shown.root, "mine.wav", sound)
+    client = served()
     answer = client.get(f"/audio/{media.UPLOADS}/{upload}{suffix}")
-    assert answer.content == target.getvalue()
+    assert answer.content == sound
     assert client.get(f"/audio/{media.UPLOADS}/{upload}{suffix}?level=equal").status_code == 200
     assert client.get(f"/spectrogram/{media.UPLOADS}/{upload}{suffix}").content[:4] == b"\x89PNG"
     for name in ("0" * 64 + ".wav", "../ratings.sqlite", f"..%2F{upload}{suffix}"):
         assert client.get(f"/audio/{media.UPLOADS}/{name}").status_code == 404
 
 
-def test_what_is_heard_in_a_question_has_names_that_say_nothing(
+def test_sounds_of_a_question_have_names_that_do_not_identify_them(
     made: Any, fresh: Workspace, tmp_path: Path
 ) -> None:
     found = made.listening(tmp_path, per_class=2)
     dataset = found.dataset("small")
     sound = dataset.audio_path("crow__take-000").read_bytes()
     upload = "".join(uploads.save(found.root, "mine.wav", sound))
-    results = (("rain__take-001", "crow__take-001"), ("rain__take-001", "rooster__take-000"))
+    columns = (("rain__take-001", "crow__take-001"), ("rain__take-001", "rooster__take-000"))
 
     def ask(query: Query, number: int) -> int:
         question = Question(
@@ -446,22 +442,22 @@ def test_what_is_heard_in_a_question_has_names_that_say_nothing(
             fingerprint=dataset.fingerprint,
             query=query,
             systems=(System("aisfx"), System("melstats")),
-            results=results,
+            results=columns,
         )
         return open_ratings(found.root).new_question(question)
 
-    client = TestClient(Starlette(routes=media.routes()))
+    client = served()
 
-    def served(question: int, place: int) -> Any:
+    def sound_at(question: int, place: int) -> Any:
         return client.get(f"/audio/{media.BLIND}/{media.blind_name(question, place)}")
 
-    others = [dataset.audio_path(c).read_bytes() for c in dict.fromkeys([*results[0], *results[1]])]
+    others = [dataset.audio_path(c).read_bytes() for c in dict.fromkeys([*columns[0], *columns[1]])]
     one = ask(Query("clip", "rain__take-000", "Rain"), 0)
     queries = {one: dataset.audio_path("rain__take-000").read_bytes(), ask(Query("upload", upload), 1): sound}
     for question, query in queries.items():
-        assert [served(question, i).content for i in range(4)] == [query, *others]
+        assert [sound_at(question, i).content for i in range(4)] == [query, *others]
     texts = ask(Query("text", "a dog"), 2)
-    assert [served(texts, i).status_code for i in range(5)] == [404, 200, 200, 200, 404]
+    assert [sound_at(texts, i).status_code for i in range(5)] == [404, 200, 200, 200, 404]
     for name in ("1", "1.x", "99.0", f"{one}.9", "../ratings.sqlite", "1.0.0"):
         assert client.get(f"/audio/{media.BLIND}/{name}").status_code == 404
     # What cannot be served does not give away what it is either.
@@ -473,7 +469,7 @@ def test_what_is_heard_in_a_question_has_names_that_say_nothing(
         assert not any(word in answer.text.lower() for word in ("rain", "crow", "take"))
 
 
-# -- blind tests and what comes of them -------------------------------------------------------------------
+# -- blind tests and their results ------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -484,8 +480,7 @@ def rated(made: Any, fresh: Workspace, tmp_path: Path) -> Workspace:
 def begin(**query: Any) -> AppTest:
     app = run(part="blind", **query)
     app.text_input(key="listen-alias").set_value("anna").run()
-    next(b for b in app.button if b.label == "Begin").click().run()
-    assert not app.exception
+    app = press(app, "Begin")
     assert not app.error
     return app
 
@@ -511,8 +506,7 @@ def test_a_test_begins_asks_and_reveals(rated: Workspace) -> None:
     open_ratings(rated.root).choose(rating.id, 1)
     app = run(part="blind", test=test, listener="anna", asked="1")
     assert f"You chose **B**, which is **{q.systems[1].encoder}**" in everything(app).replace("\\", "")
-    next(b for b in app.button if b.label == "Next question").click().run()
-    assert "Question 2" in everything(app)
+    assert "Question 2" in everything(press(app, "Next question"))
     assert "asked" not in app.query_params
 
 
@@ -537,19 +531,16 @@ def test_sessions_hold_controls_and_repeats_of_the_plan(rated: Workspace) -> Non
     assert content is not None
     labels = Counter(label for _, _, label in content["queries"])
     assert set(labels.values()) == {4}
-    test = blind._test(rated, name, content)
+    test = blind._test(rated, name, content, "anna")
     ratings = open_ratings(rated.root)
     known: dict[int, Any] = {r.question.number: r for r in ratings.ratings(session=f"{name}:anna")}
     for number in range(20):
-        known[number] = known.get(number) or blind._ask(rated, ratings, test, "anna", number, known)
+        known[number] = known.get(number) or blind._ask(rated, test, number, known)
         ratings.choose(known[number].id, None)
     shown = [r.question for r in ratings.ratings()]
     assert sum(q.repeat_of is not None for q in shown) == 2
-    assert sum("random-cnn" in [s.encoder for s in q.systems] for q in shown if q.repeat_of is None) in (
-        3,
-        4,
-        5,
-    )
+    with_control = [q for q in shown if "random-cnn" in [s.encoder for s in q.systems]]
+    assert sum(q.repeat_of is None for q in with_control) in (3, 4, 5)
     assert len(ratings.repeats()) == 2
 
 
@@ -563,9 +554,7 @@ def embedded(found: Workspace, dataset: Any, encoder: str, *, seed: int) -> None
     """Write a space of 8 dimensions that new queries can be embedded in."""
     spec = EmbedAudio(dataset=dataset.ref, encoder=encoder)
     X = np.random.default_rng(seed).normal(size=(dataset.n_clips, 8)).astype(np.float32)
-    with found.cache.writer(spec.key, spec=spec.to_json()) as w:
-        w.array("embeddings", X)
-        w.table("clips", {"clip_id": dataset.clips["clip_id"].tolist()})
+    store(found, spec, embeddings=X, clips=dataset.clips["clip_id"])
 
 
 def answer_jobs(found: Workspace) -> int:
@@ -574,8 +563,7 @@ def answer_jobs(found: Workspace) -> int:
     for job in waiting:
         spec = from_json(job.spec)
         x = np.random.default_rng(int(spec.key[:8], 16)).normal(size=(1, 8)).astype(np.float32)
-        with found.cache.writer(spec.key, spec=spec.to_json()) as w:
-            w.array("embeddings", x)
+        store(found, spec, embeddings=x)
         found.queue.claim(spec.key)
         found.queue.finish(spec.key, "done")
     return len(waiting)
@@ -586,7 +574,7 @@ def test_texts_can_be_asked_with(made: Any, fresh: Workspace, tmp_path: Path) ->
     encoders = ("transformers:one/clap", "transformers:two/clap")
     for i, encoder in enumerate((*encoders, "melstats", "random-cnn")):
         embedded(found, dataset, encoder, seed=i)
-    assert "Bring a text to search with" in everything(run(part="blind", with_="text", among=encoders))
+    assert "Add a text to search with" in everything(run(part="blind", with_="text", among=encoders))
     content = {"kind": "queries", "of": "text", "values": ["a dog", "rain", ""]}
     brought = state.save_view(found.root, content)
     setup = {"part": "blind", "with_": "text", "brought": brought, "wanted": "Rain"}
@@ -621,7 +609,7 @@ def test_texts_can_be_asked_with(made: Any, fresh: Workspace, tmp_path: Path) ->
     assert answer_jobs(found) == 2
     app = run(part="blind", test=test, listener="anna")
     assert f"“{other}”" in everything(app).replace("**", "")
-    # The answer is told although the scores of the lists are no longer known.
+    # The answer is shown although the scores of the lists are no longer known.
     for o in (systems[e] for e in encoders):
         found.cache.delete(listen.embed_query(o, dataset, text=q.query.value).key)
     assert "You chose **A**" in everything(run(part="blind", test=test, listener="anna", asked="1"))
@@ -631,11 +619,7 @@ def test_sounds_that_are_brought_along_can_be_asked_with(made: Any, fresh: Works
     found, dataset = made.workspace(tmp_path, per_class=3, sounds=False)
     for i, encoder in enumerate(("melstats", "handcrafted", "random-cnn")):
         embedded(found, dataset, encoder, seed=i)
-    names = []
-    for i in range(2):
-        target = io.BytesIO()
-        sf.write(target, 0.1 * np.sin(np.arange(8_000) / (5 + i)), 16_000, format="WAV")
-        names.append("".join(uploads.save(found.root, f"{i}.wav", target.getvalue())))
+    names = ["".join(uploads.save(found.root, f"{i}.wav", wav(8_000, 5 + i))) for i in range(2)]
     content = {"kind": "queries", "of": "upload", "values": [*names, "0" * 64 + ".wav"]}
     setup = {"with_": "upload", "brought": state.save_view(found.root, content), "length": "5"}
     setup["among"] = ["melstats", "handcrafted"]
@@ -657,8 +641,7 @@ def test_sounds_that_are_brought_along_can_be_asked_with(made: Any, fresh: Works
     q = rating.question
     assert (q.query.kind, q.query.value, q.query.wanted) == ("upload", names[1], "")
     assert names[1] not in everything(app)
-    client = TestClient(Starlette(routes=media.routes()))
-    answer = client.get(f"/audio/{media.BLIND}/{media.blind_name(rating.id, 0)}")
+    answer = served().get(f"/audio/{media.BLIND}/{media.blind_name(rating.id, 0)}")
     assert answer.content == uploads.path(found.root, names[1], "").read_bytes()
     open_ratings(found.root).choose(rating.id, None)
     test = app.query_params["test"]
@@ -671,15 +654,15 @@ def test_sounds_that_are_brought_along_can_be_asked_with(made: Any, fresh: Works
 def test_marks_are_kept_once_changed_and_taken_back(rated: Workspace) -> None:
     app = begin(among=["aisfx", "melstats"])
     name = app.query_params["test"]
-    test = blind._test(rated, name, state.load_view(rated.root, name))  # type: ignore[arg-type]
+    test = blind._test(rated, name, state.load_view(rated.root, name), "anna")  # type: ignore[arg-type]
     ratings = open_ratings(rated.root)
     (rating,) = ratings.ratings()
     for marks in ({"0,0": True}, {"0,0": True, "1,2": False}, {"0,0": None, "1,2": True}, {}):
-        blind._keep_marks(rated.root, test, "anna", {"question": rating.id, "marks": marks})
+        blind._keep_marks(rated.root, test, {"question": rating.id, "marks": marks})
     (rating,) = ratings.ratings()
     assert rating.marks == {(1, 2): True}
     ratings.choose(rating.id, 0)
-    blind._keep_marks(rated.root, test, "anna", {"question": rating.id, "marks": {"0,1": True}})
+    blind._keep_marks(rated.root, test, {"question": rating.id, "marks": {"0,1": True}})
     assert ratings.ratings()[0].marks == {(1, 2): True}
 
 
@@ -688,13 +671,13 @@ def test_an_answer_stands_once_the_systems_are_known(
 ) -> None:
     app = begin(among=["aisfx", "melstats"])
     name = app.query_params["test"]
-    test = blind._test(rated, name, state.load_view(rated.root, name))  # type: ignore[arg-type]
+    test = blind._test(rated, name, state.load_view(rated.root, name), "anna")  # type: ignore[arg-type]
     (rating,) = open_ratings(rated.root).ratings()
     # Clicked twice, or in a second window that still shows the question.
     for column in (1, 1, 0):
         value = {"choice": {"question": rating.id, "marks": {}, "column": column}}
         monkeypatch.setattr(blind.st, "session_state", {"listen-blind": value})
-        blind._chose(rated.root, test, "anna", rating.id, 0)
+        blind._chose(rated.root, test, rating.id, 0)
         assert blind.st.session_state["listen.asked"] == 1
     (rating,) = open_ratings(rated.root).ratings()
     assert rating.chosen == 1
@@ -769,16 +752,13 @@ def test_a_damaged_file_of_ratings_is_one_sentence(rated: Workspace) -> None:
 
 
 def test_figures_hold_what_they_are_given() -> None:
-    values, low, high = np.asarray([0.6, 0.2]), np.asarray([0.4, 0.1]), np.asarray([0.7, 0.5])
-    drawn = listen_figures.preferred_figure(
-        ["a", "b"], values, low, high, [10, 20], title="share", chance=np.asarray([0.5, 0.5])
-    )
+    values = [Interval(0.6, 0.4, 0.7, 10), Interval(0.2, 0.1, 0.5, 20)]
+    drawn = listen_figures.preferred_figure(["a", "b"], values, title="share", chance=np.asarray([0.5, 0.5]))
     by = {t.meta: t for t in drawn.data}
     assert list(by["systems"].x) == [0.6, 0.2]
-    np.testing.assert_allclose(by["systems"].error_x.array, high - values)
-    np.testing.assert_allclose(by["systems"].error_x.arrayminus, values - low)
+    np.testing.assert_allclose(by["systems"].error_x.array, [0.1, 0.3])
+    np.testing.assert_allclose(by["systems"].error_x.arrayminus, [0.2, 0.1])
     assert list(by["chance"].x) == [0.5, 0.5]
     assert "n = 20" in drawn.layout.yaxis.ticktext[1]
-    ends = np.asarray([[0.1, 0.9], [0.2, 0.3]])
-    against = listen_figures.against_figure(["a", "b"], values, ends, values, ends, title="MAP@15")
-    np.testing.assert_allclose(against.data[0].error_y.array, ends[:, 1] - values)
+    against = listen_figures.against_figure(["a", "b"], values, values, title="MAP@15")
+    np.testing.assert_allclose(against.data[0].error_y.array, [0.1, 0.3])

@@ -198,8 +198,8 @@ def test_the_map_moves_through_the_kept_epochs(spec: LossGrid, c: data.Clips) ->
     first = [of.column("runs", "recipe").index(recipe) for recipe in recipes]
     shares = ", ".join(f"{n} {of.curves[i, 2, -1]:.1%}" for i, n in zip(first, ("OPL", ALL), strict=True))
     tested = of.column("runs", "n_test")[0]
-    assert content["frames"]["said"][-1] == f"epoch 6 of 6 · right of {tested} held-out clips: {shares}"
-    assert "not trained" in content["frames"]["said"][0]
+    assert content["frames"]["words"][-1] == f"epoch 6 of 6 · right of {tested} held-out clips: {shares}"
+    assert "not trained" in content["frames"]["words"][0]
     some = json.loads(spaces.film(spec, c, [ALL], held=True).content)
     assert some["ids"] == kept["clip_id"][kept["held"]].tolist()
 

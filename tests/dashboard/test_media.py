@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,16 +14,23 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from dashboard import data, media, previews, state
+from dashboard import media, previews, state
+from jobs.sound import files as audio
 from tests.dashboard.helpers import showing
 from tests.waiting import PATIENCE
 
 CLIP = "/audio/small/rain__take-001"
+PATHS = ("/audio/small/rain__take-000?as=wav", "/audio/small/rain__take-000?level=equal")
+PICTURE = "/spectrogram/small/rain__take-000"
+
+
+def served(base_path: str = "") -> TestClient:
+    return TestClient(Starlette(routes=media.routes(base_path)))
 
 
 @pytest.fixture
 def client(shown: Any) -> TestClient:
-    return TestClient(Starlette(routes=media.routes()))
+    return served()
 
 
 @pytest.fixture
@@ -88,34 +96,29 @@ def test_links_out_of_the_dataset_are_not_served(made: Any, tmp_path: Path) -> N
     path = dataset.audio_path("rain__take-000")
     path.unlink()
     path.symlink_to(secret)
-    data.forget()
-    data.use(found.root)
-    try:
-        client = TestClient(Starlette(routes=media.routes()))
+    with showing(found.root):
+        client = served()
         answer = client.get("/audio/small/rain__take-000")
         assert answer.status_code == 404
         assert "no such clip" in answer.text
         path.unlink()
         gone = client.get("/audio/small/rain__take-000")
         assert gone.status_code == 404
-        assert "no longer there; add small again" in gone.text
-        # Where things are on this machine is not for the other end.
+        assert "no longer exists; add small again" in gone.text
+        # Paths of this machine are not for the other end.
         unknown = [client.get(f"/audio/{a}").text for a in ("none/x", "small/none", "~upload/x.wav")]
         for text in (answer.text, gone.text, *unknown):
             assert str(tmp_path) not in text
             assert "/" not in text
-    finally:
-        data.use(None)
-        data.forget()
 
 
 def test_wav_on_request_is_the_same_sound(client: TestClient, content: bytes) -> None:
     answer = client.get(CLIP, params={"as": "wav"})
     assert answer.status_code == 200
-    heard, rate = sf.read(io.BytesIO(answer.content))
+    x, rate = sf.read(io.BytesIO(answer.content))
     true, true_rate = sf.read(io.BytesIO(content))
     assert rate == true_rate
-    np.testing.assert_allclose(heard, true, atol=2 / 32768)
+    np.testing.assert_allclose(x, true, atol=2 / 32768)
     assert client.get(CLIP, params={"as": "wav"}, headers={"Range": "bytes=0-3"}).content == b"RIFF"
 
 
@@ -155,20 +158,13 @@ def test_equal_loudness_is_kept_and_can_be_sought_in(
 def test_a_file_that_is_not_sound(made: Any, tmp_path: Path) -> None:
     found, dataset = made.workspace(tmp_path, per_class=1)
     dataset.audio_path("rain__take-000").write_text("not a sound")
-    data.forget()
-    data.use(found.root)
-    try:
-        client = TestClient(Starlette(routes=media.routes()))
-        paths = ("audio/small/rain__take-000?as=wav", "audio/small/rain__take-000?level=equal")
-        for path in (*paths, "spectrogram/small/rain__take-000"):
-            answer = client.get(f"/{path}")
+    with showing(found.root):
+        for path in (*PATHS, PICTURE):
+            answer = served().get(path)
             assert answer.status_code == 415
             assert answer.text.startswith("The file of this clip is not sound that")
             assert str(tmp_path) not in answer.text
         assert not list((found.root / "previews").glob("*/.new-*"))
-    finally:
-        data.use(None)
-        data.forget()
 
 
 def test_spectrogram_shows_where_the_sound_is() -> None:
@@ -193,7 +189,7 @@ def test_spectrogram_is_made_once(client: TestClient, monkeypatch: pytest.Monkey
     assert client.get("/spectrogram/small/crow__take-002").content == first.content
 
 
-def raising(error: type[Exception]) -> Any:
+def raising(error: Exception) -> Any:
     def raises(*args: Any, **options: Any) -> None:
         raise error
 
@@ -210,22 +206,22 @@ def long(made: Any, tmp_path: Path) -> Any:
         yield found, path
 
 
-PATHS = ("/audio/small/rain__take-000?as=wav", "/audio/small/rain__take-000?level=equal")
-PICTURE = "/spectrogram/small/rain__take-000"
-
-
-def test_only_what_is_shown_is_decoded(long: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from jobs.sound import files as audio
-
-    read = []
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The lengths of the pieces of sound that are read."""
+    lengths: list[int] = []
     real = audio._finite
 
     def counted(x: np.ndarray) -> np.ndarray:
-        read.append(len(x))
+        lengths.append(len(x))
         return real(x)
 
     monkeypatch.setattr(audio, "_finite", counted)
-    client = TestClient(Starlette(routes=media.routes()))
+    return lengths
+
+
+def test_only_what_is_shown_is_decoded(long: Any, read: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    client = served()
     for path in (*PATHS, PICTURE):
         read.clear()
         answer = client.get(path)
@@ -248,7 +244,7 @@ def test_equal_requests_share_one_decoding(long: Any, monkeypatch: pytest.Monkey
         real(*args)
 
     monkeypatch.setattr(media, "_as_png", slow)
-    client = TestClient(Starlette(routes=media.routes()))
+    client = served()
     with ThreadPoolExecutor(8) as pool:
         answers = [pool.submit(client.get, PICTURE) for _ in range(8)]
         # Other routes are answered meanwhile.
@@ -262,7 +258,7 @@ def test_equal_requests_share_one_decoding(long: Any, monkeypatch: pytest.Monkey
 def test_what_takes_too_long_has_a_placeholder(long: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(previews, "SECONDS", -1.0)
     monkeypatch.setattr(previews, "_given_up", {})
-    client = TestClient(Starlette(routes=media.routes()))
+    client = served()
     for _ in range(2):
         answer = client.get(PICTURE)
         assert answer.status_code == 200
@@ -282,7 +278,7 @@ def test_who_waits_too_long_is_answered(long: Any, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(previews, "PATIENCE", 0.05)
     monkeypatch.setattr(media, "_as_png", lambda source, target, deadline: go.wait(PATIENCE))
     monkeypatch.setattr(media, "_as_wav", media._as_png)
-    client = TestClient(Starlette(routes=media.routes()))
+    client = served()
     try:
         assert client.get(PICTURE).headers["cache-control"] == "no-store"
         answer = client.get(PATHS[0])
@@ -293,11 +289,10 @@ def test_who_waits_too_long_is_answered(long: Any, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("path", [*PATHS, PICTURE])
-def test_reading_ends_where_the_time_is_up(long: Any, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from jobs.sound import files as audio
-
-    read, looked = [], []
-    real = audio._finite
+def test_reading_ends_where_the_time_is_up(
+    long: Any, read: list[int], path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = []
 
     class Deadline:
         def check(self) -> None:
@@ -305,14 +300,9 @@ def test_reading_ends_where_the_time_is_up(long: Any, path: str, monkeypatch: py
             if len(looked) == 2:
                 raise previews.TooMuch("too long", 7)
 
-    def counted(x: np.ndarray) -> np.ndarray:
-        read.append(len(x))
-        return real(x)
-
-    monkeypatch.setattr(audio, "_finite", counted)
     monkeypatch.setattr(previews, "Deadline", Deadline)
     monkeypatch.setattr(previews, "_given_up", {})
-    answer = TestClient(Starlette(routes=media.routes())).get(path)
+    answer = served().get(path)
     assert answer.headers.get("retry-after") == (None if path == PICTURE else "7")
     assert len(looked) == 2
     assert sum(read) < media.LONGEST * 4_000 / 2  # of the 600 s at 4 kHz that would be shown
@@ -323,7 +313,7 @@ def test_a_preview_of_another_account_is_served(
     client: TestClient, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = client.get(path)
-    monkeypatch.setattr(previews.os, "utime", raising(PermissionError))
+    monkeypatch.setattr(previews.os, "utime", raising(PermissionError()))
     again = client.get(path)
     assert (again.status_code, again.content) == (200, first.content)
 
@@ -344,19 +334,13 @@ def test_a_preview_that_is_trimmed_while_it_is_asked_for_is_made_anew(
 
 
 def test_whatever_a_preview_raises_is_a_plain_sentence(long: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*args: Any, **options: Any) -> None:
-        raise AttributeError("rate")
-
-    monkeypatch.setattr(media, "decode_checked", broken)
-    client = TestClient(Starlette(routes=media.routes()))
-    answer = client.get(PICTURE)
+    monkeypatch.setattr(media, "decode_checked", raising(AttributeError("rate")))
+    answer = served().get(PICTURE)
     assert answer.status_code == 500
     assert answer.text == "The file of this clip cannot be served (AttributeError)."
 
 
 def test_trim_removes_what_was_used_longest_ago(tmp_path: Path) -> None:
-    import os
-
     (tmp_path / "ab").mkdir()
     for i in range(4):
         path = tmp_path / "ab" / f"{i}.png"
@@ -384,6 +368,6 @@ def test_plotly_is_the_installed_one_and_small_on_the_wire(client: TestClient) -
 
 
 def test_below_a_base_path(shown: Any) -> None:
-    client = TestClient(Starlette(routes=media.routes("/sounds/")))
+    client = served("/sounds/")
     assert client.get(f"/sounds{CLIP}").status_code == 200
     assert client.get(CLIP).status_code == 404

@@ -72,11 +72,11 @@ def test_url_is_read_and_written_back_the_same() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"dataset": ["gone"]}, "'gone' is not there (there are: esc10, small)"),
+        ({"dataset": ["gone"]}, "'gone' is not available (available: esc10, small)"),
         ({"perplexity": ["101"]}, "101 is not between 2 and 100"),
         ({"perplexity": ["many"]}, "'many' is not a number"),
         ({"least": ["nan"]}, "nan is not between 0 and 1"),
-        ({"space": ["z"]}, "'z' is not there"),
+        ({"space": ["z"]}, "'z' is not available"),
     ],
 )
 def test_an_invalid_value_is_a_note_and_the_default(given: dict[str, list[str]], said: str) -> None:

@@ -4,33 +4,29 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import errors, state
+from dashboard import errors, results, state
 from dashboard.explore import quality
 from dashboard.kit.layout import plain
 from jobs.encoders import trained
 from jobs.engine import inprocess
 from jobs.specs import EmbedAudio, MapQuality, Neighbors, Project
 from jobs.workspace.workspace import Workspace
-from tests.dashboard.helpers import run, words
+from tests.dashboard.helpers import press, run, store, words
 
 
 @pytest.mark.parametrize("name", ["home", "explore", "jobs"])
 def test_an_empty_workspace_says_what_to_do(fresh: Workspace, name: str) -> None:
     app = run(name)
     assert not app.error
-    said = words(app)
-    assert any(s in said for s in ("hearspace add", "no dataset to look at", "No jobs here"))
+    text = words(app)
+    assert any(s in text for s in ("hearspace add", "no dataset to look at", "No jobs here"))
 
 
 def test_the_synthetic_world_is_named_as_such_before_its_sounds_exist(fresh: Workspace) -> None:
-    app = run("home")
-    next(b for b in app.button if "synthetic" in b.label).click()
-    app.run()
-    assert not app.exception
+    press(run("home"), "Add the synthetic sound world")
     dataset = fresh.dataset("synthetic")
     assert dataset.note
     assert "recordings" in dataset.note.lower() or "formula" in dataset.note.lower()
@@ -56,8 +52,7 @@ def test_a_map_that_is_missing_is_asked_for_once(made: Any, fresh: Workspace, tm
     # Other parameters cost time: they wait for a click.
     app = run("explore", perplexity="7")
     assert len(found.queue.jobs()) == 1
-    next(b for b in app.button if b.label == "Draw it").click()
-    app.run()
+    press(app, "Draw it")
     assert len(found.queue.jobs()) == 2
 
 
@@ -96,8 +91,7 @@ def test_home_measures_a_space_that_lacks_its_neighbours(made: Any, fresh: Works
     found.cache.delete(graph.key)
     app = run("home")
     assert "not measured yet" in words(app)
-    next(b for b in app.button if b.label == "Measure").click()
-    app.run()
+    press(app, "Measure")
     assert found.queue.get(graph.key).state == "queued"
     assert not any(b.label == "Measure" for b in app.button)
 
@@ -124,8 +118,7 @@ def test_home_names_spaces_from_before_the_sounds_changed(
     about.write_text(json.dumps(was | {"fingerprint": "f" * 64, "earlier": [space.dataset.fingerprint]}))
     app = run("home")
     assert "have changed since it was embedded with melstats" in words(app)
-    next(b for b in app.button if b.label == "Embed what is new").click()
-    app.run()
+    press(app, "Embed what is new")
     assert {j.spec["type"] for j in found.queue.jobs()} == {"EmbedAudio", "Neighbors", "Project"}
     assert "have changed" not in words(app)
 
@@ -133,16 +126,14 @@ def test_home_names_spaces_from_before_the_sounds_changed(
 def test_spaces_that_have_heard_the_clips_are_said_to(made: Any, fresh: Workspace, tmp_path: Path) -> None:
     found, dataset = made.workspace(tmp_path, per_class=2, sounds=False)
     frozen = made.space(found, dataset, "melstats", seed=0, spread=1.0)
-    told = "numbers over all clips flatter them"
+    note = "numbers over all clips flatter them"
     views = ("home", "separability", "retrieval")
-    assert not any(told in words(run(view)) for view in views)
+    assert not any(note in words(run(view)) for view in views)
     # Any spec can stand for a training.
     name = trained.encoder_name("ADD, all four", frozen.key)
     spec = EmbedAudio(dataset=dataset.ref, encoder=name, source=frozen, run="0")
-    with found.cache.writer(spec.key, spec=spec.to_json()) as w:
-        w.array("embeddings", np.asarray(found.cache.open(frozen.key).array("embeddings")))
-        w.table("clips", {"clip_id": dataset.clips["clip_id"].tolist()})
-    assert all(told in words(run(view)) for view in views)
+    store(found, spec, embeddings=results.result(frozen).embeddings, clips=dataset.clips["clip_id"])
+    assert all(note in words(run(view)) for view in views)
 
 
 def test_number_of_neighbours_is_a_control(shown: Any) -> None:
@@ -161,8 +152,7 @@ def test_a_failed_map_says_why_and_can_be_tried_again(made: Any, fresh: Workspac
     found.queue.finish(spec.key, "failed", "There was no room on the disk.")
     app = run("explore")
     assert "There was no room on the disk" in app.error[0].value.replace("\\", "")
-    next(b for b in app.button if b.label == "Try again").click()
-    app.run()
+    press(app, "Try again")
     assert found.queue.get(spec.key).state == "queued"
 
 

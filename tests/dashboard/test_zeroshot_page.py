@@ -449,7 +449,7 @@ def test_a_failed_model_is_named_and_the_others_are_shown(shown: Workspace) -> N
     app = run("zeroshot", grid=spec.key[:12])
     assert "1 model failed" in [e.label for e in app.expander][1]
     assert "The loss was no longer a number in epoch 1 (seed 3)." in words(app)
-    assert "is not there" in words(run("zeroshot", grid=spec.key[:12], model=failed))
+    assert "is not available" in words(run("zeroshot", grid=spec.key[:12], model=failed))
 
 
 def test_the_view_is_in_the_link(shown: Workspace) -> None:
