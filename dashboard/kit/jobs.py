@@ -78,12 +78,9 @@ def pending(
                 left, right = st.columns([5, 1], vertical_alignment="center")
                 why = job.error or "It was cancelled."
                 left.error(f"{plain(job.title)}: {plain(why)}", icon=":material/error:")
-                right.button(
-                    "Try again",
-                    key=f"retry-{key}-{job.key}",
-                    on_click=workspace.queue.retry,
-                    args=(job.key,),
-                )
+                if right.button("Try again", key=f"retry-{key}-{job.key}"):
+                    workspace.queue.retry(job.key)
+                    st.rerun()
         active = [job for job in jobs if job.active]
         shown = [job for job in active if job.state == "running"] or active[:1]
         for job in shown:

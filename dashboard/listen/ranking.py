@@ -28,7 +28,7 @@ from jobs.tasks.embed_query import Result as EmbeddedQuery
 from jobs.workspace.workspace import Dataset, Workspace
 
 #: Multiplications up to which a page looks for principal components itself, which takes about 0.2 s.
-QUICK_PRODUCTS = 400_000_000
+QUICK_PRODUCTS = 150_000_000
 
 
 @dataclass(frozen=True)
