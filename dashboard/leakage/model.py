@@ -118,7 +118,6 @@ def _cell(shown: Shown, pair: tuple[str, str]) -> None:
             pair,
             key="leakage-cell",
             dataset=shown.dataset.name,
-            label=f"Test clips of {true} taken for {taken}",
         )
     with right:
         st.markdown(f"Clips of **{plain(taken)}**, to compare")
