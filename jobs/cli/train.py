@@ -197,22 +197,17 @@ _AXIS = {
 
 
 def _configurations(table: pd.DataFrame, by: tuple[str, ...], names: list[str]) -> list[dict[str, Any]]:
-    rows = []
-    for values, of in table.groupby(list(by), sort=False):
-        known = of["accuracy"].dropna()
-        row: dict[str, Any] = dict(zip(by, (np.asarray(value).item() for value in values), strict=True))
-        if names:
-            row["split"] = names[row["split"]]
-        rows.append(
-            row
-            | {
-                "accuracy": float(known.mean()) if len(known) else None,
-                "sd": float(known.std()) if len(known) > 1 else None,
-                "chance": float(of["chance"].iloc[0]),
-                "models": int(of["model"].nunique()),
-                "failed": int(of.loc[of["failed"] != "", "model"].nunique()),
-            }
-        )
+    table = table.assign(lost=table["model"].where(table["failed"] != ""))
+    frame = table.groupby(list(by), sort=False, as_index=False).agg(
+        accuracy=("accuracy", "mean"),
+        sd=("accuracy", "std"),
+        chance=("chance", "first"),
+        models=("model", "nunique"),
+        failed=("lost", "nunique"),
+    )
+    if names:
+        frame["split"] = [names[split] for split in frame["split"]]
+    rows: list[dict[str, Any]] = frame.astype(object).where(frame.notna(), None).to_dict("records")
     return rows
 
 
