@@ -301,7 +301,7 @@ def test_what_the_system_refuses_is_one_sentence_of_the_command_line(tmp_path, m
             common.opened = tmp_path
             raise error
 
-        monkeypatch.setattr("jobs.cli.data.open_workspace", opened)
+        monkeypatch.setattr("jobs.cli.common.open_workspace", opened)
         monkeypatch.setattr(sys, "argv", ["hearspace", "datasets"])
         with pytest.raises(SystemExit) as ended:
             main()
