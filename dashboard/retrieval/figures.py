@@ -81,8 +81,7 @@ def systems_figure(
             if ways[i][0] != ways[i - 1][0]
         ],
         "annotations": [
-            note(s["x"][i], top[i], words, theme, yanchor="bottom", yshift=4)
-            for i, words in named.items()
+            note(s["x"][i], top[i], words, theme, yanchor="bottom", yshift=4) for i, words in named.items()
         ]
         + [
             note(i, 0.04, "left out", theme, 11, yref="paper", textangle=-90, yanchor="bottom")
