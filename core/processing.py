@@ -340,30 +340,25 @@ class Processing:
     scale: str = "none"
 
     def __post_init__(self) -> None:
-        if self.aggregation not in AGGREGATIONS:
-            raise ValueError(
-                f"aggregation is {self.aggregation!r}; it must be one of {', '.join(AGGREGATIONS)}."
-            )
+        for name, allowed in (("aggregation", AGGREGATIONS), ("scale", SCALES)):
+            if (value := getattr(self, name)) not in allowed:
+                raise ValueError(f"{name} is {value!r}; it must be one of {', '.join(allowed)}.")
         if self.n_components is not None and self.n_components < 1:
             raise ValueError(f"n_components is {self.n_components}; it must be at least 1, or None for all.")
-        if self.scale not in SCALES:
-            raise ValueError(f"scale is {self.scale!r}; it must be one of {', '.join(SCALES)}.")
         if self.normalize not in NORMALIZATIONS:
             raise ValueError(f"normalize is {self.normalize!r}; it must be False, True or 'before'.")
 
     @property
     def steps(self) -> tuple[str, ...]:
         """The steps in words, in the order they are taken."""
-        steps = [f"{self.aggregation} over frames"]
-        if self.scale == "minmax":
-            steps.append("min-max scaling")
-        if self.normalize == "before":
-            steps.append("unit length")
-        if self.n_components is not None:
-            steps.append(f"PCA to {self.n_components} dimensions")
-        if self.normalize not in (False, "before"):
-            steps.append("unit length")
-        return tuple(steps)
+        steps = (
+            (f"{self.aggregation} over frames", True),
+            ("min-max scaling", self.scale == "minmax"),
+            ("unit length", self.normalize == "before"),
+            (f"PCA to {self.n_components} dimensions", self.n_components is not None),
+            ("unit length", self.normalize not in (False, "before")),
+        )
+        return tuple(step for step, is_taken in steps if is_taken)
 
     def obstacle(self, n: int, d: int) -> str | None:
         """Return why a corpus of n clips in d dimensions cannot be processed so; None where it can."""

@@ -44,23 +44,12 @@ class Map:
 
 @dataclass(frozen=True)
 class Colour:
-    """The meaning of the colour of each point.
-
-    Parameters
-    ----------
-    kind : {"group", "number"}
-    title : str
-        Name, with the unit for a number.
-    values : ndarray, shape (n,)
-        Codes into `names` for groups, numbers (NaN where there is none) otherwise.
-    names, styles
-        The groups and how they look.
-    limits
-        Ends of the scale of a number, where they are known.
-    """
+    """The meaning of the colour of each point."""
 
     kind: Literal["group", "number"]
+    #: Name, with the unit for a number.
     title: str
+    #: Codes into `names` for groups, numbers (NaN for a missing one) otherwise, (n,).
     values: np.ndarray
     names: Sequence[str] = ()
     styles: Sequence[palette.Style] = ()
@@ -91,22 +80,10 @@ def map_figure(
 ) -> go.Figure:
     """Draw one to four maps of the same clips as subplots of one figure.
 
-    Parameters
-    ----------
-    maps : sequence of Map
-    clip_ids : ndarray of str, shape (n,)
-        Carried in ``customdata`` of every trace of points: an event names the clip, never the point's number.
-    colour : Colour or sequence of Colour
-        One for all maps, or one a map where each map has numbers of its own; the scale is the first one's.
-    shown : ndarray of bool, shape (n,), optional
-        Clips that pass the filter; the others stay as faint points for orientation.
-    theme : {"light", "dark"}
-        Which colour scale the figure itself starts with.
-
-    Returns
-    -------
-    Figure
-        Traces whose ``meta`` is ``"points"`` hold the same clips in the same order in every subplot.
+    `clip_ids` (n,) are the ``customdata`` of every trace of points: an event names the clip, never the number
+    of the point. One colour is of all maps, or each has its own; the scale is the first one's. Clips that are
+    not `shown`, (n,) bool, stay as faint points. Traces whose ``meta`` is ``"points"`` hold the same clips in
+    the same order in every subplot.
     """
     if not maps:
         raise ValueError("There is nothing to draw: at least one map is needed.")

@@ -353,18 +353,18 @@ def spaces_figure(
     more = 18 * title.count("<br>")
     axis = {"tickmode": "array", "tickvals": list(range(s)), "showgrid": False, "zeroline": False}
     layout = {
-        "height": 76 + more + _CELL * max(s, 3),
+        "height": 82 + more + _CELL * max(s, 3),
         "title": {
             "text": title,
             "font": {"size": 14},
-            "pad": {"t": 10, "l": 4},
+            "pad": {"t": 16, "l": 4},
             "x": 0,
             "xanchor": "left",
             "y": 1,
             "yref": "container",
             "yanchor": "top",
         },
-        "margin": {"t": 68 + more, "l": 8, "r": 8, "b": 8},
+        "margin": {"t": 74 + more, "l": 8, "r": 8, "b": 8},
         "shapes": shapes,
         "xaxis": axis | {"ticktext": short, "side": "top", "range": [-0.5, s - 0.5]},
         "yaxis": axis

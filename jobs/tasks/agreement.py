@@ -174,15 +174,11 @@ def run(spec: Agreement, context: JobContext) -> Result:
     context.progress(0.9, 1, "CKA")
     linear, rbf = cka_both(X, Y), cka_both(X, Y, kernel="rbf")
     clip_ks = np.array([size for size in CLIP_KS if size <= k], dtype=np.int64)
+    names = ("ks", "overlap", "jaccard", "chance", "chance_jaccard", "adjusted")
     return Result(
-        ks=curve.ks,
-        overlap=curve.overlap,
+        **{name: getattr(curve, name) for name in names},
         overlap_self=with_self.overlap,
-        jaccard=curve.jaccard,
-        chance=curve.chance,
         chance_self=with_self.chance,
-        chance_jaccard=curve.chance_jaccard,
-        adjusted=curve.adjusted,
         p_value=band.p_value,
         band=band.quantiles,
         clip_ks=clip_ks,

@@ -6,10 +6,22 @@ from typing import Any
 
 import pytest
 
-from tests.browser.helpers import AUDIO, LOOKS, clips, colourful, link, overflow, resting, saved, until
+from tests.browser.helpers import (
+    AUDIO,
+    CUT_OFF,
+    LOOKS,
+    clips,
+    colourful,
+    link,
+    overflow,
+    resting,
+    saved,
+    until,
+)
 from tests.dashboard import made
 
 CURVES = ".st-key-neighbourhoods-curves .js-plotly-plot"
+TITLES_CUT_OFF = CUT_OFF.replace(".xtitle", ".gtitle, .xtitle")
 DRAWN = f"""() => {{
   const plot = document.querySelector('{CURVES}');
   return plot && plot.data && plot.querySelectorAll('.scatterlayer .trace').length && {{
@@ -118,9 +130,15 @@ def test_themes_and_widths(page: Any, site: SimpleNamespace, request: pytest.Fix
     assert "aisfx × minilm · labels" in drawn["curves"]
     page.locator(".st-key-neighbourhoods-near-b li").first.wait_for()
     assert overflow(page) <= 0
+    assert page.evaluate(TITLES_CUT_OFF) == []
     colour = page.evaluate(
         f"document.querySelector('{CURVES}').data.find(t => t.meta === 'curve').line.color"
     )
     from dashboard.kit.palette import BASE
 
     assert colour == BASE["dark" if dark else "light"][0]
+    # The classes of clips, and titles of two lines.
+    go(page, link(site, "neighbourhoods", show="adjusted", self="self", k=10))
+    page.locator(".st-key-neighbourhoods-classes .ytick text").first.wait_for()
+    resting(page, ".st-key-neighbourhoods-classes .js-plotly-plot")
+    assert page.evaluate(TITLES_CUT_OFF) == []
