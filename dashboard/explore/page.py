@@ -164,7 +164,7 @@ def _trust(workspace: Workspace, chosen: Choices) -> None:
     )
     unmeasured = [results.quality_spec(m.embedding, chosen.dataset) for m in chosen.maps]
     unmeasured = [spec for spec in unmeasured if results.has(spec.embedding) and not results.has(spec)]
-    jobs.compute(workspace, unmeasured, "Measure", "explore-quality", primary=False)
+    jobs.compute(workspace, unmeasured, "Measure", "explore-trust", primary=False)
     layout.reading(
         "The first two numbers are about the **space** in all its dimensions: how often a clip's nearest "
         "clip is of its class, and how far classes stand apart, from −1 to 1 (Rousseeuw 1987). The last is "

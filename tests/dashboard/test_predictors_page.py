@@ -268,6 +268,15 @@ def test_other_models_are_classified_by_texts_of_the_same_encoder(shown: Workspa
     assert (asked.embedding, asked.texts) == (spec, (text,))
 
 
+def test_the_page_reads_results_and_imports_no_other_page() -> None:
+    folder = Path(predictors.__file__).parent
+    pages = {p.parent.name for p in folder.parent.glob("*/page.py")} - {folder.name, "kit"}
+    for source in folder.glob("*.py"):
+        imported = re.findall(r"from dashboard(?:\.(\w+)[.\w]* import| import (.+))", source.read_text())
+        names = {name.split(" ")[0] for a, b in imported for name in (a, *b.split(", ")) if name}
+        assert not names & pages, source.name
+
+
 # -- the page -----------------------------------------------------------------------------------------------
 
 
