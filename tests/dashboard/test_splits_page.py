@@ -167,7 +167,7 @@ def test_empty_and_small_workspaces_say_what_to_do(made: Any, fresh: Workspace, 
     made.space(found, dataset, "melstats", seed=0, spread=1.0)
     said = words(run("splits"))
     assert "at least 5 classes" in said
-    assert "there are 2 classes" in said
+    assert "the space has 2 classes" in said
 
 
 def test_a_split_by_rule_is_drawn_and_shared_by_its_link(shown: Workspace) -> None:

@@ -418,11 +418,11 @@ def test_what_a_page_tries_takes_a_moment(shown: Workspace, monkeypatch: pytest.
     data.forget()
     app = run("zeroshot", **link, ranges="paper")
     assert app.warning[0].value.endswith(
-        "A short search found no sizes that fit; there may be some all the same."
+        "A short search returned no sizes that fit; some may exist all the same."
     )
     app = run("splits", how="diversity", ranges="paper", range="5", train="9")
     assert app.warning[0].value.endswith(
-        "A short search found no sizes that fit; there may be some all the same."
+        "A short search returned no sizes that fit; some may exist all the same."
     )
     # Where there are too few classes for any sizes, there is nothing to be found.
     app = run("splits", how="diversity", sets="9")
@@ -479,7 +479,7 @@ def test_any_nonsense_in_the_link_is_no_error(shown: Workspace) -> None:
     assert not app.error
     assert len(app.info) > 10
     # What the link could have said is read as words, not as names of columns.
-    assert "(there are: similarity-ratio, train-test-similarity, training-similarity)" in words(app).replace(
+    assert "(available: similarity-ratio, train-test-similarity, training-similarity)" in words(app).replace(
         "\u2060", ""
     )
     assert not run("zeroshot", setup="diversity", ranges="x", sets="-1").error
