@@ -157,7 +157,7 @@ def test_empty_and_small_workspaces_say_what_to_do(made: Any, fresh: Workspace, 
     made.space(found, dataset, "melstats", seed=0, spread=1.0)
     text = words(run("splits"))
     assert "at least 5 classes" in text
-    assert "there are 2 classes" in text
+    assert "the space has 2 classes" in text
 
 
 def test_a_split_by_rule_is_drawn_and_shared_by_its_link(shown: Workspace) -> None:

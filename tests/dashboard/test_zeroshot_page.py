@@ -488,7 +488,7 @@ def test_any_nonsense_in_the_link_is_no_error(shown: Workspace) -> None:
     assert not app.error
     assert len(app.info) > 10
     # What the link could have held is read as words, not as names of columns.
-    assert "(there are: similarity-ratio, train-test-similarity, training-similarity)" in words(app).replace(
+    assert "(available: similarity-ratio, train-test-similarity, training-similarity)" in words(app).replace(
         "\u2060", ""
     )
     assert not run("zeroshot", setup="diversity", ranges="x", sets="-1").error
