@@ -207,8 +207,8 @@ def _configurations(table: pd.DataFrame, by: tuple[str, ...], names: list[str]) 
     )
     if names:
         frame["split"] = [names[split] for split in frame["split"]]
-    rows: list[dict[str, Any]] = frame.astype(object).where(frame.notna(), None).to_dict("records")
-    return rows
+    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in rows]
 
 
 def _correlation(table: pd.DataFrame, axis: str) -> dict[str, Any] | None:
