@@ -124,7 +124,7 @@ def test_clips_without_a_label_are_no_class(home, tmp_path, capsys):
     assert (row["clips"], row["classes"], row["unlabelled"]) == (18, 2, 6)
     assert "unlabelled" in call(capsys, "datasets")[1]
     out = call(capsys, "measure", "d", "melstats")[1]
-    assert "Of 18 clips, 12 have a class" in out
+    assert "over the 12 of 18 clips with a class" in out
     assert "clips of one speaker may be in both training and test" in out
     (row,) = json.loads(call(capsys, "measure", "d", "melstats", "--json")[1])
     assert (row["n"], row["labelled"], row["classes"], row["folds"]) == (18, 12, 2, "drawn")
