@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
 #: Seconds between two checks of the pending jobs.
-LOOK_EVERY = 0.1
+LOOK_EVERY = 0.15
 #: Seconds between two checks of all jobs, for pending ones that are not marked as such.
 LOOK_AT_ALL_EVERY = 60.0
 #: Seconds to wait for the given Dask scheduler.
