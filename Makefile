@@ -10,7 +10,7 @@ demo: $(VENV)/.installed
 	$(BIN)/hearspace demo --workspace $(WORKSPACE) $(DEMO_OPTIONS)
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
