@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from dashboard import data, errors, results
@@ -9,7 +11,7 @@ from dashboard.kit import jobs, layout, numbers, table
 from dashboard.kit.layout import plain
 from jobs import encoders
 from jobs.encoders import trained
-from jobs.specs import EmbedAudio, Project, Synthesize
+from jobs.specs import EmbedAudio, Project, Spec, Synthesize
 from jobs.workspace.attached import left_behind
 from jobs.workspace.workspace import Dataset, Space, Workspace
 
@@ -60,12 +62,13 @@ def _add_synthetic(workspace: Workspace) -> None:
     ):
         spec = Synthesize()
         dataset = workspace.add_synthetic("synthetic", spec)
-        jobs.submit(workspace, [spec, _map(dataset, "melstats")])
+        jobs.submit(workspace, [spec, *_maps(dataset, ["melstats"])])
         st.rerun()
 
 
-def _map(dataset: Dataset, encoder: str) -> Project:
-    return Project(embedding=EmbedAudio(dataset=dataset.ref, encoder=encoder), method="tsne")
+def _maps(dataset: Dataset, names: Sequence[str]) -> list[Spec]:
+    spaces = [EmbedAudio(dataset=dataset.ref, encoder=encoder) for encoder in names]
+    return results.maps_with_quality([Project(embedding=e, method="tsne") for e in spaces], dataset)
 
 
 def _how_to_add(workspace: Workspace) -> None:
@@ -167,7 +170,7 @@ def _left_behind(workspace: Workspace, dataset: Dataset) -> None:
     )
     if st.button("Embed what is new", key=f"home-again-{dataset.name}", icon=":material/refresh:"):
         try:
-            jobs.submit(workspace, [_map(dataset, encoder) for encoder in lost])
+            jobs.submit(workspace, _maps(dataset, lost))
         except encoders.EncoderError as error:  # a folder with a model that is gone
             st.warning(plain(str(error)))
             return
@@ -194,7 +197,7 @@ def _next(workspace: Workspace, dataset: Dataset, used: set[str], ready: bool) -
                 width=220,
             )
             if st.button("Embed", key=f"home-embed-{dataset.name}", icon=":material/add:"):
-                jobs.submit(workspace, [_map(dataset, encoder)])
+                jobs.submit(workspace, _maps(dataset, [encoder]))
                 st.rerun()
     st.caption("From a terminal, with any model:")
     words = ("embed", dataset.name, (rest or ["transformers:PATH_OR_HUB_ID"])[0])

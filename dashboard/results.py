@@ -5,7 +5,7 @@ Coordinates, neighbours and numbers come a row a clip, with NaN or -1 where a sp
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,6 +119,11 @@ def dimensions(embedding: EmbedAudio) -> int:
 def quality_spec(embedding: EmbedAudio, dataset: Dataset) -> QualityOfSpace:
     """Return the spec of the two numbers that tell how well a space tells classes apart."""
     return QualityOfSpace(embedding=embedding, labels=dataset.labels_fingerprint)
+
+
+def maps_with_quality(maps: Sequence[Project], dataset: Dataset) -> list[Spec]:
+    """Return maps, each with the two numbers of its space that stand beside it."""
+    return [spec for m in maps for spec in (m, quality_spec(m.embedding, dataset))]
 
 
 def quality(embedding: EmbedAudio, dataset: Dataset) -> Quality | None:

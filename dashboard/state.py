@@ -25,6 +25,8 @@ _VIEW_ID = re.compile(r"[0-9a-f]{12}")
 MAX_CLIPS = 200_000
 #: Seconds within which the URL before the last one counts as a late message, not as one that was typed.
 LATE = 1.0
+#: Key of the session that is set where a page is drawn anew by itself, as when a result has come.
+REDRAWN = "redrawn"
 
 #: Written even at their default, which depends on what is in the workspace and on what is computed: a shared
 #: link must not change its meaning with it.
@@ -72,6 +74,8 @@ class View:
         self._own: set[str] = set()
         self._roles = CARRIED_ON.get(page, CARRIED)
         now = {name: list(query.get_all(name)) for name in query.keys()}  # noqa: SIM118
+        #: Whether the page draws itself anew: that brings the URL which the browser had before.
+        self._redrawn = bool(session.pop(REDRAWN, False))
         last: dict[str, list[str]] | None = session.get(f"url:{page}")
         self._now = now
         late = now != last and self._late(now)
@@ -217,7 +221,7 @@ class View:
         if _gone_back():
             return False
         before, at = self._session.get(f"url:{self.page}:before", (None, 0.0))
-        return now == before and time.monotonic() - at < LATE
+        return now == before and (self._redrawn or time.monotonic() - at < LATE)
 
     def _current(self) -> dict[str, list[str]]:
         return {name: list(self._query.get_all(name)) for name in self._query.keys()}  # noqa: SIM118

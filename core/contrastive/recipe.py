@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _RATE: dict[str, Any] = {"asked": (1e-8, 1.0), "step": 1e-5}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ContrastiveRecipe:
     """How contrastive models are trained; items in the sources are those of the paper's section 2.1."""
 

@@ -56,6 +56,13 @@ class SessionOptions(TypedDict, total=False):
     device: str | None
 
 
+def _check_options(session: SessionOptions) -> None:
+    """Raise `TypeError` for an option that does not exist."""
+    names = SessionOptions.__annotations__
+    if unknown := [name for name in session if name not in names]:
+        raise TypeError(f"{unknown[0]} is not an option; options are {', '.join(names)}.")
+
+
 def pretrain(
     backbone: nn.Module,
     sounds: Sounds,
@@ -115,6 +122,7 @@ def pretrain(
     if len(classes) < 2:
         raise ValueError("There is one class alone; a classifier needs two or more.")
     check_seed(seed)
+    _check_options(session)
     device = session.get("device") or default_device()
     classifier = Classifier(backbone, sounds, (chosen, codes), recipe, seed, device)
     watch = session.get("watch")
@@ -207,6 +215,7 @@ def train_grid(
     recipe = recipe or ContrastiveRecipe()
     if len(plans) != len(seeds) or not len(plans):
         raise ValueError(f"There are {len(plans)} plans and {len(seeds)} seeds; each plan needs one.")
+    _check_options(session)
     device = session.get("device") or default_device()
     tasks, material = prepared_models(
         plans, sounds, captions, (backbones, text_backbone), recipe, seeds, device

@@ -33,7 +33,7 @@ ENTROPIES = ("softmax", "sigmoid")
 _GAMMA = {"focal": 2.0, "opl": 0.5}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ClassifierRecipe:
     """Settings of every training of classifiers with several losses; by default those of the ADD paper."""
 
@@ -97,7 +97,7 @@ class ClassifierRecipe:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class HeadRecipe(ClassifierRecipe):
     """How heads are trained; optimiser, batches, epochs and mixtures by default as the ADD paper has them.
 

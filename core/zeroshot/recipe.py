@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from core.recipes import Descent, check, like, setting
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """How a zero-shot model is trained; the defaults are the paper's where it states them.
 

@@ -126,12 +126,10 @@ def _compute(workspace: Workspace, chosen: Choices, missing: list[Project]) -> N
         names = ", ".join(m.embedding.encoder for m in fresh)
         st.write(f"This map of **{plain(names)}** has not been drawn with these parameters yet.")
         if st.button("Draw it", type="primary", icon=":material/draw:"):
-            for m in fresh:
-                workspace.queue.submit(m)
+            jobs.submit(workspace, results.maps_with_quality(fresh, chosen.dataset))
             st.rerun()
     elif fresh:
-        for m in fresh:
-            workspace.queue.submit(m)
+        jobs.submit(workspace, results.maps_with_quality(fresh, chosen.dataset))
         asked = missing
     if asked:
         jobs.pending(workspace, asked, "explore-maps", until=lambda: another_is_ready(chosen))
@@ -170,7 +168,7 @@ def _trust(workspace: Workspace, chosen: Choices) -> None:
         "clip is of its class, and how far classes stand apart, from −1 to 1 (Rousseeuw 1987). The last is "
         "about the **picture**: the share of each clip's k nearest in the space that are also among its k "
         "nearest on the map (of a map that keeps few, trust only the outlines; cf. Venna & Kaski 2001). "
-        "In brackets: 95% intervals over clips. A dash: not computed yet, but with the map."
+        "In brackets: 95% intervals over clips. A dash: not computed yet."
     )
     quality.show(workspace, chosen)
 

@@ -7,6 +7,7 @@ from typing import Literal, TypeVar
 
 import streamlit as st
 
+from dashboard import state
 from dashboard.kit import numbers
 from dashboard.kit.layout import command, plain
 from dashboard.state import View
@@ -70,6 +71,7 @@ def pending(
     def watch() -> None:
         missing = [s for s in specs if not workspace.cache.contains(s.key)]
         if not missing or until():
+            st.session_state[state.REDRAWN] = True
             st.rerun(scope="app")
         no_worker(workspace)
         jobs = list({job.key: job for spec in missing for job in jobs_of(workspace, spec)}.values())

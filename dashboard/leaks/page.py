@@ -114,4 +114,4 @@ def _stop_words_alone(names: Sequence[str], search: Search) -> None:
     empty = [name for name in names if not words[name]]
     if empty and search.mode == "words":
         some = ", ".join(empty[:6]) + (f" and {len(empty) - 6} more" if len(empty) > 6 else "")
-        st.caption(f"Only of stop words, so searched for as a whole: {plain(some)}.")
+        st.caption(f"Consist only of stop words, so they are searched for as a whole: {plain(some)}.")

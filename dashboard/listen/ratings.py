@@ -162,7 +162,7 @@ def _objective(workspace: Workspace, dataset: Dataset, shown: Preferences, again
     jobs.compute(workspace, against.missing, label, "listen-map", primary=False, each=False)
     names = [n for n in shown.names if n in against.scores]
     if len(names) < 2:
-        st.caption("To compare the score with listeners, it is needed of at least two of the systems.")
+        st.caption("Comparing the score with listeners needs the score of at least two systems.")
         return
     chart.show(
         figures.against_figure(

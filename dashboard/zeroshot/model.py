@@ -141,7 +141,7 @@ def show(view: state.View, dataset: Dataset, c: Clips, spec: ZeroShotGrid, picke
     layout.reading(
         "First, the accuracy of each class that the model had never met: one below chance is mostly "
         "predicted as others. Then the confusion matrix, a row a class; yellow is all clips of the row. "
-        "Last, how it learned, dotted lines are chance: training accuracy that rises while that of the "
+        "Last, how it learned; dotted lines are chance: training accuracy that rises while that of the "
         "**validation classes** does not is a projection that fits the training classes only (section 1 and "
         "Figure 2 of Dogan et al., *On the role of training class distribution in zero-shot audio "
         "classification*)."

@@ -97,7 +97,7 @@ def train(
     kept: list[EmbedAudio | EmbedText] = []
     if trained.keep:
         kept = contrastive.all_spaces_of(spec, ds)
-    if not output.compute(ws, [*specs, *(kept if output.background else ())]):
+    if not output.compute(ws, [*specs, *(kept if output.background and not output.print_spec else ())]):
         return
     if kept:
         good = set(spec.read(ws.cache).good["model"])  # a model that failed has no spaces

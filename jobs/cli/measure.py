@@ -71,7 +71,8 @@ def measure(
     if not output.compute(ws, specs):
         return
     rows = [_space_row(ws, ds, space) for space in spaces]
-    show(rows, ("space", *_measured()), as_json=output.as_json, empty="")
+    columns = [name for name in _measured() if name != "dimensions"]
+    show(rows, ("space", "dimensions", *columns), as_json=output.as_json, empty="")
     if not output.as_json:
         _explain_clips(ds, rows)
 
@@ -236,6 +237,7 @@ def _space_row(ws: Workspace, ds: Dataset, space: EmbedAudio) -> dict[str, Any]:
         "classes": stored.n_classes,
         "folds": classified.read(ws.cache).folds if ws.cache.contains(classified.key) else None,
         **{name: finite(e.value) for name, e in values.items()},
+        "dimensions": int(values["dimensions"].value),
     }
 
 

@@ -1,6 +1,6 @@
 """Run one claimed job in this process: heartbeat, progress, log, checkpoint, and how it ended.
 
-The child process and the in-process runner of the command line both go through `execute`.
+The child process and `jobs.engine.inprocess`, for the command line, both go through `execute`.
 """
 
 from __future__ import annotations

@@ -133,7 +133,7 @@ def from_json(data: Any) -> Spec:
     if not isinstance(data, dict) or not isinstance(data.get("fields", {}), dict):
         raise SpecError("A spec is a JSON object with type, version and fields, as `--print-spec` writes it.")
     name = data.get("type")
-    if name not in SPECS:
+    if isinstance(name, str) and name not in SPECS:
         import_module("jobs.tasks").load_all()
     if not isinstance(name, str) or name not in SPECS:
         raise SpecError(f"Spec type {name!r} is not known; this version knows {', '.join(sorted(SPECS))}.")

@@ -118,7 +118,7 @@ def test_nothing_leaks(fresh: Workspace) -> None:
     classes = leaks.keep(fresh.root, "classes.txt", b"dog\nthe who\n")
     app = run(file=name, **{"test-file": classes})
     assert "names a class: the list is clean as it is" in words(app)
-    assert "Only of stop words, so searched for as a whole: the who" in words(app)
+    assert "so they are searched for as a whole: the who" in words(app)
     assert "The clean list has **2" in words(app)
 
 

@@ -285,3 +285,18 @@ def test_selections_are_kept_by_content(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["", "../../etc", "0123456789ab", "x" * 12, "0123456789AB"])
 def test_unknown_views_are_none(tmp_path: Path, name: str) -> None:
     assert state.load_view(tmp_path, name) is None
+
+
+def test_a_page_that_draws_itself_anew_keeps_its_view(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such a run brings the URL which the browser had when the result was asked for, however long ago."""
+    monkeypatch.setattr(state, "LATE", 0.0)
+    session: dict[str, Any] = {}
+    query = Query({"dataset": ["esc10"], "space": ["b"]})
+    draw(session, query)
+    before = dict(query)
+    session["page.find"] = "rain"
+    draw(session, query)
+    assert query["find"] == ["rain"]
+    session[state.REDRAWN] = True
+    assert draw(session, Query(before))[0]["find"] == "rain"
+    assert draw(session, Query(before))[0]["find"] == ""  # typed or followed

@@ -35,6 +35,7 @@ def test_the_synthetic_world_is_named_as_such_before_its_sounds_exist(fresh: Wor
         "EmbedAudio",
         "Neighbors",
         "Project",
+        "Quality",
     }
     explore = run("explore")
     assert not explore.error
@@ -48,12 +49,13 @@ def test_a_map_that_is_missing_is_asked_for_once(made: Any, fresh: Workspace, tm
     space = made.space(found, dataset, "melstats", seed=0, spread=1.0)
     run("explore")
     run("explore")
-    assert [j.key for j in found.queue.jobs()] == [Project(embedding=space, method="tsne").key]
+    wanted = [Project(embedding=space, method="tsne"), results.quality_spec(space, dataset)]
+    assert {j.key for j in found.queue.jobs()} == {spec.key for spec in wanted}
     # Other parameters cost time: they wait for a click.
     app = run("explore", perplexity="7")
-    assert len(found.queue.jobs()) == 1
-    press(app, "Draw it")
     assert len(found.queue.jobs()) == 2
+    press(app, "Draw it")
+    assert len(found.queue.jobs()) == 3
 
 
 def test_explore_begins_with_a_space_that_has_a_map(made: Any, fresh: Workspace, tmp_path: Path) -> None:
@@ -119,7 +121,12 @@ def test_home_names_spaces_from_before_the_sounds_changed(
     app = run("home")
     assert "have changed since it was embedded with melstats" in words(app)
     press(app, "Embed what is new")
-    assert {j.spec["type"] for j in found.queue.jobs()} == {"EmbedAudio", "Neighbors", "Project"}
+    assert {j.spec["type"] for j in found.queue.jobs()} == {
+        "EmbedAudio",
+        "Neighbors",
+        "Project",
+        "Quality",
+    }
     assert "have changed" not in words(app)
 
 

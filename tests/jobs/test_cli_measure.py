@@ -52,6 +52,7 @@ def test_measure_prints_what_core_gives(tones, capsys):
         X = embeddings(tones, name)
         assert row["silhouette"] == pytest.approx(silhouette_score(X, labels), abs=1e-9)
         assert (row["n"], row["classes"], row["dimensions"]) == (20, 4, X.shape[1])
+        assert isinstance(row["dimensions"], int)
         assert 0 <= row["knn"] <= 1
         assert 0 <= row["probe"] <= 1
     status, out, _ = call(capsys, "measure", "tones", "melstats")

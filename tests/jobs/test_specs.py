@@ -246,6 +246,7 @@ def test_closure_has_inputs_first_and_each_once():
         (lambda: from_json({"type": "Nope"}), "not known"),
         (lambda: from_json({"type": "EmbedAudio", "version": 0, "fields": {}}), "Ask for it again"),
         (lambda: from_json({"type": "EmbedAudio", "version": 1, "fields": {"x": 1}}), "unknown fields"),
+        (lambda: from_json({"type": []}), "not known"),
         (lambda: from_json([]), "JSON object"),
         (lambda: from_json(3), "JSON object"),
         (
