@@ -7,7 +7,8 @@ from typing import Any
 
 from jobs import contrastive_presets as contrastive
 from jobs import presets as measures
-from jobs.specs import EmbedAudio, LossGrid, Project, Spec, SpecError, Synthesize
+from jobs.specs import EmbedAudio, LossGrid, Project, Spec, SpecError, Synthesize, closure
+from jobs.tasks.quality import Quality
 from jobs.workspace.workspace import Dataset, Workspace
 
 NAME = "demo"
@@ -59,7 +60,10 @@ def presets(workspace: Workspace) -> list[Spec]:
     audio = spaces[ENCODERS.index(ZERO_SHOT)]
     trained = measures.zero_shot_presets(dataset, audio, sentences, learning_rate=LEARNING_RATE)
     losses = _losses(dataset, spaces[ENCODERS.index(LOSSES)])
-    return [*first, *measured, *retrieved, *pairs, *trained, *losses, *_contrastive(dataset), *rest, *grids]
+    specs = [*first, *measured, *retrieved, *pairs, *trained, *losses, *_contrastive(dataset)]
+    made = {s.key: s for spec in specs for s in closure(spec) if isinstance(s, EmbedAudio)}
+    qualities = [Quality(embedding=s, labels=dataset.labels_fingerprint) for s in made.values()]
+    return list({spec.key: spec for spec in [*specs, *qualities, *rest, *grids]}.values())
 
 
 def _contrastive(dataset: Dataset) -> list[Spec]:
