@@ -15,6 +15,8 @@ from .geometry import hubness as hubness
 from .geometry import intrinsic_dimension as intrinsic_dimension
 from .geometry import k_occurrence as k_occurrence
 from .geometry import local_dimension as local_dimension
+from .indices import calinski_harabasz as calinski_harabasz
+from .indices import davies_bouldin as davies_bouldin
 from .silhouettes import METRICS as METRICS
 from .silhouettes import silhouette_by_class as silhouette_by_class
 from .silhouettes import silhouette_samples as silhouette_samples
